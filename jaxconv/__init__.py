@@ -1,0 +1,14 @@
+"""jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
+
+from jaxconv.layers.conv import conv as conv
+from jaxconv.layers.conv import init_conv as init_conv
+from jaxconv.layers.dense import dense as dense
+from jaxconv.layers.dense import init_dense as init_dense
+from jaxconv.layers.local import init_locally_connected as init_locally_connected
+from jaxconv.layers.local import locally_connected as locally_connected
+from jaxconv.layers.params import LayerParams as LayerParams
+from jaxconv.layers.pool import avg_pool as avg_pool
+from jaxconv.layers.pool import global_avg_pool as global_avg_pool
+from jaxconv.layers.pool import global_max_pool as global_max_pool
+from jaxconv.layers.pool import max_pool as max_pool
+from jaxconv.window import Pad as Pad

@@ -1,0 +1,27 @@
+"""One formatter for every message: where, which argument, what it is, what it should be, and the cure."""
+
+
+def explain(where: str, argument: str, actual: object, expected: str, cure: str = "") -> str:
+    """A message in the one shape that all of the library's errors have.
+
+    >>> explain("conv", "stride", 0, "a positive integer")
+    'conv: stride is 0, but should be a positive integer.'
+    >>> explain("max_pool", "window", 2, "one integer per spatial axis", "Write (2, 2) for images")
+    'max_pool: window is 2, but should be one integer per spatial axis. Write (2, 2) for images.'
+    """
+    message = f"{where}: {argument} is {actual}, but should be {expected}."
+    return f"{message} {cure}." if cure else message
+
+
+def spatial_names(rank: int) -> tuple[str, ...]:
+    """The names of `rank` spatial axes, as messages and docstrings write them.
+
+    >>> spatial_names(1), spatial_names(2), spatial_names(5)
+    (('w',), ('h', 'w'), ('s0', 's1', 'd', 'h', 'w'))
+    """
+    return tuple(f"s{i}" for i in range(rank - 3)) + ("d", "h", "w")[-rank:]
+
+
+def bracketed(names: tuple[str, ...]) -> str:
+    """Axis names as a shape is written: ("n", "h") is "[n, h]"."""
+    return f"[{', '.join(names)}]"

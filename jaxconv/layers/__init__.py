@@ -1,0 +1,1 @@
+"""The layers: pure functions of explicit parameters, `layer(params, x, **configuration) -> y`."""

@@ -1,0 +1,165 @@
+"""Convolution with a shared kernel: one set of weights, used at every position of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Shaped
+
+from jaxconv.errors import explain
+from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.lowering.extend import extend
+from jaxconv.window import Padding, positive, slide, window_sizes
+
+
+def conv(
+    params: LayerParams,
+    x: Shaped[ArrayLike, "n *spatial c"],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    batched: bool = True,
+    layout: Layout = "channels_last",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+) -> Shaped[Array, "n *out o"]:
+    """Slide one kernel over the input (cross-correlation: the kernel is not flipped). In two dimensions
+
+        y[n,i,j,o] = b[o] + sum_{u,v,c} x[n, i*s + u*d - lo, j*s + v*d - lo, c] w[u,v,c,o]
+
+    and likewise in any number of them, which is the kernel's: its shape is [*window, c/groups, o]. The output is
+    `floor((lo + length + hi - d*(window - 1) - 1) / s) + 1` long along each axis. Weights are shared across positions,
+    never across channels: every input channel has its own slice of the kernel, every output channel its own kernel.
+
+    Law: with padding "CIRCULAR", shifting x by s cells shifts y by one, `conv(roll(x, s)) == roll(conv(x), 1)`,
+    whenever s divides the length. When it does not, y has `ceil(length / s)` positions, the step from the last back to
+    the first is shorter than s, and the law fails. Every other padding keeps it only away from the border, at outputs
+    that read no padding both before the shift and after it.
+
+    Args:
+        params: `{"kernel": [*window, c/groups, o], "bias": [o]}`; the bias may be left out.
+        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernel's.
+        stride: s, cells from one output to the next; one integer, or one for each spatial axis.
+        padding: "VALID" (none), "SAME", "SAME_LOWER", "CAUSAL" (zeros); "CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"
+            (copies; output j is centred on cell j*s); in any letter case. Or for each spatial axis one of them, a pair
+            (lo, hi) of zeros, or a `Pad(lo, hi, boundary)`: `("EDGE", "CIRCULAR")` for latitude and longitude.
+        dilation: d, cells from one tap of the kernel to the next; one integer, or one for each spatial axis.
+        groups: split the channels of x and y into this many groups; a group's outputs see its inputs only.
+            `groups=c` is a depthwise convolution.
+        batched: False for one example without the axis n.
+        layout: "channels_first" for x and y as [n, c, *spatial]; the kernel stays as it is.
+        precision: as for `jax.lax.conv_general_dilated`.
+        preferred_element_type: the dtype to accumulate in and return, likewise.
+
+    Returns:
+        [n, *out, o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+
+    Raises:
+        ValueError: shapes or sizes that do not fit together, among them a kernel wider than the padded input.
+        TypeError: x and the parameters differ in dtype.
+
+    >>> params = {"kernel": jnp.array([0.3, 0.5]).reshape(2, 1, 1)}
+    >>> conv(params, jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
+    Array([1.3, 2.1], dtype=float32)
+
+    Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.A.
+    """
+    kernel, bias = unpack("conv", params)
+    rank = kernel.ndim - 2
+    if rank < 1:
+        cure = "For a kernel without spatial axes use dense"
+        raise ValueError(explain("conv", "kernel", kernel.shape, "[*window, c/groups, o], 3 axes or more", cure))
+    x, leave = enter("conv", x, rank, batched=batched, layout=layout)
+    same_dtype("conv", "x", x, kernel)
+    (groups,) = positive("conv", "groups", groups, 1)
+    check_channels("conv", x.shape[-1], kernel.shape, groups)
+    check_bias("conv", bias, kernel.shape[-1:], "[o]")
+    axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    x, zeros = extend(x, axes)
+    spatial = tuple(range(1, rank + 1))
+    y = lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=[axis.stride for axis in axes],
+        padding=zeros,
+        rhs_dilation=[axis.dilation for axis in axes],
+        dimension_numbers=lax.ConvDimensionNumbers(
+            lhs_spec=(0, rank + 1, *spatial), rhs_spec=(rank + 1, rank, *range(rank)), out_spec=(0, rank + 1, *spatial)
+        ),
+        feature_group_count=groups,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    return leave(add_bias(y, bias))
+
+
+def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
+    """Refuse channel counts that do not fit the kernel [..., c/groups, o] and the groups."""
+    *_, channels_in, channels_out = kernel_shape
+    if channels_out % groups:
+        raise ValueError(explain(where, "groups", groups, f"a divisor of the kernel's {channels_out} output channels"))
+    if channels != channels_in * groups:
+        takes = f"{channels_in} for each of {groups} groups" if groups > 1 else f"{channels_in}"
+        expected = f"{channels_in * groups}: kernel {kernel_shape} [..., c/groups, o] takes {takes}"
+        cure = ""
+        if channels % channels_in == 0 and channels_out % (channels // channels_in) == 0:
+            cure = f"For a grouped convolution pass groups={channels // channels_in}"
+        raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
+
+
+def init_conv(
+    key: Array,
+    window: Sequence[int],
+    channels_in: int,
+    channels_out: int,
+    *,
+    groups: int = 1,
+    bias: bool = True,
+    kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
+    bias_init: Initializer = jax.nn.initializers.zeros,
+    dtype: DTypeLike = jnp.float32,
+) -> LayerParams:
+    """Parameters for `conv`: a kernel [*window, channels_in/groups, channels_out] and a bias [channels_out].
+
+    Args:
+        key: a `jax.random` key.
+        window: taps along each spatial axis; its length is the number of spatial axes.
+        channels_in: c.
+        channels_out: o.
+        groups: as for `conv`; divides both numbers of channels.
+        bias: False for a layer without one.
+        kernel_init: one of `jax.nn.initializers`. The default keeps the variance of its input: 1 / (taps * c / groups).
+        bias_init: likewise.
+        dtype: of both.
+
+    Raises:
+        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length.
+
+    >>> jax.tree.map(jnp.shape, init_conv(jax.random.key(0), (5, 3), 1, 6))
+    {'bias': (6,), 'kernel': (5, 3, 1, 6)}
+    """
+    shape = kernel_shape("init_conv", window, channels_in, channels_out, groups)
+    return init_layer(
+        key, shape, shape[-1:] if bias else None, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype
+    )
+
+
+def kernel_shape(
+    where: str, window: Sequence[int], channels_in: int, channels_out: int, groups: int
+) -> tuple[int, ...]:
+    """[*window, channels_in/groups, channels_out], each checked."""
+    window = window_sizes(where, window)
+    (channels_in,) = positive(where, "channels_in", channels_in, 1)
+    (channels_out,) = positive(where, "channels_out", channels_out, 1)
+    (groups,) = positive(where, "groups", groups, 1)
+    if channels_in % groups or channels_out % groups:
+        expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
+        raise ValueError(explain(where, "groups", groups, expected))
+    return (*window, channels_in // groups, channels_out)

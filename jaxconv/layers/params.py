@@ -1,0 +1,74 @@
+"""The parameters of a layer: a plain dict of a kernel and, where there is one, a bias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array
+
+from jaxconv.errors import explain
+
+
+class LayerParams(TypedDict):
+    """A kernel and an optional bias. Nothing else is in it, so optax, orbax and `jax.tree` take it as it is."""
+
+    kernel: Array
+    bias: NotRequired[Array]
+
+
+Initializer = Callable[..., Array]  # (key, shape, dtype) -> Array: one of jax.nn.initializers
+
+
+def unpack(where: str, params: LayerParams) -> tuple[Array, Array | None]:
+    """The kernel and the bias (or None) of a layer's parameters, checked to be alike in dtype."""
+    if not isinstance(params, Mapping) or "kernel" not in params or not params.keys() <= {"kernel", "bias"}:
+        found = sorted(params) if isinstance(params, Mapping) else type(params).__name__
+        cure = "Leave the bias out for a layer without one"
+        raise ValueError(explain(where, "params", found, 'a dict of "kernel" and, if wanted, "bias"', cure))
+    kernel = jnp.asarray(params["kernel"])
+    if "bias" not in params:
+        return kernel, None
+    bias = jnp.asarray(params["bias"])
+    same_dtype(where, "bias", bias, kernel)
+    return kernel, bias
+
+
+def same_dtype(where: str, argument: str, value: Array, kernel: Array) -> None:
+    """Refuse a mix of dtypes: which of them the result should have is not ours to guess."""
+    if value.dtype != kernel.dtype:
+        cure = f"Cast one of them, {argument}.astype(kernel.dtype) for example"
+        raise TypeError(explain(where, argument, value.dtype, f"{kernel.dtype}, as the kernel is", cure))
+
+
+def check_bias(where: str, bias: Array | None, shape: tuple[int, ...], names: str) -> None:
+    """Refuse a bias that is not of `shape`."""
+    if bias is not None and bias.shape != shape:
+        raise ValueError(explain(where, "bias", bias.shape, f"{shape} {names}"))
+
+
+def add_bias(y: Array, bias: Array | None) -> Array:
+    """`y + bias` along the last axes of `y`, in `y`'s dtype."""
+    if bias is None:
+        return y
+    return y + jnp.expand_dims(bias.astype(y.dtype), tuple(range(y.ndim - bias.ndim)))
+
+
+def init_layer(
+    key: Array,
+    kernel_shape: Sequence[int],
+    bias_shape: Sequence[int] | None,
+    *,
+    kernel_init: Initializer,
+    bias_init: Initializer,
+    dtype: DTypeLike,
+) -> LayerParams:
+    """A kernel and, unless its shape is None, a bias, drawn from independent halves of `key`."""
+    kernel_key, bias_key = jax.random.split(key)
+    params: LayerParams = {"kernel": kernel_init(kernel_key, tuple(kernel_shape), dtype)}
+    if bias_shape is not None:
+        params["bias"] = bias_init(bias_key, tuple(bias_shape), dtype)
+    return params

@@ -1,0 +1,301 @@
+"""The arithmetic of sliding windows in plain integers: paddings, output sizes, and the cell that each tap reads.
+
+Everything that slides (convolution, pooling, locally connected layers, their NumPy reference, the verifier) asks this
+module, so each padding mode is defined here and nowhere else. It imports no JAX.
+
+One axis at a time. Along an axis of `length` cells, a window of `taps` taps, `dilation` apart, stands at the positions
+`j = 0 .. out-1`, `stride` apart; tap `u` of the window at `j` stands at the coordinate
+
+    i = j*stride + u*dilation - lo,        -lo <= i < length + hi,
+
+and reads the cell `i` when `0 <= i < length`; otherwise the boundary says which cell it reads, or that it reads a zero.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import SupportsIndex, TypeAlias
+
+from jaxconv.errors import bracketed, explain, spatial_names
+
+
+def _integer(where: str, argument: str, value: object, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(explain(where, argument, repr(value), "an integer"))
+    number = operator.index(value)
+    if number < least:
+        raise ValueError(explain(where, argument, number, f"{least} or more"))
+    return number
+
+
+def _reflect(i: int, length: int) -> int:
+    period = max(2 * (length - 1), 1)  # one cell reflects onto itself
+    return min(i % period, -i % period)
+
+
+# boundary -> the cell that stands at coordinate i, outside [0, length); None is a zero.
+# On the cells [a, b, c], two steps beyond either end:
+BOUNDARIES: dict[str, Callable[[int, int], int | None]] = {
+    "ZERO": lambda i, length: None,  #                                    0 0 a b c 0 0
+    "CIRCULAR": lambda i, length: i % length,  #                          b c a b c a b
+    "REFLECT": _reflect,  #                                               c b a b c b a
+    "SYMMETRIC": lambda i, length: min(i % (2 * length), ~i % (2 * length)),  # b a a b c c b
+    "EDGE": lambda i, length: min(max(i, 0), length - 1),  #              a a a b c c c
+}
+
+
+@dataclass(frozen=True)
+class Pad:
+    """`lo` cells before the axis and `hi` after it, filled as `boundary` says; the form that every padding comes to.
+
+    The named boundary paddings centre the window; write `Pad` for another amount.
+
+    >>> Pad(2, 1, "circular")
+    Pad(lo=2, hi=1, boundary='CIRCULAR')
+    """
+
+    lo: int
+    hi: int
+    boundary: str = "ZERO"
+
+    def __post_init__(self):
+        for name in ("lo", "hi"):
+            object.__setattr__(self, name, _integer("Pad", name, getattr(self, name), least=0))
+        boundary = self.boundary.upper() if isinstance(self.boundary, str) else self.boundary
+        if boundary not in BOUNDARIES:
+            raise ValueError(explain("Pad", "boundary", repr(self.boundary), f"one of {', '.join(BOUNDARIES)}"))
+        object.__setattr__(self, "boundary", boundary)
+
+
+AxisPadding: TypeAlias = "str | Pad | tuple[int, int]"
+Padding: TypeAlias = "AxisPadding | Sequence[AxisPadding]"
+
+
+def _same(length: int, span: int, stride: int, *, lower: bool = False) -> Pad:
+    """The fewest zeros that give `ceil(length / stride)` windows, split evenly; the odd one after the axis, or before.
+
+    Where the windows start thus depends on the length as well as on the window: SAME with a stride has no fixed phase.
+    """
+    total = max((-(-length // stride) - 1) * stride + span - length, 0)
+    less, more = total // 2, total - total // 2
+    return Pad(more, less) if lower else Pad(less, more)
+
+
+def _centred(boundary: str) -> Callable[[int, int, int], Pad]:
+    """Window `j` is centred on cell `j*stride`, whatever the length: `ceil(length / stride)` windows."""
+    return lambda length, span, stride: Pad((span - 1) // 2, span // 2, boundary)
+
+
+# name -> (length, span, stride) -> Pad.
+PADDINGS: dict[str, Callable[[int, int, int], Pad]] = {
+    "VALID": lambda length, span, stride: Pad(0, 0),
+    "SAME": _same,
+    "SAME_LOWER": partial(_same, lower=True),
+    "CAUSAL": lambda length, span, stride: Pad(span - 1, 0),  # window j ends on cell j*stride
+    "CIRCULAR": _centred("CIRCULAR"),
+    "REFLECT": _centred("REFLECT"),
+    "SYMMETRIC": _centred("SYMMETRIC"),
+    "EDGE": _centred("EDGE"),
+}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a sliding window, with its padding in cells.
+
+    >>> axis = Axis(length=3, taps=2, stride=1, dilation=1, pad=Pad(0, 1, "CIRCULAR"))
+    >>> axis.out, [axis.reads(j) for j in range(axis.out)]
+    (3, [(0, 1), (1, 2), (2, 0)])
+    """
+
+    length: int
+    taps: int
+    stride: int
+    dilation: int
+    pad: Pad
+
+    @property
+    def span(self) -> int:
+        """Cells from the first tap to the last, both included: `dilation*(taps - 1) + 1`."""
+        return self.dilation * (self.taps - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """Cells with the padding: `lo + length + hi`."""
+        return self.pad.lo + self.length + self.pad.hi
+
+    @property
+    def out(self) -> int:
+        """Positions at which the window fits: `floor((padded - span) / stride) + 1`, or 0 if it fits nowhere."""
+        return (self.padded - self.span) // self.stride + 1 if self.padded >= self.span else 0
+
+    def cell(self, i: int) -> int | None:
+        """The cell that stands at coordinate `i`; None is a zero."""
+        return i if 0 <= i < self.length else BOUNDARIES[self.pad.boundary](i, self.length)
+
+    def reads(self, j: int) -> tuple[int | None, ...]:
+        """The cells that the taps of the window at position `j` read, in order; None is a zero."""
+        start = j * self.stride - self.pad.lo
+        return tuple(self.cell(start + u * self.dilation) for u in range(self.taps))
+
+    def inside(self, j: int) -> int:
+        """How many taps of the window at position `j` read a cell rather than a zero."""
+        return sum(cell is not None for cell in self.reads(j))
+
+
+def slide(
+    where: str,
+    lengths: Sequence[int],
+    window: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+) -> tuple[Axis, ...]:
+    """The axes of a window that slides over an input of `lengths`; the window's length is the number of axes.
+
+    Args:
+        where: the caller's name, with which every message begins.
+        lengths: cells along each spatial axis.
+        window: taps along each spatial axis.
+        stride: cells from one position to the next; one integer for every axis, or one each.
+        padding: a name of `PADDINGS` in any letter case, or a `Pad`, for every axis; or a sequence that has for each
+            axis a name, a `Pad`, or a pair `(lo, hi)` of zeros.
+        dilation: cells from one tap to the next; one integer for every axis, or one each.
+
+    Raises:
+        ValueError: a size that is not positive, an unknown padding, or a window larger than the padded input.
+        TypeError: something other than an integer where an integer should be.
+
+    >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
+    [3, 3]
+    """
+    rank = len(window)
+    return tuple(
+        _axis(where, *one)
+        for one in zip(
+            spatial_names(rank),
+            lengths,
+            positive(where, "window", window, rank),
+            positive(where, "stride", stride, rank),
+            positive(where, "dilation", dilation, rank),
+            _paddings(where, padding, rank),
+            strict=True,
+        )
+    )
+
+
+def _axis(where: str, name: str, length: int, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
+    if length < 1:
+        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more"))
+    span = dilation * (taps - 1) + 1
+    pad = padding if isinstance(padding, Pad) else PADDINGS[padding](length, span, stride)
+    axis = Axis(length, taps, stride, dilation, pad)
+    if axis.out < 1:
+        raise ValueError(
+            explain(
+                where,
+                f"window along axis {name}",
+                f"{span} cells wide ({taps} taps, dilation {dilation})",
+                f"at most as wide as the padded input, which has {axis.padded} cells ({pad.lo} + {length} + {pad.hi})",
+                "Use a larger input, a smaller window or dilation, or more padding",
+            )
+        )
+    return axis
+
+
+def window_sizes(where: str, window: Sequence[int]) -> tuple[int, ...]:
+    """The window's taps along each axis; a single integer is refused, since it does not say how many axes there are.
+
+    >>> window_sizes("max_pool", [2, 3])
+    (2, 3)
+    """
+    if isinstance(window, SupportsIndex) or not len(window):
+        cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
+        raise ValueError(explain(where, "window", window, "one integer per spatial axis", cure))
+    return positive(where, "window", window, len(window))
+
+
+def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    """One positive integer per spatial axis; a single integer stands for every axis.
+
+    >>> positive("conv", "stride", 2, rank=3)
+    (2, 2, 2)
+    """
+    if isinstance(value, SupportsIndex):
+        return (_integer(where, argument, value, least=1),) * rank
+    try:
+        values = tuple(_integer(where, argument, one, least=1) for one in value)
+    except TypeError as error:
+        raise TypeError(explain(where, argument, repr(value), f"an integer, or {rank} of them")) from error
+    if len(values) != rank:
+        raise ValueError(explain(where, argument, values, f"one integer, or {rank} of them: {_axes(rank)}"))
+    return values
+
+
+def runs(cells: Iterable[int | None]) -> list[tuple[int | None, int, int]]:
+    """Cells as the fewest `(first, count, step)`, step in -1, 0, 1: what slices and reversals can copy in one go.
+
+    >>> runs([1, 2, 3, 2, 1, 1, 1, None, None])
+    [(1, 3, 1), (2, 2, -1), (1, 2, 0), (None, 2, 0)]
+    """
+    found: list[tuple[int | None, int, int]] = []
+    for cell in cells:
+        step = _next_step(found[-1], cell) if found else None
+        if step is None:
+            found.append((cell, 1, 0))
+        else:
+            first, count, _ = found[-1]
+            found[-1] = (first, count + 1, step)
+    return found
+
+
+def _next_step(run: tuple[int | None, int, int], cell: int | None) -> int | None:
+    """The step with which `cell` continues `run`; None if it does not."""
+    first, count, step = run
+    if first is None or cell is None:
+        return 0 if first is cell else None
+    step = cell - first if count == 1 else step
+    return step if abs(step) <= 1 and cell == first + count * step else None
+
+
+def _axes(rank: int) -> str:
+    return bracketed(spatial_names(rank))
+
+
+def _paddings(where: str, padding: Padding, rank: int) -> tuple[str | Pad, ...]:
+    """One name or `Pad` per axis."""
+    if isinstance(padding, str | Pad):
+        return (_padding(where, padding, rank),) * rank
+    if (
+        not isinstance(padding, list | tuple)
+        or len(padding) != rank
+        or any(isinstance(p, SupportsIndex) for p in padding)
+    ):
+        raise ValueError(_unknown_padding(where, padding, rank))
+    return tuple(_padding(where, one, rank) for one in padding)
+
+
+def _padding(where: str, padding: object, rank: int) -> str | Pad:
+    """One axis's padding: a name of `PADDINGS` in upper case, or a `Pad`."""
+    if isinstance(padding, Pad):
+        return padding
+    if isinstance(padding, str) and padding.upper() in PADDINGS:
+        return padding.upper()
+    if isinstance(padding, list | tuple) and len(padding) == 2:
+        lo, hi = (_integer(where, "padding", amount, least=0) for amount in padding)
+        return Pad(lo, hi)
+    raise ValueError(_unknown_padding(where, padding, rank))
+
+
+def _unknown_padding(where: str, padding: object, rank: int) -> str:
+    pairs = "(" + "(1, 1), " * (rank - 1) + ("(1, 1))" if rank > 1 else "(1, 1),)")
+    return explain(
+        where,
+        "padding",
+        repr(padding),
+        f"one of {', '.join(PADDINGS)}, or one of them, a Pad or a (lo, hi) pair for each axis {_axes(rank)}",
+        f"One zero on every side is {pairs}",
+    )
