@@ -1,0 +1,25 @@
+"""The seeds' arithmetic in NumPy, float64, overlay by overlay: what the layers and `jax.grad` are measured against.
+
+It shares nothing with the layers but the integers of `window.py`: no JAX, no `lax.conv`, no automatic differentiation.
+"""
+
+from jaxconv.reference.conv import Deltas as Deltas
+from jaxconv.reference.conv import conv as conv
+from jaxconv.reference.conv import conv_deltas as conv_deltas
+from jaxconv.reference.conv import kernel_deltas_per_overlay as kernel_deltas_per_overlay
+from jaxconv.reference.conv import locally_connected as locally_connected
+from jaxconv.reference.conv import locally_connected_deltas as locally_connected_deltas
+from jaxconv.reference.dense import cross_entropy as cross_entropy
+from jaxconv.reference.dense import cross_entropy_deltas as cross_entropy_deltas
+from jaxconv.reference.dense import dense as dense
+from jaxconv.reference.dense import dense_deltas as dense_deltas
+from jaxconv.reference.dense import relu as relu
+from jaxconv.reference.dense import relu_deltas as relu_deltas
+from jaxconv.reference.dense import scaled_tanh as scaled_tanh
+from jaxconv.reference.dense import scaled_tanh_deltas as scaled_tanh_deltas
+from jaxconv.reference.lenet import lenet_1998_deltas as lenet_1998_deltas
+from jaxconv.reference.lenet import lenet_deltas as lenet_deltas
+from jaxconv.reference.pool import avg_pool as avg_pool
+from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
+from jaxconv.reference.pool import max_pool as max_pool
+from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
