@@ -1,0 +1,1 @@
+"""Accounting: what weight sharing saves, counted in weights."""

@@ -1,0 +1,1 @@
+"""Training: LeNet-5 as plain functions, the step over optax, and data from files; everything explicit."""

@@ -1,0 +1,126 @@
+"""Handwritten digits as arrays: scikit-learn's bundled ones, MNIST's IDX files, and batches in a fixed order."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.training.lenet import SIDE
+
+
+class Digits(NamedTuple):
+    """Images [n, 32, 32, 1] of float32 from 0 (paper) to 1 (ink), and labels [n] of int32 from 0 to 9."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def bundled_digits() -> Digits:
+    """The 1,797 UCI digits that come with scikit-learn, 8x8 up-sampled to 32x32.
+
+    Of them 360, always the same, are held out for the test. Their writers have written training digits too: the
+    accuracy is that of new digits, not of new writers.
+
+    Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
+    """
+    from sklearn.datasets import load_digits  # noqa: PLC0415  an optional package: the extra [examples]
+
+    pixels, targets = load_digits(return_X_y=True)
+    images = np.asarray(pixels, np.float32).reshape(-1, 8, 8, 1) / 16
+    images = np.asarray(jax.image.resize(images, (len(images), SIDE, SIDE, 1), "linear"))
+    labels = np.asarray(targets, np.int32)
+    order = np.random.default_rng(1998).permutation(len(images))
+    test, train = order[:360], order[360:]
+    return Digits(images[train], labels[train], images[test], labels[test])
+
+
+def mnist(folder: str | Path) -> Digits:
+    """MNIST's 28x28 digits from its four IDX files in `folder`, plain or gzipped, with a margin of 2 pixels: 32x32.
+
+    Raises:
+        FileNotFoundError: a file is not there under any of its usual names.
+        ValueError: a file is no IDX file, is truncated, or images and labels do not belong together.
+
+    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
+    """
+    parts = []
+    for part in ("train", "t10k"):
+        images_path, labels_path = (_find(Path(folder), f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
+        images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
+        if images.shape[1:] != (28, 28):
+            raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28"))
+        if len(images) != len(labels):
+            found = f"{len(labels)} labels"
+            raise ValueError(explain("mnist", labels_path.name, found, f"{len(images)}, one for each image"))
+        if labels.size and labels.max() > 9:
+            found = f"label {labels.max()} at index {labels.argmax()}"
+            raise ValueError(explain("mnist", labels_path.name, found, "labels from 0 to 9"))
+        margin = (SIDE - 28) // 2
+        images = np.pad(images, [(0, 0), (margin, margin), (margin, margin)])[..., None]
+        parts += [images.astype(np.float32) / 255, labels.astype(np.int32)]
+    return Digits(*parts)
+
+
+def read_idx(path: str | Path, axes: int) -> np.ndarray:
+    """The unsigned bytes of an IDX file, plain or gzipped, as an array with that many axes.
+
+    An IDX file is two zero bytes, a byte for the type (8: unsigned bytes), a byte for the number of axes, each axis's
+    length in four bytes, big end first, and then the numbers themselves.
+
+    Raises:
+        ValueError: it is not such a file, has another number of axes, or is shorter or longer than it says.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise ValueError(explain("read_idx", path.name, "a broken gzip file", "whole", "Fetch it again")) from error
+    if len(content) < 4 + 4 * axes or content[:4] != bytes((0, 0, 8, axes)):
+        kind = {1: "labels", 3: "images"}.get(axes, "numbers")
+        found = f"a file that begins with {content[:4].hex(' ') or 'nothing'}"
+        expected = f"an IDX file of {kind}, which begins with 00 00 08 {axes:02x} and {axes} lengths"
+        raise ValueError(explain("read_idx", path.name, found, expected, "Are images and labels mixed up?"))
+    shape = tuple(int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
+    numbers = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
+    if numbers.size != math.prod(shape):
+        expected = f"{math.prod(shape)} numbers long, as its header says: {shape}"
+        cure = "It is truncated: fetch it again" if numbers.size < math.prod(shape) else "Something follows the data"
+        raise ValueError(explain("read_idx", path.name, f"{numbers.size} numbers long", expected, cure))
+    return numbers.reshape(shape)
+
+
+def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
+    """Index arrays of `size` out of `count` examples, without end; the seed fixes the order, a new one for each epoch.
+
+    The last examples of an order that do not fill a batch are left for other epochs, so every batch has one shape.
+
+    >>> [batch.tolist() for _, batch in zip(range(2), batches(5, 2, seed=0))]
+    [[2, 4], [3, 0]]
+    """
+    if not 1 <= size <= count:
+        raise ValueError(explain("batches", "size", size, f"from 1 to the {count} examples"))
+    generator = np.random.default_rng(seed)
+    while True:
+        order = generator.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield order[start : start + size]
+
+
+def _find(folder: Path, stem: str) -> Path:
+    """The file in its usual spellings: train-images-idx3-ubyte or train-images.idx3-ubyte, with or without .gz."""
+    names = [f"{spelling}-ubyte{end}" for spelling in (stem, stem.replace("-idx", ".idx")) for end in ("", ".gz")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), f"one that holds {names[0]} (or with .gz)"))

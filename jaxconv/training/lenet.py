@@ -1,0 +1,153 @@
+"""LeNet-5 as plain functions of (params, images), in its modern and its historical form.
+
+Both have the layers of LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998),
+section II.B, under their names there, for images of 32x32 pixels:
+
+    C1  6 filters of 5x5      28x28x6       C3  16 filters of 5x5    10x10x16      C5  120 filters of 5x5   1x1x120
+    S2  sub-sampling by 2     14x14x6       S4  sub-sampling by 2    5x5x16        F6  dense                84
+
+and a dense layer of 10 outputs, one for each digit. A filter is shared by all positions of its map, and by no two maps:
+C1's 6 filters are 6 kernels, and each filter of C3 has a slice of its own for each map of S2 that it reads.
+
+The modern form sub-samples by max pooling, squashes by ReLU, and connects every map of S2 with every map of C3.
+The historical one is the paper's: `1.7159 tanh(2x/3)`; a sub-sampling that adds up 2x2 cells, multiplies by a trainable
+coefficient and adds a trainable bias, one of each for a whole map; and C3 connected by the paper's table I. Its ten
+outputs were distances to fixed bitmaps; here they are a dense layer, trained by cross-entropy as the modern form is.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxconv.account.sharing import Sharing, dense_parameters, window_biases, window_weights
+from jaxconv.layers.conv import conv, init_conv
+from jaxconv.layers.dense import dense, init_dense
+from jaxconv.layers.params import LayerParams, add_bias, unpack
+from jaxconv.layers.pool import avg_pool, max_pool
+from jaxconv.window import Axis, slide
+
+Params = dict[str, LayerParams]
+Images = Float[Array, "n 32 32 1"]
+Logits = Float[Array, "n 10"]
+
+SIDE = 32
+WINDOW = (5, 5)
+FILTERS = {"c1": (1, 6), "c3": (6, 16), "c5": (16, 120)}  # channels in and out
+FEATURES = {"f6": (120, 84), "output": (84, 10)}
+
+# Table I of the paper: which maps of S2 (rows) feed which maps of C3 (columns).
+CONNECTIONS = np.array(
+    [
+        [int(cell == "X") for cell in row]
+        for row in (
+            "X...XXX..XXXX.XX",
+            "XX...XXX..XXXX.X",
+            "XXX...XXX..X.XXX",
+            ".XXX..XXXX..X.XX",
+            "..XXX..XXXX.XX.X",
+            "...XXX..XXXX.XXX",
+        )
+    ],
+    dtype=np.float32,
+)
+
+
+def init_lenet(key: Array) -> Params:
+    """Parameters of the modern form: 61,706 numbers.
+
+    >>> params = init_lenet(jax.random.key(0))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+    61706
+    """
+    keys = iter(jax.random.split(key, len(FILTERS) + len(FEATURES)))
+    filters = {name: init_conv(next(keys), WINDOW, *channels) for name, channels in FILTERS.items()}
+    return filters | {name: init_dense(next(keys), *features) for name, features in FEATURES.items()}
+
+
+def lenet(params: Params, images: Images) -> Logits:
+    """The modern form: scores of the ten digits for images [n, 32, 32, 1]."""
+    s2 = max_pool(jax.nn.relu(conv(params["c1"], images)), (2, 2))
+    s4 = max_pool(jax.nn.relu(conv(params["c3"], s2)), (2, 2))
+    c5 = jax.nn.relu(conv(params["c5"], s4))
+    f6 = jax.nn.relu(dense(params["f6"], c5.reshape(c5.shape[0], -1)))
+    return dense(params["output"], f6)
+
+
+def init_lenet_1998(key: Array) -> Params:
+    """Parameters of the historical form: the paper's 60,000 and the 850 of the dense output.
+
+    C3's kernel is stored whole, [5, 5, 6, 16]; the 36 of its 96 slices that the table leaves out are zeros that no
+    gradient ever reaches. The sub-sampling starts as an average.
+
+    >>> params = init_lenet_1998(jax.random.key(0))
+    >>> stored = sum(leaf.size for leaf in jax.tree.leaves(params))
+    >>> stored - 25 * int((1 - CONNECTIONS).sum()) - 850
+    60000
+    """
+    params = init_lenet(key)
+    params["c3"]["kernel"] = params["c3"]["kernel"] * CONNECTIONS
+    for name, maps in (("s2", 6), ("s4", 16)):
+        params[name] = {"kernel": jnp.full((maps,), 0.25), "bias": jnp.zeros((maps,))}
+    return params
+
+
+def lenet_1998(params: Params, images: Images) -> Logits:
+    """The historical form: scores of the ten digits for images [n, 32, 32, 1]."""
+    c1 = scaled_tanh(conv(params["c1"], images))
+    s2 = scaled_tanh(_subsample(params["s2"], c1))
+    c3 = scaled_tanh(conv({**params["c3"], "kernel": params["c3"]["kernel"] * CONNECTIONS}, s2))
+    s4 = scaled_tanh(_subsample(params["s4"], c3))
+    c5 = scaled_tanh(conv(params["c5"], s4))
+    f6 = scaled_tanh(dense(params["f6"], c5.reshape(c5.shape[0], -1)))
+    return dense(params["output"], f6)
+
+
+def scaled_tanh(x: Array) -> Array:
+    """LeCun's squashing function, `1.7159 tanh(2x/3)`, which maps 1 to 1 and -1 to -1 (the paper's appendix A)."""
+    return 1.7159 * jnp.tanh(2 / 3 * x)
+
+
+def _subsample(params: LayerParams, x: Array) -> Array:
+    """Sums of 2x2 cells, times a coefficient and plus a bias that a whole map shares."""
+    coefficient, bias = unpack("subsample", params)
+    return add_bias(avg_pool(x, (2, 2), divisor=1) * coefficient.reshape(1, 1, 1, -1), bias)
+
+
+def sharing(*, historical: bool = False) -> list[tuple[str, str, Sharing]]:
+    """For each layer its name, output shape and parameters (weights and biases): shared, unshared and dense.
+
+    >>> [counts.shared for _, _, counts in sharing(historical=True)]
+    [156, 12, 1516, 32, 48120, 10164, 850]
+    """
+    rows = []
+    side = SIDE
+    for name, (channels_in, channels_out) in FILTERS.items():
+        axes = slide(name, (side, side), WINDOW)
+        weights = window_weights(axes, channels_in, channels_out)
+        if historical and name == "c3":
+            slices, used = CONNECTIONS.size, int(CONNECTIONS.sum())
+            weights = Sharing(weights.shared // slices * used, weights.unshared // slices * used, weights.dense)
+        rows.append(_row(name, axes, channels_out, weights.plus(window_biases(axes, channels_out))))
+        side = axes[0].out
+        if name != "c5":
+            axes = slide(name, (side, side), (2, 2), stride=2)
+            side = axes[0].out
+            rows.append(_row(f"s{int(name[1]) + 1}", axes, channels_out, _subsampling(axes, channels_out, historical)))
+    for name, features in FEATURES.items():
+        rows.append((name.upper(), f"{features[1]}", dense_parameters(*features)))
+    return rows
+
+
+def _row(name: str, axes: tuple[Axis, ...], channels: int, counts: Sharing) -> tuple[str, str, Sharing]:
+    return name.upper(), "x".join(str(size) for size in (*(axis.out for axis in axes), channels)), counts
+
+
+def _subsampling(axes: tuple[Axis, ...], maps: int, trainable: bool) -> Sharing:
+    """A maximum has no parameters; the trainable form has a coefficient and a bias, for a map or for each output."""
+    if not trainable:
+        return Sharing(0, 0, 0)
+    biases = window_biases(axes, maps)
+    return Sharing(biases.shared, biases.unshared, window_weights(axes, maps, maps).dense).plus(biases)
