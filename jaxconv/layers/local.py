@@ -145,7 +145,7 @@ def init_locally_connected(
 
     def one_kernel_per_position(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         keys = jax.random.split(key, out)
-        draw = lambda key: kernel_init(key, shape, dtype)  # noqa: E731  a one-line function, mapped over positions
+        draw = lambda key: kernel_init(key, shape, dtype)
         for _ in out:
             draw = jax.vmap(draw)
         return draw(keys).reshape(full_shape)

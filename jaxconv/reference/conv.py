@@ -90,7 +90,7 @@ def conv_deltas(
     for _, cells, kernel_delta, slice_delta in _backward(lambda position: kernel, x, dy, axes, groups):
         total += kernel_delta
         np.add.at(dx, cells, slice_delta)  # one cell can lie under two taps: near a border that copies
-    return Deltas(total, dy.sum(axis=tuple(range(dy.ndim - 1))), without_border(dx))
+    return Deltas(total, dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=np.float64), without_border(dx))
 
 
 def locally_connected_deltas(
@@ -111,7 +111,7 @@ def locally_connected_deltas(
     for position, cells, kernel_delta, slice_delta in _backward(lambda p: kernel[p], x, dy, axes, groups):
         each[position] = kernel_delta
         np.add.at(dx, cells, slice_delta)
-    return Deltas(each, dy.sum(axis=0), without_border(dx))
+    return Deltas(each, dy.sum(axis=0, dtype=np.float64), without_border(dx))
 
 
 def kernel_deltas_per_overlay(
@@ -151,7 +151,7 @@ def _backward(
     kernels: Kernels, x: np.ndarray, dy: np.ndarray, axes: Sequence[Axis], groups: int
 ) -> Iterator[tuple[tuple[int, ...], Index, np.ndarray, np.ndarray]]:
     """For each overlay: its position, its cells, its delta of the kernel and its delta of the slice under it."""
-    x = with_border(x)
+    x, dy = with_border(x), np.asarray(dy, np.float64)
     for position, cells in overlays(axes):
         kernel = kernels(position)
         kernel_delta = np.zeros(kernel.shape)

@@ -9,7 +9,7 @@ from jaxconv.reference.conv import Deltas
 
 def dense(kernel: np.ndarray, bias: np.ndarray | float, x: np.ndarray) -> np.ndarray:
     """A matrix product: kernel [i, o] on x [n, i] gives y [n, o]."""
-    return x @ kernel + bias
+    return np.asarray(x, np.float64) @ kernel + bias
 
 
 def dense_deltas(kernel: np.ndarray, x: np.ndarray, dy: np.ndarray) -> Deltas:
@@ -19,6 +19,7 @@ def dense_deltas(kernel: np.ndarray, x: np.ndarray, dy: np.ndarray) -> Deltas:
     >>> [delta.ravel().tolist() for delta in deltas]
     [[50.0, 70.0], [10.0], [20.0, 30.0]]
     """
+    dy = np.asarray(dy, np.float64)
     return Deltas(x.T @ dy, dy.sum(axis=0), dy @ kernel.T)
 
 

@@ -33,8 +33,8 @@ def overlays(axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], Index]]:
 
 
 def with_border(x: np.ndarray, value: float = 0.0) -> np.ndarray:
-    """Give x [n, *spatial, c] one more cell of `value` at the end of each spatial axis: what the padding reads."""
-    return np.pad(x, [(0, 0), *[(0, 1)] * (x.ndim - 2), (0, 0)], constant_values=value)
+    """Give x [n, *spatial, c], as float64, one more cell at the end of each spatial axis: what the padding reads."""
+    return np.pad(np.asarray(x, np.float64), [(0, 0), *[(0, 1)] * (x.ndim - 2), (0, 0)], constant_values=value)
 
 
 def without_border(x: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def avg_pool_deltas(
     axes = _axes(x, window, stride, padding)
     dx = with_border(np.zeros(x.shape))
     for position, cells in overlays(axes):
-        share = dy[:, *position] / _divisor(axes, position, divisor)
+        share = np.asarray(dy[:, *position], np.float64) / _divisor(axes, position, divisor)
         np.add.at(dx, cells, share.reshape(_one_per_channel(dx)))
     return without_border(dx)
 

@@ -1,0 +1,36 @@
+"""Padding made real, against `np.pad`."""
+
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given
+from strategies import Case, conv_cases
+
+from jaxconv.lowering.extend import extend, extend_with_zeros
+
+NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
+
+
+def padded_by_numpy(case: Case, *, zeros: bool) -> np.ndarray:
+    """The input of a case, padded one spatial axis after the other."""
+    x = case.x()
+    for position, axis in enumerate(case.axes, start=1):
+        if zeros or axis.pad.boundary != "ZERO":
+            amounts = [(0, 0)] * x.ndim
+            amounts[position] = (axis.pad.lo, axis.pad.hi)
+            x = np.pad(x, amounts, mode=NUMPY_MODES[axis.pad.boundary])  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return x
+
+
+@given(case=conv_cases())
+def test_boundaries_are_copied_and_zeros_are_left(case):
+    x, zeros = extend(jnp.asarray(case.x()), case.axes)
+    np.testing.assert_array_equal(x, padded_by_numpy(case, zeros=False))
+    expected = [(axis.pad.lo, axis.pad.hi) if axis.pad.boundary == "ZERO" else (0, 0) for axis in case.axes]
+    assert zeros == expected
+
+
+@given(case=conv_cases())
+def test_everything_is_padded(case):
+    np.testing.assert_array_equal(
+        extend_with_zeros(jnp.asarray(case.x()), case.axes), padded_by_numpy(case, zeros=True)
+    )

@@ -1,0 +1,91 @@
+"""The reference convolution, against the seeds' figures, SciPy, and finite differences of its own forward."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from scipy.signal import correlate
+from strategies import conv_cases
+
+from jaxconv import reference
+
+X = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+KERNEL = np.array([0.3, 0.5]).reshape(2, 1, 1)
+DY = np.array([-0.1, 0.2]).reshape(1, 2, 1)
+
+
+def digits(array):
+    """Fifteen decimals: all that the seeds' decimal fractions have in binary."""
+    return np.round(array, 15).ravel().tolist()
+
+
+def test_worked_example_forward():
+    assert digits(reference.conv(KERNEL, 0.0, X)) == [1.3, 2.1]
+
+
+def test_worked_example_backward():
+    deltas = reference.conv_deltas(KERNEL, X, DY)
+    assert digits(deltas.kernel) == [0.3, 0.4]
+    assert digits(deltas.bias) == [0.1]
+    assert digits(deltas.x) == [-0.03, 0.01, 0.1]
+
+
+def test_worked_example_overlay_by_overlay():
+    """The first overlay adds [1*-0.1, 2*-0.1] to the kernel's delta, the second [2*0.2, 3*0.2]."""
+    each = reference.kernel_deltas_per_overlay(KERNEL, X, DY)
+    assert digits(each[0]) == [-0.1, -0.2]
+    assert digits(each[1]) == [0.4, 0.6]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_without_stride_or_padding_it_is_scipys_correlate(rank):
+    generator = np.random.default_rng(rank)
+    x = generator.integers(-4, 5, (2, *(6, 5, 4)[:rank], 3)).astype(float)
+    kernel = generator.integers(-4, 5, (*(3, 2, 2)[:rank], 3, 4)).astype(float)
+    y = reference.conv(kernel, 0.0, x)
+    for n, o in np.ndindex(2, 4):
+        maps = [correlate(x[n, ..., c], kernel[..., c, o], mode="valid", method="direct") for c in range(3)]
+        np.testing.assert_array_equal(y[n, ..., o], sum(maps))
+
+
+def by_differences(f, z):
+    """The gradient of a function that is linear in z, entry by entry: exact on integers."""
+    found = np.zeros(z.shape)
+    for index in np.ndindex(z.shape):
+        moved = z.copy()
+        moved[index] += 1
+        found[index] = f(moved) - f(z)
+    return found
+
+
+@given(case=conv_cases(max_rank=2))
+def test_deltas_are_the_differences_of_the_loss(case):
+    """With loss = sum(dy * y), which is linear in each of kernel, bias and x, a delta is a difference of losses."""
+    x, dy = case.x().astype(float), case.dy().astype(float)
+    kernel, bias = (value.astype(float) for value in case.params().values())
+    loss = lambda kernel, bias, x: (dy * reference.conv(kernel, bias, x, **case.geometry)).sum()
+    deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
+    np.testing.assert_array_equal(deltas.kernel, by_differences(lambda k: loss(k, bias, x), kernel))
+    np.testing.assert_array_equal(deltas.bias, by_differences(lambda b: loss(kernel, b, x), bias))
+    np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
+
+
+@given(case=conv_cases(max_rank=1))
+def test_unshared_deltas_are_the_differences_of_the_loss(case):
+    x, dy = case.x().astype(float), case.dy().astype(float)
+    kernel, bias = (value.astype(float) for value in case.local_params().values())
+    loss = lambda kernel, bias, x: (dy * reference.locally_connected(kernel, bias, x, **case.geometry)).sum()
+    deltas = reference.locally_connected_deltas(kernel, x, dy, **case.geometry)
+    np.testing.assert_array_equal(deltas.kernel, by_differences(lambda k: loss(k, bias, x), kernel))
+    np.testing.assert_array_equal(deltas.bias, by_differences(lambda b: loss(kernel, b, x), bias))
+    np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
+
+
+@given(case=conv_cases())
+def test_a_shared_kernels_deltas_are_the_sum_over_its_overlays(case):
+    kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
+    each = reference.kernel_deltas_per_overlay(kernel, x, dy, **case.geometry)
+    untied = np.broadcast_to(kernel, each.shape)
+    np.testing.assert_array_equal(reference.locally_connected_deltas(untied, x, dy, **case.geometry).kernel, each)
+    rank = len(case.window)
+    shared = reference.conv_deltas(kernel, x, dy, **case.geometry).kernel
+    np.testing.assert_array_equal(shared, each.sum(axis=tuple(range(rank))))

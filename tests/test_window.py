@@ -1,0 +1,182 @@
+"""The arithmetic of sliding windows, against NumPy's padding, JAX's own numbers, and plain enumeration."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jax import lax
+from strategies import conv_cases
+
+from jaxconv.window import BOUNDARIES, PADDINGS, Axis, Pad, positive, runs, slide, window_sizes
+
+NUMPY_MODES: dict[str, Any] = {"CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
+lengths, sizes, amounts = st.integers(1, 9), st.integers(1, 5), st.integers(0, 14)
+
+
+@given(length=lengths, lo=amounts, hi=amounts, mode=st.sampled_from(sorted(NUMPY_MODES)))
+def test_boundaries_are_numpys(length, lo, hi, mode):
+    """The cell at every coordinate is the one that `np.pad` copies there, however far beyond the border."""
+    axis = Axis(length, 1, 1, 1, Pad(lo, hi, mode))
+    cells = [axis.cell(i) for i in range(-lo, length + hi)]
+    assert cells == np.pad(np.arange(length), (lo, hi), mode=NUMPY_MODES[mode]).tolist()
+
+
+def test_boundaries_are_all_compared_with_numpy():
+    assert set(BOUNDARIES) == {*NUMPY_MODES, "ZERO"}
+
+
+@pytest.mark.parametrize("name", ["VALID", "SAME", "SAME_LOWER"])
+@given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
+def test_zero_paddings_are_laxs(name, length, taps, stride, dilation):
+    span = dilation * (taps - 1) + 1
+    pad = PADDINGS[name](length, span, stride)
+    assert (pad.lo, pad.hi) == lax.padtype_to_pads((length,), (span,), (stride,), name)[0]
+    assert pad.boundary == "ZERO"
+
+
+@pytest.mark.parametrize("name", ["SAME", "SAME_LOWER", "CAUSAL", *NUMPY_MODES])
+@given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
+def test_every_padding_but_valid_gives_ceil_length_over_stride(name, length, taps, stride, dilation):
+    (axis,) = slide("test", (length,), (taps,), stride, (name,), dilation)
+    assert axis.out == -(-length // stride)
+
+
+@pytest.mark.parametrize("name", sorted(NUMPY_MODES))
+@given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
+def test_boundary_paddings_centre_the_window_on_every_stride_th_cell(name, length, taps, stride, dilation):
+    """With an odd number of taps, output j reads cell j*stride with its middle tap, whatever the length."""
+    taps = 2 * (taps // 2) + 1
+    (axis,) = slide("test", (length,), (taps,), stride, (name,), dilation)
+    assert [axis.reads(j)[taps // 2] for j in range(axis.out)] == list(range(0, length, stride))
+
+
+@given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
+def test_causal_windows_end_on_their_own_cell(length, taps, stride, dilation):
+    (axis,) = slide("test", (length,), (taps,), stride, ("CAUSAL",), dilation)
+    assert all(axis.reads(j)[-1] == j * stride for j in range(axis.out))
+    assert all(cell is None or cell <= j * stride for j in range(axis.out) for cell in axis.reads(j))
+
+
+@given(length=lengths, taps=sizes, stride=sizes, dilation=sizes, lo=amounts, hi=amounts)
+def test_out_counts_the_places_where_the_window_fits(length, taps, stride, dilation, lo, hi):
+    """Position j fits when its last tap stands within the padded input."""
+    axis = Axis(length, taps, stride, dilation, Pad(lo, hi))
+    last_tap = lambda j: j * stride - lo + (taps - 1) * dilation
+    assert axis.out == sum(last_tap(j) < length + hi for j in range(length + lo + hi))
+
+
+@given(case=conv_cases())
+def test_reads_are_the_padded_input_at_stride_and_dilation(case):
+    """Tap u at position j is element j*stride + u*dilation of the padded input."""
+    for axis in case.axes:
+        padded = [axis.cell(i) for i in range(-axis.pad.lo, axis.length + axis.pad.hi)]
+        for j in range(axis.out):
+            assert list(axis.reads(j)) == [padded[j * axis.stride + u * axis.dilation] for u in range(axis.taps)]
+            assert axis.inside(j) == sum(cell is not None for cell in axis.reads(j))
+
+
+cells = st.lists(st.none() | st.integers(0, 4), max_size=12)
+
+
+@given(cells=cells)
+def test_runs_spell_out_the_cells_again(cells):
+    spelt = [None if first is None else first + i * step for first, count, step in runs(cells) for i in range(count)]
+    assert spelt == cells
+
+
+@pytest.mark.parametrize(
+    ("mode", "most"), [("ZERO", 1), ("EDGE", 1), ("CIRCULAR", 1), ("REFLECT", 1), ("SYMMETRIC", 1)]
+)
+@given(length=st.integers(4, 9), amount=st.integers(1, 3))
+def test_a_border_is_one_run(mode, most, length, amount):
+    axis = Axis(length, 1, 1, 1, Pad(amount, amount, mode))
+    assert len(runs(axis.cell(i) for i in range(-amount, 0))) <= most
+    assert len(runs(axis.cell(i) for i in range(length, length + amount))) <= most
+
+
+@pytest.mark.parametrize("spelling", ["circular", "Circular", "CIRCULAR"])
+def test_any_letter_case(spelling):
+    expected = slide("test", (5, 6), (3, 2), 1, "CIRCULAR")
+    assert slide("test", (5, 6), (3, 2), 1, spelling) == expected
+    assert slide("test", (5, 6), (3, 2), 1, (spelling, Pad(0, 1, spelling))) == expected
+
+
+@pytest.mark.parametrize(
+    ("padding", "expected"),
+    [
+        (((1, 2), (0, 3)), [Pad(1, 2), Pad(0, 3)]),
+        ([[1, 2], "edge"], [Pad(1, 2), Pad(1, 1, "EDGE")]),
+        (("circular", (0, 3)), [Pad(1, 1, "CIRCULAR"), Pad(0, 3)]),
+        (Pad(2, 0, "reflect"), [Pad(2, 0, "REFLECT")] * 2),
+        ((np.array([1, 2]).tolist(), "valid"), [Pad(1, 2), Pad(0, 0)]),
+    ],
+)
+def test_paddings_mix_per_axis(padding, expected):
+    assert [axis.pad for axis in slide("test", (7, 7), (3, 3), 1, padding)] == expected
+
+
+def test_everything_is_hashable_and_comparable():
+    axes = slide("test", (5, 6), (3, 2), [1, 2], [(1, 1), "same"])
+    assert hash(axes) == hash(slide("test", (5, 6), (3, 2), (1, 2), ((1, 1), "SAME")))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"stride": 0}, ValueError, "op: stride is 0, but should be 1 or more"),
+        ({"stride": -1}, ValueError, "op: stride is -1, but should be 1 or more"),
+        ({"stride": (1, 2, 3)}, ValueError, r"op: stride is \(1, 2, 3\), but should be one integer, or 2 of them: \[h"),
+        ({"stride": 1.5}, TypeError, "op: stride is 1.5, but should be an integer, or 2 of them"),
+        ({"stride": (1, 2.0)}, TypeError, r"op: stride is \(1, 2.0\), but should be an integer, or 2 of them"),
+        ({"stride": True}, TypeError, "op: stride is True, but should be an integer"),
+        ({"stride": None}, TypeError, "op: stride is None, but should be an integer, or 2 of them"),
+        ({"dilation": (1, 0)}, ValueError, "op: dilation is 0, but should be 1 or more"),
+        ({"window": (0, 3)}, ValueError, "op: window is 0, but should be 1 or more"),
+        ({"window": (3, -3)}, ValueError, "op: window is -3, but should be 1 or more"),
+        ({"lengths": (0, 5)}, ValueError, "op: x along axis h is 0 cells long, but should be 1 or more"),
+        ({"lengths": (5, 2)}, ValueError, r"op: window along axis w is 3 cells wide \(3 taps, dilation 1\), but should "
+         r"be at most as wide as the padded input, which has 2 cells \(0 \+ 2 \+ 0\)\. Use a larger input"),
+        ({"dilation": 3}, ValueError, "op: window along axis h is 7 cells wide .3 taps, dilation 3."),
+        ({"padding": "wrap"}, ValueError, "op: padding is 'wrap', but should be one of VALID, SAME, SAME_LOWER, CAU"),
+        ({"padding": 1}, ValueError, r"op: padding is 1, .* One zero on every side is \(\(1, 1\), \(1, 1\)\)"),
+        ({"padding": (1, 1)}, ValueError, r"op: padding is \(1, 1\), .* a \(lo, hi\) pair for each axis \[h, w\]"),
+        ({"padding": ("same",)}, ValueError, r"op: padding is \('same',\), but should be"),
+        ({"padding": ((1, 2, 3), "same")}, ValueError, r"op: padding is \(1, 2, 3\), but should be"),
+        ({"padding": None}, ValueError, "op: padding is None, but should be"),
+        ({"padding": ((-1, 1), (0, 0))}, ValueError, "op: padding is -1, but should be 0 or more"),
+        ({"padding": ((0.5, 1), (0, 0))}, TypeError, "op: padding is 0.5, but should be an integer"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_and_the_cure(change, error, message):
+    arguments = {"lengths": (5, 5), "window": (3, 3), "stride": 1, "padding": "VALID", "dilation": 1} | change
+    with pytest.raises(error, match=message):
+        slide("op", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((-1, 0), ValueError, "Pad: lo is -1, but should be 0 or more"),
+        ((0, 1.0), TypeError, "Pad: hi is 1.0, but should be an integer"),
+        ((0, 1, "wrap"), ValueError, "Pad: boundary is 'wrap', but should be one of ZERO, CIRCULAR, REFLECT, SYMM"),
+        ((0, 1, None), ValueError, "Pad: boundary is None, but should be one of ZERO"),
+    ],
+)
+def test_pad_checks_its_fields(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Pad(*arguments)
+
+
+@pytest.mark.parametrize("window", [3, (), []])
+def test_a_window_says_how_many_axes_there_are(window):
+    with pytest.raises(
+        ValueError, match=r"op: window is .*, but should be one integer per spatial axis\. Its length is"
+    ):
+        window_sizes("op", window)
+
+
+@pytest.mark.parametrize("one", [3, np.int64(3), np.array(3)])
+def test_one_integer_stands_for_every_axis(one):
+    assert positive("op", "stride", one, 3) == (3, 3, 3)
