@@ -70,8 +70,8 @@ class Pad:
         object.__setattr__(self, "boundary", boundary)
 
 
-AxisPadding: TypeAlias = "str | Pad | tuple[int, int]"
-Padding: TypeAlias = "AxisPadding | Sequence[AxisPadding]"
+AxisPadding: TypeAlias = str | Pad | tuple[int, int]
+Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 
 
 def _same(length: int, span: int, stride: int, *, lower: bool = False) -> Pad:

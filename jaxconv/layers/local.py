@@ -86,13 +86,18 @@ def locally_connected(
         raise ValueError(
             explain(where, "kernel's *out", out, expected, "Give init_locally_connected the same geometry")
         )
-    # One matrix product for each position p and group g: [n, taps * c/g] @ [taps * c/g, o/g].
-    cells = patches(x, axes).reshape(x.shape[0], *slots, -1, groups, x.shape[-1] // groups)
-    weights = kernel.reshape(*slots, cells.shape[-3], kernel.shape[-2], groups, -1)
+    cells = patches(x, axes)
+    cells = cells.reshape(*cells.shape[:-1], groups, -1)
+    weights = kernel.reshape(*kernel.shape[:-1], groups, -1)
+    # One matrix product for each position and group; its sum runs over the window and the group's channels.
+    positions, taps = tuple(range(1, rank + 1)), tuple(range(rank + 1, 2 * rank + 1))
+    n, g, c, o = 0, 2 * rank + 1, 2 * rank + 2, 2 * rank + 3
     y = jnp.einsum(
-        "n...ugc,...ucgo->n...go",
         cells,
+        (n, *positions, *taps, g, c),
         weights,
+        (*positions, *taps, c, g, o),
+        (n, *positions, g, o),
         precision=precision,
         preferred_element_type=preferred_element_type,
     )

@@ -33,6 +33,7 @@ def max_pool(
 
     Padding cells never win: they count as minus infinity, or as the least integer. A NaN under the window wins. The
     gradient of a window goes to its largest cell, to the first of them in row-major order if several are equal.
+    (Forward mode, `jax.jvp`, is XLA's: of several equal cells it may follow another than the first.)
 
     Law: as for `conv`: with padding "CIRCULAR" and s dividing the length, shifting x by s shifts y by one. With the
     default stride, the window, it does so for shifts by whole windows only: pooling is not invariant to small shifts.

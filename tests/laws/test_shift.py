@@ -1,0 +1,124 @@
+"""Shifting the input shifts the output: everywhere when the layer wraps around, elsewhere away from the border."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+from strategies import circular_cases, conv_cases, pool_cases
+
+import jaxconv as jc
+
+amounts = st.integers(-4, 4)
+
+
+def layer_of(case):
+    """The convolution of a case, compiled."""
+    params = case.params()
+    return jax.jit(lambda x: jc.conv(params, x, **case.geometry))
+
+
+def commutes(layer, x, axis, stride, amount):
+    """Whether shifting x cyclically by `amount` strides shifts the output by `amount`, bit for bit."""
+    shifted_first = layer(jnp.roll(x, amount * stride, axis=axis + 1))
+    shifted_last = jnp.roll(layer(x), amount, axis=axis + 1)
+    return np.array_equal(shifted_first, shifted_last)
+
+
+@given(drawn=circular_cases(), amount=amounts)
+def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(drawn, amount):
+    case, axis = drawn
+    assert commutes(layer_of(case), case.x(), axis, case.geometry["stride"][axis], amount)
+
+
+@pytest.mark.parametrize("boundary", ["ZERO", "REFLECT", "SYMMETRIC", "EDGE"])
+def test_no_other_padding_does(boundary):
+    """The broken twins of the test above: each padding has a case that does not commute."""
+    padding = jc.Pad(1, 1, boundary)
+    drawn = st.tuples(circular_cases(padding), amounts)
+    breaks = lambda d: not commutes(layer_of(d[0][0]), d[0][0].x(), d[0][1], d[0][0].geometry["stride"][d[0][1]], d[1])
+    assert find(drawn, breaks)
+
+
+def test_nor_does_circular_where_the_stride_does_not_divide_the_length():
+    drawn = st.tuples(circular_cases(divides=False), amounts)
+    breaks = lambda d: not commutes(layer_of(d[0][0]), d[0][0].x(), d[0][1], d[0][0].geometry["stride"][d[0][1]], d[1])
+    assert find(drawn, breaks)
+
+
+def test_the_length_decides_for_a_stride_of_two():
+    """Length 8: a shift by 2 is a shift of the output by 1. Length 7: it is not, and the docstring says why."""
+    params = {"kernel": jnp.array([1.0, 2.0, 4.0]).reshape(3, 1, 1)}
+    layer = lambda x: jc.conv(params, x, stride=2, padding="CIRCULAR")
+    for length, expected in ((8, True), (7, False)):
+        x = jnp.arange(1.0, length + 1).reshape(1, length, 1)
+        assert layer(x).shape == (1, 4, 1)
+        assert commutes(layer, x, 0, 2, 1) is expected
+
+
+@given(case=pool_cases(max_rank=2), amount=amounts, axis=st.integers(0, 1))
+def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(case, amount, axis):
+    axis %= len(case.lengths)
+    stride = case.geometry["stride"]
+    x = case.integers((case.batch, *(n * s for n, s in zip(case.lengths, stride, strict=True)), case.channels[0]))
+    for pool in (jc.max_pool, jc.avg_pool):
+        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, stride=stride, padding="circular"))
+        assert commutes(layer, x, axis, stride[axis], amount)
+
+
+def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
+    """Max pooling by 2 does not shift when its input shifts by 1."""
+    x = jnp.arange(8.0).reshape(1, 8, 1)
+    pool = lambda x: jc.max_pool(x, (2,), padding="circular")
+    assert commutes(pool, x, 0, 2, 1)
+    assert not any(np.array_equal(pool(jnp.roll(x, 1, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+def clear_of_padding(axis):
+    """Positions along one axis whose window reads no padding."""
+    starts = [j * axis.stride - axis.pad.lo for j in range(axis.out)]
+    return [j for j, start in enumerate(starts) if start >= 0 and start + axis.span <= axis.length]
+
+
+@given(case=conv_cases(max_rank=2), k=st.integers(1, 2))
+def test_away_from_the_border_every_conv_is_equivariant(case, k):
+    """If y[i + k*stride] == x[i] wherever both exist, outputs clear of padding before and after have moved by k."""
+    axis, stride = case.axes[0], case.geometry["stride"][0]
+    x = case.x()
+    y = case.integers(x.shape, 9)
+    kept = max(x.shape[1] - k * stride, 0)
+    y[:, x.shape[1] - kept :] = x[:, :kept]
+    layer = layer_of(case)
+    clear = clear_of_padding(axis)
+    positions = [j for j in clear if j + k in clear]
+    before, after = np.asarray(layer(x)), np.asarray(layer(y))
+    np.testing.assert_array_equal(after[:, [j + k for j in positions]], before[:, positions])
+
+
+def test_beside_the_border_a_zero_padded_conv_is_not():
+    """The broken twin: one position further out, the zeros show. The plain shift by 1 of a ramp."""
+    layer = lambda x: jc.conv({"kernel": jnp.ones((3, 1, 1))}, x, padding="SAME")
+    x = jnp.arange(1.0, 7.0).reshape(1, 6, 1)
+    y = jnp.concatenate([jnp.full((1, 1, 1), 9.0), x[:, :-1]], axis=1)
+    before, after = layer(x).ravel(), layer(y).ravel()
+    assert np.array_equal(after[2:5], before[1:4])
+    assert after[1] != before[0]
+    assert after[5] != before[4]
+
+
+@given(drawn=circular_cases(), amount=amounts)
+def test_global_pools_after_a_circular_conv_are_invariant(drawn, amount):
+    case, axis = drawn
+    x, stride = case.x(), case.geometry["stride"][axis]
+    layer = layer_of(case)
+    moved = jnp.roll(x, amount * stride, axis=axis + 1)
+    np.testing.assert_array_equal(jc.global_max_pool(layer(x)), jc.global_max_pool(layer(moved)))
+
+
+def test_a_locally_connected_layer_is_not_equivariant():
+    x = jnp.arange(1.0, 5.0).reshape(1, 4, 1)
+    layer = lambda kernel: lambda x: jc.locally_connected({"kernel": kernel}, x, padding="circular")
+    tied = jnp.broadcast_to(jnp.array([1.0, -2.0]).reshape(2, 1, 1), (4, 2, 1, 1))
+    assert commutes(layer(tied), x, 0, 1, 1)
+    assert not commutes(layer(tied.at[0].set(3.0)), x, 0, 1, 1)

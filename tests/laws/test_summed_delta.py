@@ -1,0 +1,169 @@
+"""The summed-delta rule: `jax.grad` of every layer equals the deltas added by hand, bit for bit on small integers."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import find, given
+from strategies import conv_cases, pool_cases
+
+import jaxconv as jc
+from jaxconv import reference
+
+
+def outputs_and_gradients(layer, params, x, dy):
+    """The output of `layer(params, x)`, and `jax.grad` of its product with dy by params and x."""
+
+    @jax.jit
+    def both(params, x, dy):
+        loss = lambda params, x: jnp.sum(layer(params, x) * dy)
+        return layer(params, x), jax.grad(loss, argnums=(0, 1))(params, x)
+
+    y, gradients = both(params, x, dy)
+    return y, *gradients
+
+
+def check(found, expected):
+    """Equal shapes and equal numbers, with no tolerance."""
+    y, gradients, dx = found
+    forward, deltas = expected
+    np.testing.assert_array_equal(y, forward)
+    np.testing.assert_array_equal(gradients["kernel"], deltas.kernel)
+    np.testing.assert_array_equal(gradients["bias"], deltas.bias)
+    np.testing.assert_array_equal(dx, deltas.x)
+
+
+@given(case=conv_cases())
+def test_conv(case):
+    params, x, dy, geometry = case.params(), case.x(), case.dy(), case.geometry
+    check(
+        outputs_and_gradients(partial(jc.conv, **geometry), params, x, dy),
+        (reference.conv(**params, x=x, **geometry), reference.conv_deltas(params["kernel"], x, dy, **geometry)),
+    )
+
+
+@given(case=conv_cases())
+def test_locally_connected(case):
+    params, x, dy, geometry = case.local_params(), case.x(), case.dy(), case.geometry
+    deltas = reference.locally_connected_deltas(params["kernel"], x, dy, **geometry)
+    check(
+        outputs_and_gradients(partial(jc.locally_connected, **geometry), params, x, dy),
+        (reference.locally_connected(**params, x=x, **geometry), deltas),
+    )
+
+
+def test_conv_in_four_dimensions():
+    """The rank is the kernel's; nothing stops at three."""
+    generator = np.random.default_rng(4)
+    integers = lambda *shape: generator.integers(-4, 5, shape).astype(np.float32)
+    params, x = {"kernel": integers(2, 1, 3, 2, 2, 3), "bias": integers(3)}, integers(2, 3, 2, 4, 3, 2)
+    geometry = {"stride": (1, 2, 2, 1), "padding": ("same", "valid", "circular", (1, 0))}
+    y = reference.conv(**params, x=x, **geometry)
+    dy = integers(*y.shape)
+    found = outputs_and_gradients(partial(jc.conv, **geometry), params, x, dy)
+    check(found, (y, reference.conv_deltas(params["kernel"], x, dy, **geometry)))
+
+
+def test_depthwise():
+    """groups = channels: each channel has a kernel, or several, of its own."""
+    generator = np.random.default_rng(5)
+    integers = lambda *shape: generator.integers(-4, 5, shape).astype(np.float32)
+    params, x, dy = {"kernel": integers(3, 2, 1, 8), "bias": integers(8)}, integers(2, 5, 6, 4), integers(2, 5, 6, 8)
+    found = outputs_and_gradients(partial(jc.conv, groups=4, padding="same"), params, x, dy)
+    deltas = reference.conv_deltas(params["kernel"], x, dy, groups=4, padding="same")
+    check(found, (reference.conv(**params, x=x, groups=4, padding="same"), deltas))
+
+
+@given(case=conv_cases(max_rank=1))
+def test_dense(case):
+    kernel, bias = case.integers((3, 2), 1), case.integers((2,), 2)
+    x, dy = case.integers((case.batch, 3), 3), case.integers((case.batch, 2), 4)
+    check(
+        outputs_and_gradients(jc.dense, {"kernel": kernel, "bias": bias}, x, dy),
+        (reference.dense(kernel, bias, x), reference.dense_deltas(kernel, x, dy)),
+    )
+
+
+@given(case=pool_cases())
+def test_max_pool(case):
+    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, as the reference has it."""
+    x, dy = case.x(), case.dy()
+    pool = lambda _, x: jc.max_pool(x, case.window, **case.geometry)
+    y, _, dx = outputs_and_gradients(pool, {}, x, dy)
+    np.testing.assert_array_equal(y, reference.max_pool(x, case.window, **case.geometry))
+    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
+
+
+@pytest.mark.parametrize("divisor", ["inside", "window", 4])
+@given(case=pool_cases())
+def test_avg_pool(divisor, case):
+    """With a divisor of 4 exactly; with others to float32's rounding, since thirds are not exact."""
+    x, dy = case.x(), case.dy()
+    pool = lambda _, x: jc.avg_pool(x, case.window, **case.geometry, divisor=divisor)
+    y, _, dx = outputs_and_gradients(pool, {}, x, dy)
+    same = np.testing.assert_array_equal if divisor == 4 else partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-5)
+    same(y, reference.avg_pool(x, case.window, **case.geometry, divisor=divisor))
+    same(dx, reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=divisor))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (jc.global_max_pool, lambda x: x.max(axis=(1, 2))),
+        (jc.global_avg_pool, lambda x: x.mean(axis=(1, 2))),
+    ],
+)
+def test_global_pools(layer, expected):
+    x = np.random.default_rng(6).permutation(2 * 4 * 8 * 3).reshape(2, 4, 8, 3).astype(np.float32)
+    y, _, dx = outputs_and_gradients(lambda _, x: layer(x), {}, x, np.float32([[1, 2, 3], [-4, 5, -6]]))
+    np.testing.assert_array_equal(y, expected(x))
+    np.testing.assert_array_equal(dx.sum(axis=(1, 2)), [[1, 2, 3], [-4, 5, -6]])
+
+
+# The broken twins: rules that look right and are not. Each must be caught by the cases that the tests above draw.
+
+
+def averaged(kernel, x, dy, **geometry):
+    """The mean over overlays where the sum should be."""
+    deltas = reference.conv_deltas(kernel, x, dy, **geometry)
+    overlays = np.prod(dy.shape[1:-1])
+    return deltas._replace(kernel=deltas.kernel / overlays)
+
+
+def without_the_last_overlay(kernel, x, dy, **geometry):
+    """One overlay forgotten."""
+    dy = dy.copy()
+    dy.reshape(dy.shape[0], -1, dy.shape[-1])[:, -1] = 0
+    return reference.conv_deltas(kernel, x, dy, **geometry)
+
+
+def flipped(kernel, x, dy, **geometry):
+    """The kernel's delta of true convolution, which flips, instead of cross-correlation."""
+    deltas = reference.conv_deltas(kernel, x, dy, **geometry)
+    return deltas._replace(kernel=np.flip(deltas.kernel, axis=tuple(range(kernel.ndim - 2))))
+
+
+@pytest.mark.parametrize("rule", [averaged, without_the_last_overlay, flipped])
+def test_broken_twins_are_caught(rule):
+    def caught(case):
+        params, x, dy, geometry = case.params(), case.x(), case.dy(), case.geometry
+        found = outputs_and_gradients(partial(jc.conv, **geometry), params, x, dy)
+        try:
+            check(found, (found[0], rule(params["kernel"], x, dy, **geometry)))
+        except AssertionError:
+            return True
+        return False
+
+    assert find(conv_cases(max_rank=1), caught)
+
+
+def test_the_mean_is_too_small_by_the_number_of_overlays():
+    """Of the seed's two wrong explanations the second: sharing by averaging the deltas after the update."""
+    x, dy = np.float32([1, 2, 3, 5]).reshape(1, 4, 1), np.float32([1, -2, 4]).reshape(1, 3, 1)
+    params = {"kernel": np.float32([2, -1]).reshape(2, 1, 1), "bias": np.float32([0])}
+    _, gradients, _ = outputs_and_gradients(jc.conv, params, x, dy)
+    each = reference.kernel_deltas_per_overlay(params["kernel"], x, dy)
+    np.testing.assert_array_equal(gradients["kernel"], each.mean(axis=0) * 3)
+    np.testing.assert_array_equal(gradients["kernel"].ravel(), [1 - 4 + 12, 2 - 6 + 20])

@@ -1,0 +1,177 @@
+"""Every layer works under every JAX transformation: one table of layers, one test for each transformation."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import jaxconv as jc
+
+GENERATOR = np.random.default_rng(0)
+SHAPE = (4, 6, 7, 2)
+GEOMETRY = {"stride": (2, 1), "padding": ("circular", "same"), "dilation": (1, 2)}
+
+
+def integers(*shape):
+    return jnp.asarray(GENERATOR.integers(-4, 5, shape).astype(np.float32))
+
+
+# No two numbers are equal, so that every maximum has one winner and a derivative.
+X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
+KERNEL, BIAS = integers(3, 2, 2, 4), integers(4)
+LAYERS = {
+    "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
+    "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
+    "conv_channels_first": (
+        partial(jc.conv, layout="channels_first"),
+        {"kernel": integers(2, 2, 6, 3), "bias": integers(3)},
+    ),
+    "locally_connected": (
+        partial(jc.locally_connected, **GEOMETRY),
+        {"kernel": integers(3, 7, 3, 2, 2, 4), "bias": integers(3, 7, 4)},
+    ),
+    "dense": (lambda params, x: jc.dense(params, x.reshape(*x.shape[:-3], -1)), {"kernel": integers(84, 3)}),
+    "max_pool": (lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same"), {}),
+    "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
+    "global_max_pool": (lambda params, x: jc.global_max_pool(x), {}),
+    "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
+}
+every_layer = pytest.mark.parametrize(("layer", "params"), LAYERS.values(), ids=LAYERS)
+close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+
+
+def loss(layer, params, x):
+    """A scalar that depends on every output in a way of its own, and is not linear in any."""
+    y = layer(params, x)
+    return jnp.sum(jnp.sin(y) * jnp.linspace(-1.0, 1.0, y.size, dtype=y.dtype).reshape(y.shape))
+
+
+def close_trees(found, expected):
+    jax.tree.map(close, found, expected)
+
+
+@every_layer
+def test_jit(layer, params):
+    close(jax.jit(layer)(params, X), layer(params, X))
+
+
+@every_layer
+def test_eval_shape_needs_no_arrays(layer, params):
+    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, X))
+    y = layer(params, X)
+    assert jax.eval_shape(layer, *abstract) == jax.ShapeDtypeStruct(y.shape, y.dtype)
+
+
+@every_layer
+def test_vmap_over_examples_is_the_batch(layer, params):
+    one_by_one = jax.vmap(lambda x: layer(params, x[None])[0])(X)
+    close(one_by_one, layer(params, X))
+
+
+@every_layer
+def test_vmap_over_parameters(layer, params):
+    """Two sets of parameters at once, as an ensemble has them."""
+    both = jax.tree.map(lambda leaf: jnp.stack([leaf, -2 * leaf]), params)
+    found = jax.vmap(layer, in_axes=(0, None), axis_size=2)(both, X)
+    close(found, jnp.stack([layer(params, X), layer(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
+
+
+@every_layer
+def test_forward_and_reverse_mode_agree(layer, params):
+    """<J t, c> = <t, J' c> for the Jacobian J of the layer by its parameters and input."""
+    tangents = jax.tree.map(lambda leaf: integers(*leaf.shape), (params, X))
+    y, pushed = jax.jvp(layer, (params, X), tangents)
+    cotangent = integers(*y.shape)
+    pulled = jax.vjp(layer, params, X)[1](cotangent)
+    product = sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(tangents), jax.tree.leaves(pulled), strict=True))
+    close(jnp.vdot(pushed, cotangent), product)
+
+
+@every_layer
+def test_gradients_of_each_example(layer, params):
+    gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+    each = jax.vmap(gradient, in_axes=(None, 0))(params, X[:, None])
+    for n in range(len(X)):
+        close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradient(params, X[n : n + 1]))
+
+
+@every_layer
+def test_hessian_vector_products(layer, params):
+    """Forward over reverse, against a difference of gradients in double precision."""
+    with jax.enable_x64(True):
+        wide = jax.tree.map(
+            lambda leaf: leaf.astype(jnp.float64), (params, X + 0.01 * jnp.arange(X.size).reshape(SHAPE))
+        )
+        direction = jax.tree.map(lambda leaf: jnp.asarray(GENERATOR.normal(size=leaf.shape)), wide)
+        gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+        _, found = jax.jvp(gradient, wide, direction)
+        step = 1e-6
+        moved = lambda by: gradient(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
+        up, down = moved(step), moved(-step)
+        expected = jax.tree.map(lambda a, b: (a - b) / (2 * step), up, down)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), found, expected)
+
+
+@every_layer
+def test_checkpoint(layer, params):
+    plain = jax.grad(partial(loss, layer), argnums=(0, 1))(params, X)
+    close_trees(jax.grad(jax.checkpoint(partial(loss, layer)), argnums=(0, 1))(params, X), plain)
+
+
+@every_layer
+def test_scan(layer, params):
+    """A scan over the batch, one example at a time, and its gradient."""
+
+    def scanned(params, x):
+        total, _ = jax.lax.scan(lambda total, x: (total + loss(layer, params, x[None]), None), jnp.float32(0), x)
+        return total
+
+    expected = sum(loss(layer, params, x[None]) for x in X)
+    close(scanned(params, X), expected)
+    gradients = jax.grad(scanned, argnums=(0, 1))(params, X)
+    each = [jax.grad(partial(loss, layer))(params, x[None]) for x in X]
+    close_trees(gradients[0], jax.tree.map(lambda *leaves: sum(leaves), *each))
+
+
+@every_layer
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+def test_sharded_batches(layer, params, axis_type):
+    """A batch split over two devices gives the same outputs and gradients, still split."""
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(axis_type,))
+    with jax.set_mesh(mesh):
+        x = jax.device_put(X, NamedSharding(mesh, PartitionSpec("batch")))
+        held = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+        y = jax.jit(layer)(held, x)
+        assert len(y.sharding.device_set) == 2
+        assert not y.sharding.is_fully_replicated
+        total = lambda params, x: jnp.sum(jnp.sin(layer(params, x)))
+        gradients = jax.jit(jax.grad(total))(held, x)
+    close(y, layer(params, X))
+    close_trees(gradients, jax.grad(total)(params, X))
+
+
+@every_layer
+def test_configuration_is_static_and_hashable(layer, params):
+    """A layer bound to its configuration is itself a static argument: two calls, one compilation."""
+    traced = []
+
+    @partial(jax.jit, static_argnames="layer")
+    def apply(layer, params, x):
+        traced.append(layer)
+        return layer(params, x)
+
+    apply(layer, params, X)
+    apply(layer, params, X)
+    assert len(traced) == 1
+
+
+def test_settings_can_be_static_arguments_of_jit():
+    fast = jax.jit(jc.conv, static_argnames=("stride", "padding"))
+    padding = ((1, 0), jc.Pad(2, 2, "symmetric"))
+    close(
+        fast({"kernel": KERNEL}, X, stride=(2, 1), padding=padding),
+        jc.conv({"kernel": KERNEL}, X, stride=(2, 1), padding=padding),
+    )
