@@ -1,15 +1,17 @@
-"""LeNet-5 forwards and backwards by hand, in both of its forms: each layer's input deltas are the next one's dy."""
+"""LeNet-5 forwards and backwards by hand, in both of its forms: each layer's input deltas are the dy of the one below.
+
+The loss is the caller's: `logit_deltas` takes the ten scores of each image and says how the loss changes with them.
+With `cross_entropy_deltas` for it these are the gradients that train the network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from jaxconv.reference.conv import conv, conv_deltas
 from jaxconv.reference.dense import (
-    cross_entropy,
-    cross_entropy_deltas,
     dense,
     dense_deltas,
     relu,
@@ -20,11 +22,12 @@ from jaxconv.reference.dense import (
 from jaxconv.reference.pool import avg_pool, avg_pool_deltas, max_pool, max_pool_deltas
 
 Params = Mapping[str, Mapping[str, np.ndarray]]
-LossAndDeltas = tuple[float, dict[str, dict[str, np.ndarray]], np.ndarray]  # the loss, its deltas by params and images
+LogitDeltas = Callable[[np.ndarray], np.ndarray]  # logits [n, 10] -> their deltas [n, 10]
+LogitsAndDeltas = tuple[np.ndarray, dict[str, dict[str, np.ndarray]], np.ndarray]  # deltas by parameters, by images
 
 
-def lenet_deltas(params: Params, images: np.ndarray, labels: np.ndarray) -> LossAndDeltas:
-    """The modern form (ReLU, max pooling): loss on images [n, 32, 32, 1], and its deltas by parameters and images."""
+def lenet_deltas(params: Params, images: np.ndarray, logit_deltas: LogitDeltas) -> LogitsAndDeltas:
+    """The modern form (ReLU, max pooling) on images [n, 32, 32, 1]: logits, and deltas by parameters and images."""
     p = params
     c1 = conv(p["c1"]["kernel"], p["c1"]["bias"], images)
     s2 = max_pool(relu(c1), (2, 2))
@@ -35,7 +38,7 @@ def lenet_deltas(params: Params, images: np.ndarray, labels: np.ndarray) -> Loss
     f6 = dense(p["f6"]["kernel"], p["f6"]["bias"], flat)
     logits = dense(p["output"]["kernel"], p["output"]["bias"], relu(f6))
 
-    output = dense_deltas(p["output"]["kernel"], relu(f6), cross_entropy_deltas(logits, labels))
+    output = dense_deltas(p["output"]["kernel"], relu(f6), logit_deltas(logits))
     f6_deltas = dense_deltas(p["f6"]["kernel"], flat, relu_deltas(f6, output.x))
     c5_deltas = conv_deltas(p["c5"]["kernel"], s4, relu_deltas(c5, f6_deltas.x.reshape(c5.shape)))
     c3_deltas = conv_deltas(p["c3"]["kernel"], s2, relu_deltas(c3, max_pool_deltas(relu(c3), c5_deltas.x, (2, 2))))
@@ -43,7 +46,7 @@ def lenet_deltas(params: Params, images: np.ndarray, labels: np.ndarray) -> Loss
 
     layers = {"c1": c1_deltas, "c3": c3_deltas, "c5": c5_deltas, "f6": f6_deltas, "output": output}
     by_params = {name: {"kernel": deltas.kernel, "bias": deltas.bias} for name, deltas in layers.items()}
-    return cross_entropy(logits, labels), by_params, c1_deltas.x
+    return logits, by_params, c1_deltas.x
 
 
 def lenet_1998_deltas(params: Params, images: np.ndarray, labels: np.ndarray, connections: np.ndarray) -> LossAndDeltas:
@@ -63,7 +66,7 @@ def lenet_1998_deltas(params: Params, images: np.ndarray, labels: np.ndarray, co
     f6 = dense(p["f6"]["kernel"], p["f6"]["bias"], flat)
     logits = dense(p["output"]["kernel"], p["output"]["bias"], scaled_tanh(f6))
 
-    output = dense_deltas(p["output"]["kernel"], scaled_tanh(f6), cross_entropy_deltas(logits, labels))
+    output = dense_deltas(p["output"]["kernel"], scaled_tanh(f6), logit_deltas(logits))
     f6_deltas = dense_deltas(p["f6"]["kernel"], flat, scaled_tanh_deltas(f6, output.x))
     c5_deltas = conv_deltas(p["c5"]["kernel"], scaled_tanh(s4), scaled_tanh_deltas(c5, f6_deltas.x.reshape(c5.shape)))
     ds4 = scaled_tanh_deltas(s4, c5_deltas.x)
@@ -79,4 +82,4 @@ def lenet_1998_deltas(params: Params, images: np.ndarray, labels: np.ndarray, co
     everywhere = (0, 1, 2)  # one coefficient and one bias for a whole map: they too are shared, so they too are sums
     by_params["s2"] = {"kernel": (ds2 * sum2).sum(axis=everywhere), "bias": ds2.sum(axis=everywhere)}
     by_params["s4"] = {"kernel": (ds4 * sum4).sum(axis=everywhere), "bias": ds4.sum(axis=everywhere)}
-    return cross_entropy(logits, labels), by_params, c1_deltas.x
+    return logits, by_params, c1_deltas.x

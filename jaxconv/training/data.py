@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +85,7 @@ def read_idx(path: str | Path, axes: int) -> np.ndarray:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(explain("read_idx", path.name, "a broken gzip file", "whole", "Fetch it again")) from error
     if len(content) < 4 + 4 * axes or content[:4] != bytes((0, 0, 8, axes)):
         kind = {1: "labels", 3: "images"}.get(axes, "numbers")

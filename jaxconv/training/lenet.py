@@ -88,7 +88,7 @@ def init_lenet_1998(key: Array) -> Params:
     60000
     """
     params = init_lenet(key)
-    params["c3"]["kernel"] = params["c3"]["kernel"] * CONNECTIONS
+    params["c3"] = _connected(params["c3"])
     for name, maps in (("s2", 6), ("s4", 16)):
         params[name] = {"kernel": jnp.full((maps,), 0.25), "bias": jnp.zeros((maps,))}
     return params
@@ -98,7 +98,7 @@ def lenet_1998(params: Params, images: Images) -> Logits:
     """The historical form: scores of the ten digits for images [n, 32, 32, 1]."""
     c1 = scaled_tanh(conv(params["c1"], images))
     s2 = scaled_tanh(_subsample(params["s2"], c1))
-    c3 = scaled_tanh(conv({**params["c3"], "kernel": params["c3"]["kernel"] * CONNECTIONS}, s2))
+    c3 = scaled_tanh(conv(_connected(params["c3"]), s2))
     s4 = scaled_tanh(_subsample(params["s4"], c3))
     c5 = scaled_tanh(conv(params["c5"], s4))
     f6 = scaled_tanh(dense(params["f6"], c5.reshape(c5.shape[0], -1)))
@@ -108,6 +108,12 @@ def lenet_1998(params: Params, images: Images) -> Logits:
 def scaled_tanh(x: Array) -> Array:
     """LeCun's squashing function, `1.7159 tanh(2x/3)`, which maps 1 to 1 and -1 to -1 (the paper's appendix A)."""
     return 1.7159 * jnp.tanh(2 / 3 * x)
+
+
+def _connected(params: LayerParams) -> LayerParams:
+    """C3's parameters with zeros where the table has no connection."""
+    kernel = params["kernel"]
+    return {**params, "kernel": kernel * jnp.asarray(CONNECTIONS, kernel.dtype)[None, None]}
 
 
 def _subsample(params: LayerParams, x: Array) -> Array:

@@ -1,0 +1,69 @@
+"""The training step, accuracy and shifted images."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxconv.training.lenet import init_lenet, lenet
+from jaxconv.training.step import accuracy, accuracy_when_shifted, cross_entropy, make_step, shifted
+
+IMAGES = np.random.default_rng(0).random((8, 32, 32, 1)).astype(np.float32)
+LABELS = np.arange(8, dtype=np.int32)
+
+
+def run(seed, optimiser, steps=5):
+    params = init_lenet(jax.random.key(seed))
+    opt_state, step, losses = optimiser.init(params), make_step(lenet, optimiser), []
+    for _ in range(steps):
+        params, opt_state, loss = step(params, opt_state, IMAGES, LABELS)
+        losses.append(float(loss))
+    return params, losses
+
+
+def test_plain_gradient_descent_is_the_rule_by_hand():
+    """One step of `optax.sgd`: each parameter minus the rate times its gradient."""
+    before = init_lenet(jax.random.key(0))
+    after, _ = run(0, optax.sgd(0.1), steps=1)
+    gradients = jax.grad(cross_entropy, argnums=1)(lenet, before, IMAGES, LABELS)
+    expected = jax.tree.map(lambda param, gradient: param - 0.1 * gradient, before, gradients)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), after, expected)
+
+
+@pytest.mark.parametrize("optimiser", [optax.sgd(0.05), optax.adam(1e-3)], ids=["sgd", "adam"])
+def test_training_lowers_the_loss_and_is_deterministic(optimiser):
+    with jax.numpy_dtype_promotion("standard"):  # optax's own Adam raises a float to an integer power
+        params, losses = run(0, optimiser)
+        again, same_losses = run(0, optimiser)
+    assert losses[-1] < losses[0]
+    assert losses == same_losses
+    jax.tree.map(np.testing.assert_array_equal, params, again)
+
+
+def test_accuracy_counts_right_answers_in_batches_of_any_size():
+    """A model that reads the answer off the first pixel, wrong for one image in eight."""
+    images = np.zeros((8, 4, 4, 1), np.float32)
+    images[:, 0, 0, 0] = [0, 1, 2, 3, 4, 5, 6, 6]
+    model = lambda params, x: jax.nn.one_hot(x[:, 0, 0, 0].astype(jnp.int32), 10)
+    for batch in (1, 3, 8, 100):
+        assert accuracy(model, {}, images, LABELS, batch=batch) == 7 / 8
+
+
+def test_shifts_are_those_of_a_camera():
+    """What moves out of view is lost, zeros come in, and shifting back does not bring it back."""
+    image = np.arange(1.0, 13).reshape(1, 3, 4, 1)
+    assert shifted(image, (1, 0))[0, :, :, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
+    assert shifted(image, (0, -3))[0, :, :, 0].tolist() == [[4, 0, 0, 0], [8, 0, 0, 0], [12, 0, 0, 0]]
+    assert not shifted(image, (5, 0)).any()
+    np.testing.assert_array_equal(shifted(image, (0, 0)), image)
+    assert shifted(shifted(image, (1, 0)), (-1, 0))[0, -1].sum() == 0
+
+
+def test_accuracy_when_shifted_looks_in_all_four_directions():
+    """A model that answers whether the top left pixel is lit: one of four shifts by 1 of the ring lights it."""
+    image = np.zeros((1, 4, 4, 1), np.float32)
+    image[0, 1, 0] = 1
+    model = lambda params, x: jnp.stack([1 - x[:, 0, 0, 0], x[:, 0, 0, 0]], axis=-1)
+    found = accuracy_when_shifted(model, {}, image, np.array([1], np.int32), (0, 1, 2))
+    assert found == {0: 0.0, 1: 0.25, 2: 0.0}
