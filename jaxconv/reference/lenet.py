@@ -49,7 +49,9 @@ def lenet_deltas(params: Params, images: np.ndarray, logit_deltas: LogitDeltas) 
     return logits, by_params, c1_deltas.x
 
 
-def lenet_1998_deltas(params: Params, images: np.ndarray, labels: np.ndarray, connections: np.ndarray) -> LossAndDeltas:
+def lenet_1998_deltas(
+    params: Params, images: np.ndarray, logit_deltas: LogitDeltas, connections: np.ndarray
+) -> LogitsAndDeltas:
     """The historical form (scaled tanh, trainable sub-sampling, C3 connected by a table), likewise.
 
     `connections` [6, 16] is 1 where a map of S2 feeds a map of C3, else 0; a weight that does not exist has delta 0.
