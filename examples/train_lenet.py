@@ -49,12 +49,16 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train, then report."""
-    args = arguments()
+    """Train, then report; bad arguments end in one line."""
     try:
-        digits = mnist(args.mnist) if args.mnist else bundled_digits()
+        run(arguments())
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train as the arguments say, and print what came of it."""
+    digits = mnist(args.mnist) if args.mnist else bundled_digits()
     init, model = FORMS[args.form]
     optimiser, learning_rate = OPTIMISERS[args.optimiser]
     schedule = optax.cosine_decay_schedule(args.learning_rate or learning_rate, args.steps)

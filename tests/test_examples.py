@@ -1,0 +1,72 @@
+"""The examples, run as a reader would run them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxconv.account.sharing import table
+from jaxconv.training.lenet import sharing
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(*arguments):
+    """The finished process of `train_lenet.py`."""
+    command = [sys.executable, str(EXAMPLES / "train_lenet.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def accuracies(output):
+    """The test accuracy, and that for each shift."""
+    test = float(re.search(r"Test accuracy ([\d.]+)%", output)[1])
+    return test, {int(d): float(share) for d, share in re.findall(r"^ *(\d+) +([\d.]+)%$", output, re.MULTILINE)}
+
+
+def test_lenet_learns_the_digits_and_says_what_shifts_do():
+    """At least 98 % on the held-out digits, with the settings that the README's command has."""
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "800/800" in done.stderr  # the progress bar
+    test, shifted = accuracies(done.stdout)
+    assert test >= 98
+    assert shifted[0] == test
+    assert list(shifted) == sorted(shifted)
+    assert shifted[1] > shifted[4] > shifted[8]
+    assert table(sharing()) in done.stdout
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_the_historical_form_learns_too(optimiser):
+    done = run("--form", "1998", "--optimiser", optimiser, "--steps", "200")
+    assert done.returncode == 0, done.stderr
+    assert accuracies(done.stdout)[0] >= 90
+    assert table(sharing(historical=True)) in done.stdout
+
+
+def test_the_same_seed_gives_the_same_run():
+    outputs = [re.sub(r"after \d+ s", "", run("--steps", "5", "--seed", "3").stdout) for _ in range(2)]
+    assert outputs[0] == outputs[1]
+    assert "Test accuracy" in outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--mnist", "nowhere"],
+            "error: mnist: folder is 'nowhere', but should be one that holds train-images-idx3-ubyte",
+        ),
+        (["--steps", "0"], "argument --steps: 0 is not positive"),
+        (["--steps", "few"], "argument --steps: invalid positive value: 'few'"),
+        (["--batch", "5000"], "error: batches: size is 5000, but should be from 1 to the 1437 examples"),
+        (["--form", "2024"], "argument --form: invalid choice: '2024'"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(arguments, message):
+    done = run(*arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,31 @@
+"""The README: its snippets run, its commands exist, its figures are what the library computes."""
+
+import doctest
+from pathlib import Path
+
+from jaxconv.account.sharing import table, window_weights
+from jaxconv.training.lenet import sharing
+from jaxconv.window import slide
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_snippets_run():
+    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert results.attempted >= 15
+    assert results.failed == 0
+
+
+def test_lenets_table_is_the_one_that_is_printed():
+    assert f"\n```\n{table(sharing())}\n```\n" in README
+
+
+def test_the_weights_table_is_computed():
+    for text, lengths, window, channels in (
+        ("2x2 kernel over a 3x3 input", (3, 3), (2, 2), 1),
+        ("eight 3x3 filters on a 32x32 image", (32, 32), (3, 3), 8),
+        ("one 3x3 filter on a 224x224 image", (224, 224), (3, 3), 1),
+    ):
+        counts = window_weights(slide("figure", lengths, window), 1, channels)
+        assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in README
