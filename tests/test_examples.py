@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from idx_files import write_mnist
 
 from jaxconv.account.sharing import table
 from jaxconv.training.lenet import sharing
@@ -44,6 +45,20 @@ def test_the_historical_form_learns_too(optimiser):
     assert done.returncode == 0, done.stderr
     assert accuracies(done.stdout)[0] >= 90
     assert table(sharing(historical=True)) in done.stdout
+
+
+def test_mnists_files_are_trained_on(tmp_path):
+    write_mnist(tmp_path)
+    done = run("--mnist", str(tmp_path), "--steps", "2", "--batch", "4")
+    assert done.returncode == 0, done.stderr
+    assert "on 3 held-out digits" in done.stdout
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    write_mnist(tmp_path, t10k_images=b"")
+    done = run("--mnist", str(tmp_path))
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: read_idx: t10k-images-idx3-ubyte is a file that begins with nothing")
 
 
 def test_the_same_seed_gives_the_same_run():
