@@ -11,4 +11,5 @@ from jaxconv.layers.pool import avg_pool as avg_pool
 from jaxconv.layers.pool import global_avg_pool as global_avg_pool
 from jaxconv.layers.pool import global_max_pool as global_max_pool
 from jaxconv.layers.pool import max_pool as max_pool
+from jaxconv.verify.certify import certify as certify
 from jaxconv.window import Pad as Pad

@@ -76,11 +76,6 @@ def test_a_maximum_of_booleans_is_any():
     assert jc.max_pool(x, (2,)).ravel().tolist() == [True, False]
 
 
-def test_nan_wins_a_maximum():
-    x = jnp.array([1.0, jnp.nan, 2.0, 3.0]).reshape(1, 4, 1)
-    np.testing.assert_array_equal(jc.max_pool(x, (2,)).ravel(), [np.nan, 3.0])
-
-
 def test_two_answers_to_one_question():
     """The average of [1, 2, 3, 4] over three cells with a zero on either side: both answers, each by its name."""
     x = jnp.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1)

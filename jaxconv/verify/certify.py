@@ -1,0 +1,184 @@
+"""`certify`: trace a function, walk through it once for each shift, and say what was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.verify import jaxprs, rules
+from jaxconv.verify.certificate import AxisReport, Break, Certificate, Claim, LeafReport, ReceptiveField, Verdict
+from jaxconv.verify.interpret import Row, Walk, input_axis
+from jaxconv.verify.values import Broken, Carry, Lost, Moving, Value, carry_of, length_of
+
+Axes = Sequence[int] | Mapping[int, Sequence[int]]
+
+
+def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes) -> Certificate:
+    """Prove by which shifts of its input a function is equivariant, on which outputs, or name the line that breaks it.
+
+    The function is traced, never run: arguments may be `jax.ShapeDtypeStruct`s of any size. What is proved holds in
+    exact arithmetic, for all inputs and for all values of the other arguments and of closed-over floating-point arrays.
+
+    Args:
+        fn: any JAX function of arrays.
+        arguments: its positional arguments: arrays, shapes, or pytrees of them.
+        axes: the axes along which the input is shifted, one report each. With one argument, a sequence of its axes;
+            with several, `{argument number: axes}`. Arguments with axes are shifted together, the first axis of one
+            with the first of the others, and so on; these must be equally long.
+
+    Returns:
+        A `Certificate`: for each output leaf and each axis a cyclic claim and an interior claim.
+
+    Raises:
+        ValueError: axes that an argument does not have, or lengths that do not fit together.
+        TypeError: an argument with axes that is no array.
+
+    Law: a claim that is PROVED is refuted by no execution, but for rounding.
+
+    >>> import jax, jaxconv as jc
+    >>> params = jc.init_conv(jax.random.key(0), (3, 3), 1, 4)
+    >>> x = jax.ShapeDtypeStruct((1, 8, 12, 1), "float32")
+    >>> certificate = jc.certify(lambda x: jc.conv(params, x, stride=2, padding="circular"), x, axes=(1, 2))
+    >>> claim = certificate.leaves[0].axes[1].cyclic
+    >>> claim.verdict.value, claim.shift, claim.moves
+    ('PROVED', 2, ((2, 1),))
+    """
+    shifted = _shifted(arguments, axes)
+    jaxpr, constants, shapes = jaxprs.trace(fn, arguments)
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)]
+    outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
+    reports: list[list[AxisReport]] = [[] for _ in outputs]
+    derivations: list[tuple[tuple[Row, ...], tuple[Row, ...]]] = []
+    for together in zip(*shifted.values(), strict=True):
+        moving = dict(zip(shifted, together, strict=True))
+        (length,) = {leaf_shape[axis] for leaf_shape, axis in _moving_shapes(arguments, moving)}
+        cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=True)
+        interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=False)
+        derivations.append((cyclic_rows, interior_rows))
+        for report, shape, one, other in zip(reports, outputs, cyclic, interior, strict=True):
+            where = tuple(moving.items())
+            report.append(AxisReport(where, length, _cyclic_claim(one, shape), _interior_claim(other)))
+    leaves = tuple(
+        LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
+    )
+    return Certificate(getattr(fn, "__name__", type(fn).__name__), leaves, tuple(derivations))
+
+
+def _shifted(arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
+    """Which axes of which arguments are shifted, checked and counted from the front."""
+    if not isinstance(axes, Mapping):
+        if len(arguments) != 1:
+            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
+            raise ValueError(explain("certify", "axes", axes, "a dict, since there are several arguments", cure))
+        axes = {0: axes}
+    found = {}
+    for number, its_axes in axes.items():
+        if not 0 <= number < len(arguments):
+            expected = f"from 0 to {len(arguments) - 1}"
+            raise ValueError(explain("certify", "the argument's number in axes", number, expected))
+        shape = getattr(arguments[number], "shape", None)
+        if shape is None:
+            found_type = type(arguments[number]).__name__
+            raise TypeError(
+                explain("certify", f"argument {number}", found_type, "an array, since it has axes to shift")
+            )
+        for axis in its_axes:
+            if not -len(shape) <= axis < len(shape):
+                expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
+                raise ValueError(explain("certify", "an axis", axis, expected))
+        found[number] = tuple(axis % len(shape) for axis in its_axes)
+        if any(shape[axis] < 1 for axis in found[number]):
+            raise ValueError(explain("certify", f"argument {number}", tuple(shape), "1 or more along the shifted axes"))
+    lengths = [[arguments[n].shape[axis] for axis in its_axes] for n, its_axes in found.items()]
+    if not lengths or not lengths[0] or any(one != lengths[0] for one in lengths):
+        expected = "the same for every argument that is shifted, one axis or more"
+        raise ValueError(explain("certify", "the lengths along the shifted axes", lengths, expected))
+    return found
+
+
+def _moving_shapes(arguments: Sequence[Any], moving: Mapping[int, int]) -> list[tuple[tuple[int, ...], int]]:
+    return [(tuple(arguments[number].shape), axis) for number, axis in moving.items()]
+
+
+def _walk(
+    jaxpr: Any,
+    constants: Sequence[Any],
+    arguments: Sequence[Any],
+    moving: Mapping[int, int],
+    length: int,
+    *,
+    cyclic: bool,
+) -> tuple[list[Value], tuple[Row, ...]]:
+    """One walk, for the shift of some arguments along one axis each."""
+    walk = Walk(length if cyclic else None, rules.RULES)
+    inputs: list[Value] = []
+    for number, argument in enumerate(arguments):
+        for leaf in jax.tree.leaves(argument):
+            value = walk.constant(np.shape(leaf) if not hasattr(leaf, "shape") else leaf.shape)
+            if number in moving:
+                axes = list(value.axes)
+                axes[moving[number]] = input_axis(length, f"argument {number}")
+                value = Moving(1, walk.cycle, tuple(axes))
+            inputs.append(value)
+    outputs, _ = walk.run(jaxpr, constants, inputs, [None] * len(inputs))
+    return outputs, tuple(walk.rows)
+
+
+def _cyclic_claim(value: Value, shape: tuple[int, ...]) -> Claim:
+    """What a cyclic walk's result says of an output."""
+    if isinstance(value, Broken):
+        return Claim(Verdict.UNDECIDED, broken=value.broken)
+    moves, field = [], None
+    for number in value.carriers:
+        try:
+            carry = carry_of(value.axes[number])
+        except Lost as lost:
+            return Claim(Verdict.UNDECIDED, broken=_at_the_end(lost.reason, lost.cure))
+        if carry is None:
+            continue
+        length = length_of(value.axes[number])
+        if (carry.lo, carry.hi) != (0, length) or length != value.period(carry):
+            reason = (
+                f"output axis {number} shows {length} positions of a signal that repeats after {value.period(carry)}"
+            )
+            return Claim(Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, ""))
+        moves.append((number, value.step(carry)))
+        field = field or _field(carry)
+    return Claim(Verdict.PROVED, value.shift, tuple(moves), (), field)
+
+
+def _interior_claim(value: Value) -> Claim:
+    """What an interior walk's result says of an output."""
+    if isinstance(value, Broken):
+        return Claim(Verdict.UNDECIDED, broken=value.broken)
+    moves, region, field = [], [], None
+    for number in value.carriers:
+        try:
+            carry = carry_of(value.axes[number])
+        except Lost as lost:
+            return Claim(Verdict.UNDECIDED, broken=_at_the_end(lost.reason, lost.cure))
+        if carry is None:
+            continue
+        step = value.step(carry)
+        if carry.hi - carry.lo <= abs(step):
+            clear = max(carry.hi - carry.lo, 0)
+            reason = f"only {clear} positions are clear of the border, and one shift moves by {abs(step)}"
+            return Claim(Verdict.UNDECIDED, broken=carry.edge or _at_the_end(reason, "Use a larger input"))
+        moves.append((number, step))
+        region.append((number, carry.lo, carry.hi))
+        field = field or _field(carry)
+    return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field)
+
+
+def _field(carry: Carry) -> ReceptiveField | None:
+    if carry.first is None or carry.last is None:
+        return None
+    return ReceptiveField(carry.rate, carry.first, carry.last)
+
+
+def _at_the_end(reason: str, cure: str) -> Break:
+    return Break(-1, "output", reason, cure, "the function's output", ())

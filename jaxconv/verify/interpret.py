@@ -1,0 +1,233 @@
+"""The walk: follows a jaxpr equation by equation and asks the table how each value moves. It knows no primitive."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.certificate import Break
+from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
+from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Value, still
+
+FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
+LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the derivation: an equation, how deep in calls it stands, and how its outputs move."""
+
+    number: int
+    depth: int
+    primitive: str
+    source: str
+    outputs: tuple[Value, ...]
+
+
+@dataclass
+class Walk:
+    """One walk through a function, for the shift along one axis: `cycle` is that axis's length, None for the interior.
+
+    `rows` collects the derivation; `stack` holds the equations of the calls that the walk is inside of.
+    """
+
+    cycle: int | None
+    rules: Mapping[str, Rule]
+    rows: list[Row] = field(default_factory=list)
+    stack: list[Any] = field(default_factory=list)
+    counter: Any = field(default_factory=itertools.count)
+
+    def new_signal(self) -> Hashable:
+        """A name that no signal has yet."""
+        return next(self.counter)
+
+    def constant(self, shape: Sequence[int]) -> Moving:
+        """A value that does not depend on the input; nothing is known of its numbers."""
+        return Moving(1, self.cycle, tuple(still(length) for length in shape))
+
+    def known(self, array: np.ndarray) -> Moving:
+        """A value whose numbers are known, with the periods that they have along each axis."""
+        return Moving(1, self.cycle, tuple(still(n, _period(array, axis)) for axis, n in enumerate(array.shape)))
+
+    def run(
+        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """How the outputs of a jaxpr move, and their numbers where those are constants."""
+        values: dict[Any, Value] = {}
+        numbers: dict[Any, np.ndarray | None] = {}
+
+        def read(atom: Any) -> tuple[Value, np.ndarray | None]:
+            if jaxprs.is_literal(atom):
+                array = np.asarray(atom.val)
+                return self.known(array), array
+            return values[atom], numbers[atom]
+
+        for variable, constant in zip(jaxpr.constvars, constants, strict=True):
+            values[variable], numbers[variable] = self._closed_over(constant)
+        for variable, value, number in zip(jaxpr.invars, inputs, known, strict=True):
+            values[variable], numbers[variable] = value, number
+        for equation in jaxpr.eqns:
+            operands = [read(atom) for atom in equation.invars]
+            found = self._step(equation, [value for value, _ in operands], [number for _, number in operands])
+            for variable, (value, number) in zip(equation.outvars, found, strict=True):
+                values[variable], numbers[variable] = value, number
+        outs = [read(atom) for atom in jaxpr.outvars]
+        return [value for value, _ in outs], [number for _, number in outs]
+
+    def _closed_over(self, constant: Any) -> tuple[Value, np.ndarray | None]:
+        """A closed-over array: indices and masks are read for what they are, floats are parameters and may be any."""
+        shape = np.shape(constant)
+        if np.size(constant) <= FOLD and not jnp.issubdtype(jnp.result_type(constant), jnp.inexact):
+            if jnp.issubdtype(jnp.result_type(constant), jax.dtypes.extended):
+                return self.constant(shape), None
+            array = np.asarray(constant)
+            return self.known(array), array
+        return self.constant(shape), None
+
+    def _step(
+        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
+    ) -> list[tuple[Value, np.ndarray | None]]:
+        """One equation: folded if it is a small constant, else as its rule says, else broken."""
+        name = equation.primitive.name
+        shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        numbers: list[np.ndarray | None] = [None] * len(shapes)
+        outputs: Sequence[Value]
+        folded = self._fold(equation, known)
+        if folded is not None:
+            numbers = list(folded)
+            outputs = [self.known(array) for array in folded]
+        elif jaxprs.called(equation.params) is not None and name not in self.rules:
+            outputs, numbers = self._call(equation, inputs, known)
+        else:
+            outputs = self._apply(equation, inputs, known, shapes)
+        outputs = [self._note_losses(equation, inputs, value) for value in outputs]
+        self.rows.append(Row(len(self.rows), len(self.stack), name, "", tuple(outputs)))
+        return list(zip(outputs, numbers, strict=True))
+
+    def _apply(
+        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], shapes: list[tuple[int, ...]]
+    ) -> Sequence[Value]:
+        """What the table says; broken if an operand is, or if there is no rule, or if the rule gives up."""
+        name = equation.primitive.name
+        broken = next((value for value in inputs if isinstance(value, Broken)), None)
+        if broken is not None and name not in TAKES_BROKEN:
+            return [broken] * len(shapes)
+        stays = not any(isinstance(value, Broken) or value.carriers for value in inputs)
+        try:
+            if name not in self.rules:
+                raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
+            operand_shapes = [tuple(getattr(atom.aval, "shape", ())) for atom in equation.invars]
+            outputs = self.rules[name](Equation(name, equation.params, inputs, known, operand_shapes, shapes, self))
+            for value in outputs:
+                _check_not_empty(value)
+        except Lost as lost:
+            if not stays:
+                return [self._broken(equation, lost)] * len(shapes)
+            # Whatever a primitive does, of operands that stay where they are it makes a result that stays.
+            operands = [value for value in inputs if isinstance(value, Moving)]
+            shift = math.lcm(*(value.shift for value in operands))
+            depends = any(value.depends for value in operands)
+            return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
+        return outputs
+
+    def _call(
+        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow a call into its jaxpr."""
+        jaxpr, constants = jaxprs.opened(jaxprs.called(equation.params))
+        self.stack.append(equation)
+        try:
+            first = len(inputs) - len(jaxpr.invars)
+            return self.run(jaxpr, constants, inputs[first:], known[first:])
+        finally:
+            self.stack.pop()
+
+    def follow(self, closed: Any, inputs: Sequence[Value]) -> list[Value]:
+        """Follow the jaxpr of a loop's body or of a branch."""
+        jaxpr, constants = jaxprs.opened(closed)
+        return self.run(jaxpr, constants, inputs, [None] * len(inputs))[0]
+
+    def _fold(self, equation: Any, known: list[np.ndarray | None]) -> list[np.ndarray] | None:
+        """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself."""
+        if any(number is None for number in known) or jaxprs.called(equation.params) is not None or equation.effects:
+            return None
+        if equation.primitive.name in ("scan", "while", "cond") or "random" in equation.primitive.name:
+            return None
+        for variable in equation.outvars:
+            aval = variable.aval
+            if not hasattr(aval, "shape") or jnp.issubdtype(aval.dtype, jax.dtypes.extended) or aval.size > FOLD:
+                return None
+        with jax.ensure_compile_time_eval():
+            found = equation.primitive.bind(*map(jnp.asarray, known), **equation.params)
+        return [np.asarray(array) for array in (found if equation.primitive.multiple_results else [found])]
+
+    def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
+        """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
+        if isinstance(value, Broken) or not value.carriers:
+            return value
+        axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)
+        return replace(value, axes=axes)
+
+    def _note_factor(self, equation: Any, inputs: list[Value], value: Moving, factor: Any) -> Any:
+        carry: Carry | None = factor.carry
+        if carry is None:
+            return factor
+        edge, lost = carry.edge, carry.lost
+        whole = (carry.lo, carry.hi) == (0, factor.length)
+        if whole:
+            edge = None
+        elif edge is None:
+            reason = f"only positions {carry.lo} to {carry.hi - 1} of {factor.length} show the shifted signal"
+            edge = self.break_at(equation, reason, "Pad circularly, or keep to the interior")
+        if self.cycle is None or value.complete(carry):
+            lost = None
+        elif lost is None:
+            reason = f"{carry.hi - carry.lo} positions are left of a period of {value.period(carry)}"
+            lost = (edge if not whole and edge else None) or self.break_at(equation, reason, "Pad circularly before it")
+        if edge is carry.edge and lost is carry.lost:
+            return factor
+        return replace(factor, carry=replace(carry, edge=edge, lost=lost))
+
+    def _broken(self, equation: Any, lost: Lost) -> Broken:
+        return Broken(self.break_at(equation, lost.reason, lost.cure))
+
+    def break_at(self, equation: Any, reason: str, cure: str) -> Break:
+        """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""
+        stacks = [jaxprs.frames(one) for one in (equation, *reversed(self.stack))]
+        frames = [frame for stack in stacks for frame in stack]
+        users = next((frame for frame in frames if jaxprs.is_users(frame[0])), None)
+        line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
+        source = line(users) if users else line(frames[0]) if frames else "unknown line"
+        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, frames)))
+
+
+def _check_not_empty(value: Value) -> None:
+    if isinstance(value, Moving):
+        for axis in value.axes:
+            for factor in axis:
+                if factor.carry is not None and factor.carry.hi <= factor.carry.lo:
+                    raise Lost("no position is left that is clear of the border", "Use a larger input")
+
+
+def _period(array: np.ndarray, axis: int) -> int | None:
+    """The least shift along an axis under which an array's numbers repeat, 1 if they are all the same; or None."""
+    length = array.shape[axis]
+    moved = np.moveaxis(array, axis, 0)
+    for period in range(1, min(length, LONGEST_PERIOD + 1)):
+        if np.array_equal(moved[period:], moved[:-period]):
+            return period
+    return None
+
+
+def input_axis(length: int, name: Hashable) -> Axis:
+    """The axis of an input that is shifted: all of it is a window of the scene."""
+    return (Factor(length, carry=Carry(Fraction(1), 0, length, Fraction(0), Fraction(0), name)),)

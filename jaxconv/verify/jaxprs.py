@@ -1,0 +1,73 @@
+"""The one room that knows how jaxprs are laid out, and how JAX versions differ in it (0.10 to 0.12)."""
+
+from __future__ import annotations
+
+import os
+import site
+import sysconfig
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.extend.core import Literal
+
+PACKAGE = str(Path(__file__).parents[1])
+# Frames of libraries are not the user's: what pip installed, Python's own modules, and this package.
+LIBRARIES = tuple(
+    {
+        os.path.join(path, "")  # noqa: PTH118  a trailing separator, so that a prefix is a folder
+        for path in (
+            *site.getsitepackages(),
+            site.getusersitepackages(),
+            sysconfig.get_path("stdlib"),
+            sysconfig.get_path("purelib"),
+            PACKAGE,
+        )
+    }
+)
+
+
+def trace(fn: Callable, arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
+    """The jaxpr of `fn(*arguments)`, its constants, and the tree of its outputs' shapes."""
+    closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
+    return closed.jaxpr, list(closed.consts), shapes
+
+
+def opened(jaxpr: Any) -> tuple[Any, list[Any]]:
+    """A jaxpr and its constants, of a ClosedJaxpr (up to 0.11), a Jaxpr that holds them (0.12), or one without any."""
+    return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
+
+
+def called(params: dict[str, Any]) -> Any | None:
+    """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs."""
+    return next((params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in params), None)
+
+
+def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:
+    """How many of a scan's operands are constants and how many the carry; the others are scanned over."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    constants, carry, _ = params["ft_in"].unpack()  # 0.12
+    return len(constants), len(carry)
+
+
+def is_literal(atom: Any) -> bool:
+    """Whether an operand is a number written into the jaxpr."""
+    return isinstance(atom, Literal)
+
+
+def frames(equation: Any) -> list[tuple[str, int, str]]:
+    """The stack at which an equation was traced, innermost first, up to the call of `trace`: file, line, function."""
+    traceback = equation.source_info.traceback
+    found = []
+    for frame in traceback.frames if traceback is not None else ():
+        if frame.file_name == __file__ and frame.function_name == "trace":
+            break
+        found.append((frame.file_name, frame.line_num, frame.function_name))
+    return found
+
+
+def is_users(file: str) -> bool:
+    """Whether a file is the user's own rather than a library's."""
+    return not file.startswith((*LIBRARIES, "<frozen")) and f"{os.sep}site-packages{os.sep}" not in file

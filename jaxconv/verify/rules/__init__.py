@@ -1,0 +1,10 @@
+"""The rules, a file for each family of primitives; importing this registers them all."""
+
+from jaxconv.verify.rules import contraction as contraction
+from jaxconv.verify.rules import control as control
+from jaxconv.verify.rules import indexing as indexing
+from jaxconv.verify.rules import layout as layout
+from jaxconv.verify.rules import pointwise as pointwise
+from jaxconv.verify.rules import reduction as reduction
+from jaxconv.verify.rules import windowed as windowed
+from jaxconv.verify.table import RULES as RULES

@@ -1,0 +1,121 @@
+"""Rules for loops and branches. (Calls, such as jit and checkpoint, are followed by the walk itself.)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.values import Broken, Lost, Moving, Value, carries, common_shift, everywhere, meet, still
+
+ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
+
+
+def either(eqn: Equation, values: Sequence[Value]) -> Value:
+    """How a value moves that may be any of these: as all of them do."""
+    broken = next((value for value in values if isinstance(value, Broken)), None)
+    if broken is not None:
+        return broken
+    moving = [value for value in values if isinstance(value, Moving)]
+    if all(value == moving[0] for value in moving):
+        return moving[0]
+    return meet(moving, eqn.walk.new_signal())
+
+
+def steady(value: Value) -> object:
+    """A value without the names of its signals, to see whether a loop's state repeats."""
+    if isinstance(value, Broken):
+        return "broken"
+    bare = lambda f: (
+        f if f.carry is None else replace(f, carry=replace(f.carry, signal=0, start=0, edge=None, lost=None))
+    )
+    return replace(value, axes=tuple(tuple(map(bare, axis)) for axis in value.axes))
+
+
+@rule("cond", takes_broken=True)
+def cond(eqn: Equation) -> list[Value]:
+    """One of several branches, chosen by a number that no shift changes; the result moves as all of them do.
+
+    Jaxpr: the number, then the branches' operands; `branches`.
+    """
+    chosen, *operands = eqn.inputs
+    if isinstance(chosen, Broken):
+        return [chosen] * len(eqn.shapes)
+    results = [eqn.walk.follow(branch, operands) for branch in eqn.params["branches"]]
+    return [_also_on(either(eqn, values), chosen) for values in zip(*results, strict=True)]
+
+
+def _also_on(value: Value, chosen: Moving) -> Value:
+    """A value that also depends on what chose it: on the shifts that leave that unchanged, and on its inputs."""
+    if isinstance(value, Broken):
+        return value
+    value, chosen = common_shift([value, chosen])
+    return everywhere(replace(value, depends=True)) if chosen.depends else value
+
+
+@rule("while", takes_broken=True)
+def while_(eqn: Equation) -> list[Value]:
+    """A body repeated until a condition fails, which must not depend on the shift; the state moves alike in all rounds.
+
+    Jaxpr: the condition's constants, the body's, the state; `cond_nconsts`, `body_nconsts`, `cond_jaxpr`, `body_jaxpr`.
+    """
+    p = eqn.params
+    first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+    of_condition, of_body, state = eqn.inputs[:first], eqn.inputs[first:second], eqn.inputs[second:]
+    for round_ in range(ROUNDS):
+        following = eqn.walk.follow(p["body_jaxpr"], [*of_body, *state])
+        merged = [either(eqn, pair) for pair in zip(state, following, strict=True)]
+        if list(map(steady, merged)) == list(map(steady, state)):
+            break
+        # A receptive field that grows in every round has no bound here; what else is known may still settle.
+        state = [value if isinstance(value, Broken) or not round_ else everywhere(value) for value in merged]
+    else:
+        raise Lost("the state of a while loop moves differently in every round")
+    (goes_on,) = eqn.walk.follow(p["cond_jaxpr"], [*of_condition, *state])
+    if isinstance(goes_on, Broken):
+        return [goes_on] * len(state)
+    return [_also_on(value, goes_on) for value in state]
+
+
+@rule("scan", takes_broken=True)
+def scan(eqn: Equation) -> list[Value]:
+    """A body repeated a known number of times, over slices of some operands along their first axis, which stands still.
+
+    Jaxpr: the constants, the carry, what is scanned over; `jaxpr`, `length`, and their numbers (`jaxprs.scan_sizes`).
+    """
+    constants, carry = jaxprs.scan_sizes(eqn.params)
+    fixed, state, over = (
+        eqn.inputs[:constants],
+        eqn.inputs[constants : constants + carry],
+        eqn.inputs[constants + carry :],
+    )
+    slices = [_one_of(value) for value in over]
+    collected: list[Value] | None = None
+    for _ in range(min(eqn.params["length"], ROUNDS)):
+        results = eqn.walk.follow(eqn.params["jaxpr"], [*fixed, *state, *slices])
+        following, outs = results[:carry], results[carry:]
+        collected = outs if collected is None else [either(eqn, pair) for pair in zip(collected, outs, strict=True)]
+        if list(map(steady, following)) == list(map(steady, state)):
+            break
+        state = following
+    else:
+        if eqn.params["length"] > ROUNDS:
+            raise Lost(f"the carry of a scan of {eqn.params['length']} rounds moves differently in each")
+    if collected is None:
+        raise Lost("a scan of no rounds")
+    return [*state, *(_stacked(value, eqn.params["length"]) for value in collected)]
+
+
+def _one_of(value: Value) -> Value:
+    """A slice of what is scanned over, whichever."""
+    if isinstance(value, Broken):
+        return value
+    if carries(value.axes[0]):
+        raise Lost("scans along the shifted axis: what comes out depends on where it begins", "Use a convolution")
+    return replace(value, axes=value.axes[1:])
+
+
+def _stacked(value: Value, length: int) -> Value:
+    """The results of all rounds, along a new first axis."""
+    return value if isinstance(value, Broken) else replace(value, axes=(still(length), *value.axes))

@@ -1,0 +1,163 @@
+"""Rules for primitives that read or write at indices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from jaxconv.verify.rules.layout import sliced
+from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.values import (
+    Factor,
+    Lost,
+    Moving,
+    carries,
+    carry_of,
+    common_shift,
+    everywhere,
+    fit,
+    length_of,
+    renamed,
+    scaled,
+    still,
+    uniform,
+)
+
+LONGEST_STEP = 64  # positions along constant indices after which they are looked at for a fixed step
+
+
+@rule("dynamic_slice")
+def dynamic_slice(eqn: Equation) -> list[Moving]:
+    """out[j] = x[start + j] along each axis, start an operand, moved back where the slice would leave x.
+
+    At a known start it is a slice. At an unknown one that does not depend on the shift: a moving axis that shows the
+    signal everywhere still does; which cells these are is not known, so nothing joins them later.
+    Jaxpr: x, then a number for each axis; `slice_sizes`.
+    """
+    value, *starts = common_shift(eqn.moving())
+    depends = value.depends or any(start.depends for start in starts)
+    axes = []
+    for number, (axis, size) in enumerate(zip(value.axes, eqn.params["slice_sizes"], strict=True)):
+        start, length = eqn.known[1 + number], length_of(axis)
+        if size == length:
+            axes.append(axis)
+        elif start is not None:
+            axes.append(sliced(axis, min(max(int(start), 0), length - size), size, 1))
+        elif carries(axis):
+            carry = carry_of(axis)
+            if carry is None or (carry.lo, carry.hi) != (0, length):
+                raise Lost("a slice at an index that is not known")
+            factor = replace(axis[0], length=size, carry=replace(carry, hi=size, first=None, last=None))
+            axes.append((factor,))
+        else:
+            axes.append(still(size, 1 if uniform(axis) else None))
+    found = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
+    return [fit(everywhere(found) if depends else found)]
+
+
+@rule("dynamic_update_slice")
+def dynamic_update_slice(eqn: Equation) -> list[Moving]:
+    """A part of x overwritten, start an operand. Axes that move must be overwritten in their whole length.
+
+    Jaxpr: x, the update, then a number for each axis.
+    """
+    raise Lost("overwrites a part of a value that moves")
+
+
+@rule("gather")
+def gather(eqn: Equation) -> list[Moving]:
+    """out[batch, offsets] = x[indices[batch] + offsets]: reads slices of x at the places that indices name.
+
+    Axes of x that are read whole move as they did. A moving axis that is indexed one cell at a time must be indexed by
+    constants of the function: x[:, [[0, 1, 2], [1, 2, 3], ...]] moves along the indices' first axis, since a step along
+    it is a step along x (im2col); nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by two where x moves by one.
+    Jaxpr: x, indices [*batch, places]; `dimension_numbers`, `slice_sizes`.
+    """
+    value, indices = common_shift(eqn.moving())
+    numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
+    if indices.carriers:
+        raise Lost("the indices move with the input", "Use indices that no shift changes")
+    depends = value.depends or indices.depends
+    if numbers.operand_batching_dims:
+        raise Lost("a gather with batched indices")
+    kept = [n for n in range(len(value.axes)) if n not in numbers.collapsed_slice_dims]
+    axes = [still(n) for n in eqn.shapes[0]]
+    for place, number in zip(numbers.offset_dims, kept, strict=True):
+        if not carries(value.axes[number]):
+            continue
+        if sizes[number] != length_of(value.axes[number]):
+            raise Lost("a part of the shifted axis is read at indices")
+        axes[place] = value.axes[number]
+    for number in numbers.collapsed_slice_dims:
+        carry = carry_of(value.axes[number])
+        if carry is None:
+            continue
+        place, size, (apart, by, lo, hi), rows, turns = _indexed(eqn, value, number)
+        # A shift of x must be by a multiple of `by` cells; it is one of `apart` positions along the indices for each.
+        value = scaled(value, abs(by) // math.gcd(value.step(carry), by))
+        first, last = carry.first, carry.last
+        if turns or first is None or last is None:
+            first, last = None, None
+        else:
+            offsets = (rows * apart - by * np.arange(len(rows))[:, None])[lo:hi]
+            reach = [carry.rate * Fraction(int(end), apart) for end in (offsets.min(), offsets.max())]
+            first, last = first + min(reach), last + max(reach)
+        rate = carry.rate * by / apart
+        seen = replace(carry, rate=rate, lo=lo, hi=hi, first=first, last=last, signal=eqn.walk.new_signal(), start=0)
+        axes[place] = (Factor(size, carry=seen),)
+    found = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
+    return [fit(everywhere(found) if depends else found)]
+
+
+Advance: TypeAlias = tuple[int, int, int, int]
+
+
+def _indexed(eqn: Equation, value: Moving, number: int) -> tuple[int, int, Advance, np.ndarray, bool]:
+    """When constants index a moving axis of x: which axis of the result moves, and how the indices advance along it.
+
+    That is: the axis, its length, the advance, the indices with that axis first, and whether they turn around.
+    """
+    numbers, places = eqn.params["dimension_numbers"], eqn.known[1]
+    carry, length = carry_of(value.axes[number]), length_of(value.axes[number])
+    if places is None or carry is None:
+        raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
+    places = places[..., numbers.start_index_map.index(number)]
+    if (carry.lo, carry.hi) != (0, length) or places.min() < 0 or places.max() >= length:
+        raise Lost("indexed along the shifted axis where it does not show the signal, or beyond its ends")
+    period = value.period(carry)
+    turn = int(period) if period is not None and period == length else None
+    batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
+    for axis, size in enumerate(places.shape):
+        rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
+        found = _steps(rows, turn)
+        if found is not None:
+            return batch[axis], size, found, rows, turn is not None
+    raise Lost("the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step")
+
+
+def _steps(rows: np.ndarray, turn: int | None) -> Advance | None:
+    """How indices advance: (apart, by, lo, hi) with rows[i + apart] = rows[i] + by for all i in [lo, hi - apart).
+
+    Modulo `turn` where x repeats. The longest such stretch for the least `apart`; None if there is none worth having.
+    """
+    size = len(rows)
+    for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
+        ahead = rows[apart:] - rows[:-apart]
+        by = int(np.bincount(np.abs(ahead[:, 0])).argmax()) * (1 if np.median(ahead[:, 0]) >= 0 else -1)
+        if turn is not None:
+            ahead = (ahead - by) % turn + by
+        if by == 0:
+            continue
+        even = (ahead == by).all(axis=1)
+        stretches = np.flatnonzero(np.diff(np.concatenate([[0], even, [0]])))
+        pairs = stretches.reshape(-1, 2)
+        if not len(pairs):
+            continue
+        lo, end = max(pairs.tolist(), key=lambda pair: pair[1] - pair[0])
+        if 2 * (end - lo) >= size - apart and (turn is None or (lo, end + apart) == (0, size)):
+            return apart, by, lo, end + apart
+    return None

@@ -1,0 +1,359 @@
+"""Rules for primitives that move cells about: broadcasts, transposes, reshapes, slices, pads, concatenations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.values import (
+    Axis,
+    Broken,
+    Carry,
+    Factor,
+    Lost,
+    Moving,
+    Value,
+    carries,
+    carry_of,
+    common_shift,
+    cut,
+    ends,
+    fit,
+    length_of,
+    meet,
+    renamed,
+    still,
+    tidy,
+    uniform,
+)
+
+
+def taken(carry: Carry, start: int, count: int, stride: int) -> Carry:
+    """What is carried by positions start, start + stride, ... (count of them) of what `carry` describes.
+
+    out[j] = v[start + j*stride]: the rate is `stride` times as coarse, and valid where v is.
+    """
+    first_cell, phase = divmod(carry.start + start, stride)
+    shifted = lambda field: None if field is None else field + carry.rate * start
+    return replace(
+        carry,
+        rate=carry.rate * stride,
+        lo=min(max(-(-(carry.lo - start) // stride), 0), count),
+        hi=max(min((carry.hi - 1 - start) // stride + 1, count), 0),
+        first=shifted(carry.first),
+        last=shifted(carry.last),
+        signal=carry.signal if stride == 1 else (carry.signal, "every", stride, phase),
+        start=first_cell,
+    )
+
+
+def sliced(axis: Axis, start: int, count: int, stride: int) -> Axis:
+    """Positions start, start + stride, ... of an axis."""
+    if (start, count, stride) == (0, length_of(axis), 1):
+        return axis
+    carry = carry_of(axis)
+    if carry is not None:
+        return (Factor(count, carry=taken(carry, start, count, stride)),)
+    if len(axis) != 1:
+        return still(count, 1 if uniform(axis) else None)
+    period = axis[0].period
+    return still(count, None if period is None else period // math.gcd(period, stride))
+
+
+@rule("broadcast_in_dim")
+def broadcast_in_dim(eqn: Equation) -> list[Moving]:
+    """out[..., i, ...] = x[i or 0]: new axes, and axes of one cell that grow, are uniform; the others move as they did.
+
+    A bias [c] broadcast to [n, h, w, c] is uniform along n, h and w. One cell of a moving axis, broadcast along it,
+    would have to move and to stay at once.
+    Jaxpr: `shape`, and `broadcast_dimensions`: the result's axis for each of the operand's.
+    """
+    (value,) = eqn.moving()[:1]
+    shape, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
+    axes = [still(length, 1) for length in shape]
+    for axis, place in zip(value.axes, places, strict=True):
+        if length_of(axis) == shape[place]:
+            axes[place] = axis
+        elif carries(axis):
+            raise Lost("one position of the shifted axis is repeated along it", "Keep the window's whole length")
+    return [renamed(replace(value, axes=tuple(axes)), ("broadcast", shape, places))]
+
+
+@rule("transpose")
+def transpose(eqn: Equation) -> list[Moving]:
+    """The axes in another order: what moved along the first now moves along its new place.
+
+    Jaxpr: `permutation`: the operand's axis for each of the result's.
+    """
+    (value,) = eqn.moving()
+    order = eqn.params["permutation"]
+    return [renamed(replace(value, axes=tuple(value.axes[n] for n in order)), ("transpose", order))]
+
+
+@rule("squeeze")
+def squeeze(eqn: Equation) -> list[Moving]:
+    """Axes of one cell dropped. If that cell is one of a moving axis, the result stands still while the scene moves.
+
+    Jaxpr: `dimensions`: the axes to drop.
+    """
+    (value,) = eqn.moving()
+    kept = []
+    for number, axis in enumerate(value.axes):
+        if number not in eqn.params["dimensions"]:
+            kept.append(axis)
+        elif carries(axis):
+            raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+    return [renamed(replace(value, axes=tuple(kept)), ("squeeze", eqn.params["dimensions"]))]
+
+
+@rule("reshape")
+def reshape(eqn: Equation) -> list[Moving]:
+    """The same cells in row-major order, cut into axes elsewhere.
+
+    [n, h, w, c] -> [n, h/2, 2, w, c] splits a moving axis: shifts by two of its cells move the major part by one.
+    Merging keeps both parts as factors of one axis, so that a later reshape finds them again.
+    Jaxpr: `new_sizes`; `dimensions` is None (row-major).
+    """
+    (value,) = eqn.moving()[:1]
+    if eqn.params.get("dimensions") is not None:
+        raise Lost("a reshape in another order than row-major")
+    shape = eqn.shapes[0]
+    if 0 in shape:
+        return [eqn.walk.constant(shape)]
+    sizes = sorted(set(ends([Factor(length) for length in shape])))
+    flat = [factor for axis in value.axes for factor in axis]
+    try:
+        pieces = list(cut(tuple(flat), sizes))
+    except Lost:
+        if value.carriers:
+            raise
+        return [replace(eqn.walk.constant(shape), shift=value.shift, depends=value.depends)]
+    axes = []
+    for length in reversed(shape):
+        mine: list[Factor] = []
+        while math.prod(factor.length for factor in mine) < length:
+            mine.insert(0, pieces.pop())
+        axes.insert(0, tidy(mine))
+    if pieces:
+        # What is left has one cell; if it moves, nothing is shown of its movement.
+        raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+    return [fit(renamed(replace(value, axes=tuple(axes)), ("reshape", shape)))]
+
+
+@rule("rev")
+def rev(eqn: Equation) -> list[Moving]:
+    """out[j] = x[n-1-j]: moves the other way.
+
+    Jaxpr: `dimensions`: the axes to reverse.
+    """
+    (value,) = eqn.moving()
+    axes = list(value.axes)
+    others = tuple(n for n in eqn.params["dimensions"] if not carries(axes[n]))
+    for number in eqn.params["dimensions"]:
+        axes[number] = reversed_axis(axes[number])
+    return [renamed(replace(value, axes=tuple(axes)), ("rev", others))]
+
+
+def reversed_axis(axis: Axis) -> Axis:
+    """An axis read from its end."""
+    carry, length = carry_of(axis), length_of(axis)
+    if carry is None:
+        return axis if len(axis) <= 1 else still(length, 1 if uniform(axis) else None)
+    ends_at = lambda field: None if field is None else field + carry.rate * (length - 1)
+    turned = replace(
+        carry,
+        rate=-carry.rate,
+        lo=length - carry.hi,
+        hi=length - carry.lo,
+        first=ends_at(carry.first),
+        last=ends_at(carry.last),
+        signal=(carry.signal, "reversed"),
+        start=-(carry.start + length - 1),
+    )
+    return (Factor(length, carry=turned),)
+
+
+@rule("slice")
+def slice_(eqn: Equation) -> list[Moving]:
+    """out[j] = x[start + j*stride] along each axis.
+
+    x[:, 1:] is the same signal from its next cell on; x[:, ::2] moves by one for a shift by two.
+    Jaxpr: `start_indices`, `limit_indices`, and `strides` (None: ones).
+    """
+    (value,) = eqn.moving()
+    starts, strides = eqn.params["start_indices"], eqn.params["strides"] or (1,) * len(value.axes)
+    axes, elsewhere = [], []
+    for axis, start, count, stride in zip(value.axes, starts, eqn.shapes[0], strides, strict=True):
+        axes.append(sliced(axis, start, count, stride))
+        elsewhere.append(None if carries(axis) else (start, count, stride))
+    same = all(
+        part is None or part == (0, length_of(axis), 1) for part, axis in zip(elsewhere, value.axes, strict=True)
+    )
+    found = replace(value, axes=tuple(axes))
+    return [fit(found if same else renamed(found, ("slice", tuple(elsewhere))))]
+
+
+@rule("split")
+def split_(eqn: Equation) -> list[Moving]:
+    """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
+    (value,) = eqn.moving()
+    number, start, found = eqn.params["axis"], 0, []
+    for size in eqn.params["sizes"]:
+        axes = list(value.axes)
+        axes[number] = sliced(axes[number], start, size, 1)
+        piece = replace(value, axes=tuple(axes))
+        found.append(piece if carries(value.axes[number]) else renamed(piece, ("split", number, start, size)))
+        start += size
+    return found
+
+
+@rule("unstack")
+def unstack(eqn: Equation) -> list[Moving]:
+    """The slices along one axis, one result each: that axis must stand still. Jaxpr: `axis`."""
+    (value,) = eqn.moving()
+    number = eqn.params["axis"]
+    if carries(value.axes[number]):
+        raise Lost("single positions of the shifted axis are picked out", "Reduce over the axis instead")
+    kept = replace(value, axes=_without(value.axes, number))
+    return [renamed(kept, ("unstack", number, n)) for n in range(len(eqn.shapes))]
+
+
+@rule("stack")
+def stack(eqn: Equation) -> list[Moving]:
+    """Operands of one shape along a new axis, which stands still; the others move as they do in all of them.
+
+    Jaxpr: `axis`, the new one's place.
+    """
+    found = meet(eqn.moving(), eqn.walk.new_signal())
+    number = eqn.params["axis"]
+    return [replace(found, axes=_with(found.axes, number, still(eqn.shapes[0][number])))]
+
+
+@rule("pad")
+def pad(eqn: Equation) -> list[Moving]:
+    """Cells of one value before, after and between those of x; a negative count takes cells away.
+
+    Between cells: x at every (k+1)-th place, so that it moves k+1 times as fast. Before and after: positions that do
+    not show the signal; what reads them later is lost to a cyclic proof, and outside the interior.
+    Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
+    """
+    value, filling = common_shift(eqn.moving())
+    axes = []
+    for axis, (before, after, between) in zip(value.axes, eqn.params["padding_config"], strict=True):
+        axes.append(padded(axis, before, after, between))
+    key = ("pad", eqn.params["padding_config"], eqn.walk.new_signal())
+    return [fit(renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key))]
+
+
+def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
+    """An axis with cells of some constant before, after and between its own."""
+    if (before, after, between) == (0, 0, 0):
+        return axis
+    carry, length = carry_of(axis), length_of(axis)
+    total = length + between * (length - 1) + before + after
+    if carry is None:
+        return still(total)
+    apart = between + 1
+    placed = lambda field, slack: None if field is None else field - carry.rate / apart * before + slack
+    # Position i between two cells depends on neither; i at a cell is at rate/apart*i exactly.
+    spread = replace(
+        carry,
+        rate=carry.rate / apart,
+        lo=max((carry.lo - 1) * apart + 1 + before, 0),  # the cells put between are alike on both sides of the border
+        hi=min(carry.hi * apart + before, total),
+        first=placed(carry.first, 0),
+        last=placed(carry.last, 0),
+        signal=carry.signal if between == 0 else (carry.signal, "apart", apart),
+        start=carry.start * apart - before,
+    )
+    return (Factor(total, carry=spread),)
+
+
+@rule("concatenate", takes_broken=True)
+def concatenate(eqn: Equation) -> list[Value]:
+    """The operands one after another along one axis.
+
+    Along an axis that no operand carries they only have to agree on the others. Along a moving one, neighbouring
+    windows of one signal join into a longer one (`jnp.roll`, and `jnp.pad` with mode "wrap": the last cells, all cells,
+    the first cells, side by side in a signal that repeats); the longest such run is what shows the signal.
+    Jaxpr: `dimension`.
+    """
+    number = eqn.params["dimension"]
+    moving = [value for value in eqn.inputs if isinstance(value, Moving)]
+    if not any(carries(value.axes[number]) for value in moving):
+        broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
+        if broken is not None:
+            return [broken]
+        others = [replace(value, axes=_without(value.axes, number)) for value in moving]
+        found = meet(others, eqn.walk.new_signal())
+        length = eqn.shapes[0][number]
+        alike = len(moving) == 1 and uniform(moving[0].axes[number])
+        return [replace(found, axes=_with(found.axes, number, still(length, 1 if alike else None)))]
+    return [_joined(eqn, number)]
+
+
+def _joined(eqn: Equation, number: int) -> Moving:
+    """Operands side by side along an axis that some of them carry."""
+    lengths = [shape[number] for shape in eqn.operand_shapes]
+    at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, its operand)
+    for value, length in zip(eqn.inputs, lengths, strict=True):
+        carry = carry_of(value.axes[number]) if isinstance(value, Moving) else None
+        if carry is not None and carry.hi > carry.lo:
+            moved = replace(
+                carry,
+                start=carry.start - at,
+                first=None if carry.first is None else carry.first - carry.rate * at,
+                last=None if carry.last is None else carry.last - carry.rate * at,
+            )
+            run = (at + carry.lo, at + carry.hi, moved, [value])
+            if runs and _continues(runs[-1], run, value):
+                lo, _, seen, values = runs[-1]
+                runs[-1] = (lo, run[1], _wider(seen, moved, value), [*values, value])
+            else:
+                runs.append(run)
+        at += length
+    lo, hi, carry, values = max(runs, key=lambda run: run[1] - run[0])
+    others = [replace(value, axes=_without(value.axes, number)) for value in values]
+    if any(value.carriers for value in others):
+        raise Lost("joins parts of a value that moves along several axes")
+    found = meet(others, eqn.walk.new_signal())
+    axis = (Factor(at, carry=replace(carry, lo=lo, hi=hi)),)
+    return fit(replace(found, axes=_with(found.axes, number, axis)))
+
+
+def _continues(run: tuple, following: tuple, value: Moving) -> bool:
+    """Whether the cells that follow are the next ones of the same signal."""
+    _, hi, carry, _ = run
+    lo, _, moved, _ = following
+    gap = moved.start - carry.start
+    period = value.period(moved)
+    same = gap == 0 or (period is not None and period.denominator == 1 and gap % period == 0)
+    return hi == lo and carry.signal == moved.signal and carry.rate == moved.rate and same
+
+
+def _wider(carry: Carry, other: Carry, value: Moving) -> Carry:
+    """The first one's receptive field, taking in the other's; fields that lie whole periods apart are one."""
+    if carry.first is None or carry.last is None or other.first is None or other.last is None:
+        return replace(carry, first=None, last=None)
+    turns = Fraction(0)
+    if value.cycle is not None:
+        turns = Fraction(round((other.first - carry.first) / value.cycle) * value.cycle)
+    return replace(carry, first=min(carry.first, other.first - turns), last=max(carry.last, other.last - turns))
+
+
+def _without(axes: Sequence[Axis], number: int) -> tuple[Axis, ...]:
+    return (*axes[:number], *axes[number + 1 :])
+
+
+def _with(axes: Sequence[Axis], number: int, axis: Axis) -> tuple[Axis, ...]:
+    return (*axes[:number], axis, *axes[number:])
+
+
+@rule("iota")
+def iota(eqn: Equation) -> list[Moving]:
+    """Counts along one axis; uniform along the others. Jaxpr: `shape`, `dimension`."""
+    axes = tuple(still(n, None if k == eqn.params["dimension"] else 1) for k, n in enumerate(eqn.shapes[0]))
+    return [Moving(1, eqn.walk.cycle, axes)]

@@ -1,0 +1,121 @@
+"""Rules for primitives that sum up, sort or scan along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.values import Lost, Moving, carries, everywhere, length_of, meet, renamed, still
+
+
+def without(value: Moving, axes: Iterable[int]) -> Moving:
+    """A value after a commutative reduction over some of its axes.
+
+    Summing over whole periods of a signal that repeats gives the same wherever one starts: what remains does not move
+    along that axis any more. In the interior nothing repeats, and a sum over positions sees the border.
+    """
+    dropped = set(axes)
+    depends = value.depends
+    for number in dropped:
+        axis = value.axes[number]
+        if not carries(axis):
+            continue
+        check_whole_periods(value, number)
+        depends = True
+    kept = replace(value, axes=tuple(a for n, a in enumerate(value.axes) if n not in dropped), depends=depends)
+    return everywhere(kept) if depends else kept
+
+
+def check_whole_periods(value: Moving, number: int) -> None:
+    """Refuse a sum over a moving axis that is not over whole periods of a signal that repeats."""
+    for factor in value.axes[number]:
+        if factor.carry is None:
+            continue
+        period = value.period(factor.carry)
+        if period is None:
+            raise Lost(
+                "adds up positions of the shifted axis, border and all: a shift brings other content in",
+                "Only cyclic shifts leave a sum over all positions unchanged",
+            )
+        clear = factor.carry.hi - factor.carry.lo
+        if clear != factor.length or factor.length % period:
+            raise Lost(
+                f"adds up {clear} of {factor.length} positions of a signal that repeats after {period}",
+                "Sum over a whole period: pad circularly before it",
+            )
+
+
+@rule("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor")
+def reduction(eqn: Equation) -> list[Moving]:
+    """out = the sum (max, ...) over `axes`. Over a moving axis: only if over whole periods, and then it moves no more.
+
+    Jaxpr: `axes`.
+    """
+    (value,) = eqn.moving()[:1]
+    return [without(value, eqn.params["axes"])]
+
+
+@rule("argmax", "argmin")
+def index_of_extreme(eqn: Equation) -> list[Moving]:
+    """The place of the largest cell along `axes`: if that axis moves, so does the place, which is then a number."""
+    (value,) = eqn.moving()[:1]
+    for number in eqn.params["axes"]:
+        if carries(value.axes[number]):
+            raise Lost(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
+    return [without(value, eqn.params["axes"])]
+
+
+@rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
+def cumulative(eqn: Equation) -> list[Moving]:
+    """out[j] = sum over i <= j of x[i] along `axis`, which must stand still; the others move as they did.
+
+    Jaxpr: `axis`, `reverse`.
+    """
+    return [_mixed(eqn.moving(), eqn.params["axis"], eqn)]
+
+
+@rule("sort")
+def sort(eqn: Equation) -> list[Moving]:
+    """The operands put in order along `dimension`, which must stand still. Jaxpr: `dimension`, `num_keys`."""
+    return [_mixed(eqn.moving(), eqn.params["dimension"], eqn)] * len(eqn.shapes)
+
+
+@rule("top_k")
+def top_k(eqn: Equation) -> list[Moving]:
+    """The k largest along the last axis (or `axis`), which must stand still, and their places."""
+    (value,) = eqn.moving()[:1]
+    number = eqn.params.get("axis", -1) % len(value.axes)
+    found = _mixed([value], number, eqn)
+    shape = eqn.shapes[0]
+    axes = list(found.axes)
+    axes[number] = still(shape[number])
+    return [replace(found, axes=tuple(axes))] * len(eqn.shapes)
+
+
+def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
+    """Values of one shape, mixed along one axis that stands still."""
+    for value in values:
+        if carries(value.axes[number]):
+            raise Lost(
+                f"{eqn.name} along the shifted axis: what comes out depends on where the axis begins",
+                f"Use {eqn.name} along another axis",
+            )
+    found = meet(values, eqn.walk.new_signal())
+    axes = list(found.axes)
+    axes[number] = still(length_of(axes[number]))
+    return replace(found, axes=tuple(axes))
+
+
+@rule("fft")
+def fourier(eqn: Equation) -> list[Moving]:
+    """A Fourier transform along the last axes, which must stand still; the others move as they did.
+
+    Jaxpr: `fft_type`, `fft_lengths` of the transformed axes, the last ones.
+    """
+    (value,) = eqn.moving()
+    first = len(value.axes) - len(eqn.params["fft_lengths"])
+    if any(carries(axis) for axis in value.axes[first:]):
+        raise Lost("a Fourier transform along the shifted axis", "There is no rule for spectra yet")
+    axes = (*value.axes[:first], *(still(length) for length in eqn.shapes[0][first:]))
+    return [renamed(replace(value, axes=axes), eqn.walk.new_signal())]

@@ -1,0 +1,216 @@
+"""Rules for windows that slide: convolution in every form, pooling, and the gradient of max pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from fractions import Fraction
+
+from jaxconv.verify.rules.layout import padded
+from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.values import (
+    Axis,
+    Carry,
+    Factor,
+    Lost,
+    Moving,
+    carries,
+    carry_of,
+    common_shift,
+    everywhere,
+    fit,
+    length_of,
+    still,
+    uniform,
+)
+
+
+def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: int, signal: Hashable) -> Axis:
+    """An axis after a window has slid over it: out[j] looks at positions j*stride - before + u*dilation, u < taps.
+
+    It moves `stride` times as slowly, and shows the signal where every tap reads the signal: a tap in the padding,
+    `before` cells and `after` (negative ones are cut off), reads something else.
+    """
+    length = length_of(axis)
+    span = dilation * (taps - 1) + 1
+    count = max((length + before + after - span) // stride + 1, 0)
+    carry = carry_of(axis)
+    if carry is None:
+        return still(count, 1 if uniform(axis) and before <= 0 and after <= 0 else None)
+    first, last = carry.first, carry.last
+    if first is not None and last is not None:
+        reach = (carry.rate * -before, carry.rate * (span - 1 - before))
+        first, last = first + min(reach), last + max(reach)
+    seen = Carry(
+        carry.rate * stride,
+        max(-(-(carry.lo + before) // stride), 0),
+        min((carry.hi - 1 + before - (span - 1)) // stride + 1, count),
+        first,
+        last,
+        signal,
+        0,
+        carry.edge,
+        carry.lost,
+    )
+    return (Factor(count, carry=seen),)
+
+
+@rule("conv_general_dilated")
+def convolution(eqn: Equation) -> list[Moving]:
+    """out[n,j,o] = sum_{u,c} x[n, j*stride - lo + u*dilation, c] w[u,c,o], with zeros between x's cells if dilated.
+
+    A moving spatial axis of x moves on, `stride` times as slowly; a moving batch axis stays the batch axis. The kernel
+    must stand still: it is the same at every position, which is weight sharing. Channels are summed over, so they must
+    stand still too.
+    Jaxpr: operands x, w; `dimension_numbers` with (batch, feature, *spatial) of x, w and the result; `window_strides`,
+    `padding` (negative: cut off), `lhs_dilation`, `rhs_dilation`, `feature_group_count`, `batch_group_count`.
+    """
+    x, kernel = common_shift(eqn.moving())
+    if kernel.carriers:
+        raise Lost("the kernel depends on the input's position", "Compute kernels from what does not move")
+    p = eqn.params
+    lhs, rhs, out = p["dimension_numbers"]
+    if carries(x.axes[lhs[1]]):
+        raise Lost("the shifted axis is summed over as channels", "Keep the shifted axis a spatial one")
+    if carries(x.axes[lhs[0]]) and p["batch_group_count"] > 1:
+        raise Lost("the shifted axis is split into groups of the batch")
+    signal = eqn.walk.new_signal()
+    axes: list[Axis] = [()] * len(lhs)
+    batch = x.axes[lhs[0]]
+    axes[out[0]] = batch if carries(batch) else still(eqn.shapes[0][out[0]])
+    axes[out[1]] = still(eqn.shapes[0][out[1]])
+    for n, (stride, (before, after), apart, dilation) in enumerate(
+        zip(p["window_strides"], p["padding"], p["lhs_dilation"], p["rhs_dilation"], strict=True)
+    ):
+        # Zeros between the cells and zeros around them are alike, so both are written out where cells are apart.
+        axis = x.axes[lhs[n + 2]]
+        if apart > 1:
+            axis, before, after = padded(axis, before, after, apart - 1), 0, 0
+        taps = eqn.operand_shapes[1][rhs[n + 2]]
+        axes[out[n + 2]] = slid(axis, taps, stride, dilation, before, after, signal)
+    found = Moving(x.shift, x.cycle, tuple(axes), x.depends or kernel.depends)
+    if found.depends:
+        found = everywhere(found)
+    if x.carriers and carries(batch):
+        found = new_names(found, signal)
+    return [fit(found)]
+
+
+def new_names(value: Moving, signal: Hashable) -> Moving:
+    """The same value under a new signal's name, since its cells are others now."""
+    name = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=signal, start=0))
+    return replace(value, axes=tuple(tuple(map(name, axis)) for axis in value.axes))
+
+
+@rule("reduce_window_sum", "reduce_window_max", "reduce_window_min")
+def pooling(eqn: Equation) -> list[Moving]:
+    """out[j] = sum, max or min over u of x[j*stride - lo + u*dilation].
+
+    Jaxpr: `window_dimensions`, `window_strides`, `padding`, `base_dilation`, `window_dilation`, one for each axis.
+    """
+    return [_pooled(eqn, eqn.moving()[0])]
+
+
+@rule("reduce_window")
+def pooling_by_any_function(eqn: Equation) -> list[Moving]:
+    """The same with any function of the window's cells: every window is treated alike.
+
+    Jaxpr: the operands, then as many initial values, which stand still; the parameters of the named reductions.
+    """
+    operands = common_shift(eqn.moving())
+    half = len(operands) // 2
+    if half > 1:
+        raise Lost("a window over several operands at once")
+    if operands[1].carriers or operands[1].depends:
+        raise Lost("the initial value depends on the input")
+    return [_pooled(eqn, operands[0])]
+
+
+def _pooled(eqn: Equation, x: Moving) -> Moving:
+    p = eqn.params
+    signal = eqn.walk.new_signal()
+    axes = []
+    for axis, taps, stride, (before, after), apart, dilation in zip(
+        x.axes,
+        p["window_dimensions"],
+        p["window_strides"],
+        p["padding"],
+        p["base_dilation"],
+        p["window_dilation"],
+        strict=True,
+    ):
+        if (taps, stride, before, after, apart) == (1, 1, 0, 0, 1):
+            axes.append(axis)
+            continue
+        wide = axis
+        if apart > 1:
+            wide, before, after = padded(axis, before, after, apart - 1), 0, 0
+        axes.append(slid(wide, taps, stride, dilation, before, after, signal))
+    return fit(new_names(replace(x, axes=tuple(axes)), signal))
+
+
+@rule("select_and_scatter_add")
+def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
+    """out[i] = sum of source[j] over the windows j whose selected cell of x is i.
+
+    x and source move together, source `stride` times as slowly; the result moves as x. Position i shows the signal
+    where all windows over i exist, show it, and see only cells of x that do.
+    Jaxpr: operands source, x; `window_dimensions`, `window_strides`, `padding` for each axis of x.
+    """
+    source, x = common_shift(eqn.moving())
+    p = eqn.params
+    signal = eqn.walk.new_signal()
+    axes = []
+    for number, (taps, stride, (before, after)) in enumerate(
+        zip(p["window_dimensions"], p["window_strides"], p["padding"], strict=True)
+    ):
+        ours, theirs = x.axes[number], source.axes[number]
+        if (taps, stride, before, after) == (1, 1, 0, 0):
+            raise_if_apart(ours, theirs)
+            axes.append(ours if carries(ours) or not carries(theirs) else theirs)
+            continue
+        axes.append(_scattered(carry_of(ours), carry_of(theirs), length_of(ours), taps, stride, before, signal))
+    found = Moving(x.shift, x.cycle, tuple(axes), x.depends or source.depends)
+    return [fit(new_names(everywhere(found) if found.depends else found, signal))]
+
+
+def raise_if_apart(ours: Axis, theirs: Axis) -> None:
+    """Refuse two axes that would have to move together and do not."""
+    if ours == theirs or (not carries(ours) and not carries(theirs)):
+        return
+    one, other = carry_of(ours), carry_of(theirs)
+    if one is None or other is None or one.rate != other.rate or (one.lo, one.hi) != (other.lo, other.hi):
+        raise Lost("the pooled input and what is scattered back do not move together")
+
+
+def _scattered(
+    x: Carry | None, source: Carry | None, length: int, taps: int, stride: int, before: int, signal: Hashable
+) -> Axis:
+    if x is None and source is None:
+        return still(length)
+    if x is None or source is None or source.rate != x.rate * stride:
+        raise Lost("the pooled input and what is scattered back do not move together")
+    # Windows that show the signal: they exist in source, and all their cells do in x.
+    lo = max(source.lo, -(-(x.lo + before) // stride))
+    hi = min(source.hi, (x.hi - 1 + before - (taps - 1)) // stride + 1)
+    # Position i is under windows from ceil((i + before - taps + 1) / stride) to floor((i + before) / stride).
+    clear_lo = (lo - 1) * stride + taps - before  # the first position under no window before lo
+    clear_hi = hi * stride - before  # the first position under window hi
+    first, last = None, None
+    if x.first is not None and x.last is not None and source.first is not None and source.last is not None:
+        reach = x.rate * Fraction(taps - 1)
+        first = min(
+            x.first - abs(reach), source.first - abs(reach) + min(x.rate * before, Fraction(0)) - abs(source.rate)
+        )
+        last = max(x.last + abs(reach), source.last + abs(reach) + max(x.rate * before, Fraction(0)) + abs(source.rate))
+    carry = replace(
+        x,
+        lo=max(clear_lo, 0),
+        hi=min(clear_hi, length),
+        first=first,
+        last=last,
+        signal=signal,
+        edge=x.edge or source.edge,
+        lost=x.lost or source.lost,
+    )
+    return (Factor(length, carry=carry),)

@@ -1,0 +1,56 @@
+"""The table of rules: for each primitive, how its result moves when its operands do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from jaxconv.verify.values import Moving, Value
+
+if TYPE_CHECKING:
+    from jaxconv.verify.interpret import Walk  # the walk calls the rules; only its type is needed here
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One equation as a rule sees it.
+
+    `inputs`: how each operand moves. `known`: its numbers, where they are constants of the function. `shapes`: of the
+    results. `walk`: to follow the jaxprs of calls and loops, and to name new signals.
+    """
+
+    name: str
+    params: dict[str, Any]
+    inputs: list[Any]
+    known: list[np.ndarray | None]
+    operand_shapes: list[tuple[int, ...]]
+    shapes: list[tuple[int, ...]]
+    walk: Walk
+
+    def moving(self) -> list[Moving]:
+        """The operands, which all move in a known way: the walk has seen to it, unless the rule takes broken ones."""
+        return self.inputs
+
+
+Rule: TypeAlias = Callable[[Equation], Sequence[Value]]
+
+RULES: dict[str, Rule] = {}
+TAKES_BROKEN: set[str] = set()  # primitives whose rule is called although an operand is broken
+
+
+def rule(*names: str, takes_broken: bool = False) -> Callable[[Rule], Rule]:
+    """Register a rule for one primitive or for a family of them."""
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            if name in RULES:
+                raise ValueError(f"rule: {name} has a rule already, {RULES[name].__name__}")
+            RULES[name] = function
+        if takes_broken:
+            TAKES_BROKEN.update(names)
+        return function
+
+    return register
