@@ -258,7 +258,8 @@ def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> 
 def _divide(total: Array, counts: int | list[tuple[int, ...]]) -> Array:
     """Divide `total` by `counts`; integers round down. Counts per axis stay small vectors until they meet the data."""
     if isinstance(counts, int):
-        by = counts
+        # A float, since the cells of a large volume are more than 32-bit integers count.
+        by = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
     else:
         by = jnp.ones((1,) * total.ndim, total.dtype)
         for position, count in enumerate(counts, start=1):

@@ -4,96 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
+from jaxconv.verify import report
+from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict, Witness
 
-class Verdict(StrEnum):
-    """What is known of a claim. Never a guess: a proof has a derivation, a refutation an executed counterexample."""
-
-    PROVED = "PROVED"
-    REFUTED = "REFUTED"
-    UNDECIDED = "UNDECIDED"
-
-
-@dataclass(frozen=True)
-class Break:
-    """The equation at which the structure was lost: which one, why, what would help, and whose line it is."""
-
-    equation: int  # row of the derivation, -1 for the function as a whole
-    primitive: str
-    reason: str
-    cure: str
-    source: str  # "file.py:12 (function)", the user's own line where there is one
-    frames: tuple[str, ...]  # the whole stack, innermost first
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """Output `j` depends on no input outside `[rate*j + first, rate*j + last]`; phases share the widest interval."""
-
-    rate: Fraction
-    first: Fraction
-    last: Fraction
-
-    @property
-    def size(self) -> int:
-        """Cells from the first to the last, both included, at the widest phase."""
-        return int(self.last - self.first) + 1
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A counterexample that was executed: the arguments, the shift, and how far apart the two sides came out."""
-
-    arguments: tuple[Any, ...]
-    shifted: tuple[Any, ...]
-    shift: int
-    error: float
-    position: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim about one output leaf and one input axis.
-
-    Cyclic: `f(roll(x, k*shift)) == roll(f(x), k*t)` with `t` along each output axis of `moves`, for all x and k.
-    Interior: if `y[i + k*shift] == x[i]` wherever both are in range, `f(y)[j + k*t] == f(x)[j]` wherever j and j + k*t
-    are in `region`, for all x, y and k. No moves at all is invariance: `t = 0`, everywhere.
-    """
-
-    verdict: Verdict
-    shift: int | None = None
-    moves: tuple[tuple[int, int], ...] = ()  # (output axis, t), t may be negative; several for attention maps
-    region: tuple[tuple[int, int, int], ...] = ()  # interior only: (output axis, lo, hi) for each axis of moves
-    receptive_field: ReceptiveField | None = None  # along the first axis of moves
-    broken: Break | None = None
-    witness: Witness | None = None
-
-
-@dataclass(frozen=True)
-class AxisReport:
-    """The two claims about one output leaf, for shifts of the input along one axis of `length` cells."""
-
-    shifted: tuple[tuple[int, int], ...]  # (argument, axis), usually one
-    length: int
-    cyclic: Claim
-    interior: Claim
-
-
-@dataclass(frozen=True)
-class LeafReport:
-    """The claims about one output leaf, for each shifted axis in turn."""
-
-    path: str
-    shape: tuple[int, ...]
-    axes: tuple[AxisReport, ...]
+__all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known of a function: for each output leaf and each shifted axis a cyclic and an interior claim."""
+    """What is known of a function: for each output leaf and each shifted axis a cyclic and an interior claim.
+
+    Printed, it is a report. Each derivation has a row for each equation that was followed, with how its results move.
+    """
 
     function: str
     leaves: tuple[LeafReport, ...]
@@ -108,6 +32,21 @@ class Certificate:
     def interior(self) -> Verdict:
         """The weakest interior verdict over leaves and axes."""
         return _weakest(axis.interior.verdict for leaf in self.leaves for axis in leaf.axes)
+
+    @property
+    def equations(self) -> int:
+        """How many equations one walk followed."""
+        return max((len(cyclic) for cyclic, _ in self.derivations), default=0)
+
+    def __str__(self) -> str:
+        return report.text(self.function, (self.cyclic, self.interior), self.leaves, self.equations)
+
+    def _repr_html_(self) -> str:
+        return report.as_html(str(self))
+
+    def to_json(self) -> str:
+        """The certificate as JSON, the derivation included: fractions as "3/2", arrays as nested lists."""
+        return report.as_json(self)
 
 
 def _weakest(verdicts: Iterable[Verdict]) -> Verdict:

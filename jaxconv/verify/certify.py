@@ -148,7 +148,7 @@ def _cyclic_claim(value: Value, shape: tuple[int, ...]) -> Claim:
             return Claim(Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, ""))
         moves.append((number, value.step(carry)))
         field = field or _field(carry)
-    return Claim(Verdict.PROVED, value.shift, tuple(moves), (), field)
+    return Claim(Verdict.PROVED, value.shift, tuple(moves), (), field if len(moves) == 1 else None)
 
 
 def _interior_claim(value: Value) -> Claim:
@@ -171,7 +171,7 @@ def _interior_claim(value: Value) -> Claim:
         moves.append((number, step))
         region.append((number, carry.lo, carry.hi))
         field = field or _field(carry)
-    return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field)
+    return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field if len(moves) == 1 else None)
 
 
 def _field(carry: Carry) -> ReceptiveField | None:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.certificate import Break
+from jaxconv.verify.claims import Break
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Value, still
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from jaxconv.verify.values import Moving, Value
 
-if TYPE_CHECKING:
-    from jaxconv.verify.interpret import Walk  # the walk calls the rules; only its type is needed here
+
+class Walk(Protocol):
+    """What a rule may ask of the walk that calls it."""
+
+    cycle: int | None
+
+    def new_signal(self) -> Hashable:
+        """A name that no signal has yet."""
+        ...
+
+    def constant(self, shape: Sequence[int]) -> Moving:
+        """A value that does not depend on the input."""
+        ...
+
+    def follow(self, closed: Any, inputs: Sequence[Value]) -> list[Value]:
+        """Follow the jaxpr of a loop's body or of a branch."""
+        ...
 
 
 @dataclass(frozen=True)

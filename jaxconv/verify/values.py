@@ -25,7 +25,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
-from jaxconv.verify.certificate import Break
+from jaxconv.verify.claims import Break
 
 
 class Lost(Exception):  # noqa: N818  not an error: the reason for which a proof stops

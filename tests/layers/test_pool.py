@@ -101,6 +101,12 @@ def test_counts_are_not_folded_into_an_image_sized_constant():
     assert max(np.size(constant) for constant in jaxpr.consts) <= 4096
 
 
+def test_more_cells_than_32_bits_count():
+    x = jax.ShapeDtypeStruct((1, 2**16, 2**16, 2), jnp.float32)
+    assert jax.eval_shape(jc.global_avg_pool, x).shape == (1, 2)
+    assert jax.eval_shape(lambda x: jc.avg_pool(x, (2**16, 2**16)), x).shape == (1, 1, 1, 2)
+
+
 @every_pool
 @pytest.mark.parametrize(
     ("x", "window", "settings", "error", "message"),

@@ -126,21 +126,23 @@ def _indexed(eqn: Equation, value: Moving, number: int) -> tuple[int, int, Advan
     if places is None or carry is None:
         raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
     places = places[..., numbers.start_index_map.index(number)]
-    if (carry.lo, carry.hi) != (0, length) or places.min() < 0 or places.max() >= length:
-        raise Lost("indexed along the shifted axis where it does not show the signal, or beyond its ends")
+    if places.min() < 0 or places.max() >= length:
+        raise Lost("indexed beyond the ends of the shifted axis")
     period = value.period(carry)
     turn = int(period) if period is not None and period == length else None
     batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
     for axis, size in enumerate(places.shape):
         rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
-        found = _steps(rows, turn)
+        found = _steps(rows, np.all((rows >= carry.lo) & (rows < carry.hi), axis=1), turn)
         if found is not None:
             return batch[axis], size, found, rows, turn is not None
     raise Lost("the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step")
 
 
-def _steps(rows: np.ndarray, turn: int | None) -> Advance | None:
+def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | None:
     """How indices advance: (apart, by, lo, hi) with rows[i + apart] = rows[i] + by for all i in [lo, hi - apart).
+
+    Rows that are not `clear`, because they name cells that do not show the signal, do not count.
 
     Modulo `turn` where x repeats. The longest such stretch for the least `apart`; None if there is none worth having.
     """
@@ -152,12 +154,12 @@ def _steps(rows: np.ndarray, turn: int | None) -> Advance | None:
             ahead = (ahead - by) % turn + by
         if by == 0:
             continue
-        even = (ahead == by).all(axis=1)
+        even = (ahead == by).all(axis=1) & clear[apart:] & clear[:-apart]
         stretches = np.flatnonzero(np.diff(np.concatenate([[0], even, [0]])))
         pairs = stretches.reshape(-1, 2)
         if not len(pairs):
             continue
         lo, end = max(pairs.tolist(), key=lambda pair: pair[1] - pair[0])
-        if 2 * (end - lo) >= size - apart and (turn is None or (lo, end + apart) == (0, size)):
+        if end - lo >= apart and (turn is None or (lo, end + apart) == (0, size)):
             return apart, by, lo, end + apart
     return None

@@ -77,8 +77,19 @@ def cumulative(eqn: Equation) -> list[Moving]:
 
 @rule("sort")
 def sort(eqn: Equation) -> list[Moving]:
-    """The operands put in order along `dimension`, which must stand still. Jaxpr: `dimension`, `num_keys`."""
-    return [_mixed(eqn.moving(), eqn.params["dimension"], eqn)] * len(eqn.shapes)
+    """The operands put in order along `dimension`: one that stands still, or whole periods of one operand.
+
+    The cells of a whole period are the same ones wherever one starts, so in order they stand still. (Several operands
+    would be ordered by the first; where its cells tie, the others' order depends on where the axis begins.)
+    Jaxpr: `dimension`, `num_keys`.
+    """
+    number, operands = eqn.params["dimension"], eqn.moving()
+    if len(operands) == 1 and carries(operands[0].axes[number]):
+        (value,) = operands
+        ordered = without(value, [number])
+        axes = (*ordered.axes[:number], still(length_of(value.axes[number])), *ordered.axes[number:])
+        return [renamed(replace(ordered, axes=axes), eqn.walk.new_signal())]
+    return [_mixed(operands, number, eqn)] * len(eqn.shapes)
 
 
 @rule("top_k")

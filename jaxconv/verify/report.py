@@ -1,0 +1,100 @@
+"""The certificate as text, as HTML for notebooks and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
+
+
+def text(function: str, verdicts: tuple[Verdict, Verdict], leaves: Sequence[LeafReport], equations: int) -> str:
+    """A report that a person can read: what is claimed, how sure it is, and which line breaks what is not proved.
+
+    Every claim says of which shifts it speaks: cyclic ones, or the interior, where new content may enter at the border.
+    """
+    lines = [
+        f"{function}: cyclic shifts {verdicts[0]}, interior {verdicts[1]}",
+        f"  exact arithmetic, all inputs, all parameter values; {equations} equations followed",
+    ]
+    for leaf in leaves:
+        name = f"output{leaf.path}" if len(leaves) > 1 else "output"
+        lines.append(f"  {name} {leaf.shape}")
+        for axis in leaf.axes:
+            lines += [f"    {line}" for line in _axis(axis, leaf)]
+    return "\n".join(lines)
+
+
+def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
+    """The lines about the shifts along one axis."""
+    where = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in report.shifted)
+    lines = [f"shifts along {where} ({report.length} cells)"]
+    lines += [f"  cyclic    {line}" for line in _claim(report.cyclic, leaf)[:1]]
+    lines += [f"            {line}" for line in _claim(report.cyclic, leaf)[1:]]
+    lines += [f"  interior  {line}" for line in _claim(report.interior, leaf)[:1]]
+    lines += [f"            {line}" for line in _claim(report.interior, leaf)[1:]]
+    return lines
+
+
+def _claim(claim: Claim, leaf: LeafReport) -> list[str]:
+    lines = [f"{claim.verdict}{_law(claim, leaf)}"]
+    field = claim.receptive_field
+    if field is not None and claim.moves:
+        lines.append(f"receptive field {field.size}: output j sees inputs {_affine(field.rate, field.first)} to "
+                     f"{_affine(field.rate, field.last)}")  # fmt: skip
+    if claim.broken is not None:
+        lines += _break(claim.broken)
+    if claim.witness is not None:
+        lines.append(f"counterexample executed: shift {claim.witness.shift}, error {claim.witness.error:.3g} at output "
+                     f"{claim.witness.position}")  # fmt: skip
+    return lines
+
+
+def _law(claim: Claim, leaf: LeafReport) -> str:
+    if claim.shift is None:
+        return ""
+    if not claim.moves:
+        return f": invariant, shifts by {claim.shift} -> 0"
+    regions = {axis: (lo, hi) for axis, lo, hi in claim.region}
+    on = lambda axis: f", on [{regions[axis][0]}, {regions[axis][1]}) of {leaf.shape[axis]}" if axis in regions else ""
+    moves = [f"{t} along output axis {axis}{on(axis)}" for axis, t in claim.moves]
+    return f": shifts by {claim.shift} -> " + " and ".join(moves)
+
+
+def _break(broken: Break) -> list[str]:
+    lines = [f"because of {broken.primitive} at {broken.source}", f"  {broken.reason}"]
+    return [*lines, f"  cure: {broken.cure}"] if broken.cure else lines
+
+
+def _affine(rate: Fraction, offset: Fraction) -> str:
+    """Written as 2j - 3."""
+    slope = {Fraction(1): "j", Fraction(-1): "-j"}.get(rate, f"{rate}j")
+    return slope if offset == 0 else f"{slope} {'+' if offset > 0 else '-'} {abs(offset)}"
+
+
+def as_html(text: str) -> str:
+    """A report for notebooks, verdicts coloured."""
+    colours = {"PROVED": "#1a7f37", "REFUTED": "#cf222e", "UNDECIDED": "#9a6700"}
+    body = html.escape(text)
+    for verdict, colour in colours.items():
+        body = body.replace(verdict, f'<b style="color:{colour}">{verdict}</b>')
+    return f"<pre>{body}</pre>"
+
+
+def as_json(certificate: Any) -> str:
+    """A dataclass with all that it holds: fractions as "3/2", arrays as nested lists."""
+    return json.dumps(dataclasses.asdict(certificate), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, np.generic | np.ndarray) or hasattr(value, "tolist"):
+        return np.asarray(value).tolist()
+    return str(value)

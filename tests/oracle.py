@@ -1,0 +1,229 @@
+"""A judge of claims that reasons about nothing: it runs the function on shifted inputs and compares what comes out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from observe import Moves, Observed, Sample, differ
+
+from jaxconv.verify.certificate import Claim, ReceptiveField
+
+MOST_SHIFTS = 48
+
+
+def violation(
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    argument: int,
+    axis: int,
+    leaf: int,
+    claim: Claim,
+    kind: str,
+    seed: int = 0,
+    samples: int = 8,
+) -> str | None:
+    """The first refutation found of `claim` ("cyclic" or "interior") about `fn(*arguments)`; None if it stands.
+
+    Args:
+        fn: a function of arrays, or pytrees of them, that returns a pytree of arrays.
+        arguments: concrete; of the shifted one only shape and dtype matter. Half of the samples replace the other
+            floating-point arguments by random numbers, since a claim speaks of every parameter value.
+        argument: which argument is shifted.
+        axis: along which of its axes.
+        leaf: the output's number in the order of `jax.tree.leaves`.
+        claim: what to refute. Its verdict is not looked at.
+        kind: how shifted inputs are made: rolled, or with new content entering at the border.
+        seed: of the samples.
+        samples: each is one random input and all its shifts.
+    """
+    if claim.shift is None:
+        raise ValueError("the claim has no shift, so it claims nothing")
+    for number in range(samples):
+        sample = Sample.draw(fn, arguments, argument, axis, leaf, seed, number)
+        found = KINDS[kind](sample, claim)
+        if found is None and claim.receptive_field is not None and claim.moves:
+            found = _reaches_too_far(sample, claim, kind)
+        if found is not None:
+            return f"{kind} {claim.shift} -> {claim.moves}: {found} (seed {seed}, sample {number})"
+    return None
+
+
+def _not_cyclic(sample: Sample, claim: Claim) -> str | None:
+    """A k for which rolling the input does not roll the output."""
+    ks = shifts_by(claim.shift, sample.length, (), cyclic=True)
+    output = sample.run(np.stack([sample.x, *(sample.roll(k * claim.shift) for k in ks)]))
+    for row, k in enumerate(ks, start=1):
+        found = _first(output[row], output[0].roll(claim.moves, k))
+        if found:
+            return f"k = {k}: f(roll(x)){found} of roll(f(x))"
+    return None
+
+
+def _not_interior(sample: Sample, claim: Claim) -> str | None:
+    """A k for which what stays in the region does not move along."""
+    shape = sample.run(sample.x[None]).value.shape[1:]
+    region = {axis: (lo, hi) for axis, lo, hi in claim.region}
+    outside = [axis for axis, (lo, hi) in region.items() if not 0 <= lo <= hi <= shape[axis]]
+    if outside or set(region) != {axis for axis, _ in claim.moves}:
+        return f"the region {claim.region} does not fit an output of shape {shape}"
+    ks = shifts_by(claim.shift, sample.length, [(t, shape[axis]) for axis, t in claim.moves])
+    output = sample.run(np.stack([sample.x, *(sample.enter(k * claim.shift) for k in ks)]))
+    for row, k in enumerate(ks, start=1):
+        before, after = [], []
+        for axis, t in claim.moves:
+            lo, hi = region[axis]
+            lo, hi = max(lo, lo - k * t), min(hi, hi - k * t)
+            before.append((axis, lo, hi))
+            after.append((axis, lo + k * t, hi + k * t))
+        found = _first(output[row].cut(after), output[0].cut(before))
+        if found:
+            return f"k = {k}, from {after}: f(y){found} of f(x)"
+    return None
+
+
+KINDS = {"cyclic": _not_cyclic, "interior": _not_interior}
+
+
+def _reaches_too_far(sample: Sample, claim: Claim, kind: str) -> str | None:
+    """An output that changes although every input cell of its receptive field stays."""
+    along = claim.moves[0][0]
+    length = sample.run(sample.x[None]).value.shape[along + 1]
+    lo, hi = next(((lo, hi) for axis, lo, hi in claim.region if axis == along), (0, length))
+    outputs = range(length) if kind == "cyclic" else range(lo, hi)
+    fields = {j: cells_of(claim.receptive_field, j, sample.length, cyclic=kind == "cyclic") for j in outputs}
+    checked = [j for j in outputs if not all(fields[j])]
+    if not checked:
+        return None
+    output = sample.run(np.stack([sample.x, *(sample.keep(fields[j]) for j in checked)]))
+    for row, j in enumerate(checked, start=1):
+        here = [(along, j, j + 1)]
+        found = _first(output[row].cut(here), output[0].cut(here))
+        if found:
+            return f"output {j} of axis {along} reads beyond {np.flatnonzero(fields[j]).tolist()}: f(y){found} of f(x)"
+    return None
+
+
+def cells_of(field: ReceptiveField, output: int, length: int, *, cyclic: bool) -> list[bool]:
+    """Which input cells lie in the receptive field of an output, around the circle if it is one."""
+    lo = math.ceil(Fraction(field.rate) * output + field.first)
+    hi = math.floor(Fraction(field.rate) * output + field.last)
+    if not cyclic:
+        return [lo <= i <= hi for i in range(length)]
+    return [(i - lo) % length <= hi - lo for i in range(length)]
+
+
+def _first(found: Observed, expected: Observed) -> str:
+    """Where two outputs differ first, and by how much; empty if they do not."""
+    cells = np.argwhere(differ(found, expected))
+    if not len(cells):
+        return ""
+    cell = tuple(cells[0].tolist())
+    return f"{list(cell)} is {found.value[cell]:.6g} against {expected.value[cell]:.6g}"
+
+
+def shifts_by(shift: int, length: int, steps: Sequence[tuple[int, int]], *, cyclic: bool = False) -> list[int]:
+    """The k worth trying: until the input has come round, or has left and its output too; of both signs if it leaves.
+
+    Steps are (t, length) of the output along each axis that moves.
+    """
+    if cyclic:
+        most = length // math.gcd(length, shift)
+        return _thinned(list(range(1, most + 1)))
+    leaves = max([math.ceil(length / abs(shift)), *(math.ceil(m / abs(t)) for t, m in steps if t)])
+    return _thinned([k for size in range(1, leaves + 1) for k in (size, -size)])
+
+
+def _thinned(ks: list[int]) -> list[int]:
+    """At most MOST_SHIFTS of them, evenly spread, the first half of those kept whole."""
+    half = MOST_SHIFTS // 2
+    if len(ks) <= MOST_SHIFTS:
+        return ks
+    return ks[:half] + [ks[i] for i in np.linspace(half, len(ks) - 1, half).astype(int)]
+
+
+def maximal_interior(
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    argument: int,
+    axis: int,
+    leaf: int,
+    shift: int,
+    moves: Moves,
+    seed: int = 0,
+    samples: int = 8,
+) -> tuple[int, int]:
+    """The longest range [lo, hi) of the one axis of `moves` on which no sample refutes the interior claim."""
+    ((along, step),) = moves
+    refuted: set[tuple[int, int]] = set()
+    for number in range(samples):
+        sample = Sample.draw(fn, arguments, argument, axis, leaf, seed, number)
+        output = sample.run(sample.x[None])
+        length = output.value.shape[along + 1]
+        ks = shifts_by(shift, sample.length, [(step, length)])
+        output = sample.run(np.stack([sample.x, *(sample.enter(k * shift) for k in ks)]))
+        for row, k in enumerate(ks, start=1):
+            lo, hi = max(0, -k * step), min(length, length - k * step)
+            here, there = ((along, lo, hi),), ((along, lo + k * step, hi + k * step),)
+            apart = differ(output[row].cut(there), output[0].cut(here))
+            others = tuple(a for a in range(apart.ndim) if a != along)
+            refuted |= {(lo + int(j), lo + int(j) + k * step) for j in np.flatnonzero(apart.any(axis=others))}
+    return _longest_free_of(refuted, length)
+
+
+def equivariant_somehow(
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    argument: int,
+    axis: int,
+    leaf: int,
+    seed: int = 0,
+    samples: int = 8,
+) -> list[tuple[int, Moves]]:
+    """Every cyclic equivariance (shift, moves) that no sample refutes, for the shifts that divide the length.
+
+    Where the output is invariant, `moves == ()` stands alone: its other symmetries are not equivariance. Two axes
+    that move together are tried where no single one does. Moves are between minus and plus half the axis.
+    """
+    drawn = [Sample.draw(fn, arguments, argument, axis, leaf, seed, number) for number in range(samples)]
+    length = drawn[0].length
+    outputs = [sample.run(np.stack([sample.roll(i) for i in range(length)])) for sample in drawn]
+    shape = outputs[0].value.shape[1:]
+    holds = lambda shift, moves: all(_commutes(output, shift, moves) for output in outputs)
+    found: list[tuple[int, Moves]] = []
+    for shift in (s for s in range(1, length) if length % s == 0):
+        for size in (0, 1, 2):
+            held = [(shift, moves) for moves in _candidates(shape, size) if holds(shift, moves)]
+            if held:
+                found += held
+                break
+    return found
+
+
+def _commutes(output: Observed, shift: int, moves: Moves) -> bool:
+    """Whether rolling the input k * shift cells, row by row of the output, rolls the output, for every k."""
+    length = len(output.value)
+    return not any(
+        differ(output[k * shift % length], output[0].roll(moves, k)).any() for k in range(1, length // shift + 1)
+    )
+
+
+def _candidates(shape: tuple[int, ...], size: int) -> Iterator[Moves]:
+    """Moves along `size` axes of an output."""
+    for axes in itertools.combinations([a for a, length in enumerate(shape) if length > 1], size):
+        ranges = [[t for t in range(-((shape[a] - 1) // 2), shape[a] // 2 + 1) if t] for a in axes]
+        for steps in itertools.product(*ranges):
+            yield tuple(zip(axes, steps, strict=True))
+
+
+def _longest_free_of(refuted: set[tuple[int, int]], length: int) -> tuple[int, int]:
+    """The longest [lo, hi) in [0, length) that holds no refuted pair of positions; the first of several."""
+    best = (0, 0)
+    for lo in range(length):
+        hi = min((max(pair) for pair in refuted if min(pair) >= lo), default=length)
+        best = max(best, (lo, hi), key=lambda range_: range_[1] - range_[0])
+    return best

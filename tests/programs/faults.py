@@ -1,0 +1,162 @@
+"""Steps that break the law along one spatial axis or several, and say along which."""
+
+from __future__ import annotations
+
+from programs.builder import Builder, Step, index
+from programs.windows import plain_conv, window_along
+
+
+def fault_zero_padding(b: Builder) -> str:
+    """A convolution that pads one axis with zeros and the others around."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    padding = tuple("SAME" if a == axis else "CIRCULAR" for a in b.spatial)
+    kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
+    b.broken(axis)
+    return f'x = jc.conv({{"kernel": {kernel}}}, x, padding={padding})'
+
+
+def fault_short_wrap(b: Builder) -> str:
+    """A wrap pad that is one cell too short, made up for with a zero."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
+    b.broken(axis)
+    padded = f'jnp.pad(jnp.pad(x, {b.pads(axis, 1, 0)}, mode="wrap"), {b.pads(axis, 0, 1)})'
+    return f"x = {plain_conv(b, padded, kernel)}"
+
+
+def fault_stride(b: Builder) -> str:
+    """A stride that does not divide the length."""
+    axis = b.axis()
+    stride = b.random.choice([2, 3])
+    b.need(b.shape[axis] % stride != 0 and b.shape[axis] > stride)
+    b.broken(axis)
+    return f"x = {index(axis, f'::{stride}')}"
+
+
+def fault_reflection(b: Builder) -> str:
+    """The value plus its mirror image: one moves to the right, the other to the left."""
+    axis = b.axis()
+    b.need(b.shape[axis] % 2 == 1 and b.shape[axis] > 1)
+    b.broken(axis)
+    return f"x = x + jnp.flip(x, axis={axis})"
+
+
+def fault_positions(b: Builder) -> str:
+    """A bias of its own for each position."""
+    bias = b.parameter(1, *b.shape[1:])
+    b.broken(*b.spatial)
+    return f"x = x + {bias}"
+
+
+def fault_mask(b: Builder) -> str:
+    """Zero beyond the first two cells."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 4)
+    b.broken(axis)
+    return f"x = jnp.where(lax.broadcasted_iota(jnp.int32, {b.shape}, {axis}) < 2, x, 0.0)"
+
+
+def fault_cumsum(b: Builder) -> str:
+    """A running sum along space."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 2)
+    b.broken(axis)
+    return f"x = jnp.cumsum(x, axis={axis})"
+
+
+def fault_argmax(b: Builder) -> str:
+    """The position of the largest cell, as a number."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    b.broken(axis)
+    return f"x = x + jnp.argmax(x, axis={axis}, keepdims=True).astype(jnp.float32)"
+
+
+def fault_dense(b: Builder) -> str:
+    """Every cell to every cell."""
+    size = b.shape[1:]
+    cells = size[0] * size[1] * (size[2] if len(size) > 2 else 1)
+    b.need(cells <= 150)
+    weights = b.parameter(cells, cells)
+    b.broken(*b.spatial)
+    return f"x = (x.reshape({b.shape[0]}, {cells}) @ {weights}).reshape({b.shape})"
+
+
+def fault_taper(b: Builder) -> str:
+    """A window function along one axis."""
+    axis = b.axis()
+    length = b.shape[axis]
+    b.need(length >= 3)
+    b.broken(axis)
+    return f"x = x * jnp.asarray(np.hanning({length + 2})[1:-1].reshape({b.along(axis, length)}), dtype=jnp.float32)"
+
+
+def fault_random_mask(b: Builder) -> str:
+    """Noise of a fixed key at every position."""
+    b.broken(*b.spatial)
+    return f"x = x * jax.random.normal(jax.random.key(0), {(1, *b.lengths, 1)})"
+
+
+def fault_local(b: Builder) -> str:
+    """A kernel of its own for each position."""
+    b.need(min(b.lengths) >= 2)
+    kernel = b.parameter(*b.lengths, *(2 for _ in b.spatial), b.channels, 2)
+    b.broken(*b.spatial)
+    return f'x = jc.locally_connected({{"kernel": {kernel}}}, x, padding="CIRCULAR")'
+
+
+def fault_fixed_cell(b: Builder) -> str:
+    """Every cell compared with the one at a fixed position."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    b.broken(axis)
+    return f"x = x * {index(axis, '1:2')}"
+
+
+def fault_dynamic_slice(b: Builder) -> str:
+    """Every cell compared with one at a position that depends on x, though not on where things are in x."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    # What enters at the border of any axis may change which position it is.
+    b.broken(*([axis] if b.world == "cyclic" else b.spatial))
+    start = f"jnp.argmax(jnp.max(x, axis=(0, *{b.spatial})))"
+    return f"x = x * lax.dynamic_slice_in_dim(x, {start}, 1, axis={axis})"
+
+
+def fault_gather(b: Builder) -> str:
+    """Each cell picks an absolute position by its own value."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    b.broken(axis)
+    return f"x = jnp.take_along_axis(x, x.astype(jnp.int32) % {b.shape[axis]}, axis={axis})"
+
+
+def fault_global_mean(b: Builder) -> str:
+    """Every cell sees all others, so that new content anywhere shows everywhere."""
+    b.broken(*b.spatial)
+    return f"x = x + jnp.mean(x, axis={b.spatial}, keepdims=True)"
+
+
+EVERYWHERE: dict[str, Step] = {
+    "reflection added": fault_reflection,
+    "positional bias": fault_positions,
+    "cumsum over space": fault_cumsum,
+    "argmax over space": fault_argmax,
+    "dense": fault_dense,
+    "taper": fault_taper,
+    "random mask": fault_random_mask,
+    "locally connected": fault_local,
+    "fixed cell": fault_fixed_cell,
+    "dynamic slice": fault_dynamic_slice,
+    "gather": fault_gather,
+}
+CYCLIC: dict[str, Step] = {
+    "zero padding": fault_zero_padding,
+    "short wrap": fault_short_wrap,
+    "stride that does not divide": fault_stride,
+    "mask": fault_mask,
+}
+INTERIOR: dict[str, Step] = {"global mean": fault_global_mean}
+FAULTS: dict[str, list[dict[str, Step]]] = {"cyclic": [EVERYWHERE | CYCLIC], "interior": [EVERYWHERE | INTERIOR]}

@@ -1,0 +1,62 @@
+"""Certificates of real networks: ours and other libraries', against what `networks.py` works out by hand."""
+
+import pytest
+from networks import available, network
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+# True, and not proved yet: there is no rule for spectra.
+NOT_YET = {"fno", "fno_1d"}
+
+
+def certificate_of(net):
+    return jc.certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes})
+
+
+@pytest.mark.parametrize("name", [name for name in available() if name not in NOT_YET])
+def test_the_certificate_is_the_expected_one(name):
+    """Verdict, lattice, region, receptive field and culprit, for every leaf and axis."""
+    net = network(name)
+    certificate = certificate_of(net)
+    for expected in net.expect:
+        report = certificate.leaves[expected.leaf].axes[net.axes.index(expected.axis)]
+        cyclic, interior = report.cyclic, report.interior
+        assert (cyclic.verdict == Verdict.PROVED) is expected.cyclic
+        if expected.cyclic:
+            assert (cyclic.shift, cyclic.moves) == (expected.shift, tuple(expected.moves))
+        elif expected.culprit is not None:
+            assert cyclic.broken.primitive == expected.culprit.primitive
+            assert expected.culprit.file in cyclic.broken.source
+        assert (interior.verdict == Verdict.PROVED) is expected.interior
+        if expected.interior:
+            assert (interior.shift, interior.moves) == (expected.shift, tuple(expected.moves))
+            assert interior.region[0][1:] == tuple(expected.region)
+            field = interior.receptive_field
+            assert (field.rate, field.first, field.last) == (
+                expected.field.rate,
+                expected.field.first,
+                expected.field.last,
+            )
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "stride"), [("vgg16", 212, 32), ("resnet50", 483, 32), ("resnet101", 1027, 32)]
+)
+def test_receptive_fields_are_the_published_ones(name, size, stride):
+    """The table of google-research/receptive_field."""
+    field = certificate_of(network(name)).leaves[0].axes[0].interior.receptive_field
+    assert (field.size, field.rate) == (size, stride)
+
+
+def test_the_time_does_not_depend_on_the_size():
+    """Not a measurement: the same number of equations is followed, of which none knows the size."""
+    small, large = (certificate_of(network("vgg16", large=large)) for large in (False, True))
+    assert small.equations == large.equations
+
+
+def test_spectra_are_not_guessed():
+    for name in NOT_YET & set(available()):
+        certificate = certificate_of(network(name))
+        assert certificate.cyclic == Verdict.UNDECIDED
+        assert "fft" in str(certificate)

@@ -1,0 +1,225 @@
+"""`certify` on small functions: what it must prove, what it must not, what it says, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from oracle import violation
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+GENERATOR = np.random.default_rng(0)
+X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
+KERNEL = jnp.asarray(GENERATOR.normal(size=(3, 3, 2, 2)).astype(np.float32))
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def wrapped(x, stride=1):
+    """A circular convolution in raw lax."""
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap")
+    return lax.conv_general_dilated(x, KERNEL, (stride, stride), "VALID", dimension_numbers=LAYOUT)
+
+
+def attention(x):
+    """Self-attention along the width, no positions."""
+    scores = jnp.einsum("nhwc,nhvc->nhwv", jnp.einsum("nhwc,cd->nhwd", x, KERNEL[0, 0]), x)
+    return jnp.einsum("nhwv,nhvc->nhwc", jax.nn.softmax(scores, axis=-1), x)
+
+
+def shuffled(x):
+    """Space to depth by two, as patches are cut."""
+    n, h, w, c = x.shape
+    y = x.reshape(n, h // 2, 2, w // 2, 2, c)
+    return jnp.transpose(y, (0, 1, 3, 2, 4, 5)).reshape(n, h // 2, w // 2, 4 * c)
+
+
+CHECKERBOARD = lambda: ((jnp.arange(12)[:, None] + jnp.arange(8)) % 2).astype(jnp.float32)[None, :, :, None]
+# What is proved of shifts along axis 1: (shift, moves), cyclically and in the interior; None where nothing may be.
+PROVED = {
+    "convolution": (wrapped, (1, ((1, 1),)), (1, ((1, 1),))),
+    "stride 2": (lambda x: wrapped(x, 2), (2, ((1, 1),)), (2, ((1, 1),))),
+    "roll": (lambda x: jnp.roll(x, 3, 1), (1, ((1, 1),)), (1, ((1, 1),))),
+    "reversed": (lambda x: wrapped(x)[:, ::-1], (1, ((1, -1),)), (1, ((1, -1),))),
+    "transposed": (lambda x: jnp.swapaxes(wrapped(x), 1, 2), (1, ((2, 1),)), (1, ((2, 1),))),
+    "global maximum": (lambda x: wrapped(x).max((1, 2)), (1, ()), None),
+    "global mean added": (lambda x: wrapped(x) - x.mean((1, 2), keepdims=True), (1, ((1, 1),)), None),
+    "repeated": (lambda x: jnp.repeat(x, 2, axis=1), (1, ((1, 2),)), (1, ((1, 2),))),
+    "resized": (lambda x: jax.image.resize(x, (1, 24, 8, 2), "nearest"), (1, ((1, 2),)), (1, ((1, 2),))),
+    "patches": (shuffled, (2, ((1, 1),)), (2, ((1, 1),))),
+    "pooled by reshape": (lambda x: x.reshape(1, 4, 3, 8, 2).max(2), (3, ((1, 1),)), (3, ((1, 1),))),
+    "polyphase and back": (
+        lambda x: jnp.stack([x[:, ::2], x[:, 1::2]], 2).reshape(1, 12, 8, 2),
+        (2, ((1, 2),)),
+        (2, ((1, 2),)),
+    ),
+    "checkerboard": (lambda x: x * CHECKERBOARD(), (2, ((1, 2),)), (2, ((1, 2),))),
+    "attention along the other axis": (attention, (1, ((1, 1),)), (1, ((1, 1),))),
+    "attention": (lambda x: attention(jnp.swapaxes(x, 1, 2)), (1, ((2, 1),)), None),
+    "attention map": (lambda x: jnp.einsum("nhwc,ngwc->nhg", x, x), (1, ((1, 1), (2, 1))), (1, ((1, 1), (2, 1)))),
+    "scan": (
+        lambda x: lax.scan(lambda c, w: (jnp.tanh(wrapped(c) * w), None), x, jnp.ones(3))[0],
+        (1, ((1, 1),)),
+        (1, ((1, 1),)),
+    ),
+    "while": (lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, wrapped(s[1])), (0, x))[1], (1, ((1, 1),)), None),
+    "cond": (lambda x: lax.cond(x.sum() > 0, wrapped, jnp.tanh, x), (1, ((1, 1),)), None),
+    "gradient": (jax.grad(lambda x: (jnp.tanh(x) ** 3).sum()), (1, ((1, 1),)), (1, ((1, 1),))),
+    "gradient of max pooling": (jax.grad(lambda x: (jc.max_pool(x, (2, 2)) ** 2).sum()), (2, ((1, 2),)), (2, ((1, 2),))),
+    "checkpoint and vmap": (jax.checkpoint(jax.vmap(lambda x: wrapped(x[None])[0])), (1, ((1, 1),)), (1, ((1, 1),))),
+    "batch statistics": (lambda x: (x - x.mean((0, 1, 2))) / x.std((0, 1, 2)), (1, ((1, 1),)), None),
+    "im2col": (lambda x: x[:, (jnp.arange(12)[:, None] + jnp.arange(3)) % 12], (1, ((1, 1),)), (1, ((1, 1),))),
+    "sorted along the shifted axis": (lambda x: jnp.sort(x, axis=1), (1, ()), None),
+    "sum over a flattened image": (lambda x: x.reshape(1, -1) @ jnp.ones((192, 3)), (1, ()), None),
+    "zero padding": (lambda x: jc.conv({"kernel": KERNEL}, x, padding="same"), None, (1, ((1, 1),))),
+    "no padding": (lambda x: jc.conv({"kernel": KERNEL}, x), None, (1, ((1, 1),))),
+    "reflection": (lambda x: jc.conv({"kernel": KERNEL}, x, padding="reflect"), None, (1, ((1, 1),))),
+    "wrap pad one too small": (
+        lambda x: wrapped(jnp.concatenate([x[:, -1:], x], axis=1))[:, 1:],
+        None,
+        (1, ((1, 1),)),
+    ),
+    "stride 5 over 12": (lambda x: jc.conv({"kernel": KERNEL}, x, stride=5, padding="circular"), None, (5, ((1, 1),))),
+    "positions": (lambda x: x + jnp.arange(12.0)[:, None, None], None, None),
+    "random mask": (lambda x: x * jax.random.normal(jax.random.key(0), x.shape), None, None),
+    "cumulative sum": (lambda x: jnp.cumsum(x, axis=1), None, None),
+    "argmax along the shifted axis": (lambda x: jnp.argmax(x, axis=1), None, None),
+    "dense after flattening": (lambda x: x.reshape(1, -1) @ jnp.asarray(GENERATOR.normal(size=(192, 3)), "float32"), None, None),
+    "one row": (lambda x: x[:, 3], None, None),
+    "scan over rows": (lambda x: lax.scan(lambda c, r: (c + r, c), jnp.zeros((1, 8, 2)), jnp.moveaxis(x, 1, 0))[1], None, None),
+    "indices that depend on the input": (lambda x: jnp.take_along_axis(x, (x > 0).astype(jnp.int32), axis=1), None, None),
+}  # fmt: skip
+
+
+def lattice(claim):
+    """What a claim claims, if it is proved."""
+    return (claim.shift, claim.moves) if claim.verdict == Verdict.PROVED else None
+
+
+@pytest.mark.parametrize(("fn", "cyclic", "interior"), PROVED.values(), ids=PROVED)
+def test_proves_what_is_true_and_nothing_else(fn, cyclic, interior):
+    """The lattice as worked out by hand, and every proved claim survives execution."""
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+        assert lattice(report.cyclic) == cyclic
+        assert lattice(report.interior) == interior
+        for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
+            if claim.verdict == Verdict.PROVED:
+                x = GENERATOR.integers(-4, 5, X.shape).astype(np.float32)
+                assert violation(fn, (x,), 0, 1, 0, claim, kind, samples=2) is None
+            else:
+                assert claim.broken is not None
+                assert "failed" not in claim.broken.reason
+
+
+def test_a_proof_says_where_and_how_far_it_sees():
+    net = lambda x: jc.conv(
+        {"kernel": KERNEL}, jc.max_pool(jc.conv({"kernel": KERNEL}, x, padding="same"), (2, 2)), padding="same"
+    )
+    claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].interior
+    assert claim.region == ((1, 2, 4),)
+    assert (claim.receptive_field.size, claim.receptive_field.rate) == (8, 2)
+    assert (claim.receptive_field.first, claim.receptive_field.last) == (-3, 4)
+
+
+def culprit_line(x):
+    """A function with one guilty line."""
+    x = wrapped(x)
+    x = x + jnp.arange(12.0).reshape(1, 12, 1, 1)  # guilty
+    return jax.jit(jnp.tanh)(x)
+
+
+def test_a_break_names_the_users_own_line():
+    broken = jc.certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
+    lines = Path(__file__).read_text().splitlines()
+    guilty = next(n for n, line in enumerate(lines, 1) if line.endswith("# guilty"))
+    assert broken.primitive == "add"
+    assert broken.source == f"{__file__}:{guilty} (culprit_line)"
+    assert any("jax" in frame for frame in broken.frames)
+
+
+def test_inside_a_nested_jit_the_call_is_named():
+    inner = jax.jit(lambda x: jnp.cumsum(x, axis=1))
+    broken = jc.certify(lambda x: inner(x), X, axes=(1,)).leaves[0].axes[0].cyclic.broken  # noqa: PLW0108
+    assert broken.primitive == "cumsum"
+    assert broken.source.startswith(__file__)
+
+
+def test_the_size_of_the_image_does_not_matter():
+    """No array of the input's size is made: there is no memory for one of these."""
+    x = jax.ShapeDtypeStruct((1, 2**20, 2**20, 2), "float32")
+    claims = jc.certify(lambda x: jc.global_avg_pool(wrapped(x)), x, axes=(1, 2)).leaves[0].axes
+    assert all(lattice(axis.cyclic) == (1, ()) for axis in claims)
+
+
+def test_every_leaf_has_its_own_answer():
+    certificate = jc.certify(lambda x: {"map": wrapped(x), "sum": x.sum((1, 2)), "rows": x[:, :3]}, X, axes=(1, 2))
+    assert [leaf.path for leaf in certificate.leaves] == ["['map']", "['rows']", "['sum']"]
+    assert [lattice(leaf.axes[0].cyclic) for leaf in certificate.leaves] == [(1, ((1, 1),)), None, (1, ())]
+    assert (certificate.cyclic, certificate.interior) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
+
+
+def test_parameters_may_be_arguments_and_several_inputs_move_together():
+    fn = lambda params, image, mask: jc.conv(params, image * mask, padding="circular")
+    params = {"kernel": jax.ShapeDtypeStruct((3, 3, 2, 5), "float32"), "bias": jax.ShapeDtypeStruct((5,), "float32")}
+    together = jc.certify(fn, params, X, X, axes={1: (1, 2), 2: (1, 2)})
+    assert together.cyclic == Verdict.PROVED
+    alone = jc.certify(fn, params, X, X, axes={1: (1, 2)})
+    assert alone.cyclic == Verdict.UNDECIDED
+    assert "varies along it" in alone.leaves[0].axes[0].cyclic.broken.reason
+
+
+def test_an_unknown_primitive_is_named_and_never_passed():
+    fn = lambda x: jnp.linalg.cholesky(jnp.einsum("nhwc,nhwd->nhcd", x, x))
+    report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+    assert report.cyclic.verdict == Verdict.UNDECIDED
+    assert report.cyclic.broken.reason == "there is no rule for cholesky"
+
+
+def test_the_report_names_both_claims():
+    text = str(jc.certify(lambda x: jc.conv({"kernel": KERNEL}, x, padding="same"), X, axes=(1,)))
+    assert "cyclic shifts UNDECIDED, interior PROVED" in text
+    assert "PROVED: shifts by 1 -> 1 along output axis 1, on [1, 11) of 12" in text
+    assert "receptive field 3: output j sees inputs j - 1 to j + 1" in text
+    assert "because of conv_general_dilated at" in text
+
+
+def test_the_certificate_is_data():
+    certificate = jc.certify(wrapped, X, axes=(1,))
+    data = json.loads(certificate.to_json())
+    assert data["leaves"][0]["axes"][0]["cyclic"]["moves"] == [[1, 1]]
+    assert [row["primitive"] for row in data["derivations"][0][0]][-1] == "conv_general_dilated"
+    assert "<b style=" in certificate._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "axes", "error", "message"),
+    [
+        ((X,), (4,), ValueError, r"certify: an axis is 4, but should be from -4 to 3: argument 0 has shape \(1, 12, 8, 2\)"),
+        ((X,), (-5,), ValueError, "certify: an axis is -5, but should be from -4 to 3"),
+        ((X,), (), ValueError, "the lengths along the shifted axes is .* one axis or more"),
+        ((X, X), (1,), ValueError, r"certify: axes is \(1,\), but should be a dict, .* Write \{1: \(1, 2\)\} to shift"),
+        ((X, X), {2: (1,)}, ValueError, "the argument's number in axes is 2, but should be from 0 to 1"),
+        ((X, X), {0: (1,), 1: (2,)}, ValueError, r"lengths along the shifted axes is \[\[12\], \[8\]\], but should be the same"),
+        (({"x": X},), (1,), TypeError, "certify: argument 0 is dict, but should be an array, since it has axes to shift"),
+        ((jax.ShapeDtypeStruct((1, 0, 8, 2), "float32"),), (1,), ValueError, r"argument 0 is \(1, 0, 8, 2\), but should be 1 or"),
+    ],
+)  # fmt: skip
+def test_bad_requests_are_refused_by_name(arguments, axes, error, message):
+    with pytest.raises(error, match=message):
+        jc.certify(lambda *args: args, *arguments, axes=axes)
+
+
+def test_integer_images_and_outputs_of_any_kind_are_fine():
+    x = jax.ShapeDtypeStruct((1, 12, 8, 2), "uint8")
+    assert jc.certify(lambda x: jc.max_pool(x, (2, 2)), x, axes=(1, 2)).cyclic == Verdict.PROVED
+    assert jc.certify(lambda x: 3.0, x, axes=(1,)).cyclic == Verdict.PROVED
+
+
+def test_a_function_that_does_not_trace_says_so_itself():
+    with pytest.raises(jax.errors.TracerBoolConversionError, match="Attempted boolean conversion"):
+        jc.certify(lambda x: x if x.sum() > 0 else -x, X, axes=(1,))

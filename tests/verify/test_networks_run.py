@@ -1,0 +1,306 @@
+"""The table of real networks, proven right by running it: every expectation, and that nothing stronger is true."""
+
+import functools
+import itertools
+import linecache
+import math
+from pathlib import Path
+
+import jax
+import networks
+import numpy as np
+import pytest
+from networks import NETWORKS, RESNET50, RESNET101, VGG16_FIELD, available, concrete, network, resnet_field
+
+EQUAL, DIFFERENT = 1e-4, 1e-3  # of the largest output; nothing may lie between
+BATCH = 8  # images at a time, so that each network is compiled once
+# The outermost cells of these fields weigh less than rounding. That they are read at all, infinities tell.
+DEEP = ("vgg16", "resnet50", "resnet101")
+
+installed = available()
+each = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(name not in installed, reason=f"needs {row.needs}"))
+        for name, row in NETWORKS.items()
+    ],
+)
+
+
+def average(leaf):
+    """Positive weights in place of a leaf's: one over the number of inputs, so that no sum grows."""
+    fan_in = leaf.size / max(leaf.shape[0], leaf.shape[-1])
+    return np.full(leaf.shape, 1 / fan_in, leaf.dtype)
+
+
+class Running:
+    """A network with parameters, compiled; and random images for it, the same in every test."""
+
+    def __init__(self, name):
+        self.network = network(name)
+        self.expect = self.network.expect
+        *self.parameters, _ = concrete(self.network)
+        self.averaging = jax.tree.map(average, self.parameters)
+        self._compiled = jax.jit(lambda parameters, images: jax.tree.leaves(self.network.fn(*parameters, images)))
+
+    def image(self, seed=0):
+        """A random image."""
+        return np.random.default_rng(seed).normal(size=self.network.image.shape).astype(np.float32)
+
+    def __call__(self, images, parameters=None):
+        """For each image the output's leaves."""
+        outputs = []
+        for start in range(0, len(images), BATCH):
+            chunk = images[start : start + BATCH]
+            batch = np.concatenate([*chunk, *[chunk[0]] * (BATCH - len(chunk))])
+            leaves = self._compiled(parameters or self.parameters, batch)
+            outputs += [[np.asarray(leaf[number : number + 1]) for leaf in leaves] for number in range(len(chunk))]
+        return outputs
+
+
+running = functools.cache(Running)
+
+
+def along(axis, ndim, values):
+    """A vector laid along one axis of `ndim`."""
+    return np.expand_dims(values, [other for other in range(ndim) if other != axis])
+
+
+def roll(leaf, moves, k):
+    """The output after k moves around the torus."""
+    return np.roll(leaf, [k * t for _, t in moves], [axis for axis, _ in moves])
+
+
+def push(x, axis, amount, fresh):
+    """`x` moved by `amount` cells, with `fresh` content where none of it arrives."""
+    source = np.arange(x.shape[axis]) - amount
+    arrives = along(axis, x.ndim, (source >= 0) & (source < x.shape[axis]))
+    return np.where(arrives, np.roll(x, amount, axis), fresh)
+
+
+def error(expected, found):
+    """The largest difference, relative to the largest value."""
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def pairs(before, after, moves, k):
+    """Of every j such that j and j + k*t are outputs: |after[j + k*t] - before[j]|, relative, by j along the first move.
+
+    Invariance has one pair, the whole output with itself.
+    """
+    if not moves:
+        return {0: error(before, after)}
+    scale = np.abs(before).max()
+    for axis, t in moves:
+        places = np.arange(max(0, -k * t), min(before.shape[axis], before.shape[axis] - k * t))
+        before, after = before.take(places, axis), after.take(places + k * t, axis)
+    others = tuple(axis for axis in range(before.ndim) if axis != moves[0][0])
+    gaps = np.abs(after - before).max(axis=others) / scale
+    first = max(0, -k * moves[0][1])
+    return dict(enumerate(gaps, start=first))
+
+
+def inside(gaps, k, row, region):
+    """The pairs both ends of which are in a region."""
+    (_, t), (lo, hi) = row.moves[0], region
+    return [gap for j, gap in gaps.items() if lo <= min(j, j + k * t) and max(j, j + k * t) < hi]
+
+
+def pushed_pairs(run, row, shift, moves, amounts):
+    """For each k the pairs of outputs before and after a push by k*shift."""
+    x, fresh = run.image(), 3 * run.image(seed=1)
+    outputs = run([x, *(push(x, row.axis, k * shift, fresh) for k in amounts)])
+    before, *afters = [leaves[row.leaf] for leaves in outputs]
+    return {k: pairs(before, after, moves, k) for k, after in zip(amounts, afters, strict=True)}
+
+
+@each
+def test_the_network_runs(name):
+    run = running(name)
+    (leaves,) = run([run.image()])
+    assert {row.leaf for row in run.expect} == set(range(len(leaves)))
+    assert {(row.leaf, row.axis) for row in run.expect} == {
+        (leaf, a) for leaf in range(len(leaves)) for a in run.network.axes
+    }
+    assert all(np.isfinite(leaf).all() and leaf.std() > 0.05 for leaf in leaves)
+
+
+@each
+def test_the_cyclic_law_holds_for_every_multiple_of_the_shift_or_for_none(name):
+    run = running(name)
+    x = run.image()
+    for row in run.expect:
+        turns, rest = divmod(x.shape[row.axis], row.shift)
+        assert rest == 0
+        amounts = sorted({*range(1, min(turns, 6)), turns - 1} - {0})
+        before, *afters = run([x, *(np.roll(x, k * row.shift, row.axis) for k in amounts)])
+        errors = [
+            error(roll(before[row.leaf], row.moves, k), after[row.leaf])
+            for k, after in zip(amounts, afters, strict=True)
+        ]
+        assert max(errors) < EQUAL if row.cyclic else min(errors) > DIFFERENT, row
+
+
+@each
+def test_no_smaller_shift_has_a_cyclic_law(name):
+    """The shifts that some law holds for are the multiples of the least, so half of it tells."""
+    run = running(name)
+    x = run.image()
+    for row in run.expect:
+        if not row.cyclic or row.shift == 1:
+            continue
+        assert row.shift.bit_count() == 1
+        before, after = [leaves[row.leaf] for leaves in run([x, np.roll(x, row.shift // 2, row.axis)])]
+        longest = max((before.shape[axis] for axis, _ in row.moves), default=1)
+        unit = math.gcd(*(t for _, t in row.moves))
+        steps = [(axis, t // unit) for axis, t in row.moves]
+        errors = [error(roll(before, steps, k), after) for k in range(longest)]
+        assert min(errors) > DIFFERENT, row
+
+
+@each
+def test_the_interior_law_holds_in_the_region_or_nowhere(name):
+    run = running(name)
+    for row in run.expect:
+        found = pushed_pairs(run, row, row.shift, row.moves, (1, -1, 2, -2))
+        if row.interior:
+            gaps = {k: inside(gaps, k, row, row.region) for k, gaps in found.items()}
+            assert gaps[1], f"vacuous: {row}"
+            assert max(itertools.chain(*gaps.values())) < EQUAL, row
+        else:
+            assert min(min(found[k].values()) for k in (1, -1)) > DIFFERENT, row
+
+
+@each
+def test_no_wider_region_has_the_interior_law(name):
+    run = running(name)
+    for row in run.expect:
+        if not row.interior:
+            continue
+        if name in DEEP:
+            assert row.region == row.field.inside(run.network.image.shape[row.axis])
+            continue
+        lo, hi = row.region
+        (outputs,) = run([run.image()])
+        length = outputs[row.leaf].shape[row.moves[0][0]]
+        assert 0 <= lo < hi <= length
+        found = pushed_pairs(run, row, row.shift, row.moves, (1, -1))
+        for wider in ((lo - 1, hi), (lo, hi + 1)):
+            if wider[0] >= 0 and wider[1] <= length:
+                assert max(gap for k in found for gap in inside(found[k], k, row, wider)) > DIFFERENT, (row, wider)
+
+
+@each
+def test_no_smaller_shift_has_an_interior_law(name):
+    run = running(name)
+    for row in run.expect:
+        if not row.interior or row.shift == 1:
+            continue
+        ((axis, t),) = row.moves
+        for other in range(t + 1):
+            found = pushed_pairs(run, row, row.shift // 2, ((axis, other),), (1,))
+            assert max(inside(found[1], 1, row, row.region)) > DIFFERENT, (row, other)
+
+
+def reached(run, row, cells):
+    """For each cell along the row's axis, which outputs along the move depend on it: what is not finite there comes out.
+
+    Positive weights carry an infinity through every window, and a NaN goes through what squashes infinities. (A NaN
+    alone would do but for XLA, whose fast path for large maxima on CPU loses NaNs.)
+    """
+    x = np.abs(run.image())
+    (axis, _), *_ = row.moves or ((0, 0),)
+    marks = [
+        np.where(along(row.axis, x.ndim, np.arange(x.shape[row.axis]) == cell), mark, x).astype(np.float32)
+        for cell in cells
+        for mark in (np.nan, np.inf)
+    ]
+    leaves = [outputs[row.leaf] for outputs in run(marks, run.averaging)]
+    lost = [~np.isfinite(leaf).all(axis=tuple(other for other in range(leaf.ndim) if other != axis)) for leaf in leaves]
+    return [by_nan | by_inf for by_nan, by_inf in zip(lost[::2], lost[1::2], strict=True)]
+
+
+@each
+def test_the_field_is_what_outputs_depend_on(name):
+    """At every phase nothing outside it, at some phase its first cell, at some phase its last."""
+    run = running(name)
+    for row in run.expect:
+        length = run.network.image.shape[row.axis]
+        if row.field is None:
+            assert all(hits.all() for hits in reached(run, row, [0, length // 2])), row
+            continue
+        (_, t), field = row.moves[0], row.field
+        if field.size + 2 > length:
+            assert name in DEEP  # nowhere to look: the field is wider than the image
+            continue
+        centre = (length - field.size) // 2 - field.first  # the cell over which the field is well inside
+        outputs = [centre // field.rate + phase for phase in range(t)]
+        for edge, holds in ((field.first - 1, False), (field.first, True), (field.last, True), (field.last + 1, False)):
+            hits = reached(run, row, [field.rate * j + edge for j in outputs])
+            assert any(hit[j] for j, hit in zip(outputs, hits, strict=True)) is holds, (row, edge)
+
+
+def test_the_calculator_gives_the_published_fields():
+    """Size, stride and padding as google-research/receptive_field tabulates them for TF-Slim's networks at 224x224."""
+    fields = [VGG16_FIELD, resnet_field(RESNET50), resnet_field(RESNET101)]
+    assert [(field.size, field.rate, -field.first) for field in fields] == [
+        (212, 32, 90),
+        (483, 32, 239),
+        (1027, 32, 511),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "region"),
+    [
+        ("vgg16", 224, (3, 4)),
+        ("resnet50", 224, None),
+        ("resnet50", 1024, (8, 25)),
+        ("resnet101", 224, None),
+        ("resnet101", 2048, (16, 48)),
+        ("unet", 512, (11, 501)),
+        ("small_cnn", 512, (1, 63)),
+    ],
+)
+def test_regions_at_real_sizes(name, size, region):
+    assert [row.region for row in network(name, large=True, height=size, width=size).expect] == [region, region]
+
+
+@pytest.mark.parametrize("name", available(large=True))
+def test_the_large_network_has_outputs_that_fit_its_expectations(name):
+    large = network(name, large=True)
+    leaves = jax.tree.leaves(jax.eval_shape(large.fn, *large.arguments))
+    for row in large.expect:
+        turns = large.image.shape[row.axis] / row.shift
+        for axis, t in row.moves:
+            length = leaves[row.leaf].shape[axis]
+            assert length == turns * t if row.cyclic or row.culprit else length < turns * t  # VALID shortens
+            assert row.region is None or 0 <= row.region[0] < row.region[1] <= length
+
+
+def equations(jaxpr):
+    """Every equation, those of inner jaxprs included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda value: hasattr(value, "eqns")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+@each
+def test_the_culprit_stands_where_it_is_said_to(name):
+    """Some equation has its primitive, and in its traceback the line of networks.py with its code."""
+    run = running(name)
+    culprits = {row.culprit for row in run.expect if row.culprit}
+    closed = jax.make_jaxpr(run.network.fn)(*run.network.arguments)
+    for culprit in culprits:
+        lines = [
+            linecache.getline(frame.file_name, frame.line_num)
+            for equation in equations(closed.jaxpr)
+            if equation.primitive.name == culprit.primitive
+            for frame in equation.source_info.traceback.frames
+            if Path(frame.file_name).name == culprit.file == Path(networks.__file__).name
+        ]
+        assert any(culprit.code in line for line in lines), lines
+    assert all(row.culprit is None for row in run.expect if row.cyclic)
