@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -175,9 +176,9 @@ def _interior_claim(value: Value) -> Claim:
 
 
 def _field(carry: Carry) -> ReceptiveField | None:
-    if carry.first is None or carry.last is None:
+    if carry.first is None or carry.last is None or not carry.first <= carry.last:
         return None
-    return ReceptiveField(carry.rate, carry.first, carry.last)
+    return ReceptiveField(carry.rate, Fraction(carry.first), Fraction(carry.last))
 
 
 def _at_the_end(reason: str, cure: str) -> Break:

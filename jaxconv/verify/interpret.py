@@ -127,8 +127,6 @@ class Walk:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
             operand_shapes = [tuple(getattr(atom.aval, "shape", ())) for atom in equation.invars]
             outputs = self.rules[name](Equation(name, equation.params, inputs, known, operand_shapes, shapes, self))
-            for value in outputs:
-                _check_not_empty(value)
         except Lost as lost:
             if not stays:
                 return [self._broken(equation, lost)] * len(shapes)
@@ -208,14 +206,6 @@ class Walk:
         line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
         source = line(users) if users else line(frames[0]) if frames else "unknown line"
         return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, frames)))
-
-
-def _check_not_empty(value: Value) -> None:
-    if isinstance(value, Moving):
-        for axis in value.axes:
-            for factor in axis:
-                if factor.carry is not None and factor.carry.hi <= factor.carry.lo:
-                    raise Lost("no position is left that is clear of the border", "Use a larger input")
 
 
 def _period(array: np.ndarray, axis: int) -> int | None:

@@ -36,6 +36,9 @@ class Lost(Exception):  # noqa: N818  not an error: the reason for which a proof
         self.reason, self.cure = reason, cure
 
 
+Bound: TypeAlias = Fraction | float  # of a receptive field; inf and -inf where there is none, as of a constant
+
+
 @dataclass(frozen=True)
 class Carry:
     """The part of a factor that moves.
@@ -49,8 +52,8 @@ class Carry:
     rate: Fraction
     lo: int
     hi: int
-    first: Fraction | None
-    last: Fraction | None
+    first: Bound | None
+    last: Bound | None
     signal: Hashable
     start: int = 0
     edge: Break | None = None

@@ -257,19 +257,23 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     if carry is None:
         return still(total)
     apart = between + 1
-    placed = lambda field, slack: None if field is None else field - carry.rate / apart * before + slack
-    # Position i between two cells depends on neither; i at a cell is at rate/apart*i exactly.
-    spread = replace(
+    rate = carry.rate / apart
+    placed = lambda field: None if field is None else field - rate * before
+    cells = replace(
         carry,
-        rate=carry.rate / apart,
+        rate=rate,
         lo=max((carry.lo - 1) * apart + 1 + before, 0),  # the cells put between are alike on both sides of the border
         hi=min(carry.hi * apart + before, total),
-        first=placed(carry.first, 0),
-        last=placed(carry.last, 0),
+        first=placed(carry.first),
+        last=placed(carry.last),
         signal=carry.signal if between == 0 else (carry.signal, "apart", apart),
         start=carry.start * apart - before,
     )
-    return (Factor(total, carry=spread),)
+    # The padding itself is a window of a signal, too: a constant one, which depends on nothing. Where a small piece is
+    # put into a large frame, as gradients of slices do, that is what there is most of.
+    nothing = {"first": math.inf, "last": -math.inf, "signal": (carry.signal, "padding"), "start": 0}
+    frames = [replace(carry, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ((0, before), (total - after, total))]
+    return (Factor(total, carry=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
 
 
 @rule("concatenate", takes_broken=True)
@@ -315,6 +319,8 @@ def _joined(eqn: Equation, number: int) -> Moving:
             else:
                 runs.append(run)
         at += length
+    if not runs:
+        raise Lost("joins parts of which none shows the shifted signal")
     lo, hi, carry, values = max(runs, key=lambda run: run[1] - run[0])
     others = [replace(value, axes=_without(value.axes, number)) for value in values]
     if any(value.carriers for value in others):
@@ -339,7 +345,7 @@ def _wider(carry: Carry, other: Carry, value: Moving) -> Carry:
     if carry.first is None or carry.last is None or other.first is None or other.last is None:
         return replace(carry, first=None, last=None)
     turns = Fraction(0)
-    if value.cycle is not None:
+    if value.cycle is not None and carry.first <= carry.last and other.first <= other.last:
         turns = Fraction(round((other.first - carry.first) / value.cycle) * value.cycle)
     return replace(carry, first=min(carry.first, other.first - turns), last=max(carry.last, other.last - turns))
 
