@@ -1,7 +1,9 @@
-"""The README: its snippets run, its commands exist, its figures are what the library computes."""
+"""The README and the documents: their snippets run, their figures are what the library computes."""
 
 import doctest
 from pathlib import Path
+
+import pytest
 
 from jaxconv.account.sharing import table, window_weights
 from jaxconv.training.lenet import sharing
@@ -11,9 +13,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_snippets_run():
-    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
-    assert results.attempted >= 15
+@pytest.mark.parametrize("page", ["README.md", "docs/certificates.md"])
+def test_snippets_run(page):
+    results = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert results.attempted >= 7
     assert results.failed == 0
 
 

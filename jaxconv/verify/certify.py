@@ -148,7 +148,7 @@ def _cyclic_claim(value: Value, shape: tuple[int, ...]) -> Claim:
             )
             return Claim(Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, ""))
         moves.append((number, value.step(carry)))
-        field = field or _field(carry)
+        field = field or _field(carry, value.cycle)
     return Claim(Verdict.PROVED, value.shift, tuple(moves), (), field if len(moves) == 1 else None)
 
 
@@ -171,14 +171,17 @@ def _interior_claim(value: Value) -> Claim:
             return Claim(Verdict.UNDECIDED, broken=carry.edge or _at_the_end(reason, "Use a larger input"))
         moves.append((number, step))
         region.append((number, carry.lo, carry.hi))
-        field = field or _field(carry)
+        field = field or _field(carry, value.cycle)
     return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field if len(moves) == 1 else None)
 
 
-def _field(carry: Carry) -> ReceptiveField | None:
+def _field(carry: Carry, cycle: int | None) -> ReceptiveField | None:
+    """The receptive field; where the input repeats, the one of all equivalent intervals that lies nearest to 0."""
     if carry.first is None or carry.last is None or not carry.first <= carry.last:
         return None
-    return ReceptiveField(carry.rate, Fraction(carry.first), Fraction(carry.last))
+    first, last = Fraction(carry.first), Fraction(carry.last)
+    turns = Fraction(0) if cycle is None else round((first + last) / (2 * cycle)) * Fraction(cycle)
+    return ReceptiveField(carry.rate, first - turns, last - turns)
 
 
 def _at_the_end(reason: str, cure: str) -> Break:

@@ -29,7 +29,6 @@ class Row:
     number: int
     depth: int
     primitive: str
-    source: str
     outputs: tuple[Value, ...]
 
 
@@ -110,7 +109,7 @@ class Walk:
         else:
             outputs = self._apply(equation, inputs, known, shapes)
         outputs = [self._note_losses(equation, inputs, value) for value in outputs]
-        self.rows.append(Row(len(self.rows), len(self.stack), name, "", tuple(outputs)))
+        self.rows.append(Row(len(self.rows), len(self.stack), name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 
     def _apply(
@@ -121,21 +120,24 @@ class Walk:
         broken = next((value for value in inputs if isinstance(value, Broken)), None)
         if broken is not None and name not in TAKES_BROKEN:
             return [broken] * len(shapes)
-        stays = not any(isinstance(value, Broken) or value.carriers for value in inputs)
+        stays = not equation.effects and not any(isinstance(value, Broken) or value.carriers for value in inputs)
         try:
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
             operand_shapes = [tuple(getattr(atom.aval, "shape", ())) for atom in equation.invars]
-            outputs = self.rules[name](Equation(name, equation.params, inputs, known, operand_shapes, shapes, self))
+            return self.rules[name](Equation(name, equation.params, inputs, known, operand_shapes, shapes, self))
         except Lost as lost:
-            if not stays:
-                return [self._broken(equation, lost)] * len(shapes)
-            # Whatever a primitive does, of operands that stay where they are it makes a result that stays.
-            operands = [value for value in inputs if isinstance(value, Moving)]
-            shift = math.lcm(*(value.shift for value in operands))
-            depends = any(value.depends for value in operands)
-            return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
-        return outputs
+            reason = lost
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A layout that the rule did not expect, of a JAX that it does not know: no proof, and no traceback either.
+            reason = Lost(f"the rule for {name} failed: {error!r}", "Please report it")
+        if not stays:
+            return [self._broken(equation, reason)] * len(shapes)
+        # Whatever a primitive does, of operands that stay where they are it makes a result that stays.
+        operands = [value for value in inputs if isinstance(value, Moving)]
+        shift = math.lcm(*(value.shift for value in operands))
+        depends = any(value.depends for value in operands)
+        return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
 
     def _call(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]

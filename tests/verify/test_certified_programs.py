@@ -20,6 +20,7 @@ def judged(seeds, samples):
         for axis, report, expected in zip(program.axes, leaf.axes, program.expected, strict=True):
             for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
                 proved = claim.verdict == Verdict.PROVED
+                assert proved or "failed" not in claim.broken.reason
                 if proved:
                     counts["proved"] += 1
                     found = violation(program.fn, program.arguments, 0, axis, 0, claim, kind, samples=samples)
