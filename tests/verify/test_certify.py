@@ -84,6 +84,13 @@ PROVED = {
         (1, ((1, 1),)),
     ),
     "stride 5 over 12": (lambda x: jc.conv({"kernel": KERNEL}, x, stride=5, padding="circular"), None, (5, ((1, 1),))),
+    "taken along the other axis": (
+        lambda x: jnp.take_along_axis(x, (x > 0).astype(jnp.int32), axis=2),
+        (1, ((1, 1),)),
+        (1, ((1, 1),)),
+    ),
+    "two axes indexed": (lambda x: x[:, jnp.arange(12)[:, None], jnp.arange(8)], (1, ((1, 1),)), (1, ((1, 1),))),
+    "diagonal": (lambda x: x[:, jnp.arange(8), jnp.arange(8)], None, None),
     "positions": (lambda x: x + jnp.arange(12.0)[:, None, None], None, None),
     "random mask": (lambda x: x * jax.random.normal(jax.random.key(0), x.shape), None, None),
     "cumulative sum": (lambda x: jnp.cumsum(x, axis=1), None, None),

@@ -12,6 +12,8 @@ import numpy as np
 from jaxconv.verify.rules.layout import sliced
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
+    Axis,
+    Carry,
     Factor,
     Lost,
     Moving,
@@ -21,6 +23,7 @@ from jaxconv.verify.values import (
     everywhere,
     fit,
     length_of,
+    meet,
     renamed,
     scaled,
     still,
@@ -72,35 +75,66 @@ def dynamic_update_slice(eqn: Equation) -> list[Moving]:
 def gather(eqn: Equation) -> list[Moving]:
     """out[batch, offsets] = x[indices[batch] + offsets]: reads slices of x at the places that indices name.
 
-    Axes of x that are read whole move as they did. A moving axis that is indexed one cell at a time must be indexed by
-    constants of the function: x[:, [[0, 1, 2], [1, 2, 3], ...]] moves along the indices' first axis, since a step along
-    it is a step along x (im2col); nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by two where x moves by one.
-    Jaxpr: x, indices [*batch, places]; `dimension_numbers`, `slice_sizes`.
+    Axes of x that are read whole move as they did, and so do the indices' own axes; where an axis of x is paired with
+    one of the indices (`take_along_axis` along another axis) the two must move together. A moving axis of x that is
+    itself indexed must be so by constants of the function: x[:, [[0, 1, 2], [1, 2, 3], ...]] moves along the indices'
+    first axis, since a step along it is a step along x (im2col); nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by
+    two where x moves by one.
+    Jaxpr: x, indices [*batch, places]; `dimension_numbers` (the result's axes that are not offset_dims are the batch,
+    in order), `slice_sizes`.
     """
-    value, indices = common_shift(eqn.moving())
+    x, indices = common_shift(eqn.moving())
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
-    if indices.carriers:
-        raise Lost("the indices move with the input", "Use indices that no shift changes")
-    depends = value.depends or indices.depends
-    if numbers.operand_batching_dims:
-        raise Lost("a gather with batched indices")
-    kept = [n for n in range(len(value.axes)) if n not in numbers.collapsed_slice_dims]
-    axes = [still(n) for n in eqn.shapes[0]]
+    batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
+    apart = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    kept = [n for n in range(len(x.axes)) if n not in apart]
+    from_x: list[Axis] = [still(n, 1) for n in eqn.shapes[0]]
+    from_indices: list[Axis] = [still(n, 1) for n in eqn.shapes[0]]
+    for place, axis in zip(batch, indices.axes[:-1], strict=True):
+        from_indices[place] = axis
     for place, number in zip(numbers.offset_dims, kept, strict=True):
-        if not carries(value.axes[number]):
-            continue
-        if sizes[number] != length_of(value.axes[number]):
+        whole = sizes[number] == length_of(x.axes[number])
+        if carries(x.axes[number]) and not whole:
             raise Lost("a part of the shifted axis is read at indices")
-        axes[place] = value.axes[number]
+        from_x[place] = x.axes[number] if carries(x.axes[number]) else still(eqn.shapes[0][place])
+    for number, other in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
+        from_x[batch[other]] = x.axes[number]
     for number in numbers.collapsed_slice_dims:
-        carry = carry_of(value.axes[number])
-        if carry is None:
+        carry = carry_of(x.axes[number])
+        if carry is not None:
+            place, by, factor = _indexed(eqn, x, number, carry)
+            # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
+            x = scaled(x, abs(by) // math.gcd(x.step(carry), by))
+            from_x[batch[place]] = (factor,)
+            from_indices = [still(n, 1) for n in eqn.shapes[0]]  # constants, and all of them accounted for
+    wide = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
+    found = meet(wide, eqn.walk.new_signal())
+    return [everywhere(found) if found.depends else found]
+
+
+Advance: TypeAlias = tuple[int, int, int, int]
+
+
+def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry) -> tuple[int, int, Factor]:
+    """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how."""
+    places, length = eqn.known[1], length_of(x.axes[number])
+    if places is None:
+        raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
+    column = eqn.params["dimension_numbers"].start_index_map.index(number)
+    others = np.delete(places, column, axis=-1)
+    places = places[..., column]
+    if places.min() < 0 or places.max() >= length:
+        raise Lost("indexed beyond the ends of the shifted axis")
+    period = x.period(carry)
+    turn = int(period) if period is not None and period == length else None
+    for axis, size in enumerate(places.shape):
+        rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
+        found = _steps(rows, np.all((rows >= carry.lo) & (rows < carry.hi), axis=1), turn)
+        if found is None or (others != np.take(others, [0], axis=axis)).any():
             continue
-        place, size, (apart, by, lo, hi), rows, turns = _indexed(eqn, value, number)
-        # A shift of x must be by a multiple of `by` cells; it is one of `apart` positions along the indices for each.
-        value = scaled(value, abs(by) // math.gcd(value.step(carry), by))
+        apart, by, lo, hi = found
         first, last = carry.first, carry.last
-        if turns or first is None or last is None:
+        if turn is not None or first is None or last is None:
             first, last = None, None
         else:
             offsets = (rows * apart - by * np.arange(len(rows))[:, None])[lo:hi]
@@ -108,34 +142,7 @@ def gather(eqn: Equation) -> list[Moving]:
             first, last = first + min(reach), last + max(reach)
         rate = carry.rate * by / apart
         seen = replace(carry, rate=rate, lo=lo, hi=hi, first=first, last=last, signal=eqn.walk.new_signal(), start=0)
-        axes[place] = (Factor(size, carry=seen),)
-    found = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
-    return [fit(everywhere(found) if depends else found)]
-
-
-Advance: TypeAlias = tuple[int, int, int, int]
-
-
-def _indexed(eqn: Equation, value: Moving, number: int) -> tuple[int, int, Advance, np.ndarray, bool]:
-    """When constants index a moving axis of x: which axis of the result moves, and how the indices advance along it.
-
-    That is: the axis, its length, the advance, the indices with that axis first, and whether they turn around.
-    """
-    numbers, places = eqn.params["dimension_numbers"], eqn.known[1]
-    carry, length = carry_of(value.axes[number]), length_of(value.axes[number])
-    if places is None or carry is None:
-        raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
-    places = places[..., numbers.start_index_map.index(number)]
-    if places.min() < 0 or places.max() >= length:
-        raise Lost("indexed beyond the ends of the shifted axis")
-    period = value.period(carry)
-    turn = int(period) if period is not None and period == length else None
-    batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
-    for axis, size in enumerate(places.shape):
-        rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
-        found = _steps(rows, np.all((rows >= carry.lo) & (rows < carry.hi), axis=1), turn)
-        if found is not None:
-            return batch[axis], size, found, rows, turn is not None
+        return axis, by, Factor(size, carry=seen)
     raise Lost("the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step")
 
 
