@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,18 +13,31 @@ import numpy as np
 
 from jaxconv.errors import explain
 from jaxconv.verify import jaxprs, rules
-from jaxconv.verify.certificate import AxisReport, Break, Certificate, Claim, LeafReport, ReceptiveField, Verdict
+from jaxconv.verify.certificate import (
+    AxisReport,
+    Break,
+    Certificate,
+    Claim,
+    LeafReport,
+    ReceptiveField,
+    Verdict,
+    Witness,
+)
 from jaxconv.verify.interpret import Row, Walk, input_axis
+from jaxconv.verify.search import refute_cyclic, refute_interior
 from jaxconv.verify.values import Broken, Carry, Lost, Moving, Value, carry_of, length_of
 
 Axes = Sequence[int] | Mapping[int, Sequence[int]]
 
+SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 
-def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes) -> Certificate:
+
+def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes, search: bool = True, seed: int = 0) -> Certificate:
     """Prove by which shifts of its input a function is equivariant, on which outputs, or name the line that breaks it.
 
-    The function is traced, never run: arguments may be `jax.ShapeDtypeStruct`s of any size. What is proved holds in
-    exact arithmetic, for all inputs and for all values of the other arguments and of closed-over floating-point arrays.
+    To prove, the function is traced and never run: arguments may be `jax.ShapeDtypeStruct`s of any size. What is proved
+    holds in exact arithmetic, for all inputs and all values of the other arguments and of closed-over floating-point
+    arrays. What is not proved is then searched for a counterexample, by running the function on small inputs.
 
     Args:
         fn: any JAX function of arrays.
@@ -30,6 +45,8 @@ def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes) -> Certificate:
         axes: the axes along which the input is shifted, one report each. With one argument, a sequence of its axes;
             with several, `{argument number: axes}`. Arguments with axes are shifted together, the first axis of one
             with the first of the others, and so on; these must be equally long.
+        search: look for counterexamples to what is not proved: where one argument of up to 2**16 cells is shifted.
+        seed: of the search.
 
     Returns:
         A `Certificate`: for each output leaf and each axis a cyclic claim and an interior claim.
@@ -60,9 +77,11 @@ def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes) -> Certificate:
         cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=True)
         interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
-        for report, shape, one, other in zip(reports, outputs, cyclic, interior, strict=True):
-            where = tuple(moving.items())
-            report.append(AxisReport(where, length, _cyclic_claim(one, shape), _interior_claim(other)))
+        for leaf, (report, one, other) in enumerate(zip(reports, cyclic, interior, strict=True)):
+            claims = _cyclic_claim(one), _interior_claim(other)
+            if search:
+                claims = _searched(fn, arguments, moving, leaf, length, claims, seed)
+            report.append(AxisReport(tuple(moving.items()), length, *claims))
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
@@ -129,7 +148,42 @@ def _walk(
     return outputs, tuple(walk.rows)
 
 
-def _cyclic_claim(value: Value, shape: tuple[int, ...]) -> Claim:
+def _searched(
+    fn: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    moving: Mapping[int, int],
+    leaf: int,
+    length: int,
+    claims: tuple[Claim, Claim],
+    seed: int,
+) -> tuple[Claim, Claim]:
+    """The claims, refuted where they were undecided and a counterexample was executed.
+
+    Which shift to refute? The one that the other claim was proved for, else the largest that divides the length: if no
+    counterpart of that one is found in the output, neither is one of its divisors.
+    """
+    cyclic, interior = claims
+    (argument, axis), *others = moving.items()
+    if others or math.prod(arguments[argument].shape) > SEARCHED:
+        return claims
+    number = len(jax.tree.leaves(arguments[:argument]))
+    largest = max((n for n in range(1, length) if length % n == 0), default=1)
+    if cyclic.verdict == Verdict.UNDECIDED:
+        shift = interior.shift or largest
+        witness = refute_cyclic(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=True)
+        cyclic = _refuted(cyclic, shift, witness)
+    if interior.verdict == Verdict.UNDECIDED:
+        shift = cyclic.shift or 1
+        witness = refute_interior(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=True)
+        interior = _refuted(interior, shift, witness)
+    return cyclic, interior
+
+
+def _refuted(claim: Claim, shift: int, witness: Witness | None) -> Claim:
+    return claim if witness is None else replace(claim, verdict=Verdict.REFUTED, shift=shift, witness=witness)
+
+
+def _cyclic_claim(value: Value) -> Claim:
     """What a cyclic walk's result says of an output."""
     if isinstance(value, Broken):
         return Claim(Verdict.UNDECIDED, broken=value.broken)

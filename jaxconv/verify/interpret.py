@@ -104,7 +104,7 @@ class Walk:
         if folded is not None:
             numbers = list(folded)
             outputs = [self.known(array) for array in folded]
-        elif jaxprs.called(equation.params) is not None and name not in self.rules:
+        elif jaxprs.called(equation) is not None and name not in self.rules:
             outputs, numbers = self._call(equation, inputs, known)
         else:
             outputs = self._apply(equation, inputs, known, shapes)
@@ -143,7 +143,7 @@ class Walk:
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow a call into its jaxpr."""
-        jaxpr, constants = jaxprs.opened(jaxprs.called(equation.params))
+        jaxpr, constants = jaxprs.opened(jaxprs.called(equation))
         self.stack.append(equation)
         try:
             first = len(inputs) - len(jaxpr.invars)
@@ -158,7 +158,7 @@ class Walk:
 
     def _fold(self, equation: Any, known: list[np.ndarray | None]) -> list[np.ndarray] | None:
         """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself."""
-        if any(number is None for number in known) or jaxprs.called(equation.params) is not None or equation.effects:
+        if any(number is None for number in known) or jaxprs.called(equation) is not None or equation.effects:
             return None
         if equation.primitive.name in ("scan", "while", "cond") or "random" in equation.primitive.name:
             return None

@@ -39,9 +39,27 @@ def opened(jaxpr: Any) -> tuple[Any, list[Any]]:
     return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
 
 
-def called(params: dict[str, Any]) -> Any | None:
-    """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs."""
-    return next((params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in params), None)
+# Primitives that do what their jaxpr does and nothing else. (shard_map and pallas_call hold one too, and mean more.)
+CALLS = {
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "call",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+    "custom_vjp_call",
+}
+
+
+def called(equation: Any) -> Any | None:
+    """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs; None of what is no call."""
+    if equation.primitive.name not in CALLS:
+        return None
+    return next(
+        (equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params), None
+    )
 
 
 def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:

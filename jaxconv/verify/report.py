@@ -59,6 +59,8 @@ def _claim(claim: Claim, leaf: LeafReport) -> list[str]:
 def _law(claim: Claim, leaf: LeafReport) -> str:
     if claim.shift is None:
         return ""
+    if claim.verdict == Verdict.REFUTED:
+        return f": shifts by {claim.shift} have no counterpart in the output"
     if not claim.moves:
         return f": invariant, shifts by {claim.shift} -> 0"
     regions = {axis: (lo, hi) for axis, lo, hi in claim.region}

@@ -1,6 +1,7 @@
 """`certify` on small functions: what it must prove, what it must not, what it says, and what it refuses."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -12,6 +13,8 @@ from oracle import violation
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
+
+certify = partial(jc.certify, search=False)  # the proofs alone
 
 GENERATOR = np.random.default_rng(0)
 X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
@@ -111,7 +114,7 @@ def lattice(claim):
 def test_proves_what_is_true_and_nothing_else(fn, cyclic, interior):
     """The lattice as worked out by hand, and every proved claim survives execution."""
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+        report = certify(fn, X, axes=(1,)).leaves[0].axes[0]
         assert lattice(report.cyclic) == cyclic
         assert lattice(report.interior) == interior
         for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
@@ -127,7 +130,7 @@ def test_a_proof_says_where_and_how_far_it_sees():
     net = lambda x: jc.conv(
         {"kernel": KERNEL}, jc.max_pool(jc.conv({"kernel": KERNEL}, x, padding="same"), (2, 2)), padding="same"
     )
-    claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].interior
+    claim = certify(net, X, axes=(1,)).leaves[0].axes[0].interior
     assert claim.region == ((1, 2, 4),)
     assert (claim.receptive_field.size, claim.receptive_field.rate) == (8, 2)
     assert (claim.receptive_field.first, claim.receptive_field.last) == (-3, 4)
@@ -141,7 +144,7 @@ def culprit_line(x):
 
 
 def test_a_break_names_the_users_own_line():
-    broken = jc.certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
+    broken = certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
     lines = Path(__file__).read_text().splitlines()
     guilty = next(n for n, line in enumerate(lines, 1) if line.endswith("# guilty"))
     assert broken.primitive == "add"
@@ -151,7 +154,7 @@ def test_a_break_names_the_users_own_line():
 
 def test_inside_a_nested_jit_the_call_is_named():
     inner = jax.jit(lambda x: jnp.cumsum(x, axis=1))
-    broken = jc.certify(lambda x: inner(x), X, axes=(1,)).leaves[0].axes[0].cyclic.broken  # noqa: PLW0108
+    broken = certify(lambda x: inner(x), X, axes=(1,)).leaves[0].axes[0].cyclic.broken  # noqa: PLW0108
     assert broken.primitive == "cumsum"
     assert broken.source.startswith(__file__)
 
@@ -159,12 +162,12 @@ def test_inside_a_nested_jit_the_call_is_named():
 def test_the_size_of_the_image_does_not_matter():
     """No array of the input's size is made: there is no memory for one of these."""
     x = jax.ShapeDtypeStruct((1, 2**20, 2**20, 2), "float32")
-    claims = jc.certify(lambda x: jc.global_avg_pool(wrapped(x)), x, axes=(1, 2)).leaves[0].axes
+    claims = certify(lambda x: jc.global_avg_pool(wrapped(x)), x, axes=(1, 2)).leaves[0].axes
     assert all(lattice(axis.cyclic) == (1, ()) for axis in claims)
 
 
 def test_every_leaf_has_its_own_answer():
-    certificate = jc.certify(lambda x: {"map": wrapped(x), "sum": x.sum((1, 2)), "rows": x[:, :3]}, X, axes=(1, 2))
+    certificate = certify(lambda x: {"map": wrapped(x), "sum": x.sum((1, 2)), "rows": x[:, :3]}, X, axes=(1, 2))
     assert [leaf.path for leaf in certificate.leaves] == ["['map']", "['rows']", "['sum']"]
     assert [lattice(leaf.axes[0].cyclic) for leaf in certificate.leaves] == [(1, ((1, 1),)), None, (1, ())]
     assert (certificate.cyclic, certificate.interior) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
@@ -173,22 +176,32 @@ def test_every_leaf_has_its_own_answer():
 def test_parameters_may_be_arguments_and_several_inputs_move_together():
     fn = lambda params, image, mask: jc.conv(params, image * mask, padding="circular")
     params = {"kernel": jax.ShapeDtypeStruct((3, 3, 2, 5), "float32"), "bias": jax.ShapeDtypeStruct((5,), "float32")}
-    together = jc.certify(fn, params, X, X, axes={1: (1, 2), 2: (1, 2)})
+    together = certify(fn, params, X, X, axes={1: (1, 2), 2: (1, 2)})
     assert together.cyclic == Verdict.PROVED
-    alone = jc.certify(fn, params, X, X, axes={1: (1, 2)})
+    alone = certify(fn, params, X, X, axes={1: (1, 2)})
     assert alone.cyclic == Verdict.UNDECIDED
     assert "varies along it" in alone.leaves[0].axes[0].cyclic.broken.reason
 
 
 def test_an_unknown_primitive_is_named_and_never_passed():
     fn = lambda x: jnp.linalg.cholesky(jnp.einsum("nhwc,nhwd->nhcd", x, x))
-    report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+    report = certify(fn, X, axes=(1,)).leaves[0].axes[0]
     assert report.cyclic.verdict == Verdict.UNDECIDED
     assert report.cyclic.broken.reason == "there is no rule for cholesky"
 
 
+def test_a_jaxpr_inside_is_not_always_a_call():
+    """`shard_map` runs its jaxpr on parts of the operands: what shifts the parts does not shift the whole."""
+    mesh = jax.make_mesh((2,), ("height",), axis_types=(jax.sharding.AxisType.Auto,))
+    parts = jax.sharding.PartitionSpec(None, "height")
+    rolled = jax.shard_map(lambda x: jnp.roll(x, 1, axis=1), mesh=mesh, in_specs=parts, out_specs=parts)
+    report = certify(rolled, X, axes=(1,)).leaves[0].axes[0]
+    assert report.cyclic.verdict == Verdict.UNDECIDED
+    assert report.cyclic.broken.reason == "there is no rule for shard_map"
+
+
 def test_the_report_names_both_claims():
-    text = str(jc.certify(lambda x: jc.conv({"kernel": KERNEL}, x, padding="same"), X, axes=(1,)))
+    text = str(certify(lambda x: jc.conv({"kernel": KERNEL}, x, padding="same"), X, axes=(1,)))
     assert "cyclic shifts UNDECIDED, interior PROVED" in text
     assert "PROVED: shifts by 1 -> 1 along output axis 1, on [1, 11) of 12" in text
     assert "receptive field 3: output j sees inputs j - 1 to j + 1" in text
@@ -196,7 +209,7 @@ def test_the_report_names_both_claims():
 
 
 def test_the_certificate_is_data():
-    certificate = jc.certify(wrapped, X, axes=(1,))
+    certificate = certify(wrapped, X, axes=(1,))
     data = json.loads(certificate.to_json())
     assert data["leaves"][0]["axes"][0]["cyclic"]["moves"] == [[1, 1]]
     assert [row["primitive"] for row in data["derivations"][0][0]][-1] == "conv_general_dilated"
@@ -218,15 +231,51 @@ def test_the_certificate_is_data():
 )  # fmt: skip
 def test_bad_requests_are_refused_by_name(arguments, axes, error, message):
     with pytest.raises(error, match=message):
-        jc.certify(lambda *args: args, *arguments, axes=axes)
+        certify(lambda *args: args, *arguments, axes=axes)
 
 
 def test_integer_images_and_outputs_of_any_kind_are_fine():
     x = jax.ShapeDtypeStruct((1, 12, 8, 2), "uint8")
-    assert jc.certify(lambda x: jc.max_pool(x, (2, 2)), x, axes=(1, 2)).cyclic == Verdict.PROVED
-    assert jc.certify(lambda x: 3.0, x, axes=(1,)).cyclic == Verdict.PROVED
+    assert certify(lambda x: jc.max_pool(x, (2, 2)), x, axes=(1, 2)).cyclic == Verdict.PROVED
+    assert certify(lambda x: 3.0, x, axes=(1,)).cyclic == Verdict.PROVED
 
 
 def test_a_function_that_does_not_trace_says_so_itself():
     with pytest.raises(jax.errors.TracerBoolConversionError, match="Attempted boolean conversion"):
-        jc.certify(lambda x: x if x.sum() > 0 else -x, X, axes=(1,))
+        certify(lambda x: x if x.sum() > 0 else -x, X, axes=(1,))
+
+
+def reproduces(fn, witness):
+    """Whether the two sides of a witness really differ, executed again and compared with every roll."""
+    before, after = np.asarray(fn(*witness.arguments)), np.asarray(fn(*witness.shifted))
+    rolls = [np.roll(before, t, axis) for axis in range(before.ndim) for t in range(before.shape[axis])]
+    return all(np.abs(after - rolled).max() >= 0.99 * witness.error > 0 for rolled in rolls)
+
+
+def test_what_fails_is_refuted_by_an_executed_counterexample():
+    fn = lambda x: jc.conv({"kernel": KERNEL}, x, padding="same")
+    certificate = jc.certify(fn, X, axes=(1,))
+    report = certificate.leaves[0].axes[0]
+    assert (certificate.cyclic, certificate.interior) == (Verdict.REFUTED, Verdict.PROVED)
+    assert (report.cyclic.shift, report.cyclic.broken.primitive) == (1, "conv_general_dilated")
+    assert np.count_nonzero(report.cyclic.witness.arguments[0]) == 1
+    assert reproduces(fn, report.cyclic.witness)
+    assert "REFUTED: shifts by 1 have no counterpart in the output" in str(certificate)
+    assert "counterexample executed: shift 1, error" in str(certificate)
+    json.loads(certificate.to_json())
+
+
+def test_positions_are_refuted_both_ways():
+    report = jc.certify(lambda x: x + jnp.arange(12.0).reshape(1, 12, 1, 1) ** 2, X, axes=(1,)).leaves[0].axes[0]
+    assert (report.cyclic.verdict, report.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
+
+
+@pytest.mark.parametrize("name", ["convolution", "attention", "global maximum", "sorted along the shifted axis"])
+def test_the_search_refutes_nothing_that_is_proved(name):
+    cyclic = jc.certify(PROVED[name][0], X, axes=(1,)).leaves[0].axes[0].cyclic
+    assert cyclic.verdict == Verdict.PROVED
+    assert cyclic.witness is None
+
+
+def test_without_a_search_what_is_not_proved_is_undecided():
+    assert certify(lambda x: jnp.cumsum(x, axis=1), X, axes=(1,)).cyclic == Verdict.UNDECIDED

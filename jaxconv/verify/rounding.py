@@ -1,0 +1,88 @@
+"""What rounding can explain: a mismatch counts where it is larger than that.
+
+- half a unit where every value is a whole number that the arithmetic holds exactly, else `3*sqrt(eps)` of the output's
+  magnitude (1e-3 in float32, 5e-8 in float64), `eps` being that of the coarsest float in the jaxpr;
+- on top of that, however far the two cells move when every operation that rounds does so eight times as coarsely, this
+  way and that. It silences ties: a floor or a comparison on its very edge answers rounding with a jump (do these
+  probabilities reach 1?), and such a jump refutes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.verify import jaxprs
+
+PHASES = [first + half for first in (0.0, 1.0, 2.0, 3.0) for half in (0.0, math.pi)]
+# Primitives that choose, move or compare floats, and so cannot round.
+EXACT = {"abs", "argmax", "argmin", "broadcast_in_dim", "ceil", "clamp", "concatenate", "copy", "cummax", "cummin"}
+EXACT |= {"dynamic_slice", "dynamic_update_slice", "floor", "gather", "imag", "max", "min", "neg", "pad", "real"}
+EXACT |= {"reduce_max", "reduce_min", "reduce_precision", "reduce_window_max", "reshape", "rev", "round", "scatter"}
+EXACT |= {"select_n", "sign", "slice", "sort", "split", "squeeze", "stop_gradient", "top_k", "transpose"}
+EPSILONS = {"f64": 2.0**-52, "c128": 2.0**-52, "f32": 2.0**-23, "c64": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
+
+
+def coarsest(jaxpr: Any) -> float:
+    """The coarsest eps of the floats in a jaxpr, inner ones included; 0 if there are none."""
+    floats = re.findall(r"\b(b?f\d+|c\d+)(?:_\w+)?\[", str(jaxpr))
+    return max((EPSILONS.get(name, 0.25) for name in floats), default=0.0)
+
+
+def shaken(jaxpr: Any, operands: list[tuple[Any, bool]], phase: Any, consts: Any = ()) -> list[tuple[Any, bool]]:
+    """What the jaxpr computes if it rounds more coarsely. Operands and results: does the value depend on the arguments?
+
+    Calls are walked into; the bodies of loops and branches are not, of them the results alone are shaken.
+    """
+    known = dict(zip(jaxpr.invars, operands, strict=True))
+    known |= {variable: (const, False) for variable, const in zip(jaxpr.constvars, consts, strict=True)}
+    read = lambda atom: (atom.val, False) if jaxprs.is_literal(atom) else known[atom]
+    for number, equation in enumerate(jaxpr.eqns):
+        inputs = [read(atom) for atom in equation.invars]
+        inner = jaxprs.called(equation)
+        if inner is not None:
+            opened, inner_consts = jaxprs.opened(inner)
+            results = shaken(opened, inputs, phase + number, inner_consts)
+        else:
+            live = any(depends for _, depends in inputs)
+            values = equation.primitive.bind(*(value for value, _ in inputs), **equation.params)
+            values = values if equation.primitive.multiple_results else [values]
+            rounds = live and equation.primitive.name not in EXACT
+            results = [(_shake(y, phase + number) if rounds else y, live) for y in values]
+        known |= zip(equation.outvars, results, strict=True)
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _shake(y: Any, phase: Any) -> Any:
+    """Each float moved by up to eight roundings, its own way; phases half a turn apart move it opposite ways."""
+    if not is_kind(y, np.inexact):
+        return y
+    cells = jax.lax.iota(np.int32, y.size).reshape(y.shape) % 8191
+    step = 8 * jax.numpy.finfo(y.dtype).eps * jax.numpy.cos(cells.astype(np.float32) * 1.618 + phase)
+    return y * (1 + step).astype(y.dtype)
+
+
+def tolerance(before: np.ndarray, after: np.ndarray, epsilon: float) -> float:
+    """The mismatch beyond which a cell counts; none does where an overflow is near."""
+    both = np.concatenate([before.ravel(), after.ravel()])
+    both = both[np.isfinite(both)]
+    scale = float(np.abs(both).max(initial=0))
+    if scale > 1e15:
+        return math.inf
+    return 0.5 if 64 * epsilon * scale < 1 and (both == np.rint(both)).all() else 3 * math.sqrt(epsilon) * scale
+
+
+def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """|a - b|; 0 where both are NaN, or the same infinity; infinite where only one of them is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs(a - b)
+    return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(gap), np.inf, gap))
+
+
+def is_kind(leaf: Any, kind: Any) -> bool:
+    """Whether the leaf is an array of that kind of numbers."""
+    return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, kind)
