@@ -58,16 +58,17 @@ def main() -> None:
     print(f"JAX {jax.__version__}\nside   equations  first (s)  median (s)  cyclic")
     for side in SIDES:
         image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-        times = []
-        for _ in range(rounds + 1):
-            # A new function each time, or JAX would remember the trace.
-            fresh = lambda params, x: apply(params, x)  # noqa: PLW0108
-            started = time.process_time()
-            certificate = jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
-            times.append(time.process_time() - started)
-        first, *others = times
-        row = f"{side:<5}  {certificate.equations:>9}  {first:>9.3f}  {statistics.median(others):>10.3f}"
-        print(f"{row}  {certificate.cyclic}")
+        first, certificate = timed(apply, params, image)
+        median = statistics.median(timed(apply, params, image)[0] for _ in range(rounds))
+        print(f"{side:<5}  {certificate.equations:>9}  {first:>9.3f}  {median:>10.3f}  {certificate.cyclic}")
+
+
+def timed(apply, params, image):
+    """Seconds of processor time, and the certificate."""
+    fresh = lambda params, x: apply(params, x)  # noqa: PLW0108  a new function, or JAX would remember the trace
+    started = time.process_time()
+    certificate = jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
+    return time.process_time() - started, certificate
 
 
 if __name__ == "__main__":
