@@ -143,6 +143,13 @@ def culprit_line(x):
     return jax.jit(jnp.tanh)(x)
 
 
+@pytest.mark.parametrize(("length", "before", "after"), [(1, -2, 2), (1, 2, -2), (3, -3, 5), (2, 4, -3)])
+def test_a_frame_from_which_all_cells_were_cut_away_stays_within_the_output(length, before, after):
+    padded = lambda x: lax.pad(x, jnp.float32(0), ((0, 0, 0), (before, after, 0)))
+    claim = certify(padded, jax.ShapeDtypeStruct((1, length), "float32"), axes=(1,)).leaves[0].axes[0].interior
+    assert all(0 <= lo < hi <= length + before + after for _, lo, hi in claim.region)
+
+
 def test_a_break_names_the_users_own_line():
     broken = certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
     lines = Path(__file__).read_text().splitlines()

@@ -272,7 +272,8 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     # The padding itself is a window of a signal, too: a constant one, which depends on nothing. Where a small piece is
     # put into a large frame, as gradients of slices do, that is what there is most of.
     nothing = {"first": math.inf, "last": -math.inf, "signal": (carry.signal, "padding"), "start": 0}
-    frames = [replace(carry, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ((0, before), (total - after, total))]
+    ends_at = ((0, min(before, total)), (max(total - after, 0), total))
+    frames = [replace(carry, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
     return (Factor(total, carry=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
 
 
