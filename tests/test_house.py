@@ -14,7 +14,14 @@ import jaxconv as jc
 
 PACKAGE = Path(jc.__file__).parent
 # Floors from the ground up: a room imports from rooms on lower floors and from itself, never upwards or sideways.
-FLOORS = [{"errors"}, {"window"}, {"lowering", "reference", "account", "verify"}, {"layers"}, {"training"}, {"__init__"}]
+FLOORS = [
+    {"errors"},
+    {"window"},
+    {"lowering", "reference", "account", "verify"},
+    {"layers"},
+    {"training"},
+    {"__init__"},
+]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PUBLIC = {name: value for name, value in vars(jc).items() if not name.startswith("_") and not inspect.ismodule(value)}
 
