@@ -78,7 +78,7 @@ def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes, search: bool = 
         interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
         for leaf, (report, one, other) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            claims = _cyclic_claim(one), _interior_claim(other)
+            claims = _claim(one, _not_one_period), _claim(other, _not_two_positions)
             if search:
                 claims = _searched(fn, arguments, moving, leaf, length, claims, seed)
             report.append(AxisReport(tuple(moving.items()), length, *claims))
@@ -183,31 +183,8 @@ def _refuted(claim: Claim, shift: int, witness: Witness | None) -> Claim:
     return claim if witness is None else replace(claim, verdict=Verdict.REFUTED, shift=shift, witness=witness)
 
 
-def _cyclic_claim(value: Value) -> Claim:
-    """What a cyclic walk's result says of an output."""
-    if isinstance(value, Broken):
-        return Claim(Verdict.UNDECIDED, broken=value.broken)
-    moves, field = [], None
-    for number in value.carriers:
-        try:
-            carry = carry_of(value.axes[number])
-        except Lost as lost:
-            return Claim(Verdict.UNDECIDED, broken=_at_the_end(lost.reason, lost.cure))
-        if carry is None:
-            continue
-        length = length_of(value.axes[number])
-        if (carry.lo, carry.hi) != (0, length) or length != value.period(carry):
-            reason = (
-                f"output axis {number} shows {length} positions of a signal that repeats after {value.period(carry)}"
-            )
-            return Claim(Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, ""))
-        moves.append((number, value.step(carry)))
-        field = field or _field(carry, value.cycle)
-    return Claim(Verdict.PROVED, value.shift, tuple(moves), (), field if len(moves) == 1 else None)
-
-
-def _interior_claim(value: Value) -> Claim:
-    """What an interior walk's result says of an output."""
+def _claim(value: Value, reason_against: Callable[[Moving, int, Carry], str]) -> Claim:
+    """What a walk's result says of an output: proved, unless there is a reason against an axis that moves."""
     if isinstance(value, Broken):
         return Claim(Verdict.UNDECIDED, broken=value.broken)
     moves, region, field = [], [], None
@@ -218,15 +195,32 @@ def _interior_claim(value: Value) -> Claim:
             return Claim(Verdict.UNDECIDED, broken=_at_the_end(lost.reason, lost.cure))
         if carry is None:
             continue
-        step = value.step(carry)
-        if carry.hi - carry.lo <= abs(step):
-            clear = max(carry.hi - carry.lo, 0)
-            reason = f"only {clear} positions are clear of the border, and one shift moves by {abs(step)}"
-            return Claim(Verdict.UNDECIDED, broken=carry.edge or _at_the_end(reason, "Use a larger input"))
-        moves.append((number, step))
+        reason = reason_against(value, number, carry)
+        if reason:
+            return Claim(
+                Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, "Use a larger input")
+            )
+        moves.append((number, value.step(carry)))
         region.append((number, carry.lo, carry.hi))
-        field = field or _field(carry, value.cycle)
+        field = _field(carry, value.cycle)
+    region = region if value.cycle is None else []
     return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field if len(moves) == 1 else None)
+
+
+def _not_one_period(value: Moving, number: int, carry: Carry) -> str:
+    """Why an output axis is not cyclically equivariant, if it is not: it must show one period, and all of it."""
+    length, period = length_of(value.axes[number]), value.period(carry)
+    if (carry.lo, carry.hi) == (0, length) and length == period:
+        return ""
+    return f"output axis {number} shows {length} positions of a signal that repeats after {period}"
+
+
+def _not_two_positions(value: Moving, number: int, carry: Carry) -> str:
+    """Why nothing can be said of an output axis in the interior, if so: two positions a shift apart must be clear."""
+    clear, step = max(carry.hi - carry.lo, 0), abs(value.step(carry))
+    if clear > step:
+        return ""
+    return f"only {clear} positions of output axis {number} are clear of the border, and one shift moves by {step}"
 
 
 def _field(carry: Carry, cycle: int | None) -> ReceptiveField | None:

@@ -161,7 +161,7 @@ def test_a_break_names_the_users_own_line():
 
 def test_inside_a_nested_jit_the_call_is_named():
     inner = jax.jit(lambda x: jnp.cumsum(x, axis=1))
-    broken = certify(lambda x: inner(x), X, axes=(1,)).leaves[0].axes[0].cyclic.broken  # noqa: PLW0108
+    broken = certify(lambda x: inner(x), X, axes=(1,)).leaves[0].axes[0].cyclic.broken  # noqa: PLW0108  the user's frame is the lambda's
     assert broken.primitive == "cumsum"
     assert broken.source.startswith(__file__)
 
