@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Broken, Lost, Moving, Value, carries, common_shift, everywhere, meet, still
+from jaxconv.verify.values import Broken, Lost, Moving, Value, carries, common_shift, everywhere, meet, renamed, still
 
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
 
@@ -31,6 +31,11 @@ def steady(value: Value) -> object:
         f if f.carry is None else replace(f, carry=replace(f.carry, signal=0, start=0, edge=None, lost=None))
     )
     return replace(value, axes=tuple(tuple(map(bare, axis)) for axis in value.axes))
+
+
+def anew(eqn: Equation, values: Sequence[Value]) -> list[Value]:
+    """The same values under signals of their own: one name would stand for other cells in every round."""
+    return [v if isinstance(v, Broken) else renamed(v, eqn.walk.new_signal()) for v in values]
 
 
 @rule("cond", takes_broken=True)
@@ -64,6 +69,7 @@ def while_(eqn: Equation) -> list[Value]:
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
     of_condition, of_body, state = eqn.inputs[:first], eqn.inputs[first:second], eqn.inputs[second:]
     for round_ in range(ROUNDS):
+        state = anew(eqn, state)
         following = eqn.walk.follow(p["body_jaxpr"], [*of_body, *state])
         merged = [either(eqn, pair) for pair in zip(state, following, strict=True)]
         if list(map(steady, merged)) == list(map(steady, state)):
@@ -75,7 +81,7 @@ def while_(eqn: Equation) -> list[Value]:
     (goes_on,) = eqn.walk.follow(p["cond_jaxpr"], [*of_condition, *state])
     if isinstance(goes_on, Broken):
         return [goes_on] * len(state)
-    return [_also_on(value, goes_on) for value in state]
+    return [_also_on(value, goes_on) for value in anew(eqn, state)]
 
 
 @rule("scan", takes_broken=True)
@@ -93,7 +99,7 @@ def scan(eqn: Equation) -> list[Value]:
     slices = [_one_of(value) for value in over]
     collected: list[Value] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
-        results = eqn.walk.follow(eqn.params["jaxpr"], [*fixed, *state, *slices])
+        results = eqn.walk.follow(eqn.params["jaxpr"], [*fixed, *anew(eqn, state), *anew(eqn, slices)])
         following, outs = results[:carry], results[carry:]
         collected = outs if collected is None else [either(eqn, pair) for pair in zip(collected, outs, strict=True)]
         if list(map(steady, following)) == list(map(steady, state)):
@@ -104,7 +110,7 @@ def scan(eqn: Equation) -> list[Value]:
             raise Lost(f"the carry of a scan of {eqn.params['length']} rounds moves differently in each")
     if collected is None:
         raise Lost("a scan of no rounds")
-    return [*state, *(_stacked(value, eqn.params["length"]) for value in collected)]
+    return anew(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
 
 
 def _one_of(value: Value) -> Value:

@@ -106,7 +106,7 @@ def gather(eqn: Equation) -> list[Moving]:
             # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
             x = scaled(x, abs(by) // math.gcd(x.step(carry), by))
             from_x[batch[place]] = (factor,)
-            from_indices = [still(n, 1) for n in eqn.shapes[0]]  # constants, and all of them accounted for
+            from_indices[batch[place]] = still(length_of((factor,)), 1)  # constants, accounted for by what x does
     wide = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
     found = meet(wide, eqn.walk.new_signal())
     return [everywhere(found) if found.depends else found]

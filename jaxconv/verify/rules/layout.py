@@ -21,6 +21,7 @@ from jaxconv.verify.values import (
     common_shift,
     cut,
     ends,
+    everywhere,
     fit,
     length_of,
     meet,
@@ -245,7 +246,8 @@ def pad(eqn: Equation) -> list[Moving]:
     for axis, (before, after, between) in zip(value.axes, eqn.params["padding_config"], strict=True):
         axes.append(padded(axis, before, after, between))
     key = ("pad", eqn.params["padding_config"], eqn.walk.new_signal())
-    return [fit(renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key))]
+    found = renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key)
+    return [fit(everywhere(found) if found.depends else found)]
 
 
 def padded(axis: Axis, before: int, after: int, between: int) -> Axis:

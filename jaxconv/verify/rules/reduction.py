@@ -53,7 +53,7 @@ def reduction(eqn: Equation) -> list[Moving]:
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
-    return [without(value, eqn.params["axes"])]
+    return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
 
 
 @rule("argmax", "argmin")
@@ -63,7 +63,7 @@ def index_of_extreme(eqn: Equation) -> list[Moving]:
     for number in eqn.params["axes"]:
         if carries(value.axes[number]):
             raise Lost(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
-    return [without(value, eqn.params["axes"])]
+    return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
@@ -89,7 +89,8 @@ def sort(eqn: Equation) -> list[Moving]:
         ordered = without(value, [number])
         axes = (*ordered.axes[:number], still(length_of(value.axes[number])), *ordered.axes[number:])
         return [renamed(replace(ordered, axes=axes), eqn.walk.new_signal())]
-    return [_mixed(operands, number, eqn)] * len(eqn.shapes)
+    found = _mixed(operands, number, eqn)
+    return [renamed(found, n) for n in range(len(eqn.shapes))]
 
 
 @rule("top_k")
@@ -101,7 +102,7 @@ def top_k(eqn: Equation) -> list[Moving]:
     shape = eqn.shapes[0]
     axes = list(found.axes)
     axes[number] = still(shape[number])
-    return [replace(found, axes=tuple(axes))] * len(eqn.shapes)
+    return [renamed(replace(found, axes=tuple(axes)), n) for n in range(len(eqn.shapes))]
 
 
 def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:

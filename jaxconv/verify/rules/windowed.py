@@ -167,7 +167,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
         ours, theirs = x.axes[number], source.axes[number]
         if (taps, stride, before, after) == (1, 1, 0, 0):
             raise_if_apart(ours, theirs)
-            axes.append(ours if carries(ours) or not carries(theirs) else theirs)
+            axes.append(ours if carries(ours) else still(length_of(ours)))
             continue
         axes.append(_scattered(carry_of(ours), carry_of(theirs), length_of(ours), taps, stride, before, signal))
     found = Moving(x.shift, x.cycle, tuple(axes), x.depends or source.depends)

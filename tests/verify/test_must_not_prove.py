@@ -1,0 +1,103 @@
+"""Functions of which a certifier that mixes up signals proves what execution refutes; each was proved once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from oracle import violation
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Verdict
+
+
+def wrapped(a, b):
+    """A window of a's signal whose last cell is b's: a roll only if a and b are one signal."""
+    return jnp.concatenate([a[:, 1:], b[:, :1]], 1)
+
+
+def two_sorted(x):
+    return wrapped(*lax.sort((x, -x * x), dimension=2, num_keys=1))
+
+
+def ranked(x):
+    return wrapped(*(part.astype(x.dtype) for part in lax.top_k(x, 2)))
+
+
+def ranked_integers(x):
+    return wrapped(*lax.top_k(x.astype(jnp.int32), 2))
+
+
+def counted(x):
+    return wrapped(*lax.fori_loop(0, 3, lambda i, ab: (ab[0] + 1.0, ab[1] * 2.0), (x, x)))
+
+
+def counted_and_itself(x):
+    return wrapped(x, lax.fori_loop(0, 2, lambda i, c: c * 2.0, x))
+
+
+def repeated(x):
+    body = lambda s: (s[0] + 1.0, s[1] * 2.0, s[2] + 1)
+    return wrapped(*lax.while_loop(lambda s: s[2] < 3, body, (x, x, 0))[:2])
+
+
+def inside_a_scan(x):
+    return lax.scan(lambda ab, _: ((ab[0] + 1.0, ab[1] * 2.0), wrapped(*ab)), (x, x), None, length=3)[1][1]
+
+
+def delayed_by_a_scan(x):
+    """ys[i] = xs[i - 1] would bear the name of xs."""
+    _, late = lax.scan(lambda c, v: (v, c), x.sum(2), jnp.stack([x.sum(2), x.max(2)]))
+    return wrapped(late[1], x.max(2))
+
+
+def chosen(x):
+    return wrapped(lax.cond(x.sum() > 0, lambda x: x.sum(2), lambda x: x.max(2), x), x.min(2))
+
+
+def filled_with_the_largest(x):
+    """The receptive field is everything, between the cells."""
+    return lax.pad(x, x.max(), ((0, 0, 0), (0, 1, 1), (0, 0, 0)))
+
+
+def pooled_gradient_along_a_still_axis(x):
+    """x stands uniform along axis 2, the source does not, and neither does the result."""
+    n, pool = x.shape[1], lambda a: lax.reduce_window(a, -jnp.inf, lax.max, (1, 2, 1), (1, 2, 1), "VALID")
+    wide = jnp.broadcast_to(x.sum(2)[:, :, None], (1, n, n))
+    y, back = jax.vjp(pool, wide)
+    (g,) = back(y * jnp.arange(1, n + 1, dtype=x.dtype)[None, None, :])
+    return g + x.sum(2)[:, None, :]
+
+
+def windows_by_indices(x):
+    """x[i + u] is not uniform along u."""
+    n, y = x.shape[1], x.sum(2)
+    return y[:, (np.arange(n)[:, None] + np.arange(n)) % n] + y[:, None, :]
+
+
+CASES = {
+    "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
+    "two places": lambda x: wrapped(jnp.argmax(x, 2), jnp.argmin(x, 2)),
+    "two results of sort": two_sorted,
+    "two results of top_k, one of them converted": ranked,
+    "two results of top_k": ranked_integers,
+    "two results of fori_loop": counted,
+    "a loop's result and its operand": counted_and_itself,
+    "two results of while_loop": repeated,
+    "two states inside a scan": inside_a_scan,
+    "a delayed signal": delayed_by_a_scan,
+    "a branch": chosen,
+    "filled with the largest": filled_with_the_largest,
+    "the gradient of max pooling": pooled_gradient_along_a_still_axis,
+    "windows by indices": windows_by_indices,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_proved_is_not_refuted(name):
+    fn, x = CASES[name], np.zeros((1, 6, 3), np.float32)
+    (leaf,) = jc.certify(fn, x, axes=(1,), search=False).leaves
+    for kind in ("cyclic", "interior"):
+        claim = getattr(leaf.axes[0], kind)
+        if claim.verdict is Verdict.PROVED:
+            assert violation(fn, [x], 0, 1, 0, claim, kind) is None
