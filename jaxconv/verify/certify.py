@@ -25,7 +25,7 @@ from jaxconv.verify.certificate import (
 )
 from jaxconv.verify.interpret import Row, Walk, input_axis
 from jaxconv.verify.search import refute_cyclic, refute_interior
-from jaxconv.verify.values import Broken, Carry, Lost, Moving, Value, carry_of, length_of
+from jaxconv.verify.values import Broken, Carry, Lost, Moving, Spectrum, Value, carry_of, length_of
 
 Axes = Sequence[int] | Mapping[int, Sequence[int]]
 
@@ -187,6 +187,9 @@ def _claim(value: Value, reason_against: Callable[[Moving, int, Carry], str]) ->
     """What a walk's result says of an output: proved, unless there is a reason against an axis that moves."""
     if isinstance(value, Broken):
         return Claim(Verdict.UNDECIDED, broken=value.broken)
+    if isinstance(value, Spectrum):
+        reason = f"a spectrum: along axis {value.axis} it turns, and does not move"
+        return Claim(Verdict.UNDECIDED, broken=_at_the_end(reason, "Transform it back, or take absolute values"))
     moves, region, field = [], [], None
     for number in value.carriers:
         try:

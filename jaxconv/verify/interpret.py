@@ -16,7 +16,7 @@ import numpy as np
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import Break
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
-from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Value, still
+from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Spectrum, Value, still
 
 FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
@@ -36,7 +36,7 @@ class Row:
 class Walk:
     """One walk through a function, for the shift along one axis: `cycle` is that axis's length, None for the interior.
 
-    `rows` collects the derivation; `stack` holds the equations of the calls that the walk is inside of.
+    `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of.
     """
 
     cycle: int | None
@@ -117,10 +117,13 @@ class Walk:
     ) -> Sequence[Value]:
         """What the table says; broken if an operand is, or if there is no rule, or if the rule gives up."""
         name = equation.primitive.name
+        if any(isinstance(value, Spectrum) for value in inputs):
+            name += " of spectra"
         broken = next((value for value in inputs if isinstance(value, Broken)), None)
         if broken is not None and name not in TAKES_BROKEN:
             return [broken] * len(shapes)
-        stays = not equation.effects and not any(isinstance(value, Broken) or value.carriers for value in inputs)
+        stays = not equation.effects and all(isinstance(value, Moving) and not value.carriers for value in inputs)
+        self.stack.append(equation)
         try:
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
@@ -131,6 +134,8 @@ class Walk:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A layout that the rule did not expect, of a JAX that it does not know: no proof, and no traceback either.
             reason = Lost(f"the rule for {name} failed: {error!r}", "Please report it")
+        finally:
+            self.stack.pop()
         if not stays:
             return [self._broken(equation, reason)] * len(shapes)
         # Whatever a primitive does, of operands that stay where they are it makes a result that stays.
@@ -172,7 +177,7 @@ class Walk:
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
-        if isinstance(value, Broken) or not value.carriers:
+        if not isinstance(value, Moving) or not value.carriers:
             return value
         axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)
         return replace(value, axes=axes)
@@ -198,7 +203,7 @@ class Walk:
         return replace(factor, carry=replace(carry, edge=edge, lost=lost))
 
     def _broken(self, equation: Any, lost: Lost) -> Broken:
-        return Broken(self.break_at(equation, lost.reason, lost.cure))
+        return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
 
     def break_at(self, equation: Any, reason: str, cure: str) -> Break:
         """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""

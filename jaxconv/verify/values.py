@@ -29,11 +29,14 @@ from jaxconv.verify.claims import Break
 
 
 class Lost(Exception):  # noqa: N818  not an error: the reason for which a proof stops
-    """Raised by a rule that cannot say how its result moves: why not, and what would help."""
+    """Raised by a rule that cannot say how its result moves: why not, and what would help.
 
-    def __init__(self, reason: str, cure: str = ""):
+    `origin`: the earlier equation to blame, where this one would have been fine but for what that one did.
+    """
+
+    def __init__(self, reason: str, cure: str = "", origin: Break | None = None):
         super().__init__(reason)
-        self.reason, self.cure = reason, cure
+        self.reason, self.cure, self.origin = reason, cure, origin
 
 
 Bound: TypeAlias = Fraction | float  # of a receptive field; inf and -inf where there is none, as of a constant
@@ -101,13 +104,26 @@ class Moving:
 
 
 @dataclass(frozen=True)
+class Spectrum:
+    """A value of a cyclic walk that turns instead of moving, as the Fourier transform of what moves does.
+
+    A shift of the scene by `value.shift` multiplies position j along `axis` by exp(-2 pi i modes[j] shift / cycle). A
+    mode is None where zeros stand, which turn by any angle. `value` tells of all else; no axis of it carries the shift.
+    """
+
+    value: Moving
+    axis: int
+    modes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
 class Broken:
     """A value of which nothing is known, and the equation at which that began."""
 
     broken: Break
 
 
-Value: TypeAlias = Moving | Broken
+Value: TypeAlias = Moving | Spectrum | Broken
 
 
 def length_of(axis: Axis) -> int:

@@ -329,7 +329,7 @@ def _joined(eqn: Equation, number: int) -> Moving:
     if any(value.carriers for value in others):
         raise Lost("joins parts of a value that moves along several axes")
     found = meet(others, eqn.walk.new_signal())
-    axis = (Factor(at, carry=replace(carry, lo=lo, hi=hi)),)
+    axis = (Factor(at, carry=replace(_nearest(carry, found.cycle), lo=lo, hi=hi)),)
     return fit(replace(found, axes=_with(found.axes, number, axis)))
 
 
@@ -351,6 +351,14 @@ def _wider(carry: Carry, other: Carry, value: Moving) -> Carry:
     if value.cycle is not None and carry.first <= carry.last and other.first <= other.last:
         turns = Fraction(round((other.first - carry.first) / value.cycle) * value.cycle)
     return replace(carry, first=min(carry.first, other.first - turns), last=max(carry.last, other.last - turns))
+
+
+def _nearest(carry: Carry, cycle: int | None) -> Carry:
+    """The same; of the receptive fields that are one in a scene that repeats, the one that lies nearest."""
+    if cycle is None or carry.first is None or carry.last is None or not carry.first <= carry.last:
+        return carry
+    turns = Fraction(round((Fraction(carry.first) + Fraction(carry.last)) / (2 * cycle)) * cycle)
+    return replace(carry, first=carry.first - turns, last=carry.last - turns)
 
 
 def _without(axes: Sequence[Axis], number: int) -> tuple[Axis, ...]:

@@ -43,6 +43,7 @@ def check_whole_periods(value: Moving, number: int) -> None:
             raise Lost(
                 f"adds up {clear} of {factor.length} positions of a signal that repeats after {period}",
                 "Sum over a whole period: pad circularly before it",
+                factor.carry.lost or factor.carry.edge,
             )
 
 
