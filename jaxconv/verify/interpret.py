@@ -156,16 +156,22 @@ class Walk:
         finally:
             self.stack.pop()
 
-    def follow(self, closed: Any, inputs: Sequence[Value]) -> list[Value]:
-        """Follow the jaxpr of a loop's body or of a branch."""
+    def follow(
+        self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
         jaxpr, constants = jaxprs.opened(closed)
-        return self.run(jaxpr, constants, inputs, [None] * len(inputs))[0]
+        return self.run(jaxpr, constants, inputs, known)
 
     def _fold(self, equation: Any, known: list[np.ndarray | None]) -> list[np.ndarray] | None:
         """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself."""
         if any(number is None for number in known) or jaxprs.called(equation) is not None or equation.effects:
             return None
         if equation.primitive.name in ("scan", "while", "cond") or "random" in equation.primitive.name:
+            return None
+        if equation.primitive.name == "broadcast_in_dim" and known[0] is not None and known[0].ndim == 0:
+            return [np.broadcast_to(known[0], equation.outvars[0].aval.shape)]  # of any size, in one cell's memory
+        if any(number is not None and number.size > FOLD for number in known):
             return None
         for variable in equation.outvars:
             aval = variable.aval
@@ -218,6 +224,8 @@ class Walk:
 def _period(array: np.ndarray, axis: int) -> int | None:
     """The least shift along an axis under which an array's numbers repeat, 1 if they are all the same; or None."""
     length = array.shape[axis]
+    if array.strides[axis] == 0 or length == 0:
+        return 1
     moved = np.moveaxis(array, axis, 0)
     for period in range(1, min(length, LONGEST_PERIOD + 1)):
         if np.array_equal(moved[period:], moved[:-period]):

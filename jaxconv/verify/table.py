@@ -24,8 +24,10 @@ class Walk(Protocol):
         """A value that does not depend on the input."""
         ...
 
-    def follow(self, closed: Any, inputs: Sequence[Value]) -> list[Value]:
-        """Follow the jaxpr of a loop's body or of a branch."""
+    def follow(
+        self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
         ...
 
 

@@ -10,15 +10,12 @@ from jaxconv.verify.claims import Verdict
 
 certify = partial(jc.certify, search=False)  # the proofs alone
 
-# True, and not proved yet: there is no rule for spectra.
-NOT_YET = {"fno", "fno_1d"}
-
 
 def certificate_of(net):
     return certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes})
 
 
-@pytest.mark.parametrize("name", [name for name in available() if name not in NOT_YET])
+@pytest.mark.parametrize("name", available())
 def test_the_certificate_is_the_expected_one(name):
     """Verdict, lattice, region, receptive field and culprit, for every leaf and axis."""
     net = network(name)
@@ -57,10 +54,3 @@ def test_the_time_does_not_depend_on_the_size():
     """Not a measurement: the same number of equations is followed, of which none knows the size."""
     small, large = (certificate_of(network("vgg16", large=large)) for large in (False, True))
     assert small.equations == large.equations
-
-
-def test_spectra_are_not_guessed():
-    for name in NOT_YET & set(available()):
-        certificate = certificate_of(network(name))
-        assert certificate.cyclic == Verdict.UNDECIDED
-        assert "fft" in str(certificate)

@@ -6,5 +6,6 @@ from jaxconv.verify.rules import indexing as indexing
 from jaxconv.verify.rules import layout as layout
 from jaxconv.verify.rules import pointwise as pointwise
 from jaxconv.verify.rules import reduction as reduction
+from jaxconv.verify.rules import spectral as spectral
 from jaxconv.verify.rules import windowed as windowed
 from jaxconv.verify.table import RULES as RULES

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Broken, Lost, Moving, Value, carries, common_shift, everywhere, meet, renamed, still
+from jaxconv.verify.values import (
+    Broken,
+    Lost,
+    Moving,
+    Spectrum,
+    Value,
+    carries,
+    common_shift,
+    everywhere,
+    meet,
+    renamed,
+    still,
+)
 
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
 
@@ -21,6 +36,16 @@ def either(eqn: Equation, values: Sequence[Value]) -> Value:
     if all(value == moving[0] for value in moving):
         return moving[0]
     return meet(moving, eqn.walk.new_signal())
+
+
+def follow(
+    eqn: Equation, jaxpr: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None] | None = None
+) -> tuple[list[Value], list[np.ndarray | None]]:
+    """How the results of a body or a branch move, and their numbers where they are known; spectra stay inside."""
+    results, numbers = eqn.walk.follow(jaxpr, inputs, [None] * len(inputs) if known is None else known)
+    if any(isinstance(value, Spectrum) for value in results):
+        raise Lost(f"a spectrum is handed on by a {eqn.name}", "Transform back within it")
+    return results, numbers
 
 
 def steady(value: Value) -> object:
@@ -42,12 +67,17 @@ def anew(eqn: Equation, values: Sequence[Value]) -> list[Value]:
 def cond(eqn: Equation) -> list[Value]:
     """One of several branches, chosen by a number that no shift changes; the result moves as all of them do.
 
+    If the number is known, as that one does.
+
     Jaxpr: the number, then the branches' operands; `branches`.
     """
     chosen, *operands = eqn.inputs
     if isinstance(chosen, Broken):
         return [chosen] * len(eqn.shapes)
-    results = [eqn.walk.follow(branch, operands) for branch in eqn.params["branches"]]
+    known = eqn.known[0]
+    branches = eqn.params["branches"]
+    taken = branches if known is None else [branches[min(max(int(known), 0), len(branches) - 1)]]
+    results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
     return [_also_on(either(eqn, values), chosen) for values in zip(*results, strict=True)]
 
 
@@ -61,16 +91,20 @@ def _also_on(value: Value, chosen: Moving) -> Value:
 
 @rule("while", takes_broken=True)
 def while_(eqn: Equation) -> list[Value]:
-    """A body repeated until a condition fails, which must not depend on the shift; the state moves alike in all rounds.
+    """A body repeated until a condition fails, which must not depend on the shift.
 
+    Where the condition's numbers are known, as those of a counter are, the rounds are followed one by one. Else the
+    state must move alike in all rounds.
     Jaxpr: the condition's constants, the body's, the state; `cond_nconsts`, `body_nconsts`, `cond_jaxpr`, `body_jaxpr`.
     """
+    counted = _counted(eqn)
+    if counted is not None:
+        return counted
     p = eqn.params
-    first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
-    of_condition, of_body, state = eqn.inputs[:first], eqn.inputs[first:second], eqn.inputs[second:]
+    of_condition, of_body, state = _parts(p, eqn.inputs)
     for round_ in range(ROUNDS):
         state = anew(eqn, state)
-        following = eqn.walk.follow(p["body_jaxpr"], [*of_body, *state])
+        following, _ = follow(eqn, p["body_jaxpr"], [*of_body, *state])
         merged = [either(eqn, pair) for pair in zip(state, following, strict=True)]
         if list(map(steady, merged)) == list(map(steady, state)):
             break
@@ -78,10 +112,32 @@ def while_(eqn: Equation) -> list[Value]:
         state = [value if isinstance(value, Broken) or not round_ else everywhere(value) for value in merged]
     else:
         raise Lost("the state of a while loop moves differently in every round")
-    (goes_on,) = eqn.walk.follow(p["cond_jaxpr"], [*of_condition, *state])
+    (goes_on,), _ = follow(eqn, p["cond_jaxpr"], [*of_condition, *state])
     if isinstance(goes_on, Broken):
         return [goes_on] * len(state)
     return [_also_on(value, goes_on) for value in anew(eqn, state)]
+
+
+def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+    """A while loop's operands: the condition's constants, the body's, the state."""
+    first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
+    return operands[:first], operands[first:second], operands[second:]
+
+
+def _counted(eqn: Equation) -> list[Value] | None:
+    """The state after all rounds of a loop, if the condition is known in each and there are not too many."""
+    of_condition, of_body, state = _parts(eqn.params, eqn.inputs)
+    condition_knows, body_knows, known = _parts(eqn.params, eqn.known)
+    for _ in range(ROUNDS):
+        condition = eqn.params["cond_jaxpr"]
+        _, (goes_on,) = follow(eqn, condition, [*of_condition, *state], [*condition_knows, *known])
+        if goes_on is None:
+            return None
+        if not goes_on:
+            return list(state)
+        body = eqn.params["body_jaxpr"]
+        state, known = follow(eqn, body, [*of_body, *state], [*body_knows, *known])
+    return None
 
 
 @rule("scan", takes_broken=True)
@@ -99,7 +155,10 @@ def scan(eqn: Equation) -> list[Value]:
     slices = [_one_of(value) for value in over]
     collected: list[Value] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
-        results = eqn.walk.follow(eqn.params["jaxpr"], [*fixed, *anew(eqn, state), *anew(eqn, slices)])
+        operands = [*fixed, *anew(eqn, state), *anew(eqn, slices)]
+        results, _ = follow(
+            eqn, eqn.params["jaxpr"], operands, [*eqn.known[:constants], *[None] * (carry + len(slices))]
+        )
         following, outs = results[:carry], results[carry:]
         collected = outs if collected is None else [either(eqn, pair) for pair in zip(collected, outs, strict=True)]
         if list(map(steady, following)) == list(map(steady, state)):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.rules.layout import sliced
+from jaxconv.verify.rules.layout import side_by_side, sliced
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Axis,
@@ -17,6 +18,7 @@ from jaxconv.verify.values import (
     Factor,
     Lost,
     Moving,
+    Value,
     carries,
     carry_of,
     common_shift,
@@ -62,13 +64,79 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
     return [fit(everywhere(found) if depends else found)]
 
 
-@rule("dynamic_update_slice")
-def dynamic_update_slice(eqn: Equation) -> list[Moving]:
-    """A part of x overwritten, start an operand. Axes that move must be overwritten in their whole length.
+@rule("dynamic_update_slice", "scatter", "scatter-add")
+def write(eqn: Equation) -> list[Value]:
+    """x with one window of it overwritten, x[start + j] = update[j], or added to: slices of x and the update, joined.
 
-    Jaxpr: x, the update, then a number for each axis.
+    x.at[:, 2:5].set(update), x.at[:, 0].add(update). The place must be known, unless the window is as long as x.
+    Jaxpr: dynamic_update_slice: x, the update, then a number for each axis. scatter: x, indices, the update;
+    `dimension_numbers`; indices of rank 1 name one window, several windows at once (index arrays) have no rule.
     """
-    raise Lost("overwrites a part of a value that moves")
+    update, starts = written(eqn)
+    one, other = common_shift([eqn.moving()[0], eqn.moving()[update]])
+    other = replace(other, axes=tuple(_inserted(eqn, other.axes, still(1))))
+    adds = lambda x, y: meet([x, y], eqn.walk.new_signal())
+    joins = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn.walk.new_signal())
+    sizes = [(length_of(mine), length_of(its)) for mine, its in zip(one.axes, other.axes, strict=True)]
+    return [overwritten(one, other, starts, sizes, part, joins, adds if eqn.name.startswith("scatter-add") else None)]
+
+
+def _inserted(eqn: Equation, per_axis: Sequence[Any], one: Any) -> list[Any]:
+    """What is said of each axis of an update, with the axes that a scatter leaves out of it put back in."""
+    found = list(per_axis)
+    for number in eqn.params["dimension_numbers"].inserted_window_dims if eqn.name.startswith("scatter") else ():
+        found.insert(number, one)
+    return found
+
+
+def written(eqn: Equation) -> tuple[int, list[int]]:
+    """Which operand is written into the first one, and at which place along each axis."""
+    shape = eqn.operand_shapes[0]
+    if eqn.name.startswith("dynamic"):
+        starts = []
+        for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
+            if size != length and known is None:
+                raise Lost("overwrites a part at an index that is not known")
+            starts.append(0 if known is None else min(max(int(known), 0), length - size))
+        return 1, starts
+    numbers, places = eqn.params["dimension_numbers"], eqn.known[1]
+    if places is None or places.ndim != 1 or numbers.operand_batching_dims:
+        raise Lost("writes at indices along the axes", "Use slices, or jnp.where")
+    starts = [0] * len(shape)
+    for number, place in zip(numbers.scatter_dims_to_operand_dims, places.tolist(), strict=True):
+        starts[number] = place
+    sizes = _inserted(eqn, eqn.operand_shapes[2], 1)
+    if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
+        raise Lost("writes beyond the ends of an axis")
+    return 2, starts
+
+
+def overwritten(
+    x: Any,
+    update: Any,
+    starts: Sequence[int],
+    sizes: Sequence[tuple[int, int]],
+    part_of: Callable[[Any, int, int, int], Any],
+    joined: Callable[[list[Any], list[int], int], Any],
+    added: Callable[[Any, Any], Any] | None,
+) -> Any:
+    """x with the update at those places: along the first axis where it is shorter, three parts side by side."""
+    for number, (start, (length, size)) in enumerate(zip(starts, sizes, strict=True)):
+        if size == length:
+            continue
+        band = part_of(x, number, start, size)
+        inner = [(size, size) if n == number else pair for n, pair in enumerate(sizes)]
+        new = overwritten(band, update, starts, inner, part_of, joined, added)
+        after = start + size
+        parts = [part_of(x, number, 0, start), new, part_of(x, number, after, length - after)]
+        return joined(parts, [start, size, length - after], number)
+    return update if added is None else added(x, update)
+
+
+def part(value: Moving, number: int, start: int, count: int) -> Moving:
+    """Some positions of one axis of a value."""
+    axes = (*value.axes[:number], sliced(value.axes[number], start, count, 1), *value.axes[number + 1 :])
+    return replace(value, axes=axes) if carries(value.axes[number]) else renamed(replace(value, axes=axes), start)
 
 
 @rule("gather")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -289,24 +289,27 @@ def concatenate(eqn: Equation) -> list[Value]:
     Jaxpr: `dimension`.
     """
     number = eqn.params["dimension"]
-    moving = [value for value in eqn.inputs if isinstance(value, Moving)]
-    if not any(carries(value.axes[number]) for value in moving):
-        broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
-        if broken is not None:
-            return [broken]
-        others = [replace(value, axes=_without(value.axes, number)) for value in moving]
-        found = meet(others, eqn.walk.new_signal())
-        length = eqn.shapes[0][number]
-        alike = len(moving) == 1 and uniform(moving[0].axes[number])
-        return [replace(found, axes=_with(found.axes, number, still(length, 1 if alike else None)))]
-    return [_joined(eqn, number)]
-
-
-def _joined(eqn: Equation, number: int) -> Moving:
-    """Operands side by side along an axis that some of them carry."""
     lengths = [shape[number] for shape in eqn.operand_shapes]
-    at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, its operand)
-    for value, length in zip(eqn.inputs, lengths, strict=True):
+    return [side_by_side(eqn.inputs, lengths, number, eqn.walk.new_signal())]
+
+
+def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Value:
+    """Values of these lengths one after another along an axis; `signal` names what is new."""
+    moving = [value for value in values if isinstance(value, Moving)]
+    if any(carries(value.axes[number]) for value in moving):
+        return _joined(values, lengths, number, signal)
+    broken = next((value for value in values if isinstance(value, Broken)), None)
+    if broken is not None:
+        return broken
+    found = meet([replace(value, axes=_without(value.axes, number)) for value in moving], signal)
+    alike = len(moving) == 1 and uniform(moving[0].axes[number])
+    return replace(found, axes=_with(found.axes, number, still(sum(lengths), 1 if alike else None)))
+
+
+def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Moving:
+    """Values side by side along an axis that some of them carry."""
+    at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, the values)
+    for value, length in zip(values, lengths, strict=True):
         carry = carry_of(value.axes[number]) if isinstance(value, Moving) else None
         if carry is not None and carry.hi > carry.lo:
             moved = replace(
@@ -317,18 +320,18 @@ def _joined(eqn: Equation, number: int) -> Moving:
             )
             run = (at + carry.lo, at + carry.hi, moved, [value])
             if runs and _continues(runs[-1], run, value):
-                lo, _, seen, values = runs[-1]
-                runs[-1] = (lo, run[1], _wider(seen, moved, value), [*values, value])
+                lo, _, seen, some = runs[-1]
+                runs[-1] = (lo, run[1], _wider(seen, moved, value), [*some, value])
             else:
                 runs.append(run)
         at += length
     if not runs:
         raise Lost("joins parts of which none shows the shifted signal")
-    lo, hi, carry, values = max(runs, key=lambda run: run[1] - run[0])
-    others = [replace(value, axes=_without(value.axes, number)) for value in values]
+    lo, hi, carry, some = max(runs, key=lambda run: run[1] - run[0])
+    others = [replace(value, axes=_without(value.axes, number)) for value in some]
     if any(value.carriers for value in others):
         raise Lost("joins parts of a value that moves along several axes")
-    found = meet(others, eqn.walk.new_signal())
+    found = meet(others, signal)
     axis = (Factor(at, carry=replace(_nearest(carry, found.cycle), lo=lo, hi=hi)),)
     return fit(replace(found, axes=_with(found.axes, number, axis)))
 

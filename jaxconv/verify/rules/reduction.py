@@ -118,17 +118,3 @@ def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
     axes = list(found.axes)
     axes[number] = still(length_of(axes[number]))
     return replace(found, axes=tuple(axes))
-
-
-@rule("fft")
-def fourier(eqn: Equation) -> list[Moving]:
-    """A Fourier transform along the last axes, which must stand still; the others move as they did.
-
-    Jaxpr: `fft_type`, `fft_lengths` of the transformed axes, the last ones.
-    """
-    (value,) = eqn.moving()
-    first = len(value.axes) - len(eqn.params["fft_lengths"])
-    if any(carries(axis) for axis in value.axes[first:]):
-        raise Lost("a Fourier transform along the shifted axis", "There is no rule for spectra yet")
-    axes = (*value.axes[:first], *(still(length) for length in eqn.shapes[0][first:]))
-    return [renamed(replace(value, axes=axes), eqn.walk.new_signal())]

@@ -1,0 +1,157 @@
+"""Fourier transforms: what is proved of spectra survives execution, and what sees their phase is not proved."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from oracle import violation
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+certify = partial(jc.certify, search=False)
+
+N, WIDTH, CHANNELS = 8, 5, 3
+X = jax.ShapeDtypeStruct((1, N, WIDTH, CHANNELS), jnp.float32)
+
+
+def weights(*shape, seed=0):
+    real, imaginary = np.random.default_rng(seed).integers(-4, 5, (2, *shape))
+    return jnp.asarray(real + 1j * imaginary, jnp.complex64)
+
+
+def cyclic(fn, axis=1, x=X):
+    """The cyclic claim of the only output, which no execution may refute if it is proved."""
+    (leaf,) = certify(fn, x, axes=(axis,)).leaves
+    claim = leaf.axes[0].cyclic
+    assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
+    if claim.verdict == Verdict.PROVED:
+        assert violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, "cyclic", samples=4) is None
+    return claim
+
+
+fft, ifft = partial(jnp.fft.fft, axis=1), partial(jnp.fft.ifft, axis=1)
+rfft, irfft = partial(jnp.fft.rfft, axis=1), partial(jnp.fft.irfft, axis=1)
+W, HALF = weights(1, N, WIDTH, CHANNELS), weights(1, N // 2 + 1, WIDTH, CHANNELS)
+MIXING = weights(N // 2 + 1, CHANNELS, 2 * CHANNELS)
+
+MOVES_BY_ONE = {
+    "there and back": lambda x: ifft(fft(x)).real,
+    "weights of each mode": lambda x: ifft(fft(x) * W).real,
+    "over weights": lambda x: ifft(fft(x) / (W + 5)).real,
+    "real transforms": lambda x: irfft(rfft(x) * HALF),
+    "channels mixed": lambda x: irfft(jnp.einsum("nkwc,kcd->nkwd", rfft(x), MIXING)),
+    "two axes": lambda x: jnp.fft.irfft2(jnp.fft.rfft2(x, axes=(2, 1)) * weights(1, 5, 5, 3), axes=(2, 1), s=(WIDTH, N)),
+    "one axis after the other": lambda x: jnp.fft.ifft(ifft(fft(jnp.fft.fft(x, axis=2))), axis=2).real,
+    "the inverse first": lambda x: fft(ifft(x) * W).real,
+    "low modes": lambda x: irfft(jnp.pad(rfft(x)[:, :3], ((0, 0), (0, 2), (0, 0), (0, 0)))),
+    "high modes by concatenation": lambda x: irfft(jnp.concatenate([jnp.zeros((1, 2, 5, 3), jnp.complex64), rfft(x)[:, 2:]], axis=1)),
+    "modes written into zeros": lambda x: irfft(jnp.zeros((1, 5, 5, 3), jnp.complex64).at[:, :3].set(rfft(x)[:, :3])),
+    "modes written at both ends": lambda x: (
+        ifft(jnp.zeros((1, 8, 5, 3), jnp.complex64).at[:, :2].set(fft(x)[:, :2]).at[:, -2:].set(fft(x)[:, -2:])).real
+    ),
+    "dynamic update": lambda x: irfft(lax.dynamic_update_slice(jnp.zeros((1, 5, 5, 3), jnp.complex64), rfft(x)[:, 1:3], (0, 1, 0, 0))),
+    "a masked mode": lambda x: irfft(jnp.where(np.arange(5)[None, :, None, None] == 2, 0, rfft(x))),
+    "a sum of spectra": lambda x: irfft(rfft(x) * HALF + rfft(jnp.abs(x))),
+    "a difference": lambda x: irfft(rfft(x) - HALF * rfft(x)),
+    "a bias at mode 0": lambda x: irfft(jnp.concatenate([rfft(x)[:, :1] + 3, rfft(x)[:, 1:]], axis=1)),
+    "a correlation with what stays": lambda x: irfft(rfft(x) * jnp.conj(HALF)),
+    "shifted to the centre and back": lambda x: ifft(jnp.fft.ifftshift(jnp.fft.fftshift(fft(x), axes=1), axes=1)).real,
+    "transposed in between": lambda x: irfft(jnp.moveaxis(jnp.moveaxis(rfft(x), 1, 3) * 2, 3, 1)),
+    "split and joined": lambda x: irfft(jnp.concatenate(jnp.split(rfft(x), [2, 3], axis=1), axis=1)),
+    "negated, widened": lambda x: irfft(-rfft(x)[..., None] * weights(1, 1, 1, 3, 2)).sum(-1),
+    "scaled by an invariant": lambda x: irfft(rfft(x) * jnp.max(x).astype(jnp.complex64)),
+    "a correlation of two": lambda x: irfft(rfft(x) * rfft(jnp.sin(x)) / rfft(jnp.cos(x))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MOVES_BY_ONE)
+def test_a_convolution_by_transforms_moves_with_its_input(name):
+    claim = cyclic(MOVES_BY_ONE[name])
+    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert (claim.shift, claim.moves) == (1, ((1, 1),))
+
+
+def test_modes_in_the_other_order_move_the_other_way():
+    """x[-j] has the spectrum y[-k]: the forward transform, twice, turns a signal round."""
+    claim = cyclic(lambda x: fft(fft(x)).real)
+    assert (claim.shift, claim.moves) == (1, ((1, -1),))
+
+
+@pytest.mark.parametrize(("cells", "shift", "moves"), [(16, 1, 2), (4, 2, 1), (12, 2, 3)])
+def test_a_spectrum_may_come_back_at_another_length(cells, shift, moves):
+    """Resampling: n cells transformed, m transformed back."""
+    modes = min(cells, N) // 2
+    claim = cyclic(lambda x: irfft(rfft(x)[:, :modes], n=cells))
+    assert (claim.shift, claim.moves) == (shift, ((1, moves),))
+
+
+@pytest.mark.parametrize("fn", [lambda x: jnp.abs(rfft(x)), lambda x: (rfft(x) * jnp.conj(rfft(x))).real])
+def test_a_power_spectrum_does_not_change(fn):
+    """The second is y times conj(y), whose turns cancel; only the first is proved so far."""
+    claim = cyclic(fn)
+    if claim.verdict == Verdict.PROVED:
+        assert (claim.shift, claim.moves) == (1, ())
+    else:
+        assert "the real part of a spectrum" in claim.broken.reason
+
+
+def test_what_moves_along_another_axis_is_not_touched():
+    claim = cyclic(lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1) * weights(1, N, 1, 3), axis=1).real, axis=2)
+    assert (claim.shift, claim.moves) == (1, ((2, 1),))
+
+
+NOT_PROVED = {
+    "the spectrum itself": (rfft, "a spectrum: along axis 1 it turns"),
+    "its real part": (lambda x: irfft(rfft(x).real), "the real part of a spectrum sees the phase"),
+    "its real part, as a dtype": (lambda x: irfft(lax.convert_element_type(lax.complex(rfft(x).imag, rfft(x).imag), jnp.complex64)), "the imag part"),
+    "a nonlinearity": (lambda x: irfft(jnp.exp(rfft(x))), "there is no rule for exp of spectra"),
+    "a bias of every mode": (lambda x: irfft(rfft(x) + HALF), "adds up modes that turn at different rates"),
+    "modes moved by one": (lambda x: irfft(jnp.roll(rfft(x), 1, axis=1)), "modes do not stand in order"),
+    "modes in reverse": (lambda x: irfft(rfft(x)[:, ::-1]), "modes do not stand in order"),
+    "every other mode": (lambda x: irfft(rfft(x)[:, ::2]), "modes do not stand in order"),
+    "padding with ones": (lambda x: irfft(jnp.pad(rfft(x)[:, :3], ((0, 0), (0, 2), (0, 0), (0, 0)), constant_values=1)), "modes do not stand in order"),
+    "a mean of modes": (lambda x: irfft(rfft(x) * rfft(x).mean(axis=1, keepdims=True)), "there is no rule for reduce_sum of spectra"),
+    "modes mixed": (lambda x: irfft(jnp.einsum("nkwc,kj->njwc", rfft(x), weights(5, 5))), "adds up modes that turn"),
+    "a product with what moves": (lambda x: irfft(rfft(x) * x[:, :5].astype(jnp.complex64)), "joins a spectrum with a value that moves"),
+    "modes scanned over": (lambda x: lax.scan(lambda c, y: (c, 2 * y), 0, jnp.moveaxis(rfft(x), 1, 0))[1], "there is no rule for scan of spectra"),
+    "a spectrum leaves a loop": (lambda x: lax.scan(lambda c, y: (c, rfft(x)), 0, jnp.zeros(3))[1], "a spectrum is handed on by a scan"),
+    "a spectrum leaves a branch": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: 2 * rfft(x), x)), "a spectrum is handed on by a cond"),
+    "zero padding before it": (lambda x: irfft(rfft(jnp.pad(x, ((0, 0), (0, 1), (0, 0), (0, 0)))), n=9), "show the shifted signal"),
+    "a stride before it": (lambda x: irfft(rfft(x[:, :7]), n=7), "are left of a period"),
+    "half of it inverted": (lambda x: jnp.fft.irfft(fft(x), axis=2), "the real part of a spectrum sees the phase"),
+    "the cosine transform": (lambda x: irfft(rfft(jnp.concatenate([x, x[:, ::-1]], axis=1))), "only positions 0 to 7 of 16 show"),
+    "the product of two": (lambda x: irfft(rfft(x) * rfft(jnp.sin(x))), "modes do not stand in order"),  # it moves by two, so twice round
+    "a magnitude put back": (lambda x: irfft(jnp.abs(rfft(x))), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_PROVED)
+def test_what_sees_the_phase_is_not_proved(name):
+    fn, reason = NOT_PROVED[name]
+    claim = cyclic(fn)
+    if reason is None:  # the magnitude does not change, so neither does what is made of it
+        assert (claim.verdict, claim.moves) == (Verdict.PROVED, ())
+    else:
+        assert claim.verdict == Verdict.UNDECIDED
+        assert reason in claim.broken.reason
+
+
+def test_new_content_at_the_border_reaches_every_mode():
+    (leaf,) = certify(MOVES_BY_ONE["real transforms"], X, axes=(1,)).leaves
+    assert leaf.axes[0].interior.verdict == Verdict.UNDECIDED
+    assert "one period of a signal that repeats" in leaf.axes[0].interior.broken.reason
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+@pytest.mark.parametrize("m", range(1, 10))
+def test_every_resampling(n, m):
+    """All pairs of lengths, odd and even, complex and real: whatever is proved survives, and equal lengths are proved."""
+    x = jax.ShapeDtypeStruct((1, n, 2, 2), jnp.float32)
+    real = cyclic(lambda x: irfft(rfft(x), n=m), x=x)
+    whole = cyclic(lambda x: ifft(fft(x), n=m).real, x=x)
+    if n == m:
+        assert {real.verdict, whole.verdict} == {Verdict.PROVED}
