@@ -25,7 +25,7 @@ from jaxconv.verify.certificate import (
 )
 from jaxconv.verify.interpret import Row, Walk, input_axis
 from jaxconv.verify.search import refute_cyclic, refute_interior
-from jaxconv.verify.values import Broken, Carry, Lost, Moving, Spectrum, Value, carry_of, length_of
+from jaxconv.verify.values import Broken, Carry, Lost, Moving, Plain, Spectrum, Value, besides, carry_of, length_of
 
 Axes = Sequence[int] | Mapping[int, Sequence[int]]
 
@@ -132,7 +132,7 @@ def _walk(
     length: int,
     *,
     cyclic: bool,
-) -> tuple[list[Value], tuple[Row, ...]]:
+) -> tuple[list[Plain | Spectrum], tuple[Row, ...]]:
     """One walk, for the shift of some arguments along one axis each."""
     walk = Walk(length if cyclic else None, rules.RULES)
     inputs: list[Value] = []
@@ -145,7 +145,7 @@ def _walk(
                 value = Moving(1, walk.cycle, tuple(axes))
             inputs.append(value)
     outputs, _ = walk.run(jaxpr, constants, inputs, [None] * len(inputs))
-    return outputs, tuple(walk.rows)
+    return list(map(besides, outputs)), tuple(walk.rows)
 
 
 def _searched(
@@ -183,7 +183,7 @@ def _refuted(claim: Claim, shift: int, witness: Witness | None) -> Claim:
     return claim if witness is None else replace(claim, verdict=Verdict.REFUTED, shift=shift, witness=witness)
 
 
-def _claim(value: Value, reason_against: Callable[[Moving, int, Carry], str]) -> Claim:
+def _claim(value: Plain | Spectrum, reason_against: Callable[[Moving, int, Carry], str]) -> Claim:
     """What a walk's result says of an output: proved, unless there is a reason against an axis that moves."""
     if isinstance(value, Broken):
         return Claim(Verdict.UNDECIDED, broken=value.broken)
@@ -212,9 +212,9 @@ def _claim(value: Value, reason_against: Callable[[Moving, int, Carry], str]) ->
 
 def _not_one_period(value: Moving, number: int, carry: Carry) -> str:
     """Why an output axis is not cyclically equivariant, if it is not: it must show one period, and all of it."""
-    length, period = length_of(value.axes[number]), value.period(carry)
-    if (carry.lo, carry.hi) == (0, length) and length == period:
+    if value.one_period(number):
         return ""
+    length, period = length_of(value.axes[number]), value.period(carry)
     return f"output axis {number} shows {length} positions of a signal that repeats after {period}"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import Break
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
-from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Spectrum, Value, still
+from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Pieces, Spectrum, Value, besides, still
 
 FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
@@ -107,7 +107,8 @@ class Walk:
         elif jaxprs.called(equation) is not None and name not in self.rules:
             outputs, numbers = self._call(equation, inputs, known)
         else:
-            outputs = self._apply(equation, inputs, known, shapes)
+            outputs = self._apply(equation, list(map(besides, inputs)), known, shapes)
+            outputs = self._pieces(equation, inputs, known, outputs)
         outputs = [self._note_losses(equation, inputs, value) for value in outputs]
         self.rows.append(Row(len(self.rows), len(self.stack), name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
@@ -127,8 +128,7 @@ class Walk:
         try:
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
-            operand_shapes = [tuple(getattr(atom.aval, "shape", ())) for atom in equation.invars]
-            return self.rules[name](Equation(name, equation.params, inputs, known, operand_shapes, shapes, self))
+            return self.rules[name](self._as_seen(name, equation, inputs, known))
         except Lost as lost:
             reason = lost
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -143,6 +143,34 @@ class Walk:
         shift = math.lcm(*(value.shift for value in operands))
         depends = any(value.depends for value in operands)
         return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
+
+    def _as_seen(self, name: str, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
+        """An equation as its rule sees it."""
+        before, after = ([tuple(getattr(atom.aval, "shape", ())) for atom in atoms] for atoms in
+                         (equation.invars, equation.outvars))  # fmt: skip
+        return Equation(name, equation.params, inputs, known, before, after, self)
+
+    def _pieces(
+        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
+    ) -> Sequence[Value]:
+        """What a linear equation's outputs are as pieces of what moves when they are added up, if anything."""
+        name = f"{equation.primitive.name} of pieces"
+        if self.cycle is None or name not in self.rules or any(isinstance(v, Spectrum | Broken) for v in inputs):
+            return outputs
+        try:
+            found = self.rules[name](self._as_seen(name, equation, inputs, known))
+        except (Lost, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return outputs
+        return [self._fuller(one, other) for one, other in zip(outputs, found, strict=True)]
+
+    @staticmethod
+    def _fuller(plain: Value, found: Value) -> Value:
+        """Of what two rules say of a value, what says more; pieces keep both."""
+        if isinstance(plain, Moving) and all(plain.one_period(number) for number in plain.carriers):
+            return plain
+        if isinstance(found, Pieces) and isinstance(plain, Moving | Broken):
+            return replace(found, value=plain)
+        return found
 
     def _call(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
@@ -183,6 +211,8 @@ class Walk:
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
+        if isinstance(value, Pieces):
+            return replace(value, value=self._note_losses(equation, inputs, value.value))
         if not isinstance(value, Moving) or not value.carriers:
             return value
         axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)

@@ -97,6 +97,14 @@ class Moving:
         """Cells along a factor after which its signal repeats; None in interior walks."""
         return None if self.cycle is None else self.cycle / abs(carry.rate)
 
+    def one_period(self, number: int) -> Carry | None:
+        """What an axis carries, if it shows one period of a signal that repeats: all of it, and nothing else."""
+        axis = self.axes[number]
+        carry = axis[0].carry if len(axis) == 1 else None
+        if carry is None or (carry.lo, carry.hi) != (0, axis[0].length) or axis[0].length != self.period(carry):
+            return None
+        return carry
+
     def complete(self, carry: Carry) -> bool:
         """Whether every cell of the repeating signal is somewhere in the window."""
         period = self.period(carry)
@@ -117,13 +125,35 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """A value of a cyclic walk that moves once its cells a period apart are added up, as a wrap pad's gradient does.
+
+    It holds parts of a parent of `total` cells along `axis`: for each (lo, hi, at) of `spans` the parent's cells lo to
+    hi - 1, at positions at, at + 1, ...; zeros elsewhere. `folded` is the parent, all of it, added up: one whole period
+    that moves. `value`: what is known of it besides.
+    """
+
+    value: Moving | Broken
+    folded: Moving
+    axis: int
+    total: int
+    spans: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
 class Broken:
     """A value of which nothing is known, and the equation at which that began."""
 
     broken: Break
 
 
-Value: TypeAlias = Moving | Spectrum | Broken
+Plain: TypeAlias = Moving | Broken
+Value: TypeAlias = Plain | Spectrum | Pieces
+
+
+def besides(value: Value) -> Plain | Spectrum:
+    """A value without what is known of the sum of its pieces."""
+    return value.value if isinstance(value, Pieces) else value
 
 
 def length_of(axis: Axis) -> int:

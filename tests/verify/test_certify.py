@@ -18,6 +18,7 @@ certify = partial(jc.certify, search=False)  # the proofs alone
 
 GENERATOR = np.random.default_rng(0)
 X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
+ROUNDS = jnp.float32(3)  # a float that is closed over: of it, no value is known
 KERNEL = jnp.asarray(GENERATOR.normal(size=(3, 3, 2, 2)).astype(np.float32))
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -26,6 +27,11 @@ def wrapped(x, stride=1):
     """A circular convolution in raw lax."""
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap")
     return lax.conv_general_dilated(x, KERNEL, (stride, stride), "VALID", dimension_numbers=LAYOUT)
+
+
+def local_mean(x):
+    """Three neighbours along the height, and no padding."""
+    return (x[:, :-2] + x[:, 1:-1] + x[:, 2:]) / 3
 
 
 def attention(x):
@@ -69,7 +75,17 @@ PROVED = {
         (1, ((1, 1),)),
         (1, ((1, 1),)),
     ),
-    "while": (lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, wrapped(s[1])), (0, x))[1], (1, ((1, 1),)), None),
+    "while, three rounds": (lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, wrapped(s[1])), (0, x))[1], (1, ((1, 1),)), (1, ((1, 1),))),
+    "while, a parameter of rounds": (lambda x: lax.while_loop(lambda s: s[0] < ROUNDS, lambda s: (s[0] + 1, wrapped(s[1])), (0.0, x))[1], (1, ((1, 1),)), None),
+    "while it is small": (lambda x: lax.while_loop(lambda y: y.sum() < 9, lambda y: wrapped(y) + 1, x), (1, ((1, 1),)), None),
+    "a known branch": (lambda x: lax.switch(1, [lambda y: y[:, ::-1], jnp.tanh], x), (1, ((1, 1),)), (1, ((1, 1),))),
+    "border overwritten": (lambda x: x.at[:, 0].set(0.0), None, (1, ((1, 1),))),
+    "padded by hand": (lambda x: local_mean(jnp.zeros((1, 14, 8, 2)).at[:, 1:-1].set(x)), None, (1, ((1, 1),))),
+    "wrapped by hand": (lambda x: local_mean(jnp.zeros((1, 14, 8, 2)).at[:, 1:-1].set(x).at[:, :1].set(x[:, -1:]).at[:, -1:].set(x[:, :1])), (1, ((1, 1),)), (1, ((1, 1),))),
+    "a window added to elsewhere": (lambda x: x.at[:, :, 2:5].add(x[:, :, :3]), (1, ((1, 1),)), (1, ((1, 1),))),
+    "a window updated elsewhere": (lambda x: lax.dynamic_update_slice(x, 2 * x[:, :, :3], (0, 0, 4, 0)), (1, ((1, 1),)), (1, ((1, 1),))),
+    "updated at an index that is not known": (lambda x: lax.dynamic_update_slice(x, 2 * x[:, :, :3], (0, 0, ROUNDS.astype(int), 0)), None, None),
+    "written at an array of indices": (lambda x: x.at[:, jnp.array([0, 3])].set(0.0), None, None),
     "cond": (lambda x: lax.cond(x.sum() > 0, wrapped, jnp.tanh, x), (1, ((1, 1),)), None),
     "gradient": (jax.grad(lambda x: (jnp.tanh(x) ** 3).sum()), (1, ((1, 1),)), (1, ((1, 1),))),
     "gradient of max pooling": (jax.grad(lambda x: (jc.max_pool(x, (2, 2)) ** 2).sum()), (2, ((1, 2),)), (2, ((1, 2),))),

@@ -2,6 +2,7 @@
 
 from jaxconv.verify.rules import contraction as contraction
 from jaxconv.verify.rules import control as control
+from jaxconv.verify.rules import folding as folding
 from jaxconv.verify.rules import indexing as indexing
 from jaxconv.verify.rules import layout as layout
 from jaxconv.verify.rules import pointwise as pointwise

@@ -14,8 +14,9 @@ from jaxconv.verify.values import (
     Broken,
     Lost,
     Moving,
+    Plain,
     Spectrum,
-    Value,
+    besides,
     carries,
     common_shift,
     everywhere,
@@ -27,7 +28,7 @@ from jaxconv.verify.values import (
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
 
 
-def either(eqn: Equation, values: Sequence[Value]) -> Value:
+def either(eqn: Equation, values: Sequence[Plain]) -> Plain:
     """How a value moves that may be any of these: as all of them do."""
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
@@ -39,16 +40,19 @@ def either(eqn: Equation, values: Sequence[Value]) -> Value:
 
 
 def follow(
-    eqn: Equation, jaxpr: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None] | None = None
-) -> tuple[list[Value], list[np.ndarray | None]]:
-    """How the results of a body or a branch move, and their numbers where they are known; spectra stay inside."""
+    eqn: Equation, jaxpr: Any, inputs: Sequence[Plain], known: Sequence[np.ndarray | None] | None = None
+) -> tuple[list[Plain], list[np.ndarray | None]]:
+    """How the results of a body or a branch move, and their numbers where they are known. Spectra stay inside."""
     results, numbers = eqn.walk.follow(jaxpr, inputs, [None] * len(inputs) if known is None else known)
-    if any(isinstance(value, Spectrum) for value in results):
-        raise Lost(f"a spectrum is handed on by a {eqn.name}", "Transform back within it")
-    return results, numbers
+    plain = []
+    for value in map(besides, results):
+        if isinstance(value, Spectrum):
+            raise Lost(f"a spectrum is handed on by a {eqn.name}", "Transform back within it")
+        plain.append(value)
+    return plain, numbers
 
 
-def steady(value: Value) -> object:
+def steady(value: Plain) -> object:
     """A value without the names of its signals, to see whether a loop's state repeats."""
     if isinstance(value, Broken):
         return "broken"
@@ -58,13 +62,13 @@ def steady(value: Value) -> object:
     return replace(value, axes=tuple(tuple(map(bare, axis)) for axis in value.axes))
 
 
-def anew(eqn: Equation, values: Sequence[Value]) -> list[Value]:
+def anew(eqn: Equation, values: Sequence[Plain]) -> list[Plain]:
     """The same values under signals of their own: one name would stand for other cells in every round."""
     return [v if isinstance(v, Broken) else renamed(v, eqn.walk.new_signal()) for v in values]
 
 
 @rule("cond", takes_broken=True)
-def cond(eqn: Equation) -> list[Value]:
+def cond(eqn: Equation) -> list[Plain]:
     """One of several branches, chosen by a number that no shift changes; the result moves as all of them do.
 
     If the number is known, as that one does.
@@ -81,7 +85,7 @@ def cond(eqn: Equation) -> list[Value]:
     return [_also_on(either(eqn, values), chosen) for values in zip(*results, strict=True)]
 
 
-def _also_on(value: Value, chosen: Moving) -> Value:
+def _also_on(value: Plain, chosen: Moving) -> Plain:
     """A value that also depends on what chose it: on the shifts that leave that unchanged, and on its inputs."""
     if isinstance(value, Broken):
         return value
@@ -90,7 +94,7 @@ def _also_on(value: Value, chosen: Moving) -> Value:
 
 
 @rule("while", takes_broken=True)
-def while_(eqn: Equation) -> list[Value]:
+def while_(eqn: Equation) -> list[Plain]:
     """A body repeated until a condition fails, which must not depend on the shift.
 
     Where the condition's numbers are known, as those of a counter are, the rounds are followed one by one. Else the
@@ -124,7 +128,7 @@ def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[An
     return operands[:first], operands[first:second], operands[second:]
 
 
-def _counted(eqn: Equation) -> list[Value] | None:
+def _counted(eqn: Equation) -> list[Plain] | None:
     """The state after all rounds of a loop, if the condition is known in each and there are not too many."""
     of_condition, of_body, state = _parts(eqn.params, eqn.inputs)
     condition_knows, body_knows, known = _parts(eqn.params, eqn.known)
@@ -141,7 +145,7 @@ def _counted(eqn: Equation) -> list[Value] | None:
 
 
 @rule("scan", takes_broken=True)
-def scan(eqn: Equation) -> list[Value]:
+def scan(eqn: Equation) -> list[Plain]:
     """A body repeated a known number of times, over slices of some operands along their first axis, which stands still.
 
     Jaxpr: the constants, the carry, what is scanned over; `jaxpr`, `length`, and their numbers (`jaxprs.scan_sizes`).
@@ -153,7 +157,7 @@ def scan(eqn: Equation) -> list[Value]:
         eqn.inputs[constants + carry :],
     )
     slices = [_one_of(value) for value in over]
-    collected: list[Value] | None = None
+    collected: list[Plain] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
         operands = [*fixed, *anew(eqn, state), *anew(eqn, slices)]
         results, _ = follow(
@@ -172,7 +176,7 @@ def scan(eqn: Equation) -> list[Value]:
     return anew(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
 
 
-def _one_of(value: Value) -> Value:
+def _one_of(value: Plain) -> Plain:
     """A slice of what is scanned over, whichever."""
     if isinstance(value, Broken):
         return value
@@ -181,6 +185,6 @@ def _one_of(value: Value) -> Value:
     return replace(value, axes=value.axes[1:])
 
 
-def _stacked(value: Value, length: int) -> Value:
+def _stacked(value: Plain, length: int) -> Plain:
     """The results of all rounds, along a new first axis."""
     return value if isinstance(value, Broken) else replace(value, axes=(still(length), *value.axes))

@@ -185,16 +185,20 @@ def slice_(eqn: Equation) -> list[Moving]:
     Jaxpr: `start_indices`, `limit_indices`, and `strides` (None: ones).
     """
     (value,) = eqn.moving()
-    starts, strides = eqn.params["start_indices"], eqn.params["strides"] or (1,) * len(value.axes)
+    strides = eqn.params["strides"] or (1,) * len(value.axes)
+    return [fit(cut_out(value, list(zip(eqn.params["start_indices"], eqn.shapes[0], strides, strict=True))))]
+
+
+def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
+    """Positions (start, count, stride) of each axis. Of the same cells elsewhere, windows of a signal stay such."""
     axes, elsewhere = [], []
-    for axis, start, count, stride in zip(value.axes, starts, eqn.shapes[0], strides, strict=True):
-        axes.append(sliced(axis, start, count, stride))
-        elsewhere.append(None if carries(axis) else (start, count, stride))
-    same = all(
-        part is None or part == (0, length_of(axis), 1) for part, axis in zip(elsewhere, value.axes, strict=True)
-    )
+    for axis, (start, count, stride) in zip(value.axes, ranges, strict=True):
+        axes.append(sliced(axis, int(start), count, stride))
+        elsewhere.append(
+            None if carries(axis) or (start, count, stride) == (0, length_of(axis), 1) else (int(start), count, stride)
+        )
     found = replace(value, axes=tuple(axes))
-    return [fit(found if same else renamed(found, ("slice", tuple(elsewhere))))]
+    return renamed(found, ("slice", tuple(elsewhere))) if any(elsewhere) else found
 
 
 @rule("split")
@@ -242,6 +246,9 @@ def pad(eqn: Equation) -> list[Moving]:
     Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
     """
     value, filling = common_shift(eqn.moving())
+    config = eqn.params["padding_config"]
+    if all(before <= 0 and after <= 0 and between == 0 for before, after, between in config):
+        return [fit(cut_out(value, [(-before, n, 1) for (before, _, _), n in zip(config, eqn.shapes[0], strict=True)]))]
     axes = []
     for axis, (before, after, between) in zip(value.axes, eqn.params["padding_config"], strict=True):
         axes.append(padded(axis, before, after, between))
@@ -311,7 +318,7 @@ def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal
     at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, the values)
     for value, length in zip(values, lengths, strict=True):
         carry = carry_of(value.axes[number]) if isinstance(value, Moving) else None
-        if carry is not None and carry.hi > carry.lo:
+        if isinstance(value, Moving) and carry is not None and carry.hi > carry.lo:
             moved = replace(
                 carry,
                 start=carry.start - at,

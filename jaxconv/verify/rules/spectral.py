@@ -57,10 +57,11 @@ def fourier(eqn: Equation) -> list[Moving | Spectrum]:
     if len(value.carriers) > 1:
         raise Lost("a Fourier transform of a value that moves along several axes")
     (number,) = moved
-    carry, length = carry_of(value.axes[number]), length_of(value.axes[number])
-    if carry is None or (carry.lo, carry.hi) != (0, length) or length != value.period(carry) or kind == FftType.IRFFT:
+    carry = value.one_period(number)
+    if carry is None or kind == FftType.IRFFT:
         reason = "a Fourier transform of something else than one period of a signal that repeats"
-        raise Lost(reason, "Transform one whole period of it", carry and (carry.lost or carry.edge))
+        part = carry_of(value.axes[number])
+        raise Lost(reason, "Transform one whole period of it", part and (part.lost or part.edge))
     turn = (1 if carry.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
     modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]
@@ -367,6 +368,8 @@ def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: i
     """Spectra one after another along an axis."""
     value = layout.side_by_side([one.value for one in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
+    if not isinstance(value, Moving):
+        raise Lost("joins a spectrum with what is not known")
     if number == axis:
         modes: Modes = tuple(mode for one in operands for mode in one.modes)
     else:
@@ -382,9 +385,9 @@ def write(eqn: Equation) -> list[Spectrum]:
     if len(mine) != len(its):
         raise Lost("writes one mode at an index", "Write a slice of them")
     kept = (0, update)
-    operands, _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
+    (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
     joined = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn)
-    return [indexing.overwritten(*operands, starts, list(zip(mine, its, strict=True)), part, joined, None)]
+    return [indexing.overwritten(x, new, starts, list(zip(mine, its, strict=True)), part, joined, None)]
 
 
 def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:

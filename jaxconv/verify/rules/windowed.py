@@ -61,15 +61,15 @@ def convolution(eqn: Equation) -> list[Moving]:
 
     A moving spatial axis of x moves on, `stride` times as slowly; a moving batch axis stays the batch axis. The kernel
     must stand still: it is the same at every position, which is weight sharing. Channels are summed over, so they must
-    stand still too.
+    stand still too. (A kernel of one whole period that moves along with x is summed over: `_correlated`.)
     Jaxpr: operands x, w; `dimension_numbers` with (batch, feature, *spatial) of x, w and the result; `window_strides`,
     `padding` (negative: cut off), `lhs_dilation`, `rhs_dilation`, `feature_group_count`, `batch_group_count`.
     """
     x, kernel = common_shift(eqn.moving())
-    if kernel.carriers:
-        raise Lost("the kernel depends on the input's position", "Compute kernels from what does not move")
     p = eqn.params
     lhs, rhs, out = p["dimension_numbers"]
+    if kernel.carriers:
+        return [_correlated(eqn, x, kernel)]
     if carries(x.axes[lhs[1]]):
         raise Lost("the shifted axis is summed over as channels", "Keep the shifted axis a spatial one")
     if carries(x.axes[lhs[0]]) and p["batch_group_count"] > 1:
@@ -94,6 +94,29 @@ def convolution(eqn: Equation) -> list[Moving]:
     if x.carriers and carries(batch):
         found = new_names(found, signal)
     return [fit(found)]
+
+
+def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
+    """out[u] = sum_j x[u*stride - lo + j*dilation] w[j] over a whole period, x and w moving alike: what stays.
+
+    The gradient with respect to a shared kernel is such a sum: over all positions, so over whichever comes first.
+    """
+    p = eqn.params
+    lhs, rhs, out = p["dimension_numbers"]
+    moving = [n for n in range(len(lhs) - 2) if carries(kernel.axes[rhs[n + 2]])]
+    if kernel.carriers != [rhs[n + 2] for n in moving] or x.carriers != [lhs[n + 2] for n in moving] or len(moving) > 1:
+        raise Lost("the kernel depends on the input's position", "Compute kernels from what does not move")
+    (n,) = moving
+    mine, its = carry_of(x.axes[lhs[n + 2]]), carry_of(kernel.axes[rhs[n + 2]])
+    taps, count = eqn.operand_shapes[1][rhs[n + 2]], eqn.shapes[0][out[n + 2]]
+    stride, dilation, before = p["window_strides"][n], p["rhs_dilation"][n], p["padding"][n][0]
+    if mine is None or its is None or mine.rate * dilation != its.rate or p["lhs_dilation"][n] > 1:
+        raise Lost("the kernel and the input do not move together")
+    if kernel.one_period(rhs[n + 2]) is None:
+        raise Lost("adds up something else than a whole period", "Pad circularly", its.lost or its.edge)
+    if -before < mine.lo or (count - 1) * stride - before + (taps - 1) * dilation >= mine.hi:
+        raise Lost("adds up positions that do not show the signal", "Pad circularly", mine.edge)
+    return replace(eqn.walk.constant(eqn.shapes[0]), shift=x.shift, depends=True)
 
 
 def new_names(value: Moving, signal: Hashable) -> Moving:

@@ -1,0 +1,134 @@
+"""Gradients through wrap-around pads: pieces added up move, and what is not all of them, or not each once, does not."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from oracle import violation
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+certify = partial(jc.certify, search=False)
+
+X = jax.ShapeDtypeStruct((1, 8, 6, 2), jnp.float32)
+KERNEL = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (3, 3, 2, 3)), jnp.float32)
+NARROW = jnp.asarray(np.random.default_rng(1).integers(-4, 5, (3, 1, 2, 2)), jnp.float32)
+
+
+def cyclic(fn, axis=1, x=X):
+    """The cyclic claim of the only output, which no execution may refute if it is proved."""
+    (leaf,) = certify(fn, x, axes=(axis,)).leaves
+    claim = leaf.axes[0].cyclic
+    assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
+    if claim.verdict == Verdict.PROVED:
+        assert violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, "cyclic", samples=4) is None
+    return claim
+
+
+def energy(layer):
+    return jax.grad(lambda x: jnp.sum(layer(x) ** 2))
+
+
+def conv(x, **settings):
+    return jc.conv({"kernel": KERNEL}, x, **{"padding": "circular", **settings})
+
+
+def deep(x):
+    return conv(jc.max_pool(jax.nn.relu(conv(x))[..., :2], (2, 2)), stride=(2, 1))
+
+
+GRADIENTS = {  # of scalar functions that do not change under these shifts of the first axis
+    "a convolution": (energy(conv), 1),
+    "with a stride": (energy(partial(conv, stride=2)), 2),
+    "with a dilated kernel": (energy(partial(conv, dilation=2)), 1),
+    "both": (energy(partial(conv, stride=(4, 2), dilation=(2, 1))), 4),
+    "average pooling": (energy(partial(jc.avg_pool, window=(3, 2), stride=2, padding="circular")), 2),
+    "max pooling": (energy(partial(jc.max_pool, window=(3, 2), stride=2, padding="circular")), 2),
+    "max pooling that overlaps": (energy(partial(jc.max_pool, window=(3, 3), stride=1, padding="circular")), 1),
+    "a roll": (energy(lambda x: jnp.roll(x, 3, axis=1) * x), 1),
+    "a wrap pad cut back": (energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (1, 0), (0, 0)), mode="wrap")[:, 3:11]), 1),
+    "a pad by more than a period": (energy(lambda x: conv(jnp.pad(x, ((0, 0), (9, 7), (0, 0), (0, 0)), mode="wrap")[:, 6:-8], padding="valid")), 1),
+    "a net": (energy(deep), 4),
+    "by checkpoint": (energy(jax.checkpoint(deep)), 4),
+    "scaled": (energy(lambda x: conv(x * 3.0) / 5.0 * jnp.max(x)), 1),
+    "of its gradient": (energy(jax.grad(lambda x: jnp.sum(jnp.sin(conv(x))))), 1),
+    "every other phase": (energy(lambda x: jnp.concatenate([x[:, 5:], x[:, :5]], axis=1)[:, ::2]), 2),
+    "under vmap": (jax.vmap(energy(lambda x: jc.conv({"kernel": NARROW}, x[None], padding="circular")[0])), 1),
+    "with respect to the kernel": (lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="circular", stride=2) ** 3))(KERNEL), 2),
+    "with respect to a bias": (lambda x: jax.grad(lambda b: jnp.sum(jc.conv({"kernel": KERNEL, "bias": b}, x, padding="circular") ** 3))(jnp.ones(3)), 1),
+    "with respect to a grouped kernel": (lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="circular", groups=2) ** 3))(KERNEL[:, :, :1, :2]), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_the_gradient_of_what_does_not_change_moves(name):
+    fn, shift = GRADIENTS[name]
+    claim = cyclic(fn)
+    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert (claim.shift, claim.moves) == (shift, () if "respect" in name else ((1, shift),))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("taps", [1, 2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_every_small_convolution(axis, taps, stride, dilation):
+    kernel = jnp.asarray(np.random.default_rng(taps).integers(-4, 5, (taps, taps, 2, 1)), jnp.float32)
+    claim = cyclic(
+        energy(lambda x: jc.conv({"kernel": kernel}, x, stride=stride, dilation=dilation, padding="circular")), axis
+    )
+    assert (claim.shift, claim.moves) == (stride, ((axis, stride),))
+
+
+def pieces(x, lo=2, hi=2):
+    """What arrives at the ends and the middle of an input that was padded around."""
+    y = lax.conv_general_dilated(x, NARROW, (1, 1), ((lo, hi), (0, 0)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return y[:, :1], y[:, 1:9], y[:, 9:]
+
+
+def put(piece, start, value=0.0):
+    """A piece among zeros."""
+    after = 8 - start - piece.shape[1]
+    return lax.pad(piece, value, [(0, 0, 0), (start, after, 0), (0, 0, 0), (0, 0, 0)])
+
+
+def added(x, first=7, last=0, fill=0.0, weigh=lambda piece: piece, **pads):
+    head, middle, tail = pieces(x, **pads)
+    return put(weigh(head), first, fill) + middle + put(tail, last, fill)
+
+
+TWINS = {
+    "the head in the wrong place": partial(added, first=6),
+    "the tail in the wrong place": partial(added, last=1),
+    "among ones": partial(added, fill=1.0),
+    "one piece twice as large": partial(added, weigh=lambda piece: 2 * piece),
+    "one piece with the other sign": partial(added, weigh=lambda piece: -piece),
+    "one piece reversed elsewhere": partial(added, weigh=lambda piece: piece[:, :, ::-1]),
+    "one piece rounded": partial(added, weigh=lambda piece: piece.astype(jnp.int32).astype(jnp.float32)),
+    "one piece rectified": partial(added, weigh=jax.nn.relu),
+    "one piece left out": lambda x: pieces(x)[1] + put(pieces(x)[0], 7),
+    "one piece twice": lambda x: added(x) + put(pieces(x)[0], 7),
+    "a part of one": lambda x: put(pieces(x)[0], 7) + put(pieces(x)[1][:, 1:], 1) + put(pieces(x)[2], 0),
+    "taps that fall off the end": partial(added, lo=1, hi=3),
+    "cells that a pad repeats": energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (0, 0), (0, 0)), mode="wrap")),
+    "one piece weighed elsewhere": lambda x: added(x, weigh=lambda piece: piece * jnp.arange(6.0)[None, None, :, None]),
+    "zero padding": energy(partial(conv, padding="same")),
+    "a kernel's gradient under zero padding": lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="same") ** 2))(KERNEL),
+    "a kernel's gradient, valid": lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="valid") ** 2))(KERNEL),
+    "a correlation with the reversed": lambda x: lax.conv_general_dilated(jnp.pad(x, ((0, 0), (7, 0), (0, 0), (0, 0)), mode="wrap"), jnp.moveaxis(x[:, ::-1], 0, 3), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")),
+}  # fmt: skip
+
+
+def test_the_pieces_as_they_should_be_move():
+    """The true one of the twins below."""
+    claim = cyclic(added)
+    assert (claim.shift, claim.moves) == (1, ((1, 1),))
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_broken_twin_is_not_proved(name):
+    assert cyclic(TWINS[name]).verdict == Verdict.UNDECIDED
