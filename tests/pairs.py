@@ -1,0 +1,243 @@
+"""Functions of every family of rules, and ways of joining two of them so that a signal named wrongly is a false claim.
+
+`FUNCTIONS` are one-liners on x [1, 6, 6], of which axis 1 is shifted; each returns [1, m, 6] or [1, m, 1]. Certified
+alone, a function shows how its result moves, but not what the walk calls it. A join asks for the name: pieces of two
+results laid end to end are one signal only if they bear one name, and move as one only if they have one rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+import jaxconv as jc
+
+N = 6
+X = jax.ShapeDtypeStruct((1, N, N), jnp.float32)
+CUT = 2  # cells of the second one in a join, or of the first
+
+Function = Callable[[jax.Array], jax.Array]
+
+random = np.random.default_rng(0)
+WEIGHTS = random.normal(size=(N, N)).astype(np.float32)
+KERNEL = {"kernel": random.normal(size=(3, N, N)).astype(np.float32)}
+PAIR_OF_TAPS = {"kernel": random.normal(size=(2, N, N)).astype(np.float32)}
+DEPTHWISE = {"kernel": random.normal(size=(3, 1, N)).astype(np.float32)}
+MODES = random.normal(size=(1, N // 2 + 1, N)).astype(np.complex64)
+MIXING = random.normal(size=(N // 2 + 1, N, N)).astype(np.complex64)
+ALTERNATING = np.array([True, False] * (N // 2))
+AROUND = np.arange(N)
+
+
+def padded(x, mode):
+    """One more cell at the front, one less at the back."""
+    return jnp.pad(x, ((0, 0), (1, 0), (0, 0)), mode=mode)[:, :-1]
+
+
+def outer(x):
+    """[1, i, j, c]: cell i minus twice cell j."""
+    return x[:, :, None] - 2.0 * x[:, None]
+
+
+def pooled(x, operation, initial, stride=1):
+    """Windows of two cells, the last one over the border."""
+    padding = ((0, 0), (0, 1 if stride == 1 else 0), (0, 0))
+    return lax.reduce_window(x, initial, operation, (1, 2, 1), (1, stride, 1), padding)
+
+
+def spread_conv(x):
+    """A zero between any two cells, and windows of two, as the gradient of a strided convolution has them."""
+    layout = ("NWC", "WIO", "NWC")
+    return lax.conv_general_dilated(x, PAIR_OF_TAPS["kernel"], (1,), ((1, 1),), (2,), dimension_numbers=layout)
+
+
+def attended(x):
+    """Each position's mixture of all, as it resembles them."""
+    return jnp.einsum("bij,bjc->bic", jax.nn.softmax(jnp.einsum("bic,bjc->bij", x, x), axis=2), x)
+
+
+def filtered(x, change, n=N):
+    """What is left of x after a change to its modes along the shifted axis."""
+    return jnp.fft.irfft(change(jnp.fft.rfft(x, axis=1)), n=n, axis=1)
+
+
+def sum_of_squares(fn):
+    """A loss whose gradient goes back through `fn`."""
+    return lambda x: jnp.sum(jnp.square(fn(x)))
+
+
+POINTWISE: dict[str, Function] = {
+    "itself": lambda x: x,
+    "abs": jnp.abs,
+    "relu": jax.nn.relu,
+    "clip": lambda x: jnp.clip(x, -1.0, 2.0),
+    "scaled": lambda x: 2.0 * x + 1.0,
+    "squared": lambda x: x * x,
+    "checkerboard": lambda x: jnp.where(ALTERNATING[None, :, None], x, -x),
+    "checkerboard of channels": lambda x: jnp.where(ALTERNATING[None, None], x, -x),
+    "places": lambda x: jnp.where(lax.broadcasted_iota("int32", x.shape, 1) % 3 == 0, x, 0.0),
+    "against its neighbour": lambda x: jnp.where(x > jnp.roll(x, 1, 1), x, 0.5),
+}
+LAYOUT: dict[str, Function] = {
+    "rolled": lambda x: jnp.roll(x, 1, 1),
+    "rolled back": lambda x: jnp.roll(x, -2, 1),
+    "flipped": lambda x: x[:, ::-1],
+    "flipped channels": lambda x: x[:, :, ::-1],
+    "transposed": lambda x: x.swapaxes(1, 2),
+    "transposed and flipped": lambda x: x.swapaxes(1, 2)[:, ::-1],
+    "even": lambda x: x[:, ::2],
+    "odd": lambda x: x[:, 1::2],
+    "odd from behind": lambda x: x[:, ::-2],
+    "patches": lambda x: x.reshape(1, 3, 2, N).sum(2),
+    "patches, turned": lambda x: x.reshape(1, 3, 2, N).swapaxes(1, 2).reshape(1, N, N),
+    "channels merged in": lambda x: x.reshape(1, N, 2, 3).sum(3).reshape(1, 2 * N, 1),
+    "repeated": lambda x: jnp.repeat(x, 2, axis=1),
+    "nearest": lambda x: jnp.repeat(x[:, ::2], 2, axis=1),
+    "tiled": lambda x: jnp.tile(x, (1, 2, 1)),
+    "interleaved": lambda x: jnp.stack([x, -x], 2).reshape(1, 2 * N, N),
+    "padded with zeros": partial(padded, mode="constant"),
+    "padded around": partial(padded, mode="wrap"),
+    "padded by the edge": partial(padded, mode="edge"),
+    "padded by reflection": partial(padded, mode="reflect"),
+    "spread": lambda x: lax.pad(x, 0.0, ((0, 0, 0), (0, 1, 1), (0, 0, 0))),
+    "unstacked": lambda x: jnp.stack(jnp.unstack(x, axis=2)[::-1], axis=2),
+    "split and joined": lambda x: jnp.concatenate(jnp.split(x, [2], axis=1)[::-1], 1),
+}
+WINDOWED: dict[str, Function] = {
+    "conv around": lambda x: jc.conv(KERNEL, x, padding="circular"),
+    "conv over zeros": lambda x: jc.conv(KERNEL, x, padding="same"),
+    "conv, strided": lambda x: jc.conv(KERNEL, x, stride=2, padding="circular"),
+    "conv, dilated": lambda x: jc.conv(KERNEL, x, dilation=2, padding="circular"),
+    "conv, depthwise": lambda x: jc.conv(DEPTHWISE, x, padding="circular", groups=N),
+    "conv, spread": spread_conv,
+    "largest of two": lambda x: pooled(x, lax.max, -jnp.inf),
+    "least of two": lambda x: pooled(x, lax.min, jnp.inf, stride=2),
+    "sum of two": lambda x: pooled(x, lax.add, 0.0, stride=2),
+    "sum of squares of two": lambda x: pooled(x, lambda a, b: a + b * b, 0.0, stride=2),
+    "average pooling": lambda x: jc.avg_pool(x, (3,), stride=1, padding="circular"),
+    "gradient of max pooling": jax.grad(sum_of_squares(lambda x: jc.max_pool(x, (2,)))),
+    "gradient of a strided conv": jax.grad(sum_of_squares(lambda x: jc.conv(PAIR_OF_TAPS, x, stride=2))),
+    "gradient of a conv around": jax.grad(sum_of_squares(lambda x: jc.conv(KERNEL, x, padding="circular"))),
+}
+REDUCTION: dict[str, Function] = {
+    "sum of channels": lambda x: x.sum(2, keepdims=True),
+    "largest channel": lambda x: x.max(2, keepdims=True),
+    "mean of places": lambda x: x.mean(1, keepdims=True),
+    "mean removed": lambda x: x - x.mean(1, keepdims=True),
+    "place of the largest channel": lambda x: jnp.argmax(x, 2, keepdims=True).astype(x.dtype),
+    "place of the largest": lambda x: jnp.argmax(x, 1, keepdims=True).astype(x.dtype),
+    "running sum": lambda x: jnp.cumsum(x, 2),
+    "running maximum from behind": lambda x: lax.cummax(x, 2, reverse=True),
+    "sorted": lambda x: jnp.sort(x, 2),
+    "order": lambda x: jnp.argsort(x, 2).astype(x.dtype),
+    "top k": lambda x: lax.top_k(x, N)[0],
+    "sorted along": lambda x: jnp.sort(x, 1),
+    "softmax": lambda x: jax.nn.softmax(x, 1),
+    "softmax of channels": lambda x: jax.nn.softmax(x, 2),
+    "spectrum of channels": lambda x: jnp.fft.fft(x, axis=2).real,
+}
+CONTRACTION: dict[str, Function] = {
+    "channels mixed": lambda x: jnp.einsum("bic,cd->bid", x, WEIGHTS),
+    "similarities": lambda x: jnp.einsum("bic,bjc->bij", x, jnp.roll(x, 1, 1)),
+    "channels' products": lambda x: jnp.einsum("bic,bid->bcd", x, x),
+    "attended": attended,
+    "outer, largest": lambda x: outer(x).max(2),
+    "outer, turned": lambda x: outer(x).swapaxes(1, 2).min(2),
+}
+INDEXING: dict[str, Function] = {
+    "gathered around": lambda x: x[:, (AROUND + 2) % N],
+    "gathered backwards": lambda x: x[:, N - 1 - AROUND],
+    "gathered twice": lambda x: x[:, np.repeat(AROUND, 2)],
+    "windows gathered": lambda x: x[:, (AROUND[:, None] + np.arange(2)) % N].max(2),
+    "channels gathered": lambda x: x[:, :, (AROUND * 5) % N],
+    "ordered by its neighbour": lambda x: jnp.take_along_axis(x, jnp.argsort(jnp.roll(x, 1, 1), 2), 2),
+    "cut": lambda x: lax.dynamic_slice(jnp.concatenate([x, x], 1), (0, 4, 0), X.shape),
+    "first channel replaced": lambda x: x.at[:, :, 0].set(x[:, :, 1] * 2.0),
+    "first place replaced": lambda x: x.at[:, 0].set(0.0),
+    "first channel overwritten": lambda x: lax.dynamic_update_slice(x, x[:, :, 1:2] * 2.0, (0, 0, 0)),
+}
+SPECTRAL: dict[str, Function] = {
+    "low modes": lambda x: filtered(x, lambda modes: jnp.where(np.arange(4)[None, :, None] < 2, modes, 0)),
+    "modes weighted": lambda x: filtered(x, lambda modes: modes * MODES),
+    "modes mixed": lambda x: filtered(x, lambda modes: jnp.einsum("bkc,kco->bko", modes, MIXING)),
+    "modes turned": lambda x: filtered(x, jnp.conj),
+    "finer by modes": lambda x: filtered(x, lambda modes: modes, n=2 * N),
+    "coarser by modes": lambda x: filtered(x, lambda modes: modes[:, :2], n=3),
+    "modes added up": lambda x: filtered(x, lambda modes: -(modes + modes * MODES) / 2.0),
+    "modes written": lambda x: filtered(x, lambda modes: jnp.zeros_like(modes).at[:, :2].set(modes[:, :2])),
+    "modes reshaped": lambda x: filtered(x, lambda modes: modes.reshape(1, 4, 2, 3)[:, :, ::-1].reshape(1, 4, N)),
+    "modes with one more axis": lambda x: filtered(
+        x, lambda modes: jnp.broadcast_to(modes[:, None], (1, 2, 4, N))[:, 1]
+    ),
+    "modes from behind": lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1).real,
+    "modes split": lambda x: filtered(x, lambda modes: jnp.split(modes, [2], axis=1)[0]),
+    "modes shifted": lambda x: jnp.fft.ifft(jnp.fft.fftshift(jnp.fft.fft(x, axis=1), axes=1), axis=1).real,
+    "transformed twice": lambda x: jnp.fft.fft(jnp.fft.fft(x, axis=1), axis=1).real,
+    "sizes of modes": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
+    "real parts of modes": lambda x: jnp.fft.fft(x, axis=1).real,
+}
+CONTROL: dict[str, Function] = {
+    "rolled in a loop": lambda x: lax.fori_loop(0, 2, lambda i, c: jnp.roll(c, 1, 1), x),
+    "scaled in a loop": lambda x: lax.fori_loop(0, 3, lambda i, c: c * 2.0, x),
+    "last of a scan": lambda x: lax.scan(lambda c, _: (c + 1.0, c), x, None, length=3)[1][2],
+    "while small": lambda x: lax.while_loop(lambda c: jnp.sum(c * c) < 1e3, lambda c: c * 2.0 + 1.0, x),
+    "one of two": lambda x: lax.cond(x.sum() > 0, lambda x: x + 1.0, lambda x: -x, x),
+    "channel by channel": jax.vmap(lambda c: jnp.roll(c, 1, 1) * c, in_axes=2, out_axes=2),
+    "row by row": lambda x: lax.map(lambda c: jnp.roll(c, 1, 0), x.swapaxes(0, 2)).swapaxes(0, 2),
+    "checkpointed": jax.checkpoint(jnp.tanh),
+    "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
+}
+FUNCTIONS = POINTWISE | LAYOUT | WINDOWED | REDUCTION | CONTRACTION | INDEXING | SPECTRAL | CONTROL
+
+
+def beside(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The end of the one in its place behind the beginning of the other: whole only if both are one signal."""
+    return jnp.concatenate([a[:, :CUT], b[:, CUT:]], 1)
+
+
+def around(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The beginning of the one behind the end of the other: a roll only if both are one signal that repeats."""
+    return jnp.concatenate([a[:, CUT:], b[:, :CUT]], 1)
+
+
+def apart(a: jax.Array, b: jax.Array) -> jax.Array:
+    """[1, i, j, c]: every position of the one against every position of the other."""
+    return a[:, :, None] - b[:, None]
+
+
+JOINS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "beside": beside,
+    "around": around,
+    "sum": lambda a, b: a + b,
+    "apart": apart,
+}
+
+
+@cache
+def shape_of(name: str) -> tuple[int, ...]:
+    """Of a function's result."""
+    return jax.eval_shape(FUNCTIONS[name], X).shape
+
+
+def joins_of(one: str, other: str) -> list[str]:
+    """The joins that two results have shapes for: a sum needs as many positions, where neither has one for all."""
+    lengths = {shape_of(one)[1], shape_of(other)[1]}
+    return [name for name in JOINS if name != "sum" or len(lengths) == 1 or 1 in lengths]
+
+
+def joined(one: str, other: str) -> Function:
+    """Two functions of the table, joined in every way that their results have shapes for; one leaf for each."""
+    first, second, joins = FUNCTIONS[one], FUNCTIONS[other], joins_of(one, other)
+
+    def fn(x):
+        a, b = first(x), second(x)
+        channels = max(a.shape[2], b.shape[2])
+        a, b = (jnp.broadcast_to(value, (*value.shape[:2], channels)) for value in (a, b))
+        return [JOINS[name](a, b) for name in joins]
+
+    return fn

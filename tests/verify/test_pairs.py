@@ -1,0 +1,126 @@
+"""Two rules side by side: whatever is proved of any two functions' results, joined, is not refuted by running them.
+
+Rules that are right each by itself may still give one name to two signals, or two phases to one. Random programs hardly
+ever lay such results next to one another; here every two of `pairs.FUNCTIONS` are.
+"""
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from oracle import violation
+from pairs import FUNCTIONS, JOINS, X, joined, joins_of
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Verdict
+from jaxconv.verify.table import RULES
+from jaxconv.verify.values import Moving
+
+ALL = list(itertools.combinations_with_replacement(FUNCTIONS, 2))
+# Each with the input itself, whose name must be kept for it alone, and with the next one, mostly of its own family.
+SAMPLE = [("itself", name) for name in FUNCTIONS] + list(itertools.pairwise(FUNCTIONS))
+
+
+def judged(pairs):
+    """Counts of programs and proofs, and what was refuted: (one, other, join, how)."""
+    counts, refuted = Counter(), []
+    for one, other in pairs:
+        fn, joins = joined(one, other), joins_of(one, other)
+        leaves = jc.certify(fn, X, axes=(1,), search=False).leaves
+        counts["programs"] += len(joins)
+        for number, (join, leaf) in enumerate(zip(joins, leaves, strict=True)):
+            for kind in ("cyclic", "interior"):
+                claim = getattr(leaf.axes[0], kind)
+                if claim.verdict is Verdict.PROVED:
+                    counts[kind, join] += 1
+                    found = violation(fn, [X], 0, 1, number, claim, kind, samples=2)
+                    refuted += [] if found is None else [(one, other, join, found)]
+    return counts, refuted
+
+
+def test_no_false_proof_of_a_sample_of_pairs():
+    """The floors are what is reached today, rounded down: where nothing is proved, nothing can be refuted."""
+    counts, refuted = judged(SAMPLE)
+    assert refuted == []
+    assert min(counts["interior", join] for join in JOINS) > 90
+    assert min(counts["cyclic", join] for join in ("sum", "apart")) > 100
+    assert min(counts["cyclic", join] for join in ("beside", "around")) > 0  # most of these joins have no symmetry
+
+
+@pytest.mark.slow
+def test_no_false_proof_of_any_pair():
+    counts, refuted = judged(ALL)
+    print(dict(counts))
+    assert refuted == []
+    assert min(counts["interior", join] for join in JOINS) > 900
+    assert min(counts["cyclic", join] for join in ("sum", "apart")) > 1000
+
+
+def watched(rule, called):
+    """The same rule, which leaves its name when it is asked."""
+
+    def watching(equation):
+        called.add(rule)
+        return rule(equation)
+
+    return watching
+
+
+NEVER_ASKED = {
+    "jaxconv.verify.rules.layout.iota",  # numbers, which the walk computes before it asks any rule
+    "jaxconv.verify.rules.spectral.convert",  # there is one complex dtype only, without 64 bits
+}
+
+
+def test_every_rule_takes_part(monkeypatch):
+    """A new rule needs a function in the table."""
+    called, rules = set(), set(RULES.values())
+    for name, rule in list(RULES.items()):
+        monkeypatch.setitem(RULES, name, watched(rule, called))
+    for fn in FUNCTIONS.values():
+        jc.certify(fn, X, axes=(1,), search=False)
+    assert {f"{rule.__module__}.{rule.__name__}" for rule in rules - called} == NEVER_ASKED
+
+
+def misnaming(rule):
+    """The same rule, except that whatever moves in its results bears the name of the input."""
+    kept = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=NAME, start=0))
+
+    def planted(equation):
+        return [
+            replace(value, axes=tuple(tuple(map(kept, axis)) for axis in value.axes))
+            if isinstance(value, Moving)
+            else value
+            for value in rule(equation)
+        ]
+
+    return planted
+
+
+NAME = "argument 0"  # what `certify` calls the signal of the input
+
+
+@pytest.mark.parametrize(
+    ("primitive", "name"),
+    [
+        ("sort", "sorted"),
+        ("cumsum", "running sum"),
+        ("reduce_max", "outer, largest"),
+        ("abs", "abs"),
+        ("add", "scaled"),
+        ("rev", "flipped channels"),
+        ("conv_general_dilated", "conv around"),
+        ("reduce_window_max", "largest of two"),
+        ("dot_general", "channels mixed"),
+        ("gather", "channels gathered"),
+        ("scan", "scaled in a loop"),
+        ("cond", "one of two"),
+    ],
+)
+def test_a_rule_that_keeps_its_operands_name_is_found_out(primitive, name, monkeypatch):
+    """The broken twin."""
+    pairs = [pair for pair in SAMPLE if name in pair]
+    assert judged(pairs)[1] == []
+    monkeypatch.setitem(RULES, primitive, misnaming(RULES[primitive]))
+    assert judged(pairs)[1] != []
