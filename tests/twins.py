@@ -1,0 +1,167 @@
+"""The judge of one rule alone: it runs a NumPy twin of each function, so that thousands of cases need no compilation.
+
+The function is traced by `certify`, the twin is executed on integers, which are exact, and large, so that nothing agrees
+by chance. A twin takes a batch [b, n, ...] in place of the one example [1, n, ...] that was certified. The judge shares
+no code with the other one, `oracle.violation`, nor with what it judges.
+"""
+
+import math
+
+import jax
+import numpy as np
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Verdict
+
+# The judge
+
+
+def certified(fn, shape, dtype="int32"):
+    """The cyclic and the interior claim about the one output of `fn`, for shifts along axis 1."""
+    (leaf,) = jc.certify(fn, jax.ShapeDtypeStruct(shape, dtype), axes=(1,), search=False).leaves
+    return {"cyclic": leaf.axes[0].cyclic, "interior": leaf.axes[0].interior}
+
+
+def draw(shape, count, seed):
+    return np.random.default_rng(seed).integers(-(2**20), 2**20, (count, *shape))
+
+
+def entering(x, y, by):
+    """y with x's content moved into it by so many cells along axis 0."""
+    n, y = len(x), y.copy()
+    if abs(by) < n:
+        y[max(by, 0) : n + min(by, 0)] = x[max(-by, 0) : n - max(by, 0)]
+    return y
+
+
+def rolled(output, moves, k):
+    for axis, step in moves:
+        output = np.roll(output, k * step, axis - 1)
+    return output
+
+
+def not_cyclic(run, claim, x, y):
+    ks = range(1, len(x) // math.gcd(len(x), claim.shift) + 1)
+    before, *after = run(np.stack([x, *(np.roll(x, k * claim.shift, 0) for k in ks)]))
+    for k, found in zip(ks, after, strict=True):
+        if not np.array_equal(found, rolled(before, claim.moves, k)):
+            return f"rolling by {k} * {claim.shift} does not roll the output"
+    return None
+
+
+def not_interior(run, claim, x, y):
+    regions = {axis: (lo, hi) for axis, lo, hi in claim.region}
+    most = max(
+        [
+            math.ceil(len(x) / claim.shift),
+            *(math.ceil((hi - lo) / abs(claim.moves[0][1])) for lo, hi in regions.values()),
+        ]
+    )
+    ks = [k for k in range(-most, most + 1) if k]
+    before, *after = run(np.stack([x, *(entering(x, y, k * claim.shift) for k in ks)]))
+    for axis, (lo, hi) in regions.items():
+        if not 0 <= lo <= hi <= before.shape[axis - 1]:
+            return f"the region {claim.region} does not fit {before.shape}"
+    for k, found in zip(ks, after, strict=True):
+        here, there = [slice(None)] * before.ndim, [slice(None)] * before.ndim
+        for axis, step in claim.moves:
+            (lo, hi), by = regions[axis], k * step
+            lo, hi = max(lo, lo - by), min(hi, hi - by)
+            here[axis - 1], there[axis - 1] = slice(lo, max(lo, hi)), slice(lo + by, max(lo, hi) + by)
+        if not np.array_equal(found[tuple(there)], before[tuple(here)]):
+            return f"moving in by {k} * {claim.shift} does not move the output inside {claim.region}"
+    return None
+
+
+def inside(field, j, n, kind):
+    """Which input cells are in the receptive field of output j."""
+    lo, hi = math.ceil(field.rate * j + field.first), math.floor(field.rate * j + field.last)
+    return np.array([(i - lo) % n <= hi - lo if kind == "cyclic" else lo <= i <= hi for i in range(n)])
+
+
+def reads_beyond(run, claim, kind, x, y):
+    """An output that changes although its receptive field does not."""
+    axis = claim.moves[0][0]
+    (before,) = run(x[None])
+    lo, hi = next(((lo, hi) for a, lo, hi in claim.region if a == axis), (0, before.shape[axis - 1]))
+    if lo >= hi:
+        return None
+    kept = [inside(claim.receptive_field, j, len(x), kind).reshape(-1, *[1] * (x.ndim - 1)) for j in range(lo, hi)]
+    after = run(np.stack([np.where(cells, x, y) for cells in kept]))
+    for j, found in zip(range(lo, hi), after, strict=True):
+        if not np.array_equal(np.take(found, j, axis - 1), np.take(before, j, axis - 1)):
+            return f"output {j} reads beyond {claim.receptive_field}"
+    return None
+
+
+def refutation(twin, shape, claims, samples=2):
+    """The first proved claim that an execution refutes."""
+    for kind, claim in claims.items():
+        if claim.verdict is not Verdict.PROVED:
+            continue
+        if claim.shift < 1 or ((claim.moves == ()) != (claim.region == ()) and kind == "interior"):
+            return f"{kind}: {claim} is no claim"
+        for seed in range(samples):
+            x, y = draw(shape[1:], 2, seed)
+            found = (not_cyclic if kind == "cyclic" else not_interior)(twin, claim, x, y)
+            if found is None and claim.receptive_field is not None and claim.moves:
+                found = reads_beyond(twin, claim, kind, x, y)
+            if found is not None:
+                return f"{kind} {claim.shift} -> {claim.moves}: {found}"
+    return None
+
+
+def longest_interior(twin, shape, shift, step, samples=2):
+    """The length of the longest range of output positions on which no sample refutes the interior claim."""
+    refuted = set()
+    for seed in range(samples):
+        x, y = draw(shape[1:], 2, seed)
+        (before,) = twin(x[None])
+        length = len(before)
+        most = max(math.ceil(len(x) / shift), math.ceil(length / step))
+        ks = [k for k in range(-most, most + 1) if k]
+        after = twin(np.stack([entering(x, y, k * shift) for k in ks]))
+        for k, found in zip(ks, after, strict=True):
+            lo, hi = max(0, -k * step), min(length, length - k * step)
+            refuted |= {(j, j + k * step) for j in range(lo, hi) if not np.array_equal(found[j + k * step], before[j])}
+    ends = [min((max(pair) for pair in refuted if min(pair) >= lo), default=length) - lo for lo in range(length)]
+    return max(ends, default=0)
+
+
+def proved(claims):
+    return {kind for kind, claim in claims.items() if claim.verdict is Verdict.PROVED}
+
+
+def survey(cases):
+    """How many cases had something proved, of (name, fn, twin, shape); fails with the first ones that are refuted."""
+    count, wrong = 0, []
+    for name, fn, twin, shape in cases:
+        claims = certified(fn, shape)
+        count += bool(proved(claims))
+        found = refutation(twin, shape, claims)
+        if found is not None:
+            wrong.append((name, shape, found))
+    assert wrong[:5] == [], wrong[:5]
+    return count
+
+
+# Pieces of twins
+
+
+def spread(x, apart, fill=0):
+    """Cells of x with apart - 1 cells of `fill` between any two."""
+    out = np.full((len(x), (x.shape[1] - 1) * apart + 1), fill, x.dtype)
+    out[:, ::apart] = x
+    return out
+
+
+def bordered(x, before, after, fill=0):
+    """Cells of `fill` around x; negative counts cut off."""
+    wide = np.pad(x, ((0, 0), (max(before, 0), max(after, 0))), constant_values=fill)
+    return wide[:, max(-before, 0) : max(wide.shape[1] - max(-after, 0), 0)]
+
+
+def windows(x, taps, stride, dilation):
+    """[b, j, u]: cell j*stride + u*dilation."""
+    count = max((x.shape[1] - dilation * (taps - 1) - 1) // stride + 1, 0)
+    return x[:, np.arange(count)[:, None] * stride + np.arange(taps) * dilation]

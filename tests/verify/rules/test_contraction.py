@@ -1,0 +1,34 @@
+"""Products, with weights, with masks and of a value with itself: what is proved survives execution."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from twins import certified, proved, refutation
+
+# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+LINES = {
+    "channels mixed": lambda n, x: n.einsum("bic,dc->bid", x, n.array([[1, 2], [3, 4], [5, 7]], x.dtype)),
+    "attention": lambda n, x: n.einsum("bic,bjc->bij", x, 3 * x),
+    "attention over shifted": lambda n, x: n.einsum("bic,bjc->bij", x, n.roll(x, 2, 1)),
+    "attended": lambda n, x: n.einsum("bij,bjc->bic", n.einsum("bic,bjc->bij", x % 97, x % 89), x),
+    "channel products": lambda n, x: n.einsum("bic,bid->bcd", x, x),
+    "summed with ones": lambda n, x: n.einsum("bic,i->bc", x, n.ones(6, x.dtype)),
+    "summed with a checkerboard": lambda n, x: n.einsum("bic,i->bc", x, n.array([1, 2] * 3, x.dtype)),
+    "summed with weights": lambda n, x: n.einsum("bic,i->bc", x, n.arange(6).astype(x.dtype)),
+    "a dense layer": lambda n, x: n.einsum("bic,io->bo", x, n.arange(24).reshape(6, 4).astype(x.dtype)),
+}
+# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+HOPELESS = {"summed with weights", "a dense layer"}
+# What both kinds of shifts keep.
+SURE = {"channels mixed", "attention"}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_one_line_proves_nothing_that_is_false(name):
+    line = LINES[name]
+    claims = certified(lambda x: line(jnp, x), (1, 6, 2))
+    assert refutation(lambda x: line(np, x), (1, 6, 2), claims, samples=4) is None
+    if name in HOPELESS:
+        assert proved(claims) == set()
+    if name in SURE:
+        assert proved(claims) == {"cyclic", "interior"}

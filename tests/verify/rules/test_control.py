@@ -1,0 +1,85 @@
+"""Loops, branches and calls: what is proved survives execution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from twins import certified, proved, refutation
+
+
+def loop_scan(n, x, body):
+    if n is np:
+        for i in range(3):
+            x = body(np, x, i)
+        return x
+    return lax.scan(lambda c, i: (body(jnp, c, i), None), x, jnp.arange(3, dtype=x.dtype))[0]
+
+
+def loop_while(n, x, body):
+    if n is np:
+        for i in range(3):
+            x = body(np, x, i)
+        return x
+    return lax.while_loop(lambda s: s[1] < 3, lambda s: (body(jnp, s[0], s[1]), s[1] + 1), (x, jnp.zeros((), x.dtype)))[
+        0
+    ]
+
+
+def collect(n, x, body):
+    if n is np:
+        rows = []
+        for i in range(3):
+            rows.append(x * 2)
+            x = body(np, x, i)
+        return np.stack(rows, 1)
+    rows = lax.scan(lambda c, i: (body(jnp, c, i), c * 2), x, jnp.arange(3, dtype=x.dtype))[1]
+    return jnp.moveaxis(rows, 0, 1)
+
+
+def branches(n, x, body):
+    """All branches one after the other in the channels."""
+    if n is np:
+        return np.concatenate([body(np, x, i) for i in range(3)], 2)
+    return jnp.concatenate([lax.switch(i, [lambda v, i=i: body(jnp, v, i) for i in range(3)], x) for i in range(3)], 2)
+
+
+BODIES = {
+    "scaled": lambda n, x, i: x * 3 + i,
+    "smoothed": lambda n, x, i: x + n.roll(x, 1, 1) * 2,
+    "rolled": lambda n, x, i: n.roll(x, 2, 1),
+    "reversed": lambda n, x, i: x[:, ::-1],
+    "mean removed": lambda n, x, i: x - x.sum(1, keepdims=True),
+    "placed": lambda n, x, i: x * n.arange(1, 7, dtype=x.dtype)[None, :, None],
+    "checkered": lambda n, x, i: x * n.array([1, 2] * 3, x.dtype)[None, :, None],
+    "cut": lambda n, x, i: n.pad(x[:, 1:], ((0, 0), (0, 1), (0, 0))),
+}
+
+
+@pytest.mark.parametrize("loop", [loop_scan, loop_while, collect, branches])
+@pytest.mark.parametrize("body", BODIES)
+def test_loops_and_branches_prove_only_what_holds_after_every_round(loop, body):
+    fn = lambda n: lambda x: loop(n, x, BODIES[body])
+    claims = certified(fn(jnp), (1, 6, 2))
+    assert refutation(fn(np), (1, 6, 2), claims, samples=3) is None
+    if body in ("scaled", "rolled"):
+        assert "cyclic" in proved(claims)
+    if body == "placed":
+        assert proved(claims) == set()
+
+
+def test_scanning_over_the_shifted_axis_is_not_proved():
+    def fn(x):
+        return jnp.moveaxis(lax.scan(lambda c, v: (c + v, c), x[:, 0], jnp.moveaxis(x, 1, 0))[1], 0, 1)
+
+    assert proved(certified(fn, (1, 6, 2))) == set()
+
+
+@pytest.mark.parametrize("call", [jax.jit, jax.checkpoint, jax.custom_jvp])
+def test_calls_are_followed(call):
+    fn = call(lambda x: jnp.roll(x, 1, 1)[:, ::2] * 2)
+    if isinstance(fn, jax.custom_jvp):
+        fn.defjvp(lambda primals, tangents: (fn(*primals), fn(*tangents)))
+    claims = certified(fn, (1, 6))
+    assert (claims["cyclic"].shift, claims["cyclic"].moves) == (2, ((1, 1),))
+    assert refutation(lambda x: np.roll(x, 1, 1)[:, ::2] * 2, (1, 6), claims) is None

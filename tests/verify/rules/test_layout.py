@@ -1,0 +1,193 @@
+"""Slices, pads, reversals, concatenations, reshapes, each alone and over all small shapes: what it proves survives execution."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from twins import bordered, certified, longest_interior, proved, refutation, spread, survey
+
+FILL = 7  # what pads are filled with: not 0, so that it is told from what is not there
+
+
+# Slices, pads, reversals, concatenations
+
+
+def slices(longest):
+    for n in range(1, longest + 1):
+        for start, stop, stride in itertools.product(range(n), range(1, n + 1), (1, 2, 3)):
+            if start < stop:
+                yield n, start, stop, stride
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_slices_keep_all_they_show_and_reversed_ones_move_backwards(turn):
+    for n, start, stop, stride in slices(7):
+        cut = lambda x: x[:, start:stop:stride][:, ::turn]
+        claims = certified(cut, (1, n))
+        assert refutation(cut, (1, n), claims) is None, (n, start, stop, stride)
+        count = len(range(start, stop, stride))
+        whole = count * stride == n and start < stride
+        assert ("cyclic" in proved(claims)) == whole, (n, start, stop, stride)
+        assert ("interior" in proved(claims)) == (count > 1), (n, start, stop, stride)
+        if count > 1:
+            claim = claims["interior"]
+            assert (claim.shift, claim.moves, claim.region) == (stride, ((1, turn),), ((1, 0, count),))
+            assert claim.receptive_field.size == 1
+
+
+def test_pads_of_every_sign_show_the_signal_where_it_is():
+    for n, before, after, between in itertools.product(range(1, 6), range(-2, 3), range(-2, 3), range(3)):
+        fn = lambda x: lax.pad(x, jnp.int32(FILL), ((0, 0, 0), (before, after, between)))
+        twin = lambda x: bordered(spread(x, between + 1, FILL), before, after, FILL)
+        if n + between * (n - 1) + before + after < 1:
+            continue
+        claims = certified(fn, (1, n))
+        assert refutation(twin, (1, n), claims) is None, (n, before, after, between)
+        longest = longest_interior(twin, (1, n), 1, between + 1)
+        assert ("interior" in proved(claims)) == (longest > between + 1), (n, before, after, between)
+        if longest > between + 1:
+            ((_, lo, hi),) = claims["interior"].region
+            assert hi - lo == longest, (n, before, after, between)
+        if before + after == between and 0 <= before <= between:
+            assert "cyclic" in proved(claims), (n, before, after, between)
+
+
+def test_two_slices_joined_are_a_signal_only_where_they_continue_one_another():
+    def cases():
+        for n in range(1, 6):
+            pieces = [slice(a, b) for a, b in itertools.combinations(range(n + 1), 2)]
+            for one, other in itertools.product(pieces, pieces):
+                yield (
+                    (one, other),
+                    lambda x, one=one, other=other: jnp.concatenate([x[:, one], x[:, other]], 1),
+                    lambda x, one=one, other=other: np.concatenate([x[:, one], x[:, other]], 1),
+                    (1, n),
+                )
+
+    assert survey(cases()) > 200
+
+
+def test_wrapping_by_every_amount_shows_the_signal_everywhere():
+    for n in range(2, 6):
+        for before, after in itertools.product(range(2 * n + 1), range(n + 1)):
+            fn = lambda x: jnp.pad(x, ((0, 0), (before, after)), mode="wrap")
+            twin = lambda x: np.pad(x, ((0, 0), (before, after)), mode="wrap")
+            assert refutation(twin, (1, n), certified(fn, (1, n))) is None
+            # What wrapping shows is seen through a window that is a whole period long, wherever it stands.
+            for start in range(before + after + 1):
+                claims = certified(lambda x: fn(x)[:, start : start + n], (1, n))
+                assert claims["cyclic"].moves == ((1, 1),), (n, before, after, start)
+                assert refutation(lambda x: twin(x)[:, start : start + n], (1, n), claims) is None
+
+
+def test_rolling_by_every_amount_is_proved():
+    for n, by in itertools.product(range(2, 8), range(-8, 9)):
+        claims = certified(lambda x: jnp.roll(x, by, axis=1), (1, n))
+        assert claims["cyclic"].moves == ((1, 1),), (n, by)
+        assert claims["cyclic"].receptive_field.size == 1
+        assert refutation(lambda x: np.roll(x, by, axis=1), (1, n), claims) is None
+
+
+def test_pieces_of_a_reversed_strided_or_mapped_signal_join_only_with_their_own_kind():
+    views = {
+        "itself": lambda x: x,
+        "reversed": lambda x: x[:, ::-1],
+        "doubled": lambda x: x * 2,
+        "negated": lambda x: -x,
+        "even": lambda x: x[:, ::2],
+        "odd": lambda x: x[:, 1::2],
+        "reversed odd": lambda x: x[:, ::-2],
+    }
+
+    def cases():
+        for (a, one), (b, other) in itertools.product(views.items(), views.items()):
+            for at in range(5):
+                join = lambda np_, one=one, other=other, at=at: (
+                    lambda x: np_.concatenate([one(x)[:, at:], other(x)[:, :at]], 1)
+                )
+                yield (a, b, at), join(jnp), join(np), (1, 6)
+
+    assert survey(cases()) > 30
+
+
+# Reshapes
+
+
+def factorisations(size, most):
+    """Ordered factorisations into at most so many factors."""
+    if most == 1:
+        return [(size,)]
+    smaller = {(d, *rest) for d in range(1, size + 1) if size % d == 0 for rest in factorisations(size // d, most - 1)}
+    return sorted({(size,)} | smaller)
+
+
+@pytest.mark.parametrize("shape", [(12, 1), (6, 2), (4, 3), (3, 4), (2, 6)])
+@pytest.mark.parametrize("between", ["nothing", "reversal", "swap", "stride"])
+def test_two_reshapes_in_a_row_lose_and_invent_nothing(shape, between):
+    middle = {
+        "nothing": lambda y: y,
+        "reversal": lambda y: y[:, ::-1],
+        "swap": lambda y: y.swapaxes(1, y.ndim - 1),
+        "stride": lambda y: y[:, ::2] if y.shape[1] % 2 == 0 else y,
+    }[between]
+    sizes = factorisations(12, 3)
+
+    def cases():
+        for one, other in itertools.product(sizes, sizes):
+            if between == "stride" and one[0] % 2 == 0:
+                other = (*other[:-1], other[-1] // 2) if other[-1] % 2 == 0 else None
+            if other is not None:
+                fn = lambda x, one=one, other=other: middle(x.reshape(-1, *one)).reshape(-1, *other)
+                yield (one, other), fn, fn, (1, *shape)
+
+    assert survey(cases()) > 30
+
+
+def test_a_split_and_its_merge_are_nothing():
+    for n, minor in ((6, 2), (6, 3), (12, 4), (8, 2)):
+        claims = certified(lambda x: x.reshape(1, n // minor, minor).reshape(1, n), (1, n))
+        assert claims["cyclic"].moves == ((1, minor),)
+        assert claims["cyclic"].shift == minor
+
+
+# Everything else
+
+
+# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+LINES = {
+    "swapped": lambda n, x: n.swapaxes(x, 1, 2),
+    "stacked": lambda n, x: n.stack([x, x * 2], 2),
+    "stacked before": lambda n, x: n.stack([x, x * 2], 1),
+    "joined channels": lambda n, x: n.concatenate([x, x * 2], 2),
+    "joined channels, one shifted": lambda n, x: n.concatenate([x, n.roll(x, 1, 1)], 2),
+    "joined channels, one reversed": lambda n, x: n.concatenate([x, x[:, ::-1]], 2),
+    "split": lambda n, x: n.split(x, [2], axis=1)[1],
+    "split and joined anew": lambda n, x: n.concatenate(n.split(x, [2], axis=1)[::-1], 1),
+    "interleaved": lambda n, x: n.stack([x, x * 2], 2).reshape(-1, 12, 2),
+    "interleaved wrongly": lambda n, x: n.concatenate([x, x * 2], 1),
+    "twice in a row": lambda n, x: n.concatenate([x, x], 1),
+    "two channels joined": lambda n, x: n.concatenate([x[:, :, :1], x[:, :, 1:]], 1),
+    "two channels wrapped": lambda n, x: n.concatenate([x[:, 2:, :1], x[:, :2, 1:]], 1),
+    "repeated": lambda n, x: n.repeat(x, 2, axis=1),
+    "tiled": lambda n, x: n.tile(x, (1, 2, 1)),
+    "first position everywhere": lambda n, x: x[:, :1] + 0 * x,
+    "a constant": lambda n, x: n.zeros((len(x), 4), x.dtype),
+    "one position": lambda n, x: x[:, 3],
+}
+# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+HOPELESS = {"joined channels, one reversed", "first position everywhere", "one position"}
+# What both kinds of shifts keep.
+SURE = {"swapped", "stacked", "joined channels", "interleaved", "repeated", "a constant"}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_one_line_proves_nothing_that_is_false(name):
+    line = LINES[name]
+    claims = certified(lambda x: line(jnp, x), (1, 6, 2))
+    assert refutation(lambda x: line(np, x), (1, 6, 2), claims, samples=4) is None
+    if name in HOPELESS:
+        assert proved(claims) == set()
+    if name in SURE:
+        assert proved(claims) == {"cyclic", "interior"}

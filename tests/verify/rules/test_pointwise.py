@@ -1,0 +1,65 @@
+"""Functions of one position: what is proved of masks and of windows that meet survives execution."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from twins import certified, proved, refutation
+
+
+def test_a_known_mask_leaves_the_shifts_that_it_repeats_after():
+    for n in range(2, 7):
+        for cells in itertools.product((1, 2), repeat=n):
+            mask = np.array(cells, np.int32)[None]
+            claims = certified(lambda x: x * mask, (1, n))
+            assert refutation(lambda x: x * mask, (1, n), claims) is None, cells
+            period = next(p for p in range(1, n + 1) if np.array_equal(np.roll(mask, p), mask))
+            if period < n:
+                assert claims["cyclic"].shift == period, cells
+
+
+def test_a_mask_on_channels_or_on_the_batch_costs_nothing():
+    mask = np.arange(1, 4, dtype=np.int32)
+    claims = certified(lambda x: x * mask[None, None, :] + 3, (1, 5, 3))
+    assert (claims["cyclic"].shift, claims["interior"].region) == (1, ((1, 0, 5),))
+
+
+def test_a_strided_mask_and_a_strided_signal_meet_at_a_common_multiple():
+    mask = np.array([1, 2, 1, 2, 1, 2], np.int32)[None]
+    fn = lambda x: x[:, ::2] * mask
+    claims = certified(fn, (1, 12))
+    assert refutation(fn, (1, 12), claims) is None
+    assert (claims["cyclic"].shift, claims["cyclic"].moves) == (4, ((1, 2),))
+
+
+# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+LINES = {
+    "outer axes": lambda n, x: x[:, :, None, :] - x[:, None, :, :],
+    "outer axes, swapped": lambda n, x: n.swapaxes(x[:, :, None, :] - 2 * x[:, None, :, :], 1, 2),
+    "outer axes, one reversed": lambda n, x: (x[:, :, None, :] - 2 * x[:, None, :, :])[:, ::-1],
+    "outer axes, one strided": lambda n, x: x[:, ::2, None, :] - x[:, None, :, :],
+    "own reversal": lambda n, x: x + x[:, ::-1],
+    "own half": lambda n, x: x[:, :3] - x[:, 3:],
+    "even and odd": lambda n, x: x[:, ::2] - x[:, 1::2],
+    "differences": lambda n, x: n.diff(x, axis=1),
+    "compared": lambda n, x: n.where(x > n.roll(x, 1, 1), x, 5),
+    "clipped": lambda n, x: n.clip(x, -1000, 1000),
+    "chosen by a checkerboard": lambda n, x: n.where(n.array([1, 0] * 3)[None, :, None] > 0, x, -x),
+    "chosen by places": lambda n, x: n.where(n.arange(6)[None, :, None] < 3, x, -x),
+}
+# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+HOPELESS = {"own reversal"}
+# What both kinds of shifts keep.
+SURE = {"outer axes", "outer axes, one reversed", "outer axes, one strided", "even and odd", "clipped"}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_one_line_proves_nothing_that_is_false(name):
+    line = LINES[name]
+    claims = certified(lambda x: line(jnp, x), (1, 6, 2))
+    assert refutation(lambda x: line(np, x), (1, 6, 2), claims, samples=4) is None
+    if name in HOPELESS:
+        assert proved(claims) == set()
+    if name in SURE:
+        assert proved(claims) == {"cyclic", "interior"}

@@ -1,0 +1,52 @@
+"""Sums, extremes, running sums and sorts: what is proved survives execution."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from twins import certified, proved, refutation
+
+# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+LINES = {
+    "sum over channels": lambda n, x: x.sum(2),
+    "largest of channels": lambda n, x: x.max(2),
+    "sum over positions": lambda n, x: x.sum(1),
+    "largest of positions": lambda n, x: x.max(1),
+    "sum over the first positions": lambda n, x: x[:, :4].sum(1),
+    "sum over pairs": lambda n, x: x.reshape(-1, 3, 2, 2).sum(2),
+    "sum over thirds": lambda n, x: x.reshape(-1, 3, 2, 2).sum(1),
+    "place of the largest channel": lambda n, x: n.argmax(x, 2),
+    "place of the largest position": lambda n, x: n.argmax(x, 1),
+    "running sum over channels": lambda n, x: n.cumsum(x, 2),
+    "running sum over positions": lambda n, x: n.cumsum(x, 1),
+    "sorted channels": lambda n, x: n.sort(x, 2),
+    "sorted positions": lambda n, x: n.sort(x, 1),
+    "sorted first positions": lambda n, x: n.sort(x[:, :4], 1),
+    "outer axes, summed": lambda n, x: (x[:, :, None, :] * x[:, None, :, :]).sum(2),
+    "mean removed": lambda n, x: 6 * x - x.sum(1, keepdims=True),
+}
+# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+HOPELESS = {
+    "sum over the first positions",
+    "place of the largest position",
+    "running sum over positions",
+    "sorted first positions",
+}
+# What both kinds of shifts keep.
+SURE = {
+    "sum over channels",
+    "largest of channels",
+    "place of the largest channel",
+    "running sum over channels",
+    "sorted channels",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_one_line_proves_nothing_that_is_false(name):
+    line = LINES[name]
+    claims = certified(lambda x: line(jnp, x), (1, 6, 2))
+    assert refutation(lambda x: line(np, x), (1, 6, 2), claims, samples=4) is None
+    if name in HOPELESS:
+        assert proved(claims) == set()
+    if name in SURE:
+        assert proved(claims) == {"cyclic", "interior"}

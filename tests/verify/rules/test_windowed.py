@@ -1,0 +1,146 @@
+"""Convolutions and pooling of every geometry: what is proved survives execution, and where it is known it is tight."""
+
+import itertools
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from twins import bordered, certified, longest_interior, proved, refutation, spread, windows
+
+from jaxconv.verify.certificate import ReceptiveField, Verdict
+
+# Convolutions
+
+KERNEL = np.array([2, -3, 5])
+
+
+def conv_cases(longest):
+    return itertools.product(range(1, longest + 1), (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1, 2), (0, 1, 2))
+
+
+def convolution(n, taps, stride, apart, dilation, before, after):
+    def fn(x):
+        kernel = jnp.asarray(KERNEL[:taps], x.dtype)[:, None, None]
+        numbers = ("NWC", "WIO", "NWC")
+        y = lax.conv_general_dilated(
+            x[..., None], kernel, (stride,), ((before, after),), (apart,), (dilation,), numbers
+        )
+        return y.reshape(y.shape[:2])
+
+    return fn, lambda x: windows(bordered(spread(x, apart), before, after), taps, stride, dilation) @ KERNEL[:taps]
+
+
+def outputs(n, taps, stride, apart, dilation, before, after):
+    return max((apart * (n - 1) + 1 + before + after - dilation * (taps - 1) - 1) // stride + 1, 0)
+
+
+def test_convolutions_of_every_geometry_prove_nothing_that_is_false():
+    count = 0
+    for case in conv_cases(6):
+        if outputs(*case):
+            fn, twin = convolution(*case)
+            claims = certified(fn, (1, case[0]))
+            count += bool(proved(claims))
+            assert refutation(twin, (1, case[0]), claims, samples=1) is None, case
+    assert count > 500
+
+
+def clear_positions(case):
+    """The positions at which no tap is in the padding."""
+    n, taps, stride, _, dilation, before, _ = case
+    reads = lambda j: [j * stride - before + u * dilation for u in range(taps)]
+    return [j for j in range(outputs(*case)) if all(0 <= cell < n for cell in reads(j))]
+
+
+def test_a_convolutions_interior_is_what_reads_no_padding_and_its_receptive_field_is_its_span():
+    for case in conv_cases(6):
+        n, taps, stride, apart, dilation, before, _ = case
+        if apart > 1 or n <= stride or not outputs(*case):
+            continue
+        fn, twin = convolution(*case)
+        claim, clear = certified(fn, (1, n))["interior"], clear_positions(case)
+        assert (claim.verdict is Verdict.PROVED) == (len(clear) > 1), case
+        if len(clear) > 1:
+            assert claim.region == ((1, clear[0], clear[-1] + 1),), case
+            assert len(clear) <= longest_interior(twin, (1, n), stride, 1), case
+            assert (claim.shift, claim.moves) == (stride, ((1, 1),))
+            field = ReceptiveField(Fraction(stride), Fraction(-before), Fraction(dilation * (taps - 1) - before))
+            assert claim.receptive_field == field, case
+
+
+def test_a_convolution_after_wrapping_by_its_span_moves_by_one_for_each_stride():
+    for taps, stride, dilation, n in itertools.product((1, 2, 3), (1, 2, 3), (1, 2), (6, 7)):
+        span = dilation * (taps - 1)
+        fn, twin = convolution(n + span, taps, stride, 1, dilation, 0, 0)
+        wrapped = lambda np_: lambda x: np_.pad(x, ((0, 0), (0, span)), mode="wrap")
+        claims = certified(lambda x: fn(wrapped(jnp)(x)), (1, n))
+        assert refutation(lambda x: twin(wrapped(np)(x)), (1, n), claims) is None
+        assert ("cyclic" in proved(claims)) == (n % stride == 0), (taps, stride, dilation, n)
+        if n % stride == 0:
+            assert (claims["cyclic"].shift, claims["cyclic"].moves) == (stride, ((1, 1),))
+            assert claims["cyclic"].receptive_field.size == span + 1
+
+
+# Pooling
+
+
+POOLS = {
+    "max": (lax.max, -(2**31), lambda w: w.max(-1)),
+    "min": (lax.min, 2**31 - 1, lambda w: w.min(-1)),
+    "add": (lax.add, 0, lambda w: w.sum(-1)),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_pooling_of_every_geometry_proves_nothing_false_and_its_interior_reads_no_padding(name):
+    reducer, initial, reduce = POOLS[name]
+    for case in itertools.product(range(1, 7), (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1), (0, 2)):
+        n, taps, stride, apart, dilation, before, after = case
+        if not outputs(*case):
+            continue
+        fn = lambda x: lax.reduce_window(
+            x, jnp.int32(initial), reducer, (1, taps), (1, stride), ((0, 0), (before, after)), (1, apart), (1, dilation)
+        )
+        twin = lambda x: reduce(
+            windows(bordered(spread(x, apart, initial), before, after, initial), taps, stride, dilation)
+        )
+        claims = certified(fn, (1, n))
+        assert refutation(twin, (1, n), claims, samples=3) is None, case
+        if apart == 1 and n > stride:
+            claim, clear = claims["interior"], clear_positions(case)
+            assert (claim.verdict is Verdict.PROVED) == (len(clear) > 1), case
+            assert len(clear) <= 1 or claim.region == ((1, clear[0], clear[-1] + 1),), case
+
+
+def pooled_back(x, taps, stride, before, after):
+    """The gradient of sum of 5/2 m**2 over the maxima m of all windows."""
+    wide = bordered(x, before, after, -(2**40))
+    seen = windows(wide, taps, stride, 1)
+    out = np.zeros_like(wide)
+    for j in range(seen.shape[1]):
+        np.add.at(out, (np.arange(len(x)), j * stride + seen[:, j].argmax(-1)), 5 * seen[:, j].max(-1))
+    return out[:, before : before + x.shape[1]]
+
+
+def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false():
+    count = 0
+    for n, taps, stride, before, after in itertools.product(range(2, 9), (1, 2, 3), (1, 2, 3), (0, 1), (0, 1)):
+        if max(before, after) >= taps or n + before + after < taps:
+            continue
+
+        def fn(x):
+            pads = ((0, 0), (before, after))
+            pool = lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, taps), (1, stride), pads)
+            y, back = jax.vjp(pool, x)
+            return back(5 * y)[0]
+
+        twin = lambda x: pooled_back(x, taps, stride, before, after)
+        claims = certified(fn, (1, n), "float32")
+        count += len(proved(claims))
+        assert refutation(twin, (1, n), claims, samples=4) is None, (n, taps, stride, before, after)
+        whole = (before, after) == (0, 0) and taps <= stride and n % stride == 0
+        assert "cyclic" in proved(claims) or not whole, (n, taps, stride, before, after)
+    assert count > 100
