@@ -1,0 +1,66 @@
+"""How calls show the jaxpr that they follow, closed-over arrays and literals, on every JAX version."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from equations import array, call, flat, only
+
+from jaxconv.verify import jaxprs
+
+
+@jax.custom_vjp
+def custom_vjp(x):
+    return x * 3
+
+
+custom_vjp.defvjp(lambda x: (x * 3, None), lambda _, ct: (ct * 3,))
+
+
+@pytest.mark.parametrize(
+    ("fn", "name"),
+    [
+        (jax.jit(lambda x: x * 3), "jit"),
+        (jax.checkpoint(lambda x: x * 3), "remat2"),
+        (jax.nn.relu, "custom_jvp_call"),
+        (custom_vjp, "custom_vjp_call"),
+    ],
+)
+def test_calls_show_their_jaxpr_under_a_name_that_is_known(fn, name):
+    equation = call(fn, array(2, 6))
+    assert equation.primitive.name == name
+    inner, constants = jaxprs.opened(jaxprs.called(equation))
+    assert (len(inner.invars), len(constants)) == (1, 0)
+    assert [variable.aval.shape for variable in inner.outvars] == [(2, 6)]
+    assert flat(inner)
+
+
+def test_arrays_closed_over_inside_a_call_arrive_as_its_operands_or_as_constants_of_its_jaxpr():
+    table = np.arange(12, dtype=np.float32).reshape(2, 6)
+    jaxpr, outer, _ = jaxprs.trace(jax.jit(lambda x: x * table), [array(2, 6)])
+    (equation,) = jaxpr.eqns
+    inner, constants = jaxprs.opened(jaxprs.called(equation))
+    assert len(inner.constvars) == len(constants)
+    assert len(inner.invars) == len(equation.invars)
+    assert sum(np.shape(constant) == (2, 6) for constant in [*outer, *constants]) == 1
+
+
+def test_opened_takes_closed_and_open_jaxprs():
+    table = jnp.arange(6.0)
+    closed = jax.make_jaxpr(lambda x: x * table)(array(6))
+    jaxpr, constants = jaxprs.opened(closed)
+    assert len(jaxpr.constvars) == len(constants) == 1
+    inside = call(jax.checkpoint(lambda x: x * 3), array(6)).params["jaxpr"]
+    jaxpr, constants = jaxprs.opened(inside)
+    assert [equation.primitive.name for equation in jaxpr.eqns] == ["mul"]
+    assert constants == []
+
+
+def test_nothing_is_called_by_an_ordinary_equation():
+    assert jaxprs.called(call(jnp.sin, array(2, 6))) is None
+
+
+def test_a_literal_is_told_from_a_variable_and_knows_its_number():
+    x, two = only("mul", lambda x: x * 2.0, array(2, 6)).invars
+    assert (jaxprs.is_literal(x), jaxprs.is_literal(two)) == (False, True)
+    assert float(two.val) == 2.0

@@ -1,0 +1,43 @@
+"""What the rules for reductions, sorts and Fourier transforms assume of their jaxprs, on every JAX version."""
+
+import jax.numpy as jnp
+import pytest
+from equations import array, only, operands, results
+from jax import lax
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "min", "prod"])
+def test_a_reduction_names_its_axes(name):
+    equation = only(f"reduce_{name}", lambda x: getattr(jnp, name)(x, (0, 2)), array(2, 6, 3))
+    assert equation.params["axes"] == (0, 2)
+    assert (operands(equation), results(equation)) == ([(2, 6, 3)], [(6,)])
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_the_place_of_an_extreme_names_its_axes_and_drops_them(name):
+    equation = only(name, lambda x: getattr(jnp, name)(x, 1), array(2, 6, 3))
+    assert (equation.params["axes"], results(equation)) == ((1,), [(2, 3)])
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"])
+def test_a_running_reduction_names_its_axis(name):
+    equation = only(name, lambda x: getattr(lax, name)(x, 1, reverse=True), array(2, 6))
+    assert (equation.params["axis"], equation.params["reverse"]) == (1, True)
+
+
+def test_sorting_names_its_axis_and_how_many_operands_are_keys():
+    equation = only("sort", lambda x, y: lax.sort((x, y), dimension=0, num_keys=1), array(2, 6), array(2, 6))
+    assert (equation.params["dimension"], equation.params["num_keys"]) == (0, 1)
+    assert len(equation.invars) == len(equation.outvars) == 2
+
+
+def test_the_k_largest_come_with_their_places():
+    equation = only("top_k", lambda x: lax.top_k(x, 4), array(2, 6))
+    assert equation.params["k"] == 4
+    assert equation.params.get("axis", -1) in (-1, 1)
+    assert results(equation) == [(2, 4), (2, 4)]
+
+
+def test_a_fourier_transform_is_along_the_last_axes():
+    equation = only("fft", jnp.fft.rfft2, array(2, 6, 5))
+    assert (tuple(equation.params["fft_lengths"]), results(equation)) == ((6, 5), [(2, 6, 3)])
