@@ -22,6 +22,7 @@ class Certificate:
     function: str
     leaves: tuple[LeafReport, ...]
     derivations: tuple[Any, ...]  # for each shifted axis the rows of the cyclic and of the interior walk
+    values: bool = False  # whether it holds for the parameters' numbers as they were, or for all
 
     @property
     def cyclic(self) -> Verdict:
@@ -39,7 +40,7 @@ class Certificate:
         return max((len(cyclic) for cyclic, _ in self.derivations), default=0)
 
     def __str__(self) -> str:
-        return report.text(self.function, (self.cyclic, self.interior), self.leaves, self.equations)
+        return report.text(self.function, (self.cyclic, self.interior), self.leaves, self.equations, self.values)
 
     def _repr_html_(self) -> str:
         return report.as_html(str(self))

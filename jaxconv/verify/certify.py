@@ -32,7 +32,14 @@ Axes = Sequence[int] | Mapping[int, Sequence[int]]
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 
 
-def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes, search: bool = True, seed: int = 0) -> Certificate:
+def certify(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes,
+    values: bool = False,
+    search: bool = True,
+    seed: int = 0,
+) -> Certificate:
     """Prove by which shifts of its input a function is equivariant, on which outputs, or name the line that breaks it.
 
     To prove, the function is traced and never run: arguments may be `jax.ShapeDtypeStruct`s of any size. What is proved
@@ -45,6 +52,9 @@ def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes, search: bool = 
         axes: the axes along which the input is shifted, one report each. With one argument, a sequence of its axes;
             with several, `{argument number: axes}`. Arguments with axes are shifted together, the first axis of one
             with the first of the others, and so on; these must be equally long.
+        values: look at the numbers of closed-over arrays, and of arguments that are arrays and not shifted, where there
+            are at most 2**16: a bias that happens to be uniform breaks nothing. What is proved then holds for these
+            numbers, and not for others.
         search: look for counterexamples to what is not proved: where one argument of up to 2**16 cells is shifted.
         seed: of the search.
 
@@ -74,18 +84,18 @@ def certify(fn: Callable[..., Any], *arguments: Any, axes: Axes, search: bool = 
     for together in zip(*shifted.values(), strict=True):
         moving = dict(zip(shifted, together, strict=True))
         (length,) = {leaf_shape[axis] for leaf_shape, axis in _moving_shapes(arguments, moving)}
-        cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=True)
-        interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, cyclic=False)
+        cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=True)
+        interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
         for leaf, (report, one, other) in enumerate(zip(reports, cyclic, interior, strict=True)):
             claims = _claim(one, _not_one_period), _claim(other, _not_two_positions)
             if search:
-                claims = _searched(fn, arguments, moving, leaf, length, claims, seed)
+                claims = _searched(fn, arguments, moving, leaf, length, claims, seed, free_parameters=not values)
             report.append(AxisReport(tuple(moving.items()), length, *claims))
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
-    return Certificate(getattr(fn, "__name__", type(fn).__name__), leaves, tuple(derivations))
+    return Certificate(getattr(fn, "__name__", type(fn).__name__), leaves, tuple(derivations), values)
 
 
 def _shifted(arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
@@ -130,21 +140,26 @@ def _walk(
     arguments: Sequence[Any],
     moving: Mapping[int, int],
     length: int,
+    values: bool,
     *,
     cyclic: bool,
 ) -> tuple[list[Plain | Spectrum], tuple[Row, ...]]:
     """One walk, for the shift of some arguments along one axis each."""
-    walk = Walk(length if cyclic else None, rules.RULES)
+    walk = Walk(length if cyclic else None, rules.RULES, values)
     inputs: list[Value] = []
+    known: list[np.ndarray | None] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
-            value = walk.constant(np.shape(leaf) if not hasattr(leaf, "shape") else leaf.shape)
+            value, numbers = walk.constant(np.shape(leaf)), None
             if number in moving:
                 axes = list(value.axes)
                 axes[moving[number]] = input_axis(length, f"argument {number}")
                 value = Moving(1, walk.cycle, tuple(axes))
+            elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
+                value, numbers = walk.array(leaf)
             inputs.append(value)
-    outputs, _ = walk.run(jaxpr, constants, inputs, [None] * len(inputs))
+            known.append(numbers)
+    outputs, _ = walk.run(jaxpr, constants, inputs, known)
     return list(map(besides, outputs)), tuple(walk.rows)
 
 
@@ -156,6 +171,8 @@ def _searched(
     length: int,
     claims: tuple[Claim, Claim],
     seed: int,
+    *,
+    free_parameters: bool,
 ) -> tuple[Claim, Claim]:
     """The claims, refuted where they were undecided and a counterexample was executed.
 
@@ -170,11 +187,11 @@ def _searched(
     largest = max((n for n in range(1, length) if length % n == 0), default=1)
     if cyclic.verdict == Verdict.UNDECIDED:
         shift = interior.shift or largest
-        witness = refute_cyclic(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=True)
+        witness = refute_cyclic(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=free_parameters)
         cyclic = _refuted(cyclic, shift, witness)
     if interior.verdict == Verdict.UNDECIDED:
         shift = cyclic.shift or 1
-        witness = refute_interior(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=True)
+        witness = refute_interior(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=free_parameters)
         interior = _refuted(interior, shift, witness)
     return cyclic, interior
 

@@ -36,11 +36,13 @@ class Row:
 class Walk:
     """One walk through a function, for the shift along one axis: `cycle` is that axis's length, None for the interior.
 
+    `values`: whether to look at the numbers of floating-point arrays that are closed over, or to prove for all of them.
     `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of.
     """
 
     cycle: int | None
     rules: Mapping[str, Rule]
+    values: bool = False
     rows: list[Row] = field(default_factory=list)
     stack: list[Any] = field(default_factory=list)
     counter: Any = field(default_factory=itertools.count)
@@ -71,7 +73,7 @@ class Walk:
             return values[atom], numbers[atom]
 
         for variable, constant in zip(jaxpr.constvars, constants, strict=True):
-            values[variable], numbers[variable] = self._closed_over(constant)
+            values[variable], numbers[variable] = self.array(constant)
         for variable, value, number in zip(jaxpr.invars, inputs, known, strict=True):
             values[variable], numbers[variable] = value, number
         for equation in jaxpr.eqns:
@@ -82,15 +84,13 @@ class Walk:
         outs = [read(atom) for atom in jaxpr.outvars]
         return [value for value, _ in outs], [number for _, number in outs]
 
-    def _closed_over(self, constant: Any) -> tuple[Value, np.ndarray | None]:
-        """A closed-over array: indices and masks are read for what they are, floats are parameters and may be any."""
-        shape = np.shape(constant)
-        if np.size(constant) <= FOLD and not jnp.issubdtype(jnp.result_type(constant), jnp.inexact):
-            if jnp.issubdtype(jnp.result_type(constant), jax.dtypes.extended):
-                return self.constant(shape), None
-            array = np.asarray(constant)
-            return self.known(array), array
-        return self.constant(shape), None
+    def array(self, array: Any) -> tuple[Value, np.ndarray | None]:
+        """An array that does not move: indices and masks are read for what they are, floats are parameters."""
+        shape, dtype = np.shape(array), jnp.result_type(array)
+        parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
+        if np.size(array) > FOLD or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
+            return self.constant(shape), None
+        return self.known(np.asarray(array)), np.asarray(array)
 
     def _step(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]

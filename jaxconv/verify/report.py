@@ -14,14 +14,17 @@ import numpy as np
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
 
 
-def text(function: str, verdicts: tuple[Verdict, Verdict], leaves: Sequence[LeafReport], equations: int) -> str:
+def text(
+    function: str, verdicts: tuple[Verdict, Verdict], leaves: Sequence[LeafReport], equations: int, values: bool
+) -> str:
     """A report that a person can read: what is claimed, how sure it is, and which line breaks what is not proved.
 
     Every claim says of which shifts it speaks: cyclic ones, or the interior, where new content may enter at the border.
     """
+    parameters = "the parameters as they are" if values else "all parameter values"
     lines = [
         f"{function}: cyclic shifts {verdicts[0]}, interior {verdicts[1]}",
-        f"  exact arithmetic, all inputs, all parameter values; {equations} equations followed",
+        f"  exact arithmetic, all inputs, {parameters}; {equations} equations followed",
     ]
     for leaf in leaves:
         name = f"output{leaf.path}" if len(leaves) > 1 else "output"

@@ -302,3 +302,26 @@ def test_the_search_refutes_nothing_that_is_proved(name):
 
 def test_without_a_search_what_is_not_proved_is_undecided():
     assert certify(lambda x: jnp.cumsum(x, axis=1), X, axes=(1,)).cyclic == Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("argument", [False, True])
+@pytest.mark.parametrize(
+    ("bias", "verdict"), [(jnp.ones(12), Verdict.PROVED), (jnp.arange(12.0), Verdict.UNDECIDED)], ids=["alike", "not"]
+)
+def test_parameters_may_be_anything_unless_one_looks_at_them(argument, bias, verdict):
+    """A bias along the height, of numbers that are all alike or are not."""
+    bias = bias.reshape(1, 12, 1, 1)
+    fn = (lambda p, x: x + p) if argument else (lambda x: x + bias)
+    arguments, axes = ((bias, X), {1: (1,)}) if argument else ((X,), (1,))
+    for_all, for_these = (certify(fn, *arguments, axes=axes, values=values) for values in (False, True))
+    assert for_all.cyclic == for_all.interior == Verdict.UNDECIDED
+    assert for_these.cyclic == for_these.interior == verdict
+    assert "all parameter values" in str(for_all)
+    assert "the parameters as they are" in str(for_these)
+
+
+def test_a_counterexample_keeps_the_values_that_were_looked_at():
+    bias = jnp.arange(24.0).reshape(1, 12, 1, 2)
+    certificate = jc.certify(lambda p, x: x + p, bias, X, axes={1: (1,)}, values=True)
+    assert certificate.cyclic == Verdict.REFUTED
+    np.testing.assert_array_equal(certificate.leaves[0].axes[0].cyclic.witness.arguments[0], bias)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
+
+from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
 from jaxconv.verify.rules.reduction import without
 from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Lost, Moving, carries, common_shift, length_of, meet, still, uniform
+from jaxconv.verify.values import (
+    Carry,
+    Factor,
+    Lost,
+    Moving,
+    carries,
+    carry_of,
+    common_shift,
+    fit,
+    length_of,
+    meet,
+    scaled,
+    still,
+    uniform,
+)
 
 
 @rule("dot_general")
@@ -15,7 +35,8 @@ def product(eqn: Equation) -> list[Moving]:
 
     Both operands are seen as one array over (b, k, i, j), x uniform along j and y along i. How their product moves is
     what `meet` says, and the sum over k what a reduction says. Channel mixing keeps the shift, unshared weights
-    break it (they vary along k, which moves), and attention scores move along two axes at once.
+    break it (they vary along k, which moves), and attention scores move along two axes at once. Known weights are
+    looked at: where each column is the one before moved on, as in a resampling, the product is a convolution.
     Jaxpr: `dimension_numbers`: ((contracted of x, of y), (batch of x, of y)); the result is (batch, rest of x, of y).
     """
     x, y = common_shift(eqn.moving())
@@ -23,11 +44,12 @@ def product(eqn: Equation) -> list[Moving]:
     rest_x = [n for n in range(len(x.axes)) if n not in (*contract_x, *batch_x)]
     rest_y = [n for n in range(len(y.axes)) if n not in (*contract_y, *batch_y)]
     for n, m in zip(contract_x, contract_y, strict=True):
-        if carries(x.axes[n]) != carries(y.axes[m]) and not uniform(y.axes[m] if carries(x.axes[n]) else x.axes[n]):
-            raise Lost(
-                "a matrix product sums over the shifted axis with weights of their own for each position",
-                "Share the weights: use a convolution",
-            )
+        if carries(x.axes[n]) and not carries(y.axes[m]) and not uniform(y.axes[m]):
+            return [
+                _banded(eqn, x, n, eqn.known[1], m, {a: len(batch_x) + len(rest_x) + i for i, a in enumerate(rest_y)})
+            ]
+        if carries(y.axes[m]) and not carries(x.axes[n]) and not uniform(x.axes[n]):
+            return [_banded(eqn, y, m, eqn.known[0], n, {a: len(batch_x) + i for i, a in enumerate(rest_x)})]
     wide_x = replace(
         x,
         axes=tuple(x.axes[n] for n in (*batch_x, *contract_x, *rest_x))
@@ -42,3 +64,72 @@ def product(eqn: Equation) -> list[Moving]:
     together = meet([wide_x, wide_y], eqn.walk.new_signal())
     summed = range(len(batch_x), len(batch_x) + len(contract_x))
     return [without(together, summed)]
+
+
+def _banded(
+    eqn: Equation, x: Moving, number: int, matrix: np.ndarray | None, rows: int, places: dict[int, int]
+) -> Moving:
+    """out[j] = sum_k x[k] m[k, j], the numbers m known, and m[k + by, j + apart] = m[k, j]: a convolution written out.
+
+    `places`: where in the result the axes of m stand that may be j. `jax.image.resize` to twice the length: by 1, apart
+    2. In a cyclic walk a circulant matrix takes k modulo the length. Columns that read beyond the signal do not count.
+    """
+    own_weights = Lost(
+        "a matrix product sums over the shifted axis with weights of their own for each position",
+        "Share the weights: use a convolution",
+    )
+    carry = carry_of(x.axes[number])
+    if matrix is None or carry is None or len(x.carriers) > 1:
+        raise own_weights
+    turns = x.one_period(number) is not None
+    for columns, place in places.items():
+        size = matrix.shape[columns]
+        bands = np.moveaxis(matrix, (rows, columns), (0, 1)).reshape(matrix.shape[rows], size, -1)
+        found = _band(bands, carry, turns=turns)
+        if found is None:
+            continue
+        apart, by, lo, hi = found
+        first, last = None, None
+        if not turns and carry.first is not None and carry.last is not None:
+            k, j = np.nonzero(bands[:, lo:hi].any(axis=2))
+            offsets = k * apart - by * (j + lo)
+            reach = [carry.rate * Fraction(int(end), apart) for end in (offsets.min(), offsets.max())]
+            first, last = carry.first + min(reach), carry.last + max(reach)
+        moved = replace(
+            carry, rate=carry.rate * by / apart, lo=lo, hi=hi, first=first, last=last,
+            signal=eqn.walk.new_signal(), start=0,
+        )  # fmt: skip
+        axes = [still(length) for length in eqn.shapes[0]]
+        axes[place] = (Factor(size, carry=moved),)
+        x = scaled(x, abs(by) // math.gcd(x.step(carry), by))
+        return fit(replace(x, axes=tuple(axes)))
+    raise own_weights
+
+
+def _band(bands: np.ndarray, carry: Carry, *, turns: bool) -> tuple[int, int, int, int] | None:
+    """How columns of bands [k, j, rest] advance: (apart, by, lo, hi), column j + apart being column j moved by `by`."""
+    length, size, _ = bands.shape
+    filled = bands.any(axis=2)
+    within = ~(filled[: carry.lo].any(axis=0) | filled[carry.hi :].any(axis=0)) & filled.any(axis=0)
+    clear = np.ones(size, bool) if turns else within
+    top = np.where(filled.any(axis=0), filled.argmax(axis=0), -1)
+    for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
+        if turns:
+            moves = [by for by in range(1, length) if np.array_equal(np.roll(bands[:, 0], by, axis=0), bands[:, apart])]
+            moves = sorted((by if 2 * by <= length else by - length for by in moves), key=abs)[:1]
+        else:
+            moves = Counter((top[apart:] - top[:-apart])[clear[apart:] & clear[:-apart]].tolist()).most_common(1)
+            moves = [by for by, _ in moves]
+        for by in moves:
+            if by == 0:
+                continue
+            before, after = bands[:, :-apart], bands[:, apart:]
+            moved = np.roll(before, by, axis=0)
+            even = (moved == after).all(axis=(0, 2))
+            if not turns:  # nothing that is not zero may come in at one end, having left at the other
+                wrapped = moved[:by] if by > 0 else moved[by:]
+                even &= ~wrapped.any(axis=(0, 2)) & clear[apart:] & clear[:-apart]
+            found = longest(even, apart)
+            if found is not None and (not turns or found == (0, size)):
+                return apart, by, *found
+    return None

@@ -229,12 +229,16 @@ def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | N
             ahead = (ahead - by) % turn + by
         if by == 0:
             continue
-        even = (ahead == by).all(axis=1) & clear[apart:] & clear[:-apart]
-        stretches = np.flatnonzero(np.diff(np.concatenate([[0], even, [0]])))
-        pairs = stretches.reshape(-1, 2)
-        if not len(pairs):
-            continue
-        lo, end = max(pairs.tolist(), key=lambda pair: pair[1] - pair[0])
-        if end - lo >= apart and (turn is None or (lo, end + apart) == (0, size)):
-            return apart, by, lo, end + apart
+        found = longest((ahead == by).all(axis=1) & clear[apart:] & clear[:-apart], apart)
+        if found is not None and (turn is None or found == (0, size)):
+            return apart, by, *found
     return None
+
+
+def longest(even: np.ndarray, apart: int) -> tuple[int, int] | None:
+    """The longest [lo, hi) in which even[i] says, for all i in [lo, hi - apart), that i and i + apart fit together."""
+    pairs = np.flatnonzero(np.diff(np.concatenate([[0], even, [0]]))).reshape(-1, 2)
+    if not len(pairs):
+        return None
+    lo, end = max(pairs.tolist(), key=lambda pair: pair[1] - pair[0])
+    return (lo, end + apart) if end - lo >= apart else None
