@@ -1,7 +1,10 @@
-"""Certificates of real networks: ours and other libraries', against what `networks.py` works out by hand."""
+"""Certificates of real networks: ours and other libraries', against what `networks` works out by hand."""
 
+import linecache
 from functools import partial
+from pathlib import Path
 
+import networks
 import pytest
 from networks import available, network
 
@@ -28,7 +31,9 @@ def test_the_certificate_is_the_expected_one(name):
             assert (cyclic.shift, cyclic.moves) == (expected.shift, tuple(expected.moves))
         elif expected.culprit is not None:
             assert cyclic.broken.primitive == expected.culprit.primitive
-            assert expected.culprit.file in cyclic.broken.source
+            file, line = cyclic.broken.source.split(" ")[0].rsplit(":", 1)
+            assert Path(file).parent == Path(networks.__file__).parent
+            assert expected.culprit.code in linecache.getline(file, int(line))
         assert (interior.verdict == Verdict.PROVED) is expected.interior
         if expected.interior:
             assert (interior.shift, interior.moves) == (expected.shift, tuple(expected.moves))
