@@ -1,0 +1,285 @@
+"""One step of a derivation by itself: its equation is executed, on operands drawn by their states. It knows no rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.cells import is_key, mixed, plain
+from jaxconv.verify.claims import Break
+from jaxconv.verify.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
+from jaxconv.verify.values import Broken, Factor, Moving, Pieces
+
+CONSTANT = 2**16  # numbers of a closed-over or computed constant that is read as it is
+LARGEST = 2**22  # numbers in the operands and results of an equation that is executed
+SHORT = 100  # rounds after which a loop of unknown length is given up
+DRAWS = 2  # of operands, for each relation: whole numbers, then floats
+CHANGES = 2  # cells of the input that are changed, one at a time, for each draw
+NOTHING = Broken(Break(-1, "checker", "its state is none", "", "", ()))
+
+Run: TypeAlias = Callable[[list[Any]], Sequence[Any]]
+Fact: TypeAlias = tuple[int, Held]  # a result of an equation, by its number, with one state
+Maker: TypeAlias = tuple[Run, Sequence[Held], Fact]  # what makes a value, and of which operands
+
+
+class _EndlessError(Exception):
+    """A loop of unknown length has not come to an end."""
+
+
+def same(arrays: list[Any]) -> Sequence[Any]:
+    """What a call does to its body's outputs."""
+    return arrays
+
+
+@dataclass
+class Steps:
+    """Checks equations, and remembers what they made.
+
+    `shifts`: of the claims that all this is for. `names` numbers the signals; `makers` has for each number the
+    equations that made values of that signal.
+    """
+
+    cycle: int | None
+    length: int
+    shifts: frozenset[int]
+    seed: int
+    names: dict[Any, int] = field(default_factory=dict)
+    makers: dict[int, list[Maker]] = field(default_factory=dict)
+    counter: Iterator[int] = field(default_factory=itertools.count)
+
+    def hold(self, state: Any, aval: Any, constant: Any = None) -> Held:
+        """A value; two that carry the same signals have one name."""
+        number, signals = next(self.counter), tuple(carry.signal for _, carry in carries_of(state))
+        name = self.names.setdefault(signals, number) if signals else number
+        besides = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
+        return Held(number, name, state, aval, constant, besides)
+
+    def still(self, aval: Any) -> Moving:
+        """The state of a value that does not depend on the input."""
+        return Moving(1, self.cycle, tuple((Factor(length),) for length in aval.shape))
+
+    def constant(self, aval: Any, array: Any) -> Held:
+        """A closed-over array: whole numbers are read as they are, floats are parameters and may be any."""
+        known = _small(aval) and not jnp.issubdtype(aval.dtype, jnp.inexact)
+        return self.hold(self.still(aval), aval, np.asarray(array, aval.dtype) if known else None)
+
+    def check(self, equation: Any, operands: Sequence[Held], states: Sequence[Any]) -> tuple[list[Held], str]:
+        """The results of an equation, and what is wrong with the states that they are said to have, if anything.
+
+        Of a call the operands are the body's outputs.
+        """
+        avals = [variable.aval for variable in equation.outvars]
+        problems = [malformed(state, aval.shape, self.cycle) for state, aval in zip(states, avals, strict=True)]
+        states = [NOTHING if problem else state for problem, state in zip(problems, states, strict=True)]
+        runs, constants = executions(equation, operands), [None] * len(avals)
+        results = [self.hold(*one) for one in zip(states, avals, constants, strict=True)]
+        try:
+            constants = _computed(equation, runs[0], operands)
+            results = [replace(one, constant=number) for one, number in zip(results, constants, strict=True)]
+            if all(isinstance(state, Broken) for state in states):
+                pass
+            elif equation.primitive.name == "while":
+                problems.append(self.loop(equation.params, operands, results))
+            else:
+                problems += [self.examine(run, operands, results) for run in runs]
+        except Exception as error:
+            problems.append(f"it could not be executed: {error!r}")
+        for run in runs:
+            self.remember(run, operands, results)
+        return results, next(filter(None, problems), "")
+
+    def examine(self, run: Run, operands: Sequence[Held], results: Sequence[Held], *, named: bool = True) -> str:
+        """Why the results of an equation do not stand in their relations, of operands that do; empty if they do.
+
+        Where an operand has two states, each state of a result must follow from the one or from the other.
+        """
+        if sum(held.aval.size for held in (*operands, *results)) > LARGEST:
+            return "too large to execute: certify the function at a smaller shape"
+        facts = [(number, one) for number, held in enumerate(results) for one in _states(held)]
+        problem = ""
+        for reading in _readings(operands):
+            problems = self.problems(run, reading, facts, named=named)
+            facts = [fact for fact in facts if problems[fact]]
+            problem = next(filter(None, problems.values()), "")
+        return problem
+
+    def problems(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], *, named: bool) -> dict[Fact, str]:
+        """What is wrong with each fact, of operands drawn by their states."""
+        found = dict.fromkeys(facts, "")
+        rivals = {fact: self.rivals(run, operands, facts, fact) if named else [] for fact in facts}
+        for trial in self.trials([held for _, held in facts]):
+            pairs = _both(run, operands, trial)
+            for fact in (one for one in facts if not found[one]):
+                number, held = fact
+                judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
+                found[fact] = judge(group, trial)
+                if rivals[fact] and trial.changed is None and not found[fact]:
+                    group += [(other, _both(by, of, trial)[n]) for by, of, (n, other) in rivals[fact]]
+                    problem = judge(group, trial)
+                    found[fact] = problem and f"it is not the signal whose name it bears: {problem}"
+        return found
+
+    def rivals(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
+        """Which values a result must agree with, since it bears their name: an operand, or else all made before it."""
+        held = fact[1]
+        if not carries_of(held.state):
+            return []
+        if any(one.name == held.name for one in operands):
+            # The operands are drawn from all that the signal may be: the result is the signal if it is what is drawn.
+            return [(same, [held], (0, held))]
+        twins = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
+        return [*self.makers.get(held.name, []), *twins]
+
+    def remember(self, run: Run, operands: Sequence[Held], results: Sequence[Held]) -> None:
+        """Remember what made the signals that no operand shows; an input makes itself."""
+        shown = {one.name for held in operands if held not in results for one in _states(held)}
+        for number, held in enumerate(results):
+            for one in _states(held):
+                if carries_of(one.state) and one.name not in shown:
+                    reading = operands if one is held else _readings(operands)[0]
+                    self.makers.setdefault(one.name, []).append((run, reading, (number, one)))
+
+    def loop(self, params: dict[str, Any], operands: Sequence[Held], results: Sequence[Held]) -> str:
+        """Whether a while loop's state stays as it is claimed to be: before the first round, and from one to the next.
+
+        If the condition is the same in both runs for all states that are so related, both take equally many rounds. A
+        loop of which that is not true, since its state moves differently in every round, may be a short one: it is run.
+        """
+        first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
+        of_condition, of_body, start = operands[:first], operands[first:second], operands[second:]
+        condition, body = _evaluation(params["cond_jaxpr"]), _evaluation(params["body_jaxpr"])
+        # Drawn under names of their own: whatever they are called, nothing else in the loop shows the same signals.
+        state = [replace(held, name=next(self.counter), constant=None) for held in results]
+        depends = all(one.depends for one in _moving(results))
+        choices = [Moving(shift, self.cycle, (), depends) for shift in {one.shift for one in _moving(results)}]
+        goes_on = [self.hold(choice, jax.ShapeDtypeStruct((), bool)) for choice in choices]
+        steps: list[tuple[str, Run, Sequence[Held], Sequence[Held]]] = [
+            ("before the first round", same, start, results),
+            ("after a round", body, [*of_body, *state], results),
+            *(("whether it goes on", condition, [*of_condition, *state], [one]) for one in goes_on),
+        ]
+        problems = (
+            problem and f"{when}, {problem}"
+            for when, run, its_operands, its_results in steps
+            if (problem := self.examine(run, its_operands, its_results, named=False))
+        )
+        problem = next(problems, "")
+        if not problem:
+            return "it bears a name that is not new" if any(held.name in self.makers for held in results) else ""
+        try:
+            return self.examine(partial(_rounds, condition, body, first, second), operands, results)
+        except _EndlessError:
+            return problem
+
+    def trials(self, results: Sequence[Held]) -> Iterator[Trial]:
+        """Shifts: the least that the results' states are about, and those of the claims. Then changed cells."""
+        least = {state.shift for state in _moving(results)}
+        for draw in range(1000 * self.seed, 1000 * self.seed + DRAWS):
+            for shift in sorted(least | self.shifts):
+                if any(shift % one == 0 for one in least):
+                    yield Trial(shift, None, draw)
+            for number in range(CHANGES):
+                yield Trial(0, int(mixed(draw, number)[0] % self.length), draw)
+
+
+def _states(held: Held) -> list[Held]:
+    """A value by each state that it has."""
+    return [held] if held.besides is None else [held, held.besides]
+
+
+def _readings(operands: Sequence[Held]) -> list[list[Held]]:
+    """Operands by the states that they have besides, and by their own."""
+    besides = [held.besides or held for held in operands]
+    return [besides] if besides == list(operands) else [besides, list(operands)]
+
+
+def _moving(results: Sequence[Held]) -> list[Moving]:
+    """What is claimed of the results that are not broken."""
+    return [state for held in results if (state := moving_part(held.state)) is not None]
+
+
+def _both(run: Run, operands: Sequence[Held], trial: Trial) -> list[Pair]:
+    """Both runs' results, of operands drawn as their states say; constants are what they are."""
+    drawn = [
+        (held.constant,) * 2 if held.constant is not None else KINDS[type(held.state)][0](held, trial)
+        for held in operands
+    ]
+    first, second = (run([pair[number] for pair in drawn]) for number in (0, 1))
+    return [(plain(one), plain(other)) for one, other in zip(first, second, strict=True)]
+
+
+def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:
+    """How to execute an equation: a choice of branches takes each branch in turn."""
+    if jaxprs.called(equation) is not None:
+        return [same]
+    if equation.primitive.name == "cond" and operands[0].constant is None:
+        return [partial(_execute, equation, turn) for turn in range(len(equation.params["branches"]))]
+    return [partial(_execute, equation, None)]
+
+
+def _execute(equation: Any, turn: int | None, arrays: list[Any]) -> Sequence[Any]:
+    """One equation by itself; the branch that is chosen is the one so many further on than the number says."""
+    if equation.effects:
+        raise RuntimeError("an equation with effects")
+    if equation.primitive.name == "while" or any(map(_endless, within(equation))):
+        raise RuntimeError("a loop of unknown length")
+    if turn is not None:
+        count = len(equation.params["branches"])
+        arrays = [np.asarray((arrays[0] + turn) % count, arrays[0].dtype), *arrays[1:]]
+    found = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(equation.params))
+    return found if equation.primitive.multiple_results else [found]
+
+
+def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:
+    """The results' numbers, where they are few and all operands' are known."""
+    given, avals = [held.constant for held in operands], [variable.aval for variable in equation.outvars]
+    name = equation.primitive.name
+    unknown = any(number is None for number in given) or not all(map(_small, avals))
+    if unknown or equation.effects or name == "while" or "random" in name or any(map(_endless, within(equation))):
+        return [None] * len(avals)
+    return list(map(plain, run(given)))
+
+
+def _evaluation(closed: Any) -> Run:
+    """To evaluate a jaxpr."""
+    if _endless(jaxprs.opened(closed)[0]):
+        raise RuntimeError("a loop of unknown length within another")
+    run = jax.jit(jaxpr_as_fun(closed))
+    return lambda arrays: run(*arrays)
+
+
+def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any]) -> Sequence[Any]:
+    """A while loop, if it is short."""
+    state: Sequence[Any] = arrays[second:]
+    for _ in range(SHORT):
+        if not condition([*arrays[:first], *state])[0]:
+            return state
+        state = body([*arrays[first:second], *state])
+    raise _EndlessError
+
+
+def _small(aval: Any) -> bool:
+    """Whether an array is read as it is, if it is a constant."""
+    return not is_key(aval) and aval.size <= CONSTANT
+
+
+def within(equation: Any) -> Iterator[Any]:
+    """The jaxprs that an equation holds."""
+    for value in equation.params.values():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if hasattr(jaxprs.opened(one)[0], "eqns"):
+                yield jaxprs.opened(one)[0]
+
+
+def _endless(jaxpr: Any) -> bool:
+    """Whether a loop of unknown length stands in a jaxpr."""
+    return any(one.primitive.name == "while" or any(map(_endless, within(one))) for one in jaxpr.eqns)
