@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 ROUNDING = 32  # units in the last place by which floats may differ
-Part: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]  # numbers, the names of their cells, and which are meant
+Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, their cells' names, which are meant
+RUNS = ("", " of the second run")
 
 
 def mixed(*parts: Any) -> np.ndarray:
@@ -81,13 +82,13 @@ def alike(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def odd_one(parts: Sequence[Part]) -> str:
     """The first cell that differs from another of its name."""
-    names = np.concatenate([its_names[clear] for _, its_names, clear in parts])
-    found = np.concatenate([its_numbers[clear] for its_numbers, _, clear in parts])
+    names = np.concatenate([its_names[clear] for _, _, its_names, clear in parts])
+    found = np.concatenate([its_numbers[clear] for _, its_numbers, _, clear in parts])
     _, first, group = np.unique(names, return_index=True, return_inverse=True)
     same = alike(found, found[first[group]])
     if same.all():
         return ""
     odd = int(np.argmin(same))
     model = first[group][odd]
-    places = [place for _, _, clear in parts for place in np.argwhere(clear).tolist()]
-    return f"cell {places[odd]} is {found[odd]}, but cell {places[model]}, which should show the same, {found[model]}"
+    places = [f"{place}{RUNS[run]}" for run, _, _, clear in parts for place in np.argwhere(clear).tolist()]
+    return f"cell {places[odd]} is {found[odd]} and should be {found[model]}, as is cell {places[model]}"

@@ -73,7 +73,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
         for kind, rows in zip(("cyclic", "interior"), walks, strict=True):
             claims = [getattr(report, kind) for report in reports]
             shifts = frozenset(claim.shift for claim in claims if claim.verdict == Verdict.PROVED and claim.shift)
-            steps = Steps(length if kind == "cyclic" else None, length, shifts, seed)
+            steps = Steps(length if kind == "cyclic" else None, length, shifts, certificate.values, seed)
             walk = _Walk(f"{kind} walk for shifts of {shifted}", rows, steps)
             with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
                 found += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
@@ -96,9 +96,9 @@ class _Walk:
         """What is wrong with the rows or the claims."""
         variables = iter(jaxpr.invars)
         inputs = [
-            self.input(next(variables).aval, number, moving.get(number))
+            self.input(next(variables).aval, leaf, number, moving.get(number))
             for number, argument in enumerate(arguments)
-            for _ in jax.tree.leaves(argument)
+            for leaf in jax.tree.leaves(argument)
         ]
         try:
             outputs = self.follow(jaxpr, constants, inputs, 0)
@@ -107,19 +107,21 @@ class _Walk:
         except _AstrayError as astray:
             return [*self.found, f"{self.title}, {astray}"]
         for leaf, (claim, held) in enumerate(zip(claims, outputs, strict=True)):
-            if claim.verdict == Verdict.PROVED and (problem := _overclaimed(claim, held.state, held.aval.shape)):
+            if claim.verdict == Verdict.PROVED and (
+                problem := _overclaimed(claim, (held.besides or held).state, held.aval.shape)
+            ):
                 self.found.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.found
 
-    def input(self, aval: Any, number: int, axis: int | None) -> Held:
-        """An argument, of which one axis may be shifted: all of it shows the scene."""
+    def input(self, aval: Any, leaf: Any, number: int, axis: int | None) -> Held:
+        """An argument: of one that is shifted, one axis shows the scene; others may be anything, but for `values`."""
         state = self.steps.still(aval)
-        if axis is not None:
-            scene = Carry(Fraction(1), 0, self.steps.length, Fraction(0), Fraction(0), f"argument {number}")
-            axes = list(state.axes)
-            axes[axis] = (Factor(self.steps.length, carry=scene),)
-            state = replace(state, axes=tuple(axes))
-        held = self.steps.hold(state, aval)
+        if axis is None:
+            known = self.steps.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)
+            return self.steps.constant(aval, leaf) if known else self.steps.hold(state, aval)
+        scene = Carry(Fraction(1), 0, self.steps.length, Fraction(0), Fraction(0), f"argument {number}")
+        axes = (*state.axes[:axis], (Factor(self.steps.length, carry=scene),), *state.axes[axis + 1 :])
+        held = self.steps.hold(replace(state, axes=axes), aval)
         self.steps.remember(same, [held], [held])
         return held
 

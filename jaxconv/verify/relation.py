@@ -178,7 +178,7 @@ def _draw_pieces(held: Held, trial: Trial) -> Pair:
 def _judge_cells(group: Group, trial: Trial) -> str:
     """Whether values of one name show one content, each cell of it the same number, in both runs."""
     parts = [
-        (pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
+        (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
     ]
     pieces = [(held, pair) for held, pair in group if isinstance(held.state, Pieces)]
     found = odd_one([*parts, *_parts_of_pieces(pieces, trial)])
@@ -217,8 +217,8 @@ def _parts_of_pieces(pieces: Group, trial: Trial) -> list[Part]:
     """
     if not pieces:
         return []
-    held, parts = pieces[0][0], [(pair[run], *_parent_cells(one, run)) for one, pair in pieces for run in (0, 1)]
-    parts.append((np.zeros(1, held.aval.dtype), np.zeros(1, np.uint64), np.ones(1, bool)))
+    held, parts = pieces[0][0], [(run, pair[run], *_parent_cells(one, run)) for one, pair in pieces for run in (0, 1)]
+    parts.append((0, np.zeros(1, held.aval.dtype), np.zeros(1, np.uint64), np.ones(1, bool)))
     folded, axis = _folded(held), held.state.axis
     period = folded.aval.shape[axis]
     for run in (0, 1):
@@ -229,7 +229,7 @@ def _parts_of_pieces(pieces: Group, trial: Trial) -> list[Part]:
             found |= {cell: np.take(pair[run], at, axis) for cell, at in places if taken.count(at) == 1}
         if len(found) == held.state.total:
             sums = [sum(found[cell] for cell in range(i, held.state.total, period)) for i in range(period)]
-            parts.append((np.stack(sums, axis).astype(held.aval.dtype), *cells(folded, trial, run)))
+            parts.append((run, np.stack(sums, axis).astype(held.aval.dtype), *cells(folded, trial, run)))
     return parts
 
 

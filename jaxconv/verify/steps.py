@@ -19,8 +19,8 @@ from jaxconv.verify.claims import Break
 from jaxconv.verify.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
 from jaxconv.verify.values import Broken, Factor, Moving, Pieces
 
-CONSTANT = 2**16  # numbers of a closed-over or computed constant that is read as it is
-LARGEST = 2**22  # numbers in the operands and results of an equation that is executed
+CONSTANT = 2**16  # numbers of a closed-over array that is read as it is
+LARGEST = 2**22  # numbers in the operands and results of an equation that is executed, or in one that is computed
 SHORT = 100  # rounds after which a loop of unknown length is given up
 DRAWS = 2  # of operands, for each relation: whole numbers, then floats
 CHANGES = 2  # cells of the input that are changed, one at a time, for each draw
@@ -44,13 +44,15 @@ def same(arrays: list[Any]) -> Sequence[Any]:
 class Steps:
     """Checks equations, and remembers what they made.
 
-    `shifts`: of the claims that all this is for. `names` numbers the signals; `makers` has for each number the
+    `shifts`: of the claims that all this is for. `values`: whether they are about the numbers of floating-point
+    parameters as they are, or about any. `names` numbers the signals; `makers` has for each number the
     equations that made values of that signal.
     """
 
     cycle: int | None
     length: int
     shifts: frozenset[int]
+    values: bool
     seed: int
     names: dict[Any, int] = field(default_factory=dict)
     makers: dict[int, list[Maker]] = field(default_factory=dict)
@@ -68,8 +70,10 @@ class Steps:
         return Moving(1, self.cycle, tuple((Factor(length),) for length in aval.shape))
 
     def constant(self, aval: Any, array: Any) -> Held:
-        """A closed-over array: whole numbers are read as they are, floats are parameters and may be any."""
-        known = _small(aval) and not jnp.issubdtype(aval.dtype, jnp.inexact)
+        """A closed-over array: whole numbers are read as they are, floats are parameters."""
+        known = (
+            aval.size <= CONSTANT and not is_key(aval) and (self.values or not jnp.issubdtype(aval.dtype, jnp.inexact))
+        )
         return self.hold(self.still(aval), aval, np.asarray(array, aval.dtype) if known else None)
 
     def check(self, equation: Any, operands: Sequence[Held], states: Sequence[Any]) -> tuple[list[Held], str]:
@@ -243,7 +247,7 @@ def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:
     """The results' numbers, where they are few and all operands' are known."""
     given, avals = [held.constant for held in operands], [variable.aval for variable in equation.outvars]
     name = equation.primitive.name
-    unknown = any(number is None for number in given) or not all(map(_small, avals))
+    unknown = any(number is None for number in given) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
     if unknown or equation.effects or name == "while" or "random" in name or any(map(_endless, within(equation))):
         return [None] * len(avals)
     return list(map(plain, run(given)))
@@ -265,11 +269,6 @@ def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any
             return state
         state = body([*arrays[first:second], *state])
     raise _EndlessError
-
-
-def _small(aval: Any) -> bool:
-    """Whether an array is read as it is, if it is a constant."""
-    return not is_key(aval) and aval.size <= CONSTANT
 
 
 def within(equation: Any) -> Iterator[Any]:
