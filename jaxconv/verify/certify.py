@@ -88,7 +88,7 @@ def certify(
         interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
         for leaf, (report, one, other) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            claims = _claim(one, _not_one_period), _claim(other, _not_two_positions)
+            claims = _claim(one, _not_whole_periods), _claim(other, _not_two_positions)
             if search:
                 claims = _searched(fn, arguments, moving, leaf, length, claims, seed, free_parameters=not values)
             report.append(AxisReport(tuple(moving.items()), length, *claims))
@@ -227,11 +227,11 @@ def _claim(value: Plain | Spectrum, reason_against: Callable[[Moving, int, Carry
     return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field if len(moves) == 1 else None)
 
 
-def _not_one_period(value: Moving, number: int, carry: Carry) -> str:
-    """Why an output axis is not cyclically equivariant, if it is not: it must show one period, and all of it."""
-    if value.one_period(number):
-        return ""
+def _not_whole_periods(value: Moving, number: int, carry: Carry) -> str:
+    """Why an output axis is not cyclically equivariant, if it is not: it must show whole periods, and nothing else."""
     length, period = length_of(value.axes[number]), value.period(carry)
+    if (carry.lo, carry.hi) == (0, length) and period and length % period == 0:
+        return ""
     return f"output axis {number} shows {length} positions of a signal that repeats after {period}"
 
 

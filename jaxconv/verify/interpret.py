@@ -195,9 +195,10 @@ class Walk:
         """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself."""
         if any(number is None for number in known) or jaxprs.called(equation) is not None or equation.effects:
             return None
-        if equation.primitive.name in ("scan", "while", "cond") or "random" in equation.primitive.name:
-            return None
-        if equation.primitive.name == "broadcast_in_dim" and known[0] is not None and known[0].ndim == 0:
+        name = equation.primitive.name
+        if name in ("scan", "while", "cond") or "random" in name or (not known and name != "iota"):
+            return None  # the last: what comes from nothing may differ from place to place, as the platform's number
+        if name == "broadcast_in_dim" and known[0] is not None and known[0].ndim == 0:
             return [np.broadcast_to(known[0], equation.outvars[0].aval.shape)]  # of any size, in one cell's memory
         if any(number is not None and number.size > FOLD for number in known):
             return None
@@ -258,7 +259,8 @@ def _period(array: np.ndarray, axis: int) -> int | None:
         return 1
     moved = np.moveaxis(array, axis, 0)
     for period in range(1, min(length, LONGEST_PERIOD + 1)):
-        if np.array_equal(moved[period:], moved[:-period]):
+        one, other = moved[period:], moved[:-period]
+        if ((one == other) | ((one != one) & (other != other))).all():  # noqa: PLR0124  NaNs are alike
             return period
     return None
 

@@ -109,9 +109,10 @@ def _banded(
 def _band(bands: np.ndarray, carry: Carry, *, turns: bool) -> tuple[int, int, int, int] | None:
     """How columns of bands [k, j, rest] advance: (apart, by, lo, hi), column j + apart being column j moved by `by`."""
     length, size, _ = bands.shape
-    filled = bands.any(axis=2)
-    within = ~(filled[: carry.lo].any(axis=0) | filled[carry.hi :].any(axis=0)) & filled.any(axis=0)
-    clear = np.ones(size, bool) if turns else within
+    filled = np.asarray(bands.any(axis=2))
+    beyond = np.concatenate([filled[: carry.lo], filled[carry.hi :]])
+    within = np.asarray(filled.any(axis=0) & ~beyond.any(axis=0))
+    clear: np.ndarray = np.ones(size, bool) if turns else within
     top = np.where(filled.any(axis=0), filled.argmax(axis=0), -1)
     for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
         if turns:

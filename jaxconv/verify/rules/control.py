@@ -148,6 +148,8 @@ def _counted(eqn: Equation) -> list[Plain] | None:
 def scan(eqn: Equation) -> list[Plain]:
     """A body repeated a known number of times, over slices of some operands along their first axis, which stands still.
 
+    Without a carry every slice is treated alike (`jax.lax.map`), so that the first axis may move, too. A carry that
+    depends on more of the input in each round has no bound after so many that they are not followed one by one.
     Jaxpr: the constants, the carry, what is scanned over; `jaxpr`, `length`, and their numbers (`jaxprs.scan_sizes`).
     """
     constants, carry = jaxprs.scan_sizes(eqn.params)
@@ -156,7 +158,11 @@ def scan(eqn: Equation) -> list[Plain]:
         eqn.inputs[constants : constants + carry],
         eqn.inputs[constants + carry :],
     )
+    if any(isinstance(value, Moving) and carries(value.axes[0]) for value in over):
+        return _mapped(eqn, fixed, state, over)
     slices = [_one_of(value) for value in over]
+    if eqn.params["length"] > ROUNDS:
+        state = [value if isinstance(value, Broken) else everywhere(value) for value in state]
     collected: list[Plain] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
         operands = [*fixed, *anew(eqn, state), *anew(eqn, slices)]
@@ -180,9 +186,24 @@ def _one_of(value: Plain) -> Plain:
     """A slice of what is scanned over, whichever."""
     if isinstance(value, Broken):
         return value
-    if carries(value.axes[0]):
-        raise Lost("scans along the shifted axis: what comes out depends on where it begins", "Use a convolution")
     return replace(value, axes=value.axes[1:])
+
+
+def _mapped(eqn: Equation, fixed: Sequence[Plain], state: Sequence[Plain], over: Sequence[Plain]) -> list[Plain]:
+    """A body applied to each slice by itself, while what it shares among them stays: the first axis moves as it did."""
+    if state or jaxprs.opened(eqn.params["jaxpr"])[0].effects:
+        raise Lost("scans along the shifted axis: what comes out depends on where it begins", "Use a convolution")
+    broken = next((value for value in (*fixed, *over) if isinstance(value, Broken)), None)
+    if broken is not None:
+        return [broken] * len(eqn.shapes)
+    one = (still(eqn.params["length"], 1),)
+    shared = [replace(v, axes=one) for v in fixed if isinstance(v, Moving) and not v.carriers]
+    sliced = [replace(v, axes=v.axes[:1]) for v in over if isinstance(v, Moving) and v.carriers in ([], [0])]
+    if len(shared) + len(sliced) < len(fixed) + len(over):
+        raise Lost("maps over the shifted axis with what moves along another")
+    found = meet([*shared, *sliced], eqn.walk.new_signal())
+    rests = [tuple(still(length) for length in shape[1:]) for shape in eqn.shapes]
+    return anew(eqn, [replace(found, axes=(*found.axes, *rest)) for rest in rests])
 
 
 def _stacked(value: Plain, length: int) -> Plain:

@@ -146,8 +146,8 @@ def gather(eqn: Equation) -> list[Moving]:
     Axes of x that are read whole move as they did, and so do the indices' own axes; where an axis of x is paired with
     one of the indices (`take_along_axis` along another axis) the two must move together. A moving axis of x that is
     itself indexed must be so by constants of the function: x[:, [[0, 1, 2], [1, 2, 3], ...]] moves along the indices'
-    first axis, since a step along it is a step along x (im2col); nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by
-    two where x moves by one.
+    first axis, since a step along it is a step along x (im2col), and so do windows x[:, i : i + 3] at i = 0, 1, ...;
+    nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by two where x moves by one.
     Jaxpr: x, indices [*batch, places]; `dimension_numbers` (the result's axes that are not offset_dims are the batch,
     in order), `slice_sizes`.
     """
@@ -162,15 +162,14 @@ def gather(eqn: Equation) -> list[Moving]:
         from_indices[place] = axis
     for place, number in zip(numbers.offset_dims, kept, strict=True):
         whole = sizes[number] == length_of(x.axes[number])
-        if carries(x.axes[number]) and not whole:
-            raise Lost("a part of the shifted axis is read at indices")
-        from_x[place] = x.axes[number] if carries(x.axes[number]) else still(eqn.shapes[0][place])
+        moves = carries(x.axes[number]) and whole
+        from_x[place] = x.axes[number] if moves else still(eqn.shapes[0][place])
     for number, other in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
         from_x[batch[other]] = x.axes[number]
-    for number in numbers.collapsed_slice_dims:
-        carry = carry_of(x.axes[number])
-        if carry is not None:
-            place, by, factor = _indexed(eqn, x, number, carry)
+    for number, size in enumerate(sizes):
+        carry = carry_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
+        if carry is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
+            place, by, factor = _indexed(eqn, x, number, carry, size)
             # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
             x = scaled(x, abs(by) // math.gcd(x.step(carry), by))
             from_x[batch[place]] = (factor,)
@@ -183,19 +182,22 @@ def gather(eqn: Equation) -> list[Moving]:
 Advance: TypeAlias = tuple[int, int, int, int]
 
 
-def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry) -> tuple[int, int, Factor]:
-    """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how."""
+def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry, window: int) -> tuple[int, int, Factor]:
+    """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how.
+
+    `window` cells are read from each place on.
+    """
     places, length = eqn.known[1], length_of(x.axes[number])
     if places is None:
         raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
     column = eqn.params["dimension_numbers"].start_index_map.index(number)
     others = np.delete(places, column, axis=-1)
-    places = places[..., column]
+    places = places[..., column, None] + np.arange(window)
     if places.min() < 0 or places.max() >= length:
         raise Lost("indexed beyond the ends of the shifted axis")
     period = x.period(carry)
     turn = int(period) if period is not None and period == length else None
-    for axis, size in enumerate(places.shape):
+    for axis, size in enumerate(places.shape[:-1]):
         rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
         found = _steps(rows, np.all((rows >= carry.lo) & (rows < carry.hi), axis=1), turn)
         if found is None or (others != np.take(others, [0], axis=axis)).any():

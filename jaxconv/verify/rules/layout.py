@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -298,6 +299,17 @@ def concatenate(eqn: Equation) -> list[Value]:
     number = eqn.params["dimension"]
     lengths = [shape[number] for shape in eqn.operand_shapes]
     return [side_by_side(eqn.inputs, lengths, number, eqn.walk.new_signal())]
+
+
+@rule("tile")
+def tile(eqn: Equation) -> list[Value]:
+    """The operand several times over along each axis: joined to itself. Jaxpr: `reps`."""
+    value: Any = eqn.inputs[0]
+    for number, times in enumerate(eqn.params["reps"]):
+        if times != 1:
+            lengths = [length_of(value.axes[number])] * times
+            value = side_by_side([value] * times, lengths, number, eqn.walk.new_signal())
+    return [value]
 
 
 def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Value:
