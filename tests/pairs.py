@@ -32,6 +32,7 @@ MODES = random.normal(size=(1, N // 2 + 1, N)).astype(np.complex64)
 MIXING = random.normal(size=(N // 2 + 1, N, N)).astype(np.complex64)
 ALTERNATING = np.array([True, False] * (N // 2))
 AROUND = np.arange(N)
+CIRCULANT = np.array([2, 0, 0, -3, 0, 1])[(AROUND[:, None] - AROUND) % N].astype(np.int32)
 
 
 def padded(x, mode):
@@ -143,6 +144,9 @@ REDUCTION: dict[str, Function] = {
 }
 CONTRACTION: dict[str, Function] = {
     "channels mixed": lambda x: jnp.einsum("bic,cd->bid", x, WEIGHTS),
+    "resized up": lambda x: jax.image.resize(x, (1, 2 * N, N), "linear"),
+    "resized down": lambda x: jax.image.resize(x, (1, N // 2, N), "linear"),
+    "circulant": lambda x: jnp.einsum("ji,bic->bjc", jnp.asarray(CIRCULANT).astype(x.dtype), x),
     "similarities": lambda x: jnp.einsum("bic,bjc->bij", x, jnp.roll(x, 1, 1)),
     "channels' products": lambda x: jnp.einsum("bic,bid->bcd", x, x),
     "attended": attended,
@@ -186,6 +190,9 @@ CONTROL: dict[str, Function] = {
     "scaled in a loop": lambda x: lax.fori_loop(0, 3, lambda i, c: c * 2.0, x),
     "last of a scan": lambda x: lax.scan(lambda c, _: (c + 1.0, c), x, None, length=3)[1][2],
     "while small": lambda x: lax.while_loop(lambda c: jnp.sum(c * c) < 1e3, lambda c: c * 2.0 + 1.0, x),
+    "rolled while small": lambda x: lax.while_loop(
+        lambda c: jnp.sum(c * c) < 1e3, lambda c: jnp.roll(c, 1, 1) * 2.0 + 1.0, x
+    ),
     "one of two": lambda x: lax.cond(x.sum() > 0, lambda x: x + 1.0, lambda x: -x, x),
     "channel by channel": jax.vmap(lambda c: jnp.roll(c, 1, 1) * c, in_axes=2, out_axes=2),
     "row by row": lambda x: lax.map(lambda c: jnp.roll(c, 1, 0), x.swapaxes(0, 2)).swapaxes(0, 2),
