@@ -165,12 +165,12 @@ class Walk:
 
     @staticmethod
     def _fuller(plain: Value, found: Value) -> Value:
-        """Of what two rules say of a value, what says more; pieces keep both."""
-        if isinstance(plain, Moving) and all(plain.one_period(number) for number in plain.carriers):
-            return plain
+        """Of what two rules say of a value, what says more. Pieces keep both, unless all are there and move."""
+        moves = isinstance(plain, Moving) and all(plain.one_period(number) for number in plain.carriers)
         if isinstance(found, Pieces) and isinstance(plain, Moving | Broken):
-            return replace(found, value=plain)
-        return found
+            all_there = len(found.spans) == 1 and found.spans[0][:2] == (0, found.total)
+            return plain if moves and all_there else replace(found, value=plain)
+        return plain if moves else found
 
     def _call(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]

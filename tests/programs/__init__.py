@@ -29,7 +29,7 @@ STEPS: dict[str, list[dict[str, Step]]] = {
         movement.EVERYWHERE | movement.CYCLIC,
         mixing.EVERYWHERE | mixing.CYCLIC,
     ],
-    "interior": [windows.EVERYWHERE, movement.EVERYWHERE | movement.INTERIOR, mixing.EVERYWHERE],
+    "interior": [windows.EVERYWHERE | windows.INTERIOR, movement.EVERYWHERE | movement.INTERIOR, mixing.EVERYWHERE],
 }
 ENDS: dict[str, list[dict[str, Step]]] = {
     "cyclic": [mixing.CYCLIC_ENDS | mixing.EVERYWHERE_ENDS],

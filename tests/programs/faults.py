@@ -139,6 +139,46 @@ def fault_global_mean(b: Builder) -> str:
     return f"x = x + jnp.mean(x, axis={b.spatial}, keepdims=True)"
 
 
+def fault_modes(b: Builder) -> str:
+    """A spectrum that is not treated mode by mode: rolled, rectified, or with a bias in every mode."""
+    axis = b.axis()
+    length = b.shape[axis]
+    b.need(length >= 4)
+    b.broken(axis)
+    spectrum = f"jnp.fft.rfft(x, axis={axis})"
+    wrong = b.random.choice(
+        [f"jnp.roll({spectrum}, 1, axis={axis})", f"{spectrum}.real.astype(jnp.complex64)", f"{spectrum} + (1 + 1j)"]
+    )
+    return f"x = jnp.fft.irfft({wrong}, n={length}, axis={axis})"
+
+
+def fault_border(b: Builder) -> str:
+    """The first cell overwritten."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    b.broken(axis)
+    return f"x = x.at[{', '.join([':'] * axis + [':1'])}].set(0.5)"
+
+
+def fault_gradient(b: Builder) -> str:
+    """The gradient through a zero padding."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    padding = tuple("SAME" if a == axis else "CIRCULAR" for a in b.spatial)
+    kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
+    b.broken(axis)
+    return f'x = jax.grad(lambda u: jnp.sum(jc.conv({{"kernel": {kernel}}}, u, padding={padding}) ** 3))(x)'
+
+
+def fault_counted(b: Builder) -> str:
+    """A map that counts the slices it has seen."""
+    axis = b.axis()
+    b.need(b.shape[axis] >= 3)
+    b.broken(axis)
+    scan = f"lax.scan(lambda i, u: (i + 1.0, u * i), 0.0, jnp.moveaxis(x, {axis}, 0))[1]"
+    return f"x = jnp.moveaxis({scan}, 0, {axis})"
+
+
 EVERYWHERE: dict[str, Step] = {
     "reflection added": fault_reflection,
     "positional bias": fault_positions,
@@ -151,12 +191,16 @@ EVERYWHERE: dict[str, Step] = {
     "fixed cell": fault_fixed_cell,
     "dynamic slice": fault_dynamic_slice,
     "gather": fault_gather,
+    "counting map": fault_counted,
+    "spectrum": fault_modes,
 }
 CYCLIC: dict[str, Step] = {
     "zero padding": fault_zero_padding,
     "short wrap": fault_short_wrap,
     "stride that does not divide": fault_stride,
     "mask": fault_mask,
+    "border overwritten": fault_border,
+    "gradient through zeros": fault_gradient,
 }
 INTERIOR: dict[str, Step] = {"global mean": fault_global_mean}
 FAULTS: dict[str, list[dict[str, Step]]] = {"cyclic": [EVERYWHERE | CYCLIC], "interior": [EVERYWHERE | INTERIOR]}

@@ -97,6 +97,24 @@ def roll(b: Builder) -> str:
     return f"x = jnp.roll(x, {b.random.randint(-3, 3)}, axis={b.axis()})"
 
 
+def mapped(b: Builder) -> str:
+    """A function of each slice along one axis, one slice after the other."""
+    axis = b.axis()
+    return f"x = jnp.moveaxis(lax.map(lambda u: jnp.tanh(u) - u, jnp.moveaxis(x, {axis}, 0)), 0, {axis})"
+
+
+def written(b: Builder) -> str:
+    """A frame of zeros into which x is written; and, where x goes around, its own ends."""
+    axis = b.axis()
+    length = b.shape[axis]
+    place = lambda piece: f"at[{', '.join([':'] * axis + [piece])}]"
+    line = f"u = jnp.zeros({b.resized(axis, length + 2)}, x.dtype).{place('1:-1')}.set(x)"
+    if b.world == "cyclic":
+        line += f".{place(':1')}.set({index(axis, '-1:')}).{place('-1:')}.set({index(axis, ':1')})"
+    slices = [f"u[{', '.join([':'] * axis + [piece])}]" for piece in (":-2", "1:-1", "2:")]
+    return f"{line}\nx = {' + '.join(slices)}"
+
+
 def crop(b: Builder) -> str:
     """One cell less on either side."""
     axis = b.axis()
@@ -115,6 +133,8 @@ EVERYWHERE: dict[str, Step] = {
     "flip": flip,
     "swap axes": swap_axes,
     "checkerboard": checkerboard,
+    "mapped": mapped,
+    "written": written,
 }
 CYCLIC: dict[str, Step] = {"roll": roll}
 INTERIOR: dict[str, Step] = {"crop": crop}

@@ -121,6 +121,58 @@ def fourier_conv(b: Builder) -> str:
     return f"x = jnp.fft.ifft(jnp.fft.fft(x, axis={axis}) * {spectrum}, axis={axis}).real"
 
 
+def truncated_spectrum(b: Builder) -> str:
+    """Keep the low modes of one axis, weigh them, and put zeros in the place of the others."""
+    axis = b.axis()
+    length = b.shape[axis]
+    b.need(length >= 4)
+    modes = b.random.randint(1, length // 2)
+    low = f"jnp.fft.rfft(x, axis={axis})[{', '.join([':'] * axis + [f':{modes}'])}]"
+    low += f" * lax.complex({b.parameter(*b.along(axis, modes))}, {b.parameter(*b.along(axis, modes))})"
+    rest = length // 2 + 1 - modes
+    if b.random.random() < 0.5:
+        spectrum = f"jnp.pad({low}, {b.pads(axis, 0, rest)})"
+    else:
+        zeros = f"jnp.zeros({b.resized(axis, length // 2 + 1)}, jnp.complex64)"
+        spectrum = f"{zeros}.at[{', '.join([':'] * axis + [f':{modes}'])}].set({low})"
+    return f"x = jnp.fft.irfft({spectrum}, n={length}, axis={axis})"
+
+
+def kernel_gradient(b: Builder) -> str:
+    """Scaled by the gradient with respect to a shared kernel, which is a sum over all positions."""
+    window = b.random.choice([1, 2, 3])
+    b.need(min(b.lengths) >= window)
+    kernel = b.parameter(*(window for _ in b.spatial), b.channels, 1)
+    layer = 'jc.conv({"kernel": k}, x, padding="CIRCULAR")'
+    return f"x = x * jnp.tanh(jnp.sum(jax.grad(lambda k: jnp.sum(jnp.square({layer})))({kernel})))"
+
+
+def circulant(b: Builder) -> str:
+    """A matrix product with a circulant matrix that is computed from nothing: each cell and some neighbours."""
+    axis, taps = b.axis(), b.random.randint(1, 3)
+    length = b.shape[axis]
+    b.need(length > taps)
+    matrix = f"((jnp.arange({length})[:, None] - jnp.arange({length})[None, :]) % {length} < {taps})"
+    return f"x = jnp.moveaxis(jnp.tensordot(x, {matrix}.astype(jnp.float32), axes=(({axis},), (0,))), -1, {axis})"
+
+
+def resize(b: Builder) -> str:
+    """Twice as long by interpolation, whose weights are exact at this scale."""
+    axis, method = b.axis(), b.random.choice(["bilinear", "cubic"])
+    b.need(b.shape[axis] >= 6)
+    b.scaled(axis, 2)
+    return f'x = jax.image.resize(x, {b.resized(axis, 2 * b.shape[axis])}, "{method}")'
+
+
+def sliding_windows(b: Builder) -> str:
+    """Windows cut out by a mapped dynamic slice, and the largest of each."""
+    axis = b.axis()
+    length = b.shape[axis]
+    b.need(length >= 5)
+    cut = f"jax.vmap(lambda i: lax.dynamic_slice_in_dim(x, i, 3, axis={axis}))(jnp.arange({length - 2}))"
+    return f"x = jnp.moveaxis(jnp.max({cut}, axis={axis + 1}), 0, {axis})"
+
+
 def strided_gradient(b: Builder) -> str:
     """The gradient of a loss on a layer that strides: every stride-th position has its own rule."""
     b.need(min(b.lengths) >= 4)
@@ -146,4 +198,12 @@ EVERYWHERE: dict[str, Step] = {
     "window reduction": window_reduction,
     "gradient of strides": strided_gradient,
 }
-CYCLIC: dict[str, Step] = {"wrap conv": wrap_conv, "roll conv": roll_conv, "fourier conv": fourier_conv}
+CYCLIC: dict[str, Step] = {
+    "wrap conv": wrap_conv,
+    "roll conv": roll_conv,
+    "fourier conv": fourier_conv,
+    "truncated spectrum": truncated_spectrum,
+    "kernel gradient": kernel_gradient,
+    "circulant": circulant,
+}
+INTERIOR: dict[str, Step] = {"resize": resize, "sliding windows": sliding_windows}

@@ -60,8 +60,8 @@ def fourier(eqn: Equation) -> list[Moving | Spectrum]:
     carry = value.one_period(number)
     if carry is None or kind == FftType.IRFFT:
         reason = "a Fourier transform of something else than one period of a signal that repeats"
-        part = carry_of(value.axes[number])
-        raise Lost(reason, "Transform one whole period of it", part and (part.lost or part.edge))
+        other = carry_of(value.axes[number]) if value.cycle is not None else None
+        raise Lost(reason, "Transform one whole period of it", other and (other.lost or other.edge))
     turn = (1 if carry.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
     modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]

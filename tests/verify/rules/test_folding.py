@@ -49,6 +49,7 @@ GRADIENTS = {  # of scalar functions that do not change under these shifts of th
     "average pooling": (energy(partial(jc.avg_pool, window=(3, 2), stride=2, padding="circular")), 2),
     "max pooling": (energy(partial(jc.max_pool, window=(3, 2), stride=2, padding="circular")), 2),
     "max pooling that overlaps": (energy(partial(jc.max_pool, window=(3, 3), stride=1, padding="circular")), 1),
+    "max pooling in windows that leave the pad out": (energy(partial(jc.max_pool, window=(2, 2), padding="circular")), 2),
     "a roll": (energy(lambda x: jnp.roll(x, 3, axis=1) * x), 1),
     "a wrap pad cut back": (energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (1, 0), (0, 0)), mode="wrap")[:, 3:11]), 1),
     "a pad by more than a period": (energy(lambda x: conv(jnp.pad(x, ((0, 0), (9, 7), (0, 0), (0, 0)), mode="wrap")[:, 6:-8], padding="valid")), 1),
