@@ -36,7 +36,7 @@ def is_key(aval: Any) -> bool:
 
 
 def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
-    """A number of the array's dtype for each name: small whole numbers, which are exact; floats in every other draw."""
+    """A number of the array's dtype for each name. Of three draws one is of small whole numbers, which are exact."""
     if is_key(aval):
         return _keys(names, aval, draw)
     bits = mixed(names, draw).reshape(names.shape)
@@ -46,10 +46,11 @@ def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
         part = jax.ShapeDtypeStruct(aval.shape, np.float64)
         imaginary = numbers(mixed(names, 1).reshape(names.shape), part, draw)
         return (numbers(names, part, draw) + 1j * imaginary).astype(aval.dtype)
-    if draw % 2 and jnp.issubdtype(aval.dtype, jnp.floating):
-        return ((bits >> np.uint64(11)) / 2.0**51 - 1).astype(aval.dtype)  # from -1 to 3
-    least = 0 if jnp.issubdtype(aval.dtype, jnp.unsignedinteger) else 4
-    return ((bits % np.uint64(9)).astype(np.int64) - least).astype(aval.dtype)
+    unit, sign = (bits >> np.uint64(11)) / 2.0**53, 1 - 2 * (bits & np.uint64(1)).astype(np.int64)
+    if draw % 3 and jnp.issubdtype(aval.dtype, jnp.floating):
+        return (4 * unit - 1 if draw % 3 == 1 else sign * 2.0 ** (18 * unit - 6)).astype(aval.dtype)
+    least, count = (0 if jnp.issubdtype(aval.dtype, jnp.unsignedinteger) else 4), 9 if draw % 3 < 2 else 200
+    return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
 
 
 def _keys(names: np.ndarray, aval: Any, draw: int) -> Any:

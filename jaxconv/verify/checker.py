@@ -122,7 +122,7 @@ class _Walk:
         scene = Carry(Fraction(1), 0, self.steps.length, Fraction(0), Fraction(0), f"argument {number}")
         axes = (*state.axes[:axis], (Factor(self.steps.length, carry=scene),), *state.axes[axis + 1 :])
         held = self.steps.hold(replace(state, axes=axes), aval)
-        self.steps.remember(same, [held], [held])
+        self.steps.remember([], [(same, [held], (0, held))])
         return held
 
     def follow(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], depth: int) -> list[Held]:
@@ -185,8 +185,8 @@ def _beyond(claim: Claim, state: Moving, axis: int, carry: Carry, length: int) -
     lo, hi = (0, length) if state.cycle is not None else regions.get(axis, (0, length))
     if lo < carry.lo or hi > carry.hi:
         return f"its region along axis {axis} is [{lo}, {hi}), and the output's state's [{carry.lo}, {carry.hi})"
-    if state.cycle is not None and length != state.period(carry):
-        return f"axis {axis} has {length} positions, of a signal that repeats after {state.period(carry)}"
+    if state.cycle is not None and length % (state.cycle / abs(carry.rate)):
+        return f"axis {axis} has {length} positions, of a signal that repeats after {state.cycle / abs(carry.rate)}"
     return ""
 
 

@@ -89,7 +89,7 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     if lengths != shape or state.cycle != cycle or state.shift < 1:
         return f"a state of {lengths}, shift {state.shift} and cycle {state.cycle} cannot be that of {shape} here"
     for axis, carry in carries_of(state):
-        step, period = Fraction(state.shift) / carry.rate, (cycle or 0) / abs(carry.rate)
+        step, period = Fraction(state.shift) / carry.rate, Fraction(cycle or 0) / abs(carry.rate)
         if step.denominator != 1 or period.denominator != 1:
             return f"axis {axis} would move by {step} cells and repeat after {period}"
         if carry.lo < 0 or carry.hi > lengths[axis]:

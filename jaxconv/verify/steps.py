@@ -22,7 +22,7 @@ from jaxconv.verify.values import Broken, Factor, Moving, Pieces
 CONSTANT = 2**16  # numbers of a closed-over array that is read as it is
 LARGEST = 2**22  # numbers in the operands and results of an equation that is executed, or in one that is computed
 SHORT = 100  # rounds after which a loop of unknown length is given up
-DRAWS = 2  # of operands, for each relation: whole numbers, then floats
+DRAWS = 3  # of operands, for each relation: small whole numbers, fractions, and numbers of all sizes
 CHANGES = 2  # cells of the input that are changed, one at a time, for each draw
 NOTHING = Broken(Break(-1, "checker", "its state is none", "", "", ()))
 
@@ -93,28 +93,31 @@ class Steps:
                 pass
             elif equation.primitive.name == "while":
                 problems.append(self.loop(equation.params, operands, results))
+                self.remember([], [(runs[0], operands, fact) for fact in enumerate(results)])
             else:
-                problems += [self.examine(run, operands, results) for run in runs]
+                for found in [self.examine(run, operands, results) for run in runs]:
+                    problems += [problem for problem, _ in found]
+                    self.remember(operands, [maker for _, maker in found])
         except Exception as error:
             problems.append(f"it could not be executed: {error!r}")
-        for run in runs:
-            self.remember(run, operands, results)
         return results, next(filter(None, problems), "")
 
-    def examine(self, run: Run, operands: Sequence[Held], results: Sequence[Held], *, named: bool = True) -> str:
-        """Why the results of an equation do not stand in their relations, of operands that do; empty if they do.
+    def examine(
+        self, run: Run, operands: Sequence[Held], results: Sequence[Held], *, named: bool = True
+    ) -> list[tuple[str, Maker]]:
+        """For each state of each result: what is wrong with it, of operands that stand in their relations, if anything.
 
         Where an operand has two states, each state of a result must follow from the one or from the other.
         """
         if sum(held.aval.size for held in (*operands, *results)) > LARGEST:
-            return "too large to execute: certify the function at a smaller shape"
+            raise ValueError("too large, certify the function at a smaller shape")
+        found: dict[Fact, tuple[str, Maker]] = {}
         facts = [(number, one) for number, held in enumerate(results) for one in _states(held)]
-        problem = ""
         for reading in _readings(operands):
-            problems = self.problems(run, reading, facts, named=named)
-            facts = [fact for fact in facts if problems[fact]]
-            problem = next(filter(None, problems.values()), "")
-        return problem
+            left = [fact for fact in facts if fact not in found or found[fact][0]]
+            problems = self.problems(run, reading, left, named=named)
+            found |= {fact: (problem, (run, reading, fact)) for fact, problem in problems.items()}
+        return list(found.values())
 
     def problems(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], *, named: bool) -> dict[Fact, str]:
         """What is wrong with each fact, of operands drawn by their states."""
@@ -143,14 +146,13 @@ class Steps:
         twins = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
         return [*self.makers.get(held.name, []), *twins]
 
-    def remember(self, run: Run, operands: Sequence[Held], results: Sequence[Held]) -> None:
-        """Remember what made the signals that no operand shows; an input makes itself."""
-        shown = {one.name for held in operands if held not in results for one in _states(held)}
-        for number, held in enumerate(results):
-            for one in _states(held):
-                if carries_of(one.state) and one.name not in shown:
-                    reading = operands if one is held else _readings(operands)[0]
-                    self.makers.setdefault(one.name, []).append((run, reading, (number, one)))
+    def remember(self, operands: Sequence[Held], makers: Sequence[Maker]) -> None:
+        """Remember what made the signals that no operand shows."""
+        shown = {one.name for held in operands for one in _states(held)}
+        for maker in makers:
+            _, _, (_, held) = maker
+            if carries_of(held.state) and held.name not in shown:
+                self.makers.setdefault(held.name, []).append(maker)
 
     def loop(self, params: dict[str, Any], operands: Sequence[Held], results: Sequence[Held]) -> str:
         """Whether a while loop's state stays as it is claimed to be: before the first round, and from one to the next.
@@ -166,28 +168,25 @@ class Steps:
         depends = all(one.depends for one in _moving(results))
         choices = [Moving(shift, self.cycle, (), depends) for shift in {one.shift for one in _moving(results)}]
         goes_on = [self.hold(choice, jax.ShapeDtypeStruct((), bool)) for choice in choices]
-        steps: list[tuple[str, Run, Sequence[Held], Sequence[Held]]] = [
-            ("before the first round", same, start, results),
-            ("after a round", body, [*of_body, *state], results),
-            *(("whether it goes on", condition, [*of_condition, *state], [one]) for one in goes_on),
-        ]
-        problems = (
-            problem and f"{when}, {problem}"
-            for when, run, its_operands, its_results in steps
-            if (problem := self.examine(run, its_operands, its_results, named=False))
+        wrong = lambda *step, **settings: next(
+            (problem for problem, _ in self.examine(*step, **settings) if problem), ""
         )
-        problem = next(problems, "")
+        for one in goes_on:
+            problem = wrong(condition, [*of_condition, *state], [one], named=False)
+            if problem:
+                return f"whether it goes on: {problem}"
+        problem = wrong(same, start, results, named=False) or wrong(body, [*of_body, *state], results, named=False)
         if not problem:
             return "it bears a name that is not new" if any(held.name in self.makers for held in results) else ""
         try:
-            return self.examine(partial(_rounds, condition, body, first, second), operands, results)
+            return wrong(partial(_rounds, condition, body, first, second), operands, results)
         except _EndlessError:
-            return problem
+            return f"its state, round by round: {problem}"
 
     def trials(self, results: Sequence[Held]) -> Iterator[Trial]:
         """Shifts: the least that the results' states are about, and those of the claims. Then changed cells."""
         least = {state.shift for state in _moving(results)}
-        for draw in range(1000 * self.seed, 1000 * self.seed + DRAWS):
+        for draw in range(DRAWS * self.seed, DRAWS * (self.seed + 1)):
             for shift in sorted(least | self.shifts):
                 if any(shift % one == 0 for one in least):
                     yield Trial(shift, None, draw)
