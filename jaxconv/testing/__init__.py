@@ -1,0 +1,9 @@
+"""Testing: assertions about any JAX function, strategies for Hypothesis, and a plugin for pytest; all of it opt-in.
+
+The strategies are in `jaxconv.testing.strategies`, which needs Hypothesis; the plugin is `jaxconv.testing.plugin`.
+"""
+
+from jaxconv.testing.assertions import UndecidedWarning as UndecidedWarning
+from jaxconv.testing.assertions import assert_equivariant as assert_equivariant
+from jaxconv.testing.assertions import assert_invariant as assert_invariant
+from jaxconv.testing.gradients import assert_gradient_is_summed_delta as assert_gradient_is_summed_delta

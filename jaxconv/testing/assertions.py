@@ -1,0 +1,243 @@
+"""Assertions about shifts, for any JAX function: proved, refuted by an executed counterexample, or neither."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+from jaxconv.errors import explain
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.certify import Axes, certify
+from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
+from jaxconv.verify.counterexample import pixels
+from jaxconv.verify.falsify import Falsification, falsify
+from jaxconv.verify.lattices import Kind, Moves
+
+Undecided = Literal["fail", "pass"]
+
+
+class UndecidedWarning(UserWarning):
+    """An assertion passed that was neither proved nor refuted: the search for a violation found none."""
+
+
+def assert_equivariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes,
+    kind: Kind = "cyclic",
+    shift: int | None = None,
+    undecided: Undecided = "fail",
+    values: bool = False,
+    examples: int = 100,
+    seed: int = 0,
+) -> Certificate:
+    """Assert that shifting the input shifts every output, `f(roll(x, k*s)) == roll(f(x), k*t)` for some lattice s -> t.
+
+    `certify` is asked first. What it proves passes. What it refutes fails, with the line that breaks it, the executed
+    counterexample and the cure. What it leaves open is put to `falsify`: a violation fails, none is `undecided`.
+    An output that does not move at all passes: invariance is equivariance with t = 0. A lattice of whole turns only
+    fails: it says nothing.
+
+    Args:
+        fn: any JAX function of arrays.
+        arguments: as for `certify`: arrays, shapes, or pytrees of them. Small shapes make counterexamples readable.
+        axes: as for `certify`.
+        kind: "cyclic", or "interior" for shifts at which new content enters at the border.
+        shift: assert it of shifts by this many cells, 1 for every shift. None: of the lattice that is proved.
+        undecided: "fail" or "pass" where there is neither a proof nor a violation; passing warns `UndecidedWarning`.
+        values: as for `certify`: of these parameters only, instead of all.
+        examples: for `falsify`.
+        seed: of the searches.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        AssertionError: it is not equivariant, or neither proved nor refuted.
+        ValueError: what `certify` and `falsify` refuse, or another `undecided`.
+
+    Law: what fails with a counterexample is not equivariant: replaying it shows so.
+
+    >>> import jax, jaxconv as jc
+    >>> from jaxconv.testing import assert_equivariant
+    >>> params = jc.init_conv(jax.random.key(0), (3, 3), 1, 2)
+    >>> x = jax.ShapeDtypeStruct((1, 6, 8, 1), "float32")
+    >>> certificate = assert_equivariant(lambda x: jc.conv(params, x, padding="circular"), x, axes=(1, 2), shift=1)
+    >>> assert_equivariant(lambda x: jc.conv(params, x, padding="same"), x, axes=(1, 2))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: <lambda> is not equivariant: cyclic shifts along axis 1 of argument 0 (6 cells) have no ...
+
+    Source: Cohen and Welling, Group equivariant convolutional networks, ICML 2016, section 2.
+    """
+    __tracebackhide__ = True
+    return _assert(fn, arguments, axes, kind, shift, None, undecided, values, examples, seed)
+
+
+def assert_invariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes,
+    kind: Kind = "cyclic",
+    shift: int | None = None,
+    undecided: Undecided = "fail",
+    values: bool = False,
+    examples: int = 100,
+    seed: int = 0,
+) -> Certificate:
+    """Assert that shifting the input changes no output, `f(roll(x, k*s)) == f(x)`.
+
+    As `assert_equivariant`, and an output that moves fails too.
+
+    Args:
+        fn: any JAX function of arrays.
+        arguments: as for `assert_equivariant`, and so are all others.
+        axes: see there.
+        kind: see there.
+        shift: see there.
+        undecided: see there.
+        values: see there.
+        examples: see there.
+        seed: see there.
+
+    Returns:
+        The certificate.
+
+    Raises:
+        AssertionError: it is not invariant, or neither proved nor refuted.
+        ValueError: as for `assert_equivariant`.
+
+    Law: what fails with a counterexample is not invariant: replaying it shows so.
+
+    >>> import jax, jaxconv as jc
+    >>> from jaxconv.testing import assert_invariant
+    >>> x = jax.ShapeDtypeStruct((1, 6, 8, 1), "float32")
+    >>> assert_invariant(jc.global_avg_pool, x, axes=(1, 2), shift=1).cyclic.value
+    'PROVED'
+    """
+    __tracebackhide__ = True
+    return _assert(fn, arguments, axes, kind, shift, (), undecided, values, examples, seed)
+
+
+def _assert(
+    fn: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    axes: Axes,
+    kind: Kind,
+    shift: int | None,
+    moves: Moves | None,
+    undecided: Undecided,
+    values: bool,
+    examples: int,
+    seed: int,
+) -> Certificate:
+    """Every claim in turn; the searches run for what is not proved, and for nothing else."""
+    __tracebackhide__ = True
+    if undecided not in ("fail", "pass"):
+        raise ValueError(explain("assert_equivariant", "undecided", repr(undecided), '"fail" or "pass"'))
+    if kind not in ("cyclic", "interior"):
+        raise ValueError(explain("assert_equivariant", "kind", repr(kind), '"cyclic" or "interior"'))
+    if shift == 0:
+        raise ValueError(explain("assert_equivariant", "shift", shift, "a positive or a negative number of cells"))
+    certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
+    failing = [
+        (leaf, axis)
+        for leaf, report in enumerate(certificate.leaves)
+        for axis, one in enumerate(report.axes)
+        if not _holds(_claim(one, kind), one.length, shift, moves)
+    ]
+    if not failing:
+        return certificate
+    searched = certify(fn, *arguments, axes=axes, values=values, search=moves is None, seed=seed)
+    wrong, open_ = [], []
+    for leaf, axis in failing:
+        alone = _alone(searched, leaf, axis)
+        settings = {"kind": kind, "shift": shift, "moves": moves, "values": values, "examples": examples, "seed": seed}
+        tried = falsify(fn, *arguments, axes=axes, certificate=alone, **settings)
+        report = searched.leaves[leaf]
+        claim = _claim(report.axes[axis], kind)
+        refuted = claim.verdict == Verdict.REFUTED and (shift is None or (claim.shift or 1) % shift == 0)
+        text = _report(report, report.axes[axis], claim, shift, moves, tried, kind, refuted)
+        (wrong if refuted or tried.counterexample else open_).append(text)
+    wanted = "invariant" if moves == () else "equivariant"
+    name = certificate.function
+    if wrong:
+        raise AssertionError("\n\n".join(f"{name} is not {wanted}: {text}" for text in wrong))
+    texts = "\n\n".join(f"{name} is neither proved nor refuted to be {wanted}: {text}" for text in open_)
+    if undecided == "fail":
+        raise AssertionError(f'{texts}\n\nIf a search in vain is evidence enough, pass undecided="pass".')
+    warnings.warn(texts, UndecidedWarning, stacklevel=3)
+    return searched
+
+
+def _claim(axis: AxisReport, kind: Kind) -> Claim:
+    return axis.cyclic if kind == "cyclic" else axis.interior
+
+
+def _holds(claim: Claim, length: int, shift: int | None, moves: Moves | None) -> bool:
+    """Whether the proof is of what is asserted, and of more than whole turns."""
+    if claim.verdict != Verdict.PROVED or claim.shift is None or (moves == () and claim.moves):
+        return False
+    return claim.shift < max(length, 2) if shift is None else shift % claim.shift == 0
+
+
+def _alone(certificate: Certificate, leaf: int, axis: int) -> Certificate:
+    """The certificate of one leaf and one axis; the others keep their numbers."""
+    leaves = [replace(report, axes=()) for report in certificate.leaves]
+    leaves[leaf] = replace(leaves[leaf], axes=certificate.leaves[leaf].axes[axis : axis + 1])
+    return replace(certificate, leaves=tuple(leaves))
+
+
+def _report(
+    leaf: LeafReport,
+    axis: AxisReport,
+    claim: Claim,
+    shift: int | None,
+    moves: Moves | None,
+    tried: Falsification,
+    kind: Kind,
+    refuted: bool,
+) -> str:
+    """What is wrong, the line, the witness and the cure."""
+    where = " and ".join(f"axis {number} of argument {argument}" for argument, number in axis.shifted)
+    start = f"{kind} shifts along {where} ({axis.length} cells)"
+    output = f"output{leaf.path} {leaf.shape}"
+    cure = claim.broken.cure if claim.broken else ""
+    if claim.verdict == Verdict.PROVED and moves == () and claim.moves:
+        by = " and ".join(f"by {t} along its axis {number}" for number, t in claim.moves)
+        lines = [f"{start} by {claim.shift} move {output} {by}"]
+        cure = "Reduce over the axis that moves, as jc.global_avg_pool does, or assert that the output is equivariant"
+    elif claim.verdict == Verdict.PROVED and shift is not None:
+        lines = [f"{start} are proved by {claim.shift} and not by {shift}, for {output}"]
+        cure = f"Assert shift={claim.shift}, or take the strides out that multiply to it"
+    elif claim.verdict == Verdict.PROVED:
+        lines = [f"{start} are proved by whole turns only, which says nothing of {output}"]
+        cure = "Use a larger input or smaller strides"
+    elif refuted:
+        lines = [f"{start} have no counterpart in {output}"]
+    elif tried.counterexample is not None:
+        lines = [f"{start} change {output}" if moves == () else f"{start} do not move {output} as its law says"]
+    else:
+        lines = [f"{start} of {output}"]
+    if claim.broken is not None:
+        lines += _line(claim.broken)
+    if tried.counterexample is not None:
+        lines += [f"law:      {tried.counterexample.law}", *_witness(str(tried.counterexample).splitlines())]
+    elif claim.witness is not None:
+        shown = [f"argument {n}: {pixels(claim.witness.arguments[n])}" for n, _ in axis.shifted]
+        off = f"shift by {claim.witness.shift}: f(shifted){list(claim.witness.position)} is off by"
+        lines += _witness([f"{off} {claim.witness.error:.6g} at least", *shown])
+    else:
+        lines += str(tried).splitlines()[1:] if not tried.responded else []
+        lines.append(f"searched: no violation in {tried.examples} examples and {tried.shifts} shifts of each")
+    return "\n  ".join([*lines, f"cure:     {cure}"] if cure else lines)
+
+
+def _line(broken: Break) -> list[str]:
+    return [f"line:     {broken.primitive} at {broken.source}", f"          {broken.reason}"]
+
+
+def _witness(lines: list[str]) -> list[str]:
+    first, *others = lines
+    return [f"witness:  {first}", *(f"          {line}" for line in others)]

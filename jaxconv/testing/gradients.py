@@ -1,0 +1,247 @@
+"""The summed-delta rule for any layer: the gradient of shared parameters is the sum over positions of untied ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.testing.configurations import small_integers
+
+NUMBERS = 512  # of the parameters, at most so many are changed, one after the other
+SHOWN = 3  # positions that a message names
+
+
+def assert_gradient_is_summed_delta(
+    layer: Callable[[Any, Any], Any],
+    params: Any,
+    x: Any,
+    *,
+    positions: Sequence[int] | None = None,
+    seed: int = 0,
+) -> None:
+    """Assert that `jax.grad` of shared parameters is the sum over output positions of what each position asks for.
+
+        dL/dw = sum_p dL/dw[p],    dL/dw[p] = sum_{n,o} dy[n,p,o] dy[n,p,o]/dw
+
+    where `w[p]` is a copy of the parameters of its own for output position p: the untied, locally connected layer. It
+    is the sum, never the mean, and no position is left out. The right-hand side is taken from the layer's forward pass
+    alone, by changing one parameter at a time and looking at each position's output, so it judges the backward pass,
+    be it JAX's or a `custom_vjp`, and shares nothing with it.
+
+    What it proves: parameters, input and deltas dy are drawn as small whole numbers, so that nothing is rounded. A
+    layer that is affine in its parameters, as far as this is seen by changing each up and down, is compared bit for
+    bit. Of such a layer the derivatives do not depend on the parameters, and both sides are linear in dy: a backward
+    pass that is wrong by a fixed factor, or at some positions, agrees only by chance. Other layers (an activation or a
+    normalisation after the sum) are compared at one random point, with central differences. The tolerance is then what
+    the differences to either side and those of two step sizes disagree by, plus rounding; where that could hide the
+    gradient itself, the comparison is refused.
+
+    Args:
+        layer: `layer(params, x) -> y`, [n, *out, o]: any function of two pytrees to one array.
+        params: a pytree of arrays or shapes. Of floats only shapes and dtypes are used; others are kept.
+        x: an array or a shape, or a pytree of them; likewise.
+        positions: the axes of y over which the parameters are shared; by default all but the first and the last.
+        seed: of the numbers.
+
+    Raises:
+        AssertionError: the gradient is something else; the message says which parameter, and what it is instead.
+        ValueError: no floating-point parameter, no array as output, or rounding that would hide a difference.
+
+    Law: `jax.grad` of every layer of this library passes; a `custom_vjp` that averages does not.
+
+    >>> import jax, jaxconv as jc
+    >>> from functools import partial
+    >>> from jaxconv.testing import assert_gradient_is_summed_delta
+    >>> params = jax.eval_shape(lambda key: jc.init_conv(key, (3, 2), 2, 3), jax.random.key(0))
+    >>> x = jax.ShapeDtypeStruct((2, 5, 6, 2), "float32")
+    >>> assert_gradient_is_summed_delta(partial(jc.conv, stride=2, padding="same"), params, x)
+
+    Source: LeCun et al., Backpropagation applied to handwritten zip code recognition, Neural Computation 1 (1989).
+    """
+    __tracebackhide__ = True
+    where = "assert_gradient_is_summed_delta"
+    params, x = _drawn(params, seed, 1), _drawn(x, seed, 2)
+    leaves, structure = jax.tree.flatten(params)
+    names = [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    free = [number for number, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    if not free:
+        raise ValueError(explain(where, "params", names, "a tree with floating-point arrays"))
+    forward = lambda leaves: layer(jax.tree.unflatten(structure, leaves), x)
+    y = jax.eval_shape(forward, leaves)
+    if not hasattr(y, "shape"):
+        raise ValueError(explain(where, "the layer's output", type(y).__name__, "one array [n, *out, o]"))
+    along = tuple(range(1, len(y.shape) - 1) if positions is None else (axis % len(y.shape) for axis in positions))
+    dy = small_integers(y.shape, seed, 3, most=3)
+    dy[dy == 0] = 1  # every position counts
+    generic = [_real(leaf, seed, number) if number in free else leaf for number, leaf in enumerate(leaves)]
+    for number in free:
+        rng = np.random.default_rng((seed, number))
+        entries = np.sort(rng.permutation(leaves[number].size)[:NUMBERS])
+        moved = _mover(forward, number, entries)
+        at, untied = leaves, _affine(moved, leaves, number, entries, dy, along)
+        if untied is None:
+            at, untied = generic, _smooth(moved, generic, number, entries, dy, along)
+        found = _gradient(forward, at, number, dy).ravel()[entries]
+        _compare(names[number], found, untied, np.shape(leaves[number]))
+
+
+@dataclass(frozen=True)
+class Untied:
+    """For some entries of a parameter: the delta of each position, [entries, positions], and how far off it may be."""
+
+    entries: np.ndarray
+    each: np.ndarray
+    allowed: np.ndarray  # of the sum over positions, [entries]
+    curved: np.ndarray  # how much of that is not rounding, [entries]
+    positions: tuple[int, ...]  # the output's shape along its positions
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing was rounded."""
+        return not self.allowed.any()
+
+
+def _drawn(tree: Any, *seed: int) -> Any:
+    """The tree with its floats replaced by small whole numbers; shapes of other dtypes by zeros."""
+    leaves, structure = jax.tree.flatten(tree)
+
+    def draw(number: int, leaf: Any) -> Any:
+        if jnp.issubdtype(leaf.dtype, jnp.floating):
+            return jnp.asarray(small_integers(np.shape(leaf), *seed, number), leaf.dtype)
+        return jnp.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf
+
+    return jax.tree.unflatten(structure, [draw(number, leaf) for number, leaf in enumerate(leaves)])
+
+
+def _gradient(forward: Callable[[list[Any]], Any], leaves: list[Any], number: int, dy: np.ndarray) -> np.ndarray:
+    """`jax.grad` of the sum of y * dy by one of the leaves, as float64."""
+
+    def loss(leaf: Any) -> Any:
+        y = forward([leaf if i == number else other for i, other in enumerate(leaves)])
+        return jnp.sum(y * jnp.asarray(dy, y.dtype))
+
+    with jax.default_matmul_precision("highest"):
+        return np.asarray(jax.jit(jax.grad(loss))(leaves[number]), np.float64)
+
+
+def _real(leaf: Any, *seed: int) -> Any:
+    """The leaf between whole numbers, where kinks and ties are unlikely to be."""
+    return leaf + jnp.asarray(np.random.default_rng((*seed, 4)).uniform(-0.5, 0.5, leaf.shape), leaf.dtype)
+
+
+Moved = Callable[[list[Any], float], np.ndarray]  # leaves, step -> [entries, *y]
+
+
+def _mover(forward: Callable[[list[Any]], Any], number: int, entries: np.ndarray) -> Moved:
+    """The layer's outputs with each entry of one leaf moved by a step in turn, as float64; compiled once."""
+
+    def changed(entry: Any, leaves: list[Any], step: Any) -> Any:
+        leaf = leaves[number]
+        leaf = leaf.ravel().at[entry].add(step).reshape(leaf.shape)
+        return forward([leaf if i == number else other for i, other in enumerate(leaves)])
+
+    @jax.jit
+    def outputs(leaves: list[Any], step: Any) -> Any:
+        return jax.lax.map(lambda entry: changed(entry, leaves, step), jnp.asarray(entries), batch_size=64)
+
+    def moved(leaves: list[Any], step: float) -> np.ndarray:
+        with jax.default_matmul_precision("highest"):
+            return np.asarray(outputs(leaves, np.asarray(step, leaves[number].dtype)), np.float64)
+
+    return moved
+
+
+def _by_position(change: np.ndarray, dy: np.ndarray, along: tuple[int, ...]) -> np.ndarray:
+    """[entries, positions]: change * dy, summed over all but the positions."""
+    product = np.moveaxis(change * dy, [axis + 1 for axis in along], range(1, len(along) + 1))
+    return product.reshape(len(change), math.prod(dy.shape[axis] for axis in along), -1).sum(axis=-1)
+
+
+def _affine(
+    moved: Moved, leaves: list[Any], number: int, entries: np.ndarray, dy: np.ndarray, along: tuple[int, ...]
+) -> Untied | None:
+    """The deltas, exactly, of a layer whose outputs are whole numbers and change alike up and down; None of others."""
+    up, here, down = (moved(leaves, step) for step in (1.0, 0.0, -1.0))
+    most = 2 / float(jnp.finfo(leaves[number].dtype).eps)  # whole numbers up to here are exact
+    whole = all(
+        (y == np.rint(y)).all() and np.abs(y).max(initial=0) * np.abs(dy).sum() < most for y in (up, here, down)
+    )
+    if not whole or not np.array_equal(up - here, here - down):
+        return None
+    shape = tuple(dy.shape[axis] for axis in along)
+    return Untied(entries, _by_position(up - here, dy, along), *np.zeros((2, len(entries))), shape)
+
+
+def _smooth(
+    moved: Moved, leaves: list[Any], number: int, entries: np.ndarray, dy: np.ndarray, along: tuple[int, ...]
+) -> Untied:
+    """The deltas by central differences, and how far off they may be.
+
+    To either side of a kink the slopes are those of the two sides, so their distance bounds the error there.
+    """
+    h = 2.0**-6
+    far_up, up, here, down, far_down = (moved(leaves, s * h) for s in (2, 1, 0, -1, -2))
+    near, far, sides = (up - down) / (2 * h), (far_up - far_down) / (4 * h), np.abs(up + down - 2 * here) / h
+    rounding = 8 * float(jnp.finfo(leaves[number].dtype).eps) * np.abs(here) / h
+    total = lambda error: (error * np.abs(dy)).reshape(len(entries), -1).sum(axis=1)
+    # Rounding makes kinks of its own, as large as itself.
+    allowed, curved = (
+        total(np.abs(near - far) + sides + rounding),
+        total(np.maximum(np.abs(near - far) + sides - rounding, 0)),
+    )
+    return Untied(entries, _by_position(near, dy, along), allowed, curved, tuple(dy.shape[axis] for axis in along))
+
+
+def _compare(name: str, found: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> None:
+    """Raise if the gradient's entries are not the sums."""
+    __tracebackhide__ = True
+    total = untied.each.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(found - total) <= untied.allowed))
+    if not len(wrong):
+        asked, curved = np.median(np.abs(untied.each).sum(axis=1)), np.median(untied.curved)
+        if curved > asked / 4:
+            where, expected = (
+                "assert_gradient_is_summed_delta",
+                f"well below the {asked:.3g} that the positions ask for",
+            )
+            cure = "Check the layer before its activation, or with smaller numbers"
+            raise ValueError(explain(where, f"the tolerance for {name}", f"{curved:.3g}", expected, cure))
+        return
+    first = int(wrong[0])
+    index = [int(i) for i in np.unravel_index(untied.entries[first], shape)]
+    how = "bit for bit" if untied.exact else f"to within {untied.allowed[first]:.3g}"
+    lines = [
+        f"the gradient of {name} is not the sum over positions of the untied gradient ({how})",
+        f"entry {index}: jax.grad is {found[first]:.6g}, the sum over {untied.each.shape[1]} positions "
+        f"{total[first]:.6g}; {len(wrong)} of {len(found)} entries differ",
+    ]
+    raise AssertionError("\n  ".join([*lines, *_diagnosis(found, total, untied, shape)]))
+
+
+def _diagnosis(found: np.ndarray, total: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> list[str]:
+    """What the gradient is instead, where that is one of the usual mistakes; and the cure."""
+    count = untied.each.shape[1]
+    same = lambda other: bool((np.abs(found - other) <= untied.allowed + 1e-5 * np.abs(other)).all())
+    if count > 1 and same(total / count):
+        return ["it is the mean over positions", "cure: add the deltas of all positions up and do not divide"]
+    if not found.any():
+        return ["it is zero", "cure: look for stop_gradient, or for a custom_vjp that returns zeros"]
+    for sign, name in ((-1, "the sum with its sign turned"), (0.5, "half the sum"), (2, "twice the sum")):
+        if same(sign * total):
+            return [f"it is {name}", "cure: look for that factor in the custom_vjp"]
+    if len(total) == math.prod(shape) and len(shape) > 2:
+        window = tuple(range(len(shape) - 2))
+        if same(np.flip(total.reshape(shape), window).ravel()):
+            return ["it is the sum, flipped", "cure: layers cross-correlate; flip the kernel's delta as the kernel is"]
+    missing = [p for p in range(count) if same(total - untied.each[:, p])]
+    if missing:
+        at = [int(i) for i in np.unravel_index(missing[0], untied.positions)]
+        return [f"it is the sum without position {at}", "cure: let the sum run over every position, the last too"]
+    return ["cure: compare the backward pass with sum_p x[under p] * dy[p], position by position"]

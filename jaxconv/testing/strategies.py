@@ -1,0 +1,283 @@
+"""Hypothesis strategies: images, shifts, windows, parameters and whole networks, on which comparisons are exact.
+
+Everything is drawn in small whole numbers, so that float32 rounds nothing and a test needs no tolerance. A new shape
+costs a compilation, so images and networks have shapes from small pools; lengths along the axes of one image differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.testing.configurations import Configuration, Layer, Network
+from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
+
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:
+    cure = "Install it: pip install 'jaxconv[test]'"
+    raise ModuleNotFoundError(
+        explain("jaxconv.testing.strategies", "hypothesis", "not installed", "there", cure)
+    ) from error
+
+# The spatial shapes of images and networks, for each number of axes: lengths that differ and have many divisors.
+SPATIAL = {1: ((12,), (7,)), 2: ((12, 8), (5, 7)), 3: ((4, 6, 8), (3, 5, 4))}
+CHANNELS = ((1, 1), (2, 3))  # (n, c)
+EVEN = {1: ((12,),), 2: ((12, 8), (6, 4)), 3: ((4, 6, 8),)}  # of networks whose strides must divide them
+
+
+def _any_case(name: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([name, name.lower(), name.title()])
+
+
+names = st.sampled_from(sorted(PADDINGS)).flatmap(_any_case)
+pads = st.builds(Pad, st.integers(0, 4), st.integers(0, 4), st.sampled_from(sorted(BOUNDARIES)))
+#: The padding of one axis: a name in any letter case, a pair (lo, hi) of zeros, or a `Pad`.
+paddings = names | st.tuples(st.integers(0, 3), st.integers(0, 3)) | pads
+
+
+def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> st.SearchStrategy[np.ndarray]:
+    """Arrays of whole numbers from -most to most: never all 0: a few cells on zeros, or on random numbers. They
+    shrink to one cell where one will do.
+
+    Args:
+        shape: of the arrays.
+        most: the largest number; unsigned arrays begin with 0.
+        dtype: of the arrays.
+
+    Raises:
+        ValueError: `most` is not positive.
+
+    >>> import hypothesis
+    >>> hypothesis.find(arrays((1, 3)), lambda x: x.any())
+    array([[1., 0., 0.]], dtype=float32)
+    """
+    if most < 1:
+        raise ValueError(explain("arrays", "most", most, "1 or more"))
+    dtype, size = np.dtype(dtype), math.prod(shape)
+    low, top = (0 if dtype.kind in "ub" else -most), (1 if dtype.kind == "b" else most)
+
+    def paint(dense: bool, seed: int, cells: list[tuple[int, int]]) -> np.ndarray:
+        x = np.random.default_rng(seed).integers(low, top + 1, size) if dense else np.zeros(size)
+        for at, value in cells:
+            x[at] = value
+        return x.reshape(tuple(shape)).astype(dtype)
+
+    cells = st.tuples(st.integers(0, max(size - 1, 0)), st.integers(low, top).filter(bool))
+    few = st.lists(cells, min_size=min(size, 1), max_size=min(size, 5))
+    return st.builds(paint, st.booleans(), st.integers(0, 2**16), few)
+
+
+def images(
+    rank: int = 2, *, shapes: Sequence[Sequence[int]] | None = None, most: int = 4, dtype: Any = np.float32
+) -> st.SearchStrategy[np.ndarray]:
+    """Images [n, h, w, c], signals [n, w, c] or volumes [n, d, h, w, c] of small whole numbers; no two axes alike.
+
+    Args:
+        rank: the number of spatial axes, 1 to 3.
+        shapes: the pool of shapes to draw from, instead of the default one of four.
+        most: the largest number.
+        dtype: of the images.
+
+    Raises:
+        ValueError: there is no pool for that rank.
+
+    >>> import hypothesis
+    >>> hypothesis.find(images(), lambda x: x.any()).shape
+    (1, 12, 8, 1)
+    """
+    if shapes is None:
+        spatial = SPATIAL[checked_rank("images", rank)]
+        shapes = [(n, *lengths, c) for n, c in CHANNELS for lengths in spatial]
+    pool = [tuple(shape) for shape in shapes]
+    return st.sampled_from(pool).flatmap(lambda shape: arrays(shape, most=most, dtype=dtype))
+
+
+def shifts(*lengths: int) -> st.SearchStrategy[Any]:
+    """Shifts of either sign, never 0: by less than the length. With several lengths, a tuple of which one is not 0.
+
+    Args:
+        lengths: cells along each shifted axis.
+
+    Raises:
+        ValueError: no lengths, or none above 1.
+
+    >>> import hypothesis
+    >>> hypothesis.find(shifts(8), lambda s: s < -2)
+    -3
+    """
+    if not lengths or max(lengths) < 2:
+        raise ValueError(explain("shifts", "lengths", lengths, "one length or more, one of them above 1"))
+    each = [st.integers(1 - length, length - 1) for length in lengths]
+    return each[0].filter(bool) if len(each) == 1 else st.tuples(*each).filter(any)
+
+
+def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
+    """Parameters of small whole numbers, for a tree of arrays or shapes: what an `init` function returns.
+
+    Args:
+        tree: a pytree of arrays or `jax.ShapeDtypeStruct`s; of arrays only shapes and dtypes are used.
+        most: the largest number.
+
+    Raises:
+        ValueError: `most` is not positive.
+
+    >>> import hypothesis, jax, jaxconv as jc
+    >>> tree = jax.eval_shape(lambda key: jc.init_conv(key, (3, 2), 1, 4), jax.random.key(0))
+    >>> jax.tree.map(np.shape, hypothesis.find(parameters(tree), lambda params: params["bias"].any()))
+    {'bias': (4,), 'kernel': (3, 2, 1, 4)}
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    each = [arrays(np.shape(leaf), most=most, dtype=leaf.dtype) for leaf in leaves]
+    return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
+
+
+@st.composite
+def conv_configurations(
+    draw: st.DrawFn, max_rank: int = 3, padding: st.SearchStrategy[Any] = paddings
+) -> Configuration:
+    """Convolutions of 1 to `max_rank` axes with any stride, dilation, groups and mix of paddings.
+
+    Args:
+        draw: given by Hypothesis.
+        max_rank: the most spatial axes, 1 or more.
+        padding: of one axis.
+
+    >>> import hypothesis
+    >>> case = hypothesis.find(conv_configurations(), lambda case: case.groups > 1)
+    >>> case.lengths, case.window, case.channels
+    ((1,), (1,), (2, 2))
+    """
+    rank = draw(st.integers(1, max_rank))
+    axes = []
+    for _ in range(rank):
+        taps, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        length = max(draw(st.integers(1, 6)), dilation * (taps - 1) + 1)
+        axes.append((length, taps, draw(st.integers(1, 3)), dilation, draw(padding)))
+    lengths, window, stride, dilation, padding_each = zip(*axes, strict=True)
+    groups = draw(st.integers(1, 3))
+    channels = (groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2)))
+    geometry = {"stride": stride, "dilation": dilation, "padding": padding_each, "groups": groups}
+    return Configuration(lengths, window, geometry, channels, draw(st.integers(1, 2)), draw(st.integers(0, 2**16)))
+
+
+@st.composite
+def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
+    """Pooling windows of 1 to `max_rank` axes, overlapping or not, none of which sees nothing but padding.
+
+    Args:
+        draw: given by Hypothesis.
+        max_rank: the most spatial axes, 1 or more.
+
+    >>> import hypothesis
+    >>> hypothesis.find(pool_configurations(), lambda case: case.out != case.lengths).window
+    (1,)
+    """
+    rank = draw(st.integers(1, max_rank))
+    axes = []
+    for _ in range(rank):
+        taps = draw(st.integers(1, 3))
+        length = draw(st.integers(taps, 6))
+        less = st.integers(0, taps - 1)
+        padding = names | st.tuples(less, less) | st.builds(Pad, less, less, st.sampled_from(sorted(BOUNDARIES)))
+        axes.append((length, taps, draw(st.integers(1, 3)), draw(padding)))
+    lengths, window, stride, padding_each = zip(*axes, strict=True)
+    channels = draw(st.integers(1, 2))
+    geometry = {"stride": stride, "padding": padding_each}
+    seed = draw(st.integers(0, 2**16))
+    return Configuration(lengths, window, geometry, (channels, channels), draw(st.integers(1, 2)), seed)
+
+
+@st.composite
+def circular_configurations(
+    draw: st.DrawFn, boundary: str = "CIRCULAR", *, divides: bool = True
+) -> tuple[Configuration, int]:
+    """A convolution that wraps around, whose stride divides the length of its axis (or does not); and that axis.
+
+    Args:
+        draw: given by Hypothesis.
+        boundary: another padding, for broken twins.
+        divides: whether the stride divides the length.
+
+    >>> import hypothesis
+    >>> case, axis = hypothesis.find(circular_configurations(), lambda pair: max(pair[0].geometry["stride"]) > 1)
+    >>> case.lengths[axis] % case.geometry["stride"][axis]
+    0
+    """
+    case = draw(conv_configurations(max_rank=2, padding=st.just(boundary)))
+    shifted = draw(st.integers(0, len(case.lengths) - 1))
+    strides = case.geometry["stride"]
+    lengths = list(case.lengths)
+    if divides:
+        lengths[shifted] += -lengths[shifted] % strides[shifted]
+    elif lengths[shifted] % strides[shifted] == 0:
+        lengths[shifted] += 1
+    return Configuration(tuple(lengths), case.window, case.geometry, case.channels, case.batch, case.seed), shifted
+
+
+@st.composite
+def networks(
+    draw: st.DrawFn, rank: int | None = None, *, padding: st.SearchStrategy[Any] | None = None, max_depth: int = 3
+) -> Network:
+    """Networks of one to `max_depth` convolutions, poolings and dense layers, a ReLU after some of them.
+
+    Without `padding` every window wraps around and every stride divides its length, so that by construction cyclic
+    shifts by `network.strides` along each axis move the output by one. With it, nothing is promised.
+
+    Args:
+        draw: given by Hypothesis.
+        rank: the number of spatial axes, 1 to 3; drawn if None.
+        padding: of one axis, `paddings` for all kinds.
+        max_depth: at most this many layers with windows or weights; more than 3 may leave what float32 holds exactly.
+
+    >>> import hypothesis
+    >>> print(hypothesis.find(networks(), lambda network: max(network.strides) > 1))
+    max_pool 1 stride 2 CIRCULAR
+    """
+    rank = draw(st.integers(1, 3)) if rank is None else checked_rank("networks", rank)
+    wraps = padding is None
+    lengths = draw(st.sampled_from(EVEN[rank] if wraps else SPATIAL[rank]))
+    batch, channels = draw(st.sampled_from(CHANNELS))
+    shape, layers = (batch, *lengths, channels), []
+    for _ in range(draw(st.integers(1, max_depth))):
+        kind = draw(st.sampled_from(("max_pool", "conv", "avg_pool", "dense")))
+        if kind == "dense":
+            layers.append(Layer(kind, channels=draw(st.integers(1, 3))))
+        else:
+            layer = _window(draw, kind, lengths, padding)
+            lengths = tuple(axis.out for axis in slide("networks", lengths, layer.window, layer.stride, layer.padding))
+            layers.append(layer)
+        if draw(st.booleans()):
+            layers.append(Layer("relu"))
+    return Network(tuple(layers), shape, draw(st.integers(0, 2**16)))
+
+
+def _window(draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.SearchStrategy[Any] | None) -> Layer:
+    """A convolution or a pooling that fits: averages over 1, 2 or 4 cells, so that they are exact."""
+    window, stride, paddings_of_axes = [], [], []
+    for length in lengths:
+        most = min(length, 2 if len(lengths) == 3 or kind == "avg_pool" else 3)
+        taps = draw(st.integers(1, most))
+        fits = [step for step in (1, 2) if padding is not None or length % step == 0]
+        window.append(taps)
+        stride.append(draw(st.sampled_from(fits)))
+        chosen = "CIRCULAR" if padding is None else draw(padding)
+        if kind != "conv" and padding is not None:
+            chosen = draw(st.sampled_from(("VALID", "SAME", "CIRCULAR")))  # no window sees nothing but padding
+        paddings_of_axes.append(chosen)
+    every = paddings_of_axes[0] if len(set(map(str, paddings_of_axes))) == 1 else tuple(paddings_of_axes)
+    each = every if isinstance(every, str | Pad) else tuple(paddings_of_axes)
+    channels = draw(st.integers(1, 3)) if kind == "conv" else 0
+    return Layer(kind, tuple(window), tuple(stride), each, channels)
+
+
+def checked_rank(where: str, rank: int) -> int:
+    """A number of spatial axes for which there is a pool of shapes."""
+    if rank not in SPATIAL:
+        raise ValueError(explain(where, "rank", rank, "1, 2 or 3 spatial axes"))
+    return rank

@@ -1,0 +1,155 @@
+"""A counterexample as data: what went in, what came out and what should have, to be written down and run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.verify.lattices import Lattice, Moves
+from jaxconv.verify.rounding import gap, is_kind
+
+SHOWN = 6  # cells of an input that are named one by one
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An input, the same input shifted by `k * law.shift`, and a cell of the output where the law does not hold.
+
+    `f(shifted)[position]` came out as `found`, where `f(arguments)[origin]` is `expected`. `moves` is what should have
+    answered the shift, for k = 1.
+    """
+
+    law: Lattice
+    k: int
+    moves: Moves
+    arguments: tuple[Any, ...]
+    shifted: tuple[Any, ...]
+    position: tuple[int, ...]
+    origin: tuple[int, ...]
+    found: complex
+    expected: complex
+
+    @property
+    def shift(self) -> int:
+        """By how many cells the input is shifted."""
+        return self.k * self.law.shift
+
+    @property
+    def error(self) -> float:
+        """How far apart the two sides are."""
+        return float(gap(np.asarray(self.found), np.asarray(self.expected)))
+
+    def replay(self, fn: Callable[..., Any]) -> float:
+        """How far apart the two sides are for `fn`: `error` again for the same function, 0 for one that was mended."""
+        after, before = (_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
+        return float(gap(after[self.position], before[self.origin]))
+
+    def __str__(self) -> str:
+        numbers = [number for number, _ in self.law.shifted]
+        inputs = [f"argument {number}: {pixels(self.arguments[number])}" for number in numbers]
+        if self.law.kind == "interior":
+            inputs += [f"argument {number}, shifted: {pixels(self.shifted[number])}" for number in numbers]
+        return "\n".join(
+            [
+                f"shift by {self.shift}: f(shifted){list(self.position)} is {_number(self.found)}, "
+                f"but f(x){list(self.origin)} is {_number(self.expected)}",
+                *inputs,
+            ]
+        )
+
+    def to_json(self) -> str:
+        """The counterexample as JSON; `from_json` reads it."""
+        leaves = [_encode(leaf) for side in (self.arguments, self.shifted) for leaf in jax.tree.leaves(side)]
+        numbers = [[complex(n).real, complex(n).imag] for n in (self.found, self.expected)]
+        plain = {"law": vars(self.law), "k": self.k, "moves": self.moves, "position": self.position}
+        return json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
+
+    @classmethod
+    def from_json(cls, text: str, *arguments: Any) -> Counterexample:
+        """Read what `to_json` wrote.
+
+        Args:
+            text: the JSON.
+            arguments: those that were given to `falsify`, arrays or shapes: of them only the trees' structure is used.
+
+        Raises:
+            ValueError: the arguments have another number of arrays than the counterexample.
+        """
+        data = json.loads(text, parse_constant=float)
+        leaves, structure = [_decode(leaf) for leaf in data["leaves"]], jax.tree.structure(arguments)
+        if len(leaves) != 2 * structure.num_leaves:
+            expected = f"{len(leaves) // 2}, as when the counterexample was found"
+            raise ValueError(
+                explain("from_json", "the number of arrays in the arguments", structure.num_leaves, expected)
+            )
+        sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
+        before, after = (jax.tree.unflatten(structure, side) for side in sides)
+        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in data["values"])
+        law = Lattice(**{name: _tuples(value) for name, value in data["law"].items()})
+        moves, position, origin = (_tuples(data[name]) for name in ("moves", "position", "origin"))
+        return cls(law, data["k"], moves, before, after, position, origin, found, expected)
+
+
+def pixels(x: Any) -> str:
+    """An array in words: its few non-zero cells, or how many there are.
+
+    >>> pixels(np.array([[0, 0, 3]]))
+    'zeros (1, 3) but for [0, 2] = 3'
+    """
+    x = np.asarray(x)
+    cells = np.argwhere(x != 0)
+    if len(cells) > SHOWN:
+        return f"{x.shape}, {len(cells)} of {x.size} cells not zero"
+    named = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
+    return f"zeros {x.shape} but for {named}" if named else f"zeros {x.shape}"
+
+
+def numbers(leaf: Any) -> Any:
+    """An output as an array of numbers: of random keys their data."""
+    return jax.random.key_data(leaf) if is_kind(leaf, jax.dtypes.prng_key) else leaf
+
+
+def wide(y: Any) -> np.ndarray:
+    """An array as NumPy has the most digits for it."""
+    y = np.asarray(y)
+    return y.astype(complex if np.iscomplexobj(y) else float)
+
+
+def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
+    with jax.default_matmul_precision("highest"):
+        return wide(numbers(jax.tree.leaves(fn(*arguments))[leaf]))
+
+
+def _number(value: Any) -> str:
+    value = complex(value)
+    return f"{value:.6g}" if value.imag else f"{value.real:.6g}"
+
+
+def _encode(leaf: Any) -> dict[str, Any]:
+    """An array as its dtype, its shape and its cells that are not zero, complex ones as two numbers."""
+    if is_kind(leaf, jax.dtypes.prng_key):
+        return {"key": str(jax.random.key_impl(leaf)), "data": np.asarray(jax.random.key_data(leaf)).tolist()}
+    x = np.asarray(leaf)
+    (at,) = np.nonzero(x.ravel())
+    cells = wide(x).ravel()[at] if is_kind(x, np.inexact) else x.ravel()[at]
+    parts = [np.real(cells).tolist(), np.imag(cells).tolist()] if np.iscomplexobj(cells) else [cells.tolist()]
+    return {"dtype": x.dtype.name, "shape": x.shape, "at": at.tolist(), "cells": parts}
+
+
+def _decode(data: dict[str, Any]) -> Any:
+    if "key" in data:
+        return jax.random.wrap_key_data(jax.numpy.array(data["data"], np.uint32), impl=data["key"])
+    x = np.zeros(data["shape"], jax.numpy.dtype(data["dtype"]))
+    real, *imaginary = data["cells"]
+    x.flat[data["at"]] = np.array(real, x.dtype) + (1j * np.array(imaginary[0], x.dtype) if imaginary else 0)
+    return x
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,232 @@
+"""`falsify`: look for an input, parameters and a shift that violate a law, and shrink what is found."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.certify import Axes, certify
+from jaxconv.verify.counterexample import Counterexample
+from jaxconv.verify.lattices import Kind, Lattice, Moves, lattices
+from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.trials import Trials
+
+
+@dataclass(frozen=True)
+class Falsification:
+    """What a search for violations came to: a counterexample, or how much was tried in vain.
+
+    `shifts`: how many shifted inputs were compared with each example. `responded`: whether the output ever changed from
+    one example to the next; if it did not, as behind a dead ReLU, nothing was tested.
+    """
+
+    function: str
+    laws: tuple[Lattice, ...]
+    counterexample: Counterexample | None
+    examples: int
+    shifts: int
+    seconds: float
+    responded: bool
+
+    def __str__(self) -> str:
+        tried = f"{self.examples} examples, {self.shifts} shifts of each, {self.seconds:.1f} s"
+        lines = [f"{self.function}: {'violated' if self.counterexample else 'no violation found'} ({tried})"]
+        if self.counterexample is not None:
+            shown = str(self.counterexample).splitlines()
+            return "\n".join([*lines, f"  law: {self.counterexample.law}", *(f"  {line}" for line in shown)])
+        lines += [f"  law: {law}" for law in self.laws]
+        if not self.shifts:
+            lines.append("  nothing was tested: no shift of this size leaves anything to compare")
+        elif not self.responded:
+            lines.append("  nothing was tested: the output was the same for every example")
+        return "\n".join(lines)
+
+
+def falsify(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes,
+    kind: Kind = "cyclic",
+    shift: int | None = None,
+    moves: Moves | None = None,
+    values: bool = False,
+    certificate: Certificate | None = None,
+    examples: int = 100,
+    seed: int = 0,
+) -> Falsification:
+    """Search inputs, parameters and shifts for a violation of what is claimed of a function, and shrink it.
+
+        cyclic    f(roll(x, k*s)) == roll(f(x), k*t)                 for all integers k
+        interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
+
+    For each output leaf and axis the law is the lattice s -> t that `certify` proves; where it proves none, the one it
+    proves of the other kind of shifts, else the natural one: an output with as many axes as the input moves at the rate
+    of the two lengths, any other does not move. Hypothesis draws and shrinks: first a few pixels, then dense images.
+    All multiples k of all shifts go through one compiled call for each example. A mismatch counts where it is larger
+    than all that rounding can explain, and is executed again with every operation rounded more coarsely.
+
+    Args:
+        fn: any JAX function of arrays.
+        arguments: as for `certify`: arrays, shapes, or pytrees of them; small ones, since they are executed. Of the
+            shifted ones only shapes and dtypes are used. Other shapes and floating-point arrays are drawn.
+        axes: as for `certify`.
+        kind: "cyclic" or "interior": which shifts.
+        shift: s, instead of the claimed one. Where t is then no whole number, some whole number has to do.
+        moves: pairs (output axis, t) that should answer s, instead of the claimed ones; () for invariance.
+        values: keep the arguments that are arrays and not shifted as they are: try only these parameters.
+        certificate: of this or of another version of `fn`, the claims of which are put to the test.
+        examples: how many to draw at most.
+        seed: of the draws; the same seed finds the same counterexample.
+
+    Returns:
+        A `Falsification`, whose `counterexample` can be replayed and written as JSON; None of it means that nothing was
+        found, which is no proof.
+
+    Raises:
+        ValueError: an unknown kind, a shift of 0, no examples, a move along an axis that an output does not have, or
+            what `certify` refuses.
+        TypeError: likewise.
+        ModuleNotFoundError: Hypothesis is not installed.
+
+    Law: a counterexample replays: `counterexample.replay(fn)` is its `error`, and more than rounding explains.
+
+    >>> import jax, jaxconv as jc
+    >>> from jaxconv.verify.falsify import falsify
+    >>> x = jax.ShapeDtypeStruct((1, 6, 1), "float32")
+    >>> params = {"kernel": jax.ShapeDtypeStruct((3, 1, 2), "float32")}
+    >>> result = falsify(lambda p, x: jc.conv(p, x, padding="same"), params, x, axes={1: (1,)})
+    >>> print(result.counterexample)
+    shift by 1: f(shifted)[0, 0, 0] is 1, but f(x)[0, 5, 0] is 0
+    argument 1: zeros (1, 6, 1) but for [0, 0, 0] = 1
+
+    Source: MacIver, Hatfield-Dodds et al., Hypothesis: a new approach to property-based testing, JOSS 4 (2019).
+    """
+    started = time.monotonic()
+    if kind not in ("cyclic", "interior"):
+        raise ValueError(explain("falsify", "kind", repr(kind), '"cyclic" or "interior"'))
+    if shift == 0:
+        raise ValueError(explain("falsify", "shift", shift, "a positive or a negative number of cells"))
+    if examples < 1:
+        raise ValueError(explain("falsify", "examples", examples, "1 or more"))
+    if certificate is None:
+        certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
+    claimed = lattices(certificate.leaves, kind, shift, None if moves is None else tuple(moves))
+    trials = Trials(fn, arguments, claimed, keep=values)
+    found = _search(trials, examples, seed) if trials.rows else None
+    seconds = time.monotonic() - started
+    tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)
+    return Falsification(certificate.function, claimed, found, *tried)
+
+
+def _search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
+    """Let Hypothesis look among images of few pixels, then among dense ones; what it returns is shrunk."""
+    try:
+        import hypothesis  # noqa: PLC0415  optional: `import jaxconv` does without
+        from hypothesis.errors import NoSuchExample  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        cure = "Install it: pip install 'jaxconv[test]'"
+        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
+    fewer = examples // 2
+    for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
+        settings = hypothesis.settings(max_examples=max(count, 1), database=None, deadline=None)
+        try:
+            violates = lambda sample: trials.judge(sample) is not None
+            sample = hypothesis.find(strategy, violates, settings=settings, random=Random(seed)) if count else None
+        except NoSuchExample:
+            continue
+        if sample is not None:
+            return trials.judge(sample)
+    return None
+
+
+def _few_pixels(trials: Trials) -> Any:
+    """Samples of one to four pixels each."""
+    from hypothesis import strategies as st  # noqa: PLC0415
+
+    def source(at: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        order = trials.simplest(at)
+        cells = st.tuples(st.integers(0, math.prod(shape) - 1), st.sampled_from((1, 2, 3, -1, -2)))
+        return st.lists(cells, min_size=1, max_size=4).map(
+            lambda cells: _pixels(shape, dtype, [(order[number], value) for number, value in cells])
+        )
+
+    return _samples(trials, source)
+
+
+def _dense(trials: Trials) -> Any:
+    """Samples of which about half of all cells are random numbers; cells go out in up to 64 blocks."""
+    from hypothesis import strategies as st  # noqa: PLC0415
+
+    def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        count = min(64, math.prod(shape))
+        blocks = st.lists(st.booleans(), min_size=count, max_size=count)
+        return st.builds(
+            lambda recipe, seed, kept: _blocks(_values(shape, dtype, recipe, seed), kept),
+            st.sampled_from(("signed", "real")),
+            st.integers(0, 2**16),
+            blocks,
+        )
+
+    return _samples(trials, source)
+
+
+def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any]) -> Any:
+    """Lists of leaves: sources as given, parameters of ones, small whole numbers or reals."""
+    from hypothesis import strategies as st  # noqa: PLC0415
+
+    sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.sources().items()}
+    recipes = st.sampled_from(("ones", "whole", "signed", "real"))
+
+    def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> list[Any]:
+        free = {
+            i: _values(trials.leaves[i].shape, trials.leaves[i].dtype, recipe, seed + 1 + i, scaled=True)
+            for i in trials.free
+        }
+        return [drawn.get(i, free.get(i, leaf)) for i, leaf in enumerate(trials.leaves)]
+
+    if not trials.free:
+        return st.builds(assemble, st.just("ones"), st.just(0), st.fixed_dictionaries(sources))
+    return st.builds(assemble, recipes, st.integers(0, 2**16), st.fixed_dictionaries(sources))
+
+
+def _pixels(shape: tuple[int, ...], dtype: Any, cells: Sequence[tuple[int, int]]) -> np.ndarray:
+    x = np.zeros(math.prod(shape), dtype)
+    for at, value in cells:
+        x[at] = abs(value) if is_kind(x, np.unsignedinteger) or x.dtype == np.bool_ else value
+    return x.reshape(shape)
+
+
+def _blocks(x: np.ndarray, kept: Sequence[bool]) -> np.ndarray:
+    """The array with the blocks of its cells that are not kept set to zero."""
+    mask = np.repeat(np.array(kept), -(-x.size // len(kept)))[: x.size].reshape(x.shape)
+    return np.where(mask, x, np.zeros((), x.dtype))
+
+
+def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scaled: bool = False) -> Any:
+    """An array of ones, of whole numbers up to 4 and none of them 0, or of reals, scaled by the fan-in if asked."""
+    rng = np.random.default_rng(seed)
+    if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
+        kinds = (jax.random.key(seed, impl=impl) for impl in ("threefry2x32", "rbg", "unsafe_rbg"))
+        return jax.random.split(next(key for key in kinds if key.dtype == dtype), shape)
+    if jax.numpy.issubdtype(dtype, np.bool_):
+        return rng.random(shape) < (1 if recipe == "ones" else 0.5)
+    if recipe == "ones":
+        return np.ones(shape, dtype)
+    if recipe == "real" and jax.numpy.issubdtype(dtype, np.inexact):
+        x = rng.normal(size=shape) / (math.sqrt(max(1, math.prod(shape[:-1]))) if scaled else 1)
+    else:
+        x = rng.integers(1, 4, shape, endpoint=True).astype(float)
+    if recipe == "signed" and not jax.numpy.issubdtype(dtype, np.unsignedinteger):
+        x = x * rng.choice((-1, 1), shape)
+    if jax.numpy.issubdtype(dtype, np.complexfloating):
+        x = x + 1j * rng.permutation(x.ravel()).reshape(shape)
+    return x.astype(dtype)
