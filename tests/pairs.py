@@ -62,6 +62,12 @@ def attended(x):
     return jnp.einsum("bij,bjc->bic", jax.nn.softmax(jnp.einsum("bic,bjc->bij", x, x), axis=2), x)
 
 
+def mapped_with_neighbour(x):
+    """lax.map along the shifted axis, over each position and the one before it."""
+    places = x.swapaxes(0, 1)
+    return lax.map(lambda pair: pair[0] - 2.0 * pair[1], (places, jnp.roll(places, 1, 0))).swapaxes(0, 1)
+
+
 def filtered(x, change, n=N):
     """What is left of x after a change to its modes along the shifted axis."""
     return jnp.fft.irfft(change(jnp.fft.rfft(x, axis=1)), n=n, axis=1)
@@ -196,6 +202,14 @@ CONTROL: dict[str, Function] = {
     "one of two": lambda x: lax.cond(x.sum() > 0, lambda x: x + 1.0, lambda x: -x, x),
     "channel by channel": jax.vmap(lambda c: jnp.roll(c, 1, 1) * c, in_axes=2, out_axes=2),
     "row by row": lambda x: lax.map(lambda c: jnp.roll(c, 1, 0), x.swapaxes(0, 2)).swapaxes(0, 2),
+    "place by place": lambda x: lax.map(lambda c: c * c[::-1], x.swapaxes(0, 1)).swapaxes(0, 1),
+    "place by place, with its neighbour": mapped_with_neighbour,
+    "windows by vmap": lambda x: jax.vmap(lambda i: lax.dynamic_slice_in_dim(x, i, 2, 1).max(1)[0])(np.arange(N - 1))[
+        None
+    ],
+    "a hundred rounds": lambda x: lax.fori_loop(0, 100, lambda _, c: 0.5 * jnp.roll(c, 1, 1) + x, x),
+    "by platform": lambda x: lax.platform_dependent(x, cpu=lambda x: jnp.roll(x, 1, 1), default=lambda x: -x),
+    "looked up": lambda x: jnp.interp(x, np.arange(5.0, dtype=np.float32), np.arange(5.0, dtype=np.float32) ** 2),
     "checkpointed": jax.checkpoint(jnp.tanh),
     "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
 }
