@@ -176,7 +176,8 @@ def _affine(
     if not whole or not np.array_equal(up - here, here - down):
         return None
     shape = tuple(dy.shape[axis] for axis in along)
-    return Untied(entries, _by_position(up - here, dy, along), *np.zeros((2, len(entries))), shape)
+    none = np.zeros(len(entries))
+    return Untied(entries, _by_position(up - here, dy, along), none, none, shape)
 
 
 def _smooth(

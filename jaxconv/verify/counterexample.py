@@ -122,8 +122,9 @@ def wide(y: Any) -> np.ndarray:
 
 
 def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
+    arrays = jax.tree.map(jax.numpy.asarray, tuple(arguments))
     with jax.default_matmul_precision("highest"):
-        return wide(numbers(jax.tree.leaves(fn(*arguments))[leaf]))
+        return wide(numbers(jax.tree.leaves(fn(*arrays))[leaf]))
 
 
 def _number(value: Any) -> str:

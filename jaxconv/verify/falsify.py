@@ -18,7 +18,7 @@ from jaxconv.verify.certify import Axes, certify
 from jaxconv.verify.counterexample import Counterexample
 from jaxconv.verify.lattices import Kind, Lattice, Moves, lattices
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.trials import Trials
+from jaxconv.verify.violations import Trials
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def falsify(
         raise ValueError(explain("falsify", "examples", examples, "1 or more"))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
-    claimed = lattices(certificate.leaves, kind, shift, None if moves is None else tuple(moves))
+    claimed = lattices(certificate.leaves, arguments, kind, shift, None if moves is None else tuple(moves))
     trials = Trials(fn, arguments, claimed, keep=values)
     found = _search(trials, examples, seed) if trials.rows else None
     seconds = time.monotonic() - started
@@ -131,16 +131,24 @@ def _search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     """Let Hypothesis look among images of few pixels, then among dense ones; what it returns is shrunk."""
     try:
         import hypothesis  # noqa: PLC0415  optional: `import jaxconv` does without
+        from hypothesis._settings import local_settings  # noqa: PLC0415  there is no public way to nest
         from hypothesis.errors import NoSuchExample  # noqa: PLC0415
     except ModuleNotFoundError as error:
         cure = "Install it: pip install 'jaxconv[test]'"
         raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
     fewer = examples // 2
     for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
-        settings = hypothesis.settings(max_examples=max(count, 1), database=None, deadline=None)
+        settings = hypothesis.settings(
+            max_examples=max(count, 1),
+            database=None,
+            deadline=None,
+            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+            suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]  an iterable class
+        )
         try:
             violates = lambda sample: trials.judge(sample) is not None
-            sample = hypothesis.find(strategy, violates, settings=settings, random=Random(seed)) if count else None
+            with local_settings(settings):  # so that a test that is itself a property may search
+                sample = hypothesis.find(strategy, violates, settings=settings, random=Random(seed)) if count else None
         except NoSuchExample:
             continue
         if sample is not None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from jaxconv.errors import explain
 from jaxconv.verify.claims import AxisReport, Claim, LeafReport, Verdict
@@ -77,7 +77,11 @@ class Lattice:
 
 
 def lattices(
-    leaves: Sequence[LeafReport], kind: Kind, shift: int | None = None, moves: Moves | None = None
+    leaves: Sequence[LeafReport],
+    arguments: Sequence[Any],
+    kind: Kind,
+    shift: int | None = None,
+    moves: Moves | None = None,
 ) -> tuple[Lattice, ...]:
     """The laws to try, one for each output leaf and axis: as given, else as proved, else the natural ones.
 
@@ -88,6 +92,7 @@ def lattices(
 
     Args:
         leaves: a certificate's.
+        arguments: those that it was made for.
         kind: of the shifts.
         shift: instead of the claimed one.
         moves: instead of the claimed ones.
@@ -95,7 +100,8 @@ def lattices(
     found = []
     for number, leaf in enumerate(leaves):
         for axis in leaf.axes:
-            by, candidates, origin = _lattice(kind, axis, leaf, shift, moves)
+            rank = len(arguments[axis.shifted[0][0]].shape)
+            by, candidates, origin = _lattice(kind, axis, leaf, rank, shift, moves)
             claim = axis.cyclic if kind == "cyclic" else axis.interior
             known = claim.region if claim.verdict == Verdict.PROVED and origin != "given" else None
             region = () if kind == "cyclic" else known or _middle(leaf.shape, candidates)
@@ -105,12 +111,12 @@ def lattices(
 
 
 def _lattice(
-    kind: Kind, axis: AxisReport, leaf: LeafReport, shift: int | None, moves: Moves | None
+    kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int, shift: int | None, moves: Moves | None
 ) -> tuple[int, tuple[Moves, ...], str]:
     """The shift, what may answer it, and where that comes from."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
     known = next((c for c in (claim, other) if _says_something(c, axis.length)), None)
-    unit, rates = (known.shift or 1, known.moves) if known else _natural(axis, leaf)
+    unit, rates = (known.shift or 1, known.moves) if known else _natural(axis, leaf, rank)
     if moves is not None:
         for output, t in moves:
             if not 0 <= output < len(leaf.shape):
@@ -136,10 +142,10 @@ def _says_something(claim: Claim, length: int) -> bool:
     return claim.verdict == Verdict.PROVED and 0 < abs(claim.shift or 0) < max(length, 2)
 
 
-def _natural(axis: AxisReport, leaf: LeafReport) -> tuple[int, Moves]:
+def _natural(axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
     """The lattice that a reader expects, from the shapes alone."""
     along = axis.shifted[0][1]
-    if along >= len(leaf.shape) or leaf.shape[along] <= 1:
+    if len(leaf.shape) != rank or leaf.shape[along] <= 1:
         return 1, ()
     length = leaf.shape[along]
     if length >= axis.length:

@@ -1,4 +1,4 @@
-"""Trials: one compiled call for an example and all of its shifts, and whether a law fails at one of them."""
+"""Looking for violations: one compiled call for an example and all of its shifts, and whether a law fails there."""
 
 from __future__ import annotations
 
@@ -188,11 +188,12 @@ def violation(
         if not all(len(cells) for cells in here):
             continue
         j, p = np.ix_(*here), np.ix_(*there)
-        excess = gap(after[p], before[j]) - after_doubt[p] - before_doubt[j] - allowed
-        if not excess.size or not excess.max() > 0:
+        off = gap(after[p], before[j])
+        beyond = off > allowed + after_doubt[p] + before_doubt[j]
+        if not beyond.any():
             return None
         if worst is None:
-            at = np.unravel_index(np.argmax(excess), excess.shape)
+            at = np.unravel_index(np.argmax(np.where(beyond, off, 0)), off.shape)
             origin, position = ([int(cells[i]) for cells, i in zip(side, at, strict=True)] for side in (here, there))
             worst = moves, tuple(origin), tuple(position)
     return worst
