@@ -132,9 +132,7 @@ def test_parameters_are_drawn_unless_the_certificate_is_about_their_numbers():
     assert certificate.cyclic == Verdict.PROVED
     assert recheck(certificate, fn, bias, x) == ()
     (objection, *_) = recheck(replace(certificate, values=False), fn, bias, x)
-    assert (
-        "(add): shifting the scene by 1, cell [0, 1, 0] of the second run is" in objection or "(broadcast" in objection
-    )
+    assert "shifting the scene by 1, cell" in objection
 
 
 def test_two_arguments_are_shifted_together():
