@@ -1,0 +1,206 @@
+"""The command line: verdicts as exit statuses, a report or JSON, and one clear line for what cannot be done."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jaxconv.__main__ import main
+
+MODULE = """
+import functools
+import jax, jax.numpy as jnp, jaxconv as jc
+
+kernel = jnp.ones((3, 3, 2, 4))
+
+def circular(x):
+    return jc.conv({"kernel": kernel}, x, padding="circular")
+
+def zero_padded(x):
+    return jc.conv({"kernel": kernel}, x, padding="same")
+
+def running_sum(x):
+    return jnp.cumsum(x, axis=1)
+
+def last_of_the_running_sums(x):
+    return jnp.cumsum(x, axis=1)[:, -1]
+
+def masked(x, mask):
+    return x * mask
+
+def dead(x):
+    return jax.nn.relu(circular(x) * 0 - 1)
+
+class Model:
+    apply = staticmethod(functools.partial(jc.conv, {"kernel": kernel}, padding="circular"))
+
+def branches(x):
+    return x if x.sum() > 0 else -x
+
+WIDTH = 3
+"""
+BROKEN = "import jax\nraise RuntimeError('no weights here')\n"
+PROJECTS = itertools.count(1)
+SHAPE = ("--shape", "1,6,4,2")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a user's modules, the current one; nothing of it stays imported."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").touch()
+    # Equal code on equal lines is one to Python, and so to JAX's frames: each project begins on a line of its own.
+    (tmp_path / "pkg" / "models.py").write_text("\n" * next(PROJECTS) + MODULE)
+    (tmp_path / "pkg" / "broken.py").write_text(BROKEN)
+    (tmp_path / "pkg" / "needy.py").write_text("import a_package_that_is_not_there\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] == "pkg"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def run(command, function, *options):
+    return main([command, f"pkg.models:{function}", *options])
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "status"),
+    [
+        ("circular", (), 0),
+        ("Model.apply", (), 0),
+        ("zero_padded", (), 1),
+        ("zero_padded", ("--interior",), 0),
+        ("zero_padded", ("--cyclic",), 1),
+        ("zero_padded", ("--cyclic", "--interior"), 1),
+        ("zero_padded", ("--no-search",), 2),
+        ("zero_padded", ("--no-search", "--interior"), 0),
+        ("running_sum", (), 1),
+        ("running_sum", ("--axes", "2"), 0),
+        ("last_of_the_running_sums", ("--axes", "1", "--cyclic"), 2),
+    ],
+)
+def test_certify_ends_with_the_weakest_verdict(project, capsys, function, options, status):
+    assert run("certify", function, *SHAPE, *options) == status
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{function.split('.')[-1] if '.' not in function else 'partial'}: cyclic shifts ")
+    assert err == ""
+
+
+def test_certify_prints_the_report(project, capsys):
+    run("certify", "zero_padded", *SHAPE, "--axes", "1")
+    out = capsys.readouterr().out
+    assert "zero_padded: cyclic shifts REFUTED, interior PROVED" in out
+    assert f"because of conv_general_dilated at {project}/pkg/models.py:" in out
+    assert "counterexample executed" in out
+
+
+def test_json_is_for_machines(project, capsys):
+    assert run("certify", "circular", *SHAPE, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [axis["cyclic"]["verdict"] for axis in data["leaves"][0]["axes"]] == ["PROVED", "PROVED"]
+    assert run("check", "circular", *SHAPE, "--json") == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_several_arguments_are_shifted_together(project, capsys):
+    two = ("--shape", "1,6,4,2", "--shape", "1,6,4,1", "--axes", "0:1,2", "--no-search")
+    assert run("certify", "masked", *two) == 2
+    assert run("certify", "masked", *two, "--axes", "1:1,2") == 0
+    assert run("certify", "masked", *two, "--axes", "1:1,2", "--dtype", "int32") == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "status", "word"),
+    [
+        ("circular", (), 0, "HELD"),
+        ("circular", ("--integers",), 0, "HELD"),
+        ("zero_padded", (), 1, "VIOLATED"),
+        ("zero_padded", ("--interior",), 0, "HELD"),
+        ("dead", ("--seed", "3"), 0, "HELD"),
+        ("circular", ("--dtype", "bfloat16", "--axes", "1"), 3, "TypeError"),
+    ],
+)
+def test_check_measures(project, capsys, function, options, status, word):
+    assert run("check", function, *SHAPE, *options) == status
+    assert word in "".join(capsys.readouterr())
+
+
+def test_a_seed_is_another_input(project, capsys):
+    texts = []
+    for seed in (1, 1, 2):
+        run("check", "zero_padded", *SHAPE, "--seed", str(seed), "--json")
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["certify", "pkg.nowhere:net", *SHAPE], "there is no module 'pkg.nowhere' here or installed"),
+        (["certify", "pkg.needy:net", *SHAPE], "there is no module 'a_package_that_is_not_there'"),
+        (["certify", "pkg.broken:net", *SHAPE], "pkg.broken cannot be imported: RuntimeError: no weights here"),
+        (["certify", "pkg.models:net", *SHAPE], "pkg.models has no 'net'"),
+        (["certify", "pkg.models:WIDTH", *SHAPE], "pkg.models:WIDTH is int, and should be a function"),
+        (["certify", "pkg.models", *SHAPE], "write package.module:function"),
+        (
+            ["certify", "pkg.models:branches", *SHAPE],
+            "branches fails with float32[1, 6, 4, 2]: TracerBoolConversionError: ",
+        ),
+        (
+            ["certify", "pkg.models:circular", "--shape", "1,6,4,3"],
+            "circular fails with float32[1, 6, 4, 3]: ValueError: conv: x's",
+        ),
+        (
+            ["certify", "pkg.models:circular", *SHAPE, "--axes", "4"],
+            "certify: an axis is 4, but should be from -4 to 3",
+        ),
+        (
+            ["certify", "pkg.models:masked", *SHAPE, *SHAPE],
+            "with several arguments say which axes are shifted: --axes 0:1,2",
+        ),
+        (["certify", "pkg.models:masked", *SHAPE, *SHAPE, "--axes", "1"], "with several arguments name the one"),
+        (["certify", "pkg.models:circular", "--shape", "6,4"], "say which axes of (6, 4) are shifted"),
+        (["certify", "pkg.models:circular", *SHAPE, "--dtype", "float33"], "--dtype: "),
+        (
+            ["certify", "pkg.models:circular", *SHAPE, "--dtype", "int32", "--dtype", "int8"],
+            "2 times --dtype for 1 times --shape",
+        ),
+        (["check", "pkg.models:circular", *SHAPE, "--cyclic", "--interior"], "check runs one kind of shifts at a time"),
+        (
+            ["certify", "pkg.models:circular"],
+            "the following arguments are required: --shape (see python -m jaxconv certify --help)",
+        ),
+        (["certify", "pkg.models:circular", "--shape", "1,a"], "'1,a' is not a list of whole numbers like 1,32,32,3"),
+        (["certify", "pkg.models:circular", *SHAPE, "--axes", "x:1"], "'x:1' is not a list of axes like 1,2"),
+        (["summary", "pkg.models:circular"], "invalid choice: 'summary'"),
+        ([], "the following arguments are required: command"),
+    ],
+)
+def test_bad_usage_is_one_clear_line_and_status_3(project, capsys, words, message):
+    assert main(words) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("python -m jaxconv")
+    assert message in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["certify", "--help"], ["check", "--help"]])
+def test_help_has_examples_and_statuses(capsys, words):
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "python -m jaxconv certify models.resnet:features --shape 1,224,224,3" in out
+    assert "exit status:\n  0  proved (certify), held (check)" in out
+
+
+def test_from_the_shell(project):
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxconv", "certify", "pkg.models:zero_padded", *SHAPE, "--no-search"],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "interior PROVED" in done.stdout
