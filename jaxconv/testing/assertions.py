@@ -13,7 +13,7 @@ from jaxconv.verify.certify import Axes, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
 from jaxconv.verify.counterexample import pixels
 from jaxconv.verify.falsify import Falsification, falsify
-from jaxconv.verify.lattices import Kind, Moves
+from jaxconv.verify.lattices import Kind
 
 Undecided = Literal["fail", "pass"]
 
@@ -72,7 +72,7 @@ def assert_equivariant(
     Source: Cohen and Welling, Group equivariant convolutional networks, ICML 2016, section 2.
     """
     __tracebackhide__ = True
-    return _assert(fn, arguments, axes, kind, shift, None, undecided, values, examples, seed)
+    return _assert(fn, arguments, axes, kind, shift, False, undecided, values, examples, seed)
 
 
 def assert_invariant(
@@ -117,7 +117,7 @@ def assert_invariant(
     'PROVED'
     """
     __tracebackhide__ = True
-    return _assert(fn, arguments, axes, kind, shift, (), undecided, values, examples, seed)
+    return _assert(fn, arguments, axes, kind, shift, True, undecided, values, examples, seed)
 
 
 def _assert(
@@ -126,7 +126,7 @@ def _assert(
     axes: Axes,
     kind: Kind,
     shift: int | None,
-    moves: Moves | None,
+    invariant: bool,
     undecided: Undecided,
     values: bool,
     examples: int,
@@ -145,22 +145,32 @@ def _assert(
         (leaf, axis)
         for leaf, report in enumerate(certificate.leaves)
         for axis, one in enumerate(report.axes)
-        if not _holds(_claim(one, kind), one.length, shift, moves)
+        if not _holds(_claim(one, kind), one.length, shift, invariant)
     ]
     if not failing:
         return certificate
-    searched = certify(fn, *arguments, axes=axes, values=values, search=moves is None, seed=seed)
+    searched = certify(fn, *arguments, axes=axes, values=values, search=not invariant, seed=seed)
     wrong, open_ = [], []
     for leaf, axis in failing:
         alone = _alone(searched, leaf, axis)
-        settings = {"kind": kind, "shift": shift, "moves": moves, "values": values, "examples": examples, "seed": seed}
-        tried = falsify(fn, *arguments, axes=axes, certificate=alone, **settings)
+        tried = falsify(
+            fn,
+            *arguments,
+            axes=axes,
+            kind=kind,
+            shift=shift,
+            invariant=invariant,
+            values=values,
+            certificate=alone,
+            examples=examples,
+            seed=seed,
+        )
         report = searched.leaves[leaf]
         claim = _claim(report.axes[axis], kind)
         refuted = claim.verdict == Verdict.REFUTED and (shift is None or (claim.shift or 1) % shift == 0)
-        text = _report(report, report.axes[axis], claim, shift, moves, tried, kind, refuted)
+        text = _report(report, report.axes[axis], claim, shift, invariant, tried, kind, refuted)
         (wrong if refuted or tried.counterexample else open_).append(text)
-    wanted = "invariant" if moves == () else "equivariant"
+    wanted = "invariant" if invariant else "equivariant"
     name = certificate.function
     if wrong:
         raise AssertionError("\n\n".join(f"{name} is not {wanted}: {text}" for text in wrong))
@@ -175,9 +185,9 @@ def _claim(axis: AxisReport, kind: Kind) -> Claim:
     return axis.cyclic if kind == "cyclic" else axis.interior
 
 
-def _holds(claim: Claim, length: int, shift: int | None, moves: Moves | None) -> bool:
+def _holds(claim: Claim, length: int, shift: int | None, invariant: bool) -> bool:
     """Whether the proof is of what is asserted, and of more than whole turns."""
-    if claim.verdict != Verdict.PROVED or claim.shift is None or (moves == () and claim.moves):
+    if claim.verdict != Verdict.PROVED or claim.shift is None or (invariant and claim.moves):
         return False
     return claim.shift < max(length, 2) if shift is None else shift % claim.shift == 0
 
@@ -194,7 +204,7 @@ def _report(
     axis: AxisReport,
     claim: Claim,
     shift: int | None,
-    moves: Moves | None,
+    invariant: bool,
     tried: Falsification,
     kind: Kind,
     refuted: bool,
@@ -204,7 +214,7 @@ def _report(
     start = f"{kind} shifts along {where} ({axis.length} cells)"
     output = f"output{leaf.path} {leaf.shape}"
     cure = claim.broken.cure if claim.broken else ""
-    if claim.verdict == Verdict.PROVED and moves == () and claim.moves:
+    if claim.verdict == Verdict.PROVED and invariant and claim.moves:
         by = " and ".join(f"by {t} along its axis {number}" for number, t in claim.moves)
         lines = [f"{start} by {claim.shift} move {output} {by}"]
         cure = "Reduce over the axis that moves, as jc.global_avg_pool does, or assert that the output is equivariant"
@@ -217,7 +227,7 @@ def _report(
     elif refuted:
         lines = [f"{start} have no counterpart in {output}"]
     elif tried.counterexample is not None:
-        lines = [f"{start} change {output}" if moves == () else f"{start} do not move {output} as its law says"]
+        lines = [f"{start} change {output}" if invariant else f"{start} do not move {output} as its law says"]
     else:
         lines = [f"{start} of {output}"]
     if claim.broken is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -57,7 +57,8 @@ def falsify(
     axes: Axes,
     kind: Kind = "cyclic",
     shift: int | None = None,
-    moves: Moves | None = None,
+    moves: Sequence[tuple[int, Mapping[int, int]]] | None = None,
+    invariant: bool = False,
     values: bool = False,
     certificate: Certificate | None = None,
     examples: int = 100,
@@ -81,7 +82,8 @@ def falsify(
         axes: as for `certify`.
         kind: "cyclic" or "interior": which shifts.
         shift: s, instead of the claimed one. Where t is then no whole number, some whole number has to do.
-        moves: pairs (output axis, t) that should answer s, instead of the claimed ones; () for invariance.
+        moves: the law by hand, for every leaf: for each shifted axis `(s, {output axis: t})`.
+        invariant: no shift should move anything, instead of the claimed moves.
         values: keep the arguments that are arrays and not shifted as they are: try only these parameters.
         certificate: of this or of another version of `fn`, the claims of which are put to the test.
         examples: how many to draw at most.
@@ -92,8 +94,7 @@ def falsify(
         found, which is no proof.
 
     Raises:
-        ValueError: an unknown kind, a shift of 0, no examples, a move along an axis that an output does not have, or
-            what `certify` refuses.
+        ValueError: an unknown kind, a shift of 0, no examples, moves that do not fit, or what `certify` refuses.
         TypeError: likewise.
         ModuleNotFoundError: Hypothesis is not installed.
 
@@ -117,14 +118,30 @@ def falsify(
         raise ValueError(explain("falsify", "shift", shift, "a positive or a negative number of cells"))
     if examples < 1:
         raise ValueError(explain("falsify", "examples", examples, "1 or more"))
+    if moves is not None and (invariant or shift is not None):
+        raise ValueError(explain("falsify", "moves", moves, "left out where a shift or invariance is given"))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
-    claimed = lattices(certificate.leaves, arguments, kind, shift, None if moves is None else tuple(moves))
+    given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))
+    if invariant:
+        given = [(None, ())] * max((len(leaf.axes) for leaf in certificate.leaves), default=0)
+    claimed = lattices(certificate.leaves, arguments, kind, shift, given)
     trials = Trials(fn, arguments, claimed, keep=values)
     found = _search(trials, examples, seed) if trials.rows else None
     seconds = time.monotonic() - started
     tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)
     return Falsification(certificate.function, claimed, found, *tried)
+
+
+def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> list[tuple[int | None, Moves]] | None:
+    """The caller's moves, checked to be one for each shifted axis."""
+    if moves is None:
+        return None
+    if len(moves) != axes:
+        raise ValueError(explain("falsify", "moves", moves, f"one (shift, {{output axis: t}}) for each of {axes} axes"))
+    if not all(shift for shift, _ in moves):
+        raise ValueError(explain("falsify", "moves", moves, "of shifts that are not 0"))
+    return [(shift, tuple(its_moves.items())) for shift, its_moves in moves]
 
 
 def _search(trials: Trials, examples: int, seed: int) -> Counterexample | None:

@@ -81,7 +81,7 @@ def lattices(
     arguments: Sequence[Any],
     kind: Kind,
     shift: int | None = None,
-    moves: Moves | None = None,
+    given: Sequence[tuple[int | None, Moves]] | None = None,
 ) -> tuple[Lattice, ...]:
     """The laws to try, one for each output leaf and axis: as given, else as proved, else the natural ones.
 
@@ -95,13 +95,15 @@ def lattices(
         arguments: those that it was made for.
         kind: of the shifts.
         shift: instead of the claimed one.
-        moves: instead of the claimed ones.
+        given: for each shifted axis a shift, None for the claimed one, and the moves that answer it.
     """
     found = []
     for number, leaf in enumerate(leaves):
-        for axis in leaf.axes:
+        for number_of_axis, axis in enumerate(leaf.axes):
             rank = len(arguments[axis.shifted[0][0]].shape)
-            by, candidates, origin = _lattice(kind, axis, leaf, rank, shift, moves)
+            by, candidates, origin = _lattice(
+                kind, axis, leaf, rank, shift, None if given is None else given[number_of_axis]
+            )
             claim = axis.cyclic if kind == "cyclic" else axis.interior
             known = claim.region if claim.verdict == Verdict.PROVED and origin != "given" else None
             region = () if kind == "cyclic" else known or _middle(leaf.shape, candidates)
@@ -111,20 +113,26 @@ def lattices(
 
 
 def _lattice(
-    kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int, shift: int | None, moves: Moves | None
+    kind: Kind,
+    axis: AxisReport,
+    leaf: LeafReport,
+    rank: int,
+    shift: int | None,
+    given: tuple[int | None, Moves] | None,
 ) -> tuple[int, tuple[Moves, ...], str]:
     """The shift, what may answer it, and where that comes from."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
     known = next((c for c in (claim, other) if _says_something(c, axis.length)), None)
     unit, rates = (known.shift or 1, known.moves) if known else _natural(axis, leaf, rank)
-    if moves is not None:
+    if given is not None:
+        by, moves = given
         for output, t in moves:
             if not 0 <= output < len(leaf.shape):
                 expected = f"from 0 to {len(leaf.shape) - 1}: output{leaf.path} has shape {leaf.shape}"
                 raise ValueError(explain("falsify", "an output axis in moves", output, expected))
             if t == 0:
                 raise ValueError(explain("falsify", "a step in moves", t, "another number", "Leave its axis out"))
-        return shift or unit, (moves,), "given"
+        return by or shift or unit, (moves,), "given"
     origin = "proved" if known is claim else "natural"
     if shift is None:
         return unit, (rates,), origin

@@ -65,8 +65,8 @@ FALSE = {
     "global mean, inside": (lambda x: x.mean((1, 2)), (X,), (2,), {"kind": "interior"}),
     "softmax behind zero padding": (lambda p, x: jax.nn.softmax(conv("same")(p, x), axis=2), (PARAMS, X), {1: (1, 2)}, {}),
     "dense": (lambda x: x.reshape(1, -1) @ jnp.arange(48.0, dtype="float32")[:, None], (X,), (2,), {}),
-    "moves, said to stay": (conv(), (PARAMS, X), {1: (1,)}, {"moves": ()}),
-    "reversed, said to be not": (lambda x: x[:, ::-1], (X,), (1,), {"moves": ((1, 1),)}),
+    "moves, said to stay": (conv(), (PARAMS, X), {1: (1,)}, {"invariant": True}),
+    "reversed, said to be not": (lambda x: x[:, ::-1], (X,), (1,), {"moves": [(1, {1: 1})]}),
     "one of two leaves": (lambda p, x: [x, conv("same")(p, x)], (PARAMS, X), {1: (2,)}, {}),
     "a mask that stays": (lambda x, mask: x * mask, (X, X), {0: (1,)}, {}),
     "integers": (lambda x: x.at[:, 0].set(0), (jax.ShapeDtypeStruct((1, 5, 1), "uint8"),), (1,), {}),
@@ -155,7 +155,7 @@ def test_given_parameters_are_kept_if_asked():
     scale = np.ones((1, 6, 1, 1), np.float32)
     fn = lambda scale, x: x * scale
     assert falsify(fn, scale, X, axes={1: (1,)}, values=True, examples=20).counterexample is None
-    assert falsify(fn, scale, X, axes={1: (1,)}, moves=((1, 1),)).counterexample is not None
+    assert falsify(fn, scale, X, axes={1: (1,)}, moves=[(1, {1: 1})]).counterexample is not None
 
 
 def test_an_older_certificate_is_held_against_the_new_code():
@@ -271,8 +271,15 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
         ({"kind": "zero"}, ValueError, 'falsify: kind is \'zero\', but should be "cyclic" or "interior"'),
         ({"shift": 0}, ValueError, "falsify: shift is 0, but should be a positive or a negative number"),
         ({"examples": 0}, ValueError, "falsify: examples is 0, but should be 1 or more"),
-        ({"moves": ((4, 1),)}, ValueError, r"falsify: an output axis in moves is 4, but should be from 0 to 3"),
-        ({"moves": ((1, 0),)}, ValueError, "a step in moves is 0, .* Leave its axis out"),
+        ({"moves": [(1, {4: 1})]}, ValueError, r"falsify: an output axis in moves is 4, but should be from 0 to 3"),
+        ({"moves": [(1, {1: 0})]}, ValueError, "a step in moves is 0, .* Leave its axis out"),
+        (
+            {"moves": []},
+            ValueError,
+            r"falsify: moves is \[\], but should be one \(shift, \{output axis: t\}\) for each of 1",
+        ),
+        ({"moves": [(0, {})]}, ValueError, "but should be of shifts that are not 0"),
+        ({"moves": [(1, {})], "invariant": True}, ValueError, "left out where a shift or invariance is given"),
         ({"axes": (7,)}, ValueError, "certify: an axis is 7"),
     ],
 )
