@@ -1,0 +1,133 @@
+"""How far rounding may carry an output, read from the jaxpr: the depth of accumulation, longest path.
+
+One rounding of one operation errs by u = eps/2 of its result (Higham, "Accuracy and Stability of Numerical
+Algorithms", 2nd ed., SIAM 2002, section 2.2). A sum of n terms in any order errs by at most `gamma_n = n u/(1 - n u)`
+of the terms' absolute sum (sections 3.1 and 4.2); rounding errors being of both signs, with high probability by no more
+than about `lambda sqrt(n) u` (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", SIAM J. Sci.
+Comput. 41, 2019, theorem 2.4), where lambda = 6 makes a failure as rare as `2 n exp(-18)`, or n in 30 million.
+
+So an equation that sums n terms counts `min(n, 6 sqrt(n))` roundings, an elementary function four (libraries are
+accurate to a few units in the last place), an arithmetic operation one, one that moves, chooses or compares none. Along
+a path the roundings add up, to first order; the longest path to an output is its depth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.extend.core import jaxprs_in_params
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.rounding import EXACT
+
+LAMBDA = 6
+ARITHMETIC = {"add", "add_any", "convert_element_type", "div", "mul", "rem", "sqrt", "square", "sub"}
+ELEMENTARY = 4
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Roundings along the longest path that carries them furthest: `units` is their sum, each times its own u."""
+
+    units: float = 0.0
+    roundings: float = 0.0
+
+    def then(self, roundings: float, unit: float) -> Depth:
+        """One more equation on the path."""
+        return Depth(self.units + roundings * unit, self.roundings + roundings * (unit > 0))
+
+
+def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
+    """The depth of each output of a jaxpr, calls, branches and loops included.
+
+    A scan counts its body once for each turn. How often a `while` turns is not known before it runs: it counts once.
+    """
+    deepest = lambda found: max(found, key=lambda depth: depth.units, default=Depth())
+    known = dict(zip(jaxpr.invars, operands or [Depth()] * len(jaxpr.invars), strict=True))
+    read = lambda atom: Depth() if jaxprs.is_literal(atom) else known.get(atom, Depth())
+    for equation in jaxpr.eqns:
+        inputs = [read(atom) for atom in equation.invars]
+        inner = jaxprs.called(equation)
+        if inner is not None and len(jaxprs.opened(inner)[0].invars) == len(inputs):
+            results = depths(jaxprs.opened(inner)[0], inputs)
+        else:
+            start = deepest(inputs)
+            known_sum = equation.primitive.name in SUMS or equation.primitive.name in EXACT
+            bodies = [] if known_sum else [jaxprs.opened(body)[0] for body in jaxprs_in_params(equation.params)]
+            turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
+            body = deepest(depth for body in bodies for depth in depths(body))
+            end = Depth(start.units + turns * body.units, start.roundings + turns * body.roundings)
+            results = [end if bodies else start.then(roundings(equation), _unit(v.aval)) for v in equation.outvars]
+        known |= zip(equation.outvars, results, strict=True)
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def roundings(equation: Any) -> float:
+    """How many roundings one result of an equation may be off by: see the table."""
+    name = equation.primitive.name
+    if name in EXACT or all(_unit(v.aval) == 0 for v in equation.outvars):
+        return 0
+    if name in SUMS:
+        terms = max(1, SUMS[name](equation))
+        return min(terms, LAMBDA * math.sqrt(terms))
+    if name == "integer_pow":
+        return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
+    if name == "convert_element_type":
+        return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
+    return 1 if name in ARITHMETIC else ELEMENTARY
+
+
+def _product(shape: Any, axes: Any) -> int:
+    return math.prod(shape[axis] for axis in axes)
+
+
+def _taps(equation: Any) -> int:
+    """Terms of each output of a convolution: the kernel's cells for one output channel."""
+    kernel = equation.invars[1].aval
+    return kernel.size // max(1, kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]])
+
+
+def _contracted(equation: Any) -> int:
+    return _product(equation.invars[0].aval.shape, equation.params["dimension_numbers"][0][0])
+
+
+def _collected(equation: Any) -> int:
+    """Terms of a scatter: as many updates as may meet in one cell."""
+    return equation.invars[2].aval.size // max(1, equation.invars[0].aval.size) + 2
+
+
+def _transformed(equation: Any) -> float:
+    """An FFT errs by some log2(n) roundings (Higham, section 24.1), a few each."""
+    return ELEMENTARY * max(1.0, math.log2(max(2, math.prod(equation.params["fft_lengths"]))))
+
+
+# How many terms a result sums, by primitive.
+SUMS: dict[str, Callable[[Any], float]] = {
+    "conv_general_dilated": _taps,
+    "dot_general": _contracted,
+    "ragged_dot": lambda e: e.invars[0].aval.shape[-1],
+    "reduce": lambda e: _product(e.invars[0].aval.shape, e.params["dimensions"]),
+    "reduce_sum": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
+    "reduce_prod": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
+    "reduce_window": lambda e: math.prod(e.params["window_dimensions"]),
+    "reduce_window_sum": lambda e: math.prod(e.params["window_dimensions"]),
+    "select_and_scatter_add": lambda e: math.prod(e.params["window_dimensions"]),
+    "scatter-add": _collected,
+    "scatter-mul": _collected,
+    "cumsum": lambda e: e.invars[0].aval.shape[e.params["axis"]],
+    "cumprod": lambda e: e.invars[0].aval.shape[e.params["axis"]],
+    "cumlogsumexp": lambda e: e.invars[0].aval.shape[e.params["axis"]],
+    "fft": _transformed,
+}
+
+
+def _unit(aval: Any) -> float:
+    """u = eps/2 of a float's type, 0 of anything else."""
+    dtype = getattr(aval, "dtype", None)
+    if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
+        return 0.0
+    return float(jax.numpy.finfo(dtype).eps) / 2

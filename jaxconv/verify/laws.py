@@ -1,0 +1,202 @@
+"""Which move of the output answers which shift of the input, and which shifts there are to try."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.claims import Verdict
+
+Model = Literal["cyclic", "interior", "zero"]
+Moves = Sequence[tuple[int, Mapping[int, int]]]  # for each shifted axis: the shift, and {output axis: t}
+MODELS = ("cyclic", "interior", "zero")
+
+
+@dataclass(frozen=True)
+class Along:
+    """One direction of shifting: an axis of one argument, or of several that are shifted together."""
+
+    arguments: tuple[tuple[int, int], ...]  # (argument, axis)
+    length: int
+
+    def __str__(self) -> str:
+        return " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.arguments)
+
+
+@dataclass(frozen=True)
+class Law:
+    """What should answer a shift by `k*shift` of the input: `k*t` along each output axis of `moves`.
+
+    No moves at all is invariance. Off the cyclic model it is claimed of positions within `region` only.
+    """
+
+    shift: int
+    moves: tuple[tuple[int, int], ...]  # (output axis, t)
+    region: tuple[tuple[int, int, int], ...]  # (output axis, lo, hi), each axis of moves
+    origin: str  # where it comes from: the certificate, the caller, the shapes
+
+
+def directions(where: str, arguments: Sequence[Any], axes: Sequence[int] | Mapping[int, Sequence[int]]) -> list[Along]:
+    """The axes to shift along, checked and counted from the front: see `jc.certify` for what `axes` may be."""
+    if not isinstance(axes, Mapping):
+        if len(arguments) != 1:
+            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
+            raise ValueError(explain(where, "axes", axes, "a dict, since there are several arguments", cure))
+        axes = {0: axes}
+    shapes = {}
+    for number, its_axes in axes.items():
+        if not 0 <= number < len(arguments):
+            expected = f"from 0 to {len(arguments) - 1}"
+            raise ValueError(explain(where, "the argument's number in axes", number, expected))
+        shape = shapes[number] = getattr(arguments[number], "shape", None)
+        if shape is None:
+            found = type(arguments[number]).__name__
+            raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift"))
+        for axis in its_axes:
+            if not -len(shape) <= axis < len(shape):
+                expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
+                raise ValueError(explain(where, "an axis", axis, expected))
+    lengths = [[shapes[number][axis] for axis in its_axes] for number, its_axes in axes.items()]
+    if not lengths or not lengths[0] or 0 in lengths[0] or any(one != lengths[0] for one in lengths):
+        expected = "1 or more, and the same for every argument that is shifted, one axis or more"
+        raise ValueError(explain(where, "the lengths along the shifted axes", lengths, expected))
+    together = zip(*([(n, axis % len(shapes[n])) for axis in its_axes] for n, its_axes in axes.items()), strict=True)
+    found = [Along(tuple(pairs), shapes[pairs[0][0]][pairs[0][1]]) for pairs in together]
+    if len({pair for along in found for pair in along.arguments}) < sum(len(along.arguments) for along in found):
+        raise ValueError(explain(where, "axes", dict(axes), "each axis once"))
+    return found
+
+
+def natural(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
+    """The law that the shapes suggest, of an output of `shape`, of an input of `rank`.
+
+    - As many axes as the input: the same axis, of length m, moves by `s*m/n`. If n/m in lowest terms is s/t with
+      neither above 4, or one of them 1, shifts by s move by t; that is how strides (2/1) and up-sampling (1/2) look.
+      Otherwise, and always off the cyclic model, where windows also cut the border off, n/m is rounded to a whole
+      stride (or m/n to a whole up-sampling). m = 1 < n is invariance.
+    - Fewer axes than the input: the axis was pooled away, which is invariance.
+
+    An output of fewer axes that has one as long as the input's at the same place could be either: that is an error.
+    """
+    (_, axis), n = along.arguments[0], along.length
+    origin = "the shapes"
+    if len(shape) != rank:
+        if len(shape) > rank or (axis < len(shape) and shape[axis] == n > 1):
+            cure = "Pass certificate=jc.certify(...), or moves=..., or invariant=True"
+            expected = f"of as many axes as the input, {rank}, or without the shifted axis"
+            raise ValueError(explain("check", "an output's shape", tuple(shape), expected, cure))
+        return Law(1, (), (), origin)
+    m = shape[axis]
+    if m == 0 or (m == 1 < n):
+        return Law(1, (), (), origin)
+    rate = Fraction(n, m)
+    low, high = sorted((rate.numerator, rate.denominator))
+    if not cyclic or (high > 4 and low > 1):
+        rate = Fraction(max(1, round(rate))) if n >= m else Fraction(1, max(1, round(1 / rate)))
+    return Law(rate.numerator, ((axis, rate.denominator),), (), origin)
+
+
+def certified(certificate: Certificate, leaf: int, axis: int, along: Along, shape: Any, model: Model) -> Law | None:
+    """The law that a certificate proves of a leaf and an axis; None where it proves none."""
+    leaves = certificate.leaves
+    reports = leaves[leaf].axes if leaf < len(leaves) else ()
+    if axis >= len(reports) or tuple(leaves[leaf].shape) != tuple(shape) or reports[axis].length != along.length:
+        expected = "one of the same function, shapes and axes"
+        cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
+        raise ValueError(explain("check", "the certificate", f"of {certificate.function}", expected, cure))
+    claim = reports[axis].cyclic if model == "cyclic" else reports[axis].interior
+    if claim.verdict != Verdict.PROVED or claim.shift is None:
+        return None
+    return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")
+
+
+def bounded(law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along) -> Law:
+    """The law with a region for each axis that moves: the caller's where there is one."""
+    known = {axis: (lo, hi) for axis, lo, hi in law.region} | dict(region or {})
+    missing = [axis for axis, _ in law.moves if axis not in known]
+    if missing:
+        cure = "Pass certificate=jc.certify(...), or region={axis: (lo, hi)}"
+        expected = "known where new content enters at the border"
+        raise ValueError(explain("check", f"the region along output axis {missing[0]} ({along})", None, expected, cure))
+    return Law(law.shift, law.moves, tuple((axis, *known[axis]) for axis, _ in law.moves), law.origin)
+
+
+def room(law: Law, shifts: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """After which shifts any position is left to compare, off the cyclic model."""
+    bounds, steps = {axis: (lo, hi) for axis, lo, hi in law.region}, np.abs(shifts) // law.shift
+    left = np.ones(shifts.shape, bool)
+    for axis, t in law.moves:
+        lo, hi = max(0, bounds[axis][0]), min(bounds[axis][1], shape[axis])
+        left &= lo + steps * abs(t) < hi
+    return left
+
+
+def grid(
+    along: Sequence[Along], laws: Sequence[Sequence[Law]], shapes: Sequence[Sequence[int]], shifts: Any, model: Model
+) -> np.ndarray:
+    """All shifts to try, a row each of one integer per shifted axis.
+
+    Args:
+        along: the shifted axes.
+        laws: of each output leaf, one for each shifted axis.
+        shapes: of the output leaves.
+        shifts: None, an integer, one integer for each axis, or rows of one shift per axis: see `check`.
+        model: cyclic shifts run once around; others go both ways, as far as positions are left to compare.
+    """
+    steps = [math.lcm(*(its_laws[number].shift for its_laws in laws)) for number in range(len(along))]
+    wanted = None if shifts is None else np.asarray(shifts)
+    if wanted is not None and wanted.dtype.kind not in "iu":
+        raise TypeError(explain("check", "shifts", shifts, "integers"))
+    if wanted is not None and (wanted.ndim > 2 or (wanted.ndim and wanted.shape[-1] != len(along))):
+        cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
+        expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
+        raise ValueError(explain("check", "shifts", shifts, expected, cure))
+    if wanted is not None and wanted.ndim == 2:
+        rows = wanted
+    else:
+        lattice = steps if wanted is None else [int(s) for s in np.broadcast_to(wanted, len(along))]
+        if min(lattice) < 1:
+            raise ValueError(explain("check", "shifts", shifts, "positive: a lattice is all multiples of a number"))
+        _on_lattice(np.asarray([lattice]), steps, along)
+        rows = np.asarray(list(itertools.product(*map(_multiples, along, lattice, [model == "cyclic"] * len(along)))))
+    _on_lattice(rows, steps, along)
+    fits = np.ones(len(rows), bool)
+    for its_laws, shape in zip(laws, shapes, strict=True):
+        for number, law in enumerate(its_laws):
+            fits &= model == "cyclic" or room(law, rows[:, number], shape)
+    if (wanted is not None and wanted.ndim == 2 and not fits.all()) or not rows[fits].any():
+        cure = "Take a larger input, a larger region or smaller shifts"
+        expected = "such that positions are left to compare within the region, and not all 0"
+        raise ValueError(explain("check", "the shifts", _few(rows), expected, cure))
+    return rows[fits].astype(np.int32)
+
+
+def _multiples(along: Along, step: int, cyclic: bool) -> range:
+    """Once around, 0 included; or both ways as far as the input reaches."""
+    if cyclic:
+        return range(0, step * (along.length // math.gcd(along.length, step)), step)
+    most = (along.length - 1) // step * step
+    return range(-most, most + 1, step)
+
+
+def _on_lattice(rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:
+    """Refuse a shift that no whole number of positions answers."""
+    for number, step in enumerate(steps):
+        off = rows[:, number] % step != 0
+        if off.any():
+            found = f"{rows[off][0, number]} along {along[number]}"
+            cure = "Pass moves=... if another move should answer it"
+            raise ValueError(explain("check", "a shift", found, f"a multiple of {step}, as the output moves", cure))
+
+
+def _few(rows: np.ndarray) -> str:
+    shown = ", ".join(str(tuple(int(s) for s in row)) for row in rows[:3])
+    return shown + (", ..." if len(rows) > 3 else "")

@@ -1,0 +1,238 @@
+"""A trial: every shift measured, then judged: is an error more than rounding explains, and could one have shown?"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.verify import comparison, exact
+from jaxconv.verify.comparison import Plan, Row, Traced
+from jaxconv.verify.findings import AxisCheck, Finding, LeafCheck, Tolerance, Worst
+from jaxconv.verify.rounding import PHASES, gap, is_kind, shaken
+
+LONG = 2.0  # seconds of work ahead that call for a progress bar
+HARDLY = 10  # a response of so few tolerances is too small to tell a violation from rounding
+DOUBTED = 4  # violating shifts whose rounding is looked into before the finding is UNDECIDED
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is run: the function, its input and another one (the fill), and the shifts, a row each."""
+
+    function: Traced
+    plan: Plan
+    leaves: list[Any]
+    fill: list[Any]
+    shifts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What came out, an entry for each output leaf; `excess` is one for all."""
+
+    before: list[np.ndarray]  # f(x)
+    other: list[np.ndarray]  # f(fill)
+    rows: list[Row]  # arrays over the shifts
+    positions: list[np.ndarray]
+    worst: list[np.ndarray]  # f(shifted) after the shift with the largest error
+    excess: np.ndarray
+
+
+def measured(trial: Trial, batch: int | None) -> Measured:
+    """All shifts, so many to a call of one compiled program; once more with care if anything is not finite."""
+    function, shifts = trial.function, trial.shifts
+    size, vectorised = comparison.rows_per_call(function, len(shifts), batch)
+    plan = dataclasses.replace(trial.plan, vectorised=vectorised)
+    run = comparison.program(function, plan)
+    idle = -(len(shifts) + 2) % size
+    still = np.zeros((2 + idle, shifts.shape[1]), np.int32)
+    every = np.concatenate([still[:2], shifts, still[2:]])
+    kinds = np.asarray([2, 1] + [0] * len(shifts) + [2] * idle, np.int32)
+    reference = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
+    most, worst, other = [-2.0] * len(reference), list(reference), list(reference)
+    calls = []
+    for start in _progress(range(0, len(every), size)):
+        part = slice(start, start + size)
+        call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, every[part], kinds[part])
+        reference, outputs, rows, positions, excess = call
+        rows = jax.device_get(rows)
+        for number, row in enumerate(rows):
+            at = int(row.error.argmax())
+            if start == 0:
+                other[number] = np.asarray(outputs[number])[1].copy()
+            if not row.error[at] <= most[number]:
+                most[number], worst[number] = float(row.error[at]), np.asarray(outputs[number])[at].copy()
+        calls.append((rows, positions, excess))
+    every_rows, every_positions, every_excess = zip(*jax.device_get(calls), strict=True)
+    found = []
+    for parts in zip(*every_rows, strict=True):
+        columns = (np.concatenate(column)[2 : 2 + len(shifts)] for column in zip(*parts, strict=True))
+        found.append(Row(*columns))
+    if not plan.careful and not all(np.isfinite(row.error).all() for row in found):
+        return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
+    positions = [np.max(parts, axis=0) for parts in zip(*every_positions, strict=True)]
+    return Measured(jax.device_get(reference), other, found, positions, worst, np.max(every_excess, axis=0))
+
+
+def _progress(starts: range) -> Iterator[int]:
+    """The starts, with a bar if the second call says that the rest takes long, and tqdm is installed."""
+    began = 0.0
+    for number, start in enumerate(starts):
+        if number == 2:
+            ahead = (time.perf_counter() - began) * (len(starts) - 2)
+            if ahead > LONG:
+                yield from _bar(starts[2:])
+                return
+        began = time.perf_counter()
+        yield start
+
+
+def _bar(starts: range) -> Iterator[int]:
+    try:
+        from tqdm import tqdm  # noqa: PLC0415  optional
+    except ImportError:
+        return iter(starts)
+    return iter(tqdm(starts, desc="check", unit="call", leave=False))
+
+
+def judged(trial: Trial, found: Measured) -> list[LeafCheck]:
+    """A finding for each output leaf."""
+    inexact = exact.blame(trial.function.jaxpr, found.excess) if trial.plan.integers else ""
+    return [_leaf(trial, found, number, inexact) for number in range(len(found.rows))]
+
+
+def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck:
+    path, leaf = trial.function.outputs[number]
+    plan, row, shifts = trial.plan, found.rows[number], trial.shifts
+    errors = np.asarray(row.error, float)
+    before, other, worst = (_wide(side[number]) for side in (found.before, found.other, found.worst))
+    tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
+    at = int(errors.argmax())
+    apart = _apart(plan, number, before, worst, shifts[at])
+    cell = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
+    expected = np.roll(before, *_moves(plan, number, shifts[at]))[cell]
+    finding, reason = _finding(trial, number, errors, tolerance, inexact)
+    axes = []
+    for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
+        alone = (np.delete(shifts, axis, axis=1) == 0).all(axis=1)
+        axes.append(AxisCheck(along, law, shifts[alone, axis], errors[alone]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(errors == 0, 0, errors / tolerance.scale)
+    return LeafCheck(
+        path=path,
+        shape=tuple(leaf.shape),
+        dtype=str(leaf.dtype),
+        finding=finding,
+        reason=reason,
+        axes=tuple(axes),
+        shifts=shifts,
+        errors=errors,
+        relative=relative,
+        ulps=errors / _spacing(tolerance.scale, leaf.dtype),
+        nans=np.asarray(row.nans),
+        infinities=np.asarray(row.infinities),
+        positions=np.asarray(found.positions[number], float),
+        worst=Worst(tuple(map(int, shifts[at])), cell, expected.item(), worst[cell].item(), float(errors[at])),
+        tolerance=tolerance,
+        response=float(gap(other, before).max(initial=0)),
+    )
+
+
+def _wide(leaf: Any) -> np.ndarray:
+    leaf = np.asarray(leaf)
+    return leaf.astype(complex if is_kind(leaf, np.complexfloating) else float)
+
+
+def _tolerance(function: Traced, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
+    """What rounding explains of the leaf: nothing of integers and booleans, nor where all is exact."""
+    scale = float(np.abs(before[np.isfinite(before)]).max(initial=0))
+    if exactly or not is_kind(function.outputs[number][1], np.inexact):
+        return Tolerance(0.0, 0.0, 0.0, scale)
+    depth = function.depths[number]
+    return Tolerance(2 * depth.units * scale, depth.units, depth.roundings, scale)
+
+
+def _spacing(scale: float, dtype: Any) -> float:
+    """One unit in the last place of the scale; 1 of integers."""
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        return 1.0
+    info = jnp.finfo(dtype)
+    return float(info.eps) * 2.0 ** np.floor(np.log2(max(scale, float(info.tiny))))
+
+
+def _moves(plan: Plan, number: int, shift: np.ndarray) -> tuple[list[int], list[int]]:
+    """By how much, and along which axes: as `np.roll` takes it."""
+    moves = comparison.moves_of(plan.laws[number], shift)
+    return [int(t) for _, t in moves], [axis for axis, _ in moves]
+
+
+def _apart(plan: Plan, number: int, before: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """|f(shifted)[p] - f(x)[p - t]| of one shift, infinite at a NaN, -1 where the law does not speak of p."""
+    expected = np.roll(before, *_moves(plan, number, shift))
+    errors = np.where(np.isnan(expected) | np.isnan(after), np.inf, gap(expected, after))
+    return np.where(comparison.spoken_of(plan, plan.laws[number], shift, before.shape), errors, -1)
+
+
+def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance, inexact: str) -> tuple[Finding, str]:
+    """The finding, and its reason where it is not HELD."""
+    beyond = np.argsort(-errors, kind="stable")[: int((errors > tolerance.absolute).sum())]
+    if not len(beyond):
+        return (Finding.UNDECIDED, inexact) if inexact else (Finding.HELD, "")
+    if tolerance.absolute == 0:
+        return Finding.VIOLATED, "the two sides are not equal"
+    if all(_explained(trial, number, trial.shifts[at], tolerance) for at in beyond[:DOUBTED]):
+        reason = "rounding alone moves the output as far (a tie or a cancellation): try integers=True or float64"
+        return Finding.UNDECIDED, reason
+    return Finding.VIOLATED, "the error is larger than rounding explains"
+
+
+def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Tolerance) -> bool:
+    """Whether rounding eight times as coarsely, this way and that, moves the output as far as the mismatch."""
+    function, plan = trial.function, trial.plan
+    coarse = jax.jit(
+        lambda consts, inputs, phase: shaken(function.jaxpr, [(x, True) for x in inputs], phase, consts)[number][0]
+    )
+
+    def doubtful(inputs: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+        plain = _wide(function(function.consts, inputs)[number])
+        doubts = [gap(_wide(coarse(function.consts, inputs, phase)), plain) for phase in PHASES]
+        return plain, np.max([np.zeros(plain.shape), *doubts], axis=0)
+
+    moved = comparison.shifted(plan, trial.leaves, trial.fill, shift, jnp.bool_(False))
+    with jax.numpy_dtype_promotion("standard"):
+        (before, doubt), (after, more_doubt) = doubtful(trial.leaves), doubtful(moved)
+    doubt = np.roll(doubt, *_moves(plan, number, shift)) + more_doubt
+    return bool((_apart(plan, number, before, after, shift) <= tolerance.absolute + doubt).all())
+
+
+def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:
+    """What may hide a violation: an input that shifting does not change, an output that hardly depends on it."""
+    plan, notes = trial.plan, []
+    for along in plan.along:
+        shifted = [(_wide(trial.leaves[plan.offsets[argument]]), axis) for argument, axis in along.arguments]
+        if along.length > 1 and all(_flat(x, axis) for x, axis in shifted):
+            notes.append(f"the input is the same everywhere along {along}: shifting it changes nothing")
+    for number, leaf in enumerate(leaves):
+        name = f"output{leaf.path}" if len(leaves) > 1 else "the output"
+        if leaf.response <= HARDLY * leaf.tolerance.absolute:
+            change = f"exchanged for a random one, it changes the output by {leaf.response:.2g}"
+            cause = "dead ReLUs, zero weights, a large constant or a coarse type would do that, and hide violations"
+            change += f", tolerance {leaf.tolerance.absolute:.2g}"
+            notes.append(f"{name} hardly depends on the input: {change}; {cause}")
+        elif not notes:
+            moving = {axis for law in plan.laws[number] for axis, _ in law.moves if leaf.shape[axis] > 1}
+            before, other = found.before[number], found.other[number]
+            if moving and all(_flat(before, axis) and not _flat(other, axis) for axis in moving):
+                notes.append(f"{name} is the same everywhere at this input, and is not at a random one")
+    return notes
+
+
+def _flat(array: np.ndarray, axis: int) -> bool:
+    return bool((array == array.take([0], axis)).all())
