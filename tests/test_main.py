@@ -1,6 +1,5 @@
 """The command line: verdicts as exit statuses, a report or JSON, and one clear line for what cannot be done."""
 
-import itertools
 import json
 import subprocess
 import sys
@@ -42,7 +41,6 @@ def branches(x):
 WIDTH = 3
 """
 BROKEN = "import jax\nraise RuntimeError('no weights here')\n"
-PROJECTS = itertools.count(1)
 SHAPE = ("--shape", "1,6,4,2")
 
 
@@ -51,15 +49,14 @@ def project(tmp_path, monkeypatch):
     """A folder with a user's modules, the current one; nothing of it stays imported."""
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "__init__.py").touch()
-    # Equal code on equal lines is one to Python, and so to JAX's frames: each project begins on a line of its own.
-    (tmp_path / "pkg" / "models.py").write_text("\n" * next(PROJECTS) + MODULE)
+    (tmp_path / "pkg" / "models.py").write_text(MODULE)
     (tmp_path / "pkg" / "broken.py").write_text(BROKEN)
     (tmp_path / "pkg" / "needy.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
     for name in [name for name in sys.modules if name.split(".")[0] == "pkg"]:
-        monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]
 
 
 def run(command, function, *options):
