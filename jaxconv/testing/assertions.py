@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import Axes, certify
-from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
+from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.counterexample import pixels
 from jaxconv.verify.falsify import Falsification, falsify
 from jaxconv.verify.lattices import Kind
@@ -235,13 +235,23 @@ def _report(
     if tried.counterexample is not None:
         lines += [f"law:      {tried.counterexample.law}", *_witness(str(tried.counterexample).splitlines())]
     elif claim.witness is not None:
-        shown = [f"argument {n}: {pixels(claim.witness.arguments[n])}" for n, _ in axis.shifted]
-        off = f"shift by {claim.witness.shift}: f(shifted){list(claim.witness.position)} is off by"
-        lines += _witness([f"{off} {claim.witness.error:.6g} at least", *shown])
+        lines += _witness(_executed(axis, claim.witness))
     else:
         lines += str(tried).splitlines()[1:] if not tried.responded else []
         lines.append(f"searched: no violation in {tried.examples} examples and {tried.shifts} shifts of each")
     return "\n  ".join([*lines, f"cure:     {cure}"] if cure else lines)
+
+
+def broken_lines(axis: AxisReport, claim: Claim) -> list[str]:
+    """The line that broke a claim, the executed counterexample if there is one, and the cure."""
+    lines = [] if claim.broken is None else _line(claim.broken)
+    lines += [] if claim.witness is None else _witness(_executed(axis, claim.witness))
+    return [*lines, f"cure:     {claim.broken.cure}"] if claim.broken and claim.broken.cure else lines
+
+
+def _executed(axis: AxisReport, witness: Witness) -> list[str]:
+    off = f"shift by {witness.shift}: f(shifted){list(witness.position)} is off by {witness.error:.6g} at least"
+    return [off, *(f"argument {number}: {pixels(witness.arguments[number])}" for number, _ in axis.shifted)]
 
 
 def _line(broken: Break) -> list[str]:

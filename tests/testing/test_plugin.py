@@ -1,0 +1,268 @@
+"""The plugin: the table, the snapshot, and that a change which loses equivariance fails and says where."""
+
+import json
+import sys
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+MODELS = """
+import jax, jax.numpy as jnp, jaxconv as jc
+
+kernel = jnp.ones((3, 3, 2, 4))
+image = jax.ShapeDtypeStruct((1, 6, 4, 2), "float32")
+
+def backbone(x):
+    return jc.conv({{"kernel": kernel}}, x, padding={padding!r}, stride={stride})
+"""
+TESTS = """
+import pytest
+from models import backbone, image
+
+def test_backbone(certificates):
+    certificates.record(backbone, image, axes=(1, 2))
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_each(certificates, axis):
+    certificate = certificates.record(lambda x: {"features": backbone(x), "sum": x.sum((1, 2))}, image, axes=(axis,), name="two")
+    assert certificate.cyclic
+
+def test_nothing():
+    pass
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    """A user's project; runs are in this process but for those of a new shell."""
+
+    class Project:
+        def write(self, padding="circular", stride=1, tests=TESTS, ini=""):
+            pytester.makepyfile(models=MODELS.format(padding=padding, stride=stride), test_models=tests)
+            pytester.makeini(
+                f"[pytest]\naddopts = -p jaxconv.testing.plugin --strict-markers\nfilterwarnings = error\n{ini}"
+            )
+            for cached in pytester.path.rglob("*.pyc"):  # two versions within a second look alike to Python
+                cached.unlink()
+
+        def run(self, *options):
+            for module in ("models", "test_models"):
+                sys.modules.pop(module, None)
+            return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *options)
+
+        @property
+        def snapshot(self):
+            return pytester.path / "certificates.json"
+
+    return Project()
+
+
+def test_the_run_ends_with_a_table(project):
+    project.write("same")
+    result = project.run()
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*= certificates =*",
+            "test_models.py::test_backbone",
+            "  backbone  output along axis 1 of argument 0 (6 cells)  cyclic UNDECIDED at models.py:7  interior 1 -> 1 on [[]1, 5)  new",
+            "            output along axis 2 of argument 0 (4 cells)  cyclic UNDECIDED at models.py:7  interior 1 -> 1 on [[]1, 3)",
+            "test_models.py::test_each[[]1]",
+            "  two  output[[]'features'] along axis 1*",
+            "       output[[]'sum'] along axis 1 * cyclic invariant by 1 *",
+            "3 new, compared with certificates.json: --update-certificates writes it anew",
+        ]
+    )
+    assert not project.snapshot.exists()
+
+
+def test_the_snapshot_is_sorted_with_a_line_for_each_claim(project):
+    project.write("circular", 2)
+    result = project.run("--update-certificates")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["written to certificates.json"])
+    text = project.snapshot.read_text()
+    assert text.splitlines()[:15] == [
+        "{",
+        '  "format": 1,',
+        '  "tests": {',
+        '    "test_models.py::test_backbone": {',
+        '      "backbone": {',
+        '        "output along axis 1 of argument 0": {',
+        '          "cyclic": {"shift": 2, "moves": [[1, 1]]},',
+        '          "interior": {"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 3]]},',
+        '          "length": 6',
+        "        },",
+        '        "output along axis 2 of argument 0": {',
+        '          "cyclic": {"shift": 2, "moves": [[2, 1]]},',
+        '          "interior": null,',
+        '          "length": 4',
+        "        }",
+    ]
+    assert list(json.loads(text)["tests"]) == sorted(json.loads(text)["tests"])
+    assert project.run().stdout.str().count("compared with") == 0
+    project.run("--update-certificates")
+    assert project.snapshot.read_text() == text
+
+
+def test_a_change_that_loses_equivariance_fails_and_says_where(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("same")
+    result = project.run()
+    result.assert_outcomes(failed=3, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*AssertionError: backbone has lost what certificates.json says was proved of it",
+            "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
+            "*    line:     conv_general_dilated at */models.py:7 (backbone)",
+            "*    witness:  shift by 1: f(shifted)*is off by*at least",
+            "*              argument 0: zeros (1, 6, 4, 2) but for [[]0, *] = 1",
+            "*    cure:     Pad circularly, or keep to the interior",
+            "*  output along axis 2 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
+            "*  If it is meant to be so, run with --update-certificates and commit the file.",
+            "*3 weaker, compared with *",
+        ]
+    )
+    assert "plugin.py" not in result.stdout.str()  # the traceback ends in the test
+
+
+def test_the_shift_model_says_which_claims_count(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("same")
+    project.run("--shift-model", "interior").assert_outcomes(passed=4)
+    project.run("--shift-model", "cyclic").assert_outcomes(failed=3, passed=1)
+
+
+def test_fewer_shifts_are_less_and_more_are_more(project):
+    project.write("circular", 2)
+    project.run("--update-certificates")
+    project.write("circular", 1)
+    result = project.run("-k", "backbone")
+    result.assert_outcomes(failed=1, deselected=3)  # 1 -> 1 is 2 -> 2: the output moves otherwise than it did
+    result.stdout.fnmatch_lines(["*cyclic shifts: 2 -> 1 before, 1 -> 1 now"])
+
+
+def test_what_is_won_passes_and_asks_for_an_update(project):
+    project.write("same")
+    project.run("--update-certificates")
+    project.write("circular")
+    result = project.run()
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*  stronger", "3 stronger, compared with *: --update-certificates writes it anew"])
+
+
+def test_an_update_keeps_what_did_not_run(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.run("--update-certificates", "-k", "backbone")
+    assert len(json.loads(project.snapshot.read_text())["tests"]) == 3
+
+
+def test_what_is_not_recorded_any_more_is_named(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("circular", tests=TESTS.replace('name="two"', 'name="pair"'))
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        [
+            "not recorded any more, though the test ran: test_models.py::test_each[[]1]: two",
+            "2 new, compared with *",
+        ]
+    )
+
+
+def test_an_output_that_is_gone_is_lost(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("circular", tests=TESTS.replace('"sum": x.sum((1, 2))', '"more": x'))
+    result = project.run()
+    result.assert_outcomes(failed=2, passed=2)
+    result.stdout.fnmatch_lines(
+        ["*output[[]'sum'] along axis 1*invariant by 1 before, not proved now", "*    this output is gone"]
+    )
+
+
+def test_a_marker_sets_options_and_selects(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    marked = TESTS.replace("def test_backbone", '@pytest.mark.equivariance(shift_model="interior")\ndef test_backbone')
+    project.write("same", tests=marked)
+    project.run("-k", "backbone").assert_outcomes(passed=1, deselected=3)
+    project.run("-m", "equivariance", "--co").stdout.fnmatch_lines(["*3/4 tests collected (1 deselected)*"])
+    project.write("same", tests=marked.replace('shift_model="interior"', 'shift_model="crop"'))
+    project.run("-k", "backbone").stdout.fnmatch_lines(
+        ["*equivariance: the marker's arguments is * but should be shift_model='both' or 'cyclic' or 'interior'*"]
+    )
+
+
+def test_thorough_runs_the_functions(project):
+    project.write("same")
+    result = project.run("--thorough", "-k", "backbone")
+    result.stdout.fnmatch_lines(["*cyclic REFUTED at models.py:7*"])
+
+
+def test_a_proof_that_is_violated_would_be_reported(project, monkeypatch):
+    """The broken twin of every rule: a certifier that calls everything invariant."""
+    from jaxconv.verify import certify  # noqa: PLC0415
+
+    true = certify._claim
+    monkeypatch.setattr(certify, "_claim", lambda value, reason: true(value, lambda *_: ""))
+    project.write("valid")
+    result = project.run("--thorough", "-k", "backbone")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["*backbone: proved, and yet violated; please report it"])
+
+
+def test_one_name_twice_in_a_test_is_refused(project):
+    twice = TESTS.replace("axes=(1, 2))\n", "axes=(1,))\n    certificates.record(backbone, image, axes=(2,))\n")
+    project.write(tests=twice)
+    project.run("-k", "backbone").stdout.fnmatch_lines(
+        ["*certificates: name is 'backbone', but should be another one for each. Pass name=."]
+    )
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", '{"format": 2, "tests": {}}', "[]"])
+def test_a_broken_snapshot_ends_the_run_in_one_line(project, text):
+    project.write()
+    project.snapshot.write_text(text)
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: certificates: the snapshot is */certificates.json, but should be JSON of format 1.*"]
+    )
+
+
+def test_the_file_may_be_elsewhere(project):
+    project.write(ini="certificates_file = tests/proved.json")
+    project.run("--update-certificates")
+    assert not project.snapshot.exists()
+    assert (project.snapshot.parent / "tests" / "proved.json").exists()
+    project.run("--update-certificates", "--certificates-file", "other.json")
+    assert (project.snapshot.parent / "other.json").exists()
+
+
+def test_without_recorded_certificates_the_plugin_says_nothing(project):
+    project.write()
+    assert "certificates" not in project.run("-k", "nothing", "-q").stdout.str()
+
+
+def test_workers_send_their_certificates(project, pytester):
+    """In a new process, and over pytest-xdist where it is installed."""
+    pytest.importorskip("xdist")
+    project.write("circular")
+    result = pytester.runpytest_subprocess("-n", "2", "--update-certificates", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*= certificates =*", "test_models.py::test_backbone", "written to *"])
+    assert len(json.loads(project.snapshot.read_text())["tests"]) == 3
+
+
+def test_without_the_plugin_its_fixture_is_not_there(project, pytester):
+    """Opt-in: nothing is loaded unasked."""
+    project.write()
+    pytester.makeini("[pytest]")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", "backbone").stdout.fnmatch_lines(
+        ["*fixture 'certificates' not found"]
+    )
