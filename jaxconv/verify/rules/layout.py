@@ -194,10 +194,9 @@ def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
     """Positions (start, count, stride) of each axis. Of the same cells elsewhere, windows of a signal stay such."""
     axes, elsewhere = [], []
     for axis, (start, count, stride) in zip(value.axes, ranges, strict=True):
-        axes.append(sliced(axis, int(start), count, stride))
-        elsewhere.append(
-            None if carries(axis) or (start, count, stride) == (0, length_of(axis), 1) else (int(start), count, stride)
-        )
+        axes.append(sliced(axis, start, count, stride))
+        untouched = carries(axis) or (start, count, stride) == (0, length_of(axis), 1)
+        elsewhere.append(None if untouched else (start, count, stride))
     found = replace(value, axes=tuple(axes))
     return renamed(found, ("slice", tuple(elsewhere))) if any(elsewhere) else found
 
@@ -247,13 +246,13 @@ def pad(eqn: Equation) -> list[Moving]:
     Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
     """
     value, filling = common_shift(eqn.moving())
-    config = eqn.params["padding_config"]
+    config = [tuple(map(int, three)) for three in eqn.params["padding_config"]]
     if all(before <= 0 and after <= 0 and between == 0 for before, after, between in config):
         return [fit(cut_out(value, [(-before, n, 1) for (before, _, _), n in zip(config, eqn.shapes[0], strict=True)]))]
     axes = []
-    for axis, (before, after, between) in zip(value.axes, eqn.params["padding_config"], strict=True):
+    for axis, (before, after, between) in zip(value.axes, config, strict=True):
         axes.append(padded(axis, before, after, between))
-    key = ("pad", eqn.params["padding_config"], eqn.walk.new_signal())
+    key = ("pad", eqn.walk.new_signal())
     found = renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key)
     return [fit(everywhere(found) if found.depends else found)]
 

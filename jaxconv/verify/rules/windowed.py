@@ -87,7 +87,7 @@ def convolution(eqn: Equation) -> list[Moving]:
         if apart > 1:
             axis, before, after = padded(axis, before, after, apart - 1), 0, 0
         taps = eqn.operand_shapes[1][rhs[n + 2]]
-        axes[out[n + 2]] = slid(axis, taps, stride, dilation, before, after, signal)
+        axes[out[n + 2]] = slid(axis, taps, stride, dilation, int(before), int(after), signal)
     found = Moving(x.shift, x.cycle, tuple(axes), x.depends or kernel.depends)
     if found.depends:
         found = everywhere(found)

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from equations import array, only, operands, results
 from jax import lax
 
@@ -45,3 +46,21 @@ def test_a_dynamic_update_has_the_operand_the_update_and_then_the_starts():
     write = lambda x, y, i: lax.dynamic_update_slice(x, y, (0, i))
     equation = only("dynamic_update_slice", write, array(2, 6), array(2, 3), array(dtype="int32"))
     assert operands(equation) == [(2, 6), (2, 3), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("fn", "name"), [(lambda x, u: x.at[:, 2:5].set(u), "scatter"), (lambda x, u: x.at[:, 2:5].add(u), "scatter-add")]
+)
+def test_a_window_written_at_a_slice_has_the_operand_one_index_vector_and_the_update(fn, name):
+    equation = only(name, fn, array(4, 7), array(4, 3))
+    numbers = equation.params["dimension_numbers"]
+    assert operands(equation) == [(4, 7), (1,), (4, 3)]
+    assert (numbers.update_window_dims, numbers.inserted_window_dims) == ((0, 1), ())
+    assert (numbers.scatter_dims_to_operand_dims, numbers.operand_batching_dims) == ((1,), ())
+
+
+def test_a_window_written_at_a_number_leaves_that_axis_out_of_the_update():
+    equation = only("scatter", lambda x, u: x.at[:, 2].set(u), array(4, 7), array(4))
+    numbers = equation.params["dimension_numbers"]
+    assert operands(equation) == [(4, 7), (1,), (4,)]
+    assert (numbers.inserted_window_dims, numbers.scatter_dims_to_operand_dims) == ((1,), (1,))

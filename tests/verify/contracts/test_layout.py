@@ -92,3 +92,8 @@ def test_wrapping_and_static_rolling_arrive_as_slices_and_a_concatenation():
     for fn, order in ((wrap, [(2, 2), (2, 6), (2, 1)]), (lambda x: jnp.roll(x, 2, axis=1), [(2, 2), (2, 4)])):
         assert names(fn, array(2, 6)) == ["slice", "slice", "concatenate"]
         assert operands(only("concatenate", fn, array(2, 6))) == order
+
+
+def test_tiling_says_how_often_along_each_axis():
+    equation = only("tile", lambda x: jnp.tile(x, (3, 2)), array(2, 5))
+    assert (tuple(equation.params["reps"]), results(equation)) == ((3, 2), [(6, 10)])

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import pytest
 from equations import array, only, operands, results
 from jax import lax
+from jax.lax import FftType
 
 
 @pytest.mark.parametrize("name", ["sum", "max", "min", "prod"])
@@ -41,3 +42,15 @@ def test_the_k_largest_come_with_their_places():
 def test_a_fourier_transform_is_along_the_last_axes():
     equation = only("fft", jnp.fft.rfft2, array(2, 6, 5))
     assert (tuple(equation.params["fft_lengths"]), results(equation)) == ((6, 5), [(2, 6, 3)])
+
+
+def test_the_inverse_real_transform_takes_half_a_spectrum_and_names_the_length_that_comes_out():
+    equation = only("fft", lambda y: jnp.fft.irfft(y, n=8, axis=1), array(2, 5, dtype="complex64"))
+    assert (tuple(equation.params["fft_lengths"]), results(equation)) == ((8,), [(2, 8)])
+    assert equation.params["fft_type"] == FftType.IRFFT
+
+
+def test_an_inverse_transform_to_another_length_is_cut_or_padded_before():
+    equation = only("fft", lambda y: jnp.fft.ifft(y, n=8, axis=1), array(2, 5, dtype="complex64"))
+    assert (operands(equation), results(equation)) == ([(2, 8)], [(2, 8)])
+    assert equation.params["fft_type"] == FftType.IFFT

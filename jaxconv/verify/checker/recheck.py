@@ -18,9 +18,9 @@ import jax
 import numpy as np
 
 from jaxconv.verify import jaxprs
+from jaxconv.verify.checker.relation import Held, carries_of
+from jaxconv.verify.checker.steps import Steps, same, within
 from jaxconv.verify.claims import Claim, Verdict
-from jaxconv.verify.relation import Held, carries_of
-from jaxconv.verify.steps import Steps, same, within
 from jaxconv.verify.values import Carry, Factor, Moving
 
 
@@ -42,6 +42,9 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
 
     Returns:
         The objections, each with the row and the primitive that it is about; none if every step and claim stands.
+
+    Raises:
+        Exception: what tracing `fn` raises.
 
     Law: what a certificate without objections proves is refuted by no execution, as far as chance can tell.
 

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxconv.verify.cells import Part, along, mixed, numbers, odd_one
+from jaxconv.verify.checker.cells import Part, along, mixed, numbers, odd_one
 from jaxconv.verify.values import Broken, Carry, Moving, Pieces, Spectrum
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.cells import is_key, mixed, plain
+from jaxconv.verify.checker.cells import is_key, mixed, plain
+from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
 from jaxconv.verify.claims import Break
-from jaxconv.verify.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
 from jaxconv.verify.values import Broken, Factor, Moving, Pieces
 
 CONSTANT = 2**16  # numbers of a closed-over array that is read as it is
