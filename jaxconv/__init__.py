@@ -12,4 +12,7 @@ from jaxconv.layers.pool import global_avg_pool as global_avg_pool
 from jaxconv.layers.pool import global_max_pool as global_max_pool
 from jaxconv.layers.pool import max_pool as max_pool
 from jaxconv.verify.certify import certify as certify
+from jaxconv.verify.checker import recheck as recheck
+from jaxconv.verify.falsify import falsify as falsify
+from jaxconv.verify.numeric import check as check
 from jaxconv.window import Pad as Pad

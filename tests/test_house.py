@@ -19,8 +19,9 @@ FLOORS = [
     {"window"},
     {"lowering", "reference", "account", "verify"},
     {"layers"},
-    {"training"},
+    {"testing", "training"},
     {"__init__"},
+    {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PUBLIC = {name: value for name, value in vars(jc).items() if not name.startswith("_") and not inspect.ismodule(value)}
