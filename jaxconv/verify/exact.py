@@ -31,12 +31,11 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: S
     `live` says which operands change with the shift. What depends on none of them is the same on both sides of the
     comparison, exact or not.
     """
-    depends = _live(jaxpr, list(live))
-    excess = []
+    alive, excess = iter(depends(jaxpr, live)), []
 
     def visit(equation: Any, inputs: list[Any], outputs: list[Any]) -> list[Any]:
         floats = [y for y in outputs if is_kind(y, np.inexact)]
-        counted = next(depends) and floats and equation.primitive.name not in EXACT
+        counted = next(alive) and floats and equation.primitive.name not in EXACT
         excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-NEVER))
         return outputs
 
@@ -56,8 +55,8 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
     return ""
 
 
-def _live(jaxpr: Any, live: list[bool]) -> Any:
-    """Of each equation that `run` visits, in order: does it depend on a live operand?"""
+def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
+    """Of each equation that `intermediates.run` visits, in order: does it depend on a live operand?"""
     found: list[bool] = []
 
     def follow(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
@@ -75,7 +74,7 @@ def _live(jaxpr: Any, live: list[bool]) -> Any:
         return [read(atom) for atom in jaxpr.outvars]
 
     follow(jaxpr, live)
-    return iter(found)
+    return found
 
 
 def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from jaxconv.errors import explain
@@ -127,6 +128,53 @@ def bounded(law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along
         expected = "known where new content enters at the border"
         raise ValueError(explain("check", f"the region along output axis {missing[0]} ({along})", None, expected, cure))
     return Law(law.shift, law.moves, tuple((axis, *known[axis]) for axis, _ in law.moves), law.origin)
+
+
+def chosen(
+    arguments: Sequence[Any],
+    shapes: Sequence[tuple[int, ...]],
+    along: Sequence[Along],
+    model: Model,
+    certificate: Certificate | None = None,
+    moves: Moves | None = None,
+    invariant: bool = False,
+    region: Mapping[int, tuple[int, int]] | None = None,
+) -> list[list[Law]]:
+    """For each output shape and each shifted axis the law: the caller's, the certificate's or the shapes'."""
+    if moves is not None and invariant:
+        raise ValueError(explain("check", "invariant", True, "left out where moves are given"))
+    if invariant:
+        moves = [(1, {})] * len(along)
+    if moves is not None and len(moves) != len(along):
+        raise ValueError(explain("check", "moves", moves, f"one (shift, moves) for each shifted axis, {len(along)}"))
+    found = []
+    for number, shape in enumerate(shapes):
+        its_laws = []
+        for axis, one in enumerate(along):
+            if moves is not None:
+                law = _given(*moves[axis], len(shape))
+            else:
+                law = certificate and certified(certificate, number, axis, one, shape, model)
+                rank = len(arguments[one.arguments[0][0]].shape)
+                law = law or natural(one, rank, shape, cyclic=model == "cyclic")
+            its_laws.append(law if model == "cyclic" else bounded(law, region, one))
+        found.append(its_laws)
+    return found
+
+
+def _given(shift: int, moves: Mapping[int, int], rank: int) -> Law:
+    if shift < 1:
+        raise ValueError(explain("check", "the shift in moves", shift, "1 or more"))
+    for axis in moves:
+        if not -rank <= axis < rank:
+            raise ValueError(explain("check", "an output axis in moves", axis, f"from {-rank} to {rank - 1}"))
+    return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
+
+
+def offsets(arguments: Sequence[Any]) -> tuple[int, ...]:
+    """The leaf at which each argument starts."""
+    counts = [len(jax.tree.leaves(argument)) for argument in arguments]
+    return tuple(sum(counts[:number]) for number in range(len(counts)))
 
 
 def room(law: Law, shifts: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -13,9 +13,9 @@ import numpy as np
 from jaxconv.errors import explain
 from jaxconv.verify import comparison, exact, laws
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.comparison import Plan, Traced
+from jaxconv.verify.comparison import Plan
 from jaxconv.verify.findings import Check
-from jaxconv.verify.laws import Along, Law, Model
+from jaxconv.verify.laws import Along, Model
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.trial import Trial, insensitive, judged, measured
 
@@ -97,17 +97,17 @@ def check(
     >>> found.finding.value, found.leaves[0].worst.shift, found.leaves[0].worst.position[1] in (0, 2)
     ('VIOLATED', (2,), True)
     """
-    _validate(arguments, model, moves, invariant, integers, batch)
+    _validate(arguments, model, integers, batch)
     along = tuple(laws.directions("check", arguments, axes))
     leaves, fill = _inputs(arguments, along, integers, seed)
     with jax.default_matmul_precision("highest"):
         function = comparison.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
         if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
             raise ValueError(explain("check", "the output", function.outputs, "a tree of one array of numbers or more"))
-        chosen = _laws(arguments, function, along, model, certificate, moves, invariant, region)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
+        chosen = laws.chosen(arguments, shapes, along, model, certificate, moves, invariant, region)
         rows = laws.grid(along, chosen, shapes, shifts, model)
-        offsets = _offsets(arguments)
+        offsets = laws.offsets(arguments)
         moved = {offsets[argument] for one in along for argument, _ in one.arguments}
         live = tuple(number in moved for number in range(len(leaves)))
         plan = Plan(model, along, tuple(map(tuple, chosen)), offsets, live, batch != 1, integers)
@@ -121,13 +121,9 @@ def check(
     return Check(name, model, integers, tuple(found), tuple(notes))
 
 
-def _validate(
-    arguments: Sequence[Any], model: str, moves: Any, invariant: bool, integers: bool, batch: int | None
-) -> None:
+def _validate(arguments: Sequence[Any], model: str, integers: bool, batch: int | None) -> None:
     if model not in laws.MODELS:
         raise ValueError(explain("check", "model", repr(model), "one of " + ", ".join(map(repr, laws.MODELS))))
-    if moves is not None and invariant:
-        raise ValueError(explain("check", "invariant", True, "left out where moves are given"))
     if batch is not None and batch < 1:
         raise ValueError(explain("check", "batch", batch, "1 or more"))
     if not integers and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
@@ -135,15 +131,9 @@ def _validate(
         raise TypeError(explain("check", "an argument", "a jax.ShapeDtypeStruct", "an array: it is run", cure))
 
 
-def _offsets(arguments: Sequence[Any]) -> tuple[int, ...]:
-    """The leaf at which each argument starts."""
-    counts = [len(jax.tree.leaves(argument)) for argument in arguments]
-    return tuple(sum(counts[:number]) for number in range(len(counts)))
-
-
 def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, seed: int) -> tuple[list, list]:
     """The leaves to run, and another input for those that are shifted: the fill. Elsewhere the fill is the leaf."""
-    rng, offsets = np.random.default_rng(seed), _offsets(arguments)
+    rng, offsets = np.random.default_rng(seed), laws.offsets(arguments)
     moved = {offsets[argument] for one in along for argument, _ in one.arguments}
     leaves = jax.tree.leaves(arguments)
     if integers:
@@ -173,42 +163,3 @@ def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
     return rng.integers(low, max(high, low + (low < jnp.iinfo(leaf.dtype).max)), leaf.shape, endpoint=True).astype(
         leaf.dtype
     )
-
-
-def _laws(
-    arguments: Sequence[Any],
-    function: Traced,
-    along: Sequence[Along],
-    model: Model,
-    certificate: Certificate | None,
-    moves: Sequence[tuple[int, Mapping[int, int]]] | None,
-    invariant: bool,
-    region: Mapping[int, tuple[int, int]] | None,
-) -> list[list[Law]]:
-    """For each output leaf and each shifted axis the law to check: the caller's, the certificate's or the shapes'."""
-    if invariant:
-        moves = [(1, {})] * len(along)
-    if moves is not None and len(moves) != len(along):
-        raise ValueError(explain("check", "moves", moves, f"one (shift, moves) for each shifted axis, {len(along)}"))
-    found = []
-    for number, (_, leaf) in enumerate(function.outputs):
-        its_laws = []
-        for axis, one in enumerate(along):
-            if moves is not None:
-                law = _given(*moves[axis], len(leaf.shape))
-            else:
-                law = certificate and laws.certified(certificate, number, axis, one, leaf.shape, model)
-                rank = len(arguments[one.arguments[0][0]].shape)
-                law = law or laws.natural(one, rank, leaf.shape, cyclic=model == "cyclic")
-            its_laws.append(law if model == "cyclic" else laws.bounded(law, region, one))
-        found.append(its_laws)
-    return found
-
-
-def _given(shift: int, moves: Mapping[int, int], rank: int) -> Law:
-    if shift < 1:
-        raise ValueError(explain("check", "the shift in moves", shift, "1 or more"))
-    for axis in moves:
-        if not -rank <= axis < rank:
-            raise ValueError(explain("check", "an output axis in moves", axis, f"from {-rank} to {rank - 1}"))
-    return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
