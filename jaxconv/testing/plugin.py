@@ -9,6 +9,8 @@ the root. There is no entry point: that would import JAX in every run of pytest 
 It is a fixture rather than a marker because what is certified is built by the test: parameters by other fixtures,
 configurations by parametrize; a marker's arguments would have to exist when the module is imported. The marker
 `equivariance` sets options for one test, and selects all of these tests: `pytest -m equivariance`.
+
+PYTEST_DONT_REWRITE: nothing here asserts, and who has imported this file before pytest does need not be warned.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from jaxconv.errors import explain
-from jaxconv.verify.claims import AxisReport, Claim, LeafReport, Verdict
+from jaxconv.verify.claims import AxisReport, LeafReport, Verdict
 
 Kind = Literal["cyclic", "interior"]
 Moves = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is invariance
@@ -122,7 +122,11 @@ def _lattice(
 ) -> tuple[int, tuple[Moves, ...], str]:
     """The shift, what may answer it, and where that comes from."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
-    known = next((c for c in (claim, other) if _says_something(c, axis.length)), None)
+    known = claim if claim.verdict == Verdict.PROVED else None
+    if (
+        known is None and other.verdict == Verdict.PROVED and (other.shift or 0) < axis.length
+    ):  # whole turns say nothing
+        known = other
     unit, rates = (known.shift or 1, known.moves) if known else _natural(axis, leaf, rank)
     if given is not None:
         by, moves = given
@@ -143,11 +147,6 @@ def _lattice(
     rolls = range(leaf.shape[output]) if kind == "cyclic" else (0, math.floor(t), math.ceil(t))
     nearest = sorted(set(rolls), key=lambda whole: abs(whole - t))
     return shift, tuple(((output, whole),) for whole in nearest), origin
-
-
-def _says_something(claim: Claim, length: int) -> bool:
-    """Whether a claim is proved of more than whole turns."""
-    return claim.verdict == Verdict.PROVED and 0 < abs(claim.shift or 0) < max(length, 2)
 
 
 def _natural(axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:

@@ -1,5 +1,8 @@
 """The assertions: what is proved passes, what is not fails with the line, the witness and the cure."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -144,6 +147,21 @@ def test_an_undecided_claim_that_is_violated_fails_all_the_same():
 def test_a_dead_output_is_said_to_be_dead():
     with pytest.raises(AssertionError, match="nothing was tested: the output was the same for every example"):
         assert_invariant(lambda x: 0 * beyond_the_rules(x), X, axes=(1,), examples=10)
+
+
+def test_large_inputs_are_not_run():
+    def fn(x):
+        return jax.pure_callback(lambda x: 1 / 0, jax.ShapeDtypeStruct((1, 1), "float32"), x)
+
+    x = jax.ShapeDtypeStruct((1, 1000, 100, 1), "float32")
+    with pytest.raises(AssertionError, match=r"searched: nothing, since the input has more than 65536 cells"):
+        assert_equivariant(fn, x, axes=(1,))
+
+
+def test_optional_packages_are_loaded_by_those_who_need_them():
+    program = "import sys, jaxconv.testing.plugin as p; print(*({'hypothesis'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
 
 
 def test_only_these_parameters():
