@@ -143,6 +143,8 @@ class Call(NamedTuple):
     outputs: list[Any]  # of each row
     rows: list[Row]
     positions: list[Any]  # the largest error at each position over the rows, -1 where none was compared
+    totals: list[Any]  # the sum of the errors at each position over the rows
+    counts: list[Any]  # how many rows were compared at each position
     excess: Any  # of `exact.evaluate`, the largest over the rows
 
 
@@ -173,8 +175,14 @@ def _chunk(
     found = every(compare)(outputs, shifts, kinds)
     rows = [row for row, _ in found]
     positions = [jnp.max(errors, axis=0) for _, errors in found]
+    # A sum passes NaN on in any case, a maximum on a CPU does not: so the totals tell whether any was met.
+    totals = [jnp.sum(jnp.where(errors < 0, 0, errors), axis=0) for _, errors in found]
+    if plan.model == "cyclic":
+        counts = [jnp.sum(kinds == 0, dtype=jnp.int32)] * len(found)
+    else:
+        counts = [jnp.sum(errors >= 0, axis=0, dtype=jnp.int32) for _, errors in found]
     most = excess.max(axis=0, initial=-exact.NEVER)
-    return Call(reference, outputs, rows, positions, most)
+    return Call(reference, outputs, rows, positions, totals, counts, most)
 
 
 def shifted(plan: Plan, leaves: Sequence[Any], fill: Sequence[Any], shift: Any, other: Any) -> list[Any]:
@@ -211,7 +219,7 @@ def _along(row: Any, axis: int, rank: int) -> Any:
 def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: Any, counts: Any) -> tuple[Row, Any]:
     """f(y)[p] against f(x)[p - t], wherever the law speaks of p; and the error at each p, -1 where it does not.
 
-    Whatever is not finite shows as an error that is not, and only a careful plan says more: NaN, or an infinity that
+    Whatever is not finite makes an error that is not, and only a careful plan says more: NaN, or an infinity that
     the other side lacks, is an infinite error; the same infinity on both sides is none.
     """
     expected = rolled(before, moves_of(laws, shift))

@@ -80,6 +80,7 @@ class LeafCheck:
     nans: np.ndarray  # [k], cells with a NaN on either side: never equal
     infinities: np.ndarray  # [k], cells with the same infinity on both sides: equal, and worth knowing
     positions: np.ndarray  # the leaf's shape: the largest absolute error at each position of f(shifted), -1 where none
+    means: np.ndarray  # likewise the mean absolute error over the shifts that were compared there
     worst: Worst
     tolerance: Tolerance
     response: float  # the largest change of the output when the input is exchanged for a random one

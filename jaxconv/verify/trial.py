@@ -41,6 +41,7 @@ class Measured:
     other: list[np.ndarray]  # f(fill)
     rows: list[Row]  # arrays over the shifts
     positions: list[np.ndarray]
+    means: list[np.ndarray]
     worst: list[np.ndarray]  # f(shifted) after the shift with the largest error
     excess: np.ndarray
 
@@ -61,7 +62,7 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     for start in _progress(range(0, len(every), size)):
         part = slice(start, start + size)
         call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, every[part], kinds[part])
-        reference, outputs, rows, positions, excess = call
+        reference, outputs, rows, *others = call
         rows = jax.device_get(rows)
         for number, row in enumerate(rows):
             at = int(row.error.argmax())
@@ -69,16 +70,18 @@ def measured(trial: Trial, batch: int | None) -> Measured:
                 other[number] = np.asarray(outputs[number])[1].copy()
             if not row.error[at] <= most[number]:
                 most[number], worst[number] = float(row.error[at]), np.asarray(outputs[number])[at].copy()
-        calls.append((rows, positions, excess))
-    every_rows, every_positions, every_excess = zip(*jax.device_get(calls), strict=True)
+        calls.append((rows, *others))
+    every_rows, every_positions, totals, counts, excess = zip(*jax.device_get(calls), strict=True)
+    if not plan.careful and not all(np.isfinite(total).all() for call in totals for total in call):
+        return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
     found = []
     for parts in zip(*every_rows, strict=True):
         columns = (np.concatenate(column)[2 : 2 + len(shifts)] for column in zip(*parts, strict=True))
         found.append(Row(*columns))
-    if not plan.careful and not all(np.isfinite(row.error).all() for row in found):
-        return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
     positions = [np.max(parts, axis=0) for parts in zip(*every_positions, strict=True)]
-    return Measured(jax.device_get(reference), other, found, positions, worst, np.max(every_excess, axis=0))
+    totals, counts = ([np.sum(parts, axis=0) for parts in zip(*every, strict=True)] for every in (totals, counts))
+    means = [np.where(n > 0, t / np.maximum(n, 1), -1) for t, n in zip(totals, counts, strict=True)]
+    return Measured(jax.device_get(reference), other, found, positions, means, worst, np.max(excess, axis=0))
 
 
 def _progress(starts: range) -> Iterator[int]:
@@ -117,7 +120,7 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
     at = int(errors.argmax())
     apart = _apart(plan, number, before, worst, shifts[at])
     cell = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
-    expected = np.roll(before, *_moves(plan, number, shifts[at]))[cell]
+    expected = _moved(plan, number, before, shifts[at])[cell]
     finding, reason = _finding(trial, number, errors, tolerance, inexact)
     axes = []
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
@@ -139,6 +142,7 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
         nans=np.asarray(row.nans),
         infinities=np.asarray(row.infinities),
         positions=np.asarray(found.positions[number], float),
+        means=np.asarray(found.means[number], float),
         worst=Worst(tuple(map(int, shifts[at])), cell, expected.item(), worst[cell].item(), float(errors[at])),
         tolerance=tolerance,
         response=float(gap(other, before).max(initial=0)),
@@ -167,15 +171,16 @@ def _spacing(scale: float, dtype: Any) -> float:
     return float(info.eps) * 2.0 ** np.floor(np.log2(max(scale, float(info.tiny))))
 
 
-def _moves(plan: Plan, number: int, shift: np.ndarray) -> tuple[list[int], list[int]]:
-    """By how much, and along which axes: as `np.roll` takes it."""
-    moves = comparison.moves_of(plan.laws[number], shift)
-    return [int(t) for _, t in moves], [axis for axis, _ in moves]
+def _moved(plan: Plan, number: int, before: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """What answers the shift: f(x), rolled as the law says."""
+    for axis, t in comparison.moves_of(plan.laws[number], shift):
+        before = np.roll(before, int(t), axis)
+    return before
 
 
 def _apart(plan: Plan, number: int, before: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """|f(shifted)[p] - f(x)[p - t]| of one shift, infinite at a NaN, -1 where the law does not speak of p."""
-    expected = np.roll(before, *_moves(plan, number, shift))
+    expected = _moved(plan, number, before, shift)
     errors = np.where(np.isnan(expected) | np.isnan(after), np.inf, gap(expected, after))
     return np.where(comparison.spoken_of(plan, plan.laws[number], shift, before.shape), errors, -1)
 
@@ -208,7 +213,7 @@ def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Toleranc
     moved = comparison.shifted(plan, trial.leaves, trial.fill, shift, jnp.bool_(False))
     with jax.numpy_dtype_promotion("standard"):
         (before, doubt), (after, more_doubt) = doubtful(trial.leaves), doubtful(moved)
-    doubt = np.roll(doubt, *_moves(plan, number, shift)) + more_doubt
+    doubt = _moved(plan, number, doubt, shift) + more_doubt
     return bool((_apart(plan, number, before, after, shift) <= tolerance.absolute + doubt).all())
 
 

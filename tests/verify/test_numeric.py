@@ -121,6 +121,18 @@ def test_zero_padding_shows_at_the_border_only():
     assert (rows[2:5] < 1e-5).all()
 
 
+def test_errors_by_position_are_those_of_a_loop():
+    """The largest and the mean over the shifts, at each position of f(shifted)."""
+    (leaf,) = check(zero_padded, X, axes=(1, 2)).leaves
+    before = np.asarray(zero_padded(X))
+    errors = [
+        np.abs(np.asarray(zero_padded(np.roll(X, shift, (1, 2)))) - np.roll(before, shift, (1, 2)))
+        for shift in product(range(H), range(W))
+    ]
+    np.testing.assert_allclose(leaf.positions, np.max(errors, axis=0), atol=1e-5)
+    np.testing.assert_allclose(leaf.means, np.mean(errors, axis=0), atol=1e-5)
+
+
 def test_a_stride_that_does_not_divide_is_found():
     """Nine columns, every second of them: five, and the seam is off."""
     x = np.random.default_rng(2).normal(size=(1, H, 9, C)).astype(np.float32)
@@ -158,6 +170,14 @@ def test_moves_by_hand_and_from_a_certificate():
     assert check(gram, X, axes=(1,), moves=[(1, {0: 1})]).finding == Finding.VIOLATED
 
 
+def test_a_scalar_is_invariant_or_not():
+    (leaf,) = check(lambda x: jnp.square(x).sum(), X, axes=(1, 2)).leaves
+    assert (leaf.finding, leaf.shape, leaf.worst.position, leaf.positions.shape) == (Finding.HELD, (), (), ())
+    found = check(lambda x: x[0, 0, 0, 0], X, axes=(2,))
+    assert found.finding == Finding.VIOLATED
+    np.testing.assert_allclose(found.leaves[0].errors, np.abs(np.roll(X[0, 0, ::-1, 0], 1) - X[0, 0, 0, 0]), rtol=1e-6)
+
+
 def test_invariance_is_checked_where_it_is_asked_for():
     assert check(pooled, X, axes=(1, 2), invariant=True).finding == Finding.HELD
     assert check(circular, X, axes=(1, 2), invariant=True).finding == Finding.VIOLATED
@@ -181,6 +201,7 @@ def test_the_interior_of_a_zero_padded_network(model):
     assert set(leaf.shifts[:, 0]) == {-3, -2, -1, 0, 1, 2, 3}
     assert (leaf.positions[:, [0, -1]] == -1).all()
     assert (leaf.positions[:, 1:-1, 1:-1] >= 0).all()
+    assert ((leaf.means == -1) == (leaf.positions == -1)).all()
     by_hand = check(zero_padded, X, axes=(1,), model=model, region={1: (1, H - 1)})
     assert by_hand.finding == Finding.HELD
     for region in ({1: (0, H - 1)}, {1: (1, H)}):
@@ -314,6 +335,7 @@ def test_nan_is_never_equal():
         assert (leaf.nans > 0).all()
         assert (leaf.errors == np.inf).all()
         assert math.isnan(leaf.worst.found) or math.isnan(leaf.worst.expected)
+    assert check(lambda x: x.at[0, 1, 2, 0].set(jnp.nan), X, axes=(1, 2)).finding == Finding.VIOLATED
     # One NaN on each side, of 48 * 3 cells; unshifted, both stand in the same place.
     (leaf,) = check(poisoned, X, axes=(1,)).leaves
     assert leaf.nans.tolist() == [1, 2, 2, 2, 2, 2]
