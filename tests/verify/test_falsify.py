@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import random_program
 
 import jaxconv as jc
 from jaxconv.testing.strategies import networks
@@ -297,3 +298,17 @@ def test_without_hypothesis_the_message_names_the_extra(monkeypatch):
         ModuleNotFoundError, match=r"falsify: hypothesis is not installed.*pip install 'jaxconv\[test\]'"
     ):
         falsify(lambda x: x, X, axes=(1,))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@KINDS
+def test_random_programs_are_violated_only_where_nothing_is_proved(seed, kind):
+    """And by what replays; the programs' construction says which laws hold."""
+    program = random_program(seed)
+    result = falsify(program.fn, *program.arguments, axes={0: program.axes}, kind=kind, examples=10)
+    if result.counterexample is not None:
+        assert result.counterexample.law.origin == "natural"
+        assert violates(program.fn, result.counterexample)
+        if kind == program.world:
+            along = result.counterexample.law.shifted[0][1]
+            assert program.expected[program.axes.index(along)] is None
