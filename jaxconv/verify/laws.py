@@ -76,7 +76,7 @@ def directions(where: str, arguments: Sequence[Any], axes: Sequence[int] | Mappi
     return found
 
 
-def natural(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
+def natural(where: str, along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
     """The law that the shapes suggest, of an output of `shape`, of an input of `rank`.
 
     - As many axes as the input: the same axis, of length m, moves by `s*m/n`. If n/m in lowest terms is s/t with
@@ -93,7 +93,7 @@ def natural(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> L
         if len(shape) > rank or (axis < len(shape) and shape[axis] == n > 1):
             cure = "Pass certificate=jc.certify(...), or moves=..., or invariant=True"
             expected = f"of as many axes as the input, {rank}, or without the shifted axis"
-            raise ValueError(explain("check", "an output's shape", tuple(shape), expected, cure))
+            raise ValueError(explain(where, "an output's shape", tuple(shape), expected, cure))
         return Law(1, (), (), origin)
     m = shape[axis]
     if m == 0 or (m == 1 < n):
@@ -105,32 +105,35 @@ def natural(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> L
     return Law(rate.numerator, ((axis, rate.denominator),), (), origin)
 
 
-def certified(certificate: Certificate, leaf: int, axis: int, along: Along, shape: Any, model: Model) -> Law | None:
+def certified(
+    where: str, certificate: Certificate, leaf: int, axis: int, along: Along, shape: Any, model: Model
+) -> Law | None:
     """The law that a certificate proves of a leaf and an axis; None where it proves none."""
     leaves = certificate.leaves
     reports = leaves[leaf].axes if leaf < len(leaves) else ()
     if axis >= len(reports) or tuple(leaves[leaf].shape) != tuple(shape) or reports[axis].length != along.length:
         expected = "one of the same function, shapes and axes"
         cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
-        raise ValueError(explain("check", "the certificate", f"of {certificate.function}", expected, cure))
+        raise ValueError(explain(where, "the certificate", f"of {certificate.function}", expected, cure))
     claim = reports[axis].cyclic if model == "cyclic" else reports[axis].interior
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
     return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")
 
 
-def bounded(law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along) -> Law:
+def bounded(where: str, law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along) -> Law:
     """The law with a region for each axis that moves: the caller's where there is one."""
     known = {axis: (lo, hi) for axis, lo, hi in law.region} | dict(region or {})
     missing = [axis for axis, _ in law.moves if axis not in known]
     if missing:
         cure = "Pass certificate=jc.certify(...), or region={axis: (lo, hi)}"
         expected = "known where new content enters at the border"
-        raise ValueError(explain("check", f"the region along output axis {missing[0]} ({along})", None, expected, cure))
+        raise ValueError(explain(where, f"the region along output axis {missing[0]} ({along})", None, expected, cure))
     return Law(law.shift, law.moves, tuple((axis, *known[axis]) for axis, _ in law.moves), law.origin)
 
 
 def chosen(
+    where: str,
     arguments: Sequence[Any],
     shapes: Sequence[tuple[int, ...]],
     along: Sequence[Along],
@@ -142,32 +145,32 @@ def chosen(
 ) -> list[list[Law]]:
     """For each output shape and each shifted axis the law: the caller's, the certificate's or the shapes'."""
     if moves is not None and invariant:
-        raise ValueError(explain("check", "invariant", True, "left out where moves are given"))
+        raise ValueError(explain(where, "invariant", True, "left out where moves are given"))
     if invariant:
         moves = [(1, {})] * len(along)
     if moves is not None and len(moves) != len(along):
-        raise ValueError(explain("check", "moves", moves, f"one (shift, moves) for each shifted axis, {len(along)}"))
+        raise ValueError(explain(where, "moves", moves, f"one (shift, moves) for each shifted axis, {len(along)}"))
     found = []
     for number, shape in enumerate(shapes):
         its_laws = []
         for axis, one in enumerate(along):
             if moves is not None:
-                law = _given(*moves[axis], len(shape))
+                law = _given(where, *moves[axis], len(shape))
             else:
-                law = certificate and certified(certificate, number, axis, one, shape, model)
+                law = certificate and certified(where, certificate, number, axis, one, shape, model)
                 rank = len(arguments[one.arguments[0][0]].shape)
-                law = law or natural(one, rank, shape, cyclic=model == "cyclic")
-            its_laws.append(law if model == "cyclic" else bounded(law, region, one))
+                law = law or natural(where, one, rank, shape, cyclic=model == "cyclic")
+            its_laws.append(law if model == "cyclic" else bounded(where, law, region, one))
         found.append(its_laws)
     return found
 
 
-def _given(shift: int, moves: Mapping[int, int], rank: int) -> Law:
+def _given(where: str, shift: int, moves: Mapping[int, int], rank: int) -> Law:
     if shift < 1:
-        raise ValueError(explain("check", "the shift in moves", shift, "1 or more"))
+        raise ValueError(explain(where, "the shift in moves", shift, "1 or more"))
     for axis in moves:
         if not -rank <= axis < rank:
-            raise ValueError(explain("check", "an output axis in moves", axis, f"from {-rank} to {rank - 1}"))
+            raise ValueError(explain(where, "an output axis in moves", axis, f"from {-rank} to {rank - 1}"))
     return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
 
 
@@ -188,11 +191,17 @@ def room(law: Law, shifts: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def grid(
-    along: Sequence[Along], laws: Sequence[Sequence[Law]], shapes: Sequence[Sequence[int]], shifts: Any, model: Model
+    where: str,
+    along: Sequence[Along],
+    laws: Sequence[Sequence[Law]],
+    shapes: Sequence[Sequence[int]],
+    shifts: Any,
+    model: Model,
 ) -> np.ndarray:
     """All shifts to try, a row each of one integer per shifted axis.
 
     Args:
+        where: the function that an error names.
         along: the shifted axes.
         laws: of each output leaf, one for each shifted axis.
         shapes: of the output leaves.
@@ -202,20 +211,20 @@ def grid(
     steps = [math.lcm(*(its_laws[number].shift for its_laws in laws)) for number in range(len(along))]
     wanted = None if shifts is None else np.asarray(shifts)
     if wanted is not None and wanted.dtype.kind not in "iu":
-        raise TypeError(explain("check", "shifts", shifts, "integers"))
+        raise TypeError(explain(where, "shifts", shifts, "integers"))
     if wanted is not None and (wanted.ndim > 2 or (wanted.ndim and wanted.shape[-1] != len(along))):
         cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
         expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
-        raise ValueError(explain("check", "shifts", shifts, expected, cure))
+        raise ValueError(explain(where, "shifts", shifts, expected, cure))
     if wanted is not None and wanted.ndim == 2:
         rows = wanted
     else:
         lattice = steps if wanted is None else [int(s) for s in np.broadcast_to(wanted, len(along))]
         if min(lattice) < 1:
-            raise ValueError(explain("check", "shifts", shifts, "positive: a lattice is all multiples of a number"))
-        _on_lattice(np.asarray([lattice]), steps, along)
+            raise ValueError(explain(where, "shifts", shifts, "positive: a lattice is all multiples of a number"))
+        _on_lattice(where, np.asarray([lattice]), steps, along)
         rows = np.asarray(list(itertools.product(*map(_multiples, along, lattice, [model == "cyclic"] * len(along)))))
-    _on_lattice(rows, steps, along)
+    _on_lattice(where, rows, steps, along)
     fits = np.ones(len(rows), bool)
     for its_laws, shape in zip(laws, shapes, strict=True):
         for number, law in enumerate(its_laws):
@@ -223,7 +232,7 @@ def grid(
     if (wanted is not None and wanted.ndim == 2 and not fits.all()) or not rows[fits].any():
         cure = "Take a larger input, a larger region or smaller shifts"
         expected = "such that positions are left to compare within the region, and not all 0"
-        raise ValueError(explain("check", "the shifts", _few(rows), expected, cure))
+        raise ValueError(explain(where, "the shifts", _few(rows), expected, cure))
     return rows[fits].astype(np.int32)
 
 
@@ -235,14 +244,14 @@ def _multiples(along: Along, step: int, cyclic: bool) -> range:
     return range(-most, most + 1, step)
 
 
-def _on_lattice(rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:
+def _on_lattice(where: str, rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:
     """Refuse a shift that no whole number of positions answers."""
     for number, step in enumerate(steps):
         off = rows[:, number] % step != 0
         if off.any():
             found = f"{rows[off][0, number]} along {along[number]}"
             cure = "Pass moves=... if another move should answer it"
-            raise ValueError(explain("check", "a shift", found, f"a multiple of {step}, as the output moves", cure))
+            raise ValueError(explain(where, "a shift", found, f"a multiple of {step}, as the output moves", cure))
 
 
 def _few(rows: np.ndarray) -> str:

@@ -137,12 +137,12 @@ def _laws(one: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> l
     found: list[list[Law] | None] = []
     for number, place in enumerate(places):
         proved = [
-            laws.certified(certificate, number, axis, direction, place.shape, "cyclic")
-            or laws.certified(certificate, number, axis, direction, place.shape, "interior")
+            laws.certified(one.where, certificate, number, axis, direction, place.shape, "cyclic")
+            or laws.certified(one.where, certificate, number, axis, direction, place.shape, "interior")
             for axis, direction in enumerate(along)
         ]
         try:
-            (suggested,) = laws.chosen(arguments, [place.shape], along, "cyclic")
+            (suggested,) = laws.chosen(one.where, arguments, [place.shape], along, "cyclic")
         except ValueError:
             suggested = None  # the shape could mean two things
         its = proved if suggested is None else [a or b for a, b in zip(proved, suggested, strict=True)]
@@ -170,7 +170,9 @@ def _relative(
     held = [(place, its) for place, its in zip(places, chosen, strict=True) if its is not None]
     if not held:
         return [np.asarray([np.nan]) for _ in places]
-    rows = laws.grid(one.plan.along, [its for _, its in held], [place.shape for place, _ in held], shifts, "cyclic")
+    rows = laws.grid(
+        one.where, one.plan.along, [its for _, its in held], [place.shape for place, _ in held], shifts, "cyclic"
+    )
     numbers = tuple(place.number for place, _ in held)
     moves = tuple(tuple(its) for _, its in held)
     with jax.default_matmul_precision("highest"):

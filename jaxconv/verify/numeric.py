@@ -105,8 +105,8 @@ def check(
         if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
             raise ValueError(explain("check", "the output", function.outputs, "a tree of one array of numbers or more"))
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-        chosen = laws.chosen(arguments, shapes, along, model, certificate, moves, invariant, region)
-        rows = laws.grid(along, chosen, shapes, shifts, model)
+        chosen = laws.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
+        rows = laws.grid("check", along, chosen, shapes, shifts, model)
         offsets = laws.offsets(arguments)
         moved = {offsets[argument] for one in along for argument, _ in one.arguments}
         live = tuple(number in moved for number in range(len(leaves)))

@@ -21,6 +21,7 @@ Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 class Subject:
     """A function and its input, ready to be shifted around; `plan` holds the law of each output leaf."""
 
+    where: str  # who asks, for messages
     function: Traced
     plan: Plan
     leaves: list[Any]
@@ -33,7 +34,7 @@ class Subject:
 
     def rows(self, shifts: Any) -> np.ndarray:
         """The shifts to try: see `check`."""
-        return laws.grid(self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
+        return laws.grid(self.where, self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
 
 
 def subject(
@@ -53,10 +54,10 @@ def subject(
         function = comparison.traced(fn, jax.tree.unflatten(structure, leaves))
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-    chosen = laws.chosen(arguments, shapes, along, "cyclic", **law)
+    chosen = laws.chosen(where, arguments, shapes, along, "cyclic", **law)
     live = tuple(number in moved for number in range(len(leaves)))
     plan = Plan("cyclic", along, tuple(map(tuple, chosen)), offsets, live, vectorised=True, integers=False)
-    return Subject(function, plan, leaves, output)
+    return Subject(where, function, plan, leaves, output)
 
 
 def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: int | None = None) -> Any:
