@@ -39,18 +39,23 @@ def judged(seeds, samples):
     return counts, refuted
 
 
-def test_no_false_proof_and_few_omissions():
-    """The bounds are what is reached today, rounded down; docs/certificates.md has the figures and what is missing."""
-    counts, refuted = judged(range(150), samples=2)
+def assert_good(counts, refuted):
+    """No claim is refuted; nearly all that is true is proved, and nearly every break is on the planted line."""
     assert refuted == []
-    assert counts["proved"] > 120
-    assert counts["interior true and proved"] >= 0.85 * counts["interior true"]
-    assert counts["cyclic true and proved"] >= 0.75 * counts["cyclic true"]
-    assert counts["right line"] >= 0.85 * counts["broken"]
+    assert counts["interior true and proved"] >= 0.95 * counts["interior true"]
+    assert counts["cyclic true and proved"] >= 0.95 * counts["cyclic true"]
+    assert counts["right line"] >= 0.95 * counts["broken"]
+
+
+def test_no_false_proof_and_few_omissions():
+    counts, refuted = judged(range(150), samples=2)
+    assert counts["proved"] > 150
+    assert_good(counts, refuted)
 
 
 @pytest.mark.slow
 def test_no_false_proof_in_two_thousand_programs():
     counts, refuted = judged(range(1000, 3000), samples=3)
     print(dict(counts))
-    assert refuted == []
+    assert counts["proved"] > 2000
+    assert_good(counts, refuted)
