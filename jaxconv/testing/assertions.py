@@ -12,9 +12,9 @@ from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, Axes, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
-from jaxconv.verify.counterexample import pixels
 from jaxconv.verify.falsify import Falsification, falsify
-from jaxconv.verify.lattices import Kind
+from jaxconv.verify.falsify.counterexample import pixels
+from jaxconv.verify.falsify.lattices import Kind
 
 Undecided = Literal["fail", "pass"]
 

@@ -31,7 +31,7 @@ from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, Axes, certify
 from jaxconv.verify.claims import Claim
 from jaxconv.verify.falsify import falsify
-from jaxconv.verify.lattices import Kind
+from jaxconv.verify.falsify.lattices import Kind
 
 PROPERTY = "jaxconv certificate"  # under which reports carry a certificate, from workers of pytest-xdist too
 MODELS: dict[str, tuple[Kind, ...]] = {"cyclic": ("cyclic",), "interior": ("interior",), "both": ("cyclic", "interior")}

@@ -15,10 +15,9 @@ from programs import random_program
 
 import jaxconv as jc
 from jaxconv.testing.strategies import networks
-from jaxconv.verify import violations
-from jaxconv.verify.counterexample import Counterexample
-from jaxconv.verify.falsify import falsify
-from jaxconv.verify.lattices import lattices
+from jaxconv.verify.falsify import falsify, violations
+from jaxconv.verify.falsify.counterexample import Counterexample
+from jaxconv.verify.falsify.lattices import lattices
 
 X = jax.ShapeDtypeStruct((1, 6, 4, 2), "float32")
 PARAMS = {"kernel": jax.ShapeDtypeStruct((3, 3, 2, 3), "float32"), "bias": jax.ShapeDtypeStruct((3,), "float32")}

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.counterexample import Counterexample, numbers, wide
-from jaxconv.verify.lattices import Lattice, Moves
+from jaxconv.verify.falsify.counterexample import Counterexample, numbers, wide
+from jaxconv.verify.falsify.lattices import Lattice, Moves
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
 
 CELLS = 2**23  # cells of all shifted inputs together, in one call

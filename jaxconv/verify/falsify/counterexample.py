@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify.lattices import Lattice, Moves
+from jaxconv.verify.falsify.lattices import Lattice, Moves
 from jaxconv.verify.rounding import gap, is_kind
 
 SHOWN = 6  # cells of an input that are named one by one

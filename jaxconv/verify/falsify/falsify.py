@@ -15,10 +15,10 @@ import numpy as np
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import Axes, certify
-from jaxconv.verify.counterexample import Counterexample
-from jaxconv.verify.lattices import Kind, Lattice, Moves, lattices
+from jaxconv.verify.falsify.counterexample import Counterexample
+from jaxconv.verify.falsify.lattices import Kind, Lattice, Moves, lattices
+from jaxconv.verify.falsify.violations import Trials
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.violations import Trials
 
 
 @dataclass(frozen=True)
