@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxconv.verify import exact
+from jaxconv.verify.numeric import exact
 
 
 def excess(fn, *values, live=None):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.verify.growth import depths
+from jaxconv.verify.numeric.growth import depths
 
 X = jax.ShapeDtypeStruct((2, 9, 4), np.float32)
 SIX = lambda n: min(n, 6 * math.sqrt(n))

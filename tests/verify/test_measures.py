@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxconv as jc
-from jaxconv.verify.layerwise import layerwise
-from jaxconv.verify.measures import (
+from jaxconv.verify.numeric.layerwise import layerwise
+from jaxconv.verify.numeric.measures import (
     adversarial_consistency,
     consistency,
     derivative,

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from programs import random_program
 
 import jaxconv as jc
-from jaxconv.verify import comparison, trial
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.findings import Finding
-from jaxconv.verify.laws import Along
-from jaxconv.verify.numeric import InsensitiveWarning, check
+from jaxconv.verify.numeric import InsensitiveWarning, check, comparison, trial
+from jaxconv.verify.numeric.findings import Finding
+from jaxconv.verify.numeric.laws import Along
 
 H, W, C = 6, 8, 2
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, C, 3)).astype(np.float32)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.verify.layerwise import Layer, layerwise
 from jaxconv.verify.numeric import check
-from jaxconv.verify.pictures import layer_bars, position_map, shift_map
+from jaxconv.verify.numeric.layerwise import Layer, layerwise
+from jaxconv.verify.numeric.pictures import layer_bars, position_map, shift_map
 
 X = np.random.default_rng(0).normal(size=(1, 6, 8, 2)).astype(np.float32)
 
@@ -113,7 +113,7 @@ def test_nothing_global_is_touched():
     program = """
 import sys, numpy as np, matplotlib
 from jaxconv.verify.numeric import check
-from jaxconv.verify.pictures import position_map, shift_map
+from jaxconv.verify.numeric.pictures import position_map, shift_map
 settings = lambda: {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
 before = settings()
 found = check(lambda x: x.at[0].set(0.0), np.arange(12.0, dtype="float32").reshape(3, 4), axes=(0, 1))

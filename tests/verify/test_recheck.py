@@ -13,8 +13,7 @@ from networks import available, network
 from programs import random_program
 
 import jaxconv as jc
-from jaxconv.verify import cells, relation, steps
-from jaxconv.verify.checker import recheck
+from jaxconv.verify.checker import cells, recheck, relation, steps
 from jaxconv.verify.claims import ReceptiveField, Verdict
 from jaxconv.verify.table import RULES
 from jaxconv.verify.values import Moving, Pieces, besides

@@ -11,13 +11,13 @@ import jax
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify import comparison, exact, intermediates, laws
 from jaxconv.verify.certify import certify
-from jaxconv.verify.comparison import Plan, Traced
-from jaxconv.verify.laws import Law
-from jaxconv.verify.measures import Axes, lie_derivative, relative
+from jaxconv.verify.numeric import comparison, exact, intermediates, laws
+from jaxconv.verify.numeric.comparison import Plan, Traced
+from jaxconv.verify.numeric.laws import Law
+from jaxconv.verify.numeric.measures import Axes, lie_derivative, relative
+from jaxconv.verify.numeric.sweeps import Subject, subject, sweep
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.sweeps import Subject, subject, sweep
 
 MEASURES = ("relative", "lie")
 # What only moves values, makes them or names them: its result says nothing that its operands do not.
@@ -78,7 +78,7 @@ def layerwise(
     layers by hooks: they push each share through to the output, here each value is measured where it stands.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.layerwise import layerwise
+    >>> from jaxconv.verify.numeric.layerwise import layerwise
     >>> ramp = jnp.arange(6.0)
     >>> net = lambda x: jnp.tanh(x) * ramp + jnp.roll(x, 1)
     >>> [(layer.primitive, layer.value > 1e-3) for layer in layerwise(net, jnp.cos(ramp), axes=(0,))]

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import intermediates, jaxprs
+from jaxconv.verify import jaxprs
+from jaxconv.verify.numeric import intermediates
 from jaxconv.verify.rounding import EXACT, is_kind
 
 NEVER = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into

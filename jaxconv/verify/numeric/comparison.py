@@ -20,8 +20,9 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import exact, growth, jaxprs
-from jaxconv.verify.laws import Along, Law
+from jaxconv.verify import jaxprs
+from jaxconv.verify.numeric import exact, growth
+from jaxconv.verify.numeric.laws import Along, Law
 
 ROWS_BYTES = {"cpu": 2**22, "other": 2**30}  # of the largest equation, over all rows; on a CPU, what its caches like
 MOST_ROWS = 1024

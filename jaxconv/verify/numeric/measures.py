@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify import comparison
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.comparison import Plan, Traced
-from jaxconv.verify.laws import Law
+from jaxconv.verify.numeric import comparison
+from jaxconv.verify.numeric.comparison import Plan, Traced
+from jaxconv.verify.numeric.laws import Law
+from jaxconv.verify.numeric.sweeps import Each, Subject, subject, sweep
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.sweeps import Each, Subject, subject, sweep
 
 Axes = Sequence[int] | Mapping[int, Sequence[int]]
 Moves = Sequence[tuple[int, Mapping[int, int]]]
@@ -79,7 +79,7 @@ def consistency(
     are sampled; here the image wraps around, and all pairs are counted.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.measures import consistency
+    >>> from jaxconv.verify.numeric.measures import consistency
     >>> x = jnp.asarray([[1.0, 0.0, 0.0, 0.0]])
     >>> consistency(lambda x: x[:, :2], x, axes=(1,))  # label 1 after one shift of four: (1/4)^2 + (3/4)^2
     0.625
@@ -124,7 +124,7 @@ def adversarial_consistency(
     Activations", CVPR 2023, whose adversarial accuracy takes the worst of all integer shifts.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.measures import adversarial_consistency
+    >>> from jaxconv.verify.numeric.measures import adversarial_consistency
     >>> x = jnp.asarray([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     >>> adversarial_consistency(lambda x: x[:, :2], x, axes=(1,))
     0.5
@@ -175,7 +175,7 @@ def equivariance_error(
     Arbitrary Matrix Groups", ICML 2021, whose library EMLP tests with it, in root mean squares.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.measures import equivariance_error
+    >>> from jaxconv.verify.numeric.measures import equivariance_error
     >>> x = jnp.asarray([3.0, 0.0, 0.0, 0.0])
     >>> equivariance_error(lambda x: x * jnp.asarray([1.0, 0.0, 0.0, 0.0]), x, axes=(0,)).values.tolist()
     [0.0, 1.0, 1.0, 1.0]
@@ -228,7 +228,7 @@ def lie_derivative_error(
     section 4. There, shifts interpolate bilinearly.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.measures import lie_derivative_error
+    >>> from jaxconv.verify.numeric.measures import lie_derivative_error
     >>> wave = lambda periods: jnp.cos(2 * jnp.pi * periods * jnp.arange(16.0) / 16)
     >>> [float(lie_derivative_error(jnp.square, wave(k), axes=(0,))[0].round(4)) for k in (3, 5)]
     [0.0, 4.9348]

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import comparison, exact
-from jaxconv.verify.comparison import Plan, Row, Traced
-from jaxconv.verify.findings import AxisCheck, Finding, LeafCheck, Tolerance, Worst
+from jaxconv.verify.numeric import comparison, exact
+from jaxconv.verify.numeric.comparison import Plan, Row, Traced
+from jaxconv.verify.numeric.findings import AxisCheck, Finding, LeafCheck, Tolerance, Worst
 from jaxconv.verify.rounding import PHASES, gap, is_kind, shaken
 
 LONG = 2.0  # seconds of work ahead that call for a progress bar

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import comparison, laws
-from jaxconv.verify.comparison import Plan, Traced
+from jaxconv.verify.numeric import comparison, laws
+from jaxconv.verify.numeric.comparison import Plan, Traced
 
 Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify import comparison, exact, laws
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.comparison import Plan
-from jaxconv.verify.findings import Check
-from jaxconv.verify.laws import Along, Model
+from jaxconv.verify.numeric import comparison, exact, laws
+from jaxconv.verify.numeric.comparison import Plan
+from jaxconv.verify.numeric.findings import Check
+from jaxconv.verify.numeric.laws import Along, Model
+from jaxconv.verify.numeric.trial import Trial, insensitive, judged, measured
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.trial import Trial, insensitive, judged, measured
 
 
 class InsensitiveWarning(UserWarning):
@@ -46,7 +46,7 @@ def check(
     - "zero": the same, and zeros enter.
 
     A function HELD if no error is above a tolerance that is derived, not picked: `2 * D * max |f(x)|`, D being the
-    rounding along the longest path of the jaxpr (`jaxconv/verify/growth.py` has the rules and their source). Off
+    rounding along the longest path of the jaxpr (`growth.py` beside this file has the rules and their source). Off
     that, the worst shifts are run again with every rounding made coarser: if this alone explains the mismatch (a tie, a
     cancellation), the finding is UNDECIDED, otherwise VIOLATED. Integers and booleans are compared exactly.
 
@@ -66,7 +66,7 @@ def check(
         region: `{output axis: (lo, hi)}` for the interior and zero models, where there is no certificate.
         integers: exchange the floats of all arguments (not what `fn` closes over) for small whole numbers, and compare
             with `==`. If an operation is not exact on them, the finding is UNDECIDED and names it.
-        batch: evaluations at once; by default as many as fit (`jaxconv/verify/comparison.py`); 1 does not vectorise.
+        batch: evaluations at once; by default as many as fit (`comparison.py`); 1 does not vectorise.
         seed: of what enters at the border, of whole numbers, and of the other input that sensitivity is measured with.
 
     Returns:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.verify.laws import Along, Law
+from jaxconv.verify.numeric.laws import Along, Law
 
 
 class Finding(StrEnum):
@@ -28,7 +28,7 @@ class Tolerance:
     """The largest error that rounding explains: `absolute = 2 * units * scale`, 0 where the comparison is exact.
 
     `units` is u = eps/2 of each rounding, summed along the longest path to this output (`roundings` of them); `scale`
-    the largest absolute value of f(x); and 2 stands for the two sides. See `jaxconv/verify/growth.py`.
+    the largest absolute value of f(x); and 2 stands for the two sides. See `jaxconv/verify/numeric/growth.py`.
     """
 
     absolute: float

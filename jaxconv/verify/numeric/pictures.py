@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify.findings import Check, LeafCheck
-from jaxconv.verify.layerwise import Layer
+from jaxconv.verify.numeric.findings import Check, LeafCheck
+from jaxconv.verify.numeric.layerwise import Layer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,7 +133,7 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
     Law: as many rows as layers, the first at the top.
 
     >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.layerwise import layerwise
+    >>> from jaxconv.verify.numeric.layerwise import layerwise
     >>> figure = layer_bars(layerwise(lambda x: jnp.exp(x) * jnp.arange(6.0), jnp.ones(6) / 6, axes=(0,)))
     >>> [label.get_text().split(" ")[0] for label in figure.axes[0].get_yticklabels()]
     ['exp', 'mul']
