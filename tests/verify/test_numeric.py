@@ -87,7 +87,11 @@ def by_shift(leaf):
     return {tuple(map(int, shift)): float(error) for shift, error in zip(leaf.shifts, leaf.errors, strict=True)}
 
 
-@pytest.mark.parametrize(("fn", "shifts"), [(circular, 48), (strided, 12), (pooled, 48), (jnp.negative, 48)], ids=str)
+@pytest.mark.parametrize(
+    ("fn", "shifts"),
+    [(circular, 48), (strided, 12), (pooled, 48), (jnp.negative, 48)],
+    ids=["circular", "strided", "pooled", "negative"],
+)
 def test_what_holds(fn, shifts):
     found = check(fn, X, axes=(1, 2))
     (leaf,) = found.leaves
