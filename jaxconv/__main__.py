@@ -95,6 +95,9 @@ def parser() -> Parser:
     two.add_argument(
         "--integers", action="store_true", help="small whole numbers, compared exactly, without a tolerance"
     )
+    two.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw the error there: by position, by shift and by layer (PNG)"
+    )
     two.set_defaults(run=_check)
     return top
 
@@ -170,8 +173,22 @@ def _check(options: argparse.Namespace) -> int:
             return check(fn, *inputs, axes=axes, certificate=claims, seed=options.seed, **settings)
 
     found = _guarded(fn, shapes, run)
+    if options.pictures is not None:
+        _guarded(fn, shapes, lambda: _draw(found, fn, _inputs(shapes, options.seed), axes, options.pictures))
     _say(found, options.json)
     return STATUS[found.finding]
+
+
+def _draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any, folder: Path) -> None:
+    """Save what a check found as pictures, and where in the function the error arises."""
+    from jaxconv.verify.numeric.layerwise import layerwise  # noqa: PLC0415
+    from jaxconv.verify.numeric.pictures import layer_bars, position_map, shift_map  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for leaf in range(len(found.leaves)):
+        position_map(found, leaf=leaf).savefig(folder / f"output-{leaf}-by-position.png")
+        shift_map(found, leaf=leaf).savefig(folder / f"output-{leaf}-by-shift.png")
+    layer_bars(layerwise(fn, *inputs, axes=axes)).savefig(folder / "by-layer.png", bbox_inches="tight")
 
 
 def _say(result: Any, as_json: bool) -> None:

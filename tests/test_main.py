@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +124,14 @@ def test_several_arguments_are_shifted_together(project, capsys):
 def test_check_measures(project, capsys, function, options, status, word):
     assert run("check", function, *SHAPE, *options) == status
     assert word in "".join(capsys.readouterr())
+
+
+def test_check_draws_what_it_found(project, capsys):
+    assert run("check", "zero_padded", "--shape", "1,6,8,2", "--pictures", "drawn/here") == 1
+    assert "VIOLATED" in capsys.readouterr().out
+    pictures = sorted(Path("drawn/here").iterdir())
+    assert [path.name for path in pictures] == ["by-layer.png", "output-0-by-position.png", "output-0-by-shift.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
 
 
 def test_a_seed_is_another_input(project, capsys):

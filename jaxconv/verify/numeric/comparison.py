@@ -64,15 +64,17 @@ class Plan:
     live: tuple[bool, ...]  # which leaves are shifted
     vectorised: bool
     integers: bool
+    summed: bool = True  # sum the errors up in the program, rather than return them
     careful: bool = False  # tell NaN and infinities apart, which takes more passes over the outputs
 
 
-class Row(NamedTuple):
-    """One shift's comparison, for one output leaf. Of a program that is not `careful`, the error alone."""
+class Summary(NamedTuple):
+    """The errors of many rows, for one output leaf, by row and by position."""
 
-    error: Any  # the largest |found - expected|
-    nans: Any  # cells compared with a NaN on either side; their error is infinite
-    infinities: Any  # cells with the same infinity on both sides; their error is 0
+    largest: Any  # of each row, -1 where nothing was compared
+    positions: Any  # the largest at each position, -1 where nothing was compared
+    totals: Any  # their sum at each position
+    counts: Any  # how many rows were compared at each position
 
 
 def traced(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Traced:
@@ -142,11 +144,18 @@ class Call(NamedTuple):
 
     reference: list[Any]
     outputs: list[Any]  # of each row
-    rows: list[Row]
-    positions: list[Any]  # the largest error at each position over the rows, -1 where none was compared
-    totals: list[Any]  # the sum of the errors at each position over the rows
-    counts: list[Any]  # how many rows were compared at each position
+    errors: list[Any]  # of each row at each position, -1 where not compared; or their `Summary`, if that is the plan
+    nans: list[Any]  # of each row, cells with a NaN on either side, whose error is infinite: of a careful plan
+    infinities: list[Any]  # likewise, cells with the same infinity on both sides, whose error is 0
     excess: Any  # of `exact.evaluate`, the largest over the rows
+
+
+def summary(errors: Any, xp: Any) -> Summary:
+    """By NumPy or by jax.numpy: on a CPU the one reads the other's memory, at the same speed, and compiles nothing."""
+    rows = errors.reshape(len(errors), -1)
+    # A sum passes NaN on in any case, a compiled maximum on a CPU does not: so the totals tell whether any was met.
+    totals = xp.where(errors < 0, xp.zeros_like(errors), errors).sum(0)
+    return Summary(rows.max(1, initial=-1), errors.max(0), totals, (errors >= 0).sum(0, dtype=np.int32))
 
 
 def _chunk(
@@ -173,17 +182,10 @@ def _chunk(
     every = jax.vmap if plan.vectorised else lambda one: lambda *xs: jax.lax.map(lambda x: one(*x), xs)
     outputs, excess = every(evaluate)(shifts, kinds)
     reference = [jnp.where(first, out[0], old) for out, old in zip(outputs, reference, strict=True)]
-    found = every(compare)(outputs, shifts, kinds)
-    rows = [row for row, _ in found]
-    positions = [jnp.max(errors, axis=0) for _, errors in found]
-    # A sum passes NaN on in any case, a maximum on a CPU does not: so the totals tell whether any was met.
-    totals = [jnp.sum(jnp.where(errors < 0, 0, errors), axis=0) for _, errors in found]
-    if plan.model == "cyclic":
-        counts = [jnp.sum(kinds == 0, dtype=jnp.int32)] * len(found)
-    else:
-        counts = [jnp.sum(errors >= 0, axis=0, dtype=jnp.int32) for _, errors in found]
+    found = [list(column) for column in zip(*every(compare)(outputs, shifts, kinds), strict=True)]
+    errors = [summary(one, jnp) for one in found[0]] if plan.summed else found[0]
     most = excess.max(axis=0, initial=-exact.NEVER)
-    return Call(reference, outputs, rows, positions, totals, counts, most)
+    return Call(reference, outputs, errors, found[1], found[2], most)
 
 
 def shifted(plan: Plan, leaves: Sequence[Any], fill: Sequence[Any], shift: Any, other: Any) -> list[Any]:
@@ -217,8 +219,8 @@ def _along(row: Any, axis: int, rank: int) -> Any:
     return row.reshape([-1 if number == axis else 1 for number in range(rank)])
 
 
-def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: Any, counts: Any) -> tuple[Row, Any]:
-    """f(y)[p] against f(x)[p - t], wherever the law speaks of p; and the error at each p, -1 where it does not.
+def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: Any, counts: Any) -> tuple[Any, Any, Any]:
+    """|f(y)[p] - f(x)[p - t]| at each p, -1 where the law does not speak of it; how many NaNs, and infinities.
 
     Whatever is not finite makes an error that is not, and only a careful plan says more: NaN, or an infinity that
     the other side lacks, is an infinite error; the same infinity on both sides is none.
@@ -226,9 +228,8 @@ def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: An
     expected = rolled(before, moves_of(laws, shift))
     errors, nans, infinities = _gap(expected, after, careful=plan.careful)
     speaks = jnp.broadcast_to(counts, errors.shape) & spoken_of(plan, laws, shift, errors.shape)
-    errors = jnp.where(speaks, errors, -1)
     count = lambda cells: jnp.int32(0) if cells is None else jnp.sum(speaks & cells, dtype=jnp.int32)
-    return Row(jnp.max(errors), count(nans), count(infinities)), errors
+    return jnp.where(speaks, errors, -1), count(nans), count(infinities)
 
 
 def moves_of(laws: Sequence[Law], shift: Any) -> list[tuple[int, Any]]:

@@ -6,14 +6,14 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.verify.numeric import comparison, exact
-from jaxconv.verify.numeric.comparison import Plan, Row, Traced
+from jaxconv.verify.numeric.comparison import Plan, Summary, Traced
 from jaxconv.verify.numeric.findings import AxisCheck, Finding, LeafCheck, Tolerance, Worst
 from jaxconv.verify.rounding import PHASES, gap, is_kind, shaken
 
@@ -33,16 +33,21 @@ class Trial:
     shifts: np.ndarray
 
 
+class Rows(NamedTuple):
+    """Of each shift."""
+
+    errors: np.ndarray
+    nans: np.ndarray
+    infinities: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What came out, an entry for each output leaf; `excess` is one for all."""
 
     before: list[np.ndarray]  # f(x)
-    other: list[np.ndarray]  # f(fill)
-    rows: list[Row]  # arrays over the shifts
-    positions: list[np.ndarray]
-    means: list[np.ndarray]
-    worst: list[np.ndarray]  # f(shifted) after the shift with the largest error
+    tallies: list[_Tally]
+    rows: list[Rows]
     excess: np.ndarray
 
 
@@ -50,38 +55,57 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     """All shifts, so many to a call of one compiled program; once more with care if anything is not finite."""
     function, shifts = trial.function, trial.shifts
     size, vectorised = comparison.rows_per_call(function, len(shifts), batch)
-    plan = dataclasses.replace(trial.plan, vectorised=vectorised)
+    plan = dataclasses.replace(trial.plan, vectorised=vectorised, summed=jax.default_backend() != "cpu")
     run = comparison.program(function, plan)
     idle = -(len(shifts) + 2) % size
     still = np.zeros((2 + idle, shifts.shape[1]), np.int32)
     every = np.concatenate([still[:2], shifts, still[2:]])
     kinds = np.asarray([2, 1] + [0] * len(shifts) + [2] * idle, np.int32)
     reference = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
-    most, worst, other = [-2.0] * len(reference), list(reference), list(reference)
-    calls = []
+    tallies, excess = [_Tally() for _ in reference], []
     for start in _progress(range(0, len(every), size)):
         part = slice(start, start + size)
         call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, every[part], kinds[part])
-        reference, outputs, rows, *others = call
-        rows = jax.device_get(rows)
-        for number, row in enumerate(rows):
-            at = int(row.error.argmax())
-            if start == 0:
-                other[number] = np.asarray(outputs[number])[1].copy()
-            if not row.error[at] <= most[number]:
-                most[number], worst[number] = float(row.error[at]), np.asarray(outputs[number])[at].copy()
-        calls.append((rows, *others))
-    every_rows, every_positions, totals, counts, excess = zip(*jax.device_get(calls), strict=True)
-    if not plan.careful and not all(np.isfinite(total).all() for call in totals for total in call):
+        reference = call.reference
+        excess.append(np.asarray(call.excess))
+        for tally, *found in zip(tallies, call.outputs, call.errors, call.nans, call.infinities, strict=True):
+            tally.add(*found)
+    if not plan.careful and not all(np.isfinite(tally.totals).all() for tally in tallies):
         return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
-    found = []
-    for parts in zip(*every_rows, strict=True):
-        columns = (np.concatenate(column)[2 : 2 + len(shifts)] for column in zip(*parts, strict=True))
-        found.append(Row(*columns))
-    positions = [np.max(parts, axis=0) for parts in zip(*every_positions, strict=True)]
-    totals, counts = ([np.sum(parts, axis=0) for parts in zip(*every, strict=True)] for every in (totals, counts))
-    means = [np.where(n > 0, t / np.maximum(n, 1), -1) for t, n in zip(totals, counts, strict=True)]
-    return Measured(jax.device_get(reference), other, found, positions, means, worst, np.max(excess, axis=0))
+    rows = [tally.rows(len(shifts)) for tally in tallies]
+    return Measured(jax.device_get(reference), tallies, rows, np.max(excess, axis=0))
+
+
+class _Tally:
+    """What the calls found of one output leaf, added up."""
+
+    def __init__(self) -> None:
+        self.most = -2.0
+        self.columns: list[tuple[Any, Any, Any]] = []
+
+    def add(self, outputs: Any, errors: Any, nans: Any, infinities: Any) -> None:
+        """One more call."""
+        found = errors if isinstance(errors, Summary) else comparison.summary(np.asarray(errors), np)
+        largest, positions, totals, counts = jax.device_get(found)
+        at = int(largest.argmax())
+        if not self.columns:
+            self.other = np.asarray(outputs)[1].copy()
+            self.positions, self.totals, self.counts = positions, totals, counts
+        else:
+            self.positions = np.maximum(self.positions, positions)
+            self.totals, self.counts = self.totals + totals, self.counts + counts
+        if not largest[at] <= self.most:
+            self.most, self.worst = float(largest[at]), np.asarray(outputs)[at].copy()
+        self.columns.append((largest, np.asarray(nans), np.asarray(infinities)))
+
+    def rows(self, shifts: int) -> Rows:
+        """Of the shifts, without the two rows before them and the idle ones behind."""
+        return Rows(*(np.concatenate(column)[2 : 2 + shifts] for column in zip(*self.columns, strict=True)))
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean error at each position, -1 where nothing was compared."""
+        return np.where(self.counts > 0, self.totals / np.maximum(self.counts, 1), -1)
 
 
 def _progress(starts: range) -> Iterator[int]:
@@ -113,9 +137,9 @@ def judged(trial: Trial, found: Measured) -> list[LeafCheck]:
 
 def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck:
     path, leaf = trial.function.outputs[number]
-    plan, row, shifts = trial.plan, found.rows[number], trial.shifts
-    errors = np.asarray(row.error, float)
-    before, other, worst = (_wide(side[number]) for side in (found.before, found.other, found.worst))
+    plan, row, tally, shifts = trial.plan, found.rows[number], found.tallies[number], trial.shifts
+    errors = row.errors.astype(float)
+    before, other, worst = (_wide(side) for side in (found.before[number], tally.other, tally.worst))
     tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
     at = int(errors.argmax())
     apart = _apart(plan, number, before, worst, shifts[at])
@@ -139,10 +163,10 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
         errors=errors,
         relative=relative,
         ulps=errors / _spacing(tolerance.scale, leaf.dtype),
-        nans=np.asarray(row.nans),
-        infinities=np.asarray(row.infinities),
-        positions=np.asarray(found.positions[number], float),
-        means=np.asarray(found.means[number], float),
+        nans=row.nans,
+        infinities=row.infinities,
+        positions=tally.positions.astype(float),
+        means=tally.means.astype(float),
         worst=Worst(tuple(map(int, shifts[at])), cell, expected.item(), worst[cell].item(), float(errors[at])),
         tolerance=tolerance,
         response=float(gap(other, before).max(initial=0)),
@@ -233,7 +257,7 @@ def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> l
             notes.append(f"{name} hardly depends on the input: {change}; {cause}")
         elif not notes:
             moving = {axis for law in plan.laws[number] for axis, _ in law.moves if leaf.shape[axis] > 1}
-            before, other = found.before[number], found.other[number]
+            before, other = found.before[number], found.tallies[number].other
             if moving and all(_flat(before, axis) and not _flat(other, axis) for axis in moving):
                 notes.append(f"{name} is the same everywhere at this input, and is not at a random one")
     return notes
