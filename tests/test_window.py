@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
-from strategies import conv_cases
 
+from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import BOUNDARIES, PADDINGS, Axis, Pad, positive, runs, slide, window_sizes
 
 NUMPY_MODES: dict[str, Any] = {"CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
@@ -67,7 +67,7 @@ def test_out_counts_the_places_where_the_window_fits(length, taps, stride, dilat
     assert axis.out == sum(last_tap(j) < length + hi for j in range(length + lo + hi))
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_reads_are_the_padded_input_at_stride_and_dilation(case):
     """Tap u at position j is element j*stride + u*dilation of the padded input."""
     for axis in case.axes:

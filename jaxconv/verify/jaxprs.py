@@ -55,11 +55,21 @@ CALLS = {
 
 def called(equation: Any) -> Any | None:
     """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs; None of what is no call."""
+    if equation.primitive.name == "call_hi_primitive":  # 0.12: some of jnp (searchsorted) says later what it does
+        return _expanded(equation)
     if equation.primitive.name not in CALLS:
         return None
     return next(
         (equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params), None
     )
+
+
+def _expanded(equation: Any) -> Any:
+    """What a primitive of JAX's newer kind does, as a jaxpr."""
+    primitive = equation.params["_prim"]
+    given = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
+    flat = lambda *leaves: jax.tree.leaves(primitive.expand(*jax.tree.unflatten(primitive.in_tree, leaves)))
+    return jax.make_jaxpr(flat)(*given)
 
 
 def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:
@@ -76,11 +86,11 @@ def is_literal(atom: Any) -> bool:
 
 
 def frames(equation: Any) -> list[tuple[str, int, str]]:
-    """The stack at which an equation was traced, innermost first, up to the call of `trace`: file, line, function."""
+    """The stack at which an equation was traced, innermost first, up to this file: file, line, function."""
     traceback = equation.source_info.traceback
     found = []
     for frame in traceback.frames if traceback is not None else ():
-        if frame.file_name == __file__ and frame.function_name == "trace":
+        if frame.file_name == __file__:
             break
         found.append((frame.file_name, frame.line_num, frame.function_name))
     return found

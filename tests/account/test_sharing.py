@@ -3,10 +3,10 @@
 import jax
 import pytest
 from hypothesis import given
-from strategies import conv_cases
 
 import jaxconv as jc
 from jaxconv.account.sharing import Sharing, dense_parameters, table, window_biases, window_weights
+from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import slide
 
 
@@ -44,7 +44,7 @@ def test_a_hundred_pixels_a_side():
     assert counts == Sharing(shared=10**2, unshared=10**6, dense=10**8)
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_counts_are_the_sizes_of_the_layers_parameters(case):
     inputs, outputs = case.channels
     counts = window_weights(case.axes, inputs, outputs, case.groups).plus(window_biases(case.axes, outputs))

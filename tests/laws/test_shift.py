@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
-from strategies import circular_cases, conv_cases, pool_cases
 
 import jaxconv as jc
+from jaxconv.testing.strategies import circular_configurations, conv_configurations, pool_configurations
 
 amounts = st.integers(-4, 4)
 
@@ -26,7 +26,7 @@ def commutes(layer, x, axis, stride, amount):
     return np.array_equal(shifted_first, shifted_last)
 
 
-@given(drawn=circular_cases(), amount=amounts)
+@given(drawn=circular_configurations(), amount=amounts)
 def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(drawn, amount):
     case, axis = drawn
     assert commutes(layer_of(case), case.x(), axis, case.geometry["stride"][axis], amount)
@@ -36,13 +36,13 @@ def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(
 def test_no_other_padding_does(boundary):
     """The broken twins of the test above: each padding has a case that does not commute."""
     padding = jc.Pad(1, 1, boundary)
-    drawn = st.tuples(circular_cases(padding), amounts)
+    drawn = st.tuples(circular_configurations(padding), amounts)
     breaks = lambda d: not commutes(layer_of(d[0][0]), d[0][0].x(), d[0][1], d[0][0].geometry["stride"][d[0][1]], d[1])
     assert find(drawn, breaks)
 
 
 def test_nor_does_circular_where_the_stride_does_not_divide_the_length():
-    drawn = st.tuples(circular_cases(divides=False), amounts)
+    drawn = st.tuples(circular_configurations(divides=False), amounts)
     breaks = lambda d: not commutes(layer_of(d[0][0]), d[0][0].x(), d[0][1], d[0][0].geometry["stride"][d[0][1]], d[1])
     assert find(drawn, breaks)
 
@@ -57,7 +57,7 @@ def test_the_length_decides_for_a_stride_of_two():
         assert commutes(layer, x, 0, 2, 1) is expected
 
 
-@given(case=pool_cases(max_rank=2), amount=amounts, axis=st.integers(0, 1))
+@given(case=pool_configurations(max_rank=2), amount=amounts, axis=st.integers(0, 1))
 def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(case, amount, axis):
     axis %= len(case.lengths)
     stride = case.geometry["stride"]
@@ -81,7 +81,7 @@ def clear_of_padding(axis):
     return [j for j, start in enumerate(starts) if start >= 0 and start + axis.span <= axis.length]
 
 
-@given(case=conv_cases(max_rank=2), k=st.integers(1, 2))
+@given(case=conv_configurations(max_rank=2), k=st.integers(1, 2))
 def test_away_from_the_border_every_conv_is_equivariant(case, k):
     """If y[i + k*stride] == x[i] wherever both exist, outputs clear of padding before and after have moved by k."""
     axis, stride = case.axes[0], case.geometry["stride"][0]
@@ -107,7 +107,7 @@ def test_beside_the_border_a_zero_padded_conv_is_not():
     assert after[5] != before[4]
 
 
-@given(drawn=circular_cases(), amount=amounts)
+@given(drawn=circular_configurations(), amount=amounts)
 def test_global_pools_after_a_circular_conv_are_invariant(drawn, amount):
     case, axis = drawn
     x, stride = case.x(), case.geometry["stride"][axis]

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import find, given
-from strategies import conv_cases, pool_cases
 
 import jaxconv as jc
 from jaxconv import reference
+from jaxconv.testing.strategies import conv_configurations, pool_configurations
 
 
 def outputs_and_gradients(layer, params, x, dy):
@@ -35,7 +35,7 @@ def check(found, expected):
     np.testing.assert_array_equal(dx, deltas.x)
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_conv(case):
     params, x, dy, geometry = case.params(), case.x(), case.dy(), case.geometry
     check(
@@ -44,7 +44,7 @@ def test_conv(case):
     )
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_locally_connected(case):
     params, x, dy, geometry = case.local_params(), case.x(), case.dy(), case.geometry
     deltas = reference.locally_connected_deltas(params["kernel"], x, dy, **geometry)
@@ -76,7 +76,7 @@ def test_depthwise():
     check(found, (reference.conv(**params, x=x, groups=4, padding="same"), deltas))
 
 
-@given(case=conv_cases(max_rank=1))
+@given(case=conv_configurations(max_rank=1))
 def test_dense(case):
     kernel, bias = case.integers((3, 2), 1), case.integers((2,), 2)
     x, dy = case.integers((case.batch, 3), 3), case.integers((case.batch, 2), 4)
@@ -86,7 +86,7 @@ def test_dense(case):
     )
 
 
-@given(case=pool_cases())
+@given(case=pool_configurations())
 def test_max_pool(case):
     """Integers from -4 to 4 tie often: the delta goes to the first of the largest, as the reference has it."""
     x, dy = case.x(), case.dy()
@@ -97,7 +97,7 @@ def test_max_pool(case):
 
 
 @pytest.mark.parametrize("divisor", ["inside", "window", 4])
-@given(case=pool_cases())
+@given(case=pool_configurations())
 def test_avg_pool(divisor, case):
     """With a divisor of 4 exactly; with others to float32's rounding, since thirds are not exact."""
     x, dy = case.x(), case.dy()
@@ -156,7 +156,7 @@ def test_broken_twins_are_caught(rule):
             return True
         return False
 
-    assert find(conv_cases(max_rank=1), caught)
+    assert find(conv_configurations(max_rank=1), caught)
 
 
 def test_the_mean_is_too_small_by_the_number_of_overlays():

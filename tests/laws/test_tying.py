@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from hypothesis import find, given
-from strategies import conv_cases
 
 import jaxconv as jc
+from jaxconv.testing.strategies import conv_configurations
 
 
 def untied(params, out):
@@ -32,7 +32,7 @@ def both_gradients(case, params, local_params):
     return run(params, local_params, x, dy)
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_tying_gives_the_shared_layer(case):
     params = case.params()
     (y, gradient), (local_y, local_gradient) = both_gradients(case, params, untied(params, case.out))
@@ -54,7 +54,7 @@ def test_kernels_that_differ_at_one_position_are_not_the_shared_layer():
         (y, _), (local_y, _) = both_gradients(case, params, local_params)
         return not np.array_equal(y, local_y)
 
-    assert find(conv_cases(max_rank=1), differs)
+    assert find(conv_configurations(max_rank=1), differs)
 
 
 def trained(layer, params, steps=3):

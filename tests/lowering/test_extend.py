@@ -3,14 +3,15 @@
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
-from strategies import Case, conv_cases
 
 from jaxconv.lowering.extend import extend, extend_with_zeros
+from jaxconv.testing.configurations import Configuration
+from jaxconv.testing.strategies import conv_configurations
 
 NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
 
 
-def padded_by_numpy(case: Case, *, zeros: bool) -> np.ndarray:
+def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
     """The input of a case, padded one spatial axis after the other."""
     x = case.x()
     for position, axis in enumerate(case.axes, start=1):
@@ -21,7 +22,7 @@ def padded_by_numpy(case: Case, *, zeros: bool) -> np.ndarray:
     return x
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_boundaries_are_copied_and_zeros_are_left(case):
     x, zeros = extend(jnp.asarray(case.x()), case.axes)
     np.testing.assert_array_equal(x, padded_by_numpy(case, zeros=False))
@@ -29,7 +30,7 @@ def test_boundaries_are_copied_and_zeros_are_left(case):
     assert zeros == expected
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_everything_is_padded(case):
     np.testing.assert_array_equal(
         extend_with_zeros(jnp.asarray(case.x()), case.axes), padded_by_numpy(case, zeros=True)

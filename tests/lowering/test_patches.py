@@ -3,12 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
-from strategies import conv_cases
 
 from jaxconv.lowering.patches import patches
+from jaxconv.testing.strategies import conv_configurations
 
 
-@given(case=conv_cases(max_rank=2))
+@given(case=conv_configurations(max_rank=2))
 def test_patches_hold_what_the_window_reads(case):
     """Element [n, *j, *u, c] is the cell that tap u reads at position j, or a zero."""
     x = case.x()

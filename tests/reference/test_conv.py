@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from scipy.signal import correlate
-from strategies import conv_cases
 
 from jaxconv import reference
+from jaxconv.testing.strategies import conv_configurations
 
 X = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
 KERNEL = np.array([0.3, 0.5]).reshape(2, 1, 1)
@@ -57,7 +57,7 @@ def by_differences(f, z):
     return found
 
 
-@given(case=conv_cases(max_rank=2))
+@given(case=conv_configurations(max_rank=2))
 def test_deltas_are_the_differences_of_the_loss(case):
     """With loss = sum(dy * y), which is linear in each of kernel, bias and x, a delta is a difference of losses."""
     x, dy = case.x().astype(float), case.dy().astype(float)
@@ -69,7 +69,7 @@ def test_deltas_are_the_differences_of_the_loss(case):
     np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
 
 
-@given(case=conv_cases(max_rank=1))
+@given(case=conv_configurations(max_rank=1))
 def test_unshared_deltas_are_the_differences_of_the_loss(case):
     x, dy = case.x().astype(float), case.dy().astype(float)
     kernel, bias = (value.astype(float) for value in case.local_params().values())
@@ -80,7 +80,7 @@ def test_unshared_deltas_are_the_differences_of_the_loss(case):
     np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
 
 
-@given(case=conv_cases())
+@given(case=conv_configurations())
 def test_a_shared_kernels_deltas_are_the_sum_over_its_overlays(case):
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     each = reference.kernel_deltas_per_overlay(kernel, x, dy, **case.geometry)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import pool_cases
 
 from jaxconv import reference
+from jaxconv.testing.strategies import pool_configurations
 
 
 def enumerated(case, combine):
@@ -19,12 +19,12 @@ def enumerated(case, combine):
     return y
 
 
-@given(case=pool_cases(max_rank=2))
+@given(case=pool_configurations(max_rank=2))
 def test_max_is_of_the_cells_under_the_window(case):
     np.testing.assert_array_equal(reference.max_pool(case.x(), case.window, **case.geometry), enumerated(case, max))
 
 
-@given(case=pool_cases(max_rank=2))
+@given(case=pool_configurations(max_rank=2))
 def test_averages_are_of_the_cells_under_the_window(case):
     pool = lambda divisor: reference.avg_pool(case.x(), case.window, **case.geometry, divisor=divisor)
     np.testing.assert_array_equal(pool("inside"), enumerated(case, lambda cells: sum(cells) / len(cells)))
@@ -33,7 +33,7 @@ def test_averages_are_of_the_cells_under_the_window(case):
 
 
 @pytest.mark.parametrize("divisor", ["inside", "window", 4])
-@given(case=pool_cases(max_rank=2))
+@given(case=pool_configurations(max_rank=2))
 def test_average_deltas_are_the_adjoint(divisor, case):
     """<pool(x), dy> = <x, deltas(dy)>, for a linear pool; to rounding, since thirds are not exact."""
     x, dy = case.x(), case.dy()
@@ -42,7 +42,7 @@ def test_average_deltas_are_the_adjoint(divisor, case):
     np.testing.assert_allclose((y * dy).sum(), (x * dx).sum(), rtol=1e-12, atol=1e-9)
 
 
-@given(case=pool_cases(max_rank=2))
+@given(case=pool_configurations(max_rank=2))
 def test_max_deltas_are_differences_where_no_two_cells_tie(case):
     """A step too small to change a winner moves the loss by the winner's delta times the step."""
     x = np.random.default_rng(case.seed).permutation(case.x().size).reshape(case.x().shape).astype(float)

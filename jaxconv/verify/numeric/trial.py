@@ -73,7 +73,7 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     if not plan.careful and not all(np.isfinite(tally.totals).all() for tally in tallies):
         return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
     rows = [tally.rows(len(shifts)) for tally in tallies]
-    return Measured(jax.device_get(reference), tallies, rows, np.max(excess, axis=0))
+    return Measured([np.asarray(leaf) for leaf in reference], tallies, rows, np.max(excess, axis=0))
 
 
 class _Tally:
@@ -86,7 +86,7 @@ class _Tally:
     def add(self, outputs: Any, errors: Any, nans: Any, infinities: Any) -> None:
         """One more call."""
         found = errors if isinstance(errors, Summary) else comparison.summary(np.asarray(errors), np)
-        largest, positions, totals, counts = jax.device_get(found)
+        largest, positions, totals, counts = map(np.asarray, found)
         at = int(largest.argmax())
         if not self.columns:
             self.other = np.asarray(outputs)[1].copy()

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import array, call, flat, only
+from equations import array, call, flat, only, results
 
 from jaxconv.verify import jaxprs
 
@@ -64,3 +64,19 @@ def test_a_literal_is_told_from_a_variable_and_knows_its_number():
     x, two = only("mul", lambda x: x * 2.0, array(2, 6)).invars
     assert (jaxprs.is_literal(x), jaxprs.is_literal(two)) == (False, True)
     assert float(two.val) == 2.0
+
+
+def test_what_expands_later_is_followed_like_a_call():
+    """`jnp.searchsorted` is a call up to 0.11, and since then a primitive that expands; inside is a scan either way."""
+
+    def within(jaxpr):
+        for equation in jaxpr.eqns:
+            yield equation.primitive.name
+            inner = jaxprs.called(equation)
+            if inner is not None:
+                assert len(jaxprs.opened(inner)[0].invars) == len(equation.invars)
+                assert [v.aval.shape for v in jaxprs.opened(inner)[0].outvars] == results(equation)
+                yield from within(jaxprs.opened(inner)[0])
+
+    found = list(within(jaxprs.trace(jnp.searchsorted, (array(5), array(2, 7)))[0]))
+    assert "scan" in found
