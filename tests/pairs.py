@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 import jaxconv as jc
+from jaxconv.lowering import forced
 
 N = 6
 X = jax.ShapeDtypeStruct((1, N, N), jnp.float32)
@@ -78,6 +79,16 @@ def sum_of_squares(fn):
     return lambda x: jnp.sum(jnp.square(fn(x)))
 
 
+def by_table(fn):
+    """The same, its convolutions primitives of our own."""
+
+    def computed(x):
+        with forced("table"):
+            return fn(x)
+
+    return computed
+
+
 POINTWISE: dict[str, Function] = {
     "itself": lambda x: x,
     "abs": jnp.abs,
@@ -129,6 +140,7 @@ WINDOWED: dict[str, Function] = {
     "average pooling": lambda x: jc.avg_pool(x, (3,), stride=1, padding="circular"),
     "gradient of max pooling": jax.grad(sum_of_squares(lambda x: jc.max_pool(x, (2,)))),
     "gradient of a strided conv": jax.grad(sum_of_squares(lambda x: jc.conv(PAIR_OF_TAPS, x, stride=2))),
+    "gradient of a conv by table": jax.grad(sum_of_squares(by_table(lambda x: jc.conv(KERNEL, x, padding="circular")))),
     "gradient of a conv around": jax.grad(sum_of_squares(lambda x: jc.conv(KERNEL, x, padding="circular"))),
 }
 REDUCTION: dict[str, Function] = {

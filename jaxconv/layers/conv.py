@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,9 @@ from jaxconv.errors import explain
 from jaxconv.layers.images import Layout, enter
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
 from jaxconv.lowering.extend import extend
-from jaxconv.window import Padding, positive, slide, window_sizes
+from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.lowering.primitives import convolve
+from jaxconv.window import Pad, Padding, positive, slide, window_sizes
 
 
 def conv(
@@ -83,20 +86,9 @@ def conv(
     check_bias("conv", bias, kernel.shape[-1:], "[o]")
     axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     x, zeros = extend(x, axes)
-    spatial = tuple(range(1, rank + 1))
-    y = lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=[axis.stride for axis in axes],
-        padding=zeros,
-        rhs_dilation=[axis.dilation for axis in axes],
-        dimension_numbers=lax.ConvDimensionNumbers(
-            lhs_spec=(0, rank + 1, *spatial), rhs_spec=(rank + 1, rank, *range(rank)), out_spec=(0, rank + 1, *spatial)
-        ),
-        feature_group_count=groups,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
-    )
+    lengths = x.shape[1:-1]
+    axes = tuple(replace(a, length=n, pad=Pad(*pad)) for a, n, pad in zip(axes, lengths, zeros, strict=True))
+    y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), preferred_element_type))
     return leave(add_bias(y, bias))
 
 

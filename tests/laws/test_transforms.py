@@ -9,6 +9,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jaxconv as jc
+from jaxconv.lowering import forced
 
 GENERATOR = np.random.default_rng(0)
 SHAPE = (4, 6, 7, 2)
@@ -19,12 +20,28 @@ def integers(*shape):
     return jnp.asarray(GENERATOR.integers(-4, 5, shape).astype(np.float32))
 
 
+def by_table(layer):
+    """The layer, computed as `jaxconv/lowering/table.py` says."""
+
+    def computed(params, x):
+        with forced("table"):
+            return layer(params, x)
+
+    return computed
+
+
 # No two numbers are equal, so that every maximum has one winner and a derivative.
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
 KERNEL, BIAS = integers(3, 2, 2, 4), integers(4)
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
+    "conv_by_table": (by_table(partial(jc.conv, **GEOMETRY)), {"kernel": KERNEL, "bias": BIAS}),
+    "pointwise_by_table": (by_table(partial(jc.conv, stride=2)), {"kernel": integers(1, 1, 2, 3)}),
+    "depthwise_by_table": (
+        by_table(partial(jc.conv, groups=2, stride=(2, 1), padding="same")),
+        {"kernel": integers(3, 2, 1, 2)},
+    ),
     "conv_channels_first": (
         partial(jc.conv, layout="channels_first"),
         {"kernel": integers(2, 2, 6, 3), "bias": integers(3)},

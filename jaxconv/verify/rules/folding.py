@@ -192,7 +192,7 @@ def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int,
     return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), apart)
 
 
-@rule("conv_general_dilated of pieces")
+@rule(*(f"{name} of pieces" for name in ("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dx")))
 def convolution(eqn: Equation) -> list[Pieces]:
     """The gradient of a convolution with respect to its input: one with the reversed kernel, all overlaps kept."""
     pieces, kernel, p = pieces_of(eqn.inputs[0]), eqn.inputs[1], eqn.params

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from jaxconv.verify.rules.layout import padded
+from jaxconv.verify.rules.layout import padded, reversed_axis
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Axis,
@@ -14,6 +14,7 @@ from jaxconv.verify.values import (
     Factor,
     Lost,
     Moving,
+    Value,
     carries,
     carry_of,
     common_shift,
@@ -55,7 +56,7 @@ def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: 
     return (Factor(count, carry=seen),)
 
 
-@rule("conv_general_dilated")
+@rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dkernel")
 def convolution(eqn: Equation) -> list[Moving]:
     """out[n,j,o] = sum_{u,c} x[n, j*stride - lo + u*dilation, c] w[u,c,o], with zeros between x's cells if dilated.
 
@@ -64,6 +65,7 @@ def convolution(eqn: Equation) -> list[Moving]:
     stand still too. (A kernel of one whole period that moves along with x is summed over: `_correlated`.)
     Jaxpr: operands x, w; `dimension_numbers` with (batch, feature, *spatial) of x, w and the result; `window_strides`,
     `padding` (negative: cut off), `lhs_dilation`, `rhs_dilation`, `feature_group_count`, `batch_group_count`.
+    jaxconv's own convolution and its kernel's delta carry the parameters of the call to lax that computes the same.
     """
     x, kernel = common_shift(eqn.moving())
     p = eqn.params
@@ -94,6 +96,18 @@ def convolution(eqn: Equation) -> list[Moving]:
     if x.carriers and carries(batch):
         found = new_names(found, signal)
     return [fit(found)]
+
+
+@rule("jaxconv_conv_dx")
+def delta_of_input(eqn: Equation) -> Sequence[Value]:
+    """x[n,i,c] = sum of y[n,j,o] w[u,c,o] over j*stride - lo + u*dilation = i: y convolved by the kernel reversed.
+
+    Jaxpr: operands y, w (not yet reversed); the parameters of the convolution by the reversed kernel.
+    """
+    y, kernel = eqn.moving()
+    _, (_, _, *spatial), _ = eqn.params["dimension_numbers"]
+    axes = [reversed_axis(axis) if number in spatial else axis for number, axis in enumerate(kernel.axes)]
+    return convolution(replace(eqn, inputs=[y, replace(kernel, axes=tuple(axes))]))
 
 
 def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:

@@ -1,0 +1,195 @@
+"""The three faces of a convolution as primitives of our own, so that each platform computes them in its own way.
+
+A primitive is one equation in every jaxpr, whatever computes it: forward mode, reverse mode, vmap and the certifier see
+a convolution, never the products and slices inside. Its parameters are those of the `lax.conv_general_dilated` that
+computes the same (`Form.as_lax`), under the same names; and the form, the result's dtype and the way, if one is forced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jax.sharding import AxisType, NamedSharding
+from jaxtyping import Array
+
+from jaxconv.lowering.form import FACES, Face, Form, by_lax
+from jaxconv.lowering.table import fits, forced_way, way_for
+from jaxconv.lowering.ways import WAYS
+
+# Names of ours alone, since the certifier's rules go by name.
+PRIMITIVES: dict[Face, Primitive] = {face: Primitive(f"jaxconv_{face}") for face in FACES}
+
+
+def convolve(x: Array, kernel: Array, form: Form) -> Array:
+    """The convolution that `form` describes, of x [n, *spatial, c] by a kernel [*window, c/groups, o]."""
+    way = forced_way(form, x.shape, kernel.shape)
+    if way == "lax":
+        return by_lax("conv", form, x, kernel)  # lax's own equation, which every tool for jaxprs knows
+    return bind("conv", form, x, kernel, form.preferred or x.dtype, way=way)
+
+
+def bind(
+    face: Face,
+    form: Form,
+    one: Any,
+    other: Any,
+    dtype: Any,
+    *,
+    way: str | None = None,
+    out_sharding: NamedSharding | None = None,
+) -> Array:
+    """One equation."""
+    settings = {"form": form, "dtype": jnp.dtype(dtype), "way": way, "out_sharding": out_sharding}
+    return PRIMITIVES[face].bind(*varying_alike(one, other), **settings, **form.as_lax(face))
+
+
+def varying_alike(one: Array, other: Array) -> list[Array]:
+    """Inside `shard_map`: operands varying over the same mesh axes; the transpose sums up a shared kernel's deltas."""
+    axes = [jax.typeof(operand).manual_axis_type.varying for operand in (one, other)]
+    missing = [tuple(sorted(axes[1] - axes[0])), tuple(sorted(axes[0] - axes[1]))]
+    return [
+        lax.pcast(operand, names, to="varying") if names else operand
+        for operand, names in zip((one, other), missing, strict=True)
+    ]
+
+
+def _computed(
+    face: Face,
+    one: Array,
+    other: Array,
+    *,
+    form: Form,
+    dtype: Any,
+    way: str | None,
+    out_sharding: NamedSharding | None,
+    platform: str | None,
+) -> Array:
+    """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
+    if (
+        face != "conv"
+    ):  # as lax has it: the deltas of y may be wider than x and the kernel, which widen before they meet
+        wide = (other if face == "conv_dkernel" else one).dtype
+        one, other = one.astype(wide), other.astype(wide)
+    if way is None:
+        way = way_for(face, form, one.shape, other.shape) if platform == "cpu" else "lax"
+    elif not fits(way, face, form, one.shape, other.shape):
+        way = "lax"  # vmap has made another convolution of it
+    if way == "lax" or one.size == 0 or other.size == 0 or any(map(is_explicit, (one, other))):
+        found = by_lax(face, form, one, other, out_sharding)
+    else:
+        found = WAYS[way](face, form, one, other)
+    return found.astype(dtype)
+
+
+def is_explicit(a: Any) -> bool:
+    """Whether an array's type says how it is split over devices: lax knows how that goes on."""
+    return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
+
+
+@lru_cache(maxsize=4096)
+def _abstract(face: Face, one: Any, other: Any, form: Form, dtype: Any, out_sharding: NamedSharding | None) -> Any:
+    """The result's type, sharding included, is what lax would make of the operands; and so are its errors."""
+    settings = {"form": form, "dtype": dtype, "way": None, "out_sharding": out_sharding, "platform": None}
+    return jax.make_jaxpr(partial(_computed, face, **settings))(one, other).out_avals[0]
+
+
+@lru_cache(maxsize=4096)
+def _compiled(face: Face, params: tuple[tuple[str, Any], ...]) -> Any:
+    return jax.jit(lambda one, other: PRIMITIVES[face].bind(one, other, **dict(params)))
+
+
+def _transposed(face: Face, asked: int, cotangent: Any, *operands: Any, form: Form, way: str | None, **_: Any) -> Array:
+    """The face that asks for operand number `asked`, of the other operand and of the result's cotangent."""
+    given = dict(zip(FACES[face], (*operands, cotangent), strict=True))
+    role, aval = FACES[face][asked], operands[asked].aval
+    target: Face = next(name for name, roles in FACES.items() if roles[2] == role)
+    one, other = (given[role] for role in FACES[target][:2])
+    out_sharding = aval.sharding if any(map(is_explicit, (one, other))) else None
+    return bind(target, form, one, other, aval.dtype, way=way, out_sharding=out_sharding)
+
+
+# Where vmap's axis goes: into an axis that the operand does not share with the other one; if both have it, into the
+# channels, as so many more groups. (role, index) -> axis, and whether that axis is split into the form's groups.
+AXES = {
+    ("x", "n"): (0, False),
+    ("x", "c"): (-1, True),
+    ("kernel", "c"): (-2, False),
+    ("kernel", "o"): (-1, True),
+    ("y", "n"): (0, False),
+    ("y", "o"): (-1, True),
+}
+GROUPED = {"x": "c", "kernel": "o", "y": "o"}  # the index that tells the groups apart
+
+
+def _batched(
+    face: Face, operands: Any, axes: Any, *, form: Form, dtype: Any, way: str | None, **_: Any
+) -> tuple[Array, int]:
+    """One equation for a whole axis of convolutions."""
+    roles = FACES[face]
+    moved = [jnp.moveaxis(a, axis, 0) if axis is not None else a for a, axis in zip(operands, axes, strict=True)]
+    count = next(a.shape[0] for a, axis in zip(moved, axes, strict=True) if axis is not None)
+    if count == 0:
+        shapes = [a.shape if axis is None else a.shape[1:] for a, axis in zip(moved, axes, strict=True)]
+        return jnp.zeros((0, *form.shape_of(roles[2], *shapes)), dtype), 0
+    if None not in axes:
+        more = replace(form, groups=form.groups * count)
+        one, other = (_folded(a, AXES[role, GROUPED[role]][0], 1) for a, role in zip(moved, roles, strict=False))
+        found = bind(face, more, one, other, dtype, way=way)
+        return _unfolded(found, AXES[roles[2], GROUPED[roles[2]]][0], 1, count), 0
+    mine = 0 if axes[1] is None else 1
+    role, other, result = roles[mine], roles[1 - mine], roles[2]
+    index = next(i for r, i in AXES if r == role and (other, i) not in AXES)
+    parts = lambda role: form.groups if AXES[role, index][1] else 1
+    moved[mine] = _folded(moved[mine], AXES[role, index][0], parts(role))
+    found = bind(face, form, moved[0], moved[1], dtype, way=way)
+    return _unfolded(found, AXES[result, index][0], parts(result), count), 0
+
+
+def _folded(a: Array, axis: int, parts: int) -> Array:
+    """[count, ..., parts*l, ...] to [..., parts*count*l, ...]: the first axis goes into each part of another one."""
+    count, *shape = a.shape
+    axis %= len(shape)
+    length = shape[axis] // parts
+    a = a.reshape(count, *shape[:axis], parts, length, *shape[axis + 1 :])
+    return jnp.moveaxis(a, 0, axis + 1).reshape(*shape[:axis], parts * count * length, *shape[axis + 1 :])
+
+
+def _unfolded(a: Array, axis: int, parts: int, count: int) -> Array:
+    """The way back: [..., parts*count*l, ...] to [count, ..., parts*l, ...]."""
+    axis %= a.ndim
+    before, after = a.shape[:axis], a.shape[axis + 1 :]
+    length = a.shape[axis] // (parts * count)
+    a = jnp.moveaxis(a.reshape(*before, parts, count, length, *after), axis + 1, 0)
+    return a.reshape(count, *before, parts * length, *after)
+
+
+def _register(face: Face, primitive: Primitive) -> None:
+    """Teach JAX one face: its type, how to run, differentiate, batch and lower it."""
+
+    def lowered(platform: str | None) -> Any:
+        def run(one: Array, other: Array, **params: Any) -> Array:
+            settings = {name: params[name] for name in ("form", "dtype", "way", "out_sharding")}
+            return _computed(face, one, other, **settings, platform=platform)
+
+        return mlir.lower_fun(run, multiple_results=False)
+
+    def abstract(one: Any, other: Any, **params: Any) -> Any:
+        return _abstract(face, one, other, params["form"], params["dtype"], params["out_sharding"])
+
+    primitive.def_impl(lambda one, other, **params: _compiled(face, tuple(sorted(params.items())))(one, other))
+    primitive.def_abstract_eval(abstract)
+    ad.defbilinear(primitive, partial(_transposed, face, 0), partial(_transposed, face, 1))
+    batching.primitive_batchers[primitive] = partial(_batched, face)
+    mlir.register_lowering(primitive, lowered(None))  # every platform but these:
+    mlir.register_lowering(primitive, lowered("cpu"), platform="cpu")
+
+
+for _face, _primitive in PRIMITIVES.items():
+    _register(_face, _primitive)

@@ -1,0 +1,109 @@
+"""Which way computes a convolution: lax, unless told otherwise; by this table, the first row that fits, else lax.
+
+Only the CPU has rows: on every other platform a convolution is lax's own. `benchmarks/layers.py` measures the gains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jaxconv.errors import explain
+from jaxconv.lowering.form import FACES, Face, Form
+from jaxconv.lowering.ways import WAYS
+
+
+@dataclass(frozen=True)
+class Row:
+    """Take `way` on the CPU for these faces, where it fits and the form is `when(form, c, o)`."""
+
+    way: str
+    faces: tuple[Face, ...]
+    when: Callable[[Form, int, int], bool]
+    reason: str
+    gain: str
+
+
+Shape: TypeAlias = tuple[int, ...]
+ALL: tuple[Face, ...] = tuple(FACES)
+# Gains: lax's time / ours, JAX 0.10.2 and 0.12.0.1, on two shared cores (noisy: read them as orders of magnitude).
+ROWS = [
+    Row(
+        "product",
+        ALL,
+        lambda form, c, o: True,
+        "a kernel 1 wide is a matrix product, which lax's delta of the kernel is not computed as",
+        "forward and x's delta 0.9-2.5, kernel's delta 2-4",
+    ),
+    Row(
+        "taps",
+        ALL,
+        lambda form, c, o: True,
+        "lax's grouped convolution is a scalar loop, for each channel",
+        "forward 8-34, x's delta 3-190, kernel's delta 1.2-7",
+    ),
+    Row(
+        "split",
+        ("conv_dkernel",),  # the others gain 1.3-4, but their rounding errors are up to 1.9 times those of lax's groups
+        lambda form, c, o: form.groups <= 16 and c // form.groups >= 8,
+        "lax's delta of a grouped kernel is a scalar loop; more groups than 16 take long to compile",
+        "27-61",
+    ),
+]
+
+TABLE = "table"  # the way that the table says
+_forced: ContextVar[str] = ContextVar("jaxconv way", default="lax")
+
+
+def way_for(face: Face, form: Form, one: Shape, other: Shape) -> str:
+    """The way that the table has on the CPU for operands of these shapes; "lax" where no row fits."""
+    c, o = form.channels(face, one, other)
+    fits = (row for row in ROWS if face in row.faces and WAYS[row.way].fits(form, c, o) and row.when(form, c, o))
+    return next((row.way for row in fits), "lax")
+
+
+def fits(way: str, face: Face, form: Form, one: Shape, other: Shape) -> bool:
+    """Whether a way computes this face of operands of these shapes."""
+    return way == "lax" or WAYS[way].fits(form, *form.channels(face, one, other))
+
+
+@contextlib.contextmanager
+def forced(way: str) -> Iterator[None]:
+    """Compute every convolution that is traced inside in one way, on every platform; or by the table, on the CPU.
+
+    It takes effect when a function is traced. One that `jax.jit` has traced before keeps the way that it was traced
+    with, so make a new one: `jax.jit(lambda params, x: net(params, x))`. Gradients go the same way. Where vmap turns a
+    convolution into one that the way does not fit (two kernels at once are two groups), that one is left to lax.
+
+    Args:
+        way: "table" for what this table says, "lax" (the default outside) for lax's own operation, or a name of
+            `jaxconv.lowering.ways.WAYS`.
+
+    Raises:
+        ValueError: an unknown way; and inside, a convolution that it does not fit.
+
+    >>> import jaxconv as jc, jax.numpy as jnp
+    >>> with forced("table"):
+    ...     y = jc.conv({"kernel": jnp.ones((1, 1, 1))}, jnp.ones((1, 3, 1)))
+    """
+    if way not in ("lax", TABLE, *WAYS):
+        raise ValueError(explain("forced", "way", repr(way), f"one of {', '.join(('lax', TABLE, *WAYS))}"))
+    token = _forced.set(way)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def forced_way(form: Form, x: Shape, kernel: Shape) -> str | None:
+    """The way that is forced on a convolution of these shapes, or None: then the table says."""
+    way = _forced.get()
+    if way == TABLE:
+        return None
+    if not fits(way, "conv", form, x, kernel):
+        found = f"{way!r}, which does not fit x {x} and kernel {kernel} in {form.groups} groups"
+        raise ValueError(explain("forced", "way", found, "one that does", 'Force "lax", or "table"'))
+    return way

@@ -1,0 +1,226 @@
+"""A convolution is one equation whatever computes it, under every transformation; elsewhere than on CPUs it is lax's."""
+
+import re
+from collections import Counter
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from jax.sharding import AxisType, PartitionSpec
+
+import jaxconv as jc
+from jaxconv.lowering import forced
+from jaxconv.testing.strategies import conv_configurations
+
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def by_table():
+    """Every test computes as the table says, but where it says itself."""
+    with forced("table"):
+        yield
+
+
+def integers(*shape):
+    return jnp.asarray(GENERATOR.integers(-4, 5, shape).astype(np.float32))
+
+
+# name -> kernel, x, settings: one for each way, and one that is lax's.
+LAYERS = {
+    "dense": (integers(3, 2, 2, 4), integers(4, 6, 7, 2), {"stride": (2, 1), "padding": ("circular", "same")}),
+    "pointwise": (integers(1, 1, 2, 4), integers(4, 6, 7, 2), {"stride": 2, "padding": ((1, 0), (0, 1))}),
+    "depthwise": (integers(3, 2, 1, 4), integers(4, 6, 7, 4), {"groups": 4, "padding": "same", "stride": (2, 1)}),
+    "grouped": (integers(3, 3, 8, 16), integers(4, 6, 7, 16), {"groups": 2, "padding": "same"}),
+}
+every_layer = pytest.mark.parametrize(("kernel", "x", "settings"), LAYERS.values(), ids=LAYERS)
+
+
+def faces(kernel, x, settings):
+    """The layer, and what it and both of its deltas are for deltas of 1 and up."""
+    layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, **settings)
+
+    def all_three(kernel, x):
+        y, pull = jax.vjp(layer, kernel, x)
+        return y, *pull(jnp.arange(y.size, dtype=y.dtype).reshape(y.shape) % 5 - 2)
+
+    return layer, all_three
+
+
+def by_lax(fn):
+    """The same function on lax's own operation."""
+
+    def run(*arguments):
+        with forced("lax"):
+            return fn(*arguments)
+
+    return run
+
+
+same = partial(jax.tree.map, np.testing.assert_array_equal)
+
+
+@every_layer
+def test_each_face_is_one_equation_with_the_parameters_of_laxs(kernel, x, settings):
+    """What the certifier reads of ours is what it would read of lax's own gradients."""
+    _, all_three = faces(kernel, x, settings)
+    ours = [e for e in jax.make_jaxpr(all_three)(kernel, x).eqns if "conv" in e.primitive.name]
+    laxs = [e for e in jax.make_jaxpr(by_lax(all_three))(kernel, x).eqns if "conv" in e.primitive.name]
+    assert {e.primitive.name for e in ours} == {"jaxconv_conv", "jaxconv_conv_dx", "jaxconv_conv_dkernel"}
+    assert {e.primitive.name for e in laxs} == {"conv_general_dilated"}
+    names = ["window_strides", "padding", "lhs_dilation", "rhs_dilation", "dimension_numbers"]
+    names += ["feature_group_count", "batch_group_count"]
+    read = lambda e: str([[tuple(map(tuple, e.params[n])) if n == "padding" else e.params[n] for n in names]])
+    assert sorted(map(read, ours)) == sorted(map(read, laxs))
+
+
+@given(case=conv_configurations())
+def test_parameters_are_laxs_for_every_geometry(case):
+    kernel, x = case.params()["kernel"], case.x()
+    _, all_three = faces(kernel, x, case.geometry)
+    read = lambda fn: Counter(
+        str((e.params["window_strides"], tuple(map(tuple, e.params["padding"])), e.params["lhs_dilation"]))
+        for e in jax.make_jaxpr(fn)(kernel, x).eqns
+        if "conv" in e.primitive.name
+    )
+    assert read(all_three) == read(by_lax(all_three))
+
+
+@every_layer
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (-1, 2)])
+def test_vmap_over_kernel_and_input(kernel, x, settings, axes):
+    """Each face, batched in either operand or in both, at the front or elsewhere: as one by one."""
+    _, all_three = faces(kernel, x, settings)
+    arrays, batches = (kernel, x), []
+    for a, axis in zip(arrays, axes, strict=True):
+        batches.append([a] * 3 if axis is None else [a, 2 * a, a - 1])
+    stacked = [a if axis is None else jnp.stack(b, axis) for a, b, axis in zip(arrays, batches, axes, strict=True)]
+    found = jax.vmap(all_three, in_axes=axes)(*stacked)
+    one_by_one = [all_three(*pair) for pair in zip(*batches, strict=True)]
+    same(found, jax.tree.map(lambda *leaves: jnp.stack(leaves), *one_by_one))
+
+
+@every_layer
+def test_vmap_in_vmap_and_over_nothing(kernel, x, settings):
+    _, all_three = faces(kernel, x, settings)
+    kernels, inputs = jnp.stack([kernel, 2 * kernel]), jnp.stack([x, x + 1, -x])
+    found = jax.vmap(jax.vmap(all_three, (None, 0)), (0, None))(kernels, inputs)
+    same(found, jax.tree.map(lambda *a: jnp.stack(a), *[jax.vmap(all_three, (None, 0))(k, inputs) for k in kernels]))
+    shapes = jax.tree.map(jnp.shape, jax.vmap(all_three, (None, 0))(kernel, inputs[:0]))
+    assert shapes == jax.tree.map(lambda a: (0, *a.shape), all_three(kernel, x))
+
+
+@every_layer
+def test_gradients_of_no_examples_are_zero(kernel, x, settings):
+    y, of_kernel, of_x = faces(kernel, x, settings)[1](kernel, x[:0])
+    assert (y.shape[0], of_x.shape) == (0, x[:0].shape)
+    assert not of_kernel.any()
+
+
+@every_layer
+@pytest.mark.parametrize("outer", [jax.jacfwd, jax.jacrev])
+def test_second_order(kernel, x, settings, outer):
+    """The form is bilinear: the mixed derivative of <conv(kernel, x), dy> is constant, in either order."""
+    layer, _ = faces(kernel, x[:1, :4, :3], settings)
+    x = x[:1, :4, :3]
+    loss = lambda kernel, x: jnp.sum(layer(kernel, x) * 3)
+    mixed = outer(jax.grad(loss, argnums=0), argnums=1)
+    same(mixed(kernel, x), jax.jit(by_lax(mixed))(kernel, x))
+
+
+@every_layer
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_shard_map(kernel, x, settings, check_vma):
+    """A shared kernel and a split batch: its deltas are summed over the mesh, once."""
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    split = PartitionSpec("batch")
+    layer, _ = faces(kernel, x, settings)
+    loss = lambda kernel, x: jnp.sum(layer(kernel, x) ** 2)
+    total = jax.shard_map(
+        lambda kernel, x: jax.lax.psum(loss(kernel, x), "batch"),
+        mesh=mesh,
+        in_specs=(PartitionSpec(), split),
+        out_specs=PartitionSpec(),
+        check_vma=check_vma,
+    )
+    same(jax.jit(jax.value_and_grad(total, argnums=(0, 1)))(kernel, x), jax.value_and_grad(loss, (0, 1))(kernel, x))
+
+    def inside(kernel, x):
+        if check_vma:
+            kernel = jax.lax.pcast(kernel, "batch", to="varying")
+        of_kernel, of_x = jax.grad(loss, argnums=(0, 1))(kernel, x)
+        return jax.lax.psum(of_kernel, "batch"), of_x
+
+    found = jax.shard_map(
+        inside, mesh=mesh, in_specs=(PartitionSpec(), split), out_specs=(PartitionSpec(), split), check_vma=check_vma
+    )
+    same(jax.jit(found)(kernel, x), jax.grad(loss, (0, 1))(kernel, x))
+
+
+def operations(exported):
+    """How often each operation stands in a module."""
+    found = Counter(re.findall(r"stablehlo\.(\w+)", exported.mlir_module()))
+    return {name: count for name, count in found.items() if name != "constant"}
+
+
+@every_layer
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_other_platforms_get_laxs_own_path(kernel, x, settings, platform):
+    _, all_three = faces(kernel, x, settings)
+    export = lambda fn: jax.export.export(jax.jit(fn), platforms=(platform,))(kernel, x)
+    assert operations(export(all_three)) == operations(export(by_lax(all_three)))
+
+
+@every_layer
+def test_one_export_for_three_platforms_and_any_batch(kernel, x, settings):
+    _, all_three = faces(kernel, x, settings)
+    (batch,) = jax.export.symbolic_shape("batch")
+    shape = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+    exported = jax.export.export(jax.jit(all_three), platforms=("cpu", "cuda", "tpu"))(kernel, shape)
+    same(exported.call(kernel, x), all_three(kernel, x))
+
+
+@every_layer
+def test_donated_arrays(kernel, x, settings):
+    step = lambda kernel, x: kernel - faces(kernel, x, settings)[1](kernel, x)[1]
+    expected = step(kernel, x)
+    same(jax.jit(step, donate_argnums=0)(kernel.copy(), x), expected)
+
+
+def test_precision_is_read_where_the_convolution_is_traced():
+    kernel, x, settings = LAYERS["dense"]
+    with jax.default_matmul_precision("highest"):
+        traced = jax.jit(faces(kernel, x, settings)[1]).trace(kernel, x)
+    assert traced.lower().as_text().count("HIGHEST") >= 3
+    assert "HIGHEST" not in jax.jit(faces(kernel, x, settings)[1]).lower(kernel, x).as_text()
+
+
+def test_forced_to_lax_the_equation_is_laxs():
+    kernel, x, settings = LAYERS["pointwise"]
+    layer, _ = faces(kernel, x, settings)
+    names = lambda: [e.primitive.name for e in jax.make_jaxpr(lambda k, x: layer(k, x))(kernel, x).eqns]  # noqa: PLW0108
+    with forced("lax"):
+        assert "conv_general_dilated" in names()
+        with forced("product"):
+            assert "jaxconv_conv" in names()
+    assert "jaxconv_conv" in names()
+
+
+def test_a_forced_way_holds_on_every_platform():
+    kernel, x, settings = LAYERS["pointwise"]
+    with forced("product"):
+        exported = jax.export.export(jax.jit(faces(kernel, x, settings)[1]), platforms=("tpu",))(kernel, x)
+    assert "convolution" not in operations(exported)
+
+
+def test_forced_names_what_does_not_fit():
+    kernel, x, settings = LAYERS["dense"]
+    with pytest.raises(
+        ValueError, match=r"forced: way is 'fft', but should be one of lax, table, product, taps, split\."
+    ):
+        forced("fft").__enter__()
+    with forced("taps"), pytest.raises(ValueError, match=r"'taps', which does not fit .* in 1 groups.*Force \"lax\""):
+        jc.conv({"kernel": kernel}, x, **settings)
