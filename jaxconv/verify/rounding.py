@@ -62,7 +62,7 @@ def _shake(y: Any, phase: Any) -> Any:
     if not is_kind(y, np.inexact):
         return y
     cells = jax.lax.iota(np.int32, y.size).reshape(y.shape) % 8191
-    step = 8 * jax.numpy.finfo(y.dtype).eps * jax.numpy.cos(cells.astype(np.float32) * 1.618 + phase)
+    step = 8 * float(jax.numpy.finfo(y.dtype).eps) * jax.numpy.cos(cells.astype(np.float32) * 1.618 + phase)
     return y * (1 + step).astype(y.dtype)
 
 

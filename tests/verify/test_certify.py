@@ -337,3 +337,11 @@ def test_a_counterexample_keeps_the_values_that_were_looked_at():
     certificate = jc.certify(lambda p, x: x + p, bias, X, axes={1: (1,)}, values=True)
     assert certificate.cyclic == Verdict.REFUTED
     np.testing.assert_array_equal(certificate.leaves[0].axes[0].cyclic.witness.arguments[0], bias)
+
+
+def test_double_precision_is_searched_too():
+    """A floor decides on rounding, so that what rounding explains must be found out in float64 as well."""
+    with jax.enable_x64(True):
+        x = jax.ShapeDtypeStruct((1, 8, 6, 1), "float64")
+        certificate = jc.certify(lambda x: jnp.floor(x * 0.3).at[:, 0].set(0.0), x, axes=(1,))
+        assert (certificate.cyclic, certificate.interior) == (Verdict.REFUTED, Verdict.PROVED)
