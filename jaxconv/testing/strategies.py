@@ -175,8 +175,9 @@ def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
         max_rank: the most spatial axes, 1 or more.
 
     >>> import hypothesis
-    >>> hypothesis.find(pool_configurations(), lambda case: case.out != case.lengths).window
-    (1,)
+    >>> case = hypothesis.find(pool_configurations(), lambda case: case.out != case.lengths)
+    >>> len(case.window), case.channels[0] == case.channels[1]
+    (1, True)
     """
     rank = draw(st.integers(1, max_rank))
     axes = []

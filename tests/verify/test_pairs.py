@@ -8,6 +8,8 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import pytest
 from oracle import violation
 from pairs import FUNCTIONS, JOINS, X, joined, joins_of
@@ -80,7 +82,10 @@ def test_every_rule_takes_part(monkeypatch):
         monkeypatch.setitem(RULES, name, watched(rule, called))
     for fn in FUNCTIONS.values():
         jc.certify(fn, X, axes=(1,), search=False)
-    assert {f"{rule.__module__}.{rule.__name__}" for rule in rules - called} == NEVER_ASKED
+    # The oldest JAX has no such primitives: there, jnp.stack is a concatenation.
+    stacks = "stack" in str(jax.make_jaxpr(lambda a: jnp.stack([a, a]))(1.0))
+    absent = set() if stacks else {"jaxconv.verify.rules.layout.stack", "jaxconv.verify.rules.layout.unstack"}
+    assert {f"{rule.__module__}.{rule.__name__}" for rule in rules - called} == NEVER_ASKED | absent
 
 
 def misnaming(rule):
