@@ -11,6 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jax
+import numpy as np
+
+from jaxconv.verify.certify import certify
+from jaxconv.verify.numeric import InsensitiveWarning, check, layer_bars, layerwise, position_map, shift_map
+
 HELD, VIOLATED, UNDECIDED, USAGE = 0, 1, 2, 3
 STATUS = {"PROVED": HELD, "HELD": HELD, "REFUTED": VIOLATED, "VIOLATED": VIOLATED, "UNDECIDED": UNDECIDED}
 
@@ -143,8 +149,6 @@ def _axes(text: str) -> tuple[int | None, tuple[int, ...]]:
 
 
 def _certify(options: argparse.Namespace) -> int:
-    from jaxconv.verify.certify import certify  # noqa: PLC0415  so that --help is quick
-
     shapes, axes = _shapes(options), _shifted(options)
     fn = _function(options.function)
     with_seed = {"search": not options.no_search, "seed": options.seed}
@@ -156,9 +160,6 @@ def _certify(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from jaxconv.verify.certify import certify  # noqa: PLC0415  likewise
-    from jaxconv.verify.numeric import InsensitiveWarning, check  # noqa: PLC0415
-
     if options.cyclic and options.interior:
         raise UsageError("check runs one kind of shifts at a time: leave out --cyclic or --interior")
     shapes, axes = _shapes(options), _shifted(options)
@@ -181,9 +182,6 @@ def _check(options: argparse.Namespace) -> int:
 
 def _draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any, folder: Path) -> None:
     """Save what a check found as pictures, and where in the function the error arises."""
-    from jaxconv.verify.numeric.layerwise import layerwise  # noqa: PLC0415
-    from jaxconv.verify.numeric.pictures import layer_bars, position_map, shift_map  # noqa: PLC0415
-
     folder.mkdir(parents=True, exist_ok=True)
     for leaf in range(len(found.leaves)):
         position_map(found, leaf=leaf).savefig(folder / f"output-{leaf}-by-position.png")
@@ -220,8 +218,6 @@ def _function(name: str) -> Callable[..., Any]:
 
 def _shapes(options: argparse.Namespace) -> list[Any]:
     """One `jax.ShapeDtypeStruct` for each argument."""
-    import jax  # noqa: PLC0415  so that --help is quick
-
     names = options.dtype or ["float32"]
     if len(names) not in (1, len(options.shape)):
         raise UsageError(
@@ -253,9 +249,6 @@ def _shifted(options: argparse.Namespace) -> dict[int, tuple[int, ...]]:
 
 def _inputs(shapes: Sequence[Any], seed: int) -> list[Any]:
     """Random arrays: normal numbers, whole numbers from 0 to 7, or truth values."""
-    import jax  # noqa: PLC0415
-    import numpy as np  # noqa: PLC0415
-
     rng = np.random.default_rng(seed)
     draw = lambda leaf: (
         rng.normal(size=leaf.shape)

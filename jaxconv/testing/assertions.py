@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.certify import SEARCHED, Axes, certify
+from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.falsify import Falsification, falsify
 from jaxconv.verify.falsify.counterexample import pixels
 from jaxconv.verify.falsify.lattices import Kind
+from jaxconv.verify.shifts import Axes
 
 Undecided = Literal["fail", "pass"]
 

@@ -28,10 +28,11 @@ from jaxconv.errors import explain
 from jaxconv.testing import snapshot
 from jaxconv.testing.assertions import broken_lines
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.certify import SEARCHED, Axes, certify
+from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claims import Claim
 from jaxconv.verify.falsify import falsify
 from jaxconv.verify.falsify.lattices import Kind
+from jaxconv.verify.shifts import Axes
 
 PROPERTY = "jaxconv certificate"  # under which reports carry a certificate, from workers of pytest-xdist too
 MODELS: dict[str, tuple[Kind, ...]] = {"cyclic": ("cyclic",), "interior": ("interior",), "both": ("cyclic", "interior")}

@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.errors import explain
 from jaxconv.verify import jaxprs, rules
 from jaxconv.verify.certificate import (
     AxisReport,
@@ -25,9 +24,8 @@ from jaxconv.verify.certificate import (
 )
 from jaxconv.verify.interpret import Row, Walk, input_axis
 from jaxconv.verify.search import refute_cyclic, refute_interior
+from jaxconv.verify.shifts import Axes, directions
 from jaxconv.verify.values import Broken, Carry, Lost, Moving, Plain, Spectrum, Value, besides, carry_of, length_of
-
-Axes = Sequence[int] | Mapping[int, Sequence[int]]
 
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 
@@ -75,63 +73,26 @@ def certify(
     >>> claim.verdict.value, claim.shift, claim.moves
     ('PROVED', 2, ((2, 1),))
     """
-    shifted = _shifted(arguments, axes)
+    along = directions("certify", arguments, axes)
     jaxpr, constants, shapes = jaxprs.trace(fn, arguments)
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)]
     outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
     reports: list[list[AxisReport]] = [[] for _ in outputs]
     derivations: list[tuple[tuple[Row, ...], tuple[Row, ...]]] = []
-    for together in zip(*shifted.values(), strict=True):
-        moving = dict(zip(shifted, together, strict=True))
-        (length,) = {leaf_shape[axis] for leaf_shape, axis in _moving_shapes(arguments, moving)}
+    for one in along:
+        moving, length = dict(one.arguments), one.length
         cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=True)
         interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
-        for leaf, (report, one, other) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            claims = _claim(one, _not_whole_periods), _claim(other, _not_two_positions)
+        for leaf, (report, around, within) in enumerate(zip(reports, cyclic, interior, strict=True)):
+            claims = _claim(around, _not_whole_periods), _claim(within, _not_two_positions)
             if search:
                 claims = _searched(fn, arguments, moving, leaf, length, claims, seed, free_parameters=not values)
-            report.append(AxisReport(tuple(moving.items()), length, *claims))
+            report.append(AxisReport(one.arguments, length, *claims))
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
     return Certificate(getattr(fn, "__name__", type(fn).__name__), leaves, tuple(derivations), values)
-
-
-def _shifted(arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
-    """Which axes of which arguments are shifted, checked and counted from the front."""
-    if not isinstance(axes, Mapping):
-        if len(arguments) != 1:
-            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
-            raise ValueError(explain("certify", "axes", axes, "a dict, since there are several arguments", cure))
-        axes = {0: axes}
-    found = {}
-    for number, its_axes in axes.items():
-        if not 0 <= number < len(arguments):
-            expected = f"from 0 to {len(arguments) - 1}"
-            raise ValueError(explain("certify", "the argument's number in axes", number, expected))
-        shape = getattr(arguments[number], "shape", None)
-        if shape is None:
-            found_type = type(arguments[number]).__name__
-            raise TypeError(
-                explain("certify", f"argument {number}", found_type, "an array, since it has axes to shift")
-            )
-        for axis in its_axes:
-            if not -len(shape) <= axis < len(shape):
-                expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
-                raise ValueError(explain("certify", "an axis", axis, expected))
-        found[number] = tuple(axis % len(shape) for axis in its_axes)
-        if any(shape[axis] < 1 for axis in found[number]):
-            raise ValueError(explain("certify", f"argument {number}", tuple(shape), "1 or more along the shifted axes"))
-    lengths = [[arguments[n].shape[axis] for axis in its_axes] for n, its_axes in found.items()]
-    if not lengths or not lengths[0] or any(one != lengths[0] for one in lengths):
-        expected = "the same for every argument that is shifted, one axis or more"
-        raise ValueError(explain("certify", "the lengths along the shifted axes", lengths, expected))
-    return found
-
-
-def _moving_shapes(arguments: Sequence[Any], moving: Mapping[int, int]) -> list[tuple[tuple[int, ...], int]]:
-    return [(tuple(arguments[number].shape), axis) for number, axis in moving.items()]
 
 
 def _walk(
@@ -152,9 +113,7 @@ def _walk(
         for leaf in jax.tree.leaves(argument):
             value, numbers = walk.constant(np.shape(leaf)), None
             if number in moving:
-                axes = list(value.axes)
-                axes[moving[number]] = input_axis(length, f"argument {number}")
-                value = Moving(1, walk.cycle, tuple(axes))
+                value = value.with_axis(moving[number], input_axis(length, f"argument {number}"))
             elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
                 value, numbers = walk.array(leaf)
             inputs.append(value)

@@ -89,6 +89,10 @@ class Moving:
         """The axes that carry the shift."""
         return [n for n, axis in enumerate(self.axes) if carries(axis)]
 
+    def with_axis(self, number: int, axis: Axis) -> Moving:
+        """The same value, except along one axis."""
+        return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
+
     def step(self, carry: Carry) -> int:
         """Cells that a factor moves by."""
         return int(self.shift / carry.rate)

@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -292,7 +293,8 @@ def test_bad_requests_are_refused_by_name(options, error, message):
 
 
 def test_without_hypothesis_the_message_names_the_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "hypothesis", None)
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    monkeypatch.delitem(sys.modules, "jaxconv.verify.falsify.draws", raising=False)
     with pytest.raises(
         ModuleNotFoundError, match=r"falsify: hypothesis is not installed.*pip install 'jaxconv\[test\]'"
     ):

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify.falsify.lattices import Lattice, Moves
+from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import gap, is_kind
+from jaxconv.verify.shifts import Moves
 
 SHOWN = 6  # cells of an input that are named one by one
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
-
-import jax
-import numpy as np
 
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.certify import Axes, certify
+from jaxconv.verify.certify import certify
 from jaxconv.verify.falsify.counterexample import Counterexample
-from jaxconv.verify.falsify.lattices import Kind, Lattice, Moves, lattices
+from jaxconv.verify.falsify.lattices import Kind, Lattice, lattices
 from jaxconv.verify.falsify.violations import Trials
-from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.shifts import Axes, Moves
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,8 @@ class Falsification:
     responded: bool
 
     def __str__(self) -> str:
-        tried = f"{self.examples} examples, {self.shifts} shifts of each, {self.seconds:.1f} s"
+        examples = "1 example" if self.examples == 1 else f"{self.examples} examples"
+        tried = f"{examples}, {self.shifts} shifts of each, {self.seconds:.1f} s"
         lines = [f"{self.function}: {'violated' if self.counterexample else 'no violation found'} ({tried})"]
         if self.counterexample is not None:
             shown = str(self.counterexample).splitlines()
@@ -127,10 +123,20 @@ def falsify(
         given = [(None, ())] * max((len(leaf.axes) for leaf in certificate.leaves), default=0)
     claimed = lattices(certificate.leaves, arguments, kind, shift, given)
     trials = Trials(fn, arguments, claimed, keep=values)
-    found = _search(trials, examples, seed) if trials.rows else None
+    found = _drawn(trials, examples, seed) if trials.rows else None
     seconds = time.monotonic() - started
     tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)
     return Falsification(certificate.function, claimed, found, *tried)
+
+
+def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
+    """What Hypothesis finds, if it is there."""
+    try:
+        from jaxconv.verify.falsify.draws import search  # noqa: PLC0415  Hypothesis is an extra: jaxconv loads without it
+    except ModuleNotFoundError as error:
+        cure = "Install it: pip install 'jaxconv[test]'"
+        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
+    return search(trials, examples, seed)
 
 
 def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> list[tuple[int | None, Moves]] | None:
@@ -142,116 +148,3 @@ def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> 
     if not all(shift for shift, _ in moves):
         raise ValueError(explain("falsify", "moves", moves, "of shifts that are not 0"))
     return [(shift, tuple(its_moves.items())) for shift, its_moves in moves]
-
-
-def _search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
-    """Let Hypothesis look among images of few pixels, then among dense ones; what it returns is shrunk."""
-    try:
-        import hypothesis  # noqa: PLC0415  optional: `import jaxconv` does without
-        from hypothesis._settings import local_settings  # noqa: PLC0415  there is no public way to nest
-        from hypothesis.errors import NoSuchExample  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        cure = "Install it: pip install 'jaxconv[test]'"
-        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
-    fewer = examples // 2
-    for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
-        settings = hypothesis.settings(
-            max_examples=max(count, 1),
-            database=None,
-            deadline=None,
-            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-            suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]  an iterable class
-        )
-        try:
-            violates = lambda sample: trials.judge(sample) is not None
-            with local_settings(settings):  # so that a test that is itself a property may search
-                sample = hypothesis.find(strategy, violates, settings=settings, random=Random(seed)) if count else None
-        except NoSuchExample:
-            continue
-        if sample is not None:
-            return trials.judge(sample)
-    return None
-
-
-def _few_pixels(trials: Trials) -> Any:
-    """Samples of one to four pixels each."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    def source(at: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        order = trials.simplest(at)
-        cells = st.tuples(st.integers(0, math.prod(shape) - 1), st.sampled_from((1, 2, 3, -1, -2)))
-        return st.lists(cells, min_size=1, max_size=4).map(
-            lambda cells: _pixels(shape, dtype, [(order[number], value) for number, value in cells])
-        )
-
-    return _samples(trials, source)
-
-
-def _dense(trials: Trials) -> Any:
-    """Samples of which about half of all cells are random numbers; cells go out in up to 64 blocks."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        count = min(64, math.prod(shape))
-        blocks = st.lists(st.booleans(), min_size=count, max_size=count)
-        return st.builds(
-            lambda recipe, seed, kept: _blocks(_values(shape, dtype, recipe, seed), kept),
-            st.sampled_from(("signed", "real")),
-            st.integers(0, 2**16),
-            blocks,
-        )
-
-    return _samples(trials, source)
-
-
-def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any]) -> Any:
-    """Lists of leaves: sources as given, parameters of ones, small whole numbers or reals."""
-    from hypothesis import strategies as st  # noqa: PLC0415
-
-    sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.sources().items()}
-    recipes = st.sampled_from(("ones", "whole", "signed", "real"))
-
-    def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> list[Any]:
-        free = {
-            i: _values(trials.leaves[i].shape, trials.leaves[i].dtype, recipe, seed + 1 + i, scaled=True)
-            for i in trials.free
-        }
-        return [drawn.get(i, free.get(i, leaf)) for i, leaf in enumerate(trials.leaves)]
-
-    if not trials.free:
-        return st.builds(assemble, st.just("ones"), st.just(0), st.fixed_dictionaries(sources))
-    return st.builds(assemble, recipes, st.integers(0, 2**16), st.fixed_dictionaries(sources))
-
-
-def _pixels(shape: tuple[int, ...], dtype: Any, cells: Sequence[tuple[int, int]]) -> np.ndarray:
-    x = np.zeros(math.prod(shape), dtype)
-    for at, value in cells:
-        x[at] = abs(value) if is_kind(x, np.unsignedinteger) or x.dtype == np.bool_ else value
-    return x.reshape(shape)
-
-
-def _blocks(x: np.ndarray, kept: Sequence[bool]) -> np.ndarray:
-    """The array with the blocks of its cells that are not kept set to zero."""
-    mask = np.repeat(np.array(kept), -(-x.size // len(kept)))[: x.size].reshape(x.shape)
-    return np.where(mask, x, np.zeros((), x.dtype))
-
-
-def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scaled: bool = False) -> Any:
-    """An array of ones, of whole numbers up to 4 and none of them 0, or of reals, scaled by the fan-in if asked."""
-    rng = np.random.default_rng(seed)
-    if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
-        kinds = (jax.random.key(seed, impl=impl) for impl in ("threefry2x32", "rbg", "unsafe_rbg"))
-        return jax.random.split(next(key for key in kinds if key.dtype == dtype), shape)
-    if jax.numpy.issubdtype(dtype, np.bool_):
-        return rng.random(shape) < (1 if recipe == "ones" else 0.5)
-    if recipe == "ones":
-        return np.ones(shape, dtype)
-    if recipe == "real" and jax.numpy.issubdtype(dtype, np.inexact):
-        x = rng.normal(size=shape) / (math.sqrt(max(1, math.prod(shape[:-1]))) if scaled else 1)
-    else:
-        x = rng.integers(1, 4, shape, endpoint=True).astype(float)
-    if recipe == "signed" and not jax.numpy.issubdtype(dtype, np.unsignedinteger):
-        x = x * rng.choice((-1, 1), shape)
-    if jax.numpy.issubdtype(dtype, np.complexfloating):
-        x = x + 1j * rng.permutation(x.ravel()).reshape(shape)
-    return x.astype(dtype)

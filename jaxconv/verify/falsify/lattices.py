@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from jaxconv.errors import explain
 from jaxconv.verify.claims import AxisReport, LeafReport, Verdict
+from jaxconv.verify.shifts import Along, Moves, natural
 
 Kind = Literal["cyclic", "interior"]
-Moves = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is invariance
 Region = tuple[tuple[int, int, int], ...]  # (output axis, lo, hi) for each axis of the moves
 
 
@@ -85,8 +85,8 @@ def lattices(
 ) -> tuple[Lattice, ...]:
     """The laws to try, one for each output leaf and axis: as given, else as proved, else the natural ones.
 
-    The natural law takes the lattice that was proved of the other kind of shifts; else an output with as many axes as
-    the input moves along the same axis at the rate of the two lengths, and any other output does not move at all.
+    The natural law takes the lattice that was proved of the other kind of shifts; else what the shapes suggest, and
+    where they say nothing, that the output does not move.
     In the interior it speaks of the two positions in the middle of the output, a step apart: if it fails there,
     no region around the middle has it.
 
@@ -123,11 +123,9 @@ def _lattice(
     """The shift, what may answer it, and where that comes from."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
     known = claim if claim.verdict == Verdict.PROVED else None
-    if (
-        known is None and other.verdict == Verdict.PROVED and (other.shift or 0) < axis.length
-    ):  # whole turns say nothing
-        known = other
-    unit, rates = (known.shift or 1, known.moves) if known else _natural(axis, leaf, rank)
+    if known is None and other.verdict == Verdict.PROVED and (other.shift or 0) < axis.length:
+        known = other  # unless it speaks of whole turns only, which say nothing
+    unit, rates = (known.shift or 1, known.moves) if known else _natural(kind, axis, leaf, rank)
     if given is not None:
         by, moves = given
         for output, t in moves:
@@ -149,15 +147,9 @@ def _lattice(
     return shift, tuple(((output, whole),) for whole in nearest), origin
 
 
-def _natural(axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
-    """The lattice that a reader expects, from the shapes alone."""
-    along = axis.shifted[0][1]
-    if len(leaf.shape) != rank or leaf.shape[along] <= 1:
-        return 1, ()
-    length = leaf.shape[along]
-    if length >= axis.length:
-        return 1, ((along, max(1, round(length / axis.length))),)
-    return max(1, round(axis.length / length)), ((along, 1),)
+def _natural(kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
+    """The lattice that the shapes suggest; that nothing moves, where they say nothing."""
+    return natural(Along(axis.shifted, axis.length), rank, leaf.shape, cyclic=kind == "cyclic") or (1, ())
 
 
 def _middle(shape: tuple[int, ...], candidates: tuple[Moves, ...]) -> Region:

@@ -12,8 +12,9 @@ import numpy as np
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.falsify.counterexample import Counterexample, numbers, wide
-from jaxconv.verify.falsify.lattices import Lattice, Moves
+from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
+from jaxconv.verify.shifts import Moves
 
 CELLS = 2**23  # cells of all shifted inputs together, in one call
 MOST = 64  # multiples of a shift, in one call

@@ -15,9 +15,10 @@ from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.numeric import comparison, exact, laws
 from jaxconv.verify.numeric.comparison import Plan
 from jaxconv.verify.numeric.findings import Check
-from jaxconv.verify.numeric.laws import Along, Model
+from jaxconv.verify.numeric.laws import Model
 from jaxconv.verify.numeric.trial import Trial, insensitive, judged, measured
 from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.shifts import Along, Axes, directions
 
 
 class InsensitiveWarning(UserWarning):
@@ -27,7 +28,7 @@ class InsensitiveWarning(UserWarning):
 def check(
     fn: Callable[..., Any],
     *arguments: Any,
-    axes: Sequence[int] | Mapping[int, Sequence[int]],
+    axes: Axes,
     shifts: Any = None,
     model: Model = "cyclic",
     certificate: Certificate | None = None,
@@ -98,7 +99,7 @@ def check(
     ('VIOLATED', (2,), True)
     """
     _validate(arguments, model, integers, batch)
-    along = tuple(laws.directions("check", arguments, axes))
+    along = directions("check", arguments, axes)
     leaves, fill = _inputs(arguments, along, integers, seed)
     with jax.default_matmul_precision("highest"):
         function = comparison.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))

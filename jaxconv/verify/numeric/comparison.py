@@ -22,7 +22,8 @@ import numpy as np
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.numeric import exact, growth
-from jaxconv.verify.numeric.laws import Along, Law
+from jaxconv.verify.numeric.laws import Law
+from jaxconv.verify.shifts import Along
 
 ROWS_BYTES = {"cpu": 2**22, "other": 2**30}  # of the largest equation, over all rows; on a CPU, what its caches like
 MOST_ROWS = 1024

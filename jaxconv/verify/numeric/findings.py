@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.verify.numeric.laws import Along, Law
+from jaxconv.verify.numeric.laws import Law
+from jaxconv.verify.shifts import Along
 
 
 class Finding(StrEnum):

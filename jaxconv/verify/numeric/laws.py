@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import jax
@@ -15,21 +14,11 @@ import numpy as np
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.shifts import Along, natural
 
 Model = Literal["cyclic", "interior", "zero"]
 Moves = Sequence[tuple[int, Mapping[int, int]]]  # for each shifted axis: the shift, and {output axis: t}
 MODELS = ("cyclic", "interior", "zero")
-
-
-@dataclass(frozen=True)
-class Along:
-    """One direction of shifting: an axis of one argument, or of several that are shifted together."""
-
-    arguments: tuple[tuple[int, int], ...]  # (argument, axis)
-    length: int
-
-    def __str__(self) -> str:
-        return " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.arguments)
 
 
 @dataclass(frozen=True)
@@ -45,64 +34,14 @@ class Law:
     origin: str  # where it comes from: the certificate, the caller, the shapes
 
 
-def directions(where: str, arguments: Sequence[Any], axes: Sequence[int] | Mapping[int, Sequence[int]]) -> list[Along]:
-    """The axes to shift along, checked and counted from the front: see `jc.certify` for what `axes` may be."""
-    if not isinstance(axes, Mapping):
-        if len(arguments) != 1:
-            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
-            raise ValueError(explain(where, "axes", axes, "a dict, since there are several arguments", cure))
-        axes = {0: axes}
-    shapes = {}
-    for number, its_axes in axes.items():
-        if not 0 <= number < len(arguments):
-            expected = f"from 0 to {len(arguments) - 1}"
-            raise ValueError(explain(where, "the argument's number in axes", number, expected))
-        shape = shapes[number] = getattr(arguments[number], "shape", None)
-        if shape is None:
-            found = type(arguments[number]).__name__
-            raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift"))
-        for axis in its_axes:
-            if not -len(shape) <= axis < len(shape):
-                expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
-                raise ValueError(explain(where, "an axis", axis, expected))
-    lengths = [[shapes[number][axis] for axis in its_axes] for number, its_axes in axes.items()]
-    if not lengths or not lengths[0] or 0 in lengths[0] or any(one != lengths[0] for one in lengths):
-        expected = "1 or more, and the same for every argument that is shifted, one axis or more"
-        raise ValueError(explain(where, "the lengths along the shifted axes", lengths, expected))
-    together = zip(*([(n, axis % len(shapes[n])) for axis in its_axes] for n, its_axes in axes.items()), strict=True)
-    found = [Along(tuple(pairs), shapes[pairs[0][0]][pairs[0][1]]) for pairs in together]
-    if len({pair for along in found for pair in along.arguments}) < sum(len(along.arguments) for along in found):
-        raise ValueError(explain(where, "axes", dict(axes), "each axis once"))
-    return found
-
-
-def natural(where: str, along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
-    """The law that the shapes suggest, of an output of `shape`, of an input of `rank`.
-
-    - As many axes as the input: the same axis, of length m, moves by `s*m/n`. If n/m in lowest terms is s/t with
-      neither above 4, or one of them 1, shifts by s move by t; that is how strides (2/1) and up-sampling (1/2) look.
-      Otherwise, and always off the cyclic model, where windows also cut the border off, n/m is rounded to a whole
-      stride (or m/n to a whole up-sampling). m = 1 < n is invariance.
-    - Fewer axes than the input: the axis was pooled away, which is invariance.
-
-    An output of fewer axes that has one as long as the input's at the same place could be either: that is an error.
-    """
-    (_, axis), n = along.arguments[0], along.length
-    origin = "the shapes"
-    if len(shape) != rank:
-        if len(shape) > rank or (axis < len(shape) and shape[axis] == n > 1):
-            cure = "Pass certificate=jc.certify(...), or moves=..., or invariant=True"
-            expected = f"of as many axes as the input, {rank}, or without the shifted axis"
-            raise ValueError(explain(where, "an output's shape", tuple(shape), expected, cure))
-        return Law(1, (), (), origin)
-    m = shape[axis]
-    if m == 0 or (m == 1 < n):
-        return Law(1, (), (), origin)
-    rate = Fraction(n, m)
-    low, high = sorted((rate.numerator, rate.denominator))
-    if not cyclic or (high > 4 and low > 1):
-        rate = Fraction(max(1, round(rate))) if n >= m else Fraction(1, max(1, round(1 / rate)))
-    return Law(rate.numerator, ((axis, rate.denominator),), (), origin)
+def suggested(where: str, along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
+    """The law that the shapes suggest; an error where they say nothing."""
+    found = natural(along, rank, shape, cyclic=cyclic)
+    if found is None:
+        cure = "Pass certificate=jc.certify(...), or moves=..., or invariant=True"
+        expected = f"of as many axes as the input, {rank}, or without the shifted axis"
+        raise ValueError(explain(where, "an output's shape", tuple(shape), expected, cure))
+    return Law(*found, (), "the shapes")
 
 
 def certified(
@@ -159,7 +98,7 @@ def chosen(
             else:
                 law = certificate and certified(where, certificate, number, axis, one, shape, model)
                 rank = len(arguments[one.arguments[0][0]].shape)
-                law = law or natural(where, one, rank, shape, cyclic=model == "cyclic")
+                law = law or suggested(where, one, rank, shape, cyclic=model == "cyclic")
             its_laws.append(law if model == "cyclic" else bounded(where, law, region, one))
         found.append(its_laws)
     return found

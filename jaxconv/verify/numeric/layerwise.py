@@ -15,9 +15,10 @@ from jaxconv.verify.certify import certify
 from jaxconv.verify.numeric import comparison, exact, intermediates, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.numeric.laws import Law
-from jaxconv.verify.numeric.measures import Axes, lie_derivative, relative
+from jaxconv.verify.numeric.measures import lie_derivative, relative
 from jaxconv.verify.numeric.sweeps import Subject, subject, sweep
 from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.shifts import Axes
 
 MEASURES = ("relative", "lie")
 # What only moves values, makes them or names them: its result says nothing that its operands do not.

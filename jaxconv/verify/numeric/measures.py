@@ -21,8 +21,8 @@ from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.numeric.laws import Law
 from jaxconv.verify.numeric.sweeps import Each, Subject, subject, sweep
 from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.shifts import Axes
 
-Axes = Sequence[int] | Mapping[int, Sequence[int]]
 Moves = Sequence[tuple[int, Mapping[int, int]]]
 
 

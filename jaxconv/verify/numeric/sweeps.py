@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxconv.verify.numeric import comparison, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
+from jaxconv.verify.shifts import directions
 
 Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 
@@ -45,7 +46,7 @@ def subject(
     **law: Any,
 ) -> Subject:
     """Trace the function and settle its laws; `law` is certificate, moves or invariant, as `check` takes them."""
-    along = tuple(laws.directions(where, arguments, axes))
+    along = directions(where, arguments, axes)
     offsets = laws.offsets(arguments)
     moved = {offsets[argument] for one in along for argument, _ in one.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]

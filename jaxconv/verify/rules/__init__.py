@@ -5,6 +5,7 @@ from jaxconv.verify.rules import control as control
 from jaxconv.verify.rules import folding as folding
 from jaxconv.verify.rules import indexing as indexing
 from jaxconv.verify.rules import layout as layout
+from jaxconv.verify.rules import modes as modes
 from jaxconv.verify.rules import pointwise as pointwise
 from jaxconv.verify.rules import reduction as reduction
 from jaxconv.verify.rules import spectral as spectral

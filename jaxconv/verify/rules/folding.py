@@ -176,9 +176,8 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
         reached = hi
     if len(offsets) != 1 or reached != pieces.total or shape[pieces.axis] != period:
         return pieces
-    axes = list(pieces.folded.axes)
-    axes[pieces.axis] = (Factor(period, carry=replace(carry_in(pieces), start=-offsets.pop())),)
-    return replace(pieces.folded, axes=tuple(axes))
+    carry = replace(carry_in(pieces), start=-offsets.pop())
+    return pieces.folded.with_axis(pieces.axis, (Factor(period, carry=carry),))
 
 
 def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, apart: int, dilation: int) -> Pieces:

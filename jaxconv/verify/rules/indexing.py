@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.rules.layout import side_by_side, sliced
+from jaxconv.verify.rules.layout import part, side_by_side, sliced
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Axis,
@@ -131,12 +131,6 @@ def overwritten(
         parts = [part_of(x, number, 0, start), new, part_of(x, number, after, length - after)]
         return joined(parts, [start, size, length - after], number)
     return update if added is None else added(x, update)
-
-
-def part(value: Moving, number: int, start: int, count: int) -> Moving:
-    """Some positions of one axis of a value."""
-    axes = (*value.axes[:number], sliced(value.axes[number], start, count, 1), *value.axes[number + 1 :])
-    return replace(value, axes=axes) if carries(value.axes[number]) else renamed(replace(value, axes=axes), start)
 
 
 @rule("gather")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -152,11 +153,10 @@ def rev(eqn: Equation) -> list[Moving]:
     Jaxpr: `dimensions`: the axes to reverse.
     """
     (value,) = eqn.moving()
-    axes = list(value.axes)
-    others = tuple(n for n in eqn.params["dimensions"] if not carries(axes[n]))
+    others = tuple(n for n in eqn.params["dimensions"] if not carries(value.axes[n]))
     for number in eqn.params["dimensions"]:
-        axes[number] = reversed_axis(axes[number])
-    return [renamed(replace(value, axes=tuple(axes)), ("rev", others))]
+        value = value.with_axis(number, reversed_axis(value.axes[number]))
+    return [renamed(value, ("rev", others))]
 
 
 def reversed_axis(axis: Axis) -> Axis:
@@ -201,18 +201,19 @@ def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
     return renamed(found, ("slice", tuple(elsewhere))) if any(elsewhere) else found
 
 
+def part(value: Moving, number: int, start: int, count: int) -> Moving:
+    """Some neighbouring positions of one axis."""
+    ranges = [(0, length_of(axis), 1) for axis in value.axes]
+    ranges[number] = (start, count, 1)
+    return cut_out(value, ranges)
+
+
 @rule("split")
 def split_(eqn: Equation) -> list[Moving]:
     """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
     (value,) = eqn.moving()
-    number, start, found = eqn.params["axis"], 0, []
-    for size in eqn.params["sizes"]:
-        axes = list(value.axes)
-        axes[number] = sliced(axes[number], start, size, 1)
-        piece = replace(value, axes=tuple(axes))
-        found.append(piece if carries(value.axes[number]) else renamed(piece, ("split", number, start, size)))
-        start += size
-    return found
+    starts = itertools.accumulate(eqn.params["sizes"], initial=0)
+    return [part(value, eqn.params["axis"], *one) for one in zip(starts, eqn.params["sizes"], strict=False)]
 
 
 @rule("unstack")

@@ -100,10 +100,8 @@ def top_k(eqn: Equation) -> list[Moving]:
     (value,) = eqn.moving()[:1]
     number = eqn.params.get("axis", -1) % len(value.axes)
     found = _mixed([value], number, eqn)
-    shape = eqn.shapes[0]
-    axes = list(found.axes)
-    axes[number] = still(shape[number])
-    return [renamed(replace(found, axes=tuple(axes)), n) for n in range(len(eqn.shapes))]
+    found = found.with_axis(number, still(eqn.shapes[0][number]))
+    return [renamed(found, n) for n in range(len(eqn.shapes))]
 
 
 def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
@@ -115,6 +113,4 @@ def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
                 f"Use {eqn.name} along another axis",
             )
     found = meet(values, eqn.walk.new_signal())
-    axes = list(found.axes)
-    axes[number] = still(length_of(axes[number]))
-    return replace(found, axes=tuple(axes))
+    return found.with_axis(number, still(length_of(found.axes[number])))

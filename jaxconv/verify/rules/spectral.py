@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.lax import FftType
 
-from jaxconv.verify.rules import contraction, indexing, layout
+from jaxconv.verify.rules import contraction
+from jaxconv.verify.rules.pointwise import widened
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Carry,
@@ -92,18 +93,13 @@ def inverse(eqn: Equation) -> list[Moving | Spectrum]:
         forward = -1 if kind == FftType.FFT else 1
         if _in_order(spectrum.modes, Fraction(value.shift, value.cycle), forward * steps / cells):
             carry = Carry(value.shift / steps, 0, cells, None, None, eqn.walk.new_signal())
-            moved = replace(value, axes=_with(value.axes, spectrum.axis, (Factor(cells, carry=carry),)))
-            return [fit(moved)]
+            return [fit(value.with_axis(spectrum.axis, (Factor(cells, carry=carry),)))]
     raise Lost("transforms back a spectrum whose modes do not stand in order", "Keep each mode in its place")
 
 
 def _in_order(modes: Modes, turn: Fraction, step: Fraction) -> bool:
     """Whether modes[k] turns of `turn` are k turns of `step`, whole turns apart, for each k that is not zero."""
     return all(mode is None or (mode * turn - k * step).denominator == 1 for k, mode in enumerate(modes))
-
-
-def _with(axes: Sequence[Any], number: int, axis: Any) -> tuple[Any, ...]:
-    return (*axes[:number], axis, *axes[number + 1 :])
 
 
 def spectra(eqn: Equation) -> tuple[list[Spectrum], int]:
@@ -144,7 +140,7 @@ def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
     return tuple(modes)
 
 
-def widened(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
+def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
     """The modes of operands of one shape, of which some may have one cell or be a number."""
     if any(len(one.modes) != length and any(one.modes) for one in spectra):
         raise Lost("one mode is repeated along the spectrum", "Keep each mode in its place")
@@ -154,22 +150,15 @@ def widened(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
 def pointwise(eqn: Equation, operands: Sequence[Spectrum], modes: Modes) -> list[Spectrum]:
     """A spectrum of those modes that was made of several, cell by cell."""
     (shape,) = eqn.shapes
-    values = [replace(one.value, axes=_spread(one.value, shape)) for one in operands]
+    values = [widened(one.value, shape) for one in operands]
     return [Spectrum(meet(values, eqn.walk.new_signal()), operands[0].axis, modes)]
-
-
-def _spread(value: Moving, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    if not value.axes:
-        return tuple(still(length, 1) for length in shape)
-    pairs = zip(value.axes, shape, strict=True)
-    return tuple(axis if length_of(axis) == length else still(length, 1) for axis, length in pairs)
 
 
 @rule("add of spectra", "sub of spectra", "add_any of spectra")
 def total(eqn: Equation) -> list[Spectrum]:
     """A sum of spectra turns as they do if each mode of one turns as that of the other: of two layers, a skip."""
     operands, axis = spectra(eqn)
-    modes = agreeing(widened(operands, eqn.shapes[0][axis]), operands[0].value.cycle)
+    modes = agreeing(repeated(operands, eqn.shapes[0][axis]), operands[0].value.cycle)
     return pointwise(eqn, operands, modes)
 
 
@@ -180,7 +169,7 @@ def select(eqn: Equation) -> list[Spectrum]:
     which, *cases = operands
     if isinstance(eqn.inputs[0], Spectrum):
         raise Lost(f"a choice {NOT_LINEAR}", TRANSFORM_BACK)
-    modes = agreeing(widened(cases, eqn.shapes[0][axis]), which.value.cycle)
+    modes = agreeing(repeated(cases, eqn.shapes[0][axis]), which.value.cycle)
     return pointwise(eqn, [*cases, which], modes)
 
 
@@ -188,7 +177,7 @@ def select(eqn: Equation) -> list[Spectrum]:
 def product(eqn: Equation) -> list[Spectrum]:
     """Modes times weights, or times the modes of another spectrum (a convolution of the two): the turns add up."""
     operands, axis = spectra(eqn)
-    modes = widened(operands, eqn.shapes[0][axis])
+    modes = repeated(operands, eqn.shapes[0][axis])
     return pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
 
 
@@ -201,7 +190,7 @@ def _sum(modes: Sequence[int | None]) -> int | None:
 def quotient(eqn: Equation) -> list[Spectrum]:
     """Modes over weights, or over those of another spectrum: the turns are subtracted."""
     (above, below), axis = spectra(eqn)
-    one, other = widened([above, below], eqn.shapes[0][axis])
+    one, other = repeated([above, below], eqn.shapes[0][axis])
     if None in other:
         raise Lost("divides by zero")
     modes = tuple(_sum((m, None if n is None else -n)) for m, n in zip(one, other, strict=True))
@@ -242,11 +231,6 @@ def component(eqn: Equation) -> list[Moving]:
     raise Lost(f"the {eqn.name.split()[0]} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
 
 
-def _as_staying(eqn: Equation, rule_of: Any, inputs: Sequence[Any]) -> list[Moving]:
-    """What the rule for values that stay says of all but the turning."""
-    return rule_of(replace(eqn, inputs=list(inputs), name=eqn.name.removesuffix(" of spectra")))
-
-
 @rule("dot_general of spectra")
 def weighted(eqn: Equation) -> list[Spectrum]:
     """out[b, i, j] = sum_k x[b, i, k] y[b, k, j], the spectrum along b, i or j: each mode has its weights.
@@ -277,133 +261,11 @@ def weighted(eqn: Equation) -> list[Spectrum]:
     values = [one.value if isinstance(one, Spectrum) else one for one in eqn.inputs]
     if any(value.carriers for value in values):
         raise Lost("joins a spectrum with a value that moves", TRANSFORM_BACK)
-    (value,) = _as_staying(eqn, contraction.product, values)
+    (value,) = staying(eqn, contraction.product, values)
     modes = tuple(_sum(together) for together in zip(*(one.modes for one in turning), strict=True))
     return [Spectrum(value, places[0], modes)]
 
 
-@rule("transpose of spectra")
-def transpose(eqn: Equation) -> list[Spectrum]:
-    """The axes in another order. Jaxpr: `permutation`."""
-    (spectrum,) = eqn.inputs
-    (value,) = _as_staying(eqn, layout.transpose, [spectrum.value])
-    return [replace(spectrum, value=value, axis=eqn.params["permutation"].index(spectrum.axis))]
-
-
-@rule("broadcast_in_dim of spectra")
-def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
-    """New axes; the spectrum's keeps its length. Jaxpr: `broadcast_dimensions`."""
-    spectrum = eqn.inputs[0]
-    (value,) = _as_staying(eqn, layout.broadcast_in_dim, [spectrum.value])
-    place = eqn.params["broadcast_dimensions"][spectrum.axis]
-    (modes,) = widened([spectrum], eqn.shapes[0][place])
-    return [replace(spectrum, value=value, axis=place, modes=modes)]
-
-
-@rule("reshape of spectra", "squeeze of spectra")
-def reshape(eqn: Equation) -> list[Spectrum]:
-    """Other axes cut elsewhere; the spectrum's must come through whole, with as many cells before it."""
-    spectrum = eqn.inputs[0]
-    length, before = len(spectrum.modes), int(np.prod(eqn.operand_shapes[0][: spectrum.axis]))
-    (shape,) = eqn.shapes
-    found = [n for n, cells in enumerate(shape) if cells == length and int(np.prod(shape[:n])) == before]
-    if not found:
-        raise Lost("cuts a spectrum into pieces, or joins it with other axes", "Keep each mode in its place")
-    rule_of = layout.squeeze if eqn.name.startswith("squeeze") else layout.reshape
-    (value,) = _as_staying(eqn, rule_of, [spectrum.value])
-    return [replace(spectrum, value=value, axis=found[0])]
-
-
-@rule("rev of spectra")
-def rev(eqn: Equation) -> list[Spectrum]:
-    """Modes in the other order. Jaxpr: `dimensions`."""
-    (spectrum,) = eqn.inputs
-    (value,) = _as_staying(eqn, layout.rev, [spectrum.value])
-    modes = spectrum.modes[::-1] if spectrum.axis in eqn.params["dimensions"] else spectrum.modes
-    return [replace(spectrum, value=value, modes=modes)]
-
-
-@rule("slice of spectra")
-def slice_(eqn: Equation) -> list[Spectrum]:
-    """Some of the modes: truncation. Jaxpr: `start_indices`, `limit_indices`, `strides`."""
-    (spectrum,) = eqn.inputs
-    (value,) = _as_staying(eqn, layout.slice_, [spectrum.value])
-    start, stop = (eqn.params[name][spectrum.axis] for name in ("start_indices", "limit_indices"))
-    step = (eqn.params["strides"] or {spectrum.axis: 1})[spectrum.axis]
-    return [replace(spectrum, value=value, modes=spectrum.modes[start:stop:step])]
-
-
-@rule("pad of spectra")
-def pad(eqn: Equation) -> list[Spectrum]:
-    """Zeros before, between and after the modes: they turn by any angle. Another number would stay, as mode 0 does.
-
-    Jaxpr: operands the spectrum and a number; `padding_config`: (before, after, between) for each axis.
-    """
-    spectrum, filling = eqn.inputs
-    if isinstance(filling, Spectrum):
-        raise Lost("pads with a spectrum")
-    (value,) = _as_staying(eqn, layout.pad, [spectrum.value, filling])
-    number = None if is_zero(eqn.known[1]) else 0
-    before, after, between = eqn.params["padding_config"][spectrum.axis]
-    wide = [number] * max(before, 0)
-    for mode in spectrum.modes:
-        wide += [mode, *[number] * between]
-    wide = wide[: len(wide) - between] + [number] * max(after, 0)
-    cut = wide[max(-before, 0) : len(wide) - max(-after, 0)]
-    for k, (lo, hi, inside) in enumerate(eqn.params["padding_config"]):
-        if k != spectrum.axis and (max(lo, hi) > 0 or inside) and number is not None:
-            raise Lost("joins modes that turn with numbers that stay", "Pad with zeros")
-    return [replace(spectrum, value=value, modes=tuple(cut))]
-
-
-@rule("concatenate of spectra")
-def concatenate(eqn: Equation) -> list[Spectrum]:
-    """Modes side by side; along another axis, spectra that agree. Jaxpr: `dimension`."""
-    operands, _ = spectra(eqn)
-    number = eqn.params["dimension"]
-    return [side_by_side(operands, [shape[number] for shape in eqn.operand_shapes], number, eqn)]
-
-
-def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: int, eqn: Equation) -> Spectrum:
-    """Spectra one after another along an axis."""
-    value = layout.side_by_side([one.value for one in operands], lengths, number, eqn.walk.new_signal())
-    axis = operands[0].axis
-    if not isinstance(value, Moving):
-        raise Lost("joins a spectrum with what is not known")
-    if number == axis:
-        modes: Modes = tuple(mode for one in operands for mode in one.modes)
-    else:
-        modes = agreeing([one.modes for one, cells in zip(operands, lengths, strict=True) if cells], value.cycle)
-    return Spectrum(value, axis, modes)
-
-
-@rule("dynamic_update_slice of spectra", "scatter of spectra")
-def write(eqn: Equation) -> list[Spectrum]:
-    """Modes written into zeros, or over other ones: y.at[:, :12].set(low). See `indexing.write`."""
-    update, starts = indexing.written(eqn)
-    mine, its = eqn.operand_shapes[0], eqn.operand_shapes[update]
-    if len(mine) != len(its):
-        raise Lost("writes one mode at an index", "Write a slice of them")
-    kept = (0, update)
-    (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
-    joined = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn)
-    return [indexing.overwritten(x, new, starts, list(zip(mine, its, strict=True)), part, joined, None)]
-
-
-def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:
-    """Some positions of one axis of a spectrum."""
-    modes = spectrum.modes[start : start + count] if number == spectrum.axis else spectrum.modes
-    return replace(spectrum, value=indexing.part(spectrum.value, number, start, count), modes=modes)
-
-
-@rule("split of spectra")
-def split(eqn: Equation) -> list[Spectrum]:
-    """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
-    (spectrum,) = eqn.inputs
-    pieces = _as_staying(eqn, layout.split_, [spectrum.value])
-    if eqn.params["axis"] != spectrum.axis:
-        return [replace(spectrum, value=piece) for piece in pieces]
-    stops = np.cumsum(eqn.params["sizes"]).tolist()
-    ranges = zip([0, *stops], stops, strict=False)
-    modes = [spectrum.modes[start:stop] for start, stop in ranges]
-    return [replace(spectrum, value=piece, modes=some) for piece, some in zip(pieces, modes, strict=True)]
+def staying(eqn: Equation, rule_of: Any, inputs: Sequence[Any]) -> list[Moving]:
+    """What the rule for values that stay says of all but the turning."""
+    return rule_of(replace(eqn, inputs=list(inputs), name=eqn.name.removesuffix(" of spectra")))
