@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import subjects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxconv as jc
-from jaxconv.verify.numeric.layerwise import layerwise
 from jaxconv.verify.numeric.measures import (
     adversarial_consistency,
     consistency,
@@ -30,16 +30,12 @@ def wave(periods, phase=0.3):
     return np.cos(2 * np.pi * periods * CELLS / N + phase).astype(np.float32)
 
 
-def correlate(x, kernel=KERNEL, padding="VALID"):
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
 def circular(x):
-    return correlate(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap"))
+    return subjects.circular(x, KERNEL)
 
 
 def zero_padded(x):
-    return correlate(x, padding="SAME")
+    return subjects.zero_padded(x, KERNEL)
 
 
 def invariant_scores(x):
@@ -210,7 +206,7 @@ def test_lie_derivatives_are_zero_for_what_commutes():
 
 def test_each_axis_has_its_own_lie_derivative():
     """Only rows are padded with zeros."""
-    rows = lambda x: correlate(jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0))), KERNEL[:, :1])
+    rows = lambda x: subjects.correlate(jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0))), KERNEL[:, :1])
     first, second = lie_derivative_error(rows, X, axes=(1, 2))
     assert first > 0.1
     assert second < 1e-9
@@ -232,53 +228,6 @@ def test_the_jvp_agrees_with_shifting_by_a_little():
     assert error == pytest.approx(np.mean(((there - back) / 2e-4) ** 2), rel=1e-5)
 
 
-# By layer.
-
-
-def network(kernel, x):
-    y = jax.nn.relu(circular(x))
-    y = correlate(y, kernel, "SAME")
-    y = jnp.tanh(y)
-    return y.mean((1, 2))
-
-
-SECOND = RNG.normal(size=(3, 3, 5, 4)).astype(np.float32)
-
-
-def test_the_layer_at_which_it_gets_lost():
-    layers = layerwise(network, SECOND, X, axes={1: (1, 2)})
-    names = [layer.primitive for layer in layers]
-    assert names == ["conv_general_dilated", "max", "conv_general_dilated", "tanh", "reduce_sum", "div"]
-    assert all(layer.worst < 1e-6 for layer in layers[:2])
-    assert all(layer.value > 0.01 for layer in layers[2:])
-    assert layers[2].shape == (3, 6, 8, 4)
-    assert str(layers[3]).startswith("tanh at test_measures.py:")
-    assert layers[3].source.endswith("(network)")
-    own = equivariance_error(network, SECOND, X, axes={1: (1, 2)})
-    assert layers[-1].value == pytest.approx(own.mean)
-    assert layers[-1].worst == pytest.approx(own.worst)
-
-
-def test_layers_by_lie_derivative():
-    layers = layerwise(network, SECOND, X, axes={1: (1, 2)}, measure="lie")
-    assert layers[0].worst < 1e-9
-    assert layers[1].value > 0.1  # the ReLU aliases
-    own = lie_derivative_error(network, SECOND, X, axes={1: (1, 2)})
-    size = float(jnp.mean(network(SECOND, X) ** 2))
-    assert layers[-1].value == pytest.approx(own.mean() / size, rel=1e-4)
-
-
-def test_laws_of_layers_are_proved_where_shapes_would_mislead():
-    """Channels first, and a reversal: no shape says so."""
-    fn = lambda x: jnp.tanh(jnp.transpose(x[:, ::-1], (0, 3, 1, 2))) * 2.0
-    assert [layer.worst for layer in layerwise(fn, X, axes=(1, 2))] == [0, 0]
-    unclear = lambda x: jnp.cumsum(x, axis=1).sum(2) * 2.0  # [3, 6, 2]: do the rows move?
-    running, *others = layerwise(unclear, X, axes=(1,))
-    assert running.worst > 0.1
-    assert all(np.isnan(layer.value) for layer in others)
-    assert len(others) == 2
-
-
 @pytest.mark.parametrize(
     ("measure", "settings", "error", "match"),
     [
@@ -293,12 +242,6 @@ def test_laws_of_layers_are_proved_where_shapes_would_mislead():
         (equivariance_error, {"axes": (1,), "moves": []}, ValueError, "one \\(shift, moves\\) for each shifted axis"),
         (equivariance_error, {"axes": (1,), "shifts": 0.5}, TypeError, "should be integers"),
         (lie_derivative_error, {"axes": (1, 9)}, ValueError, "lie_derivative_error: an axis is 9"),
-        (
-            layerwise,
-            {"axes": (1,), "measure": "gradient"},
-            ValueError,
-            "layerwise: measure is 'gradient', but should be one of 'relative', 'lie'",
-        ),
     ],
 )
 def test_errors_name_the_argument(measure, settings, error, match):

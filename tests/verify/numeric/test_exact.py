@@ -1,5 +1,6 @@
-"""Integer mode's own judge: which operations are exact on which values."""
+"""Integer mode: its judge of which operations are exact on which values, and checks that leave no tolerance."""
 
+import re
 from fractions import Fraction
 
 import jax
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from subjects import KERNEL, W, X, circular, zero_padded
 
-from jaxconv.verify.numeric import exact
+from jaxconv.verify.numeric import check, exact
+from jaxconv.verify.numeric.findings import Finding
 
 
 def excess(fn, *values, live=None):
@@ -87,3 +90,66 @@ def test_the_draws_are_small_whole_numbers_of_both_signs():
     assert set(np.unique(kernel)) == {-2, -1, 0, 1, 2}
     assert np.abs(kernel).sum((0, 1, 2)).mean() == pytest.approx(6, abs=0.5)  # four of 1.5 each
     assert 0 not in exact.draw(rng, (99,), np.float32, parameter=True)
+
+
+# Checks with whole numbers.
+
+
+def test_whole_numbers_leave_no_tolerance():
+    """A violation far below what rounding could explain: seen by `==` only."""
+    fn = lambda x: (circular(x, np.rint(KERNEL)) + 2.0**20) + (jnp.arange(W) == 3).astype(x.dtype)[None, None, :, None]
+    assert check(lambda x: fn(jnp.round(8 * x)), X, axes=(2,)).leaves[0].errors.max() == 1
+    (leaf,) = check(fn, X, axes=(2,), integers=True).leaves
+    assert leaf.finding == Finding.VIOLATED
+    assert leaf.tolerance.absolute == 0
+    assert leaf.errors.tolist() == [0] + [1] * (W - 1)
+
+
+def test_whole_numbers_are_drawn_for_all_arguments():
+    fn = lambda kernel, x: jax.nn.relu(circular(x, kernel))
+    found = check(fn, KERNEL, X, axes={1: (1, 2)}, integers=True)
+    assert found.finding == Finding.HELD
+    assert found.integers
+    assert found.leaves[0].worst.found == round(found.leaves[0].worst.found)
+    assert "compared exactly" in str(found)
+
+
+def test_a_mean_over_a_power_of_two_is_exact():
+    assert check(lambda x: x.mean((1, 2)), X[:, :4], axes=(1, 2), integers=True).finding == Finding.HELD
+
+
+def rooted(x):
+    return jnp.sqrt(jnp.abs(x)).sum((1, 2))
+
+
+def averaged(x):
+    return x.mean((1, 2))
+
+
+def grown(x):
+    return (circular(x * 1048577.0, np.rint(4 * KERNEL)) ** 2).sum((1, 2))
+
+
+def looped(x):
+    return jax.lax.fori_loop(0, 3, lambda _, y: y + jnp.roll(y, 1, axis=1), x)
+
+
+@pytest.mark.parametrize(
+    ("fn", "reason"),
+    [
+        (rooted, r"sqrt at test_exact.py:\d+ \(rooted\) does not keep numbers whole"),
+        (averaged, r"div at test_exact.py:\d+ \(averaged\)"),
+        (grown, r"conv_general_dilated at subjects.py:\d+ \(correlate\) needs \d+ bits, and float32 holds 24"),
+        (looped, r"scan at test_exact.py:\d+ \(looped\)"),
+    ],
+)
+def test_what_is_not_exact_is_not_passed(fn, reason):
+    (leaf,) = check(fn, X, axes=(1, 2), integers=True).leaves
+    assert leaf.finding == Finding.UNDECIDED
+    assert pytest.approx(0, abs=leaf.tolerance.absolute) == leaf.errors.max()
+    assert re.search(reason, leaf.reason), leaf.reason
+
+
+def test_what_is_not_exact_and_far_off_is_violated():
+    broken = lambda x: jnp.tanh(zero_padded(x))
+    assert check(broken, X, axes=(1,), integers=True).finding == Finding.VIOLATED

@@ -1,0 +1,64 @@
+"""Certificates to recheck: of which functions they are, and what of their derivations can be tampered with."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+import jaxconv as jc
+from jaxconv.verify.values import besides
+
+certify = partial(jc.certify, axes=(1,), search=False)
+
+X = jax.ShapeDtypeStruct((1, 12, 2), "float32")
+KERNEL = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 2)), jnp.float32)
+
+
+def conv(x, **settings):
+    return jc.conv({"kernel": KERNEL}, x, **settings)
+
+
+def loss_gradient(fn):
+    return jax.grad(lambda x: jnp.sum(jnp.square(fn(x))))
+
+
+def filtered(x, keep=4, n=12):
+    return jnp.fft.irfft(jnp.fft.rfft(x, axis=1)[:, :keep] * jnp.ones((1, keep, 1), jnp.complex64), n=n, axis=1)
+
+
+@jax.jit
+def relu(x):
+    return lax.max(x, 0.0)
+
+
+def network_of(x):
+    """Rows: conv_general_dilated, max, jit, reduce_window_max."""
+    return jc.max_pool(relu(conv(x, padding="SAME")), (2,))
+
+
+def with_row(certificate, kind, number, change, result=0):
+    """The certificate with one state of one row changed."""
+    walks = list(certificate.derivations[0])
+    rows = list(walks[kind])
+    outputs = list(rows[number].outputs)
+    outputs[result] = change(besides(outputs[result]))
+    rows[number] = replace(rows[number], outputs=tuple(outputs))
+    walks[kind] = tuple(rows)
+    return replace(certificate, derivations=(tuple(walks), *certificate.derivations[1:]))
+
+
+def carrying(state, **changes):
+    """The same state, what it carries changed: by a number, or by a function of what it is."""
+    new = lambda carry: {name: to(carry) if callable(to) else to for name, to in changes.items()}
+    one = lambda factor: (
+        factor if factor.carry is None else replace(factor, carry=replace(factor.carry, **new(factor.carry)))
+    )
+    return replace(state, axes=tuple(tuple(map(one, axis)) for axis in state.axes))
+
+
+def number_of(certificate, primitive, kind=1):
+    """The number of the first row of a primitive."""
+    return next(row.number for row in certificate.derivations[0][kind] if row.primitive == primitive)

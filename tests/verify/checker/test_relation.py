@@ -1,0 +1,63 @@
+"""What a state says of two runs: one that does not follow from its operands' states is objected to."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from certificates import X, carrying, certify, network_of, number_of, with_row
+
+from jaxconv.verify.checker import recheck, relation
+from jaxconv.verify.values import Moving
+
+STATES = [  # primitive, walk, what is changed, what is objected
+    ("conv_general_dilated", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, hi=12), "shifting the scene by 1, cell"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, first=0), "which lies outside its receptive field"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, last=0), "which lies outside its receptive field"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, signal="argument 0"), "it is not the signal whose name it bears"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, rate=-1), "shifting the scene by 1, cell"),
+    ("conv_general_dilated", 1, lambda s: carrying(s, hi=13), "axis 1 has 12 positions, and the region is [1, 13)"),
+    ("conv_general_dilated", 0, lambda s: carrying(s, lo=0, hi=12), "shifting the scene by 1, cell"),
+    ("reduce_window_max", 1, lambda s: carrying(s, lo=0), "shifting the scene by 2, cell"),
+    ("reduce_window_max", 1, lambda s: replace(s, shift=1), "axis 1 would move by 1/2 cells"),
+    ("reduce_window_max", 1, lambda s: replace(carrying(s, rate=Fraction(1)), shift=1), "shifting the scene by 1, cell"),
+    ("reduce_window_max", 1, lambda s: replace(s, axes=s.axes[:2]), "a state of (1, 6), shift 2 and cycle None cannot be"),
+    ("reduce_window_max", 1, lambda s: "moving", "str is a kind of state that this checker does not know"),
+    ("jit", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("primitive", "kind", "change", "words"), STATES)
+def test_a_state_that_does_not_follow_is_objected_to(primitive, kind, change, words):
+    certificate = certify(network_of, X)
+    number = number_of(certificate, primitive, kind)
+    (objection, *_) = recheck(with_row(certificate, kind, number, change), network_of, X)
+    walk = ("cyclic", "interior")[kind]
+    assert objection.startswith(f"{walk} walk for shifts of ((0, 1),), row {number} ({primitive}): ")
+    assert words in objection
+
+
+def test_an_invariance_that_is_none_is_objected_to():
+    fn = lambda x: jnp.sum(jnp.square(x), 1)
+    certificate = certify(fn, X)
+    last = len(certificate.derivations[0][0]) - 1
+    (objection,) = recheck(with_row(certificate, 0, last, lambda s: replace(s, depends=False)), fn, X)
+    assert f"row {last} (reduce_sum): changing cell" in objection
+    (objection,) = recheck(
+        with_row(certificate, 1, last, lambda s: certificate.derivations[0][0][last].outputs[0]), fn, X
+    )
+    assert (
+        f"row {last} (reduce_sum): a state of (1, 2), shift 1 and cycle 12 cannot be that of (1, 2) here" in objection
+    )
+    still = replace(certificate.derivations[0][0][last].outputs[0], cycle=None)
+    (objection,) = recheck(with_row(certificate, 1, last, lambda s: still), fn, X)
+    assert f"row {last} (reduce_sum): shifting the scene by 1, cell" in objection
+
+
+def test_a_field_around_the_circle_is_seen():
+    state = Moving(1, 12, ())
+    carry = relation.Carry(Fraction(1, 2), 0, 24, Fraction(-1), Fraction(1, 2), "signal")
+    assert np.flatnonzero(relation.sees(state, carry, 24, 0)).tolist() == [0, 1, 2, 23]
+    assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
