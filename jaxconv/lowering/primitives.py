@@ -22,6 +22,7 @@ from jaxtyping import Array
 from jaxconv.lowering.form import FACES, Face, Form, by_lax
 from jaxconv.lowering.table import fits, forced_way, way_for
 from jaxconv.lowering.ways import WAYS
+from jaxconv.lowering.ways.way import Compute
 
 # Names of ours alone, since the certifier's rules go by name.
 PRIMITIVES: dict[Face, Primitive] = {face: Primitive(f"jaxconv_{face}") for face in FACES}
@@ -77,15 +78,33 @@ def _computed(
     ):  # as lax has it: the deltas of y may be wider than x and the kernel, which widen before they meet
         wide = (other if face == "conv_dkernel" else one).dtype
         one, other = one.astype(wide), other.astype(wide)
-    if way is None:
-        way = way_for(face, form, one.shape, other.shape) if platform == "cpu" else "lax"
-    elif not fits(way, face, form, one.shape, other.shape):
-        way = "lax"  # vmap has made another convolution of it
-    if way == "lax" or one.size == 0 or other.size == 0 or any(map(is_explicit, (one, other))):
-        found = by_lax(face, form, one, other, out_sharding)
+    if way is None and platform == "cpu":
+        found = by_table(face, form, one, other, out_sharding)
     else:
-        found = WAYS[way](face, form, one, other)
+        holds = way is not None and fits(way, face, form, one.shape, other.shape)
+        # Where vmap has made another convolution of the one that a way was forced on, that may fit no longer.
+        found = in_one_way(way if way and holds else "lax", face, form, one, other, by_lax, out_sharding)
     return found.astype(dtype)
+
+
+def by_table(face: Face, form: Form, one: Array, other: Array, out_sharding: NamedSharding | None = None) -> Array:
+    """One face as the table says, and the smaller convolutions that it comes down to likewise."""
+    return in_one_way(way_for(face, form, one.shape, other.shape), face, form, one, other, by_table, out_sharding)
+
+
+def in_one_way(
+    way: str,
+    face: Face,
+    form: Form,
+    one: Array,
+    other: Array,
+    smaller: Compute,
+    out_sharding: NamedSharding | None,
+) -> Array:
+    """One face in one way; what has no cells is lax's, and arrays whose types say how they are split."""
+    if way == "lax" or one.size == 0 or other.size == 0 or any(map(is_explicit, (one, other))):
+        return by_lax(face, form, one, other, out_sharding)
+    return WAYS[way](face, form, one, other, smaller)
 
 
 def is_explicit(a: Any) -> bool:

@@ -47,10 +47,31 @@ ROWS = [
     ),
     Row(
         "split",
-        ("conv_dkernel",),  # the others gain 1.3-4, but their rounding errors are up to 1.9 times those of lax's groups
-        lambda form, c, o: form.groups <= 16 and c // form.groups >= 8,
-        "lax's delta of a grouped kernel is a scalar loop; more groups than 16 take long to compile",
-        "27-61",
+        ALL,
+        lambda form, c, o: True,
+        "lax's grouped convolution is a scalar loop, the slower the more groups; dense ones are matrix products",
+        "forward 3-8, x's delta 4-11, kernel's delta 50-600",
+    ),
+    Row(
+        "slices",
+        ALL,
+        lambda form, c, o: len(form.axes) >= 3,
+        "lax has fast code for two spatial axes",
+        "6-12",
+    ),
+    Row(
+        "banded",
+        ("conv", "conv_dx"),
+        lambda form, c, o: c <= 6,
+        "windows of few channels are products too small to be fast",
+        "forward 1.2-5, x's delta 3-10",
+    ),
+    Row(
+        "banded",
+        ("conv_dkernel",),
+        lambda form, c, o: c <= 3,
+        "likewise; from 6 channels on lax's is as fast",
+        "1.2-3",
     ),
 ]
 

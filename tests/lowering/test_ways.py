@@ -1,6 +1,7 @@
 """Every way to compute a convolution: equal to the reference bit for bit on small integers, and no less exact than lax."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,11 @@ from hypothesis import find, given
 import jaxconv as jc
 from jaxconv import reference
 from jaxconv.lowering import forced
+from jaxconv.lowering.form import FACES
 from jaxconv.lowering.table import way_for
-from jaxconv.lowering.ways import WAYS
+from jaxconv.lowering.ways import WAYS, banded
+from jaxconv.lowering.ways import grouped as grouped_
+from jaxconv.lowering.ways.way import rewritten
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
 
@@ -37,8 +41,24 @@ def grouped(case: Configuration) -> Configuration:
     )
 
 
+def dense(case: Configuration) -> Configuration:
+    """One group."""
+    return replace(case, geometry=case.geometry | {"groups": 1})
+
+
+def volume(case: Configuration) -> Configuration:
+    """One group, and an axis more, in front: a strided, dilated window of two, with padding before it."""
+    axes = case.axes
+    geometry = {
+        "stride": (2, *(axis.stride for axis in axes)),
+        "padding": (jc.Pad(1, 0), *(axis.pad for axis in axes)),
+        "dilation": (3, *(axis.dilation for axis in axes)),
+    }
+    return dense(replace(case, lengths=(5, *case.lengths), window=(2, *case.window), geometry=geometry))
+
+
 # What makes a case fit each way. A new way needs a row.
-FITTING = {"product": one_wide, "taps": depthwise, "split": grouped}
+FITTING = {"product": one_wide, "taps": depthwise, "split": grouped, "banded": dense, "slices": volume}
 every_way = pytest.mark.parametrize("way", sorted(WAYS))
 
 
@@ -134,11 +154,31 @@ LARGE = {
     "product": Configuration((28, 28), (1, 1), {"stride": 1, "padding": "VALID", "groups": 1}, (64, 32), 4, 0),
     "taps": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
     "split": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
+    "banded": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
+    "slices": Configuration(
+        (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0
+    ),
 }
 
 
-# lax adds up groups in another order than dense convolutions; "split" has the error of lax's dense ones.
-AT_MOST = {"product": 1.05, "taps": 1.05, "split": 2.0}
+def group_by_group(convolve, kernel, x):
+    """A grouped convolution as dense ones."""
+    pairs = zip(*(jnp.split(a, LARGE["split"].groups, axis=-1) for a in (kernel, x)), strict=True)
+    return jnp.concatenate([convolve(kernel, x, groups=1) for kernel, x in pairs], axis=-1)
+
+
+def slice_by_slice(convolve, kernel, x):
+    """A convolution of volumes as one of images, the three slices under a window side by side as channels."""
+    n, depth, h, w, _ = x.shape
+    x = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))
+    images = jnp.concatenate([x[:, u : u + depth] for u in range(3)], axis=-1).reshape(n * depth, h, w, -1)
+    y = convolve(jnp.concatenate(list(kernel), axis=-2), images, padding="SAME")
+    return y.reshape(n, depth, h, w, -1)
+
+
+# Of groups and volumes lax adds up in another order than of dense convolutions of images: its errors are smaller there,
+# by up to 2.3 times. These ways have the errors of lax's dense convolutions of images.
+AS_DENSE_IMAGES = {"split": group_by_group, "slices": slice_by_slice}
 
 
 @every_way
@@ -146,34 +186,55 @@ def test_no_less_exact_than_lax(way):
     """Root mean square of the error in float32 on normal numbers, each face against float64 by lax."""
     case = LARGE[way]
     generator = np.random.default_rng(0)
-    normal = lambda a: generator.normal(size=a.shape)
-    arrays = [normal(a) for a in (case.params()["kernel"], case.x(), case.dy())]
+    arrays = [generator.normal(size=a.shape) for a in (case.params()["kernel"], case.x(), case.dy())]
 
-    def run(way, dtype):
+    def convolve(kernel, x, **other):
+        return jc.conv({"kernel": kernel}, x, **(case.geometry | other))
+
+    def run(way, dtype, layer=convolve):
         with forced(way):
-            convolve = lambda kernel, x: jc.conv({"kernel": kernel}, x, **case.geometry)
             kernel, x, dy = (jnp.asarray(a, np.float32).astype(dtype) for a in arrays)
-            y, pull = jax.vjp(convolve, kernel, x)
+            y, pull = jax.vjp(layer, kernel, x)
             return [np.asarray(a, np.float64) for a in (y, *pull(dy))]
 
     with jax.enable_x64(True):
         exact = run("lax", np.float64)
     error = lambda found: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(found, exact, strict=True)]
-    for ours, laxs in zip(error(run(way, np.float32)), error(run("lax", np.float32)), strict=True):
-        assert 0 < ours <= AT_MOST[way] * laxs
+    laxs = run("lax", np.float32, partial(AS_DENSE_IMAGES[way], convolve) if way in AS_DENSE_IMAGES else convolve)
+    for ours, its in zip(error(run(way, np.float32)), error(laxs), strict=True):
+        assert 0 < ours <= 1.05 * its
+
+
+def with_an_infinite_cell(way):
+    """y in one way, of a case with one infinite cell that no padding hides; and as it should be."""
+    case = FITTING[way](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
+    kernel, x = np.abs(case.params()["kernel"]) + 1, np.array(case.x())
+    x[(0, *(length // 2 for length in case.lengths), 0)] = np.inf
+    with forced(way):
+        y = jc.conv({"kernel": kernel}, x, **case.geometry)
+    clean = reference.conv(kernel, 0.0, np.where(np.isinf(x), 0, x), **case.geometry)
+    sees = reference.conv(np.ones_like(kernel), 0.0, np.isinf(x).astype(float), **case.geometry) > 0
+    assert sees.any()
+    assert not sees.all()
+    return y, np.where(sees, np.inf, clean)
 
 
 @every_way
 def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(way):
     """A way that multiplies cells by zeros of its own making would make NaNs of the others."""
-    case = FITTING[way](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
-    kernel, x = np.abs(case.params()["kernel"]) + 1, np.array(case.x())
-    x[0, 4, 3, 0] = np.inf
-    with forced(way):
-        y = jc.conv({"kernel": kernel}, x, **case.geometry)
-    clean = reference.conv(kernel, 0.0, np.where(np.isinf(x), 0, x), **case.geometry)
-    sees = reference.conv(np.ones_like(kernel), 0.0, np.isinf(x).astype(float), **case.geometry) > 0
-    np.testing.assert_array_equal(y, np.where(sees, np.inf, clean))
+    np.testing.assert_array_equal(*with_an_infinite_cell(way))
+
+
+@pytest.mark.parametrize(
+    ("way", "rewriting"), [("banded", banded._as_a_banded_product), ("split", grouped_._as_dense_ones)]
+)
+def test_a_kernel_with_more_zeros_spoils_infinite_cells(way, rewriting, monkeypatch):
+    """The broken twin: the two ways whose kernels have zeros of their own, not told so."""
+    monkeypatch.setitem(WAYS, f"careless {way}", rewritten(lambda form, c, o: True, rewriting))
+    monkeypatch.setitem(FITTING, f"careless {way}", FITTING[way])
+    y, expected = with_an_infinite_cell(f"careless {way}")
+    assert np.isnan(y).any()
+    assert not np.isnan(expected).any()
 
 
 # The broken twins: faces that look right and are not.
@@ -181,8 +242,13 @@ def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(way):
 
 def twin(face, fault):
     """The taps with a fault in one face."""
-    right = getattr(WAYS["taps"], face)
-    return replace(WAYS["taps"], **{face: lambda form, one, other: fault(right, form, one, other)})
+    right = WAYS["taps"].run
+
+    def run(one_face, form, one, other, smaller):
+        compute = lambda form, one, other: right(one_face, form, one, other, smaller)
+        return fault(compute, form, one, other) if one_face == face else compute(form, one, other)
+
+    return replace(WAYS["taps"], run=run)
 
 
 def flipped(right, form, one, kernel):
@@ -229,25 +295,42 @@ def test_broken_twins_are_caught(face, fault, monkeypatch):
     ("window", "channels", "groups", "expected"),
     [
         ((1, 1), (16, 8), 1, "product"),
+        ((1, 1, 1), (2, 8), 1, "product"),
         ((1,), (3, 3), 3, "taps"),
         ((3, 3), (64, 64), 64, "taps"),
-        ((3, 3), (64, 64), 32, "lax"),
+        ((3, 3), (64, 64), 32, "split"),
+        ((3, 3), (64, 128), 64, "split"),
         ((3, 3), (16, 16), 1, "lax"),
+        ((3, 3), (7, 1), 1, "lax"),
+        ((5, 5), (3, 8), 1, "banded"),
+        ((7,), (1, 8), 1, "banded"),
+        ((3, 3, 3), (8, 8), 1, "slices"),
     ],
 )
 @pytest.mark.parametrize("face", ["conv", "conv_dx", "conv_dkernel"])
 def test_the_table(face, window, channels, groups, expected):
-    case = Configuration(
-        (8,) * len(window), window, {"stride": 1, "padding": "VALID", "groups": groups}, channels, 2, 0
-    )
+    assert way_of(face, window, channels, groups) == expected
+
+
+def way_of(face, window, channels, groups):
+    """What the table says of a layer on 8 cells along each axis."""
+    geometry = {"stride": 1, "padding": "VALID", "groups": groups}
+    case = Configuration((8,) * len(window), window, geometry, channels, 2, 0)
     shapes = {"x": case.x().shape, "kernel": case.kernel_shape, "y": case.dy().shape}
-    roles = {"conv": ("x", "kernel"), "conv_dx": ("y", "kernel"), "conv_dkernel": ("x", "y")}[face]
     form = jc.lowering.form.Form(case.axes, groups)
-    assert way_for(face, form, *(shapes[role] for role in roles)) == expected
+    return way_for(face, form, *(shapes[role] for role in FACES[face][:2]))
 
 
-def test_only_the_kernels_delta_is_split():
-    form = jc.lowering.form.Form(CASE.axes, 4)
-    x, kernel, y = (2, 9, 8, 64), (3, 2, 16, 32), (2, 5, 8, 32)
-    assert way_for("conv", form, x, kernel) == way_for("conv_dx", form, y, kernel) == "lax"
-    assert way_for("conv_dkernel", form, x, y) == "split"
+def test_the_kernels_delta_needs_fewer_channels_to_be_banded():
+    found = [way_of(face, (5, 5), (6, 16), 1) for face in FACES]
+    assert found == ["banded", "banded", "lax"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "channels", "expected"),
+    [(4, 64, 1), (32, 64, 8), (16, 64, 4), (8, 64, 2), (3, 6, 3), (32, 1024, 2), (2, 2, 2)],
+)
+def test_thin_groups_are_computed_together(groups, channels, expected):
+    """At 16 channels or more, and at most 16 convolutions; all of them together where they never get there."""
+    form = jc.lowering.form.Form(CASE.axes, groups)
+    assert grouped_.together(form, channels) == expected

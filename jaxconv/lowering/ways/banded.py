@@ -1,0 +1,67 @@
+"""Few input channels: one matrix product for every few neighbouring outputs of a row, by a banded (Toeplitz) matrix.
+
+A window of few channels is too small a product to be fast. The t outputs side by side read a slab of
+`(t-1)*stride + span` cells together, so that for each of them the kernel stands in the matrix once, t times in all:
+
+    y[n, i, b*t + j, o] = sum_{u,q,c} x[n, i*stride + u*dilation - lo, b*t*stride + q - lo', c] K[u,q,c,j,o],
+    K[u,q,c,j,o] = kernel[u,v,c,o]  where q = j*stride + v*dilation, and 0 elsewhere.
+
+With t = 1 this is the unrolling of Chellapilla et al., High performance convolutional neural networks for document
+processing, IWFHR 2006.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxconv.lowering.form import Form
+from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, padded, rewritten, taps_of, under
+from jaxconv.window import Axis
+
+BLOCK = 8  # outputs side by side, about: more are more zeros, fewer are smaller products
+
+
+def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
+    *rows, last = form.axes
+    blocks = max(round(last.out / BLOCK), 1)
+    t = -(-last.out // blocks)
+    slab, taps = (t - 1) * last.stride + last.span, taps_of(rows)
+
+    def slabs(x: Array) -> Array:
+        """[n, *length, c] to [n*positions*blocks, taps*slab*c]."""
+        x = padded(form.axes, x)
+        missing = (blocks - 1) * t * last.stride + slab - x.shape[-2]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 2) + [(0, max(missing, 0), 0), (0, 0, 0)])
+        starts = [b * t * last.stride for b in range(blocks)]
+        x = jnp.stack([lax.slice_in_dim(x, start, start + slab, axis=-2) for start in starts], axis=-3)
+        x = jnp.stack([under(rows, x, tap) for tap in taps], axis=-3)
+        return x.reshape(-1, len(taps) * slab * c)
+
+    def band(kernel: Array) -> Array:
+        """[*window, c, o] to [taps*slab*c, t*o]."""
+        kernel = kernel.reshape(len(taps), last.taps, c, o)
+        found = [_placed(kernel, last, j * last.stride, slab) for j in range(t)]
+        return jnp.stack(found, axis=-2).reshape(-1, t * o)
+
+    def blocked(y: Array) -> Array:
+        """[n, *out, o] to [n*positions*blocks, t*o]."""
+        config = [(0, 0, 0)] * (y.ndim - 2) + [(0, blocks * t - last.out, 0), (0, 0, 0)]
+        return lax.pad(y, jnp.zeros((), y.dtype), config).reshape(-1, t * o)
+
+    return Rewriting(
+        x=slabs,
+        kernel=band,
+        y=blocked,
+        compute=lambda face, one, other: matrix_product(face, one, other, form.precision),
+    )
+
+
+def _placed(kernel: Array, axis: Axis, start: int, length: int) -> Array:
+    """A kernel [taps, last, c, o] whose last axis' taps stand in a row of `length` cells, from `start` on."""
+    edges = (start, length - start - axis.span, axis.dilation - 1)
+    return lax.pad(kernel, jnp.zeros((), kernel.dtype), [(0, 0, 0), edges, (0, 0, 0), (0, 0, 0)])
+
+
+BANDED = rewritten(lambda form, c, o: form.groups == 1, _as_a_banded_product, adds_zeros=True)

@@ -1,0 +1,132 @@
+"""What a way to compute a convolution is; and ways that rewrite it as another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxconv.lowering.form import FACES, Face, Form, by_lax
+from jaxconv.window import Axis
+
+# How to compute a convolution: (face, form, one, other) -> result; `by_lax` is one, and so is the table.
+Compute: TypeAlias = Callable[[Face, Form, Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Way:
+    """`fits(form, c, o)`: whether it holds, of c channels of x and o of y. `run`: any face, of operands of one dtype.
+
+    Where a way comes down to smaller convolutions, `run` computes those by its last argument.
+    """
+
+    fits: Callable[[Form, int, int], bool]
+    run: Callable[[Face, Form, Array, Array, Compute], Array]
+
+    def __call__(self, face: Face, form: Form, one: Array, other: Array, smaller: Compute = by_lax) -> Array:
+        """One face, in the dtype in which its sums are made: 32 bits or more for floats."""
+        wide = accumulator(form, one)
+        return self.run(face, form, one.astype(wide), other.astype(wide), smaller)
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """T(x, kernel, y) = T'(X x, K kernel, Y y): another trilinear form and three linear maps.
+
+    So each face of T is a face of T', between two of the maps and the transpose of the third.
+    """
+
+    x: Callable[[Array], Array]
+    kernel: Callable[[Array], Array]
+    y: Callable[[Array], Array]
+    compute: Callable[[Face, Array, Array], Array]
+
+    def __call__(self, face: Face, form: Form, one: Array, other: Array) -> Array:
+        """One face of T."""
+        first, second, result = FACES[face]
+        found = self.compute(face, getattr(self, first)(one), getattr(self, second)(other))
+        there = jax.typeof(found).update(shape=form.shape_of(result, one.shape, other.shape))
+        (back,) = jax.linear_transpose(getattr(self, result), there)(found)
+        return back
+
+
+def rewritten(
+    fits: Callable[[Form, int, int], bool],
+    rewriting: Callable[[Form, int, int, Compute], Rewriting],
+    *,
+    adds_zeros: bool = False,
+) -> Way:
+    """The way that computes by a rewriting of (form, c, o, smaller).
+
+    If its kernel has zeros that the given one has not (`adds_zeros`), they must not meet infinities or NaNs, of which
+    they would make NaNs where there are none: a convolution of such numbers is left to lax, while it runs.
+    """
+
+    def run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> Array:
+        c, o = form.channels(face, one.shape, other.shape)
+        compute = lambda: rewriting(form, c, o, smaller)(face, form, one, other)
+        if not adds_zeros or face == "conv_dkernel" or not jnp.issubdtype(one.dtype, jnp.inexact):
+            return compute()  # the delta of a kernel's zero is not asked for
+        finite = jnp.isfinite(one).all() & jnp.isfinite(other).all()
+        return lax.cond(finite, compute, lambda: by_lax(face, form, one, other))
+
+    return Way(fits, run)
+
+
+def matrix_product(face: Face, one: Array, other: Array, precision: lax.PrecisionLike) -> Array:
+    """The faces of T'(x, kernel, y) = sum x[r,k] kernel[k,o] y[r,o]."""
+    axes = {"conv": (1, 0), "conv_dx": (1, 1), "conv_dkernel": (0, 0)}[face]
+    return contracted(one, other, *axes, precision)
+
+
+def contracted(one: Array, other: Array, axis: int, other_axis: int, precision: lax.PrecisionLike) -> Array:
+    """The sum of products over an axis of one array and of another."""
+    numbers = (((axis,), (other_axis,)), ((), ()))
+    return lax.dot_general(one, other, numbers, precision=precision, preferred_element_type=one.dtype)
+
+
+def accumulator(form: Form, operand: Array) -> jnp.dtype:
+    """The dtype to multiply and add in: the preferred one, and 32 bits or more for floats."""
+    dtype = jnp.dtype(form.preferred or operand.dtype)
+    return jnp.dtype(jnp.float32) if dtype in (jnp.float16, jnp.bfloat16) else dtype
+
+
+def padded(axes: Sequence[Axis], x: Array) -> Array:
+    """x with the zeros around its first spatial axes that these axes say."""
+    if not any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
+        return x
+    config = [(0, 0, 0), *((axis.pad.lo, axis.pad.hi, 0) for axis in axes)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config + [(0, 0, 0)] * (x.ndim - len(config)))
+
+
+def under(axes: Sequence[Axis], x: Array, tap: Sequence[int]) -> Array:
+    """The cells [n, *out, ...] of a padded x that one tap of the window meets, one for each position."""
+    for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
+        start = u * axis.dilation
+        x = lax.slice_in_dim(x, start, start + (axis.out - 1) * axis.stride + 1, axis.stride, axis=number)
+    return x
+
+
+def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
+    """The transpose of `under` and `padded`: y [n, *out, c] on the cells of x that the tap meets, zeros elsewhere."""
+    config = [(0, 0, 0)]
+    for axis, u in zip(axes, tap, strict=True):
+        first = u * axis.dilation - axis.pad.lo
+        config.append((first, axis.length - first - ((axis.out - 1) * axis.stride + 1), axis.stride - 1))
+    return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
+
+
+def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
+    """Every tap of the window, in row-major order."""
+    return list(product(*(range(axis.taps) for axis in axes)))
+
+
+def summed(terms: Sequence[Array]) -> Array:
+    """The sum of one array or more."""
+    return sum(terms[1:], start=terms[0])
