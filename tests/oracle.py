@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from observe import Moves, Observed, Sample, differ
 
-from jaxconv.verify.certificate import Claim, ReceptiveField
+import jaxconv as jc
+from jaxconv.verify.certificate import AxisReport, Claim, ReceptiveField, Verdict
 
 MOST_SHIFTS = 48
 
@@ -51,6 +52,21 @@ def violation(
         if found is not None:
             return f"{kind} {claim.shift} -> {claim.moves}: {found} (seed {seed}, sample {number})"
     return None
+
+
+def judged(
+    fn: Callable[..., Any], x: Any, axis: int = 1, kinds: Sequence[str] = ("cyclic", "interior"), **settings: Any
+) -> AxisReport:
+    """What is certified of the one output of `fn` for shifts of x along `axis`; fails if an execution refutes it."""
+    (leaf,) = jc.certify(fn, x, axes=(axis,), search=False, **settings).leaves
+    (report,) = leaf.axes
+    for kind in kinds:
+        claim = getattr(report, kind)
+        assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
+        if claim.verdict == Verdict.PROVED:
+            found = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
+            assert found is None, found
+    return report
 
 
 def _not_cyclic(sample: Sample, claim: Claim) -> str | None:

@@ -8,6 +8,7 @@ no code with the other one, `oracle.violation`, nor with what it judges.
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxconv as jc
@@ -143,6 +144,16 @@ def survey(cases):
             wrong.append((name, shape, found))
     assert wrong[:5] == [], wrong[:5]
     return count
+
+
+def judge_line(line, *, hopeless, sure):
+    """Fails if `line(np, x)` refutes a proof about `line(jnp, x)`, x [b, 6, 2], or the proofs are not none or both as told."""
+    shape = (1, 6, 2)
+    claims = certified(lambda x: line(jnp, x), shape)
+    found = refutation(lambda x: line(np, x), shape, claims, samples=4)
+    assert found is None, found
+    assert not hopeless or proved(claims) == set(), claims
+    assert not sure or proved(claims) == {"cyclic", "interior"}, claims
 
 
 # Pieces of twins

@@ -6,22 +6,31 @@ from programs.builder import Builder, Step, index
 from programs.windows import plain_conv, window_along
 
 
-def fault_zero_padding(b: Builder) -> str:
-    """A convolution that pads one axis with zeros and the others around."""
+def broken_axis(b: Builder, shortest: int = 3) -> int:
+    """A spatial axis of so many cells or more, along which nothing moves any more."""
     axis = b.axis()
-    b.need(b.shape[axis] >= 3)
+    b.need(b.shape[axis] >= shortest)
+    b.broken(axis)
+    return axis
+
+
+def zero_padded(b: Builder, value: str) -> str:
+    """The text of a convolution of a value, with zeros around one axis, which they break, and wrapped along others."""
+    axis = broken_axis(b)
     padding = tuple("SAME" if a == axis else "CIRCULAR" for a in b.spatial)
     kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
-    b.broken(axis)
-    return f'x = jc.conv({{"kernel": {kernel}}}, x, padding={padding})'
+    return f'jc.conv({{"kernel": {kernel}}}, {value}, padding={padding})'
+
+
+def fault_zero_padding(b: Builder) -> str:
+    """A convolution that pads one axis with zeros and the others around."""
+    return f"x = {zero_padded(b, 'x')}"
 
 
 def fault_short_wrap(b: Builder) -> str:
     """A wrap pad that is one cell too short, made up for with a zero."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
+    axis = broken_axis(b)
     kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
-    b.broken(axis)
     padded = f'jnp.pad(jnp.pad(x, {b.pads(axis, 1, 0)}, mode="wrap"), {b.pads(axis, 0, 1)})'
     return f"x = {plain_conv(b, padded, kernel)}"
 
@@ -52,25 +61,19 @@ def fault_positions(b: Builder) -> str:
 
 def fault_mask(b: Builder) -> str:
     """Zero beyond the first two cells."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 4)
-    b.broken(axis)
+    axis = broken_axis(b, shortest=4)
     return f"x = jnp.where(lax.broadcasted_iota(jnp.int32, {b.shape}, {axis}) < 2, x, 0.0)"
 
 
 def fault_cumsum(b: Builder) -> str:
     """A running sum along space."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 2)
-    b.broken(axis)
+    axis = broken_axis(b, shortest=2)
     return f"x = jnp.cumsum(x, axis={axis})"
 
 
 def fault_argmax(b: Builder) -> str:
     """The position of the largest cell, as a number."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    b.broken(axis)
+    axis = broken_axis(b)
     return f"x = x + jnp.argmax(x, axis={axis}, keepdims=True).astype(jnp.float32)"
 
 
@@ -86,10 +89,8 @@ def fault_dense(b: Builder) -> str:
 
 def fault_taper(b: Builder) -> str:
     """A window function along one axis."""
-    axis = b.axis()
+    axis = broken_axis(b)
     length = b.shape[axis]
-    b.need(length >= 3)
-    b.broken(axis)
     return f"x = x * jnp.asarray(np.hanning({length + 2})[1:-1].reshape({b.along(axis, length)}), dtype=jnp.float32)"
 
 
@@ -109,9 +110,7 @@ def fault_local(b: Builder) -> str:
 
 def fault_fixed_cell(b: Builder) -> str:
     """Every cell compared with the one at a fixed position."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    b.broken(axis)
+    axis = broken_axis(b)
     return f"x = x * {index(axis, '1:2')}"
 
 
@@ -127,9 +126,7 @@ def fault_dynamic_slice(b: Builder) -> str:
 
 def fault_gather(b: Builder) -> str:
     """Each cell picks an absolute position by its own value."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    b.broken(axis)
+    axis = broken_axis(b)
     return f"x = jnp.take_along_axis(x, x.astype(jnp.int32) % {b.shape[axis]}, axis={axis})"
 
 
@@ -141,10 +138,8 @@ def fault_global_mean(b: Builder) -> str:
 
 def fault_modes(b: Builder) -> str:
     """A spectrum that is not treated mode by mode: rolled, rectified, or with a bias in every mode."""
-    axis = b.axis()
+    axis = broken_axis(b, shortest=4)
     length = b.shape[axis]
-    b.need(length >= 4)
-    b.broken(axis)
     spectrum = f"jnp.fft.rfft(x, axis={axis})"
     wrong = b.random.choice(
         [f"jnp.roll({spectrum}, 1, axis={axis})", f"{spectrum}.real.astype(jnp.complex64)", f"{spectrum} + (1 + 1j)"]
@@ -154,27 +149,18 @@ def fault_modes(b: Builder) -> str:
 
 def fault_border(b: Builder) -> str:
     """The first cell overwritten."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    b.broken(axis)
+    axis = broken_axis(b)
     return f"x = x.at[{', '.join([':'] * axis + [':1'])}].set(0.5)"
 
 
 def fault_gradient(b: Builder) -> str:
     """The gradient through a zero padding."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    padding = tuple("SAME" if a == axis else "CIRCULAR" for a in b.spatial)
-    kernel = b.parameter(*window_along(b, axis, 3), b.channels, b.random.randint(1, 3))
-    b.broken(axis)
-    return f'x = jax.grad(lambda u: jnp.sum(jc.conv({{"kernel": {kernel}}}, u, padding={padding}) ** 3))(x)'
+    return f"x = jax.grad(lambda u: jnp.sum({zero_padded(b, 'u')} ** 3))(x)"
 
 
 def fault_counted(b: Builder) -> str:
     """A map that counts the slices it has seen."""
-    axis = b.axis()
-    b.need(b.shape[axis] >= 3)
-    b.broken(axis)
+    axis = broken_axis(b)
     scan = f"lax.scan(lambda i, u: (i + 1.0, u * i), 0.0, jnp.moveaxis(x, {axis}, 0))[1]"
     return f"x = jnp.moveaxis({scan}, 0, {axis})"
 

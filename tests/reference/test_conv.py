@@ -57,27 +57,26 @@ def by_differences(f, z):
     return found
 
 
-@given(case=conv_configurations(max_rank=2))
-def test_deltas_are_the_differences_of_the_loss(case):
+def assert_deltas_are_differences(conv, deltas_of, params, case):
     """With loss = sum(dy * y), which is linear in each of kernel, bias and x, a delta is a difference of losses."""
     x, dy = case.x().astype(float), case.dy().astype(float)
-    kernel, bias = (value.astype(float) for value in case.params().values())
-    loss = lambda kernel, bias, x: (dy * reference.conv(kernel, bias, x, **case.geometry)).sum()
-    deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
+    kernel, bias = (value.astype(float) for value in params.values())
+    loss = lambda kernel, bias, x: (dy * conv(kernel, bias, x, **case.geometry)).sum()
+    deltas = deltas_of(kernel, x, dy, **case.geometry)
     np.testing.assert_array_equal(deltas.kernel, by_differences(lambda k: loss(k, bias, x), kernel))
     np.testing.assert_array_equal(deltas.bias, by_differences(lambda b: loss(kernel, b, x), bias))
     np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
+
+
+@given(case=conv_configurations(max_rank=2))
+def test_deltas_are_the_differences_of_the_loss(case):
+    assert_deltas_are_differences(reference.conv, reference.conv_deltas, case.params(), case)
 
 
 @given(case=conv_configurations(max_rank=1))
 def test_unshared_deltas_are_the_differences_of_the_loss(case):
-    x, dy = case.x().astype(float), case.dy().astype(float)
-    kernel, bias = (value.astype(float) for value in case.local_params().values())
-    loss = lambda kernel, bias, x: (dy * reference.locally_connected(kernel, bias, x, **case.geometry)).sum()
-    deltas = reference.locally_connected_deltas(kernel, x, dy, **case.geometry)
-    np.testing.assert_array_equal(deltas.kernel, by_differences(lambda k: loss(k, bias, x), kernel))
-    np.testing.assert_array_equal(deltas.bias, by_differences(lambda b: loss(kernel, b, x), bias))
-    np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
+    conv, deltas = reference.locally_connected, reference.locally_connected_deltas
+    assert_deltas_are_differences(conv, deltas, case.local_params(), case)
 
 
 @given(case=conv_configurations())
