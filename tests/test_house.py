@@ -17,8 +17,8 @@ PACKAGE = Path(jc.__file__).parent
 FLOORS = [
     {"errors"},
     {"window"},
-    {"lowering", "reference", "account", "verify"},
-    {"layers"},
+    {"lowering", "reference", "verify"},
+    {"account", "layers"},
     {"testing", "training"},
     {"__init__"},
     {"__main__"},

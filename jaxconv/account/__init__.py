@@ -1,1 +1,1 @@
-"""Accounting: what weight sharing saves, counted in weights."""
+"""Accounting: what layers hold and do, counted in numbers, and what weight sharing saves."""

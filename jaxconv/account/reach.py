@@ -1,0 +1,116 @@
+"""What a certificate's derivation says of each layer: how far apart its cells are in the input, and what they see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from jaxconv.account.found import Place
+from jaxconv.account.ledger import Reach
+from jaxconv.verify import jaxprs
+from jaxconv.verify.claims import ReceptiveField
+from jaxconv.verify.interpret import Row
+from jaxconv.verify.values import Broken, Lost, Moving, besides, carry_of
+
+
+def rows_of(jaxpr: Any, rows: Sequence[Row]) -> dict[Place, Row]:
+    """For each equation its row in a walk's derivation: of a loop's body in the last of the rounds that were followed.
+
+    A row stands behind those of what it calls, which are one deeper: so they tell themselves what belongs to what.
+    Bodies that the walk did not follow, or not to their end, have none.
+    """
+    found: dict[Place, Row] = {}
+    _align(jaxpr.eqns, rows, (), found)
+    return found
+
+
+def _align(equations: Sequence[Any], rows: Sequence[Row], place: Place, found: dict[Place, Row]) -> None:
+    groups = _groups(rows)
+    names = [equation.primitive.name for equation in equations]
+    if [group[-1].primitive for group in groups] != names:
+        return
+    for number, (equation, group) in enumerate(zip(equations, groups, strict=True)):
+        found[*place, number] = group[-1]
+        bodies, inside = _bodies(equation), _groups(group[:-1])
+        if equation.primitive.name == "scan":
+            inside = inside[-len(bodies[0]) :] if bodies[0] else []
+        if len(inside) != sum(map(len, bodies)):
+            continue
+        for body, inner in enumerate(bodies):
+            rows, inside = [row for one in inside[: len(inner)] for row in one], inside[len(inner) :]
+            _align(inner, rows, (*place, number, body), found)
+
+
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows as equations of one depth, each with the rows of what it calls before its own."""
+    groups: list[list[Row]] = []
+    depth = min((row.depth for row in rows), default=0)
+    group: list[Row] = []
+    for row in rows:
+        group.append(row)
+        if row.depth == depth:
+            groups.append(group)
+            group = []
+    return groups
+
+
+def _bodies(equation: Any) -> list[Sequence[Any]]:
+    """The equations of what a call, a scan or a cond runs. (Of other loops it is not known which round is which.)"""
+    name, params = equation.primitive.name, equation.params
+    body = jaxprs.called(equation)
+    closed = [body] if body is not None else [params["jaxpr"]] if name == "scan" else []
+    if name == "cond":
+        closed = params["branches"]
+    return [jaxprs.opened(one)[0].eqns for one in closed]
+
+
+def reach(row: Row | None) -> Reach:
+    """The stride and the receptive field of an equation's first result, as one walk in the interior has them."""
+    value = _value(row)
+    if isinstance(value, str):
+        return Reach(reason=value)
+    if not value.carriers:
+        return Reach(reason="a shift of the input does not change it")
+    try:
+        carry = carry_of(value.axes[value.carriers[0]])
+    except Lost as lost:
+        return Reach(reason=lost.reason)
+    first, last = (None, None) if carry is None else (carry.first, carry.last)
+    rate = None if carry is None else carry.rate
+    if rate is None or first is None or last is None or not -math.inf < first <= last < math.inf:
+        return Reach(rate, reason="it may see the whole input")
+    return Reach(rate, ReceptiveField(rate, Fraction(first), Fraction(last)))
+
+
+def _value(row: Row | None) -> Moving | str:
+    """How an equation's first result moves, if along one axis at most; else why that is not known."""
+    if row is None:
+        return "the certifier does not follow the equations of this body one by one"
+    value = besides(row.outputs[0])
+    if isinstance(value, Broken):
+        return f"{value.broken.primitive} at {value.broken.source}: {value.broken.reason}"
+    if not isinstance(value, Moving) or len(value.carriers) > 1:
+        return "it moves along several axes at once"
+    return value
+
+
+def mixes(row: Row | None, count: int) -> str:
+    """Why an equation's first result cannot be divided among so many examples; "" if it has a part for each."""
+    value = _value(row)
+    if isinstance(value, str):
+        return value
+    for number in value.carriers:
+        first, *_ = value.axes[number]
+        carry = first.carry
+        whole = carry is not None and (carry.lo, carry.hi) == (0, first.length)
+        if carry is None or not whole or first.length * carry.rate != count or carry.rate.numerator != 1:
+            return "windows slide along the first axis of the input"
+    return ""
+
+
+def shared(row: Row | None) -> bool:
+    """Whether an equation is computed once for all examples together."""
+    value = None if row is None else besides(row.outputs[0])
+    return isinstance(value, Moving) and not value.carriers

@@ -1,0 +1,301 @@
+"""Which parameters meet data, where, and how often: every number once in the total, through calls, loops and slices."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+from accounts import objections_to_parameters, objections_to_reuse
+from jax import lax
+
+import jaxconv as jc
+
+
+def shape(*sizes, dtype="float32"):
+    return jax.ShapeDtypeStruct(sizes, dtype)
+
+
+X = shape(1, 4)
+IMAGE = shape(1, 8, 6, 2)
+KERNEL = {"kernel": shape(3, 3, 2, 4), "bias": shape(4)}
+
+
+def stacked(params, x):
+    """Every round of the loop has a slice of its own."""
+    return lax.scan(lambda carry, each: (jc.dense(each, carry), None), x, params)[0]
+
+
+def repeated(params, x):
+    """Every round has the same matrix."""
+    return lax.scan(lambda carry, _: (carry @ params, None), x, None, length=7)[0]
+
+
+def nested(params, x):
+    """Three times two rounds; the outer loop slices, the inner one does not."""
+    inner = lambda x, matrix: lax.scan(lambda carry, _: (carry @ matrix, None), x, None, length=2)[0]
+    return lax.scan(lambda carry, matrix: (inner(carry, matrix), None), x, params)[0]
+
+
+def learned_start(params, x):
+    """The state begins as parameters and becomes data."""
+    step = lambda state, x: (state @ params["again"] + x @ params["in"], None)
+    return lax.scan(step, params["start"], x)[0]
+
+
+def raveled(params, x):
+    """All parameters in one vector, cut into what is needed; one number is left over."""
+    return jc.dense({"kernel": params[:12].reshape(4, 3), "bias": params[12:15]}, x) @ params[15:21].reshape(3, 2)
+
+
+def batch_norm(params, x):
+    """Moments and scales meet before the data does."""
+    x = jc.conv(params["conv"], x)
+    scale = params["scale"] * lax.rsqrt(params["variance"] + 1e-5)
+    return (x - params["mean"].reshape(1, 1, 1, 4)) * scale.reshape(1, 1, 1, 4)
+
+
+def class_token(params, x):
+    """A row that stands beside the data."""
+    return jnp.concatenate([params["token"].reshape(1, 1, 4), x @ params["in"]], axis=1) @ params["out"]
+
+
+def rounds(params, x):
+    """Each round has its own matrix and the same bias, and looks at the same x."""
+    return lax.scan(lambda _, matrix: (None, jc.dense({"kernel": matrix, "bias": params[1]}, x)), None, params[0])[1]
+
+
+# name: (fn, params, x, of each layer (kind, parameters, tied, reuse), idle numbers)
+LINEAR = {
+    "conv": (jc.conv, KERNEL, IMAGE, [("conv", 76, 0, 24)], 0),
+    "jit": (jax.jit(jc.conv), KERNEL, IMAGE, [("conv", 76, 0, 24)], 0),
+    "checkpoint": (jax.checkpoint(jc.conv), KERNEL, IMAGE, [("conv", 76, 0, 24)], 0),
+    "no bias": (jc.conv, {"kernel": KERNEL["kernel"]}, IMAGE, [("conv", 72, 0, 24)], 0),
+    "circular": (
+        lambda p, x: jc.conv(p, x, padding="circular", groups=2),
+        {"kernel": shape(3, 3, 1, 4)},
+        IMAGE,
+        [("conv", 36, 0, 48)],
+        0,
+    ),
+    "dense on a grid": (jc.dense, {"kernel": shape(2, 5), "bias": shape(5)}, IMAGE, [("dense", 15, 0, 48)], 0),
+    "cast": (lambda p, x: x @ p.astype("bfloat16").astype("float32"), shape(4, 3), X, [("dense", 12, 0, 1)], 0),
+    "transposed": (lambda p, x: x @ p.T, shape(3, 4), X, [("dense", 12, 0, 1)], 0),
+    "spread": (
+        lambda p, x: jc.locally_connected({"kernel": jnp.broadcast_to(p, (6, 4, 3, 3, 2, 4))}, x),
+        shape(3, 3, 2, 4),
+        IMAGE,
+        [("local", 72, 0, 24)],
+        0,
+    ),
+    "scale first": (lambda p, x: x * p[None], shape(4), X, [("mul", 4, 0, 1)], 0),
+    "rounds": (rounds, (shape(5, 4, 3), shape(3)), X, [("dense", 63, 0, 1)], 0),
+    "the same rounds": (
+        lambda p, x: lax.map(lambda _: x @ p, jnp.zeros(7)),
+        shape(4, 3),
+        X,
+        [("dense", 12, 0, 7)],
+        0,
+    ),
+    "vmap": (
+        lambda p, x: jax.vmap(lambda x: jc.conv(p, x, batched=False))(x),
+        KERNEL,
+        IMAGE,
+        [("conv", 76, 0, 24)],
+        0,
+    ),
+}
+# The same of functions of several layers, or that are not linear, where a derivative counts something else.
+OTHERS = {
+    "stacked": (
+        stacked,
+        {"kernel": shape(5, 4, 4), "bias": shape(5, 4)},
+        X,
+        [("dense", 100, 0, 1)],
+        0,
+    ),
+    "repeated": (repeated, shape(4, 4), X, [("dense", 16, 0, 7)], 0),
+    "nested": (nested, shape(3, 4, 4), X, [("dense", 48, 0, 2)], 0),
+    "fori": (
+        lambda p, x: lax.fori_loop(0, 3, lambda _, y: y @ p, x),
+        shape(4, 4),
+        X,
+        [("dense", 16, 0, 3)],
+        0,
+    ),
+    "unrolled": (lambda p, x: x @ p[0] @ p[2], shape(4, 4, 4), X, [("dense", 16, 0, 1)] * 2, 32),
+    "iterated": (
+        lambda p, x: [x := x @ matrix for matrix in p][-1],
+        shape(3, 4, 4),
+        X,
+        [("dense", 16, 0, 1)] * 3,
+        0,
+    ),
+    "tied": (lambda p, x: x @ p @ p, shape(4, 4), X, [("dense", 16, 0, 1), ("dense", 0, 16, 1)], 0),
+    "partly tied": (
+        lambda p, x: (x @ p[:, :3]) @ p[:3, 1:],
+        shape(4, 5),
+        X,
+        [("dense", 12, 0, 1), ("dense", 6, 6, 1)],
+        2,
+    ),
+    "split": (
+        lambda p, x: sum(x @ part for part in jnp.split(p, 2, axis=1)),
+        shape(4, 6),
+        X,
+        [("dense", 12, 0, 1)] * 2,
+        0,
+    ),
+    "raveled": (raveled, shape(22), X, [("dense", 15, 0, 1), ("dense", 6, 0, 1)], 1),
+    "one number": (
+        lambda p, x: (x @ p["kernel"]) * p["scale"],
+        {"kernel": shape(4, 3), "scale": shape()},
+        X,
+        [("dense", 13, 0, 1)],
+        0,
+    ),
+    "class token": (
+        class_token,
+        {"token": shape(4), "in": shape(3, 4), "out": shape(4, 4)},
+        shape(1, 5, 3),
+        [("dense", 16, 0, 5), ("dense", 16, 0, 6)],
+        0,
+    ),
+    "idle": (lambda p, x: x @ p["a"], {"a": shape(4, 3), "b": shape(9)}, X, [("dense", 12, 0, 1)], 9),
+    "batch norm": (
+        batch_norm,
+        {"conv": KERNEL, "scale": shape(4), "variance": shape(4), "mean": shape(4)},
+        IMAGE,
+        [("conv", 88, 0, 24)],
+        0,
+    ),
+    "low rank": (
+        lambda p, x: x @ (p["w"] + p["a"] @ p["b"]),
+        {"w": shape(4, 6), "a": shape(4, 1), "b": shape(1, 6)},
+        X,
+        [("dense", 34, 0, 1)],
+        0,
+    ),
+    "learned start": (
+        learned_start,
+        {"start": shape(4), "again": shape(4, 4), "in": shape(3, 4)},
+        shape(7, 3),
+        [("scan", 4, 0, 1), ("dense", 16, 0, 7), ("dense", 12, 0, 7)],
+        0,
+    ),
+    "weight norm": (
+        lambda p, x: x @ (p["v"] / jnp.linalg.norm(p["v"]) * p["g"]),
+        {"v": shape(4, 3), "g": shape()},
+        X,
+        [("dense", 13, 0, 1)],
+        0,
+    ),
+    "gradient": (
+        lambda p, x: jax.grad(lambda x: jnp.sum(jc.conv(p, x, stride=2) ** 2))(x),
+        KERNEL,
+        IMAGE,
+        [("conv", 76, 0, 6), ("transposed conv", 0, 72, 6)],
+        0,
+    ),
+}
+
+
+def summarised(fn, params, x):
+    return jc.summary(fn, params, x, axes={1: ()})
+
+
+@pytest.mark.parametrize(
+    ("fn", "params", "x", "layers", "idle"), [*LINEAR.values(), *OTHERS.values()], ids=[*LINEAR, *OTHERS]
+)
+def test_each_parameter_is_counted_once_where_it_meets_data(fn, params, x, layers, idle):
+    found = summarised(fn, params, x)
+    assert [(layer.kind, layer.parameters, layer.tied, layer.reuse) for layer in found.layers] == layers
+    assert found.idle == idle
+    assert objections_to_parameters(found, params) == []
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_reuse_is_what_a_derivative_counts(name):
+    """The derivative of a sum of ones by a shared number is the number of its uses: the summed-delta rule, counted."""
+    fn, params, x, *_ = LINEAR[name]
+    assert objections_to_reuse(summarised(fn, params, x), fn, params, x) == []
+
+
+def test_parameters_counted_twice_or_forgotten_would_be_seen():
+    """The broken twins: a total that counts tied numbers again, and one that drops those that meet no data."""
+    fn, params, x, *_ = OTHERS["partly tied"]
+    found = summarised(fn, params, x)
+    first, second = found.layers
+    again = dataclasses.replace(second, parameters=second.parameters + second.tied)
+    assert objections_to_parameters(dataclasses.replace(found, layers=(first, again)), params)
+    (weight,) = found.weights
+    assert objections_to_parameters(dataclasses.replace(found, weights=(dataclasses.replace(weight, idle=0),)), params)
+
+
+def test_a_reuse_that_counts_no_positions_would_be_seen():
+    """The broken twin: the mean over positions instead of their sum."""
+    fn, params, x, *_ = LINEAR["conv"]
+    found = summarised(fn, params, x)
+    (layer,) = found.layers
+    uses = tuple(dataclasses.replace(use, reuse=1) for use in layer.uses)
+    broken = dataclasses.replace(found, layers=(dataclasses.replace(layer, uses=uses),))
+    assert len(objections_to_reuse(broken, fn, params, x)) == 2
+
+
+def test_tied_parameters_say_where():
+    tokens = shape(1, 7, dtype="int32")
+    fn = lambda p, tokens: (p["table"][tokens] @ p["matrix"]) @ p["table"].T
+    found = summarised(fn, {"table": shape(50, 8), "matrix": shape(8, 8)}, tokens)
+    assert [layer.kind for layer in found.layers] == ["embedding", "dense", "dense"]
+    assert {weight.path: weight.layers for weight in found.weights} == {"[0]['matrix']": (1,), "[0]['table']": (0, 2)}
+    assert [(layer.parameters, layer.tied) for layer in found.layers] == [(400, 0), (64, 0), (0, 400)]
+    assert [layer.multiply_adds for layer in found.layers] == [0, 7 * 8 * 8, 7 * 8 * 50]
+    assert "[0]['table'] is used in layers 0, 2" in str(found)
+
+
+def test_a_while_loop_is_not_guessed():
+    found = summarised(lambda p, x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x @ p, x) @ p, shape(4, 4), X)
+    inside, behind = found.layers
+    assert (inside.times, inside.multiply_adds, inside.unshared, inside.reuse) == (None, None, None, None)
+    assert (inside.parameters, behind.tied) == (16, 16)
+    assert found.multiply_adds == behind.multiply_adds == 16
+    assert found.uncounted == (0,)
+    assert "layer 0: in a while loop: how often is not known" in str(found)
+
+
+def test_branches_are_conditions():
+    params = [shape(4, 3), shape(4, 5), shape(5, 3)]
+    fn = lambda p, x: lax.cond(x.sum() > 0, lambda: x @ p[0], lambda: (x @ p[1]) @ p[2])
+    found = summarised(fn, params, X)
+    assert [layer.condition for layer in found.layers] == ["branch 0 of 2", "branch 0 of 2", "branch 1 of 2"]
+    assert [layer.multiply_adds for layer in found.layers] == [20, 15, 12]
+    assert (found.multiply_adds, found.uncounted) == (0, (0, 1, 2))
+    assert objections_to_parameters(found, params) == []
+
+
+def test_parameters_chosen_by_data_are_used():
+    params = [shape(4, 3), shape(4, 3)]
+    found = summarised(lambda p, x: x @ lax.cond(x.sum() > 0, lambda: p[0], lambda: p[1]), params, X)
+    assert objections_to_parameters(found, params) == []
+    assert found.idle == 0
+
+
+def test_what_is_not_followed_is_not_guessed():
+    solve = lambda p, x: jax.scipy.sparse.linalg.cg(lambda v: p @ v, x)[0]
+    found = summarised(solve, shape(4, 4), shape(4))
+    (layer,) = found.layers
+    assert (layer.kind, layer.parameters, layer.multiply_adds) == ("custom_linear_solve", 16, None)
+    assert "what custom_linear_solve computes is not known" in str(found)
+
+
+@pytest.mark.parametrize("key", [jax.eval_shape(lambda: jax.random.key(0)), shape(2, dtype="uint32")])
+def test_keys_and_counters_are_no_parameters(key):
+    params = {"kernel": shape(4, 3), "steps": shape(dtype="int32")}
+    fn = lambda params, key, x: (x @ params["kernel"]) * jax.random.bernoulli(key, 0.5, (1, 3)).astype("float32")
+    found = jc.summary(fn, params, key, X)
+    assert (found.parameters, [weight.path for weight in found.weights]) == (12, ["[0]['kernel']"])
+
+
+def test_whole_numbers_are_parameters_where_they_are_weights():
+    params = {"kernel": shape(4, 3, dtype="int8"), "scale": shape(3)}
+    fn = lambda params, x: x @ (params["kernel"].astype("float32") * params["scale"][None])
+    assert [(layer.parameters, layer.kind) for layer in summarised(fn, params, X).layers] == [(15, "dense")]

@@ -1,0 +1,121 @@
+"""Multiply-adds against the loops of the NumPy reference, which lays the kernel on each position."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+from accounts import uses
+from hypothesis import given
+from jax import lax
+
+import jaxconv as jc
+from jaxconv.account.geometry import described
+from jaxconv.account.sharing import dense_parameters, window_biases, window_weights
+from jaxconv.reference.overlays import overlays, with_border
+from jaxconv.testing.strategies import conv_configurations
+
+
+def shape(*sizes, dtype="float32"):
+    return jax.ShapeDtypeStruct(sizes, dtype)
+
+
+def counted(case):
+    """Numbers that the kernel meets, over all overlays, padding included: each meets o/groups kernels."""
+    x = with_border(case.x()[:1])
+    return sum(x[cells].size for _, cells in overlays(case.axes)) * case.channels[1] // case.groups
+
+
+@given(case=conv_configurations())
+def test_convolutions_count_as_the_reference_loops(case):
+    layer = _only(lambda params, x: jc.conv(params, x, **case.geometry), case.params(), case.x())
+    expected = window_weights(case.axes, *case.channels, case.groups).plus(window_biases(case.axes, case.channels[1]))
+    assert layer.multiply_adds == counted(case)
+    assert (layer.parameters, layer.unshared, layer.dense) == tuple(expected)
+    assert layer.window == case.window
+    assert layer.groups == case.groups
+
+
+@given(case=conv_configurations())
+def test_locally_connected_layers_share_nothing(case):
+    layer = _only(lambda params, x: jc.locally_connected(params, x, **case.geometry), case.local_params(), case.x())
+    expected = window_weights(case.axes, *case.channels, case.groups).plus(window_biases(case.axes, case.channels[1]))
+    assert layer.multiply_adds == counted(case)
+    assert (layer.parameters, layer.unshared) == (expected.unshared, expected.unshared)
+    assert layer.reuse == 1
+    assert layer.output == (case.batch, *case.out, case.channels[1])
+
+
+@given(case=conv_configurations())
+def test_the_counts_are_the_sizes_of_real_layers(case):
+    """What it would need: so many numbers hold the parameters that `init_*` makes for such layers."""
+    layer = _only(lambda params, x: jc.conv(params, x, **case.geometry), case.params(), case.x())
+    size = lambda init: sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))))
+    geometry = {name: value for name, value in case.geometry.items() if name != "groups"}
+    channels = case.channels
+    local = lambda key: jc.init_locally_connected(
+        key, case.lengths, case.window, *channels, groups=case.groups, **geometry
+    )
+    inputs, outputs = case.x()[0].size, channels[1] * math.prod(case.out)
+    assert layer.parameters == size(lambda key: jc.init_conv(key, case.window, *channels, groups=case.groups))
+    assert layer.unshared == size(local)
+    assert layer.dense == size(lambda key: jc.init_dense(key, inputs, outputs)) == dense_parameters(inputs, outputs)[0]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_transposed_convolution_uses_each_weight_at_each_input_cell(stride):
+    """VALID crops nothing, so that every cell is multiplied by every tap: the derivative counts it."""
+    fn = lambda kernel, x: lax.conv_transpose(x, kernel, (stride, stride), "VALID")
+    kernel, x = shape(3, 2, 2, 5), shape(1, 6, 4, 2)
+    layer = _only(fn, kernel, x)
+    assert layer.kind == ("conv" if stride == 1 else "transposed conv")
+    assert layer.multiply_adds == kernel.size * (6 * 4 if stride > 1 else 8 * 5)
+    if stride > 1:
+        assert (uses(fn, kernel, x)[0] == layer.reuse).all()
+
+
+@pytest.mark.parametrize("dimensions", [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("NWHC", "IOHW", "CNHW")])
+def test_any_layout(dimensions):
+    sizes = {"N": 1, "C": 4, "H": 9, "W": 7} | {"I": 2, "O": 6}
+    of = lambda names, window=(9, 7): shape(*({**sizes, "H": window[0], "W": window[1]}[name] for name in names))
+    fn = lambda kernel, x: lax.conv_general_dilated(
+        x, kernel, (2, 1), "VALID", feature_group_count=2, dimension_numbers=dimensions
+    )
+    layer = _only(fn, of(dimensions[1], (3, 2)), of(dimensions[0]), axes={1: ()})
+    assert (layer.window, layer.stride, layer.groups) == ((3, 2), (2, 1), 2)
+    assert layer.multiply_adds == (4 * 6) * 6 * (3 * 2) * 2
+
+
+def test_products_multiply_every_pair():
+    """Scores of 5 tokens among themselves: 5 * 5 pairs of 3 features, after a matrix for queries and one for keys."""
+    fn = lambda params, x: jnp.einsum("nqf,nkf->nqk", x @ params["q"], x @ params["k"])
+    found = jc.summary(fn, {"q": shape(4, 3), "k": shape(4, 3)}, shape(2, 5, 4), axes={1: ()})
+    assert [(layer.kind, layer.multiply_adds, layer.parameters) for layer in found.layers] == [
+        ("dense", 5 * 4 * 3, 12),
+        ("dense", 5 * 4 * 3, 12),
+        ("product", 5 * 5 * 3, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind"), [(jc.max_pool, "max pool"), (partial(jc.avg_pool, divisor="window"), "sum pool")]
+)
+def test_pooling_multiplies_nothing(pool, kind):
+    layer = _only(lambda x: pool(x, (3, 2), stride=(2, 1), padding="same"), None, shape(2, 9, 7, 4))
+    assert (layer.kind, layer.window, layer.stride) == (kind, (3, 2), (2, 1))
+    assert (layer.multiply_adds, layer.parameters, layer.unshared, layer.dense) == (0, 0, 0, 0)
+
+
+def test_words():
+    assert described("max pool", (), (), (), 1) == "max pool"
+    assert described("conv", (3, 5), (2, 1), (2, 2), 1) == "conv 3x5, stride 2x1, dilation 2"
+
+
+def _only(fn, params, x, axes=None):
+    """The one layer; the first axis of x counts examples."""
+    arguments = (x,) if params is None else (params, x)
+    found = jc.summary(fn, *arguments, axes=axes)
+    (layer,) = found.layers
+    assert found.examples == x.shape[0]
+    return layer
