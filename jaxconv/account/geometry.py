@@ -106,6 +106,14 @@ def lookup(equation: Any) -> tuple[Geometry, int]:
     return Geometry("embedding", uses=found * table), found * table // each
 
 
+def slides(equation: Any, axis: int) -> bool:
+    """Whether the equation's window slides along this axis of its result."""
+    p = equation.params
+    if "dimension_numbers" in p and hasattr(p["dimension_numbers"], "out_spec"):
+        return axis in p["dimension_numbers"].out_spec[2:]
+    return "window_dimensions" in p and (p["window_dimensions"][axis], p["window_strides"][axis]) != (1, 1)
+
+
 def described(kind: str, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int], groups: int) -> str:
     """A layer in a few words.
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from jaxconv.account.found import Place
+from jaxconv.account.geometry import slides
 from jaxconv.account.ledger import Reach
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import ReceptiveField
@@ -67,7 +68,7 @@ def _bodies(equation: Any) -> list[Sequence[Any]]:
 
 
 def reach(row: Row | None) -> Reach:
-    """The stride and the receptive field of an equation's first result, as one walk in the interior has them."""
+    """The stride and the receptive field of an equation's first result; `row` is of an interior walk."""
     value = _value(row)
     if isinstance(value, str):
         return Reach(reason=value)
@@ -96,17 +97,23 @@ def _value(row: Row | None) -> Moving | str:
     return value
 
 
-def mixes(row: Row | None, count: int) -> str:
-    """Why an equation's first result cannot be divided among so many examples; "" if it has a part for each."""
+def mixes(equation: Any, row: Row | None, count: int) -> str:
+    """Why an equation's first result cannot be divided among so many examples; "" if it has a part for each.
+
+    `row` is of a cyclic walk along the axis of examples: so moments of a whole batch, which no order of it changes, do
+    not mix its examples.
+    """
     value = _value(row)
     if isinstance(value, str):
         return value
     for number in value.carriers:
+        if slides(equation, number):
+            return "windows slide along the first axis of the input"
         first, *_ = value.axes[number]
         carry = first.carry
         whole = carry is not None and (carry.lo, carry.hi) == (0, first.length)
         if carry is None or not whole or first.length * carry.rate != count or carry.rate.numerator != 1:
-            return "windows slide along the first axis of the input"
+            return "the first axis of the input is cut or strided over"
     return ""
 
 

@@ -49,7 +49,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
 
     Returns:
         A `Summary`. Counts are for one example where the certifier proves that the first axis of the input is one of
-        examples (no window slides along it, and it is not summed over); else for the whole call, and it says so.
+        examples (no window slides along it, and no product sums over it); else for the whole call, and it says so.
 
     Raises:
         ValueError: axes that an argument does not have, or lengths that do not fit together.
@@ -83,15 +83,15 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     walks = []
     if any(shifted.values()):
         certificate = certify(fn, *arguments, axes=shifted, search=False)
-        walks = [rows_of(jaxpr, within) for _, within in certificate.derivations]
-    batch, spatial = (walks[0], walks[1:]) if count > 1 else ({}, walks)
-    reasons = (mixes(batch.get(one.place), count) for one in flow.layers) if count > 1 else ()
+        walks = [(rows_of(jaxpr, around), rows_of(jaxpr, within)) for around, within in certificate.derivations]
+    batch = walks.pop(0)[0] if count > 1 else {}
+    reasons = (mixes(one.equation, batch.get(one.place), count) for one in flow.layers) if count > 1 else ()
     whole_call = next(filter(None, reasons), "")
     examples = 1 if whole_call else count
     layers, weights = tally(
         flow.layers,
         flow.leaves,
-        lambda one: tuple(reach(rows.get(one.place)) for rows in spatial),
+        lambda one: tuple(reach(within.get(one.place)) for _, within in walks),
         lambda one: 1 if shared(batch.get(one.place)) else examples,
     )
     unused = sum(math.prod(array.shape) for array, origin in flow.constants.values() if origin.fixed)
