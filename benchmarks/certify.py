@@ -1,18 +1,19 @@
 """How long a certificate takes: a residual network of 50 layers, for images from 32 to 4,096 pixels a side.
 
 Tracing, and four walks (two axes, cyclic and interior), without a search for counterexamples. The first run apart,
-since constants are folded by compiled primitives; then the median of the rounds, in seconds of processor time.
+since constants are folded by compiled primitives. The sizes take turns (`timing.py`): a ratio is that of a size's time
+to the smallest one's.
 
-    python benchmarks/certify.py
+    python benchmarks/certify.py --json certify.json --plot certify.png
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
+from typing import Any
 
 import jax
+import report
+from timing import alternate, first_calls
 
 import jaxconv as jc
 
@@ -49,26 +50,36 @@ def network(key: jax.Array):
     return (shapes, head), apply
 
 
-def main() -> None:
-    """Print a row for each size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = max(parser.parse_args().rounds, 1)
-    params, apply = network(jax.random.key(0))
-    print(f"JAX {jax.__version__}\nside   equations  first (s)  median (s)  cyclic")
-    for side in SIDES:
-        image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-        first, certificate = timed(apply, params, image)
-        median = statistics.median(timed(apply, params, image)[0] for _ in range(rounds))
-        print(f"{side:<5}  {certificate.equations:>9}  {first:>9.3f}  {median:>10.3f}  {certificate.cyclic}")
-
-
-def timed(apply, params, image):
-    """Seconds of processor time, and the certificate."""
+def certified(params: Any, apply: Any, side: int) -> Any:
+    """The certificate of one size."""
+    image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
     fresh = lambda params, x: apply(params, x)  # noqa: PLW0108  a new function, or JAX would remember the trace
-    started = time.process_time()
-    certificate = jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
-    return time.process_time() - started, certificate
+    return jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
+
+
+def main() -> None:
+    """Print a row for each size; write and draw them if asked to."""
+    parser = report.parser(__doc__, rounds=7)
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    options = parser.parse_args()
+    params, apply = network(jax.random.key(0))
+    runs = {str(side): lambda side=side: certified(params, apply, side) for side in options.sides}
+    machine = report.machine()
+    print(report.heading(machine))
+    certificates, first = first_calls(runs)
+    smallest = str(options.sides[0])
+    found = alternate(runs, rounds=options.rounds, redo=options.redo).row([(side, smallest) for side in runs], first)
+    print(f"{report.rounds_text(found)}\nside   equations  first (s)  median (s)  {'to the first':20}  cyclic")
+    for side, certificate in certificates.items():
+        ratio, median = report.ratio_text(found["ratios"][f"{side} / {smallest}"]), found["seconds"][side]["median"]
+        cells = f"{side:<5}  {certificate.equations:>9}  {first[side]:>9.3f}  {median:>10.3f}"
+        print(f"{cells}  {ratio:20}  {certificate.cyclic}")
+    print(report.warning([found]))
+    said = {side: {"equations": one.equations, "cyclic": str(one.cyclic)} for side, one in certificates.items()}
+    rows = [found | {"certificates": said}]
+    report.write(options.json, machine, rows)
+    bars = [report.Bar("seconds", pair, "", ratio) for pair, ratio in found["ratios"].items()]
+    report.draw(options.plot, bars, report.title("A certificate, by image size", machine, rows), reading="1: no slower")
 
 
 if __name__ == "__main__":

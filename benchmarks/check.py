@@ -7,23 +7,22 @@ A network of six circular convolutions, 3x3, 16 channels, with a ReLU each; ever
 - `check`: `jc.check`.
 
 "with compiling" starts each run from a function that JAX has not seen; "warm" has run everything once. The ways take
-turns in every round, and the medians of wall-clock time are compared: a ratio above 1 says that the check is faster.
+turns (`timing.py`): a ratio above 1 says that the check is faster.
 
-    python benchmarks/check.py
-    python benchmarks/check.py --json
+    python benchmarks/check.py --json check.json --plot check.png
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import statistics
-import time
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import report
+from timing import alternate, first_calls
 
 import jaxconv as jc
 from jaxconv.verify.numeric import check
@@ -78,51 +77,53 @@ def checked(fn, params, x) -> float:
 WAYS = {"loop": both_sides, "best loop": best_loop, "check": checked}
 
 
-def medians(side: int, layers: int, rounds: int, *, warm: bool) -> dict[str, float]:
-    """Seconds of each way, which take turns."""
+def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, Any]:
+    """One row."""
     params, x = inputs(side, layers)
-    kept = {name: network() for name in WAYS}
     if warm:
-        for name, way in WAYS.items():
-            way(kept[name], params, x)
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(rounds):
-        for name, way in WAYS.items():
-            fn = kept[name] if warm else network()
-            if not warm:
-                jax.clear_caches()
-            started = time.perf_counter()
-            way(fn, params, x)
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+        runs = {name: partial(way, network(), params, x) for name, way in WAYS.items()}
+        first_calls(runs)
+    else:
+        runs = {name: lambda way=way: way(network(), params, x) for name, way in WAYS.items()}
+    before = None if warm else jax.clear_caches
+    timing = alternate(runs, rounds=options.rounds, redo=options.redo, before=before)
+    row = timing.row([(name, "check") for name in WAYS if name != "check"])
+    return {"side": side, "shifts": side**2, "warm": warm} | row
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A line of the table."""
+    what = "warm" if row["warm"] else "with compiling"
+    times = "  ".join(f"{row['seconds'][name]['median']:>13.3f}" for name in WAYS)
+    ratios = "  ".join(f"{report.ratio_text(ratio):>20}" for ratio in row["ratios"].values())
+    return f"{row['side']:<4}  {row['shifts']:>6}  {what:<14}  {times}  {ratios}  {report.rounds_text(row)}"
 
 
 def main() -> None:
-    """Print a row for each case, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--sides", type=int, nargs=2, default=(32, 8), help="the large image's side and the small one's"
-    )
+    """Print a row for each case; write and draw them if asked to."""
+    parser = report.parser(__doc__, rounds=5)
+    parser.add_argument("--sides", type=int, nargs=2, default=(32, 8), help="a large image's side and a small one's")
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
-    large, small = options.sides
+    machine = report.machine()
+    print(report.heading(machine))
+    print(
+        "side  shifts  what                 loop (s)  best loop (s)      check (s)  loop / check          best / check"
+    )
     rows = []
-    for side, warm in ((large, False), (large, True), (small, False), (small, True)):
-        found = medians(side, options.layers, max(options.rounds, 1), warm=warm)
-        ratios = {f"{name} / check": found[name] / found["check"] for name in ("loop", "best loop")}
-        rows.append({"side": side, "shifts": side**2, "warm": warm, "seconds": found, "ratios": ratios})
-    if options.json:
-        print(json.dumps({"jax": jax.__version__, "backend": jax.default_backend(), "rows": rows}))
-        return
-    print(f"JAX {jax.__version__}, {jax.default_backend()}; medians of {options.rounds} rounds")
-    print("side  shifts  what            loop (s)  best loop (s)  check (s)  loop/check  best/check")
-    for row in rows:
-        what = "warm" if row["warm"] else "with compiling"
-        times = "  ".join(f"{row['seconds'][name]:>{width}.3f}" for name, width in zip(WAYS, (8, 13, 9), strict=True))
-        ratios = "  ".join(f"{ratio:>10.2f}" for ratio in row["ratios"].values())
-        print(f"{row['side']:<4}  {row['shifts']:>6}  {what:<14}  {times}  {ratios}")
+    for side in options.sides:
+        for warm in (False, True):
+            rows.append(measured(side, options.layers, options, warm=warm))
+            print(shown(rows[-1]), flush=True)
+    print(report.warning(rows))
+    report.write(options.json, machine, rows)
+    bars = [
+        report.Bar(f"{row['side']}x{row['side']}", f"{'warm' if row['warm'] else 'with compiling'}: {pair}", "", ratio)
+        for row in rows
+        for pair, ratio in row["ratios"].items()
+    ]
+    title = report.title("All cyclic shifts of an image", machine, rows)
+    report.draw(options.plot, bars, title, reading="above 1: the check is faster")
 
 
 if __name__ == "__main__":

@@ -1,137 +1,129 @@
-"""Single convolutions, ours against lax's: how long they take forward, and forward with both gradients.
+"""Single layers, ours against lax's and, if asked to, PyTorch's: forward, and forward with every gradient.
 
-Ours and lax's alternate in one process, compiled and warm; a row gives the median of each in milliseconds, the median
-of the rounds' ratios lax / ours (above 1 ours is faster) with its quartiles, and how long each took to compile.
+Ours is jaxconv by the table of its lowerings; "lax" is `lax.conv_general_dilated` and `lax.reduce_window`; PyTorch's
+time is that of the faster of its two layouts. A ratio below 1 says that ours is faster; in brackets its quartiles. All
+contenders have to agree on the results before they are timed.
 
-    python benchmarks/layers.py --batch 1 32 128 --json layers.json
+    python benchmarks/layers.py --json layers.json --plot layers.png
+    python benchmarks/layers.py --torch --only depthwise pool --batch 1 32
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import report
+from layer_programs import CONTENDERS, PROGRAMS, calls
+from layer_rows import ROWS, Layer
+from timing import alternate, first_calls
 
-import jaxconv as jc
-from jaxconv.lowering import forced
-
-# name -> kernel [*window, c/groups, o], spatial axes, settings.
-ROWS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
-    "1x1 c16 32px": ((1, 1, 16, 16), (32, 32), {}),
-    "1x1 c64 32px": ((1, 1, 64, 64), (32, 32), {}),
-    "1x1 c128 32px": ((1, 1, 128, 128), (32, 32), {}),
-    "1x1 s2 c64 32px": ((1, 1, 64, 64), (32, 32), {"stride": 2}),
-    "depthwise 3x3 c64 32px": ((3, 3, 1, 64), (32, 32), {"groups": 64}),
-    "depthwise 3x3 s2 c64 32px": ((3, 3, 1, 64), (32, 32), {"groups": 64, "stride": 2}),
-    "depthwise 7x7 c64 32px": ((7, 7, 1, 64), (32, 32), {"groups": 64}),
-    "depthwise k5 c32 L1000": ((5, 1, 32), (1000,), {"groups": 32}),
-    "grouped g4 c64 32px": ((3, 3, 16, 64), (32, 32), {"groups": 4}),
-    "grouped g8 s2 c64 32px": ((3, 3, 8, 64), (32, 32), {"groups": 8, "stride": 2}),
-    "grouped g32 c64 32px": ((3, 3, 2, 64), (32, 32), {"groups": 32}),
-    "3x3 1->16 32px": ((3, 3, 1, 16), (32, 32), {}),
-    "3x3 16->16 32px": ((3, 3, 16, 16), (32, 32), {}),
-    "3x3 64->64 32px": ((3, 3, 64, 64), (32, 32), {}),
-    "5x5 1->6 28px": ((5, 5, 1, 6), (28, 28), {}),
-    "5x5 6->16 14px": ((5, 5, 6, 16), (14, 14), {"padding": "valid"}),
-}
+AGREE = 1e-4  # of the largest number: float32 sums of up to 400,000 products, in any order
 
 
-def programs(settings: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """Forward, and forward with both gradients, of (kernel, x, dy)."""
-    chosen: dict[str, Any] = {"padding": "same", **settings}
-    layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, **chosen)
+def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """For each of PyTorch's layouts a call that computes, and one that gives results in JAX's order of axes."""
+    import layer_torch  # noqa: PLC0415  an optional package
 
-    def with_gradients(kernel: Any, x: Any, dy: Any) -> Any:
-        y, pull = jax.vjp(layer, kernel, x)
-        return y, pull(dy)
-
-    return {"forward": lambda kernel, x, dy: layer(kernel, x), "forward + gradients": with_gradients}
+    found = layer_torch.contenders(layer, given, name)
+    return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in found.items()}
 
 
-def arguments(kernel: tuple[int, ...], spatial: tuple[int, ...], batch: int, settings: dict[str, Any]) -> list[Any]:
-    """Normal numbers: a kernel, an input and deltas of the output."""
-    shapes = [kernel, (batch, *spatial, kernel[-2] * settings.get("groups", 1))]
-    forward = programs(settings)["forward"]
-    shapes.append(jax.eval_shape(forward, *(jax.ShapeDtypeStruct(shape, "float32") for shape in shapes), None).shape)
-    generator = np.random.default_rng(0)
-    return [jnp.asarray(generator.normal(size=shape).astype(np.float32)) for shape in shapes]
+def agree(layer: str, results: dict[str, list[np.ndarray]]) -> None:
+    """Refuse to time what does not compute the same.
+
+    Raises:
+        ValueError: a contender's results differ from lax's.
+    """
+    for contender, arrays in results.items():
+        for one, other in zip(arrays, results["lax"], strict=True):
+            if one.shape != other.shape:
+                raise ValueError(f"{layer}: {contender} has the shape {one.shape}, but lax {other.shape}")
+            worst, scale = np.abs(one - other).max(), np.abs(other).max()
+            if not worst <= AGREE * scale:
+                raise ValueError(f"{layer}: {contender} differs from lax by {worst:.2g}, of numbers up to {scale:.2g}")
 
 
-def compiled(program: Callable[..., Any], given: list[Any], way: str) -> tuple[Callable[..., Any], float]:
-    """A program in one way; and the seconds that it took to compile."""
-    fresh = lambda *given: program(*given)  # noqa: PLW0108  a new function, or JAX would remember the other way
-    started = time.perf_counter()
-    with forced(way):
-        lowered = jax.jit(fresh).lower(*given)
-    return lowered.compile(), time.perf_counter() - started
+def measured(layer: Layer, name: str, batch: int, label: str, options: Any) -> dict[str, Any]:
+    """One row."""
+    given = layer.arguments(batch)
+    runs, torchs = calls(layer, name, given), _torchs(layer, name, given) if options.torch else {}
+    results, first = first_calls(runs)
+    results = {contender: [np.asarray(a) for a in jax.tree.leaves(found)] for contender, found in results.items()}
+    agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torchs.items()})
+    runs |= {contender: run for contender, (run, _) in torchs.items()}
+    timing = alternate(runs, rounds=options.rounds, redo=options.redo)
+    row = timing.row([("ours", other) for other in runs if other != "ours"], first)
+    if torchs:
+        faster = min(torchs, key=lambda contender: timing.of(contender).median)
+        row["ratios"]["ours / faster torch"] = row["ratios"][f"ours / {faster}"]
+    return {"layer": label, "batch": batch, "program": name} | row
 
 
-def seconds(run: Callable[..., Any], given: list[Any]) -> float:
-    """How long one call takes."""
-    started = time.perf_counter()
-    jax.block_until_ready(run(*given))
-    return time.perf_counter() - started
+def shown(row: dict[str, Any]) -> str:
+    """A line of the table."""
+    milliseconds = [f"{contender} {1e3 * taken['median']:.3g}" for contender, taken in row["seconds"].items()]
+    ratios = [report.ratio_text(row["ratios"][pair]) for pair in compared(row)]
+    compiling = ", ".join(f"{row['compile_seconds'][contender]:.2f}" for contender in CONTENDERS)
+    cells = f"{row['layer']:30} {row['batch']:>5}  {row['program']:19} "
+    cells += "".join(f" {ratio:22}" for ratio in ratios)
+    return f"{cells} {compiling:12} {report.rounds_text(row)};  ms: {', '.join(milliseconds)}"
 
 
-def measured(program: Callable[..., Any], given: list[Any], rounds: int) -> dict[str, float]:
-    """Ours and lax's in turn."""
-    ours, ours_compile = compiled(program, given, "table")
-    laxs, laxs_compile = compiled(program, given, "lax")
-    for run in (ours, laxs):
-        seconds(run, given)
-    pairs = [(seconds(ours, given), seconds(laxs, given)) for _ in range(rounds)]
-    ratios = [laxs / ours for ours, laxs in pairs]
-    low, _, high = statistics.quantiles(ratios, n=4) if rounds > 1 else ratios * 3
-    return {
-        "ours_ms": 1e3 * statistics.median(ours for ours, _ in pairs),
-        "lax_ms": 1e3 * statistics.median(laxs for _, laxs in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_low": low,
-        "ratio_high": high,
-        "ours_compile_s": ours_compile,
-        "lax_compile_s": laxs_compile,
-    }
+def compared(row: dict[str, Any]) -> list[str]:
+    """The pairs that the table and the picture show."""
+    return [pair for pair in ("ours / lax", "ours / faster torch") if pair in row["ratios"]]
+
+
+def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Geometric means over the rows: of each pair, for each program."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        for pair in compared(row):
+            same = [other["ratios"][pair]["median"] for other in rows if other["program"] == row["program"]]
+            found.setdefault(pair, {})[row["program"]] = statistics.geometric_mean(same)
+    return found
 
 
 def main() -> None:
-    """Print a row for each layer, batch and program, and write them as JSON if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 32])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--only", default="", help="layers whose name contains this")
-    parser.add_argument("--json", type=Path, help="where to write all numbers")
+    """Print a row for each layer, batch and program; write and draw them if asked to."""
+    parser = report.parser(__doc__)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 32, 128])
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="layers named so, in part")
+    parser.add_argument("--program", nargs="+", choices=PROGRAMS, default=PROGRAMS)
+    parser.add_argument("--torch", action="store_true", help="PyTorch, too")
     options = parser.parse_args()
-    device = jax.devices()[0].device_kind
-    print(f"JAX {jax.__version__}, {device}")
-    print(f"{'layer':26} batch  {'program':19} {'ours ms':>9} {'lax ms':>9}  lax / ours (quartiles)  compile s, lax's")
+    if options.torch and not report.here("torch"):
+        parser.error("--torch needs PyTorch: pip install torch")
+    layers = {label: layer for label, layer in ROWS.items() if any(text in label for text in options.only)}
+    cells = [(label, batch) for label, layer in layers.items() for batch in options.batch if batch in layer.batches]
+    if not cells:
+        parser.error(f"no layer's name contains any of {options.only} and has a batch of {options.batch}")
+    machine = report.machine(*["torch"] * options.torch)
+    jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # so that no row pays for starting the compiler
+    print(report.heading(machine))
+    pairs = "".join(f" {pair:22}" for pair in ["ours / lax", *["ours / faster torch"] * options.torch])
+    print(f"{'layer':30} batch  {'program':19} {pairs} compile s    rounds")
     rows = []
-    for name, (kernel, spatial, settings) in ROWS.items():
-        if options.only not in name:
-            continue
-        for batch in options.batch:
-            given = arguments(kernel, spatial, batch, settings)
-            for label, program in programs(settings).items():
-                m = measured(program, given, max(options.rounds, 1))
-                rows.append({"layer": name, "batch": batch, "program": label, **m})
-                spread = f"{m['ratio']:7.2f} ({m['ratio_low']:.2f} - {m['ratio_high']:.2f})"
-                compile_times = f"{m['ours_compile_s']:.2f}, {m['lax_compile_s']:.2f}"
-                times = f"{m['ours_ms']:9.2f} {m['lax_ms']:9.2f}"
-                print(f"{name:26} {batch:>5}  {label:19} {times}  {spread:22}  {compile_times}")
-    for label in ("forward", "forward + gradients"):
-        ratios = [row["ratio"] for row in rows if row["program"] == label]
-        print(
-            f"geometric mean of lax / ours, {label}: {statistics.geometric_mean(ratios):.2f}" if ratios else "no layer"
-        )
-    if options.json:
-        options.json.write_text(json.dumps({"jax": jax.__version__, "device": device, "rows": rows}, indent=1))
+    for label, batch in cells:
+        for name in options.program:
+            rows.append(measured(layers[label], name, batch, label, options))
+            print(shown(rows[-1]), flush=True)
+    found = means(rows)
+    for pair, programs in found.items():
+        for name, mean in programs.items():
+            print(f"geometric mean of {pair}, {name}: {mean:.3f}")
+    print(report.warning(rows))
+    report.write(options.json, machine, rows, means=found)
+    bars = [
+        report.Bar(f"{pair}\n{row['program']}", row["layer"], f"batch {row['batch']}", row["ratios"][pair])
+        for row in rows
+        for pair in compared(row)
+    ]
+    report.draw(options.plot, bars, report.title("Single layers", machine, rows), reading="below 1: ours is faster")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""The single layers by PyTorch, channels in front as it has them, in either of its layouts in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch  # pyright: ignore[reportMissingImports]  an optional package
+from layer_rows import Layer
+from torch.nn import functional  # pyright: ignore[reportMissingImports]  likewise
+
+FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}  # spatial axes -> the layout with channels last
+
+
+def function(layer: Layer) -> Callable[..., Any]:
+    """PyTorch's function of x [n, c, *spatial], and of the kernel if there is one."""
+    rank = len(layer.window)
+    sliding = {"stride": layer.stride, "padding": layer.pad}
+    if layer.kind in {"max", "average"}:
+        pool = functional.max_pool2d if layer.kind == "max" else functional.avg_pool2d
+        return lambda x: pool(x, layer.window, **sliding)
+    if layer.kind == "local":
+        return lambda x, kernel: _locally_connected(layer, x, kernel)
+    if layer.kind == "transposed":
+        return lambda x, kernel: functional.conv_transpose2d(x, kernel, **sliding)
+    convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[rank]
+    return lambda x, kernel: convolve(x, kernel, dilation=layer.dilation, groups=layer.groups, **sliding)
+
+
+def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:
+    """Its cells by `unfold`, channel by channel; a product for each position. The kernel is [position, c*taps, o]."""
+    cells = functional.unfold(x, layer.window, stride=layer.stride, padding=layer.pad)
+    y = torch.einsum("ncp,pco->nop", cells, kernel)
+    return y.reshape(*y.shape[:2], *layer.out)
+
+
+def contenders(layer: Layer, given: Sequence[Any], name: str) -> dict[str, Callable[[], Any]]:
+    """For each layout in memory a call that computes."""
+    formats = {"torch": torch.contiguous_format}
+    if layer.kind != "local" and len(layer.window) in FORMATS:
+        formats["torch channels_last"] = FORMATS[len(layer.window)]
+    apply, found = function(layer), {}
+    for contender, memory in formats.items():
+        x, dy, *kernel = (_theirs(layer, number, a) for number, a in enumerate(given))
+        inputs = [_laid(a, memory).requires_grad_() for a in (x, *kernel)]
+        dy = _laid(dy, memory)
+        found[contender] = _forward(apply, inputs) if name == "forward" else _with_gradients(apply, inputs, dy)
+    return found
+
+
+def _laid(a: Any, memory: Any) -> Any:
+    """An array with its axes in that order in memory; only images and volumes have a choice."""
+    return a.contiguous(memory_format=memory) if a.ndim - 2 in FORMATS else a
+
+
+def _forward(apply: Callable[..., Any], inputs: list[Any]) -> Callable[[], Any]:
+    def call() -> Any:
+        with torch.no_grad():
+            return [apply(*inputs)]
+
+    return call
+
+
+def _with_gradients(apply: Callable[..., Any], inputs: list[Any], dy: Any) -> Callable[[], Any]:
+    def call() -> Any:
+        y = apply(*inputs)
+        return [y, *torch.autograd.grad(y, inputs, dy)]
+
+    return call
+
+
+def _theirs(layer: Layer, number: int, a: np.ndarray) -> Any:
+    """x, dy [n, *spatial, c] as [n, c, *spatial]; a kernel [*window, c, o] as [o, c, *window]."""
+    if number < 2:
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 1)))
+    if layer.kind == "local":
+        rank = len(layer.window)
+        return torch.from_numpy(np.moveaxis(a, -2, rank).reshape(np.prod(layer.out), -1, a.shape[-1]).copy())
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, (-1, -2), (0, 1))))
+
+
+def arrays(layer: Layer, results: Sequence[Any]) -> list[np.ndarray]:
+    """Results with their axes in JAX's order: y and dx [n, *spatial, c], and a kernel's deltas."""
+    found = [np.moveaxis(a.detach().numpy(), 1, -1) for a in results[:2]]
+    for kernel in (a.detach().numpy() for a in results[2:]):
+        if layer.kind == "local":
+            shape = (*layer.out, layer.channels[0], *layer.window, layer.channels[1])
+            found.append(np.moveaxis(kernel.reshape(shape), len(layer.out), -2))
+        else:
+            found.append(np.moveaxis(kernel, (0, 1), (-1, -2)))
+    return found

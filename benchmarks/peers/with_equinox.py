@@ -1,0 +1,79 @@
+"""Equinox: modules of one example, channels in front, under `jax.vmap`; and `filter_jit` around the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import equinox as eqx  # pyright: ignore[reportMissingImports]  an optional package
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Pool, Relu, Residual, Weights
+
+FUNCTIONS: dict[Layer, Any] = {
+    Pool("max"): eqx.nn.MaxPool2d(2, 2),
+    Pool("average"): eqx.nn.AvgPool2d(2, 2),
+    Relu(): eqx.nn.Lambda(jax.nn.relu),
+    Flatten(): eqx.nn.Lambda(jnp.ravel),
+    GlobalAverage(): eqx.nn.Lambda(lambda x: x.mean(axis=(1, 2))),
+}
+
+
+class Block(eqx.Module):
+    """A residual block."""
+
+    body: Any
+    shortcut: Any
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        """`relu(body(x) + shortcut(x))`."""
+        return jax.nn.relu(self.body(x) + self.shortcut(x))
+
+
+def module(layer: Layer, weights: Iterator[Weights]) -> Any:
+    """One layer, with its weights: kernels are [o, c/groups, *window] and [o, c] here."""
+    key = jax.random.key(0)
+    match layer:
+        case Conv():
+            settings: dict[str, Any] = {"stride": layer.stride, "padding": layer.pad, "groups": layer.groups}
+            return _with(eqx.nn.Conv2d(*layer.channels, layer.window, key=key, **settings), next(weights))
+        case Dense():
+            return _with(eqx.nn.Linear(*layer.features, key=key), next(weights))
+        case Residual():
+            body, shortcut = ([module(one, weights) for one in layers] for layers in (layer.body, layer.shortcut))
+            return Block(eqx.nn.Sequential(body), eqx.nn.Sequential(shortcut) if shortcut else eqx.nn.Identity())
+    return FUNCTIONS[layer]
+
+
+def _with(made: Any, weights: Weights) -> Any:
+    kernel = jnp.asarray(np.moveaxis(weights["kernel"], (-1, -2), (0, 1)))
+    bias = jnp.asarray(weights["bias"]).reshape(made.bias.shape)
+    return eqx.tree_at(lambda made: (made.weight, made.bias), made, (kernel, bias))
+
+
+def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
+    """See `peers`."""
+    given = iter(weights)
+    model = eqx.nn.Sequential([module(layer, given) for layer in case.network])
+    optimiser = optax.sgd(rate)
+    state = optimiser.init(eqx.filter(model, eqx.is_array))
+    images, labels = case.data()
+    images, labels = jnp.asarray(np.moveaxis(images, -1, 1)), jnp.asarray(labels)
+
+    def cross_entropy(model: Any, images: Any, labels: Any) -> Any:
+        return optax.softmax_cross_entropy_with_integer_labels(jax.vmap(model)(images), labels).mean()
+
+    @eqx.filter_jit
+    def train(model: Any, state: Any, images: Any, labels: Any) -> Any:
+        loss, gradients = eqx.filter_value_and_grad(cross_entropy)(model, images, labels)
+        updates, state = optimiser.update(gradients, state)
+        return eqx.apply_updates(model, updates), state, loss
+
+    def run() -> Any:
+        nonlocal model, state
+        model, state, loss = jax.block_until_ready(train(model, state, images, labels))
+        return loss
+
+    return run

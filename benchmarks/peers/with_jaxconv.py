@@ -1,0 +1,71 @@
+"""jaxconv, by the table of its lowerings; or by lax alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Network, Pool, Relu, Residual, Weights
+
+import jaxconv as jc
+from jaxconv.lowering import forced
+from jaxconv.training.step import make_step
+
+FUNCTIONS: dict[Layer, Callable[[Any], Any]] = {
+    Pool("max"): lambda x: jc.max_pool(x, (2, 2)),
+    Pool("average"): lambda x: jc.avg_pool(x, (2, 2)),
+    Relu(): jax.nn.relu,
+    Flatten(): lambda x: x.reshape(len(x), -1),
+    GlobalAverage(): jc.global_avg_pool,
+}
+
+
+def apply(network: Network, params: Sequence[Any], x: Any) -> Any:
+    """Scores of images [n, h, w, c], by parameters in the order of `architectures.parameters`."""
+    return _through(network, iter(params), x)
+
+
+def _through(network: Network, params: Iterator[Any], x: Any) -> Any:
+    for layer in network:
+        match layer:
+            case Conv():
+                padding = ((layer.pad, layer.pad),) * 2
+                x = jc.conv(next(params), x, stride=layer.stride, padding=padding, groups=layer.groups)
+            case Dense():
+                x = jc.dense(next(params), x)
+            case Residual():
+                y = _through(layer.body, params, x)
+                x = jax.nn.relu(y + _through(layer.shortcut, params, x))
+            case _:
+                x = FUNCTIONS[layer](x)
+    return x
+
+
+def step(case: Case, weights: Sequence[Weights], rate: float, *, way: str = "table") -> Callable[[], float]:
+    """By `jaxconv.training.step`; see `peers`."""
+    optimiser = optax.sgd(rate)
+    train = make_step(partial(apply, case.network), optimiser)
+
+    @jax.jit
+    def train_in_one_way(*given: Any) -> Any:
+        with forced(way):
+            return train(*given)
+
+    params = jax.tree.map(jnp.asarray, list(weights))
+    state, data = (params, optimiser.init(params)), [jnp.asarray(a) for a in case.data()]
+
+    def run() -> Any:
+        nonlocal state
+        *after, loss = jax.block_until_ready(train_in_one_way(*state, *data))
+        state = tuple(after)
+        return loss
+
+    return run
+
+
+by_table = partial(step, way="table")
+by_lax = partial(step, way="lax")
