@@ -16,7 +16,7 @@ FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}  # spatial axes ->
 def function(layer: Layer) -> Callable[..., Any]:
     """PyTorch's function of x [n, c, *spatial], and of the kernel if there is one."""
     rank = len(layer.window)
-    sliding = {"stride": layer.stride, "padding": layer.pad}
+    sliding: dict[str, Any] = {"stride": layer.stride, "padding": layer.pad}
     if layer.kind in {"max", "average"}:
         pool = functional.max_pool2d if layer.kind == "max" else functional.avg_pool2d
         return lambda x: pool(x, layer.window, **sliding)

@@ -41,9 +41,13 @@ def module(layer: Layer, weights: Iterator[Weights]) -> Any:
         case Dense():
             return _with(nn.Linear(*layer.features), next(weights))
         case Residual():
-            body, shortcut = ([module(one, weights) for one in layers] for layers in (layer.body, layer.shortcut))
-            return Block(nn.Sequential(*body), nn.Sequential(*shortcut))
+            return Block(sequence(layer.body, weights), sequence(layer.shortcut, weights))
     return FUNCTIONS[layer]
+
+
+def sequence(layers: Sequence[Layer], weights: Iterator[Weights]) -> Any:
+    """Layers one after another; x itself if there are none."""
+    return nn.Sequential(*[module(layer, weights) for layer in layers])
 
 
 def _with(made: Any, weights: Weights) -> Any:
@@ -57,8 +61,8 @@ def step(
     case: Case, weights: Sequence[Weights], rate: float, *, channels_last: bool = False, compiled: bool = False
 ) -> Callable[[], float]:
     """See `peers`."""
-    memory, given = torch.channels_last if channels_last else torch.contiguous_format, iter(weights)
-    model: Any = nn.Sequential(*[module(layer, given) for layer in case.network]).to(memory_format=memory)
+    memory = torch.channels_last if channels_last else torch.contiguous_format
+    model = sequence(case.network, iter(weights)).to(memory_format=memory)
     optimiser = torch.optim.SGD(model.parameters(), lr=rate)
     images, labels = case.data()
     images = torch.from_numpy(np.moveaxis(images, -1, 1).copy()).contiguous(memory_format=memory)
