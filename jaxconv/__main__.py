@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
+from jaxconv.account.summary import summary
 from jaxconv.verify.certify import certify
 from jaxconv.verify.numeric import InsensitiveWarning, check, layer_bars, layerwise, position_map, shift_map
 
@@ -21,10 +22,11 @@ HELD, VIOLATED, UNDECIDED, USAGE = 0, 1, 2, 3
 STATUS = {"PROVED": HELD, "HELD": HELD, "REFUTED": VIOLATED, "VIOLATED": VIOLATED, "UNDECIDED": UNDECIDED}
 
 DESCRIPTION = """\
-By which shifts of its input is a JAX function equivariant, and which line breaks it?
+By which shifts of its input is a JAX function equivariant, which line breaks it, and what do its layers hold?
 
   certify   prove it, for all inputs and parameters, without running the function once
   check     run the function on one input and all shifts of it, and measure the error
+  summary   count parameters, reuse and multiply-adds, layer by layer, without running the function
 """
 
 EXAMPLES = """\
@@ -36,9 +38,10 @@ examples:
   python -m jaxconv certify models.unet:apply_pretrained --shape 1,512,384,1 --axes 1 --interior
   python -m jaxconv certify mine:fuse --shape 1,64,48,3 --shape 1,64,48,1 --axes 0:1,2 --axes 1:1,2
   python -m jaxconv check models.resnet:features --shape 1,64,48,3 --seed 7
+  python -m jaxconv summary models.resnet:features --shape 1,224,224,3
 
 exit status:
-  0  proved (certify), held (check)
+  0  proved (certify), held (check), counted (summary)
   1  refuted by an executed counterexample, or violated
   2  undecided
   3  bad usage: no such function, or one that does not take these shapes
@@ -64,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words, `sys.argv[1:]` if None.
 
     Returns:
-        The exit status: 0 proved or held, 1 refuted or violated, 2 undecided, 3 bad usage.
+        The exit status: 0 proved, held or counted, 1 refuted or violated, 2 undecided, 3 bad usage.
 
     >>> main(["certify", "jax.nn:relu", "--shape", "1,8,6,1", "--axes", "1"])  # doctest: +ELLIPSIS
     relu: cyclic shifts PROVED, interior PROVED
@@ -88,8 +91,11 @@ def parser() -> Parser:
     commands = top.add_subparsers(required=True, metavar="command", dest="command")
     one = commands.add_parser("certify", help="prove it", epilog=EXAMPLES, formatter_class=raw)
     two = commands.add_parser("check", help="measure it", epilog=EXAMPLES, formatter_class=raw)
-    for command in (one, two):
+    three = commands.add_parser("summary", help="count it", epilog=EXAMPLES, formatter_class=raw)
+    for command in (one, two, three):
         _shared(command)
+    for command in (one, two):
+        command.add_argument("--seed", type=int, default=0, help="of random inputs and searches (0)")
     one.add_argument("--no-search", action="store_true", help="look for no counterexamples: run nothing")
     one.add_argument("--cyclic", action="store_true", help="only the claim about cyclic shifts decides the status")
     one.add_argument("--interior", action="store_true", help="only the claim about the interior decides the status")
@@ -105,6 +111,7 @@ def parser() -> Parser:
         "--pictures", type=Path, metavar="FOLDER", help="draw the error there: by position, by shift and by layer (PNG)"
     )
     two.set_defaults(run=_check)
+    three.set_defaults(run=_summary)
     return top
 
 
@@ -128,7 +135,6 @@ def _shared(command: argparse.ArgumentParser) -> None:
         metavar="[ARGUMENT:]AXES",
         help="shifted axes, 1,2 or 1:1,2 for argument 1; all but the first and the last if left out",
     )
-    command.add_argument("--seed", type=int, default=0, help="of random inputs and searches (0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of a report")
 
 
@@ -178,6 +184,14 @@ def _check(options: argparse.Namespace) -> int:
         _guarded(fn, shapes, lambda: _draw(found, fn, _inputs(shapes, options.seed), axes, options.pictures))
     _say(found, options.json)
     return STATUS[found.finding]
+
+
+def _summary(options: argparse.Namespace) -> int:
+    shapes = _shapes(options)
+    axes = None if options.axes is None and len(shapes) == 1 else _shifted(options)
+    fn = _function(options.function)
+    _say(_guarded(fn, shapes, lambda: summary(fn, *shapes, axes=axes)), options.json)
+    return HELD
 
 
 def _draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any, folder: Path) -> None:

@@ -181,7 +181,15 @@ def test_a_seed_is_another_input(project, capsys):
         ),
         (["certify", "pkg.models:circular", "--shape", "1,a"], "'1,a' is not a list of whole numbers like 1,32,32,3"),
         (["certify", "pkg.models:circular", *SHAPE, "--axes", "x:1"], "'x:1' is not a list of axes like 1,2"),
-        (["summary", "pkg.models:circular"], "invalid choice: 'summary'"),
+        (["summarise", "pkg.models:circular"], "invalid choice: 'summarise'"),
+        (["summary", "pkg.models:net", *SHAPE], "pkg.models has no 'net'"),
+        (["summary", "pkg.models:circular", "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: "),
+        (["summary", "pkg.models:masked", *SHAPE, *SHAPE], "with several arguments say which axes are shifted"),
+        (
+            ["summary", "pkg.models:circular", *SHAPE, "--axes", "4"],
+            "summary: an axis is 4, but should be from -4 to 3",
+        ),
+        (["summary", "pkg.models:circular", *SHAPE, "--seed", "3"], "unrecognized arguments: --seed 3"),
         ([], "the following arguments are required: command"),
     ],
 )
@@ -195,12 +203,38 @@ def test_bad_usage_is_one_clear_line_and_status_3(project, capsys, words, messag
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("words", [["--help"], ["certify", "--help"], ["check", "--help"]])
+def test_summary_counts(project, capsys):
+    """By hand: 3*3*2*4 parameters, each used at 6x4 positions."""
+    assert run("summary", "circular", *SHAPE) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("circular: 72 parameters, 1,728 multiply-adds for one call\n")
+    assert " 3x3  models.py:" in out
+    assert err == ""
+
+
+def test_summary_for_machines(project, capsys):
+    assert run("summary", "zero_padded", *SHAPE, "--json", "--axes", "1") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["parameters"], data["multiply_adds"]) == (72, 1728)
+    assert [layer["reuse"] for layer in data["layers"]] == [24]
+    assert data["shifted"] == ["axis 1 of argument 0"]
+
+
+def test_summary_takes_any_shapes(project, capsys):
+    """A signal without spatial axes has no strides; two arguments are the input where both are shifted."""
+    assert main(["summary", "jax.nn:relu", "--shape", "5,4"]) == 0
+    assert "stride" not in capsys.readouterr().out
+    both = ("--shape", "1,6,4,2", "--shape", "1,6,4,2", "--axes", "0:1", "--axes", "1:1")
+    assert run("summary", "masked", *both) == 0
+    assert "0 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["certify", "--help"], ["check", "--help"], ["summary", "--help"]])
 def test_help_has_examples_and_statuses(capsys, words):
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "python -m jaxconv certify models.resnet:features --shape 1,224,224,3" in out
-    assert "exit status:\n  0  proved (certify), held (check)" in out
+    assert "exit status:\n  0  proved (certify), held (check), counted (summary)" in out
 
 
 def test_from_the_shell(project):
