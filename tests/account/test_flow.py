@@ -145,6 +145,13 @@ OTHERS = {
         [("dense", 12, 0, 1)] * 2,
         0,
     ),
+    "transposed and cut": (
+        lambda p, x: (x @ p.T[:, :3]) @ p[3:, 1:4].T,
+        shape(5, 4),
+        X,
+        [("dense", 12, 0, 1), ("dense", 6, 0, 1)],
+        2,
+    ),
     "raveled": (raveled, shape(22), X, [("dense", 15, 0, 1), ("dense", 6, 0, 1)], 1),
     "one number": (
         lambda p, x: (x @ p["kernel"]) * p["scale"],
@@ -283,7 +290,7 @@ def test_what_is_not_followed_is_not_guessed():
     solve = lambda p, x: jax.scipy.sparse.linalg.cg(lambda v: p @ v, x)[0]
     found = summarised(solve, shape(4, 4), shape(4))
     (layer,) = found.layers
-    assert (layer.kind, layer.parameters, layer.multiply_adds) == ("custom_linear_solve", 16, None)
+    assert (layer.kind, layer.parameters, layer.tied, layer.multiply_adds) == ("custom_linear_solve", 16, 0, None)
     assert "what custom_linear_solve computes is not known" in str(found)
 
 
@@ -293,6 +300,14 @@ def test_keys_and_counters_are_no_parameters(key):
     fn = lambda params, key, x: (x @ params["kernel"]) * jax.random.bernoulli(key, 0.5, (1, 3)).astype("float32")
     found = jc.summary(fn, params, key, X)
     assert (found.parameters, [weight.path for weight in found.weights]) == (12, ["[0]['kernel']"])
+
+
+def test_a_random_projection_has_no_parameters():
+    """Its numbers come from a key, which is none."""
+    fn = lambda key, x: x @ jax.random.normal(key, (4, 3))
+    found = summarised(fn, shape(2, dtype="uint32"), X)
+    assert [(layer.kind, layer.parameters) for layer in found.layers] == [("fixed dense", 0)]
+    assert found.weights == ()
 
 
 def test_whole_numbers_are_parameters_where_they_are_weights():

@@ -47,6 +47,13 @@ def test_locally_connected_layers_share_nothing(case):
     assert layer.output == (case.batch, *case.out, case.channels[1])
 
 
+def test_a_product_has_the_shape_that_it_is_handed_on_in():
+    """Products put the axes that they share first; the layer's output is what comes of it behind the transposition."""
+    kernel = {"kernel": shape(6, 4, 3, 3, 2, 5)}
+    layer = _only(jc.locally_connected, kernel, shape(7, 8, 6, 2))
+    assert layer.output[:3] == (7, 6, 4)
+
+
 @given(case=conv_configurations())
 def test_the_counts_are_the_sizes_of_real_layers(case):
     """What it would need: so many numbers hold the parameters that `init_*` makes for such layers."""

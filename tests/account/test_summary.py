@@ -182,6 +182,7 @@ def objections_to_batch(found, batch):
             lambda p, x: jc.conv(p, x, batched=False, stride=2),
             {"kernel": shape(2, 2, 6, 4)}, shape(8, 6, 6), "windows slide along the first axis",
         ),
+        (lambda p, x: x[::2] @ p, shape(5, 3), shape(6, 5), "the first axis of the input is cut or strided over"),
         (lambda p, x: jnp.swapaxes(x, 0, 1) @ p, shape(5, 3), shape(5, 4), "sums over the shifted axis"),
     ],
 )  # fmt: skip
@@ -210,8 +211,10 @@ def test_moments_over_the_batch_keep_examples_apart():
 
 def test_what_all_examples_share_counts_whole():
     """A product with the largest of all examples is done once, for however many there are."""
-    fn = lambda params, x: jnp.sum(jnp.zeros((6, 4))) * x @ params
-    assert jc.summary(fn, shape(4, 3), shape(6, 4)).multiply_adds == 4 * 3
+    fn = lambda p, x: (x @ p["each"]) * (jnp.max(x, axis=0, keepdims=True) @ p["once"])
+    found = jc.summary(fn, {"each": shape(4, 3), "once": shape(4, 3)}, shape(6, 4))
+    assert [(layer.name, layer.multiply_adds) for layer in found.layers] == [("each", 12), ("once", 12)]
+    assert found.examples == 6
 
 
 def test_lookups_scans_and_several_inputs():
