@@ -55,8 +55,8 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
         ValueError: axes that an argument does not have, or lengths that do not fit together.
         TypeError: an argument with axes that is no array.
 
-    Law: the layers' parameters and those that meet no data add up to the sizes of all parameters, each counted once;
-    and the size of the image changes none of them where kernels are shared. Both for any function.
+    Law: for any function the layers' parameters and those that meet no data add up to the sizes of all parameters, each
+    number counted once; and what an unshared layer needs is the sum of the numbers used, each times its reuse.
 
     >>> import jax, jaxconv as jc
     >>> params = jax.eval_shape(lambda: jc.init_conv(jax.random.key(0), (3, 3), 1, 8))
@@ -66,6 +66,9 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     ('conv', 80, 3942720, 49284, 3548448)
     >>> [(along.stride, along.receptive_field.size) for along in layer.reaches]
     [(Fraction(1, 1), 3), (Fraction(1, 1), 3)]
+
+    Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B, where
+    layers are told by their trainable parameters and by their connections, which are the unshared ones here.
     """
     inputs = _inputs(arguments, axes)
     along = directions("summary", arguments, inputs) if any(inputs.values()) else ()
