@@ -60,11 +60,11 @@ def write(path: Path | None, found: Mapping[str, Any], rows: Sequence[Mapping[st
 def ratio_text(ratio: Mapping[str, float]) -> str:
     """A median with its quartiles.
 
-    >>> ratio_text({"median": 0.426, "low": 0.4, "high": 12.3})
-    '0.43 (0.40 - 12.3)'
+    >>> ratio_text({"median": 0.426, "low": 0.0123, "high": 12.34})
+    '0.43 (0.012 - 12.3)'
     """
-    low, high = (f"{ratio[name]:.3g}" if ratio[name] >= 10 else f"{ratio[name]:.2f}" for name in ("low", "high"))
-    return f"{ratio['median']:.2f} ({low} - {high})"
+    digits = lambda value: f"{value:.3g}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+    return f"{digits(ratio['median'])} ({digits(ratio['low'])} - {digits(ratio['high'])})"
 
 
 def rounds_text(row: Mapping[str, Any]) -> str:
