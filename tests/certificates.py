@@ -35,7 +35,7 @@ def relu(x):
 
 
 def network_of(x):
-    """Rows: conv_general_dilated, max, jit, reduce_window_max."""
+    """Rows: jaxconv_conv, max, jit, jaxconv_max_pool."""
     return jc.max_pool(relu(conv(x, padding="SAME")), (2,))
 
 

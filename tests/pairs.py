@@ -79,11 +79,11 @@ def sum_of_squares(fn):
     return lambda x: jnp.sum(jnp.square(fn(x)))
 
 
-def by_table(fn):
-    """The same, its convolutions primitives of our own."""
+def by_lax(fn):
+    """The same, its convolutions and pools lax's own equations."""
 
     def computed(x):
-        with forced("table"):
+        with forced("lax"):
             return fn(x)
 
     return computed
@@ -138,9 +138,13 @@ WINDOWED: dict[str, Function] = {
     "sum of two": lambda x: pooled(x, lax.add, 0.0, stride=2),
     "sum of squares of two": lambda x: pooled(x, lambda a, b: a + b * b, 0.0, stride=2),
     "average pooling": lambda x: jc.avg_pool(x, (3,), stride=1, padding="circular"),
+    "max pooling": lambda x: jc.max_pool(x, (3,), stride=1, padding="circular"),
+    "change of max pooling": lambda x: jax.jvp(lambda x: jc.max_pool(x, (2,)), (x,), (x * x,))[1],
     "gradient of max pooling": jax.grad(sum_of_squares(lambda x: jc.max_pool(x, (2,)))),
+    "gradient of max pooling by lax": jax.grad(sum_of_squares(by_lax(lambda x: jc.max_pool(x, (2,))))),
+    "gradient of average pooling": jax.grad(sum_of_squares(lambda x: jc.avg_pool(x, (2,), stride=1))),
     "gradient of a strided conv": jax.grad(sum_of_squares(lambda x: jc.conv(PAIR_OF_TAPS, x, stride=2))),
-    "gradient of a conv by table": jax.grad(sum_of_squares(by_table(lambda x: jc.conv(KERNEL, x, padding="circular")))),
+    "gradient of a conv by lax": jax.grad(sum_of_squares(by_lax(lambda x: jc.conv(KERNEL, x, padding="circular")))),
     "gradient of a conv around": jax.grad(sum_of_squares(lambda x: jc.conv(KERNEL, x, padding="circular"))),
 }
 REDUCTION: dict[str, Function] = {

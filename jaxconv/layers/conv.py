@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +13,10 @@ from jaxtyping import Array, Shaped
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout, enter
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form, as_laxs
-from jaxconv.lowering.primitives import convolve
-from jaxconv.window import Pad, Padding, positive, slide, window_sizes
+from jaxconv.window import Padding, positive, slide, window_sizes
 
 
 def conv(
@@ -85,9 +84,7 @@ def conv(
     check_channels("conv", x.shape[-1], kernel.shape, groups)
     check_bias("conv", bias, kernel.shape[-1:], "[o]")
     axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
-    x, zeros = extend(x, axes)
-    lengths = x.shape[1:-1]
-    axes = tuple(replace(a, length=n, pad=Pad(*pad)) for a, n, pad in zip(axes, lengths, zeros, strict=True))
+    x, axes = extend(x, axes)
     y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), preferred_element_type))
     return leave(add_bias(y, bias))
 

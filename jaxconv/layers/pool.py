@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.images import Layout, enter
+from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
 from jaxconv.window import Axis, Padding, positive, slide, window_sizes
 
@@ -59,7 +58,8 @@ def max_pool(
     Source: Yamaguchi et al., A neural network for speaker-independent isolated word recognition, ICSLP 1990.
     """
     x, leave, axes = _enter("max_pool", x, window, stride, padding, batched=batched, layout=layout)
-    return leave(_reduce(x, axes, lax.max, _least("max_pool", x)))
+    _check_ordered("max_pool", x)
+    return leave(pooling.max_pool(*extend(x, axes)))
 
 
 def avg_pool(
@@ -108,7 +108,7 @@ def avg_pool(
     """
     x, leave, axes = _enter("avg_pool", x, window, stride, padding, batched=batched, layout=layout)
     counts = _counts("avg_pool", axes, divisor)
-    total = _reduce(x.astype(_accumulator("avg_pool", x)), axes, lax.add, 0)
+    total = pooling.sum_pool(*extend(x.astype(_accumulator("avg_pool", x)), axes))
     return leave(_divide(total, counts).astype(x.dtype))
 
 
@@ -135,7 +135,7 @@ def global_max_pool(
     Array([4, 9], dtype=int32)
     """
     x, leave = _enter_global("global_max_pool", x, batched=batched, layout=layout)
-    _least("global_max_pool", x)
+    _check_ordered("global_max_pool", x)
     return leave(jnp.max(x, axis=tuple(range(1, x.ndim - 1))))
 
 
@@ -198,28 +198,11 @@ def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) ->
     return x, leave
 
 
-def _reduce(x: Array, axes: Sequence[Axis], operation: Callable[..., Array], identity: object) -> Array:
-    """`operation` over every window of x [n, *spatial, c], each channel by itself; padding counts as `identity`."""
-    x, zeros = extend(x, axes)
-    return lax.reduce_window(
-        x,
-        np.array(identity, x.dtype),  # concrete, so that JAX knows a maximum or a sum by it, and its gradient
-        operation,
-        window_dimensions=(1, *(axis.taps for axis in axes), 1),
-        window_strides=(1, *(axis.stride for axis in axes), 1),
-        padding=[(0, 0), *zeros, (0, 0)],
-    )
-
-
-def _least(where: str, x: Array) -> object:
-    """The value that loses every comparison: minus infinity, or the least integer (which is not a NaN)."""
-    if jnp.issubdtype(x.dtype, jnp.floating):
-        return -np.inf
-    if jnp.issubdtype(x.dtype, jnp.integer):
-        return jnp.iinfo(x.dtype).min
-    if x.dtype == jnp.bool_:
-        return False
-    raise TypeError(explain(where, "x", x.dtype, "real: complex numbers have no largest one", "Pool abs(x), or parts"))
+def _check_ordered(where: str, x: Array) -> None:
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise TypeError(
+            explain(where, "x", x.dtype, "real: complex numbers have no largest one", "Pool abs(x), or parts")
+        )
 
 
 def _accumulator(where: str, x: Array) -> DTypeLike:

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from jaxconv.window import Axis, runs
+from jaxconv.window import Axis, Pad, runs
 
 
-def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, list[tuple[int, int]]]:
-    """`x` with every boundary that copies cells written out, and the zero padding that is left to do.
+def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
+    """`x` with every boundary that copies cells written out, and the axes of the same window over it.
 
-    The zeros are left to the operation that follows: a convolution pads with 0 as it goes, a maximum with -inf.
+    These pad with zeros only, which are left to the operation that follows: a convolution pads with 0 as it goes, a
+    maximum with minus infinity.
 
     Args:
         x: [n, *spatial, c].
         axes: the window along each spatial axis.
 
     Returns:
-        x, longer along the axes that copy; and for each spatial axis the pair (lo, hi) of zeros still missing.
+        x, longer along the axes that copy; and the axes.
     """
-    zeros = []
+    remaining = []
     for position, axis in enumerate(axes, start=1):
         lo, hi = axis.pad.lo, axis.pad.hi
         if axis.pad.boundary == "ZERO":
-            zeros.append((lo, hi))
+            remaining.append(axis)
             continue
-        zeros.append((0, 0))
         before = _copies(x, position, (axis.cell(i) for i in range(-lo, 0)))
         after = _copies(x, position, (axis.cell(i) for i in range(axis.length, axis.length + hi)))
         if before or after:
             x = jnp.concatenate([*before, x, *after], axis=position)
-    return x, zeros
-
-
-def extend_with_zeros(x: Array, axes: Sequence[Axis]) -> Array:
-    """`x` [n, *spatial, c] with all of its padding written out, zeros included."""
-    x, zeros = extend(x, axes)
-    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in zeros), (0, 0, 0)])
+        remaining.append(replace(axis, length=axis.padded, pad=Pad(0, 0)))
+    return x, tuple(remaining)
 
 
 def _copies(x: Array, position: int, cells: Iterable[int | None]) -> list[Array]:

@@ -75,7 +75,7 @@ class Form:
         ones, groups = [1] * len(self.axes), self.groups
         window_strides, apart, dilation, padding, specs, batch_groups = {
             "conv": (strides, ones, dilations, _padding, (image, weights, image), 1),
-            "conv_dx": (ones, strides, dilations, _padding_of_dx, (image, swap(weights), image), 1),
+            "conv_dx": (ones, strides, dilations, deltas_padding, (image, swap(weights), image), 1),
             "conv_dkernel": (dilations, ones, strides, _padding_of_dkernel, map(swap, (image, image, weights)), groups),
         }[face]
         return {
@@ -105,8 +105,11 @@ def _padding(axis: Axis) -> tuple[int, int]:
     return axis.pad.lo, axis.pad.hi
 
 
-def _padding_of_dx(axis: Axis) -> tuple[int, int]:
-    """So that every tap of every window lands on its cell, and no cell is made beyond x's ends: negative cuts off."""
+def deltas_padding(axis: Axis) -> tuple[int, int]:
+    """The padding of y, its cells a stride apart, under a window that slides over it to make the delta of x.
+
+    So that every tap of every window lands on its cell, and no cell is made beyond x's ends: negative cuts off.
+    """
     return axis.span - 1 - axis.pad.lo, axis.length + axis.pad.lo - ((axis.out - 1) * axis.stride + 1)
 
 

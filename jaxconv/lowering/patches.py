@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array
 
-from jaxconv.lowering.extend import extend_with_zeros
+from jaxconv.lowering.extend import extend
+from jaxconv.lowering.taps import along, padded
 from jaxconv.window import Axis
 
 
@@ -24,13 +24,8 @@ def patches(x: Array, axes: Sequence[Axis]) -> Array:
     Returns:
         [n, *out, *window, c].
     """
-    x = extend_with_zeros(x, axes)
-    rank = len(axes)
+    x, axes = extend(x, axes)
+    x = padded(axes, x)
     for position, axis in enumerate(axes, start=1):
-        reach = (axis.out - 1) * axis.stride + 1
-        taps = [
-            lax.slice_in_dim(x, u * axis.dilation, u * axis.dilation + reach, axis.stride, axis=position)
-            for u in range(axis.taps)
-        ]
-        x = jnp.stack(taps, axis=rank + position)
+        x = jnp.stack([along(axis, x, position, u) for u in range(axis.taps)], axis=len(axes) + position)
     return x

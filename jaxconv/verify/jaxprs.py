@@ -80,6 +80,24 @@ def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:
     return len(constants), len(carry)
 
 
+# Our own primitives that compute what one of lax's does and carry its parameters (see `jaxconv/lowering`).
+LAXS_NAMES = {
+    "jaxconv_conv": "conv_general_dilated",
+    "jaxconv_conv_dx": "conv_general_dilated",
+    "jaxconv_conv_dkernel": "conv_general_dilated",
+    "jaxconv_sum_pool": "reduce_window_sum",
+    "jaxconv_sum_pool_dx": "reduce_window_sum",
+    "jaxconv_max_pool": "reduce_window_max",
+    "jaxconv_max_pool_place": "select_and_scatter_add",
+}
+
+
+def laxs_name(equation: Any) -> str:
+    """The name of the primitive, or of the one of lax's that computes the same."""
+    name: str = equation.primitive.name
+    return LAXS_NAMES.get(name, name)
+
+
 def is_literal(atom: Any) -> bool:
     """Whether an operand is a number written into the jaxpr."""
     return isinstance(atom, Literal)

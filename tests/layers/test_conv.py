@@ -106,8 +106,10 @@ def test_preferred_element_type_widens_the_result_and_its_gradient_flows():
 
 def test_precision_reaches_lax():
     jaxpr = jax.make_jaxpr(lambda x: jc.conv(PARAMS, x, precision=lax.Precision.HIGHEST))(X)
-    (equation,) = (eqn for eqn in jaxpr.eqns if eqn.primitive.name == "conv_general_dilated")
-    assert equation.params["precision"] == (lax.Precision.HIGHEST, lax.Precision.HIGHEST)
+    (equation,) = (eqn for eqn in jaxpr.eqns if eqn.primitive.name == "jaxconv_conv")
+    assert equation.params["precision"] is lax.Precision.HIGHEST
+    text = jax.jit(lambda x: jc.conv(PARAMS, x, precision=lax.Precision.HIGHEST)).lower(X).as_text()
+    assert text.count("precision = [HIGHEST, HIGHEST]") == 1
 
 
 def test_numpy_arrays_and_lists_of_settings_are_taken():

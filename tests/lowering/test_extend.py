@@ -4,9 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
 
-from jaxconv.lowering.extend import extend, extend_with_zeros
+from jaxconv.lowering.extend import extend
+from jaxconv.lowering.taps import padded
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
+from jaxconv.window import Pad
 
 NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
 
@@ -24,14 +26,14 @@ def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
 
 @given(case=conv_configurations())
 def test_boundaries_are_copied_and_zeros_are_left(case):
-    x, zeros = extend(jnp.asarray(case.x()), case.axes)
+    x, axes = extend(jnp.asarray(case.x()), case.axes)
     np.testing.assert_array_equal(x, padded_by_numpy(case, zeros=False))
-    expected = [(axis.pad.lo, axis.pad.hi) if axis.pad.boundary == "ZERO" else (0, 0) for axis in case.axes]
-    assert zeros == expected
+    for before, after, length in zip(case.axes, axes, x.shape[1:-1], strict=True):
+        assert (after.length, after.pad.boundary, after.out) == (length, "ZERO", before.out)
+        assert after.pad == (before.pad if before.pad.boundary == "ZERO" else Pad(0, 0))
 
 
 @given(case=conv_configurations())
 def test_everything_is_padded(case):
-    np.testing.assert_array_equal(
-        extend_with_zeros(jnp.asarray(case.x()), case.axes), padded_by_numpy(case, zeros=True)
-    )
+    x, axes = extend(jnp.asarray(case.x()), case.axes)
+    np.testing.assert_array_equal(padded(axes, x), padded_by_numpy(case, zeros=True))

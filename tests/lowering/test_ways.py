@@ -12,7 +12,7 @@ from hypothesis import find, given
 import jaxconv as jc
 from jaxconv import reference
 from jaxconv.lowering import forced
-from jaxconv.lowering.form import FACES
+from jaxconv.lowering.form import FACES, Form
 from jaxconv.lowering.table import way_for
 from jaxconv.lowering.ways import WAYS, banded
 from jaxconv.lowering.ways import grouped as grouped_
@@ -296,6 +296,7 @@ def test_broken_twins_are_caught(face, fault, monkeypatch):
     [
         ((1, 1), (16, 8), 1, "product"),
         ((1, 1, 1), (2, 8), 1, "product"),
+        ((8, 8), (16, 4), 1, "product"),  # it is laid on x in one place only
         ((1,), (3, 3), 3, "taps"),
         ((3, 3), (64, 64), 64, "taps"),
         ((3, 3), (64, 64), 32, "split"),
@@ -316,14 +317,12 @@ def way_of(face, window, channels, groups):
     """What the table says of a layer on 8 cells along each axis."""
     geometry = {"stride": 1, "padding": "VALID", "groups": groups}
     case = Configuration((8,) * len(window), window, geometry, channels, 2, 0)
-    shapes = {"x": case.x().shape, "kernel": case.kernel_shape, "y": case.dy().shape}
-    form = jc.lowering.form.Form(case.axes, groups)
-    return way_for(face, form, *(shapes[role] for role in FACES[face][:2]))
+    return way_for(face, Form(case.axes, groups), *channels)
 
 
-def test_the_kernels_delta_needs_fewer_channels_to_be_banded():
-    found = [way_of(face, (5, 5), (6, 16), 1) for face in FACES]
-    assert found == ["banded", "banded", "lax"]
+def test_the_inputs_delta_may_be_of_more_channels_to_be_banded():
+    found = {face: way_of(face, (5, 5), (6, 16), 1) for face in FACES}
+    assert found == {"conv": "lax", "conv_dx": "banded", "conv_dkernel": "lax"}
 
 
 @pytest.mark.parametrize(
@@ -332,5 +331,5 @@ def test_the_kernels_delta_needs_fewer_channels_to_be_banded():
 )
 def test_thin_groups_are_computed_together(groups, channels, expected):
     """At 16 channels or more, and at most 16 convolutions; all of them together where they never get there."""
-    form = jc.lowering.form.Form(CASE.axes, groups)
+    form = Form(CASE.axes, groups)
     assert grouped_.together(form, channels) == expected

@@ -25,7 +25,7 @@ def small_cnn(height=48, width=48, channels=4, padding="CIRCULAR"):
     params = [kernel(3, 3, channels), kernel(3, channels, channels), kernel(3, channels, channels)]
     field = field_of(*[(3, 1, 1), (2, 2)] * 3)  # 3, 4; 8, 10; 18, 22 cells: [8j - 7, 8j + 14]
     cyclic = padding == "CIRCULAR"
-    culprit = None if cyclic else Culprit("conv_general_dilated", "jc.conv(layer, x, padding=padding)")
+    culprit = None if cyclic else Culprit("jaxconv_conv", "jc.conv(layer, x, padding=padding)")
     return fn, (params, image), (H, W), windowed(image, field, cyclic=cyclic, culprit=culprit)
 
 

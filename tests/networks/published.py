@@ -31,7 +31,7 @@ def vgg16(height=288, width=64, base=2):
         for count, channels_in, channels_out in zip(VGG16, widths, widths[1:], strict=False)
     ]
     image = picture(height, width)
-    culprit = Culprit("conv_general_dilated", 'jc.conv(layer, x, padding="SAME")')
+    culprit = Culprit("jaxconv_conv", 'jc.conv(layer, x, padding="SAME")')
     return fn, (params, image), (H, W), windowed(image, VGG16_FIELD, cyclic=False, culprit=culprit)
 
 
@@ -71,7 +71,7 @@ def resnet(blocks, height, width=64, base=1):
             params["blocks"][-1].append(bottleneck_params(channels, base * 2**number))
             channels = 4 * base * 2**number
     image = picture(height, width)
-    culprit = Culprit("conv_general_dilated", 'jc.conv(params["stem"], image')
+    culprit = Culprit("jaxconv_conv", 'jc.conv(params["stem"], image')
     return fn, (params, image), (H, W), windowed(image, resnet_field(blocks), cyclic=False, culprit=culprit)
 
 
@@ -122,7 +122,7 @@ def wavenet(length=40, channels=4):
     image = jax.ShapeDtypeStruct((1, length, channels), jnp.float32)
     params = [kernel(2, channels, 2 * channels, rank=1) for _ in range(4)]
     field = field_of(*[(2, 1, dilation, dilation) for dilation in (1, 2, 4, 8)])
-    culprit = Culprit("conv_general_dilated", 'jc.conv(layer, x, dilation=dilation, padding="CAUSAL")')
+    culprit = Culprit("jaxconv_conv", 'jc.conv(layer, x, dilation=dilation, padding="CAUSAL")')
     return fn, (params, image), (1,), windowed(image, field, cyclic=False, axes=(1,), culprit=culprit)
 
 

@@ -75,7 +75,7 @@ def test_a_failure_names_the_line_the_witness_and_the_cure():
         "zero_padded is not equivariant: cyclic shifts along axis 1 of argument 1 (6 cells) "
         "have no counterpart in output (1, 6, 4, 3)"
     )
-    assert lines[1].startswith(f"  line:     conv_general_dilated at {__file__}:")
+    assert lines[1].startswith(f"  line:     jaxconv_conv at {__file__}:")
     assert lines[1].endswith("(zero_padded)")
     assert lines[3] == (
         "  law:      cyclic shifts by 1 along axis 1 of argument 1 move output (1, 6, 4, 3) by 1 along its axis 1"
@@ -114,7 +114,7 @@ def test_invariance_is_equivariance_but_not_the_other_way_round():
 
 
 def test_a_pool_over_zero_padding_is_not_invariant():
-    with pytest.raises(AssertionError, match=r"is not invariant(?s:.*)line: +conv_general_dilated(?s:.*)witness:"):
+    with pytest.raises(AssertionError, match=r"is not invariant(?s:.*)line: +jaxconv_conv(?s:.*)witness:"):
         assert_invariant(lambda params, x: jc.global_max_pool(zero_padded(params, x)), PARAMS, X, axes={1: (1,)})
 
 

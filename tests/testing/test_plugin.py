@@ -116,7 +116,7 @@ def test_a_change_that_loses_equivariance_fails_and_says_where(project):
         [
             "*AssertionError: backbone has lost what certificates.json says was proved of it",
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
-            "*    line:     conv_general_dilated at */models.py:7 (backbone)",
+            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
             "*    witness:  shift by 1: f(shifted)*is off by*at least",
             "*              argument 0: zeros (1, 6, 4, 2) but for [[]0, *] = 1",
             "*    cure:     Pad circularly, or keep to the interior",

@@ -115,7 +115,7 @@ NAME = "argument 0"  # what `certify` calls the signal of the input
         ("abs", "abs"),
         ("add", "scaled"),
         ("rev", "flipped channels"),
-        ("conv_general_dilated", "conv around"),
+        ("jaxconv_conv", "conv around"),
         ("reduce_window_max", "largest of two"),
         ("dot_general", "channels mixed"),
         ("gather", "channels gathered"),

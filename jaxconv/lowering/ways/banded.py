@@ -13,12 +13,13 @@ processing, IWFHR 2006.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Form
-from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, padded, rewritten, taps_of, under
-from jaxconv.window import Axis
+from jaxconv.lowering.taps import padded, taps_of, under
+from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, rewritten
 
 BLOCK = 8  # outputs side by side, about: more are more zeros, fewer are smaller products
 
@@ -39,11 +40,14 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
         x = jnp.stack([under(rows, x, tap) for tap in taps], axis=-3)
         return x.reshape(-1, len(taps) * slab * c)
 
+    # stands[v,q,j]: tap v of output j stands on cell q of the slab.
+    tap, cell, output = np.ix_(range(last.taps), range(slab), range(t))
+    stands = jnp.asarray(cell == output * last.stride + tap * last.dilation).reshape(1, last.taps, slab, 1, t, 1)
+
     def band(kernel: Array) -> Array:
         """[*window, c, o] to [taps*slab*c, t*o]."""
-        kernel = kernel.reshape(len(taps), last.taps, c, o)
-        found = [_placed(kernel, last, j * last.stride, slab) for j in range(t)]
-        return jnp.stack(found, axis=-2).reshape(-1, t * o)
+        kernel = kernel.reshape(len(taps), last.taps, 1, c, 1, o)
+        return jnp.where(stands, kernel, jnp.zeros((), kernel.dtype)).sum(axis=1, dtype=kernel.dtype).reshape(-1, t * o)
 
     def blocked(y: Array) -> Array:
         """[n, *out, o] to [n*positions*blocks, t*o]."""
@@ -56,12 +60,6 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
         y=blocked,
         compute=lambda face, one, other: matrix_product(face, one, other, form.precision),
     )
-
-
-def _placed(kernel: Array, axis: Axis, start: int, length: int) -> Array:
-    """A kernel [taps, last, c, o] whose last axis' taps stand in a row of `length` cells, from `start` on."""
-    edges = (start, length - start - axis.span, axis.dilation - 1)
-    return lax.pad(kernel, jnp.zeros((), kernel.dtype), [(0, 0, 0), edges, (0, 0, 0), (0, 0, 0)])
 
 
 BANDED = rewritten(lambda form, c, o: form.groups == 1, _as_a_banded_product, adds_zeros=True)

@@ -11,7 +11,8 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Face, Form
-from jaxconv.lowering.ways.way import Compute, Way, over, padded, summed, taps_of, under
+from jaxconv.lowering.taps import over, padded, taps_of, under
+from jaxconv.lowering.ways.way import Compute, Way, summed
 from jaxconv.window import Pad
 
 

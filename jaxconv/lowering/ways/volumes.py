@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Form
-from jaxconv.lowering.ways.way import Compute, Rewriting, padded, rewritten, under
+from jaxconv.lowering.taps import padded, under
+from jaxconv.lowering.ways.way import Compute, Rewriting, rewritten
 
 
 def _as_a_stack_of_slices(form: Form, c: int, o: int, smaller: Compute) -> Rewriting:

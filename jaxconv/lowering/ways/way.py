@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TypeAlias
 
 import jax
@@ -13,7 +12,6 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import FACES, Face, Form, by_lax
-from jaxconv.window import Axis
 
 # How to compute a convolution: (face, form, one, other) -> result; `by_lax` is one, and so is the table.
 Compute: TypeAlias = Callable[[Face, Form, Array, Array], Array]
@@ -95,36 +93,6 @@ def accumulator(form: Form, operand: Array) -> jnp.dtype:
     """The dtype to multiply and add in: the preferred one, and 32 bits or more for floats."""
     dtype = jnp.dtype(form.preferred or operand.dtype)
     return jnp.dtype(jnp.float32) if dtype in (jnp.float16, jnp.bfloat16) else dtype
-
-
-def padded(axes: Sequence[Axis], x: Array) -> Array:
-    """x with the zeros around its first spatial axes that these axes say."""
-    if not any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
-        return x
-    config = [(0, 0, 0), *((axis.pad.lo, axis.pad.hi, 0) for axis in axes)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config + [(0, 0, 0)] * (x.ndim - len(config)))
-
-
-def under(axes: Sequence[Axis], x: Array, tap: Sequence[int]) -> Array:
-    """The cells [n, *out, ...] of a padded x that one tap of the window meets, one for each position."""
-    for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
-        start = u * axis.dilation
-        x = lax.slice_in_dim(x, start, start + (axis.out - 1) * axis.stride + 1, axis.stride, axis=number)
-    return x
-
-
-def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
-    """The transpose of `under` and `padded`: y [n, *out, c] on the cells of x that the tap meets, zeros elsewhere."""
-    config = [(0, 0, 0)]
-    for axis, u in zip(axes, tap, strict=True):
-        first = u * axis.dilation - axis.pad.lo
-        config.append((first, axis.length - first - ((axis.out - 1) * axis.stride + 1), axis.stride - 1))
-    return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
-
-
-def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
-    """Every tap of the window, in row-major order."""
-    return list(product(*(range(axis.taps) for axis in axes)))
 
 
 def summed(terms: Sequence[Array]) -> Array:

@@ -158,13 +158,16 @@ def _draw_spectrum(held: Held, trial: Trial) -> Pair:
 
 
 def _draw_pieces(held: Held, trial: Trial) -> Pair:
-    """Parts of a parent that has any cells whose sums a period apart move."""
+    """Parts of a parent that has any cells whose sums a period apart move.
+
+    Where sums are of all sizes, the cells beyond the first period are small: else sums were lost in their rounding.
+    """
     state, folded, pair = held.state, _folded(held), []
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
     for run, total in enumerate(_draw_moving(folded, trial)):
         shape[state.axis] = state.total
         names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
-        parent = np.moveaxis(numbers(names, held.aval, trial.draw), state.axis, 0)
+        parent = np.moveaxis(numbers(names, held.aval, trial.draw - (trial.draw % 3 == 2)), state.axis, 0)
         parent[:period] = np.moveaxis(total, state.axis, 0)
         for cell in range(period, state.total):
             parent[cell % period] -= parent[cell]

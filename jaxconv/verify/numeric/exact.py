@@ -22,7 +22,6 @@ from jaxconv.verify.rounding import EXACT, is_kind
 
 NEVER = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
 SUMS = {"conv_general_dilated", "cumsum", "dot_general", "reduce_sum", "reduce_window_sum", "scatter-add"}
-SUMS |= {"select_and_scatter_add"}
 BILINEAR = {"conv_general_dilated", "dot_general"}
 
 
@@ -36,7 +35,7 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: S
 
     def visit(equation: Any, inputs: list[Any], outputs: list[Any]) -> list[Any]:
         floats = [y for y in outputs if is_kind(y, np.inexact)]
-        counted = next(alive) and floats and equation.primitive.name not in EXACT
+        counted = next(alive) and floats and jaxprs.laxs_name(equation) not in EXACT
         excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-NEVER))
         return outputs
 
@@ -80,7 +79,7 @@ def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
 
 def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
     """Bits beyond those that the type holds."""
-    name, holds = equation.primitive.name, _digits(output.dtype)
+    name, holds = jaxprs.laxs_name(equation), _digits(output.dtype)
     if not is_kind(output, np.floating):
         return jnp.int32(NEVER)
     if name in SUMS:
@@ -116,6 +115,18 @@ def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
     return jnp.where(jnp.all(y.astype(x.dtype) == x), 0, NEVER)
 
 
+def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
+    """A cell takes the numbers of all windows over it at most."""
+    p = equation.params
+    dilations = p.get("window_dilation", (1,) * len(p["window_dimensions"]))
+    windows = math.prod(
+        -(-(dilation * (taps - 1) + 1) // stride)
+        for taps, dilation, stride in zip(p["window_dimensions"], dilations, p["window_strides"], strict=True)
+    )
+    placed = inputs[0 if equation.primitive.name == "select_and_scatter_add" else 1]
+    return _top(placed) + math.ceil(math.log2(windows)) - _finest(placed)
+
+
 # The bits that a result needs, by primitive: log2 of its magnitude above its operands' finest bit.
 NEEDS: dict[str, Callable[[Any, list[Any], Any], Any]] = {
     "add": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
@@ -126,6 +137,7 @@ NEEDS: dict[str, Callable[[Any, list[Any], Any], Any]] = {
     "integer_pow": lambda e, xs, y: NEVER if e.params["y"] < 0 else _top(y) - e.params["y"] * _finest(xs[0]),
     "div": _quotient,
     "convert_element_type": _converted,
+    "select_and_scatter_add": _placed,
 }
 
 

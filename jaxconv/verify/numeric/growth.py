@@ -56,7 +56,7 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
             results = depths(jaxprs.opened(inner)[0], inputs)
         else:
             start = deepest(inputs)
-            known_sum = equation.primitive.name in SUMS or equation.primitive.name in EXACT
+            known_sum = jaxprs.laxs_name(equation) in SUMS or jaxprs.laxs_name(equation) in EXACT
             bodies = [] if known_sum else [jaxprs.opened(body)[0] for body in jaxprs_in_params(equation.params)]
             turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
             body = deepest(depth for body in bodies for depth in depths(body))
@@ -68,7 +68,7 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
 
 def roundings(equation: Any) -> float:
     """How many roundings one result of an equation may be off by: see the table."""
-    name = equation.primitive.name
+    name = jaxprs.laxs_name(equation)
     if name in EXACT or all(_unit(v.aval) == 0 for v in equation.outvars):
         return 0
     if name in SUMS:
@@ -87,8 +87,9 @@ def _product(shape: Any, axes: Any) -> int:
 
 def _taps(equation: Any) -> int:
     """Terms of each output of a convolution: the kernel's cells for one output channel."""
-    kernel = equation.invars[1].aval
-    return kernel.size // max(1, kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]])
+    kernel, p = equation.invars[1].aval, equation.params
+    groups = p["feature_group_count"] if equation.primitive.name == "jaxconv_conv_dx" else 1  # its kernel is as x's
+    return kernel.size // max(1, groups * kernel.shape[p["dimension_numbers"].rhs_spec[0]])
 
 
 def _contracted(equation: Any) -> int:

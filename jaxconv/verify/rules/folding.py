@@ -206,7 +206,7 @@ def convolution(eqn: Equation) -> list[Pieces]:
     return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
 
 
-@rule("reduce_window_sum of pieces")
+@rule(*(f"{name} of pieces" for name in ("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_dx")))
 def pooling(eqn: Equation) -> list[Pieces]:
     """The gradient of average pooling: sums over windows at every position, all overlaps kept."""
     pieces, p = pieces_of(eqn.inputs[0]), eqn.params
@@ -217,10 +217,11 @@ def pooling(eqn: Equation) -> list[Pieces]:
     return [windowed(pieces, n, eqn, p["window_dimensions"][n], before, p["base_dilation"][n], p["window_dilation"][n])]
 
 
-@rule("select_and_scatter_add of pieces")
+@rule("select_and_scatter_add of pieces", "jaxconv_max_pool_place of pieces")
 def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
     """Every window of one period of them gives its number to the cell that it selected; all windows lie within x."""
-    source, x, p = pieces_of(eqn.inputs[0]), eqn.inputs[1], eqn.params
+    one, x, p = *(eqn.inputs if eqn.name.startswith("select") else eqn.inputs[::-1]), eqn.params
+    source = pieces_of(one)
     number = source.axis
     carry, mine = carry_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]

@@ -21,6 +21,7 @@ from jaxconv.verify.values import (
     everywhere,
     fit,
     length_of,
+    meet,
     still,
     uniform,
 )
@@ -139,13 +140,29 @@ def new_names(value: Moving, signal: Hashable) -> Moving:
     return replace(value, axes=tuple(tuple(map(name, axis)) for axis in value.axes))
 
 
-@rule("reduce_window_sum", "reduce_window_max", "reduce_window_min")
+@rule(
+    "reduce_window_sum",
+    "reduce_window_max",
+    "reduce_window_min",
+    "jaxconv_sum_pool",
+    "jaxconv_sum_pool_dx",
+    "jaxconv_max_pool",
+)
 def pooling(eqn: Equation) -> list[Moving]:
     """out[j] = sum, max or min over u of x[j*stride - lo + u*dilation].
 
     Jaxpr: `window_dimensions`, `window_strides`, `padding`, `base_dilation`, `window_dilation`, one for each axis.
     """
     return [_pooled(eqn, eqn.moving()[0])]
+
+
+@rule("jaxconv_max_pool_pick")
+def winners_of_pooling(eqn: Equation) -> list[Moving]:
+    """out[j] = t[i] of the cell i that is the largest of x under the window j: a function of both, under the window.
+
+    Jaxpr: operands x, t; the parameters of the pooling.
+    """
+    return [_pooled(eqn, meet(eqn.moving(), eqn.walk.new_signal()))]
 
 
 @rule("reduce_window")
@@ -186,6 +203,12 @@ def _pooled(eqn: Equation, x: Moving) -> Moving:
     return fit(new_names(replace(x, axes=tuple(axes)), signal))
 
 
+@rule("jaxconv_max_pool_place")
+def gradient_of_our_max_pooling(eqn: Equation) -> Sequence[Value]:
+    """The same with the operands in the other order, and with cells between the taps where `window_dilation` says."""
+    return gradient_of_max_pooling(replace(eqn, inputs=eqn.inputs[::-1]))
+
+
 @rule("select_and_scatter_add")
 def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     """out[i] = sum of source[j] over the windows j whose selected cell of x is i.
@@ -197,16 +220,18 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     source, x = common_shift(eqn.moving())
     p = eqn.params
     signal = eqn.walk.new_signal()
+    dilations = p.get("window_dilation", (1,) * len(x.axes))
     axes = []
-    for number, (taps, stride, (before, after)) in enumerate(
-        zip(p["window_dimensions"], p["window_strides"], p["padding"], strict=True)
+    for number, (taps, dilation, stride, (before, after)) in enumerate(
+        zip(p["window_dimensions"], dilations, p["window_strides"], p["padding"], strict=True)
     ):
         ours, theirs = x.axes[number], source.axes[number]
         if (taps, stride, before, after) == (1, 1, 0, 0):
             raise_if_apart(ours, theirs)
             axes.append(ours if carries(ours) else still(length_of(ours)))
             continue
-        axes.append(_scattered(carry_of(ours), carry_of(theirs), length_of(ours), taps, stride, before, signal))
+        span = dilation * (taps - 1) + 1
+        axes.append(_scattered(carry_of(ours), carry_of(theirs), length_of(ours), span, stride, before, signal))
     found = Moving(x.shift, x.cycle, tuple(axes), x.depends or source.depends)
     return [fit(new_names(everywhere(found) if found.depends else found, signal))]
 
@@ -221,7 +246,7 @@ def raise_if_apart(ours: Axis, theirs: Axis) -> None:
 
 
 def _scattered(
-    x: Carry | None, source: Carry | None, length: int, taps: int, stride: int, before: int, signal: Hashable
+    x: Carry | None, source: Carry | None, length: int, span: int, stride: int, before: int, signal: Hashable
 ) -> Axis:
     if x is None and source is None:
         return still(length)
@@ -229,13 +254,13 @@ def _scattered(
         raise Lost("the pooled input and what is scattered back do not move together")
     # Windows that show the signal: they exist in source, and all their cells do in x.
     lo = max(source.lo, -(-(x.lo + before) // stride))
-    hi = min(source.hi, (x.hi - 1 + before - (taps - 1)) // stride + 1)
-    # Position i is under windows from ceil((i + before - taps + 1) / stride) to floor((i + before) / stride).
-    clear_lo = (lo - 1) * stride + taps - before  # the first position under no window before lo
+    hi = min(source.hi, (x.hi - 1 + before - (span - 1)) // stride + 1)
+    # Position i is under windows from ceil((i + before - span + 1) / stride) to floor((i + before) / stride).
+    clear_lo = (lo - 1) * stride + span - before  # the first position under no window before lo
     clear_hi = hi * stride - before  # the first position under window hi
     first, last = None, None
     if x.first is not None and x.last is not None and source.first is not None and source.last is not None:
-        reach = x.rate * Fraction(taps - 1)
+        reach = x.rate * Fraction(span - 1)
         first = min(
             x.first - abs(reach), source.first - abs(reach) + min(x.rate * before, Fraction(0)) - abs(source.rate)
         )

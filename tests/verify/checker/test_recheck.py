@@ -143,21 +143,21 @@ def with_claim(certificate, kind, **changes):
 
 
 ROWS = [
-    (lambda rows: rows[1:], "row 0: the function has conv_general_dilated here, and the derivation max"),
-    (lambda rows: rows[:-1], "row 3: the function has reduce_window_max here, and the derivation ends"),
+    (lambda rows: rows[1:], "row 0: the function has jaxconv_conv here, and the derivation max"),
+    (lambda rows: rows[:-1], "row 3: the function has jaxconv_max_pool here, and the derivation ends"),
     (lambda rows: rows + rows[-1:], "row 4: the function has no equation for it"),
     (
         lambda rows: (rows[1], rows[0], *rows[2:]),
-        "row 0: the function has conv_general_dilated here, and the derivation",
+        "row 0: the function has jaxconv_conv here, and the derivation",
     ),
-    (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (conv_general_dilated): its number, depth or number"),
+    (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, depth or number"),
     (
         lambda rows: (rows[0], replace(rows[1], depth=0), *rows[2:]),
         "row 1 (max): its number, depth or number of results",
     ),
     (
         lambda rows: (replace(rows[0], outputs=()), *rows[1:]),
-        "row 0 (conv_general_dilated): its number, depth or number",
+        "row 0 (jaxconv_conv): its number, depth or number",
     ),
 ]
 
@@ -226,7 +226,7 @@ def test_a_certificate_of_another_function_is_objected_to():
     assert objection.startswith("it is of outputs [(1, 6, 2)] and [1] axes, with 1 derivations; here the outputs are")
     objections = recheck(certificate, lambda x: jc.avg_pool(relu(conv(x, padding="SAME")), (2,)), X)
     assert all(
-        "the function has reduce_window_sum here, and the derivation reduce_window_max" in one for one in objections
+        "the function has jaxconv_sum_pool here, and the derivation jaxconv_max_pool" in one for one in objections
     )
     assert len(objections) == 2
     (objection,) = recheck(replace(certificate, derivations=()), network_of, X)

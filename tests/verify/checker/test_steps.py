@@ -75,9 +75,9 @@ def wrongly_folded(eqn, found):
 
 
 PLANTED = [  # primitive, its false rule, a function, the walk in which it shows, what is objected
-    ("conv_general_dilated", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the scene by 1"),
-    ("conv_general_dilated", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside its receptive field"),
-    ("conv_general_dilated", at_any_stride, partial(conv, stride=2), "interior", "shifting the scene by 1"),
+    ("jaxconv_conv", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the scene by 1"),
+    ("jaxconv_conv", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside its receptive field"),
+    ("jaxconv_conv", at_any_stride, partial(conv, stride=2), "interior", "shifting the scene by 1"),
     ("pad", all_of_it, lambda x: jnp.pad(x, ((0, 0), (1, 1), (0, 0))), "interior", "shifting the scene by 1"),
     ("slice", forgets_where_it_starts, lambda x: x[:, 3:] + x[:, :-3], "cyclic", "it is not the signal whose name it bears"),
     ("slice", forgets_where_it_starts, lambda x: jnp.roll(x, 3, 1), "cyclic", "it is not the signal whose name it bears"),

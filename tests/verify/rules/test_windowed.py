@@ -2,6 +2,7 @@
 
 import itertools
 from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,8 @@ import pytest
 from jax import lax
 from twins import bordered, certified, longest_interior, proved, refutation, spread, windows
 
+import jaxconv as jc
+from jaxconv.lowering import forced
 from jaxconv.verify.certificate import ReceptiveField, Verdict
 
 # Convolutions
@@ -125,17 +128,18 @@ def pooled_back(x, taps, stride, before, after):
     return out[:, before : before + x.shape[1]]
 
 
-def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false():
+@pytest.mark.parametrize("way", ["taps", "lax"])
+def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false(way):
     count = 0
     for n, taps, stride, before, after in itertools.product(range(2, 9), (1, 2, 3), (1, 2, 3), (0, 1), (0, 1)):
         if max(before, after) >= taps or n + before + after < taps:
             continue
 
         def fn(x):
-            pads = ((0, 0), (before, after))
-            pool = lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, taps), (1, stride), pads)
-            y, back = jax.vjp(pool, x)
-            return back(5 * y)[0]
+            with forced(way):
+                pool = lambda x: jc.max_pool(x[..., None], (taps,), stride=stride, padding=((before, after),))
+                y, back = jax.vjp(pool, x)
+                return back(5 * y)[0]
 
         twin = lambda x: pooled_back(x, taps, stride, before, after)
         claims = certified(fn, (1, n), "float32")
@@ -144,3 +148,51 @@ def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_fa
         whole = (before, after) == (0, 0) and taps <= stride and n % stride == 0
         assert "cyclic" in proved(claims) or not whole, (n, taps, stride, before, after)
     assert count > 100
+
+
+def picked(x, taps, stride, before, after):
+    """Of each window the square of the first largest cell, as `jax.jvp` by the tangent x*x follows it."""
+    seen = windows(bordered(x, before, after, -(2**40)), taps, stride, 1)
+    return np.take_along_axis(seen * seen, seen.argmax(-1)[..., None], -1)[..., 0]
+
+
+def test_the_change_of_max_pooling_of_every_geometry_proves_nothing_that_is_false():
+    count = 0
+    for n, taps, stride, before, after in itertools.product(range(2, 9), (1, 2, 3), (1, 2, 3), (0, 1), (0, 1)):
+        if max(before, after) >= taps or n + before + after < taps:
+            continue
+        case = (n, taps, stride, 1, 1, before, after)
+        pool = lambda x: jc.max_pool(x[..., None], (taps,), stride=stride, padding=((before, after),))[..., 0]
+        claims = certified(lambda x: jax.jvp(pool, (x,), (x * x,))[1], (1, n), "float32")
+        count += len(proved(claims))
+        twin = lambda x: picked(x, taps, stride, before, after)
+        assert refutation(twin, (1, n), claims, samples=4) is None, case
+        if n > stride:
+            claim, clear = claims["interior"], clear_positions(case)
+            assert (claim.verdict is Verdict.PROVED) == (len(clear) > 1), case
+            assert len(clear) <= 1 or claim.region == ((1, clear[0], clear[-1] + 1),), case
+    assert count > 100
+
+
+@pytest.mark.parametrize("name", ["max", "sum"])
+def test_our_pools_say_what_laxs_do(name):
+    """Claims of ours and of lax's are the same, those of the gradients included."""
+    pools = {"max": jc.max_pool, "sum": partial(jc.avg_pool, divisor=1)}
+    for n, taps, stride, before, padding in itertools.product((6, 7), (1, 2, 3), (1, 2), (0, 1), ("circular", None)):
+        if before >= taps:
+            continue
+        pad = padding or ((before, 0),)
+
+        def layer(x):
+            return pools[name](x[..., None], (taps,), stride=stride, padding=pad)[..., 0]
+
+        def gradient(x):
+            return jax.grad(lambda x: jnp.sum(layer(x) ** 2))(x)
+
+        for fn in (layer, gradient):
+            said = []
+            for way in ("taps", "lax"):
+                with forced(way):
+                    said.append(certified(lambda x: fn(x), (1, n), "float32"))  # noqa: PLW0108  traced anew
+            facts = [{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in said]
+            assert facts[0] == facts[1], (n, taps, stride, pad)

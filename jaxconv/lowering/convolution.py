@@ -1,31 +1,26 @@
-"""The three faces of a convolution as primitives of our own, so that each platform computes them in its own way.
+"""The three faces of a convolution as primitives, each of the others' derivative.
 
-A primitive is one equation in every jaxpr, whatever computes it: forward mode, reverse mode, vmap and the certifier see
-a convolution, never the products and slices inside. Its parameters are those of the `lax.conv_general_dilated` that
-computes the same (`Form.as_lax`), under the same names; and the form, the result's dtype and the way, if one is forced.
+Their parameters are those of the `lax.conv_general_dilated` that computes the same (`Form.as_lax`), under the same
+names; and the form, the result's dtype and the way, if one is forced.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
-from jax.sharding import AxisType, NamedSharding
+from jax.interpreters import ad, batching
+from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from jaxconv.lowering.form import FACES, Face, Form, by_lax
+from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.table import fits, forced_way, way_for
 from jaxconv.lowering.ways import WAYS
 from jaxconv.lowering.ways.way import Compute
-
-# Names of ours alone, since the certifier's rules go by name.
-PRIMITIVES: dict[Face, Primitive] = {face: Primitive(f"jaxconv_{face}") for face in FACES}
 
 
 def convolve(x: Array, kernel: Array, form: Form) -> Array:
@@ -51,16 +46,6 @@ def bind(
     return PRIMITIVES[face].bind(*varying_alike(one, other), **settings, **form.as_lax(face))
 
 
-def varying_alike(one: Array, other: Array) -> list[Array]:
-    """Inside `shard_map`: operands varying over the same mesh axes; the transpose sums up a shared kernel's deltas."""
-    axes = [jax.typeof(operand).manual_axis_type.varying for operand in (one, other)]
-    missing = [tuple(sorted(axes[1] - axes[0])), tuple(sorted(axes[0] - axes[1]))]
-    return [
-        lax.pcast(operand, names, to="varying") if names else operand
-        for operand, names in zip((one, other), missing, strict=True)
-    ]
-
-
 def _computed(
     face: Face,
     one: Array,
@@ -71,6 +56,7 @@ def _computed(
     way: str | None,
     out_sharding: NamedSharding | None,
     platform: str | None,
+    **_: Any,
 ) -> Array:
     """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
     if (
@@ -89,7 +75,8 @@ def _computed(
 
 def by_table(face: Face, form: Form, one: Array, other: Array, out_sharding: NamedSharding | None = None) -> Array:
     """One face as the table says, and the smaller convolutions that it comes down to likewise."""
-    return in_one_way(way_for(face, form, one.shape, other.shape), face, form, one, other, by_table, out_sharding)
+    way = way_for(face, form, *form.channels(face, one.shape, other.shape))
+    return in_one_way(way, face, form, one, other, by_table, out_sharding)
 
 
 def in_one_way(
@@ -107,21 +94,8 @@ def in_one_way(
     return WAYS[way](face, form, one, other, smaller)
 
 
-def is_explicit(a: Any) -> bool:
-    """Whether an array's type says how it is split over devices: lax knows how that goes on."""
-    return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
-
-
-@lru_cache(maxsize=4096)
-def _abstract(face: Face, one: Any, other: Any, form: Form, dtype: Any, out_sharding: NamedSharding | None) -> Any:
-    """The result's type, sharding included, is what lax would make of the operands; and so are its errors."""
-    settings = {"form": form, "dtype": dtype, "way": None, "out_sharding": out_sharding, "platform": None}
-    return jax.make_jaxpr(partial(_computed, face, **settings))(one, other).out_avals[0]
-
-
-@lru_cache(maxsize=4096)
-def _compiled(face: Face, params: tuple[tuple[str, Any], ...]) -> Any:
-    return jax.jit(lambda one, other: PRIMITIVES[face].bind(one, other, **dict(params)))
+# Names of ours alone, since the certifier's rules go by name.
+PRIMITIVES: dict[Face, Primitive] = {face: define(f"jaxconv_{face}", partial(_computed, face)) for face in FACES}
 
 
 def _transposed(face: Face, asked: int, cotangent: Any, *operands: Any, form: Form, way: str | None, **_: Any) -> Array:
@@ -189,26 +163,6 @@ def _unfolded(a: Array, axis: int, parts: int, count: int) -> Array:
     return a.reshape(count, *before, parts * length, *after)
 
 
-def _register(face: Face, primitive: Primitive) -> None:
-    """Teach JAX one face: its type, how to run, differentiate, batch and lower it."""
-
-    def lowered(platform: str | None) -> Any:
-        def run(one: Array, other: Array, **params: Any) -> Array:
-            settings = {name: params[name] for name in ("form", "dtype", "way", "out_sharding")}
-            return _computed(face, one, other, **settings, platform=platform)
-
-        return mlir.lower_fun(run, multiple_results=False)
-
-    def abstract(one: Any, other: Any, **params: Any) -> Any:
-        return _abstract(face, one, other, params["form"], params["dtype"], params["out_sharding"])
-
-    primitive.def_impl(lambda one, other, **params: _compiled(face, tuple(sorted(params.items())))(one, other))
-    primitive.def_abstract_eval(abstract)
-    ad.defbilinear(primitive, partial(_transposed, face, 0), partial(_transposed, face, 1))
-    batching.primitive_batchers[primitive] = partial(_batched, face)
-    mlir.register_lowering(primitive, lowered(None))  # every platform but these:
-    mlir.register_lowering(primitive, lowered("cpu"), platform="cpu")
-
-
 for _face, _primitive in PRIMITIVES.items():
-    _register(_face, _primitive)
+    ad.defbilinear(_primitive, partial(_transposed, _face, 0), partial(_transposed, _face, 1))
+    batching.primitive_batchers[_primitive] = partial(_batched, _face)

@@ -1,0 +1,226 @@
+"""Sums and maxima over windows, each channel by itself, as primitives; and what their derivatives need.
+
+    sum_pool(x)[n,j,c]           = sum_u x[n, j*stride + u*dilation - lo, c],       0 beyond the border
+    sum_pool_dx(y)[n,i,c]        = sum of y[n,j,c] over j*stride + u*dilation - lo == i
+    max_pool(x)[n,j,c]           = max_u x[n, j*stride + u*dilation - lo, c],       nothing beyond the border
+    max_pool_pick(x, t)[n,j,c]   = t[n,i,c] of the cell i that wins the window j of x: the first of the largest
+    max_pool_place(x, y)[n,i,c]  = sum of y[n,j,c] over the windows j of x that i wins
+
+The first two are each other's transpose; so are the last two, of which the first is the derivative of `max_pool`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.interpreters import ad, batching
+from jaxtyping import Array
+
+from jaxconv.lowering.form import Form, deltas_padding
+from jaxconv.lowering.primitive import define, is_explicit, varying_alike
+from jaxconv.lowering.table import forced_on_pools, way_for
+from jaxconv.lowering.taps import along, over, padded, taps_of, under
+from jaxconv.lowering.ways.way import summed
+from jaxconv.window import Axis
+
+Axes = tuple[Axis, ...]
+
+
+def sum_pool(x: Array, axes: Axes) -> Array:
+    """The sum of every window of x [n, *spatial, c], padded with zeros: [n, *out, c]."""
+    return _pooled("sum_pool", x, axes)
+
+
+def max_pool(x: Array, axes: Axes) -> Array:
+    """The largest cell of every window of x [n, *spatial, c], the cells beyond its border left out: [n, *out, c]."""
+    return _pooled("max_pool", x, axes)
+
+
+def _pooled(name: str, x: Array, axes: Axes) -> Array:
+    way = forced_on_pools()
+    if way == "lax" and (name == "sum_pool" or all(axis.dilation == 1 for axis in axes)):
+        return LAXS[name](x, axes=axes)  # lax's own equation, which every tool for jaxprs knows
+    return bind(name, x, axes=axes, way=way)  # also of maxima over dilated windows, of which lax has no derivative
+
+
+def bind(name: str, *operands: Any, axes: Axes, way: str | None = None) -> Array:
+    """One equation, with the parameters under which lax's own would say the same."""
+    if len(operands) == 2:
+        operands = tuple(varying_alike(*operands))
+    return PRIMITIVES[name].bind(*operands, axes=axes, way=way, **as_lax(name, axes))
+
+
+def as_lax(name: str, axes: Axes) -> dict[str, Any]:
+    """The parameters of lax's reduction over windows; a sum's transpose is the sum over windows of y, cells apart."""
+    around = lambda values, end: (end, *values, end)
+    of = lambda attribute: around((getattr(axis, attribute) for axis in axes), 1)
+    backwards = name == "sum_pool_dx"
+    padding = map(deltas_padding, axes) if backwards else ((axis.pad.lo, axis.pad.hi) for axis in axes)
+    ones = (1,) * (len(axes) + 2)
+    return {
+        "window_dimensions": of("taps"),
+        "window_strides": ones if backwards else of("stride"),
+        "padding": around(padding, (0, 0)),
+        "base_dilation": of("stride") if backwards else ones,
+        "window_dilation": of("dilation"),
+    }
+
+
+# As lax computes them.
+
+
+def _reduced(name: str, operation: Callable[..., Array], identity: Callable[[Array], Any]) -> Callable[..., Array]:
+    """A reduction; its identity is a constant, so that JAX knows by it a sum or a maximum, and its gradient."""
+    start = lambda x: np.array(identity(x), x.dtype)
+    return lambda x, *, axes: lax.reduce_window(x, start(x), operation, **as_lax(name, axes))
+
+
+def _placed_by_lax(x: Array, y: Array, *, axes: Axes) -> Array:
+    if any(axis.dilation > 1 for axis in axes):
+        return _placed(x, y, axes=axes)
+    return jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](y)[0]
+
+
+def least(dtype: Any) -> Any:
+    """What loses every comparison: minus infinity, or the least integer (which is not a NaN)."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return -np.inf
+    return False if dtype == jnp.bool_ else jnp.iinfo(dtype).min
+
+
+# As the taps of the window say.
+
+
+def _axis_by_axis(operation: Callable[[Array, Array], Array], identity: Callable[[Array], Any]) -> Callable[..., Array]:
+    """A reduction along one axis after the other: as many slices as the window's sides are long together."""
+
+    def pooled(x: Array, *, axes: Axes) -> Array:
+        x = padded(axes, x, identity(x))
+        for number, axis in enumerate(axes, start=1):
+            x = reduce(operation, [along(axis, x, number, u) for u in range(axis.taps)])
+        return x
+
+    return pooled
+
+
+def _spread(y: Array, *, axes: Axes) -> Array:
+    return summed([over(axes, y, tap) for tap in taps_of(axes)])
+
+
+def _winners(x: Array, axes: Axes) -> Array:
+    """The number of the tap that reads the first of each window's largest cells; a NaN is larger than any number."""
+    x, taps = padded(axes, x, least(x.dtype)), taps_of(axes)
+    number = jnp.uint8 if len(taps) <= 2**8 else jnp.int32
+    largest = under(axes, x, taps[0])
+    winner = jnp.zeros(largest.shape, number)
+    for u, tap in enumerate(taps[1:], start=1):
+        cell = under(axes, x, tap)
+        wins = ~(cell <= largest) & lax.eq(largest, largest)  # NaNs are equal to nothing, not even to themselves
+        if any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
+            wins = _among_cells(wins, axes, tap)
+        winner = jnp.where(wins, number(u), winner)
+        largest = lax.max(largest, cell)
+    return winner
+
+
+def _among_cells(wins: Array, axes: Axes, tap: Sequence[int]) -> Array:
+    """Where a tap wins, given where it would if the padding were cells: the first tap that reads a cell of x does."""
+    first = jnp.array([True]).reshape((1,) * wins.ndim)
+    for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
+        cell = np.arange(axis.out) * axis.stride + u * axis.dilation - axis.pad.lo
+        cell = np.expand_dims(cell, [n for n in range(wins.ndim) if n != number])
+        inside = (cell >= 0) & (cell < axis.length)
+        first = first & inside & ((cell < axis.dilation) | (u == 0))
+        wins = wins & inside
+    return wins | first
+
+
+def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
+    winner, t = _winners(x, axes), padded(axes, t)
+    cells = [under(axes, t, tap) for tap in taps_of(axes)]
+    found = cells[0]
+    for number, cell in enumerate(cells[1:], start=1):
+        found = jnp.where(winner == number, cell, found)
+    return found
+
+
+def _placed(x: Array, y: Array, *, axes: Axes) -> Array:
+    # Image by image, and stored: XLA would compute the winners anew for every tap of every window that meets a cell.
+    winner = lax.map(lambda image: _winners(image[None], axes)[0], x)
+    nothing = jnp.zeros((), y.dtype)
+    return summed([over(axes, jnp.where(winner == u, y, nothing), tap) for u, tap in enumerate(taps_of(axes))])
+
+
+LAXS: dict[str, Callable[..., Array]] = {
+    "sum_pool": _reduced("sum_pool", lax.add, lambda x: 0),
+    "sum_pool_dx": _reduced("sum_pool_dx", lax.add, lambda x: 0),
+    "max_pool": _reduced("max_pool", lax.max, lambda x: least(x.dtype)),
+    "max_pool_pick": _picked,  # lax's own picks another cell than its gradient does, where several are largest
+    "max_pool_place": _placed_by_lax,
+}
+OURS: dict[str, Callable[..., Array]] = {
+    "sum_pool": _axis_by_axis(lax.add, lambda x: 0),
+    "sum_pool_dx": _spread,
+    "max_pool": _axis_by_axis(lax.max, lambda x: least(x.dtype)),
+    "max_pool_pick": _picked,
+    "max_pool_place": _placed,
+}
+
+
+def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform: str | None, **_: Any) -> Array:
+    """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
+    if way is None:
+        form, c = Form(axes, operands[0].shape[-1]), operands[0].shape[-1]
+        way = way_for(name, form, c, c) if platform == "cpu" else "lax"
+    if any(map(is_explicit, operands)) or any(operand.size == 0 for operand in operands):
+        way = "lax"
+    return (LAXS if way == "lax" else OURS)[name](*operands, axes=axes)
+
+
+# Names of ours alone, since the certifier's rules go by name.
+PRIMITIVES = {name: define(f"jaxconv_{name}", partial(_computed, name)) for name in LAXS}
+
+
+def _again(name: str, *operands: Any, axes: Axes, way: str | None, **_: Any) -> Array:
+    """Another operation of the same windows, computed in the same way."""
+    return bind(name, *operands, axes=axes, way=way)
+
+
+def _transposed(name: str, cotangent: Any, x: Array, linear: Any, **params: Any) -> tuple[None, Array | None]:
+    """The transpose of what is linear in its second operand alone."""
+    return None, None if isinstance(cotangent, ad.Zero) else _again(name, x, cotangent, **params)
+
+
+def _batched(name: str, operands: Any, batched: Any, **params: Any) -> tuple[Array, int]:
+    """vmap's axis goes into the batch, of every operand."""
+    count = next(a.shape[axis] for a, axis in zip(operands, batched, strict=True) if axis is not None)
+    fronts = [
+        jnp.broadcast_to(a, (count, *a.shape)) if axis is None else jnp.moveaxis(a, axis, 0)
+        for a, axis in zip(operands, batched, strict=True)
+    ]
+    found = _again(name, *(a.reshape(count * a.shape[1], *a.shape[2:]) for a in fronts), **params)
+    return found.reshape(count, fronts[0].shape[1], *found.shape[1:]), 0
+
+
+def _linear(name: str, transpose: str) -> None:
+    ad.deflinear2(PRIMITIVES[name], lambda y, x, **params: [_again(transpose, y, **params)])
+
+
+def _linear_in_the_second(name: str, transpose: str) -> None:
+    ad.defjvp(PRIMITIVES[name], None, lambda tangent, x, _, **params: _again(name, x, tangent, **params))
+    ad.primitive_transposes[PRIMITIVES[name]] = partial(_transposed, transpose)
+
+
+ad.defjvp(PRIMITIVES["max_pool"], lambda tangent, x, **params: _again("max_pool_pick", x, tangent, **params))
+_linear("sum_pool", "sum_pool_dx")
+_linear("sum_pool_dx", "sum_pool")
+_linear_in_the_second("max_pool_pick", "max_pool_place")
+_linear_in_the_second("max_pool_place", "max_pool_pick")
+for _name, _primitive in PRIMITIVES.items():
+    batching.primitive_batchers[_primitive] = partial(_batched, _name)

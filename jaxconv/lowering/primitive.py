@@ -1,0 +1,60 @@
+"""Primitives of our own: one equation in every jaxpr, computed on the CPU as the table says, elsewhere by lax.
+
+Forward mode, reverse mode, vmap and the certifier see that equation, never the products and slices inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import mlir
+from jax.sharding import AxisType
+from jaxtyping import Array
+
+# (*operands, platform, way, **other parameters) -> result. Platform None is any that has no rows in the table.
+Computation = Callable[..., Array]
+
+
+def define(name: str, compute: Computation) -> Primitive:
+    """A primitive that is computed so on each platform; its derivatives and its batching are the caller's to add.
+
+    Its result's type, sharding included, and its errors are those of lax.
+    """
+    primitive = Primitive(name)
+    primitive.def_impl(lambda *operands, **params: _compiled(primitive, tuple(params.items()))(*operands))
+    primitive.def_abstract_eval(lambda *avals, **params: _abstract(compute, avals, tuple(params.items())))
+    for platform in (None, "cpu"):
+        lowering = mlir.lower_fun(partial(compute, platform=platform), multiple_results=False)
+        mlir.register_lowering(primitive, lowering, platform=platform)
+    return primitive
+
+
+@lru_cache(maxsize=4096)
+def _compiled(primitive: Primitive, params: tuple[tuple[str, Any], ...]) -> Callable[..., Array]:
+    return jax.jit(lambda *operands: primitive.bind(*operands, **dict(params)))
+
+
+@lru_cache(maxsize=4096)
+def _abstract(compute: Computation, avals: tuple[Any, ...], params: tuple[tuple[str, Any], ...]) -> Any:
+    settings = dict(params) | {"way": None, "platform": None}
+    return jax.make_jaxpr(partial(compute, **settings))(*avals).out_avals[0]
+
+
+def is_explicit(a: Any) -> bool:
+    """Whether an array's type says how it is split over devices: lax knows how that goes on."""
+    return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
+
+
+def varying_alike(one: Array, other: Array) -> list[Array]:
+    """Inside `shard_map`: operands varying over the same mesh axes; the transpose sums up a shared kernel's deltas."""
+    axes = [jax.typeof(operand).manual_axis_type.varying for operand in (one, other)]
+    missing = [tuple(sorted(axes[1] - axes[0])), tuple(sorted(axes[0] - axes[1]))]
+    return [
+        lax.pcast(operand, names, to="varying") if names else operand
+        for operand, names in zip((one, other), missing, strict=True)
+    ]

@@ -1,0 +1,47 @@
+"""What the taps of a window read, tap after tap: padding, strided slices, and their transposes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from jaxconv.window import Axis
+
+
+def padded(axes: Sequence[Axis], x: Array, fill: float = 0) -> Array:
+    """x with as much padding around its first spatial axes as these axes say; zeros, or another number."""
+    if not any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
+        return x
+    config = [(0, 0, 0), *((axis.pad.lo, axis.pad.hi, 0) for axis in axes)]
+    return lax.pad(x, jnp.array(fill, x.dtype), config + [(0, 0, 0)] * (x.ndim - len(config)))
+
+
+def along(axis: Axis, x: Array, number: int, u: int) -> Array:
+    """The cells of a padded x that tap u meets along one axis, x's axis `number`: one for each position."""
+    start = u * axis.dilation
+    return lax.slice_in_dim(x, start, start + (axis.out - 1) * axis.stride + 1, axis.stride, axis=number)
+
+
+def under(axes: Sequence[Axis], x: Array, tap: Sequence[int]) -> Array:
+    """The cells [n, *out, ...] of a padded x that one tap of the window meets, one for each position."""
+    for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
+        x = along(axis, x, number, u)
+    return x
+
+
+def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
+    """The transpose of `under` and `padded`: y [n, *out, c] on the cells of x that the tap meets, zeros elsewhere."""
+    config = [(0, 0, 0)]
+    for axis, u in zip(axes, tap, strict=True):
+        first = u * axis.dilation - axis.pad.lo
+        config.append((first, axis.length - first - ((axis.out - 1) * axis.stride + 1), axis.stride - 1))
+    return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
+
+
+def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
+    """Every tap of the window, in row-major order."""
+    return list(product(*(range(axis.taps) for axis in axes)))

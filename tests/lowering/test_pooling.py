@@ -1,0 +1,207 @@
+"""Pooling by our own primitives: equal to the reference bit for bit, and its derivatives follow one and the same cell."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import find, given
+
+import jaxconv as jc
+from jaxconv import reference
+from jaxconv.lowering import forced, pooling
+from jaxconv.lowering.form import Form
+from jaxconv.lowering.patches import patches
+from jaxconv.lowering.table import way_for
+from jaxconv.testing.configurations import Configuration
+from jaxconv.testing.strategies import conv_configurations, pool_configurations
+from jaxconv.window import slide
+
+every_way = pytest.mark.parametrize("way", ["table", "taps", "lax"])
+
+
+def pulled(pool, x, dy):
+    y, pull = jax.vjp(pool, x)
+    return y, pull(dy)[0]
+
+
+@every_way
+@given(case=pool_configurations())
+def test_pools_and_their_deltas_are_the_references(way, case):
+    """Whole numbers from -4 to 4: windows are full of equal cells."""
+    x, dy = case.x(), case.dy(case.channels[0])
+    with forced(way):
+        y, dx = jax.jit(partial(pulled, lambda x: jc.max_pool(x, case.window, **case.geometry)))(x, dy)
+    np.testing.assert_array_equal(y, reference.max_pool(x, case.window, **case.geometry))
+    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
+    with forced(way):
+        y, dx = jax.jit(partial(pulled, lambda x: jc.avg_pool(x, case.window, **case.geometry, divisor=1)))(x, dy)
+    np.testing.assert_array_equal(y, reference.avg_pool(x, case.window, **case.geometry, divisor=1))
+    np.testing.assert_array_equal(dx, reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=1))
+
+
+@pytest.mark.parametrize("way", ["table", "taps"])
+@given(case=pool_configurations())
+def test_forward_mode_follows_the_cell_that_reverse_mode_does(way, case):
+    """<J t, dy> = <t, J' dy>, whole numbers, on windows full of equal cells: lax's own two modes differ there."""
+    x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
+    with forced(way):
+        _, pushed = jax.jvp(lambda x: jc.max_pool(x, case.window, **case.geometry), (x,), (t,))
+    deltas = reference.max_pool_deltas(x, dy, case.window, **case.geometry)
+    assert np.vdot(pushed, dy) == np.vdot(t, deltas)
+
+
+def with_dilation(case):
+    """A convolution's axes, dilated; and every window's cells by slices, [n, *out, taps, c]."""
+    cells = np.random.default_rng(case.seed).permutation(case.x().size)
+    x = jnp.asarray(cells.reshape(case.x().shape).astype(np.float32))
+    axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID", case.geometry["dilation"])
+    return x, axes, lambda x: patches(x, axes).reshape(case.batch, *(a.out for a in axes), -1, x.shape[-1])
+
+
+@every_way
+@given(case=conv_configurations())
+def test_dilated_windows(way, case):
+    """No two cells are equal, so JAX's own derivative of a maximum over slices is the one that there is."""
+    x, axes, cells = with_dilation(case)
+    dy = jnp.asarray(case.integers((case.batch, *(axis.out for axis in axes), x.shape[-1]), 4))
+    with forced(way):
+        found = pulled(partial(pooling.max_pool, axes=axes), x, dy)
+        summed = pulled(partial(pooling.sum_pool, axes=axes), x, dy)
+    jax.tree.map(np.testing.assert_array_equal, found, pulled(lambda x: jnp.max(cells(x), axis=-2), x, dy))
+    jax.tree.map(np.testing.assert_array_equal, summed, pulled(lambda x: jnp.sum(cells(x), axis=-2), x, dy))
+
+
+TIED = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(np.float32))
+OVERLAPPING = {"stride": 2, "padding": ((1, 0), (1, 1))}
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+def test_ties_go_where_laxs_go(dtype):
+    pool = lambda x: jc.max_pool(x, (3, 2), **OVERLAPPING)
+    x = TIED.astype(dtype)
+    dy = jnp.arange(pool(x).size, dtype=dtype).reshape(pool(x).shape) % 7
+    with forced("taps"):
+        ours = pulled(pool, x, dy)
+    with forced("lax"):
+        laxs = pulled(lambda x: pool(x), x, dy)  # noqa: PLW0108  a new function, or JAX would remember the other way
+    assert ours[1].dtype == dtype
+    jax.tree.map(np.testing.assert_array_equal, ours, laxs)
+
+
+def test_a_delta_is_never_given_to_the_padding():
+    """Minus infinity is as small as the padding."""
+    x = jnp.full((1, 3, 1), -jnp.inf)
+    with forced("taps"):
+        y, dx = pulled(lambda x: jc.max_pool(x, (3,), stride=1, padding="SAME"), x, jnp.ones((1, 3, 1)))
+    assert (y == -jnp.inf).all()
+    assert dx.ravel().tolist() == [2, 1, 0]
+
+
+def test_a_nan_wins_its_windows_and_takes_their_deltas():
+    x = jnp.array([1.0, jnp.nan, 3.0, 0.0, 2.0]).reshape(1, 5, 1)
+    with forced("taps"):
+        y, dx = pulled(lambda x: jc.max_pool(x, (2,), stride=1), x, jnp.ones((1, 4, 1)))
+    np.testing.assert_array_equal(y.ravel(), [np.nan, np.nan, 3, 2])
+    np.testing.assert_array_equal(dx.ravel(), [0, 2, 1, 0, 1])
+
+
+@every_way
+@pytest.mark.parametrize("in_axes", [0, -1])
+@pytest.mark.parametrize("pool", [jc.max_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
+def test_vmap_in_each_operand(way, in_axes, pool):
+    """Many inputs, many tangents of one input, many cotangents of one: as one by one."""
+    layer = lambda x: pool(x, (2, 3), stride=(2, 1))
+    xs = jnp.stack([TIED, TIED[::-1], 2 - TIED], in_axes)
+    with forced(way):
+        y, pull = jax.vjp(layer, TIED)
+        tangents = jnp.stack([TIED, 1 - TIED], in_axes)
+        cotangents = jnp.stack([y, y + 1, y * y], in_axes)
+        push = lambda t: jax.jvp(layer, (TIED,), (t,))[1]
+        for fn, batch in ((layer, xs), (push, tangents), (lambda dy: pull(dy)[0], cotangents)):
+            found = jax.vmap(fn, in_axes=in_axes)(batch)
+            np.testing.assert_array_equal(found, jnp.stack([fn(one) for one in jnp.moveaxis(batch, in_axes, 0)]))
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("pool", [jc.max_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
+def test_other_platforms_get_laxs_own_operations(platform, pool):
+    def text(way):
+        with forced(way):
+            both = lambda x, dy: pulled(lambda x: pool(x, (2, 3), stride=(2, 1)), x, dy)
+            exported = jax.export.export(jax.jit(both), platforms=(platform,))(TIED, jnp.ones((2, 4, 6, 3)))
+        return exported.mlir_module()
+
+    for operation in ("reduce_window", "select_and_scatter", "slice", "select"):
+        assert text("table").count(f"stablehlo.{operation}") == text("lax").count(f"stablehlo.{operation}")
+
+
+def test_one_export_for_three_platforms_and_any_batch():
+    (batch,) = jax.export.symbolic_shape("batch")
+    both = lambda x: pulled(lambda x: jc.max_pool(x, (3, 3), stride=2), x, jnp.ones((x.shape[0], 4, 3, 3)))
+    with forced("table"):
+        exported = jax.export.export(jax.jit(both), platforms=("cpu", "cuda", "tpu"))(
+            jax.ShapeDtypeStruct((batch, 9, 8, 3), jnp.float32)
+        )
+        jax.tree.map(np.testing.assert_array_equal, exported.call(TIED), both(TIED))
+
+
+@pytest.mark.parametrize(
+    ("operation", "window", "stride", "expected"),
+    [
+        ("max_pool", (2, 2), 2, "taps"),
+        ("max_pool", (40, 1), 1, "lax"),  # one slice for each tap of a side
+        ("sum_pool", (16, 16), 1, "taps"),
+        ("max_pool_place", (5, 5), 1, "taps"),
+        ("max_pool_place", (6, 5), 1, "lax"),  # one for each tap of the window
+        ("sum_pool_dx", (3, 3), 2, "taps"),
+        ("sum_pool_dx", (2, 2), 2, "lax"),  # windows that do not overlap
+    ],
+)
+def test_the_table(operation, window, stride, expected):
+    axes = slide("test", (48, 48), window, stride)
+    assert way_for(operation, Form(axes, 4), 4, 4) == expected
+
+
+# The broken twins: deltas that look right and are not.
+
+
+def to_the_last_of_equals(x, dy, axes):
+    flip = lambda a: jnp.flip(a, range(1, a.ndim - 1))
+    return flip(pooling._placed(flip(x), flip(dy), axes=axes))
+
+
+def to_all_equals(x, dy, axes):
+    return jax.vjp(lambda x: jnp.max(patches(x, axes).reshape(*dy.shape[:-1], -1, dy.shape[-1]), -2), x)[1](dy)[0]
+
+
+def one_window_each(x, dy, axes):
+    """A cell that wins two windows takes the later one's delta only."""
+    winner, found = pooling._winners(x, axes), jnp.zeros_like(x)
+    for u, tap in enumerate(pooling.taps_of(axes)):
+        placed = pooling.over(axes, jnp.where(winner == u, dy, 0), tap)
+        found = jnp.where(placed != 0, placed, found)
+    return found
+
+
+@pytest.mark.parametrize("twin", [to_the_last_of_equals, to_all_equals, one_window_each])
+def test_broken_twins_are_caught(twin):
+    def caught(case: Configuration):
+        axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID")
+        x, dy = jnp.asarray(case.x()), case.integers((case.batch, *(a.out for a in axes), case.channels[0]), 4)
+        expected = reference.max_pool_deltas(x, dy, case.window, stride=case.geometry["stride"])
+        return not np.array_equal(twin(x, dy, axes), expected)
+
+    assert find(conv_configurations(max_rank=1), caught)
+
+
+def test_laxs_two_modes_follow_two_cells():
+    """Why forward mode is our own on every platform: of equal cells lax's picks others than its gradient does."""
+    with forced("lax"):
+        pool = lambda x: jc.max_pool(x, (3, 2), **OVERLAPPING)
+        numbers = jnp.arange(TIED.size, dtype=jnp.float32).reshape(TIED.shape) % 11
+        pushed = jax.jvp(pool, (TIED,), (numbers,))[1]
+        dy = jnp.arange(pushed.size, dtype=jnp.float32).reshape(pushed.shape) % 7
+        _, dx = pulled(pool, TIED, dy)
+    assert jnp.vdot(pushed, dy) != jnp.vdot(numbers, dx)
