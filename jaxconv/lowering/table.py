@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import jax
+
 from jaxconv.errors import explain
 from jaxconv.lowering.form import FACES, Face, Form
 from jaxconv.lowering.ways import WAYS
@@ -30,21 +32,39 @@ class Row:
 
 Shape: TypeAlias = tuple[int, ...]
 ALL = tuple(FACES)
-# Gains: lax's time / ours, JAX 0.10.2 and 0.12.0.1, on two shared cores (noisy: read them as orders of magnitude).
+OLD = jax.__version_info__ < (0, 12)  # JAX 0.10.2 was measured, and 0.12.0.1, whose XLA is faster at some of these
+
+
+def _one_position(form: Form) -> bool:
+    return all(axis.out == 1 for axis in form.axes)
+
+
+def _unit_stride(form: Form) -> bool:
+    return all(axis.stride == 1 for axis in form.axes)
+
+
+# Gains: lax's time / ours, for batches of 32, on two cores: JAX 0.10.2 and 0.12.0.1 by `benchmarks/layers.py`.
 ROWS = [
     Row(
         "product",
-        ALL,
+        ("conv", "conv_dx"),
+        lambda form, c, o: _one_position(form) or (_unit_stride(form) and max(c, o) >= 32 and (OLD or c * o < 2**14)),
+        "one matrix product; lax is as fast where it is small, and in 0.12 where it is large",
+        "1.4-2.3; 16 for x's delta of a kernel as large as x",
+    ),
+    Row(
+        "product",
+        ("conv_dkernel",),
         lambda form, c, o: True,
-        "a kernel 1 wide is a matrix product, which lax's delta of the kernel is not computed as",
-        "forward and x's delta 0.9-2.5, kernel's delta 2-4",
+        "one matrix product, which lax's delta of the kernel is not computed as",
+        "2.3-4.6",
     ),
     Row(
         "taps",
         ALL,
         lambda form, c, o: True,
         "lax's grouped convolution is a scalar loop, for each channel",
-        "forward 8-34, x's delta 3-190, kernel's delta 1.2-7",
+        "forward 11-110, with both deltas 5-45",
     ),
     Row(
         "split",
@@ -58,42 +78,56 @@ ROWS = [
         ALL,
         lambda form, c, o: len(form.axes) >= 3,
         "lax has fast code for two spatial axes",
-        "6-12",
+        "forward 6-24, with both deltas 5-20",
     ),
     Row(
         "banded",
-        ("conv", "conv_dkernel"),
-        lambda form, c, o: c <= 3,
+        ("conv",),
+        lambda form, c, o: _unit_stride(form) and c <= 3 and o <= 32,
         "windows of few channels are products too small to be fast",
-        "forward 2-5, kernel's delta 1.5-3",
+        "1.6-3.6",
     ),
     Row(
         "banded",
         ("conv_dx",),
-        lambda form, c, o: c <= 6,
+        lambda form, c, o: _unit_stride(form) and c <= 6 and o <= 32 and form.axes[-1].taps <= 15,
         "likewise, and lax's delta of few channels is slower still",
         "2.5-8",
+    ),
+    Row(
+        "banded",
+        ("conv_dkernel",),
+        lambda form, c, o: _unit_stride(form) and c <= 3,
+        "likewise",
+        "1.1-3",
+    ),
+    Row(
+        "canonical",
+        ("conv_dx", "conv_dkernel"),
+        lambda form, c, o: True,
+        "inside of loops and branches XLA computes the layouts of lax's gradients by scalar loops",
+        "1; 25-100 inside of `lax.scan`, `lax.fori_loop`, `lax.cond`",
     ),
     Row(
         "taps",
         ("max_pool", "sum_pool"),
         lambda form, c, o: sum(axis.taps for axis in form.axes) <= 32,
         "lax walks over windows; slices are loops over cells that lie side by side",
-        "1-10",
+        "1-8",
     ),
     Row(
         "taps",
         ("max_pool_place",),
         lambda form, c, o: math.prod(axis.taps for axis in form.axes) <= 25,
         "lax's select-and-scatter is a scalar loop",
-        "8-70",
+        "6-40",
     ),
     Row(
         "taps",
         ("sum_pool_dx",),
         lambda form, c, o: any(axis.taps > axis.stride for axis in form.axes),
         "likewise where windows overlap; where they do not, lax's is as fast",
-        "2.5-3",
+        "3-8",
     ),
 ]
 

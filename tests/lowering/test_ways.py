@@ -1,5 +1,6 @@
 """Every way to compute a convolution: equal to the reference bit for bit on small integers, and no less exact than lax."""
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -11,14 +12,15 @@ from hypothesis import find, given
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering import forced
-from jaxconv.lowering.form import FACES, Form
+from jaxconv.lowering import convolution, forced
+from jaxconv.lowering.form import FACES, Form, by_lax
 from jaxconv.lowering.table import way_for
 from jaxconv.lowering.ways import WAYS, banded
 from jaxconv.lowering.ways import grouped as grouped_
 from jaxconv.lowering.ways.way import rewritten
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
+from jaxconv.window import slide
 
 
 def one_wide(case: Configuration) -> Configuration:
@@ -58,7 +60,14 @@ def volume(case: Configuration) -> Configuration:
 
 
 # What makes a case fit each way. A new way needs a row.
-FITTING = {"product": one_wide, "taps": depthwise, "split": grouped, "banded": dense, "slices": volume}
+FITTING = {
+    "product": one_wide,
+    "taps": depthwise,
+    "split": grouped,
+    "banded": dense,
+    "slices": volume,
+    "canonical": dense,
+}
 every_way = pytest.mark.parametrize("way", sorted(WAYS))
 
 
@@ -155,6 +164,7 @@ LARGE = {
     "taps": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
     "split": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
     "banded": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
+    "canonical": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
     "slices": Configuration(
         (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0
     ),
@@ -291,38 +301,63 @@ def test_broken_twins_are_caught(face, fault, monkeypatch):
     assert find(conv_configurations(max_rank=1), caught)
 
 
+PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split", "slices"))
+
+
 @pytest.mark.parametrize(
-    ("window", "channels", "groups", "expected"),
+    ("window", "channels", "settings", "expected"),
     [
-        ((1, 1), (16, 8), 1, "product"),
-        ((1, 1, 1), (2, 8), 1, "product"),
-        ((8, 8), (16, 4), 1, "product"),  # it is laid on x in one place only
-        ((1,), (3, 3), 3, "taps"),
-        ((3, 3), (64, 64), 64, "taps"),
-        ((3, 3), (64, 64), 32, "split"),
-        ((3, 3), (64, 128), 64, "split"),
-        ((3, 3), (16, 16), 1, "lax"),
-        ((3, 3), (7, 1), 1, "lax"),
-        ((5, 5), (3, 8), 1, "banded"),
-        ((7,), (1, 8), 1, "banded"),
-        ((3, 3, 3), (8, 8), 1, "slices"),
+        ((1, 1), (32, 8), {}, PRODUCT),
+        ((1, 1), (16, 8), {}, ["lax", "canonical", "product"]),  # small, where lax is as fast
+        ((1, 1), (64, 64), {"stride": 2}, ["lax", "canonical", "product"]),
+        ((1, 1, 1), (2, 32), {}, PRODUCT),
+        ((8, 8), (16, 4), {}, PRODUCT),  # laid on x in one place only
+        ((1,), (3, 3), {"groups": 3}, TAPS),
+        ((3, 3), (64, 64), {"groups": 64}, TAPS),
+        ((3, 3), (64, 64), {"groups": 32}, SPLIT),
+        ((3, 3), (64, 128), {"groups": 64}, SPLIT),
+        ((3, 3), (16, 16), {}, ["lax", "canonical", "canonical"]),
+        ((3, 3), (7, 1), {}, ["lax", "canonical", "canonical"]),
+        ((5, 5), (3, 8), {}, ["banded", "banded", "banded"]),
+        ((5, 5), (6, 16), {}, ["lax", "banded", "canonical"]),
+        ((5, 5), (3, 64), {}, ["lax", "canonical", "banded"]),
+        ((5, 5), (3, 8), {"stride": 2}, ["lax", "canonical", "canonical"]),
+        ((7,), (1, 8), {}, ["banded", "banded", "banded"]),
+        ((3, 3, 3), (8, 8), {}, SLICES),
     ],
 )
+def test_the_table(window, channels, settings, expected):
+    """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
+    axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
+    form = Form(axes, settings.get("groups", 1))
+    assert [way_for(face, form, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+
+
+def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
+    form = Form(slide("test", (8, 8), (1, 1)), 1)
+    assert way_for("conv", form, 128, 128) == ("product" if jax.__version_info__ < (0, 12) else "lax")
+
+
 @pytest.mark.parametrize("face", ["conv", "conv_dx", "conv_dkernel"])
-def test_the_table(face, window, channels, groups, expected):
-    assert way_of(face, window, channels, groups) == expected
+def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_for(face):
+    """[n, *spatial, c] by [*window, c, o]; the broken twin is lax's own gradient, which XLA leaves as it is there."""
+    case = FITTING["canonical"](LARGE["canonical"])
+    arrays = {"x": case.x(), "kernel": case.params()["kernel"], "y": case.dy()}
+    one, other = (jnp.asarray(arrays[role]) for role in FACES[face][:2])
+    form = Form(case.axes, 1)
 
+    def layouts(way):
+        compute = lambda one, other: convolution.in_one_way(way, face, form, one, other, by_lax, None)
+        fn = lambda one, other: jax.lax.fori_loop(
+            0,
+            one.shape[0],
+            lambda i, total: total + compute(one + i, other),
+            jnp.zeros(jax.eval_shape(compute, one, other).shape),
+        )
+        return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(one, other).compile().as_text()))
 
-def way_of(face, window, channels, groups):
-    """What the table says of a layer on 8 cells along each axis."""
-    geometry = {"stride": 1, "padding": "VALID", "groups": groups}
-    case = Configuration((8,) * len(window), window, geometry, channels, 2, 0)
-    return way_for(face, Form(case.axes, groups), *channels)
-
-
-def test_the_inputs_delta_may_be_of_more_channels_to_be_banded():
-    found = {face: way_of(face, (5, 5), (6, 16), 1) for face in FACES}
-    assert found == {"conv": "lax", "conv_dx": "banded", "conv_dkernel": "lax"}
+    assert layouts("canonical") == {"b01f_01io->b01f"}
+    assert (layouts("lax") == {"b01f_01io->b01f"}) == (face == "conv")
 
 
 @pytest.mark.parametrize(

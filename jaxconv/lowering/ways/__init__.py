@@ -5,10 +5,18 @@ an infinite cell reaches the outputs that see it, and no others. Half-precision 
 """
 
 from jaxconv.lowering.ways.banded import BANDED
+from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.depthwise import TAPS
 from jaxconv.lowering.ways.grouped import SPLIT
 from jaxconv.lowering.ways.pointwise import PRODUCT
 from jaxconv.lowering.ways.volumes import SLICES
 from jaxconv.lowering.ways.way import Way
 
-WAYS: dict[str, Way] = {"product": PRODUCT, "taps": TAPS, "split": SPLIT, "banded": BANDED, "slices": SLICES}
+WAYS: dict[str, Way] = {
+    "product": PRODUCT,
+    "taps": TAPS,
+    "split": SPLIT,
+    "banded": BANDED,
+    "slices": SLICES,
+    "canonical": CANONICAL,
+}

@@ -19,6 +19,7 @@ from jaxtyping import Array
 
 from jaxconv.lowering.form import Form
 from jaxconv.lowering.taps import padded, taps_of, under
+from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, rewritten
 
 BLOCK = 8  # outputs side by side, about: more are more zeros, fewer are smaller products
@@ -33,10 +34,13 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
     def slabs(x: Array) -> Array:
         """[n, *length, c] to [n*positions*blocks, taps*slab*c]."""
         x = padded(form.axes, x)
-        missing = (blocks - 1) * t * last.stride + slab - x.shape[-2]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 2) + [(0, max(missing, 0), 0), (0, 0, 0)])
-        starts = [b * t * last.stride for b in range(blocks)]
-        x = jnp.stack([lax.slice_in_dim(x, start, start + slab, axis=-2) for start in starts], axis=-3)
+        fresh = t * last.stride  # cells from one slab to the next: a slab is its own and the first of those after it
+        parts = -(-slab // fresh)
+        missing = (blocks + parts - 1) * fresh - x.shape[-2]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 2) + [(0, missing, 0), (0, 0, 0)])
+        x = x.reshape(*x.shape[:-2], -1, fresh, c)
+        each = [lax.slice_in_dim(x, part, part + blocks, axis=-3) for part in range(parts)]
+        x = lax.slice_in_dim(jnp.concatenate(each, axis=-2), 0, slab, axis=-2)
         x = jnp.stack([under(rows, x, tap) for tap in taps], axis=-3)
         return x.reshape(-1, len(taps) * slab * c)
 
@@ -62,4 +66,4 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
     )
 
 
-BANDED = rewritten(lambda form, c, o: form.groups == 1, _as_a_banded_product, adds_zeros=True)
+BANDED = rewritten(lambda form, c, o: form.groups == 1, _as_a_banded_product, adds_zeros=True, otherwise=CANONICAL)

@@ -59,11 +59,12 @@ def rewritten(
     rewriting: Callable[[Form, int, int, Compute], Rewriting],
     *,
     adds_zeros: bool = False,
+    otherwise: Compute = by_lax,
 ) -> Way:
     """The way that computes by a rewriting of (form, c, o, smaller).
 
     If its kernel has zeros that the given one has not (`adds_zeros`), they must not meet infinities or NaNs, of which
-    they would make NaNs where there are none: a convolution of such numbers is left to lax, while it runs.
+    they would make NaNs where there are none: a convolution of such numbers is left to `otherwise`, while it runs.
     """
 
     def run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> Array:
@@ -72,7 +73,7 @@ def rewritten(
         if not adds_zeros or face == "conv_dkernel" or not jnp.issubdtype(one.dtype, jnp.inexact):
             return compute()  # the delta of a kernel's zero is not asked for
         finite = jnp.isfinite(one).all() & jnp.isfinite(other).all()
-        return lax.cond(finite, compute, lambda: by_lax(face, form, one, other))
+        return lax.cond(finite, compute, lambda: otherwise(face, form, one, other))
 
     return Way(fits, run)
 
