@@ -45,23 +45,32 @@ def _through(network: Network, params: Iterator[Any], x: Any) -> Any:
     return x
 
 
-def step(case: Case, weights: Sequence[Weights], rate: float, *, way: str = "table") -> Callable[[], float]:
-    """By `jaxconv.training.step`; see `peers`."""
+def step(
+    case: Case, weights: Sequence[Weights], rate: float, *, way: str = "table", turns: int = 1
+) -> Callable[[], float]:
+    """By `jaxconv.training.step`; see `peers`. More turns than one are a `lax.scan`, and so one call of one program."""
     optimiser = optax.sgd(rate)
     train = make_step(partial(apply, case.network), optimiser)
 
     @jax.jit
-    def train_in_one_way(*given: Any) -> Any:
+    def train_in_one_way(state: Any, *data: Any) -> Any:
         with forced(way):
-            return train(*given)
+
+            def turn(state: Any, _: None) -> Any:
+                *state, loss = train(*state, *data)
+                return tuple(state), loss
+
+            if turns == 1:
+                return turn(state, None)
+            state, losses = jax.lax.scan(turn, state, length=turns)
+            return state, losses[-1]
 
     params = jax.tree.map(jnp.asarray, list(weights))
     state, data = (params, optimiser.init(params)), [jnp.asarray(a) for a in case.data()]
 
     def run() -> Any:
         nonlocal state
-        *after, loss = jax.block_until_ready(train_in_one_way(*state, *data))
-        state = tuple(after)
+        state, loss = jax.block_until_ready(train_in_one_way(state, *data))
         return loss
 
     return run

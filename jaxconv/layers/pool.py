@@ -30,9 +30,10 @@ def max_pool(
 ) -> Shaped[Array, "n *out c"]:
     """The largest cell of every window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u - lo, j*s + v - lo, c].
 
-    Padding cells never win: they count as minus infinity, or as the least integer. The gradient of a window goes to its
-    largest cell, to the first of them in row-major order if several are equal. Two things are left to XLA: which of
-    several equal cells forward mode (`jax.jvp`) follows, and whether a NaN in the window wins; on CPU it may be lost.
+    Padding cells never win: they count as minus infinity, or as the least integer. The derivative of a window is that
+    of its largest cell, or of the first of them in row-major order if several are equal, in forward and reverse mode
+    alike. Whether a NaN in the window wins is left to XLA where lax computes (see docs/lowering.md); on CPU it may be
+    lost there.
 
     Law: as for `conv`: with padding "CIRCULAR" and s dividing the length, shifting x by s shifts y by one. With the
     default stride, the window, it does so for shifts by whole windows only: pooling is not invariant to small shifts.

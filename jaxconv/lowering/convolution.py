@@ -75,7 +75,7 @@ def _computed(
 
 def by_table(face: Face, form: Form, one: Array, other: Array, out_sharding: NamedSharding | None = None) -> Array:
     """One face as the table says, and the smaller convolutions that it comes down to likewise."""
-    way = way_for(face, form, *form.channels(face, one.shape, other.shape))
+    way = way_for(face, form, one.shape[0], *form.channels(face, one.shape, other.shape))
     return in_one_way(way, face, form, one, other, by_table, out_sharding)
 
 

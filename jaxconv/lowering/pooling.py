@@ -177,7 +177,7 @@ def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform
     """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
     if way is None:
         form, c = Form(axes, operands[0].shape[-1]), operands[0].shape[-1]
-        way = way_for(name, form, c, c) if platform == "cpu" else "lax"
+        way = way_for(name, form, operands[0].shape[0], c, c) if platform == "cpu" else "lax"
     if any(map(is_explicit, operands)) or any(operand.size == 0 for operand in operands):
         way = "lax"
     return (LAXS if way == "lax" else OURS)[name](*operands, axes=axes)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 
@@ -21,11 +21,14 @@ from jaxconv.lowering.ways import WAYS
 
 @dataclass(frozen=True)
 class Row:
-    """Take `way` on the CPU for these operations, where it fits and the form is `when(form, c, o)`."""
+    """Take `way` on the CPU for these operations, where it fits and `when(form, n, c, o)`.
+
+    Of n examples, and c channels of x to o of y.
+    """
 
     way: str
     operations: tuple[str, ...]  # faces of a convolution, or operations of `pooling`
-    when: Callable[[Form, int, int], bool]
+    when: Callable[[Form, int, int, int], bool]
     reason: str
     gain: str
 
@@ -43,102 +46,132 @@ def _unit_stride(form: Form) -> bool:
     return all(axis.stride == 1 for axis in form.axes)
 
 
+def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
+    return _positions(form, n) >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
+
+
+def _overlapping(form: Form) -> bool:
+    return any(axis.span > axis.stride for axis in form.axes)
+
+
+def _positions(form: Form, n: int) -> int:
+    return n * math.prod(axis.out for axis in form.axes)
+
+
+def _cells(form: Form, n: int) -> int:
+    return n * math.prod(axis.length for axis in form.axes)
+
+
 # Gains: lax's time / ours, for batches of 32, on two cores: JAX 0.10.2 and 0.12.0.1 by `benchmarks/layers.py`.
 ROWS = [
     Row(
         "product",
         ("conv", "conv_dx"),
-        lambda form, c, o: _one_position(form) or (_unit_stride(form) and max(c, o) >= 32 and (OLD or c * o < 2**14)),
+        lambda form, n, c, o: (
+            _one_position(form) or (_unit_stride(form) and max(c, o) >= 32 and (OLD or c * o < 2**14))
+        ),
         "one matrix product; lax is as fast where it is small, and in 0.12 where it is large",
         "1.4-2.3; 16 for x's delta of a kernel as large as x",
     ),
     Row(
         "product",
         ("conv_dkernel",),
-        lambda form, c, o: True,
+        lambda form, n, c, o: True,
         "one matrix product, which lax's delta of the kernel is not computed as",
         "2.3-4.6",
     ),
     Row(
         "taps",
         ALL,
-        lambda form, c, o: True,
+        lambda form, n, c, o: True,
         "lax's grouped convolution is a scalar loop, for each channel",
         "forward 11-110, with both deltas 5-45",
     ),
     Row(
         "split",
         ALL,
-        lambda form, c, o: True,
+        lambda form, n, c, o: True,
         "lax's grouped convolution is a scalar loop, the slower the more groups; dense ones are matrix products",
         "forward 3-8, x's delta 4-11, kernel's delta 50-600",
     ),
     Row(
         "slices",
         ALL,
-        lambda form, c, o: len(form.axes) >= 3,
+        lambda form, n, c, o: len(form.axes) >= 3,
         "lax has fast code for two spatial axes",
         "forward 6-24, with both deltas 5-20",
     ),
     Row(
         "banded",
         ("conv",),
-        lambda form, c, o: _unit_stride(form) and c <= 3 and o <= 32,
+        lambda form, n, c, o: _unit_stride(form) and c <= 3 and o <= 32,
         "windows of few channels are products too small to be fast",
         "1.6-3.6",
     ),
     Row(
         "banded",
         ("conv_dx",),
-        lambda form, c, o: _unit_stride(form) and c <= 6 and o <= 32 and form.axes[-1].taps <= 15,
+        lambda form, n, c, o: (
+            _unit_stride(form)
+            and (c <= 3 or (c <= 6 and _positions(form, n) >= 2**11))
+            and o <= 32
+            and form.axes[-1].taps <= 15
+        ),
         "likewise, and lax's delta of few channels is slower still",
         "2.5-8",
     ),
     Row(
         "banded",
         ("conv_dkernel",),
-        lambda form, c, o: _unit_stride(form) and c <= 3,
+        lambda form, n, c, o: _unit_stride(form) and c <= 3,
         "likewise",
         "1.1-3",
     ),
     Row(
         "canonical",
         ("conv_dx", "conv_dkernel"),
-        lambda form, c, o: True,
+        lambda form, n, c, o: True,
         "inside of loops and branches XLA computes the layouts of lax's gradients by scalar loops",
         "1; 25-100 inside of `lax.scan`, `lax.fori_loop`, `lax.cond`",
     ),
     Row(
         "taps",
         ("max_pool", "sum_pool"),
-        lambda form, c, o: sum(axis.taps for axis in form.axes) <= 32,
-        "lax walks over windows; slices are loops over cells that lie side by side",
+        lambda form, n, c, o: (
+            sum(axis.taps for axis in form.axes) <= 32 and (_overlapping(form) or _cells(form, n) * c > 2**16)
+        ),
+        "lax walks over windows; slices are loops over cells that lie side by side, but start more slowly",
         "1-8",
     ),
     Row(
         "taps",
         ("max_pool_place",),
-        lambda form, c, o: math.prod(axis.taps for axis in form.axes) <= 25,
+        lambda form, n, c, o: math.prod(axis.taps for axis in form.axes) <= 25,
         "lax's select-and-scatter is a scalar loop",
         "6-40",
     ),
     Row(
         "taps",
         ("sum_pool_dx",),
-        lambda form, c, o: any(axis.taps > axis.stride for axis in form.axes),
+        lambda form, n, c, o: _overlapping(form),
         "likewise where windows overlap; where they do not, lax's is as fast",
         "3-8",
     ),
 ]
 
 TABLE = "table"  # the way that the table says
+MANY = 2**10
 _forced: ContextVar[str] = ContextVar("jaxconv way", default=TABLE)
 
 
-def way_for(operation: str, form: Form, c: int, o: int) -> str:
-    """The way that the table has on the CPU for an operation on c channels of x and o of y; "lax" where no row fits."""
+def way_for(operation: str, form: Form, n: Any, c: int, o: int) -> str:
+    """The way that the table has on the CPU for an operation on n examples of c channels of x and o of y, or "lax".
+
+    A number of examples that is not known yet (`jax.export` of any batch) counts as many.
+    """
+    n = n if isinstance(n, int) else MANY
     fits = lambda row: operation not in FACES or WAYS[row.way].fits(form, c, o)
-    rows = (row for row in ROWS if operation in row.operations and fits(row) and row.when(form, c, o))
+    rows = (row for row in ROWS if operation in row.operations and fits(row) and row.when(form, n, c, o))
     return next((row.way for row in rows), "lax")
 
 

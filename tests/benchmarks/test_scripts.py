@@ -136,3 +136,13 @@ def test_the_check_is_timed_beside_loops(tmp_path):
     for row in read["rows"]:
         assert set(row["seconds"]) == {"loop", "best loop", "check"}
         assert set(row["ratios"]) == {"loop / check", "best loop / check"}
+
+
+def test_loops_are_timed(tmp_path):
+    read, said = found(tmp_path, "loops.py", "--turns", "2", "--only", "LeNet")
+    assert [row["case"] for row in read["rows"]] == ["LeNet-5, max, batch 128"]
+    assert set(read["rows"][0]["ratios"]) == {
+        "ours, in a loop / lax, in a loop",
+        "ours, call by call / lax, call by call",
+    }
+    assert "lax, in a loop" in said

@@ -151,6 +151,7 @@ def test_one_export_for_three_platforms_and_any_batch():
     ("operation", "window", "stride", "expected"),
     [
         ("max_pool", (2, 2), 2, "taps"),
+        ("sum_pool", (2, 2), 2, "taps"),
         ("max_pool", (40, 1), 1, "lax"),  # one slice for each tap of a side
         ("sum_pool", (16, 16), 1, "taps"),
         ("max_pool_place", (5, 5), 1, "taps"),
@@ -161,7 +162,12 @@ def test_one_export_for_three_platforms_and_any_batch():
 )
 def test_the_table(operation, window, stride, expected):
     axes = slide("test", (48, 48), window, stride)
-    assert way_for(operation, Form(axes, 4), 4, 4) == expected
+    assert way_for(operation, Form(axes, 4), 32, 4, 4) == expected
+
+
+def test_a_few_windows_that_do_not_overlap_are_laxs():
+    way = lambda n, stride: way_for("max_pool", Form(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4)
+    assert (way(1, 2), way(32, 2), way(1, 1)) == ("lax", "taps", "taps")
 
 
 # The broken twins: deltas that look right and are not.

@@ -330,12 +330,24 @@ def test_the_table(window, channels, settings, expected):
     """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
     axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
     form = Form(axes, settings.get("groups", 1))
-    assert [way_for(face, form, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+    assert [way_for(face, form, 64, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+
+
+@pytest.mark.parametrize(
+    ("face", "window", "channels", "way"),
+    [("conv", (1, 1), (64, 64), "product"), ("conv_dx", (5, 5), (6, 16), "banded")],
+)
+def test_small_batches_are_laxs(face, window, channels, way):
+    """Where the table's way starts more slowly; a batch of any size, as `jax.export` has it, is not small."""
+    form = Form(slide("test", (20, 20), window), 1)
+    small = "lax" if face == "conv" else "canonical"
+    (any_batch,) = jax.export.symbolic_shape("n")
+    assert [way_for(face, form, n, *channels) for n in (1, 32, any_batch)] == [small, way, way]
 
 
 def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
     form = Form(slide("test", (8, 8), (1, 1)), 1)
-    assert way_for("conv", form, 128, 128) == ("product" if jax.__version_info__ < (0, 12) else "lax")
+    assert way_for("conv", form, 64, 128, 128) == ("product" if jax.__version_info__ < (0, 12) else "lax")
 
 
 @pytest.mark.parametrize("face", ["conv", "conv_dx", "conv_dkernel"])
