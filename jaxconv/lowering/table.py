@@ -67,9 +67,7 @@ ROWS = [
     Row(
         "product",
         ("conv", "conv_dx"),
-        lambda form, n, c, o: (
-            _one_position(form) or (_unit_stride(form) and max(c, o) >= 32 and (OLD or c * o < 2**14))
-        ),
+        lambda form, n, c, o: _one_position(form) or (_unit_stride(form) and _worth_a_product(form, n, c, o)),
         "one matrix product; lax is as fast where it is small, and in 0.12 where it is large",
         "1.4-2.3; 16 for x's delta of a kernel as large as x",
     ),

@@ -330,7 +330,7 @@ def test_the_table(window, channels, settings, expected):
     """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
     axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
     form = Form(axes, settings.get("groups", 1))
-    assert [way_for(face, form, 64, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+    assert [way_for(face, form, 256, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from jaxconv.lowering.taps import over, padded, taps_of, under
 from jaxconv.lowering.ways.way import Compute, Way, summed
 from jaxconv.window import Pad
 
+ROWS = 2**12  # products, for each tap, that one turn of the loop over y makes: they stay in the processor's cache
+
 
 def _run(face: Face, form: Form, one: Array, other: Array, _: Compute) -> Array:
     return {"conv": _forward, "conv_dx": _delta_of_x, "conv_dkernel": _delta_of_kernel}[face](form, one, other)
@@ -33,33 +35,43 @@ def _delta_of_x(form: Form, y: Array, kernel: Array) -> Array:
 
 
 def _delta_of_kernel(form: Form, x: Array, y: Array) -> Array:
-    """`kernel[u,0,c] = sum_{n,j} x[n, j*stride + u*dilation - lo, c] y[n,j,c]`, row after row of y.
+    """`kernel[u,0,c] = sum_{n,j} x[n, j*stride + u*dilation - lo, c] y[n,j,c]`, a few rows of y after the other.
 
-    Along a row nothing is added until the end, so every tap's products are one loop over cells that lie side by side.
+    Within these nothing is added until the end, so every tap's products are one loop over cells that lie side by side.
     (A sum for each tap reads x and y once for each of them: 2 times slower for 3 x 3 taps, 6 times for 7 x 7.)
     """
-    x = padded(form.axes, x)
-    *rows, last = form.axes
-    counts, row = (*(axis.out for axis in rows), 1, 1), (last.out, x.shape[-1])
-    one_row = (*(replace(axis, length=axis.span, pad=Pad(0, 0)) for axis in rows), last)
+    x, axes = padded(form.axes, x), [replace(axis, length=axis.padded, pad=Pad(0, 0)) for axis in form.axes]
+    # How many positions along each axis, the batch first, are one turn of the loop.
+    at_once = [1] * len(axes) + [axes[-1].out]
+    if len(axes) > 1:
+        at_once[-2] = _most(axes[-2].out, ROWS // (axes[-1].out * x.shape[-1]))
+    turns = [x.shape[0], *(axis.out // some for axis, some in zip(axes, at_once[1:], strict=True))]
+    part = [
+        replace(axis, length=(some - 1) * axis.stride + axis.span) for axis, some in zip(axes, at_once[1:], strict=True)
+    ]
+    strides = [1, *(axis.stride for axis in axes)]
 
-    def add(number: Array, total: Array) -> Array:
-        position: list[Array] = []
-        for count in reversed(counts):
-            number, j = number // count, number % count
-            position.insert(0, j)
-        starts = [j * stride for j, stride in zip(position, (*(axis.stride for axis in rows), 1, 1), strict=True)]
-        cells = lax.dynamic_slice(x, (number, *starts), (1, *(axis.span for axis in rows), *x.shape[-2:]))
-        deltas = lax.dynamic_slice(y, (number, *position), (1,) * (len(rows) + 1) + row).reshape(row)
-        return total + jnp.stack([under(one_row, cells, tap).reshape(row) * deltas for tap in taps_of(form.axes)])
+    def add(number: Array, totals: list[Array]) -> list[Array]:
+        first: list[Array] = []
+        for count, some in zip(reversed(turns), reversed(at_once), strict=True):
+            number, turn = number // count, number % count
+            first.insert(0, turn * some)
+        corner = [j * stride for j, stride in zip(first, strides, strict=True)]
+        cells = lax.dynamic_slice(x, (*corner, 0), (1, *(axis.length for axis in part), x.shape[-1]))
+        deltas = lax.dynamic_slice(y, (*first, 0), (*at_once, y.shape[-1]))
+        return [total + under(part, cells, tap) * deltas for total, tap in zip(totals, taps_of(axes), strict=True)]
 
-    taps = tuple(axis.taps for axis in form.axes)
-    number_of_rows = x.shape[0] * math.prod(counts)
-    nothing = jnp.zeros((math.prod(taps), *row), x.dtype)
+    nothing = jnp.zeros((*at_once, x.shape[-1]), x.dtype)
     if over_mesh := tuple(sorted(jax.typeof(x).manual_axis_type.varying)):  # inside shard_map: a loop keeps its types
         nothing = lax.pcast(nothing, over_mesh, to="varying")
-    total = lax.fori_loop(0, number_of_rows, add, nothing)
-    return jnp.sum(total, axis=1, dtype=x.dtype).reshape(*taps, 1, x.shape[-1])
+    totals = lax.fori_loop(0, math.prod(turns), add, [nothing] * len(taps_of(axes)))
+    each = [jnp.sum(total, axis=range(total.ndim - 1), dtype=x.dtype) for total in totals]
+    return jnp.stack(each).reshape(*(axis.taps for axis in axes), 1, x.shape[-1])
+
+
+def _most(count: int, limit: int) -> int:
+    """The largest divisor of a count up to a limit, or 1."""
+    return max(divisor for divisor in range(1, count + 1) if count % divisor == 0 and divisor <= max(limit, 1))
 
 
 def _weights(kernel: Array) -> Array:
