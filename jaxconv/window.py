@@ -14,6 +14,7 @@ and reads the cell `i` when `0 <= i < length`; otherwise the boundary says which
 from __future__ import annotations
 
 import operator
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -172,12 +173,42 @@ def slide(
     >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
     [3, 3]
     """
+    each = _each_axis(where, window, stride, padding, dilation)
+    return tuple(_axis(where, length, *one) for length, one in zip(lengths, each, strict=True))
+
+
+def lengths_before(
+    where: str,
+    outs: Sequence[int],
+    window: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+) -> tuple[range, ...]:
+    """For each axis the lengths over which a window stands at just so many positions; arguments as for `slide`.
+
+    Raises:
+        ValueError: there is no such length, or as for `slide`.
+
+    >>> lengths_before("conv_transpose", (3, 3), (3, 3), stride=(1, 2), padding=("valid", "circular"))
+    (range(5, 6), range(5, 7))
+    """
+    each = _each_axis(where, window, stride, padding, dilation)
+    return tuple(_lengths(where, out, *one) for out, one in zip(outs, each, strict=True))
+
+
+def _each_axis(
+    where: str,
+    window: Sequence[int],
+    stride: int | Sequence[int],
+    padding: Padding,
+    dilation: int | Sequence[int],
+) -> list[tuple[str, int, int, int, str | Pad]]:
+    """For each axis its name, taps, stride, dilation and padding, all of them checked."""
     rank = len(window)
-    return tuple(
-        _axis(where, *one)
-        for one in zip(
+    return list(
+        zip(
             spatial_names(rank),
-            lengths,
             positive(where, "window", window, rank),
             positive(where, "stride", stride, rank),
             positive(where, "dilation", dilation, rank),
@@ -187,19 +218,34 @@ def slide(
     )
 
 
-def _axis(where: str, name: str, length: int, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
-    if length < 1:
-        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more"))
+def _made(length: int, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
     span = dilation * (taps - 1) + 1
     pad = padding if isinstance(padding, Pad) else PADDINGS[padding](length, span, stride)
-    axis = Axis(length, taps, stride, dilation, pad)
+    return Axis(length, taps, stride, dilation, pad)
+
+
+def _lengths(where: str, out: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> range:
+    count = lambda length: _made(length, taps, stride, dilation, padding).out
+    lengths = range(1, out * stride + dilation * taps + 1)  # the count grows with the length, at last beyond `out`
+    found = lengths[bisect_left(lengths, out, key=count) : bisect_left(lengths, out + 1, key=count)]
+    if not found:
+        expected = f"as many as a window of {taps} taps has over an input of some length, with padding {padding}"
+        raise ValueError(explain(where, f"y along axis {name}", f"{out} positions long", expected))
+    return found
+
+
+def _axis(where: str, length: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
+    if length < 1:
+        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more"))
+    axis = _made(length, taps, stride, dilation, padding)
     if axis.out < 1:
+        lo, hi = axis.pad.lo, axis.pad.hi
         raise ValueError(
             explain(
                 where,
                 f"window along axis {name}",
-                f"{span} cells wide ({taps} taps, dilation {dilation})",
-                f"at most as wide as the padded input, which has {axis.padded} cells ({pad.lo} + {length} + {pad.hi})",
+                f"{axis.span} cells wide ({taps} taps, dilation {dilation})",
+                f"at most as wide as the padded input, which has {axis.padded} cells ({lo} + {length} + {hi})",
                 "Use a larger input, a smaller window or dilation, or more padding",
             )
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jaxconv.testing.strategies import conv_configurations
-from jaxconv.window import BOUNDARIES, PADDINGS, Axis, Pad, positive, runs, slide, window_sizes
+from jaxconv.window import BOUNDARIES, PADDINGS, Axis, Pad, lengths_before, positive, runs, slide, window_sizes
 
 NUMPY_MODES: dict[str, Any] = {"CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
 lengths, sizes, amounts = st.integers(1, 9), st.integers(1, 5), st.integers(0, 14)
@@ -180,3 +180,22 @@ def test_a_window_says_how_many_axes_there_are(window):
 @pytest.mark.parametrize("one", [3, np.int64(3), np.array(3)])
 def test_one_integer_stands_for_every_axis(one):
     assert positive("op", "stride", one, 3) == (3, 3, 3)
+
+
+@given(case=conv_configurations(max_rank=1))
+def test_the_lengths_before_are_those_that_slide_makes_so_many_positions_of(case):
+    """All lengths tried one by one, up to more than could be."""
+    (out,) = case.out
+    window, (stride, padding, dilation) = (
+        case.window,
+        (case.geometry[name] for name in ("stride", "padding", "dilation")),
+    )
+
+    def makes(length):
+        try:
+            return slide("test", (length,), window, stride, padding, dilation)[0].out == out
+        except ValueError:
+            return False
+
+    expected = [length for length in range(1, 60) if makes(length)]
+    assert [*lengths_before("test", (out,), window, stride, padding, dilation)[0]] == expected

@@ -21,7 +21,7 @@ def axis_names(rank: int, *, batched: bool, layout: Layout) -> tuple[str, ...]:
 
 
 def enter(
-    where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout
+    where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x"
 ) -> tuple[Array, Callable[[Array], Array]]:
     """`x` as [n, *spatial, c], and the function that brings a result of that form back to the caller's.
 
@@ -31,6 +31,7 @@ def enter(
         rank: the number of spatial axes, known from the kernel or the window, never from x.
         batched: whether x has a batch axis.
         layout: where x has its channels.
+        argument: what the layer calls x, for messages.
 
     Raises:
         ValueError: x has another number of axes, or `layout` is unknown.
@@ -46,7 +47,7 @@ def enter(
         elif not batched and x.ndim == rank + 2:
             cure = "For a batch, leave out batched=False"
         expected = f"{bracketed(names)}, {len(names)} axes of which {rank} spatial"
-        raise ValueError(explain(where, "x", f"{x.shape}, {x.ndim} axes", expected, cure))
+        raise ValueError(explain(where, argument, f"{x.shape}, {x.ndim} axes", expected, cure))
     if not batched:
         x = x[None]
     if layout == "channels_first":

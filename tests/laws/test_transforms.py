@@ -20,11 +20,11 @@ def integers(*shape):
     return jnp.asarray(GENERATOR.integers(-4, 5, shape).astype(np.float32))
 
 
-def by_table(layer):
-    """The layer, computed as `jaxconv/lowering/table.py` says."""
+def by_lax(layer):
+    """The layer, computed by lax's own operations."""
 
     def computed(params, x):
-        with forced("table"):
+        with forced("lax"):
             return layer(params, x)
 
     return computed
@@ -36,11 +36,12 @@ KERNEL, BIAS = integers(3, 2, 2, 4), integers(4)
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
-    "conv_by_table": (by_table(partial(jc.conv, **GEOMETRY)), {"kernel": KERNEL, "bias": BIAS}),
-    "pointwise_by_table": (by_table(partial(jc.conv, stride=2)), {"kernel": integers(1, 1, 2, 3)}),
-    "depthwise_by_table": (
-        by_table(partial(jc.conv, groups=2, stride=(2, 1), padding="same")),
-        {"kernel": integers(3, 2, 1, 2)},
+    "conv_by_lax": (by_lax(partial(jc.conv, **GEOMETRY)), {"kernel": KERNEL, "bias": BIAS}),
+    "pointwise": (partial(jc.conv, stride=2), {"kernel": integers(1, 1, 2, 3)}),
+    "depthwise": (partial(jc.conv, groups=2, stride=(2, 1), padding="same"), {"kernel": integers(3, 2, 1, 2)}),
+    "conv_transpose": (
+        partial(jc.conv_transpose, stride=(2, 1), padding=("same", "circular"), output_shape=(12, 7)),
+        {"kernel": integers(3, 2, 3, 2), "bias": integers(3)},
     ),
     "conv_channels_first": (
         partial(jc.conv, layout="channels_first"),
@@ -52,6 +53,7 @@ LAYERS = {
     ),
     "dense": (lambda params, x: jc.dense(params, x.reshape(*x.shape[:-3], -1)), {"kernel": integers(84, 3)}),
     "max_pool": (lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same"), {}),
+    "max_pool_by_lax": (by_lax(lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same")), {}),
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
     "global_max_pool": (lambda params, x: jc.global_max_pool(x), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),

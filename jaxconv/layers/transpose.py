@@ -1,0 +1,153 @@
+"""Transposed convolution: the adjoint of `conv`, by definition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Shaped
+
+from jaxconv.errors import bracketed, explain, spatial_names
+from jaxconv.layers.conv import conv, kernel_shape
+from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.window import Padding, lengths_before, positive
+
+
+def conv_transpose(
+    params: LayerParams,
+    y: Shaped[ArrayLike, "n *out o"],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    output_shape: Sequence[int] | None = None,
+    batched: bool = True,
+    layout: Layout = "channels_last",
+    precision: lax.PrecisionLike = None,
+) -> Shaped[Array, "n *spatial c"]:
+    """The adjoint of `conv`, of the same kernel and settings. In two dimensions
+
+        x[n,i,j,c] = b[c] + sum_{p,q,u,v,o} y[n,p,q,o] w[u,v,c,o]
+
+    over the positions and taps that read the cell i, j: p*s + u*d - lo == i and q*s + v*d - lo == j, or a copy of it
+    beyond the border. So y is spread out by the stride, every cell of it laying down the whole kernel. The kernel is
+    stored as `conv` has it, [*window, c/groups, o], neither flipped nor with its channels swapped, although here o
+    channels come in and c go out.
+
+    Law: `<conv(x), y> = <x, conv_transpose(y)>` for all x and y, without biases. With padding "CIRCULAR", shifting y by
+    one shifts x by s; with every other padding it does so away from the border.
+
+    Args:
+        params: `{"kernel": [*window, c/groups, o], "bias": [c]}`; the bias may be left out.
+        y: [n, *out, o], floats; see `batched` and `layout`. Its dtype is the kernel's.
+        stride: as for `conv`: cells of x from one cell of y to the next.
+        padding: as for `conv`: how x would be padded.
+        dilation: as for `conv`.
+        groups: as for `conv`.
+        output_shape: the lengths of x's spatial axes. Needed where `conv` makes the same lengths of y out of several
+            lengths of x, as it does for most strides; elsewhere there is one answer.
+        batched: as for `conv`.
+        layout: as for `conv`.
+        precision: as for `conv`.
+
+    Returns:
+        [n, *spatial, c], of the kernel's dtype.
+
+    Raises:
+        ValueError: shapes or sizes that do not fit together; or no `output_shape` where it makes a difference.
+        TypeError: y and the parameters differ in dtype, or are not floats.
+
+    >>> params = {"kernel": jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)}
+    >>> conv_transpose(params, jnp.array([1.0, 10.0]).reshape(1, 2, 1), stride=2, output_shape=(5,)).ravel()
+    Array([ 1.,  2., 13., 20., 30.], dtype=float32)
+
+    Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4.
+    """
+    where = "conv_transpose"
+    kernel, bias = unpack(where, params)
+    rank = kernel.ndim - 2
+    if rank < 1:
+        raise ValueError(explain(where, "kernel", kernel.shape, "[*window, c/groups, o], 3 axes or more"))
+    y, leave = enter(where, y, rank, batched=batched, layout=layout, argument="y")
+    same_dtype(where, "y", y, kernel)
+    if not jnp.issubdtype(y.dtype, jnp.inexact):
+        cure = "Cast both first: y.astype(jnp.float32)"
+        raise TypeError(explain(where, "y", y.dtype, "floating-point numbers", cure))
+    (groups,) = positive(where, "groups", groups, 1)
+    *window, channels, channels_in = kernel.shape
+    if y.shape[-1] != channels_in:
+        expected = f"{channels_in}: kernel {kernel.shape} is [*window, c/groups, o], and o channels come in"
+        raise ValueError(explain(where, "y's number of channels", y.shape[-1], expected))
+    if channels_in % groups:
+        raise ValueError(explain(where, "groups", groups, f"a divisor of the kernel's {channels_in} channels of y"))
+    check_bias(where, bias, (channels * groups,), "[c], c being the channels that go out")
+    possible = lengths_before(where, y.shape[1:-1], window, stride, padding, dilation)
+    shape = (y.shape[0], *_chosen(output_shape, possible), channels * groups)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
+    forward = lambda x: conv({"kernel": kernel}, x, **settings)
+    (x,) = jax.linear_transpose(forward, jax.typeof(y).update(shape=shape))(y)
+    return leave(add_bias(x, bias))
+
+
+def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range]) -> tuple[int, ...]:
+    """The lengths asked for, or the only ones that there are."""
+    names = spatial_names(len(possible))
+    ranges = " and ".join(
+        f"{lengths[0]} to {lengths[-1]} along axis {name}" if len(lengths) > 1 else f"{lengths[0]} along axis {name}"
+        for name, lengths in zip(names, possible, strict=True)
+    )
+    where, argument = "conv_transpose", "output_shape"
+    if output_shape is None:
+        if all(len(lengths) == 1 for lengths in possible):
+            return tuple(lengths[0] for lengths in possible)
+        expected = f"given, since conv would make y's lengths of any of these: {ranges}"
+        cure = f"Pass output_shape={tuple(lengths[-1] for lengths in possible)}, for example"
+        raise ValueError(explain(where, argument, None, expected, cure))
+    found = positive(where, argument, output_shape, len(possible))
+    if any(length not in lengths for length, lengths in zip(found, possible, strict=True)):
+        expected = f"lengths of which conv would make y's: {ranges} ({bracketed(names)})"
+        raise ValueError(explain(where, argument, found, expected))
+    return found
+
+
+def init_conv_transpose(
+    key: Array,
+    window: Sequence[int],
+    channels_in: int,
+    channels_out: int,
+    *,
+    groups: int = 1,
+    bias: bool = True,
+    kernel_init: Initializer = jax.nn.initializers.lecun_normal(in_axis=-1, out_axis=-2),
+    bias_init: Initializer = jax.nn.initializers.zeros,
+    dtype: DTypeLike = jnp.float32,
+) -> LayerParams:
+    """Parameters for `conv_transpose`: a kernel [*window, channels_out/groups, channels_in], a bias [channels_out].
+
+    Args:
+        key: a `jax.random` key.
+        window: taps along each spatial axis; its length is the number of spatial axes.
+        channels_in: o, of y.
+        channels_out: c, of the result.
+        groups: as for `conv`; divides both numbers of channels.
+        bias: False for a layer without one.
+        kernel_init: one of `jax.nn.initializers`. The default counts as inputs of a cell the kernel's taps and all
+            channels of y; with a stride of s along each axis only one tap in s of them meets it.
+        bias_init: likewise.
+        dtype: of both.
+
+    Raises:
+        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length.
+
+    >>> jax.tree.map(jnp.shape, init_conv_transpose(jax.random.key(0), (5, 3), 8, 2))
+    {'bias': (2,), 'kernel': (5, 3, 2, 8)}
+    """
+    shape = kernel_shape("init_conv_transpose", window, channels_out, channels_in, groups)
+    return init_layer(
+        key, shape, (channels_out,) if bias else None, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype
+    )

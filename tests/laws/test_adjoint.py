@@ -1,0 +1,71 @@
+"""`conv_transpose` is the adjoint of `conv`: <conv(x), y> = <x, conv_transpose(y)>, bit for bit on small integers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import find, given
+
+import jaxconv as jc
+from jaxconv import reference
+from jaxconv.testing.configurations import Configuration
+from jaxconv.testing.strategies import conv_configurations
+
+
+def transposed(case: Configuration, kernel=None, **other):
+    """The transposed convolution of a case's deltas, as long as its input is."""
+    kernel = case.params()["kernel"] if kernel is None else kernel
+    return jc.conv_transpose({"kernel": kernel}, case.dy(), output_shape=case.lengths, **(case.geometry | other))
+
+
+@given(case=conv_configurations())
+def test_the_adjoint_of_conv(case):
+    """Every rank, stride, dilation, number of groups and mix of paddings."""
+    x, y = case.x(), case.dy()
+    forward = jc.conv({"kernel": case.params()["kernel"]}, x, **case.geometry)
+    assert np.vdot(forward, y) == np.vdot(x, transposed(case))
+
+
+@given(case=conv_configurations())
+def test_by_hand(case):
+    """Each cell of it is the delta that the reference collects for that cell of conv's input."""
+    deltas = reference.conv_deltas(case.params()["kernel"], case.x(), case.dy(), **case.geometry)
+    np.testing.assert_array_equal(transposed(case), deltas.x)
+
+
+def flipped(case):
+    """The kernel turned round, as libraries have it that call a convolution's reverse a convolution."""
+    kernel = case.params()["kernel"]
+    return transposed(case, np.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
+
+
+def without_copies(case):
+    """What falls on the padding is lost, although the padding copies cells of x."""
+    pads = [(axis.pad.lo, axis.pad.hi) for axis in case.axes]
+    return transposed(case, padding=pads)
+
+
+def unspread(case):
+    """Dilation forgotten."""
+    if any(axis.dilation > 1 and axis.taps > 1 for axis in case.axes):
+        return jnp.zeros_like(case.x())
+    return transposed(case)
+
+
+@pytest.mark.parametrize("twin", [flipped, without_copies, unspread])
+def test_broken_twins_are_caught(twin):
+    def caught(case):
+        forward = jc.conv({"kernel": case.params()["kernel"]}, case.x(), **case.geometry)
+        return np.vdot(forward, case.dy()) != np.vdot(case.x(), twin(case))
+
+    assert find(conv_configurations(max_rank=1), caught)
+
+
+def test_its_gradients_are_convs():
+    """The adjoint's adjoint is conv, and its kernel's gradient is that of conv with x and y changing places."""
+    case = Configuration((7, 6), (3, 2), {"stride": (2, 1), "padding": ("circular", (1, 0)), "groups": 2}, (4, 6), 2, 0)
+    kernel, x, y = case.params()["kernel"], case.x(), case.dy()
+    layer = lambda kernel, y: jc.conv_transpose({"kernel": kernel}, y, output_shape=case.lengths, **case.geometry)
+    of_kernel, of_y = jax.grad(lambda kernel, y: jnp.sum(layer(kernel, y) * x), argnums=(0, 1))(kernel, y)
+    np.testing.assert_array_equal(of_y, reference.conv(kernel, 0.0, x, **case.geometry))
+    np.testing.assert_array_equal(of_kernel, reference.conv_deltas(kernel, x, y, **case.geometry).kernel)
