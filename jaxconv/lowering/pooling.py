@@ -134,7 +134,7 @@ def _among_cells(wins: Array, axes: Axes, tap: Sequence[int]) -> Array:
     first = jnp.array([True]).reshape((1,) * wins.ndim)
     for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
         cell = np.arange(axis.out) * axis.stride + u * axis.dilation - axis.pad.lo
-        cell = np.expand_dims(cell, [n for n in range(wins.ndim) if n != number])
+        cell = np.expand_dims(cell, tuple(n for n in range(wins.ndim) if n != number))
         inside = (cell >= 0) & (cell < axis.length)
         first = first & inside & ((cell < axis.dilation) | (u == 0))
         wins = wins & inside

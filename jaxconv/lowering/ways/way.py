@@ -80,12 +80,7 @@ def rewritten(
 
 def matrix_product(face: Face, one: Array, other: Array, precision: lax.PrecisionLike) -> Array:
     """The faces of T'(x, kernel, y) = sum x[r,k] kernel[k,o] y[r,o]."""
-    axes = {"conv": (1, 0), "conv_dx": (1, 1), "conv_dkernel": (0, 0)}[face]
-    return contracted(one, other, *axes, precision)
-
-
-def contracted(one: Array, other: Array, axis: int, other_axis: int, precision: lax.PrecisionLike) -> Array:
-    """The sum of products over an axis of one array and of another."""
+    axis, other_axis = {"conv": (1, 0), "conv_dx": (1, 1), "conv_dkernel": (0, 0)}[face]
     numbers = (((axis,), (other_axis,)), ((), ()))
     return lax.dot_general(one, other, numbers, precision=precision, preferred_element_type=one.dtype)
 
