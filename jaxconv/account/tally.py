@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -64,7 +63,7 @@ def _layer(one: Found, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, .
         name=name,
         kind=geometry.kind,
         primitive=one.equation.primitive.name,
-        source=line_of(one),
+        source=jaxprs.source(one.equation, one.where.stack),
         output=one.output,
         window=geometry.window,
         stride=geometry.stride,
@@ -81,16 +80,6 @@ def _layer(one: Found, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, .
         condition=one.where.condition,
         reaches=reaches,
     )
-
-
-def line_of(one: Found) -> str:
-    """The user's own line behind a layer, "file.py:12 (function)"; without one, that of the function that was given."""
-    frames = [frame for equation in (one.equation, *reversed(one.where.stack)) for frame in jaxprs.frames(equation)]
-    users = [frame for frame in frames if jaxprs.is_users(frame[0])]
-    if not frames:
-        return "unknown line"
-    file, line, function = users[0] if users else frames[-1]
-    return f"{Path(file).name}:{line} ({function.rpartition('.')[2]})"
 
 
 def _unshared(uses: Sequence[Use]) -> int | None:

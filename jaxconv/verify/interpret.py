@@ -246,9 +246,9 @@ class Walk:
         """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""
         stacks = [jaxprs.frames(one) for one in (equation, *reversed(self.stack))]
         frames = [frame for stack in stacks for frame in stack]
-        users = next((frame for frame in frames if jaxprs.is_users(frame[0])), None)
         line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
-        source = line(users) if users else line(frames[0]) if frames else "unknown line"
+        blamed = jaxprs.blamed(equation, self.stack)
+        source = line(blamed) if blamed else "unknown line"
         return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, frames)))
 
 

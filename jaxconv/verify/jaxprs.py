@@ -117,3 +117,18 @@ def frames(equation: Any) -> list[tuple[str, int, str]]:
 def is_users(file: str) -> bool:
     """Whether a file is the user's own rather than a library's."""
     return not file.startswith((*LIBRARIES, "<frozen")) and f"{os.sep}site-packages{os.sep}" not in file
+
+
+def blamed(equation: Any, stack: Sequence[Any] = ()) -> tuple[str, int, str] | None:
+    """The frame to name for an equation inside of the calls `stack`: the user's own innermost one.
+
+    Without one, that of the function which was traced.
+    """
+    all_frames = [frame for one in (equation, *reversed(stack)) for frame in frames(one)]
+    return next((frame for frame in all_frames if is_users(frame[0])), all_frames[-1] if all_frames else None)
+
+
+def source(equation: Any, stack: Sequence[Any] = ()) -> str:
+    """The line to name for an equation, "file.py:12 (function)"."""
+    found = blamed(equation, stack)
+    return f"{Path(found[0]).name}:{found[1]} ({found[2].rpartition('.')[2]})" if found else "unknown line"

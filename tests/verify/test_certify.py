@@ -1,6 +1,7 @@
 """`certify` on small functions: what it must prove, what it must not, what it says, and what it refuses."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from jax import lax
 from oracle import violation
 
 import jaxconv as jc
+from jaxconv.training.lenet import init_lenet, lenet
 from jaxconv.verify.claims import Verdict
 
 certify = partial(jc.certify, search=False)  # the proofs alone
@@ -345,3 +347,11 @@ def test_double_precision_is_searched_too():
         x = jax.ShapeDtypeStruct((1, 8, 6, 1), "float64")
         certificate = jc.certify(lambda x: jnp.floor(x * 0.3).at[:, 0].set(0.0), x, axes=(1,))
         assert (certificate.cyclic, certificate.interior) == (Verdict.REFUTED, Verdict.PROVED)
+
+
+def test_without_a_line_of_the_users_that_of_the_function_is_named():
+    """A network that a library has: not a line inside of JAX."""
+    params = jax.eval_shape(init_lenet, jax.random.key(0))
+    certificate = jc.certify(lenet, params, jax.ShapeDtypeStruct((1, 32, 32, 1), "float32"), axes={1: (1,)})
+    broken = certificate.leaves[0].axes[0].interior.broken
+    assert re.search(r"lenet\.py:\d+ \(lenet\)$", broken.source), broken.source

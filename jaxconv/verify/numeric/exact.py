@@ -48,7 +48,7 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
     for (equation, stack), bits in zip(intermediates.equations(jaxpr), excess, strict=True):
         if bits > 0:
             kind = equation.outvars[0].aval.dtype
-            where = f"{equation.primitive.name} at {intermediates.source(equation, stack)}"
+            where = f"{equation.primitive.name} at {jaxprs.source(equation, stack)}"
             if bits >= NEVER // 2:
                 return f"not exact: {where} does not keep numbers whole, or cannot be looked into"
             return f"not exact: {where} needs {bits + _digits(kind)} bits, and {kind} holds {_digits(kind)}"

@@ -6,7 +6,6 @@ Calls (`jit`, `checkpoint`, custom derivatives) are walked into; loops and branc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxconv.verify import jaxprs
@@ -48,13 +47,3 @@ def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
             yield equation, stack
         else:
             yield from equations(jaxprs.opened(inner)[0], (*stack, equation))
-
-
-def source(equation: Any, stack: Sequence[Any] = ()) -> str:
-    """The user's own line behind an equation, "file.py:12 (function)"; a library's where there is none."""
-    frames = [frame for one in (equation, *reversed(stack)) for frame in jaxprs.frames(one)]
-    chosen = next((frame for frame in frames if jaxprs.is_users(frame[0])), frames[0] if frames else None)
-    if chosen is None:
-        return "unknown line"
-    file, line, function = chosen
-    return f"{Path(file).name}:{line} ({function.split('.')[-1]})"

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxconv.errors import explain
+from jaxconv.verify import jaxprs
 from jaxconv.verify.certify import certify
 from jaxconv.verify.numeric import comparison, exact, intermediates, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
@@ -122,7 +123,7 @@ def _places(one: Subject) -> list[_Place]:
     for number, ((equation, stack), live) in enumerate(zip(intermediates.equations(jaxpr), depends, strict=True)):
         first, name = equation.outvars[0].aval, equation.primitive.name
         if live and name not in MOVEMENT and is_kind(first, np.inexact):
-            found.append(_Place(number, name, intermediates.source(equation, stack), tuple(first.shape)))
+            found.append(_Place(number, name, jaxprs.source(equation, stack), tuple(first.shape)))
     return found
 
 
