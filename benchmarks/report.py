@@ -147,7 +147,9 @@ def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float
     """One series in one panel."""
     low, median, high = (np.array([bar.ratio[name] for bar in bars]) for name in ("low", "median", "high"))
     axes.barh(heights, median - 1, thick, left=1, color=colour)
-    axes.errorbar(median, heights, xerr=[median - low, high - median], fmt="none", ecolor="black", elinewidth=0.7)
+    axes.errorbar(
+        median, heights, xerr=[list(median - low), list(high - median)], fmt="none", ecolor="black", elinewidth=0.7
+    )
     axes.axvline(1, color="black", linewidth=0.8)
     axes.grid(axis="x", linewidth=0.4)
     axes.set_axisbelow(True)
