@@ -9,6 +9,7 @@ to the smallest one's.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -53,7 +54,7 @@ def network(key: jax.Array):
 def certified(params: Any, apply: Any, side: int) -> Any:
     """The certificate of one size."""
     image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-    fresh = lambda params, x: apply(params, x)  # noqa: PLW0108  a new function, or JAX would remember the trace
+    fresh = partial(apply)  # a new function, or JAX would remember the trace
     return jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -76,8 +77,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     leaves, of_leaf = _leaves(arguments, inputs)
     another = Flow(leaves)  # kept: what is made in one trace must not be where the other's was
     if not any(is_kind(leaf, np.inexact) for leaf in leaves):
-        fresh = lambda *arguments: fn(*arguments)  # noqa: PLW0108  a new function, or JAX would remember the trace
-        again, held, _ = jaxprs.trace(fresh, arguments)
+        again, held, _ = jaxprs.trace(partial(fn), arguments)  # a new function, or JAX would remember the trace
         _run(another, again, held, arguments, of_leaf)
     flow = Flow(leaves, frozenset(another.constants))  # those of both traces are not made by the function
     _run(flow, jaxpr, constants, arguments, of_leaf)
