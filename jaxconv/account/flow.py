@@ -114,9 +114,9 @@ class Flow:
         """Note what an equation with data among its operands is; the last layer that its result has passed."""
         name, parameters = equation.primitive.name, [one for one in operands if one.parts]
         data = next(one.numbers for one in operands if one.data)
-        if name in LAYERS:
+        if (known := jaxprs.laxs_name(equation)) in LAYERS:
             weights = "" if parameters else "fixed " if any(one.fixed for one in operands[:2]) else "dynamic "
-            geometry = LAYERS[name](equation, weights)
+            geometry = LAYERS[known](equation, weights)
         elif name in ("gather", "dynamic_slice") and operands[0].parts:
             geometry, data = lookup(equation)
         elif (parameters and name not in POINTWISE | MOVEMENT) or (name not in RULES and _holds_a_jaxpr(equation)):

@@ -81,13 +81,7 @@ def pooling(equation: Any, weights: str) -> Geometry:
 
 LAYERS: dict[str, Callable[[Any, str], Geometry]] = {
     "conv_general_dilated": convolution,
-    "jaxconv_conv": convolution,
-    "jaxconv_conv_dx": convolution,
-    "jaxconv_conv_dkernel": convolution,
     "dot_general": contraction,
-    "jaxconv_max_pool": pooling,
-    "jaxconv_sum_pool": pooling,
-    "jaxconv_sum_pool_dx": pooling,
     "reduce_window": pooling,
     "reduce_window_max": pooling,
     "reduce_window_min": pooling,
