@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Form
-from jaxconv.lowering.taps import padded, taps_of, under
+from jaxconv.lowering.taps import taps_of, under
 from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, rewritten
 
@@ -31,18 +31,26 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
     t = -(-last.out // blocks)
     slab, taps = (t - 1) * last.stride + last.span, taps_of(rows)
 
+    fresh = t * last.stride  # cells from one slab to the next: a slab is its own and the first of those after it
+    parts = range(-(-slab // fresh))
+
+    def part_of_slabs(x: Array, part: int) -> Array:
+        """[..., padded, c] to [..., blocks, cells, c]: of each slab as many cells, from `part * fresh` on."""
+        before = _before(part, slab, fresh)
+        x = lax.slice_in_dim(x, before, before + blocks * fresh, axis=-2)
+        x = x.reshape(*x.shape[:-2], blocks, fresh, c)
+        return lax.slice_in_dim(x, part * fresh - before, min(slab - before, fresh), axis=-2)
+
     def slabs(x: Array) -> Array:
         """[n, *length, c] to [n*positions*blocks, taps*slab*c]."""
-        x = padded(form.axes, x)
-        fresh = t * last.stride  # cells from one slab to the next: a slab is its own and the first of those after it
-        parts = -(-slab // fresh)
-        missing = (blocks + parts - 1) * fresh - x.shape[-2]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 2) + [(0, missing, 0), (0, 0, 0)])
-        x = x.reshape(*x.shape[:-2], -1, fresh, c)
-        each = [lax.slice_in_dim(x, part, part + blocks, axis=-3) for part in range(parts)]
-        x = lax.slice_in_dim(jnp.concatenate(each, axis=-2), 0, slab, axis=-2)
-        x = jnp.stack([under(rows, x, tap) for tap in taps], axis=-3)
-        return x.reshape(-1, len(taps) * slab * c)
+        edges = [(axis.pad.lo, axis.pad.hi, 0) for axis in form.axes]
+        missing = _before(parts[-1], slab, fresh) + blocks * fresh - last.padded
+        edges[-1] = (last.pad.lo, last.pad.hi + max(missing, 0), 0)
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+        rows_of_slabs = [
+            jnp.concatenate([part_of_slabs(under(rows, x, tap), part) for part in parts], axis=-2) for tap in taps
+        ]
+        return jnp.stack(rows_of_slabs, axis=-3).reshape(-1, len(taps) * slab * c)
 
     # stands[v,q,j]: tap v of output j stands on cell q of the slab.
     tap, cell, output = np.ix_(range(last.taps), range(slab), range(t))
@@ -64,6 +72,11 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
         y=blocked,
         compute=lambda face, one, other: matrix_product(face, one, other, form.precision),
     )
+
+
+def _before(part: int, slab: int, fresh: int) -> int:
+    """The cell at which blocks start that end in this part of every slab, and not beyond the last slab."""
+    return max(min(part * fresh, slab - fresh), 0)
 
 
 BANDED = rewritten(lambda form, c, o: form.groups == 1, _as_a_banded_product, adds_zeros=True, otherwise=CANONICAL)

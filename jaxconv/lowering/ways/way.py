@@ -72,10 +72,18 @@ def rewritten(
         compute = lambda: rewriting(form, c, o, smaller)(face, form, one, other)
         if not adds_zeros or face == "conv_dkernel" or not jnp.issubdtype(one.dtype, jnp.inexact):
             return compute()  # the delta of a kernel's zero is not asked for
-        finite = jnp.isfinite(one).all() & jnp.isfinite(other).all()
-        return lax.cond(finite, compute, lambda: otherwise(face, form, one, other))
+        return lax.cond(_finite(one) & _finite(other), compute, lambda: otherwise(face, form, one, other))
 
     return Way(fits, run)
+
+
+def _finite(a: Array) -> Array:
+    """Whether an array's sum is finite: then so is every number. (Where finite ones overflow, the answer may be no.)
+
+    XLA has code for a sum, while `isfinite(a).all()` is three loops to compile; behind the barrier it is a sum of one
+    array, not of the slices that the array was put together from.
+    """
+    return jnp.isfinite(lax.optimization_barrier(a).sum())
 
 
 def matrix_product(face: Face, one: Array, other: Array, precision: lax.PrecisionLike) -> Array:
