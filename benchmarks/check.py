@@ -4,6 +4,7 @@ A network of six circular convolutions, 3x3, 16 channels, with a ReLU each; ever
 
 - `loop`: for each shift both sides, f(roll(x, s)) and roll(f(x), s), by a jitted f, and their difference;
 - `best loop`: f(x) once; for each shift f of the rolled image, and the difference in NumPy;
+- `network`: the jitted f on as many images in batches of 64, and nothing else: the floor of all ways to check;
 - `check`: `jc.check`.
 
 "with compiling" starts each run from a function that JAX has not seen; "warm" has run everything once. The ways take
@@ -15,6 +16,7 @@ turns (`timing.py`): a ratio above 1 says that the check is faster.
 from __future__ import annotations
 
 import itertools
+import math
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,7 @@ import jaxconv as jc
 from jaxconv.verify.numeric import check
 
 CHANNELS = 16
+BATCH = 64
 
 
 def network():
@@ -69,12 +72,19 @@ def best_loop(fn, params, x) -> float:
     return worst
 
 
+def network_alone(fn, params, x) -> None:
+    """As many images as there are shifts, evaluated and thrown away."""
+    jitted, images = jax.jit(fn), np.repeat(np.asarray(x), BATCH, axis=0)
+    for _ in range(math.ceil(x.shape[1] * x.shape[2] / BATCH)):
+        jax.block_until_ready(jitted(params, images))
+
+
 def checked(fn, params, x) -> float:
     """The check."""
     return float(check(fn, params, x, axes={1: (1, 2)}).leaves[0].errors.max())
 
 
-WAYS = {"loop": both_sides, "best loop": best_loop, "check": checked}
+WAYS = {"loop": both_sides, "best loop": best_loop, "network": network_alone, "check": checked}
 
 
 def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, Any]:
@@ -107,9 +117,9 @@ def main() -> None:
     options = parser.parse_args()
     machine = report.machine()
     print(report.heading(machine))
-    print(
-        "side  shifts  what                 loop (s)  best loop (s)      check (s)  loop / check          best / check"
-    )
+    times = "  ".join(f"{name + ' (s)':>13}" for name in WAYS)
+    ratios = "  ".join(f"{name + ' / check':>20}" for name in WAYS if name != "check")
+    print(f"side  shifts  {'what':<14}  {times}  {ratios}")
     rows = []
     for side in options.sides:
         for warm in (False, True):
