@@ -27,18 +27,20 @@ import report
 from timing import alternate, first_calls
 
 import jaxconv as jc
+from jaxconv.lowering import forced
 from jaxconv.verify.numeric import check
 
 CHANNELS = 16
 BATCH = 64
 
 
-def network():
+def network(way: str):
     """A function that JAX has not seen, of (params, x)."""
 
     def apply(params, x):
-        for layer in params:
-            x = jax.nn.relu(jc.conv(layer, x, padding="circular"))
+        with forced(way):
+            for layer in params:
+                x = jax.nn.relu(jc.conv(layer, x, padding="circular"))
         return x
 
     return apply
@@ -91,10 +93,10 @@ def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, A
     """One row."""
     params, x = inputs(side, layers)
     if warm:
-        runs = {name: partial(way, network(), params, x) for name, way in WAYS.items()}
+        runs = {name: partial(way, network(options.way), params, x) for name, way in WAYS.items()}
         first_calls(runs)
     else:
-        runs = {name: lambda way=way: way(network(), params, x) for name, way in WAYS.items()}
+        runs = {name: lambda way=way: way(network(options.way), params, x) for name, way in WAYS.items()}
     before = None if warm else jax.clear_caches
     timing = alternate(runs, rounds=options.rounds, redo=options.redo, before=before)
     row = timing.row([(name, "check") for name in WAYS if name != "check"])
@@ -114,6 +116,7 @@ def main() -> None:
     parser = report.parser(__doc__, rounds=5)
     parser.add_argument("--sides", type=int, nargs=2, default=(32, 8), help="a large image's side and a small one's")
     parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--way", default="table", help='"lax" for convolutions that are lax\'s, on all sides')
     options = parser.parse_args()
     machine = report.machine()
     print(report.heading(machine))
