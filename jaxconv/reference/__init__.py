@@ -23,3 +23,5 @@ from jaxconv.reference.pool import avg_pool as avg_pool
 from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
 from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
+from jaxconv.reference.pool import min_pool as min_pool
+from jaxconv.reference.pool import min_pool_deltas as min_pool_deltas

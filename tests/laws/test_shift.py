@@ -62,8 +62,9 @@ def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(
     axis %= len(case.lengths)
     stride = case.geometry["stride"]
     x = case.integers((case.batch, *(n * s for n, s in zip(case.lengths, stride, strict=True)), case.channels[0]))
-    for pool in (jc.max_pool, jc.avg_pool):
-        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, stride=stride, padding="circular"))
+    settings = {"stride": stride, "padding": "circular", "dilation": case.geometry["dilation"]}
+    for pool in (jc.max_pool, jc.min_pool, jc.avg_pool):
+        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, **settings))
         assert commutes(layer, x, axis, stride[axis], amount)
 
 
@@ -73,6 +74,14 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     pool = lambda x: jc.max_pool(x, (2,), padding="circular")
     assert commutes(pool, x, 0, 2, 1)
     assert not any(np.array_equal(pool(jnp.roll(x, 1, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+def test_nor_do_windows_that_overhang():
+    """The broken twin in ceil mode: of 8 cells the third window has two, and what is behind it never wraps."""
+    pool = lambda x: jc.min_pool(x, (3,), ceil_mode=True)
+    x = jnp.arange(8.0).reshape(1, 8, 1)
+    assert pool(x).ravel().tolist() == [0, 3, 6]
+    assert not any(np.array_equal(pool(jnp.roll(x, 3, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(3))
 
 
 def clear_of_padding(axis):

@@ -86,14 +86,21 @@ def test_dense(case):
     )
 
 
+EXTREMES = {
+    "max": (jc.max_pool, reference.max_pool, reference.max_pool_deltas),
+    "min": (jc.min_pool, reference.min_pool, reference.min_pool_deltas),
+}
+
+
+@pytest.mark.parametrize(("layer", "by_hand", "deltas"), EXTREMES.values(), ids=EXTREMES)
 @given(case=pool_configurations())
-def test_max_pool(case):
-    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, as the reference has it."""
+def test_max_and_min_pool(layer, by_hand, deltas, case):
+    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, or least, as the reference has it."""
     x, dy = case.x(), case.dy()
-    pool = lambda _, x: jc.max_pool(x, case.window, **case.geometry)
+    pool = lambda _, x: layer(x, case.window, **case.geometry)
     y, _, dx = outputs_and_gradients(pool, {}, x, dy)
-    np.testing.assert_array_equal(y, reference.max_pool(x, case.window, **case.geometry))
-    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
+    np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
+    np.testing.assert_array_equal(dx, deltas(x, dy, case.window, **case.geometry))
 
 
 @pytest.mark.parametrize("divisor", ["inside", "window", 4])
