@@ -1,6 +1,8 @@
 """jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
 
 from jaxconv.account.summary import summary as summary
+from jaxconv.layers.adaptive import adaptive_avg_pool as adaptive_avg_pool
+from jaxconv.layers.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxconv.layers.conv import conv as conv
 from jaxconv.layers.conv import init_conv as init_conv
 from jaxconv.layers.dense import dense as dense

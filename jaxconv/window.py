@@ -279,16 +279,18 @@ def _axis(
     return axis
 
 
-def window_sizes(where: str, window: Sequence[int]) -> tuple[int, ...]:
-    """The window's taps along each axis; a single integer is refused, since it does not say how many axes there are.
+def window_sizes(where: str, window: Sequence[int], argument: str = "window") -> tuple[int, ...]:
+    """The window's taps along each axis, or other positive integers whose number is that of the spatial axes.
+
+    A single one is refused, since it does not say how many axes there are.
 
     >>> window_sizes("max_pool", [2, 3])
     (2, 3)
     """
     if isinstance(window, SupportsIndex) or not len(window):
         cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
-        raise ValueError(explain(where, "window", window, "one integer per spatial axis", cure))
-    return positive(where, "window", window, len(window))
+        raise ValueError(explain(where, argument, window, "one integer per spatial axis", cure))
+    return positive(where, argument, window, len(window))
 
 
 def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:

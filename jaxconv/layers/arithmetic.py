@@ -40,5 +40,6 @@ def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
         by = jnp.ones((1,) * total.ndim, total.dtype)
         for position, count in enumerate(counts, start=1):
             others = tuple(axis for axis in range(total.ndim) if axis != position)
-            by = by * jnp.expand_dims(jnp.array(count, total.dtype), others)
+            whole = jnp.array(count, jnp.int32)  # whole numbers, since the certifier reads these and no floats
+            by = by * jnp.expand_dims(whole, others).astype(total.dtype)
     return total // by if jnp.issubdtype(total.dtype, jnp.integer) else total / by

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, check_cells, enter
 
 
 def global_max_pool(
@@ -73,6 +72,5 @@ def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) ->
     """The input as [n, *spatial, c] with every axis but n and c a spatial one, none of them empty."""
     x = jnp.asarray(x)
     x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
-    if 0 in x.shape[1:-1]:
-        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))
+    check_cells(where, x)
     return x, leave

@@ -3,6 +3,10 @@
 It shares nothing with the layers but the integers of `window.py`: no JAX, no `lax.conv`, no automatic differentiation.
 """
 
+from jaxconv.reference.adaptive import adaptive_avg_pool as adaptive_avg_pool
+from jaxconv.reference.adaptive import adaptive_avg_pool_deltas as adaptive_avg_pool_deltas
+from jaxconv.reference.adaptive import adaptive_max_pool as adaptive_max_pool
+from jaxconv.reference.adaptive import adaptive_max_pool_deltas as adaptive_max_pool_deltas
 from jaxconv.reference.conv import Deltas as Deltas
 from jaxconv.reference.conv import conv as conv
 from jaxconv.reference.conv import conv_deltas as conv_deltas

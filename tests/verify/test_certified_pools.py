@@ -55,3 +55,28 @@ def test_their_gradients_move_with_the_image(name):
     pool, field, _ = POOLS[name]
     report = certify(jax.grad(lambda x: jnp.sum(pool(x) ** 2)), X, axes=(1,)).leaves[0].axes[0]
     assert (report.cyclic.shift, report.cyclic.moves) == (field.rate, ((1, field.rate),))
+
+
+ADAPTIVE = [jc.adaptive_max_pool, jc.adaptive_avg_pool]
+
+
+@pytest.mark.parametrize("pool", ADAPTIVE, ids=lambda pool: pool.__name__)
+@pytest.mark.parametrize(
+    ("counts", "shift", "move"), [((4, 3), 3, 1), ((8, 3), 3, 2), ((18, 8), 2, 3), ((24, 5), 1, 2), ((12, 8), 1, 1)]
+)
+def test_adaptive_pools_are_proved_at_the_common_factor(pool, counts, shift, move):
+    """12 cells, m windows: n/g to m/g."""
+    fn = lambda x: pool(x, counts)
+    certificate = certify(fn, X, axes=(1,))
+    report = certificate.leaves[0].axes[0]
+    for claim in (report.cyclic, report.interior):
+        assert (claim.shift, claim.moves) == (shift, ((1, move),))
+    assert report.interior.region == ((1, 0, counts[0]),)
+    assert jc.recheck(certificate, fn, X) == ()
+
+
+@pytest.mark.parametrize("pool", ADAPTIVE, ids=lambda pool: pool.__name__)
+def test_adaptive_pools_without_a_common_factor_are_refuted(pool):
+    """Five windows over twelve cells."""
+    report = jc.certify(lambda x: pool(x, (5, 3)), X, axes=(1,)).leaves[0].axes[0]
+    assert report.cyclic.verdict is Verdict.REFUTED
