@@ -16,7 +16,7 @@ from __future__ import annotations
 import operator
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import SupportsIndex, TypeAlias
 
@@ -154,6 +154,8 @@ def slide(
     stride: int | Sequence[int] = 1,
     padding: Padding = "VALID",
     dilation: int | Sequence[int] = 1,
+    *,
+    ceil_mode: bool = False,
 ) -> tuple[Axis, ...]:
     """The axes of a window that slides over an input of `lengths`; the window's length is the number of axes.
 
@@ -165,16 +167,24 @@ def slide(
         padding: a name of `PADDINGS` in any letter case, or a `Pad`, for every axis; or a sequence that has for each
             axis a name, a `Pad`, or a pair `(lo, hi)` of zeros.
         dilation: cells from one tap to the next; one integer for every axis, or one each.
+        ceil_mode: whether a last window may overhang the padded input, `ceil((padded - span) / stride) + 1` positions,
+            as long as it does not start behind the input: PyTorch's rule. What it reads beyond are zeros. For paddings
+            whose number of positions is a floor, "VALID" and zeros, and for no others.
 
     Raises:
-        ValueError: a size that is not positive, an unknown padding, or a window larger than the padded input.
-        TypeError: something other than an integer where an integer should be.
+        ValueError: a size that is not positive, an unknown padding, or a window larger than the padded input; a padding
+            that `ceil_mode` is not for.
+        TypeError: something other than an integer where an integer should be, or than a boolean.
 
     >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
     [3, 3]
+    >>> [axis.reads(1) for axis in slide("max_pool", (5,), (3,), stride=3, ceil_mode=True)]
+    [(3, 4, None)]
     """
+    if not isinstance(ceil_mode, bool):
+        raise TypeError(explain(where, "ceil_mode", repr(ceil_mode), "True or False, for all axes"))
     each = _each_axis(where, window, stride, padding, dilation)
-    return tuple(_axis(where, length, *one) for length, one in zip(lengths, each, strict=True))
+    return tuple(_axis(where, length, ceil_mode, *one) for length, one in zip(lengths, each, strict=True))
 
 
 def lengths_before(
@@ -234,10 +244,27 @@ def _lengths(where: str, out: int, name: str, taps: int, stride: int, dilation: 
     return found
 
 
-def _axis(where: str, length: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
+def _overhanging(where: str, name: str, axis: Axis, padding: str | Pad) -> Axis:
+    """The axis with as many more zeros after it as the next window needs, if some cell is left over for that."""
+    if padding != "VALID" and not (isinstance(padding, Pad) and padding.boundary == "ZERO"):
+        found = f"True, and the padding {padding} along axis {name}"
+        cure = "Other names give ceil(length / stride) positions without it; a Pad of copies can be made longer"
+        raise ValueError(explain(where, "ceil_mode", found, 'False, but for "VALID" and zeros (lo, hi)', cure))
+    positions = -(-(axis.padded - axis.span) // axis.stride) + 1
+    start = (positions - 1) * axis.stride
+    if positions <= axis.out or start >= axis.pad.lo + axis.length:
+        return axis
+    return replace(axis, pad=Pad(axis.pad.lo, start + axis.span - axis.pad.lo - axis.length))
+
+
+def _axis(
+    where: str, length: int, ceil_mode: bool, name: str, taps: int, stride: int, dilation: int, padding: str | Pad
+) -> Axis:
     if length < 1:
         raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more"))
     axis = _made(length, taps, stride, dilation, padding)
+    if ceil_mode:
+        axis = _overhanging(where, name, axis, padding)
     if axis.out < 1:
         lo, hi = axis.pad.lo, axis.pad.hi
         raise ValueError(
@@ -252,16 +279,18 @@ def _axis(where: str, length: int, name: str, taps: int, stride: int, dilation: 
     return axis
 
 
-def window_sizes(where: str, window: Sequence[int]) -> tuple[int, ...]:
-    """The window's taps along each axis; a single integer is refused, since it does not say how many axes there are.
+def window_sizes(where: str, window: Sequence[int], argument: str = "window") -> tuple[int, ...]:
+    """The window's taps along each axis, or other positive integers whose number is that of the spatial axes.
+
+    A single one is refused, since it does not say how many axes there are.
 
     >>> window_sizes("max_pool", [2, 3])
     (2, 3)
     """
     if isinstance(window, SupportsIndex) or not len(window):
         cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
-        raise ValueError(explain(where, "window", window, "one integer per spatial axis", cure))
-    return positive(where, "window", window, len(window))
+        raise ValueError(explain(where, argument, window, "one integer per spatial axis", cure))
+    return positive(where, argument, window, len(window))
 
 
 def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:

@@ -139,6 +139,7 @@ WINDOWED: dict[str, Function] = {
     "sum of squares of two": lambda x: pooled(x, lambda a, b: a + b * b, 0.0, stride=2),
     "average pooling": lambda x: jc.avg_pool(x, (3,), stride=1, padding="circular"),
     "max pooling": lambda x: jc.max_pool(x, (3,), stride=1, padding="circular"),
+    "min pooling, dilated": lambda x: jc.min_pool(x, (2,), stride=1, dilation=2, padding="circular"),
     "change of max pooling": lambda x: jax.jvp(lambda x: jc.max_pool(x, (2,)), (x,), (x * x,))[1],
     "gradient of max pooling": jax.grad(sum_of_squares(lambda x: jc.max_pool(x, (2,)))),
     "gradient of max pooling by lax": jax.grad(sum_of_squares(by_lax(lambda x: jc.max_pool(x, (2,))))),

@@ -1,5 +1,6 @@
 """The arithmetic of sliding windows, against NumPy's padding, JAX's own numbers, and plain enumeration."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,46 @@ def test_reads_are_the_padded_input_at_stride_and_dilation(case):
         for j in range(axis.out):
             assert list(axis.reads(j)) == [padded[j * axis.stride + u * axis.dilation] for u in range(axis.taps)]
             assert axis.inside(j) == sum(cell is not None for cell in axis.reads(j))
+
+
+def pytorchs_positions(length, taps, stride, dilation, lo, hi):
+    """`pooling_output_shape` of ATen/native/Pool.h, in ceil mode."""
+    positions = (length + lo + hi - dilation * (taps - 1) - 1 + stride - 1) // stride + 1
+    return positions - 1 if (positions - 1) * stride >= length + lo else positions
+
+
+@given(length=lengths, taps=sizes, stride=sizes, dilation=st.integers(1, 2), lo=st.integers(0, 2), hi=st.integers(0, 2))
+def test_in_ceil_mode_there_are_as_many_positions_as_pytorch_has(length, taps, stride, dilation, lo, hi):
+    """Of paddings of less than a window, as PyTorch has them; the cells beyond the padding are zeros as it is."""
+    lo, hi = min(lo, taps - 1), min(hi, taps - 1)
+    expected = pytorchs_positions(length, taps, stride, dilation, lo, hi)
+    sliding = partial(slide, "test", (length,), (taps,), stride, ((lo, hi),), dilation)
+    if expected < 1:
+        with pytest.raises(ValueError, match="test: window along axis w is"):
+            sliding(ceil_mode=True)
+        return
+    (axis,) = sliding(ceil_mode=True)
+    assert axis.out == expected
+    start = lambda j: j * stride - lo
+    for j in range(axis.out):
+        taps_at = [start(j) + u * dilation for u in range(taps)]
+        assert axis.reads(j) == tuple(i if 0 <= i < length else None for i in taps_at)
+    if axis.span <= length + lo + hi:
+        assert sliding()[0].out in (axis.out - 1, axis.out)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "SAME_LOWER", "CAUSAL", "CIRCULAR", "EDGE", Pad(1, 1, "REFLECT")])
+def test_ceil_mode_is_for_paddings_with_a_floor(padding):
+    """CIRCULAR with a window more would have one that starts where the first does: no shift law."""
+    message = "op: ceil_mode is True, and the padding .* along axis w, but should be False, but for .VALID. and zeros"
+    with pytest.raises(ValueError, match=message):
+        slide("op", (5, 6), (3, 2), 2, ("VALID", padding), ceil_mode=True)
+
+
+@pytest.mark.parametrize("ceil_mode", [1, None, (True, False)])
+def test_ceil_mode_is_one_boolean(ceil_mode):
+    with pytest.raises(TypeError, match=r"op: ceil_mode is .*, but should be True or False, for all axes"):
+        slide("op", (5, 6), (3, 2), 2, ceil_mode=ceil_mode)
 
 
 cells = st.lists(st.none() | st.integers(0, 4), max_size=12)

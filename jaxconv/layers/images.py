@@ -60,3 +60,9 @@ def enter(
         return y if batched else y[0]
 
     return x, leave
+
+
+def check_cells(where: str, x: Array) -> None:
+    """Refuse an x [n, *spatial, c] with nothing to pool."""
+    if 0 in x.shape[1:-1]:
+        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))

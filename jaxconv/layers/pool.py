@@ -1,4 +1,4 @@
-"""Pooling: the maximum or the average of every window, each channel by itself."""
+"""Pooling: the maximum, the minimum or the average of every window, each channel by itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-import jax.numpy as jnp
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain, spatial_names
+from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
@@ -25,15 +25,17 @@ def max_pool(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The largest cell of every window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u - lo, j*s + v - lo, c].
+    """The largest cell of every window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
 
     Padding cells never win: they count as minus infinity, or as the least integer. The derivative of a window is that
     of its largest cell, or of the first of them in row-major order if several are equal, in forward and reverse mode
-    alike. Whether a NaN in the window wins is left to XLA where lax computes (see docs/lowering.md); on CPU it may be
-    lost there.
+    alike, with any dilation. Whether a NaN in the window wins is left to XLA where lax computes (see docs/lowering.md);
+    on CPU it may be lost there.
 
     Law: as for `conv`: with padding "CIRCULAR" and s dividing the length, shifting x by s shifts y by one. With the
     default stride, the window, it does so for shifts by whole windows only: pooling is not invariant to small shifts.
@@ -43,6 +45,10 @@ def max_pool(
         window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
         stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
         padding: as for `conv`.
+        dilation: d, cells from one tap of the window to the next; one integer, or one for each spatial axis.
+        ceil_mode: True for one more window where cells are left over behind the last: it overhangs the padded input,
+            and reads padding there. None that would start behind x: PyTorch's rule. For padding "VALID" and zeros
+            (lo, hi) only; every other name gives ceil(length / s) windows without it.
         batched: as for `conv`.
         layout: as for `conv`.
 
@@ -50,17 +56,69 @@ def max_pool(
         [n, *out, c], of x's dtype.
 
     Raises:
-        ValueError: sizes that do not fit together, or a window that would see nothing but padding.
+        ValueError: sizes that do not fit together, a window that would see nothing but padding, or `ceil_mode` with a
+            padding that it is not for.
         TypeError: x has no order (complex numbers).
 
-    >>> max_pool(jnp.array([[3, 1, 4, 1, 5, 9]]).reshape(1, 6, 1), (2,)).ravel()
+    >>> import jax.numpy as jnp
+    >>> max_pool(jnp.array([[3, 1, 4, 1, 5, 9, 2]]).reshape(1, 7, 1), (2,)).ravel()
     Array([3, 4, 9], dtype=int32)
+    >>> max_pool(jnp.array([[3, 1, 4, 1, 5, 9, 2]]).reshape(1, 7, 1), (2,), ceil_mode=True).ravel()
+    Array([3, 4, 9, 2], dtype=int32)
 
     Source: Yamaguchi et al., A neural network for speaker-independent isolated word recognition, ICSLP 1990.
     """
-    x, leave, axes = _enter("max_pool", x, window, stride, padding, batched=batched, layout=layout)
-    _check_ordered("max_pool", x)
+    x, leave, axes = enter_windows(
+        "max_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+    )
+    check_ordered("max_pool", x)
     return leave(pooling.max_pool(*extend(x, axes)))
+
+
+def min_pool(
+    x: Shaped[ArrayLike, "n *spatial c"],
+    window: Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    batched: bool = True,
+    layout: Layout = "channels_last",
+) -> Shaped[Array, "n *out c"]:
+    """The least cell of every window:  y[n,i,j,c] = min_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
+
+    The mirror of `max_pool`, -max_pool(-x), for every dtype: padding cells never win, and count as infinity, or as the
+    greatest integer; the derivative is that of the first of the least cells; the same is true of NaNs.
+
+    Law: as for `max_pool`.
+
+    Args:
+        x: [n, *spatial, c], real numbers of any dtype; see `batched` and `layout`.
+        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
+        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        padding: as for `conv`.
+        dilation: as for `max_pool`.
+        ceil_mode: as for `max_pool`.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, *out, c], of x's dtype.
+
+    Raises:
+        ValueError: as for `max_pool`.
+        TypeError: x has no order (complex numbers).
+
+    >>> import jax.numpy as jnp
+    >>> min_pool(jnp.array([[3, 1, 4, 1, 5, 9]]).reshape(1, 6, 1), (2,), stride=1, dilation=3).ravel()
+    Array([1, 1, 4], dtype=int32)
+    """
+    x, leave, axes = enter_windows(
+        "min_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+    )
+    check_ordered("min_pool", x)
+    return leave(pooling.min_pool(*extend(x, axes)))
 
 
 def avg_pool(
@@ -69,11 +127,13 @@ def avg_pool(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
     divisor: Divisor | int | None = None,
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The average of every window:  y[n,i,j,c] = sum_{u,v} x[n, i*s + u - lo, j*s + v - lo, c] / divisor.
+    """The average of every window:  y[n,i,j,c] = sum_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c] / divisor.
 
     Half-precision floats are summed in float32. Integers stay integers: the sum, in 32 bits or more, is divided
     rounding down, as `//` does.
@@ -86,9 +146,14 @@ def avg_pool(
         window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
         stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
         padding: as for `conv`.
+        dilation: as for `max_pool`.
+        ceil_mode: as for `max_pool`; what an overhanging window reads beyond the padded input are zeros of the padding
+            like all others, so that a divisor is needed.
         divisor: "window": the number of taps; "inside": the number of taps that read a cell of x rather than a zero of
             the padding; or a positive integer (1 gives the sum). Needed only where windows reach zero padding, since
-            other libraries differ there; elsewhere the two are the same number.
+            other libraries differ there; elsewhere the two are the same number. (PyTorch's `count_include_pad=True`
+            counts the zeros that are asked for and not those that `ceil_mode` adds: without the former it is "inside",
+            without the latter "window", and with both neither.)
         batched: as for `conv`.
         layout: as for `conv`.
 
@@ -96,9 +161,10 @@ def avg_pool(
         [n, *out, c], of x's dtype.
 
     Raises:
-        ValueError: sizes that do not fit together, a window that would see nothing but padding, or no divisor where it
-            makes a difference.
+        ValueError: as for `max_pool`, or no divisor where it makes a difference.
+        TypeError: x is of booleans.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1)
     >>> avg_pool(x, (2,), padding=((1, 1),), divisor="inside").ravel()
     Array([1. , 2.5, 4. ], dtype=float32)
@@ -107,113 +173,38 @@ def avg_pool(
 
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B.
     """
-    x, leave, axes = _enter("avg_pool", x, window, stride, padding, batched=batched, layout=layout)
+    x, leave, axes = enter_windows(
+        "avg_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+    )
     counts = _counts("avg_pool", axes, divisor)
-    total = pooling.sum_pool(*extend(x.astype(_accumulator("avg_pool", x)), axes))
-    return leave(_divide(total, counts).astype(x.dtype))
+    total = pooling.sum_pool(*extend(x.astype(accumulator("avg_pool", x)), axes))
+    return leave(divide(total, counts).astype(x.dtype))
 
 
-def global_max_pool(
-    x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
-) -> Shaped[Array, "n c"]:
-    """The largest cell of each channel:  y[n,c] = max over all positions of x[n, *, c].
-
-    Law: invariant under cyclic shifts by any amount.
-
-    Args:
-        x: [n, *spatial, c], real numbers of any dtype, with one spatial axis or more; see `batched` and `layout`.
-        batched: as for `conv`.
-        layout: as for `conv`.
-
-    Returns:
-        [n, c], of x's dtype.
-
-    Raises:
-        ValueError: x has no spatial axis, or an empty one.
-        TypeError: x has no order (complex numbers).
-
-    >>> global_max_pool(jnp.array([[3, 7], [1, 9], [4, 2]]), batched=False)
-    Array([4, 9], dtype=int32)
-    """
-    x, leave = _enter_global("global_max_pool", x, batched=batched, layout=layout)
-    _check_ordered("global_max_pool", x)
-    return leave(jnp.max(x, axis=tuple(range(1, x.ndim - 1))))
-
-
-def global_avg_pool(
-    x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
-) -> Shaped[Array, "n c"]:
-    """The average of each channel:  y[n,c] = mean over all positions of x[n, *, c].
-
-    Law: invariant under cyclic shifts by any amount. Sums and integers are treated as by `avg_pool`.
-
-    Args:
-        x: [n, *spatial, c], with one spatial axis or more; see `batched` and `layout`.
-        batched: as for `conv`.
-        layout: as for `conv`.
-
-    Returns:
-        [n, c], of x's dtype.
-
-    Raises:
-        ValueError: x has no spatial axis, or an empty one.
-
-    >>> global_avg_pool(jnp.array([[3.0, 7.0], [1.0, 9.0]]), batched=False)
-    Array([2., 8.], dtype=float32)
-
-    Source: Lin, Chen and Yan, Network in network, ICLR 2014, section 3.2.
-    """
-    x, leave = _enter_global("global_avg_pool", x, batched=batched, layout=layout)
-    total = jnp.sum(x, axis=tuple(range(1, x.ndim - 1)), dtype=_accumulator("global_avg_pool", x))
-    return leave(_divide(total, math.prod(x.shape[1:-1])).astype(x.dtype))
-
-
-def _enter(
+def enter_windows(
     where: str,
     x: ArrayLike,
     window: Sequence[int],
     stride: int | Sequence[int] | None,
     padding: Padding,
+    dilation: int | Sequence[int] = 1,
     *,
+    ceil_mode: bool = False,
     batched: bool,
     layout: Layout,
 ) -> tuple[Array, Callable[[Array], Array], tuple[Axis, ...]]:
     """The input as [n, *spatial, c], the way back, and the axes of a window that sees a cell of x at every position."""
     window = window_sizes(where, window)
     x, leave = enter(where, x, len(window), batched=batched, layout=layout)
-    axes = slide(where, x.shape[1:-1], window, window if stride is None else stride, padding)
+    stride = window if stride is None else stride
+    axes = slide(where, x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
     for name, axis in zip(spatial_names(len(axes)), axes, strict=True):
         if min(_inside(axis)) == 0:
             found = f"{(axis.pad.lo, axis.pad.hi)} along axis {name}"
-            expected = f"less than the window's {axis.taps} taps, so that every window sees a cell of x"
+            little = "less than" if axis.dilation == 1 else f"so little, with dilation {axis.dilation}, for"
+            expected = f"{little} the window's {axis.taps} taps, so that every window sees a cell of x"
             raise ValueError(explain(where, "padding", found, expected))
     return x, leave, axes
-
-
-def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) -> tuple[Array, Callable[[Array], Array]]:
-    """The input as [n, *spatial, c] with every axis but n and c a spatial one, none of them empty."""
-    x = jnp.asarray(x)
-    x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
-    if 0 in x.shape[1:-1]:
-        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))
-    return x, leave
-
-
-def _check_ordered(where: str, x: Array) -> None:
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise TypeError(
-            explain(where, "x", x.dtype, "real: complex numbers have no largest one", "Pool abs(x), or parts")
-        )
-
-
-def _accumulator(where: str, x: Array) -> DTypeLike:
-    """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
-    if jnp.issubdtype(x.dtype, jnp.inexact):
-        return jnp.float32 if jnp.finfo(x.dtype).bits < 32 else x.dtype
-    if jnp.issubdtype(x.dtype, jnp.integer):
-        short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
-        return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype
-    raise TypeError(explain(where, "x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
 
 
 def _inside(axis: Axis) -> tuple[int, ...]:
@@ -237,16 +228,3 @@ def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> 
         raise ValueError(explain(where, "divisor", repr(divisor), '"inside", "window" or a positive integer'))
     (number,) = positive(where, "divisor", divisor, 1)
     return number
-
-
-def _divide(total: Array, counts: int | list[tuple[int, ...]]) -> Array:
-    """Divide `total` by `counts`; integers round down. Counts per axis stay small vectors until they meet the data."""
-    if isinstance(counts, int):
-        # A float, since the cells of a large volume are more than 32-bit integers count.
-        by = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
-    else:
-        by = jnp.ones((1,) * total.ndim, total.dtype)
-        for position, count in enumerate(counts, start=1):
-            others = tuple(axis for axis in range(total.ndim) if axis != position)
-            by = by * jnp.expand_dims(jnp.array(count, total.dtype), others)
-    return total // by if jnp.issubdtype(total.dtype, jnp.integer) else total / by

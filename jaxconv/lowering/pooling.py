@@ -1,12 +1,14 @@
-"""Sums and maxima over windows, each channel by itself, as primitives; and what their derivatives need.
+"""Sums, maxima and minima over windows, each channel by itself, as primitives; and what their derivatives need.
 
     sum_pool(x)[n,j,c]           = sum_u x[n, j*stride + u*dilation - lo, c],       0 beyond the border
     sum_pool_dx(y)[n,i,c]        = sum of y[n,j,c] over j*stride + u*dilation - lo == i
     max_pool(x)[n,j,c]           = max_u x[n, j*stride + u*dilation - lo, c],       nothing beyond the border
+    min_pool(x)[n,j,c]           = min_u x[n, j*stride + u*dilation - lo, c],       likewise
     max_pool_pick(x, t)[n,j,c]   = t[n,i,c] of the cell i that wins the window j of x: the first of the largest
     max_pool_place(x, y)[n,i,c]  = sum of y[n,j,c] over the windows j of x that i wins
 
-The first two are each other's transpose; so are the last two, of which the first is the derivative of `max_pool`.
+The first two are each other's transpose; so are the last two, of which the first is the derivative of `max_pool`, and
+that of `min_pool` where they are given -x.
 """
 
 from __future__ import annotations
@@ -42,11 +44,16 @@ def max_pool(x: Array, axes: Axes) -> Array:
     return _pooled("max_pool", x, axes)
 
 
+def min_pool(x: Array, axes: Axes) -> Array:
+    """The least cell of every window of x [n, *spatial, c], the cells beyond its border left out: [n, *out, c]."""
+    return _pooled("min_pool", x, axes)
+
+
 def _pooled(name: str, x: Array, axes: Axes) -> Array:
     way = forced_on_pools()
     if way == "lax" and (name == "sum_pool" or all(axis.dilation == 1 for axis in axes)):
         return LAXS[name](x, axes=axes)  # lax's own equation, which every tool for jaxprs knows
-    return bind(name, x, axes=axes, way=way)  # also of maxima over dilated windows, of which lax has no derivative
+    return bind(name, x, axes=axes, way=way)  # also of dilated maxima and minima, of which lax has no derivative
 
 
 def bind(name: str, *operands: Any, axes: Axes, way: str | None = None) -> Array:
@@ -82,8 +89,8 @@ def _reduced(name: str, operation: Callable[..., Array], identity: Callable[[Arr
 
 
 def _placed_by_lax(x: Array, y: Array, *, axes: Axes) -> Array:
-    if any(axis.dilation > 1 for axis in axes):
-        return _placed(x, y, axes=axes)
+    if any(axis.dilation > 1 for axis in axes):  # lax has none of these
+        return _given(lax.optimization_barrier(_winners(x, axes)), y, axes)
     return jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](y)[0]
 
 
@@ -92,6 +99,13 @@ def least(dtype: Any) -> Any:
     if jnp.issubdtype(dtype, jnp.floating):
         return -np.inf
     return False if dtype == jnp.bool_ else jnp.iinfo(dtype).min
+
+
+def greatest(dtype: Any) -> Any:
+    """What no cell is larger than: infinity, or the greatest integer."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return np.inf
+    return True if dtype == jnp.bool_ else jnp.iinfo(dtype).max
 
 
 # As the taps of the window say.
@@ -152,7 +166,11 @@ def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
 
 def _placed(x: Array, y: Array, *, axes: Axes) -> Array:
     # Image by image, and stored: XLA would compute the winners anew for every tap of every window that meets a cell.
-    winner = lax.map(lambda image: _winners(image[None], axes)[0], x)
+    return _given(lax.map(lambda image: _winners(image[None], axes)[0], x), y, axes)
+
+
+def _given(winner: Array, y: Array, axes: Axes) -> Array:
+    """Each y to the cell that the winning tap of its window reads."""
     nothing = jnp.zeros((), y.dtype)
     return summed([over(axes, jnp.where(winner == u, y, nothing), tap) for u, tap in enumerate(taps_of(axes))])
 
@@ -161,6 +179,7 @@ LAXS: dict[str, Callable[..., Array]] = {
     "sum_pool": _reduced("sum_pool", lax.add, lambda x: 0),
     "sum_pool_dx": _reduced("sum_pool_dx", lax.add, lambda x: 0),
     "max_pool": _reduced("max_pool", lax.max, lambda x: least(x.dtype)),
+    "min_pool": _reduced("min_pool", lax.min, lambda x: greatest(x.dtype)),
     "max_pool_pick": _picked,  # lax's own picks another cell than its gradient does, where several are largest
     "max_pool_place": _placed_by_lax,
 }
@@ -168,6 +187,7 @@ OURS: dict[str, Callable[..., Array]] = {
     "sum_pool": _axis_by_axis(lax.add, lambda x: 0),
     "sum_pool_dx": _spread,
     "max_pool": _axis_by_axis(lax.max, lambda x: least(x.dtype)),
+    "min_pool": _axis_by_axis(lax.min, lambda x: greatest(x.dtype)),
     "max_pool_pick": _picked,
     "max_pool_place": _placed,
 }
@@ -218,6 +238,7 @@ def _linear_in_the_second(name: str, transpose: str) -> None:
 
 
 ad.defjvp(PRIMITIVES["max_pool"], lambda tangent, x, **params: _again("max_pool_pick", x, tangent, **params))
+ad.defjvp(PRIMITIVES["min_pool"], lambda tangent, x, **params: _again("max_pool_pick", -x, tangent, **params))
 _linear("sum_pool", "sum_pool_dx")
 _linear("sum_pool_dx", "sum_pool")
 _linear_in_the_second("max_pool_pick", "max_pool_place")

@@ -134,7 +134,7 @@ ROWS = [
     ),
     Row(
         "taps",
-        ("max_pool", "sum_pool"),
+        ("max_pool", "min_pool", "sum_pool"),
         lambda form, n, c, o: (
             sum(axis.taps for axis in form.axes) <= 32 and (_overlapping(form) or _cells(form, n) * c > 2**16)
         ),

@@ -3,6 +3,10 @@
 It shares nothing with the layers but the integers of `window.py`: no JAX, no `lax.conv`, no automatic differentiation.
 """
 
+from jaxconv.reference.adaptive import adaptive_avg_pool as adaptive_avg_pool
+from jaxconv.reference.adaptive import adaptive_avg_pool_deltas as adaptive_avg_pool_deltas
+from jaxconv.reference.adaptive import adaptive_max_pool as adaptive_max_pool
+from jaxconv.reference.adaptive import adaptive_max_pool_deltas as adaptive_max_pool_deltas
 from jaxconv.reference.conv import Deltas as Deltas
 from jaxconv.reference.conv import conv as conv
 from jaxconv.reference.conv import conv_deltas as conv_deltas
@@ -23,3 +27,5 @@ from jaxconv.reference.pool import avg_pool as avg_pool
 from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
 from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
+from jaxconv.reference.pool import min_pool as min_pool
+from jaxconv.reference.pool import min_pool_deltas as min_pool_deltas

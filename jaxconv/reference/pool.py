@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,13 +17,15 @@ def max_pool(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
 ) -> np.ndarray:
     """The largest cell under each overlay of the window on x [n, *spatial, c]; padding never wins.
 
     >>> max_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (3,), stride=2).ravel()
     array([4., 5.])
     """
-    axes = _axes(x, window, stride, padding)
+    axes = _axes(x, window, stride, padding, dilation, ceil_mode)
     y = np.zeros((x.shape[0], *(axis.out for axis in axes), x.shape[-1]))
     x = with_border(x, -np.inf)
     for position, cells in overlays(axes):
@@ -38,6 +40,8 @@ def max_pool_deltas(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
 ) -> np.ndarray:
     """The input's deltas: each output's delta goes to the cell that won, the first of equals in row-major order.
 
@@ -45,7 +49,7 @@ def max_pool_deltas(
     >>> max_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1), (3,), stride=1).ravel()
     array([ 0., 11.,  0.,  0.])
     """
-    axes = _axes(x, window, stride, padding)
+    axes = _axes(x, window, stride, padding, dilation, ceil_mode)
     x = with_border(x, -np.inf)
     dx = np.zeros(x.shape)
     for position, cells in overlays(axes):
@@ -56,12 +60,33 @@ def max_pool_deltas(
     return without_border(dx)
 
 
+def min_pool(x: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarray:
+    """The least cell under each overlay; `geometry` as for `max_pool`.
+
+    >>> min_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (2,), ceil_mode=True).ravel()
+    array([1., 1., 5.])
+    """
+    return -max_pool(-np.asarray(x, np.float64), window, **geometry)
+
+
+def min_pool_deltas(x: np.ndarray, dy: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarray:
+    """The input's deltas: each output's delta goes to the least cell, the first of equals in row-major order.
+
+    >>> x = np.array([3.0, 1.0, 1.0, 4.0]).reshape(1, 4, 1)
+    >>> min_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1), (3,), stride=1).ravel()
+    array([ 0., 11.,  0.,  0.])
+    """
+    return max_pool_deltas(-np.asarray(x, np.float64), dy, window, **geometry)
+
+
 def avg_pool(
     x: np.ndarray,
     window: Sequence[int],
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
     divisor: Literal["inside", "window"] | int = "window",
 ) -> np.ndarray:
     """The sum under each overlay of the window on x [n, *spatial, c], divided.
@@ -69,7 +94,7 @@ def avg_pool(
     >>> avg_pool(np.array([1.0, 2.0, 6.0]).reshape(1, 3, 1), (2,), stride=1, padding="SAME", divisor="inside").ravel()
     array([1.5, 4. , 6. ])
     """
-    axes = _axes(x, window, stride, padding)
+    axes = _axes(x, window, stride, padding, dilation, ceil_mode)
     y = np.zeros((x.shape[0], *(axis.out for axis in axes), x.shape[-1]))
     x = with_border(x)
     for position, cells in overlays(axes):
@@ -84,6 +109,8 @@ def avg_pool_deltas(
     *,
     stride: int | Sequence[int] | None = None,
     padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
     divisor: Literal["inside", "window"] | int = "window",
 ) -> np.ndarray:
     """The input's deltas: every cell under an overlay gets the output's delta, divided.
@@ -92,7 +119,7 @@ def avg_pool_deltas(
     >>> avg_pool_deltas(x, dy, (2,), stride=1).ravel()
     array([1., 3., 2.])
     """
-    axes = _axes(x, window, stride, padding)
+    axes = _axes(x, window, stride, padding, dilation, ceil_mode)
     dx = with_border(np.zeros(x.shape))
     for position, cells in overlays(axes):
         share = np.asarray(dy[:, *position], np.float64) / _divisor(axes, position, divisor)
@@ -101,9 +128,15 @@ def avg_pool_deltas(
 
 
 def _axes(
-    x: np.ndarray, window: Sequence[int], stride: int | Sequence[int] | None, padding: Padding
+    x: np.ndarray,
+    window: Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: Padding,
+    dilation: int | Sequence[int],
+    ceil_mode: bool,
 ) -> tuple[Axis, ...]:
-    return slide("reference.pool", x.shape[1:-1], window, window if stride is None else stride, padding)
+    stride = window if stride is None else stride
+    return slide("reference.pool", x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
 
 
 def _one_per_channel(under: np.ndarray) -> tuple[int, ...]:

@@ -50,7 +50,16 @@ class Configuration:
     def axes(self) -> tuple[Axis, ...]:
         """The window along each axis."""
         g = self.geometry
-        return slide("configuration", self.lengths, self.window, g["stride"], g["padding"], g.get("dilation", 1))
+        ceil_mode = g.get("ceil_mode", False)
+        return slide(
+            "configuration",
+            self.lengths,
+            self.window,
+            g["stride"],
+            g["padding"],
+            g.get("dilation", 1),
+            ceil_mode=ceil_mode,
+        )
 
     @property
     def out(self) -> tuple[int, ...]:

@@ -168,7 +168,7 @@ def conv_configurations(
 
 @st.composite
 def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
-    """Pooling windows of 1 to `max_rank` axes, overlapping or not, none of which sees nothing but padding.
+    """Pooling windows of 1 to `max_rank` axes, overlapping, dilated, overhanging or not, that all see some cell of x.
 
     Args:
         draw: given by Hypothesis.
@@ -179,17 +179,19 @@ def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
     >>> len(case.window), case.channels[0] == case.channels[1]
     (1, True)
     """
-    rank = draw(st.integers(1, max_rank))
+    rank, ceil_mode = draw(st.integers(1, max_rank)), draw(st.booleans())
     axes = []
     for _ in range(rank):
-        taps = draw(st.integers(1, 3))
-        length = draw(st.integers(taps, 6))
+        taps, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        length = draw(st.integers(dilation * (taps - 1) + 1, 6))
         less = st.integers(0, taps - 1)
-        padding = names | st.tuples(less, less) | st.builds(Pad, less, less, st.sampled_from(sorted(BOUNDARIES)))
-        axes.append((length, taps, draw(st.integers(1, 3)), draw(padding)))
-    lengths, window, stride, padding_each = zip(*axes, strict=True)
+        zeros = st.tuples(less, less)
+        copies = names | st.builds(Pad, less, less, st.sampled_from(sorted(BOUNDARIES)))
+        padding = st.just("VALID") | zeros if ceil_mode else zeros | copies
+        axes.append((length, taps, draw(st.integers(1, 3)), draw(padding), dilation))
+    lengths, window, stride, padding_each, dilation = zip(*axes, strict=True)
     channels = draw(st.integers(1, 2))
-    geometry = {"stride": stride, "padding": padding_each}
+    geometry = {"stride": stride, "padding": padding_each, "dilation": dilation, "ceil_mode": ceil_mode}
     seed = draw(st.integers(0, 2**16))
     return Configuration(lengths, window, geometry, (channels, channels), draw(st.integers(1, 2)), seed)
 

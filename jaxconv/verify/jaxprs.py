@@ -88,6 +88,7 @@ LAXS_NAMES = {
     "jaxconv_sum_pool": "reduce_window_sum",
     "jaxconv_sum_pool_dx": "reduce_window_sum",
     "jaxconv_max_pool": "reduce_window_max",
+    "jaxconv_min_pool": "reduce_window_min",
     "jaxconv_max_pool_place": "select_and_scatter_add",
 }
 

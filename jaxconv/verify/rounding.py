@@ -22,7 +22,7 @@ PHASES = [first + half for first in (0.0, 1.0, 2.0, 3.0) for half in (0.0, math.
 # Primitives that choose, move or compare floats, and so cannot round.
 EXACT = {"abs", "argmax", "argmin", "broadcast_in_dim", "ceil", "clamp", "concatenate", "copy", "cummax", "cummin"}
 EXACT |= {"dynamic_slice", "dynamic_update_slice", "floor", "gather", "imag", "jaxconv_max_pool_pick", "max", "min"}
-EXACT |= {"neg", "pad", "real"}
+EXACT |= {"neg", "pad", "real", "reduce_window_min"}
 EXACT |= {"reduce_max", "reduce_min", "reduce_precision", "reduce_window_max", "reshape", "rev", "round", "scatter"}
 EXACT |= {"select_n", "sign", "slice", "sort", "split", "squeeze", "stop_gradient", "top_k", "transpose"}
 EPSILONS = {"f64": 2.0**-52, "c128": 2.0**-52, "f32": 2.0**-23, "c64": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}

@@ -106,12 +106,15 @@ def test_products_multiply_every_pair():
 
 
 @pytest.mark.parametrize(
-    ("pool", "kind"), [(jc.max_pool, "max pool"), (partial(jc.avg_pool, divisor="window"), "sum pool")]
+    ("pool", "kind"),
+    [(jc.max_pool, "max pool"), (jc.min_pool, "min pool"), (partial(jc.avg_pool, divisor="window"), "sum pool")],
 )
 def test_pooling_multiplies_nothing(pool, kind):
     layer = _only(lambda x: pool(x, (3, 2), stride=(2, 1), padding="same"), None, shape(2, 9, 7, 4))
     assert (layer.kind, layer.window, layer.stride) == (kind, (3, 2), (2, 1))
     assert (layer.multiply_adds, layer.parameters, layer.unshared, layer.dense) == (0, 0, 0, 0)
+    layer = _only(lambda x: pool(x, (3, 2), dilation=(1, 3)), None, shape(2, 9, 7, 4))
+    assert (layer.kind, layer.window, layer.stride, layer.dilation) == (kind, (3, 2), (3, 2), (1, 3))
 
 
 def test_words():

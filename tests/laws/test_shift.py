@@ -1,5 +1,7 @@
 """Shifting the input shifts the output: everywhere when the layer wraps around, elsewhere away from the border."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 import jaxconv as jc
+from jaxconv.testing.configurations import small_integers
 from jaxconv.testing.strategies import circular_configurations, conv_configurations, pool_configurations
 
 amounts = st.integers(-4, 4)
@@ -62,9 +65,38 @@ def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(
     axis %= len(case.lengths)
     stride = case.geometry["stride"]
     x = case.integers((case.batch, *(n * s for n, s in zip(case.lengths, stride, strict=True)), case.channels[0]))
-    for pool in (jc.max_pool, jc.avg_pool):
-        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, stride=stride, padding="circular"))
+    settings = {"stride": stride, "padding": "circular", "dilation": case.geometry["dilation"]}
+    for pool in (jc.max_pool, jc.min_pool, jc.avg_pool):
+        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, **settings))
         assert commutes(layer, x, axis, stride[axis], amount)
+
+
+@pytest.mark.parametrize("pool", [jc.adaptive_max_pool, jc.adaptive_avg_pool], ids=lambda pool: pool.__name__)
+@given(
+    counts=st.sampled_from([(12, 3), (12, 8), (8, 12), (10, 4), (6, 6), (2, 6)]),
+    x=st.integers(0, 2**16),
+    amount=amounts,
+)
+def test_adaptive_pools_commute_with_shifts_by_the_length_over_the_common_factor(pool, counts, x, amount):
+    """By n/g cells and m/g windows; every smaller shift of x leaves windows of other sizes over the same cells."""
+    length, count = counts
+    common = math.gcd(length, count)
+    x = small_integers((1, length, 2), x)
+    shifted = pool(jnp.roll(x, amount * length // common, axis=1), (count,))
+    np.testing.assert_array_equal(shifted, jnp.roll(pool(x, (count,)), amount * count // common, axis=1))
+
+
+@pytest.mark.parametrize(("length", "count"), [(7, 3), (12, 8), (3, 5)])
+def test_and_with_no_others(length, count):
+    """The broken twin: a single cell, at each place, by each shift that is no multiple of n/g, and no roll answers."""
+    pool = lambda x: np.asarray(jc.adaptive_avg_pool(x, (count,)))[0, :, 0]
+    period, cells = length // math.gcd(length, count), jnp.eye(length)[..., None]
+    answers = lambda cell, shift: any(
+        np.array_equal(pool(jnp.roll(cell, shift, axis=1)), np.roll(pool(cell), t)) for t in range(count)
+    )
+    for shift in range(1, length):
+        always = all(answers(cells[i : i + 1], shift) for i in range(length))
+        assert always is (shift % period == 0)
 
 
 def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
@@ -73,6 +105,14 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     pool = lambda x: jc.max_pool(x, (2,), padding="circular")
     assert commutes(pool, x, 0, 2, 1)
     assert not any(np.array_equal(pool(jnp.roll(x, 1, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+def test_nor_do_windows_that_overhang():
+    """The broken twin in ceil mode: of 8 cells the third window has two, and what is behind it never wraps."""
+    pool = lambda x: jc.min_pool(x, (3,), ceil_mode=True)
+    x = jnp.arange(8.0).reshape(1, 8, 1)
+    assert pool(x).ravel().tolist() == [0, 3, 6]
+    assert not any(np.array_equal(pool(jnp.roll(x, 3, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(3))
 
 
 def clear_of_padding(axis):

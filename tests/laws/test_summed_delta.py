@@ -10,6 +10,7 @@ from hypothesis import find, given
 
 import jaxconv as jc
 from jaxconv import reference
+from jaxconv.lowering import forced
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 
 
@@ -86,14 +87,21 @@ def test_dense(case):
     )
 
 
+EXTREMES = {
+    "max": (jc.max_pool, reference.max_pool, reference.max_pool_deltas),
+    "min": (jc.min_pool, reference.min_pool, reference.min_pool_deltas),
+}
+
+
+@pytest.mark.parametrize(("layer", "by_hand", "deltas"), EXTREMES.values(), ids=EXTREMES)
 @given(case=pool_configurations())
-def test_max_pool(case):
-    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, as the reference has it."""
+def test_max_and_min_pool(layer, by_hand, deltas, case):
+    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, or least, as the reference has it."""
     x, dy = case.x(), case.dy()
-    pool = lambda _, x: jc.max_pool(x, case.window, **case.geometry)
+    pool = lambda _, x: layer(x, case.window, **case.geometry)
     y, _, dx = outputs_and_gradients(pool, {}, x, dy)
-    np.testing.assert_array_equal(y, reference.max_pool(x, case.window, **case.geometry))
-    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
+    np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
+    np.testing.assert_array_equal(dx, deltas(x, dy, case.window, **case.geometry))
 
 
 @pytest.mark.parametrize("divisor", ["inside", "window", 4])
@@ -106,6 +114,23 @@ def test_avg_pool(divisor, case):
     same = np.testing.assert_array_equal if divisor == 4 else partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-5)
     same(y, reference.avg_pool(x, case.window, **case.geometry, divisor=divisor))
     same(dx, reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=divisor))
+
+
+@pytest.mark.parametrize("way", ["table", "lax"])
+@pytest.mark.parametrize(
+    ("lengths", "counts"), [((7,), (3,)), ((6, 5), (4, 5)), ((4, 3), (6, 7)), ((3, 4, 5), (2, 2, 5))]
+)
+def test_adaptive_pools(way, lengths, counts):
+    """Whole numbers from -4 to 4, of which many tie."""
+    generator = np.random.default_rng(7)
+    x, dy = (generator.integers(-4, 5, (2, *shape, 3)).astype(np.float32) for shape in (lengths, counts))
+    with forced(way):
+        y, _, dx = outputs_and_gradients(lambda _, x: jc.adaptive_max_pool(x, counts), {}, x, dy)
+        mean, _, dmean = outputs_and_gradients(lambda _, x: jc.adaptive_avg_pool(x, counts), {}, x, dy)
+    np.testing.assert_array_equal(y, reference.adaptive_max_pool(x, counts))
+    np.testing.assert_array_equal(dx, reference.adaptive_max_pool_deltas(x, dy))
+    np.testing.assert_allclose(mean, reference.adaptive_avg_pool(x, counts), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(dmean, reference.adaptive_avg_pool_deltas(x, dy), rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize(

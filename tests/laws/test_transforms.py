@@ -54,7 +54,12 @@ LAYERS = {
     "dense": (lambda params, x: jc.dense(params, x.reshape(*x.shape[:-3], -1)), {"kernel": integers(84, 3)}),
     "max_pool": (lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same"), {}),
     "max_pool_by_lax": (by_lax(lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same")), {}),
+    "max_pool_dilated": (lambda params, x: jc.max_pool(x, (2, 3), stride=2, dilation=(3, 2), padding="reflect"), {}),
+    "min_pool": (lambda params, x: jc.min_pool(x, (3, 2), stride=2, ceil_mode=True), {}),
+    "min_pool_by_lax": (by_lax(lambda params, x: jc.min_pool(x, (3, 2), stride=2, padding="same")), {}),
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
+    "adaptive_max_pool": (lambda params, x: jc.adaptive_max_pool(x, (4, 3)), {}),
+    "adaptive_avg_pool": (lambda params, x: jc.adaptive_avg_pool(x, (9, 3)), {}),
     "global_max_pool": (lambda params, x: jc.global_max_pool(x), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
 }

@@ -1,14 +1,17 @@
 """Pooling: dtypes, identities, divisors, and what it refuses. Values and gradients stand in tests/laws."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxconv as jc
+from jaxconv.lowering import forced
 
 X = jnp.asarray(np.random.default_rng(0).integers(0, 100, (2, 6, 7, 3)).astype(np.float32))
-POOLS = [jc.max_pool, jc.avg_pool]
+POOLS = [jc.max_pool, jc.min_pool, jc.avg_pool]
 every_pool = pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.__name__)
 
 
@@ -27,21 +30,13 @@ def test_layouts_and_batches(pool):
     np.testing.assert_array_equal(jnp.moveaxis(first, 1, -1), y)
 
 
-@pytest.mark.parametrize("layer", [jc.global_max_pool, jc.global_avg_pool])
-def test_layouts_and_batches_of_global_pools(layer):
-    y = layer(X)
-    assert y.shape == (2, 3)
-    np.testing.assert_array_equal(layer(X[1], batched=False), y[1])
-    np.testing.assert_array_equal(layer(jnp.moveaxis(X, -1, 1), layout="channels_first"), y)
-    np.testing.assert_array_equal(layer(jnp.moveaxis(X[0], -1, 0), layout="channels_first", batched=False), y[0])
-
-
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int8, jnp.uint8, jnp.int16, jnp.int32, jnp.uint32])
 def test_dtype_is_kept(dtype):
     x = X.astype(dtype)
-    for y in (jc.max_pool(x, (2, 2)), jc.avg_pool(x, (2, 2)), jc.global_max_pool(x), jc.global_avg_pool(x)):
+    for y in (*(pool(x, (2, 2)) for pool in POOLS), jc.global_max_pool(x), jc.global_avg_pool(x)):
         assert y.dtype == dtype
-    np.testing.assert_array_equal(jc.max_pool(x, (2, 2)).astype(jnp.float32), jc.max_pool(X, (2, 2)))
+    for pool in (jc.max_pool, jc.min_pool):
+        np.testing.assert_array_equal(pool(x, (2, 2)).astype(jnp.float32), pool(X, (2, 2)))
 
 
 def test_integers_average_by_floor_division():
@@ -63,17 +58,44 @@ def test_half_precision_is_summed_in_single():
     assert jc.global_avg_pool(x).item() == 1.0
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.int8, jnp.uint8, jnp.bfloat16])
-def test_padding_never_wins_a_maximum(dtype):
-    """Not even over the least values that there are."""
+def limits(dtype):
+    """The least and the greatest number of a dtype."""
     info = jnp.finfo(dtype) if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype)
-    x = jnp.full((1, 3, 1), info.min, dtype)
-    assert (jc.max_pool(x, (3,), stride=1, padding="SAME") == x).all()
+    return info.min, info.max
 
 
-def test_a_maximum_of_booleans_is_any():
-    x = jnp.array([[False, True, False, False]])[..., None]
-    assert jc.max_pool(x, (2,)).ravel().tolist() == [True, False]
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.int8, jnp.uint8, jnp.int32, jnp.uint32, jnp.bfloat16])
+def test_padding_never_wins(dtype):
+    """Not even over the least values that there are, or, in a minimum, the greatest."""
+    for pool, limit in zip((jc.max_pool, jc.min_pool), limits(dtype), strict=True):
+        x = jnp.full((1, 3, 1), limit, dtype)
+        for way in ("taps", "lax"):
+            with forced(way):
+                assert (pool(x, (3,), stride=1, padding="SAME") == x).all()
+                assert (pool(x, (2,), ceil_mode=True) == x[:, :2]).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int32, jnp.uint32])
+def test_minima_of_integers_do_not_overflow(dtype):
+    """The least integer has no negative, and unsigned ones have none at all."""
+    least, most = limits(dtype)
+    x = jnp.array([most, least, most, 5, most, most], dtype).reshape(1, 6, 1)
+    assert jc.min_pool(x, (2,)).ravel().tolist() == [least, 5, most]
+
+
+def test_a_maximum_of_booleans_is_any_and_a_minimum_all():
+    x = jnp.array([[False, True, True, True, False, False]])[..., None]
+    assert jc.max_pool(x, (2,)).ravel().tolist() == [True, True, False]
+    assert jc.min_pool(x, (2,)).ravel().tolist() == [False, True, False]
+    assert jc.min_pool(x, (4,), ceil_mode=True).ravel().tolist() == [False, False]
+
+
+def test_two_zeros_are_equal():
+    """The first of them has the derivative, whichever sign the result has."""
+    for pool, zeros in itertools.product((jc.max_pool, jc.min_pool), ([0.0, -0.0], [-0.0, 0.0])):
+        y, pull = jax.vjp(lambda x, pool=pool: pool(x, (2,)), jnp.array(zeros).reshape(1, 2, 1))
+        assert y.item() == 0
+        assert pull(jnp.ones((1, 1, 1)))[0].ravel().tolist() == [1, 0]
 
 
 def test_two_answers_to_one_question():
@@ -83,6 +105,17 @@ def test_two_answers_to_one_question():
     np.testing.assert_allclose(pool("inside"), [1.5, 2, 3, 3.5], rtol=1e-6)
     np.testing.assert_allclose(pool("window"), [1, 2, 3, 7 / 3], rtol=1e-6)
     np.testing.assert_array_equal(pool(1), [3, 6, 9, 7])
+
+
+def test_divisors_of_windows_that_overhang():
+    """Five cells, windows of three: the last one has two cells of x. PyTorch's average is the one inside."""
+    x = jnp.array([1.0, 2.0, 3.0, 4.0, 6.0]).reshape(1, 5, 1)
+    pool = lambda divisor: jc.avg_pool(x, (3,), ceil_mode=True, divisor=divisor).ravel()
+    np.testing.assert_allclose(pool("inside"), [2, 5], rtol=1e-6)
+    np.testing.assert_allclose(pool("window"), [2, 10 / 3], rtol=1e-6)
+    np.testing.assert_array_equal(pool(1), [6, 10])
+    with pytest.raises(ValueError, match="divisor is None, but should be given where windows reach zero padding"):
+        pool(None)
 
 
 @pytest.mark.parametrize("padding", ["VALID", "CIRCULAR", "EDGE", "REFLECT", "SYMMETRIC"])
@@ -120,6 +153,13 @@ def test_more_cells_than_32_bits_count():
         (X, (2, 2), {"padding": "full"}, ValueError, "padding is 'full', but should be one of VALID, SAME"),
         (X, (2, 2), {"padding": ((0, 0), (2, 0))}, ValueError, r"padding is \(2, 0\) along axis w, but should be less than "
          "the window's 2 taps, so that every window sees a cell of x"),
+        (X[:, :1], (2, 2), {"padding": ((1, 1), (0, 0)), "dilation": 2, "stride": 1}, ValueError,
+         r"padding is \(1, 1\) along axis h, but should be so little, with dilation 2, for the window's 2 taps, so that"),
+        (X, (2, 2), {"dilation": 0}, ValueError, "dilation is 0, but should be 1 or more"),
+        (X, (2, 4), {"dilation": (1, 3)}, ValueError, r"window along axis w is 10 cells wide \(4 taps, dilation 3\), but"),
+        (X, (2, 2), {"ceil_mode": 1}, TypeError, "ceil_mode is 1, but should be True or False"),
+        (X, (2, 2), {"ceil_mode": True, "padding": "same"}, ValueError, "ceil_mode is True, and the padding SAME along "
+         r"axis h, but should be False, but for .* ceil\(length / stride\) positions without it"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(pool, x, window, settings, error, message):
@@ -147,23 +187,20 @@ def test_integers_never_divide_by_nothing():
         jc.avg_pool(x, (2,), stride=1, padding=((0, 2),), divisor="inside")
 
 
-@pytest.mark.parametrize("layer", [lambda x: jc.max_pool(x, (2, 2)), jc.global_max_pool], ids=["max", "global_max"])
-def test_complex_numbers_have_no_maximum(layer):
-    with pytest.raises(
-        TypeError, match="max_pool: x is complex64, but should be real: complex numbers have no largest"
-    ):
-        layer(X.astype(jnp.complex64))
+ORDERED = {
+    "max_pool": lambda x: jc.max_pool(x, (2, 2)),
+    "min_pool": lambda x: jc.min_pool(x, (2, 2)),
+    "global_max_pool": jc.global_max_pool,
+}
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_complex_numbers_have_no_order(name):
+    with pytest.raises(TypeError, match=f"{name}: x is complex64, but should be real: complex numbers have no largest"):
+        ORDERED[name](X.astype(jnp.complex64))
 
 
 @pytest.mark.parametrize("layer", [lambda x: jc.avg_pool(x, (2, 2)), jc.global_avg_pool], ids=["avg", "global_avg"])
 def test_booleans_have_no_average(layer):
     with pytest.raises(TypeError, match=r"avg_pool: x is bool, but should be numbers\. Cast it first"):
         layer(X > 50)
-
-
-@pytest.mark.parametrize("layer", [jc.global_max_pool, jc.global_avg_pool])
-def test_global_pools_need_something_to_pool(layer):
-    with pytest.raises(ValueError, match=r"x is \(2, 3\), 2 axes, but should be \[n, w, c\]"):
-        layer(X[:, 0, 0])
-    with pytest.raises(ValueError, match=r"x is \(2, 0, 7, 3\) \[n, \*spatial, c\], but should be 1 or more cells"):
-        layer(X[:, :0])

@@ -26,15 +26,29 @@ def pulled(pool, x, dy):
     return y, pull(dy)[0]
 
 
+EXTREMES = {
+    "max": (jc.max_pool, reference.max_pool, reference.max_pool_deltas),
+    "min": (jc.min_pool, reference.min_pool, reference.min_pool_deltas),
+}
+every_extreme = pytest.mark.parametrize(("layer", "by_hand", "deltas"), EXTREMES.values(), ids=EXTREMES)
+
+
 @every_way
+@every_extreme
 @given(case=pool_configurations())
-def test_pools_and_their_deltas_are_the_references(way, case):
+def test_extremes_and_their_deltas_are_the_references(way, layer, by_hand, deltas, case):
     """Whole numbers from -4 to 4: windows are full of equal cells."""
     x, dy = case.x(), case.dy(case.channels[0])
     with forced(way):
-        y, dx = jax.jit(partial(pulled, lambda x: jc.max_pool(x, case.window, **case.geometry)))(x, dy)
-    np.testing.assert_array_equal(y, reference.max_pool(x, case.window, **case.geometry))
-    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
+        y, dx = jax.jit(partial(pulled, lambda x: layer(x, case.window, **case.geometry)))(x, dy)
+    np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
+    np.testing.assert_array_equal(dx, deltas(x, dy, case.window, **case.geometry))
+
+
+@every_way
+@given(case=pool_configurations())
+def test_sums_and_their_deltas_are_the_references(way, case):
+    x, dy = case.x(), case.dy(case.channels[0])
     with forced(way):
         y, dx = jax.jit(partial(pulled, lambda x: jc.avg_pool(x, case.window, **case.geometry, divisor=1)))(x, dy)
     np.testing.assert_array_equal(y, reference.avg_pool(x, case.window, **case.geometry, divisor=1))
@@ -42,14 +56,15 @@ def test_pools_and_their_deltas_are_the_references(way, case):
 
 
 @pytest.mark.parametrize("way", ["table", "taps"])
+@every_extreme
 @given(case=pool_configurations())
-def test_forward_mode_follows_the_cell_that_reverse_mode_does(way, case):
+def test_forward_mode_follows_the_cell_that_reverse_mode_does(way, layer, by_hand, deltas, case):
     """<J t, dy> = <t, J' dy>, whole numbers, on windows full of equal cells: lax's own two modes differ there."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
     with forced(way):
-        _, pushed = jax.jvp(lambda x: jc.max_pool(x, case.window, **case.geometry), (x,), (t,))
-    deltas = reference.max_pool_deltas(x, dy, case.window, **case.geometry)
-    assert np.vdot(pushed, dy) == np.vdot(t, deltas)
+        y, pushed = jax.jvp(lambda x: layer(x, case.window, **case.geometry), (x,), (t,))
+    np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
+    assert np.vdot(pushed, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
 
 
 def with_dilation(case):
@@ -77,9 +92,10 @@ TIED = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(
 OVERLAPPING = {"stride": 2, "padding": ((1, 0), (1, 1))}
 
 
+@pytest.mark.parametrize("layer", [jc.max_pool, jc.min_pool], ids=lambda layer: layer.__name__)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
-def test_ties_go_where_laxs_go(dtype):
-    pool = lambda x: jc.max_pool(x, (3, 2), **OVERLAPPING)
+def test_ties_go_where_laxs_go(layer, dtype):
+    pool = lambda x: layer(x, (3, 2), **OVERLAPPING)
     x = TIED.astype(dtype)
     dy = jnp.arange(pool(x).size, dtype=dtype).reshape(pool(x).shape) % 7
     with forced("taps"):
@@ -91,25 +107,29 @@ def test_ties_go_where_laxs_go(dtype):
 
 
 def test_a_delta_is_never_given_to_the_padding():
-    """Minus infinity is as small as the padding."""
-    x = jnp.full((1, 3, 1), -jnp.inf)
-    with forced("taps"):
-        y, dx = pulled(lambda x: jc.max_pool(x, (3,), stride=1, padding="SAME"), x, jnp.ones((1, 3, 1)))
-    assert (y == -jnp.inf).all()
-    assert dx.ravel().tolist() == [2, 1, 0]
+    """Minus infinity is as small as the padding; infinity, under a minimum, as large."""
+    for layer, x in ((jc.max_pool, jnp.full((1, 3, 1), -jnp.inf)), (jc.min_pool, jnp.full((1, 3, 1), jnp.inf))):
+        with forced("taps"):
+            y, dx = pulled(partial(layer, window=(3,), stride=1, padding="SAME"), x, jnp.ones((1, 3, 1)))
+        assert (y == x).all()
+        assert dx.ravel().tolist() == [2, 1, 0]
 
 
 def test_a_nan_wins_its_windows_and_takes_their_deltas():
     x = jnp.array([1.0, jnp.nan, 3.0, 0.0, 2.0]).reshape(1, 5, 1)
-    with forced("taps"):
-        y, dx = pulled(lambda x: jc.max_pool(x, (2,), stride=1), x, jnp.ones((1, 4, 1)))
-    np.testing.assert_array_equal(y.ravel(), [np.nan, np.nan, 3, 2])
-    np.testing.assert_array_equal(dx.ravel(), [0, 2, 1, 0, 1])
+    for layer, expected, deltas in (
+        (jc.max_pool, [np.nan, np.nan, 3, 2], [0, 2, 1, 0, 1]),
+        (jc.min_pool, [np.nan, np.nan, 0, 0], [0, 2, 0, 2, 0]),
+    ):
+        with forced("taps"):
+            y, dx = pulled(partial(layer, window=(2,), stride=1), x, jnp.ones((1, 4, 1)))
+        np.testing.assert_array_equal(y.ravel(), expected)
+        np.testing.assert_array_equal(dx.ravel(), deltas)
 
 
 @every_way
 @pytest.mark.parametrize("in_axes", [0, -1])
-@pytest.mark.parametrize("pool", [jc.max_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
+@pytest.mark.parametrize("pool", [jc.max_pool, jc.min_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
 def test_vmap_in_each_operand(way, in_axes, pool):
     """Many inputs, many tangents of one input, many cotangents of one: as one by one."""
     layer = lambda x: pool(x, (2, 3), stride=(2, 1))
@@ -125,7 +145,7 @@ def test_vmap_in_each_operand(way, in_axes, pool):
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("pool", [jc.max_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
+@pytest.mark.parametrize("pool", [jc.max_pool, jc.min_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
 def test_other_platforms_get_laxs_own_operations(platform, pool):
     def text(way):
         with forced(way):
@@ -135,6 +155,15 @@ def test_other_platforms_get_laxs_own_operations(platform, pool):
 
     for operation in ("reduce_window", "select_and_scatter", "slice", "select"):
         assert text("table").count(f"stablehlo.{operation}") == text("lax").count(f"stablehlo.{operation}")
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_dilated_maxima_have_no_loop_over_images_on_other_platforms(platform):
+    """lax has no derivative of them: ours is slices everywhere, and image by image on the CPU alone."""
+    both = lambda x, dy: pulled(lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2), x, dy)
+    exported = jax.export.export(jax.jit(both), platforms=(platform,))(TIED, jnp.ones((2, 3, 3, 3)))
+    assert "stablehlo.while" not in exported.mlir_module()
+    assert "stablehlo.optimization_barrier" in exported.mlir_module()
 
 
 def test_one_export_for_three_platforms_and_any_batch():
@@ -151,6 +180,7 @@ def test_one_export_for_three_platforms_and_any_batch():
     ("operation", "window", "stride", "expected"),
     [
         ("max_pool", (2, 2), 2, "taps"),
+        ("min_pool", (2, 2), 2, "taps"),
         ("sum_pool", (2, 2), 2, "taps"),
         ("max_pool", (40, 1), 1, "lax"),  # one slice for each tap of a side
         ("sum_pool", (16, 16), 1, "taps"),

@@ -25,6 +25,11 @@ def test_max_is_of_the_cells_under_the_window(case):
 
 
 @given(case=pool_configurations(max_rank=2))
+def test_min_is_of_the_cells_under_the_window(case):
+    np.testing.assert_array_equal(reference.min_pool(case.x(), case.window, **case.geometry), enumerated(case, min))
+
+
+@given(case=pool_configurations(max_rank=2))
 def test_averages_are_of_the_cells_under_the_window(case):
     pool = lambda divisor: reference.avg_pool(case.x(), case.window, **case.geometry, divisor=divisor)
     np.testing.assert_array_equal(pool("inside"), enumerated(case, lambda cells: sum(cells) / len(cells)))
@@ -42,21 +47,29 @@ def test_average_deltas_are_the_adjoint(divisor, case):
     np.testing.assert_allclose((y * dy).sum(), (x * dx).sum(), rtol=1e-12, atol=1e-9)
 
 
+EXTREMES = {
+    "max": (reference.max_pool, reference.max_pool_deltas),
+    "min": (reference.min_pool, reference.min_pool_deltas),
+}
+
+
+@pytest.mark.parametrize(("pool", "deltas"), EXTREMES.values(), ids=EXTREMES)
 @given(case=pool_configurations(max_rank=2))
-def test_max_deltas_are_differences_where_no_two_cells_tie(case):
+def test_deltas_of_extremes_are_differences_where_no_two_cells_tie(pool, deltas, case):
     """A step too small to change a winner moves the loss by the winner's delta times the step."""
     x = np.random.default_rng(case.seed).permutation(case.x().size).reshape(case.x().shape).astype(float)
     dy = case.dy().astype(float)
-    loss = lambda x: (dy * reference.max_pool(x, case.window, **case.geometry)).sum()
+    loss = lambda x: (dy * pool(x, case.window, **case.geometry)).sum()
     expected = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
         moved = x.copy()
         moved[index] += 0.5
         expected[index] = 2 * (loss(moved) - loss(x))
-    np.testing.assert_array_equal(reference.max_pool_deltas(x, dy, case.window, **case.geometry), expected)
+    np.testing.assert_array_equal(deltas(x, dy, case.window, **case.geometry), expected)
 
 
-def test_the_first_of_equals_takes_the_delta():
-    x = np.array([[1.0, 5.0], [5.0, 5.0]]).reshape(1, 2, 2, 1)
-    dx = reference.max_pool_deltas(x, np.full((1, 1, 1, 1), 7.0), (2, 2))
+@pytest.mark.parametrize(("deltas", "sign"), [(reference.max_pool_deltas, 1), (reference.min_pool_deltas, -1)])
+def test_the_first_of_equals_takes_the_delta(deltas, sign):
+    x = sign * np.array([[1.0, 5.0], [5.0, 5.0]]).reshape(1, 2, 2, 1)
+    dx = deltas(x, np.full((1, 1, 1, 1), 7.0), (2, 2))
     assert dx[0, :, :, 0].tolist() == [[0.0, 7.0], [0.0, 0.0]]

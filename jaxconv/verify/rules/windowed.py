@@ -147,6 +147,7 @@ def new_names(value: Moving, signal: Hashable) -> Moving:
     "jaxconv_sum_pool",
     "jaxconv_sum_pool_dx",
     "jaxconv_max_pool",
+    "jaxconv_min_pool",
 )
 def pooling(eqn: Equation) -> list[Moving]:
     """out[j] = sum, max or min over u of x[j*stride - lo + u*dilation].

@@ -1,0 +1,45 @@
+"""What pooling asks of the numbers that it pools: an order, a dtype to sum in, and a division that keeps integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array
+
+from jaxconv.errors import explain
+
+
+def check_ordered(where: str, x: Array) -> None:
+    """Refuse numbers of which none is the largest."""
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        expected = "real: complex numbers have no largest one, and no least"
+        raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or parts"))
+
+
+def accumulator(where: str, x: Array) -> DTypeLike:
+    """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return jnp.float32 if jnp.finfo(x.dtype).bits < 32 else x.dtype
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
+        return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype
+    raise TypeError(explain(where, "x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
+
+
+def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
+    """Divide `total` [n, *out, c] by one number, or for each axis by one for each position (they multiply).
+
+    Integers round down. Counts per axis stay small vectors until they meet the data.
+    """
+    if isinstance(counts, int):
+        # A float, since the cells of a large volume are more than 32-bit integers count.
+        by = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
+    else:
+        by = jnp.ones((1,) * total.ndim, total.dtype)
+        for position, count in enumerate(counts, start=1):
+            others = tuple(axis for axis in range(total.ndim) if axis != position)
+            whole = jnp.array(count, jnp.int32)  # whole numbers, since the certifier reads these and no floats
+            by = by * jnp.expand_dims(whole, others).astype(total.dtype)
+    return total // by if jnp.issubdtype(total.dtype, jnp.integer) else total / by

@@ -1,0 +1,76 @@
+"""Pooling over whole images: one number for each channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Shaped
+
+from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
+from jaxconv.layers.images import Layout, check_cells, enter
+
+
+def global_max_pool(
+    x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
+) -> Shaped[Array, "n c"]:
+    """The largest cell of each channel:  y[n,c] = max over all positions of x[n, *, c].
+
+    Law: invariant under cyclic shifts by any amount.
+
+    Args:
+        x: [n, *spatial, c], real numbers of any dtype, with one spatial axis or more; see `batched` and `layout`.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, c], of x's dtype.
+
+    Raises:
+        ValueError: x has no spatial axis, or an empty one.
+        TypeError: x has no order (complex numbers).
+
+    >>> global_max_pool(jnp.array([[3, 7], [1, 9], [4, 2]]), batched=False)
+    Array([4, 9], dtype=int32)
+    """
+    x, leave = _enter_global("global_max_pool", x, batched=batched, layout=layout)
+    check_ordered("global_max_pool", x)
+    return leave(jnp.max(x, axis=tuple(range(1, x.ndim - 1))))
+
+
+def global_avg_pool(
+    x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
+) -> Shaped[Array, "n c"]:
+    """The average of each channel:  y[n,c] = mean over all positions of x[n, *, c].
+
+    Law: invariant under cyclic shifts by any amount. Sums and integers are treated as by `avg_pool`.
+
+    Args:
+        x: [n, *spatial, c], with one spatial axis or more; see `batched` and `layout`.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, c], of x's dtype.
+
+    Raises:
+        ValueError: x has no spatial axis, or an empty one.
+
+    >>> global_avg_pool(jnp.array([[3.0, 7.0], [1.0, 9.0]]), batched=False)
+    Array([2., 8.], dtype=float32)
+
+    Source: Lin, Chen and Yan, Network in network, ICLR 2014, section 3.2.
+    """
+    x, leave = _enter_global("global_avg_pool", x, batched=batched, layout=layout)
+    total = jnp.sum(x, axis=tuple(range(1, x.ndim - 1)), dtype=accumulator("global_avg_pool", x))
+    return leave(divide(total, math.prod(x.shape[1:-1])).astype(x.dtype))
+
+
+def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) -> tuple[Array, Callable[[Array], Array]]:
+    """The input as [n, *spatial, c] with every axis but n and c a spatial one, none of them empty."""
+    x = jnp.asarray(x)
+    x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
+    check_cells(where, x)
+    return x, leave

@@ -1,0 +1,82 @@
+"""Every pool is proved at its true lattice, and no further: against fields and regions worked out by hand."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+from networks.expectation import Field
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+certify = partial(jc.certify, search=False)  # the proofs alone
+
+X = jax.ShapeDtypeStruct((2, 12, 8, 3), "float32")
+window = Field().slide  # (taps, stride, before, dilation) along axis 1
+# name -> the pool, the field of its windows along axis 1, and whether its border wraps.
+POOLS = {
+    "max, dilated": (
+        lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2, padding="circular"),
+        window(3, 2, 2, 2),
+        True,
+    ),
+    "max, dilated over zeros": (
+        lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2, padding="same"),
+        window(3, 2, 1, 2),  # six windows reach over 15 cells: one zero before x, two after
+        False,
+    ),
+    "min": (lambda x: jc.min_pool(x, (3, 2), stride=2, padding="circular"), window(3, 2, 1), True),
+    "min, overhanging": (lambda x: jc.min_pool(x, (5, 2), stride=3, ceil_mode=True), window(5, 3), False),
+    "average, overhanging": (
+        lambda x: jc.avg_pool(x, (5, 2), stride=3, ceil_mode=True, divisor="window"),
+        window(5, 3),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_pools_are_proved_at_their_lattice(name):
+    pool, field, wraps = POOLS[name]
+    certificate = certify(pool, X, axes=(1,))
+    report = certificate.leaves[0].axes[0]
+    assert (report.cyclic.verdict is Verdict.PROVED) is wraps
+    for claim in (report.cyclic, report.interior)[not wraps :]:
+        assert (claim.shift, claim.moves) == (field.rate, ((1, 1),))
+        found = claim.receptive_field
+        assert (found.rate, found.first, found.last) == (field.rate, field.first, field.last)
+    assert report.interior.region == ((1, *field.inside(X.shape[1])),)
+    assert jc.recheck(certificate, pool, X) == ()
+
+
+@pytest.mark.parametrize("name", ["max, dilated", "min"])
+def test_their_gradients_move_with_the_image(name):
+    pool, field, _ = POOLS[name]
+    report = certify(jax.grad(lambda x: jnp.sum(pool(x) ** 2)), X, axes=(1,)).leaves[0].axes[0]
+    assert (report.cyclic.shift, report.cyclic.moves) == (field.rate, ((1, field.rate),))
+
+
+ADAPTIVE = [jc.adaptive_max_pool, jc.adaptive_avg_pool]
+
+
+@pytest.mark.parametrize("pool", ADAPTIVE, ids=lambda pool: pool.__name__)
+@pytest.mark.parametrize(
+    ("counts", "shift", "move"), [((4, 3), 3, 1), ((8, 3), 3, 2), ((18, 8), 2, 3), ((24, 5), 1, 2), ((12, 8), 1, 1)]
+)
+def test_adaptive_pools_are_proved_at_the_common_factor(pool, counts, shift, move):
+    """12 cells, m windows: n/g to m/g."""
+    fn = lambda x: pool(x, counts)
+    certificate = certify(fn, X, axes=(1,))
+    report = certificate.leaves[0].axes[0]
+    for claim in (report.cyclic, report.interior):
+        assert (claim.shift, claim.moves) == (shift, ((1, move),))
+    assert report.interior.region == ((1, 0, counts[0]),)
+    assert jc.recheck(certificate, fn, X) == ()
+
+
+@pytest.mark.parametrize("pool", ADAPTIVE, ids=lambda pool: pool.__name__)
+def test_adaptive_pools_without_a_common_factor_are_refuted(pool):
+    """Five windows over twelve cells."""
+    report = jc.certify(lambda x: pool(x, (5, 3)), X, axes=(1,)).leaves[0].axes[0]
+    assert report.cyclic.verdict is Verdict.REFUTED
