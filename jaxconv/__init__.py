@@ -12,6 +12,8 @@ from jaxconv.layers.pool import avg_pool as avg_pool
 from jaxconv.layers.pool import global_avg_pool as global_avg_pool
 from jaxconv.layers.pool import global_max_pool as global_max_pool
 from jaxconv.layers.pool import max_pool as max_pool
+from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
+from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
 from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
 from jaxconv.verify.certify import certify as certify
