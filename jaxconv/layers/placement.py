@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import SupportsIndex, TypeAlias
+from typing import TypeAlias
 
 from jaxconv.errors import explain, spatial_names
 from jaxconv.window import positive
@@ -36,26 +36,27 @@ def regional(where: str, out: Sequence[int], regions: Regions) -> Positions:
     >>> regional("doctest", (5,), ((2, 3),))
     ((range(0, 2), range(2, 5)),)
     """
-    return tuple(
-        tuple(range(stop - length, stop) for length, stop in zip(each, accumulate(each), strict=True))
-        for each in checked_regions(where, regions, out)
-    )
-
-
-def checked_regions(where: str, regions: Regions, out: Sequence[int]) -> list[tuple[int, ...]]:
-    """The lengths of the regions along each axis, as tuples."""
-    rank, found = len(out), []
-    if isinstance(regions, SupportsIndex) or len(regions) != rank or any(isinstance(r, SupportsIndex) for r in regions):
-        expected = f"the lengths of the regions along each of {rank} axes"
-        cure = f"Pass regions=({', '.join(f'({n},)' for n in out)}{',' * (rank == 1)}) for one region"
-        raise ValueError(explain(where, "regions", regions, expected, cure))
-    for name, each, n in zip(spatial_names(rank), regions, out, strict=True):
-        lengths = positive(where, f"regions along axis {name}", each, len(each))
+    found = checked_regions(where, regions, len(out))
+    for name, lengths, n in zip(spatial_names(len(out)), found, out, strict=True):
         if sum(lengths) != n:
             expected = f"lengths that add up to {n}, the positions of the window"
             raise ValueError(explain(where, f"regions along axis {name}", f"{lengths}, {sum(lengths)} long", expected))
-        found.append(lengths)
-    return found
+    return tuple(
+        tuple(range(stop - length, stop) for length, stop in zip(lengths, accumulate(lengths), strict=True))
+        for lengths in found
+    )
+
+
+def checked_regions(where: str, regions: Regions, rank: int) -> list[tuple[int, ...]]:
+    """The lengths of the regions along each of `rank` axes, one region at least, as tuples."""
+    many = lambda value: isinstance(value, Sequence) and len(value) > 0
+    if not many(regions) or len(regions) != rank or not all(map(many, regions)):
+        cure = (
+            f"For one region of 8 positions along each write ({'(8,), ' * (rank - 1)}{'(8,)' if rank > 1 else '(8,),'})"
+        )
+        raise ValueError(explain(where, "regions", regions, f"the lengths of regions along each of {rank} axes", cure))
+    names = [f"regions along axis {name}" for name in spatial_names(rank)]
+    return [positive(where, name, lengths, len(lengths)) for name, lengths in zip(names, regions, strict=True)]
 
 
 def standing(positions: Positions) -> list[list[int]]:

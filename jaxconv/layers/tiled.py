@@ -76,7 +76,7 @@ def tiled_conv(
     >>> tiled_conv(params, jnp.array([1.0, 2.0, 4.0, 8.0]).reshape(1, 4, 1)).ravel()
     Array([ 3.,  2., 12.], dtype=float32)
 
-    Source: Ngiam et al., Tiled convolutional neural networks, NIPS 2010, section 3 (there k is the period).
+    Source: Ngiam et al., Tiled convolutional neural networks, NIPS 2010, where the period is k.
     """
     given = opened(
         "tiled_conv", "*period", params, x,

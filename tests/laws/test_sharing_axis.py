@@ -1,5 +1,7 @@
 """One sharing axis: shared, partly shared and unshared layers are one family; each end of it is the layer next to it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +45,21 @@ def test_a_period_as_long_as_the_output_is_locally_connected(case):
     params = case.local_params()
     found = outputs_and_deltas(case, jc.tiled_conv, params)
     assert same(found, outputs_and_deltas(case, jc.locally_connected, params))
+
+
+@given(case=conv_configurations(max_rank=1))
+def test_one_region_is_conv(case):
+    params = case.params()
+    layer = partial(jc.regional_conv, regions=[(n,) for n in case.out])
+    found = outputs_and_deltas(case, layer, alone(params, len(case.window)))
+    assert same(found, outputs_and_deltas(case, jc.conv, params))
+
+
+@given(case=conv_configurations(max_rank=1))
+def test_regions_of_one_position_each_are_locally_connected(case):
+    params = case.local_params()
+    layer = partial(jc.regional_conv, regions=[(1,) * n for n in case.out])
+    assert same(outputs_and_deltas(case, layer, params), outputs_and_deltas(case, jc.locally_connected, params))
 
 
 def test_a_period_of_two_is_neither():

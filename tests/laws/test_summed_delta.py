@@ -66,6 +66,20 @@ def test_tiled_conv(case, periods):
     )
 
 
+@given(case=conv_configurations(max_rank=2), cuts=st.tuples(*[st.integers(1, 3)] * 2))
+def test_regional_conv(case, cuts):
+    regions = [(cut, n - cut) if cut < n else (n,) for cut, n in zip(cuts, case.out, strict=False)]
+    params, x, dy = case.local_params(tuple(map(len, regions))), case.x(), case.dy()
+    geometry = case.geometry | {"regions": regions}
+    check(
+        outputs_and_gradients(partial(jc.regional_conv, **geometry), params, x, dy),
+        (
+            reference.regional_conv(**params, x=x, **geometry),
+            reference.regional_conv_deltas(params["kernel"], x, dy, **geometry),
+        ),
+    )
+
+
 def test_conv_in_four_dimensions():
     """The rank is the kernel's; nothing stops at three."""
     generator = np.random.default_rng(4)
