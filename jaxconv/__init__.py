@@ -15,6 +15,10 @@ from jaxconv.layers.params import LayerParams as LayerParams
 from jaxconv.layers.pool import avg_pool as avg_pool
 from jaxconv.layers.pool import max_pool as max_pool
 from jaxconv.layers.pool import min_pool as min_pool
+from jaxconv.layers.regional import init_regional_conv as init_regional_conv
+from jaxconv.layers.regional import regional_conv as regional_conv
+from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
+from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
 from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
 from jaxconv.verify.certify import certify as certify

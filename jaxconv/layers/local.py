@@ -11,10 +11,12 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain
-from jaxconv.layers.conv import check_channels, kernel_shape
-from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.layers.conv import kernel_shape
+from jaxconv.layers.images import Layout
+from jaxconv.layers.kernels import init_kernels, opened
+from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.lowering.patches import patches
+from jaxconv.lowering.placed import product_of_each
 from jaxconv.window import Padding, positive, slide
 
 
@@ -68,40 +70,24 @@ def locally_connected(
     with weight sharing, compared.
     """
     where = "locally_connected"
-    kernel, bias = unpack(where, params)
-    rank, odd = divmod(kernel.ndim - 2, 2)
-    if rank < 1 or odd:
-        expected = "[*out, *window, c/groups, o], an even number of axes, 4 or more"
-        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected))
-    out, window = kernel.shape[:rank], kernel.shape[rank:-2]
-    x, leave = enter(where, x, rank, batched=batched, layout=layout)
-    same_dtype(where, "x", x, kernel)
-    (groups,) = positive(where, "groups", groups, 1)
-    check_channels(where, x.shape[-1], kernel.shape, groups)
-    check_bias(where, bias, (*out, kernel.shape[-1]), "[*out, o]")
-    axes = slide(where, x.shape[1:-1], window, stride, padding, dilation)
-    slots = tuple(axis.out for axis in axes)
-    if out != slots:
+    given = opened(
+        where, "*out", params, x,
+        stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
+    )  # fmt: skip
+    slots = tuple(axis.out for axis in given.axes)
+    if given.count != slots:
         expected = f"{slots}, the positions of the window over x"
-        raise ValueError(
-            explain(where, "kernel's *out", out, expected, "Give init_locally_connected the same geometry")
-        )
-    cells = patches(x, axes)
-    cells = cells.reshape(*cells.shape[:-1], groups, -1)
-    weights = kernel.reshape(*kernel.shape[:-1], groups, -1)
-    # One matrix product for each position and group; its sum runs over the window and the group's channels.
-    positions, taps = tuple(range(1, rank + 1)), tuple(range(rank + 1, 2 * rank + 1))
-    n, g, c, o = 0, 2 * rank + 1, 2 * rank + 2, 2 * rank + 3
-    y = jnp.einsum(
-        cells,
-        (n, *positions, *taps, g, c),
-        weights,
-        (*positions, *taps, c, g, o),
-        (n, *positions, g, o),
+        cure = "Give init_locally_connected the same geometry"
+        raise ValueError(explain(where, "kernel's *out", given.count, expected, cure))
+    y = product_of_each(
+        patches(given.x, given.axes),
+        given.kernel,
+        (True,) * len(slots),
+        given.groups,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return leave(add_bias(y.reshape(x.shape[0], *slots, kernel.shape[-1]), bias))
+    return given.leave(add_bias(y, given.bias))
 
 
 def init_locally_connected(
@@ -148,18 +134,4 @@ def init_locally_connected(
     lengths = positive(where, "spatial", spatial, len(shape) - 2)
     out = tuple(axis.out for axis in slide(where, lengths, shape[:-2], stride, padding, dilation))
 
-    def one_kernel_per_position(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        keys = jax.random.split(key, out)
-        draw = lambda key: kernel_init(key, shape, dtype)
-        for _ in out:
-            draw = jax.vmap(draw)
-        return draw(keys).reshape(full_shape)
-
-    return init_layer(
-        key,
-        (*out, *shape),
-        (*out, shape[-1]) if bias else None,
-        kernel_init=one_kernel_per_position,
-        bias_init=bias_init,
-        dtype=dtype,
-    )
+    return init_kernels(key, out, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

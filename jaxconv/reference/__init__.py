@@ -23,6 +23,10 @@ from jaxconv.reference.dense import scaled_tanh as scaled_tanh
 from jaxconv.reference.dense import scaled_tanh_deltas as scaled_tanh_deltas
 from jaxconv.reference.lenet import lenet_1998_deltas as lenet_1998_deltas
 from jaxconv.reference.lenet import lenet_deltas as lenet_deltas
+from jaxconv.reference.partly import regional_conv as regional_conv
+from jaxconv.reference.partly import regional_conv_deltas as regional_conv_deltas
+from jaxconv.reference.partly import tiled_conv as tiled_conv
+from jaxconv.reference.partly import tiled_conv_deltas as tiled_conv_deltas
 from jaxconv.reference.pool import avg_pool as avg_pool
 from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
 from jaxconv.reference.pool import max_pool as max_pool

@@ -48,7 +48,7 @@ def conv(
     array([1.3, 2.1])
     """
     axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
-    return _forward(lambda position: kernel, bias, x, axes, groups, kernel.shape[-1])
+    return forward(lambda position: kernel, bias, x, axes, groups, kernel.shape[-1])
 
 
 def locally_connected(
@@ -64,7 +64,7 @@ def locally_connected(
     """A kernel for each position, [*out, *window, c/groups, o], on x [n, *spatial, c]: y [n, *out, o]."""
     rank = x.ndim - 2
     axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
-    return _forward(lambda position: kernel[position], bias, x, axes, groups, kernel.shape[-1])
+    return forward(lambda position: kernel[position], bias, x, axes, groups, kernel.shape[-1])
 
 
 def conv_deltas(
@@ -87,7 +87,7 @@ def conv_deltas(
     axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     total = np.zeros(kernel.shape)
     dx = with_border(np.zeros(x.shape))
-    for _, cells, kernel_delta, slice_delta in _backward(lambda position: kernel, x, dy, axes, groups):
+    for _, cells, kernel_delta, slice_delta in backward(lambda position: kernel, x, dy, axes, groups):
         total += kernel_delta
         np.add.at(dx, cells, slice_delta)  # one cell can lie under two taps: near a border that copies
     return Deltas(total, dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=np.float64), without_border(dx))
@@ -108,7 +108,7 @@ def locally_connected_deltas(
     axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     each = np.zeros(kernel.shape)
     dx = with_border(np.zeros(x.shape))
-    for position, cells, kernel_delta, slice_delta in _backward(lambda p: kernel[p], x, dy, axes, groups):
+    for position, cells, kernel_delta, slice_delta in backward(lambda p: kernel[p], x, dy, axes, groups):
         each[position] = kernel_delta
         np.add.at(dx, cells, slice_delta)
     return Deltas(each, dy.sum(axis=0, dtype=np.float64), without_border(dx))
@@ -131,13 +131,14 @@ def kernel_deltas_per_overlay(
     [[-0.1, -0.2], [0.4, 0.6000000000000001]]
     """
     axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
-    found = _backward(lambda position: kernel, x, dy, axes, groups)
+    found = backward(lambda position: kernel, x, dy, axes, groups)
     return np.stack([kernel_delta for _, _, kernel_delta, _ in found]).reshape(*dy.shape[1:-1], *kernel.shape)
 
 
-def _forward(
+def forward(
     kernels: Kernels, bias: np.ndarray | float, x: np.ndarray, axes: Sequence[Axis], groups: int, channels_out: int
 ) -> np.ndarray:
+    """The output of kernels that may differ from overlay to overlay, and a bias that may as well."""
     y = np.zeros((x.shape[0], *(axis.out for axis in axes), channels_out))
     x = with_border(x)
     for position, cells in overlays(axes):
@@ -147,7 +148,7 @@ def _forward(
     return y + bias
 
 
-def _backward(
+def backward(
     kernels: Kernels, x: np.ndarray, dy: np.ndarray, axes: Sequence[Axis], groups: int
 ) -> Iterator[tuple[tuple[int, ...], Index, np.ndarray, np.ndarray]]:
     """For each overlay: its position, its cells, its delta of the kernel and its delta of the slice under it."""

@@ -83,10 +83,11 @@ class Configuration:
         """A shared kernel [*window, c/groups, o] and a bias [o]."""
         return {"kernel": self.integers(self.kernel_shape, 2), "bias": self.integers(self.channels[1:], 3)}
 
-    def local_params(self) -> dict[str, np.ndarray]:
-        """A kernel and a bias for each position, [*out, ...]."""
-        kernel = self.integers((*self.out, *self.kernel_shape), 2)
-        return {"kernel": kernel, "bias": self.integers((*self.out, self.channels[1]), 3)}
+    def local_params(self, count: tuple[int, ...] | None = None) -> dict[str, np.ndarray]:
+        """A kernel and a bias for each position, [*out, ...]; or another number of them along each axis."""
+        count = self.out if count is None else count
+        kernel = self.integers((*count, *self.kernel_shape), 2)
+        return {"kernel": kernel, "bias": self.integers((*count, self.channels[1]), 3)}
 
     def dy(self, channels: int | None = None) -> np.ndarray:
         """Deltas of an output [n, *out, o]."""

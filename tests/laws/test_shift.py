@@ -1,6 +1,8 @@
 """Shifting the input shifts the output: everywhere when the layer wraps around, elsewhere away from the border."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 import jaxconv as jc
-from jaxconv.testing.configurations import small_integers
+from jaxconv.testing.configurations import Configuration, small_integers
 from jaxconv.testing.strategies import circular_configurations, conv_configurations, pool_configurations
 
 amounts = st.integers(-4, 4)
@@ -22,10 +24,10 @@ def layer_of(case):
     return jax.jit(lambda x: jc.conv(params, x, **case.geometry))
 
 
-def commutes(layer, x, axis, stride, amount):
-    """Whether shifting x cyclically by `amount` strides shifts the output by `amount`, bit for bit."""
+def commutes(layer, x, axis, stride, amount, step=1):
+    """Whether shifting x cyclically by `amount` strides shifts the output by `amount` steps, bit for bit."""
     shifted_first = layer(jnp.roll(x, amount * stride, axis=axis + 1))
-    shifted_last = jnp.roll(layer(x), amount, axis=axis + 1)
+    shifted_last = jnp.roll(layer(x), amount * step, axis=axis + 1)
     return np.array_equal(shifted_first, shifted_last)
 
 
@@ -113,6 +115,31 @@ def test_nor_do_windows_that_overhang():
     x = jnp.arange(8.0).reshape(1, 8, 1)
     assert pool(x).ravel().tolist() == [0, 3, 6]
     assert not any(np.array_equal(pool(jnp.roll(x, 3, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(3))
+
+
+@given(drawn=circular_configurations(), amount=amounts, periods=st.tuples(*[st.integers(1, 3)] * 2))
+def test_a_circular_tiled_conv_commutes_with_shifts_by_its_period(drawn, amount, periods):
+    case, axis = drawn
+    stride, period, lengths = case.geometry["stride"][axis], periods[axis], list(case.lengths)
+    lengths[axis] += -lengths[axis] % (stride * period)
+    case = replace(case, lengths=tuple(lengths))
+    params = case.local_params(periods[: len(lengths)])
+    layer = jax.jit(lambda x: jc.tiled_conv(params, x, **case.geometry))
+    assert commutes(layer, case.x(), axis, stride * period, amount, period)
+
+
+@pytest.mark.parametrize(("stride", "period"), [(1, 2), (2, 2), (1, 3), (2, 3), (1, 6)])
+def test_but_not_with_shifts_by_less_and_not_across_a_seam(stride, period):
+    """The broken twins: kernels in turn are not one kernel, whatever the answer; and a period must not be cut short."""
+    case = Configuration((6 * stride,), (2,), {"stride": stride, "padding": "circular"}, (2, 3), 1, 0)
+    layer = jax.jit(lambda params, x: jc.tiled_conv(params, x, **case.geometry))
+    fixed, x = partial(layer, case.local_params((period,))), case.x()
+    assert commutes(fixed, x, 0, stride * period, 1, period)
+    for less in range(1, period):
+        moved = fixed(jnp.roll(x, less * stride, axis=1))
+        assert not any(np.array_equal(moved, jnp.roll(fixed(x), t, axis=1)) for t in range(6))
+    longer = case.integers((1, 7 * stride, 2), 1)
+    assert not commutes(fixed, longer, 0, stride * period, 1, period)
 
 
 def clear_of_padding(axis):

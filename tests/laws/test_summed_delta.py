@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import find, given
+from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv import reference
@@ -52,6 +53,31 @@ def test_locally_connected(case):
     check(
         outputs_and_gradients(partial(jc.locally_connected, **geometry), params, x, dy),
         (reference.locally_connected(**params, x=x, **geometry), deltas),
+    )
+
+
+@given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
+def test_tiled_conv(case, periods):
+    """Each of the kernels collects the deltas of its own overlays, in whichever way the layer is computed."""
+    params, x, dy, geometry = case.local_params(periods[: len(case.window)]), case.x(), case.dy(), case.geometry
+    deltas = reference.tiled_conv_deltas(params["kernel"], x, dy, **geometry)
+    check(
+        outputs_and_gradients(partial(jc.tiled_conv, **geometry), params, x, dy),
+        (reference.tiled_conv(**params, x=x, **geometry), deltas),
+    )
+
+
+@given(case=conv_configurations(max_rank=2), cuts=st.tuples(*[st.integers(1, 3)] * 2))
+def test_regional_conv(case, cuts):
+    regions = [(cut, n - cut) if cut < n else (n,) for cut, n in zip(cuts, case.out, strict=False)]
+    params, x, dy = case.local_params(tuple(map(len, regions))), case.x(), case.dy()
+    geometry = case.geometry | {"regions": regions}
+    check(
+        outputs_and_gradients(partial(jc.regional_conv, **geometry), params, x, dy),
+        (
+            reference.regional_conv(**params, x=x, **geometry),
+            reference.regional_conv_deltas(params["kernel"], x, dy, **geometry),
+        ),
     )
 
 

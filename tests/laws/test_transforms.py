@@ -51,6 +51,18 @@ LAYERS = {
         partial(jc.locally_connected, **GEOMETRY),
         {"kernel": integers(3, 7, 3, 2, 2, 4), "bias": integers(3, 7, 4)},
     ),
+    "tiled_conv": (
+        partial(jc.tiled_conv, **GEOMETRY),
+        {"kernel": integers(2, 1, 3, 2, 2, 4), "bias": integers(2, 1, 4)},
+    ),
+    "tiled_conv_by_product": (
+        partial(jc.tiled_conv, **GEOMETRY),
+        {"kernel": integers(2, 3, 3, 2, 2, 4), "bias": integers(2, 3, 4)},
+    ),
+    "regional_conv": (
+        partial(jc.regional_conv, regions=((1, 2), (7,)), **GEOMETRY),
+        {"kernel": integers(2, 1, 3, 2, 2, 4), "bias": integers(2, 1, 4)},
+    ),
     "dense": (lambda params, x: jc.dense(params, x.reshape(*x.shape[:-3], -1)), {"kernel": integers(84, 3)}),
     "max_pool": (lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same"), {}),
     "max_pool_by_lax": (by_lax(lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same")), {}),

@@ -1,0 +1,104 @@
+"""What layers of several kernels have in common: parameters [*count, *window, c/groups, o], checked and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array
+
+from jaxconv.errors import explain
+from jaxconv.layers.conv import check_channels
+from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.params import Initializer, LayerParams, check_bias, init_layer, same_dtype, unpack
+from jaxconv.window import Axis, Padding, positive, slide
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A layer's operands, checked: x as [n, *spatial, c], and `leave` to bring y back to the caller's layout."""
+
+    kernel: Array
+    bias: Array | None
+    x: Array
+    leave: Callable[[Array], Array]
+    count: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    groups: int
+
+
+def opened(
+    where: str,
+    count: str,
+    params: LayerParams,
+    x: ArrayLike,
+    *,
+    stride: int | Sequence[int],
+    padding: Padding,
+    dilation: int | Sequence[int],
+    groups: int,
+    batched: bool,
+    layout: Layout,
+) -> Opened:
+    """The operands of a layer whose kernel is [*count, *window, c/groups, o], and its windows.
+
+    Args:
+        where: the layer's name, for messages.
+        count: the name of the kernel's first axes, "*out" for example, likewise.
+        params: the layer's own.
+        x: the layer's input, and so are the settings after it.
+        stride: see `conv`.
+        padding: see `conv`.
+        dilation: see `conv`.
+        groups: see `conv`.
+        batched: see `conv`.
+        layout: see `conv`.
+
+    Raises:
+        ValueError: shapes or sizes that do not fit together; whether there are kernels enough is not asked here.
+        TypeError: x and the parameters differ in dtype.
+    """
+    kernel, bias = unpack(where, params)
+    rank, odd = divmod(kernel.ndim - 2, 2)
+    if rank < 1 or odd:
+        expected = f"[{count}, *window, c/groups, o], an even number of axes, 4 or more"
+        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected))
+    x, leave = enter(where, x, rank, batched=batched, layout=layout)
+    same_dtype(where, "x", x, kernel)
+    (groups,) = positive(where, "groups", groups, 1)
+    check_channels(where, x.shape[-1], kernel.shape, groups)
+    check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), f"[{count}, o]")
+    axes = slide(where, x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
+    return Opened(kernel, bias, x, leave, kernel.shape[:rank], axes, groups)
+
+
+def init_kernels(
+    key: Array,
+    count: Sequence[int],
+    shape: Sequence[int],
+    *,
+    bias: bool,
+    kernel_init: Initializer,
+    bias_init: Initializer,
+    dtype: DTypeLike,
+) -> LayerParams:
+    """A kernel of `shape` for each index of `count`, each drawn by itself, and a bias for each unless not wanted."""
+
+    def one_by_one(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        keys = jax.random.split(key, tuple(count))
+        draw: Callable[..., Any] = lambda key: kernel_init(key, tuple(shape), dtype)
+        for _ in count:
+            draw = jax.vmap(draw)
+        return draw(keys).reshape(full_shape)
+
+    return init_layer(
+        key,
+        (*count, *shape),
+        (*count, shape[-1]) if bias else None,
+        kernel_init=one_by_one,
+        bias_init=bias_init,
+        dtype=dtype,
+    )
