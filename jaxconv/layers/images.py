@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array
 
 from jaxconv.errors import bracketed, explain, spatial_names
@@ -60,3 +60,8 @@ def enter(
         return y if batched else y[0]
 
     return x, leave
+
+
+def at_least_single(dtype: DTypeLike) -> DTypeLike:
+    """The dtype to add floats up in: 32 bits at least, so that those of half precision keep their digits."""
+    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype

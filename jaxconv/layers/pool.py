@@ -11,7 +11,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain, spatial_names
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, at_least_single, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
 from jaxconv.window import Axis, Padding, positive, slide, window_sizes
@@ -209,7 +209,7 @@ def _check_ordered(where: str, x: Array) -> None:
 def _accumulator(where: str, x: Array) -> DTypeLike:
     """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
     if jnp.issubdtype(x.dtype, jnp.inexact):
-        return jnp.float32 if jnp.finfo(x.dtype).bits < 32 else x.dtype
+        return at_least_single(x.dtype)
     if jnp.issubdtype(x.dtype, jnp.integer):
         short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
         return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype

@@ -19,6 +19,11 @@ from jaxconv.reference.dense import scaled_tanh as scaled_tanh
 from jaxconv.reference.dense import scaled_tanh_deltas as scaled_tanh_deltas
 from jaxconv.reference.lenet import lenet_1998_deltas as lenet_1998_deltas
 from jaxconv.reference.lenet import lenet_deltas as lenet_deltas
+from jaxconv.reference.norm import batch_cells as batch_cells
+from jaxconv.reference.norm import group_cells as group_cells
+from jaxconv.reference.norm import layer_cells as layer_cells
+from jaxconv.reference.norm import norm as norm
+from jaxconv.reference.norm import norm_deltas as norm_deltas
 from jaxconv.reference.pool import avg_pool as avg_pool
 from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
 from jaxconv.reference.pool import max_pool as max_pool
