@@ -1,17 +1,28 @@
 """jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
 
 from jaxconv.account.summary import summary as summary
+from jaxconv.layers.batch_norm import BatchNormState as BatchNormState
+from jaxconv.layers.batch_norm import batch_norm as batch_norm
+from jaxconv.layers.batch_norm import init_batch_norm as init_batch_norm
 from jaxconv.layers.conv import conv as conv
 from jaxconv.layers.conv import init_conv as init_conv
 from jaxconv.layers.dense import dense as dense
 from jaxconv.layers.dense import init_dense as init_dense
+from jaxconv.layers.dropout import channel_dropout as channel_dropout
+from jaxconv.layers.dropout import dropout as dropout
 from jaxconv.layers.local import init_locally_connected as init_locally_connected
 from jaxconv.layers.local import locally_connected as locally_connected
+from jaxconv.layers.norm import group_norm as group_norm
+from jaxconv.layers.norm import init_norm as init_norm
+from jaxconv.layers.norm import instance_norm as instance_norm
+from jaxconv.layers.norm import layer_norm as layer_norm
+from jaxconv.layers.norm import rms_norm as rms_norm
 from jaxconv.layers.params import LayerParams as LayerParams
 from jaxconv.layers.pool import avg_pool as avg_pool
 from jaxconv.layers.pool import global_avg_pool as global_avg_pool
 from jaxconv.layers.pool import global_max_pool as global_max_pool
 from jaxconv.layers.pool import max_pool as max_pool
+from jaxconv.layers.standardise import NormParams as NormParams
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
 from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
 from jaxconv.verify.certify import certify as certify
