@@ -16,10 +16,10 @@ def explain(where: str, argument: str, actual: object, expected: str, cure: str 
 def spatial_names(rank: int) -> tuple[str, ...]:
     """The names of `rank` spatial axes, as messages and docstrings write them.
 
-    >>> spatial_names(1), spatial_names(2), spatial_names(5)
-    (('w',), ('h', 'w'), ('s0', 's1', 'd', 'h', 'w'))
+    >>> spatial_names(0), spatial_names(1), spatial_names(2), spatial_names(5)
+    ((), ('w',), ('h', 'w'), ('s0', 's1', 'd', 'h', 'w'))
     """
-    return tuple(f"s{i}" for i in range(rank - 3)) + ("d", "h", "w")[-rank:]
+    return tuple(f"s{i}" for i in range(rank - 3)) + ("d", "h", "w")[max(3 - rank, 0) :]
 
 
 def bracketed(names: tuple[str, ...]) -> str:

@@ -23,6 +23,11 @@ from jaxconv.reference.dense import scaled_tanh as scaled_tanh
 from jaxconv.reference.dense import scaled_tanh_deltas as scaled_tanh_deltas
 from jaxconv.reference.lenet import lenet_1998_deltas as lenet_1998_deltas
 from jaxconv.reference.lenet import lenet_deltas as lenet_deltas
+from jaxconv.reference.norm import batch_cells as batch_cells
+from jaxconv.reference.norm import group_cells as group_cells
+from jaxconv.reference.norm import layer_cells as layer_cells
+from jaxconv.reference.norm import norm as norm
+from jaxconv.reference.norm import norm_deltas as norm_deltas
 from jaxconv.reference.partly import regional_conv as regional_conv
 from jaxconv.reference.partly import regional_conv_deltas as regional_conv_deltas
 from jaxconv.reference.partly import tiled_conv as tiled_conv

@@ -30,9 +30,22 @@ def by_lax(layer):
     return computed
 
 
+def by_example(layer):
+    """Each example by itself: a layer that couples them, or draws for each, is the same on a batch as on its parts."""
+    return lambda params, x: jax.vmap(lambda x: layer(params, x))(x)
+
+
+def trained(params, x):
+    """Batch normalisation by the statistics of one example, and the state that comes of it, as one output."""
+    state = {"mean": jnp.ones(2, x.dtype), "var": jnp.full(2, 2, x.dtype)}
+    y, state = jc.batch_norm(params, state, x, training=True, momentum=0.75, batched=False)
+    return y + jnp.expand_dims(state["mean"] * state["var"], (0, 1))
+
+
 # No two numbers are equal, so that every maximum has one winner and a derivative.
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
-KERNEL, BIAS = integers(3, 2, 2, 4), integers(4)
+KERNEL, BIAS, KEY = integers(3, 2, 2, 4), integers(4), jax.random.key(1)
+STATE = {"mean": integers(2), "var": jnp.array([0.5, 2.0])}
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
@@ -72,6 +85,19 @@ LAYERS = {
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
     "adaptive_max_pool": (lambda params, x: jc.adaptive_max_pool(x, (4, 3)), {}),
     "adaptive_avg_pool": (lambda params, x: jc.adaptive_avg_pool(x, (9, 3)), {}),
+    "layer_norm": (jc.layer_norm, {"scale": integers(2), "bias": integers(2)}),
+    "rms_norm": (jc.rms_norm, {"scale": integers(2)}),
+    "group_norm": (partial(jc.group_norm, groups=1), {"scale": integers(2), "bias": integers(2)}),
+    "instance_norm": (jc.instance_norm, {"bias": integers(2)}),
+    "batch_norm": (
+        lambda params, x: jc.batch_norm(
+            params, jax.tree.map(lambda leaf: leaf.astype(x.dtype), STATE), x, training=False
+        )[0],
+        {"scale": integers(2), "bias": integers(2)},
+    ),
+    "batch_norm_training": (by_example(trained), {"scale": integers(2), "bias": integers(2)}),
+    "dropout": (by_example(lambda _, x: jc.dropout(KEY, x, 0.5, training=True)), {}),
+    "channel_dropout": (by_example(lambda _, x: jc.channel_dropout(KEY, x, 0.5, training=True, batched=False)), {}),
     "global_max_pool": (lambda params, x: jc.global_max_pool(x), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
 }

@@ -1,0 +1,149 @@
+"""Batch normalisation: the one layer with a state, which is passed in and handed back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, TypedDict
+
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Float
+
+from jaxconv.errors import explain
+from jaxconv.layers.images import Layout, at_least_single
+from jaxconv.layers.norm import norm_params
+from jaxconv.layers.standardise import NormParams, along_channels, check_channels, enter_norm, moments
+
+
+class BatchNormState(TypedDict):
+    """Running mean and variance of each channel, [c], in 32 bits at least. Not trained: keep it out of the gradient."""
+
+    mean: Array
+    var: Array
+
+
+def batch_norm(
+    params: NormParams,
+    state: BatchNormState,
+    x: Float[ArrayLike, "n *spatial c"],
+    *,
+    training: bool,
+    momentum: float = 0.99,
+    running_variance: Literal["biased", "unbiased"] = "biased",
+    epsilon: float = 1e-5,
+    axis_name: str | None = None,
+    batched: bool = True,
+    layout: Layout = "channels_last",
+) -> tuple[Float[Array, "n *spatial c"], BatchNormState]:
+    """Standardise each channel over the batch and all positions, or by running averages of what that came to:
+
+        y[n,i,j,c] = scale[c] (x[n,i,j,c] - mean[c]) / sqrt(var[c] + epsilon) + bias[c]
+
+    In training mean and (biased) variance are those of x[*, *, *, c], gradients flow through them, and the state that
+    is returned is `momentum * state + (1 - momentum) * statistics of x`. In evaluation they are the state's, which is
+    returned as it came.
+
+    Law: in evaluation every shift of x is the same shift of y, up to the border. In training cyclic shifts are, which
+    leave statistics and new state as they are; but each cell of y sees all cells of the batch, so that new content at
+    the border changes every one of them: no part of the interior keeps the law.
+
+    Args:
+        params: `{"scale": [c], "bias": [c]}`; one or both may be left out. Their dtype is x's.
+        state: `{"mean": [c], "var": [c]}`, of x's dtype, or float32 if x is of half precision.
+        x: [n, *spatial, c], floats, with any number of spatial axes, none among them; see `batched` and `layout`.
+        training: whether to use and take in the statistics of x. A Python bool: under `jax.jit` a static argument.
+        momentum: the share of the old state that is *kept*, as in Flax, Keras and Haiku (there `decay_rate`).
+            PyTorch's `momentum` is the share taken, 1 - this.
+        running_variance: which variance of x the state takes in: "biased" (over the number of cells, as Flax, Haiku,
+            Keras have it) or "unbiased" (over one less, as PyTorch has it). y never depends on it in training.
+        epsilon: added to the variance.
+        axis_name: of `jax.vmap` or `jax.shard_map`, over which the batch is split; its parts are averaged over.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        y [n, *spatial, c], of x's dtype, and the state. Half precision is computed in float32 and rounded at the end.
+
+    Raises:
+        ValueError: shapes that do not fit together, a `momentum` outside [0, 1], an `epsilon` that is not positive, or
+            no cells to take the statistics of.
+        TypeError: x is not of floats, or the parameters or the state are of the wrong dtype.
+
+    >>> params, state = init_batch_norm(1)
+    >>> y, state = batch_norm(params, state, jnp.array([[1.0], [3.0]]), training=True, momentum=0.5)
+    >>> y.round(3).ravel(), state
+    (Array([-1.,  1.], dtype=float32), {'mean': Array([1.], dtype=float32), 'var': Array([1.], dtype=float32)})
+
+    Source: Ioffe and Szegedy, Batch normalization, ICML 2015.
+    """
+    where = "batch_norm"
+    x, leave = enter_norm(where, params, x, epsilon, batched=batched, layout=layout)
+    _check_state(state, x)
+    mean, variance = along_channels(state["mean"], x), along_channels(state["var"], x)
+    if training:
+        if not 0 <= momentum <= 1:
+            cure = "It is the share kept: for PyTorch's, pass 1 minus it"
+            raise ValueError(explain(where, "momentum", momentum, "between 0 and 1", cure))
+        axes = range(x.ndim - 1)
+        correction = _correction(x, running_variance, axis_name)
+        mean, variance = moments(x, axes, axis_name)
+        taken = {"mean": jnp.squeeze(mean, axes), "var": jnp.squeeze(variance, axes) * correction}
+        # The old state enters by what it differs from the new, so that a state that is right stays as it is.
+        state = {
+            "mean": taken["mean"] + momentum * (state["mean"] - taken["mean"]),
+            "var": taken["var"] + momentum * (state["var"] - taken["var"]),
+        }
+    return leave((x - mean) * lax.rsqrt(variance + epsilon)), state
+
+
+def _check_state(state: BatchNormState, x: Array) -> None:
+    """Refuse a state that is not a mean and a variance for each channel of x [n, *spatial, c], in x's dtype."""
+    where = "batch_norm"
+    if not isinstance(state, Mapping) or state.keys() != {"mean", "var"}:
+        found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+        raise ValueError(explain(where, "state", found, 'a dict of "mean" and "var"', "Take init_batch_norm's"))
+    for name, array in state.items():
+        array = jnp.asarray(array)
+        check_channels(where, f'state["{name}"]', array, x)
+        if array.dtype != x.dtype:
+            expected = f"{x.dtype}, in which statistics of such an x are kept"
+            raise TypeError(explain(where, f'state["{name}"]', array.dtype, expected))
+
+
+def _correction(x: Array, running_variance: str, axis_name: str | None) -> float:
+    """What to multiply the biased variance by before the state takes it in."""
+    cells = math.prod(x.shape[:-1]) * (1 if axis_name is None else lax.axis_size(axis_name))
+    if cells == 0:
+        raise ValueError(explain("batch_norm", "x", x.shape, "1 cell or more of each channel"))
+    if running_variance == "biased":
+        return 1.0
+    if running_variance != "unbiased":
+        raise ValueError(explain("batch_norm", "running_variance", repr(running_variance), '"biased" or "unbiased"'))
+    if cells == 1:
+        cure = 'Pass running_variance="biased"'
+        raise ValueError(explain("batch_norm", "x", x.shape, "2 cells or more of each channel", cure))
+    return cells / (cells - 1)
+
+
+def init_batch_norm(
+    channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike = jnp.float32
+) -> tuple[NormParams, BatchNormState]:
+    """Parameters and state for `batch_norm`: scales of 1 and biases of 0; means of 0 and variances of 1; all [c].
+
+    Args:
+        channels: c.
+        scale: False for a layer without one.
+        bias: likewise.
+        dtype: of x and the parameters. The state is in float32 if that is of half precision.
+
+    Raises:
+        ValueError: a number of channels that is not positive.
+
+    >>> init_batch_norm(1, bias=False, dtype=jnp.bfloat16)
+    ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})
+    """
+    params = norm_params("init_batch_norm", channels, scale=scale, bias=bias, dtype=dtype)
+    wide = at_least_single(dtype)
+    return params, {"mean": jnp.zeros(channels, wide), "var": jnp.ones(channels, wide)}

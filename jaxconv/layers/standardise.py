@@ -1,0 +1,91 @@
+"""What all normalisations share: centre cells and divide by their spread, then a scale and a bias for each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, NotRequired, TypedDict
+
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array
+
+from jaxconv.errors import explain
+from jaxconv.layers.images import Layout, at_least_single, enter
+
+
+class NormParams(TypedDict):
+    """One scale and one bias for each channel, [c]. Without one of them it is taken for 1, or for 0."""
+
+    scale: NotRequired[Array]
+    bias: NotRequired[Array]
+
+
+class Entered(NamedTuple):
+    """An input in the dtype of the statistics, and the way back.
+
+    `x` is [n, *spatial, c] in 32 bits at least; `leave` takes a standardised x through scale and bias to the caller's
+    layout and dtype.
+    """
+
+    x: Array
+    leave: Callable[[Array], Array]
+
+
+def enter_norm(
+    where: str, params: NormParams, x: ArrayLike, epsilon: float, *, batched: bool, layout: Layout, spatial: int = 0
+) -> Entered:
+    """The input of a normalisation, everything about it checked. `spatial`: it has so many spatial axes at least."""
+    if not epsilon > 0:
+        raise ValueError(explain(where, "epsilon", epsilon, "a positive number"))
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(explain(where, "x", x.dtype, "real floating-point numbers", "Cast it: x.astype(jnp.float32)"))
+    entered, leave = enter(where, x, max(x.ndim - 1 - batched, spatial), batched=batched, layout=layout)
+    affine = _unpack(where, params, entered)
+
+    def leave_scaled(y: Array) -> Array:
+        """Times the scale, plus the bias, rounded once, at the end."""
+        if "scale" in affine:
+            y = y * along_channels(affine["scale"], y)
+        if "bias" in affine:
+            y = y + along_channels(affine["bias"], y)
+        return leave(y.astype(x.dtype))
+
+    return Entered(entered.astype(at_least_single(x.dtype)), leave_scaled)
+
+
+def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
+    """The scale and the bias that there are, checked against x [n, *spatial, c]."""
+    if not isinstance(params, Mapping) or not params.keys() <= {"scale", "bias"}:
+        found = sorted(params) if isinstance(params, Mapping) else type(params).__name__
+        cure = "Pass {} for neither"
+        raise ValueError(explain(where, "params", found, 'a dict of "scale" and "bias", or of one of them', cure))
+    arrays = {name: jnp.asarray(array) for name, array in params.items()}
+    for name, array in arrays.items():
+        check_channels(where, name, array, x)
+        if array.dtype != x.dtype:
+            raise TypeError(explain(where, name, array.dtype, f"{x.dtype}, as x is", "Cast one of them"))
+    return arrays
+
+
+def check_channels(where: str, argument: str, array: Array, x: Array) -> None:
+    """Refuse an array that is not one number for each channel of x [n, *spatial, c]."""
+    if array.shape != x.shape[-1:]:
+        raise ValueError(explain(where, argument, array.shape, f"{x.shape[-1:]} [c], for x's {x.shape[-1]} channels"))
+
+
+def along_channels(array: Array, like: Array) -> Array:
+    """Numbers [c] so that they meet the last axis of `like`, in its dtype."""
+    return jnp.expand_dims(array.astype(like.dtype), tuple(range(like.ndim - 1)))
+
+
+def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> tuple[Array, Array]:
+    """Mean and (biased) variance over some axes, which stay with one cell: the mean first, then the mean square of what
+    is left. E[x^2] - E[x]^2 in one pass cancels where the mean is large against the spread.
+
+    `axis_name`: a mapped axis (of `jax.vmap` or `jax.shard_map`) to average over as well.
+    """
+    across = (lambda part: part) if axis_name is None else (lambda part: lax.pmean(part, axis_name))
+    mean = across(jnp.mean(x, axis=tuple(axes), keepdims=True))
+    return mean, across(jnp.mean(jnp.square(x - mean), axis=tuple(axes), keepdims=True))

@@ -1,0 +1,96 @@
+"""What normalisation and dropout do to shifts: the certificate of each, judged by running it, and the line that breaks it."""
+
+import linecache
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+from oracle import judged
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Verdict
+
+PARAMS = {"scale": jnp.array([2.0, -1.0, 0.5, 3.0]), "bias": jnp.array([1.0, 0.0, -2.0, 0.25])}
+STATE = {"mean": jnp.array([0.5, -1.0, 0.0, 2.0]), "var": jnp.array([1.0, 4.0, 0.25, 2.0])}
+X = jax.ShapeDtypeStruct((2, 6, 5, 4), "float32")
+KEY = jax.random.key(3)
+
+POINTWISE = {
+    "layer_norm": partial(jc.layer_norm, PARAMS),
+    "rms_norm": partial(jc.rms_norm, PARAMS),
+    "batch_norm in evaluation": lambda x: jc.batch_norm(PARAMS, STATE, x, training=False)[0],
+    "channel_dropout": lambda x: jc.channel_dropout(KEY, x, 0.5, training=True),
+    "dropout in evaluation": lambda x: jc.dropout(KEY, x, 0.5, training=False),
+}
+OVER_POSITIONS = {
+    "group_norm": partial(jc.group_norm, PARAMS, groups=2),
+    "instance_norm": partial(jc.instance_norm, PARAMS),
+    "batch_norm in training": lambda x: jc.batch_norm(PARAMS, STATE, x, training=True)[0],
+}
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_what_looks_at_one_position_moves_with_it_up_to_the_border(name):
+    report = judged(POINTWISE[name], X)
+    for claim in (report.cyclic, report.interior):
+        assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, 1, ((1, 1),))
+        assert claim.receptive_field.size == 1
+    assert report.interior.region == ((1, 0, 6),)
+
+
+@pytest.mark.parametrize("name", OVER_POSITIONS)
+def test_statistics_over_positions_leave_cyclic_shifts_alone(name):
+    report = judged(OVER_POSITIONS[name], X)
+    assert (report.cyclic.verdict, report.cyclic.shift, report.cyclic.moves) == (Verdict.PROVED, 1, ((1, 1),))
+    assert report.cyclic.receptive_field is None
+
+
+@pytest.mark.parametrize("name", OVER_POSITIONS)
+def test_but_not_the_interior(name):
+    """New content at the border changes the mean, and so every cell: an executed pair shows it."""
+    claim = jc.certify(OVER_POSITIONS[name], X, axes=(1,)).leaves[0].axes[0].interior
+    assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "reduce_sum")
+    assert "adds up positions of the shifted axis" in claim.broken.reason
+
+
+def test_the_new_state_does_not_change():
+    step = lambda x: jc.batch_norm(PARAMS, STATE, x, training=True)[1]
+    for leaf in jc.certify(step, X, axes=(1, 2)).leaves:
+        for report in leaf.axes:
+            assert (report.cyclic.verdict, report.cyclic.shift, report.cyclic.moves) == (Verdict.PROVED, 1, ())
+
+
+def test_dropped_cells_stay_behind():
+    """The broken twin of channel dropout, by name and line."""
+
+    def net(x):
+        x = jax.nn.relu(x)
+        return jc.dropout(KEY, x, 0.5, training=True)
+
+    for kind in ("cyclic", "interior"):
+        claim = getattr(jc.certify(net, X, axes=(1,)).leaves[0].axes[0], kind)
+        assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "select_n")
+        assert "another, which varies along it, stays" in claim.broken.reason
+        file, line = claim.broken.source.split(" ")[0].rsplit(":", 1)
+        assert linecache.getline(file, int(line)).strip() == "return jc.dropout(KEY, x, 0.5, training=True)"
+
+
+@pytest.mark.parametrize("key", [jax.random.key(3), jax.random.PRNGKey(3)], ids=["typed", "raw"])
+def test_the_key_may_be_an_argument(key):
+    """What comes of a key that no shift changes is a constant."""
+    net = lambda key, x: jc.channel_dropout(key, x, 0.5, training=True)
+    certificate = jc.certify(net, key, X, axes={1: (1, 2)})
+    assert certificate.cyclic == certificate.interior == Verdict.PROVED
+    assert jc.recheck(certificate, net, key, X) == ()
+
+
+def test_a_key_made_from_the_input_is_none():
+    """It moves the mask with the scene in no way that anybody could follow."""
+
+    def net(x):
+        key = jax.random.key(jnp.argmax(x.sum((0, 2, 3))))
+        return jc.channel_dropout(key, x, 0.5, training=True)
+
+    claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].cyclic
+    assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "argmax")

@@ -1,0 +1,137 @@
+"""Batch normalisation's state: what goes into it, what it does in evaluation, and what is refused."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv as jc
+
+X = jnp.asarray(np.random.default_rng(0).normal(2, 3, size=(4, 5, 3, 2)).astype(np.float32))
+PARAMS = {"scale": jnp.array([2.0, -1.0]), "bias": jnp.array([0.5, -0.5])}
+STATE = {"mean": jnp.array([1.0, -2.0]), "var": jnp.array([4.0, 0.25])}
+WIDE = np.asarray(X, np.float64)
+CELLS = 4 * 5 * 3
+close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+
+
+def after(x=X, state=STATE, **settings):
+    """The state after one step of training."""
+    return jc.batch_norm(PARAMS, state, x, training=True, **settings)[1]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.75, 1.0])
+@pytest.mark.parametrize("running_variance", ["biased", "unbiased"])
+def test_momentum_is_the_share_that_is_kept(momentum, running_variance):
+    found = after(momentum=momentum, running_variance=running_variance)
+    variance = WIDE.var(axis=(0, 1, 2), ddof=running_variance == "unbiased")
+    close(found["mean"], momentum * np.array([1.0, -2.0]) + (1 - momentum) * WIDE.mean(axis=(0, 1, 2)))
+    close(found["var"], momentum * np.array([4.0, 0.25]) + (1 - momentum) * variance)
+
+
+def test_which_variance_runs_does_not_change_the_output():
+    one, other = (jc.batch_norm(PARAMS, STATE, X, training=True, running_variance=v)[0] for v in ("biased", "unbiased"))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_in_evaluation_the_state_is_used_and_stays():
+    y, state = jc.batch_norm(PARAMS, STATE, X, training=False, epsilon=1e-3)
+    expected = (WIDE - [1.0, -2.0]) / np.sqrt(np.array([4.0, 0.25]) + 1e-3) * [2.0, -1.0] + [0.5, -0.5]
+    close(y, expected)
+    assert state is STATE
+
+
+def test_a_state_that_is_right_stays():
+    """Momentum or not: what is averaged with itself does not drift."""
+    right = after(momentum=0.0)
+    for _ in range(3):
+        np.testing.assert_array_equal(after(state=right)["mean"], right["mean"])
+
+
+def test_training_towards_evaluation():
+    """With a state that has seen the batch, both give the same."""
+    trained, state = jc.batch_norm(PARAMS, STATE, X, training=True, momentum=0.0)
+    close(jc.batch_norm(PARAMS, state, X, training=False)[0], trained)
+
+
+def test_half_precision_keeps_its_state_in_single():
+    params, state = jc.init_batch_norm(2, dtype=jnp.bfloat16)
+    y, state = jc.batch_norm(params, state, X.astype(jnp.bfloat16), training=True, momentum=0.0)
+    assert y.dtype == jnp.bfloat16
+    assert state["mean"].dtype == state["var"].dtype == jnp.float32
+    rounded = np.asarray(X.astype(jnp.bfloat16), np.float64)
+    close(state["mean"], rounded.mean(axis=(0, 1, 2)))
+    close(state["var"], rounded.var(axis=(0, 1, 2)))
+
+
+@pytest.mark.parametrize("running_variance", ["biased", "unbiased"])
+def test_a_batch_split_over_a_mapped_axis(running_variance):
+    """One example each, averaged over by name: as the whole batch at once, statistics, state and gradients."""
+    settings = {"training": True, "momentum": 0.5, "running_variance": running_variance}
+    split = jax.vmap(
+        lambda params, x: jc.batch_norm(params, STATE, x, batched=False, axis_name="batch", **settings),
+        in_axes=(None, 0), out_axes=(0, None), axis_name="batch",
+    )  # fmt: skip
+    whole = lambda params, x: jc.batch_norm(params, STATE, x, **settings)
+    for one, other in zip(jax.tree.leaves(split(PARAMS, X)), jax.tree.leaves(whole(PARAMS, X)), strict=True):
+        close(one, other)
+    loss = lambda layer: lambda params, x: jnp.sum(jnp.sin(layer(params, x)[0]))
+    gradients = [jax.grad(loss(layer), argnums=(0, 1))(PARAMS, X) for layer in (split, whole)]
+    jax.tree.map(partial(close, atol=1e-5), *gradients)
+
+
+def test_without_the_name_each_part_is_a_batch_of_its_own():
+    """The broken twin."""
+    settings = {"training": True, "batched": False}
+    y = jax.vmap(lambda x: jc.batch_norm(PARAMS, STATE, x, **settings)[0])(X)
+    assert abs(y - jc.batch_norm(PARAMS, STATE, X, training=True)[0]).max() > 0.1
+
+
+def test_parameters_learn_and_the_state_follows():
+    """The state is auxiliary to the gradient, and a step of both is one compiled function."""
+
+    @jax.jit
+    def step(params, state, x):
+        def loss(params):
+            y, following = jc.batch_norm(params, state, x, training=True)
+            return jnp.mean(jnp.square(y - 1)), following
+
+        gradient, state_ = jax.grad(loss, has_aux=True)(params)
+        return jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient), state_
+
+    params, state = PARAMS, STATE
+    for _ in range(20):
+        params, state = step(params, state, X)
+    close(params["scale"], jnp.zeros(2), atol=1e-4)
+    close(params["bias"], jnp.ones(2), atol=1e-4)
+    assert (abs(state["mean"] - WIDE.mean(axis=(0, 1, 2))) < abs(STATE["mean"] - WIDE.mean(axis=(0, 1, 2)))).all()
+
+
+def test_init():
+    params, state = jc.init_batch_norm(3, scale=False)
+    assert jax.tree.map(lambda leaf: leaf.tolist(), (params, state)) == (
+        {"bias": [0, 0, 0]},
+        {"mean": [0, 0, 0], "var": [1, 1, 1]},
+    )
+    with pytest.raises(ValueError, match="init_batch_norm: channels is -1, but should be 1 or more"):
+        jc.init_batch_norm(-1)
+
+
+@pytest.mark.parametrize(
+    ("state", "x", "settings", "error", "message"),
+    [
+        ({"mean": jnp.zeros(2)}, X, {}, ValueError, r"""state is \['mean'\], but should be a dict of "mean" and "var"\. Take init_batch_norm's"""),
+        (None, X, {}, ValueError, "state is NoneType, but should be a dict"),
+        (STATE | {"var": jnp.ones(3)}, X, {}, ValueError, r"""state\["var"\] is \(3,\), but should be \(2,\) \[c\]"""),
+        (STATE | {"mean": jnp.zeros(2, jnp.bfloat16)}, X, {}, TypeError, r"""state\["mean"\] is bfloat16, but should be float32, in which"""),
+        (STATE, X, {"momentum": 1.1}, ValueError, "momentum is 1.1, but should be between 0 and 1. It is the share kept"),
+        (STATE, X, {"running_variance": "population"}, ValueError, """running_variance is 'population', but should be "biased" or"""),
+        (STATE, X[:0], {}, ValueError, r"x is \(0, 5, 3, 2\), but should be 1 cell or more of each channel"),
+        (STATE, X[:1, :1, :1], {"running_variance": "unbiased"}, ValueError, r"x is \(1, 1, 1, 2\), but should be 2 cells or more of each channel\. Pass running_variance"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_and_the_cure(state, x, settings, error, message):
+    with pytest.raises(error, match=f"batch_norm: {message}"):
+        jc.batch_norm({}, state, x, training=True, **settings)

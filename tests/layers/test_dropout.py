@@ -1,0 +1,104 @@
+"""Dropout: what is dropped, how often, and what the rest becomes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv as jc
+
+KEY = jax.random.key(7)
+X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6, 5, 8)).astype(np.float32))
+LAYERS = [jc.dropout, jc.channel_dropout]
+both = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+
+
+@both
+def test_cells_are_dropped_or_scaled_up(layer):
+    """By 1 / (1 - 3/4) = 4, exactly."""
+    y = layer(KEY, X, 0.75, training=True)
+    np.testing.assert_array_equal(y, np.where(y == 0, 0, 4 * np.asarray(X)))
+    assert 0 < np.mean(y == 0) < 1
+
+
+@both
+def test_the_average_is_kept(layer):
+    """5000 keys: the mean of a cell is x, give or take 4 standard deviations of 1 / sqrt(5000 * 0.75 / 0.25)."""
+    keys = jax.random.split(KEY, 5000)
+    x = jnp.ones((1, 2, 2, 2))
+    y = jax.vmap(lambda key: layer(key, x, 0.25, training=True))(keys)
+    assert abs(y.mean(axis=0) - 1).max() < 4 * (0.25 / 0.75 / 5000) ** 0.5
+    assert abs((y == 0).mean() - 0.25) < 0.02
+
+
+def test_whole_maps_of_each_example_are_dropped():
+    y = np.asarray(jc.channel_dropout(KEY, X, 0.5, training=True))
+    dropped = (y == 0).reshape(4, 30, 8)
+    assert (dropped == dropped[:, :1]).all()
+    assert len({row.tobytes() for row in dropped[:, 0]}) > 1  # not the same maps in every example
+    assert ((jc.dropout(KEY, X, 0.5, training=True) == 0).reshape(4, 30, 8).any(axis=1)).all()  # the twin
+
+
+@both
+@pytest.mark.parametrize("key", [KEY, None])
+def test_without_training_or_rate_nothing_happens(layer, key):
+    np.testing.assert_array_equal(layer(key, X, 0.5, training=False), X)
+    np.testing.assert_array_equal(layer(key, X, 0.0, training=True), X)
+
+
+@both
+def test_the_key_decides(layer):
+    one = layer(KEY, X, 0.5, training=True)
+    np.testing.assert_array_equal(layer(KEY, X, 0.5, training=True), one)
+    assert (layer(jax.random.key(8), X, 0.5, training=True) != one).any()
+    old = jax.random.PRNGKey(7)
+    assert (layer(old, X, 0.5, training=True) == 0).any()
+
+
+def test_layouts_and_single_examples():
+    y = jc.channel_dropout(KEY, X, 0.5, training=True)
+    first = jc.channel_dropout(KEY, jnp.moveaxis(X, -1, 1), 0.5, training=True, layout="channels_first")
+    np.testing.assert_array_equal(jnp.moveaxis(first, 1, -1), y)
+    one = jc.channel_dropout(KEY, X[0], 0.5, training=True, batched=False)
+    np.testing.assert_array_equal(one, jc.channel_dropout(KEY, X[:1], 0.5, training=True)[0])
+
+
+@both
+def test_half_precision_is_scaled_in_single(layer):
+    """By 1/0.9: in bfloat16 0.9 is 0.8984375, and 300 / 0.8984375 rounds to 334, not to 332 or 334 as 333.33 does."""
+    x = jnp.asarray(np.arange(1, 257, dtype=np.float32)).reshape(1, 16, 16, 1).astype(jnp.bfloat16)
+    y = layer(jax.random.key(1), x, 0.1, training=True)
+    assert y.dtype == jnp.bfloat16
+    exact = (np.asarray(x, np.float32) / np.float32(0.9)).astype(jnp.bfloat16)
+    kept = np.asarray(y != 0)
+    assert kept.any()
+    np.testing.assert_array_equal(np.asarray(y)[kept], exact[kept])
+
+
+@both
+def test_what_is_dropped_takes_no_gradient_and_hides_no_nan(layer):
+    gradient = jax.grad(lambda x: layer(KEY, x, 0.5, training=True).sum())(X)
+    np.testing.assert_array_equal(gradient, jnp.where(layer(KEY, X, 0.5, training=True) == 0, 0.0, 2.0))
+    poisoned = jnp.full(X.shape, jnp.nan)
+    np.testing.assert_array_equal(jnp.isnan(layer(KEY, poisoned, 0.5, training=True)), gradient != 0)
+
+
+@both
+@pytest.mark.parametrize(
+    ("key", "x", "rate", "error", "message"),
+    [
+        (KEY, X, 1.0, ValueError, "rate is 1.0, but should be at least 0 and less than 1. It is the share that is dropped"),
+        (KEY, X, -0.1, ValueError, "rate is -0.1, but should be at least 0"),
+        (KEY, X, float("nan"), ValueError, "rate is nan, but should be at least 0"),
+        (None, X, 0.5, ValueError, "key is None, but should be a jax.random key in training"),
+        (KEY, X.astype(jnp.int32), 0.5, TypeError, "x is int32, but should be floating-point numbers"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_and_the_cure(layer, key, x, rate, error, message):
+    with pytest.raises(error, match=f"{layer.__name__}: {message}"):
+        layer(key, x, rate, training=True)
+
+
+def test_maps_have_channels():
+    with pytest.raises(ValueError, match=r"channel_dropout: x is \(8,\), 1 axes, but should be \[n, "):
+        jc.channel_dropout(KEY, X[0, 0, 0], 0.5, training=True)
