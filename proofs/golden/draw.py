@@ -1,6 +1,6 @@
 """Draws the cases of the golden files and has the verified reference answer them: the text of each file, by its name.
 
-`proofs/check.py` calls it with the program that it has built from `proofs/coq`. Nothing here computes a window or a
+`proofs/prove.py` calls it with the program that it has built from `proofs/coq`. Nothing here computes a window or a
 convolution: even the lengths of the outputs are the program's.
 """
 
