@@ -2,7 +2,7 @@
 
 Refuses sources that leave something unproved; builds the theories; asks of every theorem what it rests on, and takes
 nothing but "Closed under the global context"; extracts and compiles the reference, draws the golden files again and
-compares them with the committed ones; and puts a fault into the theories for each theorem, which must then fail.
+compares them with the committed ones; and puts a fault into the theories for each theorem, whose proof must then fail.
 
     --write     writes the golden files instead of comparing them
     --only STEP one of sources, build, audit, golden, mutants (the last three after a build)
@@ -36,7 +36,7 @@ MINUTES = 60
 
 def main() -> None:
     """Run the steps in their order; stop at the first that fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the golden files instead of comparing them")
     parser.add_argument("--only", choices=STEPS, help="run one step")
     options = parser.parse_args()
@@ -98,11 +98,11 @@ def mutants(write: bool) -> str:
         survived = [message for message in pool.map(_survives, found) if message]
     if survived:
         sys.exit("proofs: mutants survived:\n" + "\n".join(survived))
-    return f"{len(found)} mutants, each rejected within the theorem that it is for"
+    return f"{len(found)} mutants, each rejected by the proof of its theorem"
 
 
 def _survives(mutant: sources.Mutant) -> str | None:
-    """Compile the theory up to the end of the theorem, the fault put in; None if Coq stops within the theorem."""
+    """Compile the theory up to the end of the theorem, the fault put in; None if its proof fails."""
     name = f"{mutant.module}.{mutant.theorem}"
     text = sources.theories()[mutant.module]
     if text.count(mutant.old) != 1:
@@ -113,18 +113,23 @@ def _survives(mutant: sources.Mutant) -> str | None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "Mutant.v").write_text(changed[: theorem.end] + "\n")
     done = subprocess.run(
-        ["coqc", *QUIET, *LIBRARY, "Mutant.v"], cwd=folder, capture_output=True, text=True, timeout=3 * MINUTES
+        ["coqc", *QUIET, *LIBRARY, "Mutant.v"],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=3 * MINUTES,
     )
     error = re.search(r'^File "\./Mutant\.v", line (\d+), characters \d+-\d+:\nError', done.stderr, re.MULTILINE)
-    first, last = (changed[:end].count("\n") + 1 for end in (theorem.start, theorem.end))
+    first, last = (changed[:end].count("\n") + 1 for end in (theorem.proof, theorem.end))
     if error is None or not first <= int(error[1]) <= last:
-        return f"{name}: lines {first} to {last} do not fail; coqc said:\n{done.stderr.strip()[-600:]}"
+        return f"{name}: its proof, lines {first} to {last}, does not fail; coqc said:\n{done.stderr.strip()[-600:]}"
     return None
 
 
 def run(command: Sequence[str], folder: Path, timeout: int = 2 * MINUTES) -> str:
     """The command's standard output; what it printed, and the end, where it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=timeout)
     if done.returncode:
         sys.exit(f"proofs: {' '.join(command[:2])} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done.stdout

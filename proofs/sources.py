@@ -19,11 +19,12 @@ FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Abort|
 
 @dataclass(frozen=True)
 class Theorem:
-    """A claim of the sources: `text[start:end]` is its statement and its proof."""
+    """A claim of the sources: its statement is `text[start:proof]`, its proof `text[proof:end]`."""
 
     module: str
     name: str
     start: int
+    proof: int
     end: int
 
     @property
@@ -34,7 +35,9 @@ class Theorem:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault to put into a theory: `old`, which occurs there once, becomes `new`, and the named theorem must fail."""
+    """A fault to put into a theory: `old`, which occurs there once, becomes `new`, and the theorem's proof
+    must fail.
+    """
 
     module: str
     theorem: str
@@ -55,8 +58,8 @@ def theorems() -> list[Theorem]:
 def theorems_in(module: str, text: str) -> Iterator[Theorem]:
     """The theorems of one theory."""
     for found in re.finditer(r"^Theorem (\w+)", text, re.MULTILINE):
-        end = text.index("Qed.", found.end()) + len("Qed.")
-        yield Theorem(module, found[1], found.start(), end)
+        proof = text.index("Proof.", found.end())
+        yield Theorem(module, found[1], found.start(), proof, text.index("Qed.", proof) + len("Qed."))
 
 
 def mutants() -> list[Mutant]:

@@ -211,6 +211,40 @@ Proof.
   - replace (2 * n - 1 - i) with (- i - 1 + 1 * (2 * n)) by lia; apply Z_mod_plus_full.
 Qed.
 
+(** These laws leave no choice: what is mirrored so, and is itself inside of the axis, is these cells. *)
+Lemma periodic_mod (f : Z -> option Z) p : 0 < p -> (forall i, f (i + p) = f i) -> forall i, f i = f (i mod p).
+Proof.
+  intros p_pos periodic i.
+  assert (many : forall k j, f (j + k * p) = f j).
+  { intro k; induction k as [|k IH|k IH] using Z.peano_ind; intro j.
+    - f_equal; lia.
+    - replace (j + Z.succ k * p) with (j + k * p + p) by lia; now rewrite periodic.
+    - rewrite <- (IH j), <- periodic; f_equal; lia. }
+  rewrite <- (many (i / p) (i mod p)); f_equal; pose proof (Z.div_mod i p); lia.
+Qed.
+
+Theorem reflect_is_determined (f : Z -> option Z) : 1 < n -> (forall i, 0 <= i < n -> f i = Some i) ->
+  (forall i, f (- i) = f i) -> (forall i, f (2 * (n - 1) - i) = f i) -> forall i, f i = cell_of REFLECT i.
+Proof.
+  intros two itself first last i; set (p := 2 * (n - 1)) in *.
+  assert (p_pos : 0 < p) by lia.
+  rewrite cell_reflect; unfold reflect; replace (Z.max (2 * (n - 1)) 1) with p by lia.
+  rewrite mod_opp by exact p_pos; rewrite (periodic_mod f p_pos).
+  - pose proof (Z.mod_pos_bound i p p_pos); destruct (Z.eqb_spec (i mod p) 0) as [->|]; [now apply itself; lia|].
+    destruct (Z.ltb_spec (i mod p) n); [rewrite itself by lia|rewrite <- last, itself by lia]; f_equal; lia.
+  - intro j; replace (j + p) with (p - - j) by lia; now rewrite last, first.
+Qed.
+
+Theorem symmetric_is_determined (f : Z -> option Z) : (forall i, 0 <= i < n -> f i = Some i) ->
+  (forall i, f (- 1 - i) = f i) -> (forall i, f (2 * n - 1 - i) = f i) -> forall i, f i = cell_of SYMMETRIC i.
+Proof.
+  intros itself first last i; rewrite cell_symmetric, symmetric_min by lia; rewrite (@periodic_mod f (2 * n)).
+  - pose proof (Z.mod_pos_bound i (2 * n)).
+    destruct (Z.ltb_spec (i mod (2 * n)) n); [rewrite itself by lia|rewrite <- last, itself by lia]; f_equal; lia.
+  - lia.
+  - intro j; replace (j + 2 * n) with (2 * n - 1 - (- 1 - j)) by lia; now rewrite last, first.
+Qed.
+
 (** EDGE reads the nearest cell. *)
 Theorem edge_cell i m : cell_of EDGE i = Some m -> forall m', 0 <= m' < n -> Z.abs (i - m) <= Z.abs (i - m').
 Proof. by_cases i; intro e; injection e as <-; lia. Qed.

@@ -1,4 +1,4 @@
-"""Several examples, channels, groups and dimensions, in every way that a convolution is computed: unit vectors again."""
+"""Several examples, channels, groups and dimensions, in every way to compute a convolution: unit vectors again."""
 
 from math import prod
 
@@ -11,9 +11,9 @@ from jaxconv.lowering import forced
 from jaxconv.lowering.ways import WAYS
 
 
-def window(*sizes, padding):
+def window(*sizes_and_padding):
     """The row of windows.json with that length, taps, stride, dilation and padding."""
-    same = lambda row: (row.length, row.taps, row.stride, row.dilation, row.padding) == (*sizes, padding)
+    same = lambda row: (row.length, row.taps, row.stride, row.dilation, row.padding) == sizes_and_padding
     (found,) = filter(same, read.windows())
     return found
 
@@ -35,10 +35,10 @@ def conv(axes, way, *, batch=1, channels=1, outputs=1, groups=1):
     )
 
 
-TALL = [window(2, 2, 1, 1, padding="SAME"), window(2, 2, 2, 1, padding="CIRCULAR"), window(2, 2, 1, 2, padding="REFLECT")]
-WIDE = [window(3, 2, 1, 1, padding="VALID"), window(3, 2, 2, 1, padding="CAUSAL"), window(3, 2, 1, 2, padding="EDGE")]
+TALL = [window(2, 2, *sizes) for sizes in ((1, 1, "SAME"), (2, 1, "CIRCULAR"), (1, 2, "REFLECT"))]
+WIDE = [window(3, 2, *sizes) for sizes in ((1, 1, "VALID"), (2, 1, "CAUSAL"), (1, 2, "EDGE"))]
 IMAGES = [[tall, wide] for tall in TALL for wide in WIDE]
-ONE_WIDE = [[window(2, 1, 1, 1, padding="VALID"), window(3, 1, stride, 1, padding="VALID")] for stride in (1, 2)]
+ONE_WIDE = [[window(2, 1, 1, 1, "VALID"), window(3, 1, stride, 1, "VALID")] for stride in (1, 2)]
 VOLUMES = [[deep, TALL[0], WIDE[0]] for deep in (TALL[1], WIDE[1])]
 MIXED = {"batch": 2, "channels": 2, "outputs": 3}
 DEPTHWISE = {"batch": 2, "channels": 2, "outputs": 2, "groups": 2}

@@ -1,6 +1,6 @@
 """Proofs by enumeration that a layer is what the theorems speak of: on unit vectors, of which there are finitely many.
 
-A layer that is linear in its weights and in its input is, with its deltas, one trilinear form (jaxconv/lowering/form.py):
+A layer that is linear in its weights and in its input is, with its deltas, one trilinear form (jaxconv.lowering.form):
 
     T(x, w, dy) = <layer(w, x), dy>        y = dT/d(dy),  w's delta = dT/dw,  x's delta = dT/dx
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +90,7 @@ def disagreements(layers: Sequence[Trilinear]) -> list[str]:
     most = [max(sizes) for sizes in zip(*(one.table.shape for one in layers), strict=True)]
     found = []
     for triple in product(*map(range, most)):
-        for number, (one, results) in enumerate(zip(layers, run(np.int32(triple)), strict=True)):
+        for number, (one, results) in enumerate(zip(layers, run(np.array(triple, np.int32)), strict=True)):
             if all(index < size for index, size in zip(triple, one.table.shape, strict=True)):
                 x, w, y = triple
                 expected = one.table[x, w, :], one.table[x, :, y], one.table[:, w, y]
@@ -114,7 +115,7 @@ def distinct(windows: Sequence[Window]) -> list[Window]:
     return list({key(axis): axis for axis in windows if axis.reads}.values())
 
 
-def geometry(axes: Sequence[Window]) -> dict[str, tuple]:
+def geometry(axes: Sequence[Window]) -> dict[str, Any]:
     """The keyword arguments for a layer over these axes."""
     names = ("stride", "dilation", "padding")
     return {name: tuple(getattr(axis, name) for axis in axes) for name in names}

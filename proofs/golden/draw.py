@@ -10,16 +10,17 @@ import json
 import random
 import subprocess
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import chain, product
 from math import prod
 from pathlib import Path
+from typing import Any
 
 NAMED = ["VALID", "SAME", "SAME_LOWER", "CAUSAL", "CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"]
 BOUNDARIES = ["ZERO", "CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"]
 MOST_PRODUCTS = 3000  # of a case: the reference looks everything up in lists
 
 Padding = str | list[int | str]  # a name, or [lo, hi, boundary]
-Sizes = tuple[int, int, int, int]  # length, taps, stride, dilation
+Sizes = tuple[int, ...]  # length, taps, stride, dilation
 
 
 def golden(reference: Path) -> dict[str, str]:
@@ -27,7 +28,7 @@ def golden(reference: Path) -> dict[str, str]:
     return {"windows.json": _lines(windows(reference)), "conv.json": _lines(convolutions(reference))}
 
 
-def windows(reference: Path) -> list[list[object]]:
+def windows(reference: Path) -> list[list[Any]]:
     """All small windows under every padding, and some larger: `[*sizes, padding, [lo, hi, boundary], reads]`."""
     asked = [*_small_windows(), *_larger_windows(random.Random(1998), 60)]
     answers = _ask(reference, ([0, *_axis(sizes, padding)] for sizes, padding in asked))
@@ -47,7 +48,7 @@ def _larger_windows(rng: random.Random, count: int) -> Iterator[tuple[Sizes, Pad
         yield (rng.randint(6, 30), rng.randint(1, 7), rng.randint(1, 6), rng.randint(1, 4)), _padding(rng, 9)
 
 
-def convolutions(reference: Path) -> list[dict[str, object]]:
+def convolutions(reference: Path) -> list[dict[str, Any]]:
     """Convolutions of rank 1 to 3 on integers from -4 to 4, with their outputs and their three deltas.
 
     Layouts are row-major, channels first: kernel [o, c, *window], bias [o], x [c, *lengths], y and dy [o, *out].
@@ -56,17 +57,18 @@ def convolutions(reference: Path) -> list[dict[str, object]]:
     cases = [case for rank in (1, 1, 2, 2, 3) for case in _cases(rng, reference, rank, 8)]
     asked = []
     for case in cases:
-        axes = list(map(_axis, case["sizes"], case["paddings"]))
+        axes = [*map(_axis, case["sizes"], case["paddings"])]
         tensors = (case["kernel"], case["bias"], case["x"], case["dy"])
-        asked.append([1, len(axes), *sum(axes, []), *case["channels"], *(v for t in tensors for v in (len(t), *t))])
+        asked.append([1, len(axes), *chain(*axes), *case["channels"], *(v for t in tensors for v in (len(t), *t))])
     names = ("y", "kernel_deltas", "bias_deltas", "x_deltas")
-    return [case | dict(zip(names, answer, strict=True)) for case, answer in zip(cases, _ask(reference, asked), strict=True)]
+    answers = _ask(reference, asked)
+    return [case | dict(zip(names, answer, strict=True)) for case, answer in zip(cases, answers, strict=True)]
 
 
-def _cases(rng: random.Random, reference: Path, rank: int, count: int) -> Iterator[dict[str, object]]:
+def _cases(rng: random.Random, reference: Path, rank: int, count: int) -> Iterator[dict[str, Any]]:
     """The first `count` drawn whose windows fit and that are not too large."""
     while count:
-        sizes = [(rng.randint(1, 7 - rank), rng.randint(1, 3), rng.randint(1, 3), rng.randint(1, 2)) for _ in range(rank)]
+        sizes = [tuple(rng.randint(1, most) for most in (7 - rank, 3, 3, 2)) for _ in range(rank)]
         paddings = [_padding(rng, 2) for _ in range(rank)]
         c, o = rng.randint(1, 3), rng.randint(1, 3)
         answers = _ask(reference, ([0, *_axis(*axis)] for axis in zip(sizes, paddings, strict=True)))

@@ -52,8 +52,8 @@ class Convolution:
 def windows() -> list[Window]:
     """Every row of windows.json."""
     return [
-        Window(*sizes, _padding(asked), _padding(given), [tuple(cells) for cells in reads])
-        for *sizes, asked, given, reads in json.loads((HERE / "windows.json").read_text())
+        Window(length, taps, stride, dilation, _padding(asked), Pad(*given), [tuple(cells) for cells in reads])
+        for length, taps, stride, dilation, asked, given, reads in json.loads((HERE / "windows.json").read_text())
     ]
 
 
@@ -91,5 +91,3 @@ def _channels_last(numbers: list[int], shape: tuple[int, ...]) -> np.ndarray:
 
 def _padding(padding: str | list) -> str | Pad:
     return padding if isinstance(padding, str) else Pad(*padding)
-
-
