@@ -84,6 +84,12 @@ apply andb_true_iff in P; destruct P as [P Ps]. apply Z.eqb_eq in P. rewrite P. 
 exists (name k f d); ring.
 Qed.
 
+Lemma one_digit f es : inbox [f] es -> exists e, es = [e] /\ inb f e /\ rank [f] es = e.
+Proof.
+intro E. inversion E as [|? e ? es' B E']; subst. inversion E'; subst.
+exists e; repeat split; try apply B. simpl; ring.
+Qed.
+
 (** * Reading at positions start + stride*i to last + stride*i *)
 
 Definition lower (f : factor) := Z.max 0 (lo f).
@@ -218,9 +224,9 @@ unfold range. rewrite in_map_iff. split.
 - intro H. exists (Z.to_nat q). rewrite in_seq. lia.
 Qed.
 
-(** reduce_sum and the like, the axis kept with one cell; F makes one number of all cells in row-major order. *)
-Definition reduce {R} (F : list R -> R) (n : Z) (_ : Z) (w : Z -> R) : R := F (map w (range n)).
-Definition commutative {R} (F : list R -> R) : Prop := forall l m, Permutation l m -> F l = F m.
+(** Reductions, scans, sorts: cell i is made of all cells along the axis, in row-major order. *)
+Definition mixed {R} (F : Z -> list R -> R) (n : Z) (i : Z) (w : Z -> R) : R := F i (map w (range n)).
+Definition commutative {R} (F : Z -> list R -> R) : Prop := forall i l m, Permutation l m -> F i l = F i m.
 
 (** A factor of whole periods: every cell shows the signal, and the length is a multiple of the period. *)
 Definition whole (f : factor) : bool :=
@@ -331,12 +337,16 @@ destruct F as [[_ L] [S|[P D]]].
   eapply Permutation_trans; [apply (turn h (per f)); auto|apply Permutation_sym, (turn h (per f)); auto].
 Qed.
 
-Lemma reduce_local {R} fs (F : list R -> R) : forallb whole fs = true -> commutative F ->
-  local fs (uniform 1) (reduce F (size fs)).
+(** reduce_sum, sort and the like over whole periods: what comes out stays. *)
+Lemma mixed_local {R} fs (F : Z -> list R -> R) count : forallb whole fs = true -> commutative F ->
+  local fs (still count) (mixed F (size fs)).
 Proof.
-intros H C. exists (fun u _ => F (map (fun ds => u (names 0 fs ds)) (cells fs))). repeat split; auto.
-- intros u v E _. f_equal. apply map_ext; auto.
-- intros k w u I W es _. unfold reduce. rewrite <- ranks_of_cells, map_map by auto.
+intros H C. exists (fun u ns => F (hd 0 ns) (map (fun ds => u (names 0 fs ds)) (cells fs))). repeat split.
+- intros u v E ns. f_equal. apply map_ext; auto.
+- intros u I ns ms S. apply same_still in S; subst; auto.
+- intros k w u I W es E. inversion E as [|? e ? es' Be E']; subst. inversion E'; subst.
+  unfold mixed. rewrite <- ranks_of_cells, map_map by auto. simpl.
+  replace (name k _ e) with (e * 1 + 0) by (unfold name; simpl; ring).
   rewrite (map_ext_in _ (fun ds => u (names k fs ds))); [apply C, permuted; auto|].
   intros ds D. apply W, cells_inbox; auto.
 Qed.

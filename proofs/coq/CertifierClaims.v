@@ -28,7 +28,7 @@ Definition claimed (w : walk) (c : along_axis) : axis :=
 Definition entails (fs gs : axis) : bool :=
   match fs, gs with
   | [], _ :: _ => fits [Factor 1 0 0 0 1 0] gs
-  | _, _ => fits fs gs
+  | _, _ => fits fs gs || fits (tidy true fs) gs
   end.
 Definition confirms (v : option value) (B : state) : bool :=
   match v with
@@ -45,8 +45,12 @@ Definition accepts (w : walk) (is : list input) (p : list instr) (leaf : nat) (c
 
 Lemma entails_view fs gs : entails fs gs = true -> exists phi, view fs gs phi.
 Proof.
-unfold entails. destruct fs as [|f fs]; [|apply fits_view].
-destruct gs as [|g gs]; [apply fits_view|]. intro H. apply fits_view in H. destruct H as [phi V].
+assert (Either : fits fs gs || fits (tidy true fs) gs = true -> exists phi, view fs gs phi).
+{ intro H. apply orb_true_iff in H. destruct H as [H|H]; [apply fits_view; auto|].
+  apply fits_view in H. destruct H as [phi V]. destruct (tidy_view true fs) as [psi T].
+  eexists. eapply view_trans; eauto. }
+unfold entails. destruct fs as [|f fs]; [|exact Either].
+destruct gs as [|g gs]; [exact Either|]. intro H. apply fits_view in H. destruct H as [phi V].
 assert (I : view [] [Factor 1 0 0 0 1 0] (@tl Z)).
 { split; [|split; auto].
   - intros [|n ns] [|m ms]; simpl; try discriminate; auto. tauto.
@@ -330,7 +334,7 @@ Qed.
 (** It runs: a window of three cells with a wrap-around pad, then one of two with stride two. *)
 Definition windows (x : nat) (l start stride taps count : Z) : list instr :=
   [Unfold x 1 0 l start stride 1 taps count; Reindex (x + 1) [Some 1%nat] [1; count * taps];
-   Recut (x + 2) 0 (count * taps) taps; Reduce (x + 3) 1 taps false; Reindex (x + 4) [Some 0%nat; None] [count]].
+   Recut (x + 2) 0 (count * taps) taps; Along (x + 3) 1 taps 1 false; Reindex (x + 4) [Some 0%nat; None] [count]].
 Definition wrapped : list instr :=
   [Const []; Slice 0 0 8 7 1 1; Slice 0 0 8 0 1 1; Cat 2 0 0 1 8; Cat 4 3 0 9 1]
   ++ windows 5 10 0 1 3 8 ++ windows 10 8 0 2 2 4.

@@ -3,7 +3,7 @@
     A program is a list of instructions, each making one value of earlier ones. Functions of numbers are not interpreted:
     what is proved holds whatever they are, and so for the primitives that the instructions stand for. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierView CertifierRules.
+Require Import CertifierDomain CertifierAxis CertifierView CertifierTake CertifierRules.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -15,8 +15,9 @@ Inductive instr :=
 | Slice (x a : nat) (length start stride count : Z)
 | Pad (x z a : nat) (length before apart total : Z)          (* with the number z *)
 | Unfold (x z a : nat) (length start stride dilation taps count : Z)  (* windows: axis a becomes count * taps cells *)
-| Reduce (x a : nat) (length : Z) (commutes : bool)          (* one cell is kept *)
-| Along (x a : nat) (length count : Z)                       (* F(i, all cells of x along a) *)
+| Along (x a : nat) (length count : Z) (commutes : bool)
+    (* F(i, all cells of x along a), i < count; commutes: whatever their order. Reductions keep count = 1 cell *)
+| Take (x a : nat) (length : Z) (ats : list Z) (how : advance)  (* cells at known indices, which advance evenly *)
 | Recut (x a : nat) (c c' : Z)                               (* axes a and a+1 as others of as many cells *)
 | Cat (x y a : nat) (la lb : Z)
 | Opaque (xs : list (nat * list Z)) (sizes : list Z).        (* F(i, all cells of all operands) *)
@@ -29,8 +30,7 @@ Record functions := Functions {
   nothing : R;
   table : nat -> list Z -> R;
   mapping : nat -> list R -> R;
-  summing : nat -> list R -> R;
-  folding : nat -> list R -> R;
+  summing : nat -> Z -> list R -> R;
   mixing : nat -> Z -> list R -> R;
   making : nat -> list (list R) -> list Z -> R
 }.
@@ -52,8 +52,8 @@ Definition execute (n : nat) (e : list (array R)) (i : instr) : array R :=
   | Pad x z a length before apart _ => along a (pad length before apart (get e z [])) (get e x)
   | Unfold x z a length start stride dilation taps _ =>
       along a (unfold length start stride dilation taps (get e z [])) (get e x)
-  | Reduce x a length commutes => along a (reduce (if commutes then summing fn n else folding fn n) length) (get e x)
-  | Along x a length _ => along a (fun i w => mixing fn n i (map w (range length))) (get e x)
+  | Along x a length _ commutes => along a (mixed (if commutes then summing fn n else mixing fn n) length) (get e x)
+  | Take x a _ ats _ => along a (fun i w => w (index ats i)) (get e x)
   | Recut x a c c' => recut a c c' (get e x)
   | Cat x y a la _ => cat a la (get e x) (get e y)
   | Opaque xs _ => making fn n (map (fun p => map (get e (fst p)) (indices (snd p))) xs)
@@ -251,14 +251,21 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
           | None => None end
         else None
       | None => None end
-  | Reduce x a l commutes =>
+  | Along x a l count commutes =>
       match operand e x a l with
-      | Some (v, fs) => if forallb fixed fs then fresh n (setn a (still 1) (axes v))
-          else if commutes && forallb whole fs then fresh n (setn a (uniform 1) (axes v)) else None
+      | Some (v, fs) => if forallb fixed fs || (commutes && forallb whole fs)
+                        then fresh n (setn a (still count) (axes v)) else None
       | None => None end
-  | Along x a l count =>
+  | Take x a l ats how =>
       match operand e x a l with
-      | Some (v, fs) => if forallb fixed fs then fresh n (setn a (still count) (axes v)) else None
+      | Some (v, fs) =>
+        let count := Z.of_nat (length ats) in
+        let inside := forallb (fun q => (0 <=? q) && (q <? l)) ats in
+        if alike fs && inside then fresh n (setn a (uniform count) (axes v))
+        else if forallb fixed fs && inside then fresh n (setn a (still count) (axes v))
+        else match single fs with
+        | Some f => match taken f ats how with Some g => fresh n (setn a [g] (axes v)) | None => None end
+        | None => None end
       | None => None end
   | Recut x a c c' => match look e x with Some v => infer_recut n v a c c' | None => None end
   | Cat x y a la lb => infer_cat n (look e x) (look e y) a la lb

@@ -154,12 +154,6 @@ Definition ahead (la lb : Z) (f : factor) : factor :=
 Definition behind (la : Z) (f : factor) : factor :=
   Factor (la + len f) (step f) (per f) (lower f + la) (upper f + la) (org f - la).
 
-Lemma one_digit f es : inbox [f] es -> exists e, es = [e] /\ inb f e /\ rank [f] es = e.
-Proof.
-intro E. inversion E as [|? e ? es' B E']; subst. inversion E'; subst.
-exists e; repeat split; try apply B. simpl; ring.
-Qed.
-
 Theorem cat_ahead a A f la lb U V W : describes A U V -> (a < length A)%nat -> nth a A [] = [f] ->
   describes (setn a [ahead la lb f] A) U (fun k => cat a la (V k) (W k)).
 Proof.
