@@ -17,7 +17,8 @@ Inductive instr :=
 | Unfold (x z a : nat) (length start stride dilation taps count : Z)  (* windows: axis a becomes count * taps cells *)
 | Along (x a : nat) (length count : Z) (commutes : bool)
     (* F(i, all cells of x along a), i < count; commutes: whatever their order. Reductions keep count = 1 cell *)
-| Take (x a : nat) (length : Z) (ats : list Z) (how : advance)  (* cells at known indices, which advance evenly *)
+| Take (x a : nat) (length : Z) (ats : list Z) (apart by_ : Z)
+    (* cells at known indices, of which those `apart` apart should advance by `by_` cells *)
 | Recut (x a : nat) (c c' : Z)                               (* axes a and a+1 as others of as many cells *)
 | Cat (x y a : nat) (la lb : Z)
 | Opaque (xs : list (nat * list Z)) (sizes : list Z).        (* F(i, all cells of all operands) *)
@@ -53,7 +54,7 @@ Definition execute (n : nat) (e : list (array R)) (i : instr) : array R :=
   | Unfold x z a length start stride dilation taps _ =>
       along a (unfold length start stride dilation taps (get e z [])) (get e x)
   | Along x a length _ commutes => along a (mixed (if commutes then summing fn n else mixing fn n) length) (get e x)
-  | Take x a _ ats _ => along a (fun i w => w (index ats i)) (get e x)
+  | Take x a _ ats _ _ => along a (fun i w => w (index ats i)) (get e x)
   | Recut x a c c' => recut a c c' (get e x)
   | Cat x y a la _ => cat a la (get e x) (get e y)
   | Opaque xs _ => making fn n (map (fun p => map (get e (fst p)) (indices (snd p))) xs)
@@ -256,7 +257,7 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
       | Some (v, fs) => if forallb fixed fs || (commutes && forallb whole fs)
                         then fresh n (setn a (still count) (axes v)) else None
       | None => None end
-  | Take x a l ats how =>
+  | Take x a l ats apart by_ =>
       match operand e x a l with
       | Some (v, fs) =>
         let count := Z.of_nat (length ats) in
@@ -264,7 +265,7 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
         if alike fs && inside then fresh n (setn a (uniform count) (axes v))
         else if forallb fixed fs && inside then fresh n (setn a (still count) (axes v))
         else match single fs with
-        | Some f => match taken f ats how with Some g => fresh n (setn a [g] (axes v)) | None => None end
+        | Some f => match take f ats apart by_ with Some g => fresh n (setn a [g] (axes v)) | None => None end
         | None => None end
       | None => None end
   | Recut x a c c' => match look e x with Some v => infer_recut n v a c c' | None => None end

@@ -309,7 +309,7 @@ Theorem infer_right sigs e E i : good sigs e E -> sound_functions R fn ->
   right sigs (length e) (infer (length e) e i) (fun k => execute R fn (length e) (E k) i).
 Proof.
 intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z a l before apart total|
-  x z a l start stride dilation taps count|x a l count commutes|x a l ats how|x a c c'|x y a la lb|xs sizes].
+  x z a l start stride dilation taps count|x a l count commutes|x a l ats apart by_|x a c c'|x y a la lb|xs sizes].
 - apply (constant_right sigs (length e) sizes (table R fn (length e))).
 - simpl. destruct (operands e xs) as [vs|] eqn:O; [|exact I]. apply (map_right sigs _ e); auto.
 - simpl. destruct (look e x) as [v|] eqn:L; [|exact I]. apply reindex_right. apply (G x v L).
@@ -381,8 +381,8 @@ intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z 
   destruct (forallb fixed _ && _) eqn:F.
   { apply andb_true_iff in F; destruct F as [F B]. apply fresh_right. eapply along_sound; eauto.
     apply local_still; auto. intros i w w' Bi H. apply H. rewrite Sz. apply In; auto. }
-  destruct (single _) as [f|] eqn:S; [|exact I]. destruct (taken f ats how) as [g|] eqn:T; [|exact I].
-  apply fresh_right. eapply along_single; eauto. eapply take_local; eauto.
+  destruct (single _) as [f|] eqn:S; [|exact I]. destruct (take f ats apart by_) as [g|] eqn:T; [|exact I].
+  apply fresh_right. eapply along_single; eauto. eapply take_sound; eauto.
 - simpl. destruct (look e x) as [v|] eqn:L; [|exact I]. apply recut_right. apply (G x v L).
 - simpl. apply cat_right; auto.
 - simpl. apply (opaque_right sigs e E xs sizes (making R fn (length e))); auto.

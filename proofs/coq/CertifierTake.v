@@ -50,3 +50,24 @@ exists (fun u ns => match ns with n :: r => u (org f + expected ats v n :: r) | 
   unfold expected. replace (0 + e - k * (s * apart v) - from v) with (e - from v + (- (k * s)) * apart v) by ring.
   rewrite Z.mod_add, Z.div_add by lia. destruct D as [q Q]. unfold expected in Q. exists q. rewrite S. lia.
 Qed.
+
+(** A guess of the longest stretch in which index i + apart is index i moved by `by`; whether it is one is checked. *)
+Definition stretch (f : factor) (ats : list Z) (apart by_ : Z) : Z * Z :=
+  let clear q := (lower f <=? q) && (q <? upper f) in
+  let visit (s : Z * list Z * Z * (Z * Z)) q :=
+    let '(i, before, start, (a, b)) := s in  (* before: the last `apart` indices, the last one first *)
+    let start := if clear q then
+        match nth_error before (Z.to_nat (apart - 1)) with
+        | Some r => if (start <=? i - apart) && negb (divides (per f) (q - (r + by_))) then i - apart + 1 else start
+        | None => start end
+      else i + 1 in
+    let best := if b - a <? i + 1 - start then (start, i + 1) else (a, b) in
+    (i + 1, q :: firstn (Z.to_nat (apart - 1)) before, start, best) in
+  snd (fold_left visit ats (0, [], 0, (0, 0))).
+
+Definition take (f : factor) (ats : list Z) (apart by_ : Z) : option factor :=
+  let '(a, b) := stretch f ats apart by_ in taken f ats (Advance apart by_ a b).
+
+Lemma take_sound {R} f ats apart by_ g : take f ats apart by_ = Some g ->
+  local [f] [g] (fun i (w : Z -> R) => w (index ats i)).
+Proof. unfold take. destruct (stretch f ats apart by_). apply take_local. Qed.
