@@ -213,6 +213,46 @@ repeat split.
   rewrite W by (constructor; [auto|constructor]). f_equal. f_equal. unfold name; ring.
 Qed.
 
+(** The padding itself is a window of a signal, too, a constant one, wherever no cell of x stands. *)
+Definition frame (g : factor) (length before apart : Z) : bool :=
+  (hi g <=? before) || ((length - 1) * apart + before <? lo g).
+
+Lemma frame_local {R} fs g length before apart (z : R) : 0 < apart -> frame g length before apart = true ->
+  local fs [g] (pad length before apart z).
+Proof.
+intros A H. exists (fun _ _ => z). repeat split; auto. intros k w u _ _ es E.
+destruct (one_digit _ _ E) as (e & -> & Be & Re). rewrite Re. unfold pad.
+destruct ((_ mod _ =? 0) && _ && _) eqn:Q; auto. exfalso.
+rewrite !andb_true_iff, Z.eqb_eq, Z.leb_le, Z.ltb_lt in Q. destruct Q as [[M L] U].
+pose proof (Z.div_mod (e - before) apart ltac:(lia)) as D. rewrite M, Z.add_0_r in D.
+unfold frame in H. rewrite orb_true_iff, Z.leb_le, Z.ltb_lt in H. unfold inb in Be. nia.
+Qed.
+
+(** Of x's own cells and the padding on either side, what shows most. *)
+Definition longest_part (f : factor) (length before apart total : Z) : factor :=
+  let p := padded f before apart total in
+  let part lo hi := Factor total (step p) (per p) lo hi 0 in
+  let head := part 0 (Z.min before total) in
+  let tail := part (Z.max ((length - 1) * apart + before + 1) 0) total in
+  let clear f := upper f - lower f in
+  let best f g := if clear f <? clear g then g else f in
+  let choose g := if frame g length before apart then best p g else p in
+  best (choose head) (choose tail).
+
+Lemma longest_part_local {R} f before apart total (z : R) : 0 < apart ->
+  local [f] [longest_part f (len f) before apart total] (pad (len f) before apart z).
+Proof.
+intro A. pose proof (pad_local f before apart total z A) as P. unfold longest_part.
+set (p := padded f before apart total) in *.
+set (head := Factor total (step p) (per p) 0 _ 0). set (tail := Factor total (step p) (per p) _ total 0).
+assert (Choose : forall g, local [f] [if frame g (len f) before apart then if upper p - lower p <? upper g - lower g then g
+  else p else p] (pad (len f) before apart z)).
+{ intro g. destruct (frame g (len f) before apart) eqn:F; auto.
+  destruct (_ <? _); auto. apply frame_local; auto. }
+pose proof (Choose head) as H. pose proof (Choose tail) as T. cbv zeta in *.
+match goal with |- local _ [if ?b then _ else _] _ => destruct b end; [exact T|exact H].
+Qed.
+
 (** * Reductions *)
 
 Definition range (n : Z) : list Z := map Z.of_nat (seq 0 (Z.to_nat n)).

@@ -233,7 +233,7 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
       | Some (v, fs) => if number e z && (0 <? apart) then
           if forallb fixed fs then fresh n (setn a (still total) (axes v))
           else match single fs with
-          | Some f => if len f =? l then fresh n (setn a [padded f before apart total] (axes v)) else None
+          | Some f => if len f =? l then fresh n (setn a [longest_part f l before apart total] (axes v)) else None
           | None => None end
         else None
       | None => None end

@@ -326,7 +326,7 @@ intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z 
     destruct (_ && _ && _) eqn:Q; auto. rewrite !andb_true_iff, Z.leb_le, Z.ltb_lt in Q. apply H. lia.
   + destruct (single _) as [f|] eqn:S; [|exact I]. destruct (Z.eqb_spec (len f) l) as [<-|]; [|exact I].
     apply fresh_right. apply (filled_ext _ a (pad (len f) before apart) _ c0); auto.
-    eapply along_single; eauto. apply pad_local; auto.
+    eapply along_single; eauto. apply longest_part_local; auto.
 - simpl. destruct (operand e x a l) as [[v fs]|] eqn:O; [|exact I].
   apply operand_ok in O. destruct O as (L & A & -> & Sz). destruct (G x v L) as [Or D].
   destruct (number e z && (0 <? taps) && (0 <? dilation)) eqn:N; [|exact I].

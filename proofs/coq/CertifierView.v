@@ -27,12 +27,12 @@ Qed.
 (** Described by less: the same cells at a step that differs by whole periods, a longer period, a smaller region. *)
 Definition weakens (f g : factor) : bool :=
   (len f =? len g) && divides (per f) (per g) && divides (per f) (step f - step g) &&
-  (lower f <=? lower g) && (upper g <=? upper f).
+  ((upper g <=? lower g) || ((lower f <=? lower g) && (upper g <=? upper f))).
 
 Lemma weakens_view f g fs gs phi : weakens f g = true -> view fs gs phi ->
   view (f :: fs) (g :: gs) (fun ns => match ns with n :: ns => n + (org f - org g) :: phi ns | [] => [] end).
 Proof.
-unfold weakens. rewrite !andb_true_iff, Z.eqb_eq, !Z.leb_le. intros [[[[L P] T] Lo] Hi] (S & B & Z).
+unfold weakens. rewrite !andb_true_iff, orb_true_iff, andb_true_iff, Z.eqb_eq, !Z.leb_le. intros [[[L P] T] Rg] (S & B & Z).
 apply divides_divide in P. apply divides_divide in T. destruct P as [p P], T as [t T].
 split; [|split].
 - intros [|n ns] [|m ms]; simpl; try discriminate; auto. intros [[q Q] H]; split; auto.
