@@ -1,0 +1,225 @@
+(* Reads a certificate, as jc.certify(...).to_json() writes it, and the program that its function is (translate.py), and
+   says of each claim whether the verified checker (certifier.ml, extracted from proofs/coq) accepts it. Not verified:
+   this file reads numbers into the checker's types and lines rows up with equations; it accepts nothing by itself. *)
+open Certifier
+
+(* Whole numbers and the checker's. *)
+let rec positive n = if n = 1 then XH else if n land 1 = 1 then XI (positive (n lsr 1)) else XO (positive (n lsr 1))
+let z n = if n = 0 then Z0 else if n > 0 then Zpos (positive n) else Zneg (positive (-n))
+let rec nat n = if n < 0 then raise (Json.Malformed "a negative number of an axis or a value") else
+  if n = 0 then O else S (nat (n - 1))
+let zs v = List.map (fun n -> z (Json.int n)) (Json.list v)
+
+exception Rejected of string
+exception Unknown of string
+let reject form = Printf.ksprintf (fun s -> raise (Rejected s)) form
+
+(* * The program *)
+
+let flag = function Json.Bool b -> b | _ -> raise (Json.Malformed "neither true nor false")
+let instruction v =
+  let open Json in
+  match list v with
+  | [String "const"; sizes] ->
+    Const (List.map (fun p -> match list p with [n; p] -> (z (int n), z (int p)) | _ -> raise (Malformed "const")) (list sizes))
+  | [String "map"; xs] -> Map (List.map (fun x -> nat (int x)) (list xs))
+  | [String "reindex"; x; places; sizes] ->
+    Reindex (nat (int x), List.map (option (fun b -> nat (int b))) (list places), zs sizes)
+  | [String "slice"; x; a; l; start; stride; count] ->
+    Slice (nat (int x), nat (int a), z (int l), z (int start), z (int stride), z (int count))
+  | [String "pad"; x; c; a; l; before; apart; total] ->
+    Pad (nat (int x), nat (int c), nat (int a), z (int l), z (int before), z (int apart), z (int total))
+  | [String "unfold"; x; c; a; l; start; stride; dilation; taps; count] ->
+    Unfold (nat (int x), nat (int c), nat (int a), z (int l), z (int start), z (int stride), z (int dilation),
+            z (int taps), z (int count))
+  | [String "along"; x; a; l; count; commutes] ->
+    Along (nat (int x), nat (int a), z (int l), z (int count), flag commutes)
+  | [String "take"; x; a; l; ats; apart; by] ->
+    Take (nat (int x), nat (int a), z (int l), zs ats, z (int apart), z (int by))
+  | [String "recut"; x; a; c; c'] -> Recut (nat (int x), nat (int a), z (int c), z (int c'))
+  | [String "cat"; x; y; a; la; lb] -> Cat (nat (int x), nat (int y), nat (int a), z (int la), z (int lb))
+  | [String "opaque"; String _; xs; sizes] ->
+    let operand p = match list p with [x; sizes] -> (nat (int x), zs sizes) | _ -> raise (Malformed "opaque") in
+    Opaque (List.map operand (list xs), zs sizes)
+  | String name :: _ -> raise (Unknown name)
+  | _ -> raise (Malformed "an instruction without a name")
+
+(* The values that an instruction reads, for messages. *)
+let operands v =
+  let open Json in
+  match list v with
+  | [String "const"; _] -> []
+  | [String "map"; xs] -> List.map int (list xs)
+  | String ("pad" | "unfold" | "cat") :: x :: y :: _ -> [int x; int y]
+  | [String "opaque"; _; xs; _] -> List.map (fun p -> int (List.hd (list p))) (list xs)
+  | String _ :: x :: _ -> [int x]
+  | _ -> []
+
+(* * States of rows, for shifts of the scene by the row's own shift *)
+
+let fraction v = match v with
+  | Json.Number _ -> (Json.int v, 1)
+  | v -> match String.split_on_char '/' (Json.string v) with
+    | [n] -> (int_of_string n, 1)
+    | [n; d] -> (int_of_string n, int_of_string d)
+    | _ -> raise (Json.Malformed "a fraction")
+let quotient what a b =
+  if b = 0 || a mod b <> 0 then reject "%s: %d is no multiple of %d" what a b else a / b
+
+let factor cycle shift v =
+  let open Json in
+  let length = int (field "length" v) in
+  let make step per lo hi = { len = z length; step = z step; per = z per; lo = z lo; hi = z hi; org = Z0 } in
+  match field "carry" v with
+  | Null -> make 0 (Option.value (option int (field "period" v)) ~default:0) 0 length
+  | carry ->
+    let n, d = fraction (field "rate" carry) in
+    let step = quotient "a step" (shift * d) n in
+    let per = match cycle with None -> 0 | Some cells -> quotient "a period" (cells * d) (abs n) in
+    make step per (int (field "lo" carry)) (int (field "hi" carry))
+
+(* A value as pieces is also a value by itself, of which its row may say something: that alone is looked at. *)
+type row_state = Says of int * state | Nothing | Spectrum
+let rec row_state cycle v =
+  let open Json in
+  if has "broken" v then Nothing
+  else if has "modes" v then Spectrum
+  else if has "folded" v then row_state cycle (field "value" v)
+  else
+    let shift = int (field "shift" v) in
+    if shift < 1 then reject "a state of shifts by %d" shift;
+    if option int (field "cycle" v) <> cycle then reject "a state of another walk";
+    Says (shift, List.map (fun axis -> List.map (factor cycle shift) (list axis)) (list (field "axes" v)))
+
+(* * One walk: the program's states for shifts by some number of cells *)
+
+type program = { inputs : (int * Json.t) list; code : Json.t array; instrs : instr list; equations : Json.t list; outputs : int list }
+
+let read_program v =
+  let open Json in
+  let code = list (field "instructions" v) in
+  { inputs = List.map (fun i -> (int (field "argument" i), field "lengths" i)) (list (field "inputs" v));
+    code = Array.of_list code; instrs = List.map instruction code;
+    equations = list (field "equations" v); outputs = List.map int (list (field "outputs" v)) }
+
+let entries program shifted =
+  List.map (fun (argument, lengths) ->
+      { lengths = zs lengths; shifted = Option.map (fun a -> nat a) (List.assoc_opt argument shifted) }) program.inputs
+
+(* What stopped a value's derivation: the first instruction that is not known, of those that it is made of. *)
+let unknown program states value =
+  let first = List.length program.inputs in
+  let seen = Hashtbl.create 16 in
+  let rec look x =
+    if Hashtbl.mem seen x || states.(x) <> None || x < first then None
+    else begin
+      Hashtbl.add seen x ();
+      let v = program.code.(x - first) in
+      match List.find_map look (operands v), Json.list v with
+      | Some name, _ -> Some name
+      | None, Json.String "opaque" :: Json.String name :: _ -> Some name
+      | None, _ -> None
+    end in
+  look value
+
+let states_of program cyclic cells inputs =
+  let known = Hashtbl.create 4 in
+  fun shift -> match Hashtbl.find_opt known shift with
+    | Some found -> found
+    | None ->
+      let walk = { cyclic; cells = z cells; shift = z shift } in
+      if not (inputs_ok walk inputs) then reject "the arguments have no axis of %d cells that could be shifted by %d" cells shift;
+      let found = walk, Array.of_list (states walk inputs program.instrs) in
+      Hashtbl.add known shift found; found
+
+let fits program states value asserted what =
+  if not (confirms states.(value) asserted) then
+    match unknown program states value with
+    | Some name -> raise (Unknown name)
+    | None -> reject "%s" what
+
+(* Lines rows up with equations; rows of loops' bodies stand deeper and are passed over, as the loop is one instruction. *)
+let check_rows program cycle at rows =
+  let open Json in
+  let confirmed = ref 0 in
+  let rec go equations rows = match equations, rows with
+    | [], [] -> ()
+    | [], row :: _ -> reject "row %d: the function has no equation for it" (int (field "number" row))
+    | equation :: _, [] -> reject "the function has %s, and the derivation ends" (string (field "primitive" equation))
+    | equation :: equations, row :: rows ->
+      let depth = int (field "depth" equation) and name = string (field "primitive" equation) in
+      if int (field "depth" row) > depth && flag (field "inner" equation) then go (equation :: equations) rows
+      else begin
+        let number = int (field "number" row) and its = string (field "primitive" row) in
+        if its <> name || int (field "depth" row) <> depth then
+          reject "row %d: the function has %s here, and the derivation %s" number name its;
+        let values = list (field "values" equation) and outputs = list (field "outputs" row) in
+        if List.length values <> List.length outputs then reject "row %d (%s): its number of results" number name;
+        List.iter2 (fun value output ->
+            match row_state cycle output with
+            | Nothing -> ()
+            | Spectrum -> raise (Unknown (Printf.sprintf "%s (row %d is a spectrum)" name number))
+            | Says (shift, asserted) ->
+              let _, states = at shift in
+              fits program states (int value) asserted
+                (Printf.sprintf "row %d (%s): its state does not follow" number name);
+              incr confirmed) values outputs;
+        go equations rows
+      end in
+  go program.equations rows;
+  !confirmed
+
+let check_claim program cyclic at claim value shape =
+  let open Json in
+  let shift = int (field "shift" claim) in
+  if shift < 1 then reject "shifts by %d" shift;
+  let pairs name = List.map (fun p -> List.map int (list p)) (list (field name claim)) in
+  let moves = pairs "moves" and region = pairs "region" in
+  let along axis length =
+    let t = match List.filter (fun m -> List.hd m = axis) moves with
+      | [] -> 0 | [[_; t]] -> t | _ -> reject "two moves along output axis %d" axis in
+    let lo, hi = match List.filter (fun r -> List.hd r = axis) region with
+      | [[_; lo; hi]] -> (lo, hi)
+      | _ -> if t <> 0 && not cyclic then reject "no region along output axis %d" axis else (0, length) in
+    if lo < 0 || hi > length then reject "the region [%d, %d) is not in output axis %d of %d cells" lo hi axis length;
+    { extent = z length; moves = z t; first = z lo; last = z hi } in
+  if List.exists (fun m -> List.hd m < 0 || List.hd m >= List.length shape) moves then reject "it moves along no axis";
+  let walk, states = at shift in
+  fits program states value (List.map (claimed walk) (List.mapi along shape)) "the claim does not follow"
+
+let verdict check = match check () with
+  | said -> said
+  | exception Rejected why -> "rejected: " ^ why
+  | exception Unknown name -> "unknown instruction " ^ name
+  | exception Json.Malformed why -> "malformed: " ^ why
+
+let () =
+  let open Json in
+  let channel = open_in_bin Sys.argv.(1) in
+  let everything = parse (really_input_string channel (in_channel_length channel)) in
+  let certificate = field "certificate" everything in
+  let leaves = list (field "leaves" certificate) in
+  let derivations = Array.of_list (list (field "derivations" certificate)) in
+  List.iteri (fun leaf report ->
+      List.iteri (fun number axis ->
+          let shifted = List.map (fun p -> match list p with [a; b] -> (int a, int b) | _ -> raise (Malformed "shifted"))
+              (list (field "shifted" axis)) in
+          let cells = int (field "length" axis) in
+          List.iteri (fun kind name ->
+              let claim = field name axis and cyclic = kind = 0 in
+              let said = verdict (fun () ->
+                  if string (field "verdict" claim) <> "PROVED" then "no proof claimed" else begin
+                    let program = read_program (field "program" everything) in
+                    if List.length program.outputs <> List.length leaves || number >= Array.length derivations then
+                      reject "the certificate is of other outputs or axes";
+                    let inputs = entries program shifted in
+                    if List.exists (fun (a, _) -> not (List.mem_assoc a program.inputs)) shifted then reject "no such argument";
+                    let at = states_of program cyclic cells inputs in
+                    let rows = list (List.nth (list derivations.(number)) kind) in
+                    check_claim program cyclic at claim (List.nth program.outputs leaf)
+                      (List.map int (list (field "shape" report)));
+                    let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
+                    Printf.sprintf "accepted, %d states confirmed" confirmed
+                  end) in
+              Printf.printf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic"; "interior"])
+        (list (field "axes" report))) leaves

@@ -1,0 +1,6 @@
+(** The checker as an OCaml program: the functions of which `accepted` and `confirmed` speak, as they stand. *)
+Require Import CertifierDomain CertifierProgram CertifierClaims.
+Require Import ExtrOcamlBasic.
+Set Warnings "-extraction-default-directory".
+
+Extraction "certifier.ml" states inputs_ok confirms claimed accepts.
