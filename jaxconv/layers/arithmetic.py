@@ -1,4 +1,4 @@
-"""What pooling asks of the numbers that it pools: an order, a dtype to sum in, and a division that keeps integers."""
+"""What layers ask of the numbers in x: an order, a dtype to add up in, and a division that keeps integers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ def check_ordered(where: str, x: Array) -> None:
         raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or parts"))
 
 
+def at_least_single(dtype: DTypeLike) -> DTypeLike:
+    """The dtype to add floats up in: 32 bits at least, so that those of half precision keep their digits."""
+    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
+
+
 def accumulator(where: str, x: Array) -> DTypeLike:
     """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
     if jnp.issubdtype(x.dtype, jnp.inexact):
-        return jnp.float32 if jnp.finfo(x.dtype).bits < 32 else x.dtype
+        return at_least_single(x.dtype)
     if jnp.issubdtype(x.dtype, jnp.integer):
         short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
         return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype

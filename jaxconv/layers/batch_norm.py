@@ -12,7 +12,8 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
 from jaxconv.errors import explain
-from jaxconv.layers.images import Layout, at_least_single
+from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
 from jaxconv.layers.standardise import NormParams, along_channels, check_channels, enter_norm, moments
 

@@ -8,7 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxconv.errors import explain
-from jaxconv.layers.images import Layout, at_least_single, enter
+from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.images import Layout, enter
 
 
 def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, training: bool) -> Float[Array, "*shape"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxconv.errors import bracketed, explain, spatial_names
@@ -66,8 +66,3 @@ def check_cells(where: str, x: Array) -> None:
     """Refuse an x [n, *spatial, c] with nothing to pool."""
     if 0 in x.shape[1:-1]:
         raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))
-
-
-def at_least_single(dtype: DTypeLike) -> DTypeLike:
-    """The dtype to add floats up in: 32 bits at least, so that those of half precision keep their digits."""
-    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype

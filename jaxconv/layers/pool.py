@@ -11,7 +11,7 @@ from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
-from jaxconv.layers.images import Layout, at_least_single, enter
+from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
 from jaxconv.window import Axis, Padding, positive, slide, window_sizes
@@ -205,32 +205,6 @@ def enter_windows(
             expected = f"{little} the window's {axis.taps} taps, so that every window sees a cell of x"
             raise ValueError(explain(where, "padding", found, expected))
     return x, leave, axes
-
-
-def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) -> tuple[Array, Callable[[Array], Array]]:
-    """The input as [n, *spatial, c] with every axis but n and c a spatial one, none of them empty."""
-    x = jnp.asarray(x)
-    x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
-    if 0 in x.shape[1:-1]:
-        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))
-    return x, leave
-
-
-def _check_ordered(where: str, x: Array) -> None:
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise TypeError(
-            explain(where, "x", x.dtype, "real: complex numbers have no largest one", "Pool abs(x), or parts")
-        )
-
-
-def _accumulator(where: str, x: Array) -> DTypeLike:
-    """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
-    if jnp.issubdtype(x.dtype, jnp.inexact):
-        return at_least_single(x.dtype)
-    if jnp.issubdtype(x.dtype, jnp.integer):
-        short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
-        return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype
-    raise TypeError(explain(where, "x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
 
 
 def _inside(axis: Axis) -> tuple[int, ...]:

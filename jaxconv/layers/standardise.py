@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxconv.errors import explain
-from jaxconv.layers.images import Layout, at_least_single, enter
+from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.images import Layout, enter
 
 
 class NormParams(TypedDict):

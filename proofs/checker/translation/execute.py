@@ -50,11 +50,24 @@ def _reindex(values: Any, shape: Shape, function: Any, x: int, places: Any, size
     return np.broadcast_to(np.asarray(values[x])[tuple(0 if p is None else indices[p] for p in places)], shape)
 
 
-def _slice(values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, start: int, stride: int, count: int) -> Any:
+def _slice(
+    values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, start: int, stride: int, count: int
+) -> Any:
     return _axis_of(values[x], axis, lambda cells: cells[start + stride * np.arange(count)])
 
 
-def _pad(values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int, before: int, apart: int, total: int) -> Any:
+def _pad(
+    values: Any,
+    shape: Shape,
+    function: Any,
+    x: int,
+    number: int,
+    axis: int,
+    length: int,
+    before: int,
+    apart: int,
+    total: int,
+) -> Any:
     places, between = np.divmod(np.arange(total) - before, apart)
     inside = (between == 0) & (places >= 0) & (places < length)
     return _axis_of(values[x], axis, lambda cells: _or_else(cells, places, inside, values[number]))
@@ -74,7 +87,9 @@ def _along(values: Any, shape: Shape, function: Any, x: int, axis: int, length: 
     return np.moveaxis(np.asarray(function(np.moveaxis(np.asarray(values[x]), axis, -1))), -1, axis)
 
 
-def _take(values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, places: Any, apart: int, by: int) -> Any:
+def _take(
+    values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, places: Any, apart: int, by: int
+) -> Any:
     return _axis_of(values[x], axis, lambda cells: cells[np.asarray(places)])
 
 

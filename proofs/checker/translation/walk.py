@@ -107,7 +107,12 @@ def _folded(equation: Any, known: Sequence[np.ndarray | None]) -> list[np.ndarra
     """The results' numbers, if all operands' are known and there are few."""
     name = equation.primitive.name
     sizes = [np.size(number) for number in known] + [int(np.prod(v.aval.shape)) for v in equation.outvars]
-    if any(number is None for number in known) or equation.effects or max(sizes) > FOLD or (not known and name != "iota"):
+    if (
+        any(number is None for number in known)
+        or equation.effects
+        or max(sizes) > FOLD
+        or (not known and name != "iota")
+    ):
         return None
     extended = any(jnp.issubdtype(v.aval.dtype, jax.dtypes.extended) for v in equation.outvars)
     if extended or name in ("scan", "while", "cond") or "random" in name:
