@@ -77,6 +77,17 @@ def test_conv_transpose(rank, settings):
     assert_door("keras", "conv_transpose", params, x, y, settings=ours)
 
 
+def test_a_separable_convolution_is_two():
+    """A depthwise one with its settings, then one of a single tap with its bias."""
+    x, theirs = integers(2, 7, 6, 4), {"padding": "same", "strides": 2}
+    arrays, y = applied(keras.layers.SeparableConv2D(6, (3, 2), depth_multiplier=3, **theirs), x)
+    depthwise = jc.from_library("keras", "depthwise_conv", {"kernel": arrays["depthwise_kernel"]}, groups=4)
+    settings = jc.settings_from_library("keras", "depthwise_conv", (7, 6), (3, 2), **theirs)
+    pointwise = {"kernel": arrays["pointwise_kernel"], "bias": arrays["bias"]}
+    between = jc.conv(depthwise, jnp.asarray(x), groups=4, **settings)
+    np.testing.assert_array_equal(jc.conv(jc.from_library("keras", "conv", pointwise), between), y)
+
+
 def run(make):
     """Their layer with given arrays."""
 
