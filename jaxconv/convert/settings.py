@@ -57,9 +57,8 @@ def settings_from_library(
         return _transposed(library, lengths, window, found)
     if layer in ("max_pool", "avg_pool"):
         return _pool(library, layer, lengths, window, found)
-    names = ("stride", "padding", "dilation", "groups")
-    found["padding"] = _pads(library, lengths, window, found)
-    return {name: found[name] for name in names if name in found}
+    found["padding"] = _fitting(lengths, window, found, _pads(library, lengths, window, found))
+    return {name: found[name] for name in ("stride", "padding", "dilation", "groups") if name in found}
 
 
 def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:
@@ -71,8 +70,18 @@ def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: di
         if set(found["stride"]) != {1}:
             raise ValueError(explain(WHERE, "padding", "'same'", "a number where there is a stride, as PyTorch has it"))
         padding = [((span - 1) // 2, span // 2) for span in spans]
-    axes = slide(WHERE, lengths, window, found["stride"], padding, found["dilation"])
-    return tuple(Pad(axis.pad.lo, axis.pad.hi, boundary or axis.pad.boundary) for axis in axes)
+    if isinstance(padding, str):
+        axes = slide(WHERE, lengths, window, found["stride"], padding, found["dilation"])
+        return tuple(Pad(axis.pad.lo, axis.pad.hi, boundary or axis.pad.boundary) for axis in axes)
+    return tuple(Pad(lo, hi, boundary or "ZERO") for lo, hi in padding)
+
+
+def _fitting(
+    lengths: Sequence[int], window: Sequence[int], found: dict[str, Any], pads: tuple[Pad, ...]
+) -> tuple[Pad, ...]:
+    """The same padding, unless the window is wider than all of it and x."""
+    slide(WHERE, lengths, window, found["stride"], pads, found["dilation"])
+    return pads
 
 
 def _pool(
@@ -84,18 +93,19 @@ def _pool(
     if found.get("ceil_mode"):
         axes = zip(lengths, window, found["stride"], pads, strict=True)
         wider = tuple(_ceiled(length, taps, stride, pad) for length, taps, stride, pad in axes)
-    settings = {"stride": found["stride"], "padding": wider}
+    settings = {"stride": found["stride"], "padding": _fitting(lengths, window, found, wider)}
     if layer == "max_pool":
         return settings
     return settings | {"divisor": _divisor(library, pads, wider, found)}
 
 
 def _ceiled(length: int, taps: int, stride: int, pad: Pad) -> Pad:
-    """Padding for one more window that begins in x or before it but ends beyond the padding, if there is one."""
-    position = (pad.lo + length + pad.hi - taps) // stride + 1
-    if position * stride >= length + pad.lo:
+    """Padding for one more window if cells are left over, which is one that begins in x or before it."""
+    left = (pad.lo + length + pad.hi - taps) % stride
+    begins = pad.lo + length + pad.hi - taps - left + stride
+    if left == 0 or begins >= pad.lo + length:
         return pad
-    return Pad(pad.lo, max(pad.hi, position * stride + taps - length - pad.lo), pad.boundary)
+    return Pad(pad.lo, begins + taps - length - pad.lo, pad.boundary)
 
 
 def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dict[str, Any]) -> str | int:

@@ -7,6 +7,7 @@ from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same
 from hypothesis import strategies as st
 
 import jaxconv as jc
+from jaxconv import reference
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -136,6 +137,24 @@ def test_avg_pool(settings, divisor):
     ours = jc.settings_from_library("torch", "avg_pool", (7, 6), (3, 2), **settings)
     expected = applied(torch.nn.AvgPool2d((3, 2), **settings), x)
     np.testing.assert_allclose(jc.avg_pool(x, (3, 2), **ours), expected, rtol=3e-7, atol=1e-7)
+
+
+@few(st.sampled_from(["max_pool", "avg_pool"]), st.integers(0, 2), st.booleans(), st.booleans(), examples=200)
+def test_pools_with_any_settings(length, taps, stride, dilation, layer, padding, ceil, counted):
+    """Against the reference. What is refused is the one documented case, or PyTorch refuses it, too."""
+    del dilation  # averages have none
+    x, theirs = integers(1, length, 2), {"stride": stride, "padding": min(padding, taps // 2), "ceil_mode": ceil}
+    if layer == "avg_pool":
+        theirs |= {"count_include_pad": counted}
+    module = {"max_pool": torch.nn.MaxPool1d, "avg_pool": torch.nn.AvgPool1d}[layer](taps, **theirs)
+    try:
+        ours = jc.settings_from_library("torch", layer, (length,), (taps,), **theirs)
+    except ValueError as error:
+        if "ceil_mode is True" not in str(error):
+            with pytest.raises(RuntimeError, match=r"(?i)output size"):
+                applied(module, x)
+        return
+    np.testing.assert_allclose(applied(module, x), getattr(reference, layer)(x, (taps,), **ours), rtol=3e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("training", [False, True])
