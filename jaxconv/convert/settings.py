@@ -53,6 +53,9 @@ def settings_from_library(
     lengths = positive(WHERE, "lengths", lengths, len(window))
     found["stride"] = stride_of(WHERE, found["stride"], window)
     found["dilation"] = positive(WHERE, "dilation", found.get("dilation", 1), len(window))
+    found["padding"] = padding_of(WHERE, library, layer, found["padding"], len(window))
+    if "padding_mode" in found:
+        found["padding_mode"] = boundary_of(WHERE, found["padding_mode"], layer)
     if layer == "conv_transpose":
         return _transposed(library, lengths, window, found)
     if layer in ("max_pool", "avg_pool"):
@@ -63,8 +66,7 @@ def settings_from_library(
 
 def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:
     """Cells before and after each axis, and what they hold."""
-    padding = padding_of(WHERE, library, found["padding"], len(window))
-    boundary = boundary_of(WHERE, found["padding_mode"]) if "padding_mode" in found else None
+    padding, boundary = found["padding"], found.get("padding_mode")
     spans = [d * (k - 1) + 1 for d, k in zip(found["dilation"], window, strict=True)]
     if library == "torch" and padding == "SAME":
         if set(found["stride"]) != {1}:
@@ -125,12 +127,8 @@ def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dic
 
 def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> dict[str, Any]:
     """The convolution whose adjoint it is, and the shape of its input."""
-    rank = len(window)
-    padding = padding_of(WHERE, library, found["padding"], rank)
-    boundary = boundary_of(WHERE, found.get("padding_mode", "ZEROS"))
-    if padding == "CIRCULAR":
-        boundary = "CIRCULAR"
-    strides, dilations = found["stride"], found["dilation"]
+    rank, padding, strides, dilations = len(window), found["padding"], found["stride"], found["dilation"]
+    boundary = "CIRCULAR" if padding == "CIRCULAR" else found.get("padding_mode", "ZERO")
     axes = [
         Transposed(n, d * (k - 1) + 1, s, pad, extra, found.get("transpose_kernel", False))
         for n, k, s, d, pad, extra in zip(

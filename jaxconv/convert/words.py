@@ -57,13 +57,21 @@ OUR_WORDS = {
     "dilation_rate": "dilation",
     "feature_group_count": "groups",
 }
-NAMED = {  # the paddings that each knows by name, in any case
-    "flax": {"SAME", "VALID", "SAME_LOWER", "CIRCULAR", "REFLECT", "CAUSAL"},
-    "equinox": {"SAME", "VALID", "SAME_LOWER"},
-    "haiku": {"SAME", "VALID"},
-    "keras": {"SAME", "VALID", "CAUSAL"},
-    "torch": {"SAME", "VALID"},
-}
+SAME = frozenset({"SAME", "VALID"})
+ANY = SAME | {"SAME_LOWER", "CAUSAL", "CIRCULAR", "REFLECT"}
+# The paddings that each knows by name, in any case.
+NAMED: dict[str, dict[str, frozenset[str]]] = {
+    "flax": {
+        "conv": ANY, "locally_connected": ANY, "conv_transpose": SAME | {"CIRCULAR"},
+        "max_pool": SAME, "avg_pool": SAME,
+    },
+    "equinox": {"conv": SAME | {"SAME_LOWER"}, "conv_transpose": SAME | {"SAME_LOWER"}},
+    "haiku": dict.fromkeys(("conv", "depthwise_conv", "conv_transpose", "max_pool", "avg_pool"), SAME),
+    "keras": {
+        "conv": SAME | {"CAUSAL"}, "depthwise_conv": SAME, "conv_transpose": SAME, "max_pool": SAME, "avg_pool": SAME,
+    },
+    "torch": {"conv": SAME},
+}  # fmt: skip
 BOUNDARIES = {"ZEROS": "ZERO", "CIRCULAR": "CIRCULAR", "REFLECT": "REFLECT", "REPLICATE": "EDGE"}
 
 
@@ -88,28 +96,30 @@ def in_our_words(where: str, library: str, layer: str, settings: Mapping[str, An
     return {OUR_WORDS.get(name, name): value for name, value in merged.items()}
 
 
-def boundary_of(where: str, mode: str) -> str:
+def boundary_of(where: str, mode: str, layer: str) -> str:
     """Our name for what a padding is filled with."""
-    if mode.upper() not in BOUNDARIES:
-        raise ValueError(explain(where, "padding_mode", repr(mode), f"one of {', '.join(BOUNDARIES)}, in any case"))
+    modes = ("ZEROS", "CIRCULAR") if layer == "conv_transpose" else tuple(BOUNDARIES)
+    if mode.upper() not in modes:
+        raise ValueError(explain(where, "padding_mode", repr(mode), f"one of {', '.join(modes)}, in any case"))
     return BOUNDARIES[mode.upper()]
 
 
-def padding_of(where: str, library: str, padding: Any, rank: int) -> str | list[tuple[int, int]]:
+def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) -> str | list[tuple[int, int]]:
     """A padding's name in upper case, or for each axis how many cells before and after.
 
     One number is the same on all sides of all axes; one for each axis is the same on both its sides.
 
-    >>> padding_of("example", "torch", (1, 2), rank=2), padding_of("example", "keras", "same", rank=2)
+    >>> padding_of("example", "torch", "conv", (1, 2), rank=2), padding_of("example", "keras", "conv", "same", rank=2)
     ([(1, 1), (2, 2)], 'SAME')
     """
+    names = NAMED[library].get(layer, frozenset())
     if isinstance(padding, str):
-        if padding.upper() not in NAMED[library]:
-            names = ", ".join(sorted(NAMED[library]))
-            raise ValueError(explain(where, "padding", repr(padding), f"one that {library} has: {names}"))
+        if padding.upper() not in names:
+            expected = f"one that {library}'s {layer} has: {', '.join(sorted(names)) or 'numbers only'}"
+            raise ValueError(explain(where, "padding", repr(padding), expected))
         return padding.upper()
     if library == "keras":
-        raise ValueError(explain(where, "padding", padding, "one of Keras's names: valid, same, causal"))
+        raise ValueError(explain(where, "padding", padding, f"one of Keras's names: {', '.join(sorted(names))}"))
     each = padding if isinstance(padding, Sequence) else [padding] * rank
     if len(each) != rank:
         raise ValueError(explain(where, "padding", padding, f"a number, or one or two for each of {rank} spatial axes"))
