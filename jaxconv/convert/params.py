@@ -105,9 +105,10 @@ def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
 
 def _given(where: str, layer: str, params: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """The arrays that there are, NumPy's or JAX's."""
-    given = {name: array for name, array in params.items() if array is not None}
+    given = {name: array for name, array in dict(params).items() if array is not None}
     if not given.keys() <= set(names):
-        raise ValueError(explain(where, "params", sorted(given), f"of {', '.join(names)}, the arrays of {layer}"))
+        expected = f"a dict of {', '.join(names)}, the arrays of {layer}, or some of them"
+        raise ValueError(explain(where, "params", sorted(given), expected))
     return {name: array if isinstance(array, jax.Array) else np.asarray(array) for name, array in given.items()}
 
 

@@ -80,6 +80,22 @@ def test_one_depthwise_weight_at_a_time():
         assert ours[u, v, 0, 4 * c + m] == kernel[u, v, c, m]
 
 
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_a_transposed_kernel_is_flipped_unless_it_is_the_adjoints(adjoint):
+    """Flax's is `jax.lax.conv_transpose`. The broken twin is the other row's layout, which goes there and back as well."""
+    x, channels = jnp.asarray(integers(1, 5, 2)), (3, 2) if adjoint else (2, 3)
+    kernel = jnp.asarray(integers(4, *channels))
+    y = jax.lax.conv_transpose(
+        x, kernel, (2,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"), transpose_kernel=adjoint
+    )
+    settings = jc.settings_from_library("flax", "conv_transpose", (5,), (4,), strides=2, transpose_kernel=adjoint)
+    layer = "conv_transpose, transpose_kernel" if adjoint else "conv_transpose"
+    ours = jc.from_library("flax", layer, {"kernel": kernel})
+    np.testing.assert_array_equal(jc.conv_transpose(ours, x, **settings), y)
+    turned = {"kernel": ours["kernel"][::-1]}
+    assert (jc.conv_transpose(turned, x, **settings) != y).any()
+
+
 def test_numpy_stays_numpy_and_jax_stays_jax():
     kernel = integers(3, 2)
     (one,) = jc.to_library("torch", "dense", {"kernel": kernel}).values()
@@ -106,7 +122,7 @@ def test_none_is_no_bias():
     [
         (("mxnet", "conv", {}), {}, "library is 'mxnet', but should be one of flax, equinox, haiku, keras, torch"),
         (("torch", "locally_connected", {}), {}, "layer is 'locally_connected', but should be one of torch's conv; conv_transpose; dense"),
-        (("torch", "conv", {"kernel": integers(2, 2, 3)}), {}, r"params is \['kernel'\], but should be of weight, bias, the arrays of conv"),
+        (("torch", "conv", {"kernel": integers(2, 2, 3)}), {}, r"params is \['kernel'\], but should be a dict of weight, bias, the arrays of conv, or some"),
         (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's kernel is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
         (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[o i \*w\]"),
         (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[o\].* not 5 cells along \(o\)"),
