@@ -46,7 +46,7 @@ def test_statistics_over_positions_leave_cyclic_shifts_alone(name):
     assert report.cyclic.receptive_field is None
 
 
-@pytest.mark.parametrize("name", POINTWISE.keys() | OVER_POSITIONS.keys())
+@pytest.mark.parametrize("name", [*POINTWISE, *OVER_POSITIONS])
 def test_every_step_of_the_proofs_stands(name):
     layer = (POINTWISE | OVER_POSITIONS)[name]
     assert jc.recheck(jc.certify(layer, X, axes=(1, 2), search=False), layer, X) == ()

@@ -63,7 +63,7 @@ def test_scale_and_bias_may_be_left_out(name, norm):
     close(norm({"bias": PARAMS["bias"]}, X), plain + np.asarray(PARAMS["bias"]))
 
 
-@pytest.mark.parametrize("name", NORMS.keys() - {"instance_norm"})
+@pytest.mark.parametrize("name", [name for name in NORMS if name != "instance_norm"])
 def test_vectors_have_no_spatial_axes(name):
     norm, vectors = NORMS[name], X[:, 0, 0]
     y = norm(PARAMS, vectors)
