@@ -1,6 +1,9 @@
 """jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
 
 from jaxconv.account.summary import summary as summary
+from jaxconv.convert.params import from_library as from_library
+from jaxconv.convert.params import to_library as to_library
+from jaxconv.convert.settings import settings_from_library as settings_from_library
 from jaxconv.layers.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxconv.layers.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxconv.layers.batch_norm import BatchNormState as BatchNormState
