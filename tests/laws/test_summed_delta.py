@@ -116,6 +116,31 @@ def test_avg_pool(divisor, case):
     same(dx, reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=divisor))
 
 
+@pytest.mark.parametrize("norm", [1, 2.5])
+@given(case=pool_configurations())
+def test_lp_pool(norm, case):
+    """Many cells are 0, and some windows; p = 1 exactly, others to the rounding of their powers and roots."""
+    x, dy = case.x(), case.dy()
+    pool = lambda _, x: jc.lp_pool(x, case.window, norm=norm, **case.geometry)
+    y, _, dx = outputs_and_gradients(pool, {}, x, dy)
+    same = np.testing.assert_array_equal if norm == 1 else partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    same(y, reference.lp_pool(x, case.window, norm, **case.geometry))
+    same(dx, reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry))
+
+
+@given(case=pool_configurations())
+def test_blur_pool(case):
+    """Its weights are halves of halves, so that nothing is rounded."""
+    x, geometry = case.x(), {"stride": case.geometry["stride"]}
+    if not case.geometry["ceil_mode"] and max(case.geometry["dilation"]) == 1:
+        geometry |= {"padding": case.geometry["padding"]}
+    expected = reference.blur_pool(x, case.window, **geometry)
+    dy = case.integers(expected.shape, 9)
+    y, _, dx = outputs_and_gradients(lambda _, x: jc.blur_pool(x, case.window, **geometry), {}, x, dy)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dx, reference.blur_pool_deltas(x, dy, case.window, **geometry))
+
+
 @pytest.mark.parametrize("way", ["table", "lax"])
 @pytest.mark.parametrize(
     ("lengths", "counts"), [((7,), (3,)), ((6, 5), (4, 5)), ((4, 3), (6, 7)), ((3, 4, 5), (2, 2, 5))]
@@ -137,6 +162,7 @@ def test_adaptive_pools(way, lengths, counts):
     ("layer", "expected"),
     [
         (jc.global_max_pool, lambda x: x.max(axis=(1, 2))),
+        (jc.global_min_pool, lambda x: x.min(axis=(1, 2))),
         (jc.global_avg_pool, lambda x: x.mean(axis=(1, 2))),
     ],
 )
