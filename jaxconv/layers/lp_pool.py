@@ -62,7 +62,7 @@ def lp_pool(
     Array([ 5.,  0., 13.], dtype=float32)
 
     Source: Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit classification,
-    ICPR 2012, section 2.2.
+    ICPR 2012.
     """
     norm = checked_norm("lp_pool", norm)
     x, leave, axes = enter_windows(

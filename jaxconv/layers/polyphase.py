@@ -64,7 +64,7 @@ def polyphase_down(
     >>> y.ravel(), phase
     (Array([5., 6.], dtype=float32), Array([[1]], dtype=int32))
 
-    Source: Chaman and Dokmanic, Truly shift-invariant convolutional neural networks, CVPR 2021, section 4.
+    Source: Chaman and Dokmanic, Truly shift-invariant convolutional neural networks, CVPR 2021.
     """
     stride = window_sizes("polyphase_down", stride, "stride")
     norm = checked_norm("polyphase_down", norm)
