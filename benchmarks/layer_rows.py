@@ -123,7 +123,7 @@ ROWS: dict[str, Layer] = {
     "max pool 3x3 s2 c64 56px": pool("max", 3, 56, 64, **SMALL),
     "average pool 2x2 s2 c64 32px": pool("average", 2, 32, 64),
     "average pool 3x3 s2 c64 56px": pool("average", 3, 56, 64, **SMALL),
-    "max pool 3x3 d2 s2 c64 32px": pool("max", 3, 32, 64, dilation=2, pad=2, **SMALL),
+    "max pool 3x3 d2 s2 c64 32px": pool("max", 3, 32, 64, dilation=2, pad=1, **SMALL),
     "min pool 3x3 s2 c64 32px": pool("min", 3, 32, 64, **SMALL),
     "adaptive average pool 7x7 c64 32px": pool("adaptive", 7, 32, 64, **SMALL),
     "blur pool 3x3 s2 c64 32px": pool("blur", 3, 32, 64, pad=1, **SMALL),
