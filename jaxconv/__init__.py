@@ -18,6 +18,10 @@ from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
 from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
 from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
+from jaxconv.layers.tying import Tied as Tied
+from jaxconv.layers.tying import tie as tie
+from jaxconv.layers.tying import tie_gradient as tie_gradient
+from jaxconv.layers.tying import untie as untie
 from jaxconv.verify.certify import certify as certify
 from jaxconv.verify.checker import recheck as recheck
 from jaxconv.verify.falsify import falsify as falsify
