@@ -14,6 +14,9 @@ from jaxconv.layers.pool import global_max_pool as global_max_pool
 from jaxconv.layers.pool import max_pool as max_pool
 from jaxconv.layers.regional import init_regional_conv as init_regional_conv
 from jaxconv.layers.regional import regional_conv as regional_conv
+from jaxconv.layers.separable import SeparableParams as SeparableParams
+from jaxconv.layers.separable import init_separable_conv as init_separable_conv
+from jaxconv.layers.separable import separable_conv as separable_conv
 from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
 from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
