@@ -27,6 +27,8 @@ def ours(layer: Layer) -> Callable[..., Any]:
     settings |= {"dilation": layer.dilation, "groups": layer.groups}
     if layer.kind == "local":
         return lambda x, kernel: jc.locally_connected({"kernel": kernel}, x, **settings)
+    if layer.kind == "tiled":
+        return lambda x, kernel: jc.tiled_conv({"kernel": kernel}, x, **settings)
     if layer.kind == "conv":
         return lambda x, kernel: jc.conv({"kernel": kernel}, x, **settings)
 
@@ -39,7 +41,13 @@ def ours(layer: Layer) -> Callable[..., Any]:
 
 
 def laxs(layer: Layer) -> Callable[..., Any]:
-    """The same by lax: our functions leave its own operation where "lax" is forced, but for local connections."""
+    """The same by lax: our functions leave its own operation where "lax" is forced, but for local connections.
+
+    Of which tiled ones are a case to lax: it has to be given a kernel for each position.
+    """
+    if layer.kind == "tiled":
+        untied = lambda kernel: jc.untie({"kernel": kernel}, layer.out)["kernel"]
+        return lambda x, kernel: _locally_connected(layer, x, untied(kernel))
     if layer.kind == "local":
         return lambda x, kernel: _locally_connected(layer, x, kernel)
     return ours(layer)

@@ -66,7 +66,9 @@ def test_partly_shared_counts_lie_between_shared_and_unshared(case, periods):
     period = tuple(map(min, periods, case.out))
     tiled = count(*period)
     assert tiled.shared == sum(leaf.size for leaf in case.local_params(period).values())
-    assert count().shared == count(*[1] * len(period)).shared <= tiled.shared <= count(*case.out).shared == tiled.unshared
+    assert (
+        count().shared == count(*[1] * len(period)).shared <= tiled.shared <= count(*case.out).shared == tiled.unshared
+    )
 
 
 def test_shared_parameters_do_not_depend_on_the_size_of_the_image():
