@@ -109,7 +109,7 @@ def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regio
         if not all(each):
             expected = f"at most {length}, the positions that there are"
             raise ValueError(explain(where, f"period along axis {name}", len(each), expected))
-    wide = _each(lambda leaf: leaf.astype(jnp.float32) if jnp.finfo(leaf.dtype).bits < 32 else leaf, kernel, bias)
+    wide = _each(_widened, kernel, bias)
     means = jax.tree.map(lambda leaf: _mean(leaf, positions, regions), wide)
     everywhere = jax.tree.map(partial(_spread, out=kernel.shape[: len(positions)], regions=regions), means)
     apart, kept = jax.tree.map(lambda a, b: _squares(a - b), wide, everywhere), jax.tree.map(_squares, everywhere)
@@ -151,8 +151,8 @@ def tie_gradient(
     that are to stay equal change by the sum of what each of them is asked for.
     """
     kernel, bias, positions = _untied("tie_gradient", gradient, period, regions)
-    summed = lambda leaf: _without_count(_sum(leaf, positions, regions), period, regions, len(positions))
-    return _each(summed, kernel, bias)
+    summed = lambda leaf: _sum(_widened(leaf), positions, regions).astype(leaf.dtype)
+    return _each(lambda leaf: _without_count(summed(leaf), period, regions, len(positions)), kernel, bias)
 
 
 def _untied(
@@ -167,20 +167,22 @@ def _untied(
     check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), "[*out, o]")
     if not jnp.issubdtype(kernel.dtype, jnp.inexact):
         raise TypeError(explain(where, "kernel", kernel.dtype, "floating-point numbers"))
+    out = kernel.shape[:rank]
     if regions is None:
-        return (
-            kernel,
-            bias,
-            tiled(kernel.shape[:rank], positive(where, "period", 1 if period is None else period, rank)),
-        )
+        return kernel, bias, tiled(out, positive(where, "period", 1 if period is None else period, rank))
     if period is not None:
         raise ValueError(explain(where, "period", period, "left out where regions are given"))
-    return kernel, bias, regional(where, kernel.shape[:rank], regions)
+    return kernel, bias, regional(where, out, regions)
 
 
 def _each(change: Callable[[Array], Array], kernel: Array, bias: Array | None) -> LayerParams:
     """The same done to the kernel and, if there is one, to the bias."""
     return {"kernel": change(kernel)} if bias is None else {"kernel": change(kernel), "bias": change(bias)}
+
+
+def _widened(leaf: Array) -> Array:
+    """In single precision at least: sums over positions are long."""
+    return leaf.astype(jnp.float32) if jnp.finfo(leaf.dtype).bits < 32 else leaf
 
 
 def _spread(leaf: Array, *, out: Sequence[int], regions: Regions | None) -> Array:

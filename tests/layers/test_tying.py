@@ -59,12 +59,13 @@ def test_layers_without_a_bias_and_zeros():
     assert jc.tie(jax.tree.map(jnp.zeros_like, LOCAL)).distance == 0.0
 
 
-def test_means_are_taken_in_single_precision():
+def test_sums_are_taken_in_single_precision():
     """10,000 halves of bfloat16: a sum of that dtype would stop growing at 128."""
     kernel = jnp.tile(jnp.array([0.25, 0.75], jnp.bfloat16), 5000).reshape(10_000, 1, 1, 1)
     tied = jc.tie({"kernel": kernel})
     assert (tied.params["kernel"].dtype, tied.params["kernel"].item()) == (jnp.bfloat16, 0.5)
     np.testing.assert_allclose(tied.distance, (0.0625 / 0.3125) ** 0.5, rtol=1e-5)
+    assert jc.tie_gradient({"kernel": kernel})["kernel"].item() == jnp.bfloat16(5000)
 
 
 @pytest.mark.parametrize(
