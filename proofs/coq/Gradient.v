@@ -7,7 +7,7 @@
 
     Geometry is any map [pos : P -> K -> option X]: which cell of the input tap [k] of output [p] reads, or [None] for
     a zero of the padding.  So every stride, padding, boundary, dilation and number of dimensions is covered at once.
-    (A batch is, too: let [P] be pairs of an example and a position, and [X] pairs of an example and a cell.)
+    A batch is one, too: positions are then pairs of an example and a position ([batch_conv], [batch_kernel_delta]).
 
     What automatic differentiation computes for a linear map is its adjoint: the [g] with [<f u, v> = <u, g v>] for all
     [u] and [v].  It is unique.  That the adjoint is the derivative takes no analysis here: a convolution is bilinear,
@@ -129,6 +129,31 @@ rewrite /read /=; case: (pos _ _) => [m|]; last by rewrite !mulr0 !addr0.
 by rewrite mulrDl !mulrDr !addrA; congr (_ + _); rewrite -!addrA; congr (_ + _); rewrite addrC.
 Qed.
 End Layer.
+
+(** ** A batch is a geometry
+
+    Positions are pairs [(n, p)] of an example and a position, cells are pairs of an example and a cell, and a window
+    stays within its example.  So the sum over overlays is one over the examples as well. *)
+Section Batch.
+Variables (R : comRingType) (N P K X Ci Co : finType) (pos : P -> K -> option X).
+Definition batch_pos (q : N * P) (k : K) : option (N * X) := omap (pair q.1) (pos q.2 k).
+Definition example (I J : Type) (x : I * (N * J) -> R) (n : N) (q : I * J) : R := x (q.1, (n, q.2)).
+
+Lemma read_example (x : Ci * (N * X) -> R) i n p k :
+  read x i (batch_pos (n, p) k) = read (example x n) i (pos p k).
+Proof. by rewrite /batch_pos /=; case: (pos p k). Qed.
+
+Theorem batch_conv w (x : Ci * (N * X) -> R) (o : Co) n p :
+  conv batch_pos w x (o, (n, p)) = conv pos w (example x n) (o, p).
+Proof. by apply: eq_bigr => i _; apply: eq_bigr => k _; rewrite read_example. Qed.
+
+Theorem batch_kernel_delta (x : Ci * (N * X) -> R) (dz : Co * (N * P) -> R) j :
+  kernel_delta batch_pos x dz j = \sum_n kernel_delta pos (example x n) (example dz n) j.
+Proof.
+rewrite /kernel_delta pair_bigA; apply: eq_bigr => -[n p] _ /=.
+by rewrite read_example.
+Qed.
+End Batch.
 
 (** ** The mean in place of the sum
 
