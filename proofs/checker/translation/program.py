@@ -97,6 +97,13 @@ class Program:
         first, second = self.shapes[x][axis], self.shapes[y][axis]
         return self.add(self._with(x, axis, first + second), None, "cat", x, y, axis, first, second)
 
+    def cat_all(self, values: Sequence[int], axis: int) -> int:
+        """Several values, one after another."""
+        first, *others = values
+        for other in others:
+            first = self.cat(first, other, axis)
+        return first
+
     def recut(self, x: int, axis: int, minor: int) -> int:
         """The cells of two neighbouring axes as axes of other lengths, `minor` the second one's."""
         first, second = self.shapes[x][axis : axis + 2]
