@@ -236,13 +236,16 @@ destruct D as [Rp Sh]. exists (fun m => U (Phi m)). split.
 Qed.
 
 Definition all_fit (A B : state) : bool :=
-  Nat.eqb (length A) (length B) && forallb (fun p => fits (fst p) (snd p)) (combine A B).
+  Nat.eqb (length A) (length B) &&
+  forallb (fun p => fits (fst p) (snd p) || fits (tidy false (fst p)) (snd p)) (combine A B).
 
 Lemma all_fit_views A B : all_fit A B = true -> views A B.
 Proof.
 unfold all_fit. revert B; induction A as [|fs A IH]; intros [|gs B]; simpl; try discriminate; [constructor|].
 intro H; apply andb_true_iff in H; destruct H as [L H]. apply andb_true_iff in H; destruct H as [F H].
-constructor; [apply fits_view; auto|]. apply IH. rewrite L; auto.
+constructor; [|apply IH; rewrite L; auto]. apply orb_true_iff in F. destruct F as [F|F]; [apply fits_view; auto|].
+apply fits_view in F. destruct F as [phi V]. destruct (tidy_view false fs) as [psi T].
+eexists. eapply view_trans; eauto.
 Qed.
 
 Lemma tidy_views all A : views A (map (tidy all) A).
@@ -273,7 +276,7 @@ Fixpoint meet_states (A B : state) : option state :=
   match A, B with
   | [], [] => Some []
   | fs :: A, gs :: B =>
-    match meets (length fs + length gs + 64) fs gs, meet_states A B with
+    match meets (length fs + length gs + 64) (tidy false fs) (tidy false gs), meet_states A B with
     | Some hs, Some C => Some (hs :: C) | _, _ => None end
   | _, _ => None
   end.
