@@ -216,9 +216,9 @@ let () =
                     if List.exists (fun (a, _) -> not (List.mem_assoc a program.inputs)) shifted then reject "no such argument";
                     let at = states_of program cyclic cells inputs in
                     let rows = list (List.nth (list derivations.(number)) kind) in
+                    let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
                     check_claim program cyclic at claim (List.nth program.outputs leaf)
                       (List.map int (list (field "shape" report)));
-                    let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
                     Printf.sprintf "accepted, %d states confirmed" confirmed
                   end) in
               Printf.printf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic"; "interior"])
