@@ -75,6 +75,11 @@ def upsampled(x: Any) -> Any:
     return conv(jnp.repeat(x, 2, 1), SIGNAL, padding="circular")
 
 
+def kernel_gradient(x: Any) -> Any:
+    """The delta of a shared kernel: summed over all places, so that it matters not where the scene begins."""
+    return jax.grad(lambda kernel: jnp.sum(jnp.sin(conv(x, kernel, padding="circular"))))(KERNEL)
+
+
 def windows_by_indices(x: Any) -> Any:
     """A convolution as a product with windows that are read at indices."""
     return x[:, np.arange(10)[:, None] + np.arange(3)].reshape(1, 10, 6) @ SIGNAL.reshape(6, 2)
@@ -123,6 +128,7 @@ RIGHT = {
     "upsampled": Entry(upsampled, SEQUENCE, (1,), everywhere(1, ACCEPTED, ACCEPTED)),
     "around": Entry(around, SEQUENCE, (1,), everywhere(1, ACCEPTED, ACCEPTED)),
     "windows_by_indices": Entry(windows_by_indices, SEQUENCE, (1,), everywhere(1, NOTHING, ACCEPTED)),
+    "kernel_gradient": Entry(kernel_gradient, IMAGE, (1, 2), everywhere(2, ACCEPTED, NOTHING)),
     "sorted": Entry(lambda x: jnp.sort(x, 1), SEQUENCE, (1,), everywhere(1, ACCEPTED, NOTHING)),
     "reversed": Entry(lambda x: conv(x[:, ::-1], SIGNAL), SEQUENCE, (1,), everywhere(1, NOTHING, ACCEPTED)),
     "low_pass": Entry(low_pass, SEQUENCE, (1,), everywhere(1, "unknown instruction fft", NOTHING)),

@@ -29,9 +29,9 @@ let instruction v =
     Slice (nat (int x), nat (int a), z (int l), z (int start), z (int stride), z (int count))
   | [String "pad"; x; c; a; l; before; apart; total] ->
     Pad (nat (int x), nat (int c), nat (int a), z (int l), z (int before), z (int apart), z (int total))
-  | [String "unfold"; x; c; a; l; start; stride; dilation; taps; count] ->
+  | [String "unfold"; x; c; a; l; start; stride; dilation; taps; count; by_taps] ->
     Unfold (nat (int x), nat (int c), nat (int a), z (int l), z (int start), z (int stride), z (int dilation),
-            z (int taps), z (int count))
+            z (int taps), z (int count), flag by_taps)
   | [String "along"; x; a; l; count; commutes] ->
     Along (nat (int x), nat (int a), z (int l), z (int count), flag commutes)
   | [String "take"; x; a; l; ats; apart; by] ->

@@ -181,6 +181,37 @@ repeat split.
   replace (name k (Factor taps 0 0 0 taps 0) d) with d by (unfold name; simpl; ring). ring.
 Qed.
 
+(** The same windows, seen from their taps: where the taps move along with x, as a moving kernel's cells do. *)
+Lemma unfold_taps_local {R} f start stride dilation taps count (z : R) g :
+  0 < taps -> 0 < stride -> 0 <= count ->
+  read f start (start + stride * (count - 1)) dilation taps = Some g ->
+  local [f] (still count ++ [g]) (unfold (len f) start stride dilation taps z).
+Proof.
+intros T S C H; apply read_ok in H; destruct H as (N & Lg & B & M & P).
+exists (fun u ns => match ns with
+  n :: m :: r => u ((dilation * m + (org f + start) mod dilation + stride * n) :: r) | _ => u [] end).
+repeat split.
+- intros u v E [|n [|m r]]; auto.
+- intros u I ns ms Sm. destruct ns as [|n [|n' r]], ms as [|m [|m' s]]; simpl in Sm; try discriminate; auto.
+  + destruct Sm; discriminate.
+  + destruct Sm; discriminate.
+  + destruct Sm as [[q Q] [Cg ->]]. replace m with n by lia. apply I; simpl; split; auto.
+    replace (dilation * n' + (org f + start) mod dilation + stride * n) with
+      (dilation * n' + ((org f + start) mod dilation + stride * n)) by ring.
+    replace (dilation * m' + (org f + start) mod dilation + stride * n) with
+      (dilation * m' + ((org f + start) mod dilation + stride * n)) by ring. auto.
+- intros k w u I W es E. inversion E as [|? e ? es' Be E']; subst. inversion E' as [|? d ? ? Bd E'']; subst.
+  inversion E''; subst. simpl. pose proof Bd as [Bt _]. unfold inb in Be; simpl in Be. unfold unfold.
+  replace (e * (len g * 1) + (d * 1 + 0)) with (d + e * len g) by ring.
+  rewrite Z.div_add, Z.mod_add, Z.div_small, Z.mod_small, Z.add_0_l by lia.
+  assert (J : inb f (start + stride * e + dilation * d)) by (apply B; auto; nia).
+  replace ((0 <=? _) && _) with true by (symmetry; destruct J as [J _]; apply andb_true_iff; lia).
+  specialize (W [start + stride * e + dilation * d]). simpl in W. rewrite !Z.mul_1_r, !Z.add_0_r in W.
+  rewrite W by (constructor; [auto|constructor]).
+  f_equal. f_equal. rewrite M.
+  replace (name k (Factor count 0 0 0 count 0) e) with e by (unfold name; simpl; ring). ring.
+Qed.
+
 (** pad: cells `apart` apart, the first at `before` (negative: cut off), z elsewhere. *)
 Definition pad {R} (length before apart : Z) (z : R) (i : Z) (w : Z -> R) : R :=
   if ((i - before) mod apart =? 0) && (0 <=? (i - before) / apart) && ((i - before) / apart <? length)

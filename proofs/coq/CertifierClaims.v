@@ -333,7 +333,7 @@ Qed.
 
 (** It runs: a window of three cells with a wrap-around pad, then one of two with stride two. *)
 Definition windows (x : nat) (l start stride taps count : Z) : list instr :=
-  [Unfold x 1 0 l start stride 1 taps count; Reindex (x + 1) [Some 1%nat] [1; count * taps];
+  [Unfold x 1 0 l start stride 1 taps count false; Reindex (x + 1) [Some 1%nat] [1; count * taps];
    Recut (x + 2) 0 (count * taps) taps; Along (x + 3) 1 taps 1 false; Reindex (x + 4) [Some 0%nat; None] [count]].
 Definition wrapped : list instr :=
   [Const []; Slice 0 0 8 7 1 1; Slice 0 0 8 0 1 1; Cat 2 0 0 1 8; Cat 4 3 0 9 1]

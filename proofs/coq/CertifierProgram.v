@@ -14,7 +14,8 @@ Inductive instr :=
 | Reindex (x : nat) (places : list (option nat)) (sizes : list Z)  (* broadcast, transpose, squeeze *)
 | Slice (x a : nat) (length start stride count : Z)
 | Pad (x z a : nat) (length before apart total : Z)          (* with the number z *)
-| Unfold (x z a : nat) (length start stride dilation taps count : Z)  (* windows: axis a becomes count * taps cells *)
+| Unfold (x z a : nat) (length start stride dilation taps count : Z) (by_taps : bool)
+    (* windows: axis a becomes count * taps cells; by_taps: their taps move along with x, and not the windows *)
 | Along (x a : nat) (length count : Z) (commutes : bool)
     (* F(i, all cells of x along a), i < count; commutes: whatever their order. Reductions keep count = 1 cell *)
 | Take (x a : nat) (length : Z) (ats : list Z) (apart by_ : Z)
@@ -51,7 +52,7 @@ Definition execute (n : nat) (e : list (array R)) (i : instr) : array R :=
   | Reindex x places _ => reindex places (get e x)
   | Slice x a _ start stride _ => along a (fun i w => w (start + stride * i)) (get e x)
   | Pad x z a length before apart _ => along a (pad length before apart (get e z [])) (get e x)
-  | Unfold x z a length start stride dilation taps _ =>
+  | Unfold x z a length start stride dilation taps _ _ =>
       along a (unfold length start stride dilation taps (get e z [])) (get e x)
   | Along x a length _ commutes => along a (mixed (if commutes then summing fn n else mixing fn n) length) (get e x)
   | Take x a _ ats _ _ => along a (fun i w => w (index ats i)) (get e x)
@@ -237,7 +238,7 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
           | None => None end
         else None
       | None => None end
-  | Unfold x z a l start stride dilation taps count =>
+  | Unfold x z a l start stride dilation taps count by_taps =>
       match operand e x a l with
       | Some (v, fs) =>
         if number e z && (0 <? taps) && (0 <? dilation) then
@@ -246,9 +247,15 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
           then fresh n (setn a [Factor count 0 1 0 count 0; Factor taps 0 1 0 taps 0] (axes v))
           else if forallb fixed fs then fresh n (setn a (still (count * taps)) (axes v))
           else match single fs with
-          | Some f => match read f start last stride count with
-              | Some g => if len f =? l then fresh n (setn a (g :: still taps) (axes v)) else None
-              | None => None end
+          | Some f =>
+              if negb (len f =? l) then None
+              else if by_taps then
+                match read f start (start + stride * (count - 1)) dilation taps with
+                | Some g => if (0 <? stride) && (0 <=? count) then fresh n (setn a (still count ++ [g]) (axes v)) else None
+                | None => None end
+              else match read f start last stride count with
+                | Some g => fresh n (setn a (g :: still taps) (axes v))
+                | None => None end
           | None => None end
         else None
       | None => None end

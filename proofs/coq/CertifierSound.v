@@ -309,7 +309,7 @@ Theorem infer_right sigs e E i : good sigs e E -> sound_functions R fn ->
   right sigs (length e) (infer (length e) e i) (fun k => execute R fn (length e) (E k) i).
 Proof.
 intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z a l before apart total|
-  x z a l start stride dilation taps count|x a l count commutes|x a l ats apart by_|x a c c'|x y a la lb|xs sizes].
+  x z a l start stride dilation taps count by_taps|x a l count commutes|x a l ats apart by_|x a c c'|x y a la lb|xs sizes].
 - apply (constant_right sigs (length e) sizes (table R fn (length e))).
 - simpl. destruct (operands e xs) as [vs|] eqn:O; [|exact I]. apply (map_right sigs _ e); auto.
 - simpl. destruct (look e x) as [v|] eqn:L; [|exact I]. apply reindex_right. apply (G x v L).
@@ -357,10 +357,16 @@ intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z 
   + apply fresh_right. apply (filled_ext _ a (unfold l start stride dilation taps) _ c0); auto.
     eapply along_sound; eauto. apply local_still; auto. intros i w w' _ H. unfold unfold.
     match goal with |- (if ?b then _ else _) = _ => destruct b eqn:Q; auto end. rewrite !andb_true_iff, Z.leb_le, Z.ltb_lt in Q. apply H. lia.
-  + destruct (single _) as [f|] eqn:S; [|exact I]. destruct (read _ _ _ _ _) as [g|] eqn:Rd; [|exact I].
-    destruct (Z.eqb_spec (len f) l) as [<-|]; [|exact I].
-    apply fresh_right. apply (filled_ext _ a (unfold (len f) start stride dilation taps) _ c0); auto.
-    eapply along_single; eauto. eapply unfold_local; eauto.
+  + destruct (single _) as [f|] eqn:S; [|exact I]. destruct (Z.eqb_spec (len f) l) as [<-|]; simpl; [|exact I].
+    destruct by_taps.
+    * destruct (read _ _ _ _ _) as [g|] eqn:Rd; [|exact I].
+      match goal with |- right _ _ (if ?b then _ else _) _ => destruct b eqn:Qs; [|exact I] end.
+      rewrite andb_true_iff, Z.ltb_lt, Z.leb_le in Qs. destruct Qs as [St Co].
+      apply fresh_right. apply (filled_ext _ a (unfold (len f) start stride dilation taps) _ c0); auto.
+      eapply along_single; eauto. apply unfold_taps_local; auto.
+    * destruct (read _ _ _ _ _) as [g|] eqn:Rd; [|exact I].
+      apply fresh_right. apply (filled_ext _ a (unfold (len f) start stride dilation taps) _ c0); auto.
+      eapply along_single; eauto. eapply unfold_local; eauto.
 - simpl. destruct (operand e x a l) as [[v fs]|] eqn:O; [|exact I].
   apply operand_ok in O. destruct O as (L & A & -> & Sz). destruct (G x v L) as [Or D].
   destruct (forallb fixed (nth a (axes v) [])) eqn:F; simpl.

@@ -62,7 +62,7 @@ def _pad(values: Any, shape: Shape, function: Any, x: int, number: int, axis: in
 
 def _unfold(
     values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int,
-    start: int, stride: int, dilation: int, taps: int, count: int,
+    start: int, stride: int, dilation: int, taps: int, count: int, by_taps: bool,
 ) -> Any:  # fmt: skip
     window, tap = np.divmod(np.arange(count * taps), taps)
     places = start + stride * window + dilation * tap

@@ -165,12 +165,16 @@ class Program:
         return self.reindex(x, wide, shape)
 
     def windows(
-        self, x: int, axis: int, number: int, *, taps: int, stride: int, dilation: int, before: int, count: int
-    ) -> int:
-        """The axis as two: out[j, u] = x[j*stride - before + u*dilation], the number beyond x."""
+        self, x: int, axis: int, number: int, *,
+        taps: int, stride: int, dilation: int, before: int, count: int, by_taps: bool = False,
+    ) -> int:  # fmt: skip
+        """The axis as two: out[j, u] = x[j*stride - before + u*dilation], the number beyond x.
+
+        `by_taps`: a hint that the taps move along with x, as where a moving value is the kernel, rather than windows.
+        """
         length = self.shapes[x][axis]
         wide = self._with(x, axis, count * taps)
-        x = self.add(wide, None, "unfold", x, number, axis, length, -before, stride, dilation, taps, count)
+        x = self.add(wide, None, "unfold", x, number, axis, length, -before, stride, dilation, taps, count, by_taps)
         return self.split(x, axis, taps)
 
     def reduce(self, function: Callable[..., Any], x: int, axes: Sequence[int], *, commutes: bool = True) -> int:

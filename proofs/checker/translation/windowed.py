@@ -20,7 +20,7 @@ WINDOWS = {
 }  # fmt: skip
 
 
-@translation("conv_general_dilated", "jaxconv_conv")
+@translation("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dkernel")
 def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int] | None:
     """out[n,j,o] = sum_{u,c} x[n, j*stride - before + u*dilation, c] w[u,c,o], groups of channels side by side."""
     p = eqn.params
@@ -38,7 +38,8 @@ def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Know
         if (stride, before, after, between, taps[n]) == (1, 0, 0, 0, 1):
             x = program.insert(x, n + 2)
             continue
-        x = _windows(program, x, n + 1, zero, taps[n], stride, dilation, (before, after, between), shape[out[n + 2]])
+        x = _windows(program, x, n + 1, zero, taps[n], stride, dilation, (before, after, between), shape[out[n + 2]],
+                     by_taps=eqn.primitive.name == "jaxconv_conv_dkernel")  # fmt: skip
     # x is (n, j, u, j', u', ..., c), the kernel (o, c, u, u', ...) in its own order.
     kernel = program.transpose(kernel, (rhs[0], rhs[1], *rhs[2:]))
     features, channels = program.shapes[kernel][:2]
@@ -61,14 +62,14 @@ def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Know
 
 def _windows(
     program: Program, x: int, axis: int, number: int, taps: int, stride: int, dilation: int,
-    around: tuple[int, int, int], count: int,
+    around: tuple[int, int, int], count: int, *, by_taps: bool = False,
 ) -> int:  # fmt: skip
     """Windows over cells that may stand apart: then the number is written out between them and around them alike."""
     before, after, between = map(int, around)
     if between:
         x, before = program.pad(x, number, axis, before, after, between), 0
     return program.windows(
-        x, axis, number, taps=taps, stride=stride, dilation=dilation, before=before, count=count
+        x, axis, number, taps=taps, stride=stride, dilation=dilation, before=before, count=count, by_taps=by_taps
     )
 
 
