@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.verify import jaxprs
 from translation import indexed, layout, sums, windowed  # noqa: F401  they fill the table
@@ -105,6 +106,8 @@ class _Walk:
         folded = _folded(equation, [number for _, number in operands])
         if folded is not None:
             return [(self.program.constant(array, known=True), array) for array in folded]
+        if equation.primitive.name == "scan" and jaxprs.scan_sizes(equation.params)[1] == 0:
+            return self._map(equation, operands)
         if equation.primitive.name == "scan" and equation.params["length"] <= ROUNDS:
             return self._scan(equation, operands)
         if equation.primitive.name == "cond":
@@ -117,6 +120,14 @@ class _Walk:
     def _inside(self, closed: Any, inputs: Sequence[Read]) -> list[Read]:
         """The body of a loop, or a branch; its rows are passed over."""
         return _Walk(self.program, []).follow(*jaxprs.opened(closed), inputs, 0)
+
+    def _map(self, equation: Any, operands: Sequence[Read]) -> list[Read]:
+        """A loop that hands nothing on: its body, of all slices at once."""
+        constants, body = jaxprs.scan_sizes(equation.params)[0], jaxpr_as_fun(equation.params["jaxpr"])
+        axes = [None if n < constants else 0 for n in range(len(operands))]
+        given = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
+        at_once = jax.make_jaxpr(jax.vmap(body, in_axes=axes, axis_size=equation.params["length"]))(*given)
+        return self._inside(at_once, operands)
 
     def _scan(self, equation: Any, operands: Sequence[Read]) -> list[Read]:
         """The rounds of a loop one after another, over slices of some operands; the slices of results side by side."""
