@@ -3,7 +3,7 @@
     A program is a list of instructions, each making one value of earlier ones. Functions of numbers are not interpreted:
     what is proved holds whatever they are, and so for the primitives that the instructions stand for. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierView CertifierTake CertifierRules.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierTake CertifierRules.
 Import ListNotations.
 Open Scope Z_scope.
 

@@ -1,6 +1,6 @@
 (** Reading at indices that are known: they must advance evenly (rules/indexing.py, _indexed and _steps). *)
 From Coq Require Import ZArith List Lia Bool.
-Require Import CertifierDomain CertifierAxis CertifierView.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -23,7 +23,7 @@ Definition taken (f : factor) (ats : list Z) (v : advance) : option factor :=
   then Some (Factor count (step f / by_ v * apart v) (per f / Z.abs (by_ v) * apart v) (from v) (upto v) 0)
   else None.
 
-Lemma take_local {R} f ats v g : taken f ats v = Some g -> local [f] [g] (fun i (w : Z -> R) => w (index ats i)).
+Theorem take_local {R} f ats v g : taken f ats v = Some g -> local [f] [g] (fun i (w : Z -> R) => w (index ats i)).
 Proof.
 unfold taken. destruct (_ && _ && _ && _ && _) eqn:H; [|discriminate]. intro E; injection E as <-.
 rewrite !andb_true_iff, negb_true_iff, Z.ltb_lt, Z.eqb_neq in H. destruct H as [[[[A B] S] P] Ev].
