@@ -38,13 +38,14 @@ SEQUENCE = jax.ShapeDtypeStruct((1, 12, 2), "float32")
 
 
 def conv(x: Any, kernel: Any = KERNEL, **settings: Any) -> Any:
-    """A convolution without bias."""
-    return jc.conv({"kernel": kernel}, x, **settings)
+    """A convolution, without a bias unless it is given."""
+    bias = settings.pop("bias", None)
+    return jc.conv({"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias}, x, **settings)
 
 
 def pooled(x: Any, kernel: Any = KERNEL, padding: Any = "circular", **settings: Any) -> Any:
     """A convolution, a bias, relu and max pooling."""
-    return jc.max_pool(jax.nn.relu(conv(x, kernel, padding=padding, **settings) + BIAS), (2, 2))
+    return jc.max_pool(jax.nn.relu(conv(x, kernel, padding=padding, bias=BIAS, **settings)), (2, 2))
 
 
 def residual(x: Any, padding: str) -> Any:
@@ -54,7 +55,7 @@ def residual(x: Any, padding: str) -> Any:
 
 def attention(x: Any, scale: Any = SCALE) -> Any:
     """Attention of every place to every other."""
-    x = x * scale
+    x = x * jax.lax.broadcast_in_dim(scale, x.shape, range(3 - scale.ndim, 3))
     scores = jnp.einsum("nac,nbc->nab", x @ SIGNAL[0], x @ SIGNAL[1])
     return jnp.einsum("nab,nbc->nac", jax.nn.softmax(scores, axis=-1), x @ SIGNAL[2])
 
