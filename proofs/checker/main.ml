@@ -34,8 +34,10 @@ let instruction v =
             z (int taps), z (int count), flag by_taps)
   | [String "along"; x; a; l; count; commutes] ->
     Along (nat (int x), nat (int a), z (int l), z (int count), flag commutes)
-  | [String "take"; x; a; l; ats; apart; by] ->
-    Take (nat (int x), nat (int a), z (int l), zs ats, z (int apart), z (int by))
+  | [String "weigh"; x; a; l; columns; apart; by] ->
+    let cell c = match list c with [place; weight] -> (z (int place), z (int weight)) | _ -> raise (Malformed "weigh") in
+    Weigh (nat (int x), nat (int a), z (int l), List.map (fun c -> List.map cell (list c)) (list columns),
+           z (int apart), z (int by))
   | [String "recut"; x; a; c; c'] -> Recut (nat (int x), nat (int a), z (int c), z (int c'))
   | [String "cat"; x; y; a; la; lb] -> Cat (nat (int x), nat (int y), nat (int a), z (int la), z (int lb))
   | [String "opaque"; String _; xs; sizes] ->

@@ -1,6 +1,6 @@
 (** The abstract interpreter, rule by rule: what it infers of an instruction's result describes that. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierTake CertifierRules CertifierProgram.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierWeigh CertifierRules CertifierProgram.
 Import ListNotations.
 Open Scope Z_scope.
 

@@ -1,6 +1,6 @@
 (** The abstract interpreter is sound: each state that it infers describes the value, for every run of the program. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierTake CertifierRules CertifierProgram CertifierInfer.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierWeigh CertifierRules CertifierProgram CertifierInfer.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -14,7 +14,7 @@ Theorem infer_right sigs e E i : good sigs e E -> sound_functions R fn ->
   right sigs (length e) (infer (length e) e i) (fun k => execute R fn (length e) (E k) i).
 Proof.
 intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z a l before apart total|
-  x z a l start stride dilation taps count by_taps|x a l count commutes|x a l ats apart by_|x a c c'|x y a la lb|xs sizes].
+  x z a l start stride dilation taps count by_taps|x a l count commutes|x a l cs apart by_|x a c c'|x y a la lb|xs sizes].
 - apply (constant_right sigs (length e) sizes (table R fn (length e))).
 - simpl. destruct (operands e xs) as [vs|] eqn:O; [|exact I]. apply (map_right fn sigs _ e); auto.
 - simpl. destruct (look e x) as [v|] eqn:L; [|exact I]. apply reindex_right. apply (G x v L).
@@ -81,19 +81,14 @@ intros G C. destruct i as [sizes|xs|x places sizes|x a l start stride count|x z 
     apply fresh_right. eapply along_sound; eauto. rewrite <- Sz. apply mixed_local; auto.
 - simpl. destruct (operand e x a l) as [[v fs]|] eqn:O; [|exact I].
   apply operand_ok in O. destruct O as (L & A & -> & Sz). destruct (G x v L) as [Or D].
-  assert (In : forallb (fun q => (0 <=? q) && (q <? l)) ats = true -> forall i, 0 <= i < Z.of_nat (length ats) ->
-    0 <= index ats i < l).
-  { intros H i B. rewrite forallb_forall in H. specialize (H (index ats i) (nth_In ats 0 (ltac:(lia) : (Z.to_nat i < length ats)%nat))).
-    rewrite andb_true_iff, Z.leb_le, Z.ltb_lt in H. auto. }
-  destruct (alike _ && _) eqn:U.
-  { apply andb_true_iff in U; destruct U as [U B]. unfold alike in U. apply andb_true_iff in U; destruct U as [F P].
-    apply fresh_right. eapply along_sound; eauto. apply (local_uniform _ _ (index ats)); auto.
-    intros es H. rewrite Sz. apply In; auto. apply inbox_size in H. unfold uniform in *; simpl in *. lia. }
   destruct (forallb fixed _ && _) eqn:F.
   { apply andb_true_iff in F; destruct F as [F B]. apply fresh_right. eapply along_sound; eauto.
-    apply local_still; auto. intros i w w' Bi H. apply H. rewrite Sz. apply In; auto. }
-  destruct (single _) as [f|] eqn:S; [|exact I]. destruct (take f ats apart by_) as [g|] eqn:T; [|exact I].
-  apply fresh_right. eapply along_single; eauto. eapply take_sound; eauto.
+    apply local_still; auto. intros i w w' Bi H. unfold weigh. f_equal. apply map_ext_in. intros c Ic. f_equal. apply H.
+    rewrite forallb_forall in B. specialize (B (nth_column cs i)). rewrite forallb_forall in B.
+    assert (J : (Z.to_nat i < length cs)%nat) by lia.
+    specialize (B (nth_In cs [] J) c Ic). rewrite andb_true_iff, Z.leb_le, Z.ltb_lt in B. rewrite Sz; auto. }
+  destruct (single _) as [f|] eqn:S; [|exact I]. destruct (advances f cs apart by_) as [g|] eqn:T; [|exact I].
+  apply fresh_right. eapply along_single; eauto. eapply advances_local; eauto.
 - simpl. destruct (look e x) as [v|] eqn:L; [|exact I]. apply recut_right. apply (G x v L).
 - simpl. apply cat_right; auto.
 - simpl. apply (opaque_right fn sigs e E xs sizes (making R fn (length e))); auto.

@@ -74,8 +74,14 @@ def _along(values: Any, shape: Shape, function: Any, x: int, axis: int, length: 
     return np.moveaxis(np.asarray(function(np.moveaxis(np.asarray(values[x]), axis, -1))), -1, axis)
 
 
-def _take(values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, places: Any, apart: int, by: int) -> Any:
-    return _axis_of(values[x], axis, lambda cells: cells[np.asarray(places)])
+def _weigh(
+    values: Any, shape: Shape, weights: Any, x: int, axis: int, length: int, columns: Any, apart: int, by: int
+) -> Any:
+    def sums(cells: Any) -> Any:
+        zero = np.zeros(cells.shape[1:], np.result_type(cells, weights))
+        return np.stack([sum((cells[k] * weights[name] for k, name in column), zero) for column in columns])
+
+    return _axis_of(values[x], axis, sums)
 
 
 def _recut(values: Any, shape: Shape, function: Any, x: int, axis: int, second: int, minor: int) -> Any:
@@ -95,5 +101,5 @@ def _opaque(values: Any, shape: Shape, function: Any, name: str, operands: Any, 
 
 STEPS: dict[str, Callable[..., Any]] = {
     "const": _const, "map": _map, "reindex": _reindex, "slice": _slice, "pad": _pad, "unfold": _unfold,
-    "along": _along, "take": _take, "recut": _recut, "cat": _cat, "opaque": _opaque,
+    "along": _along, "weigh": _weigh, "recut": _recut, "cat": _cat, "opaque": _opaque,
 }  # fmt: skip

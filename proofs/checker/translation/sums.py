@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from translation.program import Program
+from translation.program import Program, period
 from translation.table import Known, bound, shape_of, translation
 
 REDUCTIONS = {
@@ -78,12 +78,30 @@ def product(program: Program, x: int, y: int, sums: Sequence[int]) -> int:
     return program.reduce(partial(np.sum, axis=-1), program.map(np.multiply, [x, y]), sums)
 
 
+def _weighs(matrix: np.ndarray | None) -> bool:
+    """Whether the numbers of a matrix are known, and say more than that some of its rows or columns are alike."""
+    return matrix is not None and matrix.ndim == 2 and not any(period(matrix, axis) for axis in (0, 1))
+
+
+def _by_known_matrix(program: Program, x: int, axis: int, matrix: np.ndarray) -> int:
+    """sum_k x[.., k, ..] matrix[k, j], j on the last axis."""
+    rank = len(program.shapes[x])
+    x = program.weigh(x, axis, matrix)
+    return program.transpose(x, [*[n for n in range(rank) if n != axis], axis])
+
+
 @translation("dot_general")
 def dot_general(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int]:
     """Both operands over (batch, contracted, rest of x, rest of y), multiplied, summed over what is contracted."""
     x, y = operands
     mine, its = program.shapes[x], program.shapes[y]
     (contract_x, contract_y), (batch_x, batch_y) = eqn.params["dimension_numbers"]
+    if _weighs(known[1]) and len(contract_y) == 1 and not batch_y:
+        return [_by_known_matrix(program, x, contract_x[0], np.moveaxis(known[1], contract_y[0], 0))]
+    if _weighs(known[0]) and len(contract_x) == 1 and not batch_x:
+        found = _by_known_matrix(program, y, contract_y[0], np.moveaxis(known[0], contract_x[0], 0))
+        rank = len(its)  # the matrix's own axis comes first
+        return [program.transpose(found, [rank - 1, *range(rank - 1)])]
     rest_x = [n for n in range(len(mine)) if n not in (*contract_x, *batch_x)]
     rest_y = [n for n in range(len(its)) if n not in (*contract_y, *batch_y)]
     order_x, order_y = [*batch_x, *contract_x, *rest_x], [*batch_y, *contract_y]
