@@ -22,6 +22,7 @@ from translation import Program, translate
 from translation.execute import execute
 
 import jaxconv as jc
+from jaxconv.verify import rules
 
 CHECKER = Path(__file__).parents[2] / "proofs" / "checker"
 
@@ -141,6 +142,13 @@ def test_each_theorem_has_a_row_and_a_mutant():
     assert sorted(f"{module}.{theorem}" for module, theorem, _ in build.mutants()) == sorted(claimed)
     for module, theorem, change in build.mutants():
         assert build.source(change.get("in", module)).count(change["old"]) == 1, f"{module}.{theorem}"
+
+
+def test_each_rule_of_the_certifier_is_accounted_for():
+    """With a theorem or without: no rule is passed over in silence."""
+    readme = (CHECKER / "README.md").read_text()
+    registered = {f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}" for rule in rules.RULES.values()}
+    assert {rule for rule in registered if f"`{rule}`" not in readme} == set()
 
 
 # With Coq.
