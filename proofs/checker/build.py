@@ -1,4 +1,4 @@
-"""Checks the proofs about the certifier and builds the checker: `python proofs/checker/build.py`. Needs Coq 8.16, OCaml.
+"""Checks the proofs about the certifier, builds the checker: `python proofs/checker/build.py`. Needs Coq 8.16, OCaml.
 
 Compiles proofs/coq/Certifier*.v, refuses what is left unproved, asks of every theorem what it rests on and takes
 nothing but "Closed under the global context", extracts the checker and compiles it.

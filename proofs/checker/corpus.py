@@ -19,9 +19,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from translation import translate
 
 import jaxconv as jc
-from translation import translate
 
 CORPUS = Path(__file__).parent / "corpus"
 ACCEPTED, REJECTED, NOTHING = "accepted", "rejected", "no proof claimed"
@@ -190,16 +190,28 @@ first = lambda kind, said: {f"output 0, axis 0, {kind}": said}
 
 TAMPERED = {
     "half_the_shift": Tampering(
-        "strided", "shifts by 1 move the output by 1", lambda f: claim(f, "cyclic").update(shift=1), first("cyclic", REJECTED)
+        "strided",
+        "shifts by 1 move the output by 1",
+        lambda f: claim(f, "cyclic").update(shift=1),
+        first("cyclic", REJECTED),
     ),
     "twice_the_move": Tampering(
-        "strided", "shifts by 2 move by 2", lambda f: claim(f, "interior").update(moves=[[1, 2]]), first("interior", REJECTED)
+        "strided",
+        "shifts by 2 move by 2",
+        lambda f: claim(f, "interior").update(moves=[[1, 2]]),
+        first("interior", REJECTED),
     ),
     "moves_backwards": Tampering(
-        "circular_pool", "it moves by -1", lambda f: claim(f, "cyclic").update(moves=[[1, -1]]), first("cyclic", REJECTED)
+        "circular_pool",
+        "it moves by -1",
+        lambda f: claim(f, "cyclic").update(moves=[[1, -1]]),
+        first("cyclic", REJECTED),
     ),
     "another_axis": Tampering(
-        "circular_pool", "it moves along axis 2", lambda f: claim(f, "cyclic").update(moves=[[2, 1]]), first("cyclic", REJECTED)
+        "circular_pool",
+        "it moves along axis 2",
+        lambda f: claim(f, "cyclic").update(moves=[[2, 1]]),
+        first("cyclic", REJECTED),
     ),
     "invariance": Tampering(
         "circular_pool", "it does not move", lambda f: claim(f, "cyclic").update(moves=[]), first("cyclic", REJECTED)

@@ -121,7 +121,14 @@ def test_an_unknown_primitive_is_called_by_its_name():
 
 @pytest.mark.parametrize(
     ("shape", "target"),
-    [((2, 3, 4), (6, 4)), ((6, 4), (2, 3, 4)), ((4, 3), (2, 6)), ((1, 12, 1), (3, 1, 4)), ((5,), (1, 5, 1)), ((1, 1), ())],
+    [
+        ((2, 3, 4), (6, 4)),
+        ((6, 4), (2, 3, 4)),
+        ((4, 3), (2, 6)),
+        ((1, 12, 1), (3, 1, 4)),
+        ((5,), (1, 5, 1)),
+        ((1, 1), ()),
+    ],
 )
 def test_reshape_moves_no_cell(shape, target):
     program = Program()

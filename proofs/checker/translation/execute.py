@@ -1,4 +1,4 @@
-"""Runs a program by what CertifierProgram.v says that each instruction computes, to compare it with the function itself.
+"""Runs a program by what CertifierProgram.v says that each instruction computes, to compare it with its function.
 
 This is how a translation is tested: what the checker accepts of a program says something of a JAX function only if the
 two compute the same. Written as loops over index arrays and NumPy's indexing, after `execute` in the Coq file.
@@ -50,11 +50,16 @@ def _reindex(values: Any, shape: Shape, function: Any, x: int, places: Any, size
     return np.broadcast_to(np.asarray(values[x])[tuple(0 if p is None else indices[p] for p in places)], shape)
 
 
-def _slice(values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, start: int, stride: int, count: int) -> Any:
+def _slice(
+    values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, start: int, stride: int, count: int
+) -> Any:
     return _axis_of(values[x], axis, lambda cells: cells[start + stride * np.arange(count)])
 
 
-def _pad(values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int, before: int, apart: int, total: int) -> Any:
+def _pad(
+    values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int,
+    before: int, apart: int, total: int,
+) -> Any:  # fmt: skip
     places, between = np.divmod(np.arange(total) - before, apart)
     inside = (between == 0) & (places >= 0) & (places < length)
     return _axis_of(values[x], axis, lambda cells: _or_else(cells, places, inside, values[number]))

@@ -74,13 +74,14 @@ def scatter(program: Program, eqn: Any, operands: Sequence[int], known: Known) -
         return None
     for axis in numbers.inserted_window_dims:
         update = program.insert(update, axis)
-    starts = dict.fromkeys(range(len(mine)), 0) | dict(zip(numbers.scatter_dims_to_operand_dims, map(int, places), strict=True))
+    at = dict(zip(numbers.scatter_dims_to_operand_dims, map(int, places), strict=True))
+    starts = [at.get(n, 0) for n in range(len(mine))]
     its = program.shapes[update]
     if any(starts[n] < 0 or starts[n] + its[n] > mine[n] for n in range(len(mine))):
         return None
     adds = eqn.primitive.name == "scatter-add"
     written = lambda old, new: program.map(np.add, [old, new]) if adds else new
-    return [_overwritten(program, x, update, [starts[n] for n in range(len(mine))], written)]
+    return [_overwritten(program, x, update, starts, written)]
 
 
 def _overwritten(program: Program, x: int, update: int, starts: Sequence[int], written: Any, axis: int = 0) -> int:

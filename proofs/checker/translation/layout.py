@@ -11,10 +11,16 @@ from translation.program import Program
 from translation.table import Known, bound, shape_of, translation
 
 # Functions of cells at one place.
-ELEMENTWISE = ["abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clamp", "convert_element_type", "copy", "copy_p", "cos", "cosh", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "log2", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "nextafter", "not", "or", "population_count", "pow", "real", "reduce_precision", "rem", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor"]
+ELEMENTWISE = """
+    abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos cosh
+    div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt imag integer_pow is_finite le le_to lgamma log log1p log2
+    logistic lt lt_to max min mul name ne neg nextafter not one_minus_square or population_count pow real
+    reduce_precision rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
+    square stop_gradient sub tan tanh xor
+"""
 
 
-@translation(*ELEMENTWISE)
+@translation(*ELEMENTWISE.split())
 def elementwise(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int]:
     """out[i] = f(x[i], y[i], ...); numbers are spread over the shape."""
     return [program.map(bound(eqn), [program.spread(x, shape_of(eqn)) for x in operands])]
@@ -67,6 +73,7 @@ def slice_(program: Program, eqn: Any, operands: Sequence[int], known: Known) ->
 
 
 def sliced(program: Program, x: int, starts: Sequence[int], strides: Sequence[int], shape: Sequence[int]) -> int:
+    """Positions start, start + stride, ... of each axis."""
     for axis, (start, stride, count) in enumerate(zip(starts, strides, shape, strict=True)):
         x = program.slice(x, axis, int(start), int(stride), count)
     return x

@@ -93,7 +93,7 @@ class Program:
         return self.weigh(x, axis, matrix)
 
     def weigh(self, x: int, axis: int, matrix: np.ndarray) -> int:
-        """out[j] = sum_k x[k] matrix[k, j]: of each column its places and weights, in an order that advances with it."""
+        """out[j] = sum_k x[k] matrix[k, j]: each column's places and weights, in an order that advances with it."""
         length, count = matrix.shape
         apart, by = _advance(matrix)
         weights, names = np.unique(matrix, return_inverse=True)
@@ -208,7 +208,7 @@ def _plain(part: Any) -> Any:
 
 
 def _advance(matrix: np.ndarray) -> tuple[int, int]:
-    """How columns advance, most of them: matrix[k + by, j + apart] = matrix[k, j], k modulo the rows. A hint, no more."""
+    """How most columns advance: matrix[k + by, j + apart] = matrix[k, j], k modulo the rows. A hint, no more."""
     length, count = matrix.shape
     tops = matrix.astype(bool).argmax(axis=0)
     best = (0.0, 1, 1)

@@ -44,7 +44,7 @@ def cumulative(program: Program, eqn: Any, operands: Sequence[int], known: Known
 
 @translation("sort")
 def sort(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int]:
-    """Each result is made of the cells of all operands along one axis; of one operand's in whatever order they stood."""
+    """Each result is made of the cells of all operands along one axis; of one operand's, whatever their order."""
     axis = eqn.params["dimension"]
     cells = program.cat_all(operands, axis)
     return [
@@ -110,5 +110,3 @@ def dot_general(program: Program, eqn: Any, operands: Sequence[int], known: Know
     wide_x = program.reindex(x, [order_x.index(n) for n in range(len(mine))], shape)
     wide_y = program.reindex(y, [places_y[n] for n in range(len(its))], shape)
     return [product(program, wide_x, wide_y, range(len(batch_x), len(batch_x) + len(contract_x)))]
-
-

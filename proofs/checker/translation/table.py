@@ -18,6 +18,7 @@ Known = Sequence[np.ndarray | None]
 Translation = Callable[[Program, Any, Sequence[int], Known], Sequence[int] | None]
 TRANSLATIONS: dict[str, Translation] = {}
 
+
 def translation(*names: str) -> Callable[[Translation], Translation]:
     """Register the translation of some primitives."""
 

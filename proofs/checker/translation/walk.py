@@ -156,7 +156,7 @@ class _Walk:
         return [(self._choice(chosen, [value for value, _ in values]), None) for values in results]
 
     def _choice(self, chosen: int, values: Sequence[int]) -> int:
-        choose = lambda which, *cells: np.choose(np.clip(which, 0, len(cells) - 1), [np.asarray(cell) for cell in cells])
+        choose = lambda which, *cells: np.choose(np.clip(which, 0, len(cells) - 1), list(map(np.asarray, cells)))
         return self.program.map(choose, [self.program.spread(chosen, self.program.shapes[values[0]]), *values])
 
 

@@ -40,8 +40,8 @@ def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Know
             continue
         x = _windows(program, x, n + 1, zero, taps[n], stride, dilation, (before, after, between), shape[out[n + 2]],
                      by_taps=eqn.primitive.name == "jaxconv_conv_dkernel")  # fmt: skip
-    # x is (n, j, u, j', u', ..., c), the kernel (o, c, u, u', ...) in its own order.
-    kernel = program.transpose(kernel, (rhs[0], rhs[1], *rhs[2:]))
+    # x is (n, j, u, j', u', ..., c) now, and the kernel (o, c, u, u', ...).
+    kernel = program.transpose(kernel, rhs)
     features, channels = program.shapes[kernel][:2]
     x = program.split(x, 2 * spatial + 1, channels)
     kernel = program.split(kernel, 0, features // groups)
@@ -135,7 +135,6 @@ def _all_windows(program: Program, x: int, p: Any, number: int, shape: Sequence[
         x = program.transpose(x, [*range(axis + 1), *range(axis + 2, last + 1), axis + 1])
         if axis:
             x = program.merge(x, rank)
-        assert len(program.shapes[x]) == rank + 1
     return x
 
 
