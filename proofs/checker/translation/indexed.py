@@ -30,15 +30,15 @@ def gather(program: Program, eqn: Any, operands: Sequence[int], known: Known) ->
     """Cells, or neighbouring ones, at known places along one axis."""
     numbers, sizes, places = eqn.params["dimension_numbers"], eqn.params["slice_sizes"], known[1]
     x, mine = operands[0], program.shapes[operands[0]]
-    if places is None or len(numbers.start_index_map) != 1 or numbers.operand_batching_dims:
+    picked = tuple(numbers.collapsed_slice_dims)
+    axes = [n for n, (size, cells) in enumerate(zip(sizes, mine, strict=True)) if size != cells or n in picked]
+    if places is None or len(axes) != 1 or numbers.operand_batching_dims or axes[0] not in numbers.start_index_map:
         return None
-    (axis,) = numbers.start_index_map
-    if any(size != cells for n, (size, cells) in enumerate(zip(sizes, mine, strict=True)) if n != axis):
+    (axis,) = axes
+    column, collapsed = numbers.start_index_map.index(axis), axis in picked
+    if np.any(np.delete(places, column, -1)):  # other axes are read whole, from their first cell on
         return None
-    collapsed = tuple(numbers.collapsed_slice_dims) == (axis,)
-    if not collapsed and numbers.collapsed_slice_dims:
-        return None
-    places = np.asarray(places)[..., 0].astype(int)
+    places = np.asarray(places)[..., column].astype(int)
     if places.size == 0 or places.min() < 0 or places.max() + sizes[axis] > mine[axis]:
         return None
     batch = places.shape
