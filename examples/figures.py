@@ -19,8 +19,13 @@ SIGNED = "PuOr_r"  # negative purple, zero white, positive orange
 def new(width: float, height: float, finding: str) -> Figure:
     """An empty figure, in inches, with what it shows as its title."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    figure.suptitle(finding, fontsize=12, fontweight="bold")
+    entitle(figure, finding)
     return figure
+
+
+def entitle(figure: Figure, finding: str) -> None:
+    """What a figure shows, above it."""
+    figure.suptitle(finding, fontsize=12, fontweight="bold")
 
 
 def cells(plot: Axes, values: np.ndarray, title: str = "", **settings: Any) -> Any:

@@ -37,14 +37,15 @@ def run(name, folder, *arguments):
 
 
 def pictured(ran, name, least=400):
-    """The pixels [h, w, 3] of a picture that a script said that it wrote; large enough, and not empty."""
+    """The colours, "#RRGGBB", of a picture that a script said that it wrote; it is large enough, and not empty."""
     assert f"figure: {ran.folder / name}\n" in ran.text
     with Image.open(ran.folder / name) as image:
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(image.convert("RGB"), int)
     assert min(pixels.shape[:2]) >= least / 2
     assert max(pixels.shape[:2]) >= least
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 16
-    return pixels
+    colours = {f"#{colour:06X}" for colour in np.unique(pixels @ [1 << 16, 1 << 8, 1]).tolist()}
+    assert len(colours) > 16
+    return colours
 
 
 def rows(text, start):
