@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import jax
 import numpy as np
 from PIL import Image
 
@@ -27,6 +28,8 @@ def run(name, folder, *arguments):
     out, errors = io.StringIO(), io.StringIO()
     command = [f"{name}.py", "--out", str(folder), *map(str, arguments)]
     with (
+        jax.numpy_dtype_promotion("standard"),  # JAX's defaults, as a reader has them; optax.adam needs them, too
+        jax.numpy_rank_promotion("allow"),
         mock.patch.object(sys, "argv", command),
         mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]),
         contextlib.redirect_stdout(out),
