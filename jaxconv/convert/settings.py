@@ -35,7 +35,7 @@ def settings_from_library(
 
     Returns:
         For `conv`: stride, padding, dilation and, where they have them, groups. For `conv_transpose`: these and
-        output_shape. For pools: stride, padding and, for averages, divisor.
+        output_shape. For pools: stride, padding, dilation and, for averages, divisor.
 
     Raises:
         ValueError: a setting that the layer does not have, or one that our layers cannot reproduce: a transposed
@@ -44,7 +44,7 @@ def settings_from_library(
     >>> settings_from_library("torch", "conv", (8, 8), (3, 3), stride=2, padding=1, padding_mode="circular")["padding"]
     (Pad(lo=1, hi=1, boundary='CIRCULAR'), Pad(lo=1, hi=1, boundary='CIRCULAR'))
     >>> settings_from_library("torch", "avg_pool", (7,), (3,), padding=1)
-    {'stride': (3,), 'padding': (Pad(lo=1, hi=1, boundary='ZERO'),), 'divisor': 'window'}
+    {'stride': (3,), 'padding': (Pad(lo=1, hi=1, boundary='ZERO'),), 'dilation': (1,), 'divisor': 'window'}
 
     Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
     """
@@ -60,7 +60,7 @@ def settings_from_library(
         return _transposed(library, lengths, window, found)
     if layer in ("max_pool", "avg_pool"):
         return _pool(library, layer, lengths, window, found)
-    found["padding"] = _fitting(lengths, window, found, _pads(library, lengths, window, found))
+    found["padding"] = _standing(lengths, window, found, _pads(library, lengths, window, found))
     return {name: found[name] for name in ("stride", "padding", "dilation", "groups") if name in found}
 
 
@@ -78,12 +78,13 @@ def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: di
     return tuple(Pad(lo, hi, boundary or "ZERO") for lo, hi in padding)
 
 
-def _fitting(
+def _standing(
     lengths: Sequence[int], window: Sequence[int], found: dict[str, Any], pads: tuple[Pad, ...]
 ) -> tuple[Pad, ...]:
-    """The same padding, unless the window is wider than all of it and x."""
-    slide(WHERE, lengths, window, found["stride"], pads, found["dilation"])
-    return pads
+    """The padding under a window that is no wider than all of it and x; by `ceil_mode` so much that a last one fits."""
+    ceil_mode = found.get("ceil_mode", False)
+    axes = slide(WHERE, lengths, window, found["stride"], pads, found["dilation"], ceil_mode=ceil_mode)
+    return tuple(axis.pad for axis in axes)
 
 
 def _pool(
@@ -91,23 +92,11 @@ def _pool(
 ) -> dict[str, Any]:
     """Stride, padding and divisor; PyTorch's `ceil_mode` is more padding after."""
     pads = _pads(library, lengths, window, found)
-    wider = pads
-    if found.get("ceil_mode"):
-        axes = zip(lengths, window, found["stride"], pads, strict=True)
-        wider = tuple(_ceiled(length, taps, stride, pad) for length, taps, stride, pad in axes)
-    settings = {"stride": found["stride"], "padding": _fitting(lengths, window, found, wider)}
+    wider = _standing(lengths, window, found, pads)
+    settings = {"stride": found["stride"], "padding": wider, "dilation": found["dilation"]}
     if layer == "max_pool":
         return settings
     return settings | {"divisor": _divisor(library, pads, wider, found)}
-
-
-def _ceiled(length: int, taps: int, stride: int, pad: Pad) -> Pad:
-    """Padding for one more window if cells are left over, which is one that begins in x or before it."""
-    left = (pad.lo + length + pad.hi - taps) % stride
-    begins = pad.lo + length + pad.hi - taps - left + stride
-    if left == 0 or begins >= pad.lo + length:
-        return pad
-    return Pad(pad.lo, begins + taps - length - pad.lo, pad.boundary)
 
 
 def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dict[str, Any]) -> str | int:

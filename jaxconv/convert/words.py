@@ -44,7 +44,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "torch": {
         "conv": {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"},
         "conv_transpose": {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
-        "max_pool": {"stride": None, "padding": 0, "ceil_mode": False},
+        "max_pool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False},
         "avg_pool": {
             "stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True, "divisor_override": None,
         },

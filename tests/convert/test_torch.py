@@ -40,6 +40,8 @@ POOLS = [
     {"stride": (4, 5), "padding": 1, "ceil_mode": True},  # none, since they would begin in the padding after x
 ]
 
+DILATED = [{"dilation": (2, 3), "stride": 1, "padding": 1}, {"dilation": 2, "stride": 2, "ceil_mode": True}]
+
 
 def filled(module):
     """A module with whole numbers for parameters."""
@@ -118,7 +120,7 @@ def test_dense():
     assert_door("torch", "dense", arrays(module), x, module(torch.from_numpy(x)).detach().numpy())
 
 
-@pytest.mark.parametrize("settings", POOLS)
+@pytest.mark.parametrize("settings", [*POOLS, *DILATED])
 def test_max_pool(settings):
     x = integers(2, 7, 6, 3)
     ours = jc.settings_from_library("torch", "max_pool", (7, 6), (3, 2), **settings)
@@ -142,10 +144,8 @@ def test_avg_pool(settings, divisor):
 @few(st.sampled_from(["max_pool", "avg_pool"]), st.integers(0, 2), st.booleans(), st.booleans(), examples=200)
 def test_pools_with_any_settings(length, taps, stride, dilation, layer, padding, ceil, counted):
     """Against the reference. What is refused is the one documented case, or PyTorch refuses it, too."""
-    del dilation  # averages have none
     x, theirs = integers(1, length, 2), {"stride": stride, "padding": min(padding, taps // 2), "ceil_mode": ceil}
-    if layer == "avg_pool":
-        theirs |= {"count_include_pad": counted}
+    theirs |= {"count_include_pad": counted} if layer == "avg_pool" else {"dilation": dilation}
     module = {"max_pool": torch.nn.MaxPool1d, "avg_pool": torch.nn.AvgPool1d}[layer](taps, **theirs)
     try:
         ours = jc.settings_from_library("torch", layer, (length,), (taps,), **theirs)
