@@ -1,4 +1,4 @@
-"""proofs/README.md names every theorem there is and no other; each has a mutant; nothing is left unproved. Without Coq."""
+"""The pages name every theorem and no other; each has a mutant; nothing is left unproved. No Coq is needed."""
 
 from pathlib import Path
 
