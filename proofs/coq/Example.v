@@ -3,7 +3,8 @@
     In words: on the input [1 2 3], with the kernel [0.3 0.5], stride 1, no padding and no bias, the output is
     [1.3 2.1]; the output deltas [-0.1 0.2] give the kernel delta [0.3 0.4], the bias delta [0.1] and the input delta
     [-0.03 0.01 0.1].  Exactly, over the rationals; by the reference of Reference.v, of which Agreement.v proves that
-    it is the layer of Gradient.v.  The mean over the overlays is not the gradient here ([worked_mean_is_not_the_gradient]).
+    it is the layer of Gradient.v.  The mean over the overlays is not the gradient here
+    ([worked_mean_is_not_the_gradient]).
 
     Source: the answer on backpropagation through shared weights, in the project's seeds. *)
 From Coq Require Import ZArith.

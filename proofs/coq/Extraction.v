@@ -1,8 +1,8 @@
 (** * The reference over [Z], as a program
 
     In words: [run] computes a case of proofs/golden/conv.json, [window] a row of proofs/golden/windows.json; every
-    number that [run] gives is the one that the theorems' layer has there, in the ring [Z] ([run_correct]).  Between the proof and the program stand Coq's extraction, the maps
-    from [Z] and [nat] to OCaml's 63-bit [int], and the compiler. *)
+    number that [run] gives is the one that the theorems' layer has there, in the ring [Z] ([run_correct]).  Between the
+    proof and the program stand Coq's extraction, the maps from [Z] and [nat] to OCaml's 63-bit [int], and the compiler. *)
 From Coq Require Import ZArith Extraction ExtrOcamlBasic ExtrOcamlNatInt ExtrOcamlZInt.
 From mathcomp Require Import all_ssreflect all_algebra.
 From WeightSharing Require Import Integers Gradient Reference Agreement.
