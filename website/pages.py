@@ -25,6 +25,7 @@ PAGES = {
     "proofs/README.md": "proofs.md",
 }  # file of the repository -> page of the site
 LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"`[^`\n]*`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LOG = logging.getLogger("mkdocs.hooks.pages")  # whose warnings --strict counts
 
@@ -37,11 +38,15 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Links from file to file become links from page to page, and sessions are coloured as sessions."""
+    """Links from file to file become links from page to page, and sessions are coloured as sessions.
+
+    A bar within code, escaped for GitHub's tables, needs no escape here, and would show it.
+    """
     here = page.file.src_uri
     source = next((source for source, name in PAGES.items() if name == here), f"docs/{here}")
     prose, fences = FENCE.split(markdown), FENCE.findall(markdown)
-    linked = [LINK.sub(lambda link: _led(link, source, here), text) for text in prose]
+    barred = [CODE.sub(lambda code: code[0].replace(r"\|", "|"), text) for text in prose]
+    linked = [LINK.sub(lambda link: _led(link, source, here), text) for text in barred]
     sessions = [re.sub(r"\A```python\n(?=>>> )", "```pycon\n", fence) for fence in fences]
     return "".join(text + fence for text, fence in zip(linked, [*sessions, ""], strict=True))
 

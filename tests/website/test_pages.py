@@ -31,6 +31,7 @@ def written(markdown, here):
         ),
         ("lowering.md", "[root](/etc/hosts)", "[root](/etc/hosts)"),
         ("lowering.md", "![a picture](picture.png)", "![a picture](picture.png)"),
+        ("testing.md", r"| `a\|b` | c \| d |", r"| `a|b` | c \| d |"),
         ("lowering.md", "```python\n>>> a[0](b)\n```", "```pycon\n>>> a[0](b)\n```"),
     ],
 )
