@@ -20,6 +20,8 @@ DOCS = ROOT / "docs"
 MENU = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
 PAGES = [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))]
 ELSEWHERE = {"index.md", "changelog.md", "contributing.md", "proofs.md"}  # outside of docs/: see website/pages.py
+TEXTS = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+COQ = ROOT / "proofs" / "coq"
 REFERENCE = re.findall(
     r"^::: (\S+)$", "\n".join(path.read_text() for path in (DOCS / "api").glob("*.md")), re.MULTILINE
 )
@@ -70,6 +72,21 @@ def test_every_source_has_its_reference(source):
     plain = source.replace('"', "").lower()
     found = [title for title in TITLES if f", {title}" in plain]  # after its authors
     assert len(found) >= max(1, len(re.findall(r"\b(?:19|20)\d\d\b", source)))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_tests_and_theorems_that_a_page_names_exist(page):
+    text = page.read_text()
+    for path, test in re.findall(
+        r"`((?:benchmarks|docs|examples|jaxconv|proofs|tests|website)/[\w/]+\.\w+)(?:::(\w+))?", text
+    ):
+        assert (ROOT / path).is_file(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), test
+    for path in re.findall(r"`((?:benchmarks|docs|examples|jaxconv|proofs|tests|website)/[\w/]*)`", text):
+        assert (ROOT / path).is_dir(), path
+    for theory, theorem in re.findall(r"`([A-Z]\w+)\.([a-z]\w+)`", text):
+        if (COQ / f"{theory}.v").exists():
+            assert re.search(rf"^Theorem {theorem}\b", (COQ / f"{theory}.v").read_text(), re.MULTILINE), theorem
 
 
 def test_a_source_without_a_reference_would_be_seen():
