@@ -56,6 +56,7 @@ NETWORKS = {
     "no padding, strides": chain(conv(SMALL, stride=2), conv(LARGE, stride=(1, 2))),
     "zeros, strides": chain(conv(SMALL, stride=2, padding="same"), conv(LARGE, stride=2, padding="same")),
     "zeros, dilated": chain(conv(SMALL, padding="same"), POOL, conv(LARGE, dilation=2, padding="same")),
+    "mirrors": chain(conv(SMALL, padding="reflect"), POOL, conv(LARGE, padding="edge")),
     "causal": chain(conv(SMALL, padding="causal"), conv(LARGE, stride=(2, 1), padding="causal")),
     "one pixel": chain(conv(SMALL[:1, :1])),
     "up again": chain(conv(SMALL, padding="same"), POOL, doubled),
@@ -71,6 +72,16 @@ def test_tiled_equals_whole(tiled, network):
     for size in (24, 36), (52, 72), (40, 100):
         x = DRAW.integers(-3, 4, (2, *size, 1)).astype(np.float32)
         np.testing.assert_array_equal(tiled(fn, x, leaf), fn(x))
+
+
+def test_what_wraps_around_is_not_the_whole_at_the_border(tiled):
+    """The broken twin, and the page's warning: at the border a tile has not what a circular padding looks at."""
+    network = conv(SMALL, padding="circular")
+    leaf = jc.certify(network, jax.ShapeDtypeStruct((1, 24, 36, 1), "float32"), axes=(1, 2)).leaves[0]
+    x = DRAW.integers(-3, 4, (1, 52, 72, 1)).astype(np.float32)
+    found, whole = tiled(network, x, leaf), np.asarray(network(x))
+    np.testing.assert_array_equal(found[:, 1:-1, 1:-1], whole[:, 1:-1, 1:-1])
+    assert not np.array_equal(found, whole)
 
 
 @pytest.mark.parametrize("length", [50, 20])
