@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Kind: TypeAlias = Literal["conv", "transposed", "max", "average", "local"]
+Kind: TypeAlias = Literal["conv", "transposed", "max", "min", "average", "adaptive", "blur", "tiled", "local"]
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -17,7 +17,8 @@ class Layer:
     """One layer: x is [n, *spatial, c], the kernel [*window, c/groups, o], and `pad` zeros stand on every side of x.
 
     A transposed layer is the convolution of these settings backwards, from its output to its input: its kernel is
-    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front.
+    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front, a tiled
+    one as many as `period` says. Of an adaptive average `window` is the number of positions.
     """
 
     kind: Kind
@@ -28,11 +29,14 @@ class Layer:
     pad: int = 0
     dilation: int = 1
     groups: int = 1
+    period: Shape = ()
     batches: Shape = (1, 32, 128)
 
     @property
     def out(self) -> Shape:
         """The spatial axes of the output."""
+        if self.kind == "adaptive":
+            return self.window
         reach = [self.dilation * (taps - 1) + 1 - 2 * self.pad for taps in self.window]
         if self.kind == "transposed":
             return tuple((n - 1) * self.stride + span for n, span in zip(self.spatial, reach, strict=True))
@@ -45,6 +49,7 @@ class Layer:
         shapes: dict[Kind, Shape] = {
             "conv": (*self.window, c // self.groups, o),
             "transposed": (*self.window, o, c),
+            "tiled": (*self.period, *self.window, c, o),
             "local": (*self.out, *self.window, c, o),
         }
         return shapes.get(self.kind)
@@ -120,5 +125,11 @@ ROWS: dict[str, Layer] = {
     "max pool 3x3 s2 c64 56px": pool("max", 3, 56, 64, **SMALL),
     "average pool 2x2 s2 c64 32px": pool("average", 2, 32, 64),
     "average pool 3x3 s2 c64 56px": pool("average", 3, 56, 64, **SMALL),
+    "max pool 3x3 d2 s2 c64 32px": pool("max", 3, 32, 64, dilation=2, pad=1, **SMALL),
+    "min pool 3x3 s2 c64 32px": pool("min", 3, 32, 64, **SMALL),
+    "adaptive average pool 7x7 c64 32px": pool("adaptive", 7, 32, 64, **SMALL),
+    "blur pool 3x3 s2 c64 32px": pool("blur", 3, 32, 64, pad=1, **SMALL),
+    "tiled 2x2 3x3 c16 32px": Layer("tiled", (3, 3), (32, 32), (16, 16), pad=1, period=(2, 2), **SMALL),
+    "tiled 4x4 3x3 c16 32px": Layer("tiled", (3, 3), (32, 32), (16, 16), pad=1, period=(4, 4), **SMALL),
     "locally connected 3x3 14px c16": Layer("local", (3, 3), (14, 14), (16, 16), pad=1, **SMALL),
 }

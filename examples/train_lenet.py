@@ -15,29 +15,21 @@ import time
 
 import jax
 import optax
-from tqdm import tqdm
+from shared import options, positive, start, train
 
 from jaxconv.account.sharing import table
-from jaxconv.training.data import batches, bundled_digits, mnist
+from jaxconv.training.data import bundled_digits, mnist
 from jaxconv.training.lenet import init_lenet, init_lenet_1998, lenet, lenet_1998, sharing
-from jaxconv.training.step import accuracy, accuracy_when_shifted, make_step
+from jaxconv.training.step import accuracy, accuracy_when_shifted
 
 FORMS = {"modern": (init_lenet, lenet), "1998": (init_lenet_1998, lenet_1998)}
 OPTIMISERS = {"adam": (optax.adam, 2e-3), "sgd": (optax.sgd, 0.1)}
 SHIFTS = (0, 1, 2, 3, 4, 6, 8)
 
 
-def positive(text: str) -> int:
-    """A positive integer of the command line."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
-
-
-def arguments() -> argparse.Namespace:
-    """What the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments() -> argparse.ArgumentParser:
+    """What the command line may ask for."""
+    parser = options(__doc__)
     parser.add_argument("--mnist", metavar="DIR", help="train on MNIST's IDX files in DIR")
     parser.add_argument("--form", choices=FORMS, default="modern", help="of the network")
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="adam", help="adam, or plain gradient descent")
@@ -45,15 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=positive, default=800, help="of training")
     parser.add_argument("--batch", type=positive, default=64, help="images a step")
     parser.add_argument("--seed", type=int, default=0, help="of the parameters and the batches")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Train, then report; bad arguments end in one line."""
-    try:
-        run(arguments())
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    return parser
 
 
 def run(args: argparse.Namespace) -> None:
@@ -64,15 +48,9 @@ def run(args: argparse.Namespace) -> None:
     schedule = optax.cosine_decay_schedule(args.learning_rate or learning_rate, args.steps)
 
     started = time.perf_counter()
-    transformation = optimiser(schedule)
     params = init(jax.random.key(args.seed))
-    opt_state = transformation.init(params)
-    step = make_step(model, transformation)
-    order = batches(len(digits.train_images), args.batch, seed=args.seed)
-    for _ in (bar := tqdm(range(args.steps), desc=f"LeNet-5 ({args.form})", unit="step")):
-        batch = next(order)
-        params, opt_state, loss = step(params, opt_state, digits.train_images[batch], digits.train_labels[batch])
-        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+    how = {"steps": args.steps, "batch": args.batch, "seed": args.seed, "name": f"LeNet-5 ({args.form})"}
+    params = train(model, params, digits, optimiser(schedule), **how)
     test = accuracy(model, params, digits.test_images, digits.test_labels)
     seconds = time.perf_counter() - started
 
@@ -86,4 +64,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(run, arguments())

@@ -23,6 +23,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "proofs/README.md": "proofs.md",
+    "proofs/checker/README.md": "checker.md",
 }  # file of the repository -> page of the site
 LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"`[^`\n]*`")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 from accounts import uses
 from hypothesis import given
+from hypothesis import strategies as st
 from jax import lax
 
 import jaxconv as jc
@@ -45,6 +46,18 @@ def test_locally_connected_layers_share_nothing(case):
     assert (layer.parameters, layer.unshared) == (expected.unshared, expected.unshared)
     assert layer.reuse == 1
     assert layer.output == (case.batch, *case.out, case.channels[1])
+
+
+@given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
+def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
+    """Its kernels have a row each, or one together: all of what is held, and all that an unshared layer would hold."""
+    period, (_, outputs) = tuple(map(min, periods, case.out)), case.channels
+    layer = lambda params, x: jc.tiled_conv(params, x, **case.geometry)
+    found = jc.summary(layer, case.local_params(period), case.x()[:1])
+    expected = window_weights(case.axes, *case.channels, case.groups, kernels=period)
+    expected = expected.plus(window_biases(case.axes, outputs, kernels=period))
+    assert (found.parameters, found.unshared, found.multiply_adds) == (*expected[:2], counted(case))
+    assert len(found.layers) in (1, math.prod(period))
 
 
 def test_a_product_has_the_shape_that_it_is_handed_on_in():
@@ -115,6 +128,17 @@ def test_pooling_multiplies_nothing(pool, kind):
     assert (layer.multiply_adds, layer.parameters, layer.unshared, layer.dense) == (0, 0, 0, 0)
     layer = _only(lambda x: pool(x, (3, 2), dilation=(1, 3)), None, shape(2, 9, 7, 4))
     assert (layer.kind, layer.window, layer.stride, layer.dilation) == (kind, (3, 2), (3, 2), (1, 3))
+
+
+def test_a_blur_has_no_parameters():
+    """Two fixed convolutions, one for each axis that is blurred: cells times taps."""
+    found = jc.summary(lambda x: jc.blur_pool(x, (3, 2), padding="circular"), shape(2, 8, 6, 4))
+    assert [(layer.kind, layer.window, layer.groups) for layer in found.layers] == [
+        ("fixed conv", (3, 1), 4),
+        ("fixed conv", (1, 2), 4),
+    ]
+    assert found.parameters == 0
+    assert found.multiply_adds == 4 * 7 * 3 * 4 + 4 * 3 * 2 * 4
 
 
 def test_words():

@@ -1,4 +1,4 @@
-"""The examples, run as a reader would run them."""
+"""LeNet-5 trained in processes of their own, as a reader would train it."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from idx_files import write_mnist
 from jaxconv.account.sharing import table
 from jaxconv.training.lenet import sharing
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(*arguments):

@@ -1,0 +1,50 @@
+"""The style of the scripts' figures: colours that colour-blind readers can tell apart, the finding as the title."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# Okabe and Ito, Color universal design, 2008.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+GREY = "#7f7f7f"
+SIGNED = "PuOr_r"  # negative purple, zero white, positive orange
+
+
+def new(width: float, height: float, finding: str) -> Figure:
+    """An empty figure, in inches, with what it shows as its title."""
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    entitle(figure, finding)
+    return figure
+
+
+def entitle(figure: Figure, finding: str) -> None:
+    """What a figure shows, above it."""
+    figure.suptitle(finding, fontsize=12, fontweight="bold")
+
+
+def cells(plot: Axes, values: np.ndarray, title: str = "", **settings: Any) -> Any:
+    """An array [h, w] as square cells without ticks: ink black on white, unless the settings say otherwise."""
+    style: dict[str, Any] = {"cmap": "Greys", "interpolation": "nearest"}
+    image = plot.imshow(values, **style | settings)
+    plot.set_title(title, fontsize=10)
+    plot.set(xticks=[], yticks=[])
+    return image
+
+
+def frame(plot: Axes, top: float, left: float, height: float, width: float, colour: str, **settings: Any) -> None:
+    """An outline around cells of `cells`, from (top, left)."""
+    style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": 2.5}
+    plot.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **style | settings))
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write folder/name and say so; the same figure makes the same file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / name, metadata={"Software": None})
+    print(f"figure: {folder / name}")

@@ -1,0 +1,59 @@
+"""The scripts of examples/, run in this process, which has loaded JAX already, as `python examples/NAME.py` runs them."""
+
+import contextlib
+import io
+import runpy
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import jax
+import numpy as np
+from PIL import Image
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+class Ran(NamedTuple):
+    """What a script printed, and the folder that it was told to draw into."""
+
+    text: str
+    errors: str
+    folder: Path
+
+
+def run(name, folder, *arguments):
+    """The finished script; `SystemExit` where it ends early."""
+    out, errors = io.StringIO(), io.StringIO()
+    command = [f"{name}.py", "--out", str(folder), *map(str, arguments)]
+    with (
+        jax.numpy_dtype_promotion("standard"),  # JAX's defaults, as a reader has them; optax.adam needs them, too
+        jax.numpy_rank_promotion("allow"),
+        mock.patch.object(sys, "argv", command),
+        mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    return Ran(out.getvalue(), errors.getvalue(), Path(folder))
+
+
+def pictured(ran, name, least=400):
+    """The colours, "#RRGGBB", of a picture that a script said that it wrote; it is large enough, and not empty."""
+    assert f"figure: {ran.folder / name}\n" in ran.text
+    with Image.open(ran.folder / name) as image:
+        pixels = np.asarray(image.convert("RGB"), int)
+    assert min(pixels.shape[:2]) >= least / 2
+    assert max(pixels.shape[:2]) >= least
+    colours = {f"#{colour:06X}" for colour in np.unique(pixels @ [1 << 16, 1 << 8, 1]).tolist()}
+    assert len(colours) > 16
+    return colours
+
+
+def rows(text, start):
+    """The words of each line of the table whose first line begins so, without that line, up to an empty line."""
+    lines = text.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith(start))
+    end = next((n for n, line in enumerate(lines[first:], first) if not line.strip()), len(lines))
+    return [line.split() for line in lines[first + 1 : end]]
