@@ -11,9 +11,6 @@ unfold divides; intro H; apply Z.eqb_eq in H. destruct (Z.eq_dec a 0) as [->|N].
 - apply Z.mod_divide; auto.
 Qed.
 
-Lemma cong_trans p a b c : cong p a b -> cong p b c -> cong p a c.
-Proof. intros [q Q] [r S]; exists (q + r); lia. Qed.
-
 Lemma view_cons f fs gs phi : view fs gs phi ->
   view (f :: fs) (f :: gs) (fun ns => match ns with n :: ns => n :: phi ns | [] => [] end).
 Proof.
@@ -250,9 +247,6 @@ Qed.
 
 Lemma tidy_views all A : views A (map (tidy all) A).
 Proof. induction A as [|fs A IH]; simpl; constructor; auto using tidy_view. Qed.
-
-Lemma views_refl A : views A A.
-Proof. induction A as [|fs A IH]; constructor; auto. eexists; apply view_refl. Qed.
 
 (** What several values have in common, as a guess: whether each fits it is checked. *)
 Definition meet (f g : factor) : option factor :=

@@ -148,11 +148,11 @@ def pooling_by_any_function(program: Program, eqn: Any, operands: Sequence[int],
     """out[j] = some function of the cells under window j, the initial number around them."""
     if len(operands) != 2 or known[1] is None or 0 in (*shape_of(eqn), *program.shapes[operands[0]]):
         return None
-    x, number = operands
+    (x, number), initial = operands, known[1]
     combine = jaxpr_as_fun(eqn.params["jaxpr"])
 
     def fold(cells: Any) -> Any:
-        found = jnp.broadcast_to(known[1], cells.shape[:-1])
+        found = jnp.broadcast_to(jnp.asarray(initial), cells.shape[:-1])
         for tap in range(cells.shape[-1]):
             (found,) = combine(found, jnp.asarray(cells[..., tap]))
         return found
