@@ -5,6 +5,7 @@
     build     compiles the theories
     audit     asks of every theorem what it rests on, and takes nothing but "Closed under the global context"
     golden    compiles the extracted reference, draws the golden files again, and compares them with the committed ones
+    checker   compiles the extracted checker of certificates, build/proofs/certificate_checker
     mutants   puts a fault into the theories for each theorem, whose proof must then fail
 
 Everything is built in build/proofs, of which nothing is committed.
@@ -28,6 +29,7 @@ from golden import draw
 
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends coq libcoq-mathcomp-algebra"
 COQC = ["coqc", "-w", "-notation-overridden,-ambiguous-paths", "-R"]
+CHECKER = "certificate_checker"
 MINUTES = 60
 
 
@@ -100,6 +102,18 @@ def golden(build: Path, write: bool) -> str:
     return f"{', '.join(files)} {'written' if write else 'are what the reference computes'}"
 
 
+def checker(build: Path, write: bool) -> str:
+    """The extracted checker, and what reads certificates for it."""
+    own = [sources.HERE / "checker" / name for name in ("json.ml", "main.ml")]
+    folder = build / "checker"
+    folder.mkdir(exist_ok=True)
+    for path in [build / "coq" / "certifier.mli", build / "coq" / "certifier.ml", *own]:
+        shutil.copy(path, folder)
+    files = ["certifier.mli", "certifier.ml", "json.ml", "main.ml"]
+    run(["ocamlfind", "ocamlopt", *files, "-o", str(build / CHECKER)], folder)
+    return f"{CHECKER} compiled"
+
+
 def mutants(build: Path, write: bool) -> str:
     """Each theorem fails once its mutant is in."""
     found = sources.mutants()
@@ -111,7 +125,7 @@ def mutants(build: Path, write: bool) -> str:
 
 
 def _survives(build: Path, mutant: sources.Mutant) -> str | None:
-    """Compile the theory up to the end of the theorem, the fault put in; None if its proof fails."""
+    """Compile all up to the end of the theorem, the fault put in; None if its proof fails."""
     name, texts = mutant.qualified, sources.theories()
     if (times := texts[mutant.place].count(mutant.old)) != 1:
         return f"{name}: the text to change occurs {times} times in {mutant.place}.v"
@@ -121,8 +135,10 @@ def _survives(build: Path, mutant: sources.Mutant) -> str | None:
     folder.mkdir(parents=True)
     for library in (build / "coq").glob("*.vo"):
         (folder / library.name).symlink_to(library)
-    if mutant.place != mutant.module and (done := _coqc(folder, mutant.place, texts[mutant.place])).returncode:
-        return f"{name}: {mutant.place}.v, changed, does not compile: {done.stderr.strip()[-600:]}"
+    *before, _ = sources.between(mutant.place, mutant.module)
+    for module in before:
+        if (done := _coqc(folder, module, texts[module])).returncode:
+            return f"{name}: {module}.v does not compile with the change: {done.stderr.strip()[-600:]}"
     (theorem,) = [t for t in sources.theorems_in(mutant.module, texts[mutant.module]) if t.name == mutant.theorem]
     text = texts[mutant.module][: theorem.end]
     done = _coqc(folder, mutant.module, text)
@@ -155,6 +171,7 @@ STEPS = {
     "build": compile_theories,
     "audit": audit,
     "golden": golden,
+    "checker": checker,
     "mutants": mutants,
 }
 

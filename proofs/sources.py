@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COQ = HERE / "coq"
+REQUIRED = re.compile(r"\bRequire(?:\s+(?:Import|Export))?\s+([\w\s]+)\.")
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Abort|Unset Guard Checking|bypass_check)\b")
 
 
@@ -52,6 +53,29 @@ class Mutant:
 def theories() -> dict[str, str]:
     """Every Coq source, by the name of its module."""
     return {path.stem: path.read_text() for path in sorted(COQ.glob("*.v"))}
+
+
+def between(place: str, module: str) -> list[str]:
+    """The theories to compile when `place` has changed, up to `module`: each after those that it requires.
+
+    >>> between("CertifierDomain", "CertifierSums")
+    ['CertifierDomain', 'CertifierAxis', 'CertifierSums']
+    """
+    texts = theories()
+    required = {name: REQUIRED.findall(text) for name, text in texts.items()}
+    needs = {name: [one for line in lines for one in line.split() if one in texts] for name, lines in required.items()}
+    found: list[str] = []
+
+    def visit(name: str) -> bool:
+        """Whether a theory changes with `place`."""
+        changes = [visit(one) for one in needs[name]]
+        changed = name == place or any(changes)
+        if changed and name not in found:
+            found.append(name)
+        return changed
+
+    visit(module)
+    return found
 
 
 def theorems() -> list[Theorem]:

@@ -1,4 +1,4 @@
-"""The scripts of proofs/checker as modules: how it is built, and its corpus."""
+"""The scripts of proofs/checker as modules."""
 
 import importlib.util
 import sys
@@ -16,4 +16,4 @@ def loaded(name):
     return module
 
 
-build, corpus = loaded("build"), loaded("corpus")
+corpus = loaded("corpus")

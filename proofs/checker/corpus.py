@@ -142,7 +142,7 @@ class Tampering:
 
     of: str
     about: str
-    change: Callable[[dict[str, Any]], None]
+    change: Callable[[dict[str, Any]], object]  # in place
     verdicts: Verdicts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax.numpy as jnp
 import numpy as np
@@ -78,7 +78,7 @@ def product(program: Program, x: int, y: int, sums: Sequence[int]) -> int:
     return program.reduce(partial(np.sum, axis=-1), program.map(np.multiply, [x, y]), sums)
 
 
-def _weighs(matrix: np.ndarray | None) -> bool:
+def _weighs(matrix: np.ndarray | None) -> TypeGuard[np.ndarray]:
     """Whether the numbers of a matrix are known, and say more than that some of its rows or columns are alike."""
     return matrix is not None and matrix.ndim == 2 and not any(period(matrix, axis) for axis in (0, 1))
 

@@ -146,9 +146,10 @@ def _second_where_first_is_largest(cells: Any) -> Any:
 @translation("reduce_window")
 def pooling_by_any_function(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int] | None:
     """out[j] = some function of the cells under window j, the initial number around them."""
-    if len(operands) != 2 or known[1] is None or 0 in (*shape_of(eqn), *program.shapes[operands[0]]):
+    initial = known[1]
+    if len(operands) != 2 or initial is None or 0 in (*shape_of(eqn), *program.shapes[operands[0]]):
         return None
-    (x, number), initial = operands, known[1]
+    x, number = operands
     combine = jaxpr_as_fun(eqn.params["jaxpr"])
 
     def fold(cells: Any) -> Any:
