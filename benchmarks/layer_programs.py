@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from layer_rows import Layer
+from layer_rows import Kind, Layer
 
 import jaxconv as jc
 from jaxconv.lowering import forced
@@ -20,10 +21,15 @@ PROGRAMS = ("forward", "forward + gradients")
 def ours(layer: Layer) -> Callable[..., Any]:
     """jaxconv's function of x, and of the kernel if there is one."""
     settings: dict[str, Any] = {"stride": layer.stride, "padding": ((layer.pad, layer.pad),) * len(layer.window)}
-    if layer.kind == "max":
-        return lambda x: jc.max_pool(x, layer.window, **settings)
-    if layer.kind == "average":
-        return lambda x: jc.avg_pool(x, layer.window, **settings)
+    pools: dict[Kind, Callable[[Any], Any]] = {
+        "max": lambda x: jc.max_pool(x, layer.window, dilation=layer.dilation, **settings),
+        "min": lambda x: jc.min_pool(x, layer.window, dilation=layer.dilation, **settings),
+        "average": lambda x: jc.avg_pool(x, layer.window, **settings),
+        "adaptive": lambda x: jc.adaptive_avg_pool(x, layer.window),
+        "blur": lambda x: jc.blur_pool(x, layer.window, **settings),
+    }
+    if layer.kind in pools:
+        return pools[layer.kind]
     settings |= {"dilation": layer.dilation, "groups": layer.groups}
     if layer.kind == "local":
         return lambda x, kernel: jc.locally_connected({"kernel": kernel}, x, **settings)
@@ -39,10 +45,45 @@ def ours(layer: Layer) -> Callable[..., Any]:
 
 
 def laxs(layer: Layer) -> Callable[..., Any]:
-    """The same by lax: our functions leave its own operation where "lax" is forced, but for local connections."""
+    """The same by lax: our functions leave its own operation where "lax" is forced and there is one, else by hand."""
     if layer.kind == "local":
         return lambda x, kernel: _locally_connected(layer, x, kernel)
+    if layer.kind == "blur":
+        return lambda x: _blurred(layer, x)
+    if layer.kind == "adaptive":
+        return lambda x: _adaptive_average(_adaptive_average(x, 1, layer.window[0]), 2, layer.window[1])
+    if layer.kind == "max" and layer.dilation > 1:
+        return lambda x: _dilated_maximum(layer, x)
     return ours(layer)
+
+
+def _blurred(layer: Layer, x: Any) -> Any:
+    """One depthwise convolution by the whole filter."""
+    row = np.poly1d([1, 1]) ** (layer.window[0] - 1)
+    weights = np.multiply.outer(row.coeffs, row.coeffs) / row(1) ** 2
+    kernel = jnp.broadcast_to(jnp.asarray(weights, x.dtype)[..., None, None], (*layer.window, 1, x.shape[-1]))
+    settings = {"feature_group_count": x.shape[-1], "dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    return lax.conv_general_dilated(x, kernel, (layer.stride,) * 2, [(layer.pad, layer.pad)] * 2, **settings)
+
+
+def _adaptive_average(x: Any, axis: int, count: int) -> Any:
+    """The mean of one slice after the other."""
+    length = x.shape[axis]
+    cut = [(j * length // count, -(-(j + 1) * length // count)) for j in range(count)]
+    return jnp.stack([jnp.mean(lax.slice_in_dim(x, *cells, axis=axis), axis=axis) for cells in cut], axis=axis)
+
+
+def _dilated_maximum(layer: Layer, x: Any) -> Any:
+    """Of one slice after the other, since lax has no derivative of a dilated window."""
+    x = lax.pad(x, jnp.asarray(-np.inf, x.dtype), [(0, 0, 0), *[(layer.pad, layer.pad, 0)] * 2, (0, 0, 0)])
+    reach = lambda out: (out - 1) * layer.stride + 1
+    found = None
+    for u, v in np.ndindex(*layer.window):
+        first = [layer.dilation * u, layer.dilation * v]
+        last = [at + reach(out) for at, out in zip(first, layer.out, strict=True)]
+        cells = x[:, first[0] : last[0] : layer.stride, first[1] : last[1] : layer.stride]
+        found = cells if found is None else lax.max(found, cells)
+    return found
 
 
 def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:

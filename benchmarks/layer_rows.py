@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Kind: TypeAlias = Literal["conv", "transposed", "max", "average", "local"]
+Kind: TypeAlias = Literal["conv", "transposed", "max", "min", "average", "adaptive", "blur", "local"]
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -17,7 +17,8 @@ class Layer:
     """One layer: x is [n, *spatial, c], the kernel [*window, c/groups, o], and `pad` zeros stand on every side of x.
 
     A transposed layer is the convolution of these settings backwards, from its output to its input: its kernel is
-    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front.
+    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front. Of an
+    adaptive average `window` is the number of positions.
     """
 
     kind: Kind
@@ -33,6 +34,8 @@ class Layer:
     @property
     def out(self) -> Shape:
         """The spatial axes of the output."""
+        if self.kind == "adaptive":
+            return self.window
         reach = [self.dilation * (taps - 1) + 1 - 2 * self.pad for taps in self.window]
         if self.kind == "transposed":
             return tuple((n - 1) * self.stride + span for n, span in zip(self.spatial, reach, strict=True))
@@ -120,5 +123,9 @@ ROWS: dict[str, Layer] = {
     "max pool 3x3 s2 c64 56px": pool("max", 3, 56, 64, **SMALL),
     "average pool 2x2 s2 c64 32px": pool("average", 2, 32, 64),
     "average pool 3x3 s2 c64 56px": pool("average", 3, 56, 64, **SMALL),
+    "max pool 3x3 d2 s2 c64 32px": pool("max", 3, 32, 64, dilation=2, pad=1, **SMALL),
+    "min pool 3x3 s2 c64 32px": pool("min", 3, 32, 64, **SMALL),
+    "adaptive average pool 7x7 c64 32px": pool("adaptive", 7, 32, 64, **SMALL),
+    "blur pool 3x3 s2 c64 32px": pool("blur", 3, 32, 64, pad=1, **SMALL),
     "locally connected 3x3 14px c16": Layer("local", (3, 3), (14, 14), (16, 16), pad=1, **SMALL),
 }

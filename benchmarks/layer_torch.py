@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]  an optional package
-from layer_rows import Layer
+from layer_rows import Kind, Layer
 from torch.nn import functional  # pyright: ignore[reportMissingImports]  likewise
 
 FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}  # spatial axes -> the layout with channels last
@@ -17,15 +17,29 @@ def function(layer: Layer) -> Callable[..., Any]:
     """PyTorch's function of x [n, c, *spatial], and of the kernel if there is one."""
     rank = len(layer.window)
     sliding: dict[str, Any] = {"stride": layer.stride, "padding": layer.pad}
-    if layer.kind in {"max", "average"}:
-        pool = functional.max_pool2d if layer.kind == "max" else functional.avg_pool2d
-        return lambda x: pool(x, layer.window, **sliding)
+    largest = lambda x: functional.max_pool2d(x, layer.window, dilation=layer.dilation, **sliding)
+    pools: dict[Kind, Callable[..., Any]] = {
+        "max": largest,
+        "min": lambda x: -largest(-x),
+        "average": lambda x: functional.avg_pool2d(x, layer.window, **sliding),
+        "adaptive": lambda x: functional.adaptive_avg_pool2d(x, layer.window),
+        "blur": lambda x: functional.conv2d(x, _blur(layer, x.shape[1]), groups=x.shape[1], **sliding),
+    }
+    if layer.kind in pools:
+        return pools[layer.kind]
     if layer.kind == "local":
         return lambda x, kernel: _locally_connected(layer, x, kernel)
     if layer.kind == "transposed":
         return lambda x, kernel: functional.conv_transpose2d(x, kernel, **sliding)
     convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[rank]
     return lambda x, kernel: convolve(x, kernel, dilation=layer.dilation, groups=layer.groups, **sliding)
+
+
+def _blur(layer: Layer, channels: int) -> Any:
+    """The binomial filter for each channel, [c, 1, *window]."""
+    row = np.poly1d([1, 1]) ** (layer.window[0] - 1)
+    weights = (np.multiply.outer(row.coeffs, row.coeffs) / row(1) ** 2).astype(np.float32)
+    return torch.from_numpy(weights).expand(channels, 1, *layer.window)
 
 
 def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:

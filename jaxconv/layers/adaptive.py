@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
@@ -16,6 +17,7 @@ from jaxconv.lowering import pooling
 from jaxconv.window import Axis, Pad, window_sizes
 
 Pool = Callable[[Array, tuple[Axis, ...]], Array]
+MANY = 16  # slices along an axis: each takes its time to compile, with its derivative
 
 
 def adaptive_max_pool(
@@ -30,11 +32,12 @@ def adaptive_max_pool(
         floor(j*n/m) <= i < ceil((j + 1)*n/m).
 
     They overlap where m does not divide n, and repeat cells where m > n. Ties, NaNs and derivatives are as for
-    `max_pool`. It takes m / gcd(n, m) slices along each axis: an output that shares a factor with the input is cheaper.
+    `max_pool`. It is made of m / gcd(n, m) slices along each axis, or where these are more than 16 of windows at every
+    cell: an m that shares a large factor with n is the cheapest.
 
     Law: with g = gcd(n, m), shifting x by n/g shifts y by m/g. So where m divides n, it is ordinary pooling, and
-    shifting x by n/m shifts y by one; where n and m have no common factor, no shift of x but by its whole length
-    shifts y.
+    shifting x by n/m shifts y by one; where n and m have no common factor, only shifts of x by its whole length shift
+    y (and where m is one, none does).
 
     Args:
         x: [n, *spatial, c], real numbers of any dtype; see `batched` and `layout`.
@@ -53,7 +56,8 @@ def adaptive_max_pool(
     >>> adaptive_max_pool(jnp.array([3, 1, 4, 1, 5, 9, 2]).reshape(1, 7, 1), (3,)).ravel()   # 3 1 4, 4 1 5, 5 9 2
     Array([4, 5, 9], dtype=int32)
 
-    Source: He et al., Spatial pyramid pooling in deep convolutional networks, ECCV 2014, section 2.2.
+    Source: He et al., Spatial pyramid pooling in deep convolutional networks for visual recognition, IEEE TPAMI 37
+    (2015), appendix A.
     """
     x, leave, counts = _enter("adaptive_max_pool", x, output_shape, batched=batched, layout=layout)
     check_ordered("adaptive_max_pool", x)
@@ -130,17 +134,37 @@ def _pooled(pool: Pool, x: Array, counts: tuple[int, ...]) -> Array:
 
 def _pooled_along(pool: Pool, x: Array, number: int, count: int) -> Array:
     """Windows along one axis: ordinary ones, n/g cells apart, from each of the first on; then in turn."""
-    length = x.shape[number]
+    length, first_ones = x.shape[number], _windows(x.shape[number], count)
     turns = math.gcd(length, count)
     apart, found = length // turns, []
-    for first, taps in _windows(length, count):
+    if len(first_ones) > MANY:
+        every = [(turn * apart + first, taps) for turn in range(turns) for first, taps in first_ones]
+        return _picked_along(pool, x, number, every)
+    for first, taps in first_ones:
         reach = (turns - 1) * apart + taps
-        axes = [_axis(size, 1, 1) for size in x.shape[1:-1]]
-        axes[number - 1] = _axis(reach, taps, apart)
-        found.append(pool(lax.slice_in_dim(x, first, first + reach, axis=number), tuple(axes)))
+        part = lax.slice_in_dim(x, first, first + reach, axis=number)
+        found.append(pool(part, _along(part, number, taps, apart)))
     if len(found) == 1:
         return found[0]
     return jnp.stack(found, number + 1).reshape(*x.shape[:number], count, *x.shape[number + 1 :])
+
+
+def _picked_along(pool: Pool, x: Array, number: int, windows: Sequence[tuple[int, int]]) -> Array:
+    """Windows of each of their two sizes at every cell, of which those that are asked for are picked out."""
+    found, begins, total = [], {}, 0
+    for taps in sorted({taps for _, taps in windows}):
+        found.append(pool(x, _along(x, number, taps, 1)))
+        begins[taps], total = total, total + found[-1].shape[number]
+    at = [begins[taps] + first for first, taps in windows]
+    once = len(set(at)) == len(at)
+    return jnp.take(jnp.concatenate(found, number), np.array(at), axis=number, mode="clip", unique_indices=once)
+
+
+def _along(x: Array, number: int, taps: int, stride: int) -> tuple[Axis, ...]:
+    """The axes of a window that slides along one of them."""
+    axes = [_axis(length, 1, 1) for length in x.shape[1:-1]]
+    axes[number - 1] = _axis(x.shape[number], taps, stride)
+    return tuple(axes)
 
 
 def _axis(length: int, taps: int, stride: int) -> Axis:

@@ -1,10 +1,13 @@
-"""What layers ask of the numbers in x: an order, a dtype to add up in, and a division that keeps integers."""
+"""What layers ask of the numbers in x: an order, a dtype to sum in, divisions, powers and roots."""
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
@@ -48,3 +51,36 @@ def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
             whole = jnp.array(count, jnp.int32)  # whole numbers, since the certifier reads these and no floats
             by = by * jnp.expand_dims(whole, others).astype(total.dtype)
     return total // by if jnp.issubdtype(total.dtype, jnp.integer) else total / by
+
+
+def checked_norm(where: str, norm: float) -> float:
+    """A positive number, the p of an Lp norm."""
+    if isinstance(norm, bool) or not isinstance(norm, numbers.Real):
+        raise TypeError(explain(where, "norm", repr(norm), "a number"))
+    if not 0 < norm < math.inf:
+        raise ValueError(explain(where, "norm", norm, "positive and finite"))
+    return norm
+
+
+def check_real_floats(where: str, x: Array) -> None:
+    """Refuse numbers that have no powers and roots among their own."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(explain(where, "x", x.dtype, "real floats", "Cast it first, or take abs(x) of complex numbers"))
+
+
+def power(x: Array, norm: float) -> Array:
+    """|x|^p; its derivative at 0 is 0, whatever p."""
+    if norm % 2 == 0:
+        return lax.integer_pow(x, int(norm))
+    zero = x == 0  # where JAX's derivative of |x| is 1
+    size = jnp.where(zero, 1, jnp.abs(x))
+    return jnp.where(zero, 0, lax.integer_pow(size, int(norm)) if norm == int(norm) else size ** float(norm))
+
+
+def root(total: Array, norm: float) -> Array:
+    """total^(1/p) of sums that are not negative; its derivative at 0 is 0 rather than infinite, unless p is 1."""
+    if norm == 1:
+        return total
+    zero = total == 0
+    positive = jnp.where(zero, 1, total)
+    return jnp.where(zero, 0, jnp.sqrt(positive) if norm == 2 else positive ** (1 / norm))

@@ -7,9 +7,17 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Shaped
+from jaxtyping import Array, Float, Shaped
 
-from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
+from jaxconv.layers.arithmetic import (
+    accumulator,
+    check_ordered,
+    check_real_floats,
+    checked_norm,
+    divide,
+    power,
+    root,
+)
 from jaxconv.layers.images import Layout, check_cells, enter
 
 
@@ -38,6 +46,63 @@ def global_max_pool(
     x, leave = _enter_global("global_max_pool", x, batched=batched, layout=layout)
     check_ordered("global_max_pool", x)
     return leave(jnp.max(x, axis=tuple(range(1, x.ndim - 1))))
+
+
+def global_min_pool(
+    x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
+) -> Shaped[Array, "n c"]:
+    """The least cell of each channel:  y[n,c] = min over all positions of x[n, *, c].
+
+    Law: invariant under cyclic shifts by any amount.
+
+    Args:
+        x: as for `global_max_pool`.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, c], of x's dtype.
+
+    Raises:
+        ValueError: x has no spatial axis, or an empty one.
+        TypeError: x has no order (complex numbers).
+
+    >>> global_min_pool(jnp.array([[3, 7], [1, 9], [4, 2]]), batched=False)
+    Array([1, 2], dtype=int32)
+    """
+    x, leave = _enter_global("global_min_pool", x, batched=batched, layout=layout)
+    check_ordered("global_min_pool", x)
+    return leave(jnp.min(x, axis=tuple(range(1, x.ndim - 1))))
+
+
+def global_lp_pool(
+    x: Float[ArrayLike, "n *spatial c"], *, norm: float, batched: bool = True, layout: Layout = "channels_last"
+) -> Float[Array, "n c"]:
+    """The Lp norm of each channel:  y[n,c] = (sum over all positions of |x[n, *, c]|^p)^(1/p).
+
+    Law: invariant under cyclic shifts by any amount. Sums and derivatives are treated as by `lp_pool`.
+
+    Args:
+        x: [n, *spatial, c], real floats, with one spatial axis or more; see `batched` and `layout`.
+        norm: p, a positive number.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, c], of x's dtype.
+
+    Raises:
+        ValueError: x has no spatial axis, or an empty one; a norm that is not positive and finite.
+        TypeError: x is not of real floats, or the norm not a number.
+
+    >>> global_lp_pool(jnp.array([[3.0, 5.0], [-4.0, -12.0]]), norm=2, batched=False)
+    Array([ 5., 13.], dtype=float32)
+    """
+    norm = checked_norm("global_lp_pool", norm)
+    x, leave = _enter_global("global_lp_pool", x, batched=batched, layout=layout)
+    check_real_floats("global_lp_pool", x)
+    powers = power(x.astype(accumulator("global_lp_pool", x)), norm)
+    return leave(root(jnp.sum(powers, axis=tuple(range(1, x.ndim - 1))), norm).astype(x.dtype))
 
 
 def global_avg_pool(

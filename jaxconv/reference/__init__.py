@@ -7,6 +7,8 @@ from jaxconv.reference.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxconv.reference.adaptive import adaptive_avg_pool_deltas as adaptive_avg_pool_deltas
 from jaxconv.reference.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxconv.reference.adaptive import adaptive_max_pool_deltas as adaptive_max_pool_deltas
+from jaxconv.reference.blur import blur_pool as blur_pool
+from jaxconv.reference.blur import blur_pool_deltas as blur_pool_deltas
 from jaxconv.reference.conv import Deltas as Deltas
 from jaxconv.reference.conv import conv as conv
 from jaxconv.reference.conv import conv_deltas as conv_deltas
@@ -32,8 +34,12 @@ from jaxconv.reference.partly import regional_conv as regional_conv
 from jaxconv.reference.partly import regional_conv_deltas as regional_conv_deltas
 from jaxconv.reference.partly import tiled_conv as tiled_conv
 from jaxconv.reference.partly import tiled_conv_deltas as tiled_conv_deltas
+from jaxconv.reference.polyphase import polyphase_down as polyphase_down
+from jaxconv.reference.polyphase import polyphase_up as polyphase_up
 from jaxconv.reference.pool import avg_pool as avg_pool
 from jaxconv.reference.pool import avg_pool_deltas as avg_pool_deltas
+from jaxconv.reference.pool import lp_pool as lp_pool
+from jaxconv.reference.pool import lp_pool_deltas as lp_pool_deltas
 from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
 from jaxconv.reference.pool import min_pool as min_pool

@@ -127,6 +127,29 @@ def avg_pool_deltas(
     return without_border(dx)
 
 
+def lp_pool(x: np.ndarray, window: Sequence[int], norm: float, **geometry: Any) -> np.ndarray:
+    """The norm of the cells under each overlay; `geometry` as for `max_pool`.
+
+    >>> lp_pool(np.array([3.0, -4.0, 0.0]).reshape(1, 3, 1), (2,), 2, stride=1).ravel()
+    array([5., 4.])
+    """
+    return avg_pool(np.abs(np.asarray(x, np.float64)) ** norm, window, **geometry, divisor=1) ** (1 / norm)
+
+
+def lp_pool_deltas(x: np.ndarray, dy: np.ndarray, window: Sequence[int], norm: float, **geometry: Any) -> np.ndarray:
+    """The input's deltas: the output's delta times sign(x) (|x| / norm of the window)^(p - 1); none to a cell of 0.
+
+    >>> x = np.array([3.0, -4.0, 0.0, 0.0]).reshape(1, 4, 1)
+    >>> lp_pool_deltas(x, np.full((1, 2, 1), 5.0), (2,), 2).ravel()
+    array([ 3., -4.,  0.,  0.])
+    """
+    x = np.asarray(x, np.float64)
+    y = lp_pool(x, window, norm, **geometry)
+    per_norm = np.where(y == 0, 0, dy / np.where(y == 0, 1, y) ** (norm - 1))
+    at_cell = np.where(x == 0, 0, np.sign(x) * np.where(x == 0, 1, np.abs(x)) ** (norm - 1))
+    return at_cell * avg_pool_deltas(x, per_norm, window, **geometry, divisor=1)
+
+
 def _axes(
     x: np.ndarray,
     window: Sequence[int],

@@ -117,6 +117,17 @@ def test_pooling_multiplies_nothing(pool, kind):
     assert (layer.kind, layer.window, layer.stride, layer.dilation) == (kind, (3, 2), (3, 2), (1, 3))
 
 
+def test_a_blur_has_no_parameters():
+    """Two fixed convolutions, one for each axis that is blurred: cells times taps."""
+    found = jc.summary(lambda x: jc.blur_pool(x, (3, 2), padding="circular"), shape(2, 8, 6, 4))
+    assert [(layer.kind, layer.window, layer.groups) for layer in found.layers] == [
+        ("fixed conv", (3, 1), 4),
+        ("fixed conv", (1, 2), 4),
+    ]
+    assert found.parameters == 0
+    assert found.multiply_adds == 4 * 7 * 3 * 4 + 4 * 3 * 2 * 4
+
+
 def test_words():
     assert described("max pool", (), (), (), 1) == "max pool"
     assert described("conv", (3, 5), (2, 1), (2, 2), 1) == "conv 3x5, stride 2x1, dilation 2"

@@ -1,6 +1,7 @@
 """The layers that are timed: "lax" is plain lax, written here by hand; and who computes something else is not timed."""
 
 import jax
+import jax.numpy as jnp
 import layers
 import numpy as np
 import pytest
@@ -25,9 +26,27 @@ def by_hand(layer):
         )
 
     def pool(x):
-        identity, operation = (-np.inf, lax.max) if layer.kind == "max" else (0.0, lax.add)
-        y = lax.reduce_window(x, identity, operation, (1, *layer.window, 1), (1, *stride, 1), "VALID")
-        return y if layer.kind == "max" else y / float(np.prod(layer.window))
+        identity, operation = {"max": (-np.inf, lax.max), "min": (np.inf, lax.min), "average": (0.0, lax.add)}[
+            layer.kind
+        ]
+        window, edge = (1, *layer.window, 1), ((0, 0), *padding, (0, 0))
+        apart = (1, *(layer.dilation,) * rank, 1)
+        y = lax.reduce_window(x, identity, operation, window, (1, *stride, 1), edge, window_dilation=apart)
+        return y / float(np.prod(layer.window)) if layer.kind == "average" else y
+
+    def blur(x):
+        row = np.float32([1, 2, 1]) / 4
+        kernel = np.broadcast_to(row[:, None, None, None] * row[:, None, None], (3, 3, 1, x.shape[-1]))
+        return lax.conv_general_dilated(
+            x, kernel, stride, padding, feature_group_count=x.shape[-1], dimension_numbers=IMAGES[2]
+        )
+
+    def adaptive(x):
+        """Window by window."""
+        (h, w), (m, k) = layer.spatial, layer.window
+        cut = lambda n, m: [slice(int(np.floor(j * n / m)), int(np.ceil((j + 1) * n / m))) for j in range(m)]
+        means = [[x[:, rows, columns].mean(axis=(1, 2)) for columns in cut(w, k)] for rows in cut(h, m)]
+        return jnp.stack([jnp.stack(row, axis=1) for row in means], axis=1)
 
     def transposed(x, kernel):
         edge = [(taps - 1 - layer.pad,) * 2 for taps in layer.window]
@@ -38,7 +57,8 @@ def by_hand(layer):
         weights = np.moveaxis(kernel, -2, 2).reshape(*layer.out, -1, layer.channels[1])
         return lax.conv_general_dilated_local(x, weights, stride, padding, layer.window, dimension_numbers=IMAGES[2])
 
-    return {"conv": conv, "max": pool, "average": pool, "transposed": transposed, "local": local}[layer.kind]
+    pools = {"max": pool, "min": pool, "average": pool, "blur": blur, "adaptive": adaptive}
+    return (pools | {"conv": conv, "transposed": transposed, "local": local})[layer.kind]
 
 
 def windows(fn, *arguments):
@@ -50,7 +70,13 @@ def windows(fn, *arguments):
     return [(equation.primitive.name, dict(equation.params)) for equation in found]
 
 
-@pytest.mark.parametrize("label", [label for label, layer in ROWS.items() if layer.kind != "local"])
+# What lax has no operation for, and what it has none for that has a derivative.
+BY_SLICES = {label for label, layer in ROWS.items() if layer.kind in {"local", "adaptive"}} | {
+    "max pool 3x3 d2 s2 c64 32px"
+}
+
+
+@pytest.mark.parametrize("label", [label for label in ROWS if label not in BY_SLICES])
 def test_lax_is_what_a_person_would_write(label):
     """The same equation with the same parameters."""
     layer = ROWS[label]
@@ -61,7 +87,13 @@ def test_lax_is_what_a_person_would_write(label):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("label", ["5x5 1->6 28px", "transposed 4x4 s2 c32 16px", "locally connected 3x3 14px c16"])
+@pytest.mark.parametrize(
+    "label",
+    sorted(
+        {"5x5 1->6 28px", "transposed 4x4 s2 c32 16px", "min pool 3x3 s2 c64 32px", "blur pool 3x3 s2 c64 32px"}
+        | BY_SLICES
+    ),
+)
 def test_lax_computes_what_is_written_by_hand(label, name):
     layer = ROWS[label]
     x, dy, *kernel = map(np.asarray, layer.arguments(1))

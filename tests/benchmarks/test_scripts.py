@@ -53,6 +53,10 @@ def test_layers_are_timed_beside_pytorchs(tmp_path):
         "conv3d k3 1->8",
         "locally",
         "average pool 3x3",
+        "max pool 3x3 d2",
+        "min pool",
+        "adaptive",
+        "blur",
         "dilated",
         "k9",
     )

@@ -68,9 +68,13 @@ def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(
     stride = case.geometry["stride"]
     x = case.integers((case.batch, *(n * s for n, s in zip(case.lengths, stride, strict=True)), case.channels[0]))
     settings = {"stride": stride, "padding": "circular", "dilation": case.geometry["dilation"]}
-    for pool in (jc.max_pool, jc.min_pool, jc.avg_pool):
+    norm = lambda x, window, **settings: jc.lp_pool(x, window, norm=1, **settings)
+    for pool in (jc.max_pool, jc.min_pool, jc.avg_pool, norm):
         layer = jax.jit(lambda x, pool=pool: pool(x, case.window, **settings))
         assert commutes(layer, x, axis, stride[axis], amount)
+    assert commutes(
+        lambda x: jc.blur_pool(x, case.window, stride=stride, padding="circular"), x, axis, stride[axis], amount
+    )
 
 
 @pytest.mark.parametrize("pool", [jc.adaptive_max_pool, jc.adaptive_avg_pool], ids=lambda pool: pool.__name__)
@@ -107,6 +111,20 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     pool = lambda x: jc.max_pool(x, (2,), padding="circular")
     assert commutes(pool, x, 0, 2, 1)
     assert not any(np.array_equal(pool(jnp.roll(x, 1, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
+    """By half a stride. Its answer is compared with the mean of the two whole shifts between which it lies."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 64, 1)).astype(np.float32))
+
+    def distance(pool):
+        between = (pool(x) + jnp.roll(pool(x), 1, axis=1)) / 2
+        return float(jnp.linalg.norm(pool(jnp.roll(x, 1, axis=1)) - between) / jnp.linalg.norm(pool(x)))
+
+    blurs = [distance(lambda x, taps=taps: jc.blur_pool(x, (taps,), padding="circular")) for taps in (1, 3, 5, 7)]
+    assert blurs == sorted(blurs, reverse=True)
+    assert blurs[-1] < blurs[0] / 2
+    assert blurs[-1] > 0
 
 
 def test_nor_do_windows_that_overhang():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import jaxconv as jc
 from jaxconv import reference
 from jaxconv.lowering import forced
+from jaxconv.reference.adaptive import windows
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 
 
@@ -142,6 +143,31 @@ def test_avg_pool(divisor, case):
     same(dx, reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=divisor))
 
 
+@pytest.mark.parametrize("norm", [1, 2.5])
+@given(case=pool_configurations())
+def test_lp_pool(norm, case):
+    """Many cells are 0, and some windows; p = 1 exactly, others to the rounding of their powers and roots."""
+    x, dy = case.x(), case.dy()
+    pool = lambda _, x: jc.lp_pool(x, case.window, norm=norm, **case.geometry)
+    y, _, dx = outputs_and_gradients(pool, {}, x, dy)
+    same = np.testing.assert_array_equal if norm == 1 else partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    same(y, reference.lp_pool(x, case.window, norm, **case.geometry))
+    same(dx, reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry))
+
+
+@given(case=pool_configurations())
+def test_blur_pool(case):
+    """Its weights are halves of halves, so that nothing is rounded."""
+    x, geometry = case.x(), {"stride": case.geometry["stride"]}
+    if not case.geometry["ceil_mode"] and max(case.geometry["dilation"]) == 1:
+        geometry |= {"padding": case.geometry["padding"]}
+    expected = reference.blur_pool(x, case.window, **geometry)
+    dy = case.integers(expected.shape, 9)
+    y, _, dx = outputs_and_gradients(lambda _, x: jc.blur_pool(x, case.window, **geometry), {}, x, dy)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dx, reference.blur_pool_deltas(x, dy, case.window, **geometry))
+
+
 @pytest.mark.parametrize("way", ["table", "lax"])
 @pytest.mark.parametrize(
     ("lengths", "counts"), [((7,), (3,)), ((6, 5), (4, 5)), ((4, 3), (6, 7)), ((3, 4, 5), (2, 2, 5))]
@@ -163,6 +189,7 @@ def test_adaptive_pools(way, lengths, counts):
     ("layer", "expected"),
     [
         (jc.global_max_pool, lambda x: x.max(axis=(1, 2))),
+        (jc.global_min_pool, lambda x: x.min(axis=(1, 2))),
         (jc.global_avg_pool, lambda x: x.mean(axis=(1, 2))),
     ],
 )
@@ -218,3 +245,43 @@ def test_the_mean_is_too_small_by_the_number_of_overlays():
     each = reference.kernel_deltas_per_overlay(params["kernel"], x, dy)
     np.testing.assert_array_equal(gradients["kernel"], each.mean(axis=0) * 3)
     np.testing.assert_array_equal(gradients["kernel"].ravel(), [1 - 4 + 12, 2 - 6 + 20])
+
+
+SIGNAL, BACK = np.float32([3, -1, 0, 2, -4, 1, 1]).reshape(1, 7, 1), np.float32([2, -3, 1]).reshape(1, 3, 1)
+
+
+def box(x, dy):
+    """A blur that weighs all taps alike."""
+    return reference.avg_pool_deltas(x, dy, (3,), stride=2)
+
+
+def without_signs(x, dy):
+    """A norm that forgets which way from zero a cell is."""
+    return np.abs(reference.lp_pool_deltas(x, np.abs(dy), (3,), 2, stride=2)) * np.sign(dy).sum()
+
+
+def even_shares(x, dy):
+    """An adaptive average that divides by n/m, whatever a window's size."""
+    dx = np.zeros(x.shape)
+    for (j,), cells in windows(x.shape[1:-1], dy.shape[1:-1]):
+        dx[cells] += dy[:, j : j + 1] * 3 / 7
+    return dx
+
+
+@pytest.mark.parametrize(
+    ("layer", "rule", "twin"),
+    [
+        (lambda x: jc.blur_pool(x, (3,)), lambda x, dy: reference.blur_pool_deltas(x, dy, (3,)), box),
+        (
+            lambda x: jc.lp_pool(x, (3,), norm=2, stride=2),
+            lambda x, dy: reference.lp_pool_deltas(x, dy, (3,), 2, stride=2),
+            without_signs,
+        ),
+        (lambda x: jc.adaptive_avg_pool(x, (3,)), reference.adaptive_avg_pool_deltas, even_shares),
+    ],
+    ids=["blur", "norm", "adaptive"],
+)
+def test_broken_twins_of_pools_are_caught(layer, rule, twin):
+    _, _, dx = outputs_and_gradients(lambda _, x: layer(x), {}, SIGNAL, BACK)
+    np.testing.assert_allclose(dx, rule(SIGNAL, BACK), rtol=1e-6)
+    assert not np.allclose(dx, twin(SIGNAL, BACK), rtol=0.1)

@@ -83,6 +83,9 @@ LAYERS = {
     "min_pool": (lambda params, x: jc.min_pool(x, (3, 2), stride=2, ceil_mode=True), {}),
     "min_pool_by_lax": (by_lax(lambda params, x: jc.min_pool(x, (3, 2), stride=2, padding="same")), {}),
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
+    "lp_pool": (lambda params, x: jc.lp_pool(x, (3, 2), norm=3, stride=2, padding="same"), {}),
+    "blur_pool": (lambda params, x: jc.blur_pool(x, (3, 4), padding=("circular", "reflect")), {}),
+    "polyphase": (lambda params, x: jc.polyphase_up(*jc.polyphase_down(x, (3, 7)), (3, 7)), {}),
     "adaptive_max_pool": (lambda params, x: jc.adaptive_max_pool(x, (4, 3)), {}),
     "adaptive_avg_pool": (lambda params, x: jc.adaptive_avg_pool(x, (9, 3)), {}),
     "layer_norm": (jc.layer_norm, {"scale": integers(2), "bias": integers(2)}),
@@ -99,6 +102,8 @@ LAYERS = {
     "dropout": (by_example(lambda _, x: jc.dropout(KEY, x, 0.5, training=True)), {}),
     "channel_dropout": (by_example(lambda _, x: jc.channel_dropout(KEY, x, 0.5, training=True, batched=False)), {}),
     "global_max_pool": (lambda params, x: jc.global_max_pool(x), {}),
+    "global_min_pool": (lambda params, x: jc.global_min_pool(x), {}),
+    "global_lp_pool": (lambda params, x: jc.global_lp_pool(x, norm=2), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
 }
 every_layer = pytest.mark.parametrize(("layer", "params"), LAYERS.values(), ids=LAYERS)

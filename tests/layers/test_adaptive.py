@@ -70,6 +70,21 @@ def test_the_number_of_slices_is_that_of_the_phases(pool):
 
 
 @every_pool
+@pytest.mark.parametrize(("length", "count"), [(77, 45), (45, 77), (80, 70), (83, 41)])
+def test_many_phases_are_picked_out_of_windows_at_every_cell(pool, length, count):
+    """A program of the same size for 45 windows as for 1000; values and deltas are the reference's."""
+    x, dy = (np.random.default_rng(0).integers(-4, 5, (2, n, 3, 2)).astype(np.float32) for n in (length, count))
+    y, pull = jax.vjp(lambda x: pool(x, (count, 3)), x)
+    name = pool.__name__
+    np.testing.assert_allclose(y, getattr(reference, name)(x, (count, 3)), rtol=1e-6)
+    deltas = getattr(reference, f"{name}_deltas")(x, dy)
+    np.testing.assert_allclose(pull(dy)[0], deltas, rtol=1e-6, atol=1e-6)
+    size = lambda n, m: len(jax.make_jaxpr(lambda x: pool(x, (m,)))(jax.ShapeDtypeStruct((1, n, 2), jnp.float32)).eqns)
+    if length != 80:  # seven windows, ten times: slices
+        assert size(length, count) <= size(1501, 1000) < 20
+
+
+@every_pool
 def test_layouts_and_batches(pool):
     y = pool(X, (4, 3))
     assert y.shape == (2, 4, 3, 3)

@@ -1,5 +1,7 @@
 """Pooling over whole images: layouts, and what it refuses. Values and gradients stand in tests/laws."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,8 +9,8 @@ import pytest
 import jaxconv as jc
 
 X = jnp.asarray(np.random.default_rng(0).integers(0, 100, (2, 6, 7, 3)).astype(np.float32))
-LAYERS = [jc.global_max_pool, jc.global_avg_pool]
-every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+LAYERS = [jc.global_max_pool, jc.global_min_pool, jc.global_avg_pool, partial(jc.global_lp_pool, norm=2)]
+every_layer = pytest.mark.parametrize("layer", LAYERS, ids=["max", "min", "avg", "lp"])
 
 
 @every_layer

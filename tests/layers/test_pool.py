@@ -33,7 +33,12 @@ def test_layouts_and_batches(pool):
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int8, jnp.uint8, jnp.int16, jnp.int32, jnp.uint32])
 def test_dtype_is_kept(dtype):
     x = X.astype(dtype)
-    for y in (*(pool(x, (2, 2)) for pool in POOLS), jc.global_max_pool(x), jc.global_avg_pool(x)):
+    for y in (
+        *(pool(x, (2, 2)) for pool in POOLS),
+        jc.global_max_pool(x),
+        jc.global_min_pool(x),
+        jc.global_avg_pool(x),
+    ):
         assert y.dtype == dtype
     for pool in (jc.max_pool, jc.min_pool):
         np.testing.assert_array_equal(pool(x, (2, 2)).astype(jnp.float32), pool(X, (2, 2)))
@@ -191,6 +196,7 @@ ORDERED = {
     "max_pool": lambda x: jc.max_pool(x, (2, 2)),
     "min_pool": lambda x: jc.min_pool(x, (2, 2)),
     "global_max_pool": jc.global_max_pool,
+    "global_min_pool": jc.global_min_pool,
 }
 
 

@@ -47,6 +47,31 @@ def test_average_deltas_are_the_adjoint(divisor, case):
     np.testing.assert_allclose((y * dy).sum(), (x * dx).sum(), rtol=1e-12, atol=1e-9)
 
 
+@pytest.mark.parametrize("norm", [1, 2, 2.5])
+@given(case=pool_configurations(max_rank=2))
+def test_norms_are_of_the_cells_under_the_window(norm, case):
+    of = lambda cells: np.linalg.norm(cells, norm)
+    y = reference.lp_pool(case.x(), case.window, norm, **case.geometry)
+    np.testing.assert_allclose(y, enumerated(case, of), rtol=1e-12)
+
+
+@pytest.mark.parametrize("norm", [1, 2, 2.5])
+@given(case=pool_configurations(max_rank=1))
+def test_norms_deltas_are_differences(norm, case):
+    """Central ones, at numbers that are not 0 (where there is no derivative, and none is claimed)."""
+    x, dy = case.x().astype(float), case.dy().astype(float)
+    x = np.where(x == 0, 5.0, x)
+    loss = lambda x: (dy * reference.lp_pool(x, case.window, norm, **case.geometry)).sum()
+    step, expected = 1e-6, np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        expected[index] = (loss(up) - loss(down)) / (2 * step)
+    found = reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
 EXTREMES = {
     "max": (reference.max_pool, reference.max_pool_deltas),
     "min": (reference.min_pool, reference.min_pool_deltas),

@@ -1,0 +1,73 @@
+"""Lp pooling: the norm of every window, each channel by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from jaxconv.layers.arithmetic import accumulator, check_real_floats, checked_norm, power, root
+from jaxconv.layers.images import Layout
+from jaxconv.layers.pool import enter_windows
+from jaxconv.lowering import pooling
+from jaxconv.lowering.extend import extend
+from jaxconv.window import Padding
+
+
+def lp_pool(
+    x: Float[ArrayLike, "n *spatial c"],
+    window: Sequence[int],
+    *,
+    norm: float,
+    stride: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    batched: bool = True,
+    layout: Layout = "channels_last",
+) -> Float[Array, "n *out c"]:
+    """The Lp norm of every window:  y[n,i,j,c] = (sum_{u,v} |x[n, i*s + u*d - lo, j*s + v*d - lo, c]|^p)^(1/p).
+
+    p = 1 sums magnitudes, p = 2 is the Euclidean norm, and a large p comes close to `max_pool(abs(x))`. Zeros of the
+    padding add nothing, so that there is no divisor to choose. (PyTorch's takes no magnitudes, so that for odd p it is
+    NaN where the sum is negative; and in ceil mode it scales windows that overhang up to full size.)
+
+    The derivative is finite: at a window of zeros it is 0, the least of the norm's subgradients there, and so it is at
+    any cell that is 0 (for p < 1 too, where none exists). |x|^p must be a number of the dtype: powers too small for it
+    count as 0. Half-precision floats are summed in float32.
+
+    Law: as for `max_pool`; and `lp_pool(a*x) == |a| * lp_pool(x)`, but for rounding.
+
+    Args:
+        x: [n, *spatial, c], real floats; see `batched` and `layout`.
+        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
+        norm: p, a positive number.
+        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        padding: as for `conv`.
+        dilation: as for `max_pool`.
+        ceil_mode: as for `max_pool`.
+        batched: as for `conv`.
+        layout: as for `conv`.
+
+    Returns:
+        [n, *out, c], of x's dtype.
+
+    Raises:
+        ValueError: as for `max_pool`, or a norm that is not positive and finite.
+        TypeError: x is not of real floats, or the norm not a number.
+
+    >>> import jax.numpy as jnp
+    >>> lp_pool(jnp.array([3.0, -4.0, 0.0, 0.0, 5.0, 12.0]).reshape(1, 6, 1), (2,), norm=2).ravel()
+    Array([ 5.,  0., 13.], dtype=float32)
+
+    Source: Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit classification,
+    ICPR 2012.
+    """
+    norm = checked_norm("lp_pool", norm)
+    x, leave, axes = enter_windows(
+        "lp_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+    )
+    check_real_floats("lp_pool", x)
+    powers = power(x.astype(accumulator("lp_pool", x)), norm)
+    return leave(root(pooling.sum_pool(*extend(powers, axes)), norm).astype(x.dtype))

@@ -1,0 +1,115 @@
+"""Adaptive polyphase sampling moves with its input by every shift, where no two phases tie; a fixed grid does not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, find, given
+from hypothesis import strategies as st
+
+import jaxconv as jc
+from jaxconv.testing.strategies import images, shifts
+
+STRIDES = ((2, 2), (4, 2), (3, 1))
+down = jax.jit(jc.polyphase_down, static_argnames=("stride", "norm"))
+up = jax.jit(jc.polyphase_up, static_argnames="stride")
+pictures = images(shapes=[(1, 12, 8, 1), (2, 12, 8, 2)])
+
+
+def tied(x, stride):
+    """Whether some example has two phases of one norm, the largest; counted by hand."""
+    h, w = stride
+    squares = [(np.asarray(x)[:, p::h, q::w] ** 2).sum(axis=(1, 2, 3)) for p in range(h) for q in range(w)]
+    first, *others = np.sort(squares, axis=0)[::-1]
+    return bool(others) and bool((first == others[0]).any())
+
+
+def moves(x, stride, shift):
+    """Whether y, its phase and the way back up are what the law says, bit for bit."""
+    y, phase = map(np.asarray, down(x, stride=stride))
+    rolled = np.roll(x, shift, axis=(1, 2))
+    found, found_phase = down(rolled, stride=stride)
+    turned = phase + np.array(shift)
+    expected = [np.roll(one, turn, axis=(0, 1)) for one, turn in zip(y, turned // np.array(stride), strict=True)]
+    return (
+        np.array_equal(found_phase, turned % np.array(stride))
+        and np.array_equal(found, np.stack(expected))
+        and np.array_equal(
+            up(found, found_phase, stride=stride), np.roll(up(y, phase, stride=stride), shift, axis=(1, 2))
+        )
+    )
+
+
+@given(x=pictures, stride=st.sampled_from(STRIDES), shift=shifts(12, 8))
+def test_where_no_two_phases_tie_it_moves_by_every_shift(x, stride, shift):
+    assume(not tied(x, stride))
+    assert moves(x, stride, shift)
+
+
+@given(x=pictures, stride=st.sampled_from(STRIDES), shift=shifts(12, 8))
+def test_global_pools_behind_it_are_invariant(x, stride, shift):
+    assume(not tied(x, stride))
+    y, again = (down(each, stride=stride)[0] for each in (x, jnp.roll(x, shift, axis=(1, 2))))
+    np.testing.assert_array_equal(jc.global_max_pool(y), jc.global_max_pool(again))
+    np.testing.assert_array_equal(y.sum(axis=(1, 2)), again.sum(axis=(1, 2)))
+
+
+def test_where_two_phases_tie_it_does_not():
+    """The first of two equal phases is kept, before the shift and after it: cells of another phase."""
+    x = jnp.array([1.0, -1.0, 0.0, 0.0]).reshape(1, 4, 1)
+    y, phase = jc.polyphase_down(x, (2,))
+    again, same = jc.polyphase_down(jnp.roll(x, 1, axis=1), (2,))
+    assert (y.ravel().tolist(), again.ravel().tolist()) == ([1, 0], [0, -1])
+    assert phase.item() == same.item() == 0
+    assert find(st.tuples(pictures, shifts(12, 8)), lambda drawn: not moves(drawn[0], (2, 2), drawn[1]))
+
+
+def test_a_fixed_grid_does_not_move():
+    """The broken twin."""
+    x = jnp.arange(8.0).reshape(1, 8, 1)
+    fixed = lambda x: jc.global_max_pool(x[:, ::2])
+    adaptive = lambda x: jc.global_max_pool(jc.polyphase_down(x, (2,))[0])
+    assert fixed(x) != fixed(jnp.roll(x, 1, axis=1))
+    assert adaptive(x) == adaptive(jnp.roll(x, 1, axis=1)) == 7
+
+
+def network(params, x, sample):
+    """Circular convolutions with ReLUs, halved twice."""
+    for layer in params:
+        x = sample(jax.nn.relu(jc.conv(layer, x, padding="circular")))
+    return jc.global_avg_pool(x)
+
+
+@pytest.mark.parametrize(
+    ("sample", "finding"),
+    [
+        (lambda x: jc.polyphase_down(x, (2, 2))[0], "HELD"),
+        (lambda x: jc.polyphase_down(jc.blur_pool(x, (3, 3), stride=1, padding="circular"), (2, 2))[0], "HELD"),
+        (lambda x: jc.max_pool(x, (2, 2)), "VIOLATED"),
+        (lambda x: jc.blur_pool(x, (3, 3), padding="circular"), "VIOLATED"),
+    ],
+    ids=["polyphase", "blurred polyphase", "max pool", "blur pool"],
+)
+def test_whole_networks_are_invariant_as_the_numeric_check_shows(sample, finding):
+    """All 96 shifts of one image; through pooling and blurring alone by multiples of four."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    params = [jc.init_conv(keys[0], (3, 3), 1, 4), jc.init_conv(keys[1], (3, 3), 4, 4)]
+    x = jax.random.normal(keys[2], (1, 12, 8, 1))
+    found = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
+    assert found.finding.value == finding
+    assert len(found.leaves[0].shifts) == 96
+
+
+def test_branches_that_share_a_phase_can_be_added():
+    """A shortcut with phases of its own is added in another place after the shift."""
+    keys = jax.random.split(jax.random.key(1), 2)
+    params, x = jc.init_conv(keys[0], (3, 3), 1, 1), jax.random.normal(keys[1], (1, 12, 8, 1))
+
+    def block(x, shared):
+        y, phase = jc.polyphase_down(jc.conv(params, x, padding="circular"), (2, 2))
+        shortcut, _ = jc.polyphase_down(x, (2, 2), phase=phase if shared else None)
+        return jc.global_max_pool(y * shortcut)
+
+    finding = lambda shared: jc.check(lambda x: block(x, shared), x, axes=(1, 2), invariant=True).finding.value
+    assert finding(True) == "HELD"
+    assert finding(False) == "VIOLATED"
