@@ -1,6 +1,7 @@
 """The README and the documents: their snippets run, their figures are what the library computes."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from jaxconv.window import slide
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+GALLERY = "docs/gallery.md"  # of scripts instead of snippets: tests/examples runs them
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize("page", sorted({*PAGES} - {GALLERY}))
 def test_snippets_run(page):
     results = doctest.testfile(str(ROOT / page), module_relative=False)
     assert results.attempted >= 5
@@ -32,3 +35,12 @@ def test_the_weights_table_is_computed():
     ):
         counts = window_weights(slide("figure", lengths, window), 1, channels)
         assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in README
+
+
+def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
+    page = (ROOT / GALLERY).read_text()
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"figures", "shared", "train_lenet"}
+    assert set(re.findall(r"python examples/(\w+)\.py", page)) == scripts
+    pictures = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
+    assert {f"pictures/{path.name}" for path in (ROOT / "docs" / "pictures").iterdir()} == set(pictures)
+    assert all((ROOT / "docs" / picture).stat().st_size < 150_000 for picture in pictures)
