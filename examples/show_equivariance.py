@@ -67,7 +67,7 @@ def border_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def stride_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
-    """For each down-sampling how much the pooled features change after each shift by up to 7, relatively."""
+    """For each down-sampling |f(shifted) - f| / (|f(shifted)| + |f|) of the pooled features f, for shifts up to 7."""
     rows = np.stack(np.meshgrid(range(8), range(8), indexing="ij"), axis=-1).reshape(-1, 2)
     found = {}
     for down in DOWN:
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     finding = "The border breaks the law, here zeros more than reflection; a wrap has no border"
     figures.save(draw(borders, finding, "row of the output", "column", "largest error"), args.out, "borders.png")
     finding = "Two strides of 2 answer to shifts by 4; a blur helps, a grid that follows the image heals"
-    down, across, unit = "shift down (pixels)", "shift across (pixels)", "change of pooled features"
+    down, across, unit = "shift down (pixels)", "shift across (pixels)", "equivariance error"
     figures.save(draw(strides, finding, down, across, unit), args.out, "strides.png")
 
     found = [measured(params, *network, digits, args.steps, args.seed) for network in NETWORKS]
