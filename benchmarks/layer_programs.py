@@ -33,6 +33,8 @@ def ours(layer: Layer) -> Callable[..., Any]:
     settings |= {"dilation": layer.dilation, "groups": layer.groups}
     if layer.kind == "local":
         return lambda x, kernel: jc.locally_connected({"kernel": kernel}, x, **settings)
+    if layer.kind == "tiled":
+        return lambda x, kernel: jc.tiled_conv({"kernel": kernel}, x, **settings)
     if layer.kind == "conv":
         return lambda x, kernel: jc.conv({"kernel": kernel}, x, **settings)
 
@@ -45,7 +47,13 @@ def ours(layer: Layer) -> Callable[..., Any]:
 
 
 def laxs(layer: Layer) -> Callable[..., Any]:
-    """The same by lax: our functions leave its own operation where "lax" is forced and there is one, else by hand."""
+    """The same by lax: our functions leave its own operation where "lax" is forced and there is one, else by hand.
+
+    Tiled layers are local connections to lax: it has to be given a kernel for each position.
+    """
+    if layer.kind == "tiled":
+        untied = lambda kernel: jc.untie({"kernel": kernel}, layer.out)["kernel"]
+        return lambda x, kernel: _locally_connected(layer, x, untied(kernel))
     if layer.kind == "local":
         return lambda x, kernel: _locally_connected(layer, x, kernel)
     if layer.kind == "blur":

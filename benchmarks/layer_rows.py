@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Kind: TypeAlias = Literal["conv", "transposed", "max", "min", "average", "adaptive", "blur", "local"]
+Kind: TypeAlias = Literal["conv", "transposed", "max", "min", "average", "adaptive", "blur", "tiled", "local"]
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -17,8 +17,8 @@ class Layer:
     """One layer: x is [n, *spatial, c], the kernel [*window, c/groups, o], and `pad` zeros stand on every side of x.
 
     A transposed layer is the convolution of these settings backwards, from its output to its input: its kernel is
-    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front. Of an
-    adaptive average `window` is the number of positions.
+    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front, a tiled
+    one as many as `period` says. Of an adaptive average `window` is the number of positions.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class Layer:
     pad: int = 0
     dilation: int = 1
     groups: int = 1
+    period: Shape = ()
     batches: Shape = (1, 32, 128)
 
     @property
@@ -48,6 +49,7 @@ class Layer:
         shapes: dict[Kind, Shape] = {
             "conv": (*self.window, c // self.groups, o),
             "transposed": (*self.window, o, c),
+            "tiled": (*self.period, *self.window, c, o),
             "local": (*self.out, *self.window, c, o),
         }
         return shapes.get(self.kind)
@@ -127,5 +129,7 @@ ROWS: dict[str, Layer] = {
     "min pool 3x3 s2 c64 32px": pool("min", 3, 32, 64, **SMALL),
     "adaptive average pool 7x7 c64 32px": pool("adaptive", 7, 32, 64, **SMALL),
     "blur pool 3x3 s2 c64 32px": pool("blur", 3, 32, 64, pad=1, **SMALL),
+    "tiled 2x2 3x3 c16 32px": Layer("tiled", (3, 3), (32, 32), (16, 16), pad=1, period=(2, 2), **SMALL),
+    "tiled 4x4 3x3 c16 32px": Layer("tiled", (3, 3), (32, 32), (16, 16), pad=1, period=(4, 4), **SMALL),
     "locally connected 3x3 14px c16": Layer("local", (3, 3), (14, 14), (16, 16), pad=1, **SMALL),
 }

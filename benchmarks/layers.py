@@ -50,7 +50,8 @@ def agree(layer: str, results: dict[str, list[np.ndarray]]) -> None:
 def measured(layer: Layer, name: str, batch: int, label: str, options: Any) -> dict[str, Any]:
     """One row."""
     given = layer.arguments(batch)
-    runs, torchs = calls(layer, name, given), _torchs(layer, name, given) if options.torch else {}
+    known = options.torch and layer.kind != "tiled"  # PyTorch has nothing like it
+    runs, torchs = calls(layer, name, given), _torchs(layer, name, given) if known else {}
     results, first = first_calls(runs)
     results = {contender: [np.asarray(a) for a in jax.tree.leaves(found)] for contender, found in results.items()}
     agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torchs.items()})

@@ -1,6 +1,9 @@
 """jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
 
 from jaxconv.account.summary import summary as summary
+from jaxconv.convert.params import from_library as from_library
+from jaxconv.convert.params import to_library as to_library
+from jaxconv.convert.settings import settings_from_library as settings_from_library
 from jaxconv.layers.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxconv.layers.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxconv.layers.batch_norm import BatchNormState as BatchNormState
@@ -33,11 +36,18 @@ from jaxconv.layers.pool import max_pool as max_pool
 from jaxconv.layers.pool import min_pool as min_pool
 from jaxconv.layers.regional import init_regional_conv as init_regional_conv
 from jaxconv.layers.regional import regional_conv as regional_conv
+from jaxconv.layers.separable import SeparableParams as SeparableParams
+from jaxconv.layers.separable import init_separable_conv as init_separable_conv
+from jaxconv.layers.separable import separable_conv as separable_conv
 from jaxconv.layers.standardise import NormParams as NormParams
 from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
 from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
 from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
+from jaxconv.layers.tying import Tied as Tied
+from jaxconv.layers.tying import tie as tie
+from jaxconv.layers.tying import tie_gradient as tie_gradient
+from jaxconv.layers.tying import untie as untie
 from jaxconv.verify.certify import certify as certify
 from jaxconv.verify.checker import recheck as recheck
 from jaxconv.verify.falsify import falsify as falsify

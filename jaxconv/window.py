@@ -1,7 +1,8 @@
 """The arithmetic of sliding windows in plain integers: paddings, output sizes, and the cell that each tap reads.
 
 Everything that slides (convolution, pooling, locally connected layers, their NumPy reference, the verifier) asks this
-module, so each padding mode is defined here and nowhere else. It imports no JAX.
+module, so each padding mode is defined here and nowhere else. It imports no JAX. A fault here would hide from tests
+that compare those; so its formulas are proved in proofs/coq/Geometry.v, and compared in tests/proofs/test_golden.py.
 
 One axis at a time. Along an axis of `length` cells, a window of `taps` taps, `dilation` apart, stands at the positions
 `j = 0 .. out-1`, `stride` apart; tap `u` of the window at `j` stands at the coordinate

@@ -1,11 +1,11 @@
 """Checks everything under proofs/: `python proofs/prove.py`. Needs Coq 8.16 with MathComp 1.15, and OCaml.
 
-Refuses sources that leave something unproved; builds the theories; asks of every theorem what it rests on, and takes
-nothing but "Closed under the global context"; extracts and compiles the reference, draws the golden files again and
-compares them with the committed ones; and puts a fault into the theories for each theorem, whose proof must then fail.
-
-    --write     writes the golden files instead of comparing them
-    --only STEP one of sources, build, audit, golden, mutants (the last three after a build)
+    tools     looks for them
+    sources   refuses theories that leave something unproved
+    build     compiles the theories
+    audit     asks of every theorem what it rests on, and takes nothing but "Closed under the global context"
+    golden    compiles the extracted reference, draws the golden files again, and compares them with the committed ones
+    mutants   puts a fault into the theories for each theorem, whose proof must then fail
 
 Everything is built in build/proofs, of which nothing is committed.
 """
@@ -26,62 +26,71 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sources
 from golden import draw
 
-BUILD = sources.HERE.parent / "build" / "proofs"
-COQ = BUILD / "coq"
-LIBRARY = ["-R", str(COQ), "WeightSharing"]
-QUIET = ["-w", "-notation-overridden,-ambiguous-paths"]
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends coq libcoq-mathcomp-algebra"
+COQC = ["coqc", "-w", "-notation-overridden,-ambiguous-paths", "-R"]
 MINUTES = 60
 
 
 def main() -> None:
     """Run the steps in their order; stop at the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), help="run these steps")
+    parser.add_argument("--build", type=Path, default=sources.HERE.parent / "build" / "proofs", help="where to build")
     parser.add_argument("--write", action="store_true", help="write the golden files instead of comparing them")
-    parser.add_argument("--only", choices=STEPS, help="run one step")
     options = parser.parse_args()
-    if shutil.which("coqc") is None or shutil.which("ocamlfind") is None:
-        sys.exit(f"proofs: coqc or ocamlfind is not installed. On Debian 12: {INSTALL}")
     for name, step in STEPS.items():
-        if options.only in (None, name):
-            print(f"proofs: {name}: {step(options.write)}", flush=True)
+        if name in options.only:
+            print(f"proofs: {name}: {step(options.build.resolve(), options.write)}", flush=True)
 
 
-def check_sources(write: bool) -> str:
+def tools(build: Path, write: bool) -> str:
+    """The versions that the theories are written for; later MathComps have other foundations."""
+    needed = f"is not installed. On Debian 12, as root: {INSTALL}"
+    for program in ("coqc", "ocamlfind", "make"):
+        if shutil.which(program) is None:
+            sys.exit(f"proofs: {program} {needed}")
+    if "version 8.16." not in (version := run(["coqc", "--version"], Path())):
+        sys.exit(f"proofs: Coq 8.16 {needed}\nThis is: {version}")
+    if not (Path(run(["coqc", "-where"], Path()).strip()) / "user-contrib" / "mathcomp" / "algebra").is_dir():
+        sys.exit(f"proofs: MathComp {needed}")
+    return version.splitlines()[0]
+
+
+def unproved(build: Path, write: bool) -> str:
     """No admitted proofs, no axioms."""
     if found := sources.forbidden():
         sys.exit("proofs: the sources leave something unproved:\n" + "\n".join(found))
     return f"{len(sources.theories())} theories, nothing left unproved"
 
 
-def build(write: bool) -> str:
-    """Compile every theory, in a fresh copy."""
-    shutil.rmtree(BUILD, ignore_errors=True)
-    COQ.mkdir(parents=True)
+def compile_theories(build: Path, write: bool) -> str:
+    """Every theory, in a fresh copy."""
+    shutil.rmtree(build, ignore_errors=True)
+    (build / "coq").mkdir(parents=True)
     for path in [*sources.COQ.glob("*.v"), sources.COQ / "_CoqProject", sources.COQ / "Makefile"]:
-        shutil.copy(path, COQ)
-    run(["make", "-s", f"-j{os.cpu_count()}"], COQ, 15 * MINUTES)
+        shutil.copy(path, build / "coq")
+    run(["make", "-s", f"-j{os.cpu_count()}"], build / "coq", 15 * MINUTES)
     return "compiled"
 
 
-def audit(write: bool) -> str:
+def audit(build: Path, write: bool) -> str:
     """What every theorem rests on: nothing."""
     names = [theorem.qualified for theorem in sources.theorems()]
     lines = [f"From WeightSharing Require {module}." for module in sources.theories()]
     lines += [f"Print Assumptions {name}." for name in names]
-    (BUILD / "Audit.v").write_text("\n".join(lines) + "\n")
-    answers = run(["coqc", *QUIET, *LIBRARY, "Audit.v"], BUILD, 5 * MINUTES).strip().splitlines()
+    (build / "Audit.v").write_text("\n".join(lines) + "\n")
+    answers = run([*COQC, "coq", "WeightSharing", "Audit.v"], build, 5 * MINUTES).strip().splitlines()
     if answers != ["Closed under the global context"] * len(names):
         sys.exit("proofs: some theorem rests on an axiom:\n" + "\n".join(answers))
     return f"{len(names)} theorems, each closed under the global context"
 
 
-def golden(write: bool) -> str:
+def golden(build: Path, write: bool) -> str:
     """The golden files are what the verified reference computes today."""
-    for path in [COQ / "reference.ml", COQ / "reference.mli", sources.HERE / "golden" / "main.ml"]:
-        shutil.copy(path, BUILD)
-    run(["ocamlfind", "ocamlopt", "-w", "-a", "reference.mli", "reference.ml", "main.ml", "-o", "reference"], BUILD)
-    files = draw.golden(BUILD / "reference")
+    for path in [build / "coq" / "reference.ml", build / "coq" / "reference.mli", sources.HERE / "golden" / "main.ml"]:
+        shutil.copy(path, build)
+    run(["ocamlfind", "ocamlopt", "-w", "-a", "reference.mli", "reference.ml", "main.ml", "-o", "reference"], build)
+    files = draw.golden(build / "reference")
     for name, text in files.items():
         path = sources.HERE / "golden" / name
         if write:
@@ -91,40 +100,45 @@ def golden(write: bool) -> str:
     return f"{', '.join(files)} {'written' if write else 'are what the reference computes'}"
 
 
-def mutants(write: bool) -> str:
+def mutants(build: Path, write: bool) -> str:
     """Each theorem fails once its mutant is in."""
     found = sources.mutants()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        survived = [message for message in pool.map(_survives, found) if message]
+        survived = [message for message in pool.map(lambda mutant: _survives(build, mutant), found) if message]
     if survived:
         sys.exit("proofs: mutants survived:\n" + "\n".join(survived))
     return f"{len(found)} mutants, each rejected by the proof of its theorem"
 
 
-def _survives(mutant: sources.Mutant) -> str | None:
+def _survives(build: Path, mutant: sources.Mutant) -> str | None:
     """Compile the theory up to the end of the theorem, the fault put in; None if its proof fails."""
-    name = f"{mutant.module}.{mutant.theorem}"
-    text = sources.theories()[mutant.module]
-    if text.count(mutant.old) != 1:
-        return f"{name}: the text to change occurs {text.count(mutant.old)} times"
-    changed = text.replace(mutant.old, mutant.new)
-    (theorem,) = [t for t in sources.theorems_in(mutant.module, changed) if t.name == mutant.theorem]
-    folder = BUILD / "mutants" / name.replace(".", "_")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Mutant.v").write_text(changed[: theorem.end] + "\n")
-    done = subprocess.run(
-        ["coqc", *QUIET, *LIBRARY, "Mutant.v"],
-        check=False,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=3 * MINUTES,
-    )
-    error = re.search(r'^File "\./Mutant\.v", line (\d+), characters \d+-\d+:\nError', done.stderr, re.MULTILINE)
-    first, last = (changed[:end].count("\n") + 1 for end in (theorem.proof, theorem.end))
+    name, texts = mutant.qualified, sources.theories()
+    if (times := texts[mutant.place].count(mutant.old)) != 1:
+        return f"{name}: the text to change occurs {times} times in {mutant.place}.v"
+    texts[mutant.place] = texts[mutant.place].replace(mutant.old, mutant.new)
+    folder = build / "mutants" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for library in (build / "coq").glob("*.vo"):
+        (folder / library.name).symlink_to(library)
+    if mutant.place != mutant.module and (done := _coqc(folder, mutant.place, texts[mutant.place])).returncode:
+        return f"{name}: {mutant.place}.v, changed, does not compile: {done.stderr.strip()[-600:]}"
+    (theorem,) = [t for t in sources.theorems_in(mutant.module, texts[mutant.module]) if t.name == mutant.theorem]
+    text = texts[mutant.module][: theorem.end]
+    done = _coqc(folder, mutant.module, text)
+    error = re.search(r'^File "[^"]*", line (\d+), characters \d+-\d+:\nError', done.stderr, re.MULTILINE)
+    first, last = text[: theorem.proof].count("\n") + 1, text.count("\n") + 1
     if error is None or not first <= int(error[1]) <= last:
         return f"{name}: its proof, lines {first} to {last}, does not fail; coqc said:\n{done.stderr.strip()[-600:]}"
     return None
+
+
+def _coqc(folder: Path, module: str, text: str) -> subprocess.CompletedProcess[str]:
+    """A changed theory, compiled among the libraries of the others."""
+    (folder / f"{module}.vo").unlink(missing_ok=True)
+    (folder / f"{module}.v").write_text(text + "\n")
+    command = [*COQC, ".", "WeightSharing", f"{module}.v"]
+    return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=3 * MINUTES)
 
 
 def run(command: Sequence[str], folder: Path, timeout: int = 2 * MINUTES) -> str:
@@ -135,7 +149,14 @@ def run(command: Sequence[str], folder: Path, timeout: int = 2 * MINUTES) -> str
     return done.stdout
 
 
-STEPS = {"sources": check_sources, "build": build, "audit": audit, "golden": golden, "mutants": mutants}
+STEPS = {
+    "tools": tools,
+    "sources": unproved,
+    "build": compile_theories,
+    "audit": audit,
+    "golden": golden,
+    "mutants": mutants,
+}
 
 if __name__ == "__main__":
     main()

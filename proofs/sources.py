@@ -35,14 +35,18 @@ class Theorem:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault to put into a theory: `old`, which occurs there once, becomes `new`, and the theorem's proof
-    must fail.
-    """
+    """A fault: in the theory `place`, `old`, which occurs there once, becomes `new`; the theorem's proof must fail."""
 
     module: str
     theorem: str
+    place: str
     old: str
     new: str
+
+    @property
+    def qualified(self) -> str:
+        """The theorem's name, as `Theorem.qualified`."""
+        return f"{self.module}.{self.theorem}"
 
 
 def theories() -> dict[str, str]:
@@ -63,9 +67,9 @@ def theorems_in(module: str, text: str) -> Iterator[Theorem]:
 
 
 def mutants() -> list[Mutant]:
-    """Every mutant: mutants/<module>.toml has a table of `old` and `new` for each theorem of the module."""
+    """Every mutant: mutants/<module>.toml has for each theorem `old` and `new`, and `in` for a change elsewhere."""
     return [
-        Mutant(path.stem, theorem, change["old"], change["new"])
+        Mutant(path.stem, theorem, change.get("in", path.stem), change["old"], change["new"])
         for path in sorted((HERE / "mutants").glob("*.toml"))
         for theorem, change in tomllib.loads(path.read_text()).items()
     ]

@@ -17,7 +17,7 @@ PACKAGE = Path(jc.__file__).parent
 FLOORS = [
     {"errors"},
     {"window"},
-    {"lowering", "reference", "verify"},
+    {"convert", "lowering", "reference", "verify"},
     {"account", "layers"},
     {"testing", "training"},
     {"__init__"},

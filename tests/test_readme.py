@@ -12,13 +12,14 @@ from jaxconv.window import slide
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
-GALLERY = "docs/gallery.md"  # of scripts instead of snippets: tests/examples runs them
+REFERENCE = [*(ROOT / "docs" / "api").glob("*.md"), ROOT / "docs" / "citations.md"]  # pages without snippets
+GALLERY = ROOT / "docs" / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {*REFERENCE, GALLERY})]
 
 
-@pytest.mark.parametrize("page", sorted({*PAGES} - {GALLERY}))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_snippets_run(page):
-    results = doctest.testfile(str(ROOT / page), module_relative=False)
+    results = doctest.testfile(str(page), module_relative=False)
     assert results.attempted >= 5
     assert results.failed == 0
 
@@ -38,7 +39,7 @@ def test_the_weights_table_is_computed():
 
 
 def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
-    page = (ROOT / GALLERY).read_text()
+    page = GALLERY.read_text()
     scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"figures", "shared", "train_lenet"}
     assert set(re.findall(r"python examples/(\w+)\.py", page)) == scripts
     pictures = re.findall(r"!\[[^]]+\]\((.+?)\)", page)

@@ -22,18 +22,26 @@ class Sharing(NamedTuple):
         return Sharing(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def window_weights(axes: Sequence[Axis], channels_in: int, channels_out: int, groups: int = 1) -> Sharing:
+def window_weights(
+    axes: Sequence[Axis], channels_in: int, channels_out: int, groups: int = 1, *, kernels: Sequence[int] = ()
+) -> Sharing:
     """Weights of a layer whose window slides along `axes`, biases not counted.
 
         shared    F*F * c/groups * o                    one kernel, whatever the size of the image
         unshared  F*F * c/groups * o  for each output position
         dense     W*H * c  for each output position and channel
 
-    The seeds' example, a 2x2 kernel over a 3x3 image, needs 4, 16 and 36:
+    Of partly shared weights there are more than one `kernels` along each axis: a period's, or one for each region. Then
+    "shared" counts all of them. It is between one kernel and "unshared" as long as each of them stands somewhere.
+
+    The seeds' example, a 2x2 kernel over a 3x3 image, needs 4, 16 and 36; two kernels in turn along each axis of a
+    larger one 16 of 144:
 
     >>> from jaxconv.window import slide
     >>> window_weights(slide("conv", (3, 3), (2, 2)), 1, 1)
     Sharing(shared=4, unshared=16, dense=36)
+    >>> window_weights(slide("conv", (7, 7), (2, 2)), 1, 1, kernels=(2, 2))
+    Sharing(shared=16, unshared=144, dense=1764)
     """
     if channels_in % groups or channels_out % groups:
         expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
@@ -41,18 +49,18 @@ def window_weights(axes: Sequence[Axis], channels_in: int, channels_out: int, gr
     kernel = math.prod(axis.taps for axis in axes) * channels_in // groups * channels_out
     positions = math.prod(axis.out for axis in axes)
     cells = math.prod(axis.length for axis in axes)
-    return Sharing(kernel, kernel * positions, cells * channels_in * positions * channels_out)
+    return Sharing(kernel * math.prod(kernels), kernel * positions, cells * channels_in * positions * channels_out)
 
 
-def window_biases(axes: Sequence[Axis], channels_out: int) -> Sharing:
-    """Biases of the same layer: one for each output channel, or one for each output.
+def window_biases(axes: Sequence[Axis], channels_out: int, *, kernels: Sequence[int] = ()) -> Sharing:
+    """Biases of the same layer: one for each output channel (and kernel, if there are several), or one for each output.
 
     >>> from jaxconv.window import slide
     >>> window_biases(slide("conv", (32, 32), (5, 5)), 6)
     Sharing(shared=6, unshared=4704, dense=4704)
     """
     outputs = math.prod(axis.out for axis in axes) * channels_out
-    return Sharing(channels_out, outputs, outputs)
+    return Sharing(channels_out * math.prod(kernels), outputs, outputs)
 
 
 def dense_parameters(features_in: int, features_out: int) -> Sharing:

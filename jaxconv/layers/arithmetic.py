@@ -1,4 +1,4 @@
-"""What layers ask of the numbers in x: an order, a dtype to sum in, divisions, powers and roots."""
+"""What layers ask of the numbers in x: an order, a dtype to add up in, divisions, powers and roots."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which kernel stands where: along each axis, the positions of the output at which each of the kernels is used.
 
 All sharing of weights is this: one kernel at all positions, some that take turns, one for each region, or one for each
-position. It is arithmetic in plain integers, and what reads it (layers, tying) asks nothing else.
+position. It is arithmetic in plain integers, which the layers and their tying read.
 """
 
 from __future__ import annotations
@@ -57,12 +57,3 @@ def checked_regions(where: str, regions: Regions, rank: int) -> list[tuple[int, 
         raise ValueError(explain(where, "regions", regions, f"the lengths of regions along each of {rank} axes", cure))
     names = [f"regions along axis {name}" for name in spatial_names(rank)]
     return [positive(where, name, lengths, len(lengths)) for name, lengths in zip(names, regions, strict=True)]
-
-
-def standing(positions: Positions) -> list[list[int]]:
-    """The other way round: along each axis, for each position the kernel that stands there.
-
-    >>> standing(tiled((5,), (2,)))
-    [[0, 1, 0, 1, 0]]
-    """
-    return [[k for _, k in sorted((j, k) for k, its in enumerate(each) for j in its)] for each in positions]

@@ -339,19 +339,22 @@ def _meet_axis(axes: Sequence[Axis], signal: Hashable, depends: bool) -> tuple[A
     if all(axis == axes[0] for axis in axes) and not carries(axes[0]):
         return axes[0], 1
     whole = length_of(axes[0])
+    axes = [still(whole, 1) if uniform(axis) else axis for axis in axes]  # wherever it was cut
     sizes = sorted({size for axis in axes for size in ends(axis)} - {whole})
     if any(above % below for below, above in pairwise([*sizes, whole])):
         if any(map(carries, axes)):
             raise Lost("two operands cut the axis at places that do not fit into one another")
         return still(whole), 1
-    needed = 1
+    needed, below = 1, whole
     factors = []
     pieces = [cut(axis, sizes) or (Factor(1, 1),) for axis in axes]
     if len({tuple(factor.length for factor in piece) for piece in pieces}) > 1:
         raise Lost("two operands cut the axis at places that do not fit into one another")
     for together in zip(*pieces, strict=True):
         factor, period = _meet_factor(together, signal, depends)
-        needed = math.lcm(needed, period)
+        below //= factor.length
+        # Joined with the cells below it again, what moves has to go on by whole cells of its own.
+        needed = math.lcm(needed, period * below if factor.carry else period)
         factors.append(factor)
     return tidy(factors), needed
 

@@ -29,13 +29,15 @@ let instruction v =
     Slice (nat (int x), nat (int a), z (int l), z (int start), z (int stride), z (int count))
   | [String "pad"; x; c; a; l; before; apart; total] ->
     Pad (nat (int x), nat (int c), nat (int a), z (int l), z (int before), z (int apart), z (int total))
-  | [String "unfold"; x; c; a; l; start; stride; dilation; taps; count] ->
+  | [String "unfold"; x; c; a; l; start; stride; dilation; taps; count; by_taps] ->
     Unfold (nat (int x), nat (int c), nat (int a), z (int l), z (int start), z (int stride), z (int dilation),
-            z (int taps), z (int count))
+            z (int taps), z (int count), flag by_taps)
   | [String "along"; x; a; l; count; commutes] ->
     Along (nat (int x), nat (int a), z (int l), z (int count), flag commutes)
-  | [String "take"; x; a; l; ats; apart; by] ->
-    Take (nat (int x), nat (int a), z (int l), zs ats, z (int apart), z (int by))
+  | [String "weigh"; x; a; l; columns; apart; by] ->
+    let cell c = match list c with [place; weight] -> (z (int place), z (int weight)) | _ -> raise (Malformed "weigh") in
+    Weigh (nat (int x), nat (int a), z (int l), List.map (fun c -> List.map cell (list c)) (list columns),
+           z (int apart), z (int by))
   | [String "recut"; x; a; c; c'] -> Recut (nat (int x), nat (int a), z (int c), z (int c'))
   | [String "cat"; x; y; a; la; lb] -> Cat (nat (int x), nat (int y), nat (int a), z (int la), z (int lb))
   | [String "opaque"; String _; xs; sizes] ->
@@ -132,11 +134,9 @@ let states_of program cyclic cells inputs =
       let found = walk, Array.of_list (states walk inputs program.instrs) in
       Hashtbl.add known shift found; found
 
-let fits program states value asserted what =
-  if not (confirms states.(value) asserted) then
-    match unknown program states value with
-    | Some name -> raise (Unknown name)
-    | None -> reject "%s" what
+let refuse program states value what = match unknown program states value with
+  | Some name -> raise (Unknown name)
+  | None -> reject "%s" what
 
 (* Lines rows up with equations; rows of loops' bodies stand deeper and are passed over, as the loop is one instruction. *)
 let check_rows program cycle at rows =
@@ -161,15 +161,15 @@ let check_rows program cycle at rows =
             | Spectrum -> raise (Unknown (Printf.sprintf "%s (row %d is a spectrum)" name number))
             | Says (shift, asserted) ->
               let _, states = at shift in
-              fits program states (int value) asserted
-                (Printf.sprintf "row %d (%s): its state does not follow" number name);
+              if not (confirms states.(int value) asserted) then
+                refuse program states (int value) (Printf.sprintf "row %d (%s): its state does not follow" number name);
               incr confirmed) values outputs;
         go equations rows
       end in
   go program.equations rows;
   !confirmed
 
-let check_claim program cyclic at claim value shape =
+let check_claim program inputs cyclic at claim value shape =
   let open Json in
   let shift = int (field "shift" claim) in
   if shift < 1 then reject "shifts by %d" shift;
@@ -185,7 +185,8 @@ let check_claim program cyclic at claim value shape =
     { extent = z length; moves = z t; first = z lo; last = z hi } in
   if List.exists (fun m -> List.hd m < 0 || List.hd m >= List.length shape) moves then reject "it moves along no axis";
   let walk, states = at shift in
-  fits program states value (List.map (claimed walk) (List.mapi along shape)) "the claim does not follow"
+  if not (accepts walk inputs program.instrs (nat value) (List.mapi along shape)) then
+    refuse program states value "the claim does not follow"
 
 let verdict check = match check () with
   | said -> said
@@ -216,9 +217,9 @@ let () =
                     if List.exists (fun (a, _) -> not (List.mem_assoc a program.inputs)) shifted then reject "no such argument";
                     let at = states_of program cyclic cells inputs in
                     let rows = list (List.nth (list derivations.(number)) kind) in
-                    check_claim program cyclic at claim (List.nth program.outputs leaf)
-                      (List.map int (list (field "shape" report)));
                     let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
+                    check_claim program inputs cyclic at claim (List.nth program.outputs leaf)
+                      (List.map int (list (field "shape" report)));
                     Printf.sprintf "accepted, %d states confirmed" confirmed
                   end) in
               Printf.printf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic"; "interior"])

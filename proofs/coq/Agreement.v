@@ -45,7 +45,7 @@ Lemma ravel_lt ns is_ : indexes ns is_ -> ravel ns is_ < product ns.
 Proof.
 elim: ns is_ => [|n ns IH] [|i is_] //=.
 case/andP=> lt /IH lt'.
-by apply: leq_trans (_ : i.+1 * (product ns) <= _); rewrite ?leq_mul2r ?lt ?orbT // mulSnr ltn_add2l.
+by apply: leq_trans (_ : i.+1 * product ns <= _); rewrite ?leq_mul2r ?lt ?orbT // mulSnr ltn_add2l.
 Qed.
 
 (** ** The table in several dimensions *)
@@ -85,7 +85,8 @@ Qed.
 Lemma nth_allpairs S T U (f : S -> T -> U) s t x y z i j : i < size s -> j < size t ->
   nth z [seq f a b | a <- s, b <- t] (i * size t + j) = f (nth x s i) (nth y t j).
 Proof.
-move=> lt_i lt_j; rewrite nth_flatten_rows //; last by rewrite all_map; elim: s {lt_i} => //= a s ->; rewrite size_map eqxx.
+move=> lt_i lt_j; rewrite nth_flatten_rows //; last first.
+  by rewrite all_map; elim: s {lt_i} => //= a s ->; rewrite size_map eqxx.
 by rewrite (nth_map x) // (nth_map y).
 Qed.
 
@@ -129,14 +130,16 @@ by apply/ltP; apply/Z2Nat.inj_lt => //; apply: Z.le_trans ge (Z.lt_le_incl _ _ l
 Qed.
 
 Theorem overlays_in_range l p k m :
-  all (fun a => Z.ltb 0 (Geometry.length a)) l -> reads (overlays l) p k = Some m -> m < product [seq n_cells a | a <- l].
+  all (fun a => Z.ltb 0 (Geometry.length a)) l ->
+  reads (overlays l) p k = Some m -> m < product [seq n_cells a | a <- l].
 Proof.
 move=> pos; apply: boundedP; elim: l pos => [_|a l IH] //=.
 case/andP=> /Z.ltb_lt pos_a /IH b.
 apply/allP=> r /allpairsP[[r1 r2] /= [in1 in2 ->]]; apply/allP=> o /allpairsP[[o1 o2] /= [in1' in2' ->]].
 have := allP (allP (bounded1 pos_a) _ in1) _ in1'; have := allP (allP b _ in2) _ in2'.
 case: o1 {in1'} => [i|] //; case: o2 {in2'} => [j|] //= lt_j lt_i.
-by apply: leq_trans (_ : i.+1 * (product [seq n_cells c | c <- l]) <= _); rewrite ?leq_mul2r ?lt_i ?orbT // mulSnr ltn_add2l.
+apply: leq_trans (_ : i.+1 * product [seq n_cells c | c <- l] <= _); first by rewrite mulSnr ltn_add2l.
+by rewrite leq_mul2r lt_i orbT.
 Qed.
 End Overlays.
 

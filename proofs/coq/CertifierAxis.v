@@ -1,5 +1,5 @@
-(** Rules along one axis: slices, pads, windows, reductions, and other views of an axis's factors. *)
-From Coq Require Import ZArith List Lia Bool Permutation.
+(** Rules along one axis (rules/layout.py, rules/windowed.py): axes that stay, slices, windows, pads. *)
+From Coq Require Import ZArith List Lia Bool.
 Require Import CertifierDomain.
 Import ListNotations.
 Open Scope Z_scope.
@@ -55,7 +55,7 @@ destruct ns as [|a ns], ms as [|b ms]; simpl; auto. intros [[q Q] ->]. f_equal; 
 Qed.
 
 (** Whatever is made of an axis that stays, cell by cell, stays. *)
-Lemma local_still {R} fs n (G : Z -> (Z -> R) -> R) : forallb fixed fs = true ->
+Theorem local_still {R} fs n (G : Z -> (Z -> R) -> R) : forallb fixed fs = true ->
   (forall i w w', 0 <= i < n -> (forall q, 0 <= q < size fs -> w q = w' q) -> G i w = G i w') -> local fs (still n) G.
 Proof.
 intros H E.
@@ -74,7 +74,7 @@ repeat split.
 Qed.
 
 (** Cells that are all alike, read anywhere. *)
-Lemma local_uniform {R} fs gs (at_ : Z -> Z) : forallb fixed fs = true -> forallb (fun f => per f =? 1) fs = true ->
+Theorem local_uniform {R} fs gs (at_ : Z -> Z) : forallb fixed fs = true -> forallb (fun f => per f =? 1) fs = true ->
   (forall es, inbox gs es -> 0 <= at_ (rank gs es) < size fs) -> local fs gs (fun i (w : Z -> R) => w (at_ i)).
 Proof.
 intros H P B. exists (fun u _ => u (map (fun _ => 0) fs)). repeat split; auto.
@@ -104,7 +104,7 @@ Definition read (f : factor) (start last stride count : Z) : option factor :=
     Some (g (last - upper f + 1) (start - lower f + 1) ((org f + start) / stride))
   else None.
 
-Lemma read_ok f start last stride count g : read f start last stride count = Some g ->
+Theorem read_ok f start last stride count g : read f start last stride count = Some g ->
   stride <> 0 /\ len g = count /\
   (forall i o, inb g i -> start <= o <= last -> inb f (o + stride * i)) /\
   (forall k i d, name k f (start + d + stride * i) = stride * name k g i + (org f + start) mod stride + d) /\
@@ -132,7 +132,7 @@ destruct (Z.ltb_spec 0 stride); [|destruct (Z.eqb_spec stride (-1)) as [E|]; [|d
 Qed.
 
 (** slice: out[i] = x[start + stride*i]; rev is the stride -1. *)
-Lemma slice_local {R} f start stride count g : read f start start stride count = Some g ->
+Theorem slice_local {R} f start stride count g : read f start start stride count = Some g ->
   local [f] [g] (fun i (w : Z -> R) => w (start + stride * i)).
 Proof.
 intro H; apply read_ok in H; destruct H as (N & _ & B & M & P).
@@ -151,7 +151,7 @@ Definition unfold {R} (length start stride dilation taps : Z) (z : R) (e : Z) (w
   let q := start + stride * (e / taps) + dilation * (e mod taps) in
   if (0 <=? q) && (q <? length) then w q else z.
 
-Lemma unfold_local {R} f start stride dilation taps count (z : R) g :
+Theorem unfold_local {R} f start stride dilation taps count (z : R) g :
   0 < taps -> 0 < dilation -> read f start (start + dilation * (taps - 1)) stride count = Some g ->
   local [f] (g :: still taps) (unfold (len f) start stride dilation taps z).
 Proof.
@@ -181,6 +181,37 @@ repeat split.
   replace (name k (Factor taps 0 0 0 taps 0) d) with d by (unfold name; simpl; ring). ring.
 Qed.
 
+(** The same windows, seen from their taps: where the taps move along with x, as a moving kernel's cells do. *)
+Theorem unfold_taps_local {R} f start stride dilation taps count (z : R) g :
+  0 < taps -> 0 < stride -> 0 <= count ->
+  read f start (start + stride * (count - 1)) dilation taps = Some g ->
+  local [f] (still count ++ [g]) (unfold (len f) start stride dilation taps z).
+Proof.
+intros T S C H; apply read_ok in H; destruct H as (N & Lg & B & M & P).
+exists (fun u ns => match ns with
+  n :: m :: r => u ((dilation * m + (org f + start) mod dilation + stride * n) :: r) | _ => u [] end).
+repeat split.
+- intros u v E [|n [|m r]]; auto.
+- intros u I ns ms Sm. destruct ns as [|n [|n' r]], ms as [|m [|m' s]]; simpl in Sm; try discriminate; auto.
+  + destruct Sm; discriminate.
+  + destruct Sm; discriminate.
+  + destruct Sm as [[q Q] [Cg ->]]. replace m with n by lia. apply I; simpl; split; auto.
+    replace (dilation * n' + (org f + start) mod dilation + stride * n) with
+      (dilation * n' + ((org f + start) mod dilation + stride * n)) by ring.
+    replace (dilation * m' + (org f + start) mod dilation + stride * n) with
+      (dilation * m' + ((org f + start) mod dilation + stride * n)) by ring. auto.
+- intros k w u I W es E. inversion E as [|? e ? es' Be E']; subst. inversion E' as [|? d ? ? Bd E'']; subst.
+  inversion E''; subst. simpl. pose proof Bd as [Bt _]. unfold inb in Be; simpl in Be. unfold unfold.
+  replace (e * (len g * 1) + (d * 1 + 0)) with (d + e * len g) by ring.
+  rewrite Z.div_add, Z.mod_add, Z.div_small, Z.mod_small, Z.add_0_l by lia.
+  assert (J : inb f (start + stride * e + dilation * d)) by (apply B; auto; nia).
+  replace ((0 <=? _) && _) with true by (symmetry; destruct J as [J _]; apply andb_true_iff; lia).
+  specialize (W [start + stride * e + dilation * d]). simpl in W. rewrite !Z.mul_1_r, !Z.add_0_r in W.
+  rewrite W by (constructor; [auto|constructor]).
+  f_equal. f_equal. rewrite M.
+  replace (name k (Factor count 0 0 0 count 0) e) with e by (unfold name; simpl; ring). ring.
+Qed.
+
 (** pad: cells `apart` apart, the first at `before` (negative: cut off), z elsewhere. *)
 Definition pad {R} (length before apart : Z) (z : R) (i : Z) (w : Z -> R) : R :=
   if ((i - before) mod apart =? 0) && (0 <=? (i - before) / apart) && ((i - before) / apart <? length)
@@ -190,7 +221,7 @@ Definition padded (f : factor) (before apart total : Z) : factor :=
   Factor total (step f * apart) (per f * apart) ((lower f - 1) * apart + 1 + before) (upper f * apart + before)
     (org f * apart - before).
 
-Lemma pad_local {R} f before apart total (z : R) : 0 < apart ->
+Theorem pad_local {R} f before apart total (z : R) : 0 < apart ->
   local [f] [padded f before apart total] (pad (len f) before apart z).
 Proof.
 intro A.
@@ -217,7 +248,7 @@ Qed.
 Definition frame (g : factor) (length before apart : Z) : bool :=
   (hi g <=? before) || ((length - 1) * apart + before <? lo g).
 
-Lemma frame_local {R} fs g length before apart (z : R) : 0 < apart -> frame g length before apart = true ->
+Theorem frame_local {R} fs g length before apart (z : R) : 0 < apart -> frame g length before apart = true ->
   local fs [g] (pad length before apart z).
 Proof.
 intros A H. exists (fun _ _ => z). repeat split; auto. intros k w u _ _ es E.
@@ -251,142 +282,4 @@ assert (Choose : forall g, local [f] [if frame g (len f) before apart then if up
   destruct (_ <? _); auto. apply frame_local; auto. }
 pose proof (Choose head) as H. pose proof (Choose tail) as T. cbv zeta in *.
 match goal with |- local _ [if ?b then _ else _] _ => destruct b end; [exact T|exact H].
-Qed.
-
-(** * Reductions *)
-
-Definition range (n : Z) : list Z := map Z.of_nat (seq 0 (Z.to_nat n)).
-
-Lemma range_in n q : In q (range n) <-> 0 <= q < n.
-Proof.
-unfold range. rewrite in_map_iff. split.
-- intros (x & <- & H). apply in_seq in H. lia.
-- intro H. exists (Z.to_nat q). rewrite in_seq. lia.
-Qed.
-
-(** Reductions, scans, sorts: cell i is made of all cells along the axis, in row-major order. *)
-Definition mixed {R} (F : Z -> list R -> R) (n : Z) (i : Z) (w : Z -> R) : R := F i (map w (range n)).
-Definition commutative {R} (F : Z -> list R -> R) : Prop := forall i l m, Permutation l m -> F i l = F i m.
-
-(** A factor of whole periods: every cell shows the signal, and the length is a multiple of the period. *)
-Definition whole (f : factor) : bool :=
-  (lo f <=? 0) && (len f <=? hi f) && (0 <=? len f) && ((step f =? 0) || ((0 <? per f) && divides (per f) (len f))).
-
-Fixpoint cells (fs : axis) : list (list Z) :=
-  match fs with [] => [[]] | f :: fs => flat_map (fun d => map (cons d) (cells fs)) (range (len f)) end.
-
-Lemma range_shift n : 0 <= n -> range (n + 1) = 0 :: map (Z.add 1) (range n).
-Proof.
-intro H. unfold range. replace (Z.to_nat (n + 1)) with (S (Z.to_nat n)) by lia. simpl. f_equal.
-rewrite <- seq_shift, !map_map. apply map_ext; intro; lia.
-Qed.
-
-Lemma range_last n : 0 <= n -> range (n + 1) = range n ++ [n].
-Proof.
-intro H. unfold range. replace (Z.to_nat (n + 1)) with (Z.to_nat n + 1)%nat by lia.
-rewrite seq_app, map_app. simpl. repeat f_equal; lia.
-Qed.
-
-Lemma range_app a b : 0 <= a -> 0 <= b -> range (a + b) = range a ++ map (Z.add a) (range b).
-Proof.
-intros A B. unfold range. rewrite Z2Nat.inj_add, seq_app, map_app by auto. f_equal.
-rewrite Nat.add_0_l. rewrite <- (Nat.add_0_r (Z.to_nat a)) at 1. generalize 0%nat as s.
-induction (Z.to_nat b) as [|n IH]; simpl; intro s; auto. f_equal; [lia|].
-rewrite <- IH. f_equal; f_equal; lia.
-Qed.
-
-Lemma range_mul a b : 0 <= a -> 0 <= b ->
-  range (a * b) = flat_map (fun d => map (Z.add (d * b)) (range b)) (range a).
-Proof.
-intros A B. pattern a; apply natlike_ind; auto.
-intros x X IH. unfold Z.succ. rewrite range_last, flat_map_app, <- IH by auto. simpl.
-rewrite app_nil_r. replace ((x + 1) * b) with (x * b + b) by ring. apply range_app; nia.
-Qed.
-
-Lemma map_flat_map A B C (f : B -> C) (g : A -> list B) l : map f (flat_map g l) = flat_map (fun x => map f (g x)) l.
-Proof. induction l; simpl; auto. rewrite map_app; congruence. Qed.
-
-Lemma size_nonneg fs : forallb whole fs = true -> 0 <= size fs.
-Proof.
-induction fs as [|f fs IH]; simpl; [lia|]. unfold whole at 1. rewrite !andb_true_iff, !Z.leb_le.
-intros [[[_ H] _] K]. specialize (IH K). nia.
-Qed.
-
-Lemma ranks_of_cells fs : forallb whole fs = true -> map (rank fs) (cells fs) = range (size fs).
-Proof.
-induction fs as [|f fs IH]; simpl; auto. intro H; apply andb_true_iff in H; destruct H as [F H].
-rewrite map_flat_map, range_mul; [|unfold whole in F; rewrite !andb_true_iff, !Z.leb_le in F; tauto|apply size_nonneg; auto].
-apply flat_map_ext; intro d. rewrite map_map, <- (IH H), map_map. apply map_ext; intro ds; simpl; auto.
-Qed.
-
-Lemma cells_inbox fs ds : forallb whole fs = true -> In ds (cells fs) -> inbox fs ds.
-Proof.
-revert ds; induction fs as [|f fs IH]; simpl; intros ds H I.
-- destruct I as [<-|[]]; constructor.
-- apply andb_true_iff in H; destruct H as [F H]. apply in_flat_map in I; destruct I as (d & D & I).
-  apply in_map_iff in I; destruct I as (es & <- & I). constructor; [|apply IH; auto].
-  apply range_in in D. unfold whole in F. rewrite !andb_true_iff, !Z.leb_le in F. unfold inb; lia.
-Qed.
-
-(** Whole periods hold the same cells wherever one starts. *)
-Lemma turn {R} (h : Z -> list R) p n : (forall a b, cong p a b -> h a = h b) -> 0 < p -> divides p n = true -> 0 <= n ->
-  forall c, Permutation (flat_map (fun d => h (c + d)) (range n)) (flat_map h (range n)).
-Proof.
-intros H P D N.
-assert (One : forall c, Permutation (flat_map (fun d => h (c + d)) (range n)) (flat_map (fun d => h (c + 1 + d)) (range n))).
-{ intro c. destruct (Z.eq_dec n 0) as [->|Z0]; [apply Permutation_refl|].
-  replace n with (n - 1 + 1) by ring. rewrite range_shift at 1 by lia. rewrite range_last by lia.
-  rewrite flat_map_app. simpl. rewrite app_nil_r.
-  replace (flat_map (fun d => h (c + d)) (map (Z.add 1) (range (n - 1)))) with
-    (flat_map (fun d => h (c + 1 + d)) (range (n - 1))).
-  - replace (h (c + 1 + (n - 1))) with (h (c + 0)); [apply Permutation_app_comm|].
-    apply H. apply divides_ok in D; [|lia]. exists (- (n / p)). rewrite D at 1. ring.
-  - induction (range (n - 1)) as [|a l IH]; simpl; auto. rewrite IH. f_equal. f_equal. ring. }
-assert (Up : forall c, 0 <= c -> forall b,
-  Permutation (flat_map (fun d => h (b + d)) (range n)) (flat_map (fun d => h (b + c + d)) (range n))).
-{ intros c C. pattern c; apply natlike_ind; auto.
-  - intro b. rewrite Z.add_0_r. apply Permutation_refl.
-  - intros x X IH b. eapply Permutation_trans; [apply IH|]. unfold Z.succ. rewrite Z.add_assoc. apply One. }
-intro c. change (flat_map h (range n)) with (flat_map (fun d => h d) (range n)).
-rewrite (flat_map_ext (fun d => h d) (fun d => h (0 + d))) by (intro; f_equal; ring).
-destruct (Z.le_ge_cases 0 c).
-- apply Permutation_sym. apply (Up c); auto.
-- pose proof (Up (- c) ltac:(lia) c) as U. replace (c + - c) with 0 in U by ring. auto.
-Qed.
-
-Lemma permuted {R} fs (u : list Z -> R) k : forallb whole fs = true -> invariant fs u ->
-  Permutation (map (fun ds => u (names k fs ds)) (cells fs)) (map (fun ds => u (names 0 fs ds)) (cells fs)).
-Proof.
-revert u k; induction fs as [|f fs IH]; simpl; intros u k H I; [apply Permutation_refl|].
-apply andb_true_iff in H; destruct H as [F H].
-rewrite !map_flat_map.
-set (h := fun n => map (fun ds => u (n :: names 0 fs ds)) (cells fs)).
-assert (E : forall c k', Permutation
-  (flat_map (fun d => map (fun ds => u (names k' (f :: fs) ds)) (map (cons d) (cells fs))) c)
-  (flat_map (fun d => h (org f - k' * step f + d)) c)).
-{ intros c k'. induction c as [|d c IHc]; simpl; [constructor|]. apply Permutation_app; auto.
-  rewrite map_map. unfold h. simpl. replace (org f - k' * step f + d) with (name k' f d) by (unfold name; ring).
-  apply (IH (fun ns => u (name k' f d :: ns))); auto.
-  intros ns ms S. apply I; simpl; split; auto using cong_refl. }
-eapply Permutation_trans; [apply E|]. eapply Permutation_trans; [|apply Permutation_sym, E].
-unfold whole in F. rewrite !andb_true_iff, orb_true_iff, andb_true_iff, Z.eqb_eq, Z.ltb_lt, !Z.leb_le in F.
-destruct F as [[_ L] [S|[P D]]].
-- rewrite S, !Z.mul_0_r. apply Permutation_refl.
-- assert (C : forall a b, cong (per f) a b -> h a = h b).
-  { intros a b C. apply map_ext; intro. apply I; simpl; split; auto using same_refl. }
-  eapply Permutation_trans; [apply (turn h (per f)); auto|apply Permutation_sym, (turn h (per f)); auto].
-Qed.
-
-(** reduce_sum, sort and the like over whole periods: what comes out stays. *)
-Lemma mixed_local {R} fs (F : Z -> list R -> R) count : forallb whole fs = true -> commutative F ->
-  local fs (still count) (mixed F (size fs)).
-Proof.
-intros H C. exists (fun u ns => F (hd 0 ns) (map (fun ds => u (names 0 fs ds)) (cells fs))). repeat split.
-- intros u v E ns. f_equal. apply map_ext; auto.
-- intros u I ns ms S. apply same_still in S; subst; auto.
-- intros k w u I W es E. inversion E as [|? e ? es' Be E']; subst. inversion E'; subst.
-  unfold mixed. rewrite <- ranks_of_cells, map_map by auto. simpl.
-  replace (name k _ e) with (e * 1 + 0) by (unfold name; simpl; ring).
-  rewrite (map_ext_in _ (fun ds => u (names k fs ds))); [apply C, permuted; auto|].
-  intros ds D. apply W, cells_inbox; auto.
 Qed.

@@ -1,6 +1,6 @@
 (** What an accepted certificate means: the two claims of docs/certificates.md, about arrays and nothing else. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierView CertifierRules CertifierProgram CertifierSound.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierRules CertifierProgram CertifierInfer CertifierSound.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -153,7 +153,7 @@ Definition whole_scene (w : walk) (k : Z) (i : input) (x y : array R) : signal :
            else y (setn a (nth a j 0 + k * shift w) j)
   end.
 
-Lemma inputs_described w k i x y : inputs_ok w [i] = true -> k <> 0 -> follows w k i x y ->
+Theorem inputs_described w k i x y : inputs_ok w [i] = true -> k <> 0 -> follows w k i x y ->
   describes (entry w i) (whole_scene w k i x y) (runs w k i x y).
 Proof.
 intros OK K F. split.
@@ -275,7 +275,7 @@ Inductive related (w : walk) (k : Z) : list along_axis -> list Z -> list Z -> Pr
      else first c <= i < last c /\ first c <= j < last c /\ j = i + k * moves c) ->
     related w k cs is js -> related w k (c :: cs) (i :: is) (j :: js).
 
-Lemma related_names w k cs i j : related w k cs i j ->
+Theorem related_names w k cs i j : related w k cs i j ->
   exists d e, inboxes (map (claimed w) cs) d /\ inboxes (map (claimed w) cs) e /\
     ranks (map (claimed w) cs) d = i /\ ranks (map (claimed w) cs) e = j /\
     sames (map (claimed w) cs) (namess k (map (claimed w) cs) e) (namess 0 (map (claimed w) cs) d).
@@ -310,7 +310,7 @@ Qed.
 End Claims.
 
 (** The two claims, written out for an output with one moving axis [m cells, t], all others still. *)
-Corollary cyclic_claim {R} (fn : functions R) N s is p leaf m t k xs ys : sound_functions R fn ->
+Theorem cyclic_claim {R} (fn : functions R) N s is p leaf m t k xs ys : sound_functions R fn ->
   accepts (Walk true N s) is p leaf [AlongAxis m t 0 m] = true -> k <> 0 -> t <> 0 ->
   all_follow (Walk true N s) k is xs ys ->
   forall j, 0 <= j < m ->
@@ -321,7 +321,7 @@ pose proof (Z.mod_pos_bound (j - k * t) m ltac:(lia)).
 constructor; simpl; auto; [|constructor]. destruct (Z.eqb_spec t 0); [contradiction|auto].
 Qed.
 
-Corollary interior_claim {R} (fn : functions R) N s is p leaf m t lo hi k xs ys : sound_functions R fn ->
+Theorem interior_claim {R} (fn : functions R) N s is p leaf m t lo hi k xs ys : sound_functions R fn ->
   accepts (Walk false N s) is p leaf [AlongAxis m t lo hi] = true -> k <> 0 -> t <> 0 -> 0 <= lo -> hi <= m ->
   all_follow (Walk false N s) k is xs ys ->
   forall j, lo <= j < hi -> lo <= j + k * t < hi ->
@@ -333,7 +333,7 @@ Qed.
 
 (** It runs: a window of three cells with a wrap-around pad, then one of two with stride two. *)
 Definition windows (x : nat) (l start stride taps count : Z) : list instr :=
-  [Unfold x 1 0 l start stride 1 taps count; Reindex (x + 1) [Some 1%nat] [1; count * taps];
+  [Unfold x 1 0 l start stride 1 taps count false; Reindex (x + 1) [Some 1%nat] [1; count * taps];
    Recut (x + 2) 0 (count * taps) taps; Along (x + 3) 1 taps 1 false; Reindex (x + 4) [Some 0%nat; None] [count]].
 Definition wrapped : list instr :=
   [Const []; Slice 0 0 8 7 1 1; Slice 0 0 8 0 1 1; Cat 2 0 0 1 8; Cat 4 3 0 9 1]

@@ -135,12 +135,6 @@ Proof. split; auto using same_refl. Qed.
 Lemma inboxes_length A dss : inboxes A dss -> length A = length dss.
 Proof. induction 1; simpl; auto. Qed.
 
-Lemma ranks_length A dss : length A = length dss -> length (ranks A dss) = length A.
-Proof. revert dss; induction A as [|fs A IH]; intros [|ds dss]; simpl; try discriminate; auto. Qed.
-
-Lemma namess_length k A dss : length A = length dss -> length (namess k A dss) = length A.
-Proof. revert dss; induction A as [|fs A IH]; intros [|ds dss]; simpl; try discriminate; auto. Qed.
-
 Lemma nth_ranks a A dss : length A = length dss -> nth a (ranks A dss) 0 = rank (nth a A []) (nth a dss []).
 Proof.
 revert A dss; induction a as [|a IH]; intros [|fs A] [|ds dss]; simpl; try discriminate; auto.
@@ -155,14 +149,6 @@ Qed.
 Lemma nth_inboxes a A dss : inboxes A dss -> inbox (nth a A []) (nth a dss []).
 Proof.
 intro H; revert a; induction H as [|fs ds A dss H _ IH]; intros [|a]; simpl; auto; constructor.
-Qed.
-
-Lemma inboxes_nth A dss : length A = length dss ->
-  (forall a, (a < length A)%nat -> inbox (nth a A []) (nth a dss [])) -> inboxes A dss.
-Proof.
-revert dss; induction A as [|fs A IH]; intros [|ds dss]; simpl; try discriminate; intros L H; constructor.
-- apply (H 0%nat); lia.
-- apply IH; auto. intros a Ha; apply (H (S a)); lia.
 Qed.
 
 Lemma inboxes_setn a fs ds A dss : inboxes A dss -> inbox fs ds -> inboxes (setn a fs A) (setn a ds dss).

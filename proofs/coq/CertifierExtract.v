@@ -3,4 +3,4 @@ Require Import CertifierDomain CertifierProgram CertifierClaims.
 Require Import ExtrOcamlBasic.
 Set Warnings "-extraction-default-directory".
 
-Extraction "certifier.ml" states inputs_ok confirms claimed accepts.
+Extraction "certifier.ml" accepts confirms states inputs_ok.

@@ -3,7 +3,7 @@
     A program is a list of instructions, each making one value of earlier ones. Functions of numbers are not interpreted:
     what is proved holds whatever they are, and so for the primitives that the instructions stand for. *)
 From Coq Require Import ZArith List Lia Bool Permutation.
-Require Import CertifierDomain CertifierAxis CertifierView CertifierTake CertifierRules.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView CertifierWeigh CertifierRules.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -14,11 +14,12 @@ Inductive instr :=
 | Reindex (x : nat) (places : list (option nat)) (sizes : list Z)  (* broadcast, transpose, squeeze *)
 | Slice (x a : nat) (length start stride count : Z)
 | Pad (x z a : nat) (length before apart total : Z)          (* with the number z *)
-| Unfold (x z a : nat) (length start stride dilation taps count : Z)  (* windows: axis a becomes count * taps cells *)
+| Unfold (x z a : nat) (length start stride dilation taps count : Z) (by_taps : bool)
+    (* windows: axis a becomes count * taps cells; by_taps: their taps move along with x, and not the windows *)
 | Along (x a : nat) (length count : Z) (commutes : bool)
     (* F(i, all cells of x along a), i < count; commutes: whatever their order. Reductions keep count = 1 cell *)
-| Take (x a : nat) (length : Z) (ats : list Z) (apart by_ : Z)
-    (* cells at known indices, of which those `apart` apart should advance by `by_` cells *)
+| Weigh (x a : nat) (length : Z) (cs : list column) (apart by_ : Z)
+    (* F(the cells at known places, each with its weight's name); columns `apart` apart should advance by `by_` cells *)
 | Recut (x a : nat) (c c' : Z)                               (* axes a and a+1 as others of as many cells *)
 | Cat (x y a : nat) (la lb : Z)
 | Opaque (xs : list (nat * list Z)) (sizes : list Z).        (* F(i, all cells of all operands) *)
@@ -33,6 +34,7 @@ Record functions := Functions {
   mapping : nat -> list R -> R;
   summing : nat -> Z -> list R -> R;
   mixing : nat -> Z -> list R -> R;
+  weighing : nat -> list (Z * R) -> R;
   making : nat -> list (list R) -> list Z -> R
 }.
 Definition sound_functions (fn : functions) : Prop := forall n, commutative (summing fn n).
@@ -51,10 +53,10 @@ Definition execute (n : nat) (e : list (array R)) (i : instr) : array R :=
   | Reindex x places _ => reindex places (get e x)
   | Slice x a _ start stride _ => along a (fun i w => w (start + stride * i)) (get e x)
   | Pad x z a length before apart _ => along a (pad length before apart (get e z [])) (get e x)
-  | Unfold x z a length start stride dilation taps _ =>
+  | Unfold x z a length start stride dilation taps _ _ =>
       along a (unfold length start stride dilation taps (get e z [])) (get e x)
   | Along x a length _ commutes => along a (mixed (if commutes then summing fn n else mixing fn n) length) (get e x)
-  | Take x a _ ats _ _ => along a (fun i w => w (index ats i)) (get e x)
+  | Weigh x a _ cs _ _ => along a (weigh (weighing fn n) cs) (get e x)
   | Recut x a c c' => recut a c c' (get e x)
   | Cat x y a la _ => cat a la (get e x) (get e y)
   | Opaque xs _ => making fn n (map (fun p => map (get e (fst p)) (indices (snd p))) xs)
@@ -237,7 +239,7 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
           | None => None end
         else None
       | None => None end
-  | Unfold x z a l start stride dilation taps count =>
+  | Unfold x z a l start stride dilation taps count by_taps =>
       match operand e x a l with
       | Some (v, fs) =>
         if number e z && (0 <? taps) && (0 <? dilation) then
@@ -246,9 +248,15 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
           then fresh n (setn a [Factor count 0 1 0 count 0; Factor taps 0 1 0 taps 0] (axes v))
           else if forallb fixed fs then fresh n (setn a (still (count * taps)) (axes v))
           else match single fs with
-          | Some f => match read f start last stride count with
-              | Some g => if len f =? l then fresh n (setn a (g :: still taps) (axes v)) else None
-              | None => None end
+          | Some f =>
+              if negb (len f =? l) then None
+              else if by_taps then
+                match read f start (start + stride * (count - 1)) dilation taps with
+                | Some g => if (0 <? stride) && (0 <=? count) then fresh n (setn a (still count ++ [g]) (axes v)) else None
+                | None => None end
+              else match read f start last stride count with
+                | Some g => fresh n (setn a (g :: still taps) (axes v))
+                | None => None end
           | None => None end
         else None
       | None => None end
@@ -257,15 +265,13 @@ Definition infer (n : nat) (e : list (option value)) (i : instr) : option value 
       | Some (v, fs) => if forallb fixed fs || (commutes && forallb whole fs)
                         then fresh n (setn a (still count) (axes v)) else None
       | None => None end
-  | Take x a l ats apart by_ =>
+  | Weigh x a l cs apart by_ =>
       match operand e x a l with
       | Some (v, fs) =>
-        let count := Z.of_nat (length ats) in
-        let inside := forallb (fun q => (0 <=? q) && (q <? l)) ats in
-        if alike fs && inside then fresh n (setn a (uniform count) (axes v))
-        else if forallb fixed fs && inside then fresh n (setn a (still count) (axes v))
+        if forallb fixed fs && forallb (forallb (fun c => (0 <=? fst c) && (fst c <? l))) cs
+        then fresh n (setn a (still (Z.of_nat (length cs))) (axes v))
         else match single fs with
-        | Some f => match take f ats apart by_ with Some g => fresh n (setn a [g] (axes v)) | None => None end
+        | Some f => match advances f cs apart by_ with Some g => fresh n (setn a [g] (axes v)) | None => None end
         | None => None end
       | None => None end
   | Recut x a c c' => match look e x with Some v => infer_recut n v a c c' | None => None end

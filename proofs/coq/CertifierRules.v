@@ -1,7 +1,7 @@
 (** Rules that look at several values or several axes: element-wise functions, broadcasts and transposes, reshapes,
     concatenations, and whatever a primitive makes of operands that stay. *)
 From Coq Require Import ZArith List Lia Bool.
-Require Import CertifierDomain CertifierAxis CertifierView.
+Require Import CertifierDomain CertifierAxis CertifierSums CertifierView.
 Import ListNotations.
 Open Scope Z_scope.
 

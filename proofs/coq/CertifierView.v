@@ -1,6 +1,6 @@
 (** Views: how the factors of an axis may be cut, joined, and described by less (values.py: split, cut, tidy, meet). *)
 From Coq Require Import ZArith List Lia Bool.
-Require Import CertifierDomain CertifierAxis.
+Require Import CertifierDomain CertifierAxis CertifierSums.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -10,9 +10,6 @@ unfold divides; intro H; apply Z.eqb_eq in H. destruct (Z.eq_dec a 0) as [->|N].
 - rewrite Zmod_0_r in H. subst; exists 0; ring.
 - apply Z.mod_divide; auto.
 Qed.
-
-Lemma cong_trans p a b c : cong p a b -> cong p b c -> cong p a c.
-Proof. intros [q Q] [r S]; exists (q + r); lia. Qed.
 
 Lemma view_cons f fs gs phi : view fs gs phi ->
   view (f :: fs) (f :: gs) (fun ns => match ns with n :: ns => n :: phi ns | [] => [] end).
@@ -29,7 +26,7 @@ Definition weakens (f g : factor) : bool :=
   (len f =? len g) && divides (per f) (per g) && divides (per f) (step f - step g) &&
   ((upper g <=? lower g) || ((lower f <=? lower g) && (upper g <=? upper f))).
 
-Lemma weakens_view f g fs gs phi : weakens f g = true -> view fs gs phi ->
+Theorem weakens_view f g fs gs phi : weakens f g = true -> view fs gs phi ->
   view (f :: fs) (g :: gs) (fun ns => match ns with n :: ns => n + (org f - org g) :: phi ns | [] => [] end).
 Proof.
 unfold weakens. rewrite !andb_true_iff, orb_true_iff, andb_true_iff, Z.eqb_eq, !Z.leb_le. intros [[[L P] T] Rg] (S & B & Z).
@@ -54,7 +51,7 @@ Definition cut (f : factor) (b : Z) : option (factor * factor) :=
              Factor b 0 0 0 b 0)
   else None.
 
-Lemma cut_view f b g h fs : cut f b = Some (g, h) -> exists phi, view (f :: fs) (g :: h :: fs) phi.
+Theorem cut_view f b g h fs : cut f b = Some (g, h) -> exists phi, view (f :: fs) (g :: h :: fs) phi.
 Proof.
 unfold cut. destruct (Z.leb_spec b 0) as [|P]; simpl; [discriminate|].
 destruct (divides b (len f)) eqn:L; simpl; [|discriminate]. apply divides_ok in L; [|lia].
@@ -91,7 +88,7 @@ Definition join (f g : factor) : factor :=
   if fixed f && (per f =? 1) && (per g =? 1) then Factor (len f * len g) 0 1 0 (len f * len g) 0 else
   let b := len g in Factor (len f * b) (step f * b) (per f * b) (lower f * b) (upper f * b) (org f * b).
 
-Lemma join_view f g fs : fixed g = true -> exists phi, view (f :: g :: fs) (join f g :: fs) phi.
+Theorem join_view f g fs : fixed g = true -> exists phi, view (f :: g :: fs) (join f g :: fs) phi.
 Proof.
 intro G. assert (P : 0 < len g) by (unfold fixed in G; rewrite !andb_true_iff, Z.ltb_lt in G; tauto).
 assert (Cells : forall e, 0 <= e < len f * len g -> 0 <= e / len g < len f /\ inb g (e mod len g) /\
@@ -173,7 +170,7 @@ Fixpoint fits (fs gs : axis) : bool :=
   | _, _ => false
   end.
 
-Lemma fits_view fs gs : fits fs gs = true -> exists phi, view fs gs phi.
+Theorem fits_view fs gs : fits fs gs = true -> exists phi, view fs gs phi.
 Proof.
 revert fs; induction gs as [|g gs IH]; intros [|f fs]; simpl; try discriminate; [eexists; apply view_refl|].
 destruct (len f =? len g).
@@ -236,20 +233,20 @@ destruct D as [Rp Sh]. exists (fun m => U (Phi m)). split.
 Qed.
 
 Definition all_fit (A B : state) : bool :=
-  Nat.eqb (length A) (length B) && forallb (fun p => fits (fst p) (snd p)) (combine A B).
+  Nat.eqb (length A) (length B) &&
+  forallb (fun p => fits (fst p) (snd p) || fits (tidy false (fst p)) (snd p)) (combine A B).
 
 Lemma all_fit_views A B : all_fit A B = true -> views A B.
 Proof.
 unfold all_fit. revert B; induction A as [|fs A IH]; intros [|gs B]; simpl; try discriminate; [constructor|].
 intro H; apply andb_true_iff in H; destruct H as [L H]. apply andb_true_iff in H; destruct H as [F H].
-constructor; [apply fits_view; auto|]. apply IH. rewrite L; auto.
+constructor; [|apply IH; rewrite L; auto]. apply orb_true_iff in F. destruct F as [F|F]; [apply fits_view; auto|].
+apply fits_view in F. destruct F as [phi V]. destruct (tidy_view false fs) as [psi T].
+eexists. eapply view_trans; eauto.
 Qed.
 
 Lemma tidy_views all A : views A (map (tidy all) A).
 Proof. induction A as [|fs A IH]; simpl; constructor; auto using tidy_view. Qed.
-
-Lemma views_refl A : views A A.
-Proof. induction A as [|fs A IH]; constructor; auto. eexists; apply view_refl. Qed.
 
 (** What several values have in common, as a guess: whether each fits it is checked. *)
 Definition meet (f g : factor) : option factor :=
@@ -273,7 +270,7 @@ Fixpoint meet_states (A B : state) : option state :=
   match A, B with
   | [], [] => Some []
   | fs :: A, gs :: B =>
-    match meets (length fs + length gs + 64) fs gs, meet_states A B with
+    match meets (length fs + length gs + 64) (tidy false fs) (tidy false gs), meet_states A B with
     | Some hs, Some C => Some (hs :: C) | _, _ => None end
   | _, _ => None
   end.

@@ -1,8 +1,8 @@
 (** * The reference over [Z], as a program
 
-    [run] computes a case of proofs/golden/conv.json, [window] a row of proofs/golden/windows.json.  What is extracted is
-    what is proved correct here ([run_correct]).  Between the proof and the program stand Coq's extraction, the maps
-    from [Z] and [nat] to OCaml's 63-bit [int], and the compiler. *)
+    In words: [run] computes a case of proofs/golden/conv.json, [window] a row of proofs/golden/windows.json; every
+    number that [run] gives is the one that the theorems' layer has there, in the ring [Z] ([run_correct]).  Between the
+    proof and the program stand Coq's extraction, the maps from [Z] and [nat] to OCaml's 63-bit [int], and the compiler. *)
 From Coq Require Import ZArith Extraction ExtrOcamlBasic ExtrOcamlNatInt ExtrOcamlZInt.
 From mathcomp Require Import all_ssreflect all_algebra.
 From WeightSharing Require Import Integers Gradient Reference Agreement.
@@ -20,7 +20,6 @@ Definition run (axes : seq Geometry.axis) (ci co : nat) (w b x dy : seq Z) :=
    db_ref Z0 Z.add table co dy,
    dx_ref Z0 Z.add Z.mul table cells taps ci co w dy).
 
-(** Every number that [run] gives is the one that Gradient.v's layer has there, in the ring [Z]. *)
 Theorem run_correct axes ci co w b x dy : all (fun a => Z.ltb 0 (Geometry.length a)) axes ->
   let table := overlays axes in
   let cells := product (map n_cells axes) in

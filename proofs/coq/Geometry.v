@@ -324,7 +324,7 @@ Proof.
   pose proof (Z.div_mod (w - 1) 2); pose proof (Z.mod_pos_bound (w - 1) 2); lia.
 Qed.
 
-(** ** Lengths from outputs: what bounds window.py's search for the inputs that give a transposed convolution's output *)
+(** ** Lengths from outputs: what bounds window.py's search for the lengths that have so many windows *)
 Theorem length_is_bounded_by_out p : 0 <= lo p -> 0 <= hi p -> n <= out (Axis n k s d p) * s + d * k.
 Proof.
   intros lo_pos hi_pos; pose proof (out_is_not_negative (Axis n k s d p) s_pos) as nonneg.

@@ -7,7 +7,8 @@
 
     Geometry is any map [pos : P -> K -> option X]: which cell of the input tap [k] of output [p] reads, or [None] for
     a zero of the padding.  So every stride, padding, boundary, dilation and number of dimensions is covered at once.
-    (A batch is, too: let [P] be pairs of an example and a position, and [X] pairs of an example and a cell.)
+    A batch is one, too: positions are then pairs of an example and a position ([batch_conv], [batch_kernel_delta]).
+    Groups of channels are kernels that are zero between groups ([grouped_conv], [grouped_kernel_delta]).
 
     What automatic differentiation computes for a linear map is its adjoint: the [g] with [<f u, v> = <u, g v>] for all
     [u] and [v].  It is unique.  That the adjoint is the derivative takes no analysis here: a convolution is bilinear,
@@ -129,6 +130,70 @@ rewrite /read /=; case: (pos _ _) => [m|]; last by rewrite !mulr0 !addr0.
 by rewrite mulrDl !mulrDr !addrA; congr (_ + _); rewrite -!addrA; congr (_ + _); rewrite addrC.
 Qed.
 End Layer.
+
+(** ** A batch is a geometry
+
+    Positions are pairs [(n, p)] of an example and a position, cells are pairs of an example and a cell, and a window
+    stays within its example.  So the sum over overlays is one over the examples as well. *)
+Section Batch.
+Variables (R : comRingType) (N P K X Ci Co : finType) (pos : P -> K -> option X).
+Definition batch_pos (q : N * P) (k : K) : option (N * X) := omap (pair q.1) (pos q.2 k).
+Definition example (I J : Type) (x : I * (N * J) -> R) (n : N) (q : I * J) : R := x (q.1, (n, q.2)).
+
+Lemma read_example (x : Ci * (N * X) -> R) i n p k :
+  read x i (batch_pos (n, p) k) = read (example x n) i (pos p k).
+Proof. by rewrite /batch_pos /=; case: (pos p k). Qed.
+
+Theorem batch_conv w (x : Ci * (N * X) -> R) (o : Co) n p :
+  conv batch_pos w x (o, (n, p)) = conv pos w (example x n) (o, p).
+Proof. by apply: eq_bigr => i _; apply: eq_bigr => k _; rewrite read_example. Qed.
+
+Theorem batch_kernel_delta (x : Ci * (N * X) -> R) (dz : Co * (N * P) -> R) j :
+  kernel_delta batch_pos x dz j = \sum_n kernel_delta pos (example x n) (example dz n) j.
+Proof.
+rewrite /kernel_delta pair_bigA; apply: eq_bigr => -[n p] _ /=.
+by rewrite read_example.
+Qed.
+End Batch.
+
+(** ** Groups of channels
+
+    A grouped convolution is the convolution by a kernel that is zero between groups; that is, one convolution for each
+    group, of its own channels; and so are its gradients. *)
+Section Groups.
+Variables (R : comRingType) (Gr P K X Ci Co : finType) (pos : P -> K -> option X).
+Notation Within := (Gr * (Co * Ci * K))%type.             (* a weight, within its group *)
+Notation Between := ((Gr * Co) * (Gr * Ci) * K)%type.     (* a weight between any two channels *)
+Definition block (w : Within -> R) (j : Between) : R :=
+  if j.1.1.1 == j.1.2.1 then w (j.1.1.1, (j.1.1.2, j.1.2.2, j.2)) else 0.
+Definition diagonal (v : Between -> R) (q : Within) : R := v ((q.1, q.2.1.1), (q.1, q.2.1.2), q.2.2).
+Definition of_group (C I : Type) (x : (Gr * C) * I -> R) (g : Gr) (q : C * I) : R := x ((g, q.1), q.2).
+
+Theorem grouped_conv w (x : (Gr * Ci) * X -> R) g (o : Co) p :
+  conv pos (block w) x ((g, o), p) = conv pos (fun j => w (g, j)) (of_group x g) (o, p).
+Proof.
+transitivity (\sum_g' \sum_i \sum_k block w ((g, o), (g', i), k) * read x (g', i) (pos p k)).
+  by rewrite pair_bigA; apply: eq_bigr => -[].
+rewrite (bigD1 g) //= [X in _ + X]big1 ?addr0 => [|g' /negPf ne]; last first.
+  by apply: big1 => i _; apply: big1 => k _; rewrite /block /= eq_sym ne mul0r.
+by apply: eq_bigr => i _; apply: eq_bigr => k _; rewrite /block /= eqxx.
+Qed.
+
+Lemma block_adjoint : adjoint block diagonal.
+Proof.
+move=> w v; rewrite /dot.
+transitivity (\sum_(j : Between | j.1.1.1 == j.1.2.1) w (j.1.1.1, (j.1.1.2, j.1.2.2, j.2)) * v j).
+  by rewrite [RHS]big_mkcond; apply: eq_bigr => j _; rewrite /block; case: ifP => // _; rewrite mul0r.
+rewrite (reindex (fun q : Within => ((q.1, q.2.1.1), (q.1, q.2.1.2), q.2.2))) /=; last first.
+  by exists (fun j => (j.1.1.1, (j.1.1.2, j.1.2.2, j.2))) => [[g [[o i] k]] _|[[[g o] [g' i]] k] /eqP /= ->].
+by apply: eq_big => [q|[g [[o i] k]] _]; rewrite ?eqxx.
+Qed.
+
+Theorem grouped_kernel_delta (x : (Gr * Ci) * X -> R) :
+  adjoint (fun w => conv pos (block w) x)
+          (fun dz q => kernel_delta pos (of_group x q.1) (of_group dz q.1) q.2).
+Proof. exact: (adjoint_compose block_adjoint (summed_delta_adjoint pos x)). Qed.
+End Groups.
 
 (** ** The mean in place of the sum
 

@@ -51,7 +51,8 @@ Definition read_from_table := at_x 0 cells xs 0
                                   (ravel (listed taps) (listed (fun a => u a : nat)))).
 
 Lemma read_from_tableE : read_from_table = at_x 0 cells xs 0
-  (omap (ravel (listed (fun a => n_cells (axes a)))) (coordinates (listed axes) (listed j) (listed (fun a => u a : nat)))).
+  (omap (ravel (listed (fun a => n_cells (axes a))))
+        (coordinates (listed axes) (listed j) (listed (fun a => u a : nat)))).
 Proof.
 rewrite /read_from_table; have := @overlays_read (listed axes) (listed j) (listed (fun a => u a : nat)).
 by rewrite !map_listed => -> //; exact: indexes_listed.

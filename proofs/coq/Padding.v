@@ -7,7 +7,8 @@
 
     Cyclic padding has no border: the law holds everywhere on a circle ([cyclic_shift]).  With a stride of [s] on a
     circle of [N] cells, and [ceil(N / s)] outputs, it holds exactly when [s] divides [N] ([cyclic_stride_iff]).
-    Otherwise the step from the last window back to the first is shorter than [s].
+    So it does on a torus, along all axes at once ([torus_shift]).  Where it fails, the step from the last window back
+    to the first is shorter than [s].
 
     Mind that the shift here is one of the scene, of which new parts may enter at the border; it is not a roll of the
     zero-padded array. *)
@@ -173,7 +174,8 @@ split=> [law|[q e] w b x per j j_in].
   by nia.
 have s_pos' : (0 < Z.of_nat s)%Z by move/ltP: s_pos; lia.
 have eN : Z.of_nat N = (outputs * Z.of_nat s)%Z.
-  have q_le := (Z.mul_le_mono_pos_r q outputs _ s_pos').2; have q_gt := (Z.mul_lt_mono_pos_r _ outputs (q + 1) s_pos').2.
+  have q_le := (Z.mul_le_mono_pos_r q outputs _ s_pos').2.
+  have q_gt := (Z.mul_lt_mono_pos_r _ outputs (q + 1) s_pos').2.
   by rewrite e; congr Z.mul; lia.
 have step : (j - 1 = (j - 1) mod outputs \/ j - 1 + outputs = (j - 1) mod outputs)%Z.
   case: (Z.eq_dec j 0) => [->|nz]; [right|left]; last by rewrite Z.mod_small; lia.
@@ -185,3 +187,27 @@ congr (_ + _); apply: eq_bigr => c _; apply: eq_bigr => l _; congr (_ * _).
 rewrite -(per (_ + _)); congr (x _ c); rewrite /= /stride !ZE; nia.
 Qed.
 End CyclicStride.
+
+(** ** A torus: an image of any dimension that goes on around every axis, unrolled *)
+Section Torus.
+Variables (R : ringType) (d : nat) (Ci Co K : finType) (s M : 'I_d -> nat).
+Notation grid := {ffun 'I_d -> Z}.
+Notation conv := (conv [additive of strides s]).
+Variable off : K -> grid.
+Hypothesis M_pos : forall a, (0 < M a)%N.
+
+(** [M a] outputs and [M a * s a] cells along the axis [a]: the stride divides the length. *)
+Definition same_cell (m m' : grid) := forall a, exists q, m' a = (m a + q * (Z.of_nat (M a) * Z.of_nat (s a)))%Z.
+Definition toroidal (x : grid -> Ci -> R) := forall m m', same_cell m m' -> forall i, x m' i = x m i.
+Definition rolled_by (t j : grid) : grid := [ffun a => ((j a - t a) mod Z.of_nat (M a))%Z].
+
+Theorem torus_shift (w : Co -> Ci -> K -> R) b x (t j : grid) : toroidal x ->
+  conv off w b (shift (strides s t) x) j =1 conv off w b x (rolled_by t j).
+Proof.
+move=> torus o; rewrite (conv_shift [additive of strides s]); congr (_ + _).
+apply: eq_bigr => i _; apply: eq_bigr => k _; congr (_ * _); apply: torus => a.
+exists ((j a - t a) / Z.of_nat (M a))%Z; rewrite /= !ffunE !ZE.
+have := Z.div_mod (j a - t a) (Z.of_nat (M a)); have /ltP := M_pos a.
+by move: (_ / _)%Z (_ mod _)%Z => q r ? e; rewrite Z.add_opp_r e; lia.
+Qed.
+End Torus.

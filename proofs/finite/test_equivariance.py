@@ -82,3 +82,26 @@ def test_a_locally_connected_layer_is_equivariant_exactly_if_tied(tied):
         layer = lambda x, changed=changed: jc.locally_connected({"kernel": changed}, x, padding="circular")
         y = np.array([layer(x.reshape(1, n, 1)).ravel() for x in jnp.eye(n)])
         assert np.array_equal(np.roll(y, -1, axis=0), np.roll(y, 1, axis=-1)) == tied
+
+
+def test_a_linear_equivariant_function_is_a_convolution_with_one_local_kernel():
+    """Converse.linear_equivariant_is_conv, conv_kernel_unique, local_iff_kernel_supported; on a circle of 7 cells.
+
+    The kernel is read off as the theorem's proof has it: w[g] is what the function makes of a one at g, at position 0.
+    """
+    n, c = 7, 2
+    draw = np.random.default_rng(7)
+    kernels = [draw.integers(-3, 4, (3, *channels)).astype(np.float32) for channels in ((c, 4), (4, 3))]
+
+    def network(x):
+        hidden = jc.conv({"kernel": jnp.asarray(kernels[0])}, x, padding="circular")
+        return jc.conv({"kernel": jnp.asarray(kernels[1])}, hidden, padding="circular")
+
+    units = np.eye(n * c, dtype=np.float32).reshape(n, c, n, c)
+    kernel_of = lambda f: jnp.stack([jnp.stack([f(one[None])[0, 0] for one in tap]) for tap in units])
+    kernel = kernel_of(network)
+    as_conv = lambda x: jc.conv({"kernel": kernel}, x, padding=(jc.Pad(0, n - 1, "CIRCULAR"),))
+    for one in units.reshape(n * c, 1, n, c):
+        np.testing.assert_array_equal(network(one), as_conv(one))
+    np.testing.assert_array_equal(kernel_of(as_conv), kernel)
+    assert [g for g in range(n) if jnp.any(kernel[g] != 0)] == [0, 1, 2, 5, 6]  # two windows of three reach two cells

@@ -109,7 +109,7 @@ def _forwards_and_backwards(one: Trilinear, x: Array, w: Array, dy: Array) -> tu
 
 
 def distinct(windows: Sequence[Window]) -> list[Window]:
-    """One of all windows that are the same once their padding is in cells; some positions; the order is kept."""
+    """Those with any positions, and of windows that are the same once their padding is in cells only one."""
     boundary = lambda pad: pad if pad.lo + pad.hi else Pad(0, 0)  # without padding no boundary is asked
     key = lambda axis: (axis.length, axis.taps, axis.stride, axis.dilation, boundary(axis.pad))
     return list({key(axis): axis for axis in windows if axis.reads}.values())

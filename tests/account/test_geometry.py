@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 from accounts import uses
 from hypothesis import given
+from hypothesis import strategies as st
 from jax import lax
 
 import jaxconv as jc
@@ -45,6 +46,18 @@ def test_locally_connected_layers_share_nothing(case):
     assert (layer.parameters, layer.unshared) == (expected.unshared, expected.unshared)
     assert layer.reuse == 1
     assert layer.output == (case.batch, *case.out, case.channels[1])
+
+
+@given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
+def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
+    """Its kernels have a row each, or one together: all of what is held, and all that an unshared layer would hold."""
+    period, (_, outputs) = tuple(map(min, periods, case.out)), case.channels
+    layer = lambda params, x: jc.tiled_conv(params, x, **case.geometry)
+    found = jc.summary(layer, case.local_params(period), case.x()[:1])
+    expected = window_weights(case.axes, *case.channels, case.groups, kernels=period)
+    expected = expected.plus(window_biases(case.axes, outputs, kernels=period))
+    assert (found.parameters, found.unshared, found.multiply_adds) == (*expected[:2], counted(case))
+    assert len(found.layers) in (1, math.prod(period))
 
 
 def test_a_product_has_the_shape_that_it_is_handed_on_in():

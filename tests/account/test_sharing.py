@@ -3,6 +3,7 @@
 import jax
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv.account.sharing import Sharing, dense_parameters, table, window_biases, window_weights
@@ -51,6 +52,23 @@ def test_counts_are_the_sizes_of_the_layers_parameters(case):
     size = lambda params: sum(leaf.size for leaf in jax.tree.leaves(params))
     assert counts.shared == size(case.params())
     assert counts.unshared == size(case.local_params())
+
+
+@given(case=conv_configurations(), periods=st.tuples(*[st.integers(1, 4)] * 3))
+def test_partly_shared_counts_lie_between_shared_and_unshared(case, periods):
+    """As long as no period is longer than the output; a period of one is shared, one as long as that is unshared."""
+    inputs, outputs = case.channels
+
+    def count(*kernels):
+        weights = window_weights(case.axes, inputs, outputs, case.groups, kernels=kernels)
+        return weights.plus(window_biases(case.axes, outputs, kernels=kernels))
+
+    period = tuple(map(min, periods, case.out))
+    tiled = count(*period)
+    assert tiled.shared == sum(leaf.size for leaf in case.local_params(period).values())
+    assert (
+        count().shared == count(*[1] * len(period)).shared <= tiled.shared <= count(*case.out).shared == tiled.unshared
+    )
 
 
 def test_shared_parameters_do_not_depend_on_the_size_of_the_image():

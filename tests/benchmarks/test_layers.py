@@ -57,8 +57,15 @@ def by_hand(layer):
         weights = np.moveaxis(kernel, -2, 2).reshape(*layer.out, -1, layer.channels[1])
         return lax.conv_general_dilated_local(x, weights, stride, padding, layer.window, dimension_numbers=IMAGES[2])
 
+    def tiled(x, kernel):
+        y = jnp.zeros((len(x), *layer.out, layer.channels[1]), x.dtype)
+        for i, j in np.ndindex(*layer.period):
+            rows, columns = slice(i, None, layer.period[0]), slice(j, None, layer.period[1])
+            y = y.at[:, rows, columns].set(conv(x, kernel[i, j])[:, rows, columns])
+        return y
+
     pools = {"max": pool, "min": pool, "average": pool, "blur": blur, "adaptive": adaptive}
-    return (pools | {"conv": conv, "transposed": transposed, "local": local})[layer.kind]
+    return (pools | {"conv": conv, "transposed": transposed, "tiled": tiled, "local": local})[layer.kind]
 
 
 def windows(fn, *arguments):
@@ -71,7 +78,7 @@ def windows(fn, *arguments):
 
 
 # What lax has no operation for, and what it has none for that has a derivative.
-BY_SLICES = {label for label, layer in ROWS.items() if layer.kind in {"local", "adaptive"}} | {
+BY_SLICES = {label for label, layer in ROWS.items() if layer.kind in {"tiled", "local", "adaptive"}} | {
     "max pool 3x3 d2 s2 c64 32px"
 }
 

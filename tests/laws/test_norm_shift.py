@@ -46,6 +46,12 @@ def test_statistics_over_positions_leave_cyclic_shifts_alone(name):
     assert report.cyclic.receptive_field is None
 
 
+@pytest.mark.parametrize("name", [*POINTWISE, *OVER_POSITIONS])
+def test_every_step_of_the_proofs_stands(name):
+    layer = (POINTWISE | OVER_POSITIONS)[name]
+    assert jc.recheck(jc.certify(layer, X, axes=(1, 2), search=False), layer, X) == ()
+
+
 @pytest.mark.parametrize("name", OVER_POSITIONS)
 def test_but_not_the_interior(name):
     """New content at the border changes the mean, and so every cell: an executed pair shows it."""
@@ -59,6 +65,25 @@ def test_the_new_state_does_not_change():
     for leaf in jc.certify(step, X, axes=(1, 2)).leaves:
         for report in leaf.axes:
             assert (report.cyclic.verdict, report.cyclic.shift, report.cyclic.moves) == (Verdict.PROVED, 1, ())
+
+
+def test_the_gradients_of_a_network_in_training():
+    """Through statistics, mask and all: the input's moves with it, the parameters' and the new state do not change."""
+
+    def loss(params, state, x):
+        x = jc.conv(params["conv"], x, padding="circular")
+        x, state = jc.batch_norm(params["batch_norm"], state, x, training=True)
+        x = jc.channel_dropout(KEY, jax.nn.relu(x), 0.25, training=True)
+        return jnp.sum(jnp.sin(jc.layer_norm(params["layer_norm"], x))), state
+
+    params = {"conv": {"kernel": jnp.ones((3, 3, 4, 4))}, "batch_norm": PARAMS, "layer_norm": PARAMS}
+    step = jax.grad(loss, argnums=(0, 2), has_aux=True)
+    certificate = jc.certify(step, params, STATE, X, axes={2: (1,)}, search=False)
+    assert certificate.cyclic == Verdict.PROVED
+    moves = {leaf.path: leaf.axes[0].cyclic.moves for leaf in certificate.leaves}
+    assert moves.pop("[0][1]") == ((1, 1),)
+    assert len(moves) == 7
+    assert set(moves.values()) == {()}
 
 
 def test_dropped_cells_stay_behind():

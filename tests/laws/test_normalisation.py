@@ -32,7 +32,7 @@ NORMS = {
     "group_norm of one": (partial(jc.group_norm, groups=1), partial(reference.group_cells, groups=1)),
     "instance_norm": (jc.instance_norm, partial(reference.group_cells, groups=4)),
 }
-centred_norms = pytest.mark.parametrize("name", NORMS.keys() - {"rms_norm"})
+centred_norms = pytest.mark.parametrize("name", [name for name in NORMS if name != "rms_norm"])
 
 
 def drawn(name, shape, seed):

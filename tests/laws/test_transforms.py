@@ -76,6 +76,13 @@ LAYERS = {
         partial(jc.regional_conv, regions=((1, 2), (7,)), **GEOMETRY),
         {"kernel": integers(2, 1, 3, 2, 2, 4), "bias": integers(2, 1, 4)},
     ),
+    "separable_conv": (
+        partial(jc.separable_conv, **GEOMETRY),
+        {
+            "depthwise": {"kernel": integers(3, 2, 1, 4)},
+            "pointwise": {"kernel": integers(1, 1, 4, 3), "bias": BIAS[:3]},
+        },
+    ),
     "dense": (lambda params, x: jc.dense(params, x.reshape(*x.shape[:-3], -1)), {"kernel": integers(84, 3)}),
     "max_pool": (lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same"), {}),
     "max_pool_by_lax": (by_lax(lambda params, x: jc.max_pool(x, (3, 2), stride=2, padding="same")), {}),

@@ -65,7 +65,7 @@ def test_layouts_and_single_examples():
 
 @both
 def test_half_precision_is_scaled_in_single(layer):
-    """By 1/0.9: in bfloat16 0.9 is 0.8984375, and 300 / 0.8984375 rounds to 334, not to 332 or 334 as 333.33 does."""
+    """By 1 / 0.9, and rounded once. In bfloat16 0.9 is 0.8984375, and some of these quotients round otherwise."""
     x = jnp.asarray(np.arange(1, 257, dtype=np.float32)).reshape(1, 16, 16, 1).astype(jnp.bfloat16)
     y = layer(jax.random.key(1), x, 0.1, training=True)
     assert y.dtype == jnp.bfloat16
@@ -73,6 +73,7 @@ def test_half_precision_is_scaled_in_single(layer):
     kept = np.asarray(y != 0)
     assert kept.any()
     np.testing.assert_array_equal(np.asarray(y)[kept], exact[kept])
+    assert (np.asarray(x / jnp.bfloat16(0.9)) != exact)[kept].any()
 
 
 @both

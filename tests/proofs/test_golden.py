@@ -75,32 +75,32 @@ def test_the_numpy_reference_is_the_verified_one(case):
 
 def outputs_and_gradients(layer, params, x, dy):
     """y, and the gradients of its product with dy by the kernel, by the bias and by x."""
-
-    @jax.jit
-    def both(params, x, dy):
-        loss = lambda params, x: jnp.sum(layer(params, x) * dy)
-        return layer(params, x), jax.grad(loss, argnums=(0, 1))(params, x)
-
-    y, (gradients, dx) = both(params, x, dy)
-    return y, gradients["kernel"], gradients["bias"], dx
+    loss = lambda params, x: jnp.sum(layer(params, x) * dy)
+    gradients, dx = jax.grad(loss, argnums=(0, 1))(params, x)
+    return layer(params, x), gradients["kernel"], gradients["bias"], dx
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=range(len(CONVOLUTIONS)))
 def test_the_layers_and_their_gradients_are_the_verified_ones(case):
-    """`conv`, and `locally_connected` with the same kernel everywhere, whose gradients must be summed by hand."""
-    params, geometry = {"kernel": case.kernel, "bias": case.bias}, case.geometry
-    expected = (case.y, case.kernel_deltas, case.bias_deltas, case.x_deltas)
-    found = outputs_and_gradients(lambda params, x: jc.conv(params, x, **geometry), params, case.x, case.dy)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-    out = case.y.shape[1:-1]
-    everywhere = {name: np.broadcast_to(value, (*out, *value.shape)) for name, value in params.items()}
+    """`conv`; `locally_connected` of one kernel everywhere, its gradients summed by hand; `conv_transpose` of dy."""
+    params, geometry, out = {"kernel": case.kernel, "bias": case.bias}, case.geometry, case.y.shape[1:-1]
+    conv = lambda params, x: jc.conv(params, x, **geometry)
     local = lambda params, x: jc.locally_connected(params, x, **geometry)
-    y, kernels, biases, dx = outputs_and_gradients(local, everywhere, case.x, case.dy)
+
+    @jax.jit
+    def run(params, x, dy):
+        everywhere = jax.tree.map(lambda value: jnp.broadcast_to(value, (*out, *value.shape)), params)
+        transposed = jc.conv_transpose({"kernel": params["kernel"]}, dy, output_shape=x.shape[1:-1], **geometry)
+        return outputs_and_gradients(conv, params, x, dy), outputs_and_gradients(local, everywhere, x, dy), transposed
+
+    shared, (y, kernels, biases, dx), transposed = run(params, case.x, case.dy)
     over_positions = tuple(range(len(out)))
-    for one, other in zip((y, kernels.sum(over_positions), biases.sum(over_positions), dx), expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    unshared = y, kernels.sum(over_positions), biases.sum(over_positions), dx
+    expected = case.y, case.kernel_deltas, case.bias_deltas, case.x_deltas
+    for found in (shared, unshared):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(transposed, case.x_deltas)
 
 
 def test_the_convolutions_cover_ranks_paddings_strides_and_dilations():

@@ -75,6 +75,12 @@ def windows_by_indices(x):
     return y[:, (np.arange(n)[:, None] + np.arange(n)) % n] + y[:, None, :]
 
 
+def kernels_in_turn(x):
+    """Weights with a period of three, spread by a reshape: shifts by one bring each cell to another weight."""
+    return x * jnp.broadcast_to(WEIGHTS, (2, 3)).reshape(1, 6, 1)
+
+
+WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
     "two places": lambda x: wrapped(jnp.argmax(x, 2), jnp.argmin(x, 2)),
@@ -90,6 +96,7 @@ CASES = {
     "filled with the largest": filled_with_the_largest,
     "the gradient of max pooling": pooled_gradient_along_a_still_axis,
     "windows by indices": windows_by_indices,
+    "kernels in turn": kernels_in_turn,
 }
 
 

@@ -82,6 +82,15 @@ def test_two_values_meet_across_differently_cut_axes():
     assert meet([value((Factor(3), *moving(4))), value((Factor(3), Factor(4, 1)))], "new").carriers == [0]
 
 
+def test_what_varies_within_a_cut_axis_makes_the_shift_a_multiple_of_the_cut():
+    """Twelve weights made of three, in turn; made of one, however they were cut, they are uniform."""
+    turns, alike = ((Factor(4, 1), Factor(3, minor)) for minor in (None, 1))
+    assert meet([value(moving(12)), value(turns)], "new").shift == 3
+    assert meet([value(moving(12)), value(alike)], "new").shift == 1
+    assert meet([value(moving(12, rate=2), shift=2), value(turns)], "new").shift == 6
+    assert meet([value(moving(12)), value((Factor(4, 2), Factor(3)))], "new").shift == 6
+
+
 def test_a_fractional_rate_needs_a_shift_that_moves_by_whole_cells():
     assert fit(value(moving(6, rate=Fraction(3, 2)))).shift == 3
     assert fit(value(moving(6, rate=Fraction(1, 2)))).shift == 1

@@ -1,4 +1,4 @@
-"""Runs a program by what CertifierProgram.v says that each instruction computes, to compare it with the function itself.
+"""Runs a program by what CertifierProgram.v says that each instruction computes, to compare it with its function.
 
 This is how a translation is tested: what the checker accepts of a program says something of a JAX function only if the
 two compute the same. Written as loops over index arrays and NumPy's indexing, after `execute` in the Coq file.
@@ -57,17 +57,9 @@ def _slice(
 
 
 def _pad(
-    values: Any,
-    shape: Shape,
-    function: Any,
-    x: int,
-    number: int,
-    axis: int,
-    length: int,
-    before: int,
-    apart: int,
-    total: int,
-) -> Any:
+    values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int,
+    before: int, apart: int, total: int,
+) -> Any:  # fmt: skip
     places, between = np.divmod(np.arange(total) - before, apart)
     inside = (between == 0) & (places >= 0) & (places < length)
     return _axis_of(values[x], axis, lambda cells: _or_else(cells, places, inside, values[number]))
@@ -75,7 +67,7 @@ def _pad(
 
 def _unfold(
     values: Any, shape: Shape, function: Any, x: int, number: int, axis: int, length: int,
-    start: int, stride: int, dilation: int, taps: int, count: int,
+    start: int, stride: int, dilation: int, taps: int, count: int, by_taps: bool,
 ) -> Any:  # fmt: skip
     window, tap = np.divmod(np.arange(count * taps), taps)
     places = start + stride * window + dilation * tap
@@ -87,10 +79,14 @@ def _along(values: Any, shape: Shape, function: Any, x: int, axis: int, length: 
     return np.moveaxis(np.asarray(function(np.moveaxis(np.asarray(values[x]), axis, -1))), -1, axis)
 
 
-def _take(
-    values: Any, shape: Shape, function: Any, x: int, axis: int, length: int, places: Any, apart: int, by: int
+def _weigh(
+    values: Any, shape: Shape, weights: Any, x: int, axis: int, length: int, columns: Any, apart: int, by: int
 ) -> Any:
-    return _axis_of(values[x], axis, lambda cells: cells[np.asarray(places)])
+    def sums(cells: Any) -> Any:
+        zero = np.zeros(cells.shape[1:], np.result_type(cells, weights))
+        return np.stack([sum((cells[k] * weights[name] for k, name in column), zero) for column in columns])
+
+    return _axis_of(values[x], axis, sums)
 
 
 def _recut(values: Any, shape: Shape, function: Any, x: int, axis: int, second: int, minor: int) -> Any:
@@ -110,5 +106,5 @@ def _opaque(values: Any, shape: Shape, function: Any, name: str, operands: Any, 
 
 STEPS: dict[str, Callable[..., Any]] = {
     "const": _const, "map": _map, "reindex": _reindex, "slice": _slice, "pad": _pad, "unfold": _unfold,
-    "along": _along, "take": _take, "recut": _recut, "cat": _cat, "opaque": _opaque,
+    "along": _along, "weigh": _weigh, "recut": _recut, "cat": _cat, "opaque": _opaque,
 }  # fmt: skip

@@ -88,14 +88,32 @@ class Program:
 
     def take(self, x: int, axis: int, places: Sequence[int]) -> int:
         """out[i] = x[places[i]]."""
-        length = self.shapes[x][axis]
-        apart, by = _advance(np.asarray(places), length)
-        return self.add(self._with(x, axis, len(places)), None, "take", x, axis, length, list(places), apart, by)
+        matrix = np.zeros((self.shapes[x][axis], len(places)), int)
+        matrix[np.asarray(places), np.arange(len(places))] = 1
+        return self.weigh(x, axis, matrix)
+
+    def weigh(self, x: int, axis: int, matrix: np.ndarray) -> int:
+        """out[j] = sum_k x[k] matrix[k, j]: each column's places and weights, in an order that advances with it."""
+        length, count = matrix.shape
+        apart, by = _advance(matrix)
+        weights, names = np.unique(matrix, return_inverse=True)
+        names, columns = names.reshape(matrix.shape), []
+        for j in range(count):
+            places = sorted(np.flatnonzero(matrix[:, j]).tolist(), key=lambda k: (k - by * (j // apart)) % length)
+            columns.append([[k, int(names[k, j])] for k in places])
+        return self.add(self._with(x, axis, count), weights, "weigh", x, axis, length, columns, apart, by)
 
     def cat(self, x: int, y: int, axis: int) -> int:
         """x, and then y."""
         first, second = self.shapes[x][axis], self.shapes[y][axis]
         return self.add(self._with(x, axis, first + second), None, "cat", x, y, axis, first, second)
+
+    def cat_all(self, values: Sequence[int], axis: int) -> int:
+        """Several values, one after another."""
+        first, *others = values
+        for other in others:
+            first = self.cat(first, other, axis)
+        return first
 
     def recut(self, x: int, axis: int, minor: int) -> int:
         """The cells of two neighbouring axes as axes of other lengths, `minor` the second one's."""
@@ -158,12 +176,16 @@ class Program:
         return self.reindex(x, wide, shape)
 
     def windows(
-        self, x: int, axis: int, number: int, *, taps: int, stride: int, dilation: int, before: int, count: int
-    ) -> int:
-        """The axis as two: out[j, u] = x[j*stride - before + u*dilation], the number beyond x."""
+        self, x: int, axis: int, number: int, *,
+        taps: int, stride: int, dilation: int, before: int, count: int, by_taps: bool = False,
+    ) -> int:  # fmt: skip
+        """The axis as two: out[j, u] = x[j*stride - before + u*dilation], the number beyond x.
+
+        `by_taps`: a hint that the taps move along with x, as where a moving value is the kernel, rather than windows.
+        """
         length = self.shapes[x][axis]
         wide = self._with(x, axis, count * taps)
-        x = self.add(wide, None, "unfold", x, number, axis, length, -before, stride, dilation, taps, count)
+        x = self.add(wide, None, "unfold", x, number, axis, length, -before, stride, dilation, taps, count, by_taps)
         return self.split(x, axis, taps)
 
     def reduce(self, function: Callable[..., Any], x: int, axes: Sequence[int], *, commutes: bool = True) -> int:
@@ -185,13 +207,16 @@ def _plain(part: Any) -> Any:
     return int(part) if isinstance(part, np.integer) else part
 
 
-def _advance(places: np.ndarray, length: int) -> tuple[int, int]:
-    """How indices advance, most of them: places[i + apart] = places[i] + by, modulo the length. A hint, no more."""
-    best = (0, 1, 1)
-    for apart in range(1, min(len(places) // 2, LONGEST_PERIOD) + 1):
-        ahead = places[apart:] - places[:-apart]
-        for by in {int(step) for step in ahead[: 2 * apart]} - {0}:
-            share = float(np.mean((ahead - by) % length == 0))
+def _advance(matrix: np.ndarray) -> tuple[int, int]:
+    """How most columns advance: matrix[k + by, j + apart] = matrix[k, j], k modulo the rows. A hint, no more."""
+    length, count = matrix.shape
+    tops = matrix.astype(bool).argmax(axis=0)
+    best = (0.0, 1, 1)
+    for apart in range(1, min(count // 2, LONGEST_PERIOD) + 1):
+        ahead = tops[apart:] - tops[:-apart]
+        for by in {int(step) for step in ahead[len(ahead) // 2 :][: 2 * apart]} - {0}:
+            moved = np.roll(matrix[:, :-apart], by, axis=0) == matrix[:, apart:]
+            share = float(np.mean(moved.all(axis=0)))
             if share > best[0] + 0.05:
-                best = (share, apart, by)
+                best = (share, apart, (by + length // 2) % length - length // 2 or by)
     return best[1:]

@@ -1,0 +1,87 @@
+"""What every change of layout is: split axes, put them in another order, merge them; and, for some kernels, a flip.
+
+A layout is written as its axes in order, `"*w i o"`: `*w` for one axis `w` in each spatial dimension, `(g o)` for one
+axis that runs over g and, within it, over o, `1` for an axis of one cell, and `*1` for one in each spatial dimension.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Atoms = tuple[str, ...]  # what one axis runs over, slowest first; nothing for an axis of one cell
+
+
+def axes_of(layout: str, rank: int) -> list[Atoms]:
+    """The axes of a layout in so many spatial dimensions.
+
+    >>> axes_of("*p (i *w) o", 2)
+    [('p0',), ('p1',), ('i', 'w0', 'w1'), ('o',)]
+    >>> axes_of("o *1", 2)
+    [('o',), (), ()]
+    """
+    axes: list[Atoms] = []
+    for group in re.findall(r"\([^)]*\)|\S+", layout):
+        atoms = [atom for name in group.strip("()").split() for atom in _repeated(name, rank)]
+        axes += [tuple(a for a in atoms if a)] if group.startswith("(") else [(a,) if a else () for a in atoms]
+    return axes
+
+
+def _repeated(name: str, rank: int) -> list[str]:
+    """A name's axes; an empty name is an axis of one cell."""
+    plain = name.removeprefix("*").replace("1", "")
+    if not name.startswith("*"):
+        return [plain]
+    return [f"{plain}{n}" if plain else "" for n in range(rank)]
+
+
+def rank_of(layout: str, axes: int) -> int | None:
+    """In how many spatial dimensions a layout has so many axes; None if it does not say, or cannot have them.
+
+    >>> rank_of("*w i o", 4), rank_of("*p (i *w) o", 6), rank_of("o", 1)
+    (2, 4, None)
+    """
+    none, one = (len(axes_of(layout, rank)) for rank in (0, 1))
+    if one == none or (axes - none) % (one - none) or axes < none:
+        return None
+    return (axes - none) // (one - none)
+
+
+def sizes_of(shape: tuple[int, ...], axes: list[Atoms], sizes: Mapping[str, int]) -> dict[str, int]:
+    """How many cells each atom has, in an array of that shape; `sizes` are known beforehand.
+
+    Raises:
+        ValueError: the array does not have these axes, or does not say how an axis is split.
+
+    >>> sizes_of((6, 5), [("g", "o"), ("w0",)], {"g": 2})
+    {'g': 2, 'o': 3, 'w0': 5}
+    """
+    if len(shape) != len(axes):
+        raise ValueError(f"{len(axes)} axes")
+    found = dict(sizes)
+    for length, atoms in zip(shape, axes, strict=True):
+        unknown = [atom for atom in atoms if atom not in found]
+        known = math.prod(found[atom] for atom in atoms if atom in found)
+        if len(unknown) > 1 or length % known or (not unknown and length != known):
+            raise ValueError(f"{length} cells along ({' '.join(atoms) or '1'})")
+        found |= dict.fromkeys(unknown, length // known)
+    return found
+
+
+def rearranged(array: Any, before: list[Atoms], after: list[Atoms], sizes: Mapping[str, int], *, flip: bool) -> Any:
+    """The same numbers along other axes; with `flip`, the window's axes `w0, w1, ...` turned around.
+
+    >>> import numpy as np
+    >>> rearranged(np.arange(6).reshape(2, 3), [("o",), ("w0",)], [("w0",), ("o",)], {"o": 2, "w0": 3}, flip=True)
+    array([[2, 5],
+           [1, 4],
+           [0, 3]])
+    """
+    atoms = [atom for axis in before for atom in axis]
+    array = array.reshape([sizes[atom] for atom in atoms])
+    if flip:
+        array = array[tuple(slice(None, None, -1 if re.fullmatch(r"w\d+", atom) else None) for atom in atoms)]
+    array = array.transpose([atoms.index(atom) for axis in after for atom in axis])
+    return array.reshape([math.prod(sizes[atom] for atom in axis) for axis in after])

@@ -1,0 +1,130 @@
+"""Settings through the door: padding, phase and divisor with which our layer computes what another library's does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxconv.convert.params import Library
+from jaxconv.convert.phases import Transposed, adjoint, each_axis
+from jaxconv.convert.words import boundary_of, in_our_words, padding_of, stride_of
+from jaxconv.errors import explain
+from jaxconv.window import Pad, positive, slide, window_sizes
+
+WHERE = "settings_from_library"
+
+
+def settings_from_library(
+    library: Library, layer: str, lengths: Sequence[int], window: Sequence[int], **settings: Any
+) -> dict[str, Any]:
+    """The keyword arguments with which our layer computes what another library's does.
+
+    What a library does by default, and what it means by SAME, by a number or by "circular", is made explicit: each axis
+    has a `Pad`, an average its divisor, a transposed convolution its output's shape.
+
+    Law: with `from_library` for the parameters, both layers give the same numbers.
+
+    Args:
+        library: "flax" (linen and nnx), "equinox", "haiku", "keras" (3) or "torch".
+        layer: "conv", "conv_transpose", "max_pool", "avg_pool"; of Haiku and Keras "depthwise_conv" (pass it to our
+            `conv` with the channels as `groups`), of Flax "locally_connected".
+        lengths: of the spatial axes of what goes into the layer; SAME with a stride depends on them.
+        window: taps along each spatial axis.
+        settings: their settings under their names, `kernel_dilation=2, padding="SAME"`; what is left out has their
+            default, such as the stride of 1 that Flax's and Equinox's pools have.
+
+    Returns:
+        For `conv`: stride, padding, dilation and, where they have them, groups. For `conv_transpose`: these and
+        output_shape. For pools: stride, padding, dilation and, for averages, divisor.
+
+    Raises:
+        ValueError: a setting that the layer does not have, or one that our layers cannot reproduce: a transposed
+            convolution that is no adjoint, an average whose divisors no rule of ours gives.
+
+    >>> settings_from_library("torch", "conv", (8, 8), (3, 3), stride=2, padding=1, padding_mode="circular")["padding"]
+    (Pad(lo=1, hi=1, boundary='CIRCULAR'), Pad(lo=1, hi=1, boundary='CIRCULAR'))
+    >>> settings_from_library("torch", "avg_pool", (7,), (3,), padding=1)
+    {'stride': (3,), 'padding': (Pad(lo=1, hi=1, boundary='ZERO'),), 'dilation': (1,), 'divisor': 'window'}
+
+    Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
+    """
+    found = in_our_words(WHERE, library, layer, settings)
+    window = window_sizes(WHERE, window)
+    lengths = positive(WHERE, "lengths", lengths, len(window))
+    found["stride"] = stride_of(WHERE, found["stride"], window)
+    found["dilation"] = positive(WHERE, "dilation", found.get("dilation", 1), len(window))
+    found["padding"] = padding_of(WHERE, library, layer, found["padding"], len(window))
+    if "padding_mode" in found:
+        found["padding_mode"] = boundary_of(WHERE, found["padding_mode"], layer)
+    if layer == "conv_transpose":
+        return _transposed(library, lengths, window, found)
+    if layer in ("max_pool", "avg_pool"):
+        return _pool(library, layer, lengths, window, found)
+    found["padding"] = _standing(lengths, window, found, _pads(library, lengths, window, found))
+    return {name: found[name] for name in ("stride", "padding", "dilation", "groups") if name in found}
+
+
+def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:
+    """Cells before and after each axis, and what they hold."""
+    padding, boundary = found["padding"], found.get("padding_mode")
+    spans = [d * (k - 1) + 1 for d, k in zip(found["dilation"], window, strict=True)]
+    if library == "torch" and padding == "SAME":
+        if set(found["stride"]) != {1}:
+            raise ValueError(explain(WHERE, "padding", "'same'", "a number where there is a stride, as PyTorch has it"))
+        padding = [((span - 1) // 2, span // 2) for span in spans]
+    if isinstance(padding, str):
+        axes = slide(WHERE, lengths, window, found["stride"], padding, found["dilation"])
+        return tuple(Pad(axis.pad.lo, axis.pad.hi, boundary or axis.pad.boundary) for axis in axes)
+    return tuple(Pad(lo, hi, boundary or "ZERO") for lo, hi in padding)
+
+
+def _standing(
+    lengths: Sequence[int], window: Sequence[int], found: dict[str, Any], pads: tuple[Pad, ...]
+) -> tuple[Pad, ...]:
+    """The padding under a window that is no wider than all of it and x; by `ceil_mode` so much that a last one fits."""
+    ceil_mode = found.get("ceil_mode", False)
+    axes = slide(WHERE, lengths, window, found["stride"], pads, found["dilation"], ceil_mode=ceil_mode)
+    return tuple(axis.pad for axis in axes)
+
+
+def _pool(
+    library: str, layer: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]
+) -> dict[str, Any]:
+    """Stride, padding and divisor; PyTorch's `ceil_mode` is more padding after."""
+    pads = _pads(library, lengths, window, found)
+    wider = _standing(lengths, window, found, pads)
+    settings = {"stride": found["stride"], "padding": wider, "dilation": found["dilation"]}
+    if layer == "max_pool":
+        return settings
+    return settings | {"divisor": _divisor(library, pads, wider, found)}
+
+
+def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dict[str, Any]) -> str | int:
+    """What their average divides by."""
+    if found.get("divisor_override") is not None:
+        return found["divisor_override"]
+    counts_padding = found.get("count_include_pad", library == "equinox")  # Haiku and Keras never count it
+    if not counts_padding:
+        return "inside"
+    if wider == pads:
+        return "window"
+    if all((pad.lo, pad.hi) == (0, 0) for pad in pads):
+        return "inside"  # what ceil_mode adds is not counted
+    expected = "False where there is padding as well: it counts the padding's zeros, but not those of ceil_mode"
+    raise ValueError(explain(WHERE, "ceil_mode", True, expected, "Pass count_include_pad=False in both libraries"))
+
+
+def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> dict[str, Any]:
+    """The convolution whose adjoint it is, and the shape of its input."""
+    rank, padding, strides, dilations = len(window), found["padding"], found["stride"], found["dilation"]
+    boundary = "CIRCULAR" if padding == "CIRCULAR" else found.get("padding_mode", "ZERO")
+    axes = [
+        Transposed(n, d * (k - 1) + 1, s, pad, extra, found.get("transpose_kernel", False))
+        for n, k, s, d, pad, extra in zip(
+            lengths, window, strides, dilations, each_axis(padding, rank),
+            each_axis(found.get("output_padding"), rank), strict=True,
+        )
+    ]  # fmt: skip
+    pads, shape = zip(*(adjoint(WHERE, library, axis, boundary) for axis in axes), strict=True)
+    settings = {"stride": strides, "padding": pads, "dilation": dilations, "output_shape": shape}
+    return settings | ({"groups": found["groups"]} if "groups" in found else {})

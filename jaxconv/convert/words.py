@@ -1,0 +1,132 @@
+"""The other libraries' settings: which a layer has, under which names and with which defaults, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxconv.errors import explain
+from jaxconv.window import Pad, positive
+
+GIVEN = object()  # a setting without a default
+
+# library -> layer -> their settings, with their defaults.
+DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "flax": {
+        "conv": {"strides": 1, "padding": "SAME", "kernel_dilation": 1, "feature_group_count": 1},
+        "conv_transpose": {"strides": 1, "padding": "SAME", "kernel_dilation": 1, "transpose_kernel": False},
+        "locally_connected": {"strides": 1, "padding": "SAME", "kernel_dilation": 1},
+        "max_pool": {"strides": 1, "padding": "VALID"},
+        "avg_pool": {"strides": 1, "padding": "VALID", "count_include_pad": True},
+    },
+    "equinox": {
+        "conv": {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "ZEROS"},
+        "conv_transpose": {
+            "stride": 1, "output_padding": 0, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "ZEROS",
+        },
+        "max_pool": {"stride": 1, "padding": 0},
+        "avg_pool": {"stride": 1, "padding": 0},
+    },
+    "haiku": {
+        "conv": {"stride": 1, "rate": 1, "padding": "SAME", "feature_group_count": 1},
+        "depthwise_conv": {"stride": 1, "rate": 1, "padding": "SAME"},
+        "conv_transpose": {"stride": 1, "padding": "SAME"},
+        "max_pool": {"strides": GIVEN, "padding": GIVEN},
+        "avg_pool": {"strides": GIVEN, "padding": GIVEN},
+    },
+    "keras": {
+        "conv": {"strides": 1, "padding": "valid", "dilation_rate": 1, "groups": 1},
+        "depthwise_conv": {"strides": 1, "padding": "valid", "dilation_rate": 1},
+        "conv_transpose": {"strides": 1, "padding": "valid", "output_padding": None, "dilation_rate": 1},
+        "max_pool": {"strides": None, "padding": "valid"},
+        "avg_pool": {"strides": None, "padding": "valid"},
+    },
+    "torch": {
+        "conv": {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"},
+        "conv_transpose": {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
+        "max_pool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False},
+        "avg_pool": {
+            "stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True, "divisor_override": None,
+        },
+    },
+}  # fmt: skip
+OUR_WORDS = {
+    "strides": "stride",
+    "kernel_dilation": "dilation",
+    "rate": "dilation",
+    "dilation_rate": "dilation",
+    "feature_group_count": "groups",
+}
+SAME = frozenset({"SAME", "VALID"})
+ANY = SAME | {"SAME_LOWER", "CAUSAL", "CIRCULAR", "REFLECT"}
+# The paddings that each knows by name, in any case.
+NAMED: dict[str, dict[str, frozenset[str]]] = {
+    "flax": {
+        "conv": ANY, "locally_connected": ANY, "conv_transpose": SAME | {"CIRCULAR"},
+        "max_pool": SAME, "avg_pool": SAME,
+    },
+    "equinox": {"conv": SAME | {"SAME_LOWER"}, "conv_transpose": SAME | {"SAME_LOWER"}},
+    "haiku": dict.fromkeys(("conv", "depthwise_conv", "conv_transpose", "max_pool", "avg_pool"), SAME),
+    "keras": {
+        "conv": SAME | {"CAUSAL"}, "depthwise_conv": SAME, "conv_transpose": SAME, "max_pool": SAME, "avg_pool": SAME,
+    },
+    "torch": {"conv": SAME},
+}  # fmt: skip
+BOUNDARIES = {"ZEROS": "ZERO", "CIRCULAR": "CIRCULAR", "REFLECT": "REFLECT", "REPLICATE": "EDGE"}
+
+
+def in_our_words(where: str, library: str, layer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Their settings, with their defaults where none were given, under our names.
+
+    >>> in_our_words("example", "keras", "max_pool", {"padding": "same"})
+    {'stride': None, 'padding': 'same'}
+    """
+    if library not in DEFAULTS:
+        raise ValueError(explain(where, "library", repr(library), f"one of {', '.join(DEFAULTS)}"))
+    if layer not in DEFAULTS[library]:
+        raise ValueError(explain(where, "layer", repr(layer), f"one of {library}'s {', '.join(DEFAULTS[library])}"))
+    defaults = DEFAULTS[library][layer]
+    if not settings.keys() <= defaults.keys():
+        unknown = sorted(settings.keys() - defaults.keys())
+        raise ValueError(explain(where, f"settings of {library}'s {layer}", unknown, f"among {', '.join(defaults)}"))
+    merged = {**defaults, **settings}
+    missing = [name for name, value in merged.items() if value is GIVEN]
+    if missing:
+        raise ValueError(explain(where, missing[0], "left out", f"given, as {library}'s {layer} has no default for it"))
+    return {OUR_WORDS.get(name, name): value for name, value in merged.items()}
+
+
+def boundary_of(where: str, mode: str, layer: str) -> str:
+    """Our name for what a padding is filled with."""
+    modes = ("ZEROS", "CIRCULAR") if layer == "conv_transpose" else tuple(BOUNDARIES)
+    if mode.upper() not in modes:
+        raise ValueError(explain(where, "padding_mode", repr(mode), f"one of {', '.join(modes)}, in any case"))
+    return BOUNDARIES[mode.upper()]
+
+
+def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) -> str | list[tuple[int, int]]:
+    """A padding's name in upper case, or for each axis how many cells before and after.
+
+    One number is the same on all sides of all axes; one for each axis is the same on both its sides.
+
+    >>> padding_of("example", "torch", "conv", (1, 2), rank=2), padding_of("example", "keras", "conv", "same", rank=2)
+    ([(1, 1), (2, 2)], 'SAME')
+    """
+    names = NAMED[library].get(layer, frozenset())
+    if isinstance(padding, str):
+        if padding.upper() not in names:
+            expected = f"one that {library}'s {layer} has: {', '.join(sorted(names)) or 'numbers only'}"
+            raise ValueError(explain(where, "padding", repr(padding), expected))
+        return padding.upper()
+    if library == "keras":
+        raise ValueError(explain(where, "padding", padding, f"one of Keras's names: {', '.join(sorted(names))}"))
+    each = padding if isinstance(padding, Sequence) else [padding] * rank
+    if len(each) != rank:
+        raise ValueError(explain(where, "padding", padding, f"a number, or one or two for each of {rank} spatial axes"))
+    pads = [Pad(*one) if isinstance(one, Sequence) else Pad(one, one) for one in each]
+    return [(pad.lo, pad.hi) for pad in pads]
+
+
+def stride_of(where: str, stride: Any, window: Sequence[int]) -> tuple[int, ...]:
+    """A stride along each axis; None is the window's own size."""
+    return positive(where, "stride", window if stride is None else stride, len(window))

@@ -1,0 +1,168 @@
+"""The door to Keras 3, on its JAX backend: both libraries on the same whole numbers, `==`."""
+
+import os
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names
+from hypothesis import strategies as st
+
+import jaxconv as jc
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # read when it is first imported; it would look for TensorFlow
+keras = pytest.importorskip("keras")
+
+CONVS = [
+    (1, {"padding": "causal", "dilation_rate": 2}),
+    (1, {"padding": "same", "strides": 2}),
+    (2, {}),
+    (2, {"padding": "same", "strides": (2, 3)}),
+    (2, {"padding": "same", "dilation_rate": (1, 2), "groups": 2}),
+    (3, {"padding": "same", "strides": 2}),
+]
+DEPTHWISE = [
+    (1, {}),
+    (1, {"padding": "same", "strides": 2}),
+    (2, {"padding": "same", "strides": 2}),
+    (2, {"dilation_rate": 2}),
+]
+TRANSPOSED = [
+    (1, {"padding": "same", "strides": 2}),
+    (1, {"strides": 4}),
+    (1, {"padding": "same", "strides": 4}),
+    (2, {}),
+    (2, {"padding": "same", "strides": 2}),
+    (2, {"padding": "same", "strides": 3, "output_padding": (1, 2)}),
+    (2, {"strides": (3, 2), "output_padding": 1}),
+    (2, {"padding": "same", "dilation_rate": 2}),
+    (3, {"padding": "same", "strides": (1, 2, 2)}),
+]
+
+
+def applied(layer, x):
+    """A layer's arrays, filled with whole numbers, and what it gives."""
+    layer.build(x.shape)
+    layer.set_weights([integers(*weight.shape, seed=n) for n, weight in enumerate(layer.weights)])
+    return {weight.name: np.asarray(weight.value) for weight in layer.weights}, np.asarray(layer(jnp.asarray(x)))
+
+
+@pytest.mark.parametrize(("rank", "settings"), **names(CONVS))
+def test_conv(rank, settings):
+    x = integers(2, *LENGTHS[:rank], 4)
+    make = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[rank]
+    params, y = applied(make(6, WINDOW[:rank], **settings), x)
+    ours = jc.settings_from_library("keras", "conv", LENGTHS[:rank], WINDOW[:rank], **settings)
+    assert_door("keras", "conv", params, x, y, settings=ours, groups=settings.get("groups", 1))
+
+
+@pytest.mark.parametrize(("rank", "settings"), **names(DEPTHWISE))
+def test_depthwise_conv(rank, settings):
+    """Its kernel is [h, w, c, m], with m outputs for each of c channels; they come out channel by channel."""
+    x = integers(2, *LENGTHS[:rank], 4)
+    make = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}[rank]
+    params, y = applied(make(WINDOW[:rank], depth_multiplier=3, **settings), x)
+    assert params["kernel"].shape == (*WINDOW[:rank], 4, 3)
+    ours = jc.settings_from_library("keras", "depthwise_conv", LENGTHS[:rank], WINDOW[:rank], **settings)
+    assert_door("keras", "depthwise_conv", params, x, y, settings=ours, groups=4)
+
+
+@pytest.mark.parametrize(("rank", "settings"), **names(TRANSPOSED))
+def test_conv_transpose(rank, settings):
+    x = integers(2, *LENGTHS[:rank], 4)
+    layers = keras.layers
+    make = {1: layers.Conv1DTranspose, 2: layers.Conv2DTranspose, 3: layers.Conv3DTranspose}[rank]
+    params, y = applied(make(6, WINDOW[:rank], **settings), x)
+    ours = jc.settings_from_library("keras", "conv_transpose", LENGTHS[:rank], WINDOW[:rank], **settings)
+    assert_door("keras", "conv_transpose", params, x, y, settings=ours)
+
+
+def test_a_separable_convolution_is_two():
+    """A depthwise one with its settings, then one of a single tap with its bias."""
+    x, theirs = integers(2, 7, 6, 4), {"padding": "same", "strides": 2}
+    arrays, y = applied(keras.layers.SeparableConv2D(6, (3, 2), depth_multiplier=3, **theirs), x)
+    depthwise = jc.from_library("keras", "depthwise_conv", {"kernel": arrays["depthwise_kernel"]}, groups=4)
+    settings = jc.settings_from_library("keras", "depthwise_conv", (7, 6), (3, 2), **theirs)
+    pointwise = {"kernel": arrays["pointwise_kernel"], "bias": arrays["bias"]}
+    between = jc.conv(depthwise, jnp.asarray(x), groups=4, **settings)
+    np.testing.assert_array_equal(jc.conv(jc.from_library("keras", "conv", pointwise), between), y)
+
+
+def run(make):
+    """Their layer with given arrays."""
+
+    def with_arrays(params, x):
+        layer = make()
+        layer.build(x.shape)
+        layer.set_weights(list(params.values()))
+        return layer(jnp.asarray(x))
+
+    return with_arrays
+
+
+@few(st.sampled_from(["same", "valid", "causal"]), examples=15)
+def test_conv_with_any_settings(length, taps, stride, dilation, padding):
+    theirs = {"strides": stride, "dilation_rate": dilation if stride == 1 else 1, "padding": padding}
+    make = lambda: keras.layers.Conv1D(3, taps, **theirs)
+    assert_any_settings("keras", "conv", length, taps, theirs, run(make))
+
+
+@few(st.sampled_from(["same", "valid"]), st.none() | st.integers(0, 4))
+def test_conv_transpose_with_any_settings(length, taps, stride, dilation, padding, extra):
+    extra = extra if extra is None else extra % stride
+    theirs = {"strides": stride, "dilation_rate": dilation if stride == 1 else 1, "padding": padding}
+    theirs |= {"output_padding": extra}
+    make = lambda: keras.layers.Conv1DTranspose(3, taps, **theirs)
+    assert_any_settings("keras", "conv_transpose", length, taps, theirs, run(make))
+
+
+def test_dense():
+    x = integers(3, 4)
+    params, y = applied(keras.layers.Dense(6), x)
+    assert_door("keras", "dense", params, x, y)
+
+
+@pytest.mark.parametrize("settings", [{}, {"padding": "same"}, {"strides": (2, 1), "padding": "same"}, {"strides": 3}])
+def test_pools(settings):
+    """It averages over the cells that there are: 1, 2 or 4, exactly."""
+    x = integers(2, 7, 5, 3)
+    ours = jc.settings_from_library("keras", "avg_pool", (7, 5), (2, 2), **settings)
+    expected = keras.layers.AveragePooling2D((2, 2), **settings)(jnp.asarray(x))
+    np.testing.assert_array_equal(jc.avg_pool(x, (2, 2), **ours), expected)
+    ours = jc.settings_from_library("keras", "max_pool", (7, 5), (2, 2), **settings)
+    expected = keras.layers.MaxPooling2D((2, 2), **settings)(jnp.asarray(x))
+    np.testing.assert_array_equal(jc.max_pool(x, (2, 2), **ours), expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_norm(training):
+    """The share of its momentum is kept, as ours; the variance that runs is the biased one."""
+    x = integers(3, 4, 5, 6)
+    layer = keras.layers.BatchNormalization(momentum=0.75, epsilon=1e-3)
+    layer.build(x.shape)
+    values = [integers(6), integers(6, seed=1), integers(6, seed=2), abs(integers(6, seed=3)) + 1]
+    layer.set_weights(values)
+    theirs = {weight.name: np.asarray(weight.value) for weight in layer.weights}
+    params = {name: theirs[name] for name in ("gamma", "beta")}
+    state = {name: theirs[name] for name in ("moving_mean", "moving_variance")}
+    y = layer(jnp.asarray(x), training=training)
+    ours = jc.from_library("keras", "batch_norm", params), jc.from_library("keras", "batch_norm_state", state)
+    found, following = jc.batch_norm(*ours, jnp.asarray(x), training=training, momentum=0.75, epsilon=1e-3)
+    np.testing.assert_allclose(found, y, rtol=1e-5, atol=1e-5)
+    back = jc.to_library("keras", "batch_norm_state", following)
+    np.testing.assert_allclose(back["moving_mean"], layer.moving_mean.value, rtol=1e-5)
+    np.testing.assert_allclose(back["moving_variance"], layer.moving_variance.value, rtol=1e-5)
+    assert_same(jc.to_library("keras", "batch_norm", ours[0]), params)
+
+
+def test_other_norms():
+    """Its layer norm takes the last axis, as ours; its group norm neighbouring channels, as ours."""
+    x = integers(3, 4, 5, 6)
+    for layer, ours, settings in (
+        (keras.layers.LayerNormalization(), jc.layer_norm, {"epsilon": 1e-3}),
+        (keras.layers.GroupNormalization(groups=2), jc.group_norm, {"groups": 2, "epsilon": 1e-3}),
+        (keras.layers.GroupNormalization(groups=-1), jc.instance_norm, {"epsilon": 1e-3}),
+    ):
+        params, y = applied(layer, x)
+        found = ours(jc.from_library("keras", "norm", params), jnp.asarray(x), **settings)
+        np.testing.assert_allclose(found, y, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,145 @@
+"""Parameters through the doors, without the other libraries: nothing is lost, and what is refused."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from doors import assert_same, integers
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jaxconv as jc
+from jaxconv.convert.axes import axes_of
+from jaxconv.convert.layouts import LAYOUTS, OURS
+
+SIZES = {"i": 2, "o": 3, "c": 5, "m": 4, "w0": 3, "w1": 2, "w2": 4, "p0": 2, "p1": 6, "p2": 1}
+ROWS = [(library, layer) for library, layers in LAYOUTS.items() for layer in layers]
+
+
+def array_of(layout, rank, groups, dtype, seed):
+    """An array whose every number is another, with the axes of a layout."""
+    sizes = SIZES | {"g": groups}
+    shape = [np.prod([sizes[atom] for atom in axis], dtype=int) for axis in axes_of(layout, rank)]
+    return np.random.default_rng(seed).permutation(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+
+
+@pytest.mark.parametrize(("library", "layer"), ROWS)
+@given(
+    rank=st.integers(1, 3), groups=st.sampled_from([1, 2, 3]), dtype=st.sampled_from(["float16", "float64", "int8"]),
+    seed=st.integers(0, 9), bias=st.booleans(),
+)  # fmt: skip
+def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bias):
+    """From either side, for every row of the table, rank and number of groups: the same names, dtypes and bits."""
+    rows, settings = LAYOUTS[library][layer], {"groups": groups}
+    window = tuple(SIZES[f"w{n}"] for n in range(rank)) if layer == "locally_connected" else None
+    kept = {name: one for name, one in rows.items() if bias or name != "bias"}
+    theirs = {one.name: array_of(one.layout, rank, groups, dtype, seed) for one in kept.values()}
+    ours = {name: array_of(OURS[layer.split(",")[0]][name], rank, groups, dtype, seed) for name in kept}
+    from_theirs = jc.from_library(library, layer, theirs, window=window, **settings)
+    assert {name: array.shape for name, array in from_theirs.items()} == {n: a.shape for n, a in ours.items()}
+    assert_same(jc.to_library(library, layer, from_theirs, rank=rank, **settings), theirs)
+    to_theirs = jc.to_library(library, layer, ours, rank=rank, **settings)
+    assert_same(jc.from_library(library, layer, to_theirs, window=window, **settings), ours)
+
+
+def test_the_documents_table_is_the_one_that_converts():
+    page = (Path(__file__).parents[2] / "docs" / "conversion.md").read_text()
+    shown = lambda name, layout, flip=False: f"`{name}: {layout}`" + ", flipped" * flip
+    rows = dict.fromkeys(layer for layers in LAYOUTS.values() for layer in layers)
+    for layer in rows:
+        for name, layout in OURS[layer.split(",")[0]].items():
+            theirs = [layers[layer][name] if layer in layers else None for layers in LAYOUTS.values()]
+            cells = [shown(one.name, one.layout, one.flip) if one else "" for one in theirs]
+            row = " | ".join([f"| {layer}", shown(name, layout), *cells]) + " |\n"
+            assert row.replace("|  |", "| |").replace("|  |", "| |") in page
+
+
+def test_one_weight_at_a_time():
+    """PyTorch's transposed kernel [in, out/groups, h, w], entry by entry, to ours [h, w, out/groups, in]."""
+    weight = integers(4, 3, 2, 5)
+    kernel = jc.from_library("torch", "conv_transpose", {"weight": weight}, groups=2)["kernel"]
+    for i, o, u, v in np.ndindex(4, 3, 2, 5):
+        assert kernel[u, v, o, i] == weight[i, o, u, v]
+
+
+def test_one_grouped_and_flipped_weight_at_a_time():
+    """Equinox's [out, in/groups, h, w]: its output 3*g + o of group g sees the input 2*g + i, with its taps reversed."""
+    weight = integers(6, 2, 2, 5)
+    kernel = jc.from_library("equinox", "conv_transpose", {"weight": weight}, groups=2)["kernel"]
+    assert kernel.shape == (2, 5, 3, 4)
+    for g, o, i, u, v in np.ndindex(2, 3, 2, 2, 5):
+        assert kernel[u, v, o, 2 * g + i] == weight[3 * g + o, i, 1 - u, 4 - v]
+
+
+def test_one_depthwise_weight_at_a_time():
+    kernel = integers(2, 5, 3, 4)
+    ours = jc.from_library("keras", "depthwise_conv", {"kernel": kernel}, groups=3)["kernel"]
+    for u, v, c, m in np.ndindex(2, 5, 3, 4):
+        assert ours[u, v, 0, 4 * c + m] == kernel[u, v, c, m]
+
+
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_a_transposed_kernel_is_flipped_unless_it_is_the_adjoints(adjoint):
+    """Flax's is `jax.lax.conv_transpose`. The broken twin is the other row's layout, which goes there and back as well."""
+    x, channels = jnp.asarray(integers(1, 5, 2)), (3, 2) if adjoint else (2, 3)
+    kernel = jnp.asarray(integers(4, *channels))
+    y = jax.lax.conv_transpose(
+        x, kernel, (2,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"), transpose_kernel=adjoint
+    )
+    settings = jc.settings_from_library("flax", "conv_transpose", (5,), (4,), strides=2, transpose_kernel=adjoint)
+    layer = "conv_transpose, transpose_kernel" if adjoint else "conv_transpose"
+    ours = jc.from_library("flax", layer, {"kernel": kernel})
+    np.testing.assert_array_equal(jc.conv_transpose(ours, x, **settings), y)
+    turned = {"kernel": ours["kernel"][::-1]}
+    assert (jc.conv_transpose(turned, x, **settings) != y).any()
+
+
+def test_numpy_stays_numpy_and_jax_stays_jax():
+    kernel = integers(3, 2)
+    (one,) = jc.to_library("torch", "dense", {"kernel": kernel}).values()
+    (other,) = jc.to_library("torch", "dense", {"kernel": jnp.asarray(kernel)}).values()
+    assert isinstance(one, np.ndarray)
+    assert isinstance(other, jax.Array)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_gradients_go_through_the_door():
+    """It is made of reshapes and transpositions, so a loss may be written in the other library's arrays."""
+    x, weight = jnp.asarray(integers(1, 5, 4, 2)), jnp.asarray(integers(3, 2, 3, 2))
+    loss = lambda weight: jnp.sum(jc.conv(jc.from_library("torch", "conv", {"weight": weight}), x))
+    inner = jax.grad(lambda kernel: jnp.sum(jc.conv({"kernel": kernel}, x)))(jnp.transpose(weight, (2, 3, 1, 0)))
+    np.testing.assert_array_equal(jax.jit(jax.grad(loss))(weight), jnp.transpose(inner, (3, 2, 0, 1)))
+
+
+def test_none_is_no_bias():
+    assert jc.from_library("equinox", "dense", {"weight": integers(3, 2), "bias": None}).keys() == {"kernel"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (("mxnet", "conv", {}), {}, "library is 'mxnet', but should be one of flax, equinox, haiku, keras, torch"),
+        (("torch", "locally_connected", {}), {}, "layer is 'locally_connected', but should be one of torch's conv; conv_transpose; dense"),
+        (("torch", "conv", {"kernel": integers(2, 2, 3)}), {}, r"params is \['kernel'\], but should be a dict of weight, bias, the arrays of conv, or some"),
+        (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's kernel is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
+        (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[o i \*w\]"),
+        (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[o\].* not 5 cells along \(o\)"),
+        (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's kernel is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels, taps and the groups \(2\) do not fit"),
+        (("keras", "depthwise_conv", {"kernel": integers(3, 4, 2)}), {}, r"depthwise_conv's kernel is \(3, 4, 2\), .* not 4 cells along \(g\)\. Its channels, taps and the groups \(1\)"),
+        (("flax", "locally_connected", {"kernel": integers(5, 6, 2)}), {}, r"locally_connected's kernel is \(5, 6, 2\), .* Pass window, the taps along each spatial axis"),
+        (("torch", "dense", {}), {"groups": 0}, "groups is 0, but should be 1 or more"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_and_the_cure(arguments, settings, message):
+    with pytest.raises(ValueError, match=f"from_library: {message}"):
+        jc.from_library(*arguments, **settings)
+
+
+def test_haikus_batch_norm_has_an_axis_for_each_of_x():
+    with pytest.raises(
+        ValueError, match=r"to_library: batch_norm's scale is \(3,\), .* Pass rank, the number of spatial"
+    ):
+        jc.to_library("haiku", "batch_norm", {"scale": integers(3)})
+    assert jc.to_library("haiku", "batch_norm", {"scale": integers(3)}, rank=2)["scale"].shape == (1, 1, 1, 3)

@@ -1,0 +1,95 @@
+"""Settings through the doors, without the other libraries: defaults, phases that differ, and what is refused."""
+
+import numpy as np
+import pytest
+from doors import integers
+
+import jaxconv as jc
+from jaxconv.convert.layouts import LAYOUTS
+from jaxconv.convert.words import DEFAULTS
+
+settings_of = jc.settings_from_library
+
+
+def pads(*arguments, **settings):
+    return [(pad.lo, pad.hi, pad.boundary) for pad in settings_of(*arguments, **settings)["padding"]]
+
+
+def test_every_layer_with_a_window_has_settings():
+    """Both tables have the same rows, but that a flag of Flax's is a row of its own among the layouts."""
+    without = {"dense", "norm", "batch_norm", "batch_norm_state", "conv_transpose, transpose_kernel"}
+    for library, layers in LAYOUTS.items():
+        assert layers.keys() - without == DEFAULTS[library].keys() - {"max_pool", "avg_pool"}
+
+
+def test_the_same_word_means_four_things():
+    """A circular convolution of three taps with a stride of 2, on 8 cells: where its first window stands."""
+    circular = {"padding": "CIRCULAR", "strides": 2}, {"padding": "SAME", "padding_mode": "CIRCULAR", "stride": 2}
+    assert pads("flax", "conv", (8,), (3,), **circular[0]) == [(1, 1, "CIRCULAR")]
+    assert pads("equinox", "conv", (8,), (3,), **circular[1]) == [(0, 1, "CIRCULAR")]
+    assert pads("equinox", "conv", (7,), (3,), **circular[1]) == [(1, 1, "CIRCULAR")]
+    assert pads("torch", "conv", (8,), (3,), padding=1, padding_mode="circular", stride=2) == [(1, 1, "CIRCULAR")]
+    x, params = integers(1, 8, 2), {"kernel": integers(3, 2, 2)}
+    one, other = (
+        jc.conv(params, x, **settings_of(library, "conv", (8,), (3,), **settings))
+        for library, settings in zip(("flax", "equinox"), circular, strict=True)
+    )
+    assert one.shape == other.shape
+    assert (one != other).any()
+
+
+def test_the_defaults_are_theirs():
+    assert settings_of("flax", "max_pool", (8,), (2,))["stride"] == (1,)
+    assert settings_of("torch", "max_pool", (8,), (2,))["stride"] == (2,)
+    divisors = [settings_of(name, "avg_pool", (8,), (2,))["divisor"] for name in ("flax", "equinox", "keras", "torch")]
+    assert divisors == ["window", "window", "inside", "window"]
+    assert pads("flax", "conv", (8,), (3,)) == [(1, 1, "ZERO")]
+    assert pads("torch", "conv", (8,), (3,)) == [(0, 0, "ZERO")]
+
+
+def test_settings_fit_the_layer():
+    """What comes back is what the layer takes, and no more."""
+    x, params = integers(1, 5, 6, 4), {"kernel": integers(3, 3, 4, 4)}
+    jc.conv(params, x, **settings_of("keras", "conv", (5, 6), (3, 3), padding="same"))
+    jc.conv_transpose(params, x, **settings_of("keras", "conv_transpose", (5, 6), (3, 3), strides=2))
+    jc.max_pool(x, (2, 2), **settings_of("haiku", "max_pool", (5, 6), (2, 2), strides=1, padding="SAME"))
+    jc.avg_pool(x, (2, 2), **settings_of("torch", "avg_pool", (5, 6), (2, 2), padding=1))
+
+
+def test_same_is_not_a_number():
+    """PyTorch's padding=1 and SAME agree on 7 cells and not on 8: the phase of SAME depends on the length."""
+    x, params = integers(1, 8, 2), {"kernel": integers(3, 2, 2)}
+    for length, equal in ((7, True), (8, False)):
+        found = settings_of("torch", "conv", (length,), (3,), stride=2, padding=1)
+        one = jc.conv(params, x[:, :length], **found)
+        assert np.array_equal(one, jc.conv(params, x[:, :length], stride=2, padding="SAME")) is equal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (("mxnet", "conv", (8,), (3,)), {}, "library is 'mxnet', but should be one of flax, equinox"),
+        (("torch", "dense", (8,), (3,)), {}, "layer is 'dense', but should be one of torch's conv, conv_transpose, max_pool"),
+        (("torch", "conv", (8,), (3,)), {"strides": 2}, r"settings of torch's conv is \['strides'\], but should be among stride, padding"),
+        (("haiku", "max_pool", (8,), (3,)), {"padding": "SAME"}, "strides is left out, but should be given, as haiku's max_pool has no default"),
+        (("keras", "conv", (8,), (3,)), {"padding": "circular"}, "padding is 'circular', but should be one that keras's conv has: CAUSAL, SAME, VALID"),
+        (("keras", "depthwise_conv", (8,), (3,)), {"padding": "causal"}, "padding is 'causal', but should be one that keras's depthwise_conv has: SAME, VALID"),
+        (("flax", "conv_transpose", (8,), (3,)), {"padding": "REFLECT"}, "padding is 'REFLECT', but should be one that flax's conv_transpose has: CIRCULAR, SAME, VALID"),
+        (("torch", "conv_transpose", (8,), (3,)), {"padding": "same"}, "padding is 'same', but should be one that torch's conv_transpose has: numbers only"),
+        (("equinox", "max_pool", (8,), (3,)), {"padding": "same"}, "padding is 'same', but should be one that equinox's max_pool has: numbers only"),
+        (("equinox", "conv_transpose", (8,), (3,)), {"padding_mode": "reflect"}, "padding_mode is 'reflect', but should be one of ZEROS, CIRCULAR, in any case"),
+        (("keras", "conv", (8,), (3,)), {"padding": 1}, "padding is 1, but should be one of Keras's names"),
+        (("torch", "conv", (8, 8), (3, 3)), {"padding": (1, 1, 1)}, r"padding is \(1, 1, 1\), but should be a number, or one or two for each of 2"),
+        (("torch", "conv", (8,), (3,)), {"padding_mode": "wrap"}, "padding_mode is 'wrap', but should be one of ZEROS, CIRCULAR"),
+        (("torch", "conv", (8,), (3,)), {"padding": "same", "stride": 2}, "padding is 'same', but should be a number where there is a stride"),
+        (("torch", "conv", (8, 8), (3,)), {}, r"lengths is \(8, 8\), but should be one integer"),
+        (("torch", "conv", (8,), 3), {}, "window is 3, but should be one integer per spatial axis"),
+        (("torch", "avg_pool", (4,), (3,)), {"padding": 1, "stride": 4, "ceil_mode": True}, "ceil_mode is True, but should be False where there is padding as well"),
+        (("flax", "conv_transpose", (4,), (3,)), {"padding": ((4, 0),)}, r"padding is \(4, 0\) \(output padding None\), but should be such that .* begins 2 cells before what the kernel reaches"),
+        (("keras", "conv_transpose", (4,), (3,)), {"strides": 2, "output_padding": 2}, r"padding is VALID \(output padding 2\), .* it has 11 cells, not 1 to 10"),
+        (("torch", "conv_transpose", (2,), (3,)), {"padding": 2}, r"padding is \(2, 2\) .* it has 0 cells, not 1 to 2"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_and_the_cure(arguments, settings, message):
+    with pytest.raises(ValueError, match=f"settings_from_library: {message}"):
+        settings_of(*arguments, **settings)

@@ -1,0 +1,190 @@
+"""Untying changes nothing, and its adjoint sums: for shared, tiled and regional layers, over every geometry."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, find, given, settings
+from hypothesis import strategies as st
+
+import jaxconv as jc
+from jaxconv.testing.configurations import Configuration
+from jaxconv.testing.strategies import circular_configurations, conv_configurations
+
+
+@dataclass(frozen=True)
+class Member:
+    """A layer of the family on a case: its parameters, and what `tie` and `untie` are told of it."""
+
+    case: Configuration
+    kind: str
+    sizes: tuple[int, ...]  # periods, or where the first region ends
+
+    @property
+    def out(self):
+        """Positions along each axis."""
+        return self.case.out
+
+    @property
+    def regions(self):
+        """The lengths of the regions along each axis, two at most."""
+        cuts = zip(self.sizes, self.out, strict=False)
+        return tuple((cut, n - cut) if cut < n else (n,) for cut, n in cuts) if self.kind == "regional" else None
+
+    @property
+    def period(self):
+        """Of the tiled layer; never longer than the output."""
+        return tuple(map(min, self.sizes, self.out)) if self.kind == "tiled" else None
+
+    @property
+    def tying(self) -> dict[str, Any]:
+        """What `tie` is told."""
+        return {"period": self.period, "regions": self.regions}
+
+    def params(self):
+        """Its own parameters."""
+        if self.kind == "shared":
+            return self.case.params()
+        return self.case.local_params(self.period or tuple(map(len, self.regions)))
+
+    def layer(self, params, x):
+        """The layer itself."""
+        settings = {"regions": self.regions} if self.regions else {}
+        layer = {"shared": jc.conv, "tiled": jc.tiled_conv, "regional": jc.regional_conv}[self.kind]
+        return layer(params, x, **settings, **self.case.geometry)
+
+    def untie(self, params):
+        """A locally connected layer's parameters."""
+        return jc.untie(params, self.out, regions=self.regions)
+
+
+def members(max_rank=2):
+    kinds, sizes = st.sampled_from(("shared", "tiled", "regional")), st.tuples(st.integers(1, 3), st.integers(1, 3))
+    return st.builds(Member, conv_configurations(max_rank=max_rank), kinds, sizes)
+
+
+def equal_trees(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def both(member):
+    """Output and gradient by the parameters of the layer that shares, and of the locally connected one."""
+
+    @jax.jit
+    def run(params, x, dy):
+        local = lambda params: jc.locally_connected(params, x, **member.case.geometry)
+        results = []
+        for fn, its in ((lambda params: member.layer(params, x), params), (local, member.untie(params))):
+            y, pull_back = jax.vjp(fn, its)
+            results.append((y, pull_back(dy)[0]))
+        return results
+
+    return run(member.params(), member.case.x(), member.case.dy())
+
+
+@given(member=members())
+def test_untied_it_computes_the_same_and_its_gradients_are_summed(member):
+    (y, gradient), (local_y, local_gradient) = both(member)
+    np.testing.assert_array_equal(y, local_y)
+    equal_trees(jc.tie_gradient(local_gradient, **member.tying), gradient)
+
+
+def test_the_mean_of_the_gradients_is_not_the_gradient():
+    """The broken twin: what `tie` does to weights is wrong for gradients."""
+
+    def caught(member):
+        (_, gradient), (_, local_gradient) = both(member)
+        mean = jc.tie(local_gradient, **member.tying).params
+        return not np.array_equal(mean["kernel"], gradient["kernel"])
+
+    assert find(members(max_rank=1), caught)
+
+
+@settings(max_examples=20)
+@given(member=members())
+def test_summing_is_the_adjoint_of_untying(member):
+    params, gradient = member.params(), member.case.local_params()
+    product = lambda a, b: sum(np.vdot(a[name], b[name]) for name in ("kernel", "bias"))
+    assert product(member.untie(params), gradient) == product(params, jc.tie_gradient(gradient, **member.tying))
+
+
+def standing(member, position):
+    """Which kernel stands at a position."""
+    if member.kind == "shared":
+        return ()
+    if member.kind == "tiled":
+        return tuple(j % p for j, p in zip(position, member.period, strict=True))
+    return tuple(int(j >= lengths[0]) for j, lengths in zip(position, member.regions, strict=True))
+
+
+@settings(max_examples=20)
+@given(member=members())
+def test_untying_copies(member):
+    params, untied = member.params(), member.untie(member.params())
+    for position in np.ndindex(member.out):
+        its = standing(member, position)
+        equal_trees(
+            {name: leaf[position] for name, leaf in untied.items()}, {n: leaf[its] for n, leaf in params.items()}
+        )
+
+
+@settings(max_examples=20)
+@given(member=members(), dtype=st.sampled_from((jnp.float32, jnp.bfloat16)))
+def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
+    """Also of numbers whose sums are rounded: thirds."""
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf / np.float32(3)).astype(dtype), member.params())
+    tied = jc.tie(member.untie(params), **member.tying)
+    equal_trees(tied.params, params)
+    assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
+
+
+@settings(max_examples=20)
+@given(member=members())
+def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
+    """Position by position in double precision; the bias and the kernel together, and each by itself."""
+    untied = member.case.local_params()
+    tied = jc.tie(untied, **member.tying)
+    left, whole = {}, {}
+    for name, leaf in untied.items():
+        places = {position: standing(member, position) for position in np.ndindex(member.out)}
+        mean = lambda its, leaf=leaf, places=places: np.mean(
+            [leaf[j] for j, k in places.items() if k == its], axis=0, dtype=np.float64
+        )
+        rest = 0.0
+        for position, its in places.items():
+            np.testing.assert_allclose(tied.params[name][its], mean(its), rtol=1e-5, atol=1e-6)
+            rest += ((leaf[position] - mean(its)) ** 2).sum()
+        left[name], whole[name] = rest, (np.float64(leaf) ** 2).sum()
+        np.testing.assert_allclose(tied.distances[name], np.sqrt(rest / max(whole[name], 1e-9)), rtol=1e-4, atol=1e-5)
+    total = np.sqrt(sum(left.values()) / max(sum(whole.values()), 1e-9))
+    np.testing.assert_allclose(tied.distance, total, rtol=1e-4, atol=1e-5)
+    assert tied.distance <= 1.0
+
+
+@given(drawn=circular_configurations(), changed=st.sampled_from((None, "kernel", "bias")), at=st.integers(0, 10**6))
+def test_a_layer_commutes_with_shifts_exactly_if_its_distance_is_0(drawn, changed, at):
+    """Looked at on every unit image and on none: by linearity that is on all. Along the shifted axis alone."""
+    case, axis = drawn
+    assume(all(a.span <= a.length for a in case.axes))  # a window that reads a cell twice adds weights up
+    assume(case.out[axis] > 1)  # one position shares with no other
+    period = tuple(1 if number == axis else n for number, n in enumerate(case.out))
+    untied = jc.untie(case.local_params(period), case.out)
+    if changed:
+        leaf = untied[changed]
+        untied[changed] = leaf.ravel().at[at % leaf.size].add(1.0).reshape(leaf.shape)
+    shape = (*case.lengths, case.channels[0])
+    units = jnp.concatenate([jnp.eye(int(np.prod(shape))), jnp.zeros((1, int(np.prod(shape))))]).reshape(-1, *shape)
+    layer = jax.jit(partial(jc.locally_connected, **case.geometry))
+    moved = layer(untied, jnp.roll(units, case.geometry["stride"][axis], axis + 1))
+    commutes = np.array_equal(moved, jnp.roll(layer(untied, units), 1, axis + 1))
+    assert commutes == (jc.tie(untied, period=period).distance == 0.0) == (changed is None)
+
+
+@pytest.mark.parametrize("kernel", [[1.0, -1.0], [1e-3, -1e-3], [3.0, -1.0, -2.0]])
+def test_nothing_is_left_of_what_has_no_mean(kernel):
+    tied = jc.tie({"kernel": jnp.array(kernel).reshape(-1, 1, 1, 1)})
+    assert (tied.params["kernel"].item(), tied.distance.item()) == (0.0, 1.0)

@@ -1,0 +1,102 @@
+"""The site: every page is in its menu, every public name in its reference, every source that a docstring names on a page.
+
+Whether it builds, and where its links lead, `mkdocs build --strict` says.
+"""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import jaxconv as jc
+from jaxconv import reference, testing
+from jaxconv.testing import strategies
+from jaxconv.verify import numeric
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MENU = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+PAGES = [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))]
+ELSEWHERE = {
+    "index.md",
+    "changelog.md",
+    "contributing.md",
+    "proofs.md",
+    "checker.md",
+}  # outside of docs/: see website/pages.py
+TEXTS = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+COQ = ROOT / "proofs" / "coq"
+REFERENCE = re.findall(
+    r"^::: (\S+)$", "\n".join(path.read_text() for path in (DOCS / "api").glob("*.md")), re.MULTILINE
+)
+TITLES = [
+    " ".join(title.split()).lower()
+    for title in re.findall(r"\*\*(.+?)\*\*", (DOCS / "citations.md").read_text(), re.DOTALL)
+]
+
+
+def public(module):
+    """What a module offers: its `__all__`-less face, imported names only."""
+    return [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)]
+
+
+def sources():
+    """Every "Source:" of every docstring, and whose it is."""
+    for path in sorted((ROOT / "jaxconv").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                for found in re.findall(r"^Source: (.*?)(?:\n\n|\Z)", ast.get_docstring(node) or "", re.M | re.S):
+                    yield f"{path.name}:{getattr(node, 'name', '')}", " ".join(found.split())
+
+
+def test_every_page_is_in_the_menu_once():
+    assert sorted(MENU) == sorted({*PAGES, *ELSEWHERE})
+
+
+@pytest.mark.parametrize(
+    ("module", "path"),
+    [(jc, "jaxconv"), (testing, "jaxconv.testing"), (numeric, "jaxconv.verify.numeric")],
+)
+def test_every_public_name_is_in_the_reference_once(module, path):
+    # `check` has the shorter name, since it is the face's.
+    names = {f"{path}.{name}" for name in public(module) if module is jc or name not in public(jc)}
+    assert sorted(one for one in REFERENCE if one in names) == sorted(names)
+
+
+def test_strategies_and_the_reference_are_in_the_reference():
+    defined = lambda module: [name for name, value in vars(module).items() if inspect.getmodule(value) is module]
+    drawn = [name for name in defined(strategies) if not name.startswith("_") and name != "checked_rank"]
+    assert {f"jaxconv.testing.strategies.{name}" for name in drawn} <= set(REFERENCE)
+    assert {inspect.getmodule(getattr(reference, name)).__name__ for name in public(reference)} <= set(REFERENCE)
+
+
+@pytest.mark.parametrize("source", [pytest.param(text, id=name) for name, text in sources()])
+def test_every_source_has_its_reference(source):
+    """By its title; where two are named, both. Or it is a page."""
+    if page := re.search(r"docs/\w+\.md", source):
+        assert (ROOT / page[0]).is_file()
+        return
+    plain = source.replace('"', "").lower()
+    found = [title for title in TITLES if f", {title}" in plain]  # after its authors
+    assert len(found) >= max(1, len(re.findall(r"\b(?:19|20)\d\d\b", source)))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_tests_and_theorems_that_a_page_names_exist(page):
+    text = page.read_text()
+    for path, test in re.findall(
+        r"`((?:benchmarks|docs|examples|jaxconv|proofs|tests|website)/[\w/]+\.\w+)(?:::(\w+))?", text
+    ):
+        assert (ROOT / path).is_file(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), test
+    for path in re.findall(r"`((?:benchmarks|docs|examples|jaxconv|proofs|tests|website)/[\w/]*)`", text):
+        assert (ROOT / path).is_dir(), path
+    for theory, theorem in re.findall(r"`([A-Z]\w+)\.([a-z]\w+)`", text):
+        if (COQ / f"{theory}.v").exists():
+            assert re.search(rf"^Theorem {theorem}\b", (COQ / f"{theory}.v").read_text(), re.MULTILINE), theorem
+
+
+def test_a_source_without_a_reference_would_be_seen():
+    assert not [title for title in TITLES if title in "somebody, a method of nobody's, 2031"]

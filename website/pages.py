@@ -1,0 +1,64 @@
+"""The site's pages that lie outside of docs/, and links: one text serves the repository and the site.
+
+A hook of MkDocs. Links are written as the repository has them, from file to file. In the site, one to a file that is a
+page leads there; one to any other file, such as a source, is left as its text, since the site does not hold it. One to
+nothing at all is a warning, which `mkdocs build --strict` makes an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "proofs/README.md": "proofs.md",
+    "proofs/checker/README.md": "checker.md",
+}  # file of the repository -> page of the site
+LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"`[^`\n]*`")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LOG = logging.getLogger("mkdocs.hooks.pages")  # whose warnings --strict counts
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the pages that lie outside of docs/."""
+    for source, page in PAGES.items():
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
+    """Links from file to file become links from page to page, and sessions are coloured as sessions.
+
+    A bar within code, escaped for GitHub's tables, needs no escape here, and would show it.
+    """
+    here = page.file.src_uri
+    source = next((source for source, name in PAGES.items() if name == here), f"docs/{here}")
+    prose, fences = FENCE.split(markdown), FENCE.findall(markdown)
+    barred = [CODE.sub(lambda code: code[0].replace(r"\|", "|"), text) for text in prose]
+    linked = [LINK.sub(lambda link: _led(link, source, here), text) for text in barred]
+    sessions = [re.sub(r"\A```python\n(?=>>> )", "```pycon\n", fence) for fence in fences]
+    return "".join(text + fence for text, fence in zip(linked, [*sessions, ""], strict=True))
+
+
+def _led(link: re.Match[str], source: str, here: str) -> str:
+    """A link of a file of the repository, as a link of its page."""
+    text, target, anchor = link[1], link[2], link[3] or ""
+    path = os.path.normpath(PurePosixPath(source).parent / target)
+    if not (ROOT / path).exists():
+        LOG.warning("%s links to %s, which does not exist", source, target)
+    page = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
+    if page is None:
+        return text
+    return f"[{text}]({os.path.relpath(page, PurePosixPath(here).parent)}{anchor})"
