@@ -1,6 +1,7 @@
 """The README and the documents: their snippets run, their figures are what the library computes."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from jaxconv.window import slide
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 REFERENCE = [*(ROOT / "docs" / "api").glob("*.md"), ROOT / "docs" / "citations.md"]  # pages without snippets
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {*REFERENCE})]
+GALLERY = ROOT / "docs" / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {*REFERENCE, GALLERY})]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -34,3 +36,12 @@ def test_the_weights_table_is_computed():
     ):
         counts = window_weights(slide("figure", lengths, window), 1, channels)
         assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in README
+
+
+def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
+    page = GALLERY.read_text()
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"figures", "shared", "train_lenet"}
+    assert set(re.findall(r"python examples/(\w+)\.py", page)) == scripts
+    pictures = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
+    assert {f"pictures/{path.name}" for path in (ROOT / "docs" / "pictures").iterdir()} == set(pictures)
+    assert all((ROOT / "docs" / picture).stat().st_size < 150_000 for picture in pictures)

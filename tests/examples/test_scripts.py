@@ -1,5 +1,10 @@
 """What all scripts have in common: they explain themselves, and say what is wrong with their arguments in one line."""
 
+import doctest
+import importlib
+import sys
+from unittest import mock
+
 import pytest
 from scripts import EXAMPLES, run
 
@@ -25,3 +30,10 @@ def test_the_docstring_gives_its_command(name):
 def test_unknown_arguments_are_refused(name, tmp_path):
     with pytest.raises(SystemExit, match=r"^2$"):
         run(name, tmp_path, "--no-such-option")
+
+
+def test_the_example_of_what_they_share_runs():
+    with mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]):
+        found = doctest.testmod(importlib.import_module("shared"))
+    assert found.attempted >= 1
+    assert found.failed == 0

@@ -1,0 +1,150 @@
+"""Certify a network that you did not write: one in Flax, one in Equinox, one in Haiku, each with two paddings.
+
+The certifier reads the jaxpr, so it needs nothing from the library that made the network. With circular padding both
+laws are proved; with zeros the one of the interior, and the line to blame for the other is named: it is in this file.
+Libraries that are not installed are said and skipped.
+
+    python examples/certify_others.py        a table, and pictures/others.png
+    pip install 'jaxconv[peers]'             the libraries
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import linecache
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import figures
+import jax
+import jax.numpy as jnp
+from shared import picture_options, start, table
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Claim, Verdict
+
+IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+
+
+def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
+    """A stem and a residual block, in Flax linen; the function, its parameters' shapes, the image's two axes."""
+    from flax import linen  # noqa: PLC0415  an optional package, as the others are
+
+    class ResidualBlock(linen.Module):
+        @linen.compact
+        def __call__(self, x: jax.Array) -> jax.Array:
+            x = linen.relu(linen.Conv(8, (3, 3), strides=2, padding=padding)(x))
+            return x + linen.Conv(8, (3, 3), padding=padding)(linen.relu(x))
+
+    return ResidualBlock().apply, jax.eval_shape(ResidualBlock().init, jax.random.key(0), IMAGE), (1, 2)
+
+
+def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
+    """Two convolutions around a pooling, in Equinox, channels first."""
+    import equinox as eqx  # noqa: PLC0415
+
+    mode = {"CIRCULAR": "CIRCULAR", "SAME": "ZEROS"}[padding]
+
+    def build(key: jax.Array) -> Any:
+        convs = [eqx.nn.Conv2d(c, 8, 3, padding="SAME", padding_mode=mode, key=key) for c in (3, 8)]
+        return eqx.nn.Sequential([convs[0], eqx.nn.MaxPool2d(2, 2), convs[1]])
+
+    model = eqx.filter_eval_shape(build, jax.random.key(0))
+    params, static = eqx.partition(model, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+    network = lambda params, x: jax.vmap(eqx.combine(params, static))(x)  # Equinox's models take one image
+    return network, params, (2, 3)
+
+
+def haiku(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
+    """Two dilated convolutions in Haiku, which pads by zeros: here its padding is replaced by a wrap, or not."""
+    import haiku as hk  # noqa: PLC0415
+
+    def forward(x: jax.Array) -> jax.Array:
+        for rate in (1, 2):
+            if padding == "CIRCULAR":
+                x = jnp.pad(x, [(0, 0), (rate, rate), (rate, rate), (0, 0)], mode="wrap")
+            x = hk.Conv2D(8, 3, rate=rate, padding="VALID" if padding == "CIRCULAR" else "SAME")(jax.nn.relu(x))
+        return x
+
+    model = hk.without_apply_rng(hk.transform(forward))
+    return model.apply, jax.eval_shape(model.init, jax.random.key(0), IMAGE), (1, 2)
+
+
+class Found(NamedTuple):
+    """A certificate's claims for shifts along the image's height."""
+
+    name: str
+    cyclic: Claim
+    interior: Claim
+    length: int  # of the output
+
+    @property
+    def culprit(self) -> str:
+        """The line that breaks the cyclic law, as it stands in this file."""
+        if self.cyclic.broken is None:
+            return ""
+        file, line = self.cyclic.broken.source.split(" ")[0].rsplit(":", 1)
+        return f"line {line}: {linecache.getline(file, int(line)).split('  #')[0].strip()}"
+
+
+def certified(library: Callable[..., Any], padding: str) -> Found:
+    """What the certificate says of one network; nothing is run."""
+    fn, params, axes = library(padding)
+    height = IMAGE.shape[1:3]
+    image = jax.ShapeDtypeStruct((1, 3, *height) if axes == (2, 3) else IMAGE.shape, IMAGE.dtype)
+    leaf = jc.certify(fn, params, image, axes={1: axes[:1]}, search=False).leaves[0]
+    return Found(f"{library.__name__}, {padding}", leaf.axes[0].cyclic, leaf.axes[0].interior, leaf.shape[axes[0]])
+
+
+def draw(found: list[Found]) -> figures.Figure:
+    """For each network the rows of its output: where the interior law is proved, and whether the cyclic one is."""
+    figure = figures.new(
+        10, 1.6 + 0.5 * len(found), "All interiors are proved; around the torus only what wraps around is"
+    )
+    plot = figure.add_subplot(xlabel="row of the output, as a part of its height", xlim=(0, 1.42))
+    for row, one in enumerate(found):
+        _, lo, hi = one.interior.region[0]
+        plot.barh(row, 1, color="#e0e0e0")
+        plot.barh(row, (hi - lo) / one.length, left=lo / one.length, color=figures.BLUE)
+        plot.text(
+            0.5, row, f"interior law proved on [{lo}, {hi}) of {one.length}", color="white", ha="center", va="center"
+        )
+        proved = one.cyclic.verdict == Verdict.PROVED
+        plot.text(1.02, row, "cyclic law PROVED" if proved else "cyclic law not proved", va="center",
+                  color=figures.GREEN if proved else figures.VERMILION, fontweight="bold")  # fmt: skip
+    plot.set_yticks(range(len(found)), [one.name for one in found])
+    plot.set_xticks([0, 0.5, 1])
+    plot.invert_yaxis()
+    plot.spines[["top", "right", "left"]].set_visible(False)
+    return figure
+
+
+def run(args: argparse.Namespace) -> None:
+    """Certify what is installed, print and draw."""
+    found = []
+    for library in (flax, equinox, haiku):
+        if importlib.util.find_spec(library.__name__) is None:
+            print(f"{library.__name__} is not installed: skipped (pip install 'jaxconv[peers]')")
+        else:
+            found += [certified(library, padding) for padding in ("CIRCULAR", "SAME")]
+    if not found:
+        return
+    rows = [("network", "cyclic", "interior", "rows", "shift", "field")]
+    for one in found:
+        (_, lo, hi), claim = one.interior.region[0], one.interior
+        shift, field = f"{claim.shift} -> {claim.moves[0][1]}", claim.receptive_field
+        rows.append(
+            (one.name, one.cyclic.verdict, claim.verdict, f"[{lo}, {hi})", shift, str(field.size if field else "-"))
+        )
+    print(
+        "Shifts along the height, all inputs, all parameter values. Nothing is run: what is not proved is UNDECIDED.\n"
+    )
+    print(table(rows, words=3))
+    print("\nWhat breaks the cyclic law, in this file:\n")
+    print("\n".join(f"{one.name}: {one.culprit}" for one in found if one.culprit) + "\n")
+    figures.save(draw(found), args.out, "others.png")
+
+
+if __name__ == "__main__":
+    start(run, picture_options(__doc__))

@@ -1,0 +1,131 @@
+"""Where equivariance lives: at borders it is the padding that breaks it, between borders the stride.
+
+One convolution with three paddings, shifted by a pixel: where does its output differ from the shifted one? Then four
+ways to halve the resolution, around the torus: by how much do pooled features change with each shift? Last, a table:
+small networks with these parts, trained briefly on digits of 16x16; what is proved of their features, how often two
+shifts of a digit get the same label, around the torus (Zhang, Making convolutional networks shift-invariant again, ICML
+2019), and their accuracy.
+
+    python examples/show_equivariance.py        a table, pictures/borders.png and strides.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+import figures
+import jax
+import numpy as np
+import optax
+from shared import picture_options, positive, start, table, train
+
+import jaxconv as jc
+from jaxconv.training.data import Digits, bundled_digits
+from jaxconv.training.step import Params, accuracy
+from jaxconv.verify.numeric import consistency, equivariance_error
+
+PADDINGS = ("SAME", "REFLECT", "CIRCULAR")
+DOWN: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "none": lambda x: x,
+    "max pooling": lambda x: jc.max_pool(x, (2, 2)),
+    "blur pooling": lambda x: jc.blur_pool(x, (4, 4), padding="circular"),
+    "polyphase": lambda x: jc.polyphase_down(x, (2, 2))[0],
+}
+NETWORKS = [("SAME", "max pooling"), ("REFLECT", "max pooling"), *(("CIRCULAR", down) for down in DOWN)]
+
+
+def init(key: jax.Array) -> Params:
+    """Two convolutions and a dense layer behind the mean over positions."""
+    keys = jax.random.split(key, 3)
+    return {
+        "first": jc.init_conv(keys[0], (5, 5), 1, 16),
+        "second": jc.init_conv(keys[1], (5, 5), 16, 32),
+        "head": jc.init_dense(keys[2], 32, 10),
+    }
+
+
+def features(params: Params, x: jax.Array, padding: str, down: str) -> jax.Array:
+    """The map before the mean over positions: two convolutions, each halved."""
+    x = DOWN[down](jax.nn.relu(jc.conv(params["first"], x, padding=padding)))
+    return DOWN[down](jax.nn.relu(jc.conv(params["second"], x, padding=padding)))
+
+
+def model(params: Params, x: jax.Array, padding: str, down: str) -> jax.Array:
+    """Scores of the ten digits."""
+    return jc.dense(params["head"], jc.global_avg_pool(features(params, x, padding, down)))
+
+
+def border_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
+    """For each padding the error [h, w] of one convolution at each position, the largest after shifts by one pixel."""
+    found, by_one = {}, np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    for padding in PADDINGS:
+        layer = partial(jc.conv, params["first"], padding=padding)
+        found[padding] = jc.check(layer, image, axes=(1, 2), shifts=by_one).leaves[0].positions.max((0, 3))
+    return found
+
+
+def stride_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
+    """For each down-sampling |f(shifted) - f| / (|f(shifted)| + |f|) of the pooled features f, for shifts up to 7."""
+    rows = np.stack(np.meshgrid(range(8), range(8), indexing="ij"), axis=-1).reshape(-1, 2)
+    found = {}
+    for down in DOWN:
+        pooled = lambda x, down=down: jc.global_avg_pool(features(params, x, "CIRCULAR", down))
+        errors = equivariance_error(pooled, image, axes=(1, 2), shifts=rows, invariant=True)
+        found[down] = errors.values.reshape(8, 8)
+    return found
+
+
+def draw(errors: dict[str, np.ndarray], finding: str, down: str, across: str, unit: str) -> figures.Figure:
+    """A map of errors for each name, on one scale."""
+    figure = figures.new(3.1 * len(errors) + 0.9, 3.6, finding)
+    plots = figure.subplots(1, len(errors))
+    top = max(float(error.max()) for error in errors.values())
+    for plot, (name, error) in zip(plots, errors.items(), strict=True):
+        plot.imshow(error, cmap="viridis", vmin=0, vmax=top)
+        plot.set_title(f"{name}: up to {error.max():.2g}", fontsize=10)
+        plot.set_xlabel(across)
+    plots[0].set_ylabel(down)
+    figure.colorbar(plots[0].images[0], ax=plots, label=unit, shrink=0.9)
+    return figure
+
+
+def measured(params: Params, padding: str, down: str, digits: Digits, steps: int, seed: int) -> tuple[str, ...]:
+    """A row of the table: train one network, certify its features, measure."""
+    name = f"{padding}, {down}"
+    fn = partial(model, padding=padding, down=down)
+    how = {"steps": steps, "batch": 64, "seed": seed, "name": name}
+    params = train(fn, params, digits, optax.adam(1e-2), **how)
+    x = jax.ShapeDtypeStruct((1, 32, 32, 1), "float32")
+    claims = jc.certify(partial(features, padding=padding, down=down), params, x, axes={1: (1,)})
+    cyclic, interior = claims.leaves[0].axes[0].cyclic, claims.leaves[0].axes[0].interior
+    law = lambda claim: f"{claim.verdict} {claim.shift} -> {claim.moves[0][1]}" if claim.moves else str(claim.verdict)
+    shifts = np.random.default_rng(seed).integers(0, 16, (16, 2))
+    same = consistency(partial(fn, params), digits.test_images[:100], axes=(1, 2), shifts=shifts)
+    right = accuracy(fn, params, digits.test_images, digits.test_labels)
+    return name, law(cyclic), law(interior), f"{same:.1%}", f"{right:.1%}"
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, train, print and draw."""
+    digits = bundled_digits()
+    digits = digits._replace(train_images=digits.train_images[:, ::2, ::2], test_images=digits.test_images[:, ::2, ::2])
+    params = init(jax.random.key(args.seed))
+    borders, strides = border_errors(params, digits.test_images[:1]), stride_errors(params, digits.test_images[:1])
+    finding = "The border breaks the law, here zeros more than reflection; a wrap has no border"
+    figures.save(draw(borders, finding, "row of the output", "column", "largest error"), args.out, "borders.png")
+    finding = "Two strides of 2 answer to shifts by 4; a blur helps, a grid that follows the image heals"
+    down, across, unit = "shift down (pixels)", "shift across (pixels)", "equivariance error"
+    figures.save(draw(strides, finding, down, across, unit), args.out, "strides.png")
+
+    found = [measured(params, *network, digits, args.steps, args.seed) for network in NETWORKS]
+    print(f"\nAfter {args.steps} steps; laws of the features of 32x32 images, consistency over cyclic shifts:\n")
+    print(table([("padding, down", "cyclic", "interior", "consistency", "accuracy"), *found], words=3))
+
+
+if __name__ == "__main__":
+    parser = picture_options(__doc__)
+    parser.add_argument("--steps", type=positive, default=300, help="of training each of the networks")
+    parser.add_argument("--seed", type=int, default=0, help="of the parameters, the batches and the sampled shifts")
+    start(run, parser)

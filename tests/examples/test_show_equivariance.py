@@ -1,0 +1,50 @@
+"""Verdicts of the table beside what is known of paddings and strides; the figures' errors beside the laws."""
+
+import re
+
+import pytest
+from scripts import pictured, run
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    return run("show_equivariance", tmp_path_factory.mktemp("pictures"), "--steps", 2)
+
+
+@pytest.fixture(scope="module")
+def found(ran):
+    """The cells of each row, by padding and down-sampling."""
+    lines = [re.split(r"  +", line) for line in ran.text.splitlines() if re.match(r"(SAME|REFLECT|CIRCULAR), ", line)]
+    return {line[0]: line[1:] for line in lines}
+
+
+def test_around_the_torus_only_what_wraps_around_is_proved(found):
+    """By the product of the strides; zeros and reflections are refuted by an executed counterexample."""
+    assert {name: row[0] for name, row in found.items()} == {
+        "SAME, max pooling": "REFUTED",
+        "REFLECT, max pooling": "REFUTED",
+        "CIRCULAR, none": "PROVED 1 -> 1",
+        "CIRCULAR, max pooling": "PROVED 4 -> 1",
+        "CIRCULAR, blur pooling": "PROVED 4 -> 1",
+        "CIRCULAR, polyphase": "PROVED 4 -> 1",
+    }
+
+
+def test_inside_all_are_proved_whose_grid_stays(found):
+    """A polyphase grid is chosen by the whole image, border included."""
+    inside = {name: row[1] for name, row in found.items()}
+    assert inside.pop("CIRCULAR, none") == "PROVED 1 -> 1"
+    assert not inside.pop("CIRCULAR, polyphase").startswith("PROVED")
+    assert set(inside.values()) == {"PROVED 4 -> 1"}
+
+
+def test_labels_do_not_change_where_the_law_holds_for_every_shift(found):
+    for name in ("CIRCULAR, none", "CIRCULAR, polyphase"):
+        assert found[name][2] == "100.0%"
+    assert all(0 < float(row[2][:-1]) <= 100 and 0 <= float(row[3][:-1]) <= 100 for row in found.values())
+
+
+def test_they_are_drawn(ran):
+    pictured(ran, "borders.png")
+    pictured(ran, "strides.png")
+    assert ran.errors.count("2/2") >= 6  # a progress bar for each network
