@@ -1,4 +1,4 @@
-"""Pooling beside PyTorch's, where it is installed: ceil mode, dilation, adaptive windows, and which of equal cells wins."""
+"""Pooling beside PyTorch's: ceil mode, dilation, adaptive windows, which of equal cells wins. Run with `-m torch`."""
 
 import itertools
 
@@ -10,6 +10,7 @@ import pytest
 import jaxconv as jc
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
 functional = torch.nn.functional
 
 X = np.random.default_rng(0).integers(-4, 5, (2, 7, 8, 3)).astype(np.float32)  # many of them equal
