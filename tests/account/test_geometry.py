@@ -1,6 +1,7 @@
 """Multiply-adds against the loops of the NumPy reference, which lays the kernel on each position."""
 
 import math
+from fractions import Fraction
 from functools import partial
 
 import jax
@@ -14,6 +15,7 @@ from jax import lax
 import jaxconv as jc
 from jaxconv.account.geometry import described
 from jaxconv.account.sharing import dense_parameters, window_biases, window_weights
+from jaxconv.layers.tiled import MOST_CONVOLUTIONS
 from jaxconv.reference.overlays import overlays, with_border
 from jaxconv.testing.strategies import conv_configurations
 
@@ -50,14 +52,21 @@ def test_locally_connected_layers_share_nothing(case):
 
 @given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
 def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
-    """Its kernels have a row each, or one together: all of what is held, and all that an unshared layer would hold."""
+    """Its kernels have a row each: all of what is held, and all that an unshared layer would hold.
+
+    Or one together, if they are many: of the last period, then, the product is made as if it were whole.
+    """
     period, (_, outputs) = tuple(map(min, periods, case.out)), case.channels
     layer = lambda params, x: jc.tiled_conv(params, x, **case.geometry)
     found = jc.summary(layer, case.local_params(period), case.x()[:1])
     expected = window_weights(case.axes, *case.channels, case.groups, kernels=period)
     expected = expected.plus(window_biases(case.axes, outputs, kernels=period))
-    assert (found.parameters, found.unshared, found.multiply_adds) == (*expected[:2], counted(case))
-    assert len(found.layers) in (1, math.prod(period))
+    together = math.prod(period) > MOST_CONVOLUTIONS
+    periods = [Fraction(-(-n // p) * p, n) if together else 1 for n, p in zip(case.out, period, strict=True)]
+    shared, unshared, multiply_adds = *expected[:2], counted(case)
+    more = math.prod(periods)
+    assert (found.parameters, found.unshared, found.multiply_adds) == (shared, unshared * more, multiply_adds * more)
+    assert len(found.layers) == (1 if together else math.prod(period))
 
 
 def test_a_product_has_the_shape_that_it_is_handed_on_in():
