@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COQ = HERE / "coq"
-REQUIRED = re.compile(r"\bRequire(?:\s+(?:Import|Export))?\s+([\w\s]+)\.")
+REQUIRED = re.compile(r"(?<!From Coq )(?<!From mathcomp )\bRequire(?:\s+(?:Import|Export))?\s+([\w\s]+)\.")
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Abort|Unset Guard Checking|bypass_check)\b")
 
 

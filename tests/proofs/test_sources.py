@@ -39,6 +39,14 @@ def test_every_theorem_has_a_mutant_that_changes_its_theory():
     assert [mutant for mutant in mutants if mutant.old == mutant.new] == []
 
 
+def test_a_mutant_is_compiled_up_to_its_theorem():
+    """Each theory after those that it requires, from the one that is changed to the theorem's own."""
+    for mutant in sources.mutants():
+        path = sources.between(mutant.place, mutant.module)
+        assert (path[0], path[-1]) == (mutant.place, mutant.module)
+        assert len(path) == len(set(path))
+
+
 def test_the_page_counts_the_golden_cases():
     golden = f"golden files ({len(read.windows()):,} windows, {len(read.convolutions())}\n  convolutions)"
     assert golden in PAGE
