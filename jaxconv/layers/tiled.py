@@ -46,8 +46,8 @@ def tiled_conv(
 
     and likewise in any number of them. The windows are those of `conv` with the same configuration; the kernel's shape
     is [*period, *window, c/groups, o], so that p is read from it. A period of 1 is `conv`, one as long as the output
-    `locally_connected`. Each output costs one window, as in both of them; where there are more than four kernels, a last
-    period that is cut short costs a whole one.
+    `locally_connected`. Each output costs one window, as in both of them; of more than four kernels, a last period that
+    is cut short costs a whole one.
 
     Law: with padding "CIRCULAR", shifting x by s*p cells shifts y by p, whenever s*p divides the length; shifting it by
     less has no counterpart. Every other padding keeps the law away from the border. Where p does not divide the length

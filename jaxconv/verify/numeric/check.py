@@ -142,7 +142,8 @@ def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, se
         draws = [is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct) for x in leaves]
         leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
     fill = [_like(rng, x, integers) if number in moved else x for number, x in enumerate(leaves)]
-    return [jnp.asarray(x) if number in moved else x for number, x in enumerate(leaves)], fill
+    as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes its time even so
+    return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
 
 
 def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:

@@ -114,7 +114,7 @@ def rows_per_call(function: Traced, shifts: int, batch: int | None) -> tuple[int
     if batch == 1:
         return min(IN_TURN, shifts + 2), False
     memory = ROWS_BYTES["cpu" if jax.default_backend() == "cpu" else "other"]
-    most = int(np.clip(memory // function.largest, 2, MOST_ROWS)) if batch is None else max(2, batch)
+    most = min(max(memory // function.largest, 2), MOST_ROWS) if batch is None else max(2, batch)
     calls = math.ceil((shifts + 2) / most)
     return math.ceil((shifts + 2) / calls), True
 

@@ -146,9 +146,9 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
     cell = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
     expected = _moved(plan, number, before, shifts[at])[cell]
     finding, reason = _finding(trial, number, errors, tolerance, inexact)
-    axes = []
+    axes, moved = [], shifts != 0
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
-        alone = (np.delete(shifts, axis, axis=1) == 0).all(axis=1)
+        alone = moved.sum(axis=1) == moved[:, axis]  # along no other axis
         axes.append(AxisCheck(along, law, shifts[alone, axis], errors[alone]))
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.where(errors == 0, 0, errors / tolerance.scale)
