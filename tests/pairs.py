@@ -102,6 +102,8 @@ POINTWISE: dict[str, Function] = {
     "against its neighbour": lambda x: jnp.where(x > jnp.roll(x, 1, 1), x, 0.5),
 }
 LAYOUT: dict[str, Function] = {
+    "times weights in turn": lambda x: x * jnp.broadcast_to(WEIGHTS[:3, 0], (2, 3)).reshape(1, N, 1),
+    "times weights for two": lambda x: x * jnp.repeat(WEIGHTS[:3, 0], 2).reshape(1, N, 1),
     "rolled": lambda x: jnp.roll(x, 1, 1),
     "rolled back": lambda x: jnp.roll(x, -2, 1),
     "flipped": lambda x: x[:, ::-1],
