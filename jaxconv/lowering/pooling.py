@@ -29,7 +29,7 @@ from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.table import forced_on_pools, way_for
 from jaxconv.lowering.taps import along, over, padded, taps_of, under
 from jaxconv.lowering.ways.way import summed
-from jaxconv.window import Axis
+from jaxconv.window import Axis, Pad
 
 Axes = tuple[Axis, ...]
 
@@ -90,7 +90,7 @@ def _reduced(name: str, operation: Callable[..., Array], identity: Callable[[Arr
 
 def _placed_by_lax(x: Array, y: Array, *, axes: Axes) -> Array:
     if any(axis.dilation > 1 for axis in axes):  # lax has none of these
-        return _given(lax.optimization_barrier(_winners(x, axes)), y, axes)
+        return _placed_axis_by_axis(x, y, axes)
     return jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](y)[0]
 
 
@@ -165,8 +165,33 @@ def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
 
 
 def _placed(x: Array, y: Array, *, axes: Axes) -> Array:
+    if x.shape[0] == 1:
+        return _placed_axis_by_axis(x, y, axes)
     # Image by image, and stored: XLA would compute the winners anew for every tap of every window that meets a cell.
     return _given(lax.map(lambda image: _winners(image[None], axes)[0], x), y, axes)
+
+
+def _placed_axis_by_axis(x: Array, y: Array, axes: Axes) -> Array:
+    """The first of a row's largest cells, then the first of those of the rows: as many taps as the sides together.
+
+    Nothing is stored by a loop here; where XLA has kept no barrier either (0.10 on the CPU), it computes the winners of
+    one axis anew for each tap, no longer those of all axes.
+    """
+    stages = [_along_one(axes, number) for number in reversed(range(len(axes)))]
+    winners = []
+    for stage in stages:
+        winner, x = lax.optimization_barrier((_winners(x, stage), OURS["max_pool"](x, axes=stage)))
+        winners.append(winner)
+    for winner, stage in zip(reversed(winners), reversed(stages), strict=True):
+        y = lax.optimization_barrier(_given(winner, y, stage))
+    return y
+
+
+def _along_one(axes: Axes, number: int) -> Axes:
+    """The windows along one axis, of an array whose later axes are pooled already and whose earlier ones are not."""
+    still = lambda length: Axis(length, taps=1, stride=1, dilation=1, pad=Pad(0, 0))
+    lengths = [*(axis.length for axis in axes[:number]), *(axis.out for axis in axes[number:])]
+    return tuple(axis if n == number else still(lengths[n]) for n, axis in enumerate(axes))
 
 
 def _given(winner: Array, y: Array, axes: Axes) -> Array:
