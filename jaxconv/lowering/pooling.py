@@ -27,7 +27,7 @@ from jaxtyping import Array
 from jaxconv.lowering.form import Form, deltas_padding
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.table import forced_on_pools, way_for
-from jaxconv.lowering.taps import along, over, padded, taps_of, under
+from jaxconv.lowering.taps import along, is_whole, over, padded, taps_of, under
 from jaxconv.lowering.ways.way import summed
 from jaxconv.window import Axis, Pad
 
@@ -124,6 +124,9 @@ def _axis_by_axis(operation: Callable[[Array, Array], Array], identity: Callable
 
 
 def _spread(y: Array, *, axes: Axes) -> Array:
+    # To all cells of an axis with one window on it the same, where a sum would have a term for each of its taps.
+    axes = tuple(_still(axis.length) if is_whole(axis) else axis for axis in axes)
+    y = jnp.broadcast_to(y, (y.shape[0], *(axis.out for axis in axes), y.shape[-1]))
     return summed([over(axes, y, tap) for tap in taps_of(axes)])
 
 
@@ -189,9 +192,13 @@ def _placed_axis_by_axis(x: Array, y: Array, axes: Axes) -> Array:
 
 def _along_one(axes: Axes, number: int) -> Axes:
     """The windows along one axis, of an array whose later axes are pooled already and whose earlier ones are not."""
-    still = lambda length: Axis(length, taps=1, stride=1, dilation=1, pad=Pad(0, 0))
-    lengths = [*(axis.length for axis in axes[:number]), *(axis.out for axis in axes[number:])]
-    return tuple(axis if n == number else still(lengths[n]) for n, axis in enumerate(axes))
+    before, after = (axis.length for axis in axes[:number]), (axis.out for axis in axes[number + 1 :])
+    return *map(_still, before), axes[number], *map(_still, after)
+
+
+def _still(length: int) -> Axis:
+    """An axis on which nothing is pooled."""
+    return Axis(length, taps=1, stride=1, dilation=1, pad=Pad(0, 0))
 
 
 def _given(winner: Array, y: Array, axes: Axes) -> Array:

@@ -16,6 +16,7 @@ import jax
 
 from jaxconv.errors import explain
 from jaxconv.lowering.form import FACES, Face, Form
+from jaxconv.lowering.taps import is_whole
 from jaxconv.lowering.ways import WAYS
 
 
@@ -52,6 +53,10 @@ def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
 
 def _overlapping(form: Form) -> bool:
     return any(axis.span > axis.stride for axis in form.axes)
+
+
+def _whole(form: Form) -> bool:
+    return any(map(is_whole, form.axes))
 
 
 def _positions(form: Form, n: int) -> int:
@@ -136,7 +141,8 @@ ROWS = [
         "taps",
         ("max_pool", "min_pool", "sum_pool"),
         lambda form, n, c, o: (
-            sum(axis.taps for axis in form.axes) <= 32 and (_overlapping(form) or _cells(form, n) * c > 2**16)
+            sum(axis.taps for axis in form.axes) <= 32
+            and (_overlapping(form) or _whole(form) or _cells(form, n) * c > 2**16)
         ),
         "lax walks over windows; slices are loops over cells that lie side by side, but start more slowly",
         "1-8",
@@ -151,9 +157,9 @@ ROWS = [
     Row(
         "taps",
         ("sum_pool_dx",),
-        lambda form, n, c, o: _overlapping(form),
-        "likewise where windows overlap; where they do not, lax's is as fast",
-        "3-8",
+        lambda form, n, c, o: _overlapping(form) or _whole(form),
+        "likewise where windows overlap, or one is a whole axis, as of adaptive pooling; elsewhere lax's is as fast",
+        "3-8; of a whole axis WHOLE",
     ),
 ]
 

@@ -45,3 +45,8 @@ def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
 def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
     """Every tap of the window, in row-major order."""
     return list(product(*(range(axis.taps) for axis in axes)))
+
+
+def is_whole(axis: Axis) -> bool:
+    """Whether there is one window along an axis, whose taps are all of the axis's cells, two or more."""
+    return axis.length > 1 and (axis.out, axis.taps, axis.dilation, axis.pad.lo) == (1, axis.length, 1, 0)

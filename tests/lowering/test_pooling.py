@@ -188,6 +188,7 @@ def test_one_export_for_three_platforms_and_any_batch():
         ("max_pool_place", (6, 5), 1, "lax"),  # one for each tap of the window
         ("sum_pool_dx", (3, 3), 2, "taps"),
         ("sum_pool_dx", (2, 2), 2, "lax"),  # windows that do not overlap
+        ("sum_pool_dx", (48, 1), 1, "taps"),  # one that is a whole axis, as of adaptive pooling
     ],
 )
 def test_the_table(operation, window, stride, expected):
@@ -198,6 +199,8 @@ def test_the_table(operation, window, stride, expected):
 def test_a_few_windows_that_do_not_overlap_are_laxs():
     way = lambda n, stride: way_for("max_pool", Form(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4)
     assert (way(1, 2), way(32, 2), way(1, 1)) == ("lax", "taps", "taps")
+    whole = Form(slide("test", (12, 48), (12, 1), (12, 1)), 4)  # a slice of adaptive pooling
+    assert way_for("sum_pool", whole, 1, 4, 4) == "taps"
 
 
 # The broken twins: deltas that look right and are not.
