@@ -81,6 +81,8 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a - b|; 0 where both are NaN, or the same infinity; infinite where only one of them is."""
     with np.errstate(invalid="ignore", over="ignore"):
         gap = np.abs(a - b)
+    if np.isfinite(gap).all():
+        return gap
     return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(gap), np.inf, gap))
 
 

@@ -133,7 +133,7 @@ def _validate(arguments: Sequence[Any], model: str, integers: bool, batch: int |
 
 
 def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, seed: int) -> tuple[list, list]:
-    """The leaves to run, and another input for those that are shifted: the fill. Elsewhere the fill is the leaf."""
+    """The leaves to run, and for each that is shifted another input, the fill; None for the others."""
     rng, offsets = np.random.default_rng(seed), laws.offsets(arguments)
     moved = {offsets[argument] for one in along for argument, _ in one.arguments}
     leaves = jax.tree.leaves(arguments)
@@ -141,7 +141,7 @@ def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, se
         drawn = lambda leaf, number: exact.draw(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
         draws = [is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct) for x in leaves]
         leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
-    fill = [_like(rng, x, integers) if number in moved else x for number, x in enumerate(leaves)]
+    fill = [_like(rng, x, integers) if number in moved else None for number, x in enumerate(leaves)]
     as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes its time even so
     return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -155,20 +154,23 @@ def grid(
         cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
         expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
         raise ValueError(explain(where, "shifts", shifts, expected, cure))
-    if wanted is not None and wanted.ndim == 2:
+    sample = wanted is not None and wanted.ndim == 2
+    if sample:
+        _on_lattice(where, wanted, steps, along)
         rows = wanted
     else:
         lattice = steps if wanted is None else [int(s) for s in np.broadcast_to(wanted, len(along))]
         if min(lattice) < 1:
             raise ValueError(explain(where, "shifts", shifts, "positive: a lattice is all multiples of a number"))
         _on_lattice(where, np.asarray([lattice]), steps, along)
-        rows = np.asarray(list(itertools.product(*map(_multiples, along, lattice, [model == "cyclic"] * len(along)))))
-    _on_lattice(where, rows, steps, along)
+        multiples = [_multiples(one, step, model == "cyclic") for one, step in zip(along, lattice, strict=True)]
+        indices = np.indices([len(each) for each in multiples]).reshape(len(along), -1).T
+        rows = indices * [each.step for each in multiples] + [each.start for each in multiples]
     fits = np.ones(len(rows), bool)
-    for its_laws, shape in zip(laws, shapes, strict=True):
+    for its_laws, shape in zip(laws, shapes, strict=True) if model != "cyclic" else ():
         for number, law in enumerate(its_laws):
-            fits &= model == "cyclic" or room(law, rows[:, number], shape)
-    if (wanted is not None and wanted.ndim == 2 and not fits.all()) or not rows[fits].any():
+            fits &= room(law, rows[:, number], shape)
+    if (sample and not fits.all()) or not rows[fits].any():
         cure = "Take a larger input, a larger region or smaller shifts"
         expected = "such that positions are left to compare within the region, and not all 0"
         raise ValueError(explain(where, "the shifts", _few(rows), expected, cure))

@@ -142,9 +142,9 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
     before, other, worst = (_wide(side) for side in (found.before[number], tally.other, tally.worst))
     tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
     at = int(errors.argmax())
-    apart = _apart(plan, number, before, worst, shifts[at])
-    cell = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
-    expected = _moved(plan, number, before, shifts[at])[cell]
+    expected = _moved(plan, number, before, shifts[at])
+    apart = _apart(plan, number, expected, worst, shifts[at])
+    cell = tuple(map(int, np.unravel_index(int(apart.argmax()), apart.shape)))
     finding, reason = _finding(trial, number, errors, tolerance, inexact)
     axes, moved = [], shifts != 0
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
@@ -167,7 +167,7 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
         infinities=row.infinities,
         positions=tally.positions.astype(float),
         means=tally.means.astype(float),
-        worst=Worst(tuple(map(int, shifts[at])), cell, expected.item(), worst[cell].item(), float(errors[at])),
+        worst=Worst(tuple(map(int, shifts[at])), cell, expected[cell].item(), worst[cell].item(), float(errors[at])),
         tolerance=tolerance,
         response=float(gap(other, before).max(initial=0)),
     )
@@ -202,11 +202,10 @@ def _moved(plan: Plan, number: int, before: np.ndarray, shift: np.ndarray) -> np
     return before
 
 
-def _apart(plan: Plan, number: int, before: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """|f(shifted)[p] - f(x)[p - t]| of one shift, infinite at a NaN, -1 where the law does not speak of p."""
-    expected = _moved(plan, number, before, shift)
+def _apart(plan: Plan, number: int, expected: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """|f(shifted) - what should answer it| of one shift, infinite at a NaN, -1 where the law does not speak."""
     errors = np.where(np.isnan(expected) | np.isnan(after), np.inf, gap(expected, after))
-    return np.where(comparison.spoken_of(plan, plan.laws[number], shift, before.shape), errors, -1)
+    return np.where(comparison.spoken_of(plan, plan.laws[number], shift, expected.shape), errors, -1)
 
 
 def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance, inexact: str) -> tuple[Finding, str]:
@@ -237,8 +236,9 @@ def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Toleranc
     moved = comparison.shifted(plan, trial.leaves, trial.fill, shift, jnp.bool_(False))
     with jax.numpy_dtype_promotion("standard"):
         (before, doubt), (after, more_doubt) = doubtful(trial.leaves), doubtful(moved)
-    doubt = _moved(plan, number, doubt, shift) + more_doubt
-    return bool((_apart(plan, number, before, after, shift) <= tolerance.absolute + doubt).all())
+    expected, doubt = (_moved(plan, number, side, shift) for side in (before, doubt))
+    apart = _apart(plan, number, expected, after, shift)
+    return bool((apart <= tolerance.absolute + doubt + more_doubt).all())
 
 
 def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:
