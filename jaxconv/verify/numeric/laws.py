@@ -147,19 +147,18 @@ def grid(
         model: cyclic shifts run once around; others go both ways, as far as positions are left to compare.
     """
     steps = [math.lcm(*(its_laws[number].shift for its_laws in laws)) for number in range(len(along))]
-    wanted = None if shifts is None else np.asarray(shifts)
-    if wanted is not None and wanted.dtype.kind not in "iu":
+    wanted = np.asarray(steps if shifts is None else shifts)
+    if wanted.dtype.kind not in "iu":
         raise TypeError(explain(where, "shifts", shifts, "integers"))
-    if wanted is not None and (wanted.ndim > 2 or (wanted.ndim and wanted.shape[-1] != len(along))):
+    if wanted.ndim > 2 or (wanted.ndim and wanted.shape[-1] != len(along)):
         cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
         expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
         raise ValueError(explain(where, "shifts", shifts, expected, cure))
-    sample = wanted is not None and wanted.ndim == 2
-    if sample:
+    if wanted.ndim == 2:
         _on_lattice(where, wanted, steps, along)
         rows = wanted
     else:
-        lattice = steps if wanted is None else [int(s) for s in np.broadcast_to(wanted, len(along))]
+        lattice = [int(s) for s in np.broadcast_to(wanted, len(along))]
         if min(lattice) < 1:
             raise ValueError(explain(where, "shifts", shifts, "positive: a lattice is all multiples of a number"))
         _on_lattice(where, np.asarray([lattice]), steps, along)
@@ -170,7 +169,7 @@ def grid(
     for its_laws, shape in zip(laws, shapes, strict=True) if model != "cyclic" else ():
         for number, law in enumerate(its_laws):
             fits &= room(law, rows[:, number], shape)
-    if (sample and not fits.all()) or not rows[fits].any():
+    if (wanted.ndim == 2 and not fits.all()) or not rows[fits].any():
         cure = "Take a larger input, a larger region or smaller shifts"
         expected = "such that positions are left to compare within the region, and not all 0"
         raise ValueError(explain(where, "the shifts", _few(rows), expected, cure))
