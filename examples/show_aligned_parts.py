@@ -67,17 +67,15 @@ class Found(NamedTuple):
 
 def faces(images: np.ndarray, labels: np.ndarray, count: int, seed: int) -> Faces:
     """So many faces, their parts drawn from these digits."""
-    draw = np.random.default_rng(seed)
-    away = draw.integers(1, PARTS, (count, PARTS)) * draw.integers(0, 2, (count, PARTS))  # 0: the part belongs there
+    random = np.random.default_rng(seed)
+    away = random.integers(1, PARTS, (count, PARTS)) * random.integers(0, 2, (count, PARTS))  # 0: it belongs there
     digits = (np.arange(PARTS) + away) % PARTS
     chosen = np.empty_like(digits)
     for digit in range(PARTS):
         places = digits == digit
-        chosen[places] = draw.choice(np.flatnonzero(labels == digit), places.sum())
-    rows = (
-        images[chosen].reshape(count, 2, 2, PART, PART, 1).swapaxes(2, 3)
-    )  # [n, place down, pixel, place across, pixel, 1]
-    return rows.reshape(count, SIDE, SIDE, 1), (away == 0).sum(1).astype(np.int32)
+        chosen[places] = random.choice(np.flatnonzero(labels == digit), places.sum())
+    parts = images[chosen].reshape(count, 2, 2, PART, PART, 1)  # [n, place down, place across, h, w, 1]
+    return parts.swapaxes(2, 3).reshape(count, SIDE, SIDE, 1), (away == 0).sum(1).astype(np.int32)
 
 
 def init(key: jax.Array, kind: str, filters: int) -> Params:
