@@ -43,6 +43,14 @@ def frame(plot: Axes, top: float, left: float, height: float, width: float, colo
     plot.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **style | settings))
 
 
+def curve(plot: Axes, x: Any, values: np.ndarray, colour: str, label: str, **settings: Any) -> None:
+    """The mean over seeds of values [seed, x] with bars of one standard deviation."""
+    style: dict[str, Any] = {"color": colour, "linewidth": 2, "markersize": 5, "capsize": 3, "fmt": "o-"}
+    plot.errorbar(x, values.mean(0), values.std(0), label=label, **style | settings)
+    plot.grid(color="#e0e0e0")
+    plot.spines[["top", "right"]].set_visible(False)
+
+
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write folder/name and say so; the same figure makes the same file."""
     folder.mkdir(parents=True, exist_ok=True)

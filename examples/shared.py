@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 from tqdm import tqdm
 
@@ -55,6 +57,15 @@ def table(rows: Sequence[Sequence[Any]], words: int = 1) -> str:
     return "\n".join("  ".join(place(*cell) for cell in enumerate(row)).rstrip() for row in cells)
 
 
+def mean_and_deviation(shares: np.ndarray) -> list[str]:
+    """Cells for shares [seed, column]: of each column the mean and the standard deviation over the seeds, in per cent.
+
+    >>> mean_and_deviation(np.array([[0.5, 1.0], [0.7, 1.0]]))
+    ['60.0 ± 10.0', '100.0 ± 0.0']
+    """
+    return [f"{mean:.1f} ± {deviation:.1f}" for mean, deviation in 100 * np.stack([shares.mean(0), shares.std(0)], 1)]
+
+
 def train(
     model: Model,
     params: Params,
@@ -75,3 +86,30 @@ def train(
         params, opt_state, loss = step(params, opt_state, digits.train_images[chosen], digits.train_labels[chosen])
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
     return params
+
+
+def train_each(
+    init: Callable[[jax.Array], Params],
+    model: Model,
+    sets: Sequence[tuple[np.ndarray, np.ndarray]],
+    seeds: Sequence[int],
+    optimiser: optax.GradientTransformation,
+    *,
+    steps: int,
+    batch: int,
+    name: str,
+) -> list[Params]:
+    """The same for many sets of images and labels, each with its own seed: the parameters of each.
+
+    One program takes a step for each set in turn; under vmap their kernels would make one grouped convolution, which
+    is several times as slow.
+    """
+    params = jax.vmap(lambda seed: init(jax.random.key(seed)))(np.array(seeds))
+    opt_state = jax.vmap(optimiser.init)(params)
+    step = jax.jit(lambda *sets: jax.lax.map(lambda its: make_step(model, optimiser)(*its), sets))
+    orders = [batches(len(labels), batch, seed=seed) for (_, labels), seed in zip(sets, seeds, strict=True)]
+    for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
+        chosen = [(images[at], labels[at]) for (images, labels), at in zip(sets, map(next, orders), strict=True)]
+        params, opt_state, loss = step(params, opt_state, *map(np.stack, zip(*chosen, strict=True)))
+        bar.set_postfix(loss=f"{loss.mean():.4f}", refresh=False)
+    return [jax.tree.map(lambda leaf, number=number: leaf[number], params) for number in range(len(sets))]

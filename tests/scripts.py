@@ -1,7 +1,9 @@
 """The scripts of examples/, run in this process, which has loaded JAX already, as `python examples/NAME.py` runs them."""
 
 import contextlib
+import importlib
 import io
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -39,6 +41,12 @@ def run(name, folder, *arguments):
     return Ran(out.getvalue(), errors.getvalue(), Path(folder))
 
 
+def module(name):
+    """A script, or what they share, as a module."""
+    with mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]):
+        return importlib.import_module(name)
+
+
 def pictured(ran, name, least=400):
     """The colours, "#RRGGBB", of a picture that a script said that it wrote; it is large enough, and not empty."""
     assert f"figure: {ran.folder / name}\n" in ran.text
@@ -51,9 +59,9 @@ def pictured(ran, name, least=400):
     return colours
 
 
-def rows(text, start):
+def rows(text, start, between=r"\s+"):
     """The words of each line of the table whose first line begins so, without that line, up to an empty line."""
     lines = text.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith(start))
     end = next((n for n, line in enumerate(lines[first:], first) if not line.strip()), len(lines))
-    return [line.split() for line in lines[first + 1 : end]]
+    return [re.split(between, line.strip()) for line in lines[first + 1 : end]]

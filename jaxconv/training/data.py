@@ -17,7 +17,7 @@ from jaxconv.training.lenet import SIDE
 
 
 class Digits(NamedTuple):
-    """Images [n, 32, 32, 1] of float32 from 0 (paper) to 1 (ink), and labels [n] of int32 from 0 to 9."""
+    """Images [n, h, w, 1] of float32 from 0 (paper) to 1 (ink), by default 32x32; labels [n] of int32 from 0 to 9."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -25,8 +25,8 @@ class Digits(NamedTuple):
     test_labels: np.ndarray
 
 
-def bundled_digits() -> Digits:
-    """The 1,797 UCI digits that come with scikit-learn, 8x8 up-sampled to 32x32.
+def bundled_digits(side: int = SIDE) -> Digits:
+    """The 1,797 UCI digits that come with scikit-learn, 8x8 up-sampled to side x side; with 8 they are as they came.
 
     Of them 360, always the same, are held out for the test. Their writers have written training digits too: the
     accuracy is that of new digits, not of new writers.
@@ -37,7 +37,7 @@ def bundled_digits() -> Digits:
 
     pixels, targets = load_digits(return_X_y=True)
     images = np.asarray(pixels, np.float32).reshape(-1, 8, 8, 1) / 16
-    images = np.asarray(jax.image.resize(images, (len(images), SIDE, SIDE, 1), "linear"))
+    images = np.asarray(jax.image.resize(images, (len(images), side, side, 1), "linear"))
     labels = np.asarray(targets, np.int32)
     order = np.random.default_rng(1998).permutation(len(images))
     test, train = order[:360], order[360:]

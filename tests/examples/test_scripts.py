@@ -1,12 +1,15 @@
 """What all scripts have in common: they explain themselves, and say what is wrong with their arguments in one line."""
 
 import doctest
-import importlib
-import sys
-from unittest import mock
 
+import jax
+import numpy as np
+import optax
 import pytest
-from scripts import EXAMPLES, run
+from scripts import EXAMPLES, module, run
+
+import jaxconv as jc
+from jaxconv.training.data import Digits
 
 OTHERS = {"figures", "shared", "train_lenet"}  # what scripts share, and one without pictures
 SCRIPTS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - OTHERS)
@@ -32,8 +35,24 @@ def test_unknown_arguments_are_refused(name, tmp_path):
         run(name, tmp_path, "--no-such-option")
 
 
-def test_the_example_of_what_they_share_runs():
-    with mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]):
-        found = doctest.testmod(importlib.import_module("shared"))
-    assert found.attempted >= 1
+def test_the_examples_of_what_they_share_run():
+    found = doctest.testmod(module("shared"))
+    assert found.attempted == 2
     assert found.failed == 0
+
+
+def test_training_many_is_training_each():
+    """Different examples and seeds, in one program and one by one."""
+    shared, draw = module("shared"), np.random.default_rng(0)
+    sets = [(np.float32(draw.normal(size=(n, 3, 3, 1))), np.int32(draw.integers(0, 2, n))) for n in (6, 9)]
+    init = lambda key: jc.init_dense(key, 9, 2)
+    model = lambda params, x: jc.dense(params, x.reshape(len(x), -1))
+    optimiser, how = optax.sgd(0.5), {"steps": 5, "batch": 4, "name": "many"}
+    found = shared.train_each(init, model, sets, [3, 8], optimiser, **how)
+    assert len(found) == 2
+    for params, examples, seed in zip(found, sets, [3, 8], strict=True):
+        alone = shared.train(
+            model, init(jax.random.key(seed)), Digits(*examples, *examples), optimiser, seed=seed, **how
+        )
+        np.testing.assert_allclose(params["kernel"], alone["kernel"], atol=1e-6)
+        np.testing.assert_allclose(params["bias"], alone["bias"], atol=1e-6)
