@@ -24,6 +24,12 @@ def test_snippets_run(page):
     assert results.failed == 0
 
 
+def test_the_ten_lines_of_pytest_are_those_that_the_tutorial_runs():
+    files = lambda page: dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
+    tutorial = files((ROOT / "docs" / "tutorials" / "ci.md").read_text())  # which tests/test_tutorials.py runs
+    assert files(README) == {name: tutorial[name] for name in ("conftest.py", "test_models.py")}
+
+
 def test_lenets_table_is_the_one_that_is_printed():
     assert f"\n```\n{table(sharing())}\n```\n" in README
 
