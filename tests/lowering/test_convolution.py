@@ -29,11 +29,11 @@ def integers(*shape):
     return jnp.asarray(GENERATOR.integers(-4, 5, shape).astype(np.float32))
 
 
-# name -> kernel, x, settings: one for each way, and one that is lax's.
+# name -> kernel, x, settings: one for each way, and one that is lax's. A stride wider than the window has cells between.
 LAYERS = {
     "dense": (integers(3, 2, 2, 4), integers(4, 6, 7, 2), {"stride": (2, 1), "padding": ("circular", "same")}),
     "pointwise": (integers(1, 1, 2, 4), integers(4, 6, 7, 2), {"stride": 2, "padding": ((1, 0), (0, 1))}),
-    "depthwise": (integers(3, 2, 1, 4), integers(4, 6, 7, 4), {"groups": 4, "padding": "same", "stride": (2, 1)}),
+    "depthwise": (integers(3, 2, 1, 4), integers(4, 6, 7, 4), {"groups": 4, "padding": "same", "stride": (2, 3)}),
     "grouped": (integers(3, 3, 8, 16), integers(4, 6, 7, 16), {"groups": 2, "padding": "same"}),
 }
 every_layer = pytest.mark.parametrize(("kernel", "x", "settings"), LAYERS.values(), ids=LAYERS)

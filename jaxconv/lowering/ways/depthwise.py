@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,9 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Face, Form
-from jaxconv.lowering.taps import over, padded, taps_of, under
+from jaxconv.lowering.taps import interleaved, padded, taps_of, under
 from jaxconv.lowering.ways.way import Compute, Way, summed
-from jaxconv.window import Pad
+from jaxconv.window import Axis, Pad
 
 ROWS = 2**12  # products, for each tap, that one turn of the loop over y makes: they stay in the processor's cache
 
@@ -29,9 +31,67 @@ def _forward(form: Form, x: Array, kernel: Array) -> Array:
 
 
 def _delta_of_x(form: Form, y: Array, kernel: Array) -> Array:
-    """`x[n,i,c] = sum_u y[n,j,c] kernel[u,0,c]` over the taps that stand on i, at j*stride + u*dilation - lo == i."""
-    weights = _weights(kernel)
-    return summed([over(form.axes, y * weights[tap], tap) for tap in taps_of(form.axes)])
+    """`x[n,i,c] = sum_u y[n,j,c] kernel[u,0,c]` over the taps that stand on i, at j*stride + u*dilation - lo == i.
+
+    The cells of one phase, a stride apart along each axis, all meet the same taps: they are a sum of slices of y, one
+    for each, as y is of x. (As a sum of what each tap gives to all of x, every cell asks of every tap whether it stands
+    there.)
+    """
+    phases, weights = [_phases(axis) for axis in form.axes], _weights(kernel)
+    before = [max(0, *(-first for phase in along for _, first in phase.taps)) for along in phases]
+    after = [
+        max(0, *(first + phase.cells - axis.out for phase in along for _, first in phase.taps))
+        for along, axis in zip(phases, form.axes, strict=True)
+    ]
+    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *zip(before, after, [0] * len(after), strict=True), (0, 0, 0)])
+
+    def cells(chosen: list[_Phase]) -> Array:
+        """Of one phase along each axis."""
+        terms = []
+        for tap in product(*(phase.taps for phase in chosen)):
+            part = y
+            for number, ((_, first), phase, lo) in enumerate(zip(tap, chosen, before, strict=True), start=1):
+                part = lax.slice_in_dim(part, first + lo, first + lo + phase.cells, axis=number)
+            terms.append(part * weights[tuple(u for u, _ in tap)])
+        return summed(terms) if terms else nothing([phase.cells for phase in chosen])
+
+    def nothing(shape: list[int]) -> Array:
+        """Zeros made of y, so that inside shard_map they vary as it does."""
+        empty = lax.slice_in_dim(y, 0, 0, axis=1)
+        config = [(0, count - there, 0) for count, there in zip(shape, empty.shape[1:-1], strict=True)]
+        return lax.pad(empty, jnp.zeros((), y.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+
+    def together(chosen: list[_Phase]) -> Array:
+        """The phases along the first axis for which none is chosen yet, cell by cell in turn."""
+        number = len(chosen)
+        if number == len(phases):
+            return cells(chosen)
+        return interleaved([together([*chosen, phase]) for phase in phases[number]], number + 1)
+
+    return together([])
+
+
+class _Phase(NamedTuple):
+    """Cells i = p, p + stride, ... of an axis of x: cell number m of them meets tap u at position m + k of y."""
+
+    cells: int
+    taps: list[tuple[int, int]]  # (u, k)
+
+
+def _phases(axis: Axis) -> list[_Phase]:
+    """Those that have cells.
+
+    >>> _phases(Axis(length=5, taps=3, stride=2, dilation=1, pad=Pad(1, 1)))
+    [_Phase(cells=3, taps=[(1, 0)]), _Phase(cells=2, taps=[(0, 1), (2, 0)])]
+    """
+    apart = lambda p, u: p + axis.pad.lo - u * axis.dilation
+    return [
+        _Phase(
+            len(range(p, axis.length, axis.stride)),
+            [(u, apart(p, u) // axis.stride) for u in range(axis.taps) if apart(p, u) % axis.stride == 0],
+        )
+        for p in range(min(axis.stride, axis.length))
+    ]
 
 
 def _delta_of_kernel(form: Form, x: Array, y: Array) -> Array:
