@@ -104,6 +104,17 @@ def test_every_face_is_the_references(way, case):
         np.testing.assert_array_equal(found, expected)
 
 
+@every_way
+@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_windows_of_one_cell(way, length, stride):
+    """The smallest there are: of one phase, and where the stride is more than x is long, most of padding."""
+    geometry = {"stride": (stride,), "padding": (jc.Pad(2, 1),), "dilation": (1,), "groups": 1}
+    case = FITTING[way](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
+    for found, expected in zip(faces(way, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 GEOMETRY = {"stride": (2, 1), "padding": ((2, 0), "circular"), "dilation": (1, 2)}
 CASE = Configuration((9, 8), (3, 2), GEOMETRY | {"groups": 2}, (4, 6), 2, 0)
 

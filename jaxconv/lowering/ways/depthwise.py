@@ -38,9 +38,9 @@ def _delta_of_x(form: Form, y: Array, kernel: Array) -> Array:
     there.)
     """
     phases, weights = [_phases(axis) for axis in form.axes], _weights(kernel)
-    before = [max(0, *(-first for phase in along for _, first in phase.taps)) for along in phases]
+    before = [max([0, *(-first for phase in along for _, first in phase.taps)]) for along in phases]
     after = [
-        max(0, *(first + phase.cells - axis.out for phase in along for _, first in phase.taps))
+        max([0, *(first + phase.cells - axis.out for phase in along for _, first in phase.taps)])
         for along, axis in zip(phases, form.axes, strict=True)
     ]
     y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *zip(before, after, [0] * len(after), strict=True), (0, 0, 0)])
