@@ -152,14 +152,14 @@ ROWS = [
         ("max_pool_place",),
         lambda form, n, c, o: math.prod(axis.taps for axis in form.axes) <= 25,
         "lax's select-and-scatter is a scalar loop, and is not for dilated windows",
-        "6-40; of dilated windows 0.3 for one image, 1 for 32, beside a maximum of slices",
+        "6-40; of dilated windows 1.3-6, beside a maximum of slices",
     ),
     Row(
         "taps",
         ("sum_pool_dx",),
         lambda form, n, c, o: _overlapping(form) or _whole(form),
         "likewise where windows overlap, or one is a whole axis, as of adaptive pooling; elsewhere lax's is as fast",
-        "3-8; of a whole axis WHOLE",
+        "3-8; of a whole axis, beside slices and their sums, 1-2",
     ),
 ]
 
