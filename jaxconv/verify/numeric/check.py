@@ -111,7 +111,8 @@ def check(
         offsets = laws.offsets(arguments)
         moved = {offsets[argument] for one in along for argument, _ in one.arguments}
         live = tuple(number in moved for number in range(len(leaves)))
-        plan = Plan(model, along, tuple(map(tuple, chosen)), offsets, live, batch != 1, integers)
+        settings = {"vectorised": batch != 1, "integers": integers, "summed": jax.default_backend() != "cpu"}
+        plan = Plan(model, along, tuple(map(tuple, chosen)), offsets, live, **settings)
         trial = Trial(function, plan, leaves, fill, rows)
         outcome = measured(trial, batch)
         found = judged(trial, outcome)

@@ -104,19 +104,19 @@ def _spec(aval: Any) -> Any:
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
 
-def rows_per_call(function: Traced, shifts: int, batch: int | None) -> tuple[int, bool]:
-    """How many rows one compiled call evaluates, and whether it vectorises them.
+def rows_per_call(function: Traced, shifts: int, batch: int | None) -> int:
+    """How many rows one compiled call evaluates.
 
     As many as let the largest equation's results, over all rows, fit 4 MiB on a CPU (beyond its caches a row gets no
     cheaper) and 1 GiB on an accelerator; at most 1,024, at most what there is to do, evenly dealt to the calls.
-    `batch` sets it; with 1 the rows are run one after the other.
+    `batch` sets it; with 1 the rows of a call are run one after the other.
     """
     if batch == 1:
-        return min(IN_TURN, shifts + 2), False
+        return min(IN_TURN, shifts + 2)
     memory = ROWS_BYTES["cpu" if jax.default_backend() == "cpu" else "other"]
     most = min(max(memory // function.largest, 2), MOST_ROWS) if batch is None else max(2, batch)
     calls = math.ceil((shifts + 2) / most)
-    return math.ceil((shifts + 2) / calls), True
+    return math.ceil((shifts + 2) / calls)
 
 
 def _bytes(jaxpr: Any) -> int:
@@ -213,12 +213,36 @@ def shifted(plan: Plan, leaves: Sequence[Any], fill: Sequence[Any], shift: Any, 
 
 
 def rolled(x: Any, moves: Sequence[tuple[int, Any]]) -> Any:
-    """`np.roll` along axes by traced shifts of either sign: cells taken at indices modulo the length."""
-    for axis in sorted({axis for axis, _ in moves} if x.size else ()):
-        move = sum(move for one, move in moves if one == axis)
-        cells = jnp.remainder(np.arange(x.shape[axis], dtype=np.int32) - move, jnp.int32(x.shape[axis]))
-        x = jnp.take(x, cells, axis, mode="clip")
+    """`np.roll` along axes by traced shifts of either sign: cells taken at indices modulo the lengths.
+
+    Axes that lie side by side are rolled as one row of cells: XLA compiles one gather, and not one within the other.
+    """
+    shape = x.shape
+    for axes in _runs(sorted({axis for axis, _ in moves} if x.size else ())):
+        cells = np.zeros(1, np.int32)
+        for axis in axes:
+            move = sum(move for one, move in moves if one == axis)
+            along = jnp.remainder(np.arange(shape[axis], dtype=np.int32) - move, jnp.int32(shape[axis]))
+            cells = (cells[:, None] * jnp.int32(shape[axis]) + along[None, :]).reshape(-1)
+        first, last = axes[0], axes[-1]
+        row = x.reshape(*shape[:first], -1, *shape[last + 1 :])
+        x = jnp.take(row, cells, first, mode="clip").reshape(shape)
     return x
+
+
+def _runs(axes: Sequence[int]) -> list[list[int]]:
+    """Ascending axes, split where one does not follow the other.
+
+    >>> _runs([1, 2, 4])
+    [[1, 2], [4]]
+    """
+    runs: list[list[int]] = []
+    for axis in axes:
+        if runs and axis == runs[-1][-1] + 1:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    return runs
 
 
 def _along(row: Any, axis: int, rank: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -158,13 +159,11 @@ def grid(
         _on_lattice(where, wanted, steps, along)
         rows = wanted
     else:
-        lattice = [int(s) for s in np.broadcast_to(wanted, len(along))]
+        lattice = wanted.tolist() if wanted.ndim else [int(wanted)] * len(along)
         if min(lattice) < 1:
             raise ValueError(explain(where, "shifts", shifts, "positive: a lattice is all multiples of a number"))
         _on_lattice(where, np.asarray([lattice]), steps, along)
-        multiples = [_multiples(one, step, model == "cyclic") for one, step in zip(along, lattice, strict=True)]
-        indices = np.indices([len(each) for each in multiples]).reshape(len(along), -1).T
-        rows = indices * [each.step for each in multiples] + [each.start for each in multiples]
+        rows = _every(*(_multiples(one, step, model == "cyclic") for one, step in zip(along, lattice, strict=True)))
     fits = np.ones(len(rows), bool)
     for its_laws, shape in zip(laws, shapes, strict=True) if model != "cyclic" else ():
         for number, law in enumerate(its_laws):
@@ -182,6 +181,13 @@ def _multiples(along: Along, step: int, cyclic: bool) -> range:
         return range(0, step * (along.length // math.gcd(along.length, step)), step)
     most = (along.length - 1) // step * step
     return range(-most, most + 1, step)
+
+
+@functools.lru_cache(maxsize=8)
+def _every(*multiples: range) -> np.ndarray:
+    """Each combination of one from each, a row; kept, since a check is often repeated."""
+    indices = np.indices([len(each) for each in multiples]).reshape(len(multiples), -1).T
+    return indices * [each.step for each in multiples] + [each.start for each in multiples]
 
 
 def _on_lattice(where: str, rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:

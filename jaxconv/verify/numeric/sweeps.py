@@ -67,8 +67,7 @@ def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: 
     How many rows are evaluated at once: see `comparison.rows_per_call`.
     """
     function, plan = one.function, one.plan
-    size, vectorised = comparison.rows_per_call(function, len(rows), batch)
-    size = min(size, len(rows))
+    size, vectorised = min(comparison.rows_per_call(function, len(rows), batch), len(rows)), batch != 1
 
     def all_rows(consts: Any, leaves: Any, context: Any, shifts: Any) -> Any:
         def row(shift: Any) -> Any:

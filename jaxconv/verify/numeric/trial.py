@@ -53,9 +53,8 @@ class Measured:
 
 def measured(trial: Trial, batch: int | None) -> Measured:
     """All shifts, so many to a call of one compiled program; once more with care if anything is not finite."""
-    function, shifts = trial.function, trial.shifts
-    size, vectorised = comparison.rows_per_call(function, len(shifts), batch)
-    plan = dataclasses.replace(trial.plan, vectorised=vectorised, summed=jax.default_backend() != "cpu")
+    function, plan, shifts = trial.function, trial.plan, trial.shifts
+    size = comparison.rows_per_call(function, len(shifts), batch)
     run = comparison.program(function, plan)
     idle = -(len(shifts) + 2) % size
     still = np.zeros((2 + idle, shifts.shape[1]), np.int32)
@@ -197,9 +196,8 @@ def _spacing(scale: float, dtype: Any) -> float:
 
 def _moved(plan: Plan, number: int, before: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """What answers the shift: f(x), rolled as the law says."""
-    for axis, t in comparison.moves_of(plan.laws[number], shift):
-        before = np.roll(before, int(t), axis)
-    return before
+    moves = comparison.moves_of(plan.laws[number], shift)
+    return np.roll(before, [int(t) for _, t in moves], [axis for axis, _ in moves]) if moves else before
 
 
 def _apart(plan: Plan, number: int, expected: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -49,6 +49,15 @@ def test_the_shifted_input(model, s, u, seed):
     np.testing.assert_array_equal(found, expected)
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), max_size=5))
+def test_cells_are_rolled_as_numpy_rolls_them(moves):
+    """Along any axes, side by side or not, one of them twice."""
+    x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    expected = np.roll(x, [s for _, s in moves], [axis for axis, _ in moves])
+    traced = [(axis, jnp.int32(s)) for axis, s in moves]
+    np.testing.assert_array_equal(comparison.rolled(jnp.asarray(x), traced), expected)
+
+
 def test_a_second_check_compiles_nothing():
     fn = lambda kernel, x: circular(x, kernel)
     first = check(fn, KERNEL, X, axes={1: (1, 2)})
