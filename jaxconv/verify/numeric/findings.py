@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import json
 import math
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.verify.numeric.laws import Law
@@ -70,14 +72,12 @@ class LeafCheck:
 
     path: str
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Any
     finding: Finding
     reason: str  # why it is not HELD, or empty
     axes: tuple[AxisCheck, ...]
     shifts: np.ndarray  # [k, axes]
     errors: np.ndarray  # [k], the largest absolute error; infinite where a NaN or a lone infinity was met
-    relative: np.ndarray  # [k], as a part of the scale, the largest absolute value of f(x)
-    ulps: np.ndarray  # [k], in units in the last place of that value
     nans: np.ndarray  # [k], cells with a NaN on either side: never equal
     infinities: np.ndarray  # [k], cells with the same infinity on both sides: equal, and worth knowing
     positions: np.ndarray  # the leaf's shape: the largest absolute error at each position of f(shifted), -1 where none
@@ -85,6 +85,20 @@ class LeafCheck:
     worst: Worst
     tolerance: Tolerance
     response: float  # the largest change of the output when the input is exchanged for a random one
+
+    @functools.cached_property
+    def relative(self) -> np.ndarray:
+        """[k], the errors as a part of the scale, the largest absolute value of f(x)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.errors == 0, 0, self.errors / self.tolerance.scale)
+
+    @functools.cached_property
+    def ulps(self) -> np.ndarray:
+        """[k], the errors in units in the last place of the scale; of integers, in ones."""
+        if not jnp.issubdtype(self.dtype, jnp.inexact):
+            return self.errors
+        info = jnp.finfo(self.dtype)
+        return self.errors / (float(info.eps) * 2.0 ** np.floor(np.log2(max(self.tolerance.scale, float(info.tiny)))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +141,9 @@ class Check:
 
     def to_json(self) -> str:
         """The check as strict JSON: arrays as nested lists, NaN and infinities as the strings "nan", "inf", "-inf"."""
-        return json.dumps({"finding": self.finding} | _plain(dataclasses.asdict(self)), allow_nan=False)
+        leaves = [dataclasses.asdict(leaf) | {"relative": leaf.relative, "ulps": leaf.ulps} for leaf in self.leaves]
+        plain = _plain({"finding": self.finding} | dataclasses.asdict(self) | {"leaves": leaves})
+        return json.dumps(plain, allow_nan=False)
 
 
 def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:

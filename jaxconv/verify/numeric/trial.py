@@ -149,19 +149,15 @@ def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
         alone = moved.sum(axis=1) == moved[:, axis]  # along no other axis
         axes.append(AxisCheck(along, law, shifts[alone, axis], errors[alone]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(errors == 0, 0, errors / tolerance.scale)
     return LeafCheck(
         path=path,
         shape=tuple(leaf.shape),
-        dtype=str(leaf.dtype),
+        dtype=leaf.dtype,
         finding=finding,
         reason=reason,
         axes=tuple(axes),
         shifts=shifts,
         errors=errors,
-        relative=relative,
-        ulps=errors / _spacing(tolerance.scale, leaf.dtype),
         nans=row.nans,
         infinities=row.infinities,
         positions=tally.positions.astype(float),
@@ -184,14 +180,6 @@ def _tolerance(function: Traced, number: int, before: np.ndarray, *, exactly: bo
         return Tolerance(0.0, 0.0, 0.0, scale)
     depth = function.depths[number]
     return Tolerance(2 * depth.units * scale, depth.units, depth.roundings, scale)
-
-
-def _spacing(scale: float, dtype: Any) -> float:
-    """One unit in the last place of the scale; 1 of integers."""
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        return 1.0
-    info = jnp.finfo(dtype)
-    return float(info.eps) * 2.0 ** np.floor(np.log2(max(scale, float(info.tiny))))
 
 
 def _moved(plan: Plan, number: int, before: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -29,3 +29,5 @@ def test_json_is_strict():
     (leaf,) = data["leaves"]
     assert (data["finding"], leaf["finding"], leaf["errors"][1]) == ("VIOLATED", "VIOLATED", "inf")
     assert np.shape(leaf["positions"]) == (1, H, W, 3)
+    assert leaf["dtype"] == "float32"
+    assert leaf["relative"][1] == leaf["ulps"][1] == "inf"
