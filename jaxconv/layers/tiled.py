@@ -17,8 +17,9 @@ from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import tiled
 from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.lowering.interleaving import in_one, in_periods, interleaved
 from jaxconv.lowering.patches import patches
-from jaxconv.lowering.placed import convolve_each, in_one, in_periods, interleaved, product_of_each
+from jaxconv.lowering.placed import convolve_each, product_of_each
 from jaxconv.window import Padding, positive
 
 # Up to so many kernels are convolutions of stride s*p, more of them one product. Measured roughly, on two busy cores

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
-from jaxconv.lowering.placed import in_one
+from jaxconv.lowering.interleaving import in_one
 from jaxconv.window import positive
 
 

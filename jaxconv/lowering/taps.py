@@ -42,21 +42,6 @@ def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
     return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
 
 
-def interleaved(parts: Sequence[Array], number: int) -> Array:
-    """Cells along an axis from these in turn: none is longer than the first, or shorter by more than one.
-
-    >>> interleaved([jnp.array([0, 3, 6]), jnp.array([1, 4, 7]), jnp.array([2, 5])], 0)
-    Array([0, 1, 2, 3, 4, 5, 6, 7], dtype=int32)
-    """
-    if len(parts) == 1:
-        return parts[0]
-    count, total = parts[0].shape[number], sum(part.shape[number] for part in parts)
-    fill = lambda part: [(0, count - part.shape[number] if axis == number else 0, 0) for axis in range(part.ndim)]
-    rows = jnp.stack([lax.pad(part, jnp.zeros((), part.dtype), fill(part)) for part in parts], number + 1)
-    shape = parts[0].shape
-    return lax.slice_in_dim(rows.reshape(*shape[:number], -1, *shape[number + 1 :]), 0, total, axis=number)
-
-
 def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
     """Every tap of the window, in row-major order."""
     return list(product(*(range(axis.taps) for axis in axes)))

@@ -13,7 +13,8 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Face, Form
-from jaxconv.lowering.taps import interleaved, padded, taps_of, under
+from jaxconv.lowering.interleaving import interleaved
+from jaxconv.lowering.taps import padded, taps_of, under
 from jaxconv.lowering.ways.way import Compute, Way, summed
 from jaxconv.window import Axis, Pad
 
