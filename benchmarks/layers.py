@@ -84,7 +84,11 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         for pair in compared(row):
-            same = [other["ratios"][pair]["median"] for other in rows if other["program"] == row["program"]]
+            same = [
+                other["ratios"][pair]["median"]
+                for other in rows
+                if other["program"] == row["program"] and pair in other["ratios"]  # PyTorch has no tiled layers
+            ]
             found.setdefault(pair, {})[row["program"]] = statistics.geometric_mean(same)
     return found
 

@@ -144,3 +144,12 @@ def test_means_are_geometric():
         for name, ratio in (("forward", 0.5), ("forward", 2.0), ("forward + gradients", 0.25))
     ]
     assert layers.means(rows) == {"ours / lax": {"forward": pytest.approx(1.0), "forward + gradients": 0.25}}
+
+
+def test_means_of_a_pair_are_over_the_rows_that_have_it():
+    """PyTorch has no tiled layers."""
+    rows = [
+        {"program": "forward", "ratios": {pair: {"median": ratio} for pair in pairs}}
+        for ratio, pairs in ((0.5, ["ours / lax", "ours / faster torch"]), (0.125, ["ours / lax"]))
+    ]
+    assert layers.means(rows) == {"ours / lax": {"forward": 0.25}, "ours / faster torch": {"forward": 0.5}}
