@@ -67,6 +67,11 @@ def _cells(form: Form, n: int) -> int:
     return n * math.prod(axis.length for axis in form.axes)
 
 
+def _larger_than_caches(form: Form, n: int, c: int, o: int) -> bool:
+    x, y = _cells(form, n) * c, _positions(form, n) * o
+    return x + y >= 2**23 and min(x, y) > 2**21
+
+
 # Gains: lax's time / ours, for batches of 32, on two cores: JAX 0.10.2 and 0.12.0.1 by `benchmarks/layers.py`.
 ROWS = [
     Row(
@@ -129,6 +134,13 @@ ROWS = [
         lambda form, n, c, o: _unit_stride(form) and c <= 3,
         "likewise",
         "1.1-3",
+    ),
+    Row(
+        "portions",
+        ("conv_dkernel",),
+        _larger_than_caches,
+        "XLA lays x and y out anew, which is slow where they are larger than the processor's caches",
+        "1.4-5; with y and x's delta, which are lax's, 1.0-1.4",
     ),
     Row(
         "canonical",

@@ -66,6 +66,7 @@ FITTING = {
     "split": grouped,
     "banded": dense,
     "slices": volume,
+    "portions": dense,
     "canonical": dense,
 }
 every_way = pytest.mark.parametrize("way", sorted(WAYS))
@@ -175,6 +176,7 @@ LARGE = {
     "taps": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
     "split": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
     "banded": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
+    "portions": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (128, 192), 8, 0),
     "canonical": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
     "slices": Configuration(
         (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0
@@ -334,6 +336,8 @@ PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split"
         ((5, 5), (3, 64), {}, ["lax", "canonical", "banded"]),
         ((5, 5), (3, 8), {"stride": 2}, ["lax", "canonical", "canonical"]),
         ((7,), (1, 8), {}, ["banded", "banded", "banded"]),
+        ((3, 3), (512, 512), {}, ["lax", "canonical", "portions"]),
+        ((3, 3), (512, 128), {}, ["lax", "canonical", "canonical"]),
         ((3, 3, 3), (8, 8), {}, SLICES),
     ],
 )

@@ -9,6 +9,7 @@ from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.depthwise import TAPS
 from jaxconv.lowering.ways.grouped import SPLIT
 from jaxconv.lowering.ways.pointwise import PRODUCT
+from jaxconv.lowering.ways.portions import PORTIONS
 from jaxconv.lowering.ways.volumes import SLICES
 from jaxconv.lowering.ways.way import Way
 
@@ -18,5 +19,6 @@ WAYS: dict[str, Way] = {
     "split": SPLIT,
     "banded": BANDED,
     "slices": SLICES,
+    "portions": PORTIONS,
     "canonical": CANONICAL,
 }

@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -15,7 +14,7 @@ from jaxtyping import Array
 from jaxconv.lowering.form import Face, Form
 from jaxconv.lowering.interleaving import interleaved
 from jaxconv.lowering.taps import padded, taps_of, under
-from jaxconv.lowering.ways.way import Compute, Way, summed
+from jaxconv.lowering.ways.way import Compute, Way, summed, zeros_like
 from jaxconv.window import Axis, Pad
 
 ROWS = 2**12  # products, for each tap, that one turn of the loop over y makes: they stay in the processor's cache
@@ -122,9 +121,7 @@ def _delta_of_kernel(form: Form, x: Array, y: Array) -> Array:
         deltas = lax.dynamic_slice(y, (*first, 0), (*at_once, y.shape[-1]))
         return [total + under(part, cells, tap) * deltas for total, tap in zip(totals, taps_of(axes), strict=True)]
 
-    nothing = jnp.zeros((*at_once, x.shape[-1]), x.dtype)
-    if over_mesh := tuple(sorted(jax.typeof(x).manual_axis_type.varying)):  # inside shard_map: a loop keeps its types
-        nothing = lax.pcast(nothing, over_mesh, to="varying")
+    nothing = zeros_like(x, (*at_once, x.shape[-1]))
     totals = lax.fori_loop(0, math.prod(turns), add, [nothing] * len(taps_of(axes)))
     each = [jnp.sum(total, axis=range(total.ndim - 1), dtype=x.dtype) for total in totals]
     return jnp.stack(each).reshape(*(axis.taps for axis in axes), 1, x.shape[-1])

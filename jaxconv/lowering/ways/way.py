@@ -86,6 +86,13 @@ def _finite(a: Array) -> Array:
     return jnp.isfinite(lax.optimization_barrier(a).sum())
 
 
+def zeros_like(a: Array, shape: Sequence[int]) -> Array:
+    """Zeros of a shape, of an array's dtype; inside of shard_map they vary as it does, which loops ask of a start."""
+    nothing = jnp.zeros(shape, a.dtype)
+    over_mesh = tuple(sorted(jax.typeof(a).manual_axis_type.varying))
+    return lax.pcast(nothing, over_mesh, to="varying") if over_mesh else nothing
+
+
 def matrix_product(face: Face, one: Array, other: Array, precision: lax.PrecisionLike) -> Array:
     """The faces of T'(x, kernel, y) = sum x[r,k] kernel[k,o] y[r,o]."""
     axis, other_axis = {"conv": (1, 0), "conv_dx": (1, 1), "conv_dkernel": (0, 0)}[face]

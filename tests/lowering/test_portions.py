@@ -1,0 +1,94 @@
+"""A few examples at a time: as all at once, wherever a convolution may stand."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from jax.sharding import AxisType, PartitionSpec
+
+import jaxconv as jc
+from jaxconv import reference
+from jaxconv.lowering import forced
+from jaxconv.lowering.form import Form
+from jaxconv.lowering.table import way_for
+from jaxconv.lowering.ways import portions
+from jaxconv.testing.strategies import conv_configurations
+from jaxconv.window import slide
+
+
+def pulled(way, kernel, x, dy, **geometry):
+    """y, and the deltas of kernel and x."""
+
+    @jax.jit
+    def run(kernel, x, dy):
+        with forced(way):
+            y, pull = jax.vjp(lambda kernel, x: jc.conv({"kernel": kernel}, x, **geometry), kernel, x)
+            return y, *pull(dy)
+
+    return run(kernel, x, dy)
+
+
+@given(case=conv_configurations())
+def test_one_example_at_a_time(case):
+    case = replace(case, batch=2, geometry=case.geometry | {"groups": 1})
+    kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
+    deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
+    expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portions, "PORTION", 1)  # arrays as small as these are one portion otherwise
+        found = pulled("portions", kernel, x, dy, **case.geometry)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def integers(seed, *shape):
+    return jnp.asarray(np.random.default_rng(seed).integers(-2, 3, shape).astype(np.float32))
+
+
+def test_several_examples_at_a_time():
+    """By the table, of as large arrays as it takes: 120 examples, 8 at a time."""
+    form = Form(slide("test", (32, 35), (3, 3), padding="same"), 1)
+    assert portions.few_of(120, 32 * 35 * 48) == 8
+    assert way_for("conv_dkernel", form, 120, 16, 48) == "portions"
+    arrays = integers(0, 3, 3, 16, 48), integers(1, 120, 32, 35, 16), integers(2, 120, 32, 35, 48)
+    found, expected = (pulled(way, *arrays, padding="same")[1] for way in ("table", "lax"))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_inside_of_shard_map(check_vma, monkeypatch):
+    """Deltas that start from zeros vary over the mesh as what is added to them."""
+    monkeypatch.setattr(portions, "PORTION", 1)
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    split = PartitionSpec("batch")
+    kernel, x, dy = integers(0, 3, 2, 2, 4), integers(1, 4, 6, 7, 2), integers(2, 4, 6, 7, 4)
+
+    def inside(kernel, x, dy):
+        if check_vma:
+            kernel = jax.lax.pcast(kernel, "batch", to="varying")
+        y, of_kernel, of_x = pulled("portions", kernel, x, dy, padding="same")
+        return y, jax.lax.psum(of_kernel, "batch"), of_x
+
+    specs = (split, PartitionSpec(), split)
+    run = jax.shard_map(
+        inside, mesh=mesh, in_specs=(PartitionSpec(), split, split), out_specs=specs, check_vma=check_vma
+    )
+    for found, expected in zip(jax.jit(run)(kernel, x, dy), pulled("lax", kernel, x, dy, padding="same"), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_batch_of_any_size_is_one_portion():
+    """`jax.export` does not know yet how many examples there will be."""
+    shape = jax.export.symbolic_shape("n, 64, 64, 16")
+    kernel, x = integers(0, 3, 3, 16, 16), integers(1, 2, 64, 64, 16)
+    layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, padding="same")
+    delta = jax.jit(lambda x: jax.grad(lambda kernel: jnp.sum(layer(kernel, x)))(kernel))
+    assert (
+        way_for("conv_dkernel", Form(slide("test", (64, 64), (3, 3), padding="same"), 1), shape[0], 16, 16)
+        == "portions"
+    )
+    exported = jax.export.export(delta)(jax.ShapeDtypeStruct(shape, np.float32))
+    np.testing.assert_array_equal(exported.call(x), delta(x))
