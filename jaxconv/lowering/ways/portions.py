@@ -28,7 +28,7 @@ def _run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> 
         found = lax.map(lambda part: CANONICAL.run(face, form, part, other, smaller), portions(one))
         return found.reshape(n, *found.shape[2:])
     nothing = zeros_like(one, form.shape_of(FACES[face][2], one.shape, other.shape))
-    add = lambda total, parts: (total + CANONICAL.run(face, form, *parts, smaller), None)
+    add = lambda total, parts: (total + CANONICAL.run(face, form, parts[0], parts[1], smaller), None)
     return lax.scan(add, nothing, (portions(one), portions(other)))[0]
 
 
