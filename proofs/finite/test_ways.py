@@ -8,7 +8,7 @@ from golden import read
 
 import jaxconv as jc
 from jaxconv.lowering import forced
-from jaxconv.lowering.ways import WAYS
+from jaxconv.lowering.ways import WAYS, portions
 
 
 def window(*sizes_and_padding):
@@ -52,13 +52,15 @@ FITTING = {
     "split": [(WIDE, GROUPED)],
     "slices": [(VOLUMES, {})],
     "banded": [(IMAGES, {}), (WIDE[:1], MIXED)],
+    "portions": [(IMAGES, {"batch": 2}), (WIDE[:1], MIXED)],
     "canonical": [(IMAGES, {}), (WIDE[:1], MIXED)],
 }
 CASES = [(way, axes, settings) for way, rows in FITTING.items() for axes, settings in rows]
 
 
 @pytest.mark.parametrize(("way", "geometries", "settings"), CASES)
-def test_every_way_is_the_table(way, geometries, settings):
+def test_every_way_is_the_table(way, geometries, settings, monkeypatch):
+    monkeypatch.setattr(portions, "PORTION", 1)  # so that a portion is one example
     each = [axes if isinstance(axes, list) else [axes] for axes in geometries]
     assert not disagreements([conv(axes, way, **settings) for axes in each])
 
