@@ -51,6 +51,10 @@ def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
     return _positions(form, n) >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
 
 
+def _many_large_windows(form: Form, n: int) -> bool:
+    return n >= 128 and _positions(form, n) >= 3 * 2**12 and math.prod(axis.taps for axis in form.axes) >= 25
+
+
 def _overlapping(form: Form) -> bool:
     return any(axis.span > axis.stride for axis in form.axes)
 
@@ -131,9 +135,11 @@ ROWS = [
     Row(
         "banded",
         ("conv_dkernel",),
-        lambda form, n, c, o: _unit_stride(form) and c <= 3,
-        "likewise",
-        "1.1-3",
+        lambda form, n, c, o: (
+            _unit_stride(form) and (c <= 3 or (OLD and c <= 6 and 16 <= o <= 32 and _many_large_windows(form, n)))
+        ),
+        "likewise; before 0.12 lax's of a few more channels, too, in large batches",
+        "1.1-3; of the latter 1.5-3",
     ),
     Row(
         "portions",
