@@ -52,7 +52,7 @@ def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
 
 
 def _many_large_windows(form: Form, n: int) -> bool:
-    return n >= 128 and _positions(form, n) >= 3 * 2**12 and math.prod(axis.taps for axis in form.axes) >= 25
+    return n >= 128 and _positions(form, n) >= 3 * 2**12 and _taps(form) >= 25
 
 
 def _overlapping(form: Form) -> bool:
@@ -67,13 +67,17 @@ def _positions(form: Form, n: int) -> int:
     return n * math.prod(axis.out for axis in form.axes)
 
 
+def _taps(form: Form) -> int:
+    return math.prod(axis.taps for axis in form.axes)
+
+
 def _cells(form: Form, n: int) -> int:
     return n * math.prod(axis.length for axis in form.axes)
 
 
 def _larger_than_caches(form: Form, n: int, c: int, o: int) -> bool:
-    x, y = _cells(form, n) * c, _positions(form, n) * o
-    return x + y >= 2**23 and min(x, y) > 2**21
+    x, y, large = _cells(form, n) * c, _positions(form, n) * o, 2**21 if OLD else 2**23
+    return x + y >= large and min(x, y) > large // 4
 
 
 # Gains: lax's time / ours, for batches of 32, on two cores: JAX 0.10.2 and 0.12.0.1 by `benchmarks/layers.py`.
@@ -133,20 +137,20 @@ ROWS = [
         "2.5-8",
     ),
     Row(
-        "banded",
-        ("conv_dkernel",),
-        lambda form, n, c, o: (
-            _unit_stride(form) and (c <= 3 or (OLD and c <= 6 and 16 <= o <= 32 and _many_large_windows(form, n)))
-        ),
-        "likewise; before 0.12 lax's of a few more channels, too, in large batches",
-        "1.1-3; of the latter 1.5-3",
-    ),
-    Row(
         "portions",
         ("conv_dkernel",),
         _larger_than_caches,
         "XLA lays x and y out anew, which is slow where they are larger than the processor's caches",
-        "1.4-5; with y and x's delta, which are lax's, 1.0-1.4",
+        "1.4-5, 2-9 before 0.12; with y and x's delta, which are lax's, 1.0-1.4",
+    ),
+    Row(
+        "banded",
+        ("conv_dkernel",),
+        lambda form, n, c, o: (
+            _unit_stride(form) and (c <= 3 or (OLD and c <= 6 and o <= 32 and _many_large_windows(form, n)))
+        ),
+        "as of the convolution; before 0.12 lax's of a few more channels, too, in large batches",
+        "1.1-3; of the latter 1.5-3",
     ),
     Row(
         "canonical",
@@ -168,7 +172,7 @@ ROWS = [
     Row(
         "taps",
         ("max_pool_place",),
-        lambda form, n, c, o: math.prod(axis.taps for axis in form.axes) <= 25,
+        lambda form, n, c, o: _taps(form) <= 25,
         "lax's select-and-scatter is a scalar loop, and is not for dilated windows",
         "6-40; of dilated windows 1.3-6, beside a maximum of slices",
     ),

@@ -15,13 +15,11 @@ import jaxconv as jc
 from jaxconv import reference
 from jaxconv.lowering import convolution, forced
 from jaxconv.lowering.form import FACES, Form, by_lax
-from jaxconv.lowering.table import way_for
 from jaxconv.lowering.ways import WAYS, banded
 from jaxconv.lowering.ways import grouped as grouped_
 from jaxconv.lowering.ways.way import rewritten
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
-from jaxconv.window import slide
 
 
 def one_wide(case: Configuration) -> Configuration:
@@ -313,63 +311,6 @@ def test_broken_twins_are_caught(face, fault, monkeypatch):
         )
 
     assert caught(conv_configurations(max_rank=1), gives_away)
-
-
-OLD = jax.__version_info__ < (0, 12)
-PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split", "slices"))
-
-
-@pytest.mark.parametrize(
-    ("window", "channels", "settings", "expected"),
-    [
-        ((1, 1), (32, 8), {}, PRODUCT),
-        ((1, 1), (16, 8), {}, ["lax", "canonical", "product"]),  # small, where lax is as fast
-        ((1, 1), (64, 64), {"stride": 2}, ["lax", "canonical", "product"]),
-        ((1, 1, 1), (2, 32), {}, PRODUCT),
-        ((8, 8), (16, 4), {}, PRODUCT),  # laid on x in one place only
-        ((1,), (3, 3), {"groups": 3}, TAPS),
-        ((3, 3), (64, 64), {"groups": 64}, TAPS),
-        ((3, 3), (64, 64), {"groups": 32}, SPLIT),
-        ((3, 3), (64, 128), {"groups": 64}, SPLIT),
-        ((3, 3), (16, 16), {}, ["lax", "canonical", "canonical"]),
-        ((3, 3), (7, 1), {}, ["lax", "canonical", "canonical"]),
-        ((5, 5), (3, 8), {}, ["banded", "banded", "banded"]),
-        ((5, 5), (6, 16), {}, ["lax", "banded", "canonical"]),
-        ((5, 5), (3, 64), {}, ["lax", "canonical", "banded"]),
-        ((5, 5), (3, 8), {"stride": 2}, ["lax", "canonical", "canonical"]),
-        ((7,), (1, 8), {}, ["banded", "banded", "banded"]),
-        ((3, 3), (512, 512), {}, ["lax", "canonical", "portions"]),
-        ((3, 3), (512, 128), {}, ["lax", "canonical", "canonical"]),
-        ((3, 3, 3), (8, 8), {}, SLICES),
-    ],
-)
-def test_the_table(window, channels, settings, expected):
-    """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
-    axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
-    form = Form(axes, settings.get("groups", 1))
-    assert [way_for(face, form, 256, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
-
-
-@pytest.mark.parametrize(
-    ("face", "window", "channels", "way"),
-    [("conv", (1, 1), (64, 64), "product"), ("conv_dx", (5, 5), (6, 16), "banded")],
-)
-def test_small_batches_are_laxs(face, window, channels, way):
-    """Where the table's way starts more slowly; a batch of any size, as `jax.export` has it, is not small."""
-    form = Form(slide("test", (20, 20), window), 1)
-    small = "lax" if face == "conv" else "canonical"
-    (any_batch,) = jax.export.symbolic_shape("n")
-    assert [way_for(face, form, n, *channels) for n in (1, 32, any_batch)] == [small, way, way]
-
-
-def test_what_lax_has_become_as_fast_at_is_laxs():
-    """Large products; and the kernel's delta of a few channels more than three, which was slow in large batches."""
-    product, dense = (Form(slide("test", lengths, (k, k)), 1) for lengths, k in (((8, 8), 1), ((14, 14), 5)))
-    assert way_for("conv", product, 64, 128, 128) == ("product" if OLD else "lax")
-    assert [way_for("conv_dkernel", dense, n, 6, 16) for n in (32, 128)] == [
-        "canonical",
-        "banded" if OLD else "canonical",
-    ]
 
 
 @pytest.mark.parametrize("face", ["conv", "conv_dx", "conv_dkernel"])

@@ -1,0 +1,86 @@
+"""Which way the table takes: its rows, and what decides between them."""
+
+import jax
+import pytest
+
+from jaxconv.lowering.form import Form
+from jaxconv.lowering.table import way_for
+from jaxconv.window import slide
+
+OLD = jax.__version_info__ < (0, 12)
+PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split", "slices"))
+
+
+@pytest.mark.parametrize(
+    ("window", "channels", "settings", "expected"),
+    [
+        ((1, 1), (32, 8), {}, PRODUCT),
+        ((1, 1), (16, 8), {}, ["lax", "canonical", "product"]),  # small, where lax is as fast
+        ((1, 1), (64, 64), {"stride": 2}, ["lax", "canonical", "product"]),
+        ((1, 1, 1), (2, 32), {}, PRODUCT),
+        ((8, 8), (16, 4), {}, PRODUCT),  # laid on x in one place only
+        ((1,), (3, 3), {"groups": 3}, TAPS),
+        ((3, 3), (64, 64), {"groups": 64}, TAPS),
+        ((3, 3), (64, 64), {"groups": 32}, SPLIT),
+        ((3, 3), (64, 128), {"groups": 64}, SPLIT),
+        ((3, 3), (16, 16), {}, ["lax", "canonical", "canonical"]),
+        ((3, 3), (7, 1), {}, ["lax", "canonical", "canonical"]),
+        ((5, 5), (3, 8), {}, ["banded", "banded", "banded"]),
+        ((5, 5), (6, 16), {}, ["lax", "banded", "canonical"]),
+        ((5, 5), (3, 64), {}, ["lax", "canonical", "banded"]),
+        ((5, 5), (3, 8), {"stride": 2}, ["lax", "canonical", "canonical"]),
+        ((7,), (1, 8), {}, ["banded", "banded", "banded"]),
+        ((3, 3), (512, 512), {}, ["lax", "canonical", "portions"]),
+        ((3, 3), (512, 128), {}, ["lax", "canonical", "portions" if OLD else "canonical"]),
+        ((3, 3, 3), (8, 8), {}, SLICES),
+    ],
+)
+def test_the_table(window, channels, settings, expected):
+    """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
+    axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
+    form = Form(axes, settings.get("groups", 1))
+    assert [way_for(face, form, 256, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+
+
+@pytest.mark.parametrize(
+    ("face", "window", "channels", "way"),
+    [("conv", (1, 1), (64, 64), "product"), ("conv_dx", (5, 5), (6, 16), "banded")],
+)
+def test_small_batches_are_laxs(face, window, channels, way):
+    """Where the table's way starts more slowly; a batch of any size, as `jax.export` has it, is not small."""
+    form = Form(slide("test", (20, 20), window), 1)
+    small = "lax" if face == "conv" else "canonical"
+    (any_batch,) = jax.export.symbolic_shape("n")
+    assert [way_for(face, form, n, *channels) for n in (1, 32, any_batch)] == [small, way, way]
+
+
+def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
+    form = Form(slide("test", (8, 8), (1, 1)), 1)
+    assert way_for("conv", form, 64, 128, 128) == ("product" if OLD else "lax")
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "channels", "before", "since"),
+    [
+        (
+            14,
+            5,
+            (6, 16),
+            ["canonical", "banded", "banded", "portions"],
+            ["canonical", "canonical", "canonical", "portions"],
+        ),
+        (
+            28,
+            3,
+            (16, 24),
+            ["canonical", "portions", "portions", "portions"],
+            ["canonical", "canonical", "portions", "portions"],
+        ),
+        (28, 3, (3, 16), ["banded", "banded", "portions", "portions"], ["banded", "banded", "banded", "portions"]),
+    ],
+)
+def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
+    """Lax's own is slow beyond the processor's caches, and before 0.12 much sooner."""
+    form = Form(slide("test", (length, length), (window, window)), 1)
+    found = [way_for("conv_dkernel", form, n, *channels) for n in (32, 128, 512, 8192)]
+    assert found == (before if OLD else since)
