@@ -26,7 +26,7 @@ AGREE = 1e-4  # of the largest number: float32 sums of up to 400,000 products, i
 
 def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """For each of PyTorch's layouts a call that computes, and one that gives results in JAX's order of axes."""
-    import layer_torch  # noqa: PLC0415  an optional package
+    import layer_torch  # noqa: PLC0415  imports PyTorch, which only --torch asks for
 
     found = layer_torch.contenders(layer, given, name)
     return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in found.items()}

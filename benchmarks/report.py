@@ -114,7 +114,7 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
     """
     if not path or not bars:
         return
-    from matplotlib.figure import Figure  # noqa: PLC0415  an optional package
+    from matplotlib.figure import Figure  # noqa: PLC0415  only pictures need matplotlib
 
     panels, labels, series = (list(dict.fromkeys(getattr(bar, name) for bar in bars)) for name in _PLACES)
     columns = len(panels) if len(panels) <= 4 else 3
@@ -158,7 +158,7 @@ def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float
 
 def _scale(axes: Any, bars: Sequence[Bar]) -> None:
     """1, 2, 5, 10, 20 and so on; powers of ten if they are many."""
-    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415  an optional package
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415  only pictures need matplotlib
 
     axes.set_xscale("log")
     medians = [bar.ratio["median"] for bar in bars]
@@ -168,13 +168,13 @@ def _scale(axes: Any, bars: Sequence[Bar]) -> None:
 
 
 def _patch(colour: Any) -> Any:
-    from matplotlib.patches import Patch  # noqa: PLC0415  an optional package
+    from matplotlib.patches import Patch  # noqa: PLC0415  only pictures need matplotlib
 
     return Patch(color=colour)
 
 
 def _colour(number: int, count: int) -> tuple[float, ...]:
-    from matplotlib import colormaps  # noqa: PLC0415  an optional package
+    from matplotlib import colormaps  # noqa: PLC0415  only pictures need matplotlib
 
     return colormaps["viridis"](0.15 + 0.65 * number / max(count - 1, 1))
 

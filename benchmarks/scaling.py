@@ -76,7 +76,7 @@ def curves(path: Path | None, rows: Sequence[dict[str, Any]], title: str, sweeps
     """Above the time, below the share of the peak; a column for each layer and for what grows. If asked to."""
     if not path:
         return
-    from matplotlib.figure import Figure  # noqa: PLC0415  an optional package
+    from matplotlib.figure import Figure  # noqa: PLC0415  only pictures need matplotlib
 
     columns = [(label, axis) for label in dict.fromkeys(row["layer"] for row in rows) for axis in sweeps]
     figure = Figure(figsize=(1 + 3.2 * len(columns), 6), layout="constrained")

@@ -29,7 +29,7 @@ IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
 
 def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """A stem and a residual block, in Flax linen; the function, its parameters' shapes, the image's two axes."""
-    from flax import linen  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  optional, as the others are
+    from flax import linen  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  who lacks a library sees the others
 
     class ResidualBlock(linen.Module):
         @linen.compact

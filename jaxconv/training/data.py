@@ -33,7 +33,7 @@ def bundled_digits(side: int = SIDE) -> Digits:
 
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
     """
-    from sklearn.datasets import load_digits  # noqa: PLC0415  an optional package: the extra [examples]
+    from sklearn.datasets import load_digits  # noqa: PLC0415  an extra, which IDX files do without
 
     pixels, targets = load_digits(return_X_y=True)
     images = np.asarray(pixels, np.float32).reshape(-1, 8, 8, 1) / 16

@@ -259,8 +259,7 @@ def _period(array: np.ndarray, axis: int) -> int | None:
         return 1
     moved = np.moveaxis(array, axis, 0)
     for period in range(1, min(length, LONGEST_PERIOD + 1)):
-        one, other = moved[period:], moved[:-period]
-        if ((one == other) | ((one != one) & (other != other))).all():  # noqa: PLR0124  NaNs are alike
+        if np.array_equal(moved[period:], moved[:-period], equal_nan=True):
             return period
     return None
 
