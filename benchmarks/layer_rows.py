@@ -30,7 +30,7 @@ class Layer:
     dilation: int = 1
     groups: int = 1
     period: Shape = ()
-    batches: Shape = (1, 32, 128)
+    largest_batch: int = 128
 
     @property
     def out(self) -> Shape:
@@ -84,7 +84,7 @@ def pool(kind: Kind, window: int, side: int, c: int, **settings: Any) -> Layer:
     return Layer(kind, (window,) * 2, (side,) * 2, (c, c), stride=2, **settings)
 
 
-SMALL: dict[str, Any] = {"batches": (1, 32)}  # larger batches take minutes by lax, or gigabytes
+SMALL: dict[str, Any] = {"largest_batch": 32}  # larger ones take minutes by lax
 
 ROWS: dict[str, Layer] = {
     "3x3 1->16 32px": convolution(3, 32, 1, 16),
@@ -96,7 +96,7 @@ ROWS: dict[str, Layer] = {
     "3x3 64->64 32px": convolution(3, 32, 64, 64, **SMALL),
     "3x3 64->64 56px": convolution(3, 56, 64, 64, **SMALL),
     "3x3 128->128 32px": convolution(3, 32, 128, 128, **SMALL),
-    "3x3 128->128 56px": convolution(3, 56, 128, 128, batches=(1,)),
+    "3x3 128->128 56px": convolution(3, 56, 128, 128, largest_batch=1),
     "1x1 c16 32px": convolution(1, 32, 16, 16),
     "1x1 c64 32px": convolution(1, 32, 64, 64, **SMALL),
     "1x1 c128 32px": convolution(1, 32, 128, 128, **SMALL),

@@ -96,7 +96,7 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Print a row for each layer, batch and program; write and draw them if asked to."""
     parser = report.parser(__doc__)
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 32, 128])
+    parser.add_argument("--batch", type=report.positive, nargs="+", default=[1, 32, 128], help="%(default)s")
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="layers named so, in part")
     parser.add_argument("--program", nargs="+", choices=PROGRAMS, default=PROGRAMS)
     parser.add_argument("--torch", action="store_true", help="PyTorch, too")
@@ -104,12 +104,15 @@ def main() -> None:
     if options.torch and not report.here("torch"):
         parser.error("--torch needs PyTorch: pip install torch")
     layers = {label: layer for label, layer in ROWS.items() if any(text in label for text in options.only)}
-    cells = [(label, batch) for label, layer in layers.items() for batch in options.batch if batch in layer.batches]
+    asked = [(label, batch) for label in layers for batch in options.batch]
+    cells = [(label, batch) for label, batch in asked if batch <= layers[label].largest_batch]
     if not cells:
-        parser.error(f"no layer's name contains any of {options.only} and has a batch of {options.batch}")
+        parser.error(f"no layer's name contains any of {options.only} and takes a batch of {options.batch}")
     machine = report.machine(*["torch"] * options.torch)
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # so that no row pays for starting the compiler
     print(report.heading(machine))
+    if len(cells) < len(asked):
+        print(f"{len(asked) - len(cells)} of {len(asked)} layers and batches left out, for which lax takes minutes")
     pairs = "".join(f" {pair:22}" for pair in ["ours / lax", *["ours / faster torch"] * options.torch])
     print(f"{'layer':30} batch  {'program':19} {pairs} compile s    rounds")
     rows = []

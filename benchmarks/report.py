@@ -21,7 +21,7 @@ PACKAGES = {"flax": "flax", "equinox": "equinox", "haiku": "dm-haiku", "torch": 
 def parser(description: str | None, *, rounds: int = 11) -> argparse.ArgumentParser:
     """The options that all benchmarks have."""
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--rounds", type=_positive, default=rounds, help="how many at least (%(default)s)")
+    found.add_argument("--rounds", type=positive, default=rounds, help="how many at least (%(default)s)")
     found.add_argument("--redo", type=int, default=10, help="how often disturbed rounds are redone (%(default)s)")
     found.add_argument("--json", type=Path, metavar="FILE", help="where to write all numbers")
     found.add_argument("--plot", type=_plot, metavar="FILE", help="where to draw them: PNG, SVG or PDF; by matplotlib")
@@ -122,19 +122,22 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
     height = 0.6 + len(labels) * max(0.28, 0.13 * len(series))
     figure = Figure(figsize=(max(7.5, 3 + 3 * columns), 1.6 + rows * height), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    legend = {}
     for panel, axes in zip(panels, grid, strict=False):
         axes.set_title(panel, fontsize="medium")
         for number, name in enumerate(series):
             mine = [bar for bar in bars if (bar.panel, bar.series) == (panel, name)]
             thick, shift = 0.8 / len(series), (number - (len(series) - 1) / 2) * 0.8 / len(series)
-            _bars(axes, mine, [labels.index(bar.label) + shift for bar in mine], thick, _colour(number, len(series)))
+            if mine:
+                heights = [labels.index(bar.label) + shift for bar in mine]
+                legend[name] = _bars(axes, mine, heights, thick, f"C{number}")
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     _scale(grid[0], bars)
     grid[0].set_yticks(range(len(labels)), labels)
     grid[0].set_ylim(len(labels) - 0.4, -0.6)
     if len(series) > 1:
-        handles = [_patch(_colour(number, len(series))) for number in range(len(series))]
+        handles = [legend[name] for name in series]
         figure.legend(handles, series, loc="outside lower center", ncols=min(len(series), 4), fontsize="small")
     figure.suptitle(f"{title}\n{reading}", fontsize="medium")
     figure.savefig(path, dpi=130)
@@ -143,10 +146,10 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
 _PLACES = ("panel", "label", "series")
 
 
-def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float, colour: Any) -> None:
-    """One series in one panel."""
+def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float, colour: str) -> Any:
+    """One series in one panel; what its legend shows."""
     low, median, high = (np.array([bar.ratio[name] for bar in bars]) for name in ("low", "median", "high"))
-    axes.barh(heights, median - 1, thick, left=1, color=colour)
+    drawn = axes.barh(heights, median - 1, thick, left=1, color=colour)
     axes.errorbar(
         median, heights, xerr=[list(median - low), list(high - median)], fmt="none", ecolor="black", elinewidth=0.7
     )
@@ -154,32 +157,20 @@ def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float
     axes.grid(axis="x", linewidth=0.4)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize="small", labelbottom=True)
+    return drawn
 
 
 def _scale(axes: Any, bars: Sequence[Bar]) -> None:
     """1, 2, 5, 10, 20 and so on; powers of ten if they are many."""
-    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415  only pictures need matplotlib
-
     axes.set_xscale("log")
     medians = [bar.ratio["median"] for bar in bars]
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(medians) / min(medians) < 300 else (1,)))
+    axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5) if max(medians) / min(medians) < 300 else (1,))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_formatter(lambda *_: "")
 
 
-def _patch(colour: Any) -> Any:
-    from matplotlib.patches import Patch  # noqa: PLC0415  only pictures need matplotlib
-
-    return Patch(color=colour)
-
-
-def _colour(number: int, count: int) -> tuple[float, ...]:
-    from matplotlib import colormaps  # noqa: PLC0415  only pictures need matplotlib
-
-    return colormaps["viridis"](0.15 + 0.65 * number / max(count - 1, 1))
-
-
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of 1 or more, of the command line."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")

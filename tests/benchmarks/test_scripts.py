@@ -30,18 +30,19 @@ def found(tmp_path, script, *settings):
 
 
 def test_layers_are_timed(tmp_path):
-    read, said = found(tmp_path, "layers.py", "--batch", "1", "128", "--only", "depthwise conv1d", "c16 28px")
+    read, said = found(tmp_path, "layers.py", "--batch", "2", "128", "--only", "depthwise conv1d", "c16 28px")
     assert [(row["layer"], row["batch"], row["program"]) for row in read["rows"]] == [
-        ("depthwise conv1d k5 c32 L1000", 1, "forward"),
-        ("depthwise conv1d k5 c32 L1000", 1, "forward + gradients"),  # and no batch of 128
-        ("max pool 2x2 s2 c16 28px", 1, "forward"),
-        ("max pool 2x2 s2 c16 28px", 1, "forward + gradients"),
+        ("depthwise conv1d k5 c32 L1000", 2, "forward"),
+        ("depthwise conv1d k5 c32 L1000", 2, "forward + gradients"),  # and no batch of 128
+        ("max pool 2x2 s2 c16 28px", 2, "forward"),
+        ("max pool 2x2 s2 c16 28px", 2, "forward + gradients"),
         ("max pool 2x2 s2 c16 28px", 128, "forward"),
         ("max pool 2x2 s2 c16 28px", 128, "forward + gradients"),
     ]
     assert {frozenset(row["seconds"]) for row in read["rows"]} == {frozenset({"ours", "lax"})}
     assert set(read["means"]["ours / lax"]) == {"forward", "forward + gradients"}
     assert "geometric mean of ours / lax, forward: " in said
+    assert "1 of 4 layers and batches left out, " in said
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
