@@ -90,7 +90,7 @@ def _dilated_maximum(layer: Layer, x: Any) -> Any:
         first = [layer.dilation * u, layer.dilation * v]
         last = [at + reach(out) for at, out in zip(first, layer.out, strict=True)]
         cells = x[:, first[0] : last[0] : layer.stride, first[1] : last[1] : layer.stride]
-        found = cells if found is None else lax.max(found, cells)
+        found = cells if found is None else jnp.where(cells > found, cells, found)  # the first of equal ones
     return found
 
 

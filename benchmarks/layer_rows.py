@@ -54,12 +54,12 @@ class Layer:
         }
         return shapes.get(self.kind)
 
-    def arguments(self, batch: int) -> list[Any]:
+    def arguments(self, batch: int, dtype: Any = np.float32) -> list[Any]:
         """Normal numbers: x, the deltas of the output, and the kernel if there is one."""
         c, o = self.channels
         shapes = [(batch, *self.spatial, c), (batch, *self.out, o), *([self.kernel] if self.kernel else [])]
         generator = np.random.default_rng(0)
-        return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+        return [generator.normal(size=shape).astype(dtype) for shape in shapes]
 
     def flops(self, batch: int) -> int:
         """Multiplications and additions of the output of a convolution; so many again for each of its two deltas."""

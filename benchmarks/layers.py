@@ -6,6 +6,7 @@ contenders have to agree on the results before they are timed.
 
     python benchmarks/layers.py --json layers.json --plot layers.png
     python benchmarks/layers.py --torch --only depthwise pool --batch 1 32
+    python benchmarks/layers.py --dtype bfloat16
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from layer_programs import CONTENDERS, PROGRAMS, calls
 from layer_rows import ROWS, Layer
 from timing import alternate, first_calls
 
-AGREE = 1e-4  # of the largest number: float32 sums of up to 400,000 products, in any order
+# dtype -> by how much results may differ, as a part of the largest number: in float32 sums of up to 400,000 products in
+# any order, in 16 bits what is rounded once here, and a few times there.
+AGREE = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
@@ -32,7 +35,7 @@ def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Ca
     return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in found.items()}
 
 
-def agree(layer: str, results: dict[str, list[np.ndarray]]) -> None:
+def agree(layer: str, results: dict[str, list[np.ndarray]], dtype: str = "float32") -> None:
     """Refuse to time what does not compute the same.
 
     Raises:
@@ -42,26 +45,27 @@ def agree(layer: str, results: dict[str, list[np.ndarray]]) -> None:
         for one, other in zip(arrays, results["lax"], strict=True):
             if one.shape != other.shape:
                 raise ValueError(f"{layer}: {contender} has the shape {one.shape}, but lax {other.shape}")
+            one, other = np.asarray(one, np.float32), np.asarray(other, np.float32)
             worst, scale = np.abs(one - other).max(), np.abs(other).max()
-            if not worst <= AGREE * scale:
+            if not worst <= AGREE[dtype] * scale:
                 raise ValueError(f"{layer}: {contender} differs from lax by {worst:.2g}, of numbers up to {scale:.2g}")
 
 
 def measured(layer: Layer, name: str, batch: int, label: str, options: Any) -> dict[str, Any]:
     """One row."""
-    given = layer.arguments(batch)
+    given = layer.arguments(batch, jax.numpy.dtype(options.dtype))
     known = options.torch and layer.kind != "tiled"  # PyTorch has nothing like it
     runs, torchs = calls(layer, name, given), _torchs(layer, name, given) if known else {}
     results, first = first_calls(runs)
     results = {contender: [np.asarray(a) for a in jax.tree.leaves(found)] for contender, found in results.items()}
-    agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torchs.items()})
+    agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torchs.items()}, options.dtype)
     runs |= {contender: run for contender, (run, _) in torchs.items()}
     timing = alternate(runs, rounds=options.rounds, redo=options.redo)
     row = timing.row([("ours", other) for other in runs if other != "ours"], first)
     if torchs:
         faster = min(torchs, key=lambda contender: timing.of(contender).median)
         row["ratios"]["ours / faster torch"] = row["ratios"][f"ours / {faster}"]
-    return {"layer": label, "batch": batch, "program": name} | row
+    return {"layer": label, "batch": batch, "program": name, "dtype": options.dtype} | row
 
 
 def shown(row: dict[str, Any]) -> str:
@@ -99,10 +103,13 @@ def main() -> None:
     parser.add_argument("--batch", type=report.positive, nargs="+", default=[1, 32, 128], help="%(default)s")
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="layers named so, in part")
     parser.add_argument("--program", nargs="+", choices=PROGRAMS, default=PROGRAMS)
-    parser.add_argument("--torch", action="store_true", help="PyTorch, too")
+    parser.add_argument("--dtype", choices=AGREE, default="float32", help="of every array (%(default)s)")
+    parser.add_argument("--torch", action="store_true", help="PyTorch, too; in float32")
     options = parser.parse_args()
     if options.torch and not report.here("torch"):
         parser.error("--torch needs PyTorch: pip install torch")
+    if options.torch and options.dtype != "float32":
+        parser.error(f"--torch is timed in float32, not in {options.dtype}")
     layers = {label: layer for label, layer in ROWS.items() if any(text in label for text in options.only)}
     asked = [(label, batch) for label in layers for batch in options.batch]
     cells = [(label, batch) for label, batch in asked if batch <= layers[label].largest_batch]
@@ -110,7 +117,7 @@ def main() -> None:
         parser.error(f"no layer's name contains any of {options.only} and takes a batch of {options.batch}")
     machine = report.machine(*["torch"] * options.torch)
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # so that no row pays for starting the compiler
-    print(report.heading(machine))
+    print(f"{report.heading(machine)}; {options.dtype}")
     if len(cells) < len(asked):
         print(f"{len(asked) - len(cells)} of {len(asked)} layers and batches left out, for which lax takes minutes")
     pairs = "".join(f" {pair:22}" for pair in ["ours / lax", *["ours / faster torch"] * options.torch])
@@ -131,7 +138,12 @@ def main() -> None:
         for row in rows
         for pair in compared(row)
     ]
-    report.draw(options.plot, bars, report.title("Single layers", machine, rows), reading="below 1: ours is faster")
+    report.draw(
+        options.plot,
+        bars,
+        report.title(f"Single layers, {options.dtype}", machine, rows),
+        reading="below 1: ours is faster",
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from jaxconv.errors import explain
+from jaxconv.lowering.ways.way import at_least_single
 
 
 def check_ordered(where: str, x: Array) -> None:
@@ -19,11 +20,6 @@ def check_ordered(where: str, x: Array) -> None:
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         expected = "real: complex numbers have no largest one, and no least"
         raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or parts"))
-
-
-def at_least_single(dtype: DTypeLike) -> DTypeLike:
-    """The dtype to add floats up in: 32 bits at least, so that those of half precision keep their digits."""
-    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
 
 
 def accumulator(where: str, x: Array) -> DTypeLike:

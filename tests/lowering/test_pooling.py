@@ -107,6 +107,20 @@ def test_ties_go_where_laxs_go(layer, dtype):
     jax.tree.map(np.testing.assert_array_equal, ours, laxs)
 
 
+@pytest.mark.parametrize("name", ["max_pool_pick", "max_pool_place", "sum_pool", "sum_pool_dx"])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_sums_in_16_bits_are_rounded_once(name, dtype):
+    """As in float32, then rounded; a rounding after each addition would lose more, and cost more than the sums."""
+    axes = slide("test", (9, 8), (3, 3), (1, 2), ((1, 0), (1, 1)))
+    x, y = (jax.random.normal(jax.random.key(n), (2, *lengths, 3), dtype) for n, lengths in enumerate([(9, 8), (8, 4)]))
+    operands = {"max_pool_pick": (x, x), "max_pool_place": (x, y), "sum_pool": (x,), "sum_pool_dx": (y,)}[name]
+    bind = jax.jit(partial(pooling.bind, name, axes=axes, way="taps"))
+    found = bind(*operands)
+    assert found.dtype == dtype
+    wide = bind(*(operand.astype(jnp.float32) for operand in operands))
+    np.testing.assert_array_equal(found, wide.astype(dtype))
+
+
 def test_a_delta_is_never_given_to_the_padding():
     """Minus infinity is as small as the padding; infinity, under a minimum, as large."""
     for layer, x in ((jc.max_pool, jnp.full((1, 3, 1), -jnp.inf)), (jc.min_pool, jnp.full((1, 3, 1), jnp.inf))):

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from jaxconv.lowering.form import FACES, Face, Form, by_lax
@@ -29,7 +30,7 @@ class Way:
 
     def __call__(self, face: Face, form: Form, one: Array, other: Array, smaller: Compute = by_lax) -> Array:
         """One face, in the dtype in which its sums are made: 32 bits or more for floats."""
-        wide = accumulator(form, one)
+        wide = at_least_single(form.preferred or one.dtype)
         return self.run(face, form, one.astype(wide), other.astype(wide), smaller)
 
 
@@ -100,10 +101,9 @@ def matrix_product(face: Face, one: Array, other: Array, precision: lax.Precisio
     return lax.dot_general(one, other, numbers, precision=precision, preferred_element_type=one.dtype)
 
 
-def accumulator(form: Form, operand: Array) -> jnp.dtype:
-    """The dtype to multiply and add in: the preferred one, and 32 bits or more for floats."""
-    dtype = jnp.dtype(form.preferred or operand.dtype)
-    return jnp.dtype(jnp.float32) if dtype in (jnp.float16, jnp.bfloat16) else dtype
+def at_least_single(dtype: DTypeLike) -> DTypeLike:
+    """The dtype to compute in: of shorter floats float32, so that they keep their digits; else the dtype itself."""
+    return jnp.float32 if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32 else dtype
 
 
 def summed(terms: Sequence[Array]) -> Array:
