@@ -26,9 +26,10 @@ from jaxtyping import Array
 
 from jaxconv.lowering.form import Form, deltas_padding
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
-from jaxconv.lowering.table import forced_on_pools, way_for
-from jaxconv.lowering.taps import along, is_whole, over, padded, taps_of, under
-from jaxconv.lowering.ways.way import at_least_single, summed
+from jaxconv.lowering.spreading import side_by_side, tap_by_tap
+from jaxconv.lowering.table import OLD, forced_on_pools, way_for
+from jaxconv.lowering.taps import along, padded, taps_of, under
+from jaxconv.lowering.ways.way import at_least_single
 from jaxconv.window import Axis, Pad
 
 Axes = tuple[Axis, ...]
@@ -90,7 +91,7 @@ def _reduced(name: str, operation: Callable[..., Array], identity: Callable[[Arr
 
 def _placed_by_lax(x: Array, y: Array, *, axes: Axes) -> Array:
     if any(axis.dilation > 1 for axis in axes):  # lax has none of these
-        return _placed_axis_by_axis(x, y, axes)
+        return _placed_axis_by_axis(x, y, axes=axes)
     return jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](y)[0]
 
 
@@ -123,17 +124,10 @@ def _axis_by_axis(operation: Callable[[Array, Array], Array], identity: Callable
     return pooled
 
 
-def _spread(y: Array, *, axes: Axes) -> Array:
-    # To all cells of an axis with one window on it the same, where a sum would have a term for each of its taps.
-    axes = tuple(_still(axis.length) if is_whole(axis) else axis for axis in axes)
-    y = jnp.broadcast_to(y, (y.shape[0], *(axis.out for axis in axes), y.shape[-1]))
-    return summed([over(axes, y, tap) for tap in taps_of(axes)])
-
-
 def _winners(x: Array, axes: Axes) -> Array:
     """The number of the tap that reads the first of each window's largest cells; a NaN is larger than any number."""
     x, taps = padded(axes, x, least(x.dtype)), taps_of(axes)
-    number = jnp.uint8 if len(taps) <= 2**8 else jnp.int32
+    number = jnp.uint8 if len(taps) < 2**8 else jnp.int32  # that of no tap is one more
     largest = under(axes, x, taps[0])
     winner = jnp.zeros(largest.shape, number)
     for u, tap in enumerate(taps[1:], start=1):
@@ -167,14 +161,22 @@ def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
     return found
 
 
-def _placed(x: Array, y: Array, *, axes: Axes) -> Array:
-    if x.shape[0] == 1:
-        return _placed_axis_by_axis(x, y, axes)
-    # Image by image, and stored: XLA would compute the winners anew for every tap of every window that meets a cell.
-    return _given(lax.map(lambda image: _winners(image[None], axes)[0], x), y, axes)
+def _placed_image_by_image(x: Array, y: Array, *, axes: Axes) -> Array:
+    """Stored one image after the other: XLA would compute the winners anew for every tap of every window."""
+    winner = lax.map(lambda image: _winners(image[None], axes)[0], x)
+    return side_by_side(axes, y, winner)
 
 
-def _placed_axis_by_axis(x: Array, y: Array, axes: Axes) -> Array:
+def _placed_at_once(x: Array, y: Array, *, axes: Axes) -> Array:
+    """One pass over x: each cell asks whether it is its window's winner. Fast where no cell is in two windows.
+
+    Where the channels fill registers, to compute the winners anew for each cell is faster than to store them.
+    """
+    winner = _winners(x, axes)
+    return side_by_side(axes, y, winner if x.shape[-1] % 4 == 0 else lax.optimization_barrier(winner))
+
+
+def _placed_axis_by_axis(x: Array, y: Array, *, axes: Axes) -> Array:
     """The first of a row's largest cells, then the first of those of the rows: as many taps as the sides together.
 
     Nothing is stored by a loop here; where XLA has kept no barrier either (0.10 on the CPU), it computes the winners of
@@ -186,7 +188,8 @@ def _placed_axis_by_axis(x: Array, y: Array, axes: Axes) -> Array:
         winner, x = lax.optimization_barrier((_winners(x, stage), OURS["max_pool"](x, axes=stage)))
         winners.append(winner)
     for winner, stage in zip(reversed(winners), reversed(stages), strict=True):
-        y = lax.optimization_barrier(_given(winner, y, stage))
+        place = tap_by_tap if OLD else side_by_side  # of one axis XLA had faster code for the former before 0.12
+        y = lax.optimization_barrier(place(stage, y, winner))
     return y
 
 
@@ -201,12 +204,6 @@ def _still(length: int) -> Axis:
     return Axis(length, taps=1, stride=1, dilation=1, pad=Pad(0, 0))
 
 
-def _given(winner: Array, y: Array, axes: Axes) -> Array:
-    """Each y to the cell that the winning tap of its window reads."""
-    nothing = jnp.zeros((), y.dtype)
-    return summed([over(axes, jnp.where(winner == u, y, nothing), tap) for u, tap in enumerate(taps_of(axes))])
-
-
 LAXS: dict[str, Callable[..., Array]] = {
     "sum_pool": _reduced("sum_pool", lax.add, lambda x: 0),
     "sum_pool_dx": _reduced("sum_pool_dx", lax.add, lambda x: 0),
@@ -217,11 +214,15 @@ LAXS: dict[str, Callable[..., Array]] = {
 }
 OURS: dict[str, Callable[..., Array]] = {
     "sum_pool": _axis_by_axis(lax.add, lambda x: 0),
-    "sum_pool_dx": _spread,
+    "sum_pool_dx": lambda y, *, axes: side_by_side(axes, y),
     "max_pool": _axis_by_axis(lax.max, lambda x: least(x.dtype)),
     "min_pool": _axis_by_axis(lax.min, lambda x: greatest(x.dtype)),
     "max_pool_pick": _picked,
-    "max_pool_place": _placed,
+}
+PLACES: dict[str, Callable[..., Array]] = {
+    "taps": _placed_image_by_image,
+    "cells": _placed_at_once,
+    "axes": _placed_axis_by_axis,
 }
 
 
@@ -236,7 +237,8 @@ def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform
         return LAXS[name](*operands, axes=axes)
     # XLA's code for CPUs widens 16 bits before each operation and rounds after it: once is faster, and loses less.
     wide = [operand.astype(at_least_single(operand.dtype)) for operand in operands]
-    return OURS[name](*wide, axes=axes).astype(operands[-1].dtype)
+    compute = PLACES[way] if name == "max_pool_place" else OURS[name]
+    return compute(*wide, axes=axes).astype(operands[-1].dtype)
 
 
 # Names of ours alone, since the certifier's rules go by name.

@@ -59,6 +59,14 @@ def _overlapping(form: Form) -> bool:
     return any(axis.span > axis.stride for axis in form.axes)
 
 
+def _worth_an_axis_at_a_time(form: Form, n: int, c: int) -> bool:
+    """Before 0.12 XLA stores no winners, and computes an axis's anew for each of its taps."""
+    if OLD:
+        padded = any(axis.dilation > 1 or (axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
+        return _taps(form) <= 9 and (n == 1 or (not padded and all(axis.stride > 1 for axis in form.axes)))
+    return n == 1 or not 4 < c < 32 or _unit_stride(form) or _taps(form) > 25
+
+
 def _whole(form: Form) -> bool:
     return any(map(is_whole, form.axes))
 
@@ -170,18 +178,32 @@ ROWS = [
         "1-8",
     ),
     Row(
+        "cells",
+        ("max_pool_place",),
+        lambda form, n, c, o: not _overlapping(form) and _taps(form) <= 25 and (c % 4 == 0 if OLD else c > 4),
+        "lax's select-and-scatter is a scalar loop; where no cell is in two windows, one pass over x says who wins",
+        "3-40",
+    ),
+    Row(
+        "axes",
+        ("max_pool_place",),
+        lambda form, n, c, o: sum(axis.taps for axis in form.axes) <= 32 and _worth_an_axis_at_a_time(form, n, c),
+        "likewise; the winners of rows, then of columns: fewer taps",
+        "3-30",
+    ),
+    Row(
         "taps",
         ("max_pool_place",),
-        lambda form, n, c, o: _taps(form) <= 25,
-        "lax's select-and-scatter is a scalar loop, and is not for dilated windows",
-        "6-40; of dilated windows 1.3-6, beside a maximum of slices",
+        lambda form, n, c, o: _taps(form) <= 49,
+        "likewise, and lax has none for dilated windows",
+        "1.3-6",
     ),
     Row(
         "taps",
         ("sum_pool_dx",),
-        lambda form, n, c, o: _overlapping(form) or _whole(form),
-        "likewise where windows overlap, or one is a whole axis, as of adaptive pooling; elsewhere lax's is as fast",
-        "3-8; of a whole axis, beside slices and their sums, 1-2",
+        lambda form, n, c, o: _overlapping(form) or _whole(form) or c < 32,
+        "likewise, or one window is a whole axis, as of adaptive pooling; elsewhere lax's is as fast for many channels",
+        "3-20, where windows do not overlap 1.5-4; of a whole axis, beside slices and their sums, 1-2",
     ),
 ]
 

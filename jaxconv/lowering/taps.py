@@ -33,15 +33,6 @@ def under(axes: Sequence[Axis], x: Array, tap: Sequence[int]) -> Array:
     return x
 
 
-def over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:
-    """The transpose of `under` and `padded`: y [n, *out, c] on the cells of x that the tap meets, zeros elsewhere."""
-    config = [(0, 0, 0)]
-    for axis, u in zip(axes, tap, strict=True):
-        first = u * axis.dilation - axis.pad.lo
-        config.append((first, axis.length - first - ((axis.out - 1) * axis.stride + 1), axis.stride - 1))
-    return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
-
-
 def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
     """Every tap of the window, in row-major order."""
     return list(product(*(range(axis.taps) for axis in axes)))

@@ -1,5 +1,6 @@
 """Pooling by our own primitives: equal to the reference bit for bit, and its derivatives follow one and the same cell."""
 
+import math
 from functools import partial
 
 import jax
@@ -12,9 +13,11 @@ from hypothesis import given
 import jaxconv as jc
 from jaxconv import reference
 from jaxconv.lowering import forced, pooling
+from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form
 from jaxconv.lowering.patches import patches
-from jaxconv.lowering.table import way_for
+from jaxconv.lowering.spreading import side_by_side
+from jaxconv.lowering.table import OLD, way_for
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 from jaxconv.window import slide
@@ -44,6 +47,16 @@ def test_extremes_and_their_deltas_are_the_references(way, layer, by_hand, delta
         y, dx = jax.jit(partial(pulled, lambda x: layer(x, case.window, **case.geometry)))(x, dy)
     np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
     np.testing.assert_array_equal(dx, deltas(x, dy, case.window, **case.geometry))
+
+
+@pytest.mark.parametrize("way", pooling.PLACES)
+@given(case=pool_configurations())
+def test_every_way_to_place_deltas_is_the_references(way, case):
+    """Of all windows, also of those that the table leaves to another way."""
+    x, dy = case.x(), case.dy(case.channels[0])
+    longer, leave = jax.vjp(lambda x: extend(x, case.axes)[0], x)  # a copy of the boundary, where the padding is one
+    (dx,) = leave(pooling.bind("max_pool_place", longer, dy, axes=extend(x, case.axes)[1], way=way))
+    np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
 
 
 @every_way
@@ -199,8 +212,12 @@ def test_one_export_for_three_platforms_and_any_batch():
         ("sum_pool", (2, 2), 2, "taps"),
         ("max_pool", (40, 1), 1, "lax"),  # one slice for each tap of a side
         ("sum_pool", (16, 16), 1, "taps"),
-        ("max_pool_place", (5, 5), 1, "taps"),
-        ("max_pool_place", (6, 5), 1, "lax"),  # one for each tap of the window
+        ("max_pool_place", (2, 2), 2, "cells"),  # no cell is in two windows
+        ("max_pool_place", (6, 5), 6, "taps" if OLD else "axes"),
+        ("max_pool_place", (3, 3), 2, "axes"),
+        ("max_pool_place", (5, 5), 1, "taps" if OLD else "axes"),
+        ("max_pool_place", (8, 7), 1, "lax" if OLD else "axes"),  # before 0.12 one slice for each tap of the window
+        ("max_pool_place", (40, 2), 1, "lax"),
         ("sum_pool_dx", (3, 3), 2, "taps"),
         ("sum_pool_dx", (2, 2), 2, "lax"),  # windows that do not overlap
         ("sum_pool_dx", (48, 1), 1, "taps"),  # one that is a whole axis, as of adaptive pooling
@@ -208,7 +225,14 @@ def test_one_export_for_three_platforms_and_any_batch():
 )
 def test_the_table(operation, window, stride, expected):
     axes = slide("test", (48, 48), window, stride)
-    assert way_for(operation, Form(axes, 4), 32, 4, 4) == expected
+    assert way_for(operation, Form(axes, 32), 32, 32, 32) == expected
+
+
+def test_the_table_of_few_channels():
+    way = lambda operation, window, c: way_for(operation, Form(slide("test", (48, 48), window, 2), c), 32, c, c)
+    assert [way("max_pool_place", (2, 2), c) for c in (3, 6, 16)] == ["axes", "axes" if OLD else "cells", "cells"]
+    assert [way("max_pool_place", (3, 3), c) for c in (3, 16, 32)] == ["axes", "axes" if OLD else "taps", "axes"]
+    assert [way("sum_pool_dx", (2, 2), c) for c in (6, 32)] == ["taps", "lax"]
 
 
 def test_a_few_windows_that_do_not_overlap_are_laxs():
@@ -223,7 +247,7 @@ def test_a_few_windows_that_do_not_overlap_are_laxs():
 
 def to_the_last_of_equals(x, dy, axes):
     flip = lambda a: jnp.flip(a, range(1, a.ndim - 1))
-    return flip(pooling._placed(flip(x), flip(dy), axes=axes))
+    return flip(pooling.PLACES["taps"](flip(x), flip(dy), axes=axes))
 
 
 def to_all_equals(x, dy, axes):
@@ -233,8 +257,8 @@ def to_all_equals(x, dy, axes):
 def one_window_each(x, dy, axes):
     """A cell that wins two windows takes the later one's delta only."""
     winner, found = pooling._winners(x, axes), jnp.zeros_like(x)
-    for u, tap in enumerate(pooling.taps_of(axes)):
-        placed = pooling.over(axes, jnp.where(winner == u, dy, 0), tap)
+    for u in range(math.prod(axis.taps for axis in axes)):
+        placed = side_by_side(axes, jnp.where(winner == u, dy, 0))
         found = jnp.where(placed != 0, placed, found)
     return found
 

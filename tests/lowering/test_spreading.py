@@ -1,0 +1,94 @@
+"""From windows back to cells: every way equals the walk over windows, taps and cells, for every geometry."""
+
+import math
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from caught import caught
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxconv.lowering import spreading
+from jaxconv.lowering.spreading import side_by_side, tap_by_tap
+from jaxconv.testing.strategies import conv_configurations
+from jaxconv.window import slide
+
+# Also windows that overhang, or that lie on zeros alone.
+configurations = conv_configurations(padding=st.tuples(st.integers(0, 3), st.integers(0, 3)))
+
+
+def by_hand(axes, y, winner=None):
+    """Window after window, tap after tap."""
+    x = np.zeros((len(y), *(axis.length for axis in axes), y.shape[-1]), np.float32)
+    for position in product(*(range(axis.out) for axis in axes)):
+        cells = product(*(axis.reads(j) for axis, j in zip(axes, position, strict=True)))
+        for number, cell in enumerate(cells):
+            if None not in cell:
+                taken = y[:, *position]
+                x[:, *cell] += taken if winner is None else np.where(winner[:, *position] == number, taken, 0)
+    return x
+
+
+def windows(case):
+    """Deltas, and for each of them the number of a tap."""
+    y, taps = case.dy(case.channels[0]), math.prod(case.window)
+    return case.axes, y, np.random.default_rng(case.seed).integers(0, taps, y.shape).astype(np.uint8)
+
+
+@given(case=configurations)
+def test_every_window_spreads_over_all_its_cells(case):
+    axes, y, _ = windows(case)
+    np.testing.assert_array_equal(side_by_side(axes, jnp.asarray(y)), by_hand(axes, y))
+
+
+@pytest.mark.parametrize("way", [side_by_side, tap_by_tap], ids=lambda way: way.__name__)
+@given(case=configurations)
+def test_every_window_gives_to_its_winner(way, case):
+    axes, y, winner = windows(case)
+    np.testing.assert_array_equal(way(axes, jnp.asarray(y), jnp.asarray(winner)), by_hand(axes, y, winner))
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "stride", "dilation", "passes"),
+    [
+        (8, 2, 2, 1, 1),
+        (8, 2, 3, 1, 1),
+        (9, 3, 2, 1, 2),
+        (8, 3, 1, 1, 3),
+        (9, 3, 1, 2, 3),
+        (9, 3, 2, 2, 3),
+        (9, 9, 1, 1, 1),
+    ],
+)
+def test_taps_less_than_a_stride_apart_take_one_pass(length, window, stride, dilation, passes):
+    """A single window has all its taps in one."""
+    (axis,) = slide("test", (length,), (window,), stride, dilation=dilation)
+    jaxpr = jax.make_jaxpr(lambda y: side_by_side([axis], y))(jnp.ones((1, axis.out, 1)))
+    assert str(jaxpr).count("pad[") == passes
+
+
+# The broken twins.
+
+
+def columns_first(axes, y, winner):
+    """The taps numbered in the other order."""
+    taps = [axis.taps for axis in axes]
+    number = np.arange(math.prod(taps)).reshape(taps, order="F").ravel()
+    return side_by_side(axes, y, jnp.asarray(number)[winner].astype(jnp.uint8))
+
+
+def first_run_alone(axes, y, winner):
+    """Taps a stride or more behind the first are forgotten."""
+    return spreading._neighbours(axes, y, winner, [0] * len(axes))
+
+
+@pytest.mark.parametrize("twin", [columns_first, first_run_alone], ids=lambda twin: twin.__name__)
+def test_broken_twins_are_caught(twin):
+    def gives_away(case):
+        axes, y, winner = windows(case)
+        return not np.array_equal(twin(axes, jnp.asarray(y), jnp.asarray(winner)), by_hand(axes, y, winner))
+
+    assert caught(configurations, gives_away)
