@@ -7,6 +7,8 @@ import pytest
 from jax import lax
 
 import jaxconv as jc
+from jaxconv import reference
+from jaxconv.testing.configurations import small_integers
 
 GENERATOR = np.random.default_rng(0)
 
@@ -84,6 +86,23 @@ def test_dtype_is_kept(dtype):
     y = jc.conv(params, X.astype(dtype), padding="reflect")
     assert y.dtype == dtype
     np.testing.assert_array_equal(y.astype(jnp.float32), jc.conv(PARAMS, X, padding="reflect"))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_short_signals_strided_and_dilated(dtype):
+    """XLA's autotuner for CUDA has found no code for these in bfloat16 (jax#37922): on a GPU this tells."""
+    kernel, x, dy = (small_integers(shape, 0, most=2) for shape in ((3, 4, 16), (2, 16, 4), (2, 8, 16)))
+    settings = {"stride": 2, "dilation": 2, "padding": "same"}
+    layer = jax.jit(lambda params, x: jc.conv(params, x, **settings))
+    y, pull = jax.vjp(layer, {"kernel": kernel.astype(dtype)}, x.astype(dtype))
+    params, dx = pull(dy.astype(dtype))
+    deltas = reference.conv_deltas(kernel, x, dy, **settings)
+    for found, expected in (
+        (y, reference.conv(kernel, 0, x, **settings)),
+        (params["kernel"], deltas.kernel),
+        (dx, deltas.x),
+    ):
+        np.testing.assert_array_equal(found.astype(jnp.float32), expected)
 
 
 def test_double_precision():
