@@ -124,6 +124,14 @@ def _axis_by_axis(operation: Callable[[Array, Array], Array], identity: Callable
     return pooled
 
 
+def _spread(y: Array, *, axes: Axes) -> Array:
+    """In one pass along axes on which no cell is in two windows, and tap by tap along the others."""
+    apart = [axis.out == 1 or axis.span <= axis.stride for axis in axes]
+    if any(apart):
+        y = side_by_side([axis if one else _still(axis.out) for axis, one in zip(axes, apart, strict=True)], y)
+    return tap_by_tap([_still(axis.length) if one else axis for axis, one in zip(axes, apart, strict=True)], y)
+
+
 def _winners(x: Array, axes: Axes) -> Array:
     """The number of the tap that reads the first of each window's largest cells; a NaN is larger than any number."""
     x, taps = padded(axes, x, least(x.dtype)), taps_of(axes)
@@ -214,7 +222,7 @@ LAXS: dict[str, Callable[..., Array]] = {
 }
 OURS: dict[str, Callable[..., Array]] = {
     "sum_pool": _axis_by_axis(lax.add, lambda x: 0),
-    "sum_pool_dx": lambda y, *, axes: side_by_side(axes, y),
+    "sum_pool_dx": _spread,
     "max_pool": _axis_by_axis(lax.max, lambda x: least(x.dtype)),
     "min_pool": _axis_by_axis(lax.min, lambda x: greatest(x.dtype)),
     "max_pool_pick": _picked,

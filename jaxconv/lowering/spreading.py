@@ -30,10 +30,11 @@ def side_by_side(axes: Sequence[Axis], y: Array, winner: Array | None = None) ->
     return summed([_neighbours(axes, y, winner, first) for first in product(*map(_firsts, axes))])
 
 
-def tap_by_tap(axes: Sequence[Axis], y: Array, winner: Array) -> Array:
+def tap_by_tap(axes: Sequence[Axis], y: Array, winner: Array | None = None) -> Array:
     """One pass over x for each tap."""
     nothing = jnp.zeros((), y.dtype)
-    return summed([_over(axes, jnp.where(winner == u, y, nothing), tap) for u, tap in enumerate(taps_of(axes))])
+    taken = lambda u: y if winner is None else jnp.where(winner == u, y, nothing)
+    return summed([_over(axes, taken(u), tap) for u, tap in enumerate(taps_of(axes))])
 
 
 def _over(axes: Sequence[Axis], y: Array, tap: Sequence[int]) -> Array:

@@ -60,10 +60,10 @@ def _overlapping(form: Form) -> bool:
 
 
 def _worth_an_axis_at_a_time(form: Form, n: int, c: int) -> bool:
-    """Before 0.12 XLA stores no winners, and computes an axis's anew for each of its taps."""
+    """Before 0.12 XLA stores no winners and computes an axis's anew for each of its taps: few ones, without padding."""
     if OLD:
         padded = any(axis.dilation > 1 or (axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
-        return _taps(form) <= 9 and (n == 1 or (not padded and all(axis.stride > 1 for axis in form.axes)))
+        return _taps(form) <= 9 and (n == 1 or not padded)
     return n == 1 or not 4 < c < 32 or _unit_stride(form) or _taps(form) > 25
 
 

@@ -38,13 +38,17 @@ def windows(case):
     return case.axes, y, np.random.default_rng(case.seed).integers(0, taps, y.shape).astype(np.uint8)
 
 
+every_way = pytest.mark.parametrize("way", [side_by_side, tap_by_tap], ids=lambda way: way.__name__)
+
+
+@every_way
 @given(case=configurations)
-def test_every_window_spreads_over_all_its_cells(case):
+def test_every_window_spreads_over_all_its_cells(way, case):
     axes, y, _ = windows(case)
-    np.testing.assert_array_equal(side_by_side(axes, jnp.asarray(y)), by_hand(axes, y))
+    np.testing.assert_array_equal(way(axes, jnp.asarray(y)), by_hand(axes, y))
 
 
-@pytest.mark.parametrize("way", [side_by_side, tap_by_tap], ids=lambda way: way.__name__)
+@every_way
 @given(case=configurations)
 def test_every_window_gives_to_its_winner(way, case):
     axes, y, winner = windows(case)
