@@ -12,17 +12,21 @@ processing, IWFHR 2006.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxconv.lowering.form import Form
+from jaxconv.lowering.form import Face, Form
 from jaxconv.lowering.taps import taps_of, under
 from jaxconv.lowering.ways.canonical import CANONICAL
-from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, rewritten
+from jaxconv.lowering.ways.way import Compute, Rewriting, matrix_product, rewritten, zeros_like
 
 BLOCK = 8  # outputs side by side, about: more are more zeros, fewer are smaller products
+SHORT, MOST, FEWEST = 2048, 16, 96  # rows of a sum in pieces, pieces, rows of a piece
 
 
 def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
@@ -66,12 +70,26 @@ def _as_a_banded_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
         config = [(0, 0, 0)] * (y.ndim - 2) + [(0, blocks * t - last.out, 0), (0, 0, 0)]
         return lax.pad(y, jnp.zeros((), y.dtype), config).reshape(-1, t * o)
 
-    return Rewriting(
-        x=slabs,
-        kernel=band,
-        y=blocked,
-        compute=lambda face, one, other: matrix_product(face, one, other, form.precision),
-    )
+    def compute(face: Face, one: Array, other: Array) -> Array:
+        product = partial(matrix_product, face, precision=form.precision)
+        return in_pieces(product, one, other) if face == "conv_dkernel" else product(one, other)
+
+    return Rewriting(x=slabs, kernel=band, y=blocked, compute=compute)
+
+
+def in_pieces(product: Callable[[Array, Array], Array], one: Array, other: Array) -> Array:
+    """A sum over rows, piece after piece: XLA cuts long ones by itself, but may add hundreds of rows one to the next.
+
+    By that it would lose more than lax's own delta does.
+    """
+    rows = one.shape[0]
+    short = range(2, MOST + 1) if isinstance(rows, int) and rows <= SHORT else ()
+    count = max((n for n in short if rows % n == 0 and rows // n >= FEWEST), default=1)
+    if count == 1:
+        return product(one, other)
+    pieces = [a.reshape(count, rows // count, a.shape[1]) for a in (one, other)]
+    add = lambda total, piece: (total + product(*piece), None)
+    return lax.scan(add, zeros_like(one, (one.shape[1], other.shape[1])), pieces)[0]
 
 
 def _before(part: int, slab: int, fresh: int) -> int:
