@@ -172,8 +172,7 @@ def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
 def _placed_image_by_image(x: Array, y: Array, *, axes: Axes) -> Array:
     """Stored one image after the other: XLA would compute the winners anew for every tap of every window."""
     winner = lax.map(lambda image: _winners(image[None], axes)[0], x)
-    place = tap_by_tap if any(axis.dilation > 1 for axis in axes) else side_by_side
-    return place(axes, y, winner)
+    return side_by_side(axes, y, winner)
 
 
 def _placed_at_once(x: Array, y: Array, *, axes: Axes) -> Array:
@@ -197,8 +196,7 @@ def _placed_axis_by_axis(x: Array, y: Array, *, axes: Axes) -> Array:
         winner, x = lax.optimization_barrier((_winners(x, stage), OURS["max_pool"](x, axes=stage)))
         winners.append(winner)
     for winner, stage in zip(reversed(winners), reversed(stages), strict=True):
-        # Dilated taps have no neighbours; and before 0.12 XLA has faster code for single taps along one axis.
-        place = tap_by_tap if OLD or any(axis.dilation > 1 for axis in axes) else side_by_side
+        place = tap_by_tap if OLD else side_by_side  # before 0.12 XLA has faster code for the former along one axis
         y = lax.optimization_barrier(place(stage, y, winner))
     return y
 

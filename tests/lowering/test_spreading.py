@@ -86,7 +86,7 @@ def columns_first(axes, y, winner):
 
 def first_run_alone(axes, y, winner):
     """Taps a stride or more behind the first are forgotten."""
-    return spreading._neighbours(axes, y, winner, [0] * len(axes))
+    return spreading._taken_together(axes, y, winner, [0] * len(axes))
 
 
 @pytest.mark.parametrize("twin", [columns_first, first_run_alone], ids=lambda twin: twin.__name__)
