@@ -138,12 +138,8 @@ def main() -> None:
         for row in rows
         for pair in compared(row)
     ]
-    report.draw(
-        options.plot,
-        bars,
-        report.title(f"Single layers, {options.dtype}", machine, rows),
-        reading="below 1: ours is faster",
-    )
+    title = report.title(f"Single layers, {options.dtype}", machine, rows)
+    report.draw(options.plot, bars, title, reading="below 1: ours is faster")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,13 @@ def title(what: str, found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     return "\n".join([what, *heading(found).split("; "), warning(rows)])
 
 
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure, of so many inches."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  an extra, which benchmarks that draw nothing do without
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 @dataclass(frozen=True)
 class Bar:
     """One ratio, and where it is drawn: in which panel, beside which label, in the colour of which series."""
@@ -114,13 +121,11 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
     """
     if not path or not bars:
         return
-    from matplotlib.figure import Figure  # noqa: PLC0415  only pictures need matplotlib
-
     panels, labels, series = (list(dict.fromkeys(getattr(bar, name) for bar in bars)) for name in _PLACES)
     columns = len(panels) if len(panels) <= 4 else 3
     rows = -(-len(panels) // columns)
     height = 0.6 + len(labels) * max(0.28, 0.13 * len(series))
-    figure = Figure(figsize=(max(7.5, 3 + 3 * columns), 1.6 + rows * height), layout="constrained")
+    figure = new_figure(max(7.5, 3 + 3 * columns), 1.6 + rows * height)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     legend = {}
     for panel, axes in zip(panels, grid, strict=False):

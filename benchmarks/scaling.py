@@ -76,10 +76,8 @@ def curves(path: Path | None, rows: Sequence[dict[str, Any]], title: str, sweeps
     """Above the time, below the share of the peak; a column for each layer and for what grows. If asked to."""
     if not path:
         return
-    from matplotlib.figure import Figure  # noqa: PLC0415  only pictures need matplotlib
-
     columns = [(label, axis) for label in dict.fromkeys(row["layer"] for row in rows) for axis in sweeps]
-    figure = Figure(figsize=(1 + 3.2 * len(columns), 6), layout="constrained")
+    figure = report.new_figure(1 + 3.2 * len(columns), 6)
     above, below = figure.subplots(2, len(columns), sharey="row", squeeze=False)
     for (label, axis), upper, lower in zip(columns, above, below, strict=True):
         mine = [row for row in rows if row["layer"] == label and row["sweep"] == axis]

@@ -13,10 +13,11 @@ import jax
 from jax.extend.core import Literal
 
 PACKAGE = str(Path(__file__).parents[1])
-# Frames of libraries are not the user's: what pip installed, Python's own modules, and this package.
+# Frames of libraries are not the user's: what pip installed, Python's own modules, and this package. Each ends with a
+# separator, so that a prefix is a folder.
 LIBRARIES = tuple(
     {
-        os.path.join(path, "")  # noqa: PTH118  a trailing separator, so that a prefix is a folder
+        f"{Path(path)}{os.sep}"
         for path in (
             *site.getsitepackages(),
             site.getusersitepackages(),

@@ -165,7 +165,7 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
 
 def _new(size: tuple[float, float]) -> Figure:
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  optional: only those who draw need it
+        from matplotlib.figure import Figure  # noqa: PLC0415  an extra: who draws nothing does without
     except ImportError as error:
         message = 'pictures need matplotlib, which is not installed. Install it by pip install "jaxconv[pictures]".'
         raise ImportError(message) from error

@@ -122,7 +122,7 @@ def _progress(starts: range) -> Iterator[int]:
 
 def _bar(starts: range) -> Iterator[int]:
     try:
-        from tqdm import tqdm  # noqa: PLC0415  optional
+        from tqdm import tqdm  # noqa: PLC0415  an extra: who lacks it sees no bar
     except ImportError:
         return iter(starts)
     return iter(tqdm(starts, desc="check", unit="call", leave=False))
