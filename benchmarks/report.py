@@ -23,7 +23,7 @@ def parser(description: str | None, *, rounds: int = 11) -> argparse.ArgumentPar
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--rounds", type=positive, default=rounds, help="how many at least (%(default)s)")
     found.add_argument("--redo", type=int, default=10, help="how often disturbed rounds are redone (%(default)s)")
-    found.add_argument("--json", type=Path, metavar="FILE", help="where to write all numbers")
+    found.add_argument("--json", type=_file, metavar="FILE", help="where to write all numbers")
     found.add_argument("--plot", type=_plot, metavar="FILE", help="where to draw them: PNG, SVG or PDF; by matplotlib")
     return found
 
@@ -182,10 +182,21 @@ def positive(text: str) -> int:
     return number
 
 
+def _file(text: str) -> Path:
+    """A path that can be written, found out before anything is measured."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.parent} is not a folder")
+    return path
+
+
 def _plot(text: str) -> Path:
     if not here("matplotlib"):
         raise argparse.ArgumentTypeError("drawing needs matplotlib: pip install 'jaxconv[pictures]'")
-    return Path(text)
+    path = _file(text)
+    if path.suffix not in {".png", ".svg", ".pdf"}:
+        raise argparse.ArgumentTypeError(f"{path.name} should end in .png, .svg or .pdf")
+    return path
 
 
 def _processor() -> str:

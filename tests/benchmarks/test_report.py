@@ -53,6 +53,23 @@ def test_options_that_do_not_fit_are_refused(capsys):
     assert "0 is not 1 or more" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--plot", "a.jpeg", "a.jpeg should end in .png, .svg or .pdf"),
+        ("--plot", "nowhere/a.png", "nowhere is not a folder"),
+        ("--json", "nowhere/a.json", "nowhere is not a folder"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_anything_is_measured(
+    option, name, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(report, "here", lambda module: True)
+    with pytest.raises(SystemExit):
+        report.parser("").parse_args([option, name])
+    assert message in capsys.readouterr().err
+
+
 def test_drawing_without_matplotlib_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(report, "here", lambda module: False)
     with pytest.raises(SystemExit):
