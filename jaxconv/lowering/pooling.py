@@ -13,7 +13,8 @@ that of `min_pool` where they are given -x.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
@@ -29,6 +30,7 @@ from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap
 from jaxconv.lowering.table import OLD, forced_on_pools, way_for
 from jaxconv.lowering.taps import along, padded, taps_of, under
+from jaxconv.lowering.thinning import thinned
 from jaxconv.lowering.ways.way import at_least_single
 from jaxconv.window import Axis, Pad
 
@@ -135,29 +137,28 @@ def _spread(y: Array, *, axes: Axes) -> Array:
 def _winners(x: Array, axes: Axes) -> Array:
     """The number of the tap that reads the first of each window's largest cells; a NaN is larger than any number."""
     x, taps = padded(axes, x, least(x.dtype)), taps_of(axes)
-    number = jnp.uint8 if len(taps) < 2**8 else jnp.int32  # that of no tap is one more
     largest = under(axes, x, taps[0])
-    winner = jnp.zeros(largest.shape, number)
+    winner = jnp.broadcast_to(_first_cells(axes), largest.shape)
     for u, tap in enumerate(taps[1:], start=1):
         cell = under(axes, x, tap)
         wins = ~(cell <= largest) & lax.eq(largest, largest)  # NaNs are equal to nothing, not even to themselves
-        if any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
-            wins = _among_cells(wins, axes, tap)
-        winner = jnp.where(wins, number(u), winner)
+        winner = jnp.where(wins, winner.dtype.type(u), winner)
         largest = lax.max(largest, cell)
     return winner
 
 
-def _among_cells(wins: Array, axes: Axes, tap: Sequence[int]) -> Array:
-    """Where a tap wins, given where it would if the padding were cells: the first tap that reads a cell of x does."""
-    first = jnp.array([True]).reshape((1,) * wins.ndim)
-    for number, (axis, u) in enumerate(zip(axes, tap, strict=True), start=1):
-        cell = np.arange(axis.out) * axis.stride + u * axis.dilation - axis.pad.lo
-        cell = np.expand_dims(cell, tuple(n for n in range(wins.ndim) if n != number))
-        inside = (cell >= 0) & (cell < axis.length)
-        first = first & inside & ((cell < axis.dilation) | (u == 0))
-        wins = wins & inside
-    return wins | first
+def _first_cells(axes: Axes) -> Array:
+    """The number of the first tap of each window that reads a cell of x, [1, *out, 1]; of none, one more than the last.
+
+    It wins where no cell is larger than the padding.
+    """
+    taps, found, inside = math.prod(axis.taps for axis in axes), np.int32(0), np.True_
+    for axis, j in zip(axes, np.ogrid[tuple(slice(axis.out) for axis in axes)], strict=True):
+        u = np.maximum(-(-(axis.pad.lo - j * axis.stride) // axis.dilation), 0)
+        found = found * axis.taps + u
+        inside = inside & (u < axis.taps) & (j * axis.stride + u * axis.dilation - axis.pad.lo < axis.length)
+    number = np.where(inside, found, taps)[None, ..., None]
+    return jnp.asarray(number, jnp.uint8 if taps < 2**8 else jnp.int32)
 
 
 def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
@@ -170,18 +171,19 @@ def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
 
 
 def _placed_image_by_image(x: Array, y: Array, *, axes: Axes) -> Array:
-    """Stored one image after the other: XLA would compute the winners anew for every tap of every window."""
-    winner = lax.map(lambda image: _winners(image[None], axes)[0], x)
-    return side_by_side(axes, y, winner)
+    """The winners stored by a loop: before 0.12 XLA would compute them anew for every tap of every window."""
+    return _on_cells(axes, y, lax.map(lambda image: _winners(image[None], axes)[0], x))
 
 
 def _placed_at_once(x: Array, y: Array, *, axes: Axes) -> Array:
-    """One pass over x: each cell asks whether it is its window's winner. Fast where no cell is in two windows.
+    """The winners of all windows stored, where XLA keeps the barrier."""
+    return _on_cells(axes, y, lax.optimization_barrier(_winners(x, axes)))
 
-    Where the channels fill registers, to compute the winners anew for each cell is faster than to store them.
-    """
-    winner = _winners(x, axes)
-    return side_by_side(axes, y, winner if x.shape[-1] % 4 == 0 else lax.optimization_barrier(winner))
+
+def _on_cells(axes: Axes, y: Array, winner: Array) -> Array:
+    """Each y on the cell that wins it: faster tap by tap where windows overlap and the channels fill registers."""
+    overlap = any(axis.span > axis.stride for axis in axes)
+    return (tap_by_tap if overlap and y.shape[-1] % 8 == 0 else side_by_side)(axes, y, winner)
 
 
 def _placed_axis_by_axis(x: Array, y: Array, *, axes: Axes) -> Array:
@@ -232,6 +234,9 @@ PLACES: dict[str, Callable[..., Array]] = {
     "cells": _placed_at_once,
     "axes": _placed_axis_by_axis,
 }
+# How many operands of an operation, from the first on, are over the cells of x; and whose results are.
+OVER_CELLS = {"sum_pool": 1, "sum_pool_dx": 0, "max_pool": 1, "min_pool": 1, "max_pool_pick": 2, "max_pool_place": 1}
+TO_CELLS = {"sum_pool_dx", "max_pool_place"}
 
 
 def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform: str | None, **_: Any) -> Array:
@@ -246,7 +251,8 @@ def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform
     # XLA's code for CPUs widens 16 bits before each operation and rounds after it: once is faster, and loses less.
     wide = [operand.astype(at_least_single(operand.dtype)) for operand in operands]
     compute = PLACES[way] if name == "max_pool_place" else OURS[name]
-    return compute(*wide, axes=axes).astype(operands[-1].dtype)
+    found = thinned(compute, wide, axes, over_cells=OVER_CELLS[name], to_cells=name in TO_CELLS)
+    return found.astype(operands[-1].dtype)
 
 
 # Names of ours alone, since the certifier's rules go by name.

@@ -59,15 +59,21 @@ def _overlapping(form: Form) -> bool:
     return any(axis.span > axis.stride for axis in form.axes)
 
 
-def _worth_an_axis_at_a_time(form: Form, n: int, c: int) -> bool:
-    """Before 0.12 XLA stores no winners and computes an axis's anew for each of its taps: few ones, without padding.
+def _padded(form: Form) -> bool:
+    return any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
 
-    Since 0.12 it stores them; strided slices of 5 to 31 channels it has slow code for, unless they save many taps.
-    """
-    if OLD:
-        padded = any(axis.dilation > 1 or (axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
-        return _taps(form) <= 9 and (n == 1 or not padded)
-    return n == 1 or not 4 < c < 32 or _unit_stride(form) or _taps(form) > 25
+
+def _worth_all_taps_at_once(form: Form, n: int, c: int) -> bool:
+    """Since 0.12 XLA stores winners; before, it computes them anew for each pass: where windows overlap, each tap."""
+    if not _overlapping(form):
+        return _taps(form) <= 25 and (not OLD or c % 4 == 0)
+    return not OLD and _taps(form) <= 9 and (n > 1 or _padded(form))
+
+
+def _worth_an_axis_at_a_time(form: Form, n: int) -> bool:
+    """Before 0.12 the winners of an axis are computed anew for each of its taps: few ones, without padding."""
+    dilated = any(axis.dilation > 1 for axis in form.axes)
+    return not OLD or (_taps(form) <= 9 and (n == 1 or not (dilated or _padded(form))))
 
 
 def _whole(form: Form) -> bool:
@@ -183,14 +189,14 @@ ROWS = [
     Row(
         "cells",
         ("max_pool_place",),
-        lambda form, n, c, o: not _overlapping(form) and _taps(form) <= 25 and (c % 4 == 0 if OLD else c > 4),
-        "lax's select-and-scatter is a scalar loop; where no cell is in two windows, one pass over x says who wins",
+        lambda form, n, c, o: _worth_all_taps_at_once(form, n, c),
+        "lax's select-and-scatter is a scalar loop; here each cell asks, in a pass or a few, who wins its window",
         "3-40",
     ),
     Row(
         "axes",
         ("max_pool_place",),
-        lambda form, n, c, o: sum(axis.taps for axis in form.axes) <= 32 and _worth_an_axis_at_a_time(form, n, c),
+        lambda form, n, c, o: sum(axis.taps for axis in form.axes) <= 32 and _worth_an_axis_at_a_time(form, n),
         "likewise; the winners of rows, then of columns: fewer taps",
         "3-30",
     ),
@@ -198,8 +204,8 @@ ROWS = [
         "taps",
         ("max_pool_place",),
         lambda form, n, c, o: _taps(form) <= 49,
-        "likewise, and lax has none for dilated windows",
-        "1.3-6",
+        "likewise; the winners stored image by image, which is how XLA stores them before 0.12",
+        "1.3-10",
     ),
     Row(
         "taps",

@@ -214,7 +214,8 @@ def test_one_export_for_three_platforms_and_any_batch():
         ("sum_pool", (16, 16), 1, "taps"),
         ("max_pool_place", (2, 2), 2, "cells"),  # no cell is in two windows
         ("max_pool_place", (6, 5), 6, "taps" if OLD else "axes"),
-        ("max_pool_place", (3, 3), 2, "axes"),
+        ("max_pool_place", (3, 3), 2, "axes" if OLD else "cells"),
+        ("max_pool_place", (2, 5), 2, "taps" if OLD else "axes"),
         ("max_pool_place", (5, 5), 1, "taps" if OLD else "axes"),
         ("max_pool_place", (8, 7), 1, "lax" if OLD else "axes"),  # before 0.12 one slice for each tap of the window
         ("max_pool_place", (40, 2), 1, "lax"),
@@ -230,9 +231,16 @@ def test_the_table(operation, window, stride, expected):
 
 def test_the_table_of_few_channels():
     way = lambda operation, window, c: way_for(operation, Form(slide("test", (48, 48), window, 2), c), 32, c, c)
-    assert [way("max_pool_place", (2, 2), c) for c in (3, 6, 16)] == ["axes", "axes" if OLD else "cells", "cells"]
-    assert [way("max_pool_place", (3, 3), c) for c in (3, 16, 32)] == ["axes", "axes" if OLD else "taps", "axes"]
+    assert [way("max_pool_place", (2, 2), c) for c in (3, 6, 16)] == [*["axes" if OLD else "cells"] * 2, "cells"]
     assert [way("sum_pool_dx", (2, 2), c) for c in (6, 32)] == ["taps", "lax"]
+
+
+def test_the_table_of_windows_that_overlap():
+    """One image or many, with padding or none, dilated or not."""
+    way = lambda n, **settings: way_for("max_pool_place", Form(slide("test", (48, 48), (3, 3), **settings), 8), n, 8, 8)
+    assert [way(n) for n in (1, 32)] == ["axes", "axes" if OLD else "cells"]
+    assert [way(n, padding="same") for n in (1, 32)] == (["axes", "taps"] if OLD else ["cells", "cells"])
+    assert [way(n, dilation=2) for n in (1, 32)] == ["axes", "taps" if OLD else "cells"]
 
 
 def test_a_few_windows_that_do_not_overlap_are_laxs():

@@ -1,0 +1,97 @@
+"""The cells that windows read: the same ones, by smaller strides and dilations, for every geometry."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from caught import caught
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxconv.lowering.spreading import tap_by_tap
+from jaxconv.lowering.thinning import Thinned, thinned
+from jaxconv.window import Axis, Pad
+
+few = st.integers(1, 4)
+
+
+@st.composite
+def skipping_axes(draw):
+    """Axes whose stride and dilation have a common divisor, mostly; with windows that overhang, or lie on zeros."""
+    step, taps = draw(few), draw(few)
+    stride, dilation = step * draw(st.integers(1, 2)), step * draw(st.integers(1, 2))
+    pad = Pad(draw(st.integers(0, 5)), draw(st.integers(0, 5)))
+    axis = Axis(draw(st.integers(1, 12)), taps, stride, dilation, pad)
+    longer = max(0, axis.span - axis.padded)
+    return replace(axis, length=axis.length + longer)
+
+
+def reads(thin):
+    """What the windows over the thinned cells read, as cells of x."""
+    of_x = lambda cell: None if cell is None else thin.first + thin.step * cell
+    return [tuple(map(of_x, thin.axis.reads(j))) for j in range(thin.axis.out)]
+
+
+@given(axis=skipping_axes())
+def test_the_same_cells_are_read(axis):
+    assert reads(Thinned.of(axis)) == [axis.reads(j) for j in range(axis.out)]
+
+
+@given(axis=skipping_axes())
+def test_no_cell_is_skipped_any_more(axis):
+    """But where the windows see none at all."""
+    thin = Thinned.of(axis).axis
+    sees_some = any(cell is not None for j in range(axis.out) for cell in axis.reads(j))
+    assert np.gcd(thin.stride, thin.dilation) == 1 or not sees_some
+
+
+@given(axes=st.lists(skipping_axes(), min_size=1, max_size=2).map(tuple), seed=st.integers(0, 2**16))
+def test_results_over_cells_are_put_back_in_their_places(axes, seed):
+    y = jnp.asarray(np.random.default_rng(seed).integers(-4, 5, (2, *(axis.out for axis in axes), 3)))
+    spread = lambda y, axes: tap_by_tap(axes, y)
+    found = thinned(spread, [y], axes, over_cells=0, to_cells=True)
+    np.testing.assert_array_equal(found, spread(y, axes))
+
+
+def test_operands_over_cells_are_thinned_and_others_are_not():
+    """Every second of seven cells from the first, of three, from the second on: by hand."""
+    axes = (Axis(7, 2, 2, 2, Pad(2, 0)), Axis(6, 1, 3, 3, Pad(2, 0)))
+    seen = []
+
+    def compute(x, y, *, axes):
+        seen.append((x, y, axes))
+        return y
+
+    x, y = jnp.arange(42).reshape(1, 7, 6, 1), jnp.zeros((1, 4, 3, 1))
+    assert thinned(compute, [x, y], axes, over_cells=1, to_cells=False) is y
+    ((thin_x, same_y, thin),) = seen
+    np.testing.assert_array_equal(thin_x[0, :, :, 0], x[0, ::2, 1::3, 0])
+    assert same_y is y
+    assert thin == (Axis(4, 2, 1, 1, Pad(1, 0)), Axis(2, 1, 1, 1, Pad(1, 0)))
+
+
+def test_nothing_is_cut_where_no_cell_is_skipped():
+    axes, x = (Axis(5, 2, 3, 2, Pad(1, 1)),), jnp.ones((1, 5, 1))
+    given_back = thinned(lambda x, axes: (x, axes), [x], axes, over_cells=1, to_cells=True)
+    assert given_back[0] is x
+    assert given_back[1] is axes
+
+
+# The broken twins.
+
+
+def from_the_first_cell(axis):
+    """As if no window began before x."""
+    return replace(Thinned.of(axis), first=0)
+
+
+def padding_as_before(axis):
+    """In cells of x, not in those that are left."""
+    thin = Thinned.of(axis)
+    return replace(thin, axis=replace(thin.axis, pad=axis.pad))
+
+
+@pytest.mark.parametrize("twin", [from_the_first_cell, padding_as_before], ids=lambda twin: twin.__name__)
+def test_broken_twins_are_caught(twin):
+    assert caught(skipping_axes(), lambda axis: reads(twin(axis)) != [axis.reads(j) for j in range(axis.out)])
