@@ -240,19 +240,25 @@ TO_CELLS = {"sum_pool_dx", "max_pool_place"}
 
 
 def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform: str | None, **_: Any) -> Array:
-    """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
+    """The result on a platform: on the CPU of the cells that are read, and as lax does on every other."""
+    elsewhere = way is None and platform != "cpu"
+    if way == "lax" or elsewhere or any(map(is_explicit, operands)) or any(operand.size == 0 for operand in operands):
+        return LAXS[name](*operands, axes=axes)
+    compute = partial(_chosen, name, way)
+    return thinned(compute, operands, axes, over_cells=OVER_CELLS[name], to_cells=name in TO_CELLS)
+
+
+def _chosen(name: str, way: str | None, *operands: Array, axes: Axes) -> Array:
+    """On the CPU: as the table says, or in the way forced."""
     if way is None:
-        form, c = Form(axes, operands[0].shape[-1]), operands[0].shape[-1]
-        way = way_for(name, form, operands[0].shape[0], c, c) if platform == "cpu" else "lax"
-    if any(map(is_explicit, operands)) or any(operand.size == 0 for operand in operands):
-        way = "lax"
+        n, *_, c = operands[0].shape
+        way = way_for(name, Form(axes, c), n, c, c)
     if way == "lax":
         return LAXS[name](*operands, axes=axes)
     # XLA's code for CPUs widens 16 bits before each operation and rounds after it: once is faster, and loses less.
     wide = [operand.astype(at_least_single(operand.dtype)) for operand in operands]
     compute = PLACES[way] if name == "max_pool_place" else OURS[name]
-    found = thinned(compute, wide, axes, over_cells=OVER_CELLS[name], to_cells=name in TO_CELLS)
-    return found.astype(operands[-1].dtype)
+    return compute(*wide, axes=axes).astype(operands[-1].dtype)
 
 
 # Names of ours alone, since the certifier's rules go by name.
