@@ -29,7 +29,7 @@ from jaxconv.lowering.form import Form, deltas_padding
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap
 from jaxconv.lowering.table import OLD, forced_on_pools, way_for
-from jaxconv.lowering.taps import along, padded, taps_of, under
+from jaxconv.lowering.taps import along, overlap, padded, taps_of, under
 from jaxconv.lowering.thinning import thinned
 from jaxconv.lowering.ways.way import at_least_single
 from jaxconv.window import Axis, Pad
@@ -182,8 +182,8 @@ def _placed_at_once(x: Array, y: Array, *, axes: Axes) -> Array:
 
 def _on_cells(axes: Axes, y: Array, winner: Array) -> Array:
     """Each y on the cell that wins it: faster tap by tap where windows overlap and the channels fill registers."""
-    overlap = any(axis.span > axis.stride for axis in axes)
-    return (tap_by_tap if overlap and y.shape[-1] % 8 == 0 else side_by_side)(axes, y, winner)
+    place = tap_by_tap if overlap(axes) and y.shape[-1] % 8 == 0 else side_by_side
+    return place(axes, y, winner)
 
 
 def _placed_axis_by_axis(x: Array, y: Array, *, axes: Axes) -> Array:

@@ -16,7 +16,7 @@ import jax
 
 from jaxconv.errors import explain
 from jaxconv.lowering.form import FACES, Face, Form
-from jaxconv.lowering.taps import is_whole
+from jaxconv.lowering.taps import is_whole, overlap
 from jaxconv.lowering.ways import WAYS
 
 
@@ -55,17 +55,13 @@ def _many_large_windows(form: Form, n: int) -> bool:
     return n >= 128 and _positions(form, n) >= 3 * 2**12 and _taps(form) >= 25
 
 
-def _overlapping(form: Form) -> bool:
-    return any(axis.span > axis.stride for axis in form.axes)
-
-
 def _padded(form: Form) -> bool:
     return any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
 
 
 def _worth_all_taps_at_once(form: Form, n: int, c: int) -> bool:
     """Since 0.12 XLA stores winners; before, it computes them anew for each pass: where windows overlap, each tap."""
-    if not _overlapping(form):
+    if not overlap(form.axes):
         return _taps(form) <= 25 and (not OLD or c % 4 == 0)
     return not OLD and _taps(form) <= 9 and (n > 1 or _padded(form))
 
@@ -181,7 +177,7 @@ ROWS = [
         ("max_pool", "min_pool", "sum_pool"),
         lambda form, n, c, o: (
             sum(axis.taps for axis in form.axes) <= 32
-            and (_overlapping(form) or _whole(form) or _cells(form, n) * c > 2**16)
+            and (overlap(form.axes) or _whole(form) or _cells(form, n) * c > 2**16)
         ),
         "lax walks over windows; slices are loops over cells that lie side by side, but start more slowly",
         "1-8",
@@ -210,7 +206,7 @@ ROWS = [
     Row(
         "taps",
         ("sum_pool_dx",),
-        lambda form, n, c, o: _overlapping(form) or _whole(form) or c < 32,
+        lambda form, n, c, o: overlap(form.axes) or _whole(form) or c < 32,
         "likewise, or one window is a whole axis, as of adaptive pooling; elsewhere lax's is as fast for many channels",
         "3-20, where windows do not overlap 1.5-4; of a whole axis, beside slices and their sums, 1-2",
     ),

@@ -41,3 +41,8 @@ def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
 def is_whole(axis: Axis) -> bool:
     """Whether there is one window along an axis, whose taps are all of the axis's cells, two or more."""
     return axis.length > 1 and (axis.out, axis.taps, axis.dilation, axis.pad.lo) == (1, axis.length, 1, 0)
+
+
+def overlap(axes: Sequence[Axis]) -> bool:
+    """Whether some cell may be in two windows."""
+    return any(axis.span > axis.stride for axis in axes)
