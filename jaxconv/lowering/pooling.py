@@ -28,9 +28,10 @@ from jaxtyping import Array
 from jaxconv.lowering.form import Form, deltas_padding
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap
-from jaxconv.lowering.table import OLD, forced_on_pools, way_for
+from jaxconv.lowering.table import forced_on_pools, way_for
 from jaxconv.lowering.taps import along, overlap, padded, taps_of, under
 from jaxconv.lowering.thinning import thinned
+from jaxconv.lowering.version import OLD
 from jaxconv.lowering.ways.way import at_least_single
 from jaxconv.window import Axis, Pad
 

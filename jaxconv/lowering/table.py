@@ -12,11 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import jax
-
 from jaxconv.errors import explain
 from jaxconv.lowering.form import FACES, Face, Form
 from jaxconv.lowering.taps import is_whole, overlap
+from jaxconv.lowering.version import OLD
 from jaxconv.lowering.ways import WAYS
 
 
@@ -36,7 +35,6 @@ class Row:
 
 Shape: TypeAlias = tuple[int, ...]
 ALL = tuple(FACES)
-OLD = jax.__version_info__ < (0, 12)  # JAX 0.10.2 was measured, and 0.12.0.1, whose XLA is faster at some of these
 
 
 def _one_position(form: Form) -> bool:

@@ -17,7 +17,8 @@ from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form
 from jaxconv.lowering.patches import patches
 from jaxconv.lowering.spreading import side_by_side
-from jaxconv.lowering.table import OLD, way_for
+from jaxconv.lowering.table import way_for
+from jaxconv.lowering.version import OLD
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 from jaxconv.window import slide

@@ -5,9 +5,9 @@ import pytest
 
 from jaxconv.lowering.form import Form
 from jaxconv.lowering.table import way_for
+from jaxconv.lowering.version import OLD
 from jaxconv.window import slide
 
-OLD = jax.__version_info__ < (0, 12)
 PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split", "slices"))
 
 
