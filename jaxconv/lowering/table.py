@@ -49,10 +49,6 @@ def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
     return _positions(form, n) >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
 
 
-def _many_large_windows(form: Form, n: int) -> bool:
-    return n >= 128 and _positions(form, n) >= 3 * 2**12 and _taps(form) >= 25
-
-
 def _padded(form: Form) -> bool:
     return any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in form.axes)
 
@@ -86,7 +82,10 @@ def _cells(form: Form, n: int) -> int:
     return n * math.prod(axis.length for axis in form.axes)
 
 
-def _larger_than_caches(form: Form, n: int, c: int, o: int) -> bool:
+def _worth_portions(form: Form, n: int, c: int, o: int) -> bool:
+    few_channels = 2 <= c <= (8 if OLD else 3) and o >= (6 if OLD else 16)
+    if few_channels and len(form.axes) == 2 and _unit_stride(form) and n >= 8:
+        return True
     x, y, large = _cells(form, n) * c, _positions(form, n) * o, 2**21 if OLD else 2**23
     return x + y >= large and min(x, y) > large // 4
 
@@ -150,18 +149,16 @@ ROWS = [
     Row(
         "portions",
         ("conv_dkernel",),
-        _larger_than_caches,
-        "XLA lays x and y out anew, which is slow where they are larger than the processor's caches",
-        "1.4-5, 2-9 before 0.12; with y and x's delta, which are lax's, 1.0-1.4",
+        _worth_portions,
+        "XLA lays x and y out anew and copies windows, which is slow where that is larger than the processor's caches",
+        "1.2-9; of few channels 1.5-2, with y and x's delta beside banded ones 1.1-1.2",
     ),
     Row(
         "banded",
         ("conv_dkernel",),
-        lambda form, n, c, o: (
-            _unit_stride(form) and (c <= 3 or (OLD and c <= 6 and o <= 32 and _many_large_windows(form, n)))
-        ),
-        "as of the convolution; before 0.12 lax's of a few more channels, too, in large batches",
-        "1.1-3; of the latter 1.5-3",
+        lambda form, n, c, o: _unit_stride(form) and c <= 3,
+        "as of the convolution",
+        "1.1-3",
     ),
     Row(
         "canonical",

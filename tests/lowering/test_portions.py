@@ -38,7 +38,7 @@ def test_one_example_at_a_time(case):
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portions, "PORTION", 1)  # arrays as small as these are one portion otherwise
+        patch.setattr(portions, "few_of", lambda *_: 1)  # batches as small as these are one portion otherwise
         found = pulled("portions", kernel, x, dy, **case.geometry)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -48,20 +48,43 @@ def integers(seed, *shape):
     return jnp.asarray(np.random.default_rng(seed).integers(-2, 3, shape).astype(np.float32))
 
 
-def test_several_examples_at_a_time():
-    """By the table, of as large arrays as it takes: 120 examples, 8 at a time."""
+@pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])
+def test_several_examples_at_a_time(n, c, o, few):
+    """By the table: arrays as large as it takes, and of few channels smaller ones."""
     form = Form(slide("test", (32, 35), (3, 3), padding="same"), 1)
-    assert portions.few_of(120, 32 * 35 * 48) == 8
-    assert way_for("conv_dkernel", form, 120, 16, 48) == "portions"
-    arrays = integers(0, 3, 3, 16, 48), integers(1, 120, 32, 35, 16), integers(2, 120, 32, 35, 48)
-    found, expected = (pulled(way, *arrays, padding="same")[1] for way in ("table", "lax"))
-    np.testing.assert_array_equal(found, expected)
+    assert way_for("conv_dkernel", form, n, c, o) == "portions"
+    arrays = integers(0, 3, 3, c, o), integers(1, n, 32, 35, c), integers(2, n, 32, 35, o)
+    with pytest.MonkeyPatch.context() as patch:
+        sizes = []
+        patch.setattr(
+            portions, "few_of", lambda *args, few_of=portions.few_of: sizes.append(few_of(*args)) or sizes[-1]
+        )
+        found = pulled("table", *arrays, padding="same")[1]
+    assert sizes == [few]
+    np.testing.assert_array_equal(found, pulled("lax", *arrays, padding="same")[1])
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "enough", "few"),
+    [
+        (128, 2**14, 2**16, 8),  # at least 8
+        (128, 2**11, 2**16, 32),  # and enough numbers
+        (100, 2**14, 2**16, 10),  # a divisor
+        (6, 2**14, 2**16, 6),
+        (31, 2**14, 2**16, 31),  # of a prime number all
+        (8, 2**20, 2**19, 4),  # large images
+        (7, 2**20, 2**19, 1),
+        (5, 2**23, 2**19, 1),
+    ],
+)
+def test_how_many_are_a_portion(n, size, enough, few):
+    assert portions.few_of(n, size, enough) == few
 
 
 @pytest.mark.parametrize("check_vma", [True, False])
 def test_inside_of_shard_map(check_vma, monkeypatch):
     """Deltas that start from zeros vary over the mesh as what is added to them."""
-    monkeypatch.setattr(portions, "PORTION", 1)
+    monkeypatch.setattr(portions, "few_of", lambda *_: 1)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     split = PartitionSpec("batch")
     kernel, x, dy = integers(0, 3, 2, 2, 4), integers(1, 4, 6, 7, 2), integers(2, 4, 6, 7, 4)

@@ -1,7 +1,8 @@
 """A dense convolution of many examples, a few at a time.
 
-For the kernel's delta XLA lays x and y out anew, examples innermost. Where they are far larger than the processor's
-caches, that takes longer than the products; so they are laid out, multiplied and added up portion by portion.
+For the kernel's delta XLA lays x and y out anew, examples innermost, and copies every window. Where that is larger than
+the processor's caches, it takes longer than the products; so x and y are laid out, multiplied and added up portion by
+portion.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from jaxconv.lowering.form import FACES, Face, Form
 from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.way import Compute, Way, zeros_like
 
-PORTION = 2**19  # numbers of x or of y, whichever has more, about
+LEAST = 8  # examples in a portion: as they are innermost, as many numbers are multiplied at a time
+ENOUGH = {8: 2**16, math.inf: 2**19}  # numbers of x and y in a portion, of up to so many channels of x
+MOST = 2**22  # of larger images there may be fewer than 8
 
 
 def _run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> Array:
-    n, channels = one.shape[0], max(form.channels(face, one.shape, other.shape))
-    few = few_of(n, math.prod(axis.length for axis in form.axes) * channels)
+    n, (c, o) = one.shape[0], form.channels(face, one.shape, other.shape)
+    size = math.prod(axis.length for axis in form.axes) * c + math.prod(axis.out for axis in form.axes) * o
+    few = few_of(n, size, next(enough for channels, enough in ENOUGH.items() if c <= channels))
     if few == n:
         return CANONICAL.run(face, form, one, other, smaller)
     portions = lambda a: a.reshape(n // few, few, *a.shape[1:])
@@ -32,16 +36,18 @@ def _run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> 
     return lax.scan(add, nothing, (portions(one), portions(other)))[0]
 
 
-def few_of(n: int, size: int) -> int:
-    """How many of n examples of so many numbers: a divisor of n, or all where none is near, or n is not known yet.
+def few_of(n: int, size: int, enough: int) -> int:
+    """How many of n examples of so many numbers are a portion: a divisor of n, or all where n is not known yet.
 
-    >>> few_of(32, 2**16), few_of(31, 2**16), few_of(31, 2**18)
-    (8, 31, 1)
+    >>> few_of(128, 2**14, 2**16), few_of(128, 2**14, 2**19), few_of(128, 2**20, 2**19), few_of(31, 2**14, 2**16)
+    (8, 32, 4, 31)
     """
     if not isinstance(n, int):
         return n
-    few = max(count for count in range(1, n + 1) if n % count == 0 and (count == 1 or count * size <= PORTION))
-    return few if 4 * few * size >= PORTION else n
+    divisors = [count for count in range(1, n + 1) if n % count == 0]
+    if LEAST * size > MOST:
+        return max(count for count in divisors if count == 1 or count * size <= MOST)
+    return min(count for count in divisors if count == n or (count >= LEAST and count * size >= enough))
 
 
 PORTIONS = Way(lambda form, c, o: form.groups == 1, _run)
