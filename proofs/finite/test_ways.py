@@ -60,7 +60,7 @@ CASES = [(way, axes, settings) for way, rows in FITTING.items() for axes, settin
 
 @pytest.mark.parametrize(("way", "geometries", "settings"), CASES)
 def test_every_way_is_the_table(way, geometries, settings, monkeypatch):
-    monkeypatch.setattr(portions, "PORTION", 1)  # so that a portion is one example
+    monkeypatch.setattr(portions, "few_of", lambda *_: 1)  # a portion is one example
     each = [axes if isinstance(axes, list) else [axes] for axes in geometries]
     assert not disagreements([conv(axes, way, **settings) for axes in each])
 
