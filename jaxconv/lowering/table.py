@@ -151,7 +151,7 @@ ROWS = [
         ("conv_dkernel",),
         _worth_portions,
         "XLA lays x and y out anew and copies windows, which is slow where that is larger than the processor's caches",
-        "1.2-9; of few channels 1.5-2, with y and x's delta beside banded ones 1.1-1.2",
+        "1.4-5, 2-9 before 0.12; with y and x's delta 1.0-1.4, of few channels 1.8-2.5",
     ),
     Row(
         "banded",
