@@ -42,7 +42,7 @@ def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """Two convolutions around a pooling, in Equinox, channels first."""
-    import equinox as eqx  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  likewise
+    import equinox as eqx  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
 
     mode = {"CIRCULAR": "CIRCULAR", "SAME": "ZEROS"}[padding]
 
@@ -58,7 +58,7 @@ def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 def haiku(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """Two dilated convolutions in Haiku, which pads by zeros: here its padding is replaced by a wrap, or not."""
-    import haiku as hk  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  likewise
+    import haiku as hk  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
 
     def forward(x: jax.Array) -> jax.Array:
         for rate in (1, 2):

@@ -8,6 +8,7 @@ the delta of its kernel. So each face's derivatives are the other two, and a way
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -47,6 +48,21 @@ class Form:
     groups: int
     precision: Any = None
     preferred: DTypeLike | None = None
+
+    @property
+    def cells(self) -> int:
+        """Of one channel of one example of x."""
+        return math.prod(axis.length for axis in self.axes)
+
+    @property
+    def positions(self) -> int:
+        """Of the window: cells of one channel of one example of y."""
+        return math.prod(axis.out for axis in self.axes)
+
+    @property
+    def taps(self) -> int:
+        """Of the window."""
+        return math.prod(axis.taps for axis in self.axes)
 
     def shape_of(self, role: str, one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of x, kernel or y, from those of the other two in the order of the face that computes it."""

@@ -6,7 +6,6 @@ Only the CPU has rows: on every other platform an operation is lax's own. `bench
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from jaxconv.lowering.form import FACES, Face, Form
 from jaxconv.lowering.taps import is_whole, overlap
 from jaxconv.lowering.version import OLD
 from jaxconv.lowering.ways import WAYS
+from jaxconv.lowering.ways.portions import LEAST
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _unit_stride(form: Form) -> bool:
 
 
 def _worth_a_product(form: Form, n: int, c: int, o: int) -> bool:
-    return _positions(form, n) >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
+    return n * form.positions >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
 
 
 def _padded(form: Form) -> bool:
@@ -56,37 +56,25 @@ def _padded(form: Form) -> bool:
 def _worth_all_taps_at_once(form: Form, n: int, c: int) -> bool:
     """Since 0.12 XLA stores winners; before, it computes them anew for each pass: where windows overlap, each tap."""
     if not overlap(form.axes):
-        return _taps(form) <= 25 and (not OLD or c % 4 == 0)
-    return not OLD and _taps(form) <= 9 and (n > 1 or _padded(form))
+        return form.taps <= 25 and (not OLD or c % 4 == 0)
+    return not OLD and form.taps <= 9 and (n > 1 or _padded(form))
 
 
 def _worth_an_axis_at_a_time(form: Form, n: int) -> bool:
     """Before 0.12 the winners of an axis are computed anew for each of its taps: few ones, without padding."""
     dilated = any(axis.dilation > 1 for axis in form.axes)
-    return not OLD or (_taps(form) <= 9 and (n == 1 or not (dilated or _padded(form))))
+    return not OLD or (form.taps <= 9 and (n == 1 or not (dilated or _padded(form))))
 
 
 def _whole(form: Form) -> bool:
     return any(map(is_whole, form.axes))
 
 
-def _positions(form: Form, n: int) -> int:
-    return n * math.prod(axis.out for axis in form.axes)
-
-
-def _taps(form: Form) -> int:
-    return math.prod(axis.taps for axis in form.axes)
-
-
-def _cells(form: Form, n: int) -> int:
-    return n * math.prod(axis.length for axis in form.axes)
-
-
 def _worth_portions(form: Form, n: int, c: int, o: int) -> bool:
     few_channels = 2 <= c <= (8 if OLD else 3) and o >= (6 if OLD else 16)
-    if few_channels and len(form.axes) == 2 and _unit_stride(form) and n >= 8:
+    if few_channels and len(form.axes) == 2 and _unit_stride(form) and n >= LEAST:
         return True
-    x, y, large = _cells(form, n) * c, _positions(form, n) * o, 2**21 if OLD else 2**23
+    x, y, large = n * form.cells * c, n * form.positions * o, 2**21 if OLD else 2**23
     return x + y >= large and min(x, y) > large // 4
 
 
@@ -139,7 +127,7 @@ ROWS = [
         ("conv_dx",),
         lambda form, n, c, o: (
             _unit_stride(form)
-            and (c <= 3 or (c <= 6 and _positions(form, n) >= 2**11))
+            and (c <= 3 or (c <= 6 and n * form.positions >= 2**11))
             and o <= 32
             and form.axes[-1].taps <= 15
         ),
@@ -172,7 +160,7 @@ ROWS = [
         ("max_pool", "min_pool", "sum_pool"),
         lambda form, n, c, o: (
             sum(axis.taps for axis in form.axes) <= 32
-            and (overlap(form.axes) or _whole(form) or _cells(form, n) * c > 2**16)
+            and (overlap(form.axes) or _whole(form) or n * form.cells * c > 2**16)
         ),
         "lax walks over windows; slices are loops over cells that lie side by side, but start more slowly",
         "1-8",
@@ -194,7 +182,7 @@ ROWS = [
     Row(
         "taps",
         ("max_pool_place",),
-        lambda form, n, c, o: _taps(form) <= 49,
+        lambda form, n, c, o: form.taps <= 49,
         "likewise; the winners stored image by image, which is how XLA stores them before 0.12",
         "1.3-10",
     ),

@@ -49,19 +49,21 @@ def integers(seed, *shape):
 
 
 @pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])
-def test_several_examples_at_a_time(n, c, o, few):
+def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
     """By the table: arrays as large as it takes, and of few channels smaller ones."""
     form = Form(slide("test", (32, 35), (3, 3), padding="same"), 1)
     assert way_for("conv_dkernel", form, n, c, o) == "portions"
     arrays = integers(0, 3, 3, c, o), integers(1, n, 32, 35, c), integers(2, n, 32, 35, o)
-    with pytest.MonkeyPatch.context() as patch:
-        sizes = []
-        patch.setattr(
-            portions, "few_of", lambda *args, few_of=portions.few_of: sizes.append(few_of(*args)) or sizes[-1]
-        )
-        found = pulled("table", *arrays, padding="same")[1]
-    assert sizes == [few]
-    np.testing.assert_array_equal(found, pulled("lax", *arrays, padding="same")[1])
+    taken, few_of = [], portions.few_of
+
+    def noted(*sizes):
+        taken.append(few_of(*sizes))
+        return taken[-1]
+
+    monkeypatch.setattr(portions, "few_of", noted)
+    found, expected = (pulled(way, *arrays, padding="same")[1] for way in ("table", "lax"))
+    assert taken == [few]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

@@ -68,22 +68,22 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
             14,
             5,
             (6, 16),
-            ["canonical", "portions", "portions", "portions"],
-            ["canonical", "canonical", "canonical", "portions"],
+            ["canonical", "portions", "portions", "portions", "portions"],
+            ["canonical", "canonical", "canonical", "canonical", "portions"],
         ),
         (
             28,
             3,
             (16, 24),
-            ["canonical", "portions", "portions", "portions"],
-            ["canonical", "canonical", "portions", "portions"],
+            ["canonical", "canonical", "portions", "portions", "portions"],
+            ["canonical", "canonical", "canonical", "portions", "portions"],
         ),
-        (28, 3, (3, 16), *[["banded", "portions", "portions", "portions"]] * 2),
-        (28, 3, (1, 8), *[["banded", "banded", "banded", "portions"]] * 2),
+        (28, 3, (3, 16), *[["banded", "portions", "portions", "portions", "portions"]] * 2),
+        (28, 3, (1, 8), *[["banded", "banded", "banded", "banded", "portions"]] * 2),
     ],
 )
 def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
     """Lax's own is slow beyond the processor's caches, before 0.12 and of few channels much sooner."""
     form = Form(slide("test", (length, length), (window, window)), 1)
-    found = [way_for("conv_dkernel", form, n, *channels) for n in (4, 128, 512, 8192)]
+    found = [way_for("conv_dkernel", form, n, *channels) for n in (4, 32, 128, 512, 8192)]
     assert found == (before if OLD else since)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from jax import lax
 from jaxtyping import Array
 
@@ -22,7 +20,7 @@ def _one_position(form: Form) -> bool:
 
 def _as_a_product(form: Form, c: int, o: int, _: Compute) -> Rewriting:
     """`y[n,j,o] = sum_c x[n, j*stride - lo, c] kernel[0,c,o]`, or of one position the sum over taps and channels."""
-    terms = c * math.prod(axis.taps for axis in form.axes)
+    terms = c * form.taps
 
     def cells(x: Array) -> Array:
         """[n, *length, c] to [n*positions, taps*c]."""

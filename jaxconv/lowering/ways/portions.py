@@ -7,8 +7,6 @@ portion.
 
 from __future__ import annotations
 
-import math
-
 from jax import lax
 from jaxtyping import Array
 
@@ -17,14 +15,13 @@ from jaxconv.lowering.ways.canonical import CANONICAL
 from jaxconv.lowering.ways.way import Compute, Way, zeros_like
 
 LEAST = 8  # examples in a portion: as they are innermost, as many numbers are multiplied at a time
-ENOUGH = {8: 2**16, math.inf: 2**19}  # numbers of x and y in a portion, of up to so many channels of x
-MOST = 2**22  # of larger images there may be fewer than 8
+FEW_CHANNELS = 8  # of x: windows are small then, and so are the portions that caches hold
+MOST = 2**22  # numbers of x and y in a portion: of larger images there may be fewer than 8
 
 
 def _run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> Array:
     n, (c, o) = one.shape[0], form.channels(face, one.shape, other.shape)
-    size = math.prod(axis.length for axis in form.axes) * c + math.prod(axis.out for axis in form.axes) * o
-    few = few_of(n, size, next(enough for channels, enough in ENOUGH.items() if c <= channels))
+    few = few_of(n, form.cells * c + form.positions * o, 2**16 if c <= FEW_CHANNELS else 2**19)
     if few == n:
         return CANONICAL.run(face, form, one, other, smaller)
     portions = lambda a: a.reshape(n // few, few, *a.shape[1:])
@@ -37,7 +34,12 @@ def _run(face: Face, form: Form, one: Array, other: Array, smaller: Compute) -> 
 
 
 def few_of(n: int, size: int, enough: int) -> int:
-    """How many of n examples of so many numbers are a portion: a divisor of n, or all where n is not known yet.
+    """How many of n examples are a portion: a divisor of n, or all where n is not known yet.
+
+    Args:
+        n: examples.
+        size: numbers of x and y of one example.
+        enough: numbers in a portion that are worth a turn of the loop.
 
     >>> few_of(128, 2**14, 2**16), few_of(128, 2**14, 2**19), few_of(128, 2**20, 2**19), few_of(31, 2**14, 2**16)
     (8, 32, 4, 31)

@@ -21,8 +21,7 @@ def period(array: np.ndarray, axis: int) -> int:
     """The least p with array[i] == array[i % p] along an axis, 1 if all cells are alike; 0 if there is none."""
     moved = np.moveaxis(array, axis, 0)
     for p in range(1, min(len(moved), LONGEST_PERIOD + 1)):
-        one, other = moved[p:], moved[:-p]
-        if np.all((one == other) | ((one != one) & (other != other))):  # noqa: PLR0124  NaNs are alike
+        if np.array_equal(moved[p:], moved[:-p], equal_nan=True):
             return p
     return 1 if len(moved) <= 1 else 0
 
