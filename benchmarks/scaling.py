@@ -96,7 +96,7 @@ def curves(path: Path | None, rows: Sequence[dict[str, Any]], title: str, sweeps
             axes.grid(linewidth=0.4)
     above[0].set_ylabel("milliseconds")
     below[0].set_ylabel("share of the peak (%)")
-    above[0].legend()
+    above[0].legend(loc="upper left")  # times grow to the right
     figure.suptitle(title, fontsize="medium")
     figure.savefig(path, dpi=130)
 
