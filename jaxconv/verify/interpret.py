@@ -253,12 +253,15 @@ class Walk:
 
 
 def _period(array: np.ndarray, axis: int) -> int | None:
-    """The least shift along an axis under which an array's numbers repeat, 1 if they are all the same; or None."""
+    """The least shift along an axis under which an array's numbers repeat, 1 if they are all the same; or None.
+
+    It is at most half of the length: numbers that no cell sees twice repeat by chance, as a mask's two ends do.
+    """
     length = array.shape[axis]
     if array.strides[axis] == 0 or length == 0:
         return 1
     moved = np.moveaxis(array, axis, 0)
-    for period in range(1, min(length, LONGEST_PERIOD + 1)):
+    for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
         if np.array_equal(moved[period:], moved[:-period], equal_nan=True):
             return period
     return None
