@@ -25,17 +25,17 @@ def lattice(claim):
     return (claim.shift, claim.moves) if claim.verdict == Verdict.PROVED else None
 
 
-I = np.arange(16)
+CELLS = np.arange(16)
 BY_CHANCE = {
-    "a mask with two alike ends": lambda x: jnp.where((I > 2) & (I < 14), x, 0),
+    "a mask with two alike ends": lambda x: jnp.where((CELLS > 2) & (CELLS < 14), x, 0),
     "divided by how many cells a window sees": lambda x: x / jnp.convolve(jnp.ones(16), jnp.ones(3), mode="same"),
-    "a pattern that begins anew in the last three cells": lambda x: x * (I % 13).astype(np.float32),
-    "one cell more than half": lambda x: x + jnp.asarray(np.where(I % 9 == 0, 5, I % 9)),
+    "a pattern that begins anew in the last three cells": lambda x: x * (CELLS % 13).astype(np.float32),
+    "one cell more than half": lambda x: x + jnp.asarray(np.where(CELLS % 9 == 0, 5, CELLS % 9)),
 }
 IN_EARNEST = {
-    "a checkerboard": (lambda x: x * jnp.asarray(I % 2), 2),
-    "a sine": (lambda x: x * jnp.asarray(np.round(4 * np.sin(I * np.pi / 4)).astype(np.int32)), 8),
-    "twice three and a rest": (lambda x: x + jnp.asarray(I % 3), 3),
+    "a checkerboard": (lambda x: x * jnp.asarray(CELLS % 2), 2),
+    "a sine": (lambda x: x * jnp.asarray(np.round(4 * np.sin(CELLS * np.pi / 4)).astype(np.int32)), 8),
+    "twice three and a rest": (lambda x: x + jnp.asarray(CELLS % 3), 3),
 }
 
 
