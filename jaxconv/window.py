@@ -14,23 +14,15 @@ and reads the cell `i` when `0 <= i < length`; otherwise the boundary says which
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
-from typing import SupportsIndex, TypeAlias
+from typing import TypeAlias
 
+from jaxconv.checks import STATIC, choice, flag, integer, is_one, is_traced, several, shown
 from jaxconv.errors import bracketed, explain, spatial_names
-
-
-def _integer(where: str, argument: str, value: object, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise TypeError(explain(where, argument, repr(value), "an integer"))
-    number = operator.index(value)
-    if number < least:
-        raise ValueError(explain(where, argument, number, f"{least} or more"))
-    return number
 
 
 def _reflect(i: int, length: int) -> int:
@@ -65,10 +57,10 @@ class Pad:
 
     def __post_init__(self):
         for name in ("lo", "hi"):
-            object.__setattr__(self, name, _integer("Pad", name, getattr(self, name), least=0))
-        boundary = self.boundary.upper() if isinstance(self.boundary, str) else self.boundary
-        if boundary not in BOUNDARIES:
-            raise ValueError(explain("Pad", "boundary", repr(self.boundary), f"one of {', '.join(BOUNDARIES)}"))
+            cells = integer("Pad", name, getattr(self, name), least=0, cure="Write 0 for no padding at that end")
+            object.__setattr__(self, name, cells)
+        cure = 'Leave it out for zeros, or write "CIRCULAR" to wrap around'
+        boundary = choice("Pad", "boundary", self.boundary, tuple(BOUNDARIES), cure=cure, any_case=True)
         object.__setattr__(self, "boundary", boundary)
 
 
@@ -102,6 +94,9 @@ PADDINGS: dict[str, Callable[[int, int, int], Pad]] = {
     "SYMMETRIC": _centred("SYMMETRIC"),
     "EDGE": _centred("EDGE"),
 }
+
+# The names that NumPy, SciPy and PyTorch have for some of them, for messages.
+OTHERS = {"WRAP": "CIRCULAR", "REPLICATE": "EDGE", "NEAREST": "EDGE", "MIRROR": "REFLECT", "ZEROS": "SAME"}
 
 
 @dataclass(frozen=True)
@@ -182,8 +177,7 @@ def slide(
     >>> [axis.reads(1) for axis in slide("max_pool", (5,), (3,), stride=3, ceil_mode=True)]
     [(3, 4, None)]
     """
-    if not isinstance(ceil_mode, bool):
-        raise TypeError(explain(where, "ceil_mode", repr(ceil_mode), "True or False, for all axes"))
+    ceil_mode = flag(where, "ceil_mode", ceil_mode, cure="Write one of them, for all axes")
     each = _each_axis(where, window, stride, padding, dilation)
     return tuple(_axis(where, length, ceil_mode, *one) for length, one in zip(lengths, each, strict=True))
 
@@ -288,10 +282,12 @@ def window_sizes(where: str, window: Sequence[int], argument: str = "window") ->
     >>> window_sizes("max_pool", [2, 3])
     (2, 3)
     """
-    if isinstance(window, SupportsIndex) or not len(window):
-        cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
-        raise ValueError(explain(where, argument, window, "one integer per spatial axis", cure))
-    return positive(where, argument, window, len(window))
+    cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
+    values = several(window)
+    if values is None or not values:
+        error = ValueError if is_one(window) or values == () else TypeError
+        raise error(explain(where, argument, shown(window), "one integer per spatial axis", cure))
+    return _each_positive(where, argument, window, values, "one integer per spatial axis", cure)
 
 
 def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
@@ -300,15 +296,28 @@ def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -
     >>> positive("conv", "stride", 2, rank=3)
     (2, 2, 2)
     """
-    if isinstance(value, SupportsIndex):
-        return (_integer(where, argument, value, least=1),) * rank
-    try:
-        values = tuple(_integer(where, argument, one, least=1) for one in value)
-    except TypeError as error:
-        raise TypeError(explain(where, argument, repr(value), f"an integer, or {rank} of them")) from error
+    cure = f"Write 1 for every axis, or ({', '.join('1' * rank)}{',' * (rank == 1)}) for each"
+    if is_one(value):
+        return (integer(where, argument, value, least=1, cure=cure),) * rank
+    values = several(value)
+    if values is None:
+        cure = STATIC if is_traced(value) else cure
+        raise TypeError(explain(where, argument, shown(value), f"an integer, or {rank} of them", cure))
     if len(values) != rank:
-        raise ValueError(explain(where, argument, values, f"one integer, or {rank} of them: {_axes(rank)}"))
-    return values
+        expected = f"one integer, or {rank} of them: {_axes(rank)}"
+        raise ValueError(explain(where, argument, shown(value), expected, cure))
+    return _each_positive(where, argument, value, values, f"an integer, or {rank} of them", cure)
+
+
+def _each_positive(
+    where: str, argument: str, value: object, items: tuple[object, ...], expected: str, cure: str
+) -> tuple[int, ...]:
+    """The items of `value`, each a positive integer; a message shows the whole of it where one has the wrong type."""
+    try:
+        return tuple(integer(where, argument, one, least=1, cure=cure) for one in items)
+    except TypeError as error:
+        cure = STATIC if any(map(is_traced, items)) else cure
+        raise TypeError(explain(where, argument, shown(value), expected, cure)) from error
 
 
 def runs(cells: Iterable[int | None]) -> list[tuple[int | None, int, int]]:
@@ -345,13 +354,10 @@ def _paddings(where: str, padding: Padding, rank: int) -> tuple[str | Pad, ...]:
     """One name or `Pad` per axis."""
     if isinstance(padding, str | Pad):
         return (_padding(where, padding, rank),) * rank
-    if (
-        not isinstance(padding, list | tuple)
-        or len(padding) != rank
-        or any(isinstance(p, SupportsIndex) for p in padding)
-    ):
-        raise ValueError(_unknown_padding(where, padding, rank))
-    return tuple(_padding(where, one, rank) for one in padding)
+    each = padding if isinstance(padding, list | tuple) else ()
+    if len(each) != rank or any(is_one(one) for one in each):
+        raise _unknown_padding(where, padding, rank)
+    return tuple(_padding(where, one, rank) for one in each)
 
 
 def _padding(where: str, padding: object, rank: int) -> str | Pad:
@@ -361,17 +367,17 @@ def _padding(where: str, padding: object, rank: int) -> str | Pad:
     if isinstance(padding, str) and padding.upper() in PADDINGS:
         return padding.upper()
     if isinstance(padding, list | tuple) and len(padding) == 2:
-        lo, hi = (_integer(where, "padding", amount, least=0) for amount in padding)
+        cure = "Write (0, 0) for no padding along that axis"
+        lo, hi = (integer(where, "padding", cells, least=0, cure=cure) for cells in padding)
         return Pad(lo, hi)
-    raise ValueError(_unknown_padding(where, padding, rank))
+    raise _unknown_padding(where, padding, rank)
 
 
-def _unknown_padding(where: str, padding: object, rank: int) -> str:
+def _unknown_padding(where: str, padding: object, rank: int) -> Exception:
     pairs = "(" + "(1, 1), " * (rank - 1) + ("(1, 1))" if rank > 1 else "(1, 1),)")
-    return explain(
-        where,
-        "padding",
-        repr(padding),
-        f"one of {', '.join(PADDINGS)}, or one of them, a Pad or a (lo, hi) pair for each axis {_axes(rank)}",
-        f"One zero on every side is {pairs}",
-    )
+    expected = f"one of {', '.join(PADDINGS)}, or one of them, a Pad or a (lo, hi) pair for each axis {_axes(rank)}"
+    name = padding.upper() if isinstance(padding, str) else ""
+    near = [OTHERS[name]] if name in OTHERS else get_close_matches(name, PADDINGS, 1)
+    cure = f'Perhaps you mean "{near[0]}"' if near else f"One zero on every side is {pairs}"
+    error = ValueError if isinstance(padding, str | list | tuple) else TypeError
+    return error(explain(where, "padding", shown(padding), expected, cure))

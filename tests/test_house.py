@@ -16,6 +16,7 @@ PACKAGE = Path(jc.__file__).parent
 # Floors from the ground up: a room imports from rooms on lower floors and from itself, never upwards or sideways.
 FLOORS = [
     {"errors"},
+    {"checks"},
     {"window"},
     {"convert", "lowering", "reference", "verify"},
     {"account", "layers"},
@@ -94,7 +95,7 @@ def test_a_circle_would_be_seen():
     assert all(b in broken[a] for a, b in pairwise(found))
 
 
-@pytest.mark.parametrize("room", ["window", "errors", "reference"])
+@pytest.mark.parametrize("room", ["window", "checks", "errors", "reference"])
 def test_these_rooms_know_no_jax(room):
     """In a fresh interpreter, since this one has loaded JAX already; jaxconv's own face is kept from loading it."""
     program = f"""

@@ -1,0 +1,142 @@
+"""Readers of arguments that are plain Python: each returns the value that a function asked for, or says what to pass.
+
+Every public function reads its settings through these, so that one mistake gets one message wherever it is made. They
+look at types and static values only: a call costs microseconds, and nothing of it is in a jaxpr. No JAX is imported,
+since `window` and the reference do without.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, SupportsIndex
+
+from jaxconv.errors import explain
+
+STATIC = "Under jax.jit, make it a static argument: jax.jit(f, static_argnames=...)"
+LONGEST = 80  # characters of a value in a message
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: an array by its shape and dtype, anything else by its `repr`, cut short.
+
+    >>> shown("2"), shown(None), shown(dict)
+    ("'2'", 'None', "<class 'dict'>")
+    >>> shown("a" * 1000)[-8:]
+    'aaaaa...'
+    """
+    if isinstance(value, type):
+        return repr(value)
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        kind = "a traced array" if is_traced(value) else f"a {type(value).__name__}"
+        return f"{kind} of shape {tuple(shape)} and dtype {dtype}"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def is_traced(value: object) -> bool:
+    """Whether a value is known only when the compiled program runs: what JAX passes to a function that it traces."""
+    return any(base.__name__ == "Tracer" and base.__module__.startswith("jax") for base in type(value).__mro__)
+
+
+def integer(where: str, argument: str, value: object, *, least: int | None = None, cure: str = "") -> int:
+    """A Python or NumPy integer, or an array of one; no boolean, float or text.
+
+    >>> integer("conv", "groups", 2, least=1)
+    2
+    """
+    number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else _index(value)
+    if number is None:
+        raise TypeError(explain(where, argument, shown(value), "an integer", STATIC if is_traced(value) else cure))
+    if least is not None and number < least:
+        raise ValueError(explain(where, argument, number, f"{least} or more", cure))
+    return number
+
+
+def _index(value: SupportsIndex) -> int | None:
+    """The integer that a value stands for; None for an array of several, and a traced one."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def is_one(value: object) -> bool:
+    """Whether a value is a single integer rather than several: an integer, or an array without axes."""
+    return isinstance(value, SupportsIndex) and not getattr(value, "ndim", 0)
+
+
+def several(value: object) -> tuple[Any, ...] | None:
+    """The items of a list, a tuple, a range or an array of one axis; None of anything else.
+
+    Sets and dicts have no order to go by, and the characters of a text are no items.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(value)
+    if getattr(value, "ndim", None) == 1 and hasattr(value, "dtype"):
+        return tuple(value)  # pyright: ignore[reportArgumentType]  an array of one axis is iterable
+    return None
+
+
+def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
+    """True or False, Python's or NumPy's.
+
+    >>> flag("conv", "batched", False)
+    False
+    """
+    if isinstance(value, bool):
+        return value
+    if type(value).__name__ in ("bool", "bool_") and type(value).__module__ == "numpy":
+        return bool(value)
+    cure = STATIC if is_traced(value) else cure or f"Write {argument}=True or {argument}=False"
+    raise TypeError(explain(where, argument, shown(value), "True or False", cure))
+
+
+def number(where: str, argument: str, value: object, *, cure: str = "") -> float:
+    """A finite real number, Python's or NumPy's or an array of one, as Python's: so that no dtype is promoted to it.
+
+    >>> number("layer_norm", "epsilon", 1e-5)
+    1e-05
+    """
+    given = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
+    if isinstance(given, bool) or not isinstance(given, numbers.Real):
+        raise TypeError(explain(where, argument, shown(value), "a number", STATIC if is_traced(value) else cure))
+    if not math.isfinite(given):
+        raise ValueError(explain(where, argument, given, "a finite number", cure))
+    return given if isinstance(given, int | float) else float(given)
+
+
+def choice(
+    where: str, argument: str, value: object, options: Sequence[str], *, cure: str = "", any_case: bool = False
+) -> str:
+    """One of a few names; with `any_case`, of upper-case ones, in any letter case.
+
+    >>> choice("conv", "layout", "channels_last", ("channels_last", "channels_first"))
+    'channels_last'
+    """
+    found = value.upper() if any_case and isinstance(value, str) else value
+    if isinstance(found, str) and found in options:
+        return found
+    names = [f'"{name}"' for name in options]
+    near = get_close_matches(found, options, 1) if isinstance(found, str) else []
+    cure = f'Perhaps you mean "{near[0]}"' if near else cure or f"Write {argument}={names[0]}"
+    expected = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(explain(where, argument, shown(value), expected, cure))
+
+
+def function(where: str, argument: str, value: object, *, cure: str) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise TypeError(explain(where, argument, shown(value), "a function", cure))
+
+
+def mapping(where: str, argument: str, value: object, expected: str, *, cure: str) -> Mapping[Any, Any]:
+    """A dict or another mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(explain(where, argument, shown(value), expected, cure))
+    return value
