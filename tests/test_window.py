@@ -175,6 +175,10 @@ def test_everything_is_hashable_and_comparable():
         ({"stride": (1, 2.0)}, TypeError, r"op: stride is \(1, 2.0\), but should be an integer, or 2 of them"),
         ({"stride": True}, TypeError, "op: stride is True, but should be an integer"),
         ({"stride": None}, TypeError, "op: stride is None, but should be an integer, or 2 of them"),
+        ({"stride": {1, 2}}, TypeError, r"op: stride is \{1, 2\}, .* an integer, or 2 of them"),
+        ({"stride": {1: 1, 2: 1}}, TypeError, r"op: stride is \{1: 1, 2: 1\}, but should be an integer, or 2 of them"),
+        ({"stride": "22"}, TypeError, "op: stride is '22', but should be an integer, or 2 of them"),
+        ({"dilation": frozenset({1, 2})}, TypeError, r"op: dilation is frozenset\(\{1, 2\}\), but should be an integer"),
         ({"dilation": (1, 0)}, ValueError, "op: dilation is 0, but should be 1 or more"),
         ({"window": (0, 3)}, ValueError, "op: window is 0, but should be 1 or more"),
         ({"window": (3, -3)}, ValueError, "op: window is -3, but should be 1 or more"),
@@ -217,6 +221,12 @@ def test_a_window_says_how_many_axes_there_are(window):
     with pytest.raises(
         ValueError, match=r"op: window is .*, but should be one integer per spatial axis\. Its length is"
     ):
+        window_sizes("op", window)
+
+
+@pytest.mark.parametrize("window", [{2, 3}, {2: 3}, "22", None, 2.5, iter((2, 3))])
+def test_a_window_has_an_order(window):
+    with pytest.raises(TypeError, match=r"op: window is .*, but should be one integer per spatial axis"):
         window_sizes("op", window)
 
 

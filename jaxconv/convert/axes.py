@@ -64,7 +64,7 @@ def sizes_of(shape: tuple[int, ...], axes: list[Atoms], sizes: Mapping[str, int]
     for length, atoms in zip(shape, axes, strict=True):
         unknown = [atom for atom in atoms if atom not in found]
         known = math.prod(found[atom] for atom in atoms if atom in found)
-        if len(unknown) > 1 or length % known or (not unknown and length != known):
+        if length == 0 or len(unknown) > 1 or length % known or (not unknown and length != known):
             raise ValueError(f"{length} cells along ({' '.join(atoms) or '1'})")
         found |= dict.fromkeys(unknown, length // known)
     return found

@@ -19,15 +19,16 @@ Layer = dict[str, Stored]  # our name -> theirs
 # Axes: *w the window's taps, *p the output's positions, i and o the channels that a kernel takes and gives, g groups of
 # them, c the channels that go out of a transposed convolution (o come in), or the channels of a normalisation.
 OURS: dict[str, dict[str, str]] = {
-    "conv": {"kernel": "*w i o", "bias": "o"},
+    "conv": {"kernel": "*w i (g o)", "bias": "(g o)"},
     "depthwise_conv": {"kernel": "*w 1 (g m)", "bias": "(g m)"},  # conv with groups=g, m kernels for each channel
     "conv_transpose": {"kernel": "*w c (g o)", "bias": "(g c)"},
-    "locally_connected": {"kernel": "*p *w i o", "bias": "*p o"},
+    "locally_connected": {"kernel": "*p *w i (g o)", "bias": "*p (g o)"},
     "dense": {"kernel": "i o", "bias": "o"},
     "norm": {"scale": "c", "bias": "c"},
     "batch_norm": {"scale": "c", "bias": "c"},
     "batch_norm_state": {"mean": "c", "var": "c"},
 }
+NEEDED = frozenset({"kernel", "mean", "var"})  # without which the others of a layer are nothing
 
 
 def _same(layer: str, kernel: str = "kernel", bias: str = "bias") -> Layer:
@@ -51,14 +52,14 @@ LAYOUTS: dict[str, dict[str, Layer]] = {
         "conv": _same("conv"),
         "conv_transpose": {"kernel": Stored("kernel", "*w (g o) c", flip=True), "bias": Stored("bias", "(g c)")},
         "conv_transpose, transpose_kernel": _same("conv_transpose"),
-        "locally_connected": {"kernel": Stored("kernel", "*p (i *w) o"), "bias": Stored("bias", "*p o")},
+        "locally_connected": {"kernel": Stored("kernel", "*p (i *w) (g o)"), "bias": Stored("bias", "*p (g o)")},
         "dense": _same("dense"),
         "norm": _norm("scale", "bias"),
         "batch_norm": _norm("scale", "bias"),
         "batch_norm_state": _state("mean", "var"),
     },
     "equinox": {
-        "conv": {"kernel": Stored("weight", "o i *w"), "bias": Stored("bias", "o *1")},
+        "conv": {"kernel": Stored("weight", "(g o) i *w"), "bias": Stored("bias", "(g o) *1")},
         "conv_transpose": {"kernel": Stored("weight", "(g c) o *w", flip=True), "bias": Stored("bias", "(g c) *1")},
         "dense": {"kernel": Stored("weight", "o i"), "bias": Stored("bias", "o")},
         "norm": _norm("weight", "bias"),
@@ -84,7 +85,7 @@ LAYOUTS: dict[str, dict[str, Layer]] = {
         "batch_norm_state": _state("moving_mean", "moving_variance"),
     },
     "torch": {
-        "conv": {"kernel": Stored("weight", "o i *w"), "bias": Stored("bias", "o")},
+        "conv": {"kernel": Stored("weight", "(g o) i *w"), "bias": Stored("bias", "(g o)")},
         "conv_transpose": {"kernel": Stored("weight", "(g o) c *w"), "bias": Stored("bias", "(g c)")},
         "dense": {"kernel": Stored("weight", "o i"), "bias": Stored("bias", "o")},
         "norm": _norm("weight", "bias"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from jaxconv.convert.axes import axes_of, rank_of, rearranged, sizes_of
-from jaxconv.convert.layouts import LAYOUTS, OURS, Layer, Stored
+from jaxconv.convert.layouts import LAYOUTS, NEEDED, OURS, Layer, Stored
 from jaxconv.errors import explain
 from jaxconv.window import positive
 
@@ -43,7 +44,8 @@ def from_library(
         where JAX arrays came in, and NumPy's otherwise.
 
     Raises:
-        ValueError: an unknown library, layer or array, or a shape that such an array does not have.
+        ValueError: an unknown library, layer or array; a shape that such an array does not have; no arrays at all, or a
+            bias without its kernel; `groups` of a layer that has none, or that do not divide the channels.
 
     >>> weight = np.arange(12).reshape(2, 1, 3, 2)                      # [o, c, h, w]: two 3x2 kernels of PyTorch's
     >>> from_library("torch", "conv", {"weight": weight})["kernel"].shape
@@ -52,7 +54,8 @@ def from_library(
     Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
     """
     stored, ours = _row("from_library", library, layer)
-    given = _given("from_library", layer, params, [one.name for one in stored.values()])
+    needed = [one.name for name, one in stored.items() if name in NEEDED]
+    given = _given("from_library", layer, params, [one.name for one in stored.values()], needed)
     arrays = {name: (given[one.name], one.layout, ours[name]) for name, one in stored.items() if one.name in given}
     return _converted("from_library", layer, arrays, stored, groups, window, None)
 
@@ -88,7 +91,7 @@ def to_library(
            [3, 6]])}
     """
     stored, ours = _row("to_library", library, layer)
-    given = _given("to_library", layer, params, list(ours))
+    given = _given("to_library", layer, params, list(ours), [name for name in ours if name in NEEDED])
     arrays = {name: (given[name], ours[name], one.layout) for name, one in stored.items() if name in given}
     found = _converted("to_library", layer, arrays, stored, groups, None, rank)
     return {stored[name].name: array for name, array in found.items()}
@@ -103,12 +106,21 @@ def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
     return LAYOUTS[library][layer], OURS[layer.split(",", maxsplit=1)[0]]
 
 
-def _given(where: str, layer: str, params: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """The arrays that there are, NumPy's or JAX's."""
+def _given(
+    where: str, layer: str, params: Mapping[str, Any], names: Sequence[str], needed: Sequence[str]
+) -> dict[str, Any]:
+    """The arrays that there are, NumPy's or JAX's, the needed ones among them."""
     given = {name: array for name, array in dict(params).items() if array is not None}
-    if not given.keys() <= set(names):
+    if not params.keys() <= set(names):
         expected = f"a dict of {', '.join(names)}, the arrays of {layer}, or some of them"
-        raise ValueError(explain(where, "params", sorted(given), expected))
+        raise ValueError(explain(where, "params", sorted(params), expected))
+    if not params:
+        cure = "Nothing has to be converted for a layer without arrays"
+        raise ValueError(explain(where, "params", {}, f"a dict of {', '.join(names)}, the arrays of {layer}", cure))
+    missing = [name for name in needed if name not in given]
+    if missing:
+        cure = "Pass all arrays of the layer in one call"
+        raise ValueError(explain(where, f"{layer}'s {missing[0]}", "left out", f"given, with {sorted(params)}", cure))
     return {name: array if isinstance(array, jax.Array) else np.asarray(array) for name, array in given.items()}
 
 
@@ -123,6 +135,8 @@ def _converted(
 ) -> dict[str, Any]:
     """Each array from its layout before to the one after; the kernel first, which knows rank and sizes for the rest."""
     (groups,) = positive(where, "groups", groups, 1)
+    if groups > 1 and not any(re.search(r"\bg\b", before) for _, before, _ in arrays.values()):
+        raise ValueError(explain(where, "groups", groups, f"1, since {layer} has no groups"))
     sizes = {"g": groups}
     if window is not None:
         rank = len(window)
@@ -130,6 +144,9 @@ def _converted(
     found = {}
     for name, (array, before, after) in arrays.items():
         rank = rank_of(before, array.ndim) if rank is None else rank
+        if rank == 0 and re.search(r"\*[a-z]", before):
+            expected = f"[{before}], with 1 spatial axis or more"
+            raise ValueError(explain(where, f"{layer}'s {name}", array.shape, expected, "Without any it is dense"))
         if rank is None and ("*" in before or "*" in after):
             cure = "Pass rank, the number of spatial axes" if "*" in after and "*" not in before else ""
             raise ValueError(explain(where, f"{layer}'s {name}", array.shape, f"[{before}]", cure))

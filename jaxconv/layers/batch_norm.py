@@ -11,10 +11,12 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
+from jaxconv.checks import flag
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
+from jaxconv.layers.params import default_dtype
 from jaxconv.layers.standardise import NormParams, along_channels, check_channels, enter_norm, moments
 
 
@@ -70,7 +72,8 @@ def batch_norm(
     Raises:
         ValueError: shapes that do not fit together, a `momentum` outside [0, 1], an `epsilon` that is not positive, or
             no cells to take the statistics of.
-        TypeError: x is not of floats, or the parameters or the state are of the wrong dtype.
+        TypeError: `training` is no Python bool, x is not of floats, or the parameters or the state are of the wrong
+            dtype.
 
     >>> params, state = init_batch_norm(1)
     >>> y, state = batch_norm(params, state, jnp.array([[1.0], [3.0]]), training=True, momentum=0.5)
@@ -80,6 +83,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, Batch normalization, ICML 2015.
     """
     where = "batch_norm"
+    training = flag(where, "training", training)
     x, leave = enter_norm(where, params, x, epsilon, batched=batched, layout=layout)
     _check_state(state, x)
     mean, variance = along_channels(state["mean"], x), along_channels(state["var"], x)
@@ -129,7 +133,7 @@ def _correction(x: Array, running_variance: str, axis_name: str | None) -> float
 
 
 def init_batch_norm(
-    channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike = jnp.float32
+    channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None
 ) -> tuple[NormParams, BatchNormState]:
     """Parameters and state for `batch_norm`: scales of 1 and biases of 0; means of 0 and variances of 1; all [c].
 
@@ -137,7 +141,8 @@ def init_batch_norm(
         channels: c.
         scale: False for a layer without one.
         bias: likewise.
-        dtype: of x and the parameters. The state is in float32 if that is of half precision.
+        dtype: of x and the parameters. By default JAX's: float32, or float64 under `jax_enable_x64`. The state is in
+            float32 if that is of half precision.
 
     Raises:
         ValueError: a number of channels that is not positive.
@@ -146,5 +151,5 @@ def init_batch_norm(
     ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})
     """
     params = norm_params("init_batch_norm", channels, scale=scale, bias=bias, dtype=dtype)
-    wide = at_least_single(dtype)
+    wide = at_least_single(default_dtype(dtype))
     return params, {"mean": jnp.zeros(channels, wide), "var": jnp.ones(channels, wide)}

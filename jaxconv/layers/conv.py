@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
@@ -67,6 +66,7 @@ def conv(
         ValueError: shapes or sizes that do not fit together, among them a kernel wider than the padded input.
         TypeError: x and the parameters differ in dtype.
 
+    >>> import jax.numpy as jnp
     >>> params = {"kernel": jnp.array([0.3, 0.5]).reshape(2, 1, 1)}
     >>> conv(params, jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
     Array([1.3, 2.1], dtype=float32)
@@ -113,7 +113,7 @@ def init_conv(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `conv`: a kernel [*window, channels_in/groups, channels_out] and a bias [channels_out].
 
@@ -126,17 +126,27 @@ def init_conv(
         bias: False for a layer without one.
         kernel_init: one of `jax.nn.initializers`. The default keeps the variance of its input: 1 / (taps * c / groups).
         bias_init: likewise.
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length.
+        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
+            or an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
+    >>> import jax.numpy as jnp
     >>> jax.tree.map(jnp.shape, init_conv(jax.random.key(0), (5, 3), 1, 6))
     {'bias': (6,), 'kernel': (5, 3, 1, 6)}
     """
-    shape = kernel_shape("init_conv", window, channels_in, channels_out, groups)
+    where = "init_conv"
+    shape = kernel_shape(where, window, channels_in, channels_out, groups)
     return init_layer(
-        key, shape, shape[-1:] if bias else None, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype
+        where,
+        key,
+        shape,
+        shape[-1:] if bias else None,
+        kernel_init=kernel_init,
+        bias_init=bias_init,
+        dtype=dtype,
     )
 
 

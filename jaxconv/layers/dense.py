@@ -64,7 +64,7 @@ def init_dense(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `dense`: a kernel [features_in, features_out] and a bias [features_out].
 
@@ -75,10 +75,12 @@ def init_dense(
         bias: False for a layer without one.
         kernel_init: one of `jax.nn.initializers`. The default keeps the variance of its input: 1 / i.
         bias_init: likewise.
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive.
+        ValueError: a size that is not positive; or
+            an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_dense(jax.random.key(0), 400, 120))
     {'bias': (120,), 'kernel': (400, 120)}
@@ -86,6 +88,7 @@ def init_dense(
     (features_in,) = positive("init_dense", "features_in", features_in, 1)
     (features_out,) = positive("init_dense", "features_out", features_out, 1)
     return init_layer(
+        "init_dense",
         key,
         (features_in, features_out),
         (features_out,) if bias else None,

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from jaxconv.errors import explain
 from jaxconv.layers.conv import check_channels
 from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, check_bias, init_layer, same_dtype, unpack
+from jaxconv.layers.params import Initializer, LayerParams, check_bias, drawn, init_layer, same_dtype, unpack
 from jaxconv.window import Axis, Padding, positive, slide
 
 
@@ -76,6 +76,7 @@ def opened(
 
 
 def init_kernels(
+    where: str,
     key: Array,
     count: Sequence[int],
     shape: Sequence[int],
@@ -83,18 +84,19 @@ def init_kernels(
     bias: bool,
     kernel_init: Initializer,
     bias_init: Initializer,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
 ) -> LayerParams:
     """A kernel of `shape` for each index of `count`, each drawn by itself, and a bias for each unless not wanted."""
 
     def one_by_one(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         keys = jax.random.split(key, tuple(count))
-        draw: Callable[..., Any] = lambda key: kernel_init(key, tuple(shape), dtype)
+        draw: Callable[..., Any] = lambda key: drawn(where, "kernel_init", kernel_init, key, tuple(shape), dtype)
         for _ in count:
             draw = jax.vmap(draw)
         return draw(keys).reshape(full_shape)
 
     return init_layer(
+        where,
         key,
         (*count, *shape),
         (*count, shape[-1]) if bias else None,

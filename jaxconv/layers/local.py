@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
@@ -62,6 +61,7 @@ def locally_connected(
         ValueError: shapes or sizes that do not fit together, among them a kernel for other output positions.
         TypeError: x and the parameters differ in dtype.
 
+    >>> import jax.numpy as jnp
     >>> params = {"kernel": jnp.array([[0.3, 0.5], [-1.0, 1.0]]).reshape(2, 2, 1, 1)}
     >>> locally_connected(params, jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
     Array([1.3, 1. ], dtype=float32)
@@ -104,7 +104,7 @@ def init_locally_connected(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `locally_connected`: a kernel of its own for every position, each drawn as `conv`'s would be.
 
@@ -121,11 +121,14 @@ def init_locally_connected(
         bias: False for a layer without one.
         kernel_init: one of `jax.nn.initializers`, called for one position's kernel [*window, c/groups, o] at a time.
         bias_init: likewise, for the whole bias [*out, o].
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: sizes that are not positive or do not fit together.
+        ValueError: sizes that are not positive or do not fit together; or
+            an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
+    >>> import jax.numpy as jnp
     >>> jax.tree.map(jnp.shape, init_locally_connected(jax.random.key(0), (3, 3), (2, 2), 1, 1))
     {'bias': (2, 2, 1), 'kernel': (2, 2, 2, 2, 1, 1)}
     """
@@ -133,5 +136,4 @@ def init_locally_connected(
     shape = kernel_shape(where, window, channels_in, channels_out, groups)
     lengths = positive(where, "spatial", spatial, len(shape) - 2)
     out = tuple(axis.out for axis in slide(where, lengths, shape[:-2], stride, padding, dilation))
-
-    return init_kernels(key, out, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    return init_kernels(where, key, out, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

@@ -178,14 +178,14 @@ def instance_norm(
     return leave((x - mean) * lax.rsqrt(variance + epsilon))
 
 
-def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike = jnp.float32) -> NormParams:
+def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None) -> NormParams:
     """Parameters for `layer_norm`, `rms_norm`, `group_norm` and `instance_norm`: scales of 1 and biases of 0, [c].
 
     Args:
         channels: c.
         scale: False for a layer without one.
         bias: likewise.
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
         ValueError: a number of channels that is not positive.
@@ -196,7 +196,7 @@ def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DT
     return norm_params("init_norm", channels, scale=scale, bias=bias, dtype=dtype)
 
 
-def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike) -> NormParams:
+def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
     """Scales of 1 and biases of 0, as far as they are wanted."""
     (channels,) = positive(where, "channels", channels, 1)
     params: NormParams = {}

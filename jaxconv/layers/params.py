@@ -57,18 +57,37 @@ def add_bias(y: Array, bias: Array | None) -> Array:
     return y + jnp.expand_dims(bias.astype(y.dtype), tuple(range(y.ndim - bias.ndim)))
 
 
+def default_dtype(dtype: DTypeLike | None) -> DTypeLike:
+    """`dtype`, or if it is None the one that `jax.random.normal` has by default: float32, under x64 float64."""
+    return jnp.result_type(float) if dtype is None else dtype
+
+
+def drawn(where: str, argument: str, init: Initializer, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """What an initializer returns, refused unless it has the shape and the dtype that it was asked for."""
+    array = jnp.asarray(init(key, shape, dtype))
+    found, wanted = f"the array that {argument} returns", jnp.result_type(dtype)
+    cure = f"It is called as {argument}(key, shape, dtype)"
+    if array.shape != shape:
+        raise ValueError(explain(where, found, array.shape, str(shape), cure))
+    if array.dtype != wanted:
+        raise TypeError(explain(where, found, array.dtype, str(wanted), cure))
+    return array
+
+
 def init_layer(
+    where: str,
     key: Array,
     kernel_shape: Sequence[int],
     bias_shape: Sequence[int] | None,
     *,
     kernel_init: Initializer,
     bias_init: Initializer,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
 ) -> LayerParams:
     """A kernel and, unless its shape is None, a bias, drawn from independent halves of `key`."""
     kernel_key, bias_key = jax.random.split(key)
-    params: LayerParams = {"kernel": kernel_init(kernel_key, tuple(kernel_shape), dtype)}
+    dtype = default_dtype(dtype)
+    params: LayerParams = {"kernel": drawn(where, "kernel_init", kernel_init, kernel_key, tuple(kernel_shape), dtype)}
     if bias_shape is not None:
-        params["bias"] = bias_init(bias_key, tuple(bias_shape), dtype)
+        params["bias"] = drawn(where, "bias_init", bias_init, bias_key, tuple(bias_shape), dtype)
     return params

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Int, Shaped
 
+from jaxconv.checks import is_traced
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
@@ -48,7 +51,8 @@ def polyphase_down(
             d of spatial axes.
         norm: the p of the Lp norm that is compared, a positive number.
         phase: [n, d], or [d] without a batch: phases to take instead of choosing, as of another branch of a network
-            whose y this one's is added to.
+            whose y this one's is added to. From 0 to s - 1; inside `jax.jit`, where its values cannot be checked, one
+            that is out of this range counts as 0.
         batched: as for `conv`.
         layout: as for `conv`.
 
@@ -57,7 +61,8 @@ def polyphase_down(
         phase: [n, d], or [d] without a batch, int32: where each example's grid begins along each spatial axis.
 
     Raises:
-        ValueError: a length that the stride does not divide, or shapes that do not fit together.
+        ValueError: a length that the stride does not divide, shapes that do not fit together, or a phase that is not
+            from 0 to s - 1.
         TypeError: the norm is not a number, or the phases are not integers.
 
     >>> y, phase = polyphase_down(jnp.array([1.0, 5.0, 2.0, 6.0]).reshape(1, 4, 1), (2,))
@@ -75,7 +80,7 @@ def polyphase_down(
             found = f"{length} cells long, and the stride there {step}"
             cure = "Pad or crop it: of other lengths a shift around the border has no answer"
             raise ValueError(explain("polyphase_down", f"x along axis {name}", found, "a multiple of it", cure))
-    found = _strongest(x, stride, norm) if phase is None else _entered("polyphase_down", phase, x, batched)
+    found = _strongest(x, stride, norm) if phase is None else _entered("polyphase_down", phase, x, stride, batched)
     y = reduce(lambda y, number: _taken(y, number, stride[number], found[:, number]), range(len(stride)), x)
     return leave(y), found if batched else found[0]
 
@@ -97,8 +102,8 @@ def polyphase_up(
 
     Args:
         y: [n, *spatial, c]; see `batched` and `layout`.
-        phase: [n, d], or [d] without a batch, integers from 0 to s - 1: those that `polyphase_down` returns. (One that
-            is out of this range leaves nothing but zeros.)
+        phase: [n, d], or [d] without a batch, integers from 0 to s - 1: those that `polyphase_down` returns. Inside
+            `jax.jit`, where its values cannot be checked, one that is out of this range leaves nothing but zeros.
         stride: s, t, ..., along each spatial axis; its length is the number d of spatial axes.
         batched: as for `conv`.
         layout: as for `conv`.
@@ -107,7 +112,7 @@ def polyphase_up(
         [n, *out, c], s times as long along each axis, of y's dtype.
 
     Raises:
-        ValueError: shapes that do not fit together.
+        ValueError: shapes that do not fit together, or a phase that is not from 0 to s - 1.
         TypeError: phases that are not integers.
 
     >>> polyphase_up(jnp.array([5.0, 6.0]).reshape(1, 2, 1), jnp.array([[1]]), (2,)).ravel()
@@ -118,12 +123,12 @@ def polyphase_up(
     """
     stride = window_sizes("polyphase_up", stride, "stride")
     y, leave = enter("polyphase_up", y, len(stride), batched=batched, layout=layout, argument="y")
-    phase = _entered("polyphase_up", phase, y, batched)
+    phase = _entered("polyphase_up", phase, y, stride, batched)
     x = reduce(lambda x, number: _spread(x, number, stride[number], phase[:, number]), range(len(stride)), y)
     return leave(x)
 
 
-def _entered(where: str, phase: ArrayLike, x: Array, batched: bool) -> Array:
+def _entered(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
     """The phases as [n, d]."""
     phase = jnp.asarray(phase)
     if not jnp.issubdtype(phase.dtype, jnp.integer):
@@ -132,7 +137,18 @@ def _entered(where: str, phase: ArrayLike, x: Array, batched: bool) -> Array:
     if phase.shape != expected:
         names = "[n, d], one for each example and spatial axis" if batched else "[d], one for each spatial axis"
         raise ValueError(explain(where, "phase", phase.shape, f"{expected}: {names}"))
+    if not is_traced(phase) and phase.is_fully_addressable:
+        _check_phases(where, jax.device_get(phase), stride)
     return phase if batched else phase[None]
+
+
+def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...]) -> None:
+    """Refuse a phase along some axis that is not one of 0 to s - 1."""
+    for name, found, step in zip(spatial_names(len(stride)), np.moveaxis(phases, -1, 0), stride, strict=True):
+        wrong = found[(found < 0) | (found >= step)]
+        if wrong.size:
+            cure = "Take the phase that polyphase_down returns with this stride"
+            raise ValueError(explain(where, f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
 
 
 def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:

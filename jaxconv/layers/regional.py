@@ -103,7 +103,7 @@ def init_regional_conv(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `regional_conv`: a kernel for each region, each drawn as `conv`'s would be.
 
@@ -117,10 +117,12 @@ def init_regional_conv(
         bias: False for a layer without one.
         kernel_init: one of `jax.nn.initializers`, called for one kernel [*window, c/groups, o] at a time.
         bias_init: likewise, for the whole bias [*count, o].
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: sizes that are not positive, regions along another number of axes, or groups that do not divide.
+        ValueError: sizes that are not positive, regions along another number of axes, or groups that do not divide; or
+            an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_regional_conv(jax.random.key(0), ((20, 12), (32,)), (5, 3), 1, 6))
     {'bias': (2, 1, 6), 'kernel': (2, 1, 5, 3, 1, 6)}
@@ -128,4 +130,4 @@ def init_regional_conv(
     where = "init_regional_conv"
     shape = kernel_shape(where, window, channels_in, channels_out, groups)
     count = tuple(map(len, checked_regions(where, regions, len(shape) - 2)))
-    return init_kernels(key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    return init_kernels(where, key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain
-from jaxconv.layers.conv import conv, init_conv
+from jaxconv.layers.conv import conv
 from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, unpack
+from jaxconv.layers.params import Initializer, LayerParams, init_layer, unpack
 from jaxconv.window import Padding, positive, window_sizes
 
 
@@ -68,6 +67,7 @@ def separable_conv(
         ValueError: shapes or sizes that do not fit together.
         TypeError: x and the parameters differ in dtype.
 
+    >>> import jax.numpy as jnp
     >>> depthwise = {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]]).reshape(2, 1, 2)}        # a difference and a sum
     >>> pointwise = {"kernel": jnp.array([[1.0], [10.0]]).reshape(1, 2, 1)}
     >>> x = jnp.array([[1.0, 2.0], [3.0, 5.0]]).reshape(1, 2, 2)
@@ -108,7 +108,7 @@ def init_separable_conv(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> SeparableParams:
     """Parameters for `separable_conv`: those of a depthwise convolution and of a pointwise one.
 
@@ -122,11 +122,14 @@ def init_separable_conv(
             the same at all positions, so this one can add it.
         kernel_init: one of `jax.nn.initializers`, for both kernels.
         bias_init: likewise.
-        dtype: of all.
+        dtype: of all. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, or a window without a length.
+        ValueError: a size that is not positive, or a window without a length;
+            or an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
+    >>> import jax.numpy as jnp
     >>> jax.tree.map(jnp.shape, init_separable_conv(jax.random.key(0), (3, 3), 8, 16))["depthwise"]
     {'kernel': (3, 3, 1, 8)}
     """
@@ -137,7 +140,8 @@ def init_separable_conv(
     (multiplier,) = positive(where, "multiplier", multiplier, 1)
     depthwise, pointwise = jax.random.split(key)
     between, alike = channels_in * multiplier, {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype}
+    mixing = (*(1,) * len(window), between, channels_out)
     return {
-        "depthwise": init_conv(depthwise, window, channels_in, between, groups=channels_in, bias=False, **alike),
-        "pointwise": init_conv(pointwise, (1,) * len(window), between, channels_out, bias=bias, **alike),
+        "depthwise": init_layer(where, depthwise, (*window, 1, between), None, **alike),
+        "pointwise": init_layer(where, pointwise, mixing, mixing[-1:] if bias else None, **alike),
     }

@@ -124,7 +124,7 @@ def init_tiled_conv(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `tiled_conv`: as many kernels as there are in a period, each drawn as `conv`'s would be.
 
@@ -138,14 +138,17 @@ def init_tiled_conv(
         bias: False for a layer without one.
         kernel_init: one of `jax.nn.initializers`, called for one kernel [*window, c/groups, o] at a time.
         bias_init: likewise, for the whole bias [*period, o].
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length.
+        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
+            or an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_tiled_conv(jax.random.key(0), 2, (5, 3), 1, 6))
     {'bias': (2, 2, 6), 'kernel': (2, 2, 5, 3, 1, 6)}
     """
-    shape = kernel_shape("init_tiled_conv", window, channels_in, channels_out, groups)
-    count = positive("init_tiled_conv", "period", period, len(shape) - 2)
-    return init_kernels(key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    where = "init_tiled_conv"
+    shape = kernel_shape(where, window, channels_in, channels_out, groups)
+    count = positive(where, "period", period, len(shape) - 2)
+    return init_kernels(where, key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

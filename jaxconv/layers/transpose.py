@@ -125,7 +125,7 @@ def init_conv_transpose(
     bias: bool = True,
     kernel_init: Initializer = jax.nn.initializers.lecun_normal(in_axis=-1, out_axis=-2),
     bias_init: Initializer = jax.nn.initializers.zeros,
-    dtype: DTypeLike = jnp.float32,
+    dtype: DTypeLike | None = None,
 ) -> LayerParams:
     """Parameters for `conv_transpose`: a kernel [*window, channels_out/groups, channels_in], a bias [channels_out].
 
@@ -139,15 +139,24 @@ def init_conv_transpose(
         kernel_init: one of `jax.nn.initializers`. The default counts as inputs of a cell the kernel's taps and all
             channels of y; with a stride of s along each axis only one tap in s of them meets it.
         bias_init: likewise.
-        dtype: of both.
+        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length.
+        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
+            or an initializer returns an array of another shape.
+        TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_conv_transpose(jax.random.key(0), (5, 3), 8, 2))
     {'bias': (2,), 'kernel': (5, 3, 2, 8)}
     """
-    shape = kernel_shape("init_conv_transpose", window, channels_out, channels_in, groups)
+    where = "init_conv_transpose"
+    shape = kernel_shape(where, window, channels_out, channels_in, groups)
     return init_layer(
-        key, shape, (channels_out,) if bias else None, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype
+        where,
+        key,
+        shape,
+        (channels_out,) if bias else None,
+        kernel_init=kernel_init,
+        bias_init=bias_init,
+        dtype=dtype,
     )

@@ -34,6 +34,7 @@ Images = Float[Array, "n 32 32 1"]
 Logits = Float[Array, "n 10"]
 
 SIDE = 32
+DTYPE = jnp.float32  # of the images, so of the parameters
 WINDOW = (5, 5)
 FILTERS = {"c1": (1, 6), "c3": (6, 16), "c5": (16, 120)}  # channels in and out
 FEATURES = {"f6": (120, 84), "output": (84, 10)}
@@ -63,8 +64,8 @@ def init_lenet(key: Array) -> Params:
     61706
     """
     keys = iter(jax.random.split(key, len(FILTERS) + len(FEATURES)))
-    filters = {name: init_conv(next(keys), WINDOW, *channels) for name, channels in FILTERS.items()}
-    return filters | {name: init_dense(next(keys), *features) for name, features in FEATURES.items()}
+    filters = {name: init_conv(next(keys), WINDOW, *channels, dtype=DTYPE) for name, channels in FILTERS.items()}
+    return filters | {name: init_dense(next(keys), *features, dtype=DTYPE) for name, features in FEATURES.items()}
 
 
 def lenet(params: Params, images: Images) -> Logits:
@@ -90,7 +91,7 @@ def init_lenet_1998(key: Array) -> Params:
     params = init_lenet(key)
     params["c3"] = _connected(params["c3"])
     for name, maps in (("s2", 6), ("s4", 16)):
-        params[name] = {"kernel": jnp.full((maps,), 0.25), "bias": jnp.zeros((maps,))}
+        params[name] = {"kernel": jnp.full((maps,), 0.25, DTYPE), "bias": jnp.zeros((maps,), DTYPE)}
     return params
 
 

@@ -31,8 +31,10 @@ def array_of(layout, rank, groups, dtype, seed):
     seed=st.integers(0, 9), bias=st.booleans(),
 )  # fmt: skip
 def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bias):
-    """From either side, for every row of the table, rank and number of groups: the same names, dtypes and bits."""
-    rows, settings = LAYOUTS[library][layer], {"groups": groups}
+    """From either side, for every row of the table, rank and number of groups, if it has any: the same names, dtypes and bits."""
+    rows = LAYOUTS[library][layer]
+    groups = groups if any("g " in one.layout for one in rows.values()) else 1
+    settings = {"groups": groups}
     window = tuple(SIZES[f"w{n}"] for n in range(rank)) if layer == "locally_connected" else None
     kept = {name: one for name, one in rows.items() if bias or name != "bias"}
     theirs = {one.name: array_of(one.layout, rank, groups, dtype, seed) for one in kept.values()}
@@ -124,17 +126,35 @@ def test_none_is_no_bias():
         (("torch", "locally_connected", {}), {}, "layer is 'locally_connected', but should be one of torch's conv; conv_transpose; dense"),
         (("torch", "conv", {"kernel": integers(2, 2, 3)}), {}, r"params is \['kernel'\], but should be a dict of weight, bias, the arrays of conv, or some"),
         (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's kernel is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
-        (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[o i \*w\]"),
-        (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[o\].* not 5 cells along \(o\)"),
+        (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[\(g o\) i \*w\]"),
+        (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[\(g o\)\].* not 5 cells along \(g o\)"),
         (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's kernel is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels, taps and the groups \(2\) do not fit"),
         (("keras", "depthwise_conv", {"kernel": integers(3, 4, 2)}), {}, r"depthwise_conv's kernel is \(3, 4, 2\), .* not 4 cells along \(g\)\. Its channels, taps and the groups \(1\)"),
         (("flax", "locally_connected", {"kernel": integers(5, 6, 2)}), {}, r"locally_connected's kernel is \(5, 6, 2\), .* Pass window, the taps along each spatial axis"),
-        (("torch", "dense", {}), {"groups": 0}, "groups is 0, but should be 1 or more"),
+        (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 0}, "groups is 0, but should be 1 or more"),
+        (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 2}, "groups is 2, but should be 1, since dense has no groups"),
+        (("torch", "conv", {"weight": integers(3, 3)}), {}, r"conv's kernel is \(3, 3\), but should be \[\(g o\) i \*w\], with 1 spatial axis or more"),
+        (("torch", "conv", {"weight": integers(4, 1, 3, 3)}), {"groups": 3}, r"conv's kernel is \(4, 1, 3, 3\), .* not 4 cells along \(g o\)\. Its channels, taps and the groups \(3\)"),
+        (("torch", "conv", {"weight": integers(0, 2, 3), "bias": integers(0)}), {}, r"conv's kernel is \(0, 2, 3\), .* not 0 cells along"),
+        (("torch", "conv", {"bias": integers(4)}), {}, r"conv's weight is left out, but should be given, with \['bias'\]"),
+        (("flax", "batch_norm_state", {"mean": integers(4)}), {}, "batch_norm_state's var is left out"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(arguments, settings, message):
     with pytest.raises(ValueError, match=f"from_library: {message}"):
         jc.from_library(*arguments, **settings)
+
+
+@pytest.mark.parametrize(("library", "layer"), ROWS)
+def test_an_empty_dict_is_no_layer(library, layer):
+    """It is what a wrong prefix leaves of a `state_dict`; without it a network would lose its parameters silently."""
+    for convert in (jc.from_library, jc.to_library):
+        with pytest.raises(ValueError, match=rf"{convert.__name__}: params is {{}}, .* the arrays of {layer}\."):
+            convert(library, layer, {})
+
+
+def test_a_norm_without_arrays_names_them():
+    assert jc.from_library("torch", "norm", {"weight": None, "bias": None}) == {}
 
 
 def test_haikus_batch_norm_has_an_axis_for_each_of_x():

@@ -126,6 +126,9 @@ def test_init():
         (None, X, {}, ValueError, "state is NoneType, but should be a dict"),
         (STATE | {"var": jnp.ones(3)}, X, {}, ValueError, r"""state\["var"\] is \(3,\), but should be \(2,\) \[c\]"""),
         (STATE | {"mean": jnp.zeros(2, jnp.bfloat16)}, X, {}, TypeError, r"""state\["mean"\] is bfloat16, but should be float32, in which"""),
+        (STATE, X, {"training": "eval"}, TypeError, "training is 'eval', but should be True or False"),
+        (STATE, X, {"training": 1}, TypeError, "training is 1, but should be True or False"),
+        (STATE, X, {"training": None}, TypeError, "training is None, but should be True or False"),
         (STATE, X, {"momentum": 1.1}, ValueError, "momentum is 1.1, but should be between 0 and 1. It is the share kept"),
         (STATE, X, {"running_variance": "population"}, ValueError, """running_variance is 'population', but should be "biased" or"""),
         (STATE, X[:0], {}, ValueError, r"x is \(0, 5, 3, 2\), but should be 1 cell or more of each channel"),
@@ -134,4 +137,11 @@ def test_init():
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(state, x, settings, error, message):
     with pytest.raises(error, match=f"batch_norm: {message}"):
-        jc.batch_norm({}, state, x, training=True, **settings)
+        jc.batch_norm({}, state, x, **{"training": True} | settings)
+
+
+def test_training_is_known_when_the_function_is_traced():
+    step = lambda training: jc.batch_norm({}, STATE, X, training=training)[0]
+    with pytest.raises(TypeError, match=r"batch_norm: training is a traced array .* make it a static argument"):
+        jax.jit(step)(True)
+    close(jax.jit(step, static_argnums=0)(True), step(True))

@@ -126,6 +126,8 @@ def test_sizes_of_short_integers_do_not_wrap():
             ValueError,
             r"phase is \(1, 2\), but should be \(3, 2\): \[n, d\], one for each",
         ),
+        (X, (2, 2), {"phase": [[0, 1], [0, 2], [1, 0]]}, ValueError, "phase along axis w is 2, but should be 0 to 1"),
+        (X, (2, 2), {"phase": [[0, 1], [-1, 0], [1, 0]]}, ValueError, "phase along axis h is -1, but should be 0 to 1"),
         (X, (2, 2), {"phase": jnp.zeros((3, 2))}, TypeError, "phase is float32, but should be integers"),
     ],
 )
@@ -139,6 +141,8 @@ def test_errors_name_the_argument_and_the_cure(x, stride, settings, error, messa
     [
         ([[0, 1]] * 3, 2, {}, ValueError, "stride is 2, but should be one integer per spatial axis"),
         ([[0, 1]] * 2, (2, 2), {}, ValueError, r"phase is \(2, 2\), but should be \(3, 2\)"),
+        ([[0, 1], [0, 0], [0, 4]], (2, 4), {}, ValueError, "phase along axis w is 4, but should be 0 to 3. Take the"),
+        ([[0, 1], [2, 0], [0, 3]], (2, 4), {}, ValueError, "phase along axis h is 2, but should be 0 to 1"),
         ([0.0, 1.0], (2, 2), {}, TypeError, "phase is float32, but should be integers"),
         ([0, 1], (2, 2), {"batched": False}, ValueError, r"y is \(3, 6, 8, 2\), 4 axes, .* leave out batched=False"),
     ],
