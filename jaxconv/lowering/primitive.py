@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import mlir
@@ -18,6 +19,8 @@ from jaxtyping import Array
 
 # (*operands, platform, way, **other parameters) -> result. Platform None is any that has no rows in the table.
 Computation = Callable[..., Array]
+# Flag -> the value that it refuses, and the test for it.
+SPECIAL = {"jax_debug_nans": ("nan", jnp.isnan), "jax_debug_infs": ("inf", jnp.isinf)}
 
 
 def define(name: str, compute: Computation) -> Primitive:
@@ -26,12 +29,25 @@ def define(name: str, compute: Computation) -> Primitive:
     Its result's type, sharding included, and its errors are those of lax.
     """
     primitive = Primitive(name)
-    primitive.def_impl(lambda *operands, **params: _compiled(primitive, tuple(params.items()))(*operands))
+    primitive.def_impl(partial(_executed, primitive))
     primitive.def_abstract_eval(lambda *avals, **params: _abstract(compute, avals, tuple(params.items())))
     for platform in (None, "cpu"):
         lowering = mlir.lower_fun(partial(compute, platform=platform), multiple_results=False)
         mlir.register_lowering(primitive, lowering, platform=platform)
     return primitive
+
+
+def _executed(primitive: Primitive, *operands: Array, **params: Any) -> Array:
+    """The result of one compiled call, whatever debugging flags are set, as JAX executes primitives of its own.
+
+    Under these flags `jax.jit` would call `bind`, at once or to locate a NaN, and `bind` calls this function again.
+    """
+    with jax.disable_jit(False), jax.debug_nans(False), jax.debug_infs(False):
+        found = _compiled(primitive, tuple(params.items()))(*operands)
+    for flag, (value, is_such) in SPECIAL.items():
+        if getattr(jax.config, flag) and jnp.issubdtype(found.dtype, jnp.inexact) and is_such(found).any():
+            raise FloatingPointError(f"invalid value ({value}) encountered in {primitive.name}")
+    return found
 
 
 @lru_cache(maxsize=4096)
