@@ -20,7 +20,7 @@ FLOORS = [
     {"window"},
     {"convert", "lowering", "reference", "verify"},
     {"account", "layers"},
-    {"testing", "training"},
+    {"cli", "testing", "training"},
     {"__init__"},
     {"__main__"},
 ]

@@ -1,0 +1,141 @@
+"""From the words of the command line to what the library takes: shapes, dtypes, axes, numbers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.cli.usage import UsageError
+
+LARGEST = 2**31 - 1  # of one size: what JAX can index with
+SHAPE = "sizes from 0 to 2**31 - 1, separated by commas, like 1,32,32,3"
+AXES = "whole numbers like 1,2 or, for argument 1, like 1:1,2"
+
+
+def shapes(options: argparse.Namespace) -> list[Any]:
+    """One `jax.ShapeDtypeStruct` for each --shape.
+
+    Raises:
+        UsageError: a shape or a dtype that is none, or numbers of them that do not fit.
+    """
+    if not options.shape:
+        raise UsageError("--shape", "missing", "given once for each argument of the function, like --shape 1,32,32,3")
+    found = [shape(text) for text in options.shape]
+    names = options.dtype or ["float32"]
+    if len(names) not in (1, len(found)):
+        expected = f"1, or {len(found)} as the number of --shape"
+        raise UsageError("the number of --dtype", len(names), expected, "Give one for all arguments, or one for each")
+    dtypes = [dtype(name) for name in names] * (len(found) if len(names) == 1 else 1)
+    return [jax.ShapeDtypeStruct(one, kind) for one, kind in zip(found, dtypes, strict=True)]
+
+
+def shape(text: str | None) -> tuple[int, ...]:
+    """A shape; of nothing, that of a scalar.
+
+    >>> shape("1,32,32,3"), shape("4,"), shape("")
+    ((1, 32, 32, 3), (4,), ())
+    """
+    sizes = integers(text, "--shape", SHAPE)
+    if any(not 0 <= size <= LARGEST for size in sizes):
+        raise UsageError("--shape", repr(text), SHAPE)
+    return sizes
+
+
+def dtype(name: str | None) -> Any:
+    """A dtype of numbers or truth values that JAX has as it is set."""
+    expected = "the name of a dtype of numbers, like float32, bfloat16, int32 or bool"
+    try:
+        found = jnp.dtype(name or "")
+    except TypeError as error:
+        raise UsageError("--dtype", repr(name), expected) from error
+    if not (jnp.issubdtype(found, np.number) or jnp.issubdtype(found, np.bool_)):
+        raise UsageError("--dtype", repr(name), expected)
+    if jax.dtypes.canonicalize_dtype(found) != found:
+        raise UsageError("--dtype", repr(name), "of at most 32 bits here", "Set JAX_ENABLE_X64=1 in the environment")
+    return found
+
+
+def integers(text: str | None, option: str, expected: str) -> tuple[int, ...]:
+    """Whole numbers, separated by commas; one comma may end them.
+
+    >>> integers("1, -2", "--axes", AXES)
+    (1, -2)
+    """
+    parts = (text or "").split(",")
+    try:
+        return tuple(int(part) for part in (parts if parts[-1].strip() else parts[:-1]))
+    except ValueError as error:
+        raise UsageError(option, _shown(text), expected) from error
+
+
+def integer(text: str | None, option: str, least: int | None = None) -> int:
+    """One whole number.
+
+    >>> integer("-3", "--shift")
+    -3
+    """
+    expected = "a whole number" if least is None else f"a whole number, {least} or more"
+    try:
+        found = int(text or "")
+    except ValueError as error:
+        raise UsageError(option, _shown(text), expected) from error
+    if least is not None and found < least:
+        raise UsageError(option, _shown(text), expected)
+    return found
+
+
+def _shown(text: str | None) -> str:
+    return "without a value" if text is None else repr(text)
+
+
+def shifted(texts: Sequence[str | None] | None, arguments: Sequence[Any]) -> dict[int, tuple[int, ...]]:
+    """Which axes of which arguments are shifted: of one argument, all but the first and the last if not said.
+
+    Raises:
+        UsageError: it has to be said, or what is said is no list of axes, or two lists for one argument.
+    """
+    if texts is None:
+        return _usual(arguments)
+    found: dict[int, tuple[int, ...]] = {}
+    for text in texts:
+        argument, colon, axes = (text or "").rpartition(":")
+        numbers = integers(axes, "--axes", AXES) if text else ()
+        if not numbers or (colon and not argument.strip().isdecimal()):
+            raise UsageError("--axes", _shown(text), AXES)
+        if not colon and len(arguments) > 1:
+            cure = "Write --axes 0:1,2 for axes 1 and 2 of argument 0"
+            raise UsageError("--axes", repr(text), "given with the argument that has these axes", cure)
+        number = int(argument) if colon else 0
+        if number >= len(arguments):
+            raise UsageError("the argument in --axes", number, f"from 0 to {len(arguments) - 1}, as --shape is given")
+        if number in found:
+            raise UsageError("--axes", f"given twice for argument {number}", "one list like 1,2 for each argument")
+        found[number] = numbers
+    return found
+
+
+def _usual(arguments: Sequence[Any]) -> dict[int, tuple[int, ...]]:
+    if len(arguments) > 1:
+        cure = "Write --axes 0:1,2 for axes 1 and 2 of argument 0"
+        raise UsageError("--axes", "missing", "given for at least one of several arguments", cure)
+    rank = len(arguments[0].shape)
+    if rank < 3:
+        expected = f"given for an argument of shape {arguments[0].shape}"
+        raise UsageError("--axes", "missing", expected, "Write --axes 0 to shift along the first axis")
+    return {0: tuple(range(1, rank - 1))}
+
+
+def random_inputs(shapes: Sequence[Any], seed: int) -> list[Any]:
+    """Random arrays: normal numbers, whole numbers from 0 to 7, or truth values."""
+    rng = np.random.default_rng(seed)
+    draw = lambda leaf: (
+        rng.normal(size=leaf.shape)
+        if jnp.issubdtype(leaf.dtype, np.inexact)
+        else rng.integers(0, 2 if leaf.dtype == bool else 8, leaf.shape)
+    )
+    return [jnp.asarray(draw(leaf).astype(leaf.dtype)) for leaf in shapes]

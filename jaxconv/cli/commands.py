@@ -1,0 +1,145 @@
+"""What each command does: the exit status and the text that it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxconv.account.summary import summary
+from jaxconv.cli import pictures, target
+from jaxconv.cli.arguments import integer, random_inputs, shapes, shifted
+from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
+from jaxconv.verify.certify import certify
+from jaxconv.verify.checker import recheck
+from jaxconv.verify.falsify import Falsification, falsify
+from jaxconv.verify.numeric import InsensitiveWarning, check
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command ends with."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What all commands are given: a function, its arguments' shapes, the shifted axes, and a seed."""
+
+    fn: Any
+    arguments: list[Any]
+    axes: dict[int, tuple[int, ...]]  # none for `summary`, which then chooses them
+    seed: int
+
+    @classmethod
+    def read(cls, options: argparse.Namespace, *, axes_needed: bool = True) -> Request:
+        """Validate the options first, and then import the function: that may take long."""
+        arguments = shapes(options)
+        usual = options.axes is None and len(arguments) == 1 and not axes_needed
+        axes = {} if usual else shifted(options.axes, arguments)
+        seed = integer(getattr(options, "seed", "0"), "--seed", least=0)
+        fn = target.function(options.function)
+        target.attempt(f"{options.function} cannot be read", lambda: target.check_arguments(fn, arguments))
+        return cls(fn, arguments, axes, seed)
+
+    def attempt(self, call: Any) -> Any:
+        """The result of what runs or traces the function."""
+        return target.attempt(target.given(self.fn, self.arguments), call)
+
+
+def certify_command(options: argparse.Namespace) -> Outcome:
+    """Prove it; the weaker of the claims that are asked for decides."""
+    request = Request.read(options)
+    search = {"search": not options.no_search, "seed": request.seed}
+    certificate = request.attempt(lambda: certify(request.fn, *request.arguments, axes=request.axes, **search))
+    return Outcome(_verdict(certificate, options), _shown(certificate, options.json))
+
+
+def check_command(options: argparse.Namespace) -> Outcome:
+    """Measure it on one random input."""
+    kind, request = _kind(options), Request.read(options)
+    fn, axes = request.fn, request.axes
+
+    def run() -> Any:
+        claims = certify(fn, *request.arguments, axes=axes, search=False)
+        inputs = random_inputs(request.arguments, request.seed)
+        settings = {"model": kind, "integers": options.integers, "certificate": claims, "seed": request.seed}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InsensitiveWarning)  # the report says it
+            found = check(fn, *inputs, axes=axes, **settings)
+        return found, (pictures.draw(found, fn, inputs, axes) if options.pictures is not None else None)
+
+    found, drawn = request.attempt(run)
+    if drawn is not None:
+        files, missing = drawn
+        target.attempt(f"--pictures {options.pictures}", lambda: pictures.save(files, Path(options.pictures)))
+        sys.stderr.writelines(f"{PROGRAM} check: {line}\n" for line in missing)
+    return Outcome(STATUS[found.finding], _shown(found, options.json))
+
+
+def falsify_command(options: argparse.Namespace) -> Outcome:
+    """Search for a violation; that none is found is no proof."""
+    kind, examples = _kind(options), integer(options.examples, "--examples", least=1)
+    shift = None if options.shift is None else integer(options.shift, "--shift")
+    request = Request.read(options)
+    settings = {"kind": kind, "shift": shift, "invariant": options.invariant, "examples": examples}
+    run = lambda: falsify(request.fn, *request.arguments, axes=request.axes, seed=request.seed, **settings)
+    found = request.attempt(run)
+    return Outcome(VIOLATED if found.counterexample else UNDECIDED, _search(found) if options.json else str(found))
+
+
+def recheck_command(options: argparse.Namespace) -> Outcome:
+    """Certify, and then execute every step of the derivations; an objection is as bad as a violation."""
+    request = Request.read(options)
+
+    def run() -> Any:
+        certificate = certify(request.fn, *request.arguments, axes=request.axes, search=False)
+        return certificate, recheck(certificate, request.fn, *request.arguments, seed=request.seed)
+
+    certificate, objections = request.attempt(run)
+    verdict = _verdict(certificate, options)
+    if options.json:
+        plain = {"objections": objections, "cyclic": certificate.cyclic, "interior": certificate.interior}
+        text = json.dumps({"function": certificate.function} | plain, indent=2)
+    else:
+        count = "no objections" if not objections else f"{len(objections)} objections"
+        head = f"{certificate.function}: cyclic shifts {certificate.cyclic}, interior {certificate.interior}; {count}"
+        text = "\n  ".join([head, *objections])
+    return Outcome(VIOLATED if objections else verdict, text)
+
+
+def summary_command(options: argparse.Namespace) -> Outcome:
+    """Count it."""
+    request = Request.read(options, axes_needed=False)
+    counted = request.attempt(lambda: summary(request.fn, *request.arguments, axes=request.axes or None))
+    return Outcome(HELD, _shown(counted, options.json))
+
+
+def _verdict(certificate: Any, options: argparse.Namespace) -> int:
+    both = options.cyclic == options.interior
+    verdicts = [certificate.cyclic] * (both or options.cyclic) + [certificate.interior] * (both or options.interior)
+    return worst([STATUS[verdict] for verdict in verdicts])
+
+
+def _kind(options: argparse.Namespace) -> str:
+    if options.cyclic and options.interior:
+        raise UsageError("--cyclic and --interior", "both given", "one of the two: run the command once for each")
+    return "interior" if options.interior else "cyclic"
+
+
+def _shown(result: Any, as_json: bool) -> str:
+    return json.dumps(json.loads(result.to_json()), indent=2) if as_json else str(result)
+
+
+def _search(found: Falsification) -> str:
+    """A search as JSON; the counterexample is what `Counterexample.from_json` reads."""
+    counterexample = None if found.counterexample is None else json.loads(found.counterexample.to_json())
+    names = ("function", "examples", "shifts", "seconds", "responded")
+    plain = {name: getattr(found, name) for name in names} | {"laws": [str(law) for law in found.laws]}
+    return json.dumps(plain | {"counterexample": counterexample}, indent=2)

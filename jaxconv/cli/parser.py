@@ -1,0 +1,153 @@
+"""The commands, their options and their help. Values stay text here: `arguments.py` reads them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import jax
+
+from jaxconv.cli import commands
+from jaxconv.cli.usage import PROGRAM, UsageError
+
+DESCRIPTION = """\
+By which shifts of its input is a JAX function equivariant, which line breaks it, and what do its layers hold?
+
+  certify   prove it, for all inputs and parameters, without running the function once
+  check     run the function on one input and all shifts of it, and measure the error
+  falsify   search inputs and shifts for a violation, and shrink it
+  recheck   certify, and execute each step of the proof by itself
+  summary   count parameters, reuse and multiply-adds, layer by layer, without running the function
+"""
+
+EXAMPLES = """\
+The function is named as package.module:name, and found from the current directory. It takes arrays; bind parameters
+beforehand, for example with functools.partial. --shape is given once for each of its arguments.
+The report goes to stdout. What the function and its module print goes to stderr.
+
+examples:
+  python -m jaxconv certify models.resnet:features --shape 1,224,224,3
+  python -m jaxconv certify models.unet:apply_pretrained --shape 1,512,384,1 --axes 1 --interior
+  python -m jaxconv certify mine:fuse --shape 1,64,48,3 --shape 1,64,48,1 --axes 0:1,2 --axes 1:1,2
+  python -m jaxconv check models.resnet:features --shape 1,64,48,3 --seed 7
+  python -m jaxconv falsify models.resnet:features --shape 1,16,12,3 --examples 1000
+  python -m jaxconv recheck models.resnet:features --shape 1,64,48,3
+  python -m jaxconv summary models.resnet:features --shape 1,224,224,3
+
+exit status:
+  0  proved (certify; recheck, without objections), held (check), counted (summary)
+  1  refuted by an executed counterexample (certify, falsify), violated (check), an objection (recheck)
+  2  undecided; falsify found no violation, which is no proof
+  3  the command could not be carried out: bad usage, or the function or its module raises or exits
+"""
+COMMANDS = ("certify", "check", "falsify", "recheck", "summary")
+
+
+WITHOUT = "\0"  # the value of an option that is given without one: no word of a command line has this character
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of ending the process with argparse's status 2, which means undecided here."""
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse finds wrong."""
+        raise UsageError(f"{message}. {PROGRAM} --help lists all options")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command and its options, as text.
+
+    Raises:
+        UsageError: no such command, or an option that it does not have.
+        SystemExit: help or the version was asked for, and printed.
+    """
+    expected, cure = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}", f"{PROGRAM} --help has examples"
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        raise UsageError("the command", repr(words[0]), expected, cure)
+    options, others = parser().parse_known_args(joined(words))
+    if options.command is None:
+        raise UsageError("the command", "missing", expected, cure)
+    where = f"{PROGRAM} {options.command} --help"
+    if others:
+        raise UsageError(repr(others[0]), "none of its options", f"among those that {where} lists")
+    for name, value in vars(options).items():
+        if value == WITHOUT or (isinstance(value, list) and WITHOUT in value):
+            raise UsageError(f"--{name}", "without a value", f"given with one, as {where} says")
+    if options.function is None:
+        raise UsageError("the function's name", "missing", "package.module:function", f"{where} has examples")
+    return options
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The words, values that begin with a minus sign attached to their option: argparse takes them for options.
+
+    >>> joined(["certify", "--axes", "-3,-2", "--json"])
+    ['certify', '--axes=-3,-2', '--json']
+    """
+    found: list[str] = []
+    for word in words:
+        if found and found[-1].startswith("--") and word[:1] == "-" and word[1:2].isdigit():
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
+def parser() -> Parser:
+    """The commands and their options."""
+    raw = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    top = Parser(PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, **raw)
+    top.add_argument("--version", action="version", version=version())
+    subparsers = top.add_subparsers(metavar="command", dest="command")
+    helps = ("prove it", "measure it", "search for a violation", "execute each step of the proof", "count it")
+    found = {}
+    for name, text in zip(COMMANDS, helps, strict=True):
+        found[name] = subparsers.add_parser(name, help=text, description=text, epilog=EXAMPLES, **raw)
+        found[name].set_defaults(run=getattr(commands, f"{name}_command"))
+        _shared(found[name])
+    for name in ("certify", "check", "falsify", "recheck"):
+        _valued(found[name], "--seed", "of random inputs and searches (0)", "N", default="0")
+    for name in ("certify", "recheck"):
+        _flag(found[name], "--cyclic", "only the claim about cyclic shifts decides the status")
+        _flag(found[name], "--interior", "only the claim about the interior decides the status")
+    for name in ("check", "falsify"):
+        _flag(found[name], "--cyclic", "shifts that wrap around (the default)")
+        _flag(found[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
+    _flag(found["certify"], "--no-search", "look for no counterexamples: run nothing")
+    _flag(found["check"], "--integers", "small whole numbers, compared exactly, without a tolerance")
+    pictures = "draw the error there: by position, by shift and by layer (PNG)"
+    _valued(found["check"], "--pictures", pictures, "FOLDER")
+    _flag(found["falsify"], "--invariant", "no shift should change the output, instead of the moves that are claimed")
+    _valued(found["falsify"], "--shift", "shifts by this many cells, instead of those that are claimed", "CELLS")
+    _valued(found["falsify"], "--examples", "how many to draw at most (100)", "N", default="100")
+    return top
+
+
+def version() -> str:
+    """The versions that a report of a fault should have."""
+    try:
+        own = importlib.metadata.version("jaxconv")
+    except importlib.metadata.PackageNotFoundError:  # run from a copy of the sources
+        own = "(not installed)"
+    return f"jaxconv {own}, jax {jax.__version__}, Python {platform.python_version()}"
+
+
+def _shared(command: argparse.ArgumentParser) -> None:
+    command.add_argument("function", nargs="?", help="package.module:name, found from the current directory")
+    _valued(command, "--shape", "of an argument; once for each", "N,H,W,C", action="append")
+    dtypes = "of the arguments, once for all or once for each; float32 if left out"
+    _valued(command, "--dtype", dtypes, "DTYPE", action="append")
+    axes = "shifted axes, 1,2 or 1:1,2 for argument 1; all but the first and the last if left out"
+    _valued(command, "--axes", axes, "[ARGUMENT:]AXES", action="append")
+    _flag(command, "--json", "print JSON instead of a report")
+
+
+def _flag(command: argparse.ArgumentParser, name: str, text: str) -> None:
+    command.add_argument(name, action="store_true", help=text)
+
+
+def _valued(command: argparse.ArgumentParser, name: str, text: str, metavar: str, **settings: Any) -> None:
+    command.add_argument(name, help=text, metavar=metavar, nargs="?", const=WITHOUT, **settings)

@@ -1,0 +1,53 @@
+"""The pictures of `check --pictures`: all are drawn before the first is written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxconv.verify.numeric import layer_bars, layerwise, position_map, shift_map
+
+
+def draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any) -> tuple[dict[str, bytes], list[str]]:
+    """What a check found as PNG files, and where in the function the error arises.
+
+    Returns:
+        The files by name, and a line for each picture that this function does not have: by position of an output
+        without axes, by shift along more than two axes, by layer of a function that computes nothing.
+    """
+
+    def by_layer() -> Any:
+        layers = layerwise(fn, *inputs, axes=axes)
+        if not layers:
+            raise ValueError("no operation of the function computes a value that is measured")
+        return layer_bars(layers)
+
+    pictures: dict[str, Callable[[], Any]] = {}
+    for leaf in range(len(found.leaves)):
+        pictures[f"output-{leaf}-by-position.png"] = lambda leaf=leaf: position_map(found, leaf=leaf)
+        pictures[f"output-{leaf}-by-shift.png"] = lambda leaf=leaf: shift_map(found, leaf=leaf)
+    pictures["by-layer.png"] = by_layer
+    files, missing = {}, []
+    for name, picture in pictures.items():
+        try:
+            figure = picture()
+        except ValueError as error:
+            missing.append(f"no {name}: {error}")
+        else:
+            files[name] = _png(figure)
+    return files, missing
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def save(files: dict[str, bytes], folder: Path) -> None:
+    """Write the files into a folder, which is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)

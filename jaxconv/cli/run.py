@@ -1,0 +1,48 @@
+"""Runs one command: its report on stdout, everything else on stderr, and an exit status that never says too much."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from jaxconv.cli.parser import parse
+from jaxconv.cli.streams import stdout_to_stderr
+from jaxconv.cli.target import last_line
+from jaxconv.cli.usage import FAILED, PROGRAM, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: its words, `sys.argv[1:]` if None.
+
+    Returns:
+        The exit status: 0 proved, held or counted, 1 refuted, violated or objected to, 2 undecided, 3 not carried out.
+
+    Raises:
+        KeyboardInterrupt: the user, or the user's code, interrupted it.
+
+    >>> main(["certify", "jax.nn:relu", "--shape", "1,8,6,1", "--axes", "1"])  # doctest: +ELLIPSIS
+    relu: cyclic shifts PROVED, interior PROVED
+    ...
+    0
+    """
+    command = ""
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        command = options.command
+        with stdout_to_stderr():
+            outcome = options.run(options)
+        sys.stdout.write(outcome.text + "\n")
+        sys.stdout.flush()
+    except SystemExit as stop:  # of argparse, which has printed help or the version: the user's own are caught
+        return int(stop.code or 0)
+    except UsageError as error:
+        line = error.line(command)
+    except Exception as error:  # a fault of ours, or of the machine: Python's own status, 1, means refuted here
+        line = f"{PROGRAM} {command}".rstrip() + f": {last_line(error)}"
+    else:
+        return outcome.status
+    sys.stderr.write(f"{line}\n")
+    return FAILED
