@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 
@@ -160,13 +161,13 @@ def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     pairs = [part for length, step in zip(lengths, stride, strict=True) for part in (length // step, step)]
     along = (*range(1, 2 * len(stride), 2), 2 * len(stride) + 1)
     strengths = jnp.sum(powers.reshape(n, *pairs, c), axis=along)
-    first = jnp.argmax(strengths.reshape(n, -1), axis=1)
+    first = jnp.argmax(strengths.reshape(n, math.prod(stride)), axis=1)
     return jnp.stack(jnp.unravel_index(first, stride), axis=1).astype(jnp.int32)
 
 
 def _here(phase: Array, rank: int, at: int) -> Array:
     """For which examples, [n, 1, ...], a phase is this one."""
-    return (phase == at).reshape(-1, *[1] * (rank - 1))
+    return (phase == at).reshape(phase.shape[0], *[1] * (rank - 1))
 
 
 def _taken(x: Array, number: int, step: int, phase: Array) -> Array:

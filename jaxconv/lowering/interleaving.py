@@ -30,7 +30,7 @@ def in_periods(x: Array, axis: int, period: int) -> Array:
 
 def in_one(x: Array, axis: int, length: int) -> Array:
     """The way back: an axis and the one after it as one of this length."""
-    x = x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+    x = x.reshape(*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
     return lax.slice_in_dim(x, 0, length, axis=axis)
 
 

@@ -92,8 +92,7 @@ def product_of_each(
     Returns:
         [n, *positions, o].
     """
-    cells = cells.reshape(*cells.shape[:-1], groups, -1)
-    weights = kernels.reshape(*kernels.shape[:-1], groups, -1)
+    cells, weights = (_split(a, groups) for a in (cells, kernels))
     positions, taps = tuple(range(1, len(own) + 1)), tuple(range(len(own) + 1, cells.ndim - 2))
     of_kernels = tuple(position for position, its in zip(positions, own, strict=True) if its)
     n, g, c, o = 0, cells.ndim - 2, cells.ndim - 1, cells.ndim
@@ -106,4 +105,9 @@ def product_of_each(
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return y.reshape(*y.shape[:-2], -1)
+    return y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1])
+
+
+def _split(a: Array, groups: int) -> Array:
+    """The last axis as groups of channels; no size is left to be inferred, which an empty batch does not allow."""
+    return a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups)

@@ -161,7 +161,8 @@ def _mover(forward: Callable[[list[Any]], Any], number: int, entries: np.ndarray
 def _by_position(change: np.ndarray, dy: np.ndarray, along: tuple[int, ...]) -> np.ndarray:
     """[entries, positions]: change * dy, summed over all but the positions."""
     product = np.moveaxis(change * dy, [axis + 1 for axis in along], range(1, len(along) + 1))
-    return product.reshape(len(change), math.prod(dy.shape[axis] for axis in along), -1).sum(axis=-1)
+    summed = product.sum(axis=tuple(range(len(along) + 1, product.ndim)))
+    return summed.reshape(len(change), math.prod(dy.shape[axis] for axis in along))
 
 
 def _affine(
@@ -191,7 +192,7 @@ def _smooth(
     far_up, up, here, down, far_down = (moved(leaves, s * h) for s in (2, 1, 0, -1, -2))
     near, far, sides = (up - down) / (2 * h), (far_up - far_down) / (4 * h), np.abs(up + down - 2 * here) / h
     rounding = 8 * float(jnp.finfo(leaves[number].dtype).eps) * np.abs(here) / h
-    total = lambda error: (error * np.abs(dy)).reshape(len(entries), -1).sum(axis=1)
+    total = lambda error: (error * np.abs(dy)).sum(axis=tuple(range(1, error.ndim)))
     # Rounding makes kinks of its own, as large as itself.
     allowed, curved = (
         total(np.abs(near - far) + sides + rounding),

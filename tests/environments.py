@@ -1,0 +1,165 @@
+"""Every public function once, with data for it: what the tests of environments run, in this process and in others.
+
+It is imported by fresh interpreters as well (`python -O`, spawned processes, 8 devices), so it needs no pytest, and
+compares by `difference`, which `python -O` keeps.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxconv as jc
+
+SHAPE = (8, 16, 6, 2)  # so that 8 devices can split the batch or the height
+GEOMETRY = {"stride": (2, 1), "padding": ("same", "circular"), "dilation": (1, 2)}
+REGIONS = ((3, 5), (6,))
+
+
+def whole(*shape: int, seed: int = 0) -> np.ndarray:
+    """Whole numbers from -4 to 4 as float32."""
+    return np.random.default_rng([seed, *shape]).integers(-4, 5, shape).astype(np.float32)
+
+
+# No two numbers are equal, so that every maximum has one winner and a derivative; and none is 0.
+X = (np.random.default_rng(1).permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32) + 0.5) / 256 - 3
+BIAS, SCALE = whole(4), {"scale": whole(2), "bias": whole(2, seed=1)}
+STATE = {"mean": whole(2, seed=2), "var": np.array([0.5, 2.0], np.float32)}
+LOCAL = {"kernel": whole(8, 6, 3, 2, 2, 4), "bias": whole(8, 6, 4)}
+SEPARABLE = {
+    "depthwise": {"kernel": whole(3, 2, 1, 4)},
+    "pointwise": {"kernel": whole(1, 1, 4, 3), "bias": BIAS[:3]},
+}
+
+
+def key() -> jax.Array:
+    """A key, made where it is needed, since no array exists before the devices are chosen."""
+    return jax.random.key(7)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`apply(params, x)` gives floats, and has a derivative by both."""
+
+    apply: Callable[[Any, Any], Any]
+    params: Any = field(default_factory=dict)
+    x: np.ndarray = field(default_factory=lambda: X)
+    of_the_batch: bool = False  # needs an example at least
+    takes_x: bool = True
+
+    def operands(self, dtype: Any = np.float32) -> tuple[Any, np.ndarray]:
+        """The parameters and x, as NumPy arrays."""
+        return jax.tree.map(lambda leaf: leaf.astype(dtype), (self.params, self.x))
+
+
+# One geometry for each layer.
+LAYERS = {
+    "conv": Layer(partial(jc.conv, **GEOMETRY), {"kernel": whole(3, 2, 2, 4), "bias": BIAS}),
+    "conv_transpose": Layer(
+        partial(jc.conv_transpose, stride=(2, 1), padding=("same", "circular"), output_shape=(32, 6)),
+        {"kernel": whole(3, 2, 3, 2), "bias": whole(3)},
+    ),
+    "separable_conv": Layer(partial(jc.separable_conv, **GEOMETRY), SEPARABLE),
+    "locally_connected": Layer(partial(jc.locally_connected, **GEOMETRY), LOCAL),
+    "tiled_conv": Layer(
+        partial(jc.tiled_conv, **GEOMETRY), {"kernel": whole(2, 1, 3, 2, 2, 4), "bias": whole(2, 1, 4)}
+    ),
+    "regional_conv": Layer(
+        partial(jc.regional_conv, regions=REGIONS, **GEOMETRY),
+        {"kernel": whole(2, 1, 3, 2, 2, 4), "bias": whole(2, 1, 4)},
+    ),
+    "dense": Layer(jc.dense, {"kernel": whole(2, 3), "bias": whole(3)}),
+    "max_pool": Layer(lambda _, x: jc.max_pool(x, (3, 2), stride=2, padding="same")),
+    "min_pool": Layer(lambda _, x: jc.min_pool(x, (2, 3), stride=(2, 1), ceil_mode=True)),
+    "avg_pool": Layer(lambda _, x: jc.avg_pool(x, (3, 4), stride=(2, 3), padding="same", divisor="inside")),
+    "lp_pool": Layer(lambda _, x: jc.lp_pool(x, (2, 2), norm=3)),
+    "blur_pool": Layer(lambda _, x: jc.blur_pool(x, (3, 4), padding=("same", "reflect"))),
+    "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),
+    "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, np.tile(np.int32([1, 2]), (len(x), 1)), (2, 3))),
+    "adaptive_max_pool": Layer(lambda _, x: jc.adaptive_max_pool(x, (4, 4))),
+    "adaptive_avg_pool": Layer(lambda _, x: jc.adaptive_avg_pool(x, (8, 4))),
+    "global_max_pool": Layer(lambda _, x: jc.global_max_pool(x)),
+    "global_min_pool": Layer(lambda _, x: jc.global_min_pool(x)),
+    "global_lp_pool": Layer(lambda _, x: jc.global_lp_pool(x, norm=2)),
+    "global_avg_pool": Layer(lambda _, x: jc.global_avg_pool(x)),
+    "layer_norm": Layer(jc.layer_norm, SCALE),
+    "rms_norm": Layer(jc.rms_norm, SCALE),
+    "group_norm": Layer(partial(jc.group_norm, groups=1), SCALE),
+    "instance_norm": Layer(jc.instance_norm, SCALE),
+    "batch_norm": Layer(
+        lambda params, x: jc.batch_norm(params["norm"], params["state"], x, training=True),
+        {"norm": SCALE, "state": STATE},
+        of_the_batch=True,
+    ),
+    "dropout": Layer(lambda _, x: jc.dropout(key(), x, 0.5, training=True)),
+    "channel_dropout": Layer(lambda _, x: jc.channel_dropout(key(), x, 0.5, training=True)),
+    "untie": Layer(
+        lambda params, _: jc.untie(params, (8, 6)), {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, takes_x=False
+    ),
+    "tie": Layer(lambda params, _: jc.tie(params), LOCAL, takes_x=False),
+    "tie_gradient": Layer(lambda params, _: jc.tie_gradient(params, period=(2, 3)), LOCAL, takes_x=False),
+}
+# What draws or makes parameters: no operands.
+MADE = {
+    "init_conv": lambda: jc.init_conv(key(), (3, 2), 2, 4),
+    "init_conv_transpose": lambda: jc.init_conv_transpose(key(), (3, 2), 2, 4),
+    "init_separable_conv": lambda: jc.init_separable_conv(key(), (3, 2), 2, 4),
+    "init_locally_connected": lambda: jc.init_locally_connected(key(), (4, 4), (3, 2), 2, 4),
+    "init_regional_conv": lambda: jc.init_regional_conv(key(), REGIONS, (3, 2), 2, 4),
+    "init_tiled_conv": lambda: jc.init_tiled_conv(key(), 2, (3, 2), 2, 4),
+    "init_dense": lambda: jc.init_dense(key(), 2, 3),
+    "init_norm": lambda: jc.init_norm(2),
+    "init_batch_norm": lambda: jc.init_batch_norm(2),
+    "from_library": lambda: jc.from_library("torch", "conv", {"weight": whole(4, 2, 3, 2), "bias": BIAS}),
+    "to_library": lambda: jc.to_library("torch", "conv", {"kernel": whole(3, 2, 2, 4), "bias": BIAS}),
+}
+# What reads or runs a function: of no operands, returns a tree of numbers.
+SMALL = {"kernel": whole(3, 1, 1)}
+network = lambda x: jc.conv(SMALL, x, padding="circular")
+SIGNAL = whole(1, 8, 1)
+TOOLS = {
+    "certify": lambda: str(jc.certify(network, SIGNAL, axes=(1,))),
+    "recheck": lambda: str(jc.recheck(jc.certify(network, SIGNAL, axes=(1,)), network, SIGNAL)),
+    "falsify": lambda: str(jc.falsify(lambda x: x[:, ::2] * 1.0, SIGNAL, axes=(1,))).split("(")[0],
+    "check": lambda: jc.check(network, SIGNAL, axes=(1,)).finding.value,
+    "summary": lambda: str(jc.summary(network, SIGNAL)),
+    "settings_from_library": lambda: str(jc.settings_from_library("torch", "conv", (8,), (3,), padding=1)),
+}
+
+
+def difference(found: Any, expected: Any, bound: float = 1e-5) -> str:
+    """Where two trees differ by more than rounding, relative to the largest number of a leaf; "" if nowhere."""
+    pairs = zip(jax.tree.leaves_with_path(found), jax.tree.leaves_with_path(expected), strict=True)
+    for (path, a), (there, b) in pairs:
+        name = jax.tree_util.keystr(path)
+        if isinstance(a, str) or isinstance(b, str):
+            if (path, a) != (there, b):
+                return f"{name} {a} instead of {b}"
+            continue
+        a, b = np.asarray(a), np.asarray(b)
+        if path != there or a.shape != b.shape:
+            return f"{name} {a.shape} instead of {jax.tree_util.keystr(there)} {b.shape}"
+        off = np.abs(a.astype(np.float64) - b).max(initial=0)
+        if not off <= bound * max(1.0, np.abs(b).max(initial=0)):
+            return f"{name} is off by {off}"
+    return ""
+
+
+def forward_and_gradient(layer: Layer) -> Callable[[Any, Any], Any]:
+    """(params, x) -> y and the gradients of both, of a cotangent that weighs every output in its own way."""
+
+    def run(params: Any, x: Any) -> Any:
+        y, pull = jax.vjp(layer.apply, params, x)
+        return y, pull(jax.tree.map(lambda leaf: jnp.cos(jax.lax.iota(leaf.dtype, leaf.size)).reshape(leaf.shape), y))
+
+    return run
+
+
+def public_functions() -> set[str]:
+    """The names of all functions of `jaxconv`."""
+    return {name for name, value in vars(jc).items() if inspect.isfunction(value)}
