@@ -12,7 +12,7 @@ from jaxconv.account.geometry import slides
 from jaxconv.account.ledger import Reach
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import ReceptiveField
-from jaxconv.verify.interpret import Row
+from jaxconv.verify.derivation import Row
 from jaxconv.verify.values import Broken, Lost, Moving, besides, carry_of
 
 

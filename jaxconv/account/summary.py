@@ -21,6 +21,7 @@ from jaxconv.verify import jaxprs
 from jaxconv.verify.certify import certify
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.shifts import Axes, directions
+from jaxconv.verify.tracing import name_of, trace
 
 
 def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -> Summary:
@@ -73,7 +74,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     """
     inputs = _inputs(arguments, axes)
     along = directions("summary", arguments, inputs) if any(inputs.values()) else ()
-    jaxpr, constants, _ = jaxprs.trace(fn, arguments)
+    jaxpr, constants, _ = trace("summary", fn, arguments)
     leaves, of_leaf = _leaves(arguments, inputs)
     another = Flow(leaves)  # kept: what is made in one trace must not be where the other's was
     if not any(is_kind(leaf, np.inexact) for leaf in leaves):
@@ -98,8 +99,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
         lambda one: 1 if shared(batch.get(one.place)) else examples,
     )
     unused = sum(math.prod(array.shape) for array, origin in flow.constants.values() if origin.fixed)
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return Summary(name, layers, weights, unused, tuple(map(str, along)), examples, whole_call)
+    return Summary(name_of(fn), layers, weights, unused, tuple(map(str, along)), examples, whole_call)
 
 
 def _run(flow: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], of_leaf: Sequence[int | None]):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
-from jaxconv.verify import report
+from jaxconv.errors import explain
+from jaxconv.verify import codec, report, strict_json
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict, Witness
+from jaxconv.verify.derivation import Derivation
 
 __all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
+
+FORMAT = 1  # of the JSON; to be raised by every change of what is written
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,12 @@ class Certificate:
     """What is known of a function: for each output leaf and each shifted axis a cyclic and an interior claim.
 
     Printed, it is a report. Each derivation has a row for each equation that was followed, with how its results move.
+    Certificates of equal contents are equal and hash alike; they can be pickled, and written and read as JSON.
     """
 
     function: str
     leaves: tuple[LeafReport, ...]
-    derivations: tuple[Any, ...]  # for each shifted axis the rows of the cyclic and of the interior walk
+    derivations: tuple[Derivation, ...]  # for each shifted axis the rows of the cyclic and of the interior walk
     values: bool = False  # whether it holds for the parameters' numbers as they were, or for all
 
     @property
@@ -46,8 +51,43 @@ class Certificate:
         return report.as_html(str(self))
 
     def to_json(self) -> str:
-        """The certificate as JSON, the derivation included: fractions as "3/2", arrays as nested lists."""
-        return report.as_json(self)
+        """The certificate as JSON, the derivation included; `from_json` reads it.
+
+        Fractions are strings, "3/2"; infinities are "inf" and "-inf". An array has a dtype, a shape, and the flat
+        indices and numbers of its cells that are not zero. `format` is the version of all this.
+
+        Raises:
+            ValueError: a field does not hold what a certificate holds there.
+        """
+        try:
+            return strict_json.dumps({"format": FORMAT} | codec.encode(self, Certificate, "certificate"))
+        except codec.MalformedError as error:
+            raise ValueError(error.explained("to_json")) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote: an equal certificate.
+
+        A container of arrays that is no dict, list or tuple is read as its arrays (`jaxconv.verify.arrays.Leaves`).
+
+        Args:
+            text: the JSON.
+
+        Raises:
+            TypeError: `text` is no string.
+            ValueError: it is no JSON, of another format, or not what `to_json` writes: the message names the place.
+        """
+        data = strict_json.loads("from_json", text)
+        if not isinstance(data, dict):
+            raise ValueError(explain("from_json", "the JSON", codec.shown(data), "a certificate, an object"))
+        version = data.pop("format", None)
+        if type(version) is not int or version != FORMAT:
+            cure = "Certify the function again"
+            raise ValueError(explain("from_json", "the format", codec.shown(version), str(FORMAT), cure))
+        try:
+            return codec.decode(data, cls, "certificate")
+        except codec.MalformedError as error:
+            raise ValueError(error.explained("from_json")) from None
 
 
 def _weakest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.verify import jaxprs, rules
+from jaxconv.verify import rules
 from jaxconv.verify.certificate import (
     AxisReport,
     Break,
@@ -22,9 +22,11 @@ from jaxconv.verify.certificate import (
     Verdict,
     Witness,
 )
-from jaxconv.verify.interpret import Row, Walk, input_axis
+from jaxconv.verify.derivation import Derivation, Rows
+from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.search import refute_cyclic, refute_interior
 from jaxconv.verify.shifts import Axes, directions
+from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.values import Broken, Carry, Lost, Moving, Plain, Spectrum, Value, besides, carry_of, length_of
 
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
@@ -60,8 +62,9 @@ def certify(
         A `Certificate`: for each output leaf and each axis a cyclic claim and an interior claim.
 
     Raises:
-        ValueError: axes that an argument does not have, or lengths that do not fit together.
+        ValueError: axes that an argument does not have, lengths that do not fit together, or symbolic dimensions.
         TypeError: an argument with axes that is no array.
+        Exception: what `fn` raises while it is traced passes through unchanged, with a note of the shapes.
 
     Law: a claim that is PROVED is refuted by no execution, but for rounding.
 
@@ -74,11 +77,11 @@ def certify(
     ('PROVED', 2, ((2, 1),))
     """
     along = directions("certify", arguments, axes)
-    jaxpr, constants, shapes = jaxprs.trace(fn, arguments)
+    jaxpr, constants, shapes = trace("certify", fn, arguments)
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)]
     outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
     reports: list[list[AxisReport]] = [[] for _ in outputs]
-    derivations: list[tuple[tuple[Row, ...], tuple[Row, ...]]] = []
+    derivations: list[Derivation] = []
     for one in along:
         moving, length = dict(one.arguments), one.length
         cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=True)
@@ -92,7 +95,7 @@ def certify(
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
-    return Certificate(getattr(fn, "__name__", type(fn).__name__), leaves, tuple(derivations), values)
+    return Certificate(name_of(fn), leaves, tuple(derivations), bool(values))
 
 
 def _walk(
@@ -104,7 +107,7 @@ def _walk(
     values: bool,
     *,
     cyclic: bool,
-) -> tuple[list[Plain | Spectrum], tuple[Row, ...]]:
+) -> tuple[list[Plain | Spectrum], Rows]:
     """One walk, for the shift of some arguments along one axis each."""
     walk = Walk(length if cyclic else None, rules.RULES, values)
     inputs: list[Value] = []

@@ -7,6 +7,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from jaxconv.verify import arrays
+
 
 class Verdict(StrEnum):
     """What is known of a claim. Never a guess: a proof has a derivation, a refutation an executed counterexample."""
@@ -42,15 +44,24 @@ class ReceptiveField:
         return int(self.last - self.first) + 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Witness:
-    """A counterexample that was executed: the arguments, the shift, and how far apart the two sides came out."""
+    """A counterexample that was executed: the arguments, the shift, and how far apart the two sides came out.
+
+    Two are equal if their arrays hold the same numbers, of the same dtypes and shapes.
+    """
 
     arguments: tuple[Any, ...]
     shifted: tuple[Any, ...]
     shift: int
     error: float
     position: tuple[int, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return arrays.contents(vars(self)) == arrays.contents(vars(other)) if isinstance(other, Witness) else False
+
+    def __hash__(self) -> int:
+        return hash(arrays.contents(vars(self)))
 
 
 @dataclass(frozen=True)

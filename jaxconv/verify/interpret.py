@@ -15,21 +15,26 @@ import numpy as np
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import Break
+from jaxconv.verify.derivation import Row
+from jaxconv.verify.names import Names
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
-from jaxconv.verify.values import Axis, Broken, Carry, Factor, Lost, Moving, Pieces, Spectrum, Value, besides, still
+from jaxconv.verify.values import (
+    Axis,
+    Broken,
+    Carry,
+    Factor,
+    Lost,
+    Moving,
+    Pieces,
+    Spectrum,
+    Value,
+    besides,
+    still,
+    with_signals,
+)
 
 FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the derivation: an equation, how deep in calls it stands, and how its outputs move."""
-
-    number: int
-    depth: int
-    primitive: str
-    outputs: tuple[Value, ...]
 
 
 @dataclass
@@ -46,6 +51,7 @@ class Walk:
     rows: list[Row] = field(default_factory=list)
     stack: list[Any] = field(default_factory=list)
     counter: Any = field(default_factory=itertools.count)
+    names: Names = field(default_factory=Names)
 
     def new_signal(self) -> Hashable:
         """A name that no signal has yet."""
@@ -75,7 +81,7 @@ class Walk:
         for variable, constant in zip(jaxpr.constvars, constants, strict=True):
             values[variable], numbers[variable] = self.array(constant)
         for variable, value, number in zip(jaxpr.invars, inputs, known, strict=True):
-            values[variable], numbers[variable] = value, number
+            values[variable], numbers[variable] = with_signals(value, self.names.short), number
         for equation in jaxpr.eqns:
             operands = [read(atom) for atom in equation.invars]
             found = self._step(equation, [value for value, _ in operands], [number for _, number in operands])
@@ -109,7 +115,7 @@ class Walk:
         else:
             outputs = self._apply(equation, list(map(besides, inputs)), known, shapes)
             outputs = self._pieces(equation, inputs, known, outputs)
-        outputs = [self._note_losses(equation, inputs, value) for value in outputs]
+        outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), len(self.stack), name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 

@@ -1,15 +1,10 @@
-"""The certificate as text, as HTML for notebooks and as JSON."""
+"""The certificate as text, and as HTML for notebooks."""
 
 from __future__ import annotations
 
-import dataclasses
 import html
-import json
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
-
-import numpy as np
 
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
 
@@ -90,16 +85,3 @@ def as_html(text: str) -> str:
     for verdict, colour in colours.items():
         body = body.replace(verdict, f'<b style="color:{colour}">{verdict}</b>')
     return f"<pre>{body}</pre>"
-
-
-def as_json(certificate: Any) -> str:
-    """A dataclass with all that it holds: fractions as "3/2", arrays as nested lists."""
-    return json.dumps(dataclasses.asdict(certificate), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        return str(value)
-    if isinstance(value, np.generic | np.ndarray) or hasattr(value, "tolist"):
-        return np.asarray(value).tolist()
-    return str(value)

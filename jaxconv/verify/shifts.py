@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from jaxconv.errors import explain
+from jaxconv.verify.tracing import refuse_symbolic
 
 Axes: TypeAlias = Sequence[int] | Mapping[int, Sequence[int]]
 Moves: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is invariance
@@ -29,6 +30,7 @@ def directions(where: str, arguments: Sequence[Any], axes: Axes) -> tuple[Along,
 
     `where` is the function that an error names.
     """
+    refuse_symbolic(where, arguments)
     if not isinstance(axes, Mapping):
         if len(arguments) != 1:
             cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"

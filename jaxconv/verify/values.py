@@ -19,7 +19,7 @@ first factor and channels in its second.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -298,7 +298,25 @@ def scaled(value: Moving, by: int) -> Moving:
 
 def renamed(value: Moving, key: Hashable) -> Moving:
     """The same value; its signals get new names, the same for the same key, since other axes were rearranged."""
-    rename = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=(f.carry.signal, key)))
+    return _named(value, lambda signal: (signal, key))
+
+
+def with_signals(value: Value, name: Callable[[Hashable], Hashable]) -> Value:
+    """The same value, `name` of each signal's name in its place."""
+    if isinstance(value, Broken):
+        return value
+    if isinstance(value, Spectrum):
+        return replace(value, value=_named(value.value, name))
+    if isinstance(value, Pieces):
+        rest = value.value if isinstance(value.value, Broken) else _named(value.value, name)
+        return replace(value, value=rest, folded=_named(value.folded, name))
+    return _named(value, name)
+
+
+def _named(value: Moving, name: Callable[[Hashable], Hashable]) -> Moving:
+    if not any(map(carries, value.axes)):
+        return value
+    rename = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=name(f.carry.signal)))
     return replace(value, axes=tuple(tuple(map(rename, axis)) for axis in value.axes))
 
 

@@ -355,3 +355,41 @@ def test_without_a_line_of_the_users_that_of_the_function_is_named():
     certificate = jc.certify(lenet, params, jax.ShapeDtypeStruct((1, 32, 32, 1), "float32"), axes={1: (1,)})
     broken = certificate.leaves[0].axes[0].interior.broken
     assert re.search(r"lenet\.py:\d+ \(lenet\)$", broken.source), broken.source
+
+
+class OfTheUserError(Exception):
+    """An exception that no library raises."""
+
+
+@pytest.mark.parametrize("verb", ["certify", "summary", "recheck"])
+def test_what_the_function_raises_passes_through_with_a_note(verb):
+    raised = OfTheUserError("mine")
+
+    def broken(params, x):
+        raise raised
+
+    call = {
+        "certify": lambda *args: certify(*args, axes={1: (1,)}),
+        "summary": jc.summary,
+        "recheck": lambda *args: jc.recheck(certify(lambda p, x: x, *args[1:], axes={1: (1,)}), *args),
+    }[verb]
+    with pytest.raises(OfTheUserError, match="mine") as caught:
+        call(broken, {"bias": jnp.zeros(3), "scale": 2.0}, X)
+    assert caught.value is raised
+    notes = f"{verb} was tracing broken([0]['bias']: float32[3], [0]['scale']: float, float32[1,12,8,2])"
+    assert caught.value.__notes__[-1] == notes  # before it JAX may say that it hides its own frames
+
+
+@pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck", "summary"])
+def test_symbolic_dimensions_are_refused(verb):
+    (n,) = jax.export.symbolic_shape("n")
+    call = {
+        "certify": partial(jc.certify, axes=(1,)),
+        "check": partial(jc.check, axes=(1,), integers=True),
+        "falsify": partial(jc.falsify, axes=(1,)),
+        "recheck": partial(jc.recheck, certify(jnp.sin, X, axes=(1,))),
+        "summary": jc.summary,
+    }[verb]
+    message = rf"^{verb}: argument 0 is float32\[n,12,8,2\], but should be of a shape of numbers\. A statement about"
+    with pytest.raises(ValueError, match=message):
+        call(jnp.sin, jax.ShapeDtypeStruct((n, 12, 8, 2), "float32"))

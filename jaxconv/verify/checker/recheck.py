@@ -21,6 +21,7 @@ from jaxconv.verify import jaxprs
 from jaxconv.verify.checker.relation import Held, carries_of
 from jaxconv.verify.checker.steps import Steps, same, within
 from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.tracing import trace
 from jaxconv.verify.values import Carry, Factor, Moving
 
 
@@ -58,7 +59,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     >>> recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, and the derivation add'
     """
-    jaxpr, constants, shapes = jaxprs.trace(fn, arguments)
+    jaxpr, constants, shapes = trace("recheck", fn, arguments)
     outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
     claimed = [tuple(leaf.shape) for leaf in certificate.leaves]
     axes = sorted({len(leaf.axes) for leaf in certificate.leaves})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxconv.errors import explain
+from jaxconv.verify import arrays, strict_json
 from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import gap, is_kind
 from jaxconv.verify.shifts import Moves
@@ -66,10 +66,12 @@ class Counterexample:
 
     def to_json(self) -> str:
         """The counterexample as JSON; `from_json` reads it."""
-        leaves = [_encode(leaf) for side in (self.arguments, self.shifted) for leaf in jax.tree.leaves(side)]
-        numbers = [[complex(n).real, complex(n).imag] for n in (self.found, self.expected)]
+        leaves = [
+            arrays.encode_array(leaf) for side in (self.arguments, self.shifted) for leaf in jax.tree.leaves(side)
+        ]
+        numbers = [arrays.encode([complex(n).real, complex(n).imag]) for n in (self.found, self.expected)]
         plain = {"law": vars(self.law), "k": self.k, "moves": self.moves, "position": self.position}
-        return json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
+        return strict_json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
 
     @classmethod
     def from_json(cls, text: str, *arguments: Any) -> Counterexample:
@@ -80,10 +82,10 @@ class Counterexample:
             arguments: those that were given to `falsify`, arrays or shapes: of them only the trees' structure is used.
 
         Raises:
-            ValueError: the arguments have another number of arrays than the counterexample.
+            ValueError: the text is no JSON; or the arguments have another number of arrays than the counterexample.
         """
-        data = json.loads(text, parse_constant=float)
-        leaves, structure = [_decode(leaf) for leaf in data["leaves"]], jax.tree.structure(arguments)
+        data = strict_json.loads("from_json", text)
+        leaves, structure = arrays.decode(data["leaves"]), jax.tree.structure(arguments)
         if len(leaves) != 2 * structure.num_leaves:
             expected = f"{len(leaves) // 2}, as when the counterexample was found"
             raise ValueError(
@@ -91,7 +93,7 @@ class Counterexample:
             )
         sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
         before, after = (jax.tree.unflatten(structure, side) for side in sides)
-        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in data["values"])
+        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in arrays.decode(data["values"]))
         law = Lattice(**{name: _tuples(value) for name, value in data["law"].items()})
         moves, position, origin = (_tuples(data[name]) for name in ("moves", "position", "origin"))
         return cls(law, data["k"], moves, before, after, position, origin, found, expected)
@@ -116,41 +118,15 @@ def numbers(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if is_kind(leaf, jax.dtypes.prng_key) else leaf
 
 
-def wide(y: Any) -> np.ndarray:
-    """An array as NumPy has the most digits for it."""
-    y = np.asarray(y)
-    return y.astype(complex if np.iscomplexobj(y) else float)
-
-
 def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
-    arrays = jax.tree.map(jax.numpy.asarray, tuple(arguments))
+    given = jax.tree.map(jax.numpy.asarray, tuple(arguments))
     with jax.default_matmul_precision("highest"):
-        return wide(numbers(jax.tree.leaves(fn(*arrays))[leaf]))
+        return arrays.wide(numbers(jax.tree.leaves(fn(*given))[leaf]))
 
 
 def _number(value: Any) -> str:
     value = complex(value)
     return f"{value:.6g}" if value.imag else f"{value.real:.6g}"
-
-
-def _encode(leaf: Any) -> dict[str, Any]:
-    """An array as its dtype, its shape and its cells that are not zero, complex ones as two numbers."""
-    if is_kind(leaf, jax.dtypes.prng_key):
-        return {"key": str(jax.random.key_impl(leaf)), "data": np.asarray(jax.random.key_data(leaf)).tolist()}
-    x = np.asarray(leaf)
-    (at,) = np.nonzero(x.ravel())
-    cells = wide(x).ravel()[at] if is_kind(x, np.inexact) else x.ravel()[at]
-    parts = [np.real(cells).tolist(), np.imag(cells).tolist()] if np.iscomplexobj(cells) else [cells.tolist()]
-    return {"dtype": x.dtype.name, "shape": x.shape, "at": at.tolist(), "cells": parts}
-
-
-def _decode(data: dict[str, Any]) -> Any:
-    if "key" in data:
-        return jax.random.wrap_key_data(jax.numpy.array(data["data"], np.uint32), impl=data["key"])
-    x = np.zeros(data["shape"], jax.numpy.dtype(data["dtype"]))
-    real, *imaginary = data["cells"]
-    x.flat[data["at"]] = np.array(real, x.dtype) + (1j * np.array(imaginary[0], x.dtype) if imaginary else 0)
-    return x
 
 
 def _tuples(value: Any) -> Any:

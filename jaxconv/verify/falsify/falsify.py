@@ -14,6 +14,7 @@ from jaxconv.verify.falsify.counterexample import Counterexample
 from jaxconv.verify.falsify.lattices import Kind, Lattice, lattices
 from jaxconv.verify.falsify.violations import Trials
 from jaxconv.verify.shifts import Axes, Moves
+from jaxconv.verify.tracing import refuse_symbolic
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def falsify(
         raise ValueError(explain("falsify", "examples", examples, "1 or more"))
     if moves is not None and (invariant or shift is not None):
         raise ValueError(explain("falsify", "moves", moves, "left out where a shift or invariance is given"))
+    refuse_symbolic("falsify", arguments)
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.falsify.counterexample import Counterexample, numbers, wide
+from jaxconv.verify.arrays import wide
+from jaxconv.verify.falsify.counterexample import Counterexample, numbers
 from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
 from jaxconv.verify.shifts import Moves

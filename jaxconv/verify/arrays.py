@@ -1,0 +1,212 @@
+"""Arrays and containers of them as data: compared by content, and written as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+MOST_CELLS = 2**30  # of an array that is read
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no numbers for these
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The arrays of a container of a class that JSON does not have, in the order of `jax.tree.leaves`."""
+
+    structure: str
+    leaves: tuple[Any, ...]
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether an array holds keys of a random generator."""
+    return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def wide(x: Any) -> np.ndarray:
+    """An array as NumPy has the most digits for it."""
+    x = np.asarray(x)
+    return x.astype(complex if np.iscomplexobj(x) or jax.numpy.issubdtype(x.dtype, np.complexfloating) else float)
+
+
+def contents(tree: Any) -> Hashable:
+    """What a container of arrays holds, so that equal contents are equal and hash alike; all NaNs are equal."""
+    return _kind(tree).contents(tree)
+
+
+def encode(tree: Any) -> Any:
+    """A container of arrays as JSON has it; `decode` reads it."""
+    return _kind(tree).encode(tree)
+
+
+def decode(data: Any) -> Any:
+    """The container that `encode` wrote, with NumPy's arrays.
+
+    Raises:
+        ValueError: `encode` writes nothing of that form.
+    """
+    if isinstance(data, list):
+        return list(map(decode, data))
+    if not isinstance(data, dict):
+        return data
+    reader = READERS.get(frozenset(data))
+    if reader is None:
+        raise ValueError(f"an object of {sorted(data)} stands for no array and for no container")
+    return reader(data)
+
+
+def encode_array(leaf: Any) -> dict[str, Any]:
+    """An array as its dtype, its shape and its cells that are not zero, complex ones as two numbers."""
+    if is_key(leaf):
+        return {"key": str(jax.random.key_impl(leaf)), "data": np.asarray(jax.random.key_data(leaf)).tolist()}
+    x = np.asarray(leaf)
+    inexact = jax.numpy.issubdtype(x.dtype, np.inexact)
+    flat = wide(x).ravel() if inexact else x.ravel()
+    parts = [np.real(flat), np.imag(flat)] if np.iscomplexobj(flat) else [flat]
+    (at,) = np.nonzero(np.any([(part != 0) | np.signbit(part) for part in parts], axis=0) if inexact else flat)
+    cells = [[_number(cell) for cell in part[at].tolist()] for part in parts]
+    return {"dtype": x.dtype.name, "shape": list(x.shape), "at": at.tolist(), "cells": cells}
+
+
+def _number(cell: Any) -> Any:
+    return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def _decode_array(data: dict[str, Any]) -> np.ndarray:
+    try:
+        dtype, count = jax.numpy.dtype(data["dtype"]), math.prod(data["shape"])
+        numeric = jax.numpy.issubdtype(dtype, np.number) or jax.numpy.issubdtype(dtype, np.bool_)
+        if not numeric or count > MOST_CELLS or any(at < 0 for at in data["at"]):
+            raise ValueError(f"dtype {dtype}, {count} cells, at {data['at'][:3]}...")
+        flat = np.zeros(count, dtype)
+        real, *imaginary = ([_cell(cell) for cell in part] for part in data["cells"])
+        if {len(data["at"])} != {*map(len, data["cells"])}:
+            raise ValueError(f"{len(data['at'])} cells of other numbers of numbers")
+        with np.errstate(all="ignore"):
+            numbers = [complex(*both) for both in zip(real, *imaginary, strict=True)] if imaginary else real
+            flat[np.array(data["at"], int)] = np.array(numbers, dtype)
+        return flat.reshape(data["shape"])
+    except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
+        raise ValueError(f"it is no array: {error}") from error
+
+
+def _cell(data: Any) -> Any:
+    if data is None or isinstance(data, list | dict):
+        raise TypeError(f"a cell is a {type(data).__name__}")
+    return NOT_FINITE[data] if isinstance(data, str) else data
+
+
+def _decode_key(data: dict[str, Any]) -> Any:
+    try:
+        return jax.random.wrap_key_data(jax.numpy.asarray(data["data"], np.uint32), impl=data["key"])
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise ValueError(f"it is no random key: {error}") from error
+
+
+def _decode_number(data: dict[str, Any]) -> float | complex:
+    text = data["number"]
+    if not isinstance(text, str):
+        raise ValueError(f"a number is {type(text).__name__}, and should be a string")
+    return NOT_FINITE[text] if text in NOT_FINITE else complex(text)
+
+
+def _decode_dict(data: dict[str, Any]) -> dict[Any, Any]:
+    return {decode(key): decode(value) for key, value in _pairs(data["dict"])}
+
+
+def _pairs(data: Any) -> Sequence[Any]:
+    if not isinstance(data, list) or not all(isinstance(one, list) and len(one) == 2 for one in data):
+        raise ValueError("a dict should be a list of pairs")
+    if any(isinstance(key, list | dict) for key, _ in data):
+        raise ValueError("a dict's keys should be strings or numbers")
+    return data
+
+
+def _listed(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise ValueError(f"{type(data).__name__} should be a list")
+    return list(map(decode, data))
+
+
+def _leaves(tree: Any) -> Leaves:
+    """The arrays of a container of some other class."""
+    leaves, structure = jax.tree.flatten(tree)
+    if any(leaf is tree for leaf in leaves):
+        raise TypeError(f"{type(tree).__name__} is neither an array nor a container of arrays")
+    return Leaves(str(structure), tuple(leaves))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: whether one is of it, what it holds for comparisons, and how JSON has it."""
+
+    holds: Callable[[Any], bool]
+    contents: Callable[[Any], Hashable]
+    encode: Callable[[Any], Any]
+
+
+def _array_contents(leaf: Any) -> Hashable:
+    x = np.asarray(leaf)
+    if jax.numpy.issubdtype(x.dtype, np.inexact):
+        x = np.where(np.isnan(x), x.dtype.type(np.nan), x)
+    return (x.dtype.name, x.shape, x.tobytes())
+
+
+def _tagged(tree: Any) -> Hashable:
+    return (type(tree).__name__, repr(tree))
+
+
+KINDS = (
+    Kind(lambda tree: tree is None or isinstance(tree, bool | int | str), _tagged, lambda tree: tree),
+    Kind(
+        lambda tree: isinstance(tree, float | complex) and not isinstance(tree, np.generic),
+        _tagged,
+        lambda tree: tree if isinstance(tree, float) and math.isfinite(tree) else {"number": str(tree)},
+    ),
+    Kind(
+        lambda tree: isinstance(tree, Leaves),
+        lambda tree: (tree.structure, *map(contents, tree.leaves)),
+        lambda tree: {"structure": tree.structure, "leaves": list(map(encode, tree.leaves))},
+    ),
+    Kind(
+        lambda tree: type(tree) is dict,
+        lambda tree: ("dict", frozenset((key, contents(value)) for key, value in tree.items())),
+        lambda tree: {"dict": [[encode(key), encode(value)] for key, value in tree.items()]},
+    ),
+    Kind(
+        lambda tree: type(tree) is tuple,
+        lambda tree: ("tuple", *map(contents, tree)),
+        lambda tree: {"tuple": list(map(encode, tree))},
+    ),
+    Kind(
+        lambda tree: type(tree) is list,
+        lambda tree: ("list", *map(contents, tree)),
+        lambda tree: list(map(encode, tree)),
+    ),
+    Kind(
+        is_key,
+        lambda tree: (str(jax.random.key_impl(tree)), _array_contents(jax.random.key_data(tree))),
+        encode_array,
+    ),
+    Kind(lambda tree: hasattr(tree, "dtype"), _array_contents, encode_array),
+    Kind(lambda _: True, lambda tree: contents(_leaves(tree)), lambda tree: encode(_leaves(tree))),
+)
+
+
+def _kind(tree: Any) -> Kind:
+    return next(kind for kind in KINDS if kind.holds(tree))
+
+
+# What an object stands for, by its keys.
+READERS: dict[frozenset[str], Callable[[dict[str, Any]], Any]] = {
+    frozenset({"dtype", "shape", "at", "cells"}): _decode_array,
+    frozenset({"key", "data"}): _decode_key,
+    frozenset({"number"}): _decode_number,
+    frozenset({"dict"}): _decode_dict,
+    frozenset({"tuple"}): lambda data: tuple(_listed(data["tuple"])),
+    frozenset({"structure", "leaves"}): lambda data: Leaves(str(data["structure"]), tuple(_listed(data["leaves"]))),
+}

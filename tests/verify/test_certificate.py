@@ -1,0 +1,323 @@
+"""Certificates as data: compared by content, pickled, written as JSON and read again, at any depth."""
+
+import json
+import pickle
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from certificates import X, certify, conv, filtered, loss_gradient, with_row
+
+import jaxconv as jc
+from jaxconv.verify.certificate import FORMAT, Certificate
+from jaxconv.verify.claims import Verdict, Witness
+from jaxconv.verify.values import Pieces, Spectrum
+
+
+def deep(x):
+    for _ in range(5_000):
+        x = -x
+    return x
+
+
+def zero_padded(x):
+    return conv(x, padding="SAME")
+
+
+def pooled_invariantly(x):
+    return jnp.mean(conv(x, padding="CIRCULAR"), axis=1)
+
+
+KINDS = {  # a certificate of each kind of claim and of state
+    "regions": lambda: certify(zero_padded, X),
+    "invariance": lambda: certify(pooled_invariantly, X),
+    "spectra": lambda: certify(filtered, X),
+    "pieces": lambda: certify(loss_gradient(lambda x: conv(x, padding="CIRCULAR")), X),
+    "infinite bounds": lambda: certify(lambda x: jnp.pad(x[:, :2], ((0, 0), (10, 0), (0, 0))), X),
+    "a witness": lambda: jc.certify(zero_padded, X, axes=(1,)),
+}
+READ = {name: (make(), make()) for name, make in KINDS.items()}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_two_runs_give_equal_certificates(name):
+    one, other = READ[name]
+    assert one == other
+    assert hash(one) == hash(other)
+    assert {one, other} == {other}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_reading_gives_an_equal_certificate(name):
+    certificate, _ = READ[name]
+    text = certificate.to_json()
+    read = Certificate.from_json(text)
+    assert read == certificate
+    assert hash(read) == hash(certificate)
+    assert str(read) == str(certificate)
+    assert read.to_json() == text
+    assert json.loads(text, parse_constant=pytest.fail)["format"] == FORMAT
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_pickles_are_equal(name):
+    certificate, _ = READ[name]
+    assert pickle.loads(pickle.dumps(certificate)) == certificate
+
+
+def test_the_kinds_are_what_they_are_called():
+    states = lambda name: [state for row in READ[name][0].derivations[0][0] for state in row.outputs]
+    assert any(isinstance(state, Spectrum) for state in states("spectra"))
+    assert any(isinstance(state, Pieces) for state in states("pieces"))
+    assert "-inf" in READ["infinite bounds"][0].to_json()
+    assert READ["a witness"][0].cyclic == Verdict.REFUTED
+
+
+def test_certificates_of_other_functions_are_not_equal():
+    assert len({certificate for certificate, _ in READ.values()}) == len(READ)
+
+
+def test_depth_does_not_matter():
+    """5,000 equations, each of which names its signal after the one before."""
+    certificate = certify(deep, X)
+    assert certificate.equations == 5_000
+    assert certificate.cyclic == Verdict.PROVED
+    assert certificate == pickle.loads(pickle.dumps(certificate)) == Certificate.from_json(certificate.to_json())
+    assert len(repr(certificate)) < 10_000_000
+    assert len({certificate, certify(deep, X)}) == 1
+
+
+def test_signals_that_are_equal_at_depth_are_joined():
+    """Two chains of the same 2,000 equations: the second half of one beside the first half of the other."""
+
+    def chain(x):
+        for _ in range(2_000):
+            x = -x
+        return x
+
+    fn = lambda x: jnp.concatenate([chain(x)[:, 6:], chain(x)[:, :6]], axis=1)
+    assert certify(fn, X).cyclic == Verdict.PROVED
+
+
+WITNESS = Witness((np.float32([1, 2]), {"scale": jnp.ones(2)}), (np.float32([2, 1]),), 1, 0.5, (0,))
+
+
+def test_witnesses_are_compared_by_content():
+    same = Witness((jnp.float32([1, 2]), {"scale": np.ones(2, np.float32)}), (np.float32([2, 1]),), 1, 0.5, (0,))
+    assert same == WITNESS
+    assert hash(same) == hash(WITNESS)
+    assert WITNESS != "a witness"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arguments": (np.float32([1, 3]), {"scale": jnp.ones(2)})},
+        {"arguments": (np.float64([1, 2]), {"scale": jnp.ones(2)})},
+        {"arguments": (np.float32([[1, 2]]), {"scale": jnp.ones(2)})},
+        {"arguments": (np.float32([1, 2]), {"bias": jnp.ones(2)})},
+        {"arguments": (np.float32([1, 2]), [jnp.ones(2)])},
+        {"shifted": ()},
+        {"shift": 2},
+        {"error": 0.25},
+        {"position": (1,)},
+    ],
+)
+def test_witnesses_that_differ_are_not_equal(changes):
+    assert replace(WITNESS, **changes) != WITNESS
+
+
+LEAVES = {
+    "nothing": None,
+    "a float": 0.5,
+    "nan": float("nan"),
+    "complex": 1 - 2j,
+    "containers": {"a": [1, (True, "x")], 2: ()},
+    "signs of zero": np.float32([0.0, -0.0, 1]),
+    "not finite": np.float32([np.inf, -np.inf, np.nan, 3]),
+    "bfloat16": jnp.asarray([1.5, -0.0, np.inf], jnp.bfloat16),
+    "complex arrays": np.complex64([[1 - 2j, 0, complex(0, np.inf)]]),
+    "whole numbers": np.array([[2**63 - 1, -(2**63)]], np.int64),
+    "flags": np.array([True, False]),
+    "keys": jax.random.split(jax.random.key(3), 2),
+    "a scalar": np.float16(0.1),
+}
+
+
+def with_witness(witness):
+    """A certificate whose cyclic claim has this witness."""
+    certificate = READ["a witness"][0]
+    (leaf,) = certificate.leaves
+    claim = replace(leaf.axes[0].cyclic, witness=witness)
+    return replace(certificate, leaves=(replace(leaf, axes=(replace(leaf.axes[0], cyclic=claim),)),))
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_arguments_of_a_witness_are_read_as_they_were(name):
+    certificate = with_witness(replace(WITNESS, arguments=(LEAVES[name],)))
+    read = Certificate.from_json(certificate.to_json())
+    assert read == certificate
+    assert read != with_witness(WITNESS)
+    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    if name == "signs of zero":
+        np.testing.assert_array_equal(np.signbit(found), [False, True, False])
+
+
+class Parameters(NamedTuple):
+    """Parameters as a user's library may have them."""
+
+    scale: Any
+
+
+def test_a_container_of_a_users_class_is_read_as_its_arrays():
+    certificate = with_witness(replace(WITNESS, arguments=(Parameters(np.ones(2)),)))
+    read = Certificate.from_json(certificate.to_json())
+    assert read == certificate
+    assert read != with_witness(replace(WITNESS, arguments=((np.ones(2),),)))
+    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    np.testing.assert_array_equal(found.leaves, [[1, 1]])
+
+
+# What is no certificate is refused, by the place
+
+
+TEXT = READ["regions"][0].to_json()
+
+
+def changed(*path, to):
+    """The JSON of a certificate with the value at a path changed."""
+    data = json.loads(TEXT)
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = to
+    return json.dumps(data)
+
+
+def without(*path):
+    """The JSON of a certificate without one key."""
+    data = json.loads(TEXT)
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    del at[path[-1]]
+    return json.dumps(data)
+
+
+CLAIM = ("leaves", 0, "axes", 0, "interior")
+ROW = ("derivations", 0, 1, 0)
+CARRY = (*ROW, "outputs", 0, "axes", 1, 0, "carry")
+at_claim = r"certificate\.leaves\[0\]\.axes\[0\]\.interior"
+at_carry = r"certificate\.derivations\[0\]\[1\]\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.carry"
+
+HOSTILE = {
+    "no JSON": ("shift", r"the text is no JSON \(Expecting value: line 1 column 1"),
+    "cut off": (TEXT[:100], "the text is no JSON"),
+    "two documents": (TEXT + TEXT, r"the text is no JSON \(Extra data"),
+    "no object": ("[1]", "the JSON is a list of 1, but should be a certificate"),
+    "NaN": (TEXT.replace('"values": false', '"values": NaN'), "the JSON is with the number NaN, but should be without NaN"),
+    "Infinity": (TEXT.replace('"values": false', '"values": -Infinity'), "with the number -Infinity"),
+    "a huge float": (TEXT.replace('"values": false', '"values": 1e999'), "with the number 1e999, but should be of num"),
+    "a huge integer": (changed(*CLAIM, "shift", to=10**30), r"the number 1000000.* \(31 characters\), but should be of whole"),
+    "a key twice": (TEXT.replace('"values"', '"function"'), "with the key 'function' twice in one object"),
+    "deep lists": ("[" * 100_000 + "]" * 100_000, "the JSON is too deeply nested, but should be as to_json"),
+    "deep objects": ('{"a":' * 100_000 + "1" + "}" * 100_000, "the JSON is too deeply nested"),
+    "no format": (without("format"), "the format is None, but should be 1. Certify the function again"),
+    "another format": (changed("format", to=2), "the format is 2, but should be 1"),
+    "a format of words": (changed("format", to=True), "the format is True, but should be 1"),
+    "no leaves": (without("leaves"), "certificate is an object of 'function', .* but should be one of function, leaves"),
+    "another key": (changed("more", to=1), "certificate is an object of .*'more', but should be one of"),
+    "a claim without a verdict": (without(*CLAIM, "verdict"), at_claim + " is an object of"),
+    "an unknown verdict": (changed(*CLAIM, "verdict", to="TRUE"), at_claim + r"\.verdict is 'TRUE', but should be one of PROVED"),
+    "a shift in words": (changed(*CLAIM, "shift", to="1"), at_claim + r"\.shift is '1', but should be a whole number or None"),
+    "a fractional shift": (changed(*CLAIM, "shift", to=1.0), at_claim + r"\.shift is 1.0, but should be a whole"),
+    "a shift that is a flag": (changed(*CLAIM, "shift", to=True), at_claim + r"\.shift is True, but should be a whole"),
+    "a move of one number": (changed(*CLAIM, "moves", to=[[1]]), at_claim + r"\.moves\[0\] is of 1 items, but should be of 2"),
+    "moves that are a number": (changed(*CLAIM, "moves", to=3), at_claim + r"\.moves is 3, but should be a list"),
+    "a row that is a list": (changed(*ROW, to=[]), r"\[1\]\[0\] is a list of 0, but should be an object: Row"),
+    "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object of 'a', but should be one of shift, cycle"),
+    "a rate over zero": (changed(*CARRY, "rate", to="1/0"), at_carry + r"\.rate is '1/0', but should be a fraction"),
+    "a rate of many digits": (changed(*CARRY, "rate", to="1" * 30), at_carry + r"\.rate is '1111.*, but should be a fraction"),
+    "a bound in words": (changed(*CARRY, "first", to="low"), at_carry + r"\.first is 'low', but should be a fraction, inf"),
+    "a bound that is a list": (changed(*CARRY, "last", to=[]), at_carry + r"\.last is a list of 0, but should be a fraction"),
+    "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_carry + r"\.signal is a list of 1, but should be a string"),
+    "values in words": (changed("values", to="no"), "certificate.values is 'no', but should be True or False"),
+    "too few walks": (changed("derivations", 0, to=[[]]), r"certificate\.derivations\[0\] is of 1 items, but should be of 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_certificate_is_refused_by_the_place(name):
+    text, message = HOSTILE[name]
+    with pytest.raises(ValueError, match=f"from_json: .*{message}"):
+        Certificate.from_json(text)
+
+
+ARRAY = {"dtype": "float32", "shape": [2], "at": [1], "cells": [[1.5]]}
+ARRAYS = [
+    {"a": 1},
+    ARRAY | {"dtype": "object"},
+    ARRAY | {"dtype": "letters"},
+    ARRAY | {"shape": [2**20, 2**20]},
+    ARRAY | {"shape": "two"},
+    ARRAY | {"at": [2]},
+    ARRAY | {"at": [-1]},
+    ARRAY | {"at": ["one"]},
+    ARRAY | {"cells": [[1.5, 2]]},
+    ARRAY | {"cells": [["low"]]},
+    ARRAY | {"cells": []},
+    ARRAY | {"cells": [[1.5], [1]]},
+    ARRAY | {"cells": [[[1.5]]]},
+    ARRAY | {"dtype": "uint8", "cells": [[300]]},
+    {"key": "threefry2x32", "data": [1, 2, 3]},
+    {"key": "none of these", "data": [1, 2]},
+    {"number": "many"},
+    {"number": 3},
+    ARRAY | {"at": [0, 1]},
+    {"dict": {"a": 1}},
+    {"dict": [["a"]]},
+    {"dict": [[{"tuple": []}, 1]]},
+    {"tuple": 1},
+    {"structure": "Parameters", "leaves": 2},
+]
+
+
+@pytest.mark.parametrize("data", ARRAYS)
+def test_what_is_no_array_is_refused_by_the_place(data):
+    document = json.loads(READ["a witness"][0].to_json())
+    assert "witness" in document["leaves"][0]["axes"][0]["cyclic"]
+    document["leaves"][0]["axes"][0]["cyclic"]["witness"]["arguments"] = [data]
+    message = r"cyclic\.witness\.arguments\[0\] is a dict of \d, but should be an array or a container of arrays"
+    with pytest.raises(ValueError, match=message):
+        Certificate.from_json(json.dumps(document))
+
+
+def test_a_text_is_needed():
+    with pytest.raises(TypeError, match=r"from_json: text is bytes, but should be a string of JSON"):
+        Certificate.from_json(TEXT.encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: replace(c, values="yes"), r"to_json: certificate\.values is 'yes', but should be True or False"),
+        (lambda c: replace(c, leaves=list(c.leaves)), r"certificate\.leaves is a list of 1, but should be a tuple"),
+        (lambda c: replace(c, leaves=(1,)), r"certificate\.leaves\[0\] is 1, but should be LeafReport"),
+        (lambda c: with_row(c, 1, 0, lambda state: "moving"), r"outputs\[0\] is 'moving', but should be Moving or "),
+        (lambda c: with_row(c, 1, 0, lambda state: replace(state, shift=0.5)), r"shift is 0.5, but should be a whole"),
+    ],
+)
+def test_what_is_no_certificate_is_not_written(change, message):
+    with pytest.raises(ValueError, match=message):
+        change(READ["regions"][0]).to_json()
+
+
+def test_whole_numbers_of_numpy_are_written_as_such():
+    certificate = with_row(READ["regions"][0], 1, 0, lambda state: replace(state, shift=np.int64(1)))
+    assert Certificate.from_json(certificate.to_json()) == READ["regions"][0]
+    certificate = with_row(READ["regions"][0], 1, 0, lambda state: replace(state, shift=Fraction(1)))
+    assert Certificate.from_json(certificate.to_json()) == READ["regions"][0]
