@@ -6,8 +6,9 @@ open Certifier
 (* Whole numbers and the checker's. *)
 let rec positive n = if n = 1 then XH else if n land 1 = 1 then XI (positive (n lsr 1)) else XO (positive (n lsr 1))
 let z n = if n = 0 then Z0 else if n > 0 then Zpos (positive n) else Zneg (positive (-n))
-let rec nat n = if n < 0 then raise (Json.Malformed "a negative number of an axis or a value") else
-  if n = 0 then O else S (nat (n - 1))
+let nat n =
+  let rec go found n = if n = 0 then found else go (S found) (n - 1) in
+  if n < 0 || n > 1 lsl 24 then Json.malformed "%d, a number of an axis or of a value" n else go O n
 let zs v = List.map (fun n -> z (Json.int n)) (Json.list v)
 
 exception Rejected of string
@@ -16,12 +17,11 @@ let reject form = Printf.ksprintf (fun s -> raise (Rejected s)) form
 
 (* * The program *)
 
-let flag = function Json.Bool b -> b | _ -> raise (Json.Malformed "neither true nor false")
 let instruction v =
   let open Json in
   match list v with
   | [String "const"; sizes] ->
-    Const (List.map (fun p -> match list p with [n; p] -> (z (int n), z (int p)) | _ -> raise (Malformed "const")) (list sizes))
+    Const (List.map (fun p -> let n, p = pair "a constant's size" p in (z (int n), z (int p))) (list sizes))
   | [String "map"; xs] -> Map (List.map (fun x -> nat (int x)) (list xs))
   | [String "reindex"; x; places; sizes] ->
     Reindex (nat (int x), List.map (option (fun b -> nat (int b))) (list places), zs sizes)
@@ -35,16 +35,16 @@ let instruction v =
   | [String "along"; x; a; l; count; commutes] ->
     Along (nat (int x), nat (int a), z (int l), z (int count), flag commutes)
   | [String "weigh"; x; a; l; columns; apart; by] ->
-    let cell c = match list c with [place; weight] -> (z (int place), z (int weight)) | _ -> raise (Malformed "weigh") in
+    let cell c = let place, weight = pair "a weight" c in (z (int place), z (int weight)) in
     Weigh (nat (int x), nat (int a), z (int l), List.map (fun c -> List.map cell (list c)) (list columns),
            z (int apart), z (int by))
   | [String "recut"; x; a; c; c'] -> Recut (nat (int x), nat (int a), z (int c), z (int c'))
   | [String "cat"; x; y; a; la; lb] -> Cat (nat (int x), nat (int y), nat (int a), z (int la), z (int lb))
   | [String "opaque"; String _; xs; sizes] ->
-    let operand p = match list p with [x; sizes] -> (nat (int x), zs sizes) | _ -> raise (Malformed "opaque") in
+    let operand p = let x, sizes = pair "an operand" p in (nat (int x), zs sizes) in
     Opaque (List.map operand (list xs), zs sizes)
   | String name :: _ -> raise (Unknown name)
-  | _ -> raise (Malformed "an instruction without a name")
+  | _ -> malformed "an instruction without a name"
 
 (* The values that an instruction reads, for messages. *)
 let operands v =
@@ -53,18 +53,16 @@ let operands v =
   | [String "const"; _] -> []
   | [String "map"; xs] -> List.map int (list xs)
   | String ("pad" | "unfold" | "cat") :: x :: y :: _ -> [int x; int y]
-  | [String "opaque"; _; xs; _] -> List.map (fun p -> int (List.hd (list p))) (list xs)
+  | [String "opaque"; _; xs; _] -> List.map (fun p -> int (fst (pair "an operand" p))) (list xs)
   | String _ :: x :: _ -> [int x]
   | _ -> []
 
 (* * States of rows, for shifts of the scene by the row's own shift *)
 
-let fraction v = match v with
-  | Json.Number _ -> (Json.int v, 1)
-  | v -> match String.split_on_char '/' (Json.string v) with
-    | [n] -> (int_of_string n, 1)
-    | [n; d] -> (int_of_string n, int_of_string d)
-    | _ -> raise (Json.Malformed "a fraction")
+let fraction v = match String.split_on_char '/' (Json.string v) with
+  | [n] -> (Json.whole n, 1)
+  | [n; d] when Json.whole d > 0 -> (Json.whole n, Json.whole d)
+  | _ -> Json.malformed "%s, which is no fraction" (Json.string v)
 let quotient what a b =
   if b = 0 || a mod b <> 0 then reject "%s: %d is no multiple of %d" what a b else a / b
 
@@ -113,7 +111,7 @@ let unknown program states value =
   let first = List.length program.inputs in
   let seen = Hashtbl.create 16 in
   let rec look x =
-    if Hashtbl.mem seen x || states.(x) <> None || x < first then None
+    if Hashtbl.mem seen x || x < first || x >= Array.length states || states.(x) <> None then None
     else begin
       Hashtbl.add seen x ();
       let v = program.code.(x - first) in
@@ -133,6 +131,9 @@ let states_of program cyclic cells inputs =
       if not (inputs_ok walk inputs) then reject "the arguments have no axis of %d cells that could be shifted by %d" cells shift;
       let found = walk, Array.of_list (states walk inputs program.instrs) in
       Hashtbl.add known shift found; found
+
+let state_of states value =
+  if value < 0 || value >= Array.length states then Json.malformed "there is no value %d" value else states.(value)
 
 let refuse program states value what = match unknown program states value with
   | Some name -> raise (Unknown name)
@@ -161,7 +162,7 @@ let check_rows program cycle at rows =
             | Spectrum -> raise (Unknown (Printf.sprintf "%s (row %d is a spectrum)" name number))
             | Says (shift, asserted) ->
               let _, states = at shift in
-              if not (confirms states.(int value) asserted) then
+              if not (confirms (state_of states (int value)) asserted) then
                 refuse program states (int value) (Printf.sprintf "row %d (%s): its state does not follow" number name);
               incr confirmed) values outputs;
         go equations rows
@@ -173,54 +174,86 @@ let check_claim program inputs cyclic at claim value shape =
   let open Json in
   let shift = int (field "shift" claim) in
   if shift < 1 then reject "shifts by %d" shift;
-  let pairs name = List.map (fun p -> List.map int (list p)) (list (field name claim)) in
-  let moves = pairs "moves" and region = pairs "region" in
+  let moves = List.map (fun p -> let axis, t = pair "a move" p in (int axis, int t)) (list (field "moves" claim)) in
+  let region = List.map (fun p -> match list p with
+      | [axis; lo; hi] -> (int axis, (int lo, int hi))
+      | _ -> malformed "a region of other than three numbers") (list (field "region" claim)) in
+  let axes = List.length shape in
+  if List.exists (fun axis -> axis < 0 || axis >= axes) (List.map fst moves @ List.map fst region) then
+    reject "it is of an axis that the output does not have";
+  if cyclic && region <> [] then reject "a cyclic claim has no regions";
   let along axis length =
-    let t = match List.filter (fun m -> List.hd m = axis) moves with
-      | [] -> 0 | [[_; t]] -> t | _ -> reject "two moves along output axis %d" axis in
-    let lo, hi = match List.filter (fun r -> List.hd r = axis) region with
-      | [[_; lo; hi]] -> (lo, hi)
-      | _ -> if t <> 0 && not cyclic then reject "no region along output axis %d" axis else (0, length) in
-    if lo < 0 || hi > length then reject "the region [%d, %d) is not in output axis %d of %d cells" lo hi axis length;
+    let its list = List.filter_map (fun (a, v) -> if a = axis then Some v else None) list in
+    let t = match its moves with [] -> 0 | [t] -> t | _ -> reject "two moves along output axis %d" axis in
+    let lo, hi = match its region with
+      | [] -> if t <> 0 && not cyclic then reject "no region along output axis %d" axis else (0, length)
+      | [within] -> within
+      | _ -> reject "two regions along output axis %d" axis in
+    if lo < 0 || hi > length || lo > hi then
+      reject "the region [%d, %d) is not in output axis %d of %d cells" lo hi axis length;
     { extent = z length; moves = z t; first = z lo; last = z hi } in
-  if List.exists (fun m -> List.hd m < 0 || List.hd m >= List.length shape) moves then reject "it moves along no axis";
   let walk, states = at shift in
   if not (accepts walk inputs program.instrs (nat value) (List.mapi along shape)) then
     refuse program states value "the claim does not follow"
 
+(* Nothing else is raised by what stands above; what is too large for the machine is refused, too. *)
 let verdict check = match check () with
   | said -> said
   | exception Rejected why -> "rejected: " ^ why
   | exception Unknown name -> "unknown instruction " ^ name
   | exception Json.Malformed why -> "malformed: " ^ why
+  | exception (Stack_overflow | Out_of_memory) -> "malformed: too large"
 
-let () =
+let check everything leaves derivations leaf shape cells shifted number claim cyclic =
   let open Json in
-  let channel = open_in_bin Sys.argv.(1) in
-  let everything = parse (really_input_string channel (in_channel_length channel)) in
+  match string (field "verdict" claim) with
+  | "UNDECIDED" | "REFUTED" -> "no proof claimed"
+  | "PROVED" ->
+    let program = read_program (field "program" everything) in
+    if List.length program.outputs <> leaves || number >= Array.length derivations then
+      reject "the certificate is of other outputs or axes";
+    let arguments = List.map fst shifted in
+    if List.exists (fun a -> not (List.mem_assoc a program.inputs)) arguments then reject "no such argument";
+    if List.length (List.sort_uniq compare arguments) < List.length arguments then reject "an argument is shifted twice";
+    let at = states_of program cyclic cells (entries program shifted) in
+    let around, within = pair "a derivation" derivations.(number) in
+    let rows = list (if cyclic then around else within) in
+    let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
+    check_claim program (entries program shifted) cyclic at claim (List.nth program.outputs leaf) shape;
+    Printf.sprintf "accepted, %d states confirmed" confirmed
+  | other -> malformed "the verdict %s" other
+
+(* A line for each claim. *)
+let verdicts everything =
+  let open Json in
   let certificate = field "certificate" everything in
+  if int (field "format" certificate) <> 1 then malformed "a format other than 1";
   let leaves = list (field "leaves" certificate) in
   let derivations = Array.of_list (list (field "derivations" certificate)) in
-  List.iteri (fun leaf report ->
-      List.iteri (fun number axis ->
-          let shifted = List.map (fun p -> match list p with [a; b] -> (int a, int b) | _ -> raise (Malformed "shifted"))
-              (list (field "shifted" axis)) in
-          let cells = int (field "length" axis) in
-          List.iteri (fun kind name ->
-              let claim = field name axis and cyclic = kind = 0 in
-              let said = verdict (fun () ->
-                  if string (field "verdict" claim) <> "PROVED" then "no proof claimed" else begin
-                    let program = read_program (field "program" everything) in
-                    if List.length program.outputs <> List.length leaves || number >= Array.length derivations then
-                      reject "the certificate is of other outputs or axes";
-                    let inputs = entries program shifted in
-                    if List.exists (fun (a, _) -> not (List.mem_assoc a program.inputs)) shifted then reject "no such argument";
-                    let at = states_of program cyclic cells inputs in
-                    let rows = list (List.nth (list derivations.(number)) kind) in
-                    let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
-                    check_claim program inputs cyclic at claim (List.nth program.outputs leaf)
-                      (List.map int (list (field "shape" report)));
-                    Printf.sprintf "accepted, %d states confirmed" confirmed
-                  end) in
-              Printf.printf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic"; "interior"])
-        (list (field "axes" report))) leaves
+  let of_axis leaf shape number axis =
+    let shifted = List.map (fun p -> let a, b = pair "what is shifted" p in (int a, int b)) (list (field "shifted" axis)) in
+    let cells = int (field "length" axis) in
+    List.map (fun (name, cyclic) ->
+        let said = verdict (fun () ->
+            check everything (List.length leaves) derivations leaf shape cells shifted number (field name axis) cyclic) in
+        Printf.sprintf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic", true; "interior", false] in
+  let of_leaf leaf report =
+    let shape = List.map int (list (field "shape" report)) in
+    List.concat (List.mapi (of_axis leaf shape) (list (field "axes" report))) in
+  String.concat "" (List.concat (List.mapi of_leaf leaves))
+
+let read path =
+  let channel = open_in_bin path in
+  Fun.protect ~finally:(fun () -> close_in channel) (fun () -> really_input_string channel (in_channel_length channel))
+
+let () =
+  let refuse why = Printf.printf "malformed: %s\n" why; exit 2 in
+  match Sys.argv with
+  | [| _; path |] ->
+    (match verdicts (Json.parse (read path)) with
+     | said -> print_string said
+     | exception Json.Malformed why -> refuse why
+     | exception (Sys_error why | Invalid_argument why) -> refuse why
+     | exception End_of_file -> refuse "the file was cut off while it was read"
+     | exception (Stack_overflow | Out_of_memory) -> refuse "too large")
+  | _ -> prerr_endline "usage: certificate_checker FILE"; exit 2

@@ -16,7 +16,7 @@ from programs import random_program
 from translation import translate
 
 import jaxconv as jc
-from jaxconv.verify import rules
+from jaxconv.verify import rules, strict_json
 from jaxconv.verify.claims import Claim, Verdict
 
 FILES = sorted(path.stem for path in corpus.CORPUS.glob("*.json"))
@@ -149,8 +149,128 @@ def test_no_forged_claim_about_sixty_programs_is_accepted_that_an_execution_refu
     assert false == []
 
 
-def test_a_file_that_is_no_certificate_is_refused(checker, tmp_path):
-    file = committed("sorted")
-    del file["certificate"]["derivations"][0][0][0]["outputs"]
+def interior(file):
+    """The interior claim about the first output and axis."""
+    return file["certificate"]["leaves"][0]["axes"][0]["interior"]
+
+
+def shifted_twice(file):
+    for leaf in file["certificate"]["leaves"]:
+        leaf["axes"][0]["shifted"] = [[0, 1], [0, 2]]
+
+
+def row(file):
+    """The first row of the interior walk."""
+    return file["certificate"]["derivations"][0][1][0]
+
+
+def carry(file):
+    """What the first moving factor of a row carries."""
+    return next(factor["carry"] for axis in row(file)["outputs"][0]["axes"] for factor in axis if factor["carry"])
+
+
+MALFORMED = {  # what is changed in the file of a zero-padded network, and what is said of its interior claim
+    "no outputs": (lambda f: row(f).pop("outputs"), "malformed: there is no outputs"),
+    "a verdict nobody knows": (lambda f: interior(f).update(verdict="TRUE"), "malformed: the verdict TRUE"),
+    "a shift in words": (lambda f: interior(f).update(shift="1"), "malformed: not a number"),
+    "a fractional shift": (lambda f: interior(f).update(shift=1.0), "malformed: 1.0 is no whole number of 30 bits"),
+    "a huge shift": (lambda f: interior(f).update(shift=2**62), "malformed: 4611686018427387904 is no whole number of"),
+    "a move of no numbers": (lambda f: interior(f).update(moves=[[]]), "malformed: a move that is no pair"),
+    "a region of two numbers": (lambda f: interior(f).update(region=[[1, 2]]), "malformed: a region of other than three"),
+    "a rate over zero": (lambda f: carry(f).update(rate="1/0"), "malformed: 1/0, which is no fraction"),
+    "a rate that is zero": (lambda f: carry(f).update(rate="0"), "rejected: a step: "),
+    "a rate in hexadecimal": (lambda f: carry(f).update(rate="0x1"), "malformed: 0x1 is no whole number"),
+    "a rate of two lines": (lambda f: carry(f).update(rate="1/1/1"), "malformed: 1/1/1, which is no fraction"),
+    "one walk": (lambda f: f["certificate"]["derivations"][0].pop(), "malformed: a derivation that is no pair"),
+    "a value too many": (lambda f: f["program"]["equations"][0].update(values=[10_000]), "malformed: there is no value 10000"),
+    "a negative value": (lambda f: f["program"].update(outputs=[-1]), "malformed: -1, a number of an axis or of a value"),
+    "an operand of nothing": (
+        lambda f: f["program"]["instructions"].__setitem__(0, ["opaque", "mystery", [[]], []]),
+        "malformed: an operand that is no pair",
+    ),
+    "an argument shifted twice": (shifted_twice, "rejected: an argument is shifted twice"),
+    "a region twice": (
+        lambda f: interior(f).update(region=interior(f)["region"] * 2),
+        "rejected: two regions along output axis 1",
+    ),
+    "a region backwards": (lambda f: interior(f).update(region=[[1, 3, 1]]), "rejected: the region [3, 1) is not in"),
+    "a region of no axis": (
+        lambda f: interior(f)["region"].append([7, 0, 1]),
+        "rejected: it is of an axis that the output does not have",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_certificate_with_something_malformed_is_refused(checker, tmp_path, name):
+    change, said = MALFORMED[name]
+    file = committed("zero_padded")
+    change(file)
     (tmp_path / "one.json").write_text(json.dumps(file))
-    assert checker(tmp_path / "one.json")["output 0, axis 0, cyclic"] == "malformed: there is no outputs"
+    assert checker(tmp_path / "one.json")["output 0, axis 0, interior"].startswith(said)
+
+
+def test_a_region_of_a_cyclic_claim_is_refused(checker, tmp_path):
+    """It would be checked on that region only, and says nothing of regions."""
+    file = committed("circular_pool")
+    file["certificate"]["leaves"][0]["axes"][0]["cyclic"]["region"] = [[1, 1, 2]]
+    (tmp_path / "one.json").write_text(json.dumps(file))
+    assert checker(tmp_path / "one.json")["output 0, axis 0, cyclic"] == "rejected: a cyclic claim has no regions"
+
+
+TEXT = (corpus.CORPUS / "zero_padded.json").read_text()
+VALUES = '"values":false'
+HOSTILE = {  # a text, what the checker says of it, and what Python's reader does
+    "cut off": (TEXT[: len(TEXT) // 2], "malformed: ", "no JSON"),
+    "empty": ("", "malformed: no value at byte 0", "no JSON"),
+    "two documents": (TEXT + TEXT, "malformed: more text", "no JSON"),
+    "a key twice": (TEXT.replace(VALUES, '"format":1'), "malformed: the key format for the second time", "'format' twice"),
+    "a key twice, once escaped": (
+        TEXT.replace(VALUES, '"\\u0066ormat":1'),
+        "malformed: the key format for the second time",
+        "'format' twice",
+    ),
+    "NaN": (TEXT.replace(VALUES, '"values":NaN'), "malformed: no value", "without NaN"),
+    "Infinity": (TEXT.replace(VALUES, '"values":-Infinity'), "malformed: no digits", "without NaN"),
+    "a number in hexadecimal": (TEXT.replace(VALUES, '"values":0x10'), "malformed: expected", "no JSON"),
+    "a number with zeros in front": (TEXT.replace(VALUES, '"values":007'), "malformed: expected", "no JSON"),
+    "half a number": (TEXT.replace(VALUES, '"values":1.'), "malformed: no digits", "no JSON"),
+    "a comma too many": (TEXT.replace(VALUES, f"{VALUES},"), "malformed: expected", "no JSON"),
+    "a line within a string": (TEXT.replace(VALUES, '"va\nlues":1'), "malformed: a control character", "no JSON"),
+    "an unknown escape": (TEXT.replace(VALUES, r'"va\lues":1'), "malformed: an unknown escape", "no JSON"),
+    "deep lists": ("[" * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
+    "deep objects": ('{"a":' * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
+    "another format": (TEXT.replace('"format":1', '"format":2'), "malformed: a format other than 1", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_checker_and_python_refuse_the_same_texts(proved, tmp_path, name):
+    text, said, words = HOSTILE[name]
+    assert text != TEXT
+    (tmp_path / "one.json").write_text(text)
+    command = [proved[0] / "certificate_checker", tmp_path / "one.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith(said)
+    if words:
+        with pytest.raises(ValueError, match=words):
+            strict_json.loads("the test", text)
+
+
+def test_what_python_reads_the_checker_reads(checker, tmp_path):
+    """Escapes, spaces and exponents: the same certificate written in another way."""
+    text = TEXT.replace('"format":1', '"\\u0066ormat" : \t1').replace(
+        VALUES, '"values": false, "more": [1e5, -0.5E-3, {}]'
+    )
+    assert text.count("u0066") == text.count("more") == 1
+    strict_json.loads("the test", text)
+    (tmp_path / "one.json").write_text(text)
+    assert checker(tmp_path / "one.json") == checker(corpus.CORPUS / "zero_padded.json")
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(proved, tmp_path):
+    command = [proved[0] / "certificate_checker", tmp_path / "none.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "No such file" in done.stdout
