@@ -43,7 +43,9 @@ def is_traced(value: object) -> bool:
     return any(base.__name__ == "Tracer" and base.__module__.startswith("jax") for base in type(value).__mro__)
 
 
-def integer(where: str, argument: str, value: object, *, least: int | None = None, cure: str = "") -> int:
+def integer(
+    where: str, argument: str, value: object, *, least: int | None = None, most: int | None = None, cure: str = ""
+) -> int:
     """A Python or NumPy integer, or an array of one; no boolean, float or text.
 
     >>> integer("conv", "groups", 2, least=1)
@@ -54,6 +56,8 @@ def integer(where: str, argument: str, value: object, *, least: int | None = Non
         raise TypeError(explain(where, argument, shown(value), "an integer", STATIC if is_traced(value) else cure))
     if least is not None and number < least:
         raise ValueError(explain(where, argument, number, f"{least} or more", cure))
+    if most is not None and number > most:
+        raise ValueError(explain(where, argument, number, f"at most {most}", cure))
     return number
 
 

@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from jaxconv.checks import STATIC, choice, flag, integer, is_one, is_traced, several, shown
 from jaxconv.errors import bracketed, explain, spatial_names
+from jaxconv.sizes import LARGEST, WIDENED
 
 
 def _reflect(i: int, length: int) -> int:
@@ -57,7 +58,9 @@ class Pad:
 
     def __post_init__(self):
         for name in ("lo", "hi"):
-            cells = integer("Pad", name, getattr(self, name), least=0, cure="Write 0 for no padding at that end")
+            cells = integer(
+                "Pad", name, getattr(self, name), least=0, most=LARGEST, cure="Write 0 for no padding at that end"
+            )
             object.__setattr__(self, name, cells)
         cure = 'Leave it out for zeros, or write "CIRCULAR" to wrap around'
         boundary = choice("Pad", "boundary", self.boundary, tuple(BOUNDARIES), cure=cure, any_case=True)
@@ -140,7 +143,11 @@ class Axis:
 
     def inside(self, j: int) -> int:
         """How many taps of the window at position `j` read a cell rather than a zero."""
-        return sum(cell is not None for cell in self.reads(j))
+        if self.pad.boundary != "ZERO":
+            return self.taps
+        start = j * self.stride - self.pad.lo  # 0 <= start + u*dilation < length
+        first, stop = -(start // self.dilation), -((start - self.length) // self.dilation)
+        return max(min(stop, self.taps) - max(first, 0), 0)
 
 
 def slide(
@@ -168,8 +175,8 @@ def slide(
             whose number of positions is a floor, "VALID" and zeros, and for no others.
 
     Raises:
-        ValueError: a size that is not positive, an unknown padding, or a window larger than the padded input; a padding
-            that `ceil_mode` is not for.
+        ValueError: a size that is not positive or cannot be meant (`sizes.py`), an unknown padding, or a window larger
+            than the padded input; a padding that `ceil_mode` is not for.
         TypeError: something other than an integer where an integer should be, or than a boolean.
 
     >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
@@ -179,7 +186,10 @@ def slide(
     """
     ceil_mode = flag(where, "ceil_mode", ceil_mode, cure="Write one of them, for all axes")
     each = _each_axis(where, window, stride, padding, dilation)
-    return tuple(_axis(where, length, ceil_mode, *one) for length, one in zip(lengths, each, strict=True))
+    axes = tuple(_axis(where, length, ceil_mode, *one) for length, one in zip(lengths, each, strict=True))
+    cure = "Use less padding, or a smaller window or dilation"
+    WIDENED.check(where, "x with its padding", [axis.padded for axis in axes], lengths, cure)
+    return axes
 
 
 def lengths_before(
@@ -298,7 +308,7 @@ def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -
     """
     cure = f"Write 1 for every axis, or ({', '.join('1' * rank)}{',' * (rank == 1)}) for each"
     if is_one(value):
-        return (integer(where, argument, value, least=1, cure=cure),) * rank
+        return (integer(where, argument, value, least=1, most=LARGEST, cure=cure),) * rank
     values = several(value)
     if values is None:
         cure = STATIC if is_traced(value) else cure
@@ -314,7 +324,7 @@ def _each_positive(
 ) -> tuple[int, ...]:
     """The items of `value`, each a positive integer; a message shows the whole of it where one has the wrong type."""
     try:
-        return tuple(integer(where, argument, one, least=1, cure=cure) for one in items)
+        return tuple(integer(where, argument, one, least=1, most=LARGEST, cure=cure) for one in items)
     except TypeError as error:
         cure = STATIC if any(map(is_traced, items)) else cure
         raise TypeError(explain(where, argument, shown(value), expected, cure)) from error
@@ -368,7 +378,7 @@ def _padding(where: str, padding: object, rank: int) -> str | Pad:
         return padding.upper()
     if isinstance(padding, list | tuple) and len(padding) == 2:
         cure = "Write (0, 0) for no padding along that axis"
-        lo, hi = (integer(where, "padding", cells, least=0, cure=cure) for cells in padding)
+        lo, hi = (integer(where, "padding", cells, least=0, most=LARGEST, cure=cure) for cells in padding)
         return Pad(lo, hi)
     raise _unknown_padding(where, padding, rank)
 

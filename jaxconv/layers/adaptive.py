@@ -14,6 +14,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.lowering import pooling
+from jaxconv.sizes import WIDENED
 from jaxconv.window import Axis, Pad, window_sizes
 
 Pool = Callable[[Array, tuple[Axis, ...]], Array]
@@ -110,6 +111,7 @@ def _enter(
     counts = window_sizes(where, output_shape, "output_shape")
     x, leave = enter(where, x, len(counts), batched=batched, layout=layout)
     check_cells(where, x)
+    WIDENED.check(where, "output_shape", counts, x.shape[1:-1], "Ask for fewer windows")
     return x, leave, counts
 
 

@@ -17,7 +17,9 @@ from jaxconv.layers.pool import enter_windows
 from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form
-from jaxconv.window import Axis, Pad, Padding
+from jaxconv.window import Axis, Pad, Padding, window_sizes
+
+MOST_TAPS = 2**10  # along an axis: each weight has an equation of its own; of so many, 408 are not 0 in float32
 
 
 def blur_pool(
@@ -63,6 +65,9 @@ def blur_pool(
 
     Source: Zhang, Making convolutional networks shift-invariant again, ICML 2019.
     """
+    if max(window_sizes("blur_pool", window)) > MOST_TAPS:
+        cure = "Blur more than once: the variances of the filters add up"
+        raise ValueError(explain("blur_pool", "window", window, f"at most {MOST_TAPS} taps along each axis", cure))
     x, leave, axes = enter_windows("blur_pool", x, window, stride, padding, batched=batched, layout=layout)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(explain("blur_pool", "x", x.dtype, "floats", "Cast it first: x.astype(jnp.float32)"))

@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from jaxconv.errors import explain
+from jaxconv.sizes import check_weights
 
 
 class LayerParams(TypedDict):
@@ -85,6 +86,7 @@ def init_layer(
     dtype: DTypeLike | None,
 ) -> LayerParams:
     """A kernel and, unless its shape is None, a bias, drawn from independent halves of `key`."""
+    check_weights(where, "the kernel", kernel_shape, "Use smaller sizes")
     kernel_key, bias_key = jax.random.split(key)
     dtype = default_dtype(dtype)
     params: LayerParams = {"kernel": drawn(where, "kernel_init", kernel_init, kernel_key, tuple(kernel_shape), dtype)}

@@ -17,7 +17,10 @@ from jaxconv.checks import is_traced
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
+from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import window_sizes
+
+MOST_PHASES = 2**10  # along an axis: each has an equation of its own, and takes its time to compile
 
 
 def polyphase_down(
@@ -72,7 +75,7 @@ def polyphase_down(
 
     Source: Chaman and Dokmanic, Truly shift-invariant convolutional neural networks, CVPR 2021.
     """
-    stride = window_sizes("polyphase_down", stride, "stride")
+    stride = _steps("polyphase_down", stride)
     norm = checked_norm("polyphase_down", norm)
     x, leave = enter("polyphase_down", x, len(stride), batched=batched, layout=layout)
     check_cells("polyphase_down", x)
@@ -122,11 +125,21 @@ def polyphase_up(
     Source: Chaman and Dokmanic, Truly shift-equivariant convolutional neural networks with adaptive polyphase
     upsampling, Asilomar 2021.
     """
-    stride = window_sizes("polyphase_up", stride, "stride")
+    stride = _steps("polyphase_up", stride)
     y, leave = enter("polyphase_up", y, len(stride), batched=batched, layout=layout, argument="y")
+    lengths = [length * step for length, step in zip(y.shape[1:-1], stride, strict=True)]
+    UPSAMPLED.check("polyphase_up", "the result", lengths, y.shape[1:-1], "Use a smaller stride")
     phase = _entered("polyphase_up", phase, y, stride, batched)
     x = reduce(lambda x, number: _spread(x, number, stride[number], phase[:, number]), range(len(stride)), y)
     return leave(x)
+
+
+def _steps(where: str, stride: Sequence[int]) -> tuple[int, ...]:
+    """The stride along each spatial axis."""
+    found = window_sizes(where, stride, "stride")
+    if max(found) > MOST_PHASES:
+        raise ValueError(explain(where, "stride", found, f"at most {MOST_PHASES} along each axis", "Use a smaller one"))
+    return found
 
 
 def _entered(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:

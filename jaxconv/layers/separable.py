@@ -14,7 +14,7 @@ from jaxconv.errors import explain
 from jaxconv.layers.conv import conv
 from jaxconv.layers.images import Layout, enter
 from jaxconv.layers.params import Initializer, LayerParams, init_layer, unpack
-from jaxconv.window import Padding, positive, window_sizes
+from jaxconv.window import Padding, positive, slide, window_sizes
 
 
 class SeparableParams(TypedDict):
@@ -93,6 +93,7 @@ def separable_conv(
     if not channels or depthwise.shape[-1] % channels:
         expected = f"a divisor of {depthwise.shape[-1]}, the depthwise kernel's output channels"
         raise ValueError(explain(where, "x's number of channels", channels, expected))
+    slide(where, x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # what it refuses is not conv's
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     y = conv(params["depthwise"], x, **settings, precision=precision)
     return leave(conv(params["pointwise"], y, precision=precision, preferred_element_type=preferred_element_type))

@@ -14,7 +14,8 @@ from jaxconv.errors import bracketed, explain, spatial_names
 from jaxconv.layers.conv import conv, kernel_shape
 from jaxconv.layers.images import Layout, enter
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
-from jaxconv.window import Padding, lengths_before, positive
+from jaxconv.sizes import UPSAMPLED
+from jaxconv.window import Padding, lengths_before, positive, slide
 
 
 def conv_transpose(
@@ -87,7 +88,10 @@ def conv_transpose(
         raise ValueError(explain(where, "groups", groups, f"a divisor of the kernel's {channels_in} channels of y"))
     check_bias(where, bias, (channels * groups,), "[c], c being the channels that go out")
     possible = lengths_before(where, y.shape[1:-1], window, stride, padding, dilation)
-    shape = (y.shape[0], *_chosen(output_shape, possible), channels * groups)
+    lengths = _chosen(output_shape, possible)
+    UPSAMPLED.check(where, "the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
+    slide(where, lengths, window, stride, padding, dilation)  # so that what it refuses is not said to be conv's
+    shape = (y.shape[0], *lengths, channels * groups)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
     forward = lambda x: conv({"kernel": kernel}, x, **settings)
     (x,) = jax.linear_transpose(forward, jax.typeof(y).update(shape=shape))(y)

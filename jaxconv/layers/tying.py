@@ -15,6 +15,7 @@ from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
 from jaxconv.lowering.interleaving import in_one
+from jaxconv.sizes import check_weights
 from jaxconv.window import positive
 
 
@@ -68,6 +69,7 @@ def untie(params: LayerParams, out: Sequence[int], *, regions: Regions | None = 
     if regions is not None and count != (expected := tuple(map(len, regional(where, out, regions)))):
         raise ValueError(explain(where, "kernel's *regions", count, f"{expected}, as many as there are in regions"))
     check_bias(where, bias, (*(() if shared else count), kernel.shape[-1]), "[o]" if shared else "[*count, o]")
+    check_weights(where, "the untied kernel", (*out, *kernel.shape[-rank - 2 :]), "Use a smaller out")
     return _each(lambda leaf: _spread(leaf.reshape(*alone, *leaf.shape), out=out, regions=regions), kernel, bias)
 
 

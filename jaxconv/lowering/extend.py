@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from jaxconv.window import Axis, Pad, runs
+
+MANY = 16  # slices of a border that is copied, as of one several times as wide as x: each takes its time to compile
 
 
 def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
@@ -41,8 +44,11 @@ def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
 
 def _copies(x: Array, position: int, cells: Iterable[int | None]) -> list[Array]:
     """The cells of `x` along one axis, one slice for each run of neighbours."""
-    pieces = []
-    for first, count, step in runs(cells):
+    cells, pieces = list(cells), []
+    found = runs(cells)
+    if len(found) > MANY:
+        return [jnp.take(x, np.array(cells), axis=position, mode="clip")]
+    for first, count, step in found:
         if first is None:
             pieces.append(jnp.zeros((*x.shape[:position], count, *x.shape[position + 1 :]), x.dtype))
             continue

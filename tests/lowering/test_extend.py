@@ -1,14 +1,16 @@
 """Padding made real, against `np.pad`."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given
 
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.taps import padded
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
-from jaxconv.window import Pad
+from jaxconv.window import Axis, Pad
 
 NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SYMMETRIC": "symmetric", "EDGE": "edge"}
 
@@ -37,3 +39,12 @@ def test_boundaries_are_copied_and_zeros_are_left(case):
 def test_everything_is_padded(case):
     x, axes = extend(jnp.asarray(case.x()), case.axes)
     np.testing.assert_array_equal(padded(axes, x), padded_by_numpy(case, zeros=True))
+
+
+@pytest.mark.parametrize("boundary", ["CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"])
+def test_a_border_many_times_as_wide_as_x_is_numpys_and_few_equations(boundary):
+    x = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
+    axes = (Axis(3, 1, 1, 1, Pad(200, 77, boundary)),)
+    found, _ = extend(x, axes)
+    np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (200, 77), (0, 0)), mode=NUMPY_MODES[boundary]))
+    assert len(jax.make_jaxpr(lambda x: extend(x, axes)[0])(x).eqns) < 20
