@@ -164,7 +164,7 @@ def _assert(
         tried = falsify(fn, *arguments, axes=axes, certificate=alone, seed=seed, **settings) if small else None
         report = searched.leaves[leaf]
         claim = _claim(report.axes[axis], kind)
-        refuted = claim.verdict == Verdict.REFUTED and (shift is None or (claim.shift or 1) % shift == 0)
+        refuted = claim.verdict == Verdict.REFUTED and _refutes(report.axes[axis], kind, shift)
         text = _report(report, report.axes[axis], claim, shift, invariant, tried, kind, refuted)
         (wrong if refuted or (tried and tried.counterexample) else open_).append(text)
     wanted = "invariant" if invariant else "equivariant"
@@ -191,6 +191,13 @@ def _holds(claim: Claim, length: int, shift: int | None, invariant: bool) -> boo
     if claim.verdict != Verdict.PROVED or claim.shift is None or (invariant and claim.moves):
         return False
     return claim.shift < max(length, 2) if shift is None else shift % claim.shift == 0
+
+
+def _refutes(axis: AxisReport, kind: Kind, shift: int | None) -> bool:
+    """Whether a refuted claim speaks of this shift: of all cyclic ones but whole turns, in the interior up to half."""
+    if shift is None:
+        return True
+    return shift % axis.length != 0 if kind == "cyclic" else abs(shift) <= axis.length // 2
 
 
 def _alone(certificate: Certificate, leaf: int, axis: int) -> Certificate:

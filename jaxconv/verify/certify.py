@@ -136,30 +136,34 @@ def _searched(
     *,
     free_parameters: bool,
 ) -> tuple[Claim, Claim]:
-    """The claims, refuted where they were undecided and a counterexample was executed.
+    """The claims, refuted where they were undecided and executed counterexamples leave no shift.
 
-    Which shift to refute? The one that the other claim was proved for, else the largest that divides the length: if no
-    counterpart of that one is found in the output, neither is one of its divisors.
+    The cyclic shifts that hold are a subgroup, so that n/p is to be refuted for each prime p that divides the length n;
+    those of the interior are not, so that each s from 1 to n/2 is. A cyclic search also tries the shift that was proved
+    in the interior, or else a shift by one cell: the smallest is shown.
     """
     cyclic, interior = claims
     (argument, axis), *others = moving.items()
-    if others or math.prod(arguments[argument].shape) > SEARCHED:
+    if length == 1 or others or math.prod(arguments[argument].shape) > SEARCHED:
         return claims
-    number = len(jax.tree.leaves(arguments[:argument]))
-    largest = max((n for n in range(1, length) if length % n == 0), default=1)
+    where = fn, arguments, len(jax.tree.leaves(arguments[:argument])), axis, leaf
     if cyclic.verdict == Verdict.UNDECIDED:
-        shift = interior.shift or largest
-        witness = refute_cyclic(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=free_parameters)
-        cyclic = _refuted(cyclic, shift, witness)
+        needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
+        shifts = sorted({*needed, (interior.shift or 1) % length or 1})
+        witness = refute_cyclic(*where, shifts, seed=seed, free_parameters=free_parameters)
+        cyclic = _refuted(cyclic, needed, witness)
     if interior.verdict == Verdict.UNDECIDED:
-        shift = cyclic.shift or 1
-        witness = refute_interior(fn, arguments, number, axis, leaf, shift, seed=seed, free_parameters=free_parameters)
-        interior = _refuted(interior, shift, witness)
+        needed = tuple(range(1, length // 2 + 1))
+        witness = refute_interior(*where, needed, seed=seed, free_parameters=free_parameters)
+        interior = _refuted(interior, needed, witness)
     return cyclic, interior
 
 
-def _refuted(claim: Claim, shift: int, witness: Witness | None) -> Claim:
-    return claim if witness is None else replace(claim, verdict=Verdict.REFUTED, shift=shift, witness=witness)
+def _refuted(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> Claim:
+    """The claim with what was executed; refuted if that leaves none of the shifts on which the verdict rests."""
+    left = sorted(set(needed) - set(() if witness is None else witness.shifts))
+    verdict = Verdict.UNDECIDED if left else Verdict.REFUTED
+    return replace(claim, verdict=verdict, witness=witness, standing=left[0] if left else None)
 
 
 def _claim(value: Plain | Spectrum, reason_against: Callable[[Moving, int, Carry], str]) -> Claim:

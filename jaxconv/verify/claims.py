@@ -7,6 +7,9 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+import jax
+import numpy as np
+
 from jaxconv.verify import arrays
 
 
@@ -45,23 +48,64 @@ class ReceptiveField:
 
 
 @dataclass(frozen=True, eq=False)
-class Witness:
-    """A counterexample that was executed: the arguments, the shift, and how far apart the two sides came out.
+class Sample:
+    """Arguments with which the function was executed. Two are equal if their arrays hold the same numbers.
 
-    Two are equal if their arrays hold the same numbers, of the same dtypes and shapes.
+    A shift by s puts the last s cells of `entering` before the shifted argument, and cuts it back to its length.
+    `entering` is None for cyclic shifts: there the cells that leave at the end enter again.
     """
 
     arguments: tuple[Any, ...]
-    shifted: tuple[Any, ...]
-    shift: int
-    error: float
-    position: tuple[int, ...]
+    entering: Any = None
+
+    def shifted(self, leaf: int, axis: int, shift: int) -> tuple[Any, ...]:
+        """The arguments with their leaf of that number shifted by `shift` cells along its axis."""
+        leaves, structure = jax.tree.flatten(self.arguments)
+        x = np.asarray(leaves[leaf])
+        length = x.shape[axis]
+        scene = x if self.entering is None else np.concatenate([np.asarray(self.entering), x], axis)
+        start = 0 if self.entering is None else scene.shape[axis] - length
+        leaves[leaf] = scene.take(np.arange(start - shift, start - shift + length), axis, mode="wrap")
+        return jax.tree.unflatten(structure, leaves)
 
     def __eq__(self, other: object) -> bool:
-        return arrays.contents(vars(self)) == arrays.contents(vars(other)) if isinstance(other, Witness) else False
+        return arrays.contents(vars(self)) == arrays.contents(vars(other)) if isinstance(other, Sample) else False
 
     def __hash__(self) -> int:
         return hash(arrays.contents(vars(self)))
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Counterexamples that were executed: together, `samples` leave the output no answer to any of `shifts`.
+
+    `leaf` and `axis` say what is shifted: a leaf of the arguments, counted as JAX counts them, and its axis. One pair
+    is shown: the first sample, and the same shifted by the smallest of `shifts`. `error`: the largest mismatch of the
+    answer along one axis that comes closest. `position`: the cell of the shifted output that is off the most, if the
+    output should move along the same axis by as many cells (not at all, where it has no room for that).
+    """
+
+    samples: tuple[Sample, ...]
+    shifts: tuple[int, ...]
+    leaf: int
+    axis: int
+    error: float
+    position: tuple[int, ...]
+
+    @property
+    def shift(self) -> int:
+        """The smallest of the shifts."""
+        return min(self.shifts)
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments of the pair that is shown."""
+        return self.samples[0].arguments
+
+    @property
+    def shifted(self) -> tuple[Any, ...]:
+        """The same arguments, shifted by `shift`."""
+        return self.samples[0].shifted(self.leaf, self.axis, self.shift)
 
 
 @dataclass(frozen=True)
@@ -71,15 +115,19 @@ class Claim:
     Cyclic: `f(roll(x, k*shift)) == roll(f(x), k*t)` with `t` along each output axis of `moves`, for all x and k.
     Interior: if `y[i + k*shift] == x[i]` wherever both are in range, `f(y)[j + k*t] == f(x)[j]` wherever j and j + k*t
     are in `region`, for all x, y and k. No moves at all is invariance: `t = 0`, everywhere.
+    Where nothing is proved, `witness` holds the shifts that executed counterexamples refute. If REFUTED, these are n/p
+    for each prime p that divides the length n (cyclic), or each s from 1 to n/2 (interior). If UNDECIDED after a
+    search, `standing` is the smallest of them that was not refuted.
     """
 
     verdict: Verdict
-    shift: int | None = None
+    shift: int | None = None  # of the law that is proved
     moves: tuple[tuple[int, int], ...] = ()  # (output axis, t), t may be negative; several for attention maps
     region: tuple[tuple[int, int, int], ...] = ()  # interior only: (output axis, lo, hi) for each axis of moves
     receptive_field: ReceptiveField | None = None  # if one axis moves and each output sees a part of the input only
     broken: Break | None = None
     witness: Witness | None = None
+    standing: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,25 @@
-"""An experiment: draw an input and its shifted twin, execute both, and say which moves the outputs violate."""
+"""Experiments: draw a sample of arguments, and execute the function on all of its shifts in one compiled call."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
 from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import jaxprs_in_params
 
-from jaxconv.verify.claims import Witness
+from jaxconv.verify import jaxprs
+from jaxconv.verify.answers import Outcome
+from jaxconv.verify.claims import Sample
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
 
 LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
-Moves = tuple[tuple[int, int], ...]  # (output axis, t) each
+CELLS = 2**23  # cells of the largest intermediate value in one call, over all shifts that are executed together
+LEAST = 8  # shifts that are tried whatever the budget: all that a cyclic claim needs
+WORK = 2**30  # cells of all intermediate values of one sample, over all of its shifts and roundings
 
 
 class CannotRunError(Exception):
@@ -23,47 +27,34 @@ class CannotRunError(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """f(x) and f(y), how far rounding may move each of their cells, and the mismatch beyond which a cell counts."""
-
-    before: np.ndarray
-    after: np.ndarray
-    before_doubt: np.ndarray
-    after_doubt: np.ndarray
-    tolerance: float
-
-    def differ(self, j: Any, p: Any) -> np.ndarray:
-        """Where f(y)[p] is not f(x)[j], for any indices that NumPy takes."""
-        return gap(self.after[p], self.before[j]) > self.tolerance + self.after_doubt[p] + self.before_doubt[j]
-
-    def mismatch(self, axis: int, t: int, j: np.ndarray) -> np.ndarray:
-        """|f(y)[j + t] - f(x)[j]| along one axis."""
-        return gap(self.after.take(j + t, axis, mode="wrap"), self.before.take(j, axis))
-
-
-@dataclass(frozen=True)
 class Experiment:
-    """What stays the same from sample to sample. A sample is the list of leaves, with a source in place of the input.
+    """What stays the same from draw to draw. A draw is the list of leaves, with a source in place of the input.
 
-    Input x and twin y are cut from the source: it is x itself if the shift is cyclic, else it is longer by the shift,
-    and x and y are windows of it. So y is x shifted whatever the source holds, and shrinking may try anything.
+    Input x and each shifted y are cut from the source: it is x itself if shifts are cyclic, else it is longer by the
+    largest shift, and x and y are windows of it. So y is x shifted whatever the source holds, and shrinking may try
+    anything.
     """
 
-    run: Callable[..., np.ndarray]  # of the leaves, and of a phase that says how to shake them
+    run: Callable[..., np.ndarray]  # of the leaves, of a stack of inputs, and of a phase that says how to shake them
     structure: Any
     leaves: list[Any]
     free: list[int]  # the leaves that the search draws, besides the source
     argument: int
     axis: int
-    shift: int
+    shifts: tuple[int, ...]
     cyclic: bool
     output: tuple[int, ...]  # its shape, a scalar as one cell
     rank: int
     epsilon: float
 
+    @property
+    def margin(self) -> int:
+        """By how much the source is longer than the input."""
+        return 0 if self.cyclic else max(self.shifts)
+
     def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[Any]:
-        """A dense sample. What enters or leaves at the border stands out in half of them: a sort follows most of it."""
-        x, border = self.leaves[self.argument], 0 if self.cyclic else abs(self.shift)
+        """A dense draw. What enters or leaves at the border stands out in half of them: a sort follows most of it."""
+        x, border = self.leaves[self.argument], self.margin
         shape = tuple(n + border * (i == self.axis) for i, n in enumerate(x.shape))
         source = _draw(rng, shape, x.dtype, whole, True, False)
         if not whole and is_kind(x, np.inexact):
@@ -71,91 +62,40 @@ class Experiment:
         drawn = {i: _draw(rng, self.leaves[i].shape, self.leaves[i].dtype, whole, signed, True) for i in self.free}
         return exchanged(self.leaves, drawn | {self.argument: source})
 
-    def pair(self, sample: list[Any]) -> list[list[Any]]:
-        """The leaves with x, and the leaves with y."""
-        source, length = sample[self.argument], self.leaves[self.argument].shape[self.axis]
-        start = 0 if self.cyclic else max(0, self.shift)
-        windows = (np.arange(first, first + length) for first in (start, start - self.shift))
-        return [exchanged(sample, {self.argument: source.take(cells, self.axis, mode="wrap")}) for cells in windows]
+    def sample(self, draw: list[Any]) -> Sample:
+        """A draw as the caller's own trees."""
+        source, cells = draw[self.argument], np.arange(draw[self.argument].shape[self.axis])
+        x = source.take(cells[self.margin :], self.axis)
+        entering = None if self.cyclic else source.take(cells[: self.margin], self.axis)
+        return Sample(jax.tree.unflatten(self.structure, exchanged(draw, {self.argument: x})), entering)
 
-    def execute(self, sample: list[Any]) -> Outcome | None:
-        """The outcome if it refutes beyond doubt. The doubt takes many more executions, so it comes last."""
-        before, after = map(self.run, self.pair(sample))
-        none = np.zeros(before.shape)
-        outcome = Outcome(before, after, none, none, tolerance(before, after, self.epsilon))
-        if not self.refuted(outcome):
-            return None
-        x, y = self.pair(sample)
-        before_doubt = np.max([none, *(gap(self.run(x, phase), before) for phase in PHASES)], axis=0)
-        after_doubt = np.max([none, *(gap(self.run(y, phase), after) for phase in PHASES)], axis=0)
-        outcome = Outcome(before, after, before_doubt, after_doubt, outcome.tolerance)
-        return outcome if self.refuted(outcome) else None
+    def execute(self, draw: list[Any]) -> Outcome:
+        """f(x) and f(y) for each shift, and how far apart their cells may be without being different."""
+        outputs = self.run(draw, self._inputs(draw))
+        allowed = [tolerance(outputs[0], y, self.epsilon) for y in outputs[1:]]
+        allowed = np.reshape(np.array(allowed), (-1, *[1] * len(self.output)))
+        none = np.zeros(self.output)
+        return Outcome(outputs[0], outputs[1:], none, np.broadcast_to(allowed, (len(allowed), *self.output)))
 
-    def refuted(self, outcome: Outcome) -> bool:
-        """Whether this one sample will do as a witness."""
-        if self.cyclic:
-            return _no_roll(outcome)
-        (axis, t), (j,) = self.natural(), self.natural_cells()
-        centre = (slice(None),) * axis
-        return bool(outcome.differ((*centre, j), (*centre, j + t)).any()) and self.error(outcome) > outcome.tolerance
+    def doubted(self, draw: list[Any], outcome: Outcome) -> Outcome:
+        """The outcome with how far rounding may move each cell; to find out takes many more executions."""
+        inputs, exact = self._inputs(draw), np.concatenate([outcome.before[None], outcome.after])
+        doubt = np.zeros(exact.shape)
+        for phase in PHASES:
+            doubt = np.maximum(doubt, gap(self.run(draw, inputs, phase), exact))
+        return Outcome(outcome.before, outcome.after, doubt[0], outcome.after_doubt + doubt[1:])
 
-    def natural(self) -> tuple[int, int]:
-        """The move (output axis, t) that a reader expects: the input's own, or none if it has no room."""
-        same = self.axis < len(self.output) and abs(self.shift) < self.output[self.axis]
-        return (self.axis, self.shift) if same else (0, 0)
-
-    def natural_cells(self) -> np.ndarray:
-        """The cells j at which a witness speaks of the natural move: all if it is cyclic, else the central one."""
-        axis, t = self.natural()
-        cells = self.cells(axis, t)
-        return cells if self.cyclic else cells[[len(cells) // 2]]
-
-    def cells(self, axis: int, t: int) -> np.ndarray:
-        """All j along an output axis for which j + t is an index too."""
-        length = self.output[axis]
-        return np.arange(length) if self.cyclic else np.arange(max(0, -t), length - max(0, t))
-
-    def moves(self) -> list[tuple[int, int]]:
-        """All moves (output axis, t) along one axis: the rolls if cyclic, else each t up to twice the natural ones."""
-        if self.cyclic:
-            return [(b, t) for b, m in enumerate(self.output) for t in range(m)]
-        bounds = [min(m - 1, 2 * max(2, *map(abs, self.rates(b)))) for b, m in enumerate(self.output)]
-        return [(b, t) for b, most in enumerate(bounds) for t in range(-most, most + 1)]
-
-    def rates(self, axis: int) -> tuple[int, int]:
-        """The shift as it is, and scaled to an output axis of another length."""
-        return self.shift, round(self.shift * self.output[axis] / self.leaves[self.argument].shape[self.axis])
-
-    def joint_moves(self) -> Iterator[Moves]:
-        """All moves along one axis, and the natural ones, either way, along two (attention maps move diagonally)."""
-        yield from ((move,) for move in self.moves())
-        for axes in combinations(range(len(self.output)), 2):
-            steps = ({sign * t for t in self.rates(b) for sign in (1, -1) if 0 < abs(t) < self.output[b]} for b in axes)
-            yield from (tuple(zip(axes, t, strict=True)) for t in product(*steps))
-
-    def grid(self, moves: Moves) -> np.ndarray:
-        """The cells of a move along one or more axes: a row of indices j each."""
-        cells = np.meshgrid(*(self.cells(b, t) for b, t in moves), indexing="ij")
-        return np.stack(cells, axis=-1).reshape(-1, len(moves))
-
-    def error(self, outcome: Outcome) -> float:
-        """The largest mismatch at the best move along one axis."""
-        return float(min(outcome.mismatch(b, t, self.cells(b, t)).max() for b, t in self.moves()))
-
-    def witness(self, sample: list[Any], outcome: Outcome) -> Witness:
-        """The sample as the caller's own trees."""
-        arguments, shifted = (jax.tree.unflatten(self.structure, leaves) for leaves in self.pair(sample))
-        (axis, t), j = self.natural(), self.natural_cells()
-        off = outcome.mismatch(axis, t, j)
-        worst = [int(index) for index in np.unravel_index(off.argmax(), off.shape)]
-        worst[axis] = int(j[worst[axis]] + t) % self.output[axis]
-        return Witness(arguments, shifted, self.shift, self.error(outcome), tuple(worst)[: self.rank])
+    def _inputs(self, draw: list[Any]) -> np.ndarray:
+        """x and each y, stacked."""
+        source, length = draw[self.argument], self.leaves[self.argument].shape[self.axis]
+        starts = [self.margin - shift for shift in (0, *self.shifts)]
+        return np.stack([source.take(np.arange(first, first + length), self.axis, mode="wrap") for first in starts])
 
 
 def prepare(
-    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shift: int, cyclic: bool, free: bool
+    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shifts: Sequence[int], cyclic: bool, free: bool
 ) -> Experiment:
-    """Trace the function; its first run compiles it."""
+    """Trace the function; its first run compiles it. Of the shifts as many are kept as the budget has room for."""
     leaves, structure = jax.tree.flatten(arguments)
     shape = leaves[argument].shape
 
@@ -165,48 +105,67 @@ def prepare(
     def coarse(leaves: list[Any], phase: Any) -> Any:
         return shaken(closed.jaxpr, [(x, True) for x in leaves], phase, closed.consts)[0][0]
 
-    def guarded(call: Callable[..., Any], *operands: Any) -> Any:
-        try:
-            with jax.default_matmul_precision("highest"):
-                return call(*operands)
-        except Exception as error:  # whatever it raises: without outputs there is no counterexample
-            raise CannotRunError from error
-
-    def run(leaves: list[Any], phase: float | None = None) -> np.ndarray:
-        y = guarded(lambda: np.asarray(exact(leaves) if phase is None else jitted_coarse(leaves, phase)))
-        return np.atleast_1d(y.astype(complex if np.iscomplexobj(y) else float))
-
-    closed = guarded(jax.make_jaxpr(output), leaves)
-    exact, jitted_coarse = jax.jit(output), jax.jit(coarse)
+    closed = _guarded(jax.make_jaxpr(output), leaves)
     to = closed.out_avals[0].shape
-    if not (shift and (cyclic or abs(shift) < shape[axis]) and all(0 < math.prod(s) <= LARGEST for s in (shape, to))):
+    shifts = [shift for shift in shifts if 0 < shift < shape[axis]]
+    if not shifts or not all(0 < math.prod(one) <= LARGEST for one in (shape, to)):
         raise CannotRunError
+    total, largest = _work(closed.jaxpr)
+    shifts = shifts[: max(LEAST, WORK // ((math.prod(shape) + total) * (1 + len(PHASES))))]
+    run = _batched(output, coarse, argument, max(1, CELLS // max(math.prod(shape), largest)))
     drawn = [isinstance(x, jax.ShapeDtypeStruct) or (free and is_kind(x, np.inexact)) for x in leaves]
     free_leaves = [i for i, is_drawn in enumerate(drawn) if is_drawn and i != argument]
-    where = (argument, axis % len(shape), shift, cyclic)
+    where = (argument, axis % len(shape), tuple(shifts), cyclic)
     return Experiment(run, structure, leaves, free_leaves, *where, to or (1,), len(to), coarsest(closed))
 
 
-def _no_roll(outcome: Outcome) -> bool:
-    """Whether f(y) is no roll of f(x), t = 0 included. That peaks must meet leaves few rolls to try in full."""
-    shape = outcome.before.shape
-    rolls = cells = np.stack(np.unravel_index(np.arange(outcome.before.size), shape), axis=-1)
-
-    def differ(j: np.ndarray, p: np.ndarray) -> np.ndarray:
-        return outcome.differ(tuple((j % shape).T), tuple((p % shape).T))
-
-    for j, p in zip(cells[_peaks(outcome.before)], cells[_peaks(outcome.after)], strict=True):
-        rolls = rolls[~differ(j, j + rolls)]
-        rolls = rolls[~differ(p - rolls, p)]
-    # Where many are left the output is all but constant: nothing to show a reader.
-    return len(rolls) <= 64 and all(differ(cells, cells + t).any() for t in rolls)
+def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
+    """What the call returns; whatever it raises, without outputs there is no counterexample."""
+    try:
+        with jax.default_matmul_precision("highest"):
+            return call(*operands)
+    except Exception as error:
+        raise CannotRunError from error
 
 
-def _peaks(array: np.ndarray) -> np.ndarray:
-    """The 16 cells that stand out most."""
-    size = np.abs(array.ravel())
-    with np.errstate(invalid="ignore"):
-        return np.argsort(-np.abs(size - np.median(size)), kind="stable")[:16]
+def _batched(
+    output: Callable[[list[Any]], Any], coarse: Callable[[list[Any], Any], Any], argument: int, most: int
+) -> Callable[..., np.ndarray]:
+    """The function of a stack of inputs: up to `most` of them at once, or in turn where it cannot be batched."""
+
+    def each(one: Callable[..., Any], leaves: list[Any], stack: Any, *phase: Any) -> Any:
+        row = lambda x: one(exchanged(leaves, {argument: x}), *phase)
+        try:
+            return jax.vmap(row)(stack)
+        except NotImplementedError:
+            return jax.lax.map(row, stack)
+
+    exact = jax.jit(lambda *operands: each(output, *operands))
+    rounded = jax.jit(lambda *operands: each(coarse, *operands))
+
+    def run(leaves: list[Any], stack: np.ndarray, phase: float | None = None) -> np.ndarray:
+        size, others = min(most, len(stack)), exchanged(leaves, {argument: None})
+        found = []
+        for first in range(0, len(stack), size):
+            part = stack.take(range(first, first + size), 0, mode="clip")  # of one shape: the last part is filled up
+            call = (exact, others, part) if phase is None else (rounded, others, part, phase)
+            y = _guarded(lambda call=call: np.asarray(call[0](*call[1:])))
+            found.append(y.astype(complex if np.iscomplexobj(y) else float)[: len(stack) - first])
+        y = np.concatenate(found)
+        return y.reshape(len(y), *(y.shape[1:] or (1,)))
+
+    return run
+
+
+def _work(jaxpr: Any) -> tuple[int, int]:
+    """Cells of all results in a jaxpr together, and of the largest; a loop of known length counts each round."""
+    total, largest = 0, 0
+    for equation in jaxpr.eqns:
+        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        bodies = [_work(jaxprs.opened(body)[0]) for body in jaxprs_in_params(equation.params)]
+        total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
+        largest = max(largest, *sizes, *(most for _, most in bodies), 0)
+    return total, largest
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: bool, signed: bool, scaled: bool) -> Any:

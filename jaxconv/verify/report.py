@@ -33,15 +33,15 @@ def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
     """The lines about the shifts along one axis."""
     where = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in report.shifted)
     lines = [f"shifts along {where} ({report.length} cells)"]
-    lines += [f"  cyclic    {line}" for line in _claim(report.cyclic, leaf)[:1]]
-    lines += [f"            {line}" for line in _claim(report.cyclic, leaf)[1:]]
-    lines += [f"  interior  {line}" for line in _claim(report.interior, leaf)[:1]]
-    lines += [f"            {line}" for line in _claim(report.interior, leaf)[1:]]
+    for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
+        first, *others = _claim(claim, leaf, report.length - 1 if kind == "cyclic" else report.length // 2)
+        lines += [f"  {kind:<10}{first}", *(f"            {line}" for line in others)]
     return lines
 
 
-def _claim(claim: Claim, leaf: LeafReport) -> list[str]:
-    lines = [f"{claim.verdict}{_law(claim, leaf)}"]
+def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
+    """The lines about a claim; `most` is the largest shift of which a refutation speaks."""
+    lines = [f"{claim.verdict}{_law(claim, leaf, most)}"]
     field = claim.receptive_field
     if field is not None and claim.moves:
         lines.append(f"receptive field {field.size}: output j sees inputs {_affine(field.rate, field.first)} to "
@@ -51,14 +51,34 @@ def _claim(claim: Claim, leaf: LeafReport) -> list[str]:
     if claim.witness is not None:
         lines.append(f"counterexample executed: shift {claim.witness.shift}, error {claim.witness.error:.3g} at output "
                      f"{claim.witness.position}")  # fmt: skip
+    if claim.standing is not None:
+        refuted = spans(claim.witness.shifts) if claim.witness else ""
+        found = f"shifts by {refuted} are refuted, the one by {claim.standing} is not" if refuted else "none is refuted"
+        lines.append(f"shifts were searched: {found}")
     return lines
 
 
-def _law(claim: Claim, leaf: LeafReport) -> str:
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending whole numbers in words.
+
+    >>> spans([1, 2, 3, 5, 8, 9])
+    '1 to 3, 5, 8, 9'
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    words = [[f"{span[0]} to {span[-1]}"] if len(span) > 2 else map(str, span) for span in found]
+    return ", ".join(word for span in words for word in span)
+
+
+def _law(claim: Claim, leaf: LeafReport, most: int) -> str:
+    if claim.verdict == Verdict.REFUTED:
+        return f": no shift by up to {most} has a counterpart in the output"
     if claim.shift is None:
         return ""
-    if claim.verdict == Verdict.REFUTED:
-        return f": shifts by {claim.shift} have no counterpart in the output"
     if not claim.moves:
         return f": invariant, shifts by {claim.shift} -> 0"
     regions = {axis: (lo, hi) for axis, lo, hi in claim.region}

@@ -1,28 +1,39 @@
-"""The search for counterexamples: experiments until one refutes a claim, then the simplest that still does."""
+"""The search for counterexamples: samples until they refute every shift together, then the simplest that still does."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxconv.verify.answers import Outcome, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.claims import Witness
-from jaxconv.verify.experiment import CannotRunError, Experiment, Moves, Outcome, exchanged, prepare
-from jaxconv.verify.rounding import is_kind
+from jaxconv.verify.experiment import CannotRunError, Experiment, exchanged, prepare
+from jaxconv.verify.rounding import gap, is_kind
 
 # A row a sample: are the parameters whole numbers, and of both signs? Whole numbers are exact, reals do not saturate
 # a softmax, a variance must be positive.
-RECIPES = ((True, True), (False, True), (True, False), (False, False)) * 3
+RECIPES = ((True, True), (False, True), (True, False), (False, False))
+ROUNDS = 3  # of the recipes; a round that makes no progress is the last
+
+Draw = list[Any]
 
 
 def refute_cyclic(
-    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shift: int, *, seed=0, free_parameters=False
+    fn: Callable,
+    arguments: tuple,
+    argument: int,
+    axis: int,
+    leaf: int,
+    shifts: Sequence[int],
+    *,
+    seed: int = 0,
+    free_parameters: bool = False,
 ) -> Witness | None:
-    """One input x for which f(roll(x, shift)) is not f(x), nor f(x) rolled along any of its axes, alone or together.
+    """Inputs x for which f(roll(x, shift)) is not f(x), nor f(x) rolled along any of its axes, alone or together.
 
     Args:
       fn: the function; `fn(*arguments)` is a pytree of arrays.
@@ -30,93 +41,168 @@ def refute_cyclic(
       argument: the leaf of `arguments` that is shifted; of its values only shape and dtype are used.
       axis: the axis of that leaf.
       leaf: the leaf of the output that is compared.
-      shift: by how many cells the input is rolled.
+      shifts: by how many cells the input is rolled, from 1 up to its length; all are tried in one compiled call.
       seed: of the draws; the same seed finds the same witness.
       free_parameters: draw the other float arguments too, though they have values.
 
     Returns:
-      The shrunk witness; None where none was found, or `fn` raises or is too large. `error` is the largest mismatch
-      at the best roll along one axis; `position`, an index of f(shifted), is where it differs most from f(x) rolled
-      by `shift` along the same axis (from f(x) itself if that has no room for it).
+      The samples, and which of the shifts they refute; None where that is none of them, or `fn` raises or is too large.
+      One sample that refutes them all is shrunk.
     """
-    return _refute(fn, arguments, argument, axis, leaf, shift, True, seed, free_parameters)
+    return _refute(fn, arguments, argument, axis, leaf, shifts, True, seed, free_parameters)
 
 
 def refute_interior(
-    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shift: int, *, seed=0, free_parameters=False
+    fn: Callable,
+    arguments: tuple,
+    argument: int,
+    axis: int,
+    leaf: int,
+    shifts: Sequence[int],
+    *,
+    seed: int = 0,
+    free_parameters: bool = False,
 ) -> Witness | None:
-    """Evidence that no part of the output follows the shift: an executed pair violates every cell of every move.
+    """Evidence that no part of the output follows the shift: executed pairs x and y leave no answer to it.
 
-    The moves are t = 0, each t up to twice the natural one along each output axis, and the natural ones along two axes
-    at once; their cells are all j with j + t in range. Arguments as for `refute_cyclic`.
-
-    Returns:
-      The shrunk pair behind one violation, that of the central cell of the natural move (`shift` along the same axis,
-      t = 0 if that has no room); it violates each other move along one axis somewhere too, by `error` at least.
-      `position`, an index of f(shifted), is where the central slice differs most. None where a cell survives, or `fn`
-      raises or is too large.
+    Each y is x shifted, with new content where cells are free. The answers are no change at all, and each move by t
+    along one output axis of length m or along two at once, 0 < |t| <= m/2, as long as `max(|t|, 2)` consecutive
+    positions follow it (`jaxconv/verify/answers.py`). Arguments and result as for `refute_cyclic`; nothing is shrunk.
     """
-    return _refute(fn, arguments, argument, axis, leaf, shift, False, seed, free_parameters)
+    return _refute(fn, arguments, argument, axis, leaf, shifts, False, seed, free_parameters)
 
 
 def _refute(
-    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shift: int, cyclic: bool, seed: int, free: bool
+    fn: Callable,
+    arguments: tuple,
+    argument: int,
+    axis: int,
+    leaf: int,
+    shifts: Sequence[int],
+    cyclic: bool,
+    seed: int,
+    free: bool,
 ) -> Witness | None:
-    """Draw samples until one refutes (cyclic), or until they have violated every cell together (interior)."""
-    rng, kept = np.random.default_rng(seed), None
+    """Draw samples until together they have refuted every shift, or until a round of recipes made no progress."""
     try:
-        experiment = prepare(fn, arguments, argument, axis, leaf, shift, cyclic, free)
-        standing = {} if cyclic else {moves: experiment.grid(moves) for moves in experiment.joint_moves()}
+        experiment = prepare(fn, arguments, argument, axis, leaf, shifts, cyclic, free)
+        draws = _refuting(experiment, np.random.default_rng(seed))
+        refuted = _refuted_by(experiment, draws)
+        if cyclic and len(refuted) == len(experiment.shifts):
+            alone = next((draw for draw in draws if _refuted_by(experiment, [draw]) == refuted), None)
+            draws = draws if alone is None else [_shrunk(experiment, alone)]
+        return _witness(experiment, draws, refuted) if refuted else None
+    except (CannotRunError, TooManyError):
+        return None
+
+
+def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
+    """Draws that have a part in refuting a shift."""
+    left: list[Any] = [None] * len(experiment.shifts)
+    helped: list[tuple[Draw, set[int]]] = []
+    for _ in range(ROUNDS):
+        before = len(helped)
         for whole, signed in RECIPES:
-            sample = experiment.draw(rng, whole, signed)
-            if outcome := experiment.execute(sample):
-                kept = kept or (sample, outcome)
-                left = ((moves, _standing(outcome, moves, cells, rng)) for moves, cells in standing.items())
-                standing = {moves: cells for moves, cells in left if len(cells)}
-                if not standing:
-                    return experiment.witness(*_shrunk(experiment, *kept))
-    except CannotRunError:
-        pass
-    return None
+            draw = experiment.draw(rng, whole, signed)
+            now = _answers(experiment, draw, left)
+            rows = {row for row, (one, known) in enumerate(zip(now, left, strict=True)) if _size(one) < _size(known)}
+            helped, left = ([*helped, (draw, rows)], now) if rows else (helped, left)
+            if not any(map(_size, left)):
+                break
+        if len(helped) == before or not any(map(_size, left)):
+            break
+    refuted = {row for row, one in enumerate(left) if not _size(one)}
+    return [draw for draw, rows in helped if rows & refuted]
 
 
-def _standing(outcome: Outcome, moves: Moves, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The cells j, rows of one index for each moved axis, that the outcome does not violate."""
-    axes, t = zip(*moves, strict=True)
-    rest = {b: m for b, m in enumerate(outcome.before.shape) if b not in axes}
-    width = math.prod(rest.values())
-    for columns in (rng.integers(width, size=32), np.arange(width)):  # a few of them settle most cells
-        others = dict(zip(rest, np.unravel_index(columns, tuple(rest.values())), strict=True)) if rest else {}
-        moved = (others | dict(zip(axes, at.T[..., None], strict=True)) for at in (cells, cells + t))
-        j, p = (tuple(index[b] for b in sorted(index)) for index in moved)
-        cells = cells[~outcome.differ(j, p).any(axis=1)]
-    return cells
+def _answers(experiment: Experiment, draw: Draw, known: list[Any]) -> list[Any]:
+    """The answers that a draw leaves to each shift, of those known. Doubt takes many executions, so it comes last."""
+    outcome = experiment.execute(draw)
+    if list(map(_size, _left(experiment, outcome, known))) == list(map(_size, known)):
+        return known
+    return _left(experiment, experiment.doubted(draw, outcome), known)
 
 
-def _shrunk(experiment: Experiment, sample: list[Any], outcome: Outcome) -> tuple[list[Any], Outcome]:
-    """The simplest sample found that refutes: one to three pixels, else a dense one without all that may go."""
-    at, source = experiment.argument, sample[experiment.argument]
-    budget = int(np.clip(2**24 // source.size, 16, 200))
-    numbers = [i for i in experiment.free if not is_kind(sample[i], jax.dtypes.prng_key)]
-    plain = exchanged(sample, {i: np.ones_like(sample[i]) for i in numbers})
-    bases = [plain, sample] if numbers else [sample]
+def _left(experiment: Experiment, outcome: Outcome, known: list[Any]) -> list[Any]:
+    if experiment.cyclic:
+        return [rolls_left(outcome.row(row), rolls) for row, rolls in enumerate(known)]
+    return moves_left(outcome, known)
+
+
+def _size(answers: Any) -> float:
+    """How many answers there are, and at how many places."""
+    if answers is None:
+        return float("inf")
+    return sum(int(cells.sum()) for cells in answers.values()) if isinstance(answers, dict) else len(answers)
+
+
+def _refuted_by(experiment: Experiment, draws: Sequence[Draw]) -> tuple[int, ...]:
+    """The shifts to which some draws together leave no answer."""
+    left: list[Any] = [None] * len(experiment.shifts)
+    for draw in draws:
+        left = _answers(experiment, draw, left)
+    return tuple(shift for shift, one in zip(experiment.shifts, left, strict=True) if not _size(one))
+
+
+def _witness(experiment: Experiment, draws: list[Draw], refuted: tuple[int, ...]) -> Witness:
+    """The draws as samples, that with the largest mismatch first."""
+    row = experiment.shifts.index(min(refuted))
+    outcomes = [experiment.execute(draw).row(row) for draw in draws]
+    off = [_mismatch(experiment, outcome, *_natural(experiment, min(refuted))) for outcome in outcomes]
+    order = sorted(range(len(draws)), key=lambda number: -off[number].max())
+    worst = np.unravel_index(off[order[0]].argmax(), experiment.output)
+    position = tuple(map(int, worst))[: experiment.rank]
+    samples = tuple(experiment.sample(draws[number]) for number in order)
+    apart = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
+    error = min(map(apart, _along_one_axis(experiment)))
+    return Witness(samples, refuted, experiment.argument, experiment.axis, float(error), position)
+
+
+def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np.ndarray:
+    """How far each cell of f(y) is from the one of f(x) that would be there after a move; 0 where none is."""
+    off = gap(outcome.after, np.roll(outcome.before, t, axis))
+    p = np.arange(off.shape[axis])
+    there = experiment.cyclic | ((p - t >= 0) & (p - t < len(p)))
+    return np.where(np.expand_dims(there, tuple(b for b in range(off.ndim) if b != axis)), off, 0)
+
+
+def _natural(experiment: Experiment, shift: int) -> tuple[int, int]:
+    """The move (output axis, t) that a reader expects: the input's own, or none if it has no room."""
+    axis = experiment.axis
+    same = axis < len(experiment.output) and shift < experiment.output[axis]
+    return (axis, shift) if same else (0, 0)
+
+
+def _along_one_axis(experiment: Experiment) -> list[tuple[int, int]]:
+    """All answers along one axis, no change included."""
+    moves = range if experiment.cyclic else steps
+    return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.output) for t in moves(m))]
+
+
+def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
+    """The simplest draw found that refutes every shift: one to three pixels, else a dense one with many zeros."""
+    at, source = experiment.argument, draw[experiment.argument]
+    budget = int(np.clip(2**24 // (source.size * (1 + len(experiment.shifts))), 16, 200))
+    numbers = [i for i in experiment.free if not is_kind(draw[i], jax.dtypes.prng_key)]
+    plain = exchanged(draw, {i: np.ones_like(draw[i]) for i in numbers})
+    bases = [plain, draw] if numbers else [draw]
+    refutes = lambda trial: len(_refuted_by(experiment, [trial])) == len(experiment.shifts)
     trials = (exchanged(base, {at: few}) for kind in _sparse(source, experiment.axis) for base in bases for few in kind)
     for trial in islice(trials, budget):
-        if found := experiment.execute(trial):
-            return trial, found
-    if found := experiment.execute(plain):
-        sample, outcome = plain, found
+        if refutes(trial):
+            return trial
+    draw = plain if refutes(plain) else draw
     pieces = [np.flatnonzero(source)]
     for _ in range(budget // 2):
         if pieces:
             piece = pieces.pop(0)
-            fewer = sample[at].copy()
+            fewer = draw[at].copy()
             fewer.flat[piece] = 0
-            if found := experiment.execute(trial := exchanged(sample, {at: fewer})):
-                sample, outcome = trial, found
+            if refutes(trial := exchanged(draw, {at: fewer})):
+                draw = trial
             elif len(piece) > 1:
                 pieces.extend(np.array_split(piece, 2))
-    return sample, outcome
+    return draw
 
 
 def _sparse(source: np.ndarray, axis: int) -> Iterator[list[np.ndarray]]:

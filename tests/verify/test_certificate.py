@@ -14,7 +14,7 @@ from certificates import X, certify, conv, filtered, loss_gradient, with_row
 
 import jaxconv as jc
 from jaxconv.verify.certificate import FORMAT, Certificate
-from jaxconv.verify.claims import Verdict, Witness
+from jaxconv.verify.claims import Sample, Verdict, Witness
 from jaxconv.verify.values import Pieces, Spectrum
 
 
@@ -103,11 +103,13 @@ def test_signals_that_are_equal_at_depth_are_joined():
     assert certify(fn, X).cyclic == Verdict.PROVED
 
 
-WITNESS = Witness((np.float32([1, 2]), {"scale": jnp.ones(2)}), (np.float32([2, 1]),), 1, 0.5, (0,))
+SAMPLE = Sample((np.float32([1, 2]), {"scale": jnp.ones(2)}), np.float32([3]))
+WITNESS = Witness((SAMPLE,), (1,), 0, 0, 0.5, (0,))
 
 
 def test_witnesses_are_compared_by_content():
-    same = Witness((jnp.float32([1, 2]), {"scale": np.ones(2, np.float32)}), (np.float32([2, 1]),), 1, 0.5, (0,))
+    sample = Sample((jnp.float32([1, 2]), {"scale": np.ones(2, np.float32)}), jnp.float32([3]))
+    same = replace(WITNESS, samples=(sample,))
     assert same == WITNESS
     assert hash(same) == hash(WITNESS)
     assert WITNESS != "a witness"
@@ -121,8 +123,22 @@ def test_witnesses_are_compared_by_content():
         {"arguments": (np.float32([[1, 2]]), {"scale": jnp.ones(2)})},
         {"arguments": (np.float32([1, 2]), {"bias": jnp.ones(2)})},
         {"arguments": (np.float32([1, 2]), [jnp.ones(2)])},
-        {"shifted": ()},
-        {"shift": 2},
+        {"entering": np.float32([4])},
+        {"entering": None},
+    ],
+)
+def test_samples_that_differ_are_not_equal(changes):
+    assert replace(SAMPLE, **changes) != SAMPLE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"samples": ()},
+        {"samples": (SAMPLE, SAMPLE)},
+        {"shifts": (1, 2)},
+        {"leaf": 1},
+        {"axis": 1},
         {"error": 0.25},
         {"position": (1,)},
     ],
@@ -156,9 +172,14 @@ def with_witness(witness):
     return replace(certificate, leaves=(replace(leaf, axes=(replace(leaf.axes[0], cyclic=claim),)),))
 
 
+def holding(argument):
+    """A witness of a sample of one argument."""
+    return replace(WITNESS, samples=(replace(SAMPLE, arguments=(argument,)),))
+
+
 @pytest.mark.parametrize("name", LEAVES)
 def test_arguments_of_a_witness_are_read_as_they_were(name):
-    certificate = with_witness(replace(WITNESS, arguments=(LEAVES[name],)))
+    certificate = with_witness(holding(LEAVES[name]))
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
     assert read != with_witness(WITNESS)
@@ -174,10 +195,10 @@ class Parameters(NamedTuple):
 
 
 def test_a_container_of_a_users_class_is_read_as_its_arrays():
-    certificate = with_witness(replace(WITNESS, arguments=(Parameters(np.ones(2)),)))
+    certificate = with_witness(holding(Parameters(np.ones(2))))
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
-    assert read != with_witness(replace(WITNESS, arguments=((np.ones(2),),)))
+    assert read != with_witness(holding((np.ones(2),)))
     (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
     np.testing.assert_array_equal(found.leaves, [[1, 1]])
 
@@ -290,8 +311,8 @@ ARRAYS = [
 def test_what_is_no_array_is_refused_by_the_place(data):
     document = json.loads(READ["a witness"][0].to_json())
     assert "witness" in document["leaves"][0]["axes"][0]["cyclic"]
-    document["leaves"][0]["axes"][0]["cyclic"]["witness"]["arguments"] = [data]
-    message = r"cyclic\.witness\.arguments\[0\] is a dict of \d, but should be an array or a container of arrays"
+    document["leaves"][0]["axes"][0]["cyclic"]["witness"]["samples"][0]["arguments"] = [data]
+    message = r"cyclic\.witness\.samples\[0\]\.arguments\[0\] is a dict of \d, but should be an array or a container of arrays"
     with pytest.raises(ValueError, match=message):
         Certificate.from_json(json.dumps(document))
 

@@ -294,10 +294,10 @@ def test_what_fails_is_refuted_by_an_executed_counterexample():
     certificate = jc.certify(fn, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
     assert (certificate.cyclic, certificate.interior) == (Verdict.REFUTED, Verdict.PROVED)
-    assert (report.cyclic.shift, report.cyclic.broken.primitive) == (1, "jaxconv_conv")
+    assert (report.cyclic.shift, report.cyclic.broken.primitive) == (None, "jaxconv_conv")
     assert np.count_nonzero(report.cyclic.witness.arguments[0]) == 1
     assert reproduces(fn, report.cyclic.witness)
-    assert "REFUTED: shifts by 1 have no counterpart in the output" in str(certificate)
+    assert "REFUTED: no shift by up to 11 has a counterpart in the output" in str(certificate)
     assert "counterexample executed: shift 1, error" in str(certificate)
     json.loads(certificate.to_json())
 

@@ -1,0 +1,153 @@
+"""What REFUTED means: no shift is left. Laws that the certifier cannot prove are refuted by nothing it executes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import jaxconv as jc
+from jaxconv.verify import experiment
+from jaxconv.verify.claims import Verdict
+
+CELLS = np.arange(16)
+SIGNAL = jax.ShapeDtypeStruct((16,), "float32")
+
+
+def sine(x):
+    """Position by position, and opaque to the certifier."""
+    return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
+
+
+def certified(fn, x=SIGNAL, **options):
+    with jax.numpy_dtype_promotion("standard"):
+        return jc.certify(fn, x, axes=(0,), **options).leaves[0].axes[0]
+
+
+def odd_reducer(x):
+    """A sum over channels that the certifier has no rule for."""
+    return lax.reduce(x, jnp.float32(0), lambda a, b: a + b + 0 * a * b, (1,))
+
+
+def every(period, length):
+    return lambda x: jnp.where(jnp.arange(length) % period == 0, odd_reducer(x), 2 * odd_reducer(x))
+
+
+@pytest.mark.parametrize(
+    ("period", "length", "refuted", "standing"),
+    [(4, 12, (1, 6), 4), (3, 12, (1, 4), 6), (2, 6, (1, 3), 2), (3, 6, (1, 2), 3), (5, 30, (1, 6), 10)],
+)
+def test_a_cyclic_refutation_needs_every_maximal_divisor(period, length, refuted, standing):
+    """The largest proper divisor alone says nothing of the others."""
+    claim = certified(every(period, length), jax.ShapeDtypeStruct((length, 2), "float32")).cyclic
+    assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, standing)
+    assert claim.witness.shifts == refuted
+
+
+@pytest.mark.parametrize(
+    ("length", "refuted"), [(12, (1, 4, 6)), (30, (1, 6, 10, 15)), (8, (1, 4)), (7, (1,)), (2, (1,))]
+)
+def test_one_sample_refutes_all_that_a_cyclic_verdict_rests_on(length, refuted):
+    claim = certified(lambda x: x.at[0].set(0), jax.ShapeDtypeStruct((length,), "float32")).cyclic
+    assert (claim.verdict, claim.shift, claim.standing) == (Verdict.REFUTED, None, None)
+    assert (len(claim.witness.samples), claim.witness.shifts, claim.witness.shift) == (1, refuted, 1)
+
+
+def transposed(y):
+    """Circular up-sampling by two, as Flax's ConvTranspose with padding CIRCULAR does it: full, and then folded."""
+    kernel = jnp.asarray([[[3.0]], [[1.0]], [[2.0]], [[-1.0]]])
+    full = lax.conv_transpose(y, kernel, (2,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+    length = 2 * y.shape[1]
+    full = jnp.pad(full, ((0, 0), (0, -full.shape[1] % length), (0, 0)))
+    return full.reshape(1, -1, length, 1).sum(1)
+
+
+def unet(x):
+    """Strided down, circularly up, and a skip connection: 2 -> 2."""
+    x = x[None, :, None]
+    kernel = jnp.asarray([[[1.0]], [[-2.0]], [[1.0]]])
+    wide = jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="wrap")
+    down = jnp.tanh(lax.conv_general_dilated(wide, kernel, (2,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")))
+    return (x + transposed(down))[0, :, 0]
+
+
+# What is true in the interior and not proved, because of the callback: (function, smallest shift that holds).
+TRUE_INSIDE = {
+    "a checkerboard": (lambda x: sine(x) * (CELLS % 2), 2),
+    "every third cell": (lambda x: jnp.where(CELLS % 3 == 0, 0, sine(x)), 3),
+    "a sine of period 8": (lambda x: sine(x) * np.sin(CELLS * np.pi / 4).round(3).astype(np.float32), 8),
+    "one rule on the left and another on the right": (lambda x: jnp.where(CELLS < 8, sine(x), jnp.tanh(sine(x))), 1),
+    "up-sampled by eight and cut": (lambda x: jnp.repeat(sine(x), 8)[:16], 1),
+    "up-sampled by three, a border cut off": (lambda x: jnp.repeat(sine(x), 3)[2:-5], 1),
+    "a U-Net with circular transposed convolution": (lambda x: unet(sine(x)), 2),
+    "reversed": (lambda x: sine(x)[::-1] * (CELLS % 2), 2),
+    "an attention map": (lambda x: sine(x)[:, None] * sine(x)[None, :], 1),
+    "an attention map with a stride": (lambda x: (sine(x)[:, None] * sine(x)[None, :])[::2], 2),
+}
+
+
+@pytest.mark.parametrize("name", TRUE_INSIDE)
+def test_a_law_of_the_interior_is_never_refuted(name):
+    """All shifts below the law's are, up to the smallest that holds; a smaller shift has more room, so each counts."""
+    fn, shift = TRUE_INSIDE[name]
+    claim = certified(fn).interior
+    assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, shift)
+    assert (claim.witness.shifts[: shift - 1] if claim.witness else ()) == tuple(range(1, shift))
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: sine(x) + CELLS**2,
+        jnp.cumsum,
+        lambda x: x - x.mean(),
+        lambda x: x[::-1] * CELLS,
+        lambda x: (x * CELLS).sum(),
+        lambda x: x[:, None] * x[None, :] * CELLS[None],
+    ],
+    ids=["positions", "running sum", "mean", "reversed and scaled", "scalar", "attention map"],
+)
+def test_an_interior_refutation_refutes_every_shift_up_to_half(fn):
+    claim = certified(fn).interior
+    assert (claim.verdict, claim.shift, claim.standing) == (Verdict.REFUTED, None, None)
+    assert claim.witness.shifts == tuple(range(1, 9))
+
+
+def test_what_only_looks_constant_counts_as_standing():
+    """Two cells in a row that never changed may be a law, as far as executions go."""
+    assert certified(lambda x: jnp.cumsum(sine(x)) * jnp.array([1.0] * 13 + [0] * 3)).interior.standing == 1
+
+
+def test_where_the_budget_ends_the_verdict_is_undecided(monkeypatch):
+    """With what was refuted, and the smallest shift that was not."""
+    monkeypatch.setattr(experiment, "WORK", 0)
+    monkeypatch.setattr(experiment, "LEAST", 3)
+    found = certified(lambda x: sine(x) + CELLS**2)
+    assert (found.interior.verdict, found.interior.standing) == (Verdict.UNDECIDED, 4)
+    assert found.interior.witness.shifts == (1, 2, 3)
+    assert found.cyclic.verdict == Verdict.REFUTED
+
+
+def test_all_shifts_go_through_one_compiled_call():
+    """Traced for the proofs, and once for each search, its outputs and their roundings; never for each shift."""
+    traces = []
+
+    def fn(x):
+        traces.append(x.shape)
+        return jnp.cumsum(x * CELLS)
+
+    assert certified(fn).interior.verdict == Verdict.REFUTED
+    assert len(traces) <= 5
+
+
+def test_many_cells_are_executed_in_several_calls(monkeypatch):
+    whole = certified(jnp.cumsum).interior.witness
+    monkeypatch.setattr(experiment, "CELLS", 50)
+    parts = certified(jnp.cumsum).interior.witness
+    assert (parts.shifts, parts.error, parts.position) == (whole.shifts, whole.error, whole.position)
+
+
+def test_what_cannot_be_batched_is_executed_in_turn():
+    one_by_one = lambda x: jax.pure_callback(np.cumsum, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+    found = certified(one_by_one)
+    assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
