@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
 from jaxconv.layers.arithmetic import (
     accumulator,
+    at_least_single,
     check_ordered,
     check_real_floats,
     checked_norm,
@@ -26,7 +31,9 @@ def global_max_pool(
 ) -> Shaped[Array, "n c"]:
     """The largest cell of each channel:  y[n,c] = max over all positions of x[n, *, c].
 
-    Law: invariant under cyclic shifts by any amount.
+    Law: invariant under cyclic shifts by any amount. A NaN is the result wherever there is one. The derivative is
+    shared equally by all cells that equal the result, NaNs among them, so that it moves with every cyclic shift. That
+    of the first of them, as of `max_pool`, would not.
 
     Args:
         x: [n, *spatial, c], real numbers of any dtype, with one spatial axis or more; see `batched` and `layout`.
@@ -45,7 +52,7 @@ def global_max_pool(
     """
     x, leave = _enter_global("global_max_pool", x, batched=batched, layout=layout)
     check_ordered("global_max_pool", x)
-    return leave(jnp.max(x, axis=tuple(range(1, x.ndim - 1))))
+    return leave(_extreme("max", x))
 
 
 def global_min_pool(
@@ -53,7 +60,7 @@ def global_min_pool(
 ) -> Shaped[Array, "n c"]:
     """The least cell of each channel:  y[n,c] = min over all positions of x[n, *, c].
 
-    Law: invariant under cyclic shifts by any amount.
+    Law: invariant under cyclic shifts by any amount. NaNs and derivatives as for `global_max_pool`.
 
     Args:
         x: as for `global_max_pool`.
@@ -72,7 +79,7 @@ def global_min_pool(
     """
     x, leave = _enter_global("global_min_pool", x, batched=batched, layout=layout)
     check_ordered("global_min_pool", x)
-    return leave(jnp.min(x, axis=tuple(range(1, x.ndim - 1))))
+    return leave(_extreme("min", x))
 
 
 def global_lp_pool(
@@ -139,3 +146,31 @@ def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) ->
     x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
     check_cells(where, x)
     return x, leave
+
+
+def _extreme(name: Literal["max", "min"], x: Array) -> Array:
+    """The largest or least cell of each channel of x [n, *spatial, c], or NaN: [n, c]."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return getattr(jnp, name)(x, axis=tuple(range(1, x.ndim - 1)))
+    return _extreme_float(name, x)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.jit, static_argnums=0)
+def _extreme_float(name: Literal["max", "min"], x: Array) -> Array:
+    """XLA's reductions on the CPU drop NaNs from some size on, so NaNs are looked for besides."""
+    spatial = tuple(range(1, x.ndim - 1))
+    return jnp.where(jnp.isnan(x).any(spatial), np.array(np.nan, x.dtype), getattr(jnp, name)(x, axis=spatial))
+
+
+@_extreme_float.defjvp
+@partial(jax.jit, static_argnums=0)
+def _extreme_jvp(name: Literal["max", "min"], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Equal shares to all cells that equal the result."""
+    (x,), (t,) = primals, tangents
+    spatial = tuple(range(1, x.ndim - 1))
+    y = _extreme_float(name, x)
+    there = jnp.expand_dims(y, spatial)
+    equal = (x == there) | (jnp.isnan(x) & jnp.isnan(there))
+    count = jnp.sum(equal, axis=spatial, dtype=at_least_single(x.dtype)).astype(x.dtype)
+    return y, jnp.sum(jnp.where(equal, t, jnp.zeros((), t.dtype)), axis=spatial) / count

@@ -34,8 +34,8 @@ def max_pool(
 
     Padding cells never win: they count as minus infinity, or as the least integer. The derivative of a window is that
     of its largest cell, or of the first of them in row-major order if several are equal, in forward and reverse mode
-    alike, with any dilation. Whether a NaN in the window wins is left to XLA where lax computes (see docs/lowering.md);
-    on CPU it may be lost there.
+    alike, with any dilation. A NaN is larger than any number: it wins its windows, and the first one takes their
+    derivative.
 
     Law: as for `conv`: with padding "CIRCULAR" and s dividing the length, shifting x by s shifts y by one. With the
     default stride, the window, it does so for shifts by whole windows only: pooling is not invariant to small shifts.

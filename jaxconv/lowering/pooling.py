@@ -13,9 +13,8 @@ that of `min_pool` where they are given -x.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import jax
@@ -26,14 +25,15 @@ from jax.interpreters import ad, batching
 from jaxtyping import Array
 
 from jaxconv.lowering.form import Form, deltas_padding
+from jaxconv.lowering.maxima import extremes
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap
 from jaxconv.lowering.table import forced_on_pools, way_for
-from jaxconv.lowering.taps import along, overlap, padded, taps_of, under
+from jaxconv.lowering.taps import along, apart, padded
 from jaxconv.lowering.thinning import thinned
-from jaxconv.lowering.version import OLD
-from jaxconv.lowering.ways.way import at_least_single
-from jaxconv.window import Axis, Pad
+from jaxconv.lowering.ways.way import at_least_single, summed
+from jaxconv.lowering.winners import PLACES, least, picked, placed_axis_by_axis, still
+from jaxconv.window import Axis
 
 Axes = tuple[Axis, ...]
 
@@ -93,16 +93,14 @@ def _reduced(name: str, operation: Callable[..., Array], identity: Callable[[Arr
 
 
 def _placed_by_lax(x: Array, y: Array, *, axes: Axes) -> Array:
+    """Its select-and-scatter, which compares by >= and so lets NaNs lose: they are made the largest numbers before.
+
+    Infinities then count as equal to the largest finite number, which matters to windows that hold both.
+    """
     if any(axis.dilation > 1 for axis in axes):  # lax has none of these
-        return _placed_axis_by_axis(x, y, axes=axes)
+        return placed_axis_by_axis(x, y, axes=axes)
+    x = jnp.where(lax.eq(x, x), lax.min(x, jnp.finfo(x.dtype).max), np.array(np.inf, x.dtype))
     return jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](y)[0]
-
-
-def least(dtype: Any) -> Any:
-    """What loses every comparison: minus infinity, or the least integer (which is not a NaN)."""
-    if jnp.issubdtype(dtype, jnp.floating):
-        return -np.inf
-    return False if dtype == jnp.bool_ else jnp.iinfo(dtype).min
 
 
 def greatest(dtype: Any) -> Any:
@@ -115,104 +113,19 @@ def greatest(dtype: Any) -> Any:
 # As the taps of the window say.
 
 
-def _axis_by_axis(operation: Callable[[Array, Array], Array], identity: Callable[[Array], Any]) -> Callable[..., Array]:
-    """A reduction along one axis after the other: as many slices as the window's sides are long together."""
-
-    def pooled(x: Array, *, axes: Axes) -> Array:
-        x = padded(axes, x, identity(x))
-        for number, axis in enumerate(axes, start=1):
-            x = reduce(operation, [along(axis, x, number, u) for u in range(axis.taps)])
-        return x
-
-    return pooled
+def _summed(x: Array, *, axes: Axes) -> Array:
+    """Sums along one axis after the other: as many slices as the window's sides are long together."""
+    x = padded(axes, x)
+    for number, axis in enumerate(axes, start=1):
+        x = summed([along(axis, x, number, u) for u in range(axis.taps)])
+    return x
 
 
 def _spread(y: Array, *, axes: Axes) -> Array:
     """In one pass along axes on which no cell is in two windows, and tap by tap along the others."""
-    apart = [axis.out == 1 or axis.span <= axis.stride for axis in axes]
-    if any(apart):
-        y = side_by_side([axis if one else _still(axis.out) for axis, one in zip(axes, apart, strict=True)], y)
-    return tap_by_tap([_still(axis.length) if one else axis for axis, one in zip(axes, apart, strict=True)], y)
-
-
-def _winners(x: Array, axes: Axes) -> Array:
-    """The number of the tap that reads the first of each window's largest cells; a NaN is larger than any number."""
-    x, taps = padded(axes, x, least(x.dtype)), taps_of(axes)
-    largest = under(axes, x, taps[0])
-    winner = jnp.broadcast_to(_first_cells(axes), largest.shape)
-    for u, tap in enumerate(taps[1:], start=1):
-        cell = under(axes, x, tap)
-        wins = ~(cell <= largest) & lax.eq(largest, largest)  # NaNs are equal to nothing, not even to themselves
-        winner = jnp.where(wins, winner.dtype.type(u), winner)
-        largest = lax.max(largest, cell)
-    return winner
-
-
-def _first_cells(axes: Axes) -> Array:
-    """The number of the first tap of each window that reads a cell of x, [1, *out, 1]; of none, one more than the last.
-
-    It wins where no cell is larger than the padding.
-    """
-    taps, found, inside = math.prod(axis.taps for axis in axes), np.int32(0), np.True_
-    for axis, j in zip(axes, np.ogrid[tuple(slice(axis.out) for axis in axes)], strict=True):
-        u = np.maximum(-(-(axis.pad.lo - j * axis.stride) // axis.dilation), 0)
-        found = found * axis.taps + u
-        inside = inside & (u < axis.taps) & (j * axis.stride + u * axis.dilation - axis.pad.lo < axis.length)
-    number = np.where(inside, found, taps)[None, ..., None]
-    return jnp.asarray(number, jnp.uint8 if taps < 2**8 else jnp.int32)
-
-
-def _picked(x: Array, t: Array, *, axes: Axes) -> Array:
-    winner, t = _winners(x, axes), padded(axes, t)
-    cells = [under(axes, t, tap) for tap in taps_of(axes)]
-    found = cells[0]
-    for number, cell in enumerate(cells[1:], start=1):
-        found = jnp.where(winner == number, cell, found)
-    return found
-
-
-def _placed_image_by_image(x: Array, y: Array, *, axes: Axes) -> Array:
-    """The winners stored by a loop: before 0.12 XLA would compute them anew for every tap of every window."""
-    return _on_cells(axes, y, lax.map(lambda image: _winners(image[None], axes)[0], x))
-
-
-def _placed_at_once(x: Array, y: Array, *, axes: Axes) -> Array:
-    """The winners of all windows stored, where XLA keeps the barrier."""
-    return _on_cells(axes, y, lax.optimization_barrier(_winners(x, axes)))
-
-
-def _on_cells(axes: Axes, y: Array, winner: Array) -> Array:
-    """Each y on the cell that wins it: faster tap by tap where windows overlap and the channels fill registers."""
-    place = tap_by_tap if overlap(axes) and y.shape[-1] % 8 == 0 else side_by_side
-    return place(axes, y, winner)
-
-
-def _placed_axis_by_axis(x: Array, y: Array, *, axes: Axes) -> Array:
-    """The first of a row's largest cells, then the first of those of the rows: as many taps as the sides together.
-
-    Nothing is stored by a loop here; where XLA has kept no barrier either (0.10 on the CPU), it computes the winners of
-    one axis anew for each tap, no longer those of all axes.
-    """
-    stages = [_along_one(axes, number) for number in reversed(range(len(axes)))]
-    winners = []
-    for stage in stages:
-        winner, x = lax.optimization_barrier((_winners(x, stage), OURS["max_pool"](x, axes=stage)))
-        winners.append(winner)
-    for winner, stage in zip(reversed(winners), reversed(stages), strict=True):
-        place = tap_by_tap if OLD else side_by_side  # before 0.12 XLA has faster code for the former along one axis
-        y = lax.optimization_barrier(place(stage, y, winner))
-    return y
-
-
-def _along_one(axes: Axes, number: int) -> Axes:
-    """The windows along one axis, of an array whose later axes are pooled already and whose earlier ones are not."""
-    before, after = (axis.length for axis in axes[:number]), (axis.out for axis in axes[number + 1 :])
-    return *map(_still, before), axes[number], *map(_still, after)
-
-
-def _still(length: int) -> Axis:
-    """An axis on which nothing is pooled."""
-    return Axis(length, taps=1, stride=1, dilation=1, pad=Pad(0, 0))
+    if any(map(apart, axes)):
+        y = side_by_side([axis if apart(axis) else still(axis.out) for axis in axes], y)
+    return tap_by_tap([still(axis.length) if apart(axis) else axis for axis in axes], y)
 
 
 LAXS: dict[str, Callable[..., Array]] = {
@@ -220,20 +133,22 @@ LAXS: dict[str, Callable[..., Array]] = {
     "sum_pool_dx": _reduced("sum_pool_dx", lax.add, lambda x: 0),
     "max_pool": _reduced("max_pool", lax.max, lambda x: least(x.dtype)),
     "min_pool": _reduced("min_pool", lax.min, lambda x: greatest(x.dtype)),
-    "max_pool_pick": _picked,  # lax's own picks another cell than its gradient does, where several are largest
+    "max_pool_pick": picked,  # lax's own picks another cell than its gradient does, where several are largest
     "max_pool_place": _placed_by_lax,
 }
-OURS: dict[str, Callable[..., Array]] = {
-    "sum_pool": _axis_by_axis(lax.add, lambda x: 0),
-    "sum_pool_dx": _spread,
-    "max_pool": _axis_by_axis(lax.max, lambda x: least(x.dtype)),
-    "min_pool": _axis_by_axis(lax.min, lambda x: greatest(x.dtype)),
-    "max_pool_pick": _picked,
+# XLA's maxima on the CPU drop NaNs from some size on. It does not know these for maxima, so they are slower, and right.
+KEEP_NANS: dict[str, Callable[..., Array]] = {
+    "max_pool": _reduced("max_pool", lambda a, b: jnp.where((a >= b) | ~lax.eq(a, a), a, b), lambda x: least(x.dtype)),
+    "min_pool": _reduced(
+        "min_pool", lambda a, b: jnp.where((a <= b) | ~lax.eq(a, a), a, b), lambda x: greatest(x.dtype)
+    ),
 }
-PLACES: dict[str, Callable[..., Array]] = {
-    "taps": _placed_image_by_image,
-    "cells": _placed_at_once,
-    "axes": _placed_axis_by_axis,
+OURS: dict[str, Callable[..., Array]] = {
+    "sum_pool": _summed,
+    "sum_pool_dx": _spread,
+    "max_pool": lambda x, *, axes: extremes(lax.max, least(x.dtype), x, axes),
+    "min_pool": lambda x, *, axes: extremes(lax.min, greatest(x.dtype), x, axes),
+    "max_pool_pick": picked,
 }
 # How many operands of an operation, from the first on, are over the cells of x; and whose results are.
 OVER_CELLS = {"sum_pool": 1, "sum_pool_dx": 0, "max_pool": 1, "min_pool": 1, "max_pool_pick": 2, "max_pool_place": 1}
@@ -243,8 +158,10 @@ TO_CELLS = {"sum_pool_dx", "max_pool_place"}
 def _computed(name: str, *operands: Array, axes: Axes, way: str | None, platform: str | None, **_: Any) -> Array:
     """The result on a platform: on the CPU of the cells that are read, and as lax does on every other."""
     elsewhere = way is None and platform != "cpu"
-    if way == "lax" or elsewhere or any(map(is_explicit, operands)) or any(operand.size == 0 for operand in operands):
+    if way == "lax" or elsewhere or any(operand.size == 0 for operand in operands):
         return LAXS[name](*operands, axes=axes)
+    if any(map(is_explicit, operands)):
+        return (LAXS if platform != "cpu" else LAXS | KEEP_NANS)[name](*operands, axes=axes)
     compute = partial(_chosen, name, way)
     return thinned(compute, operands, axes, over_cells=OVER_CELLS[name], to_cells=name in TO_CELLS)
 

@@ -157,7 +157,14 @@ ROWS = [
     ),
     Row(
         "taps",
-        ("max_pool", "min_pool", "sum_pool"),
+        ("max_pool", "min_pool"),
+        lambda form, n, c, o: True,
+        "XLA's maxima over windows drop NaNs from some size on; slices keep them, in loops over cells side by side",
+        "1-8; 100 and more where windows of many taps overlap; 0.4-1 where large ones do not",
+    ),
+    Row(
+        "taps",
+        ("sum_pool",),
         lambda form, n, c, o: (
             sum(axis.taps for axis in form.axes) <= 32
             and (overlap(form.axes) or _whole(form) or n * form.cells * c > 2**16)
@@ -185,6 +192,13 @@ ROWS = [
         lambda form, n, c, o: form.taps <= 49,
         "likewise; the winners stored image by image, which is how XLA stores them before 0.12",
         "1.3-10",
+    ),
+    Row(
+        "axes",
+        ("max_pool_place",),
+        lambda form, n, c, o: True,
+        "likewise; and lax's lets NaNs lose",
+        "",
     ),
     Row(
         "taps",

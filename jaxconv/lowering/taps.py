@@ -38,6 +38,16 @@ def taps_of(axes: Sequence[Axis]) -> list[tuple[int, ...]]:
     return list(product(*(range(axis.taps) for axis in axes)))
 
 
+def apart(axis: Axis) -> bool:
+    """Whether no cell along an axis is in two windows."""
+    return axis.out == 1 or axis.span <= axis.stride
+
+
+def pitch(axis: Axis) -> int:
+    """Cells from window to window; a single one has as many as it needs."""
+    return axis.stride if axis.out > 1 else axis.span
+
+
 def is_whole(axis: Axis) -> bool:
     """Whether there is one window along an axis, whose taps are all of the axis's cells, two or more."""
     return axis.length > 1 and (axis.out, axis.taps, axis.dilation, axis.pad.lo) == (1, axis.length, 1, 0)

@@ -20,7 +20,7 @@ def max_pool(
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
 ) -> np.ndarray:
-    """The largest cell under each overlay of the window on x [n, *spatial, c]; padding never wins.
+    """The largest cell under each overlay of the window on x [n, *spatial, c]; padding never wins, NaN always does.
 
     >>> max_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (3,), stride=2).ravel()
     array([4., 5.])
@@ -45,6 +45,8 @@ def max_pool_deltas(
 ) -> np.ndarray:
     """The input's deltas: each output's delta goes to the cell that won, the first of equals in row-major order.
 
+    Where there are NaNs, the first of them won. (NumPy's maxima and places of maxima are that already.)
+
     >>> x = np.array([3.0, 4.0, 4.0, 1.0]).reshape(1, 4, 1)
     >>> max_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1), (3,), stride=1).ravel()
     array([ 0., 11.,  0.,  0.])
@@ -61,7 +63,7 @@ def max_pool_deltas(
 
 
 def min_pool(x: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarray:
-    """The least cell under each overlay; `geometry` as for `max_pool`.
+    """The least cell under each overlay, or NaN; `geometry` as for `max_pool`.
 
     >>> min_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (2,), ceil_mode=True).ravel()
     array([1., 1., 5.])

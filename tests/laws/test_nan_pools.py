@@ -1,0 +1,144 @@
+"""NaN wins every maximum and minimum: of any size, batch, number of channels and dtype, in the value and the derivative.
+
+XLA's own reductions on the CPU drop NaNs from some thousand cells on, so sizes stand on both sides of that and of every
+threshold in the table of lowerings. What is expected comes from NumPy, whose maxima keep NaNs and whose places of
+maxima are those of the first NaN.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+import jaxconv as jc
+from jaxconv import reference
+from jaxconv.lowering.pooling import LAXS
+from jaxconv.window import slide
+
+# [n, *spatial, c], the window, its settings; small sizes are followed by large ones, which XLA computes in other ways.
+CASES = {
+    "2x2": [((1, 6, 4, 1), (2, 2), {}), ((1, 28, 28, 6), (2, 2), {}), ((32, 14, 14, 4), (2, 2), {}), ((32, 28, 28, 8), (2, 2), {})],
+    "3x3 stride 1": [((2, 5, 6, 3), (3, 3), {"stride": 1}), ((8, 28, 28, 8), (3, 3), {"stride": 1, "padding": "SAME"})],
+    "3x3 stride 2": [((2, 9, 8, 1), (3, 3), {"stride": 2, "padding": ((1, 1), (0, 1))}), ((16, 30, 31, 5), (3, 3), {"stride": 2, "padding": "SAME"})],
+    "dilated": [((1, 9, 9, 2), (2, 3), {"stride": (1, 2), "dilation": (3, 2)}), ((16, 24, 24, 6), (2, 2), {"stride": 2, "dilation": 2})],
+    "ceil mode": [((1, 7, 6, 2), (3, 2), {"ceil_mode": True}), ((16, 23, 22, 7), (3, 4), {"ceil_mode": True, "padding": ((1, 0), (0, 1))})],
+    "circular": [((1, 6, 5, 2), (3, 2), {"stride": 1, "padding": "CIRCULAR"})],
+    "one axis": [((3, 11, 2), (4,), {"stride": 3}), ((4, 2000, 3), (4,), {})],
+    "three axes": [((2, 4, 5, 3, 2), (2, 2, 1), {}), ((2, 12, 12, 12, 4), (3, 3, 3), {"stride": (1, 2, 3)})],
+    "many taps": [((2, 15, 12, 1), (9, 12), {"stride": (2, 12)}), ((2, 40, 37, 2), (12, 9), {}), ((1, 70, 3), (33,), {"stride": 1, "padding": ((30, 5),)}), ((1, 99, 2), (64,), {"stride": 2})],
+    "whole": [((1, 5, 4, 3), (5, 4), {}), ((8, 28, 28, 6), (28, 28), {})],
+}  # fmt: skip
+every_case = pytest.mark.parametrize("cases", CASES.values(), ids=CASES)
+LAYERS = {"max": (jc.max_pool, np.max, np.argmax), "min": (jc.min_pool, np.min, np.argmin)}
+
+
+def with_nans(shape, seed, dtype=np.float32):
+    """Whole numbers full of ties and infinities, and a NaN in about one window in ten."""
+    draw = np.random.default_rng(seed)
+    x = draw.integers(-3, 4, shape).astype(np.float32)
+    for number in (np.inf, -np.inf, np.nan, np.nan):
+        x.flat[draw.choice(x.size, 1 + x.size // 60, replace=False)] = number
+    return jnp.asarray(x, dtype)
+
+
+def windows(x, axes, fill):
+    """[n, *out, c, taps] by NumPy's own view of every window; padding is not told apart from cells of the same value."""
+    x = np.pad(x, [(0, 0), *((axis.pad.lo, axis.pad.hi) for axis in axes), (0, 0)], constant_values=fill)
+    spatial = tuple(range(1, x.ndim - 1))
+    view = sliding_window_view(x, [axis.span for axis in axes], spatial)
+    view = view[(slice(None), *(slice(0, (axis.out - 1) * axis.stride + 1, axis.stride) for axis in axes))]
+    view = view[(..., *(slice(None, None, axis.dilation) for axis in axes))]
+    return view.reshape(*view.shape[: x.ndim], -1)
+
+
+@every_case
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(name, cases):
+    layer, extreme, _ = LAYERS[name]
+    for shape, window, settings in cases:
+        pool = partial(layer, window=window, **settings)
+        both = jax.jit(lambda x, dy, pool=pool: (pool(x), jax.vjp(pool, x)[1](dy)[0]))
+        axes = slide("test", shape[1:-1], window, settings.get("stride", window), *(settings.get(n, d) for n, d in (("padding", "VALID"), ("dilation", 1))), ceil_mode=settings.get("ceil_mode", False))  # fmt: skip
+        circular = any(axis.pad.boundary == "CIRCULAR" for axis in axes)
+        for seed in (0, 1):
+            x = with_nans(shape, seed)
+            dy = np.random.default_rng(seed).integers(1, 5, jax.eval_shape(pool, x).shape).astype(np.float32)
+            y, dx = both(x, dy)
+            assert np.isnan(y).any()
+            if not circular:
+                fill = -np.inf if name == "max" else np.inf
+                np.testing.assert_array_equal(y, extreme(windows(np.asarray(x), axes, fill), axis=-1))
+            np.testing.assert_array_equal(y, getattr(reference, f"{name}_pool")(np.asarray(x), window, **settings))
+            deltas = getattr(reference, f"{name}_pool_deltas")(np.asarray(x), dy, window, **settings)
+            np.testing.assert_array_equal(dx, deltas)
+
+
+@every_case
+def test_forward_mode_reads_the_same_cell(cases):
+    """Whole numbers: <J t, dy> == <t, J' dy> where both follow the first NaN."""
+    shape, window, settings = cases[-1]
+    pool, x = partial(jc.max_pool, window=window, **settings), with_nans(shape, 2)
+    t = np.random.default_rng(0).integers(-4, 5, shape).astype(np.float32)
+    y, pushed = jax.jit(lambda x, t: jax.jvp(pool, (x,), (t,)))(x, t)
+    dy = np.random.default_rng(1).integers(-4, 5, y.shape).astype(np.float32)
+    expected = reference.max_pool_deltas(np.asarray(x), dy, window, **settings)
+    assert np.vdot(np.float64(pushed), dy) == np.vdot(np.float64(t), expected)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_dtype(name, dtype):
+    layer, extreme, place = LAYERS[name]
+    with jax.enable_x64(dtype == jnp.float64):
+        x = with_nans((16, 28, 28, 8), 0, dtype)
+        y, pull = jax.vjp(jax.jit(partial(layer, window=(2, 2))), x)
+        wide = np.asarray(x).astype(np.float64)
+        cells = windows(wide, slide("test", (28, 28), (2, 2), 2), np.nan)
+        np.testing.assert_array_equal(np.asarray(y).astype(np.float64), extreme(cells, axis=-1))
+        (dx,) = jax.jit(pull)(jnp.ones_like(y))
+        taken = windows(np.asarray(dx).astype(np.float64), slide("test", (28, 28), (2, 2), 2), 0)
+        np.testing.assert_array_equal(taken, np.arange(4) == place(cells, axis=-1)[..., None])
+
+
+@pytest.mark.parametrize("pool", [jc.adaptive_max_pool, jc.global_max_pool, jc.global_min_pool], ids=lambda pool: pool.__name__)  # fmt: skip
+@pytest.mark.parametrize("shape", [(1, 5, 4, 2), (8, 28, 30, 6), (32, 30, 28, 4)])
+def test_adaptive_and_global_pools(pool, shape):
+    x = with_nans(shape, 3).at[0, :, :, 0].set(1.0)  # one channel without
+    if pool is jc.adaptive_max_pool:
+        layer, expected = (lambda x: pool(x, (3, 4))), reference.adaptive_max_pool(np.asarray(x), (3, 4))
+    else:
+        layer, expected = pool, (np.max if pool is jc.global_max_pool else np.min)(np.asarray(x), axis=(1, 2))
+    y, pull = jax.vjp(jax.jit(layer), x)
+    np.testing.assert_array_equal(y, expected)
+    (dx,) = pull(jnp.ones_like(y))
+    if pool is jc.adaptive_max_pool:
+        np.testing.assert_array_equal(dx, reference.adaptive_max_pool_deltas(np.asarray(x), np.ones(y.shape)))
+        return
+    x = np.asarray(x)
+    there = np.asarray(y)[:, None, None]
+    equal = (x == there) | (np.isnan(x) & np.isnan(there))
+    np.testing.assert_allclose(dx, equal / equal.sum((1, 2), keepdims=True), rtol=1e-6)
+    t = np.random.default_rng(0).integers(-4, 5, shape).astype(np.float32)
+    _, pushed = jax.jvp(layer, (x,), (t,))
+    np.testing.assert_allclose(pushed, (equal * t).sum((1, 2)) / equal.sum((1, 2)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_one_example_is_computed_as_in_a_batch(name):
+    """The fault that was found from outside: a NaN was kept with 4 channels, and in batches of 32, but not with 6 alone."""
+    layer = LAYERS[name][0]
+    x = with_nans((32, 28, 28, 6), 0)
+    y = layer(x, (2, 2))
+    np.testing.assert_array_equal(jnp.concatenate([layer(one[None], (2, 2)) for one in x]), y)
+    np.testing.assert_array_equal(jnp.stack([layer(x[..., c, None], (2, 2))[..., 0] for c in range(6)], -1), y)
+    np.testing.assert_array_equal(jax.vmap(partial(layer, window=(2, 2), batched=False))(x), y)
+
+
+def test_the_fault_is_there_to_be_seen():
+    """The broken twin: XLA's own maximum of as many cells. Once it keeps NaNs, this test fails, and slices are a choice."""
+    axes = slide("test", (28, 28), (2, 2), 2)
+    dropped = jax.jit(partial(LAXS["max_pool"], axes=axes))(with_nans((32, 28, 28, 8), 0))
+    assert not np.isnan(dropped).any()
