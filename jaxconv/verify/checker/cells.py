@@ -12,6 +12,16 @@ import numpy as np
 ROUNDING = 32  # units in the last place by which floats may differ
 Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, their cells' names, which are meant
 RUNS = ("", " of the second run")
+# What the numbers of a draw are like: small whole ones, which are exact; fractions; numbers of all sizes; large ones,
+# all of a size; and the extremes of the dtype, NaN and infinities among them.
+WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES = range(5)
+KINDS = (WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES, EXTREMES)  # of one draw after the other
+DRAWS = len(KINDS)
+
+
+def kind_of(draw: int) -> int:
+    """What the numbers of a draw are like."""
+    return KINDS[draw % DRAWS]
 
 
 def mixed(*parts: Any) -> np.ndarray:
@@ -36,21 +46,59 @@ def is_key(aval: Any) -> bool:
 
 
 def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
-    """A number of the array's dtype for each name. Of three draws one is of small whole numbers, which are exact."""
+    """A number of the array's dtype for each name, as `kind_of(draw)` says."""
     if is_key(aval):
         return _keys(names, aval, draw)
     bits = mixed(names, draw).reshape(names.shape)
     if aval.dtype == bool:
         return (bits & np.uint64(1)).astype(bool)
     if jnp.issubdtype(aval.dtype, jnp.complexfloating):
-        part = jax.ShapeDtypeStruct(aval.shape, np.float64)
-        imaginary = numbers(mixed(names, 1).reshape(names.shape), part, draw)
-        return (numbers(names, part, draw) + 1j * imaginary).astype(aval.dtype)
+        part = jax.ShapeDtypeStruct(aval.shape, np.finfo(aval.dtype).dtype)
+        found = np.zeros(names.shape, aval.dtype)
+        found.real, found.imag = (numbers(n, part, draw) for n in (names, mixed(names, 1).reshape(names.shape)))
+        return found
     unit, sign = (bits >> np.uint64(11)) / 2.0**53, 1 - 2 * (bits & np.uint64(1)).astype(np.int64)
-    if draw % 3 and jnp.issubdtype(aval.dtype, jnp.floating):
-        return (4 * unit - 1 if draw % 3 == 1 else sign * 2.0 ** (18 * unit - 6)).astype(aval.dtype)
-    least, count = (0 if jnp.issubdtype(aval.dtype, jnp.unsignedinteger) else 4), 9 if draw % 3 < 2 else 200
+    floating = jnp.issubdtype(aval.dtype, jnp.floating)
+    kind = kind_of(draw)
+    reals = (_reals if floating else _whole_numbers).get(kind)
+    if reals is not None:
+        return reals(unit, sign, draw, aval.dtype).astype(aval.dtype)
+    least, count = (0 if jnp.issubdtype(aval.dtype, jnp.unsignedinteger) else 4), 200 if kind == SIZES else 9
     return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
+
+
+def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+    """Of one size, so that nothing is lost in rounding: from 1e5 to 1e15, if the product of two such is finite."""
+    most = min(50.0, 0.4 * float(jnp.finfo(dtype).maxexp) - 2)
+    least = min(17.0, most)
+    size = least + (most - least) * float(mixed(draw)[0] % np.uint64(101)) / 100
+    return sign * (1 + 3 * unit) * 2.0**size
+
+
+def _extreme(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+    """An eighth each of NaN, of zeros and of small numbers of all sizes, a quarter of infinities; the others large."""
+    kind, rest = np.divmod(8 * unit, 1)
+    limits = jnp.finfo(dtype)
+    middle = (limits.maxexp + limits.minexp) // 2
+    small, large = (2.0 ** (lo + (hi - lo) * rest) for lo, hi in ((limits.minexp + 2, middle), (0, limits.maxexp)))
+    sizes = np.select([kind == 1, kind == 2, (kind == 3) | (kind == 4)], [0.0, small, np.inf], large)
+    return np.where(kind == 0, np.nan, sign * sizes)
+
+
+def _any_size(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+    """Whole numbers of the dtype's whole range, of all sizes."""
+    limits = jnp.iinfo(dtype)
+    sizes = np.floor(2.0 ** (unit * np.log2(float(limits.max) + 1))).astype(np.uint64) - np.uint64(1)
+    return np.where((sign < 0) & (limits.min < 0), 0 - sizes, sizes)
+
+
+_reals = {
+    FRACTIONS: lambda unit, sign, draw, dtype: 4 * unit - 1,
+    SIZES: lambda unit, sign, draw, dtype: sign * 2.0 ** (18 * unit - 6),
+    LARGE: _large,
+    EXTREMES: _extreme,
+}
+_whole_numbers = {LARGE: _any_size, EXTREMES: _any_size}
 
 
 def _keys(names: np.ndarray, aval: Any, draw: int) -> Any:
@@ -69,24 +117,31 @@ def plain(array: Any) -> np.ndarray:
     return mixed(*np.moveaxis(data, -1, 0)).reshape(data.shape[:-1])
 
 
-def alike(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Which numbers are the same, but for rounding where they are floats; NaN is NaN."""
+def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False) -> np.ndarray:
+    """Which numbers are the same, but for rounding where they are floats; NaN is NaN. `signed`: -0 is not 0."""
     if not jnp.issubdtype(found.dtype, jnp.inexact):
         return found == expected
     wide = np.complex128 if jnp.issubdtype(found.dtype, jnp.complexfloating) else np.float64
     rounding = ROUNDING * float(jnp.finfo(found.dtype).eps)
     a, b = found.astype(wide), expected.astype(wide)
     sizes = np.abs(a)[np.isfinite(a)]
-    allowed = rounding * (np.abs(a) + np.abs(b) + (sizes.mean() if sizes.size else 0))
-    return (a == b) | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= allowed))
+    allowed = rounding * np.abs(a) + rounding * np.abs(b) + rounding * (sizes / max(sizes.size, 1)).sum()
+    same = (a == b) & ~(signed & (a == 0) & (_negative(a) != _negative(b)))
+    return (
+        same | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b) & (a != b) & (np.abs(a - b) <= allowed))
+    )
 
 
-def odd_one(parts: Sequence[Part]) -> str:
-    """The first cell that differs from another of its name."""
+def _negative(x: np.ndarray) -> np.ndarray:
+    return np.signbit(np.real(x))
+
+
+def odd_one(parts: Sequence[Part], *, signed: bool = False) -> str:
+    """The first cell that differs from another of its name; see `alike` for `signed`."""
     names = np.concatenate([its_names[clear] for _, _, its_names, clear in parts])
     found = np.concatenate([its_numbers[clear] for _, its_numbers, _, clear in parts])
     _, first, group = np.unique(names, return_index=True, return_inverse=True)
-    same = alike(found, found[first[group]])
+    same = alike(found, found[first[group]], signed=signed)
     if same.all():
         return ""
     odd = int(np.argmin(same))

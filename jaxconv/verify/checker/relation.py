@@ -20,7 +20,18 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxconv.verify.checker.cells import Part, along, mixed, numbers, odd_one
+from jaxconv.verify.checker.cells import (
+    DRAWS,
+    EXTREMES,
+    FRACTIONS,
+    SIZES,
+    Part,
+    along,
+    kind_of,
+    mixed,
+    numbers,
+    odd_one,
+)
 from jaxconv.verify.values import Broken, Carry, Moving, Pieces, Spectrum
 
 
@@ -31,6 +42,11 @@ class Trial:
     shift: int
     changed: int | None
     draw: int
+
+    @property
+    def kind(self) -> int:
+        """What the draw's numbers are like."""
+        return kind_of(self.draw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,14 +176,16 @@ def _draw_spectrum(held: Held, trial: Trial) -> Pair:
 def _draw_pieces(held: Held, trial: Trial) -> Pair:
     """Parts of a parent that has any cells whose sums a period apart move.
 
-    Where sums are of all sizes, the cells beyond the first period are small: else sums were lost in their rounding.
+    Where sums are of all sizes or large, the cells beyond the first period are small: else sums were lost in their
+    rounding.
     """
     state, folded, pair = held.state, _folded(held), []
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
     for run, total in enumerate(_draw_moving(folded, trial)):
         shape[state.axis] = state.total
         names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
-        parent = np.moveaxis(numbers(names, held.aval, trial.draw - (trial.draw % 3 == 2)), state.axis, 0)
+        small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
+        parent = np.moveaxis(numbers(names, held.aval, small), state.axis, 0)
         parent[:period] = np.moveaxis(total, state.axis, 0)
         for cell in range(period, state.total):
             parent[cell % period] -= parent[cell]
@@ -184,7 +202,7 @@ def _judge_cells(group: Group, trial: Trial) -> str:
         (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
     ]
     pieces = [(held, pair) for held, pair in group if isinstance(held.state, Pieces)]
-    found = odd_one([*parts, *_parts_of_pieces(pieces, trial)])
+    found = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES)
     if trial.changed is None:
         return found and f"shifting the scene by {trial.shift}, {found}"
     return found and f"changing cell {trial.changed} of the input, which lies outside its receptive field, {found}"

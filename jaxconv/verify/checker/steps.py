@@ -14,16 +14,16 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.checker.cells import is_key, mixed, plain
+from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, is_key, kind_of, mixed, plain
+from jaxconv.verify.checker.mixing import mixes
 from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
 from jaxconv.verify.claims import Break
-from jaxconv.verify.values import Broken, Factor, Moving, Pieces
+from jaxconv.verify.values import Broken, Factor, Moving, Pieces, Spectrum
 
 CONSTANT = 2**16  # numbers of a closed-over array that is read as it is
 LARGEST = 2**22  # numbers in the operands and results of an equation that is executed, or in one that is computed
 SHORT = 100  # rounds after which a loop of unknown length is given up
-DRAWS = 3  # of operands, for each relation: small whole numbers, fractions, and numbers of all sizes
-CHANGES = 2  # cells of the input that are changed, one at a time, for each draw
+CHANGES = 2  # cells of the input that are changed, one at a time, for each draw of numbers that are not large
 NOTHING = Broken(Break(-1, "checker", "its state is none", "", "", ()))
 
 Run: TypeAlias = Callable[[list[Any]], Sequence[Any]]
@@ -123,16 +123,24 @@ class Steps:
         """What is wrong with each fact, of operands drawn by their states."""
         found = dict.fromkeys(facts, "")
         rivals = {fact: self.rivals(run, operands, facts, fact) if named else [] for fact in facts}
+        summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
         for trial in self.trials([held for _, held in facts]):
+            extreme = trial.kind == EXTREMES
+            if extreme and summed:
+                continue  # their sums and turns are arithmetic between positions
             pairs = _both(run, operands, trial)
             for fact in (one for one in facts if not found[one]):
                 number, held = fact
+                if extreme and isinstance(held.state, Spectrum | Pieces):
+                    continue
                 judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
-                found[fact] = judge(group, trial)
-                if rivals[fact] and trial.changed is None and not found[fact]:
+                problem, makers = judge(group, trial), [(run, operands)]
+                if rivals[fact] and trial.changed is None and not problem:
                     group += [(other, _both(by, of, trial)[n]) for by, of, (n, other) in rivals[fact]]
-                    problem = judge(group, trial)
-                    found[fact] = problem and f"it is not the signal whose name it bears: {problem}"
+                    problem, makers = judge(group, trial), [*makers, *((by, of) for by, of, _ in rivals[fact])]
+                    problem = problem and f"it is not the signal whose name it bears: {problem}"
+                if problem and not (extreme and any(mixes(*maker) for maker in makers)):
+                    found[fact] = problem
         return found
 
     def rivals(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
@@ -190,7 +198,7 @@ class Steps:
             for shift in sorted(least | self.shifts):
                 if any(shift % one == 0 for one in least):
                     yield Trial(shift, None, draw)
-            for number in range(CHANGES):
+            for number in range(CHANGES if kind_of(draw) < LARGE else 0):
                 yield Trial(0, int(mixed(draw, number)[0] % self.length), draw)
 
 

@@ -1,0 +1,69 @@
+"""Certificates with one statement forged: each must be objected to."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from certificates import X, certify, conv, with_row
+from jax import lax
+
+from jaxconv.verify.checker import recheck
+from jaxconv.verify.values import Factor, Moving
+
+# Invariance that only large numbers, NaN, infinities or the sign of zero refute
+
+
+def thresholds(dtype):
+    """Functions that are constant on small numbers."""
+    return {
+        "maximum": lambda x: jnp.maximum(x, jnp.asarray(1e5, dtype)),
+        "clamp": lambda x: lax.clamp(jnp.asarray(1e5, dtype), x, jnp.asarray(1e6, dtype)),
+        "above 1e5": lambda x: x > jnp.asarray(1e5, dtype),
+        "above 1e30": lambda x: x > jnp.asarray(1e30, dtype),
+    }
+
+
+UNSEEN = thresholds("float32") | {
+    "isnan": jnp.isnan,
+    "isfinite": jnp.isfinite,
+    "isinf": jnp.isinf,
+    "bfloat16": lambda x: x.astype(jnp.bfloat16) > jnp.bfloat16(1e5),
+    "float16": lambda x: x.astype(jnp.float16) > jnp.float16(4e4),
+    "whole numbers": lambda x: x.astype(jnp.int32) > 100_000,
+    "complex numbers": lambda x: lax.complex(x, x),
+    "the sign of zero": lambda x: lax.atan2(jnp.zeros_like(x), x * 0),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_forged_invariance_is_objected_to(name):
+    """The last row and the claim say that shifts change nothing."""
+    fn = UNSEEN[name]
+    certificate = certify(fn, X)
+    assert recheck(certificate, fn, X) == ()
+    last = len(certificate.derivations[0][0]) - 1
+    still = lambda state: Moving(1, state.cycle, tuple((Factor(length),) for length in X.shape))
+    for kind, walk in enumerate(("cyclic", "interior")):
+        objections = recheck(with_row(certificate, kind, last, still), fn, X)
+        assert any(
+            f"{walk} walk" in one and f"row {last} (" in one and "shifting the scene by 1" in one for one in objections
+        )
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: conv(x, padding="SAME"),
+        lambda x: x[:, ::-1] - jnp.mean(x, axis=1, keepdims=True),
+        lambda x: jnp.einsum("nac,ab->nbc", x, jnp.asarray(np.eye(12) + np.eye(12, k=1), jnp.float32)),
+        lambda x: jnp.cumsum(x, axis=2) / jnp.max(x, axis=2, keepdims=True),
+        lambda x: jax.nn.softmax(x, axis=-1),
+        lambda x: jnp.fft.irfft(jnp.fft.rfft(x, axis=1), n=12, axis=1),
+    ],
+)
+def test_extremes_refute_nothing_that_is_arithmetic_between_positions(fn):
+    """Zero times infinity is no objection to a row of a banded matrix."""
+    for values in (False, True):
+        certificate = certify(fn, X, values=values)
+        for seed in range(3):
+            assert recheck(certificate, fn, X, seed=seed) == ()
