@@ -7,7 +7,6 @@ since `window` and the reference do without.
 
 from __future__ import annotations
 
-import math
 import numbers
 import operator
 from collections.abc import Mapping, Sequence
@@ -32,9 +31,9 @@ def shown(value: object) -> str:
         return repr(value)
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
-        kind = "a traced array" if is_traced(value) else f"a {type(value).__name__}"
+        kind = "a traced array" if is_traced(value) else "an array"
         return f"{kind} of shape {tuple(shape)} and dtype {dtype}"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
@@ -101,7 +100,7 @@ def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
 
 
 def number(where: str, argument: str, value: object, *, cure: str = "") -> float:
-    """A finite real number, Python's or NumPy's or an array of one, as Python's: so that no dtype is promoted to it.
+    """A real number, Python's or NumPy's or an array of one, as Python's: so that no dtype is promoted to it.
 
     >>> number("layer_norm", "epsilon", 1e-5)
     1e-05
@@ -109,8 +108,6 @@ def number(where: str, argument: str, value: object, *, cure: str = "") -> float
     given = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
     if isinstance(given, bool) or not isinstance(given, numbers.Real):
         raise TypeError(explain(where, argument, shown(value), "a number", STATIC if is_traced(value) else cure))
-    if not math.isfinite(given):
-        raise ValueError(explain(where, argument, given, "a finite number", cure))
     return given if isinstance(given, int | float) else float(given)
 
 

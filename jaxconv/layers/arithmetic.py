@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from jaxconv.checks import number
 from jaxconv.errors import explain
 from jaxconv.lowering.ways.way import at_least_single
 
@@ -51,11 +51,11 @@ def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
 
 def checked_norm(where: str, norm: float) -> float:
     """A positive number, the p of an Lp norm."""
-    if isinstance(norm, bool) or not isinstance(norm, numbers.Real):
-        raise TypeError(explain(where, "norm", repr(norm), "a number"))
-    if not 0 < norm < math.inf:
-        raise ValueError(explain(where, "norm", norm, "positive and finite"))
-    return norm
+    cure = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool of abs(x)"
+    found = number(where, "norm", norm, cure=cure)
+    if not 0 < found < math.inf:
+        raise ValueError(explain(where, "norm", found, "positive and finite", cure))
+    return found
 
 
 def check_real_floats(where: str, x: Array) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Literal, TypedDict
 
 import jax.numpy as jnp
@@ -11,13 +10,14 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from jaxconv.checks import flag
+from jaxconv.checks import choice, flag, number
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
-from jaxconv.layers.params import default_dtype
-from jaxconv.layers.standardise import NormParams, along_channels, check_channels, enter_norm, moments
+from jaxconv.layers.operands import array, real_dtype
+from jaxconv.layers.params import named
+from jaxconv.layers.standardise import NormParams, along_channels, check_channels, checked_epsilon, enter_norm, moments
 
 
 class BatchNormState(TypedDict):
@@ -84,48 +84,55 @@ def batch_norm(
     """
     where = "batch_norm"
     training = flag(where, "training", training)
-    x, leave = enter_norm(where, params, x, epsilon, batched=batched, layout=layout)
-    _check_state(state, x)
-    mean, variance = along_channels(state["mean"], x), along_channels(state["var"], x)
+    momentum, variance_kept = _checked_settings(momentum, running_variance)
+    epsilon = checked_epsilon(where, epsilon)
+    x, leave = enter_norm(where, params, x, batched=batched, layout=layout)
+    kept = _checked_state(state, x)
+    mean, variance = along_channels(kept["mean"], x), along_channels(kept["var"], x)
     if training:
-        if not 0 <= momentum <= 1:
-            cure = "It is the share kept: for PyTorch's, pass 1 minus it"
-            raise ValueError(explain(where, "momentum", momentum, "between 0 and 1", cure))
         axes = range(x.ndim - 1)
-        correction = _correction(x, running_variance, axis_name)
+        correction = _correction(x, variance_kept, axis_name)
         mean, variance = moments(x, axes, axis_name)
         taken = {"mean": jnp.squeeze(mean, axes), "var": jnp.squeeze(variance, axes) * correction}
         # The old state enters by what it differs from the new, so that a state that is right stays as it is.
         state = {
-            "mean": taken["mean"] + momentum * (state["mean"] - taken["mean"]),
-            "var": taken["var"] + momentum * (state["var"] - taken["var"]),
+            "mean": taken["mean"] + momentum * (kept["mean"] - taken["mean"]),
+            "var": taken["var"] + momentum * (kept["var"] - taken["var"]),
         }
     return leave((x - mean) * lax.rsqrt(variance + epsilon)), state
 
 
-def _check_state(state: BatchNormState, x: Array) -> None:
-    """Refuse a state that is not a mean and a variance for each channel of x [n, *spatial, c], in x's dtype."""
+def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:
+    """How a state takes in the statistics of x."""
+    cure = "It is the share kept: for PyTorch's, pass 1 minus it"
+    momentum = number("batch_norm", "momentum", momentum, cure=cure)
+    if not 0 <= momentum <= 1:
+        raise ValueError(explain("batch_norm", "momentum", momentum, "between 0 and 1", cure))
+    return momentum, choice("batch_norm", "running_variance", running_variance, ("biased", "unbiased"))
+
+
+def _checked_state(state: BatchNormState, x: Array) -> BatchNormState:
+    """A mean and a variance for each channel of x [n, *spatial, c], in x's dtype."""
     where = "batch_norm"
-    if not isinstance(state, Mapping) or state.keys() != {"mean", "var"}:
-        found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-        raise ValueError(explain(where, "state", found, 'a dict of "mean" and "var"', "Take init_batch_norm's"))
-    for name, array in state.items():
-        array = jnp.asarray(array)
-        check_channels(where, f'state["{name}"]', array, x)
-        if array.dtype != x.dtype:
+    given = named(where, "state", state, required=("mean", "var"))
+    found = {name: array(where, f'state["{name}"]', each, "an array [c]") for name, each in given.items()}
+    for name, each in found.items():
+        check_channels(where, f'state["{name}"]', each, x)
+        if each.dtype != x.dtype:
             expected = f"{x.dtype}, in which statistics of such an x are kept"
-            raise TypeError(explain(where, f'state["{name}"]', array.dtype, expected))
+            cure = "Make it by init_batch_norm for x's dtype"
+            raise TypeError(explain(where, f'state["{name}"]', each.dtype, expected, cure))
+    return {"mean": found["mean"], "var": found["var"]}
 
 
 def _correction(x: Array, running_variance: str, axis_name: str | None) -> float:
     """What to multiply the biased variance by before the state takes it in."""
     cells = math.prod(x.shape[:-1]) * (1 if axis_name is None else lax.axis_size(axis_name))
     if cells == 0:
-        raise ValueError(explain("batch_norm", "x", x.shape, "1 cell or more of each channel"))
+        cure = "Leave the layer out for a batch without cells, or pass training=False"
+        raise ValueError(explain("batch_norm", "x", x.shape, "1 cell or more of each channel", cure))
     if running_variance == "biased":
         return 1.0
-    if running_variance != "unbiased":
-        raise ValueError(explain("batch_norm", "running_variance", repr(running_variance), '"biased" or "unbiased"'))
     if cells == 1:
         cure = 'Pass running_variance="biased"'
         raise ValueError(explain("batch_norm", "x", x.shape, "2 cells or more of each channel", cure))
@@ -151,5 +158,5 @@ def init_batch_norm(
     ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})
     """
     params = norm_params("init_batch_norm", channels, scale=scale, bias=bias, dtype=dtype)
-    wide = at_least_single(default_dtype(dtype))
+    wide = at_least_single(real_dtype("init_batch_norm", dtype))
     return params, {"mean": jnp.zeros(channels, wide), "var": jnp.ones(channels, wide)}

@@ -9,13 +9,25 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.checks import integer
 from jaxconv.errors import explain
-from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.operands import checked_precision, result_dtype
+from jaxconv.layers.params import (
+    UNSHARED,
+    Initializer,
+    LayerParams,
+    add_bias,
+    check_bias,
+    init_layer,
+    same_dtype,
+    spatial_axes,
+    unpack,
+)
 from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form, as_laxs
-from jaxconv.window import Padding, positive, slide, window_sizes
+from jaxconv.window import Padding, slide, window_sizes
 
 
 def conv(
@@ -74,32 +86,38 @@ def conv(
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.A.
     """
     kernel, bias = unpack("conv", params)
-    rank = kernel.ndim - 2
-    if rank < 1:
-        cure = "For a kernel without spatial axes use dense"
-        raise ValueError(explain("conv", "kernel", kernel.shape, "[*window, c/groups, o], 3 axes or more", cure))
-    x, leave = enter("conv", x, rank, batched=batched, layout=layout)
+    x, batched = read("conv", x, batched)
+    rank = spatial_axes("conv", kernel, x, "x", batched=batched)
+    x, leave = enter("conv", x, rank, batched=batched, layout=layout, otherwise=f"; or pass {UNSHARED}" * (rank == 2))
     same_dtype("conv", "x", x, kernel)
-    (groups,) = positive("conv", "groups", groups, 1)
+    groups = checked_groups("conv", groups)
     check_channels("conv", x.shape[-1], kernel.shape, groups)
     check_bias("conv", bias, kernel.shape[-1:], "[o]")
     axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    precision, wider = checked_precision("conv", precision), result_dtype("conv", preferred_element_type, x.dtype)
     x, axes = extend(x, axes)
-    y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), preferred_element_type))
+    y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), wider))
     return leave(add_bias(y, bias))
+
+
+def checked_groups(where: str, groups: object) -> int:
+    """A number of groups of channels."""
+    return integer(where, "groups", groups, least=1, cure="Write 1 for a convolution that is not grouped")
 
 
 def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
     """Refuse channel counts that do not fit the kernel [..., c/groups, o] and the groups."""
     *_, channels_in, channels_out = kernel_shape
     if channels_out % groups:
-        raise ValueError(explain(where, "groups", groups, f"a divisor of the kernel's {channels_out} output channels"))
+        expected = f"a divisor of the kernel's {channels_out} output channels"
+        raise ValueError(explain(where, "groups", groups, expected, "Draw the kernel with the same groups"))
     if channels != channels_in * groups:
         takes = f"{channels_in} for each of {groups} groups" if groups > 1 else f"{channels_in}"
         expected = f"{channels_in * groups}: kernel {kernel_shape} [..., c/groups, o] takes {takes}"
-        cure = ""
-        if channels % channels_in == 0 and channels_out % (channels // channels_in) == 0:
-            cure = f"For a grouped convolution pass groups={channels // channels_in}"
+        cure = "Draw a kernel for that many channels, or check the layout of x"
+        times = channels // channels_in if channels_in and channels % channels_in == 0 else 0
+        if times and channels_out % times == 0:
+            cure = f"For a grouped convolution pass groups={times}"
         raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
 
 
@@ -143,7 +161,8 @@ def init_conv(
         where,
         key,
         shape,
-        shape[-1:] if bias else None,
+        shape[-1:],
+        bias=bias,
         kernel_init=kernel_init,
         bias_init=bias_init,
         dtype=dtype,
@@ -151,14 +170,24 @@ def init_conv(
 
 
 def kernel_shape(
-    where: str, window: Sequence[int], channels_in: int, channels_out: int, groups: int
+    where: str, window: Sequence[int], channels_in: int, channels_out: int, groups: int, *, transposed: bool = False
 ) -> tuple[int, ...]:
-    """[*window, channels_in/groups, channels_out], each checked."""
+    """[*window, channels_in/groups, channels_out], each checked; with `transposed`, the two changed over."""
     window = window_sizes(where, window)
-    (channels_in,) = positive(where, "channels_in", channels_in, 1)
-    (channels_out,) = positive(where, "channels_out", channels_out, 1)
-    (groups,) = positive(where, "groups", groups, 1)
+    channels_in, channels_out = checked_channels(where, channels_in, channels_out)
+    groups = checked_groups(where, groups)
     if channels_in % groups or channels_out % groups:
         expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
-        raise ValueError(explain(where, "groups", groups, expected))
+        raise ValueError(explain(where, "groups", groups, expected, "Write 1 for a convolution that is not grouped"))
+    if transposed:
+        channels_in, channels_out = channels_out, channels_in
     return (*window, channels_in // groups, channels_out)
+
+
+def checked_channels(where: str, channels_in: object, channels_out: object) -> tuple[int, int]:
+    """How many channels go in and out."""
+    cure = "It is the length of {}'s axis of channels"
+    return (
+        integer(where, "channels_in", channels_in, least=1, cure=cure.format("the input")),
+        integer(where, "channels_out", channels_out, least=1, cure=cure.format("the output")),
+    )

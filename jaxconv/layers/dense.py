@@ -8,9 +8,10 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.checks import integer
 from jaxconv.errors import explain
+from jaxconv.layers.operands import array, checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
-from jaxconv.window import positive
 
 
 def dense(
@@ -43,16 +44,20 @@ def dense(
     """
     kernel, bias = unpack("dense", params)
     if kernel.ndim != 2:
-        raise ValueError(explain("dense", "kernel", kernel.shape, "[i, o], 2 axes"))
-    x = jnp.asarray(x)
+        cure = "For a kernel with spatial axes use conv" if kernel.ndim > 2 else "Draw it by init_dense"
+        raise ValueError(explain("dense", "kernel", kernel.shape, "[i, o], 2 axes", cure))
+    x = array("dense", "x", x, "an array [..., i]")
     same_dtype("dense", "x", x, kernel)
     if x.ndim < 1 or x.shape[-1] != kernel.shape[0]:
-        cure = "Flatten the features of each example first: x.reshape(n, -1)" if x.ndim > 2 else ""
+        flat = "Flatten the features of each example first: x.reshape(n, -1)"
+        cure = flat if x.ndim > 2 else "Draw a kernel for that many features"
         raise ValueError(
             explain("dense", "x", x.shape, f"[..., i] with i = {kernel.shape[0]}, the kernel's rows", cure)
         )
     check_bias("dense", bias, kernel.shape[-1:], "[o]")
-    y = jnp.matmul(x, kernel, precision=precision, preferred_element_type=preferred_element_type)
+    precision = checked_precision("dense", precision)
+    preferred = result_dtype("dense", preferred_element_type, x.dtype, narrower=True)
+    y = jnp.matmul(x, kernel, precision=precision, preferred_element_type=preferred)
     return add_bias(y, bias)
 
 
@@ -85,13 +90,15 @@ def init_dense(
     >>> jax.tree.map(jnp.shape, init_dense(jax.random.key(0), 400, 120))
     {'bias': (120,), 'kernel': (400, 120)}
     """
-    (features_in,) = positive("init_dense", "features_in", features_in, 1)
-    (features_out,) = positive("init_dense", "features_out", features_out, 1)
+    cure = "It is the length of {}'s last axis"
+    features_in = integer("init_dense", "features_in", features_in, least=1, cure=cure.format("the input"))
+    features_out = integer("init_dense", "features_out", features_out, least=1, cure=cure.format("the output"))
     return init_layer(
         "init_dense",
         key,
         (features_in, features_out),
-        (features_out,) if bias else None,
+        (features_out,),
+        bias=bias,
         kernel_init=kernel_init,
         bias_init=bias_init,
         dtype=dtype,

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jaxconv.checks import flag, number
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, enter_any
+from jaxconv.layers.operands import array, random_key
 
 
 def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, training: bool) -> Float[Array, "*shape"]:
@@ -42,8 +44,8 @@ def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, tr
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).
     """
-    x = _checked("dropout", key, x, rate, training)
-    return _drop(key, x, rate, x.shape) if key is not None and training and rate else x
+    key, x, rate = _checked("dropout", key, x, rate, training)
+    return x if key is None else _drop(key, x, rate, x.shape)
 
 
 def channel_dropout(
@@ -84,22 +86,27 @@ def channel_dropout(
 
     Source: Tompson et al., Efficient object localization using convolutional networks, CVPR 2015, section 3.2.
     """
-    x = _checked("channel_dropout", key, x, rate, training)
-    x, leave = enter("channel_dropout", x, max(x.ndim - 1 - batched, 0), batched=batched, layout=layout)
+    key, x, rate = _checked("channel_dropout", key, x, rate, training)
+    x, leave = enter_any("channel_dropout", x, batched=batched, layout=layout)
     maps = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
-    return leave(_drop(key, x, rate, maps) if key is not None and training and rate else x)
+    return leave(x if key is None else _drop(key, x, rate, maps))
 
 
-def _checked(where: str, key: Array | None, x: ArrayLike, rate: float, training: bool) -> Array:
+def _checked(
+    where: str, key: Array | None, x: ArrayLike, rate: float, training: bool
+) -> tuple[Array | None, Array, float]:
+    """The key, None where nothing is dropped; x and the rate."""
+    cure = "It is the share that is dropped, not the share kept"
+    rate, training = number(where, "rate", rate, cure=cure), flag(where, "training", training)
     if not 0 <= rate < 1:
-        cure = "It is the share that is dropped, not the share kept"
         raise ValueError(explain(where, "rate", rate, "at least 0 and less than 1", cure))
     if key is None and training and rate:
         raise ValueError(explain(where, "key", None, "a jax.random key in training", "Pass jax.random.key(0)"))
-    x = jnp.asarray(x)
+    key = None if key is None else random_key(where, key)
+    x = array(where, "x", x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(explain(where, "x", x.dtype, "floating-point numbers", "Cast it first: x.astype(jnp.float32)"))
-    return x
+    return key if training and rate else None, x, rate
 
 
 def _drop(key: Array, x: Array, rate: float, mask_shape: tuple[int, ...]) -> Array:

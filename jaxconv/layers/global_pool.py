@@ -23,7 +23,7 @@ from jaxconv.layers.arithmetic import (
     power,
     root,
 )
-from jaxconv.layers.images import Layout, check_cells, enter
+from jaxconv.layers.images import Layout, check_cells, enter_any
 
 
 def global_max_pool(
@@ -142,8 +142,7 @@ def global_avg_pool(
 
 def _enter_global(where: str, x: ArrayLike, *, batched: bool, layout: Layout) -> tuple[Array, Callable[[Array], Array]]:
     """The input as [n, *spatial, c] with every axis but n and c a spatial one, none of them empty."""
-    x = jnp.asarray(x)
-    x, leave = enter(where, x, max(x.ndim - 1 - batched, 1), batched=batched, layout=layout)
+    x, leave = enter_any(where, x, batched=batched, layout=layout, least=1)
     check_cells(where, x)
     return x, leave
 

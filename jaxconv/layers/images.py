@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from jaxconv.checks import choice, flag
 from jaxconv.errors import bracketed, explain, spatial_names
+from jaxconv.layers.operands import array
 
 Layout = Literal["channels_last", "channels_first"]
 
@@ -21,7 +23,7 @@ def axis_names(rank: int, *, batched: bool, layout: Layout) -> tuple[str, ...]:
 
 
 def enter(
-    where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x"
+    where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x", otherwise: str = ""
 ) -> tuple[Array, Callable[[Array], Array]]:
     """`x` as [n, *spatial, c], and the function that brings a result of that form back to the caller's.
 
@@ -32,18 +34,20 @@ def enter(
         batched: whether x has a batch axis.
         layout: where x has its channels.
         argument: what the layer calls x, for messages.
+        otherwise: another cure, where x has no batch axis.
 
     Raises:
         ValueError: x has another number of axes, or `layout` is unknown.
+        TypeError: x is no array of numbers, `batched` no boolean, or `layout` no name.
     """
-    if layout not in ("channels_last", "channels_first"):
-        raise ValueError(explain(where, "layout", repr(layout), '"channels_last" or "channels_first"'))
-    x = jnp.asarray(x)
+    batched, layout = flag(where, "batched", batched), checked_layout(where, layout)
     names = axis_names(rank, batched=batched, layout=layout)
+    x = array(where, argument, x, f"an array {bracketed(names)}")
     if x.ndim != len(names):
-        cure = ""
+        cure = f"Reshape it to these axes; a window or a kernel of {rank} spatial axes asks for them"
         if batched and x.ndim == rank + 1:
             cure = "For one example without a batch axis, pass batched=False"
+            cure += otherwise
         elif not batched and x.ndim == rank + 2:
             cure = "For a batch, leave out batched=False"
         expected = f"{bracketed(names)}, {len(names)} axes of which {rank} spatial"
@@ -62,7 +66,29 @@ def enter(
     return x, leave
 
 
+def enter_any(
+    where: str, x: ArrayLike, *, batched: bool, layout: Layout, least: int = 0
+) -> tuple[Array, Callable[[Array], Array]]:
+    """As `enter`, with as many spatial axes as x has beside those of the batch and of channels: `least` or more."""
+    x, batched = read(where, x, batched)
+    return enter(where, x, max(x.ndim - 1 - batched, least), batched=batched, layout=layout)
+
+
+def read(where: str, x: ArrayLike, batched: bool, argument: str = "x") -> tuple[Array, bool]:
+    """An input as an array, and whether it has a batch axis; how many spatial axes it has is not asked here."""
+    batched = flag(where, "batched", batched)
+    return array(where, argument, x, f"an array {'[n, *spatial, c]' if batched else '[*spatial, c]'}"), batched
+
+
+def checked_layout(where: str, layout: object) -> Layout:
+    """A layout by its name."""
+    cure = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
+    return choice(where, "layout", layout, ("channels_last", "channels_first"), cure=cure)  # pyright: ignore[reportReturnType]  one of its names
+
+
 def check_cells(where: str, x: Array) -> None:
     """Refuse an x [n, *spatial, c] with nothing to pool."""
     if 0 in x.shape[1:-1]:
-        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", "1 or more cells along every spatial axis"))
+        cure = "Leave the layer out for images without cells"
+        expected = "1 or more cells along every spatial axis"
+        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", expected, cure))

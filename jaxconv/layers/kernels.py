@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array
 
 from jaxconv.errors import explain
-from jaxconv.layers.conv import check_channels
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.conv import check_channels, checked_groups
+from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, check_bias, drawn, init_layer, same_dtype, unpack
-from jaxconv.window import Axis, Padding, positive, slide
+from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.window import Padding, slide
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,7 @@ class Opened:
     x: Array
     leave: Callable[[Array], Array]
     count: tuple[int, ...]
-    axes: tuple[Axis, ...]
-    groups: int
+    form: Form  # of one kernel at every position
 
 
 def opened(
@@ -42,6 +44,8 @@ def opened(
     groups: int,
     batched: bool,
     layout: Layout,
+    precision: lax.PrecisionLike,
+    preferred_element_type: DTypeLike | None,
 ) -> Opened:
     """The operands of a layer whose kernel is [*count, *window, c/groups, o], and its windows.
 
@@ -56,23 +60,29 @@ def opened(
         groups: see `conv`.
         batched: see `conv`.
         layout: see `conv`.
+        precision: see `conv`.
+        preferred_element_type: see `conv`.
 
     Raises:
         ValueError: shapes or sizes that do not fit together; whether there are kernels enough is not asked here.
         TypeError: x and the parameters differ in dtype.
     """
     kernel, bias = unpack(where, params)
+    x, batched = read(where, x, batched)
     rank, odd = divmod(kernel.ndim - 2, 2)
-    if rank < 1 or odd:
+    if (shared := x.ndim - batched == kernel.ndim - 1 > 1) or rank < 1 or odd:
         expected = f"[{count}, *window, c/groups, o], an even number of axes, 4 or more"
-        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected))
+        cure = "Pass a kernel that all positions share to conv" if shared else f"Draw it by init_{where}"
+        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
     x, leave = enter(where, x, rank, batched=batched, layout=layout)
     same_dtype(where, "x", x, kernel)
-    (groups,) = positive(where, "groups", groups, 1)
+    groups = checked_groups(where, groups)
     check_channels(where, x.shape[-1], kernel.shape, groups)
     check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), f"[{count}, o]")
     axes = slide(where, x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
-    return Opened(kernel, bias, x, leave, kernel.shape[:rank], axes, groups)
+    precision = checked_precision(where, precision)
+    form = Form(axes, groups, as_laxs(precision), result_dtype(where, preferred_element_type, x.dtype))
+    return Opened(kernel, bias, x, leave, kernel.shape[:rank], form)
 
 
 def init_kernels(
@@ -99,7 +109,8 @@ def init_kernels(
         where,
         key,
         (*count, *shape),
-        (*count, shape[-1]) if bias else None,
+        (*count, shape[-1]),
+        bias=bias,
         kernel_init=one_by_one,
         bias_init=bias_init,
         dtype=dtype,

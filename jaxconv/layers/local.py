@@ -73,19 +73,20 @@ def locally_connected(
     given = opened(
         where, "*out", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
+        precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    slots = tuple(axis.out for axis in given.axes)
+    slots = tuple(axis.out for axis in given.form.axes)
     if given.count != slots:
         expected = f"{slots}, the positions of the window over x"
         cure = "Give init_locally_connected the same geometry"
         raise ValueError(explain(where, "kernel's *out", given.count, expected, cure))
     y = product_of_each(
-        patches(given.x, given.axes),
+        patches(given.x, given.form.axes),
         given.kernel,
         (True,) * len(slots),
-        given.groups,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
+        given.form.groups,
+        precision=given.form.precision,
+        preferred_element_type=given.form.preferred,
     )
     return given.leave(add_bias(y, given.bias))
 

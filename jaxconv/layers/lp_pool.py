@@ -65,6 +65,7 @@ def lp_pool(
     ICPR 2012.
     """
     norm = checked_norm("lp_pool", norm)
+    stride = window if stride is None else stride
     x, leave, axes = enter_windows(
         "lp_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )

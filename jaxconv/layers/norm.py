@@ -7,10 +7,11 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
+from jaxconv.checks import flag, integer
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout
-from jaxconv.layers.standardise import NormParams, enter_norm, moments
-from jaxconv.window import positive
+from jaxconv.layers.operands import real_dtype
+from jaxconv.layers.standardise import NormParams, checked_epsilon, enter_norm, moments
 
 
 def layer_norm(
@@ -51,7 +52,8 @@ def layer_norm(
     Source: Ba, Kiros and Hinton, Layer normalization, 2016; over channels alone as in Liu et al., A ConvNet for the
     2020s, CVPR 2022.
     """
-    x, leave = enter_norm("layer_norm", params, x, epsilon, batched=batched, layout=layout)
+    epsilon = checked_epsilon("layer_norm", epsilon)
+    x, leave = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
     mean, variance = moments(x, (-1,))
     return leave((x - mean) * lax.rsqrt(variance + epsilon))
 
@@ -90,7 +92,8 @@ def rms_norm(
 
     Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
     """
-    x, leave = enter_norm("rms_norm", params, x, epsilon, batched=batched, layout=layout)
+    epsilon = checked_epsilon("rms_norm", epsilon)
+    x, leave = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
     return leave(x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon))
 
 
@@ -131,10 +134,12 @@ def group_norm(
 
     Source: Wu and He, Group normalization, ECCV 2018.
     """
-    x, leave = enter_norm("group_norm", params, x, epsilon, batched=batched, layout=layout)
-    (groups,) = positive("group_norm", "groups", groups, 1)
+    epsilon = checked_epsilon("group_norm", epsilon)
+    x, leave = enter_norm("group_norm", params, x, batched=batched, layout=layout)
+    cure = "Write 1 for one group of all channels"
+    groups = integer("group_norm", "groups", groups, least=1, cure=cure)
     if x.shape[-1] % groups:
-        raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels"))
+        raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     mean, variance = moments(grouped, (*range(1, x.ndim - 1), -1))
     return leave(((grouped - mean) * lax.rsqrt(variance + epsilon)).reshape(x.shape))
@@ -173,7 +178,8 @@ def instance_norm(
 
     Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
     """
-    x, leave = enter_norm("instance_norm", params, x, epsilon, batched=batched, layout=layout, spatial=1)
+    epsilon = checked_epsilon("instance_norm", epsilon)
+    x, leave = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
     mean, variance = moments(x, range(1, x.ndim - 1))
     return leave((x - mean) * lax.rsqrt(variance + epsilon))
 
@@ -198,10 +204,10 @@ def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DT
 
 def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
     """Scales of 1 and biases of 0, as far as they are wanted."""
-    (channels,) = positive(where, "channels", channels, 1)
-    params: NormParams = {}
-    if scale:
+    channels = integer(where, "channels", channels, least=1, cure="It is the length of x's axis of channels")
+    dtype, params = real_dtype(where, dtype), NormParams()
+    if flag(where, "scale", scale):
         params["scale"] = jnp.ones(channels, dtype)
-    if bias:
+    if flag(where, "bias", bias):
         params["bias"] = jnp.zeros(channels, dtype)
     return params

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TypeAlias
 
+from jaxconv.checks import several, shown
 from jaxconv.errors import explain, spatial_names
 from jaxconv.window import positive
 
@@ -40,7 +41,9 @@ def regional(where: str, out: Sequence[int], regions: Regions) -> Positions:
     for name, lengths, n in zip(spatial_names(len(out)), found, out, strict=True):
         if sum(lengths) != n:
             expected = f"lengths that add up to {n}, the positions of the window"
-            raise ValueError(explain(where, f"regions along axis {name}", f"{lengths}, {sum(lengths)} long", expected))
+            found, last = f"{lengths}, {sum(lengths)} long", n - sum(lengths[:-1])
+            cure = f"Make the last one {last} long" if last > 0 else f"Shorten them to {n} in all"
+            raise ValueError(explain(where, f"regions along axis {name}", found, expected, cure))
     return tuple(
         tuple(range(stop - length, stop) for length, stop in zip(lengths, accumulate(lengths), strict=True))
         for lengths in found
@@ -49,11 +52,13 @@ def regional(where: str, out: Sequence[int], regions: Regions) -> Positions:
 
 def checked_regions(where: str, regions: Regions, rank: int) -> list[tuple[int, ...]]:
     """The lengths of the regions along each of `rank` axes, one region at least, as tuples."""
-    many = lambda value: isinstance(value, Sequence) and len(value) > 0
-    if not many(regions) or len(regions) != rank or not all(map(many, regions)):
-        cure = (
-            f"For one region of 8 positions along each write ({'(8,), ' * (rank - 1)}{'(8,)' if rank > 1 else '(8,),'})"
-        )
-        raise ValueError(explain(where, "regions", regions, f"the lengths of regions along each of {rank} axes", cure))
+    each = several(regions) or ()
+    inner = [several(one) for one in each]
+    if len(each) != rank or not all(inner):
+        example = f"({'(8,), ' * (rank - 1)}{'(8,)' if rank > 1 else '(8,),'})"
+        expected = f"the lengths of regions along each of {rank} axes"
+        cure = f"For one region of 8 positions along each write {example}"
+        error = ValueError if each and None not in inner else TypeError
+        raise error(explain(where, "regions", shown(regions), expected, cure))
     names = [f"regions along axis {name}" for name in spatial_names(rank)]
-    return [positive(where, name, lengths, len(lengths)) for name, lengths in zip(names, regions, strict=True)]
+    return [positive(where, name, lengths, len(lengths)) for name, lengths in zip(names, each, strict=True)]

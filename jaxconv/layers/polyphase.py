@@ -17,6 +17,7 @@ from jaxconv.checks import is_traced
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
+from jaxconv.layers.operands import array
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import window_sizes
 
@@ -144,24 +145,24 @@ def _steps(where: str, stride: Sequence[int]) -> tuple[int, ...]:
 
 def _entered(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
     """The phases as [n, d]."""
-    phase = jnp.asarray(phase)
+    cure = "Take the phase that polyphase_down returns with this stride"
+    phase = array(where, "phase", phase, "an array of integers")
     if not jnp.issubdtype(phase.dtype, jnp.integer):
-        raise TypeError(explain(where, "phase", phase.dtype, "integers, as polyphase_down returns them"))
+        raise TypeError(explain(where, "phase", phase.dtype, "integers, as polyphase_down returns them", cure))
     expected = (x.shape[0], x.ndim - 2) if batched else (x.ndim - 2,)
     if phase.shape != expected:
         names = "[n, d], one for each example and spatial axis" if batched else "[d], one for each spatial axis"
-        raise ValueError(explain(where, "phase", phase.shape, f"{expected}: {names}"))
+        raise ValueError(explain(where, "phase", phase.shape, f"{expected}: {names}", cure))
     if not is_traced(phase) and phase.is_fully_addressable:
-        _check_phases(where, jax.device_get(phase), stride)
+        _check_phases(where, jax.device_get(phase), stride, cure)
     return phase if batched else phase[None]
 
 
-def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...]) -> None:
+def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...], cure: str) -> None:
     """Refuse a phase along some axis that is not one of 0 to s - 1."""
     for name, found, step in zip(spatial_names(len(stride)), np.moveaxis(phases, -1, 0), stride, strict=True):
         wrong = found[(found < 0) | (found >= step)]
         if wrong.size:
-            cure = "Take the phase that polyphase_down returns with this stride"
             raise ValueError(explain(where, f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
 
 

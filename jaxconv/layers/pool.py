@@ -9,12 +9,13 @@ from typing import Literal
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.checks import choice, integer
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
-from jaxconv.window import Axis, Padding, positive, slide, window_sizes
+from jaxconv.window import Axis, Padding, slide, window_sizes
 
 Divisor = Literal["inside", "window"]
 
@@ -68,6 +69,7 @@ def max_pool(
 
     Source: Yamaguchi et al., A neural network for speaker-independent isolated word recognition, ICSLP 1990.
     """
+    stride = window if stride is None else stride
     x, leave, axes = enter_windows(
         "max_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
@@ -114,6 +116,7 @@ def min_pool(
     >>> min_pool(jnp.array([[3, 1, 4, 1, 5, 9]]).reshape(1, 6, 1), (2,), stride=1, dilation=3).ravel()
     Array([1, 1, 4], dtype=int32)
     """
+    stride = window if stride is None else stride
     x, leave, axes = enter_windows(
         "min_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
@@ -173,6 +176,7 @@ def avg_pool(
 
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B.
     """
+    stride = window if stride is None else stride
     x, leave, axes = enter_windows(
         "avg_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
@@ -185,7 +189,7 @@ def enter_windows(
     where: str,
     x: ArrayLike,
     window: Sequence[int],
-    stride: int | Sequence[int] | None,
+    stride: int | Sequence[int],
     padding: Padding,
     dilation: int | Sequence[int] = 1,
     *,
@@ -196,14 +200,14 @@ def enter_windows(
     """The input as [n, *spatial, c], the way back, and the axes of a window that sees a cell of x at every position."""
     window = window_sizes(where, window)
     x, leave = enter(where, x, len(window), batched=batched, layout=layout)
-    stride = window if stride is None else stride
     axes = slide(where, x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
     for name, axis in zip(spatial_names(len(axes)), axes, strict=True):
         if min(_inside(axis)) == 0:
             found = f"{(axis.pad.lo, axis.pad.hi)} along axis {name}"
             little = "less than" if axis.dilation == 1 else f"so little, with dilation {axis.dilation}, for"
             expected = f"{little} the window's {axis.taps} taps, so that every window sees a cell of x"
-            raise ValueError(explain(where, "padding", found, expected))
+            cure = "Pad x itself first, by jnp.pad, with the numbers that windows beyond it should see"
+            raise ValueError(explain(where, "padding", found, expected, cure))
     return x, leave, axes
 
 
@@ -214,17 +218,13 @@ def _inside(axis: Axis) -> tuple[int, ...]:
 
 def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> int | list[tuple[int, ...]]:
     """What to divide by: one number for all windows, or for each axis one number per position (they multiply)."""
+    cure = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
     taps = math.prod(axis.taps for axis in axes)
     inside = [_inside(axis) for axis in axes]
     full = all(count == axis.taps for axis, counts in zip(axes, inside, strict=True) for count in counts)
+    if divisor is not None and not isinstance(divisor, str):
+        return integer(where, "divisor", divisor, least=1, cure=cure)
     if divisor is None and not full:
-        cure = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
         raise ValueError(explain(where, "divisor", None, "given where windows reach zero padding", cure))
-    if divisor is None or divisor == "window":
-        return taps
-    if divisor == "inside":
-        return taps if full else inside
-    if isinstance(divisor, str):
-        raise ValueError(explain(where, "divisor", repr(divisor), '"inside", "window" or a positive integer'))
-    (number,) = positive(where, "divisor", divisor, 1)
-    return number
+    counted = "window" if divisor is None else choice(where, "divisor", divisor, ("inside", "window"), cure=cure)
+    return taps if full or counted == "window" else inside

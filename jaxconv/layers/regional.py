@@ -16,7 +16,6 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import Regions, checked_regions, regional
-from jaxconv.lowering.form import Form, as_laxs
 from jaxconv.lowering.placed import convolve_each
 from jaxconv.window import Padding
 
@@ -81,15 +80,15 @@ def regional_conv(
     given = opened(
         where, "*regions", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
+        precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    positions = regional(where, [axis.out for axis in given.axes], regions)
+    positions = regional(where, [axis.out for axis in given.form.axes], regions)
     found = tuple(map(len, positions))
     if given.count != found:
         expected = f"{found}, as many as there are lengths in regions"
         raise ValueError(explain(where, "kernel's *regions", given.count, expected, "Give init_regional_conv the same"))
-    form = Form(given.axes, given.groups, as_laxs(precision), preferred_element_type)
     finish = lambda y, index: add_bias(y, None if given.bias is None else given.bias[index])
-    return given.leave(convolve_each(given.x, given.kernel, form, positions, finish, jnp.concatenate))
+    return given.leave(convolve_each(given.x, given.kernel, given.form, positions, finish, jnp.concatenate))
 
 
 def init_regional_conv(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypedDict
 
 import jax
@@ -10,11 +10,13 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.checks import integer
 from jaxconv.errors import explain
-from jaxconv.layers.conv import conv
+from jaxconv.layers.conv import checked_channels, conv
 from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, init_layer, unpack
-from jaxconv.window import Padding, positive, slide, window_sizes
+from jaxconv.layers.operands import checked_precision, random_key, result_dtype
+from jaxconv.layers.params import Initializer, LayerParams, init_layer, named, same_dtype, unpack
+from jaxconv.window import Padding, slide, window_sizes
 
 
 class SeparableParams(TypedDict):
@@ -77,23 +79,28 @@ def separable_conv(
     Source: Sifre, Rigid-motion scattering for image classification, 2014; Howard et al., MobileNets, 2017, section 3.1.
     """
     where = "separable_conv"
-    if not isinstance(params, Mapping) or params.keys() != {"depthwise", "pointwise"}:
-        found = sorted(params) if isinstance(params, Mapping) else type(params).__name__
-        raise ValueError(explain(where, "params", found, 'a dict of "depthwise" and "pointwise"'))
-    depthwise, _ = unpack(f"{where}, depthwise", params["depthwise"])
-    pointwise, _ = unpack(f"{where}, pointwise", params["pointwise"])
+    given = named(where, "params", params, required=("depthwise", "pointwise"))
+    depthwise, _ = unpack(f"{where}, depthwise", given["depthwise"])
+    pointwise, _ = unpack(f"{where}, pointwise", given["pointwise"])
     rank = depthwise.ndim - 2
     if rank < 1 or depthwise.shape[-2] != 1:
-        raise ValueError(explain(where, "the depthwise kernel", depthwise.shape, "[*window, 1, c*m], 3 axes or more"))
+        expected, cure = "[*window, 1, c*m], 3 axes or more", "Draw it by init_separable_conv"
+        raise ValueError(explain(where, "the depthwise kernel", depthwise.shape, expected, cure))
     if pointwise.shape[:-1] != (*[1] * rank, depthwise.shape[-1]):
         expected = f"({'1, ' * rank}{depthwise.shape[-1]}, o), after the depthwise kernel {depthwise.shape}"
-        raise ValueError(explain(where, "the pointwise kernel", pointwise.shape, expected))
+        cure = "Draw both together, by init_separable_conv"
+        raise ValueError(explain(where, "the pointwise kernel", pointwise.shape, expected, cure))
     x, leave = enter(where, x, rank, batched=batched, layout=layout)
     channels = x.shape[-1]
     if not channels or depthwise.shape[-1] % channels:
         expected = f"a divisor of {depthwise.shape[-1]}, the depthwise kernel's output channels"
-        raise ValueError(explain(where, "x's number of channels", channels, expected))
+        cure = "Draw kernels for that many channels, or check the layout of x"
+        raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
+    same_dtype(where, "the pointwise kernel", pointwise, depthwise)
+    same_dtype(where, "x", x, depthwise)
     slide(where, x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # what it refuses is not conv's
+    precision = checked_precision(where, precision)
+    preferred_element_type = result_dtype(where, preferred_element_type, x.dtype)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     y = conv(params["depthwise"], x, **settings, precision=precision)
     return leave(conv(params["pointwise"], y, precision=precision, preferred_element_type=preferred_element_type))
@@ -136,13 +143,12 @@ def init_separable_conv(
     """
     where = "init_separable_conv"
     window = window_sizes(where, window)
-    (channels_in,) = positive(where, "channels_in", channels_in, 1)
-    (channels_out,) = positive(where, "channels_out", channels_out, 1)
-    (multiplier,) = positive(where, "multiplier", multiplier, 1)
-    depthwise, pointwise = jax.random.split(key)
+    channels_in, channels_out = checked_channels(where, channels_in, channels_out)
+    multiplier = integer(where, "multiplier", multiplier, least=1, cure="Write 1 for one kernel for each channel")
+    depthwise, pointwise = jax.random.split(random_key(where, key))
     between, alike = channels_in * multiplier, {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype}
     mixing = (*(1,) * len(window), between, channels_out)
     return {
-        "depthwise": init_layer(where, depthwise, (*window, 1, between), None, **alike),
-        "pointwise": init_layer(where, pointwise, mixing, mixing[-1:] if bias else None, **alike),
+        "depthwise": init_layer(where, depthwise, (*window, 1, between), (between,), bias=False, **alike),
+        "pointwise": init_layer(where, pointwise, mixing, mixing[-1:], bias=bias, **alike),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NotRequired, TypedDict
 
 import jax.numpy as jnp
@@ -10,9 +11,12 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from jaxconv.checks import number
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, enter_any, read
+from jaxconv.layers.operands import array
+from jaxconv.layers.params import named
 
 
 class NormParams(TypedDict):
@@ -34,15 +38,13 @@ class Entered(NamedTuple):
 
 
 def enter_norm(
-    where: str, params: NormParams, x: ArrayLike, epsilon: float, *, batched: bool, layout: Layout, spatial: int = 0
+    where: str, params: NormParams, x: ArrayLike, *, batched: bool, layout: Layout, spatial: int = 0
 ) -> Entered:
-    """The input of a normalisation, everything about it checked. `spatial`: it has so many spatial axes at least."""
-    if not epsilon > 0:
-        raise ValueError(explain(where, "epsilon", epsilon, "a positive number"))
-    x = jnp.asarray(x)
+    """The input of a normalisation, checked with its parameters. `spatial`: it has so many spatial axes at least."""
+    x, batched = read(where, x, batched)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(explain(where, "x", x.dtype, "real floating-point numbers", "Cast it: x.astype(jnp.float32)"))
-    entered, leave = enter(where, x, max(x.ndim - 1 - batched, spatial), batched=batched, layout=layout)
+    entered, leave = enter_any(where, x, batched=batched, layout=layout, least=spatial)
     affine = _unpack(where, params, entered)
 
     def leave_scaled(y: Array) -> Array:
@@ -58,22 +60,31 @@ def enter_norm(
 
 def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
     """The scale and the bias that there are, checked against x [n, *spatial, c]."""
-    if not isinstance(params, Mapping) or not params.keys() <= {"scale", "bias"}:
-        found = sorted(params) if isinstance(params, Mapping) else type(params).__name__
-        cure = "Pass {} for neither"
-        raise ValueError(explain(where, "params", found, 'a dict of "scale" and "bias", or of one of them', cure))
-    arrays = {name: jnp.asarray(array) for name, array in params.items()}
-    for name, array in arrays.items():
-        check_channels(where, name, array, x)
-        if array.dtype != x.dtype:
-            raise TypeError(explain(where, name, array.dtype, f"{x.dtype}, as x is", "Cast one of them"))
+    given = named(where, "params", params, optional=("scale", "bias"))
+    arrays = {name: array(where, name, each, "an array [c]") for name, each in given.items()}
+    for name, each in arrays.items():
+        check_channels(where, name, each, x)
+        if each.dtype != x.dtype:
+            cure = f"Cast one of them, {name}.astype(x.dtype) for example"
+            raise TypeError(explain(where, name, each.dtype, f"{x.dtype}, as x is", cure))
     return arrays
+
+
+def checked_epsilon(where: str, epsilon: object) -> float:
+    """A positive number."""
+    cure = "Leave it out for 1e-5"
+    found = number(where, "epsilon", epsilon, cure=cure)
+    if not 0 < found < math.inf:
+        raise ValueError(explain(where, "epsilon", found, "positive and finite", cure))
+    return found
 
 
 def check_channels(where: str, argument: str, array: Array, x: Array) -> None:
     """Refuse an array that is not one number for each channel of x [n, *spatial, c]."""
     if array.shape != x.shape[-1:]:
-        raise ValueError(explain(where, argument, array.shape, f"{x.shape[-1:]} [c], for x's {x.shape[-1]} channels"))
+        cure = "Make it by the init function for that many channels, or check the layout of x"
+        expected = f"{x.shape[-1:]} [c], for x's {x.shape[-1]} channels"
+        raise ValueError(explain(where, argument, array.shape, expected, cure))
 
 
 def along_channels(array: Array, like: Array) -> Array:

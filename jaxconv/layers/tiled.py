@@ -16,7 +16,7 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import tiled
-from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.lowering.form import Form
 from jaxconv.lowering.interleaving import in_one, in_periods, interleaved
 from jaxconv.lowering.patches import patches
 from jaxconv.lowering.placed import convolve_each, product_of_each
@@ -83,9 +83,10 @@ def tiled_conv(
     given = opened(
         "tiled_conv", "*period", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
+        precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    form = Form(given.axes, given.groups, as_laxs(precision), preferred_element_type)
-    positions = [[its for its in each if its] for each in tiled([axis.out for axis in given.axes], given.count)]
+    form = given.form
+    positions = [[its for its in each if its] for each in tiled([axis.out for axis in form.axes], given.count)]
     if math.prod(map(len, positions)) > MOST_CONVOLUTIONS:
         return given.leave(_by_product(given.x, given.kernel, given.bias, form))
     finish = lambda y, index: add_bias(y, None if given.bias is None else given.bias[index])

@@ -11,9 +11,20 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import bracketed, explain, spatial_names
-from jaxconv.layers.conv import conv, kernel_shape
-from jaxconv.layers.images import Layout, enter
-from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.layers.conv import checked_groups, conv, kernel_shape
+from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.operands import checked_precision
+from jaxconv.layers.params import (
+    UNSHARED,
+    Initializer,
+    LayerParams,
+    add_bias,
+    check_bias,
+    init_layer,
+    same_dtype,
+    spatial_axes,
+    unpack,
+)
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import Padding, lengths_before, positive, slide
 
@@ -71,26 +82,30 @@ def conv_transpose(
     """
     where = "conv_transpose"
     kernel, bias = unpack(where, params)
-    rank = kernel.ndim - 2
-    if rank < 1:
-        raise ValueError(explain(where, "kernel", kernel.shape, "[*window, c/groups, o], 3 axes or more"))
-    y, leave = enter(where, y, rank, batched=batched, layout=layout, argument="y")
+    y, batched = read(where, y, batched, "y")
+    rank = spatial_axes(where, kernel, y, "y", batched=batched)
+    otherwise = f"; or pass {UNSHARED}" * (rank == 2)
+    y, leave = enter(where, y, rank, batched=batched, layout=layout, argument="y", otherwise=otherwise)
     same_dtype(where, "y", y, kernel)
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         cure = "Cast both first: y.astype(jnp.float32)"
         raise TypeError(explain(where, "y", y.dtype, "floating-point numbers", cure))
-    (groups,) = positive(where, "groups", groups, 1)
+    groups = checked_groups(where, groups)
     *window, channels, channels_in = kernel.shape
     if y.shape[-1] != channels_in:
         expected = f"{channels_in}: kernel {kernel.shape} is [*window, c/groups, o], and o channels come in"
-        raise ValueError(explain(where, "y's number of channels", y.shape[-1], expected))
+        cure = "Draw the kernel by init_conv_transpose, whose channels_in are y's"
+        raise ValueError(explain(where, "y's number of channels", y.shape[-1], expected, cure))
     if channels_in % groups:
-        raise ValueError(explain(where, "groups", groups, f"a divisor of the kernel's {channels_in} channels of y"))
+        expected = f"a divisor of the kernel's {channels_in} channels of y"
+        raise ValueError(explain(where, "groups", groups, expected, "Draw the kernel with the same groups"))
     check_bias(where, bias, (channels * groups,), "[c], c being the channels that go out")
     possible = lengths_before(where, y.shape[1:-1], window, stride, padding, dilation)
-    lengths = _chosen(output_shape, possible)
+    scaled = tuple(n * s for n, s in zip(y.shape[1:-1], positive(where, "stride", stride, rank), strict=True))
+    lengths = _chosen(output_shape, possible, scaled)
     UPSAMPLED.check(where, "the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
     slide(where, lengths, window, stride, padding, dilation)  # so that what it refuses is not said to be conv's
+    precision = checked_precision(where, precision)
     shape = (y.shape[0], *lengths, channels * groups)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
     forward = lambda x: conv({"kernel": kernel}, x, **settings)
@@ -98,8 +113,8 @@ def conv_transpose(
     return leave(add_bias(x, bias))
 
 
-def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range]) -> tuple[int, ...]:
-    """The lengths asked for, or the only ones that there are."""
+def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scaled: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths asked for, or the only ones that there are; `scaled` are y's times the stride, for messages."""
     names = spatial_names(len(possible))
     ranges = " and ".join(
         f"{lengths[0]} to {lengths[-1]} along axis {name}" if len(lengths) > 1 else f"{lengths[0]} along axis {name}"
@@ -110,12 +125,15 @@ def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range]) -> tu
         if all(len(lengths) == 1 for lengths in possible):
             return tuple(lengths[0] for lengths in possible)
         expected = f"given, since conv would make y's lengths of any of these: {ranges}"
-        cure = f"Pass output_shape={tuple(lengths[-1] for lengths in possible)}, for example"
+        usual = all(length in lengths for length, lengths in zip(scaled, possible, strict=True))
+        cure = f"Pass output_shape={scaled if usual else tuple(lengths[0] for lengths in possible)}"
+        cure += "" if usual else f', or padding="SAME" and output_shape={scaled} for y\'s lengths times the stride'
         raise ValueError(explain(where, argument, None, expected, cure))
     found = positive(where, argument, output_shape, len(possible))
     if any(length not in lengths for length, lengths in zip(found, possible, strict=True)):
         expected = f"lengths of which conv would make y's: {ranges} ({bracketed(names)})"
-        raise ValueError(explain(where, argument, found, expected))
+        cure = "Pass one of these, or another padding"
+        raise ValueError(explain(where, argument, found, expected, cure))
     return found
 
 
@@ -154,12 +172,13 @@ def init_conv_transpose(
     {'bias': (2,), 'kernel': (5, 3, 2, 8)}
     """
     where = "init_conv_transpose"
-    shape = kernel_shape(where, window, channels_out, channels_in, groups)
+    shape = kernel_shape(where, window, channels_in, channels_out, groups, transposed=True)
     return init_layer(
         where,
         key,
         shape,
-        (channels_out,) if bias else None,
+        (channels_out,),
+        bias=bias,
         kernel_init=kernel_init,
         bias_init=bias_init,
         dtype=dtype,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxconv.checks import is_one, several, shown
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
@@ -55,19 +56,25 @@ def untie(params: LayerParams, out: Sequence[int], *, regions: Regions | None = 
     """
     where = "untie"
     kernel, bias = unpack(where, params)
-    if isinstance(out, SupportsIndex) or not len(out):
-        raise ValueError(explain(where, "out", out, "one length for each spatial axis, (8, 8) for example"))
-    out, rank = positive(where, "out", out, len(out)), len(out)
+    lengths = several(out)
+    if not lengths:
+        expected, cure = "one length for each spatial axis, (8, 8) for example", "It is conv(params, x).shape[1:-1]"
+        error = ValueError if is_one(out) or lengths == () else TypeError
+        raise error(explain(where, "out", shown(out), expected, cure))
+    out, rank = positive(where, "out", lengths, len(lengths)), len(lengths)
     shared = regions is None and kernel.ndim == rank + 2
     if not shared and kernel.ndim != 2 * rank + 2:
-        several = "[*period or *regions, *window, c/groups, o]"
-        expected = several if regions is not None else f"[*window, c/groups, o] or {several}"
+        many = "[*period or *regions, *window, c/groups, o]"
+        expected = many if regions is not None else f"[*window, c/groups, o] or {many}"
         found = f"{kernel.shape}, {kernel.ndim} axes"
-        raise ValueError(explain(where, "kernel", found, f"{expected}, for an output of {rank} spatial axes"))
+        cure = "Pass one length for each of the window's axes as out"
+        raise ValueError(explain(where, "kernel", found, f"{expected}, for an output of {rank} spatial axes", cure))
     alone = (1,) * rank if shared else ()
     count = alone or kernel.shape[:rank]
     if regions is not None and count != (expected := tuple(map(len, regional(where, out, regions)))):
-        raise ValueError(explain(where, "kernel's *regions", count, f"{expected}, as many as there are in regions"))
+        cure = "Pass the regions that the parameters were drawn for"
+        expected = f"{expected}, as many as there are in regions"
+        raise ValueError(explain(where, "kernel's *regions", count, expected, cure))
     check_bias(where, bias, (*(() if shared else count), kernel.shape[-1]), "[o]" if shared else "[*count, o]")
     check_weights(where, "the untied kernel", (*out, *kernel.shape[-rank - 2 :]), "Use a smaller out")
     return _each(lambda leaf: _spread(leaf.reshape(*alone, *leaf.shape), out=out, regions=regions), kernel, bias)
@@ -110,7 +117,8 @@ def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regio
     for name, each, length in zip(spatial_names(len(positions)), positions, kernel.shape, strict=False):
         if not all(each):
             expected = f"at most {length}, the positions that there are"
-            raise ValueError(explain(where, f"period along axis {name}", len(each), expected))
+            cure = f"Pass {length} for a kernel at each of them"
+            raise ValueError(explain(where, f"period along axis {name}", len(each), expected, cure))
     wide = _each(_widened, kernel, bias)
     means = jax.tree.map(lambda leaf: _mean(leaf, positions, regions), wide)
     everywhere = jax.tree.map(partial(_spread, out=kernel.shape[: len(positions)], regions=regions), means)
@@ -152,28 +160,35 @@ def tie_gradient(
     Source: Rumelhart, Hinton and Williams, Learning internal representations by error propagation, 1986, where weights
     that are to stay equal change by the sum of what each of them is asked for.
     """
-    kernel, bias, positions = _untied("tie_gradient", gradient, period, regions)
+    kernel, bias, positions = _untied("tie_gradient", gradient, period, regions, "gradient")
     summed = lambda leaf: _sum(_widened(leaf), positions, regions).astype(leaf.dtype)
     return _each(lambda leaf: _without_count(summed(leaf), period, regions, len(positions)), kernel, bias)
 
 
 def _untied(
-    where: str, params: LayerParams, period: int | Sequence[int] | None, regions: Regions | None
+    where: str,
+    params: LayerParams,
+    period: int | Sequence[int] | None,
+    regions: Regions | None,
+    argument: str = "params",
 ) -> tuple[Array, Array | None, Positions]:
     """The kernel and the bias of a locally connected layer, and where each of the tied kernels is to stand."""
-    kernel, bias = unpack(where, params)
+    kernel, bias = unpack(where, params, argument)
     rank, odd = divmod(kernel.ndim - 2, 2)
     if rank < 1 or odd:
         expected = "[*out, *window, c/groups, o], an even number of axes, 4 or more"
-        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected))
+        cure = "Pass the parameters of locally_connected, or what untie returns"
+        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
     check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), "[*out, o]")
     if not jnp.issubdtype(kernel.dtype, jnp.inexact):
-        raise TypeError(explain(where, "kernel", kernel.dtype, "floating-point numbers"))
+        cure = "Cast them first: jax.tree.map(lambda a: a.astype(jnp.float32), params)"
+        raise TypeError(explain(where, "kernel", kernel.dtype, "floating-point numbers", cure))
     out = kernel.shape[:rank]
     if regions is None:
         return kernel, bias, tiled(out, positive(where, "period", 1 if period is None else period, rank))
     if period is not None:
-        raise ValueError(explain(where, "period", period, "left out where regions are given"))
+        cure = "Pass one of the two"
+        raise ValueError(explain(where, "period", shown(period), "left out where regions are given", cure))
     return kernel, bias, regional(where, out, regions)
 
 

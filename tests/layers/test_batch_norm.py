@@ -122,8 +122,8 @@ def test_init():
 @pytest.mark.parametrize(
     ("state", "x", "settings", "error", "message"),
     [
-        ({"mean": jnp.zeros(2)}, X, {}, ValueError, r"""state is \['mean'\], but should be a dict of "mean" and "var"\. Take init_batch_norm's"""),
-        (None, X, {}, ValueError, "state is NoneType, but should be a dict"),
+        ({"mean": jnp.zeros(2)}, X, {}, ValueError, r"""state is a dict of \['mean'\], but should be a dict of "mean" and "var"\. Pass what the init"""),
+        (None, X, {}, TypeError, "state is None, but should be a dict"),
         (STATE | {"var": jnp.ones(3)}, X, {}, ValueError, r"""state\["var"\] is \(3,\), but should be \(2,\) \[c\]"""),
         (STATE | {"mean": jnp.zeros(2, jnp.bfloat16)}, X, {}, TypeError, r"""state\["mean"\] is bfloat16, but should be float32, in which"""),
         (STATE, X, {"training": "eval"}, TypeError, "training is 'eval', but should be True or False"),

@@ -158,9 +158,9 @@ def test_numpy_arrays_and_lists_of_settings_are_taken():
         ({"layout": "NCHW"}, ValueError, """conv: layout is 'NCHW', but should be "channels_last" or "channels_first"."""),
         ({"params": PARAMS | {"bias": jnp.zeros(3)}}, ValueError, r"conv: bias is \(3,\), but should be \(4,\) \[o\]"),
         ({"params": PARAMS | {"bias": jnp.zeros(4, int)}}, TypeError, "conv: bias is int32, but should be float32"),
-        ({"params": PARAMS | {"scale": 1}}, ValueError, r"conv: params is \['bias', 'kernel', 'scale'\], but should be a dict"),
-        ({"params": {"bias": 1}}, ValueError, r"""conv: params is \['bias'\], but should be a dict of "kernel" and"""),
-        ({"params": PARAMS["kernel"]}, ValueError, "conv: params is ArrayImpl, but should be a dict"),
+        ({"params": PARAMS | {"scale": 1}}, ValueError, r"conv: params is a dict of \['bias', 'kernel', 'scale'\], but should be a dict"),
+        ({"params": {"bias": 1}}, ValueError, r"""conv: params is a dict of \['bias'\], but should be a dict of "kernel" and"""),
+        ({"params": PARAMS["kernel"]}, TypeError, "conv: params is an array of shape .*, but should be a dict"),
         ({"params": {"kernel": jnp.ones((3, 4))}}, ValueError, r"conv: kernel is \(3, 4\), .* 3 axes or more\. For .* use dense"),
     ],
 )  # fmt: skip

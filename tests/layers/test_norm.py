@@ -111,14 +111,14 @@ def test_a_summary_counts_running_averages_as_what_they_are_passed_as():
 @pytest.mark.parametrize(
     ("params", "x", "settings", "error", "message"),
     [
-        ({"gain": jnp.ones(4)}, X, {}, ValueError, r"""params is \['gain'\], but should be a dict of "scale" and "bias", or of one of them. Pass {} for neither"""),
-        (jnp.ones(4), X, {}, ValueError, r"params is ArrayImpl, but should be a dict"),
+        ({"gain": jnp.ones(4)}, X, {}, ValueError, r"""params is a dict of \['gain'\], but should be a dict of "scale" and "bias", or of one of them. Pass {} for neither"""),
+        (jnp.ones(4), X, {}, TypeError, r"params is an array of shape .*, but should be a dict"),
         ({"scale": jnp.ones(5)}, X, {}, ValueError, r"scale is \(5,\), but should be \(4,\) \[c\], for x's 4 channels"),
         ({"bias": jnp.ones((1, 4))}, X, {}, ValueError, r"bias is \(1, 4\), but should be \(4,\) \[c\]"),
         ({"bias": jnp.ones(4, jnp.bfloat16)}, X, {}, TypeError, r"bias is bfloat16, but should be float32, as x is"),
         ({}, X.astype(jnp.int32), {}, TypeError, r"x is int32, but should be real floating-point numbers\. Cast it"),
         ({}, X.astype(jnp.complex64), {}, TypeError, r"x is complex64, but should be real"),
-        ({}, X, {"epsilon": 0}, ValueError, "epsilon is 0, but should be a positive number"),
+        ({}, X, {"epsilon": 0}, ValueError, "epsilon is 0, but should be positive and finite"),
         ({}, X, {"layout": "nchw"}, ValueError, """layout is 'nchw', but should be "channels_last" or"""),
         ({}, jnp.ones(4), {}, ValueError, r"x is \(4,\), 1 axes, but should be \[n, "),
     ],

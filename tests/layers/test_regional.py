@@ -65,7 +65,7 @@ def test_init_draws_each_kernel_as_conv_would():
         ({"regions": ((1, 2), (5,))}, ValueError, r"kernel's \*regions is \(2, 2\), but should be \(2, 1\), as many as"),
         ({"regions": ((3, 0), (2, 3))}, ValueError, "regions along axis h is 0, but should be 1 or more"),
         ({"regions": ((1.5, 1.5), (2, 3))}, TypeError, r"regions along axis h is \(1\.5, 1\.5\), but should be an integer"),
-        ({"regions": (1, 2)}, ValueError, r"regions is \(1, 2\), but should be the lengths of regions along each of 2 axes. For one"),
+        ({"regions": (1, 2)}, TypeError, r"regions is \(1, 2\), but should be the lengths of regions along each of 2 axes. For one"),
         ({"regions": ((1, 2),)}, ValueError, r"regions is \(\(1, 2\),\), but should be the lengths of regions along each of 2 axes"),
         ({"regions": ((), (2, 3))}, ValueError, r"regions is \(\(\), \(2, 3\)\), but should be the lengths of regions along each of 2 axes"),
         ({"x": X[0]}, ValueError, r"x is \(5, 6, 4\), 3 axes, but should be \[n, h, w, c\], 4 axes"),
@@ -81,5 +81,5 @@ def test_errors_name_the_argument_and_the_cure(change, error, message):
 
 
 def test_init_errors():
-    with pytest.raises(ValueError, match=r"init_regional_conv: regions is \(2, 2\), but should be the lengths"):
+    with pytest.raises(TypeError, match=r"init_regional_conv: regions is \(2, 2\), but should be the lengths"):
         jc.init_regional_conv(jax.random.key(0), (2, 2), (3, 3), 1, 1)

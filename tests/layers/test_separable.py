@@ -94,9 +94,9 @@ KERNEL = jnp.ones((3, 2, 1, 6))
 @pytest.mark.parametrize(
     ("params", "x", "error", "message"),
     [
-        ({"depthwise": PARAMS["depthwise"]}, X, ValueError, r"""separable_conv: params is \['depthwise'\], but should be a dict of "depthwise" and "pointwise"."""),
-        (KERNEL, X, ValueError, "separable_conv: params is ArrayImpl, but should be a dict"),
-        (PARAMS | {"depthwise": KERNEL}, X, ValueError, "separable_conv, depthwise: params is ArrayImpl, but should be a dict"),
+        ({"depthwise": PARAMS["depthwise"]}, X, ValueError, r"""separable_conv: params is a dict of \['depthwise'\], but should be a dict of "depthwise" and "pointwise"."""),
+        (KERNEL, X, TypeError, "separable_conv: params is an array of shape .*, but should be a dict"),
+        (PARAMS | {"depthwise": KERNEL}, X, TypeError, "separable_conv, depthwise: params is an array of shape .*, but should be a dict"),
         (PARAMS | {"depthwise": {"kernel": jnp.ones((3, 2, 3, 6))}}, X, ValueError, r"the depthwise kernel is \(3, 2, 3, 6\), but should be \[\*window, 1, c\*m\]"),
         (PARAMS | {"pointwise": {"kernel": jnp.ones((1, 1, 3, 4))}}, X, ValueError, r"the pointwise kernel is \(1, 1, 3, 4\), but should be \(1, 1, 6, o\), after"),
         (PARAMS | {"pointwise": {"kernel": jnp.ones((3, 1, 6, 4))}}, X, ValueError, r"the pointwise kernel is \(3, 1, 6, 4\)"),

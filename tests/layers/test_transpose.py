@@ -53,7 +53,7 @@ def test_parameters_are_drawn_for_the_channels_that_come_in():
 @pytest.mark.parametrize(
     ("params", "y", "settings", "error", "message"),
     [
-        (PARAMS, Y, {"stride": 2}, ValueError, r"output_shape is None, but should be given, since conv would make y's lengths of any of these: 7 to 8 along axis h and 8 to 9 along axis w\. Pass output_shape=\(8, 9\)"),
+        (PARAMS, Y, {"stride": 2}, ValueError, r"output_shape is None, but should be given, since conv would make y's lengths of any of these: 7 to 8 along axis h and 8 to 9 along axis w\. Pass output_shape=\(7, 8\), or padding=.SAME. and output_shape=\(6, 8\) for"),
         (PARAMS, Y, {"output_shape": (5, 6)}, ValueError, r"output_shape is \(5, 6\), but should be lengths of which conv would make y's: 5 along axis h and 5 along axis w"),
         (PARAMS, Y, {"output_shape": (5, 5, 5)}, ValueError, r"output_shape is \(5, 5, 5\), but should be one integer, or 2"),
         (PARAMS, Y, {"padding": ((4, 4), (0, 0))}, ValueError, "y along axis h is 3 positions long, but should be as many as a window of 3 taps has"),
@@ -63,7 +63,7 @@ def test_parameters_are_drawn_for_the_channels_that_come_in():
         (PARAMS | {"bias": jnp.zeros(5)}, Y, {}, ValueError, r"bias is \(5,\), but should be \(6,\) \[c\]"),
         (PARAMS, Y.astype(jnp.bfloat16), {}, TypeError, "y is bfloat16, but should be float32, as the kernel is"),
         ({"kernel": jnp.ones((3, 1, 1), jnp.int32)}, jnp.ones((1, 2, 1), jnp.int32), {}, TypeError, "y is int32, but should be floating-point numbers. Cast"),
-        ({"kernel": jnp.ones((3, 1))}, Y, {}, ValueError, r"kernel is \(3, 1\), but should be \[\*window, c/groups, o\]"),
+        ({"kernel": jnp.ones((3, 1))}, Y, {}, ValueError, r"kernel is \(3, 1\), 2 axes, but should be \[\*window, c/groups, o\]"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(params, y, settings, error, message):

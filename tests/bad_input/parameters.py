@@ -1,0 +1,199 @@
+"""Bad parameters: what is no dict of arrays, other layers' parameters, and arrays that do not fit."""
+
+import jax
+import numpy as np
+
+from bad_input import bad
+from bad_input.inputs import ARRAY, NORMS
+from bad_input.valid import KERNEL, VALID, X, ones
+
+ONE_KERNEL = "conv conv_transpose dense locally_connected tiled_conv regional_conv"
+SEVERAL = "locally_connected tiled_conv regional_conv"
+LAYER = 'a dict of "kernel" and, if wanted, "bias"'
+INIT = "Pass what the init function returns"
+STATE = {"mean": ones(2), "var": ones(2)}
+POSITIONS = "locally_connected, tiled_conv or regional_conv"
+
+
+def kernels(function, argument, arrays):
+    """Faults of a kernel and a bias."""
+    kernel, bias = arrays["kernel"], ones(1)
+    return [
+        *bad(
+            function, argument,
+            ("None", None, TypeError, "None", LAYER, INIT),
+            ("an array", kernel, TypeError, "an array of shape ... and dtype float32", LAYER, INIT),
+            ("a tuple", (1, 2), TypeError, "(1, 2)", LAYER, INIT),
+            ("no kernel", {"bias": bias}, ValueError, "a dict of ['bias']", LAYER, INIT),
+            ("empty", {}, ValueError, "a dict of []", LAYER, INIT),
+            ("another name", arrays | {"gain": bias}, ValueError, "a dict of [...'gain'...]", LAYER, INIT),
+            ("of several layers", {"c1": arrays}, ValueError, "a dict of ['c1']", LAYER,
+             f"Pass the parameters of one layer: {argument}['c1']"),
+            ("a separable convolution's", VALID["separable_conv"]["params"], ValueError,
+             "a dict of ['depthwise', 'pointwise']", LAYER, "They are separable_conv's: pass them to it"),
+            ("a normalisation's", {"scale": bias}, ValueError, "a dict of ['scale']", LAYER,
+             "They are a normalisation's: pass them to layer_norm or its like"),
+            ("PyTorch's", {"weight": kernel}, ValueError, "a dict of ['weight']", LAYER,
+             "Convert them from PyTorch or Equinox by from_library"),
+        ),
+        *bad(
+            function, argument,
+            ("the kernel is None", arrays | {"kernel": None}, TypeError, "None", "an array", ARRAY),
+            ("the kernel is text", arrays | {"kernel": "he"}, TypeError, "'he'", "an array", ARRAY),
+            ("the kernel is a shape", {"kernel": jax.ShapeDtypeStruct(kernel.shape, "float32")}, TypeError,
+             "a jax.ShapeDtypeStruct", "an array", f"To compute with shapes alone, write jax.eval_shape({function}, ...)"),
+            ("the kernel is ragged", {"kernel": [[1.0], [1.0, 2.0]]}, ValueError, "[[1.0], [1.0, 2.0]]", "an array",
+             "Make all its lists of one length, and all its items numbers"),
+            ("the kernel is of booleans", {"kernel": kernel > 0}, TypeError, "of dtype bool", "an array of numbers",
+             "Cast it first: kernel.astype(jnp.float32)"),
+            named="kernel",
+        ),
+        *bad(
+            function, argument,
+            ("the bias is None", {"kernel": kernel, "bias": None}, TypeError, "None", "an array",
+             "Leave it out of params for a layer without"),
+            ("the bias is text", {"kernel": kernel, "bias": "zeros"}, TypeError, "'zeros'", "an array", ARRAY),
+            ("the bias is of another dtype", {"kernel": kernel, "bias": bias.astype(np.float16)}, TypeError, "float16",
+             "float32, as the kernel is", "Cast one of them, bias.astype(kernel.dtype) for example"),
+            named="bias",
+        ),
+    ]  # fmt: skip
+
+
+def biases(function, shape, names):
+    """A bias of another shape."""
+    params = VALID[function]["params"] | {"bias": ones(3)}
+    fix = "Draw kernel and bias together, by the init function"
+    return bad(function, "params", ("another bias", params, ValueError, "(3,)", f"{shape} {names}", fix), named="bias")
+
+
+TWO = {"kernel": ones(2, 2, 3, 3, 2, 4)}
+DENSE = {"kernel": ones(2, 4)}
+ROWS = [
+    *[row for name in ONE_KERNEL.split() for row in kernels(name, "params", VALID[name]["params"])],
+    *biases("conv", (4,), "[o]"),
+    *biases("conv_transpose", (2,), "[c], c being the channels that go out"),
+    *biases("dense", (4,), "[o]"),
+    *biases("locally_connected", (4, 4, 4), "[*out, o]"),
+    *biases("tiled_conv", (2, 2, 4), "[*period, o]"),
+    *biases("regional_conv", (2, 1, 4), "[*regions, o]"),
+    *bad(
+        "conv", "params",
+        ("a tiled convolution's", TWO, ValueError, "(2, 2, 3, 3, 2, 4), 6 axes",
+         "[*window, c/groups, o], 4 axes for x (1, 6, 6, 2)", f"Pass kernels that differ by position to their layer: {POSITIONS}"),
+        ("a dense layer's", DENSE, ValueError, "(2, 4), 2 axes", "[*window, c/groups, o], 3 axes or more",
+         "For a kernel without spatial axes use dense"),
+        named="kernel",
+    ),
+    *bad(
+        "conv", "params",
+        ("a local layer's, of signals", {"kernel": ones(4, 3, 2, 4)}, ValueError, "(1, 6, 2), 3 axes",
+         "[n, h, w, c], 4 axes of which 2 spatial",
+         f"For one example without a batch axis, pass batched=False; or pass kernels that differ by position to their layer: {POSITIONS}"),
+        named="x", x=ones(1, 6, 2),
+    ),
+    *bad(
+        "conv_transpose", "params",
+        ("a tiled convolution's", TWO, ValueError, "(2, 2, 3, 3, 2, 4), 6 axes",
+         "[*window, c/groups, o], 4 axes for y (1, 4, 4, 4)", f"Pass kernels that differ by position to their layer: {POSITIONS}"),
+        ("a dense layer's", DENSE, ValueError, "(2, 4), 2 axes", "[*window, c/groups, o], 3 axes or more",
+         "For a kernel without spatial axes use dense"),
+        named="kernel",
+    ),
+    *bad(
+        SEVERAL, "params",
+        ("a convolution's", {"kernel": KERNEL["kernel"]}, ValueError, "(3, 3, 2, 4), 4 axes",
+         "[..., *window, c/groups, o], an even number of axes, 4 or more", "Pass a kernel that all positions share to conv"),
+        named="kernel",
+    ),
+    *[
+        row for name in SEVERAL.split() for row in bad(
+            name, "params",
+            ("of an odd number of axes", {"kernel": ones(2, 2, 3, 2, 4)}, ValueError, "(2, 2, 3, 2, 4), 5 axes",
+             "[..., *window, c/groups, o], an even number of axes, 4 or more", f"Draw it by init_{name}"),
+            ("a dense layer's", DENSE, ValueError, "(2, 4), 2 axes",
+             "[..., *window, c/groups, o], an even number of axes, 4 or more", f"Draw it by init_{name}"),
+            named="kernel",
+        )
+    ],
+    *bad(
+        "locally_connected", "params",
+        ("of other positions", {"kernel": ones(3, 4, 3, 3, 2, 4)}, ValueError, "(3, 4)",
+         "(4, 4), the positions of the window over x", "Give init_locally_connected the same geometry"),
+        named="kernel's *out",
+    ),
+    *bad(
+        "regional_conv", "params",
+        ("of other regions", {"kernel": ones(2, 2, 3, 3, 2, 4)}, ValueError, "(2, 2)",
+         "(2, 1), as many as there are lengths in regions", "Give init_regional_conv the same"),
+        named="kernel's *regions",
+    ),
+    *bad(
+        "dense", "params",
+        ("a convolution's", {"kernel": KERNEL["kernel"]}, ValueError, "(3, 3, 2, 4)", "[i, o], 2 axes",
+         "For a kernel with spatial axes use conv"),
+        ("a vector", {"kernel": ones(2)}, ValueError, "(2,)", "[i, o], 2 axes", "Draw it by init_dense"),
+        named="kernel",
+    ),
+    *bad(
+        "separable_conv", "params",
+        ("None", None, TypeError, "None", 'a dict of "depthwise" and "pointwise"', INIT),
+        ("an array", X, TypeError, "an array of shape ...", 'a dict of "depthwise" and "pointwise"', INIT),
+        ("one of two", {"depthwise": KERNEL}, ValueError, "a dict of ['depthwise']", 'a dict of "depthwise" and "pointwise"',
+         INIT),
+        ("a convolution's", KERNEL, ValueError, "a dict of ['bias', 'kernel']", 'a dict of "depthwise" and "pointwise"',
+         INIT),
+    ),
+    *bad(
+        "separable_conv", "params",
+        ("a depthwise kernel over channels", {"depthwise": KERNEL, "pointwise": KERNEL}, ValueError, "(3, 3, 2, 4)",
+         "[*window, 1, c*m], 3 axes or more", "Draw it by init_separable_conv"),
+        named="the depthwise kernel",
+    ),
+    *bad(
+        "separable_conv", "params",
+        ("a pointwise kernel over space", {"depthwise": {"kernel": ones(3, 3, 1, 2)}, "pointwise": KERNEL}, ValueError,
+         "(3, 3, 2, 4)", "(1, 1, 2, o), after the depthwise kernel (3, 3, 1, 2)",
+         "Draw both together, by init_separable_conv"),
+        named="the pointwise kernel",
+    ),
+    *bad(
+        NORMS, "params",
+        ("None", None, TypeError, "None", 'a dict of "scale" and "bias", or of one of them', INIT),
+        ("an array", ones(2), TypeError, "an array of shape (2,) and dtype float32",
+         'a dict of "scale" and "bias", or of one of them', INIT),
+        ("a convolution's", KERNEL, ValueError, "a dict of ['bias', 'kernel']", 'a dict of "scale" and "bias", or of one of them',
+         "Pass {} for neither"),
+        ("PyTorch's", {"weight": ones(2)}, ValueError, "a dict of ['weight']", 'a dict of "scale" and "bias", or of one of them',
+         "Convert them from PyTorch or Equinox by from_library"),
+        ("a state", STATE, ValueError, "a dict of ['mean', 'var']", 'a dict of "scale" and "bias", or of one of them',
+         "They are the state of batch_norm: pass them to it"),
+    ),
+    *bad(
+        NORMS, "params",
+        ("the scale is None", {"scale": None}, TypeError, "None", "an array", "Leave it out of params for a layer without"),
+        ("the scale is text", {"scale": "ones"}, TypeError, "'ones'", "an array [c]", ARRAY),
+        ("the scale of other channels", {"scale": ones(3)}, ValueError, "(3,)", "(2,) [c], for x's 2 channels",
+         "Make it by the init function for that many channels, or check the layout of x"),
+        ("the scale of another dtype", {"scale": ones(2).astype(np.float16)}, TypeError, "float16", "float32, as x is",
+         "Cast one of them, scale.astype(x.dtype) for example"),
+        named="scale",
+    ),
+    *bad(
+        "batch_norm", "state",
+        ("None", None, TypeError, "None", 'a dict of "mean" and "var"', INIT),
+        ("without a variance", {"mean": ones(2)}, ValueError, "a dict of ['mean']", 'a dict of "mean" and "var"',
+         INIT),
+        ("its parameters", {"scale": ones(2), "bias": ones(2)}, ValueError, "a dict of ['bias', 'scale']",
+         'a dict of "mean" and "var"', "They are a normalisation's: pass them to layer_norm or its like"),
+    ),
+    *bad(
+        "batch_norm", "state",
+        ("the mean is None", STATE | {"mean": None}, TypeError, "None", "an array [c]", ARRAY),
+        ("of other channels", STATE | {"mean": ones(3)}, ValueError, "(3,)", "(2,) [c], for x's 2 channels",
+         "Make it by the init function ..."),
+        ("of another dtype", STATE | {"mean": ones(2).astype(np.float16)}, TypeError, "float16",
+         "float32, in which statistics of such an x are kept", "Make it by init_batch_norm for x's dtype"),
+        named='state["mean"]',
+    ),
+]  # fmt: skip

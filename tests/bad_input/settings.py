@@ -1,0 +1,189 @@
+"""Bad settings: numbers, dtypes, precisions, keys, initializers and switches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bad_input import bad
+from bad_input.inputs import NORMS
+from bad_input.valid import KEY, ones
+from bad_input.windows import CONVOLUTIONS, INITS
+
+WEIGHTED = f"{CONVOLUTIONS} dense"
+PREFERRED = WEIGHTED.replace("conv_transpose ", "")
+DRAWN = f"{INITS} init_dense"
+PRECISIONS = 'None, "default", "high", "highest", a jax.lax.Precision or a pair of them'
+EXACT = 'Write "highest" for exact products'
+RATE = "It is the share that is dropped, not the share kept"
+KEPT = "It is the share kept: for PyTorch's, pass 1 minus it"
+P_NORM = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool of abs(x)"
+MAKERS = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
+COUNTED = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
+REGIONS = "the lengths of regions along each of 2 axes"
+
+
+def numbers(functions, argument, expected, fix, *, others=()):
+    """Faults of a number, and of one that is out of range."""
+    return bad(
+        functions, argument,
+        ("text", "1e-5", TypeError, "'1e-5'", "a number", fix),
+        ("None", None, TypeError, "None", "a number", fix),
+        ("a boolean", True, TypeError, "True", "a number", fix),
+        ("complex", 1j, TypeError, "1j", "a number", fix),
+        ("several", [0.5], TypeError, "[0.5]", "a number", fix),
+        ("an array", ones(2), TypeError, "an array of shape (2,) and dtype float32", "a number", fix),
+        ("not a number", float("nan"), ValueError, "nan", expected, fix),
+        ("negative", -1, ValueError, "-1", expected, fix),
+        *others,
+    )  # fmt: skip
+
+
+def switches(functions, argument):
+    """Faults of True or False."""
+    fix = f"Write {argument}=True or {argument}=False"
+    return bad(
+        functions, argument,
+        ("text", "no", TypeError, "'no'", "True or False", fix),
+        ("a number", 0, TypeError, "0", "True or False", fix),
+        ("None", None, TypeError, "None", "True or False", fix),
+        ("an array", ones(2), TypeError, "an array of shape (2,) and dtype float32", "True or False", fix),
+    )  # fmt: skip
+
+
+def initializers(argument):
+    """Faults of a function that draws an array."""
+    called = f"It is called as {argument}(key, shape, dtype)"
+    flat = lambda key, shape, dtype: jnp.zeros(7, dtype)
+    double = lambda key, shape, dtype: jnp.zeros(shape, jnp.float16)
+    return [
+        *bad(
+            DRAWN, argument,
+            ("a name", "he", TypeError, "'he'", "a function", MAKERS),
+            ("None", None, TypeError, "None", "a function", MAKERS),
+            ("a number", 0.0, TypeError, "0.0", "a function", MAKERS),
+            ("a maker", jax.nn.initializers.he_normal, TypeError, "a maker of initializers", "an initializer", MAKERS),
+        ),
+        *bad(
+            DRAWN, argument,
+            ("of another shape", flat, ValueError, "(7,)", "(...)", called),
+            ("of another dtype", double, TypeError, "float16", "float32", called),
+            named=f"the array that {argument} returns",
+        ),
+        *bad(
+            DRAWN, argument,
+            ("that returns nothing", lambda key, shape, dtype: None, TypeError, "None", "an array", called),
+            named=f"what {argument} returns",
+        ),
+    ]  # fmt: skip
+
+
+def counts(functions, argument, fix):
+    """Faults of a positive integer."""
+    return bad(
+        functions, argument,
+        ("zero", 0, ValueError, "0", "1 or more", fix),
+        ("negative", -2, ValueError, "-2", "1 or more", fix),
+        ("a fraction", 2.0, TypeError, "2.0", "an integer", fix),
+        ("text", "2", TypeError, "'2'", "an integer", fix),
+        ("None", None, TypeError, "None", "an integer", fix),
+        ("several", (2,), TypeError, "(2,)", "an integer", fix),
+        ("a boolean", True, TypeError, "True", "an integer", fix),
+    )  # fmt: skip
+
+
+ROWS = [
+    *numbers(NORMS, "epsilon", "positive and finite", "Leave it out for 1e-5", others=[
+        ("zero", 0, ValueError, "0", "positive and finite", "Leave it out for 1e-5"),
+        ("infinite", float("inf"), ValueError, "inf", "positive and finite", "Leave it out for 1e-5"),
+    ]),
+    *numbers("dropout channel_dropout", "rate", "at least 0 and less than 1", RATE, others=[
+        ("all", 1.0, ValueError, "1.0", "at least 0 and less than 1", RATE),
+    ]),
+    *numbers("batch_norm", "momentum", "between 0 and 1", KEPT, others=[
+        ("above 1", 1.5, ValueError, "1.5", "between 0 and 1", KEPT),
+    ]),
+    *numbers("lp_pool global_lp_pool polyphase_down", "norm", "positive and finite", P_NORM, others=[
+        ("zero", 0, ValueError, "0", "positive and finite", P_NORM),
+        ("infinite", float("inf"), ValueError, "inf", "positive and finite", P_NORM),
+    ]),
+    *switches("batch_norm dropout channel_dropout", "training"),
+    *switches(DRAWN, "bias"),
+    *switches("init_norm init_batch_norm", "scale"),
+    *switches("init_norm init_batch_norm", "bias"),
+    *initializers("kernel_init"),
+    *initializers("bias_init"),
+    *counts(INITS, "channels_in", "It is the length of the input's axis of channels"),
+    *counts(INITS, "channels_out", "It is the length of the output's axis of channels"),
+    *counts("init_dense", "features_in", "It is the length of the input's last axis"),
+    *counts("init_dense", "features_out", "It is the length of the output's last axis"),
+    *counts("init_norm init_batch_norm", "channels", "It is the length of x's axis of channels"),
+    *counts("init_separable_conv", "multiplier", "Write 1 for one kernel for each channel"),
+    *counts("group_norm", "groups", "Write 1 for one group of all channels"),
+    *bad("group_norm", "groups", ("no divisor", 3, ValueError, "3", "a divisor of x's 2 channels",
+                                  "Write 1 for one group of all channels")),
+    *bad(
+        f"{DRAWN} dropout channel_dropout", "key",
+        ("a number", 0, TypeError, "0", "one jax.random key", "Pass jax.random.key(0)"),
+        ("text", "seed", TypeError, "'seed'", "one jax.random key", "Pass jax.random.key(0)"),
+        ("an array of floats", ones(2), TypeError, "an array of shape (2,) and dtype float32", "one jax.random key",
+         "Pass jax.random.key(0)"),
+        ("several keys", jax.random.split(KEY), ValueError, "keys of shape (2,)", "one jax.random key",
+         "Pass one of them, or use jax.vmap for all"),
+        ("NumPy's generator", np.random.default_rng(0), TypeError, "Generator(PCG64)...", "one jax.random key",
+         "Pass jax.random.key(0)"),
+    ),
+    *bad(DRAWN, "key", ("None", None, TypeError, "None", "one jax.random key", "Pass jax.random.key(0)")),
+    *bad("dropout channel_dropout", "key", ("none in training", None, ValueError, "None", "a jax.random key in training",
+                                            "Pass jax.random.key(0)")),
+    *bad(
+        f"{DRAWN} init_norm init_batch_norm", "dtype",
+        ("an unknown name", "foo", TypeError, "'foo'", "a dtype", 'Write jnp.float32 or "float32"'),
+        ("a number", 32, TypeError, "32", "a dtype", 'Write jnp.float32 or "float32"'),
+        ("integers", jnp.int32, TypeError, "int32", "a dtype of floating-point numbers",
+         "Write jnp.float32 or jnp.bfloat16"),
+        ("booleans", bool, TypeError, "bool", "a dtype of floating-point numbers", "Write jnp.float32 or jnp.bfloat16"),
+    ),
+    *bad(
+        WEIGHTED, "precision",
+        ("an unknown name", "best", ValueError, "'best'", PRECISIONS, EXACT),
+        ("a number", 3, TypeError, "3", PRECISIONS, EXACT),
+        ("a triple", ("high", "high", "high"), TypeError, "('high', 'high', 'high')", PRECISIONS, EXACT),
+        ("a dict", {"x": "high"}, TypeError, "{'x': 'high'}", PRECISIONS, EXACT),
+        ("a dtype", jnp.float32, TypeError, "<class 'jax.numpy.float32'>", PRECISIONS, EXACT),
+    ),
+    *bad(
+        PREFERRED, "preferred_element_type",
+        ("an unknown name", "foo", TypeError, "'foo'", "a dtype", 'Write jnp.float32 or "float32"'),
+        ("a number", 32, TypeError, "32", "a dtype", 'Write jnp.float32 or "float32"'),
+        ("integers", jnp.int32, TypeError, "int32", "as wide as float32, and of the same kind of numbers",
+         "Cast the result instead: y.astype(int32)"),
+    ),
+    *bad(
+        PREFERRED.replace("dense", ""), "preferred_element_type",
+        ("narrower", jnp.bfloat16, TypeError, "bfloat16", "as wide as float32, and of the same kind of numbers",
+         "Cast the result instead: y.astype(bfloat16)"),
+    ),
+    *bad(
+        "avg_pool", "divisor",
+        ("an unknown name", "all", ValueError, "'all'", '"inside" or "window"', COUNTED),
+        ("zero", 0, ValueError, "0", "1 or more", COUNTED),
+        ("a fraction", 4.0, TypeError, "4.0", "an integer", COUNTED),
+        ("a boolean", True, TypeError, "True", "an integer", COUNTED),
+        ("left out at zeros", None, ValueError, "None", "given where windows reach zero padding", COUNTED),
+        padding="same", stride=1,
+    ),
+    *bad(
+        "batch_norm", "running_variance",
+        ("an unknown name", "sample", ValueError, "'sample'", '"biased" or "unbiased"', 'Write running_variance="biased"'),
+        ("a misspelt name", "unbiassed", ValueError, "'unbiassed'", '"biased" or "unbiased"', 'Perhaps you mean "unbiased"'),
+        ("None", None, TypeError, "None", '"biased" or "unbiased"', 'Write running_variance="biased"'),
+    ),
+    *bad(
+        "batch_norm", "x",
+        ("one cell of each channel", ones(1, 2), ValueError, "(1, 2)", "2 cells or more of each channel",
+         'Pass running_variance="biased"'),
+        running_variance="unbiased",
+    ),
+    *bad("batch_norm", "x", ("no cells", ones(0, 2), ValueError, "(0, 2)", "1 cell or more of each channel",
+                             "Leave the layer out for a batch without cells, or pass training=False")),
+]  # fmt: skip
