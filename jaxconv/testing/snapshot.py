@@ -1,24 +1,17 @@
-"""What certificates prove, as a file to commit, one line for each claim; and what was lost or won since it was written.
+"""What certificates prove, as plain data to compare: what was lost or won since the snapshot was written.
 
-    {"format": 1, "tests": {test: {function: {output and axis: {"length": n, "cyclic": claim, "interior": claim}}}}}
-
-A claim is null where nothing is proved, else `{"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}`.
+`snapshot_file.py` says how it is laid out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Claim, Verdict
 
-FORMAT = 1
-LEVELS = ("file", "tests", "test", "function", "output")  # those that are written a line for each key
 KINDS = ("cyclic", "interior")
 Entry = dict[str, dict[str, Any]]  # of one function: output and axis -> length and claims
 Tests = dict[str, dict[str, Entry]]
@@ -108,37 +101,3 @@ def _has(claim: Mapping[str, Any] | None, other: Mapping[str, Any], same_size: b
     regions = {axis: (lo, hi) for axis, lo, hi in claim.get("region", ())}
     parts = other.get("region", ()) if same_size else ()
     return all(axis in regions and regions[axis][0] <= lo and hi <= regions[axis][1] for axis, lo, hi in parts)
-
-
-def read(path: Path) -> Tests:
-    """The tests of a snapshot; none if there is no such file.
-
-    Raises:
-        ValueError: the file is none of ours.
-    """
-    if not path.exists():
-        return {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        tests = data["tests"] if data["format"] == FORMAT else None
-    except (ValueError, KeyError, TypeError):
-        tests = None
-    if not isinstance(tests, dict):
-        expected, cure = f"JSON of format {FORMAT}", "Resolve conflicts in it, or delete it and write it anew"
-        raise ValueError(explain("certificates", "the snapshot", path, expected, cure))
-    return tests
-
-
-def write(path: Path, tests: Tests) -> None:
-    """The snapshot, sorted, a line for each claim."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_lines({"format": FORMAT, "tests": tests}, 0, LEVELS) + "\n", encoding="utf-8")
-
-
-def _lines(value: Any, indent: int, levels: Sequence[str]) -> str:
-    """JSON of which so many levels are written a line for each key; what is below them stays on its line."""
-    if not levels or not isinstance(value, dict) or not value:
-        return json.dumps(value)
-    pad = "  " * (indent + 1)
-    rows = [f"{pad}{json.dumps(key)}: {_lines(value[key], indent + 1, levels[1:])}" for key in sorted(value)]
-    return "{\n" + ",\n".join(rows) + "\n" + "  " * indent + "}"

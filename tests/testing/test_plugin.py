@@ -1,61 +1,14 @@
 """The plugin: the table, the snapshot, and that a change which loses equivariance fails and says where."""
 
+import errno
 import json
-import sys
 
 import pytest
+from recording import TESTS
+
+from jaxconv.testing import files
 
 pytest_plugins = ["pytester"]
-
-MODELS = """
-import jax, jax.numpy as jnp, jaxconv as jc
-
-kernel = jnp.ones((3, 3, 2, 4))
-image = jax.ShapeDtypeStruct((1, 6, 4, 2), "float32")
-
-def backbone(x):
-    return jc.conv({{"kernel": kernel}}, x, padding={padding!r}, stride={stride})
-"""
-TESTS = """
-import pytest
-from models import backbone, image
-
-def test_backbone(certificates):
-    certificates.record(backbone, image, axes=(1, 2))
-
-@pytest.mark.parametrize("axis", [1, 2])
-def test_each(certificates, axis):
-    certificate = certificates.record(lambda x: {"features": backbone(x), "sum": x.sum((1, 2))}, image, axes=(axis,), name="two")
-    assert certificate.cyclic
-
-def test_nothing():
-    pass
-"""
-
-
-@pytest.fixture
-def project(pytester):
-    """A user's project; runs are in this process but for those of a new shell."""
-
-    class Project:
-        def write(self, padding="circular", stride=1, tests=TESTS, ini=""):
-            pytester.makepyfile(models=MODELS.format(padding=padding, stride=stride), test_models=tests)
-            pytester.makeini(
-                f"[pytest]\naddopts = -p jaxconv.testing.plugin --strict-markers\nfilterwarnings = error\n{ini}"
-            )
-            for cached in pytester.path.rglob("*.pyc"):  # two versions within a second look alike to Python
-                cached.unlink()
-
-        def run(self, *options):
-            for module in ("models", "test_models"):
-                sys.modules.pop(module, None)
-            return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *options)
-
-        @property
-        def snapshot(self):
-            return pytester.path / "certificates.json"
-
-    return Project()
 
 
 def test_the_run_ends_with_a_table(project):
@@ -142,7 +95,97 @@ def test_fewer_shifts_are_less_and_more_are_more(project):
     project.write("circular", 1)
     result = project.run("-k", "backbone")
     result.assert_outcomes(failed=1, deselected=3)  # 1 -> 1 is 2 -> 2: the output moves otherwise than it did
-    result.stdout.fnmatch_lines(["*cyclic shifts: 2 -> 1 before, 1 -> 1 now"])
+    result.stdout.fnmatch_lines(
+        [
+            "*cyclic shifts: 2 -> 1 before, 1 -> 1 now",
+            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
+            "*              it combines neighbours, and has no stride (any more)",
+        ]
+    )
+
+
+def test_a_stride_fails_and_says_where(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("circular", 2)
+    result = project.run("-k", "backbone")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*backbone has lost what certificates.json says was proved of it",
+            "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, 2 -> 1 now",
+            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
+            "*              from here on the law is of shifts by 2 and their multiples",
+        ]
+    )
+
+
+def test_a_full_disk_fails_the_run_and_leaves_the_snapshot(project, monkeypatch):
+    project.write("circular")
+    project.run("--update-certificates")
+    before = project.snapshot.read_text()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    project.write("circular", 2)
+    result = project.run("--update-certificates")
+    result.assert_outcomes(passed=4)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["ERROR: certificates.json could not be written, and is as it was: [[]Errno 28] No space left on device"]
+    )
+    assert project.snapshot.read_text() == before
+
+
+def test_a_misspelt_key_ends_the_run_in_one_line(project):
+    project.write("circular")
+    project.run("--update-certificates")
+    project.snapshot.write_text(project.snapshot.read_text().replace("cyclic", "cylic", 1))
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: certificates: a key in tests > * is 'cylic', but should be one of 'length', *"]
+    )
+
+
+NAMES = ("test_always", "test_at_first", "test_without", "test_other")
+SLOW = """
+import time
+from hypothesis import given, settings, strategies as st
+
+calls = []
+
+@settings(deadline=20, database=None)
+@given(st.integers())
+def test_always(x):
+    time.sleep(0.05)
+
+@settings(deadline=20, database=None)
+@given(st.integers())
+def test_at_first(x):
+    calls.append(x)
+    time.sleep(0.05 * (len(calls) == 1))
+
+@settings(deadline=None, database=None, max_examples=2)
+@given(st.integers())
+def test_without(x):
+    time.sleep(0.05)
+
+def test_other():
+    assert 1 == 2
+"""
+
+
+def test_a_deadline_that_is_exceeded_says_how_to_set_it(project):
+    project.write(tests=SLOW)
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=3)
+    failures = result.stdout.str().split("\n____")
+    assert [("register_profile" in text, name) for text in failures for name in NAMES if f" {name} " in text[:80]] == [
+        (True, "test_always"), (True, "test_at_first"), (False, "test_other")
+    ]  # fmt: skip
 
 
 def test_what_is_won_passes_and_asks_for_an_update(project):

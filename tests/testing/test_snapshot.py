@@ -5,7 +5,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxconv.testing.snapshot import changes, read, write
+from jaxconv.testing.snapshot import changes
+from jaxconv.testing.snapshot_file import read, update
 
 
 @st.composite
@@ -64,5 +65,5 @@ def test_an_output_that_is_gone_is_lost_if_something_was_proved_of_it():
 )
 def test_files_come_back_as_they_were_written(tmp_path_factory, tests):
     path = tmp_path_factory.getbasetemp() / "folder" / "certificates.json"
-    write(path, tests)
+    update(path, lambda _: tests)
     assert read(path) == tests

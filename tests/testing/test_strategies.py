@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilations import compilations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv.testing import strategies as jst
-from jaxconv.testing.configurations import Layer, Network
+from jaxconv.testing.configurations import Configuration, Layer, Network
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.falsify import falsify
 from jaxconv.window import PADDINGS
@@ -162,6 +163,57 @@ def test_networks_are_data():
         "conv0": {"kernel": (3, 2, 2, 3), "bias": (3,)},
         "dense1": {"kernel": (3, 2), "bias": (2,)},
     }
+
+
+def data_of(value):
+    """What was drawn, with the arrays that a network or a configuration makes."""
+    if isinstance(value, Network):
+        return value.params(), value.x(), value.strides
+    configuration = value[0] if isinstance(value, tuple) and isinstance(value[0], Configuration) else value
+    if isinstance(configuration, Configuration):
+        return configuration.params(), configuration.x(), configuration.dy(), configuration.local_params()
+    return value
+
+
+def drawn(strategy):
+    """Draw examples under Hypothesis's own deadline; how many programs were compiled."""
+
+    @settings(deadline=200, max_examples=20, database=None)
+    @given(strategy)
+    def draw(value):
+        data_of(value)
+
+    with compilations() as compiled:
+        draw()
+    return len(compiled)
+
+
+TREE = {"kernel": jax.ShapeDtypeStruct((3, 2), "bfloat16"), "bias": jnp.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        *map(jst.images, (1, 2, 3)),
+        jst.images(dtype=jnp.bfloat16),
+        jst.shifts(5, 3),
+        jst.parameters(TREE),
+        jst.paddings,
+        jst.conv_configurations(),
+        jst.pool_configurations(),
+        jst.circular_configurations(),
+        jst.networks(),
+        jst.networks(padding=jst.paddings),
+    ],
+    ids=str,
+)
+def test_drawing_compiles_nothing(strategy):
+    assert drawn(strategy) == 0
+
+
+def test_a_strategy_that_computes_with_jax_would_be_seen():
+    """The broken twin: a shape that no other test has."""
+    assert drawn(jst.images(shapes=[(1, 13, 11, 1)]).map(jnp.sinh)) > 0
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """The compiled comparison: how the input is shifted, what is compiled, and values that are not finite."""
 
-import contextlib
 import math
 from itertools import product
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilations import compilations
 from hypothesis import given
 from hypothesis import strategies as st
 from subjects import KERNEL, C, H, W, X, circular, poisoned
@@ -57,18 +56,6 @@ def test_cells_are_rolled_as_numpy_rolls_them(moves):
     expected = np.roll(x, [s for _, s in moves], [axis for axis, _ in moves])
     traced = [(axis, jnp.int32(s)) for axis, s in moves]
     np.testing.assert_array_equal(comparison.rolled(jnp.asarray(x), traced), expected)
-
-
-@contextlib.contextmanager
-def compilations():
-    """The programs that XLA compiles meanwhile, counted by JAX: `jit`'s own cache loses its entries in a long run."""
-    durations = []
-    listen = lambda event, duration, **_: durations.append(duration) if event.endswith("compile_duration") else None
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield durations
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_a_second_check_compiles_nothing():

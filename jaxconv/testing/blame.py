@@ -1,0 +1,172 @@
+"""Which lines of a function make its law what it is: for a claim that is still proved, and is weaker than it was.
+
+A claim that is lost altogether names the line that broke it. A stride breaks nothing: it makes shifts coarser. So
+every intermediate value of the function is certified, as if it were an output, and the first line is named after which
+the old claim cannot hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import jax
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.certify import certify
+from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.numeric import intermediates
+from jaxconv.verify.shifts import Axes
+
+MOST = 5  # lines that are named where several share the blame
+INPUT = -1  # in place of the number of an operation
+UNMOVED = Claim(Verdict.PROVED, 1, ((0, 1),))  # the input's own claim, whichever its axis
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation on the way to an output, and what is proved of its first result for one axis and kind of shifts."""
+
+    primitive: str
+    source: str  # "/folder/file.py:12 (function)"
+    claim: Claim
+    operands: frozenset[int]  # the operations that computed what it takes, as far as it moves
+
+    def __str__(self) -> str:
+        return f"{self.primitive} at {self.source}"
+
+
+def weaker(before: Mapping[str, Any], now: Mapping[str, Any], steps: Mapping[int, Step]) -> list[str]:
+    """The lines of a report that say where a proved claim became weaker than in the snapshot.
+
+    Args:
+        before: the claim of the snapshot.
+        now: the claim that is proved.
+        steps: what `steps_to` returns for it.
+    """
+    if before["shift"] % now["shift"]:
+        coarser = [step for step in steps.values() if before["shift"] % (step.claim.shift or 1)][:1]
+        return _said(coarser, "from here on the law is of shifts by {0.claim.shift} and their multiples")
+    times = before["shift"] // now["shift"]
+    if {axis: t * times for axis, t in now["moves"]} == dict(before["moves"]):
+        narrower = [step for step in steps.values() if _narrower(step.claim, before)][:1]
+        return _said(narrower, "from here on fewer positions are clear of the border")
+    changing = _said(_unlike_operands(steps, _rates), "it changes by how many positions a shift moves its operand")
+    return changing or _said(_unlike_operands(steps, _reach), "it combines neighbours, and has no stride (any more)")
+
+
+def _said(steps: Sequence[Step], reason: str) -> list[str]:
+    return [line for step in steps[:MOST] for line in (f"line:     {step}", f"          {reason.format(step)}")]
+
+
+def _unlike_operands(steps: Mapping[int, Step], aspect: Callable[[Claim], Any]) -> list[Step]:
+    """The operations whose result differs from every operand in some aspect of its claim."""
+    claim_of = lambda number: steps[number].claim if number in steps else UNMOVED
+    differs = lambda step: all(aspect(step.claim) != aspect(claim_of(number)) for number in step.operands)
+    return [step for step in steps.values() if differs(step)]
+
+
+def _rates(claim: Claim) -> list[Fraction]:
+    """Positions by which one cell of the shift moves the result, along whichever axes."""
+    return sorted(Fraction(t, claim.shift or 1) for _, t in claim.moves)
+
+
+def _reach(claim: Claim) -> int:
+    return claim.receptive_field.size if claim.receptive_field else 1
+
+
+def _narrower(claim: Claim, before: Mapping[str, Any]) -> bool:
+    """Whether a claim's region, in cells of the input, begins after that of the snapshot, or ends before it."""
+    old = _clear(before["shift"], before["moves"], before.get("region", ()))
+    new = _clear(claim.shift or 1, claim.moves, claim.region)
+    return any(lo > old_lo or hi < old_hi for (lo, hi), (old_lo, old_hi) in zip(new, old, strict=False))
+
+
+def _clear(shift: int, moves: Sequence[Any], region: Sequence[Any]) -> list[tuple[Fraction, Fraction]]:
+    cells = {axis: Fraction(shift, abs(t)) for axis, t in moves}
+    return [(lo * cells[axis], hi * cells[axis]) for axis, lo, hi in region]
+
+
+def steps_to(
+    fn: Callable[..., Any], arguments: Sequence[Any], axes: Axes, *, values: bool, leaf: int, axis: int, kind: str
+) -> dict[int, Step]:
+    """The operations that an output is computed by, in order, as far as their results are proved to move.
+
+    Args:
+        fn: the function.
+        arguments: as for `certify`.
+        axes: as for `certify`.
+        values: as for `certify`.
+        leaf: which output leaf.
+        axis: which of the shifted axes.
+        kind: "cyclic" or "interior".
+    """
+    jaxpr, constants, _ = jaxprs.trace(fn, arguments)
+    places = list(intermediates.equations(jaxpr))
+
+    def results(*arguments: Any) -> list[Any]:
+        found: list[Any] = []
+        visit = lambda equation, xs, ys: found.append(ys[0]) or ys
+        intermediates.run(jaxpr, constants, jax.tree.leaves(arguments), visit)
+        return found
+
+    reports = certify(results, *arguments, axes=axes, values=values, search=False).leaves
+    shifted = {argument for argument, _ in reports[0].axes[axis].shifted} if reports else set()
+    moving = [number in shifted for number, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
+    operands, outputs = origins(jaxpr, moving)
+    needed = _all_behind(outputs[leaf], operands)
+    claims = [getattr(report.axes[axis], kind) for report in reports]
+    return {
+        number: Step(equation.primitive.name, _line(equation, stack), claim, operands[number])
+        for number, ((equation, stack), claim) in enumerate(zip(places, claims, strict=True))
+        if number in needed and claim.verdict == Verdict.PROVED and claim.moves
+    }
+
+
+def _line(equation: Any, stack: Sequence[Any]) -> str:
+    found = jaxprs.blamed(equation, stack)
+    return f"{found[0]}:{found[1]} ({found[2]})" if found else "unknown line"
+
+
+def origins(jaxpr: Any, moving: Sequence[bool]) -> tuple[list[frozenset[int]], list[frozenset[int]]]:
+    """Which operations' results each operation takes, and each output is; numbered as `intermediates.equations` does.
+
+    Args:
+        jaxpr: of the function.
+        moving: which of its operands are the input.
+
+    >>> closed = jax.make_jaxpr(lambda w, x: (w * x + x, x * w))(2.0, 3.0)
+    >>> operands, outputs = origins(closed.jaxpr, [False, True])
+    >>> [sorted(one) for one in operands], [sorted(one) for one in outputs]
+    ([[-1], [-1, 0], [-1]], [[1], [2]])
+    """
+    operands: list[frozenset[int]] = []
+
+    def follow(jaxpr: Any, inputs: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+        known = dict(zip(jaxpr.invars, inputs, strict=True))
+        read = lambda atom: frozenset() if jaxprs.is_literal(atom) else known.get(atom, frozenset())
+        for equation in jaxpr.eqns:
+            took, inner = [read(atom) for atom in equation.invars], jaxprs.called(equation)
+            if inner is None:
+                operands.append(frozenset().union(*took))
+                made = [frozenset({len(operands) - 1})] * len(equation.outvars)
+            else:
+                made = follow(jaxprs.opened(inner)[0], took)
+            known.update(zip(equation.outvars, made, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    outputs = follow(jaxpr, [frozenset({INPUT} if one else ()) for one in moving])
+    return operands, outputs
+
+
+def _all_behind(start: frozenset[int], operands: Sequence[frozenset[int]]) -> set[int]:
+    """The operations from which those of `start` are computed, themselves included."""
+    found, waiting = set(), list(start)
+    while waiting:
+        number = waiting.pop()
+        if number not in found and number != INPUT:
+            found.add(number)
+            waiting += operands[number]
+    return found

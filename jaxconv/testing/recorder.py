@@ -1,0 +1,117 @@
+"""The fixture's object: certifies what a test gives it, and fails the test if less is proved than in the snapshot."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import pytest
+
+from jaxconv.errors import explain
+from jaxconv.testing import blame, snapshot, table
+from jaxconv.testing.assertions import broken_lines
+from jaxconv.testing.session import PROPERTY, Session
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.certify import SEARCHED, certify
+from jaxconv.verify.falsify import falsify
+from jaxconv.verify.falsify.lattices import Kind
+from jaxconv.verify.shifts import Axes
+
+MODELS: dict[str, tuple[Kind, ...]] = {"cyclic": ("cyclic",), "interior": ("interior",), "both": ("cyclic", "interior")}
+
+
+class Recorder:
+    """The certificates of one test."""
+
+    def __init__(self, node: pytest.Item, session: Session):
+        config, marker = node.config, node.get_closest_marker("equivariance")
+        options = dict(marker.kwargs) if marker else {}
+        self._model = options.pop("shift_model", config.getoption("--shift-model"))
+        self._thorough = options.pop("thorough", config.getoption("certificates_thorough"))
+        if options or (marker and marker.args) or self._model not in MODELS:
+            found = f"{marker.args if marker else ()} {options | {'shift_model': self._model}}"
+            expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
+            raise ValueError(explain("equivariance", "the marker's arguments", found, expected))
+        self._node, self._session = node, session
+        self._names: set[str] = set()
+
+    def record(
+        self, fn: Callable[..., Any], *arguments: Any, axes: Axes, name: str | None = None, values: bool = False
+    ) -> Certificate:
+        """Certify a function, and fail if less is proved of it than the snapshot says.
+
+        Args:
+            fn: any JAX function of arrays.
+            arguments: as for `certify`: arrays, shapes, or pytrees of them.
+            axes: as for `certify`.
+            name: under which it stands in the table and the snapshot; by default the function's own.
+            values: as for `certify`.
+
+        Returns:
+            The certificate, for more assertions.
+
+        Raises:
+            AssertionError: a claim that was proved before is not, or of fewer shifts, or on a smaller region.
+            ValueError: a name that this test has used before.
+
+        Law: a test that passed when the snapshot was written passes until some claim in it is proved no more.
+        """
+        __tracebackhide__ = True
+        certificate = certify(fn, *arguments, axes=axes, values=values, search=self._thorough)
+        name = name or certificate.function
+        if name in self._names:
+            raise ValueError(explain("certificates", "name", repr(name), "another one for each", "Pass name="))
+        self._names.add(name)
+        small = all(math.prod(leaf.shape) <= SEARCHED for leaf in jax.tree.leaves(arguments) if hasattr(leaf, "shape"))
+        tried = []
+        if self._thorough and small:
+            settings = {"axes": axes, "values": values, "certificate": certificate}
+            tried = [falsify(fn, *arguments, kind=kind, **settings) for kind in MODELS[self._model]]
+        now, before = snapshot.entry(certificate), self._session.before.get(self._node.nodeid, {}).get(name)
+        found = snapshot.changes(before, now, MODELS[self._model]) if before is not None else []
+        status = "new" if before is None else ", ".join(sorted({"weaker" if one.lost else "stronger" for one in found}))
+        row = {"name": name, "entry": now, "shown": table.shown(certificate), "status": status}
+        self._node.user_properties.append((PROPERTY, json.dumps(row)))
+        lost = [one for one in found if one.lost]
+        if lost and not self._session.update:
+            if not self._thorough and small:
+                certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
+            steps = lambda place, kind: blame.steps_to(fn, arguments, axes, values=values, **place, kind=kind)
+            raise AssertionError(_message(name, self._session.path.name, lost, certificate, steps))
+        for one in tried:
+            if one.counterexample is not None and one.counterexample.law.origin == "proved":
+                raise AssertionError(f"{name}: proved, and yet violated; please report it\n{one}")
+        return certificate
+
+
+def _message(
+    name: str,
+    file: str,
+    lost: list[snapshot.Change],
+    certificate: Certificate,
+    steps: Callable[[Mapping[str, int], str], Mapping[int, blame.Step]],
+) -> str:
+    """What was lost, the lines of the user's that broke it or made it weaker, and the way out."""
+    lines = [f"{name} has lost what {file} says was proved of it"]
+    places = [
+        {"leaf": leaf, "axis": axis}
+        for leaf, report in enumerate(certificate.leaves)
+        for axis, _ in enumerate(report.axes)
+    ]
+    known = dict(zip(snapshot.entry(certificate), places, strict=True))
+    for one in lost:
+        lines.append(f"  {one}")
+        if one.where not in known:
+            lines.append("    this output is gone")
+            continue
+        place = known[one.where]
+        if one.before is not None and one.now is not None:
+            reasons = blame.weaker(one.before, one.now, steps(place, one.kind))
+        else:
+            report = certificate.leaves[place["leaf"]].axes[place["axis"]]
+            reasons = broken_lines(report, report.cyclic if one.kind == "cyclic" else report.interior)
+        lines += [f"    {line}" for line in reasons]
+    return "\n".join([*lines, "  If it is meant to be so, run with --update-certificates and commit the file."])

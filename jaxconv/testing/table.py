@@ -1,0 +1,54 @@
+"""The table with which a run ends: what is proved of every recorded function, and which line breaks what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxconv.testing import snapshot
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.claims import Claim
+
+
+def shown(certificate: Certificate) -> dict[str, dict[str, str]]:
+    """For each output and axis its two claims as the table has them."""
+    proved = snapshot.entry(certificate)
+    claims = [(axis.cyclic, axis.interior) for leaf in certificate.leaves for axis in leaf.axes]
+    return {
+        where: {kind: _text(claim, one[kind]) for kind, claim in zip(snapshot.KINDS, pair, strict=True)}
+        for (where, one), pair in zip(proved.items(), claims, strict=True)
+    }
+
+
+def _text(claim: Claim, proved: dict[str, Any] | None) -> str:
+    if proved is not None:
+        return snapshot.described(proved)
+    source = claim.broken.source.split(" (")[0] if claim.broken else ""
+    return f"{claim.verdict} at {Path(source).name}" if source else str(claim.verdict)
+
+
+def _cells(name: str, row: Mapping[str, Any]) -> list[list[str]]:
+    """The lines of the table for one function, the status in the last column of the first."""
+    lines = []
+    for number, (where, claims) in enumerate(row["shown"].items()):
+        length = row["entry"][where]["length"]
+        first = [name, row["status"]] if number == 0 else ["", ""]
+        claimed = [f"{kind} {claims[kind]}" for kind in snapshot.KINDS]
+        lines.append([first[0], f"{where} ({length} cells)", *claimed, first[1]])
+    return lines
+
+
+def lines(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, bool]]:
+    """The lines of one test, one for each output and axis, and whether it tells of a claim that became weaker.
+
+    Args:
+        rows: name of a function -> what `Recorder` has recorded of it.
+    """
+    cells = [cell for name, row in rows.items() for cell in _cells(name, row)]
+    widths = [max(len(cell[column]) for cell in cells) for column in range(4)]
+    padded = ([text.ljust(width) for text, width in zip(cell, widths, strict=False)] for cell in cells)
+    return [
+        (f"  {'  '.join(texts)}  {cell[4]}".rstrip(), "weaker" in cell[4])
+        for texts, cell in zip(padded, cells, strict=True)
+    ]

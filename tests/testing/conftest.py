@@ -1,0 +1,11 @@
+"""What the tests of the plugin share."""
+
+import pytest
+from recording import Project
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A user's project, not in CI."""
+    monkeypatch.delenv("CI", raising=False)
+    return Project(pytester)

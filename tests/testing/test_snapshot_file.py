@@ -1,0 +1,93 @@
+"""The snapshot's file: it comes back as it was written, and what is wrong in it is named with its place."""
+
+import copy
+import json
+
+import pytest
+
+from jaxconv.testing.snapshot_file import read, update
+
+CLAIM = {"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}
+WHERE = "output along axis 1 of argument 0"
+SNAPSHOT = {
+    "format": 1,
+    "tests": {"test_a.py::test_a": {"net": {WHERE: {"length": 6, "cyclic": None, "interior": CLAIM}}}},
+}
+IN = "tests > test_a.py::test_a > net"
+
+
+def changed(*keys, to):
+    """The snapshot with another value at a place; a key that is None is taken out."""
+    found = copy.deepcopy(SNAPSHOT)
+    place = found
+    for key in keys[:-1]:
+        place = place[key]
+    if to is None:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = to
+    return found
+
+
+ENTRY = ("tests", "test_a.py::test_a", "net", WHERE)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (changed(*ENTRY, "cylic", to={}), f"a key in {IN} > {WHERE} is 'cylic', but should be one of 'length', 'cyclic', 'interior'"),
+        (changed(*ENTRY, "cyclic", to=None), f"the key 'cyclic' in {IN} > {WHERE} is missing, but should be there"),
+        (changed(*ENTRY, "length", to="6"), f"in {IN} > {WHERE} > length is '6', but should be a number of cells"),
+        (changed(*ENTRY, "length", to=True), f"in {IN} > {WHERE} > length is True, but should be a number of cells"),
+        (changed(*ENTRY, "interior", "shft", to=2), f"a key in {IN} > {WHERE} > interior is 'shft', but should be one of 'shift', 'moves', and 'region' where"),
+        (changed(*ENTRY, "interior", "shift", to=None), f"the key 'shift' in {IN} > {WHERE} > interior is missing"),
+        (changed(*ENTRY, "interior", "shift", to=0), f"in {IN} > {WHERE} > interior > shift is 0, but should be a number of cells"),
+        (changed(*ENTRY, "interior", "moves", to=[[1]]), "interior > moves is [[1]], but should be a list of lists of 2 whole numbers"),
+        (changed(*ENTRY, "interior", "moves", to={}), "interior > moves is {}, but should be a list of lists of 2 whole"),
+        (changed(*ENTRY, "interior", "region", to=[[1, 2, "3"]]), 'interior > region is [[1, 2, "3"]], but should be a list'),
+        (changed(*ENTRY, "interior", to=[]), f"in {IN} > {WHERE} > interior is [], but should be an object of JSON"),
+        (changed(*ENTRY, to=3), f"in {IN} > {WHERE} is 3, but should be an object of JSON"),
+        (changed("tests", "test_a.py::test_a", "net", to=[]), f"in {IN} is [], but should be an object of JSON"),
+        (changed("tests", "test_a.py::test_a", to=None) | {"test": {}}, "a key at the top is 'test', but should be one of 'format', 'tests'"),
+        (changed("tests", to=[]), "the snapshot is "),
+        (changed("format", to=2), "but should be JSON of format 1. Correct certificates.json by hand, resolve conflicts in it, or"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(tmp_path, data, message):
+    path = tmp_path / "certificates.json"
+    path.write_text(json.dumps(SNAPSHOT))
+    assert read(path) == SNAPSHOT["tests"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=r"^certificates: ") as error:
+        read(path)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<<<<<<< HEAD", "but should be JSON of format 1"),
+        (b"[" * 100_000, "but should be JSON of format 1"),
+        (b"\xff", "which cannot be read ("),
+        (b'{"format": 1, "tests": {"a": {}, "a": {}}}', "a key is twice in one place: 'a', but should be there once"),
+    ],
+)
+def test_what_is_no_json_of_ours_is_refused(tmp_path, content, message):
+    path = tmp_path / "certificates.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^certificates: ") as error:
+        read(path)
+    assert message in str(error.value)
+
+
+def test_a_folder_is_no_snapshot(tmp_path):
+    with pytest.raises(ValueError, match=r"which cannot be read \(.*directory"):
+        read(tmp_path)
+
+
+def test_a_broken_file_is_not_overwritten(tmp_path):
+    path = tmp_path / "certificates.json"
+    path.write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match="the snapshot is "):
+        update(path, lambda tests: tests)
+    assert path.read_text() == "<<<<<<< HEAD"
