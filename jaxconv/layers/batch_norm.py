@@ -88,18 +88,19 @@ def batch_norm(
     epsilon = checked_epsilon(where, epsilon)
     x, leave = enter_norm(where, params, x, batched=batched, layout=layout)
     kept = _checked_state(state, x)
-    mean, variance = along_channels(kept["mean"], x), along_channels(kept["var"], x)
-    if training:
+    if not training:
+        centred, variance = x - along_channels(kept["mean"], x), along_channels(kept["var"], x)
+    else:
         axes = range(x.ndim - 1)
         correction = _correction(x, variance_kept, axis_name)
-        mean, variance = moments(x, axes, axis_name)
+        centred, mean, variance = moments(x, axes, axis_name)
         taken = {"mean": jnp.squeeze(mean, axes), "var": jnp.squeeze(variance, axes) * correction}
         # The old state enters by what it differs from the new, so that a state that is right stays as it is.
         state = {
             "mean": taken["mean"] + momentum * (kept["mean"] - taken["mean"]),
             "var": taken["var"] + momentum * (kept["var"] - taken["var"]),
         }
-    return leave((x - mean) * lax.rsqrt(variance + epsilon)), state
+    return leave(centred * lax.rsqrt(variance + epsilon)), state
 
 
 def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:

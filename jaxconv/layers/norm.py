@@ -54,8 +54,8 @@ def layer_norm(
     """
     epsilon = checked_epsilon("layer_norm", epsilon)
     x, leave = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
-    mean, variance = moments(x, (-1,))
-    return leave((x - mean) * lax.rsqrt(variance + epsilon))
+    centred, _, variance = moments(x, (x.ndim - 1,))
+    return leave(centred * lax.rsqrt(variance + epsilon))
 
 
 def rms_norm(
@@ -141,8 +141,8 @@ def group_norm(
     if x.shape[-1] % groups:
         raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
-    mean, variance = moments(grouped, (*range(1, x.ndim - 1), -1))
-    return leave(((grouped - mean) * lax.rsqrt(variance + epsilon)).reshape(x.shape))
+    centred, _, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
+    return leave((centred * lax.rsqrt(variance + epsilon)).reshape(x.shape))
 
 
 def instance_norm(
@@ -180,8 +180,8 @@ def instance_norm(
     """
     epsilon = checked_epsilon("instance_norm", epsilon)
     x, leave = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
-    mean, variance = moments(x, range(1, x.ndim - 1))
-    return leave((x - mean) * lax.rsqrt(variance + epsilon))
+    centred, _, variance = moments(x, range(1, x.ndim - 1))
+    return leave(centred * lax.rsqrt(variance + epsilon))
 
 
 def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None) -> NormParams:

@@ -92,12 +92,49 @@ def along_channels(array: Array, like: Array) -> Array:
     return jnp.expand_dims(array.astype(like.dtype), tuple(range(like.ndim - 1)))
 
 
-def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> tuple[Array, Array]:
-    """Mean and (biased) variance over some axes, which stay with one cell: the mean first, then the mean square of what
-    is left. E[x^2] - E[x]^2 in one pass cancels where the mean is large against the spread.
+class Moments(NamedTuple):
+    """`centred` is x - mean, without the rounding of the mean; the others keep one cell along each axis."""
 
-    `axis_name`: a mapped axis (of `jax.vmap` or `jax.shard_map`) to average over as well.
+    centred: Array
+    mean: Array
+    variance: Array
+
+
+def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> Moments:
+    """Cells less their mean, the mean, and the (biased) variance, over some axes: with p a rounded mean,
+
+        r = x - p,  d = mean(r),  centred = r - d,  mean = p + d,  variance = mean(r^2) - d^2.
+
+    A mean of n numbers is off by several of their last digits, which is much where the mean is large against the
+    spread. Nothing is lost in r, whose own mean d is what p is off by, and so small that the variance does not cancel
+    (as E[x^2] - E[x]^2 would). A mean lies between the least and the largest cell; p is made to, so that r and all
+    else is exactly 0 where the cells are equal. No result depends on p but for rounding, and so no derivative does.
+
+    Law: every reduction is over all positions of `axes`, so moments do not change when x is rolled along one of them.
+    (A pivot that is one of the cells, such as the first, would only be as good if it did not move.)
+
+    Args:
+        x: in 32 bits at least.
+        axes: along which cells are taken together.
+        axis_name: a mapped axis (of `jax.vmap` or `jax.shard_map`) to take together as well.
+
+    Source: Chan, Golub and LeVeque, Algorithms for computing the sample variance, The American Statistician 37 (1983),
+    on shifting data by an approximate mean and on correcting the two-pass algorithm.
     """
-    across = (lambda part: part) if axis_name is None else (lambda part: lax.pmean(part, axis_name))
-    mean = across(jnp.mean(x, axis=tuple(axes), keepdims=True))
-    return mean, across(jnp.mean(jnp.square(x - mean), axis=tuple(axes), keepdims=True))
+    pivot = _pivot(lax.stop_gradient(x), tuple(axes), axis_name)
+    residual = x - pivot
+    mean = lambda part: jnp.mean(part, axis=tuple(axes), keepdims=True)
+    offset, square = mean(residual), mean(jnp.square(residual))
+    if axis_name is not None:
+        offset, square = lax.pmean((offset, square), axis_name)
+    variance = lax.max(square - jnp.square(offset), jnp.zeros_like(square))  # rounding may leave less than nothing
+    return Moments(residual - offset, pivot + offset, variance)
+
+
+def _pivot(x: Array, axes: tuple[int, ...], axis_name: str | None) -> Array:
+    """The mean as it is rounded, but between the least and the largest cell."""
+    mean = jnp.mean(x, axis=axes, keepdims=True)
+    least, largest = (jnp.expand_dims(reduced(x, axes), axes) for reduced in (lax.reduce_min, lax.reduce_max))
+    if axis_name is not None:
+        mean, least, largest = lax.pmean(mean, axis_name), lax.pmin(least, axis_name), lax.pmax(largest, axis_name)
+    return lax.max(lax.min(mean, largest), least)

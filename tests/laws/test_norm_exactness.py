@@ -1,0 +1,135 @@
+"""Normalisations keep their digits: beside float64 where the mean is large, and exactly 0 where the cells are equal."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv as jc
+
+EPSILON = 1e-5
+
+
+def batch_norm(params, x, **settings):
+    state = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
+    return jc.batch_norm(params, state, x, training=True, **settings)[0]
+
+
+# name -> layer, and the axes of x as [n, h, w, groups, c / groups] that it takes together; 8 channels in 4 groups.
+NORMS = {
+    "batch_norm": (batch_norm, (0, 1, 2)),
+    "instance_norm": (jc.instance_norm, (1, 2)),
+    "group_norm": (partial(jc.group_norm, groups=4), (1, 2, 4)),
+    "layer_norm": (jc.layer_norm, (3, 4)),
+}
+every_norm = pytest.mark.parametrize(("layer", "together"), NORMS.values(), ids=NORMS)
+
+
+def by_hand(x, together):
+    """In float64: means first, then squares of what is left."""
+    wide = np.asarray(x, np.float64).reshape(*x.shape[:-1], 4, -1)
+    left = wide - wide.mean(together, keepdims=True)
+    return (left / np.sqrt(np.square(left).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
+
+
+@every_norm
+@pytest.mark.parametrize(("mean", "spread"), [(1000, 1), (-1e5, 1), (50, 0.01), (0, 1)])
+def test_a_large_mean_costs_no_digits(layer, together, mean, spread):
+    """PyTorch's batch norm is off by 5e-5 for a mean of 1000 and a spread of 1; means without a correction by 6e-4."""
+    x = np.random.default_rng(0).normal(mean, spread, (8, 10, 11, 8)).astype(np.float32)
+    y = jax.jit(partial(layer, {}))(x)
+    assert np.abs(y - by_hand(x, together)).max() < 1e-5
+
+
+@every_norm
+def test_an_outlier_costs_no_digits(layer, together):
+    """One cell that is far from all others sets the spread; they keep their digits beside it."""
+    x = np.random.default_rng(0).normal(0, 1, (8, 30, 31, 8)).astype(np.float32)
+    x[:, 0, 0, 0] = 1e6
+    np.testing.assert_allclose(jax.jit(partial(layer, {}))(x), by_hand(x, together), rtol=1e-5, atol=1e-5)
+
+
+CONSTANTS = np.concatenate([np.geomspace(1e-3, 1e6, 120), np.linspace(50, 100, 120), -np.geomspace(1e-3, 1e6, 16)])
+# As many equal cells together as are odd, even, or as in the report: 800, 105, 1.
+SIZES = [(8, 10, 10), (3, 7, 5), (1, 1, 1)]
+
+
+def equal_cells(size, together):
+    """Every constant fills cells that are taken together: one in each channel, group or position."""
+    numbers = CONSTANTS.astype(np.float32)
+    if 0 in together:
+        return np.broadcast_to(numbers, (*size, numbers.size))
+    if 3 in together:
+        return np.broadcast_to(numbers[:, None, None, None], (numbers.size, 1, 1, 8))
+    return np.broadcast_to(numbers.reshape(-1, 1, 1, 4, 1), (numbers.size // 4, *size[1:], 4, 2)).reshape(
+        -1, *size[1:], 8
+    )
+
+
+@every_norm
+@pytest.mark.parametrize("size", SIZES)
+def test_equal_cells_give_exactly_0(layer, together, size):
+    """For any constant, and so the bias and nothing else."""
+    x = equal_cells(size, together)
+    assert not np.any(layer({}, x))
+    assert not np.any(jax.jit(partial(layer, {}))(x))
+    bias = {"bias": jnp.full(x.shape[-1], 0.3)}
+    np.testing.assert_array_equal(layer(bias, x), np.full(x.shape, np.float32(0.3)))
+
+
+def test_equal_cells_over_devices_give_exactly_0():
+    """Means of parts are averaged; so are the least and the largest cells."""
+    x = equal_cells((8, 10, 10), (0, 1, 2))
+    assert not jax.vmap(partial(batch_norm, {}, axis_name="parts"), axis_name="parts")(
+        x.reshape(4, 2, *x.shape[1:])
+    ).any()
+
+
+def test_the_running_mean_of_a_constant_is_that_constant():
+    x = equal_cells((3, 7, 5), (0, 1, 2))
+    params, state = jc.init_batch_norm(x.shape[-1])
+    _, state = jc.batch_norm(params, state, x, training=True, momentum=0.0)
+    np.testing.assert_array_equal(state["mean"], CONSTANTS.astype(np.float32))
+    assert not state["var"].any()
+
+
+def test_a_mean_without_its_correction_is_caught():
+    """The broken twin: the arithmetic that both faults were found in."""
+    x = jnp.asarray(equal_cells((8, 10, 10), (0, 1, 2)))
+    left = x - x.mean((0, 1, 2), keepdims=True)
+    assert np.abs(left / jnp.sqrt(jnp.square(left).mean((0, 1, 2), keepdims=True) + EPSILON)).max() > 0.01
+
+
+@every_norm
+def test_the_derivative_is_that_of_the_formula(layer, together):
+    """Of moments by the plain formula in float64, where the mean is large; the pivot takes no part in it."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(1000, 1, (3, 4, 5, 8)).astype(np.float32)
+    dy = draw.normal(0, 1, x.shape).astype(np.float32)
+
+    def plain(x):
+        wide = x.reshape(*x.shape[:-1], 4, -1)
+        left = wide - wide.mean(together, keepdims=True)
+        return (left / jnp.sqrt(jnp.square(left).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
+
+    found = jax.jit(lambda x, dy: jax.vjp(partial(layer, {}), x)[1](dy)[0])(x, dy)
+    _, pushed = jax.jvp(partial(layer, {}), (x,), (dy,))
+    with jax.enable_x64(True):
+        _, pull = jax.vjp(plain, jnp.asarray(x, jnp.float64))
+        (expected,) = pull(jnp.asarray(dy, jnp.float64))
+        _, its = jax.jvp(plain, (jnp.asarray(x, jnp.float64),), (jnp.asarray(dy, jnp.float64),))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(pushed, its, rtol=0, atol=2e-5)
+
+
+@every_norm
+def test_the_moments_do_not_know_positions(layer, together):
+    """A pivot that is one of the cells would move with them: cyclic shifts stay proved, of gradients as well."""
+    x = jax.ShapeDtypeStruct((2, 12, 9, 8), "float32")
+    gradient = jax.grad(lambda x: jnp.sum(layer({}, x) ** 3))
+    for function in (partial(layer, {}), gradient):
+        certificate = jc.certify(function, x, axes=(1, 2), search=False)
+        assert certificate.cyclic.value == "PROVED"
+        assert {axis.cyclic.shift for leaf in certificate.leaves for axis in leaf.axes} == {1}
