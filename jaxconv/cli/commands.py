@@ -14,6 +14,7 @@ from jaxconv.account.summary import summary
 from jaxconv.cli import pictures, target
 from jaxconv.cli.arguments import integer, random_inputs, shapes, shifted
 from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
+from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
 from jaxconv.verify.checker import recheck
 from jaxconv.verify.falsify import Falsification, falsify
@@ -95,12 +96,13 @@ def falsify_command(options: argparse.Namespace) -> Outcome:
 
 
 def recheck_command(options: argparse.Namespace) -> Outcome:
-    """Certify, and then execute every step of the derivations; an objection is as bad as a violation."""
-    request = Request.read(options)
+    """Execute every step of a certificate's derivations; an objection is as bad as a violation."""
+    read = None if options.certificate is None else _certificate(options)
+    request = Request.read(options, axes_needed=read is None)
 
     def run() -> Any:
-        certificate = certify(request.fn, *request.arguments, axes=request.axes, search=False)
-        return certificate, recheck(certificate, request.fn, *request.arguments, seed=request.seed)
+        made = read or certify(request.fn, *request.arguments, axes=request.axes, search=False)
+        return made, recheck(made, request.fn, *request.arguments, seed=request.seed)
 
     certificate, objections = request.attempt(run)
     verdict = _verdict(certificate, options)
@@ -119,6 +121,14 @@ def summary_command(options: argparse.Namespace) -> Outcome:
     request = Request.read(options, axes_needed=False)
     counted = request.attempt(lambda: summary(request.fn, *request.arguments, axes=request.axes or None))
     return Outcome(HELD, _shown(counted, options.json))
+
+
+def _certificate(options: argparse.Namespace) -> Certificate:
+    """What `certify --json` has written to a file."""
+    if options.axes is not None:
+        raise UsageError("--axes", "given", "left out: the certificate says which axes are shifted")
+    read = lambda: Certificate.from_json(Path(options.certificate).read_text(encoding="utf-8"))
+    return target.attempt(f"{options.certificate} cannot be read", read)
 
 
 def _verdict(certificate: Any, options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ By which shifts of its input is a JAX function equivariant, which line breaks it
   certify   prove it, for all inputs and parameters, without running the function once
   check     run the function on one input and all shifts of it, and measure the error
   falsify   search inputs and shifts for a violation, and shrink it
-  recheck   certify, and execute each step of the proof by itself
+  recheck   execute each step of a proof by itself: of a certificate in a file, or of one that is made now
   summary   count parameters, reuse and multiply-adds, layer by layer, without running the function
 """
 
@@ -35,11 +35,12 @@ examples:
   python -m jaxconv check models.resnet:features --shape 1,64,48,3 --seed 7
   python -m jaxconv falsify models.resnet:features --shape 1,16,12,3 --examples 1000
   python -m jaxconv recheck models.resnet:features --shape 1,64,48,3
+  python -m jaxconv recheck certificate.json models.resnet:features --shape 1,64,48,3  # what certify --json printed
   python -m jaxconv summary models.resnet:features --shape 1,224,224,3
 
 exit status:
   0  proved (certify; recheck, without objections), held (check), counted (summary)
-  1  refuted by an executed counterexample (certify, falsify), violated (check), an objection (recheck)
+  1  refuted by an executed counterexample (certify), violated (check, falsify), refuted or an objection (recheck)
   2  undecided; falsify found no violation, which is no proof
   3  the command could not be carried out: bad usage, or the function or its module raises or exits
 """
@@ -71,14 +72,25 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.command is None:
         raise UsageError("the command", "missing", expected, cure)
     where = f"{PROGRAM} {options.command} --help"
-    if others:
-        raise UsageError(repr(others[0]), "none of its options", f"among those that {where} lists")
+    unknown = [word for word in others if word.startswith("-")]
+    if unknown:
+        raise UsageError(repr(unknown[0]), "none of its options", f"among those that {where} lists")
     for name, value in vars(options).items():
         if value == WITHOUT or (isinstance(value, list) and WITHOUT in value):
             raise UsageError(f"--{name}", "without a value", f"given with one, as {where} says")
-    if options.function is None:
-        raise UsageError("the function's name", "missing", "package.module:function", f"{where} has examples")
+    _names(options, others)
     return options
+
+
+def _names(options: argparse.Namespace, words: Sequence[str]) -> None:
+    """The words that belong to no option: the function, and for recheck before it a file."""
+    file = options.command == "recheck" and bool(words) and ":" not in words[0]
+    options.certificate, names = (words[0], words[1:]) if file else (None, words)
+    if len(names) != 1:
+        found = "missing" if not names else f"{len(names)} words, {' '.join(names)}"
+        cure = f"{PROGRAM} {options.command} --help has examples"
+        raise UsageError("the function's name", found, "one word, package.module:function", cure)
+    options.function = names[0]
 
 
 def joined(words: Sequence[str]) -> list[str]:
@@ -105,7 +117,9 @@ def parser() -> Parser:
     helps = ("prove it", "measure it", "search for a violation", "execute each step of the proof", "count it")
     found = {}
     for name, text in zip(COMMANDS, helps, strict=True):
-        found[name] = subparsers.add_parser(name, help=text, description=text, epilog=EXAMPLES, **raw)
+        words = "[certificate.json] " if name == "recheck" else ""
+        usage = f"{PROGRAM} {name} {words}package.module:function --shape N,H,W,C [options]"
+        found[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
         found[name].set_defaults(run=getattr(commands, f"{name}_command"))
         _shared(found[name])
     for name in ("certify", "check", "falsify", "recheck"):
@@ -136,7 +150,6 @@ def version() -> str:
 
 
 def _shared(command: argparse.ArgumentParser) -> None:
-    command.add_argument("function", nargs="?", help="package.module:name, found from the current directory")
     _valued(command, "--shape", "of an argument; once for each", "N,H,W,C", action="append")
     dtypes = "of the arguments, once for all or once for each; float32 if left out"
     _valued(command, "--dtype", dtypes, "DTYPE", action="append")

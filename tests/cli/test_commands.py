@@ -193,6 +193,41 @@ def test_recheck_executes_the_proof(project, capsys, options, status):
     assert capsys.readouterr() == ("zero_padded: cyclic shifts UNDECIDED, interior PROVED; no objections\n", "")
 
 
+def saved(capsys, function):
+    """A certificate in a file, as the shell puts it there."""
+    main(["certify", f"pkg.models:{function}", *SHAPE, "--json"])
+    Path("made.json").write_text(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "status"),
+    [("circular", (), 0), ("zero_padded", (), 1), ("zero_padded", ("--interior",), 0)],
+)
+def test_recheck_takes_a_certificate_from_a_file(project, capsys, function, options, status):
+    """That it says REFUTED of a claim is its verdict, as it was certify's."""
+    saved(capsys, function)
+    assert main(["recheck", *SHAPE, *options, "made.json", f"pkg.models:{function}"]) == status
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{function}: cyclic shifts ")
+    assert out.endswith("; no objections\n")
+    assert err == ""
+
+
+def test_recheck_objects_to_a_certificate_of_another_function(project, capsys):
+    saved(capsys, "circular")
+    assert main(["recheck", "made.json", "pkg.models:zero_padded", *SHAPE]) == 1
+    assert capsys.readouterr().out.startswith("circular: cyclic shifts PROVED, interior PROVED; ")
+
+
+def test_recheck_objects_to_a_forged_certificate(project, capsys):
+    saved(capsys, "circular")
+    forged = json.loads(Path("made.json").read_text())
+    forged["leaves"][0]["axes"][0]["cyclic"]["moves"] = [[1, 2]]
+    Path("made.json").write_text(json.dumps(forged))
+    assert main(["recheck", "made.json", "pkg.models:circular", *SHAPE]) == 1
+    assert "claim about output 0: it moves by ((1, 2),)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("options", [(), ("--interior",), ("--json",)])
 def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, options):
     """The broken twin of every rule: a certifier that calls everything invariant."""
