@@ -13,8 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType
 
 import jaxconv as jc
+from jaxconv.window import PADDINGS, slide
 
 SHAPE = (8, 16, 6, 2)  # so that 8 devices can split the batch or the height
 GEOMETRY = {"stride": (2, 1), "padding": ("same", "circular"), "dilation": (1, 2)}
@@ -49,8 +51,9 @@ class Layer:
     apply: Callable[[Any, Any], Any]
     params: Any = field(default_factory=dict)
     x: np.ndarray = field(default_factory=lambda: X)
-    of_the_batch: bool = False  # needs an example at least
+    of_the_batch: bool = False  # y knows all examples, and needs one at least
     takes_x: bool = True
+    of_the_key: bool = False  # the draws for an example depend on its place in the batch
 
     def operands(self, dtype: Any = np.float32) -> tuple[Any, np.ndarray]:
         """The parameters and x, as NumPy arrays."""
@@ -92,18 +95,47 @@ LAYERS = {
     "group_norm": Layer(partial(jc.group_norm, groups=1), SCALE),
     "instance_norm": Layer(jc.instance_norm, SCALE),
     "batch_norm": Layer(
-        lambda params, x: jc.batch_norm(params["norm"], params["state"], x, training=True),
+        lambda params, x, **axis: jc.batch_norm(params["norm"], params["state"], x, training=True, **axis),
         {"norm": SCALE, "state": STATE},
         of_the_batch=True,
     ),
-    "dropout": Layer(lambda _, x: jc.dropout(key(), x, 0.5, training=True)),
-    "channel_dropout": Layer(lambda _, x: jc.channel_dropout(key(), x, 0.5, training=True)),
+    "dropout": Layer(lambda _, x: jc.dropout(key(), x, 0.5, training=True), of_the_key=True),
+    "channel_dropout": Layer(lambda _, x: jc.channel_dropout(key(), x, 0.5, training=True), of_the_key=True),
     "untie": Layer(
         lambda params, _: jc.untie(params, (8, 6)), {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, takes_x=False
     ),
     "tie": Layer(lambda params, _: jc.tie(params), LOCAL, takes_x=False),
     "tie_gradient": Layer(lambda params, _: jc.tie_gradient(params, period=(2, 3)), LOCAL, takes_x=False),
 }
+
+
+def more() -> dict[str, Layer]:
+    """Every padding of an axis with strides and dilations, for the layers whose windows slide."""
+    kernel, one_group, back = whole(3, 2, 2, 4), whole(3, 2, 1, 4), whole(3, 2, 2, 2)
+    found = {}
+    for name in (*(name.lower() for name in PADDINGS), "pad"):
+        for stride, dilation in ((1, 1), (2, 1), (3, 1), (1, 2)):
+            padding = (jc.Pad(2, 3, "circular") if name == "pad" else name, "same")
+            settings = {"stride": stride, "padding": padding, "dilation": dilation}
+            axes = slide("more", SHAPE[1:-1], (3, 2), **settings)
+            out = [axis.out for axis in axes]
+            rows = {
+                "conv": Layer(partial(jc.conv, **settings), {"kernel": kernel}),
+                "depthwise": Layer(partial(jc.conv, groups=2, **settings), {"kernel": one_group}),
+                "max_pool": Layer(lambda _, x, settings=settings: jc.max_pool(x, (3, 2), **settings)),
+                "avg_pool": Layer(lambda _, x, settings=settings: jc.avg_pool(x, (3, 2), divisor="window", **settings)),
+                "conv_transpose": Layer(
+                    partial(jc.conv_transpose, output_shape=SHAPE[1:-1], **settings),
+                    {"kernel": back},
+                    whole(SHAPE[0], *out, 2),
+                ),
+            }
+            if out[0] % 8:  # 8 devices cannot have equal parts of such a y
+                del rows["conv_transpose"]
+            found |= {f"{layer} {name} {stride} {dilation}": row for layer, row in rows.items()}
+    return found
+
+
 # What draws or makes parameters: no operands.
 MADE = {
     "init_conv": lambda: jc.init_conv(key(), (3, 2), 2, 4),
@@ -150,12 +182,19 @@ def difference(found: Any, expected: Any, bound: float = 1e-5) -> str:
     return ""
 
 
+def weights(y: jax.Array) -> jax.Array:
+    """A number for each output, split over devices as its type says that y is."""
+    found = jnp.cos(jax.lax.iota(y.dtype, y.size)).reshape(y.shape)
+    sharding = jax.typeof(y).sharding
+    return jax.sharding.reshard(found, sharding) if AxisType.Explicit in sharding.mesh.axis_types else found
+
+
 def forward_and_gradient(layer: Layer) -> Callable[[Any, Any], Any]:
     """(params, x) -> y and the gradients of both, of a cotangent that weighs every output in its own way."""
 
     def run(params: Any, x: Any) -> Any:
         y, pull = jax.vjp(layer.apply, params, x)
-        return y, pull(jax.tree.map(lambda leaf: jnp.cos(jax.lax.iota(leaf.dtype, leaf.size)).reshape(leaf.shape), y))
+        return y, pull(jax.tree.map(weights, y))
 
     return run
 

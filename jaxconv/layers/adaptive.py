@@ -14,6 +14,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.lowering import pooling
+from jaxconv.lowering.splits import gathered
 from jaxconv.sizes import WIDENED
 from jaxconv.window import Axis, Pad, window_sizes
 
@@ -112,7 +113,8 @@ def _enter(
     x, leave = enter(where, x, len(counts), batched=batched, layout=layout)
     check_cells(where, x)
     WIDENED.check(where, "output_shape", counts, x.shape[1:-1], "Ask for fewer windows")
-    return x, leave, counts
+    x, back = gathered(x)
+    return x, lambda y: leave(back(y)), counts
 
 
 def _windows(length: int, count: int) -> list[tuple[int, int]]:

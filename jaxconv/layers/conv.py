@@ -27,6 +27,7 @@ from jaxconv.layers.params import (
 from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.lowering.splits import gathered, keeps_zero_padding
 from jaxconv.window import Padding, slide, window_sizes
 
 
@@ -95,9 +96,10 @@ def conv(
     check_bias("conv", bias, kernel.shape[-1:], "[o]")
     axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     precision, wider = checked_precision("conv", precision), result_dtype("conv", preferred_element_type, x.dtype)
+    x, back = gathered(x, keeps_zero_padding(x, axes))
     x, axes = extend(x, axes)
     y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), wider))
-    return leave(add_bias(y, bias))
+    return leave(back(add_bias(y, bias)))
 
 
 def checked_groups(where: str, groups: object) -> int:

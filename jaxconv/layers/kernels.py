@@ -17,6 +17,7 @@ from jaxconv.layers.images import Layout, enter, read
 from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, check_bias, drawn, init_layer, same_dtype, unpack
 from jaxconv.lowering.form import Form, as_laxs
+from jaxconv.lowering.splits import gathered
 from jaxconv.window import Padding, slide
 
 
@@ -82,7 +83,8 @@ def opened(
     axes = slide(where, x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     precision = checked_precision(where, precision)
     form = Form(axes, groups, as_laxs(precision), result_dtype(where, preferred_element_type, x.dtype))
-    return Opened(kernel, bias, x, leave, kernel.shape[:rank], form)
+    x, back = gathered(x)
+    return Opened(kernel, bias, x, lambda y: leave(back(y)), kernel.shape[:rank], form)
 
 
 def init_kernels(

@@ -18,6 +18,8 @@ from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.layers.operands import array
+from jaxconv.lowering.interleaving import in_periods
+from jaxconv.lowering.splits import gathered
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import window_sizes
 
@@ -85,9 +87,10 @@ def polyphase_down(
             found = f"{length} cells long, and the stride there {step}"
             cure = "Pad or crop it: of other lengths a shift around the border has no answer"
             raise ValueError(explain("polyphase_down", f"x along axis {name}", found, "a multiple of it", cure))
+    x, back = gathered(x)
     found = _strongest(x, stride, norm) if phase is None else _entered("polyphase_down", phase, x, stride, batched)
     y = reduce(lambda y, number: _taken(y, number, stride[number], found[:, number]), range(len(stride)), x)
-    return leave(y), found if batched else found[0]
+    return leave(back(y)), found if batched else found[0]
 
 
 def polyphase_up(
@@ -131,8 +134,9 @@ def polyphase_up(
     lengths = [length * step for length, step in zip(y.shape[1:-1], stride, strict=True)]
     UPSAMPLED.check("polyphase_up", "the result", lengths, y.shape[1:-1], "Use a smaller stride")
     phase = _entered("polyphase_up", phase, y, stride, batched)
+    y, back = gathered(y)
     x = reduce(lambda x, number: _spread(x, number, stride[number], phase[:, number]), range(len(stride)), y)
-    return leave(x)
+    return leave(back(x))
 
 
 def _steps(where: str, stride: Sequence[int]) -> tuple[int, ...]:
@@ -171,11 +175,11 @@ def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     x = lax.stop_gradient(x)
     x = x.astype(accumulator("polyphase_down", x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32)
     powers = power(jnp.abs(x) if jnp.iscomplexobj(x) else x, norm)
-    n, *lengths, c = x.shape
-    pairs = [part for length, step in zip(lengths, stride, strict=True) for part in (length // step, step)]
+    for number in reversed(range(len(stride))):  # one by one, as arrays that are split over devices need it
+        powers = in_periods(powers, number + 1, stride[number])
     along = (*range(1, 2 * len(stride), 2), 2 * len(stride) + 1)
-    strengths = jnp.sum(powers.reshape(n, *pairs, c), axis=along)
-    first = jnp.argmax(strengths.reshape(n, math.prod(stride)), axis=1)
+    strengths = jnp.sum(powers, axis=along)
+    first = jnp.argmax(strengths.reshape(x.shape[0], math.prod(stride)), axis=1)
     return jnp.stack(jnp.unravel_index(first, stride), axis=1).astype(jnp.int32)
 
 

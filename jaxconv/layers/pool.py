@@ -15,6 +15,7 @@ from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
+from jaxconv.lowering.splits import gathered, keeps_no_padding
 from jaxconv.window import Axis, Padding, slide, window_sizes
 
 Divisor = Literal["inside", "window"]
@@ -208,7 +209,8 @@ def enter_windows(
             expected = f"{little} the window's {axis.taps} taps, so that every window sees a cell of x"
             cure = "Pad x itself first, by jnp.pad, with the numbers that windows beyond it should see"
             raise ValueError(explain(where, "padding", found, expected, cure))
-    return x, leave, axes
+    x, back = gathered(x, keeps_no_padding(x, axes))
+    return x, lambda y: leave(back(y)), axes
 
 
 def _inside(axis: Axis) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from jaxconv.layers.params import (
     spatial_axes,
     unpack,
 )
+from jaxconv.lowering.splits import gathered, parts
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import Padding, lengths_before, positive, slide
 
@@ -104,13 +105,16 @@ def conv_transpose(
     scaled = tuple(n * s for n, s in zip(y.shape[1:-1], positive(where, "stride", stride, rank), strict=True))
     lengths = _chosen(output_shape, possible, scaled)
     UPSAMPLED.check(where, "the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
-    slide(where, lengths, window, stride, padding, dilation)  # so that what it refuses is not said to be conv's
+    axes = slide(where, lengths, window, stride, padding, dilation)
+    y, back = gathered(
+        y, [a.pad.boundary == "ZERO" and a.length % m == 0 for a, m in zip(axes, parts(y)[1:-1], strict=True)]
+    )
     precision = checked_precision(where, precision)
     shape = (y.shape[0], *lengths, channels * groups)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
     forward = lambda x: conv({"kernel": kernel}, x, **settings)
     (x,) = jax.linear_transpose(forward, jax.typeof(y).update(shape=shape))(y)
-    return leave(add_bias(x, bias))
+    return leave(back(add_bias(x, bias)))
 
 
 def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scaled: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,11 +1,20 @@
 """Every public function in every environment that JAX has: flags, empty and smallest inputs, processes, devices."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import environments
 import jax
 import numpy as np
 import pytest
 from environments import LAYERS, difference, forward_and_gradient
 
+TESTS = Path(environments.__file__).parent
+PLANTED = "planted"
+DEVICES = ["batch split", "height split", "height split, explicit", "shard_map over the batch"]
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 
@@ -38,3 +47,43 @@ def test_an_empty_batch_gives_an_empty_batch(name):
         whole = jax.eval_shape(layer.apply, params, x)
         assert [leaf.shape for leaf in jax.tree.leaves(y)] == [(0, *leaf.shape[1:]) for leaf in jax.tree.leaves(whole)]
         assert difference(dparams, jax.tree.map(np.zeros_like, params)) == ""
+
+
+def outcomes(folder, *arguments, flags=()):
+    """What a fresh interpreter finds wrong in each environment with each row."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent))), "JAX_PLATFORMS": "cpu"}
+    command = [
+        sys.executable,
+        *flags,
+        str(TESTS / "environment_processes.py"),
+        arguments[0],
+        str(folder),
+        *arguments[1:],
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture(scope="module")
+def on_devices(folder):
+    return outcomes(folder, "devices")
+
+
+@pytest.mark.parametrize("environment", DEVICES)
+def test_on_8_devices_as_on_one(on_devices, environment):
+    """Forward and gradient; that the comparison sees a difference, a row shows that is off by one on purpose."""
+    found = dict(on_devices[environment])
+    assert found.pop(PLANTED) == "[0] is off by 1.0"
+    assert found == dict.fromkeys(LAYERS, "")
+
+
+@pytest.mark.slow
+def test_on_8_devices_as_on_one_in_every_geometry(folder):
+    for environment, found in outcomes(folder, "devices", "more").items():
+        assert "is off by" in found.pop(PLANTED), environment
+        assert found == dict.fromkeys(environments.more(), ""), environment

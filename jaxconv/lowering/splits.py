@@ -1,0 +1,75 @@
+"""Arrays whose types say how devices split them (explicit sharding), and windows along an axis that is split.
+
+JAX knows what becomes of such a type only where every device gets equally many positions, and nothing for copies at a
+border. Elsewhere the cells along that axis are gathered first, and the result is split again as the input was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from jaxconv.lowering.primitive import is_explicit
+from jaxconv.window import Axis
+
+
+def parts(a: Array) -> list[int]:
+    """For each axis, over how many devices the array's type says that it is split; 1 where it says nothing."""
+    if not is_explicit(a):
+        return [1] * a.ndim
+    sharding = jax.typeof(a).sharding
+    names = [entry if isinstance(entry, tuple) else (entry,) for entry in sharding.spec]
+    return [math.prod(sharding.mesh.shape[name] for name in each if name is not None) for each in names]
+
+
+def gathered(x: Array, keeps: Sequence[bool] | None = None) -> tuple[Array, Callable[[Array], Array]]:
+    """x without splits of its spatial axes, and the way back for a result with as many axes.
+
+    Args:
+        x: [n, *spatial, c].
+        keeps: for each spatial axis whether a split of it may stay; by default none.
+
+    Returns:
+        x, and a function that splits an array [n, *out, c] as x was, as far as its lengths can be.
+    """
+    split = parts(x)
+    keeps = [False] * (x.ndim - 2) if keeps is None else keeps
+    if all(count == 1 or keep for count, keep in zip(split[1:-1], keeps, strict=True)):
+        return x, lambda y: y
+    sharding = jax.typeof(x).sharding
+
+    def back(y: Array) -> Array:
+        spec = [_entry(y, axis) for axis in range(y.ndim)]
+        for axis, keep in enumerate(keeps, start=1):
+            if not keep and y.shape[axis] % split[axis] == 0:
+                spec[axis] = sharding.spec[axis]
+        return _resharded(y, spec)
+
+    spec = [entry if axis in (0, x.ndim - 1) or keeps[axis - 1] else None for axis, entry in enumerate(sharding.spec)]
+    return _resharded(x, spec), back
+
+
+def keeps_zero_padding(x: Array, axes: Sequence[Axis]) -> list[bool]:
+    """For each axis whether a convolution of x may stay split: it pads with zeros, and each device has as many y."""
+    return [
+        axis.pad.boundary == "ZERO" and axis.out % count == 0 for axis, count in zip(axes, parts(x)[1:-1], strict=True)
+    ]
+
+
+def keeps_no_padding(x: Array, axes: Sequence[Axis]) -> list[bool]:
+    """The same of a reduction, which may not pad either: the derivative of lax's maximum pads x itself."""
+    still = [(axis.pad.lo, axis.pad.hi) == (0, 0) for axis in axes]
+    return [a and b for a, b in zip(still, keeps_zero_padding(x, axes), strict=True)]
+
+
+def _entry(y: Array, axis: int) -> Any:
+    return jax.typeof(y).sharding.spec[axis]
+
+
+def _resharded(x: Array, spec: Sequence[Any]) -> Array:
+    return jax.sharding.reshard(x, NamedSharding(jax.typeof(x).sharding.mesh, PartitionSpec(*spec)))
