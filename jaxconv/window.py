@@ -21,9 +21,9 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TypeAlias
 
-from jaxconv.checks import STATIC, choice, flag, integer, is_one, is_traced, several, shown
+from jaxconv.checks import STATIC, choice, flag, is_one, is_traced, several, shown
 from jaxconv.errors import bracketed, explain, spatial_names
-from jaxconv.sizes import LARGEST, WIDENED
+from jaxconv.sizes import WIDENED, size
 
 
 def _reflect(i: int, length: int) -> int:
@@ -58,9 +58,7 @@ class Pad:
 
     def __post_init__(self):
         for name in ("lo", "hi"):
-            cells = integer(
-                "Pad", name, getattr(self, name), least=0, most=LARGEST, cure="Write 0 for no padding at that end"
-            )
+            cells = size("Pad", name, getattr(self, name), least=0, cure="Write 0 for no padding at that end")
             object.__setattr__(self, name, cells)
         cure = 'Leave it out for zeros, or write "CIRCULAR" to wrap around'
         boundary = choice("Pad", "boundary", self.boundary, tuple(BOUNDARIES), cure=cure, any_case=True)
@@ -308,7 +306,7 @@ def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -
     """
     cure = f"Write 1 for every axis, or ({', '.join('1' * rank)}{',' * (rank == 1)}) for each"
     if is_one(value):
-        return (integer(where, argument, value, least=1, most=LARGEST, cure=cure),) * rank
+        return (size(where, argument, value, cure=cure),) * rank
     values = several(value)
     if values is None:
         cure = STATIC if is_traced(value) else cure
@@ -324,7 +322,7 @@ def _each_positive(
 ) -> tuple[int, ...]:
     """The items of `value`, each a positive integer; a message shows the whole of it where one has the wrong type."""
     try:
-        return tuple(integer(where, argument, one, least=1, most=LARGEST, cure=cure) for one in items)
+        return tuple(size(where, argument, one, cure=cure) for one in items)
     except TypeError as error:
         cure = STATIC if any(map(is_traced, items)) else cure
         raise TypeError(explain(where, argument, shown(value), expected, cure)) from error
@@ -378,7 +376,7 @@ def _padding(where: str, padding: object, rank: int) -> str | Pad:
         return padding.upper()
     if isinstance(padding, list | tuple) and len(padding) == 2:
         cure = "Write (0, 0) for no padding along that axis"
-        lo, hi = (integer(where, "padding", cells, least=0, most=LARGEST, cure=cure) for cells in padding)
+        lo, hi = (size(where, "padding", cells, least=0, cure=cure) for cells in padding)
         return Pad(lo, hi)
     raise _unknown_padding(where, padding, rank)
 

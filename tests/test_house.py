@@ -16,7 +16,8 @@ PACKAGE = Path(jc.__file__).parent
 # Floors from the ground up: a room imports from rooms on lower floors and from itself, never upwards or sideways.
 FLOORS = [
     {"errors"},
-    {"checks", "sizes"},
+    {"checks"},
+    {"sizes"},
     {"window"},
     {"convert", "lowering", "reference", "verify"},
     {"account", "layers"},

@@ -88,7 +88,7 @@ REST = {  # id -> (call, message)
     "tie": (lambda: jc.tie(EACH, period=HUGE), f"tie: period is {number}"),
     "tie_gradient": (lambda: jc.tie_gradient(EACH, period=HUGE), f"tie_gradient: period is {number}"),
     "init_conv": (lambda: jc.init_conv(KEY, (10**5, 10**5), 1, 1), "init_conv: the kernel is .* at most .* numbers"),
-    "init_conv_transpose": (lambda: jc.init_conv_transpose(KEY, (3,), 1, HUGE), f"channels_[a-z]* is {number}"),
+    "init_conv_transpose": (lambda: jc.init_conv_transpose(KEY, (3,), 1, HUGE), f"channels_out is {number}"),
     "init_separable_conv": (lambda: jc.init_separable_conv(KEY, (3,), 1, 1, multiplier=HUGE), f"multiplier is {number}"),
     "init_dense": (lambda: jc.init_dense(KEY, 10**5, 10**5), r"init_dense: the kernel is \(100000, 100000\), .* numbers"),
     "init_tiled_conv": (lambda: jc.init_tiled_conv(KEY, 10**5, (3, 3), 1, 1), "init_tiled_conv: the kernel is .*numbers"),
@@ -121,10 +121,10 @@ def test_every_function_that_takes_sizes_has_a_row():
 
 def at_once(call, message):
     """In less than a second: nothing is built."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=message):
         call()
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

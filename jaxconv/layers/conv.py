@@ -9,7 +9,6 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.checks import integer
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout, enter, read
 from jaxconv.layers.operands import checked_precision, result_dtype
@@ -28,6 +27,7 @@ from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form, as_laxs
 from jaxconv.lowering.splits import gathered, keeps_zero_padding
+from jaxconv.sizes import size
 from jaxconv.window import Padding, slide, window_sizes
 
 
@@ -104,7 +104,7 @@ def conv(
 
 def checked_groups(where: str, groups: object) -> int:
     """A number of groups of channels."""
-    return integer(where, "groups", groups, least=1, cure="Write 1 for a convolution that is not grouped")
+    return size(where, "groups", groups, cure="Write 1 for a convolution that is not grouped")
 
 
 def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
@@ -190,6 +190,6 @@ def checked_channels(where: str, channels_in: object, channels_out: object) -> t
     """How many channels go in and out."""
     cure = "It is the length of {}'s axis of channels"
     return (
-        integer(where, "channels_in", channels_in, least=1, cure=cure.format("the input")),
-        integer(where, "channels_out", channels_out, least=1, cure=cure.format("the output")),
+        size(where, "channels_in", channels_in, cure=cure.format("the input")),
+        size(where, "channels_out", channels_out, cure=cure.format("the output")),
     )

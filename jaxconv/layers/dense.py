@@ -8,10 +8,10 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.checks import integer
 from jaxconv.errors import explain
 from jaxconv.layers.operands import array, checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
+from jaxconv.sizes import size
 
 
 def dense(
@@ -91,8 +91,8 @@ def init_dense(
     {'bias': (120,), 'kernel': (400, 120)}
     """
     cure = "It is the length of {}'s last axis"
-    features_in = integer("init_dense", "features_in", features_in, least=1, cure=cure.format("the input"))
-    features_out = integer("init_dense", "features_out", features_out, least=1, cure=cure.format("the output"))
+    features_in = size("init_dense", "features_in", features_in, cure=cure.format("the input"))
+    features_out = size("init_dense", "features_out", features_out, cure=cure.format("the output"))
     return init_layer(
         "init_dense",
         key,

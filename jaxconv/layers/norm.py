@@ -7,11 +7,12 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from jaxconv.checks import flag, integer
+from jaxconv.checks import flag
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout
 from jaxconv.layers.operands import real_dtype
 from jaxconv.layers.standardise import NormParams, checked_epsilon, enter_norm, moments
+from jaxconv.sizes import size
 
 
 def layer_norm(
@@ -137,7 +138,7 @@ def group_norm(
     epsilon = checked_epsilon("group_norm", epsilon)
     x, leave = enter_norm("group_norm", params, x, batched=batched, layout=layout)
     cure = "Write 1 for one group of all channels"
-    groups = integer("group_norm", "groups", groups, least=1, cure=cure)
+    groups = size("group_norm", "groups", groups, cure=cure)
     if x.shape[-1] % groups:
         raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
@@ -204,7 +205,7 @@ def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DT
 
 def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
     """Scales of 1 and biases of 0, as far as they are wanted."""
-    channels = integer(where, "channels", channels, least=1, cure="It is the length of x's axis of channels")
+    channels = size(where, "channels", channels, cure="It is the length of x's axis of channels")
     dtype, params = real_dtype(where, dtype), NormParams()
     if flag(where, "scale", scale):
         params["scale"] = jnp.ones(channels, dtype)

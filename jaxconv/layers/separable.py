@@ -10,12 +10,12 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.checks import integer
 from jaxconv.errors import explain
 from jaxconv.layers.conv import checked_channels, conv
 from jaxconv.layers.images import Layout, enter
 from jaxconv.layers.operands import checked_precision, random_key, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, init_layer, named, same_dtype, unpack
+from jaxconv.sizes import size
 from jaxconv.window import Padding, slide, window_sizes
 
 
@@ -144,7 +144,7 @@ def init_separable_conv(
     where = "init_separable_conv"
     window = window_sizes(where, window)
     channels_in, channels_out = checked_channels(where, channels_in, channels_out)
-    multiplier = integer(where, "multiplier", multiplier, least=1, cure="Write 1 for one kernel for each channel")
+    multiplier = size(where, "multiplier", multiplier, cure="Write 1 for one kernel for each channel")
     depthwise, pointwise = jax.random.split(random_key(where, key))
     between, alike = channels_in * multiplier, {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype}
     mixing = (*(1,) * len(window), between, channels_out)
