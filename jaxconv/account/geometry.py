@@ -1,8 +1,10 @@
 """What the primitives that make layers do: the window that slides, and how many multiplications and additions it takes.
 
 Multiply-adds are counted as the field does: one for each position, tap, channel of the tap's group and output channel,
-those that meet a zero of the padding included. The zeros that a transposed convolution puts between cells are not
-padding: it takes as many as the convolution that it transposes.
+those that meet a zero of the padding included. The zeros that a transposed convolution puts between and around cells
+are not padding: it takes as many as the convolution that it transposes, each cell times each tap. So does the gradient
+with respect to a convolution's input, which is one. In lax one with stride 1 is the same equation as a convolution with
+much padding, and counts as that; `jc.conv_transpose` and our gradients say which they are.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Geometry:
 def convolution(equation: Any, weights: str) -> Geometry:
     """out[n,j,o] = sum_{u,c} x[n, j*stride + u*dilation - lo, c] w[u,c,o]: positions * taps * c/groups * o for each n.
 
+    Positions are those of the output; of the input if it is transposed (zeros between cells, or our own equation).
     Jaxpr: operands x, w; `dimension_numbers` with (batch, feature, *spatial) of x, w and the result; `window_strides`,
     `lhs_dilation`, `rhs_dilation`, `feature_group_count`.
     """
@@ -41,13 +44,14 @@ def convolution(equation: Any, weights: str) -> Geometry:
     x, kernel, y = (tuple(atom.aval.shape) for atom in (*equation.invars, equation.outvars[0]))
     channels, groups = x[lhs[1]] // p["feature_group_count"], p["feature_group_count"]
     window, stride, apart = tuple(kernel[axis] for axis in rhs[2:]), p["window_strides"], p["lhs_dilation"]
+    transposes = equation.primitive.name == "jaxconv_conv_dx" or any(gap > 1 for gap in apart)
     positions = [
-        x[here] if gap > 1 and step == 1 else y[there]
-        for here, there, gap, step in zip(lhs[2:], out[2:], apart, stride, strict=True)
+        x[here] if transposes and step == 1 else y[there]
+        for here, there, step in zip(lhs[2:], out[2:], stride, strict=True)
     ]
-    name = "transposed conv" if any(gap > 1 for gap in apart) else "conv"
+    name = "transposed conv" if transposes else "conv"
     count = y[out[0]] * y[out[1]] * math.prod(positions) * math.prod(window) * channels
-    strides, dilation = tuple(apart if name == "transposed conv" else stride), tuple(p["rhs_dilation"])
+    strides, dilation = tuple(apart if transposes else stride), tuple(p["rhs_dilation"])
     return Geometry(weights + name, count, window, strides, dilation, groups)
 
 

@@ -104,6 +104,36 @@ def test_a_transposed_convolution_uses_each_weight_at_each_input_cell(stride):
         assert (uses(fn, kernel, x)[0] == layer.reuse).all()
 
 
+@given(case=conv_configurations())
+def test_our_transposed_convolution_counts_as_the_convolution_that_it_transposes(case):
+    """Whatever its stride, 1 among them; so does the gradient with respect to the convolution's input."""
+    kernel, y = {"kernel": case.params()["kernel"]}, case.dy(case.channels[1])[:1]
+    fn = lambda p, y: jc.conv_transpose(p, y, output_shape=case.lengths, **case.geometry)
+    found = jc.summary(fn, kernel, y, axes={1: ()})
+    assert [(layer.kind, layer.multiply_adds) for layer in found.layers] == [("transposed conv", counted(case))]
+    gradient = jax.grad(lambda x, p: jnp.sum(jc.conv(p, x, **case.geometry) ** 2))
+    both = jc.summary(gradient, case.x()[:1], kernel, axes={0: ()})
+    assert [(layer.kind, layer.multiply_adds) for layer in both.layers] == [
+        ("conv", counted(case)),
+        ("transposed conv", counted(case)),
+    ]
+
+
+def test_one_cell_meets_each_tap_once():
+    """3x3 taps, 32 channels, on 1x1 cells: 9 * 32 products, though there are 9 cells of the result."""
+    layer = _only(jc.conv_transpose, {"kernel": shape(3, 3, 1, 32)}, shape(1, 1, 1, 32))
+    assert (layer.kind, layer.multiply_adds, layer.parameters, layer.reuse) == ("transposed conv", 288, 288, 1)
+
+
+def test_a_stride_along_one_axis_is_a_transposed_convolution_along_both():
+    """VALID crops nothing: each of 6x4 cells meets each tap, as the derivative counts."""
+    fn = lambda kernel, x: lax.conv_transpose(x, kernel, (1, 2), "VALID")
+    kernel, x = shape(3, 2, 2, 5), shape(1, 6, 4, 2)
+    layer = _only(fn, kernel, x)
+    assert (layer.kind, layer.multiply_adds) == ("transposed conv", kernel.size * 6 * 4)
+    assert (uses(fn, kernel, x)[0] == layer.reuse).all()
+
+
 @pytest.mark.parametrize("dimensions", [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("NWHC", "IOHW", "CNHW")])
 def test_any_layout(dimensions):
     sizes = {"N": 1, "C": 4, "H": 9, "W": 7} | {"I": 2, "O": 6}
