@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jaxconv.convert.norms import NORMS, norm_settings
 from jaxconv.convert.params import Library
 from jaxconv.convert.phases import Transposed, adjoint, each_axis
-from jaxconv.convert.words import boundary_of, in_our_words, padding_of, stride_of
+from jaxconv.convert.words import DEFAULTS, boundary_of, in_our_words, padding_of, stride_of
 from jaxconv.errors import explain
 from jaxconv.window import Pad, positive, slide, window_sizes
 
@@ -15,39 +16,52 @@ WHERE = "settings_from_library"
 
 
 def settings_from_library(
-    library: Library, layer: str, lengths: Sequence[int], window: Sequence[int], **settings: Any
+    library: Library, layer: str, lengths: Sequence[int] = (), window: Sequence[int] = (), **settings: Any
 ) -> dict[str, Any]:
     """The keyword arguments with which our layer computes what another library's does.
 
     What a library does by default, and what it means by SAME, by a number or by "circular", is made explicit: each axis
-    has a `Pad`, an average its divisor, a transposed convolution its output's shape.
+    has a `Pad`, an average its divisor, a transposed convolution its output's shape, a normalisation its epsilon.
 
     Law: with `from_library` for the parameters, both layers give the same numbers.
 
     Args:
         library: "flax" (linen and nnx), "equinox", "haiku", "keras" (3) or "torch".
         layer: "conv", "conv_transpose", "max_pool", "avg_pool"; of Haiku and Keras "depthwise_conv" (pass it to our
-            `conv` with the channels as `groups`), of Flax "locally_connected".
-        lengths: of the spatial axes of what goes into the layer; SAME with a stride depends on them.
-        window: taps along each spatial axis.
+            `conv` with the channels as `groups`), of Flax "locally_connected". And "layer_norm", "rms_norm",
+            "group_norm", "batch_norm", and of Flax, Haiku and PyTorch "instance_norm".
+        lengths: of the spatial axes of what goes into the layer; SAME with a stride depends on them. Not for norms.
+        window: taps along each spatial axis. Not for norms.
         settings: their settings under their names, `kernel_dilation=2, padding="SAME"`; what is left out has their
-            default, such as the stride of 1 that Flax's and Equinox's pools have.
+            default, such as the stride of 1 that Flax's and Equinox's pools have. PyTorch's `RMSNorm` takes its default
+            from x's dtype: pass `dtype` unless that is float32.
 
     Returns:
         For `conv`: stride, padding, dilation and, where they have them, groups. For `conv_transpose`: these and
-        output_shape. For pools: stride, padding, dilation and, for averages, divisor.
+        output_shape. For pools: stride, padding, dilation and, for averages, divisor. For norms: epsilon; groups of
+        `group_norm`; of `batch_norm` momentum and, of PyTorch's, running_variance.
 
     Raises:
         ValueError: a setting that the layer does not have, or one that our layers cannot reproduce: a transposed
-            convolution that is no adjoint, an average whose divisors no rule of ours gives.
+            convolution that is no adjoint, an average whose divisors no rule of ours gives, a normalisation over other
+            axes than our layer takes.
 
     >>> settings_from_library("torch", "conv", (8, 8), (3, 3), stride=2, padding=1, padding_mode="circular")["padding"]
     (Pad(lo=1, hi=1, boundary='CIRCULAR'), Pad(lo=1, hi=1, boundary='CIRCULAR'))
+    >>> settings_from_library("flax", "layer_norm"), settings_from_library("torch", "group_norm", num_groups=4)
+    ({'epsilon': 1e-06}, {'epsilon': 1e-05, 'groups': 4})
     >>> settings_from_library("torch", "avg_pool", (7,), (3,), padding=1)
     {'stride': (3,), 'padding': (Pad(lo=1, hi=1, boundary='ZERO'),), 'dilation': (1,), 'divisor': 'window'}
 
     Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
     """
+    _check_row(library, layer)
+    if layer in NORMS[library]:
+        if lengths or window:
+            raise ValueError(
+                explain(WHERE, "lengths, window", (lengths, window), f"left out, as {layer} has no window")
+            )
+        return norm_settings(WHERE, library, layer, settings)
     found = in_our_words(WHERE, library, layer, settings)
     window = window_sizes(WHERE, window)
     lengths = positive(WHERE, "lengths", lengths, len(window))
@@ -62,6 +76,15 @@ def settings_from_library(
         return _pool(library, layer, lengths, window, found)
     found["padding"] = _standing(lengths, window, found, _pads(library, lengths, window, found))
     return {name: found[name] for name in ("stride", "padding", "dilation", "groups") if name in found}
+
+
+def _check_row(library: str, layer: str) -> None:
+    """Refuse a library or a layer without settings."""
+    if library not in DEFAULTS:
+        raise ValueError(explain(WHERE, "library", repr(library), f"one of {', '.join(DEFAULTS)}"))
+    layers = [*DEFAULTS[library], *NORMS[library]]
+    if layer not in layers:
+        raise ValueError(explain(WHERE, "layer", repr(layer), f"one of {library}'s {', '.join(layers)}"))
 
 
 def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:

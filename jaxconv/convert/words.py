@@ -81,19 +81,22 @@ def in_our_words(where: str, library: str, layer: str, settings: Mapping[str, An
     >>> in_our_words("example", "keras", "max_pool", {"padding": "same"})
     {'stride': None, 'padding': 'same'}
     """
-    if library not in DEFAULTS:
-        raise ValueError(explain(where, "library", repr(library), f"one of {', '.join(DEFAULTS)}"))
-    if layer not in DEFAULTS[library]:
-        raise ValueError(explain(where, "layer", repr(layer), f"one of {library}'s {', '.join(DEFAULTS[library])}"))
-    defaults = DEFAULTS[library][layer]
+    found = merged(where, library, layer, DEFAULTS[library][layer], settings)
+    return {OUR_WORDS.get(name, name): value for name, value in found.items()}
+
+
+def merged(
+    where: str, library: str, layer: str, defaults: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Their settings under their names, with their defaults where none were given."""
     if not settings.keys() <= defaults.keys():
         unknown = sorted(settings.keys() - defaults.keys())
         raise ValueError(explain(where, f"settings of {library}'s {layer}", unknown, f"among {', '.join(defaults)}"))
-    merged = {**defaults, **settings}
-    missing = [name for name, value in merged.items() if value is GIVEN]
+    found = {**defaults, **settings}
+    missing = [name for name, value in found.items() if value is GIVEN]
     if missing:
         raise ValueError(explain(where, missing[0], "left out", f"given, as {library}'s {layer} has no default for it"))
-    return {OUR_WORDS.get(name, name): value for name, value in merged.items()}
+    return found
 
 
 def boundary_of(where: str, mode: str, layer: str) -> str:

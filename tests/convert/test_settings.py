@@ -6,6 +6,7 @@ from doors import integers
 
 import jaxconv as jc
 from jaxconv.convert.layouts import LAYOUTS
+from jaxconv.convert.norms import NORMS
 from jaxconv.convert.words import DEFAULTS
 
 settings_of = jc.settings_from_library
@@ -56,6 +57,84 @@ def test_settings_fit_the_layer():
     jc.avg_pool(x, (2, 2), **settings_of("torch", "avg_pool", (5, 6), (2, 2), padding=1))
 
 
+EPSILONS = {  # by their documentation
+    "flax": {"layer_norm": 1e-6, "rms_norm": 1e-6, "group_norm": 1e-6, "instance_norm": 1e-6, "batch_norm": 1e-5},
+    "equinox": {"layer_norm": 1e-5, "rms_norm": 1e-5, "group_norm": 1e-5, "batch_norm": 1e-5},
+    "haiku": {"layer_norm": 1e-5, "rms_norm": 1e-5, "group_norm": 1e-5, "instance_norm": 1e-5, "batch_norm": 1e-5},
+    "keras": {"layer_norm": 1e-3, "rms_norm": 1e-6, "group_norm": 1e-3, "batch_norm": 1e-3},
+    "torch": {"layer_norm": 1e-5, "rms_norm": 2**-23, "group_norm": 1e-5, "instance_norm": 1e-5, "batch_norm": 1e-5},
+}
+GIVEN = {
+    "group_norm": {"groups": 2},
+    "layer_norm": {"axis": -1},
+    "rms_norm": {"axis": -1},
+    "batch_norm": {"decay_rate": 0.75},
+}
+HAIKU = {name: GIVEN.get(name, {}) for name in EPSILONS["haiku"]}
+NEEDED = {"haiku": HAIKU, "equinox": {"group_norm": {"groups": 2}}, "torch": {"group_norm": {"num_groups": 2}}}
+
+
+def norm_settings(library, layer, **settings):
+    return settings_of(library, layer, **NEEDED.get(library, {}).get(layer, {}) | settings)
+
+
+def test_every_norm_has_settings():
+    assert {library: layers.keys() for library, layers in NORMS.items()} == {
+        library: layers.keys() for library, layers in EPSILONS.items()
+    }
+
+
+@pytest.mark.parametrize(("library", "layer"), [(library, layer) for library, its in EPSILONS.items() for layer in its])
+def test_epsilons_are_theirs(library, layer):
+    assert norm_settings(library, layer)["epsilon"] == EPSILONS[library][layer]
+    name = "epsilon" if library in ("flax", "keras") else "eps"
+    assert norm_settings(library, layer, **{name: 0.25})["epsilon"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("library", "expected"), [("flax", 0.5**0.5), ("equinox", 1 / 11**0.5), ("keras", 1 / 1001**0.5)]
+)
+def test_an_epsilon_is_what_small_numbers_come_to(library, expected):
+    """Of -a and a the layer norm is a / sqrt(a^2 + epsilon), here for a of 0.001; worked out by hand."""
+    y = jc.layer_norm({}, np.float32([[-1e-3, 1e-3]]), **settings_of(library, "layer_norm"))
+    np.testing.assert_allclose(y, [[-expected, expected]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"), [("float16", 10), ("bfloat16", 7), (np.float32, 23), ("torch.bfloat16", 7), ("float64", 52)]
+)
+def test_pytorchs_rms_norm_has_the_epsilon_of_its_dtype(dtype, bits):
+    assert settings_of("torch", "rms_norm", dtype=np.dtype(dtype) if dtype is np.float32 else dtype) == {
+        "epsilon": 2.0**-bits
+    }
+
+
+def test_momentum_is_kept_or_taken():
+    assert settings_of("torch", "batch_norm") == {"epsilon": 1e-5, "momentum": 0.9, "running_variance": "unbiased"}
+    assert settings_of("torch", "batch_norm", momentum=0.25)["momentum"] == 0.75
+    assert settings_of("flax", "batch_norm", momentum=0.25) == {"epsilon": 1e-5, "momentum": 0.25}
+    assert settings_of("keras", "batch_norm") == {"epsilon": 1e-3, "momentum": 0.99}
+    assert settings_of("haiku", "batch_norm", decay_rate=0.5) == {"epsilon": 1e-5, "momentum": 0.5}
+
+
+def test_groups_are_theirs():
+    assert settings_of("flax", "group_norm")["groups"] == settings_of("keras", "group_norm")["groups"] == 32
+    assert norm_settings("torch", "group_norm")["groups"] == 2
+
+
+@pytest.mark.parametrize("library", EPSILONS)
+def test_settings_fit_the_norm(library):
+    """What comes back is what the layer takes, and no more."""
+    x = integers(2, 3, 4, 6)
+    params, state = jc.init_batch_norm(6)
+    for layer in EPSILONS[library]:
+        settings = norm_settings(library, layer) | ({"groups": 2} if layer == "group_norm" else {})
+        if layer == "batch_norm":
+            assert jc.batch_norm(params, state, x, training=True, **settings)[0].shape == x.shape
+        else:
+            assert getattr(jc, layer)(params, x, **settings).shape == x.shape
+
+
 def test_same_is_not_a_number():
     """PyTorch's padding=1 and SAME agree on 7 cells and not on 8: the phase of SAME depends on the length."""
     x, params = integers(1, 8, 2), {"kernel": integers(3, 2, 2)}
@@ -82,6 +161,19 @@ def test_same_is_not_a_number():
         (("torch", "conv", (8, 8), (3, 3)), {"padding": (1, 1, 1)}, r"padding is \(1, 1, 1\), but should be a number, or one or two for each of 2"),
         (("torch", "conv", (8,), (3,)), {"padding_mode": "wrap"}, "padding_mode is 'wrap', but should be one of ZEROS, CIRCULAR"),
         (("torch", "conv", (8,), (3,)), {"padding": "same", "stride": 2}, "padding is 'same', but should be a number where there is a stride"),
+        (("torch", "batch_norm"), {"momentum": None}, "momentum is None, but should be a number. A cumulative average"),
+        (("torch", "instance_norm"), {"track_running_stats": True}, "track_running_stats is True, but should be False. Ours"),
+        (("torch", "rms_norm"), {"dtype": "int8"}, "dtype is 'int8', but should be a floating-point dtype, that of x"),
+        (("torch", "group_norm"), {}, "num_groups is left out, but should be given, as torch's group_norm has no default"),
+        (("haiku", "layer_norm"), {}, "axis is left out, but should be given"),
+        (("haiku", "layer_norm"), {"axis": (1, 2, 3)}, r"axis is \(1, 2, 3\), but should be -1, the channels. For all axes"),
+        (("flax", "layer_norm"), {"reduction_axes": (1, 2, 3)}, r"reduction_axes is \(1, 2, 3\), but should be -1"),
+        (("keras", "batch_norm"), {"axis": 1}, "axis is 1, but should be -1, the channels"),
+        (("keras", "group_norm"), {"groups": -1}, "groups is -1, but should be a number of groups. Take our instance_norm"),
+        (("equinox", "batch_norm"), {"mode": "ema"}, r"settings of equinox's batch_norm is \['mode'\], but should be among momentum, eps"),
+        (("keras", "instance_norm"), {}, "layer is 'instance_norm', but should be one of keras's conv, .* batch_norm"),
+        (("flax", "layer_norm", (8, 8), (3, 3)), {}, r"lengths, window is .*, but should be left out, as layer_norm has no window"),
+        (("flax", "conv"), {}, r"window is \(\), but should be one integer per spatial axis"),
         (("torch", "conv", (8, 8), (3,)), {}, r"lengths is \(8, 8\), but should be one integer"),
         (("torch", "conv", (8,), 3), {}, "window is 3, but should be one integer per spatial axis"),
         (("torch", "avg_pool", (4,), (3,)), {"padding": 1, "stride": 4, "ceil_mode": True}, "ceil_mode is True, but should be False where there is padding as well"),

@@ -1,0 +1,104 @@
+"""Settings of normalisations: epsilon, groups and momentum by other libraries' names and defaults, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxconv.checks import number
+from jaxconv.convert.words import GIVEN, merged
+from jaxconv.errors import explain
+from jaxconv.window import positive
+
+# library -> layer -> their settings, with their defaults.
+NORMS: dict[str, dict[str, dict[str, Any]]] = {
+    "flax": {
+        "layer_norm": {"epsilon": 1e-6, "reduction_axes": -1, "feature_axes": -1},
+        "rms_norm": {"epsilon": 1e-6, "reduction_axes": -1, "feature_axes": -1},
+        "group_norm": {"num_groups": 32, "epsilon": 1e-6},
+        "instance_norm": {"epsilon": 1e-6, "feature_axes": -1},
+        "batch_norm": {"momentum": 0.99, "epsilon": 1e-5, "axis": -1},
+    },
+    "equinox": {
+        "layer_norm": {"eps": 1e-5},
+        "rms_norm": {"eps": 1e-5},
+        "group_norm": {"groups": GIVEN, "eps": 1e-5},
+        "batch_norm": {"momentum": 0.99, "eps": 1e-5},
+    },
+    "haiku": {
+        "layer_norm": {"axis": GIVEN, "eps": 1e-5},
+        "rms_norm": {"axis": GIVEN, "eps": 1e-5},
+        "group_norm": {"groups": GIVEN, "eps": 1e-5},
+        "instance_norm": {"eps": 1e-5},
+        "batch_norm": {"decay_rate": GIVEN, "eps": 1e-5},
+    },
+    "keras": {
+        "layer_norm": {"axis": -1, "epsilon": 1e-3},
+        "rms_norm": {"axis": -1, "epsilon": 1e-6},
+        "group_norm": {"groups": 32, "axis": -1, "epsilon": 1e-3},
+        "batch_norm": {"axis": -1, "momentum": 0.99, "epsilon": 1e-3},
+    },
+    "torch": {
+        "layer_norm": {"eps": 1e-5},
+        "rms_norm": {"eps": None, "dtype": "float32"},
+        "group_norm": {"num_groups": GIVEN, "eps": 1e-5},
+        "instance_norm": {"eps": 1e-5, "track_running_stats": False},
+        "batch_norm": {"momentum": 0.1, "eps": 1e-5},
+    },
+}
+OUR_WORDS = {"eps": "epsilon", "num_groups": "groups", "decay_rate": "momentum"}
+AXES = ("axis", "reduction_axes", "feature_axes")
+
+
+def norm_settings(where: str, library: str, layer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of our normalisation with which it computes what theirs does.
+
+    >>> norm_settings("example", "torch", "batch_norm", {"momentum": 0.25})
+    {'epsilon': 1e-05, 'momentum': 0.75, 'running_variance': 'unbiased'}
+    """
+    theirs = merged(where, library, layer, NORMS[library][layer], settings)
+    for name in AXES:
+        if name in theirs and theirs[name] not in (-1, (-1,), [-1]):
+            cure = "For all axes of an example take group_norm with groups=1; for another layout move the channels"
+            raise ValueError(explain(where, name, theirs[name], "-1, the channels", cure))
+    if theirs.get("track_running_stats"):
+        cure = "Ours takes each example's own statistics, in training and after it"
+        raise ValueError(explain(where, "track_running_stats", True, "False", cure))
+    if "eps" in theirs and theirs["eps"] is None:
+        theirs["eps"] = _smallest_step(where, theirs["dtype"])
+    found = {OUR_WORDS.get(name, name): value for name, value in theirs.items()}
+    ours = {"epsilon": number(where, "epsilon", found["epsilon"])}
+    if "groups" in found:
+        ours["groups"] = _groups(where, found["groups"])
+    if "momentum" in found:
+        ours |= _running(where, library, found["momentum"])
+    return ours
+
+
+def _smallest_step(where: str, dtype: Any) -> float:
+    """PyTorch's `torch.finfo(x.dtype).eps`; of a dtype of theirs, too, whose name says its library first."""
+    name = str(dtype).removeprefix("torch.")
+    try:
+        return float(jnp.finfo(name).eps)
+    except (TypeError, ValueError):
+        raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x")) from None
+
+
+def _groups(where: str, groups: Any) -> int:
+    if groups == -1:  # Keras's word for as many as there are channels
+        raise ValueError(
+            explain(where, "groups", -1, "a number of groups", 'Take our instance_norm with this "epsilon"')
+        )
+    return positive(where, "groups", groups, 1)[0]
+
+
+def _running(where: str, library: str, momentum: Any) -> dict[str, Any]:
+    """The share that is kept, and which variance it is kept of: PyTorch's is the share taken, of the unbiased one."""
+    if library != "torch":
+        return {"momentum": number(where, "momentum", momentum)}
+    if momentum is None:
+        cure = "A cumulative average takes another share in each step: pass our batch_norm 1 - 1/n in step n"
+        raise ValueError(explain(where, "momentum", None, "a number", cure))
+    return {"momentum": 1 - number(where, "momentum", momentum), "running_variance": "unbiased"}
