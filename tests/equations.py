@@ -3,7 +3,13 @@
 All sizes in these contracts differ from one another wherever the layout allows it, so that a swapped order fails.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import jax
+from jax.extend.core import Literal
 
 from jaxconv.verify import jaxprs
 
@@ -49,3 +55,21 @@ def results(equation):
 
 def parameters(equation, *keys):
     return tuple(equation.params[key] for key in keys)
+
+
+def alone(equation: Any, **changed: Any) -> Callable[..., list]:
+    """A function that is this one equation, with other parameters."""
+    params = equation.primitive.get_bind_params({**equation.params, **changed})
+
+    def run(*operands: Any) -> list:
+        given = dict(zip(variables_of(equation), operands, strict=True))
+        atoms = [atom.val if isinstance(atom, Literal) else given[atom] for atom in equation.invars]
+        found = equation.primitive.bind(*atoms, **params)
+        return found if equation.primitive.multiple_results else [found]
+
+    return run
+
+
+def variables_of(equation: Any) -> list[Any]:
+    """The operands that are no literals, each once."""
+    return list(dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal)))

@@ -18,7 +18,7 @@ FLOORS = [
     {"errors"},
     {"checks"},
     {"sizes"},
-    {"window"},
+    {"jaxprs", "window"},
     {"convert", "lowering", "reference", "verify"},
     {"account", "layers"},
     {"cli", "testing", "training"},

@@ -13,17 +13,17 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 from jaxconv.account.parts import Box
+from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import jaxprs
-from jaxconv.verify.rules import RULES
 
 
-def family(*files: str) -> frozenset[str]:
-    """The primitives whose rules stand in these files of jaxconv/verify/rules, each a family."""
-    return frozenset(name for name, rule in RULES.items() if rule.__module__.rpartition(".")[2] in files)
+def family(*names: str) -> frozenset[str]:
+    """The primitives of these families."""
+    return frozenset(name for name, row in PRIMITIVES.items() if row.family in names)
 
 
 POINTWISE = family("pointwise")
-CASTS = {"convert_element_type", "copy", "copy_p", "device_put", "name", "reduce_precision", "sharding_constraint"}
+CASTS = {"convert_element_type", "copy", "device_put", "name", "reduce_precision", "sharding_constraint"}
 CASTS |= {"stop_gradient"}
 MOVEMENT = family("layout", "indexing") | CASTS  # what their results hold are their operands' numbers, or some of them
 

@@ -12,6 +12,9 @@ from typing import Any
 import jax
 from jax.extend.core import Literal
 
+from jaxconv.jaxprs.calls import called, opened
+
+__all__ = ["blamed", "called", "frames", "is_literal", "laxs_name", "opened", "scan_sizes", "source", "trace"]
 PACKAGE = str(Path(__file__).parents[1])
 # Frames of libraries are not the user's: what pip installed, Python's own modules, and this package. Each ends with a
 # separator, so that a prefix is a folder.
@@ -33,44 +36,6 @@ def trace(fn: Callable, arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
     """The jaxpr of `fn(*arguments)`, its constants, and the tree of its outputs' shapes."""
     closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
     return closed.jaxpr, list(closed.consts), shapes
-
-
-def opened(jaxpr: Any) -> tuple[Any, list[Any]]:
-    """A jaxpr and its constants, of a ClosedJaxpr (up to 0.11), a Jaxpr that holds them (0.12), or one without any."""
-    return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
-
-
-# Primitives that do what their jaxpr does and nothing else. (shard_map and pallas_call hold one too, and mean more.)
-CALLS = {
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "call",
-    "remat2",
-    "checkpoint",
-    "custom_jvp_call",
-    "custom_vjp_call",
-}
-
-
-def called(equation: Any) -> Any | None:
-    """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs; None of what is no call."""
-    if equation.primitive.name == "call_hi_primitive":  # 0.12: some of jnp (searchsorted) says later what it does
-        return _expanded(equation)
-    if equation.primitive.name not in CALLS:
-        return None
-    return next(
-        (equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params), None
-    )
-
-
-def _expanded(equation: Any) -> Any:
-    """What a primitive of JAX's newer kind does, as a jaxpr."""
-    primitive = equation.params["_prim"]
-    given = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
-    flat = lambda *leaves: jax.tree.leaves(primitive.expand(*jax.tree.unflatten(primitive.in_tree, leaves)))
-    return jax.make_jaxpr(flat)(*given)
 
 
 def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""What JAX's primitives mean: the one place that states it."""

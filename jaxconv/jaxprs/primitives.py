@@ -1,0 +1,248 @@
+"""The table of primitives: what each one is, and which of its parameters are understood.
+
+Everything that interprets a primitive by its name asks this table first: the certifier's rules, the folding of
+constants, the numeric check, summaries, and the translation for the extracted checker. A primitive without a row, or
+with a parameter that its row does not name, is not interpreted. So a parameter that nobody has read, or that a new
+version of JAX adds, can stop a proof, and cannot make one false.
+
+The independent checker (`jc.recheck`) reads no row: it executes the primitives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# How a result is rounded, in the order of how much.
+NEVER = "never"  # it moves, chooses or compares what it was given
+ONCE = "once"  # one arithmetic operation
+SUM = "sum"  # a sum or a product of several terms
+SEVERAL = "several"  # an elementary function, a decomposition
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """One row. A parameter that is in none of the three sets makes an equation one that is not understood."""
+
+    family: str
+    understood: frozenset[str] = frozenset()  # a rule reads them, or holds for every value and names its result anew
+    irrelevant: frozenset[str] = frozenset()  # they change where or how the result is computed, never the real number
+    only: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)  # understood for these values alone
+    effects: bool = False  # it acts on the world, or reads or writes a state
+    function: bool = True  # of its operands: the same operands give the same result, wherever and whenever
+    linear: bool = False  # over the reals, in each operand of numbers, the others fixed
+    rounds: str = SEVERAL
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def is_none(value: Any) -> bool:
+    """Whether a parameter is not given."""
+    return value is None
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a parameter is an empty tuple."""
+    return value == ()
+
+
+def adds(jaxpr: Any) -> bool:
+    """Whether a jaxpr adds its two operands and does nothing else."""
+    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+    names = [equation.primitive.name for equation in getattr(jaxpr, "eqns", ())]
+    return names == ["add"] and jaxpr.outvars == jaxpr.eqns[0].outvars and set(jaxpr.eqns[0].invars) == {*jaxpr.invars}
+
+
+def _rows(
+    names: str,
+    family: str,
+    understood: str = "",
+    irrelevant: str = "",
+    only: Mapping[str, Callable[[Any], bool]] | None = None,
+    **traits: Any,
+) -> None:
+    """The same row for several primitives."""
+    row = Primitive(family, frozenset(understood.split()), frozenset(irrelevant.split()), only or {}, **traits)
+    for name in names.split():
+        if name in PRIMITIVES:
+            raise ValueError(f"primitives: {name} has a row already")
+        PRIMITIVES[name] = row
+
+
+# Position by position: the result's cell is a function of the operands' cells at the same place.
+_rows("abs ceil clz floor imag is_finite max min ne eq eq_to ge gt le le_to lt lt_to real not and or xor sign clamp "
+      "population_count select_n shift_left shift_right_arithmetic shift_right_logical complex",
+      "pointwise", rounds=NEVER)  # fmt: skip
+_rows("neg stop_gradient copy", "pointwise", linear=True, rounds=NEVER)
+_rows("conj", "pointwise", "input_dtype", linear=True, rounds=NEVER)
+_rows("bitcast_convert_type", "pointwise", "new_dtype", rounds=NEVER)
+_rows("reduce_precision", "pointwise", "exponent_bits mantissa_bits", rounds=NEVER)
+_rows("round", "pointwise", "rounding_method", rounds=NEVER)
+_rows("name", "pointwise", irrelevant="name", linear=True, rounds=NEVER)
+_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", linear=True, rounds=NEVER)
+_rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", linear=True,
+      rounds=NEVER)  # fmt: skip
+_rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=True, rounds=NEVER)
+_rows("layout_constraint relayout", "placement", linear=True, rounds=NEVER)
+_rows("optimization_barrier", "pointwise", linear=True, rounds=NEVER)
+_rows("add add_any sub div", "pointwise", linear=True, rounds=ONCE)
+_rows("mul", "pointwise", "out_dtype", linear=True, rounds=ONCE)
+_rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=True, rounds=ONCE)
+_rows("rem square", "pointwise", rounds=ONCE)
+_rows("sqrt", "pointwise", irrelevant="accuracy", rounds=ONCE)
+_rows("cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin tan tanh", "pointwise", irrelevant="accuracy")
+_rows("integer_pow", "pointwise", "y")
+_rows("acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e cosh digamma erf erf_inv igamma igamma_grad_a "
+      "igammac lgamma mulhi nextafter one_minus_square polygamma pow regularized_incomplete_beta sinh zeta",
+      "pointwise")  # fmt: skip
+_rows("polynomial", "elementary")
+
+# Cells that are moved about.
+_rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", linear=True, rounds=NEVER)
+_rows("transpose", "layout", "permutation", linear=True, rounds=NEVER)
+_rows("squeeze rev", "layout", "dimensions", linear=True, rounds=NEVER)
+_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, linear=True, rounds=NEVER)
+_rows("slice", "layout", "start_indices limit_indices strides", linear=True, rounds=NEVER)
+_rows("split", "layout", "sizes axis", linear=True, rounds=NEVER)
+_rows("stack unstack", "layout", "axis", linear=True, rounds=NEVER)
+_rows("concatenate", "layout", "dimension", linear=True, rounds=NEVER)
+_rows("pad", "layout", "padding_config", linear=True, rounds=NEVER)
+_rows("tile", "layout", "reps", linear=True, rounds=NEVER)
+_rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER)
+
+# Cells read or written at indices. Hints on indices are promises: JAX leaves open what comes of a broken one.
+HINTS = "indices_are_sorted unique_indices"
+_rows("dynamic_slice", "indexing", "slice_sizes", linear=True, rounds=NEVER)
+_rows("dynamic_update_slice", "indexing", linear=True, rounds=NEVER)
+_rows("gather", "indexing", "dimension_numbers slice_sizes mode fill_value", HINTS, linear=True, rounds=NEVER)
+_rows("scatter", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
+      linear=True, rounds=NEVER)  # fmt: skip
+_rows("scatter-add", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
+      linear=True, rounds=SUM)  # fmt: skip
+_rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=SUM)
+_rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
+
+# Windows that slide. Ours carry the parameters of the call to lax that computes the same. `form` and `axes` say them
+# once more, for the table of lowerings; `lowering` makes both of one geometry. `way` is the algorithm.
+WINDOW = "window_dimensions window_strides padding"
+DILATED = f"{WINDOW} base_dilation window_dilation"
+CONVOLUTION = (
+    "window_strides padding lhs_dilation rhs_dilation dimension_numbers feature_group_count batch_group_count "
+    "preferred_element_type"
+)
+_rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", linear=True, rounds=SUM)
+_rows("jaxconv_conv jaxconv_conv_dx jaxconv_conv_dkernel", "windowed", f"{CONVOLUTION} dtype form",
+      "precision out_sharding way", linear=True, rounds=SUM)  # fmt: skip
+_rows("reduce_window_sum", "windowed", DILATED, linear=True, rounds=SUM)
+_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", linear=True, rounds=SUM)
+_rows("reduce_window_max reduce_window_min", "windowed", DILATED, rounds=NEVER)
+_rows("jaxconv_max_pool jaxconv_min_pool jaxconv_max_pool_pick", "windowed", f"{DILATED} axes", "way", rounds=NEVER)
+_rows("reduce_window", "windowed", f"{DILATED} jaxpr consts", rounds=SUM)
+_rows("select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=True, rounds=SUM)
+_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=True, rounds=SUM)
+_rows("select_and_gather_add", "window", f"{DILATED} select_prim", rounds=NEVER)
+_rows("select_and_scatter", "window", rounds=SUM)
+
+# Sums, products, orders along axes.
+_rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding", linear=True,
+      rounds=SUM)  # fmt: skip
+_rows("ragged_dot_general", "product", "ragged_dot_dimension_numbers preferred_element_type group_offset",
+      "precision out_sharding", rounds=SUM)  # fmt: skip
+_rows("scaled_dot", "product", rounds=SUM)
+_rows("reduce_sum", "reduction", "axes", "out_sharding", linear=True, rounds=SUM)
+_rows("reduce_prod", "reduction", "axes", rounds=SUM)
+_rows("reduce_max reduce_min", "reduction", "axes", "out_sharding", rounds=NEVER)
+_rows("reduce_and reduce_or reduce_xor", "reduction", "axes", rounds=NEVER)
+_rows("argmax argmin", "reduction", "axes index_dtype", rounds=NEVER)
+_rows("cumsum cumprod cumlogsumexp", "reduction", "axis reverse", rounds=SUM)
+_rows("cummax cummin", "reduction", "axis reverse", rounds=NEVER)
+_rows("sort", "reduction", "dimension is_stable num_keys", rounds=NEVER)
+_rows("top_k", "reduction", "k axis is_stable", rounds=NEVER)
+_rows("reduce", "folding", "computation jaxpr dimensions", rounds=SUM)
+_rows("approx_top_k", "folding",
+      "k reduction_dimension recall_target is_max_k reduction_input_size_override aggregate_to_topk")  # fmt: skip
+
+_rows("fft", "spectral", "fft_type fft_lengths", linear=True, rounds=SUM)
+
+# Linear algebra: functions of whole matrices.
+_rows("cholesky cholesky_update householder_product hessenberg lu geqp3 geqrf ormqr", "linear algebra")
+_rows("lu_pivots_to_permutation", "linear algebra", "permutation_size")
+_rows("eig", "linear algebra",
+      "compute_left_eigenvectors compute_right_eigenvectors enable_eigvec_derivs implementation")  # fmt: skip
+_rows("eigh", "linear algebra", "lower sort_eigenvalues subset_by_index algorithm")
+_rows("qr", "linear algebra", "pivoting full_matrices use_magma")
+_rows("schur", "linear algebra", "compute_schur_vectors sort_eig_vals select_callable")
+_rows("svd", "linear algebra", "full_matrices compute_uv subset_by_index algorithm")
+_rows("symmetric_product", "linear algebra", "alpha beta")
+_rows("triangular_solve", "linear algebra", "left_side lower transpose_a conjugate_a unit_diagonal")
+_rows("tridiagonal", "linear algebra", "lower")
+_rows("tridiagonal_solve", "linear algebra", "perturb_singular")
+_rows("custom_linear_solve", "linear algebra", "const_lengths jaxprs")
+
+# Calls, loops and branches, whose jaxprs are followed.
+_rows("jit", "call", "jaxpr", "in_shardings out_shardings in_layouts out_layouts donated_invars ctx_mesh name "
+      "keep_unused inline compiler_options_kvs")  # fmt: skip
+_rows("closed_call core_call call", "call", "call_jaxpr")
+_rows("remat2", "call", "jaxpr", "prevent_cse differentiated policy")
+_rows("custom_jvp_call", "call", "call_jaxpr num_consts", "jvp_jaxpr_fun symbolic_zeros")
+_rows("custom_vjp_call", "call", "call_jaxpr num_consts", "fwd_jaxpr_thunk bwd out_trees symbolic_zeros")
+_rows("call_hi_primitive", "call", "_prim")
+_rows("cond", "control", "branches branches_platforms")
+_rows("while", "control", "cond_nconsts cond_jaxpr body_nconsts body_jaxpr")
+_rows("scan", "control", "reverse length jaxpr num_consts num_carry ft_in ft_out", "unroll")
+_rows("custom_vmap_call", "followed nowhere", "call rule in_tree out_tree")
+_rows("composite linear_call custom_lin custom_jvp_call_jaxpr eval_jaxpr remat_opt call_hi_primitive_linearized "
+      "program_order",
+      "followed nowhere")  # fmt: skip
+
+# Random numbers: functions of their keys, but for `rng_uniform`, which draws from the device's own state.
+_rows("random_bits", "random", "bit_width shape", rounds=NEVER)
+_rows("random_seed random_wrap", "random", "impl", rounds=NEVER)
+_rows("random_split", "random", "shape", rounds=NEVER)
+_rows("random_gamma", "random", "log_space")
+_rows("random_clone random_fold_in random_unwrap iota_2x32_shape", "random", rounds=NEVER)
+_rows("threefry2x32 threefry4x32 philox2x32 philox4x32", "random", rounds=NEVER)
+_rows("rng_bit_generator", "random", "shape dtype algorithm", "out_sharding", rounds=NEVER)
+_rows("rng_uniform", "random", "shape", effects=True, function=False)
+
+# What differs from platform to platform, or from device to device, and what memory holds by chance.
+_rows("platform_index", "platform", "platforms", rounds=NEVER)
+_rows("empty empty2", "platform", function=False)
+_rows("axis_index", "collective", "axis_name", function=False)
+_rows("psum pmax pmin", "collective", "axes axis_index_groups", function=False)
+_rows("psum_invariant pvary", "collective", "axes", function=False)
+_rows("all_gather", "collective", "all_gather_dimension axis_name axis_index_groups axis_size tiled", function=False)
+_rows("all_to_all", "collective", "split_axis concat_axis axis_name axis_index_groups tiled", function=False)
+_rows("ppermute", "collective", "axis_name perm", function=False)
+_rows("reduce_scatter", "collective", "axis_name scatter_dimension axis_index_groups axis_size tiled", function=False)
+_rows("all_gather_invariant all_gather_reduced unreduced_reduce_scatter pbroadcast preduced unreduced_psum "
+      "unreduced_pmax unreduced_pmin reduced_vary_cast vary_unreduced_cast reduced_vary_cast_p vary_unreduced_cast_p",
+      "collective", function=False)  # fmt: skip
+_rows("all_gather_start all_gather_done all_gather_reduced_start all_to_all_start all_to_all_done ppermute_start "
+      "ppermute_done psum_start psum_done psum_invariant_start reduce_scatter_start reduce_scatter_done "
+      "pbroadcast_start pbroadcast_done unreduced_psum_start unreduced_reduce_scatter_start pbroadcast_dynamic "
+      "psend precv ragged_all_to_all", "collective", function=False)  # fmt: skip
+_rows("shard_map", "collective", "mesh in_specs out_specs jaxpr check_vma newly_manual_axes manual_axes",
+      function=False)  # fmt: skip
+
+# Effects: what is read is not a function of the operands, and what is written is not in the results.
+_rows("pure_callback", "callback", "callback result_avals sharding vmap_method", effects=True, function=False)
+_rows("io_callback", "callback", "callback result_avals sharding ordered", effects=True, function=False)
+_rows("debug_callback", "callback", "callback effect partitioned", effects=True, function=False)
+_rows("debug_print", "callback",
+      "fmt ordered partitioned in_tree static_args np_printoptions has_placeholders logging_record",
+      effects=True, function=False)  # fmt: skip
+_rows("ffi_call custom_partitioning call_exported inspect_sharding check dce_sink unreachable", "callback",
+      effects=True, function=False)  # fmt: skip
+_rows("new_ref", "reference", "memory_space kind pin", effects=True, function=False)
+_rows("get swap", "reference", "tree", effects=True, function=False)
+_rows("addupdate freeze free_ref empty_ref accum_grad_in_ref run_state core_map pin unpin create_linear broadcast_to "
+      "with_memory_space_constraint box_get box_set new_box log_extend log_read new_log", "reference", effects=True,
+      function=False)  # fmt: skip
+_rows("create_token after_all", "token", effects=True, function=False)
+
+# Bookkeeping of JAX itself: traced by its transformations, not by users' programs.
+_rows("zeros_like tie to_edtype from_edtype stage", "bookkeeping")
+_rows("dim_as_value dimension_size shape_assertion", "symbolic", function=False)

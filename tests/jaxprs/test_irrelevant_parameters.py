@@ -1,0 +1,102 @@
+"""Parameters that the table of primitives calls irrelevant: another value changes no number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from equations import alone, variables_of
+from jax import lax
+from primitive_examples import MET, mesh
+
+from jaxconv.jaxprs.primitives import PRIMITIVES
+from jaxconv.verify.rules import RULES
+
+
+def drawn(equation: Any) -> list[Any]:
+    """Operands of the equation's types: whole numbers in order, so that indices are sorted and unique."""
+    shapes = [(v.aval.shape, v.aval.dtype) for v in variables_of(equation)]
+    return [jnp.asarray(np.arange(int(np.prod(shape))).reshape(shape) / 4 + 1).astype(dtype) for shape, dtype in shapes]
+
+
+def on_one_device(value: Any) -> Any:
+    """A sharding that says the same as none on one device."""
+    return jax.sharding.NamedSharding(mesh("Auto"), jax.sharding.PartitionSpec())
+
+
+def in_the_type(value: Any) -> Any:
+    """The same as part of an array's type, which names no devices."""
+    return jax.sharding.NamedSharding(mesh("Auto").abstract_mesh, jax.sharding.PartitionSpec())
+
+
+def negated(value: Any) -> Any:
+    return tuple(not one for one in value) if isinstance(value, tuple) else not value
+
+
+# Parameters that say where and how to compute, and how to make another value of the present one.
+IRRELEVANT: dict[str, Callable[[Any], Any]] = {
+    "accuracy": lambda value: lax.AccuracyMode.HIGHEST,
+    "name": lambda value: "another",
+    "devices": lambda value: (jax.devices()[0],),
+    "copy_semantics": lambda value: (next(one for one in type(value[0]) if one != value[0]),),
+    "unconstrained_dims": lambda value: frozenset({0}),
+    "precision": lambda value: lax.Precision.HIGHEST,
+    "way": lambda value: "lax",
+    "policy": lambda value: jax.checkpoint_policies.everything_saveable,
+    "out_trees": lambda value: lambda: None,
+    "unroll": lambda value: 2,
+    "out_sharding": in_the_type,
+    "out_shardings": lambda value: tuple(map(on_one_device, value)),
+    "in_shardings": lambda value: tuple(map(on_one_device, value)),
+    "compiler_options_kvs": lambda value: (("xla_cpu_enable_fast_min_max", False),),
+    "ctx_mesh": lambda value: mesh("Auto"),
+    "context_mesh": lambda value: mesh("Auto"),
+    "inline": lambda value: not value if isinstance(value, bool) else next(one for one in type(value) if one != value),
+} | dict.fromkeys(
+    ("weak_type", "indices_are_sorted", "unique_indices", "donated_invars", "keep_unused", "prevent_cse",
+     "differentiated", "symbolic_zeros"), negated)  # fmt: skip
+# Derivatives of calls: those of another example are as irrelevant to its value as its own.
+DERIVATIVES = {"jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd"}
+# How arrays lie in memory: on the CPU there is one way.
+MEMORY = {("device_put", "srcs"), ("sharding_constraint", "layout"), ("jit", "in_layouts"), ("jit", "out_layouts")}
+
+CALLS = [name for name, row in PRIMITIVES.items() if row.family == "call"]
+irrelevant = sorted(
+    (name, key)
+    for name in {*RULES, *CALLS} & set(MET)
+    for key in PRIMITIVES[name].irrelevant & set(MET[name][0].params)
+    if (name, key) not in MEMORY
+)
+
+
+def another(name: str, key: str) -> Callable[[Any], Any]:
+    """How to make another value of a parameter."""
+    if key == "sharding":
+        return on_one_device if name in ("sharding_constraint", "convert_element_type") else in_the_type
+    return IRRELEVANT[key]
+
+
+@pytest.mark.parametrize(("name", "key"), irrelevant)
+def test_an_irrelevant_parameter_changes_no_number(name, key):
+    equation = MET[name][0]
+    value = equation.params[key]
+    other = MET[name][-1].params[key] if key in DERIVATIVES else another(name, key)(value)
+    assert other is not value
+    assert other != value
+    operands = drawn(equation)
+    before, after = (alone(equation, **changed)(*operands) for changed in ({}, {key: other}))
+    assert len(before) == len(after) > 0
+    for one, two in zip(before, after, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_a_parameter_that_matters_would_be_seen():
+    """The broken twin."""
+    equation = MET["reduce_precision"][0]
+    before, after = (alone(equation, mantissa_bits=bits)(*drawn(equation)) for bits in (3, 1))
+    with pytest.raises(AssertionError, match="Mismatched elements"):
+        np.testing.assert_allclose(before[0], after[0], rtol=1e-5)

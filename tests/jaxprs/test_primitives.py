@@ -1,0 +1,84 @@
+"""The table of primitives beside JAX: every primitive has a row, and a row names every parameter."""
+
+import jax
+import pytest
+from primitive_examples import MET, defined
+
+from jaxconv.jaxprs.primitives import PRIMITIVES
+from jaxconv.verify.rules import RULES
+
+VERSION = tuple(int(part) for part in jax.__version__.split(".")[:3])
+# Parameters that not every supported version has: the first one with it, and the first one without.
+FIRST, LAST = (0, 10, 0), (0, 99, 0)
+VERSIONS = {
+    ("eig", "enable_eigvec_derivs"): ((0, 10, 1), LAST),
+    ("erfc", "accuracy"): ((0, 12, 0), LAST),
+    ("new_ref", "pin"): ((0, 11, 1), LAST),
+    ("ragged_dot_general", "out_sharding"): ((0, 10, 1), LAST),
+    ("reduce_max", "out_sharding"): ((0, 11, 1), LAST),
+    ("reduce_min", "out_sharding"): ((0, 11, 1), LAST),
+    ("scan", "ft_in"): ((0, 11, 0), LAST),
+    ("scan", "ft_out"): ((0, 11, 0), LAST),
+    ("scan", "num_carry"): (FIRST, (0, 11, 0)),
+    ("scan", "num_consts"): (FIRST, (0, 11, 0)),
+    ("shard_map", "manual_axes"): (FIRST, (0, 10, 2)),
+    ("shard_map", "newly_manual_axes"): ((0, 10, 2), LAST),
+    ("top_k", "is_stable"): ((0, 11, 0), LAST),
+}
+
+
+def declared(name):
+    """The parameters that a row names, of those that this JAX has."""
+    row = PRIMITIVES[name]
+    lives = lambda key: VERSIONS.get((name, key), (FIRST, LAST))
+    return {key for key in (*row.understood, *row.irrelevant, *row.only) if lives(key)[0] <= VERSION < lives(key)[1]}
+
+
+def test_every_primitive_has_a_row():
+    assert len(defined()) > 250
+    assert set(defined()) - set(PRIMITIVES) == set()
+
+
+def test_every_rule_is_for_a_primitive_with_a_row():
+    assert {name.split(" of ")[0] for name in RULES} - set(PRIMITIVES) == set()
+
+
+@pytest.mark.parametrize("name", sorted(MET))
+def test_a_row_names_every_parameter_and_no_other(name):
+    """A new JAX that adds a parameter fails here. Until its row says what it means, proofs through it stop."""
+    found = {key for equation in MET[name] for key in equation.params}
+    assert found == declared(name)
+
+
+def test_what_no_example_shows_has_no_rule_and_names_no_parameter():
+    """So nothing is said of such a primitive but whether it is a function of its operands."""
+    unseen = set(defined()) - set(MET)
+    assert {name for name in unseen if name in RULES} == set()
+    # A call of JAX 0.10's that no function of that version makes; 0.12's searchsorted does.
+    calls = {"call_hi_primitive", "call", "closed_call"}
+    assert {name for name in unseen - calls if declared(name)} == set()
+
+
+def test_the_sets_of_a_row_do_not_overlap():
+    rows = PRIMITIVES.values()
+    assert all(
+        len({*r.understood, *r.irrelevant, *r.only}) == len([*r.understood, *r.irrelevant, *r.only]) for r in rows
+    )
+
+
+def test_an_effect_is_seen_in_the_row():
+    """What JAX gives an effect of its own has a row that says so: no rule, and no folding."""
+    loud = {name for name, found in MET.items() if any(e.effects and not inner(e) for e in found)}
+    assert {name for name in loud if PRIMITIVES[name].function} == set()
+    assert {"io_callback", "debug_print", "get"} <= loud
+
+
+def inner(equation):
+    """Whether an equation may have its effects from a jaxpr that it holds."""
+    return PRIMITIVES[equation.primitive.name].family in ("call", "control")
+
+
+@pytest.mark.parametrize("name", sorted(name for name, row in PRIMITIVES.items() if not row.function))
+def test_no_rule_speaks_of_what_is_no_function_of_its_operands(name):
+    assert name not in RULES
+    assert not PRIMITIVES[name].linear
