@@ -17,15 +17,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.primitives import NEVER
 from jaxconv.verify import jaxprs
 
 PHASES = [first + half for first in (0.0, 1.0, 2.0, 3.0) for half in (0.0, math.pi)]
-# Primitives that choose, move or compare floats, and so cannot round.
-EXACT = {"abs", "argmax", "argmin", "broadcast_in_dim", "ceil", "clamp", "concatenate", "copy", "cummax", "cummin"}
-EXACT |= {"dynamic_slice", "dynamic_update_slice", "floor", "gather", "imag", "jaxconv_max_pool_pick", "max", "min"}
-EXACT |= {"neg", "pad", "real", "reduce_window_min"}
-EXACT |= {"reduce_max", "reduce_min", "reduce_precision", "reduce_window_max", "reshape", "rev", "round", "scatter"}
-EXACT |= {"select_n", "sign", "slice", "sort", "split", "squeeze", "stop_gradient", "top_k", "transpose"}
 EPSILONS = {"f64": 2.0**-52, "c128": 2.0**-52, "f32": 2.0**-23, "c64": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
 
 
@@ -54,7 +50,7 @@ def shaken(jaxpr: Any, operands: list[Operand], phase: Any, consts: Any = ()) ->
             live = any(depends for _, depends in inputs)
             values = equation.primitive.bind(*(value for value, _ in inputs), **equation.params)
             values = values if equation.primitive.multiple_results else [values]
-            rounds = live and jaxprs.laxs_name(equation) not in EXACT
+            rounds = live and guard.rounds(equation) != NEVER
             results = [(_shake(y, phase + number) if rounds else y, live) for y in values]
         known |= zip(equation.outvars, results, strict=True)
     return [read(atom) for atom in jaxpr.outvars]

@@ -190,7 +190,7 @@ def _chunk(
     reference = [jnp.where(first, out[0], old) for out, old in zip(outputs, reference, strict=True)]
     found = [list(column) for column in zip(*every(compare)(outputs, shifts, kinds), strict=True)]
     errors = [summary(one, jnp) for one in found[0]] if plan.summed else found[0]
-    most = excess.max(axis=0, initial=-exact.NEVER)
+    most = excess.max(axis=0, initial=-exact.TOO_WIDE)
     return Call(reference, outputs, errors, found[1], found[2], most)
 
 

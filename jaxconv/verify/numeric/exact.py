@@ -16,11 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.primitives import NEVER
 from jaxconv.verify import jaxprs
 from jaxconv.verify.numeric import intermediates
-from jaxconv.verify.rounding import EXACT, is_kind
+from jaxconv.verify.rounding import is_kind
 
-NEVER = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
+TOO_WIDE = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
 SUMS = {"conv_general_dilated", "cumsum", "dot_general", "reduce_sum", "reduce_window_sum", "scatter-add"}
 BILINEAR = {"conv_general_dilated", "dot_general"}
 
@@ -35,8 +37,8 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: S
 
     def visit(equation: Any, inputs: list[Any], outputs: list[Any]) -> list[Any]:
         floats = [y for y in outputs if is_kind(y, np.inexact)]
-        counted = next(alive) and floats and jaxprs.laxs_name(equation) not in EXACT
-        excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-NEVER))
+        counted = next(alive) and floats and guard.rounds(equation) != NEVER
+        excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-TOO_WIDE))
         return outputs
 
     outputs = intermediates.run(jaxpr, consts, operands, visit)
@@ -49,7 +51,7 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
         if bits > 0:
             kind = equation.outvars[0].aval.dtype
             where = f"{equation.primitive.name} at {jaxprs.source(equation, stack)}"
-            if bits >= NEVER // 2:
+            if bits >= TOO_WIDE // 2:
                 return f"not exact: {where} does not keep numbers whole, or cannot be looked into"
             return f"not exact: {where} needs {bits + _digits(kind)} bits, and {kind} holds {_digits(kind)}"
     return ""
@@ -80,8 +82,8 @@ def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
 def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
     """Bits beyond those that the type holds."""
     name, holds = jaxprs.laxs_name(equation), _digits(output.dtype)
-    if not is_kind(output, np.floating):
-        return jnp.int32(NEVER)
+    if not is_kind(output, np.floating) or guard.objection(equation):
+        return jnp.int32(TOO_WIDE)
     if name in SUMS:
         terms = [jnp.abs(x) if is_kind(x, np.floating) else x for x in inputs]
         top = _top(equation.primitive.bind(*terms, **equation.params))
@@ -90,9 +92,9 @@ def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
     elif name in NEEDS:
         needs = NEEDS[name](equation, inputs, output)
     else:
-        return jnp.int32(NEVER)
+        return jnp.int32(TOO_WIDE)
     whole = jnp.all(jnp.isfinite(output))
-    return jnp.where(whole, needs - holds, NEVER).astype(jnp.int32)
+    return jnp.where(whole, needs - holds, TOO_WIDE).astype(jnp.int32)
 
 
 def _least(parts: Sequence[Any]) -> Any:
@@ -104,7 +106,7 @@ def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
     """a/b is exact if q*b, computed exactly, is a."""
     a, b = inputs
     exact = jnp.all(q * b == a)
-    return jnp.where(exact, _top(q * b) - _finest(q) - _finest(b), NEVER)
+    return jnp.where(exact, _top(q * b) - _finest(q) - _finest(b), TOO_WIDE)
 
 
 def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
@@ -112,7 +114,7 @@ def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
     (x,) = inputs
     if not is_kind(x, np.floating):
         return _top(y)
-    return jnp.where(jnp.all(y.astype(x.dtype) == x), 0, NEVER)
+    return jnp.where(jnp.all(y.astype(x.dtype) == x), 0, TOO_WIDE)
 
 
 def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
@@ -134,8 +136,9 @@ NEEDS: dict[str, Callable[[Any, list[Any], Any], Any]] = {
     "sub": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
     "mul": lambda e, xs, y: _top(y) - _finest(xs[0]) - _finest(xs[1]),
     "square": lambda e, xs, y: _top(y) - 2 * _finest(xs[0]),
-    "integer_pow": lambda e, xs, y: NEVER if e.params["y"] < 0 else _top(y) - e.params["y"] * _finest(xs[0]),
+    "integer_pow": lambda e, xs, y: TOO_WIDE if e.params["y"] < 0 else _top(y) - e.params["y"] * _finest(xs[0]),
     "div": _quotient,
+    "rem": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
     "convert_element_type": _converted,
     "select_and_scatter_add": _placed,
 }

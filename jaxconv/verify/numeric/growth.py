@@ -21,11 +21,11 @@ from typing import Any
 import jax
 from jax.extend.core import jaxprs_in_params
 
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.primitives import NEVER, ONCE
 from jaxconv.verify import jaxprs
-from jaxconv.verify.rounding import EXACT
 
 LAMBDA = 6
-ARITHMETIC = {"add", "add_any", "convert_element_type", "div", "mul", "rem", "sqrt", "square", "sub"}
 ELEMENTARY = 4
 
 
@@ -56,8 +56,8 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
             results = depths(jaxprs.opened(inner)[0], inputs)
         else:
             start = deepest(inputs)
-            known_sum = jaxprs.laxs_name(equation) in SUMS or jaxprs.laxs_name(equation) in EXACT
-            bodies = [] if known_sum else [jaxprs.opened(body)[0] for body in jaxprs_in_params(equation.params)]
+            settled = jaxprs.laxs_name(equation) in SUMS or guard.rounds(equation) == NEVER
+            bodies = [] if settled else [jaxprs.opened(body)[0] for body in jaxprs_in_params(equation.params)]
             turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
             body = deepest(depth for body in bodies for depth in depths(body))
             end = Depth(start.units + turns * body.units, start.roundings + turns * body.roundings)
@@ -69,7 +69,8 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
 def roundings(equation: Any) -> float:
     """How many roundings one result of an equation may be off by: see the table."""
     name = jaxprs.laxs_name(equation)
-    if name in EXACT or all(_unit(v.aval) == 0 for v in equation.outvars):
+    how = guard.rounds(equation)
+    if how == NEVER or all(_unit(v.aval) == 0 for v in equation.outvars):
         return 0
     if name in SUMS:
         terms = max(1, SUMS[name](equation))
@@ -78,7 +79,7 @@ def roundings(equation: Any) -> float:
         return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
     if name == "convert_element_type":
         return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
-    return 1 if name in ARITHMETIC else ELEMENTARY
+    return 1 if how == ONCE else ELEMENTARY
 
 
 def _product(shape: Any, axes: Any) -> int:
@@ -110,7 +111,7 @@ def _transformed(equation: Any) -> float:
 SUMS: dict[str, Callable[[Any], float]] = {
     "conv_general_dilated": _taps,
     "dot_general": _contracted,
-    "ragged_dot": lambda e: e.invars[0].aval.shape[-1],
+    "ragged_dot_general": lambda e: e.invars[0].aval.shape[-1],
     "reduce": lambda e: _product(e.invars[0].aval.shape, e.params["dimensions"]),
     "reduce_sum": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
     "reduce_prod": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
@@ -119,6 +120,7 @@ SUMS: dict[str, Callable[[Any], float]] = {
     "select_and_scatter_add": lambda e: math.prod(e.params["window_dimensions"]),
     "scatter-add": _collected,
     "scatter-mul": _collected,
+    "scatter-sub": _collected,
     "cumsum": lambda e: e.invars[0].aval.shape[e.params["axis"]],
     "cumprod": lambda e: e.invars[0].aval.shape[e.params["axis"]],
     "cumlogsumexp": lambda e: e.invars[0].aval.shape[e.params["axis"]],
