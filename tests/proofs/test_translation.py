@@ -49,6 +49,21 @@ def test_translations_compute_what_functions_do():
     assert [p for p in programs if not agrees(p.fn, p.arguments, translate(p.fn, *p.arguments))] == []
 
 
+@pytest.mark.parametrize(
+    ("fn", "reason"),
+    [
+        (lambda x: x + jax.lax.rng_uniform(0.0, 1.0, ()), "rng_uniform is not a function of its operands"),
+        (lambda x: jax.pure_callback(np.sin, x, x), "pure_callback is not a function of its operands"),
+        (lambda x: x.at[:].apply(jnp.sin), "scatter with update_jaxpr=.* is not understood"),
+        (lambda x: jax.lax.reshape(x, (4, 3), dimensions=(1, 0)), "reshape with dimensions=.* is not understood"),
+        (lambda x: jax.lax.map(lambda v: v + jax.lax.rng_uniform(0.0, 1.0, ()), x), "rng_uniform is not a function"),
+    ],
+)
+def test_what_no_instruction_says_is_refused(fn, reason):
+    with pytest.raises(ValueError, match=reason):
+        translate(fn, jax.ShapeDtypeStruct((3, 4), "float32"))
+
+
 def test_a_wrong_translation_does_not_agree():
     """The comparison can fail: a program whose window is moved by one cell."""
     entry = corpus.RIGHT["zero_padded"]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
+from jaxconv.jaxprs import guard
 from jaxconv.verify import jaxprs
 from translation import indexed, layout, sums, windowed  # noqa: F401  they fill the table
 from translation.program import Program
@@ -45,6 +46,10 @@ def translate(fn: Callable[..., Any], *arguments: Any) -> Translated:
 
     Whole numbers and booleans that are closed over are read for what they are, as `jc.certify` reads them; floats are
     parameters, of which nothing is known. A primitive without a translation becomes an instruction that says its name.
+
+    Raises:
+        ValueError: an equation whose parameters are not all understood, or whose result is not a function of its
+            operands: no instruction says that.
     """
     jaxpr, constants, _ = jaxprs.trace(fn, arguments)
     found = Translated(Program())
@@ -112,6 +117,9 @@ class _Walk:
             return self._scan(equation, operands)
         if equation.primitive.name == "cond":
             return self._cond(equation, operands)
+        impurity = guard.impurity(equation)
+        if impurity:
+            raise ValueError(f"translate: {impurity}")
         values, known = [value for value, _ in operands], [number for _, number in operands]
         translation = TRANSLATIONS.get(equation.primitive.name)
         results = None if translation is None else translation(self.program, equation, values, known)
@@ -163,12 +171,15 @@ class _Walk:
 def _folded(equation: Any, known: Sequence[np.ndarray | None]) -> list[np.ndarray] | None:
     """The results' numbers, if all operands' are known and there are few."""
     name = equation.primitive.name
-    if any(number is None for number in known) or equation.effects or (not known and name != "iota"):
+    if any(number is None for number in known) or guard.impurity(equation) or (not known and name != "iota"):
         return None
     sizes = [np.size(number) for number in known] + [int(np.prod(v.aval.shape)) for v in equation.outvars]
     extended = any(jnp.issubdtype(v.aval.dtype, jax.dtypes.extended) for v in equation.outvars)
     if max(sizes) > FOLD or extended or name in LOOPS or "random" in name:
         return None
-    with jax.ensure_compile_time_eval():
-        found = equation.primitive.bind(*map(jnp.asarray, known), **equation.params)
-    return [np.asarray(array) for array in (found if equation.primitive.multiple_results else [found])]
+    try:
+        with jax.ensure_compile_time_eval():
+            found = equation.primitive.bind(*map(jnp.asarray, known), **equation.params)
+        return [np.asarray(array) for array in (found if equation.primitive.multiple_results else [found])]
+    except Exception:  # as in the certifier's own walk: what cannot be computed is not known
+        return None
