@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
@@ -29,12 +31,15 @@ from jaxconv.verify.values import (
     Spectrum,
     Value,
     besides,
+    bits,
     still,
     with_signals,
 )
 
 FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
+# Loops are followed, not computed; random numbers may be many, and periods of theirs would be chance.
+NOT_FOLDED = {name for name, row in PRIMITIVES.items() if row.family in ("control", "random")}
 
 
 @dataclass
@@ -74,12 +79,13 @@ class Walk:
 
         def read(atom: Any) -> tuple[Value, np.ndarray | None]:
             if jaxprs.is_literal(atom):
-                array = np.asarray(atom.val)
+                array = np.asarray(atom.val, atom.aval.dtype)
                 return self.known(array), array
             return values[atom], numbers[atom]
 
         for variable, constant in zip(jaxpr.constvars, constants, strict=True):
-            values[variable], numbers[variable] = self.array(constant)
+            is_array = hasattr(variable.aval, "dtype")  # else a mutable reference, which no equation may read
+            values[variable], numbers[variable] = self.array(constant) if is_array else (self.constant(()), None)
         for variable, value, number in zip(jaxpr.invars, inputs, known, strict=True):
             values[variable], numbers[variable] = with_signals(value, self.names.short), number
         for equation in jaxpr.eqns:
@@ -102,7 +108,6 @@ class Walk:
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
     ) -> list[tuple[Value, np.ndarray | None]]:
         """One equation: folded if it is a small constant, else as its rule says, else broken."""
-        name = equation.primitive.name
         shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
@@ -110,31 +115,33 @@ class Walk:
         if folded is not None:
             numbers = list(folded)
             outputs = [self.known(array) for array in folded]
-        elif jaxprs.called(equation) is not None and name not in self.rules:
+        elif jaxprs.called(equation) is not None and not guard.objection(equation):
             outputs, numbers = self._call(equation, inputs, known)
         else:
             outputs = self._apply(equation, list(map(besides, inputs)), known, shapes)
             outputs = self._pieces(equation, inputs, known, outputs)
         outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
-        self.rows.append(Row(len(self.rows), len(self.stack), name, tuple(outputs)))
+        self.rows.append(Row(len(self.rows), len(self.stack), equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 
     def _apply(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], shapes: list[tuple[int, ...]]
     ) -> Sequence[Value]:
-        """What the table says; broken if an operand is, or if there is no rule, or if the rule gives up."""
+        """What the table says; broken if an operand is, if the equation is not understood, or if the rule gives up."""
         name = equation.primitive.name
         if any(isinstance(value, Spectrum) for value in inputs):
             name += " of spectra"
         broken = next((value for value in inputs if isinstance(value, Broken)), None)
         if broken is not None and name not in TAKES_BROKEN:
             return [broken] * len(shapes)
-        stays = not equation.effects and all(isinstance(value, Moving) and not value.carriers for value in inputs)
         self.stack.append(equation)
         try:
+            objection = guard.objection(equation)
+            if objection:
+                raise Lost(objection, "Please report it: a rule speaks only of what it has read")
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
-            return self.rules[name](self._as_seen(name, equation, inputs, known))
+            return self._complex(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Lost as lost:
             reason = lost
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -142,19 +149,32 @@ class Walk:
             reason = Lost(f"the rule for {name} failed: {error!r}", "Please report it")
         finally:
             self.stack.pop()
-        if not stays:
+        if not all(isinstance(value, Moving) and not value.carriers for value in inputs):
             return [self._broken(equation, reason)] * len(shapes)
-        # Whatever a primitive does, of operands that stay where they are it makes a result that stays.
+        impurity = guard.impurity(equation)
+        if impurity:
+            return [self._broken(equation, Lost(impurity, "Pass it as an argument"))] * len(shapes)
+        # A function of operands that stay where they are has results that stay.
         operands = [value for value in inputs if isinstance(value, Moving)]
         shift = math.lcm(*(value.shift for value in operands))
         depends = any(value.depends for value in operands)
         return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
 
+    @staticmethod
+    def _complex(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
+        """The outputs, if those that turn by a phase have a dtype with an imaginary part."""
+        for variable, value in zip(equation.outvars, outputs, strict=True):
+            if isinstance(value, Spectrum) and not jnp.issubdtype(variable.aval.dtype, jnp.complexfloating):
+                raise Lost(
+                    "the real part of a spectrum sees its phase", "Transform back first, or take absolute values"
+                )
+        return outputs
+
     def _as_seen(self, name: str, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
         """An equation as its rule sees it."""
         before, after = ([tuple(getattr(atom.aval, "shape", ())) for atom in atoms] for atoms in
                          (equation.invars, equation.outvars))  # fmt: skip
-        return Equation(name, equation.params, inputs, known, before, after, self)
+        return Equation(name, guard.understood(equation), inputs, known, before, after, self)
 
     def _pieces(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
@@ -162,6 +182,8 @@ class Walk:
         """What a linear equation's outputs are as pieces of what moves when they are added up, if anything."""
         name = f"{equation.primitive.name} of pieces"
         if self.cycle is None or name not in self.rules or any(isinstance(v, Spectrum | Broken) for v in inputs):
+            return outputs
+        if not guard.is_linear(equation):
             return outputs
         try:
             found = self.rules[name](self._as_seen(name, equation, inputs, known))
@@ -198,23 +220,29 @@ class Walk:
         return self.run(jaxpr, constants, inputs, known)
 
     def _fold(self, equation: Any, known: list[np.ndarray | None]) -> list[np.ndarray] | None:
-        """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself."""
-        if any(number is None for number in known) or jaxprs.called(equation) is not None or equation.effects:
+        """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself.
+
+        None, too, if computing them raises: a dtype that XLA has no code for, a NaN under `jax_debug_nans`.
+        """
+        name, is_call = equation.primitive.name, jaxprs.called(equation) is not None
+        from_nothing = not known and name != "iota"  # may differ from place to place, as the platform's number does
+        if any(number is None for number in known) or is_call or from_nothing or name in NOT_FOLDED:
             return None
-        name = equation.primitive.name
-        if name in ("scan", "while", "cond") or "random" in name or (not known and name != "iota"):
-            return None  # the last: what comes from nothing may differ from place to place, as the platform's number
+        if guard.impurity(equation):
+            return None
         if name == "broadcast_in_dim" and known[0] is not None and known[0].ndim == 0:
             return [np.broadcast_to(known[0], equation.outvars[0].aval.shape)]  # of any size, in one cell's memory
-        if any(number is not None and number.size > FOLD for number in known):
+        if any(number is not None and number.size > FOLD for number in known) or not all(
+            map(_is_small, equation.outvars)
+        ):
             return None
-        for variable in equation.outvars:
-            aval = variable.aval
-            if not hasattr(aval, "shape") or jnp.issubdtype(aval.dtype, jax.dtypes.extended) or aval.size > FOLD:
-                return None
-        with jax.ensure_compile_time_eval():
-            found = equation.primitive.bind(*map(jnp.asarray, known), **equation.params)
-        return [np.asarray(array) for array in (found if equation.primitive.multiple_results else [found])]
+        try:
+            with jax.ensure_compile_time_eval():
+                found = equation.primitive.bind(*map(jax.device_put, known), **equation.params)
+                found = found if equation.primitive.multiple_results else [found]
+            return [np.asarray(jax.device_get(array)) for array in found]
+        except Exception:  # whatever it is: a constant that cannot be computed is one that is not known
+            return None
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
@@ -258,17 +286,23 @@ class Walk:
         return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, frames)))
 
 
+def _is_small(variable: Any) -> bool:
+    """Whether a result is an array of numbers that are few."""
+    aval = variable.aval
+    return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= FOLD
+
+
 def _period(array: np.ndarray, axis: int) -> int | None:
-    """The least shift along an axis under which an array's numbers repeat, 1 if they are all the same; or None.
+    """The least shift along an axis under which an array's bits repeat, 1 if all cells are alike; or None.
 
     It is at most half of the length: numbers that no cell sees twice repeat by chance, as a mask's two ends do.
     """
     length = array.shape[axis]
     if array.strides[axis] == 0 or length == 0:
         return 1
-    moved = np.moveaxis(array, axis, 0)
+    rows = bits(np.moveaxis(array, axis, 0).reshape(length, -1))
     for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
-        if np.array_equal(moved[period:], moved[:-period], equal_nan=True):
+        if np.array_equal(rows[period:], rows[:-period]):
             return period
     return None
 

@@ -25,6 +25,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
+import numpy as np
+
 from jaxconv.verify.claims import Break
 
 
@@ -158,6 +160,11 @@ Value: TypeAlias = Plain | Spectrum | Pieces
 def besides(value: Value) -> Plain | Spectrum:
     """A value without what is known of the sum of its pieces."""
     return value.value if isinstance(value, Pieces) else value
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    """An array's bytes, as many along the last axis as its cells have: in them -0 is not 0."""
+    return np.ascontiguousarray(array).view(np.uint8)
 
 
 def length_of(axis: Axis) -> int:

@@ -166,7 +166,10 @@ class Steps:
         """Whether a while loop's state stays as it is claimed to be: before the first round, and from one to the next.
 
         If the condition is the same in both runs for all states that are so related, both take equally many rounds. A
-        loop of which that is not true, since its state moves differently in every round, may be a short one: it is run.
+        condition with axes, as `vmap` makes it, stops each cell by itself: then further rounds change nothing, so that
+        both runs may be taken to the longer one's end, and a round is the body where the condition holds.
+        A loop of which that is not true, since its state moves differently in every round, may be a short one: it is
+        run.
         """
         first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
         of_condition, of_body, start = operands[:first], operands[first:second], operands[second:]
@@ -175,6 +178,10 @@ class Steps:
         state = [replace(held, name=next(self.counter), constant=None) for held in results]
         depends = all(one.depends for one in _moving(results))
         choices = [Moving(shift, self.cycle, (), depends) for shift in {one.shift for one in _moving(results)}]
+        cells = params["cond_jaxpr"].out_avals[0].shape
+        if cells:
+            choices, body = [], partial(_round_of_cells, condition, body, first, second)
+            of_body = operands[:second]
         goes_on = [self.hold(choice, jax.ShapeDtypeStruct((), bool)) for choice in choices]
         wrong = lambda *step, **settings: next(
             (problem for problem, _ in self.examine(*step, **settings) if problem), ""
@@ -266,6 +273,16 @@ def _evaluation(closed: Any) -> Run:
         raise RuntimeError("a loop of unknown length within another")
     run = jax.jit(jaxpr_as_fun(closed))
     return lambda arrays: run(*arrays)
+
+
+def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: list[Any]) -> Sequence[Any]:
+    """One round of a loop whose condition has axes: the body's results where it holds, else the state as it was."""
+    state = arrays[second:]
+    (holds,) = condition([*arrays[:first], *state])
+    holds = np.asarray(holds)
+    following = body([*arrays[first:second], *state])
+    spread = (holds.reshape(holds.shape + (1,) * (np.ndim(one) - holds.ndim)) for one in state)
+    return [jax.numpy.where(here, new, one) for here, new, one in zip(spread, following, state, strict=True)]
 
 
 def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any]) -> Sequence[Any]:

@@ -17,6 +17,7 @@ from jaxconv.verify.values import (
     Factor,
     Lost,
     Moving,
+    bits,
     carries,
     carry_of,
     common_shift,
@@ -84,7 +85,7 @@ def _banded(
     turns = x.one_period(number) is not None
     for columns, place in places.items():
         size = matrix.shape[columns]
-        bands = np.moveaxis(matrix, (rows, columns), (0, 1)).reshape(matrix.shape[rows], size, -1)
+        bands = bits(np.moveaxis(matrix, (rows, columns), (0, 1)).reshape(matrix.shape[rows], size, -1))
         found = _band(bands, carry, turns=turns)
         if found is None:
             continue
@@ -107,7 +108,10 @@ def _banded(
 
 
 def _band(bands: np.ndarray, carry: Carry, *, turns: bool) -> tuple[int, int, int, int] | None:
-    """How columns of bands [k, j, rest] advance: (apart, by, lo, hi), column j + apart being column j moved by `by`."""
+    """How columns of bands [k, j, bytes] advance: (apart, by, lo, hi), column j + apart being column j moved by `by`.
+
+    Weights are compared bit by bit.
+    """
     length, size, _ = bands.shape
     filled = np.asarray(bands.any(axis=2))
     beyond = np.concatenate([filled[: carry.lo], filled[carry.hi :]])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.jaxprs import guard
 from jaxconv.verify import jaxprs
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -78,6 +79,8 @@ def cond(eqn: Equation) -> list[Plain]:
     chosen, *operands = eqn.inputs
     if isinstance(chosen, Broken):
         return [chosen] * len(eqn.shapes)
+    if eqn.operand_shapes[0]:
+        raise Lost("a choice by an array")
     known = eqn.known[0]
     branches = eqn.params["branches"]
     taken = branches if known is None else [branches[min(max(int(known), 0), len(branches) - 1)]]
@@ -95,10 +98,13 @@ def _also_on(value: Plain, chosen: Moving) -> Plain:
 
 @rule("while", takes_broken=True)
 def while_(eqn: Equation) -> list[Plain]:
-    """A body repeated until a condition fails, which must not depend on the shift.
+    """A body repeated while a condition holds.
 
     Where the condition's numbers are known, as those of a counter are, the rounds are followed one by one. Else the
-    state must move alike in all rounds.
+    state must move alike in all rounds, and the condition with it.
+    A condition of rank 0 stops all cells at once; it can depend on the shift only through what no shift changes. Under
+    `vmap` it has one cell for each of the state's first axes: state = select(condition, body(state), state), and each
+    cell stops by itself, since what has stopped is not changed any more. Such a state moves as all three do.
     Jaxpr: the condition's constants, the body's, the state; `cond_nconsts`, `body_nconsts`, `cond_jaxpr`, `body_jaxpr`.
     """
     counted = _counted(eqn)
@@ -109,17 +115,38 @@ def while_(eqn: Equation) -> list[Plain]:
     for round_ in range(ROUNDS):
         state = anew(eqn, state)
         following, _ = follow(eqn, p["body_jaxpr"], [*of_body, *state])
-        merged = [either(eqn, pair) for pair in zip(state, following, strict=True)]
+        (goes_on,), _ = follow(eqn, p["cond_jaxpr"], [*of_condition, *state])
+        if isinstance(goes_on, Broken):
+            return [goes_on] * len(state)
+        merged = [
+            _where(eqn, goes_on, [one, other], shape)
+            for one, other, shape in zip(state, following, eqn.shapes, strict=True)
+        ]
         if list(map(steady, merged)) == list(map(steady, state)):
             break
         # A receptive field that grows in every round has no bound here; what else is known may still settle.
         state = [value if isinstance(value, Broken) or not round_ else everywhere(value) for value in merged]
     else:
         raise Lost("the state of a while loop moves differently in every round")
-    (goes_on,), _ = follow(eqn, p["cond_jaxpr"], [*of_condition, *state])
-    if isinstance(goes_on, Broken):
-        return [goes_on] * len(state)
-    return [_also_on(value, goes_on) for value in anew(eqn, state)]
+    return anew(eqn, state)
+
+
+def _where(eqn: Equation, chosen: Moving, values: Sequence[Plain], shape: tuple[int, ...]) -> Plain:
+    """How a value moves that is any of these, cell by cell of the choice, whose axes are the value's first ones."""
+    broken = next((value for value in values if isinstance(value, Broken)), None)
+    if broken is not None:
+        return broken
+    if not chosen.axes:
+        return _also_on(either(eqn, values), chosen)
+    others = tuple(still(length, 1) for length in shape[len(chosen.axes) :])
+    return meet([replace(chosen, axes=(*chosen.axes, *others)), *map(moving, values)], eqn.walk.new_signal())
+
+
+def moving(value: Plain) -> Moving:
+    """A value that is not broken."""
+    if isinstance(value, Broken):
+        raise Lost("nothing is known of an operand", origin=value.broken)
+    return value
 
 
 def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
@@ -135,7 +162,7 @@ def _counted(eqn: Equation) -> list[Plain] | None:
     for _ in range(ROUNDS):
         condition = eqn.params["cond_jaxpr"]
         _, (goes_on,) = follow(eqn, condition, [*of_condition, *state], [*condition_knows, *known])
-        if goes_on is None:
+        if goes_on is None or goes_on.ndim:
             return None
         if not goes_on:
             return list(state)
@@ -191,8 +218,11 @@ def _one_of(value: Plain) -> Plain:
 
 def _mapped(eqn: Equation, fixed: Sequence[Plain], state: Sequence[Plain], over: Sequence[Plain]) -> list[Plain]:
     """A body applied to each slice by itself, while what it shares among them stays: the first axis moves as it did."""
-    if state or jaxprs.opened(eqn.params["jaxpr"])[0].effects:
+    if state:
         raise Lost("scans along the shifted axis: what comes out depends on where it begins", "Use a convolution")
+    impurity = guard.impurity_of(eqn.params["jaxpr"])
+    if impurity:
+        raise Lost(f"maps over the shifted axis, and {impurity}")
     broken = next((value for value in (*fixed, *over) if isinstance(value, Broken)), None)
     if broken is not None:
         return [broken] * len(eqn.shapes)

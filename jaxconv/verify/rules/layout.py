@@ -153,10 +153,10 @@ def rev(eqn: Equation) -> list[Moving]:
     Jaxpr: `dimensions`: the axes to reverse.
     """
     (value,) = eqn.moving()
-    others = tuple(n for n in eqn.params["dimensions"] if not carries(value.axes[n]))
-    for number in eqn.params["dimensions"]:
+    turned = eqn.params["dimensions"]
+    for number in turned:
         value = value.with_axis(number, reversed_axis(value.axes[number]))
-    return [renamed(value, ("rev", others))]
+    return [changed_elsewhere(value, ["rev" if n in turned else None for n in range(len(value.axes))])]
 
 
 def reversed_axis(axis: Axis) -> Axis:
@@ -192,13 +192,23 @@ def slice_(eqn: Equation) -> list[Moving]:
 
 def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
     """Positions (start, count, stride) of each axis. Of the same cells elsewhere, windows of a signal stay such."""
-    axes, elsewhere = [], []
-    for axis, (start, count, stride) in zip(value.axes, ranges, strict=True):
-        axes.append(sliced(axis, start, count, stride))
-        untouched = carries(axis) or (start, count, stride) == (0, length_of(axis), 1)
-        elsewhere.append(None if untouched else (start, count, stride))
-    found = replace(value, axes=tuple(axes))
-    return renamed(found, ("slice", tuple(elsewhere))) if any(elsewhere) else found
+    axes = tuple(sliced(axis, *one) for axis, one in zip(value.axes, ranges, strict=True))
+    wholes = [(0, length_of(axis), 1) for axis in value.axes]
+    changes = [None if one == whole else ("slice", *one) for one, whole in zip(ranges, wholes, strict=True)]
+    return changed_elsewhere(replace(value, axes=axes), changes)
+
+
+def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Moving:
+    """The same value; each signal gets a new name that says what was done to the axes other than its own.
+
+    Its own axis is told by the carry. Where two axes move, each is another one's other axis.
+    """
+    axes = list(value.axes)
+    for number, axis in enumerate(value.axes):
+        others = tuple(None if n == number else change for n, change in enumerate(changes))
+        if any(change is not None for change in others) and carries(axis):
+            axes[number] = renamed(replace(value, axes=(axis,)), others).axes[0]
+    return replace(value, axes=tuple(axes))
 
 
 def part(value: Moving, number: int, start: int, count: int) -> Moving:

@@ -9,13 +9,13 @@ from jaxconv.verify.values import Lost, Moving, carries, length_of, meet, rename
 
 ONE_OPERAND = """
     abs acos acosh asin asinh atan atanh bessel_i0e bessel_i1e bitcast_convert_type cbrt ceil clz conj
-    convert_element_type copy copy_p cos cosh device_put digamma erf erf_inv erfc exp exp2 expm1 floor imag integer_pow
+    convert_element_type copy cos cosh device_put digamma erf erf_inv erfc exp exp2 expm1 floor imag integer_pow
     is_finite lgamma log log1p log2 logistic name neg not one_minus_square population_count real reduce_precision round
     rsqrt sharding_constraint sign sin sinh sqrt square stop_gradient tan tanh
 """
 SEVERAL_OPERANDS = """
-    add add_any and atan2 clamp complex div eq eq_to ge gt igamma igamma_grad_a igammac le le_to lt lt_to max min mul ne
-    nextafter or polygamma pow regularized_incomplete_beta rem select_n shift_left shift_right_arithmetic
+    add add_any and atan2 clamp complex div eq eq_to ge gt igamma igamma_grad_a igammac le le_to lt lt_to max min mul
+    mulhi ne nextafter or polygamma pow regularized_incomplete_beta rem select_n shift_left shift_right_arithmetic
     shift_right_logical sub xor zeta
 """
 

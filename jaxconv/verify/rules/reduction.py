@@ -59,12 +59,16 @@ def reduction(eqn: Equation) -> list[Moving]:
 
 @rule("argmax", "argmin")
 def index_of_extreme(eqn: Equation) -> list[Moving]:
-    """The place of the largest cell along `axes`: if that axis moves, so does the place, which is then a number."""
+    """The place of the largest cell along `axes`: if that axis moves, so does the place, which is then a number.
+
+    Jaxpr: `axes`; `index_dtype`, in which a place may wrap.
+    """
     (value,) = eqn.moving()[:1]
     for number in eqn.params["axes"]:
         if carries(value.axes[number]):
             raise Lost(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
-    return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+    key = (eqn.name, eqn.params["axes"], str(eqn.params["index_dtype"]))
+    return [renamed(without(value, eqn.params["axes"]), key)]
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
