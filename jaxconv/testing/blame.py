@@ -16,7 +16,7 @@ import jax
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.certify import certify
-from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.claims import Claim, LeafReport, Verdict
 from jaxconv.verify.numeric import intermediates
 from jaxconv.verify.shifts import Axes
 
@@ -44,7 +44,7 @@ def weaker(before: Mapping[str, Any], now: Mapping[str, Any], steps: Mapping[int
     Args:
         before: the claim of the snapshot.
         now: the claim that is proved.
-        steps: what `steps_to` returns for it.
+        steps: what `Operations.steps` returns for it.
     """
     if before["shift"] % now["shift"]:
         coarser = [step for step in steps.values() if before["shift"] % (step.claim.shift or 1)][:1]
@@ -89,40 +89,49 @@ def _clear(shift: int, moves: Sequence[Any], region: Sequence[Any]) -> list[tupl
     return [(lo * cells[axis], hi * cells[axis]) for axis, lo, hi in region]
 
 
-def steps_to(
-    fn: Callable[..., Any], arguments: Sequence[Any], axes: Axes, *, values: bool, leaf: int, axis: int, kind: str
-) -> dict[int, Step]:
-    """The operations that an output is computed by, in order, as far as their results are proved to move.
+@dataclass(frozen=True)
+class Operations:
+    """All operations of a function: their lines, what they take, and what is proved of their first results."""
 
-    Args:
-        fn: the function.
-        arguments: as for `certify`.
-        axes: as for `certify`.
-        values: as for `certify`.
-        leaf: which output leaf.
-        axis: which of the shifted axes.
-        kind: "cyclic" or "interior".
-    """
-    jaxpr, constants, _ = jaxprs.trace(fn, arguments)
-    places = list(intermediates.equations(jaxpr))
+    lines: tuple[tuple[str, str], ...]  # primitive and place
+    operands: tuple[frozenset[int], ...]
+    outputs: tuple[frozenset[int], ...]  # for each output leaf the operation that computes it
+    reports: tuple[LeafReport, ...]
 
-    def results(*arguments: Any) -> list[Any]:
-        found: list[Any] = []
-        visit = lambda equation, xs, ys: found.append(ys[0]) or ys
-        intermediates.run(jaxpr, constants, jax.tree.leaves(arguments), visit)
-        return found
+    @classmethod
+    def of(cls, fn: Callable[..., Any], arguments: Sequence[Any], axes: Axes, *, values: bool) -> Operations:
+        """Trace a function, and certify every value that it computes; the arguments are those of `certify`."""
+        jaxpr, constants, _ = jaxprs.trace(fn, arguments)
+        lines = [
+            (equation.primitive.name, _line(equation, stack)) for equation, stack in intermediates.equations(jaxpr)
+        ]
 
-    reports = certify(results, *arguments, axes=axes, values=values, search=False).leaves
-    shifted = {argument for argument, _ in reports[0].axes[axis].shifted} if reports else set()
-    moving = [number in shifted for number, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
-    operands, outputs = origins(jaxpr, moving)
-    needed = _all_behind(outputs[leaf], operands)
-    claims = [getattr(report.axes[axis], kind) for report in reports]
-    return {
-        number: Step(equation.primitive.name, _line(equation, stack), claim, operands[number])
-        for number, ((equation, stack), claim) in enumerate(zip(places, claims, strict=True))
-        if number in needed and claim.verdict == Verdict.PROVED and claim.moves
-    }
+        def results(*arguments: Any) -> list[Any]:
+            found: list[Any] = []
+            visit = lambda equation, xs, ys: found.append(ys[0]) or ys
+            intermediates.run(jaxpr, constants, jax.tree.leaves(arguments), visit)
+            return found
+
+        reports = certify(results, *arguments, axes=axes, values=values, search=False).leaves
+        shifted = {argument for one in reports[0].axes for argument, _ in one.shifted} if reports else set()
+        moving = [number in shifted for number, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
+        operands, outputs = origins(jaxpr, moving)
+        return cls(tuple(lines), tuple(operands), tuple(outputs), reports)
+
+    def steps(self, leaf: int, axis: int, kind: str) -> dict[int, Step]:
+        """The operations that an output is computed by, in order, as far as their results are proved to move.
+
+        Args:
+            leaf: which output leaf.
+            axis: which of the shifted axes.
+            kind: "cyclic" or "interior".
+        """
+        claims = [getattr(report.axes[axis], kind) for report in self.reports]
+        return {
+            number: Step(*self.lines[number], claims[number], self.operands[number])
+            for number in sorted(_all_behind(self.outputs[leaf], self.operands))
+            if claims[number].verdict == Verdict.PROVED and claims[number].moves
+        }
 
 
 def _line(equation: Any, stack: Sequence[Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class Recorder:
             found = f"{marker.args if marker else ()} {options | {'shift_model': self._model}}"
             expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
             raise ValueError(explain("equivariance", "the marker's arguments", found, expected))
-        self._node, self._session = node, session
+        self._node, self._session, self._test = node, session, session.collected.name(node.nodeid)
         self._names: set[str] = set()
 
     def record(
@@ -70,17 +70,18 @@ class Recorder:
         if self._thorough and small:
             settings = {"axes": axes, "values": values, "certificate": certificate}
             tried = [falsify(fn, *arguments, kind=kind, **settings) for kind in MODELS[self._model]]
-        now, before = snapshot.entry(certificate), self._session.before.get(self._node.nodeid, {}).get(name)
+        now, before = snapshot.entry(certificate), self._session.before.get(self._test, {}).get(name)
         found = snapshot.changes(before, now, MODELS[self._model]) if before is not None else []
         status = "new" if before is None else ", ".join(sorted({"weaker" if one.lost else "stronger" for one in found}))
-        row = {"name": name, "entry": now, "shown": table.shown(certificate), "status": status}
+        row = {"test": self._test, "name": name, "entry": now, "shown": table.shown(certificate), "status": status}
         self._node.user_properties.append((PROPERTY, json.dumps(row)))
         lost = [one for one in found if one.lost]
         if lost and not self._session.update:
             if not self._thorough and small:
                 certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
-            steps = lambda place, kind: blame.steps_to(fn, arguments, axes, values=values, **place, kind=kind)
-            raise AssertionError(_message(name, self._session.path.name, lost, certificate, steps))
+            proved = any(one.now for one in lost)
+            operations = blame.Operations.of(fn, arguments, axes, values=values) if proved else None
+            raise AssertionError(_message(name, self._session.path.name, lost, certificate, operations))
         for one in tried:
             if one.counterexample is not None and one.counterexample.law.origin == "proved":
                 raise AssertionError(f"{name}: proved, and yet violated; please report it\n{one}")
@@ -92,7 +93,7 @@ def _message(
     file: str,
     lost: list[snapshot.Change],
     certificate: Certificate,
-    steps: Callable[[Mapping[str, int], str], Mapping[int, blame.Step]],
+    operations: blame.Operations | None,
 ) -> str:
     """What was lost, the lines of the user's that broke it or made it weaker, and the way out."""
     lines = [f"{name} has lost what {file} says was proved of it"]
@@ -108,8 +109,8 @@ def _message(
             lines.append("    this output is gone")
             continue
         place = known[one.where]
-        if one.before is not None and one.now is not None:
-            reasons = blame.weaker(one.before, one.now, steps(place, one.kind))
+        if operations is not None and one.before is not None and one.now is not None:
+            reasons = blame.weaker(one.before, one.now, operations.steps(**place, kind=one.kind))
         else:
             report = certificate.leaves[place["leaf"]].axes[place["axis"]]
             reasons = broken_lines(report, report.cyclic if one.kind == "cyclic" else report.interior)

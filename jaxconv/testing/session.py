@@ -28,7 +28,7 @@ class Session:
         self._worker = hasattr(config, "workerinput")
         self._whole = not strictness.narrowed(config)  # all tests, or all of some folders
         self._strict = strictness.wanted(config) and not self._worker and not self.update
-        self._collected = strictness.Collected()
+        self.collected = strictness.Collected()
         self._rows: dict[str, dict[str, dict[str, Any]]] = {}  # test -> function -> row
         self._passed: set[str] = set()
         self._notes: list[str] = []
@@ -38,16 +38,16 @@ class Session:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Every test that records certificates has the marker; all are known, whichever will run."""
         for item in items:
-            self._collected.tests.add(item.nodeid)
+            self.collected.tests.add(item.nodeid)
             if "certificates" in getattr(item, "fixturenames", ()):
-                self._collected.recording.add(item.nodeid)
+                self.collected.recording.add(item.nodeid)
                 if item.get_closest_marker("equivariance") is None:
                     item.add_marker("equivariance")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that skips itself or fails has tests that nobody knows."""
         if not report.passed:
-            self._collected.skipped.add(report.nodeid)
+            self.collected.skipped.add(report.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test recorded; the report of its teardown has it all, whatever failed before."""
@@ -56,19 +56,20 @@ class Session:
         if report.when == "teardown":
             rows = [json.loads(str(value)) for key, value in report.user_properties if key == PROPERTY]
             if rows:
-                self._rows[report.nodeid] = {row["name"]: row for row in rows}
+                self._rows[rows[0]["test"]] = {row["name"]: row for row in rows}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """What a worker of pytest-xdist has collected: the controller collects nothing."""
-        self._collected.add(getattr(node, "workeroutput", {}).get(OUTPUT, {}))
+        self.collected.add(getattr(node, "workeroutput", {}).get(OUTPUT, {}))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the snapshot, or judge what it does not guard; a worker leaves both to the controller."""
         if self._worker:
-            self._config.workeroutput[OUTPUT] = self._collected.plain()  # pyright: ignore[reportAttributeAccessIssue]  xdist's
+            self._config.workeroutput[OUTPUT] = self.collected.plain()  # pyright: ignore[reportAttributeAccessIssue]  xdist's
         elif session.exitstatus in JUDGED:
-            gone = strictness.without_tests(self.before, self._collected, strictness.folders(self._config))
+            self._passed = set(map(self.collected.name, self._passed))
+            gone = strictness.without_tests(self.before, self.collected, strictness.folders(self._config))
             if self.update:
                 self._write(gone if self._whole else [])
             else:
@@ -110,7 +111,7 @@ class Session:
         self._notes = notes
         if not self._strict or not self._whole:
             return
-        new = strictness.without_entries(self.before, self._rows, self._collected.recording, self._passed)
+        new = strictness.without_entries(self.before, self._rows, self.collected.recording, self._passed)
         if self._missing and new:
             self._errors = [f"{self._file} is missing: nothing is guarded"]
         else:

@@ -84,6 +84,11 @@ class Collected:
     recording: set[str] = field(default_factory=set)  # of them those that use the fixture
     skipped: set[str] = field(default_factory=set)  # modules that skip themselves or fail: their tests are not known
 
+    def name(self, test: str) -> str:
+        """The name of a test without the group that pytest-xdist's `--dist loadgroup` has added to it."""
+        own = test.rpartition("@")[0]
+        return own if test not in self.tests and own in self.tests else test
+
     def plain(self) -> dict[str, list[str]]:
         """For a worker of pytest-xdist to send."""
         return {name: sorted(ids) for name, ids in vars(self).items()}

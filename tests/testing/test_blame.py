@@ -40,11 +40,11 @@ def lost(before, now, kind="interior"):
     """What each claim that was lost is blamed on: where, the lines from `net`'s first on, the reasons."""
     old, new = functools.partial(net, **before), functools.partial(net, **now)
     entries = [snapshot.entry(jc.certify(fn, X, axes=(1, 2), search=False)) for fn in (old, new)]
+    operations = blame.Operations.of(new, (X,), (1, 2), values=False)
     found = []
     for change in snapshot.changes(*entries, kinds=(kind,)):
         leaf, axis = "ab".index(change.where.split("'")[1]), "12".index(change.where.split("axis ")[1][0])
-        steps = blame.steps_to(new, (X,), (1, 2), values=False, leaf=leaf, axis=axis, kind=kind)
-        lines = blame.weaker(change.before, change.now, steps)
+        lines = blame.weaker(change.before, change.now, operations.steps(leaf, axis, kind))
         places = [int(line.split(":")[-1].split(" ")[0]) for line in lines[::2]]
         found.append((change.where[:11], places, [line.strip() for line in lines[1::2]]))
     return found
