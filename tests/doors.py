@@ -1,5 +1,7 @@
 """What the tests of every door share: whole numbers to convert and to run on, and the comparison of two layers."""
 
+import inspect
+
 import hypothesis
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv import reference
+from jaxconv.convert.norms import NORMS
+from jaxconv.convert.words import GIVEN
 
 pairs = st.tuples(st.integers(0, 3), st.integers(0, 3))  # cells before and after an axis
 LENGTHS, WINDOW = (7, 6, 5), (3, 2, 2)  # of as many axes as are asked for
@@ -99,3 +103,27 @@ def few(*strategies, examples=25):
     """A property of one axis: its cells, taps, stride and dilation, and what else is drawn; each compiles, so few."""
     geometry = st.integers(1, 7), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3)
     return lambda test: hypothesis.settings(max_examples=examples)(hypothesis.given(*geometry, *strategies)(test))
+
+
+def assert_norm(library, layer, given, theirs, **arguments):
+    """Their normalisation of small numbers, where epsilon decides, is ours with the settings that it has by default.
+
+    Args:
+        library: whose layer it is.
+        layer: the name of ours.
+        given: their settings, as far as they have no defaults.
+        theirs: their layer, without parameters or with scales of 1 and biases of 0: x [n, h, w, 64] -> y.
+        arguments: of ours besides, such as `groups` where theirs has another word for it.
+    """
+    x = 1e-3 * integers(2, 3, 4, 64)
+    found = jc.settings_from_library(library, layer, **given)
+    ours = getattr(jc, layer)({}, jnp.asarray(x), **found | arguments)
+    np.testing.assert_allclose(ours, theirs(x), rtol=2e-5, atol=2e-6)
+
+
+def assert_defaults(library, layer, constructor):
+    """Our table has the defaults that their constructor has, under the same names."""
+    theirs = inspect.signature(constructor).parameters
+    for name, default in NORMS[library][layer].items():
+        if name != "dtype":  # ours is told that of x; theirs is that of the parameters
+            assert theirs[name].default == (inspect.Parameter.empty if default is GIVEN else default), name

@@ -78,10 +78,13 @@ def norm_settings(where: str, library: str, layer: str, settings: Mapping[str, A
 
 
 def _smallest_step(where: str, dtype: Any) -> float:
-    """PyTorch's `torch.finfo(x.dtype).eps`; of a dtype of theirs, too, whose name says its library first."""
+    """The eps of the dtype that PyTorch computes in for x of a dtype: of half precision float32.
+
+    (Its documentation has `torch.finfo(x.dtype).eps`; 2.14 computes with this.) A dtype may be theirs, `torch.float16`.
+    """
     name = str(dtype).removeprefix("torch.")
     try:
-        return float(jnp.finfo(name).eps)
+        return min(float(jnp.finfo(name).eps), float(jnp.finfo("float32").eps))
     except (TypeError, ValueError):
         raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x")) from None
 

@@ -34,7 +34,7 @@ def settings_from_library(
         window: taps along each spatial axis. Not for norms.
         settings: their settings under their names, `kernel_dilation=2, padding="SAME"`; what is left out has their
             default, such as the stride of 1 that Flax's and Equinox's pools have. PyTorch's `RMSNorm` takes its default
-            from x's dtype: pass `dtype` unless that is float32.
+            from x's dtype: pass `dtype` if that is float64.
 
     Returns:
         For `conv`: stride, padding, dilation and, where they have them, groups. For `conv_transpose`: these and

@@ -6,7 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names, pairs
+from doors import (
+    LENGTHS,
+    WINDOW,
+    assert_any_settings,
+    assert_defaults,
+    assert_door,
+    assert_norm,
+    assert_same,
+    few,
+    integers,
+    names,
+    pairs,
+)
 from hypothesis import strategies as st
 
 import jaxconv as jc
@@ -153,3 +165,20 @@ def test_batch_norm_in_training():
     np.testing.assert_allclose(jnp.moveaxis(found, -1, 1), y, rtol=1e-5, atol=1e-5)
     for one, other in zip(running.values(), state.get(module.batch_state_index), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_settings_of_norms():
+    """Theirs are over [c] at each position, or over [c, h, w]."""
+    each = lambda module: jax.vmap(jax.vmap(jax.vmap(module)))
+    assert_norm("equinox", "layer_norm", {}, lambda x: each(eqx.nn.LayerNorm(64))(jnp.asarray(x)))
+    assert_norm("equinox", "rms_norm", {}, lambda x: each(eqx.nn.RMSNorm(64))(jnp.asarray(x)))
+    first = lambda x: jnp.moveaxis(jnp.asarray(x), -1, 1)
+    grouped = lambda x: jnp.moveaxis(jax.vmap(eqx.nn.GroupNorm(4, 64))(first(x)), 1, -1)
+    assert_norm("equinox", "group_norm", {"groups": 4}, grouped)
+    for layer, make in (
+        ("layer_norm", eqx.nn.LayerNorm),
+        ("rms_norm", eqx.nn.RMSNorm),
+        ("group_norm", eqx.nn.GroupNorm),
+        ("batch_norm", eqx.nn.BatchNorm),
+    ):
+        assert_defaults("equinox", layer, make)

@@ -4,7 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names, pairs
+from doors import (
+    LENGTHS,
+    WINDOW,
+    assert_any_settings,
+    assert_defaults,
+    assert_door,
+    assert_norm,
+    assert_same,
+    few,
+    integers,
+    names,
+    pairs,
+)
 from hypothesis import strategies as st
 
 import jaxconv as jc
@@ -153,3 +165,34 @@ def test_nnx_has_the_same_arrays():
     dense = nnx.Linear(4, 6, use_bias=False, rngs=rngs)
     ours = jc.from_library("flax", "dense", {"kernel": dense.kernel[...], "bias": None})
     np.testing.assert_allclose(jc.dense(ours, x), dense(x), rtol=1e-6, atol=1e-6)
+
+
+NORMS = {
+    "layer_norm": "LayerNorm",
+    "rms_norm": "RMSNorm",
+    "group_norm": "GroupNorm",
+    "instance_norm": "InstanceNorm",
+    "batch_norm": "BatchNorm",
+}
+
+
+@pytest.mark.parametrize("layer", NORMS)
+def test_settings_of_norms(layer):
+    """linen's and nnx's have the same defaults."""
+    make = getattr(linen, NORMS[layer])
+    assert_defaults("flax", layer, make)
+    assert_defaults("flax", layer, getattr(nnx, NORMS[layer]).__init__)
+    if layer != "batch_norm":
+        assert_norm("flax", layer, {}, lambda x: make().init_with_output(jax.random.key(0), jnp.asarray(x))[0])
+
+
+def test_settings_of_batch_norm():
+    """In training, from running averages of 0 and 1, with its defaults."""
+    x, (params, state) = 1e-2 * integers(2, 3, 4, 6), jc.init_batch_norm(6)
+    module = linen.BatchNorm(use_running_average=False)
+    variables = module.init(jax.random.key(0), jnp.asarray(x))
+    y, after = module.apply(variables, jnp.asarray(x), mutable=["batch_stats"])
+    ours, found = jc.batch_norm(params, state, x, training=True, **jc.settings_from_library("flax", "batch_norm"))
+    np.testing.assert_allclose(ours, y, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found["mean"], after["batch_stats"]["mean"], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(found["var"], after["batch_stats"]["var"], rtol=1e-6)

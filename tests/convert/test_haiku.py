@@ -4,7 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names, pairs
+from doors import (
+    LENGTHS,
+    WINDOW,
+    assert_any_settings,
+    assert_defaults,
+    assert_door,
+    assert_norm,
+    assert_same,
+    few,
+    integers,
+    names,
+    pairs,
+)
 from hypothesis import strategies as st
 
 import jaxconv as jc
@@ -130,3 +142,25 @@ def test_batch_norm(rank, training):
         assert back[name].shape == array.shape
         np.testing.assert_allclose(back[name], array, rtol=1e-5, atol=1e-5)
     assert_same(jc.to_library("haiku", "batch_norm", ours, rank=rank), params["batch_norm"])
+
+
+def test_settings_of_norms():
+    affine = {"create_scale": False, "create_offset": False}
+
+    def run(make):
+        """Modules are made where they are applied."""
+        found = hk.without_apply_rng(hk.transform(lambda x: make()(x)))  # noqa: PLW0108  not before it is transformed
+        return lambda x: found.apply({}, jnp.asarray(x))
+
+    assert_norm("haiku", "layer_norm", {"axis": -1}, run(lambda: hk.LayerNorm(-1, **affine)))
+    assert_norm("haiku", "rms_norm", {"axis": -1}, run(lambda: hk.RMSNorm(-1, create_scale=False)))
+    assert_norm("haiku", "group_norm", {"groups": 4}, run(lambda: hk.GroupNorm(4, **affine)))
+    assert_norm("haiku", "instance_norm", {}, run(lambda: hk.InstanceNorm(**affine)))
+    for layer, make in (
+        ("layer_norm", hk.LayerNorm),
+        ("rms_norm", hk.RMSNorm),
+        ("group_norm", hk.GroupNorm),
+        ("instance_norm", hk.InstanceNorm),
+        ("batch_norm", hk.BatchNorm),
+    ):
+        assert_defaults("haiku", layer, make)

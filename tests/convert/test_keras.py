@@ -5,7 +5,18 @@ import os
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names
+from doors import (
+    LENGTHS,
+    WINDOW,
+    assert_any_settings,
+    assert_defaults,
+    assert_door,
+    assert_norm,
+    assert_same,
+    few,
+    integers,
+    names,
+)
 from hypothesis import strategies as st
 
 import jaxconv as jc
@@ -166,3 +177,17 @@ def test_other_norms():
         params, y = applied(layer, x)
         found = ours(jc.from_library("keras", "norm", params), jnp.asarray(x), **settings)
         np.testing.assert_allclose(found, y, rtol=1e-5, atol=1e-5)
+
+
+def test_settings_of_norms():
+    layers = keras.layers
+    assert_norm("keras", "layer_norm", {}, lambda x: layers.LayerNormalization()(jnp.asarray(x)))
+    assert_norm("keras", "rms_norm", {}, lambda x: layers.RMSNormalization()(jnp.asarray(x)))
+    assert_norm("keras", "group_norm", {}, lambda x: layers.GroupNormalization()(jnp.asarray(x)))
+    for layer, make in (
+        ("layer_norm", layers.LayerNormalization),
+        ("rms_norm", layers.RMSNormalization),
+        ("group_norm", layers.GroupNormalization),
+        ("batch_norm", layers.BatchNormalization),
+    ):
+        assert_defaults("keras", layer, make.__init__)

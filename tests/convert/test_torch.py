@@ -3,7 +3,18 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import LENGTHS, WINDOW, assert_any_settings, assert_door, assert_same, few, integers, names
+from doors import (
+    LENGTHS,
+    WINDOW,
+    assert_any_settings,
+    assert_defaults,
+    assert_door,
+    assert_norm,
+    assert_same,
+    few,
+    integers,
+    names,
+)
 from hypothesis import strategies as st
 
 import jaxconv as jc
@@ -192,3 +203,53 @@ def test_other_norms():
         params = jc.from_library("torch", "norm", arrays(filled(module)))
         expected = module(torch.from_numpy(x)).detach().numpy()
         np.testing.assert_allclose(ours(params, jnp.asarray(x)), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_settings_of_norms():
+    last = lambda module: lambda x: module(torch.from_numpy(x)).detach().numpy()
+    assert_norm("torch", "layer_norm", {}, last(torch.nn.LayerNorm(64)))
+    assert_norm("torch", "rms_norm", {}, last(torch.nn.RMSNorm(64)))
+    assert_norm("torch", "group_norm", {"num_groups": 4}, lambda x: applied(torch.nn.GroupNorm(4, 64), x))
+    assert_norm("torch", "instance_norm", {}, lambda x: applied(torch.nn.InstanceNorm2d(64), x))
+    nn = torch.nn
+    for layer, make in (
+        ("layer_norm", nn.LayerNorm),
+        ("rms_norm", nn.RMSNorm),
+        ("group_norm", nn.GroupNorm),
+        ("instance_norm", nn.InstanceNorm2d),
+        ("batch_norm", nn.BatchNorm2d),
+    ):
+        assert_defaults("torch", layer, make)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_rms_norms_epsilon_is_its_dtypes(dtype):
+    module = torch.nn.RMSNorm(64, dtype=getattr(torch, dtype))
+    x = torch.from_numpy(1e-3 * integers(2, 3, 64)).to(getattr(torch, dtype))
+    settings = jc.settings_from_library("torch", "rms_norm", dtype=module.weight.dtype)
+    ours = jc.rms_norm({}, jnp.asarray(x.float().numpy()), **settings)
+    np.testing.assert_allclose(
+        ours, module(x).detach().float().numpy(), rtol=2e-2 if dtype == "bfloat16" else 2e-3, atol=1e-6
+    )
+
+
+def test_settings_of_batch_norm():
+    """In training, from running averages of 0 and 1, with its defaults."""
+    x, (params, state) = 1e-2 * integers(2, 3, 4, 6), jc.init_batch_norm(6)
+    module = torch.nn.BatchNorm2d(6)
+    y = applied(module, x)
+    ours, found = jc.batch_norm(params, state, x, training=True, **jc.settings_from_library("torch", "batch_norm"))
+    np.testing.assert_allclose(ours, y, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found["mean"], module.running_mean.numpy(), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(found["var"], module.running_var.numpy(), rtol=1e-5)
+
+
+def test_a_large_mean_costs_no_more_digits_than_there():
+    """Beside float64: errors of batch normalisation for a mean of 1000 and a spread of 1."""
+    x = np.random.default_rng(0).normal(1000, 1, (8, 10, 10, 4)).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = (wide - wide.mean((0, 1, 2))) / np.sqrt(wide.var((0, 1, 2)) + 1e-5)
+    params, state = jc.init_batch_norm(4)
+    ours = jc.batch_norm(params, state, x, training=True)[0]
+    theirs = applied(torch.nn.BatchNorm2d(4), x)
+    assert np.abs(ours - exact).max() <= np.abs(theirs - exact).max()
