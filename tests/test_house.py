@@ -108,6 +108,35 @@ assert "jax" not in sys.modules
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def reached(graph, modules):
+    """All that modules import, and what that imports in turn."""
+    found, left = set(), set(modules)
+    while left:
+        found |= left
+        left = {other for module in left for other in graph.get(module, ())} - found
+    return found
+
+
+def of_meaning(modules):
+    """Modules that say what a primitive does: rules, tables of primitives' traits, and what decides by them."""
+    kinds = ("rules", "table", "primitives", "interpret", "rounding", "search", "experiment", "certify")
+    return sorted(module for module in modules if set(module.split(".")) & set(kinds))
+
+
+def test_recheck_reads_no_trait_of_a_primitives_meaning():
+    """It executes primitives: so one wrong row in a table, or one wrong rule, cannot mislead both it and `certify`."""
+    modules = {module for module in GRAPH if module.startswith("verify.checker")}
+    assert "verify.checker.recheck" in modules
+    assert of_meaning(reached(GRAPH, modules)) == []
+
+
+@pytest.mark.parametrize("other", ["verify.rules.layout", "jaxprs.primitives", "verify.rounding"])
+def test_a_trait_that_recheck_reads_would_be_seen(other):
+    """The broken twin, two imports away."""
+    broken = GRAPH | {"verify.codec": GRAPH["verify.codec"] | {other}}
+    assert other in of_meaning(reached(broken, {"verify.checker.recheck"}))
+
+
 def test_importing_jaxconv_loads_no_optional_package():
     heavy = {"sklearn", "scipy.stats", "matplotlib", "hypothesis", "pytest", "tqdm", "orbax"}
     program = f"import sys, jaxconv; print(*({heavy} & set(sys.modules)))"

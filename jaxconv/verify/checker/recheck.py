@@ -8,7 +8,6 @@ related as their states say, and its results are judged by the states that the d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,12 +16,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.verify import jaxprs
-from jaxconv.verify.checker.relation import Held, carries_of
-from jaxconv.verify.checker.steps import Steps, same, within
+from jaxconv.errors import explain
+from jaxconv.verify import codec, jaxprs
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.checker.blame import breaks_of, misplaced, nested
+from jaxconv.verify.checker.claimed import unfounded
+from jaxconv.verify.checker.outline import coarsest, misfit
+from jaxconv.verify.checker.relation import Held
+from jaxconv.verify.checker.steps import NOTHING, Steps, same, within
+from jaxconv.verify.checker.witnessed import Setting, unwitnessed
 from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.derivation import Row
 from jaxconv.verify.tracing import trace
-from jaxconv.verify.values import Carry, Factor, Moving
+from jaxconv.verify.values import Carry, Factor
 
 
 class _AstrayError(Exception):
@@ -30,10 +36,14 @@ class _AstrayError(Exception):
 
 
 def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int = 0) -> tuple[str, ...]:
-    """Execute every step of a certificate's derivations by itself, and hold its claims against their last states.
+    """Execute every step of a certificate's derivations by itself, and hold all that it claims against them.
 
     Evidence for each step, not a proof of it: operands are random. Of primitives that move numbers about or compute
     polynomials of them, a false step passes with a tiny probability only (Schwartz and Zippel).
+
+    A claim has to say what the last state of its derivation says, no more and no less; what is blamed has to be there;
+    witnesses are executed, and have to refute each shift that they name. Not checked: the function's name, the words of
+    reasons and cures, folders of files, lines within a function that JAX traced before, and names of signals as such.
 
     Args:
         certificate: what `certify` returned for `fn`.
@@ -45,7 +55,9 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
         The objections, each with the row and the primitive that it is about; none if every step and claim stands.
 
     Raises:
-        Exception: what tracing `fn` raises.
+        TypeError: `certificate` is none.
+        ValueError: a field of it holds what no certificate does, or a shape has symbolic dimensions.
+        Exception: what tracing `fn` raises passes through, with a note of the shapes.
 
     Law: what a certificate without objections proves is refuted by no execution, as far as chance can tell.
 
@@ -59,29 +71,40 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     >>> recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, and the derivation add'
     """
+    _refuse_malformed(certificate)
     jaxpr, constants, shapes = trace("recheck", fn, arguments)
-    outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
-    claimed = [tuple(leaf.shape) for leaf in certificate.leaves]
-    axes = sorted({len(leaf.axes) for leaf in certificate.leaves})
-    if claimed != outputs or axes != [len(certificate.derivations)]:
-        derived = len(certificate.derivations)
-        return (
-            f"it is of outputs {claimed} and {axes} axes, with {derived} derivations; here the outputs are {outputs}",
-        )
+    problem = misfit(certificate, shapes, arguments)
+    if problem:
+        return (problem,)
     found: list[str] = []
+    epsilon = coarsest(jaxpr)
     for axis, walks in enumerate(certificate.derivations):
         reports = [leaf.axes[axis] for leaf in certificate.leaves]
         shifted, length = reports[0].shifted, reports[0].length
-        if any((report.shifted, report.length) != (shifted, length) for report in reports):
-            return (f"its outputs do not agree on what derivation {axis} shifts",)
         for kind, rows in zip(("cyclic", "interior"), walks, strict=True):
             claims = [getattr(report, kind) for report in reports]
             shifts = frozenset(claim.shift for claim in claims if claim.verdict == Verdict.PROVED and claim.shift)
             steps = Steps(length if kind == "cyclic" else None, length, shifts, certificate.values, seed)
-            walk = _Walk(f"{kind} walk for shifts of {shifted}", rows, steps)
+            title = f"{kind} walk for shifts of {shifted}"
+            setting = Setting(fn, arguments, shifted, length, certificate.values, kind == "cyclic", epsilon)
             with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
-                found += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
+                found += _Walk(title, rows, steps).objections(jaxpr, constants, arguments, dict(shifted), claims)
+                found += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
+                          if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip
     return tuple(found)
+
+
+def _refuse_malformed(certificate: Any) -> None:
+    """Raise if something is no certificate, or holds what no certificate does."""
+    if not isinstance(certificate, Certificate):
+        found = type(certificate).__name__
+        raise TypeError(
+            explain("recheck", "certificate", found, "what certify returned, or Certificate.from_json read")
+        )
+    try:
+        codec.encode(certificate, Certificate, "certificate")
+    except codec.MalformedError as error:
+        raise ValueError(error.explained("recheck")) from None
 
 
 @dataclass
@@ -105,15 +128,16 @@ class _Walk:
             for leaf in jax.tree.leaves(argument)
         ]
         try:
-            outputs = self.follow(jaxpr, constants, inputs, 0)
+            outputs = self.follow(jaxpr, constants, inputs, ())
             if self.at < len(self.rows):
                 raise _AstrayError(f"row {self.at}: the function has no equation for it")
         except _AstrayError as astray:
-            return [*self.found, f"{self.title}, {astray}"]
+            return [f"{self.title}, {astray}", *self.found]
         for leaf, (claim, held) in enumerate(zip(claims, outputs, strict=True)):
-            if claim.verdict == Verdict.PROVED and (
-                problem := _overclaimed(claim, (held.besides or held).state, held.aval.shape)
-            ):
+            state, cyclic = (held.besides or held).state, self.steps.cycle is not None
+            if state is NOTHING:
+                continue  # its row has been objected to
+            if problem := unfounded(claim, state, held.aval.shape, self.steps.length, cyclic=cyclic):
                 self.found.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.found
 
@@ -129,8 +153,13 @@ class _Walk:
         self.steps.remember([], [(same, [held], (0, held))])
         return held
 
-    def follow(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], depth: int) -> list[Held]:
-        """Check the rows of a jaxpr's equations, and those of the calls among them; what its outputs are."""
+    def follow(
+        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], stack: tuple[Any, ...]
+    ) -> list[Held]:
+        """Check the rows of a jaxpr's equations, and those of the calls among them; what its outputs are.
+
+        `stack`: the calls that it stands in, innermost first.
+        """
         known = dict(zip(jaxpr.invars, inputs, strict=True))
         known |= {v: self.steps.constant(v.aval, array) for v, array in zip(jaxpr.constvars, constants, strict=True)}
 
@@ -141,21 +170,38 @@ class _Walk:
 
         for equation in jaxpr.eqns:
             operands, call = [read(atom) for atom in equation.invars], jaxprs.called(equation)
+            before = operands
             if call is not None:
                 body, its_constants = jaxprs.opened(call)
-                operands = self.follow(body, its_constants, operands[len(operands) - len(body.invars) :], depth + 1)
-            row = self.next_row(equation, depth)
+                inner = operands[len(operands) - len(body.invars) :]
+                operands = self.follow(body, its_constants, inner, (equation, *stack))
+                before = [*before, *operands]
+            row, rows_within = self.next_row(equation, stack)
             results, problem = self.steps.check(equation, operands, row.outputs)
+            problem = problem or self.blamed(equation, stack, before, row, rows_within)
             if problem:
                 self.found.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
             known |= zip(equation.outvars, results, strict=True)
         return [read(atom) for atom in jaxpr.outvars]
 
-    def next_row(self, equation: Any, depth: int) -> Any:
-        """The row of an equation. Those of loops' bodies and of branches stand deeper: they are executed whole."""
-        name, inner = equation.primitive.name, jaxprs.called(equation) is None and any(True for _ in within(equation))
-        while inner and self.at < len(self.rows) and self.rows[self.at].depth > depth:
-            self.at += 1
+    def blamed(
+        self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]
+    ) -> str:
+        """What is wrong with whom a row's states blame, if anything."""
+        before = [one for held in operands for one in breaks_of(held.state)]
+        candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
+        found = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
+        return next(filter(None, found), "")
+
+    def next_row(self, equation: Any, stack: tuple[Any, ...]) -> tuple[Row, Sequence[Row]]:
+        """The row of an equation, and those of loops' bodies and of branches within it: they are executed whole."""
+        name, depth, first = equation.primitive.name, len(stack), self.at
+        if jaxprs.called(equation) is None and any(True for _ in within(equation)):
+            kinds = {(one.primitive.name, len(one.outvars)) for one, *_ in nested(equation, ())}
+            while self.at < len(self.rows) and (inner := self.rows[self.at]).depth > depth:
+                if inner.number != self.at or (inner.primitive, len(inner.outputs)) not in kinds:
+                    raise _AstrayError(f"row {self.at}: there is no {inner.primitive} of that number within {name}")
+                self.at += 1
         if self.at == len(self.rows):
             raise _AstrayError(f"row {self.at}: the function has {name} here, and the derivation ends")
         row = self.rows[self.at]
@@ -164,47 +210,4 @@ class _Walk:
         if (row.number, row.depth, len(row.outputs)) != (self.at, depth, len(equation.outvars)):
             raise _AstrayError(f"row {self.at} ({name}): its number, depth or number of results is not that of {name}")
         self.at += 1
-        return row
-
-
-def _overclaimed(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
-    """What a proved claim says that the output's state does not, if anything."""
-    if not isinstance(state, Moving):
-        return f"the output's state is {type(state).__name__}"
-    if claim.shift is None or claim.shift < 1 or claim.shift % state.shift:
-        return f"it is of shifts by {claim.shift}, and the output's state of shifts by {state.shift}"
-    carried = carries_of(state)
-    moves = tuple((axis, int(claim.shift / carry.rate)) for axis, carry in carried)
-    if tuple(claim.moves) != moves:
-        return f"it moves by {claim.moves}, and the output's state by {moves}"
-    regions = [_beyond(claim, state, axis, carry, shape[axis]) for axis, carry in carried]
-    return next(filter(None, regions), "") or _too_narrow(claim, state)
-
-
-def _beyond(claim: Claim, state: Moving, axis: int, carry: Carry, length: int) -> str:
-    """Where a claim is about positions of an axis that do not show the signal."""
-    if len(state.axes[axis]) > 1:
-        return f"only a part of output axis {axis} moves"
-    regions = {number: (lo, hi) for number, lo, hi in claim.region}
-    lo, hi = (0, length) if state.cycle is not None else regions.get(axis, (0, length))
-    if lo < carry.lo or hi > carry.hi:
-        return f"its region along axis {axis} is [{lo}, {hi}), and the output's state's [{carry.lo}, {carry.hi})"
-    if state.cycle is not None and length % (state.cycle / abs(carry.rate)):
-        return f"axis {axis} has {length} positions, of a signal that repeats after {state.cycle / abs(carry.rate)}"
-    return ""
-
-
-def _too_narrow(claim: Claim, state: Moving) -> str:
-    """Where a claim's receptive field leaves out what the output may depend on."""
-    field, carried = claim.receptive_field, [carry for _, carry in carries_of(state)]
-    if field is None:
-        return ""
-    (carry,) = carried if len(carried) == 1 else (None,)
-    if carry is None or carry.first is None or carry.last is None or state.depends or field.rate != carry.rate:
-        return f"its receptive field is {field}, and the output's state has none of that rate"
-    if not carry.first <= carry.last:
-        return ""
-    turn = 0 if state.cycle is None else math.floor((carry.first - field.first) / state.cycle) * state.cycle
-    if field.first <= carry.first - turn and carry.last - turn <= field.last:
-        return ""
-    return f"its receptive field is {field}, and the output's state's is from {carry.first} to {carry.last}"
+        return row, self.rows[first : self.at - 1]

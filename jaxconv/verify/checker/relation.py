@@ -69,6 +69,14 @@ Pair: TypeAlias = Sequence[Any]  # of arrays: in the first run and in the second
 Group: TypeAlias = Sequence[tuple[Held, Pair]]  # values of one name, the judged one first
 
 
+def parent_of(pieces: Pieces) -> tuple[Any, ...]:
+    """What pieces say of their parent: its axis and length, and how its folded sum moves."""
+    folded = pieces.folded
+    seen = lambda carry: carry and (carry.rate, carry.lo, carry.hi, carry.start)
+    axes = tuple(tuple((factor.length, factor.period, seen(factor.carry)) for factor in axis) for axis in folded.axes)
+    return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
+
+
 def moving_part(state: Any) -> Moving | None:
     """What of a state moves: of a spectrum all but its turning, of pieces their sum."""
     if isinstance(state, Pieces):
@@ -85,6 +93,13 @@ def carries_of(state: Any) -> list[tuple[int, Carry]]:
 
 def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
     """Why something is no state of an array of some shape at all, if so."""
+    try:
+        return _malformed(state, shape, cycle)
+    except (ArithmeticError, LookupError) as error:
+        return f"a state whose numbers do not fit together cannot be that of {shape}: {error!r}"
+
+
+def _malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
     if isinstance(state, Spectrum):
         if carries_of(state) or len(state.modes) != shape[state.axis] or cycle is None:
             return f"a spectrum of {len(state.modes)} modes along axis {state.axis} cannot be that of {shape}"
@@ -94,7 +109,7 @@ def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
         if period > state.total or any(hi > state.total or end > shape[state.axis] for hi, end in ends):
             return f"pieces {state.spans} of {state.total} cells cannot be those of {shape}"
         folded = (*shape[: state.axis], period, *shape[state.axis + 1 :])
-        return _malformed_moving(state.folded, folded, cycle) or malformed(state.value, shape, cycle)
+        return _malformed_moving(state.folded, folded, cycle) or _malformed(state.value, shape, cycle)
     if isinstance(state, Moving):
         return _malformed_moving(state, shape, cycle)
     return "" if type(state) in KINDS else f"{type(state).__name__} is a kind of state that this checker does not know"
@@ -104,6 +119,9 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     lengths = _lengths(state)
     if lengths != shape or state.cycle != cycle or state.shift < 1:
         return f"a state of {lengths}, shift {state.shift} and cycle {state.cycle} cannot be that of {shape} here"
+    factors = [factor for axis in state.axes for factor in axis]
+    if any(factor.length < 0 or (1 if factor.period is None else factor.period) < 1 for factor in factors):
+        return f"a state with a factor of negative length, or of no period, cannot be that of {shape}"
     for axis, carry in carries_of(state):
         step, period = Fraction(state.shift) / carry.rate, Fraction(cycle or 0) / abs(carry.rate)
         if step.denominator != 1 or period.denominator != 1:

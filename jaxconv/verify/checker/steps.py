@@ -16,7 +16,7 @@ from jax.extend.core import jaxpr_as_fun
 from jaxconv.verify import jaxprs
 from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, is_key, kind_of, mixed, plain
 from jaxconv.verify.checker.mixing import mixes
-from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part
+from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part, parent_of
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Factor, Moving, Pieces, Spectrum
 
@@ -46,7 +46,7 @@ class Steps:
 
     `shifts`: of the claims that all this is for. `values`: whether they are about the numbers of floating-point
     parameters as they are, or about any. `names` numbers the signals; `makers` has for each number the
-    equations that made values of that signal.
+    equations that made values of that signal; `parents` what pieces of that name say of their parent.
     """
 
     cycle: int | None
@@ -56,6 +56,7 @@ class Steps:
     seed: int
     names: dict[Any, int] = field(default_factory=dict)
     makers: dict[int, list[Maker]] = field(default_factory=dict)
+    parents: dict[int, Any] = field(default_factory=dict)
     counter: Iterator[int] = field(default_factory=itertools.count)
 
     def hold(self, state: Any, aval: Any, constant: Any = None) -> Held:
@@ -86,6 +87,7 @@ class Steps:
         states = [NOTHING if problem else state for problem, state in zip(problems, states, strict=True)]
         runs, constants = executions(equation, operands), [None] * len(avals)
         results = [self.hold(*one) for one in zip(states, avals, constants, strict=True)]
+        problems += map(self.of_another_parent, results)
         try:
             constants = _computed(equation, runs[0], operands)
             results = [replace(one, constant=number) for one, number in zip(results, constants, strict=True)]
@@ -101,6 +103,14 @@ class Steps:
         except Exception as error:
             problems.append(f"it could not be executed: {error!r}")
         return results, next(filter(None, problems), "")
+
+    def of_another_parent(self, held: Held) -> str:
+        """Whether pieces say something else of their parent than those before them that bear its name."""
+        if not isinstance(held.state, Pieces):
+            return ""
+        its = parent_of(held.state)
+        same_one = self.parents.setdefault(held.name, its) == its
+        return "" if same_one else "its parent is another one than that of the pieces before it that bear its name"
 
     def examine(
         self, run: Run, operands: Sequence[Held], results: Sequence[Held], *, named: bool = True

@@ -34,6 +34,7 @@ BETWEEN_POSITIONS = {
     "the largest": (lambda x: jnp.argmax(x, 1), [X]),
     "neighbours": (lambda x: x[:, 1:] + x[:, :-1], [X]),
     "a kernel": (lambda k: conv(jnp.ones((1, 8, 2)), padding="SAME") * jnp.sum(k), [X]),
+    "an identity matrix": (lambda x: x @ jnp.eye(3), [X]),
     "fft": (lambda x: jnp.fft.fft(x, axis=1), [X]),
     "the second operand": (lambda x, y: x + jnp.mean(y), [X, X]),
 }

@@ -169,35 +169,42 @@ def test_rows_that_do_not_follow_the_function_are_objected_to(change, words):
     assert objection.startswith(f"interior walk for shifts of ((0, 1),), {words}")
 
 
+PROVED = {"verdict": Verdict.PROVED, "broken": None}
 CLAIMS = [
-    ("interior", {"region": ((1, 0, 6),)}, "its region along axis 1 is [0, 6), and the output's state's [1, 5)"),
-    ("interior", {"region": ()}, "its region along axis 1 is [0, 6), and the output's state's [1, 5)"),
+    ("interior", {"region": ((1, 0, 6),)}, "its region is ((1, 0, 6),), and the output's state's ((1, 1, 5),)"),
+    ("interior", {"region": ()}, "its region is (), and the output's state's ((1, 1, 5),)"),
+    ("interior", {"region": ((1, 1, 5),) * 2}, "its region is ((1, 1, 5), (1, 1, 5)), and the output's state's"),
+    ("interior", {"region": ((1, 2, 5),)}, "its region is ((1, 2, 5),), and the output's state's"),
     ("interior", {"shift": 1}, "it is of shifts by 1, and the output's state of shifts by 2"),
-    ("interior", {"shift": 4}, "it moves by ((1, 1),), and the output's state by ((1, 2),)"),
+    ("interior", {"shift": 4, "moves": ((1, 2),)}, "it is of shifts by 4, and the output's state of shifts by 2"),
     ("interior", {"moves": ()}, "it moves by (), and the output's state by ((1, 1),)"),
     ("interior", {"moves": ((2, 1),)}, "it moves by ((2, 1),), and the output's state by ((1, 1),)"),
     ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(0), Fraction(2))}, "its receptive field is"),
     ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(-1), Fraction(1))}, "its receptive field is"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(1), Fraction(-1), Fraction(2))}, "none of that rate"),
-    ("cyclic", {"verdict": Verdict.PROVED, "shift": 2, "moves": ((1, 1),)}, "its region along axis 1 is [0, 6), and"),
-    ("cyclic", {"verdict": Verdict.PROVED, "shift": None}, "it is of shifts by None"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(1), Fraction(-1), Fraction(2))}, "at rate 2"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(-3), Fraction(4))}, "its receptive field is"),
+    ("interior", {"receptive_field": None}, "it has no receptive field, and the output's state's is from -1 to 2"),
+    ("interior", {"standing": 1}, "it is proved, and says what broke or which shifts are refuted"),
+    ("interior", {"verdict": Verdict.UNDECIDED}, "it is UNDECIDED, and says how the output moves"),
+    (
+        "cyclic",
+        PROVED | {"shift": 2, "moves": ((1, 1),)},
+        "output axis 1 shows the signal on [1, 5) of 6 positions only",
+    ),
+    ("cyclic", PROVED, "it is of shifts by None"),
+    ("cyclic", {"verdict": Verdict.PROVED}, "it is proved, and says what broke"),
+    ("cyclic", {"verdict": Verdict.REFUTED}, "it is REFUTED, and there is no witness"),
+    ("cyclic", {"standing": 3}, "the smallest shift that is not refuted is 4, and not 3"),
+    ("cyclic", {"broken": None}, "it blames nothing"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "changes", "words"), CLAIMS)
-def test_a_claim_that_says_more_than_the_last_state_is_objected_to(kind, changes, words):
+def test_a_claim_that_says_something_else_than_the_last_state_is_objected_to(kind, changes, words):
     certificate = with_claim(certify(network_of, X), kind, **changes)
     (objection,) = recheck(certificate, network_of, X)
     assert objection.startswith(f"{kind} walk for shifts of ((0, 1),), claim about output 0: ")
     assert words in objection
-
-
-def test_a_claim_that_says_less_is_not():
-    certificate = certify(network_of, X)
-    wide = ReceptiveField(Fraction(2), Fraction(-3), Fraction(4))
-    assert recheck(with_claim(certificate, "interior", region=((1, 2, 5),), receptive_field=wide), network_of, X) == ()
-    assert recheck(with_claim(certificate, "interior", shift=4, moves=((1, 2),)), network_of, X) == ()
-    assert recheck(with_claim(certificate, "interior", receptive_field=None), network_of, X) == ()
 
 
 def test_a_cyclic_field_may_be_named_a_turn_further():
@@ -212,7 +219,7 @@ def test_a_cyclic_field_may_be_named_a_turn_further():
 
 def test_claims_about_broken_values_or_longer_signals_are_objected_to():
     fn = lambda x: jnp.cumsum(x, 1)
-    proved = {"verdict": Verdict.PROVED, "shift": 1, "moves": ((1, 1),)}
+    proved = PROVED | {"shift": 1, "moves": ((1, 1),)}
     (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
     assert objection.endswith("claim about output 0: the output's state is Broken")
     fn = lambda x: jnp.pad(x, ((0, 0), (2, 0), (0, 0)), mode="wrap")
@@ -225,9 +232,8 @@ def test_a_certificate_of_another_function_is_objected_to():
     (objection,) = recheck(certificate, lambda x: (x, x), X)
     assert objection.startswith("it is of outputs [(1, 6, 2)] and [1] axes, with 1 derivations; here the outputs are")
     objections = recheck(certificate, lambda x: jc.avg_pool(relu(conv(x, padding="SAME")), (2,)), X)
-    assert all(
-        "the function has jaxconv_sum_pool here, and the derivation jaxconv_max_pool" in one for one in objections
-    )
-    assert len(objections) == 2
+    astray = [one for one in objections if "the function has jaxconv_sum_pool here, and the derivation" in one]
+    assert len(astray) == 2
+    assert objections[0] == astray[0]
     (objection,) = recheck(replace(certificate, derivations=()), network_of, X)
     assert "with 0 derivations" in objection

@@ -11,7 +11,7 @@ from certificates import KERNEL, X, carrying, certify, loss_gradient, network_of
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck, relation
-from jaxconv.verify.values import Moving
+from jaxconv.verify.values import Factor, Moving
 
 STATES = [  # primitive, walk, what is changed, what is objected
     ("jaxconv_conv", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
@@ -26,7 +26,8 @@ STATES = [  # primitive, walk, what is changed, what is objected
     ("jaxconv_max_pool", 1, lambda s: replace(s, shift=1), "axis 1 would move by 1/2 cells"),
     ("jaxconv_max_pool", 1, lambda s: replace(carrying(s, rate=Fraction(1)), shift=1), "shifting the scene by 1, cell"),
     ("jaxconv_max_pool", 1, lambda s: replace(s, axes=s.axes[:2]), "a state of (1, 6), shift 2 and cycle None cannot be"),
-    ("jaxconv_max_pool", 1, lambda s: "moving", "str is a kind of state that this checker does not know"),
+    ("jaxconv_max_pool", 1, lambda s: carrying(s, rate=Fraction(0)), "a state whose numbers do not fit together cannot be"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=((Factor(1, 0),), *s.axes[1:])), "a factor of negative length, or of"),
     ("jit", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
 ]  # fmt: skip
 
@@ -54,7 +55,7 @@ def test_an_invariance_that_is_none_is_objected_to():
         f"row {last} (reduce_sum): a state of (1, 2), shift 1 and cycle 12 cannot be that of (1, 2) here" in objection
     )
     still = replace(certificate.derivations[0][0][last].outputs[0], cycle=None)
-    (objection,) = recheck(with_row(certificate, 1, last, lambda s: still), fn, X)
+    (objection, *_) = recheck(with_row(certificate, 1, last, lambda s: still), fn, X)
     assert f"row {last} (reduce_sum): shifting the scene by 1, cell" in objection
 
 

@@ -175,5 +175,5 @@ def test_a_loop_whose_rounds_depend_on_the_shift_is_objected_to():
     certificate = certify(fn, X)
     number = number_of(certificate, "while", 0)
     moves = Moving(1, 12, certify(jnp.sin, X).derivations[0][0][0].outputs[0].axes, depends=True)
-    (objection,) = recheck(with_row(certificate, 0, number, lambda state: moves), fn, X)
+    (objection, *_) = recheck(with_row(certificate, 0, number, lambda state: moves), fn, X)
     assert f"row {number} (while): whether it goes on: shifting the scene by 1, cell []" in objection

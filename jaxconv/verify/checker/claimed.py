@@ -1,0 +1,91 @@
+"""What a claim says, held against the last state of its derivation: no more than that, and no less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxconv.verify.checker.blame import misplaced_at_the_end
+from jaxconv.verify.checker.relation import carries_of
+from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.values import Carry, Moving
+
+
+def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, *, cyclic: bool) -> str:
+    """What is wrong with a claim about an output of some shape, if anything. Its witness is executed elsewhere."""
+    if claim.verdict == Verdict.PROVED:
+        if (claim.broken, claim.witness, claim.standing) != (None, None, None):
+            return "it is proved, and says what broke or which shifts are refuted"
+        return _not_shown(claim, state, shape)
+    if (claim.shift, claim.moves, claim.region, claim.receptive_field) != (None, (), (), None):
+        return f"it is {claim.verdict}, and says how the output moves"
+    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misplaced_at_the_end(claim.broken, state)
+
+
+def needed(length: int, *, cyclic: bool) -> list[int]:
+    """The shifts that are to be refuted: n/p for each prime p that divides the length n, or each one up to n/2."""
+    if not cyclic:
+        return list(range(1, length // 2 + 1))
+    return [length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p))][::-1]
+
+
+def _beyond_its_witness(claim: Claim, shifts: list[int]) -> str:
+    """Where a verdict, or the shift that stands, is not what the witness says."""
+    refuted = claim.witness.shifts if claim.witness else ()
+    left = [shift for shift in shifts if shift not in refuted]
+    if claim.verdict == Verdict.REFUTED:
+        if claim.witness is None:
+            return "it is REFUTED, and there is no witness"
+        if left or claim.standing is not None:
+            return f"it is REFUTED, and shifts by {left[0] if left else claim.standing} are not"
+        return ""
+    if claim.witness is not None and not left:
+        return "it is UNDECIDED, and its witness refutes every shift"
+    if claim.standing != (left[0] if left else None) and (claim.standing is not None or claim.witness is not None):
+        return f"the smallest shift that is not refuted is {left[0] if left else None}, and not {claim.standing}"
+    return ""
+
+
+def _not_shown(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
+    """What a proved claim says that the output's state does not, or the reverse."""
+    if not isinstance(state, Moving):
+        return f"the output's state is {type(state).__name__}"
+    if claim.shift != state.shift:
+        return f"it is of shifts by {claim.shift}, and the output's state of shifts by {state.shift}"
+    carried = carries_of(state)
+    moves = tuple((axis, int(state.shift / carry.rate)) for axis, carry in carried)
+    if claim.moves != moves:
+        return f"it moves by {claim.moves}, and the output's state by {moves}"
+    region = () if state.cycle is not None else tuple((axis, carry.lo, carry.hi) for axis, carry in carried)
+    if claim.region != region:
+        return f"its region is {claim.region}, and the output's state's {region}"
+    beyond = next(filter(None, (_beyond(state, axis, carry, shape[axis]) for axis, carry in carried)), "")
+    return beyond or _other_field(claim, state)
+
+
+def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
+    """Where a claim is about positions of an axis that do not show the signal."""
+    if len(state.axes[axis]) > 1:
+        return f"only a part of output axis {axis} moves"
+    if state.cycle is None:
+        room = carry.hi - carry.lo - abs(int(state.shift / carry.rate))
+        return "" if room > 0 else f"no two positions of its region along axis {axis} are a shift apart"
+    if (carry.lo, carry.hi) != (0, length):
+        return f"output axis {axis} shows the signal on [{carry.lo}, {carry.hi}) of {length} positions only"
+    period = state.cycle / abs(carry.rate)
+    return f"axis {axis} has {length} positions, of a signal that repeats after {period}" if length % period else ""
+
+
+def _other_field(claim: Claim, state: Moving) -> str:
+    """Where a claim's receptive field is not what the output's state says; around a circle, up to whole turns."""
+    field, carried = claim.receptive_field, [carry for _, carry in carries_of(state)]
+    carry = carried[0] if len(carried) == 1 else None
+    if carry is None or carry.first is None or carry.last is None or not carry.first <= carry.last:
+        return "" if field is None else f"its receptive field is {field}, and the output's state has none"
+    found = f"the output's state's is from {carry.first} to {carry.last}, at rate {carry.rate}"
+    if field is None:
+        return f"it has no receptive field, and {found}"
+    apart = field.first - carry.first
+    turned = apart if state.cycle is None else apart % state.cycle
+    if field.rate == carry.rate and field.last - field.first == carry.last - carry.first and turned == 0:
+        return ""
+    return f"its receptive field is {field}, and {found}"
