@@ -105,6 +105,8 @@ def while_(eqn: Equation) -> list[Plain]:
     A condition of rank 0 stops all cells at once; it can depend on the shift only through what no shift changes. Under
     `vmap` it has one cell for each of the state's first axes: state = select(condition, body(state), state), and each
     cell stops by itself, since what has stopped is not changed any more. Such a state moves as all three do.
+    Theorems: `Loops.one_condition` and `Loops.cells_stop_by_themselves` in proofs/coq. They assume that body and
+    condition are functions of their operands; dtypes do not matter.
     Jaxpr: the condition's constants, the body's, the state; `cond_nconsts`, `body_nconsts`, `cond_jaxpr`, `body_jaxpr`.
     """
     counted = _counted(eqn)
@@ -156,7 +158,10 @@ def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[An
 
 
 def _counted(eqn: Equation) -> list[Plain] | None:
-    """The state after all rounds of a loop, if the condition is known in each and there are not too many."""
+    """The state after all rounds of a loop, if the condition is known in each and there are not too many.
+
+    Theorem: `Loops.followed_rounds` in proofs/coq.
+    """
     of_condition, of_body, state = _parts(eqn.params, eqn.inputs)
     condition_knows, body_knows, known = _parts(eqn.params, eqn.known)
     for _ in range(ROUNDS):
