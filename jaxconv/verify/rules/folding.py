@@ -4,6 +4,7 @@ A wrap pad repeats cells; its gradient cuts what arrives into pieces, moves each
 adds them up. No piece moves with the scene, and before the sum the whole does not either: the convolution before it let
 its taps run over the ends. But linear maps that drop nothing commute with adding up the cells that stand a period
 apart, and of that sum it is known that it moves. So pieces of one parent are kept account of, until all are there.
+Linear means over the reals: `proofs/coq/Pieces.v` has the theorems that the rules name, and what fails for integers.
 
 Every rule here comes on top of the primitive's own rule, and gives way to it where it does not apply.
 """
@@ -81,7 +82,10 @@ def made(
 
 
 def clipped(spans: Spans, start: int, stop: int) -> Spans:
-    """The parts of spans at positions start to stop - 1, which become positions 0 and on."""
+    """The parts of spans at positions start to stop - 1, which become positions 0 and on.
+
+    Theorem: `Pieces.fold_moved`.
+    """
     found = []
     for lo, hi, at in spans:
         first, last = max(at, start), min(at + hi - lo, stop)
@@ -123,7 +127,10 @@ def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], a
 
 @rule("pad of pieces")
 def pad(eqn: Equation) -> list[Pieces]:
-    """Zeros around the cells, or between them: then a period has as many more. Jaxpr: `padding_config`."""
+    """Zeros around the cells, or between them: then a period has as many more. Jaxpr: `padding_config`.
+
+    Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved`, `Pieces.fold_spread`.
+    """
     if not is_zero(eqn.known[1]):
         raise Lost("pads with other numbers than zero")
     pieces = pieces_of(eqn.inputs[0])
@@ -142,7 +149,10 @@ def pad(eqn: Equation) -> list[Pieces]:
 
 @rule("add_any of pieces", "add of pieces")
 def add(eqn: Equation) -> list[Moving | Pieces]:
-    """Pieces of one parent put together; once all are there, in one period, the sum moves. Whole parents are added."""
+    """Pieces of one parent put together; once all are there, in one period, the sum moves. Whole parents are added.
+
+    Theorem: `Pieces.fold_cat`.
+    """
     for value, other in (eqn.inputs, reversed(eqn.inputs)):
         if isinstance(value, Pieces) and not value.spans:  # zeros
             return [settled(pieces_of(other), eqn.shapes[0])]
@@ -164,7 +174,10 @@ def add(eqn: Equation) -> list[Moving | Pieces]:
 
 
 def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
-    """What moves, if all pieces are there and stand in one period; the pieces if not."""
+    """What moves, if all pieces are there and stand in one period; the pieces if not.
+
+    Theorems: `Pieces.pieces_settle`, `Pieces.settled_pieces_move`.
+    """
     period = period_of(pieces)
     offsets = {(at - lo) % period for lo, _, at in pieces.spans}
     reached = 0
@@ -179,7 +192,10 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
 
 
 def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, apart: int, dilation: int) -> Pieces:
-    """A sum over windows at every position, if every tap of every cell lands in the result: out[p + before - u]."""
+    """A sum over windows at every position, if every tap of every cell lands in the result: out[p + before - u].
+
+    Theorems: `Pieces.fold_correlation`, `Pieces.fold_spread`.
+    """
     at, total = whole(pieces) * apart, (pieces.total - 1) * apart + 1
     span = dilation * (taps - 1) + 1
     first, length = at + before - (span - 1), eqn.shapes[0][number]
@@ -217,7 +233,10 @@ def pooling(eqn: Equation) -> list[Pieces]:
 
 @rule("select_and_scatter_add of pieces", "jaxconv_max_pool_place of pieces")
 def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
-    """Every window of one period of them gives its number to the cell that it selected; all windows lie within x."""
+    """Every window of one period of them gives its number to the cell that it selected; all windows lie within x.
+
+    Theorem: `Pieces.placed_pieces_move`.
+    """
     one, x, p = *(eqn.inputs if eqn.name.startswith("select") else eqn.inputs[::-1]), eqn.params
     source = pieces_of(one)
     number = source.axis
@@ -234,7 +253,10 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
 
 @rule(*(f"{name} of pieces" for name in ("neg", "convert_element_type", "copy")))
 def one_operand(eqn: Equation) -> list[Pieces]:
-    """A linear function of each cell. (The walk has seen to it that no dtype is one of whole numbers.)"""
+    """A linear function of each cell. (The walk has seen to it that no dtype is one of whole numbers.)
+
+    Theorem: `Pieces.fold_map_iff`; of whole numbers `Pieces.halves_are_false`, `Pieces.wrapping_is_false`.
+    """
     pieces = pieces_of(eqn.inputs[0])
     name = (carry_in(pieces).signal, eqn.name, str(eqn.params))
     return [made(pieces, eqn.shapes[0], pieces.axis, name, pieces.total, pieces.spans)]
@@ -242,7 +264,7 @@ def one_operand(eqn: Equation) -> list[Pieces]:
 
 @rule("mul of pieces", "div of pieces")
 def scaled_by(eqn: Equation) -> list[Pieces]:
-    """Pieces times a number, or over one, which is the same at every position."""
+    """Pieces times a number, or over one, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
     operands = list(eqn.inputs)
     if eqn.name.startswith("mul") and not isinstance(operands[0], Pieces):
         operands.reverse()
@@ -257,7 +279,7 @@ def scaled_by(eqn: Equation) -> list[Pieces]:
 
 @rule("transpose of pieces")
 def transpose(eqn: Equation) -> list[Pieces]:
-    """The axes in another order. Jaxpr: `permutation`."""
+    """The axes in another order. Theorem: `Pieces.fold_map_iff`. Jaxpr: `permutation`."""
     pieces, order = eqn.inputs[0], eqn.params["permutation"]
     if not isinstance(pieces, Pieces):
         raise Lost("not pieces")
@@ -267,7 +289,7 @@ def transpose(eqn: Equation) -> list[Pieces]:
 
 @rule("reshape of pieces", "squeeze of pieces", "broadcast_in_dim of pieces")
 def reshape(eqn: Equation) -> list[Pieces]:
-    """Other axes come or go, of one cell each. Jaxpr: see `layout`."""
+    """Other axes come or go, of one cell each. Theorem: `Pieces.fold_map_iff`. Jaxpr: see `layout`."""
     pieces = eqn.inputs[0]
     if not isinstance(pieces, Pieces):
         raise Lost("not pieces")
@@ -282,7 +304,7 @@ def reshape(eqn: Equation) -> list[Pieces]:
 
 @rule("reduce_sum of pieces")
 def sum_(eqn: Equation) -> list[Pieces]:
-    """A sum over other axes. Jaxpr: `axes`."""
+    """A sum over other axes. Theorem: `Pieces.fold_map_iff`. Jaxpr: `axes`."""
     pieces, axes = eqn.inputs[0], eqn.params["axes"]
     if not isinstance(pieces, Pieces) or pieces.axis in axes:
         raise Lost("not pieces")
