@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -44,5 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = f"{PROGRAM} {command}".rstrip() + f": {last_line(error)}"
     else:
         return outcome.status
-    sys.stderr.write(f"{line}\n")
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stderr, or a full disk: the status says it
+        sys.stderr.write(f"{line}\n")
     return FAILED

@@ -10,6 +10,8 @@ It is a fixture rather than a marker because what is certified is built by the t
 configurations by parametrize; a marker's arguments would have to exist when the module is imported. The marker
 `equivariance` sets options for one test, and selects all of these tests: `pytest -m equivariance`.
 
+In CI a run of all tests is strict: what the snapshot does not guard fails (`strictness.py`).
+
 PYTEST_DONT_REWRITE: nothing here asserts, and who has imported this file before pytest does need not be warned.
 """
 

@@ -73,6 +73,14 @@ def test_a_report_that_cannot_be_written_is_no_verdict(project, capsys, monkeypa
     assert "OSError: [Errno 28] No space left on device" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_process_without_streams_has_a_status(project, monkeypatch, stream):
+    """As after `>&-` in a shell."""
+    monkeypatch.setattr(sys, stream, None)
+    assert main(["certify", "pkg.models:circular", *SHAPE]) == (3 if stream == "stdout" else 0)
+    assert main(["certify", "pkg.exits:net", *SHAPE]) == 3
+
+
 def run(*words):
     done = subprocess.run([sys.executable, "-m", "jaxconv", *words], check=False, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr

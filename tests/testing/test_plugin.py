@@ -1,12 +1,9 @@
 """The plugin: the table, the snapshot, and that a change which loses equivariance fails and says where."""
 
-import errno
 import json
 
 import pytest
 from recording import TESTS
-
-from jaxconv.testing import files
 
 pytest_plugins = ["pytester"]
 
@@ -120,74 +117,6 @@ def test_a_stride_fails_and_says_where(project):
     )
 
 
-def test_a_full_disk_fails_the_run_and_leaves_the_snapshot(project, monkeypatch):
-    project.write("circular")
-    project.run("--update-certificates")
-    before = project.snapshot.read_text()
-
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    project.write("circular", 2)
-    result = project.run("--update-certificates")
-    result.assert_outcomes(passed=4)
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(
-        ["ERROR: certificates.json could not be written, and is as it was: [[]Errno 28] No space left on device"]
-    )
-    assert project.snapshot.read_text() == before
-
-
-def test_a_misspelt_key_ends_the_run_in_one_line(project):
-    project.write("circular")
-    project.run("--update-certificates")
-    project.snapshot.write_text(project.snapshot.read_text().replace("cyclic", "cylic", 1))
-    result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: certificates: a key in tests > * is 'cylic', but should be one of 'length', *"]
-    )
-
-
-NAMES = ("test_always", "test_at_first", "test_without", "test_other")
-SLOW = """
-import time
-from hypothesis import given, settings, strategies as st
-
-calls = []
-
-@settings(deadline=20, database=None)
-@given(st.integers())
-def test_always(x):
-    time.sleep(0.05)
-
-@settings(deadline=20, database=None)
-@given(st.integers())
-def test_at_first(x):
-    calls.append(x)
-    time.sleep(0.05 * (len(calls) == 1))
-
-@settings(deadline=None, database=None, max_examples=2)
-@given(st.integers())
-def test_without(x):
-    time.sleep(0.05)
-
-def test_other():
-    assert 1 == 2
-"""
-
-
-def test_a_deadline_that_is_exceeded_says_how_to_set_it(project):
-    project.write(tests=SLOW)
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=3)
-    failures = result.stdout.str().split("\n____")
-    assert [("register_profile" in text, name) for text in failures for name in NAMES if f" {name} " in text[:80]] == [
-        (True, "test_always"), (True, "test_at_first"), (False, "test_other")
-    ]  # fmt: skip
-
-
 def test_what_is_won_passes_and_asks_for_an_update(project):
     project.write("same")
     project.run("--update-certificates")
@@ -265,26 +194,6 @@ def test_one_name_twice_in_a_test_is_refused(project):
     project.run("-k", "backbone").stdout.fnmatch_lines(
         ["*certificates: name is 'backbone', but should be another one for each. Pass name=."]
     )
-
-
-@pytest.mark.parametrize("text", ["<<<<<<< HEAD", '{"format": 2, "tests": {}}', "[]"])
-def test_a_broken_snapshot_ends_the_run_in_one_line(project, text):
-    project.write()
-    project.snapshot.write_text(text)
-    result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: certificates: the snapshot is */certificates.json, but should be JSON of format 1.*"]
-    )
-
-
-def test_the_file_may_be_elsewhere(project):
-    project.write(ini="certificates_file = tests/proved.json")
-    project.run("--update-certificates")
-    assert not project.snapshot.exists()
-    assert (project.snapshot.parent / "tests" / "proved.json").exists()
-    project.run("--update-certificates", "--certificates-file", "other.json")
-    assert (project.snapshot.parent / "other.json").exists()
 
 
 def test_without_recorded_certificates_the_plugin_says_nothing(project):
