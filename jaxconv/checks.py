@@ -20,15 +20,19 @@ LONGEST = 80  # characters of a value in a message
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: an array by its shape and dtype, anything else by its `repr`, cut short.
+    """A value as a message shows it: an array by shape and dtype, a function by name, others by `repr`, cut short.
 
     >>> shown("2"), shown(None), shown(dict)
     ("'2'", 'None', "<class 'dict'>")
+    >>> shown(shown)
+    'the function shown'
     >>> shown("a" * 1000)[-8:]
     'aaaaa...'
     """
     if isinstance(value, type):
         return repr(value)
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"  # pyright: ignore[reportAttributeAccessIssue]  it has one
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
         kind = "a traced array" if is_traced(value) else "an array"

@@ -18,9 +18,10 @@ from jaxconv.account.reach import mixes, reach, rows_of, shared
 from jaxconv.account.tally import tally
 from jaxconv.errors import explain
 from jaxconv.verify import jaxprs
+from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certify import certify
 from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.shifts import Axes, directions
+from jaxconv.verify.shifts import Axes, by_argument, directions
 from jaxconv.verify.tracing import name_of, trace
 
 
@@ -72,6 +73,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B, where
     layers are told by their trainable parameters and by their connections, which are the unshared ones here.
     """
+    check_call("summary", fn, arguments)
     inputs = _inputs(arguments, axes)
     along = directions("summary", arguments, inputs) if any(inputs.values()) else ()
     jaxpr, constants, _ = trace("summary", fn, arguments)
@@ -113,20 +115,15 @@ def _run(flow: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[A
 
 def _inputs(arguments: Sequence[Any], axes: Axes | None) -> dict[int, tuple[int, ...]]:
     """The arguments that are the input, and the axes along which each is shifted."""
-    if not arguments:
-        raise ValueError(explain("summary", "arguments", "()", "an input, after parameters if the function takes any"))
     if axes is None:
         rank = len(getattr(arguments[-1], "shape", ()))
         return {len(arguments) - 1: tuple(range(1, rank - 1))}
-    if not isinstance(axes, Mapping):
-        if len(arguments) > 1:
-            directions("summary", arguments, axes)  # which refuses it
-        axes = {0: axes}
-    for number in axes:
+    found = by_argument("summary", arguments, axes)
+    for number in found:
         if not 0 <= number < len(arguments):
-            expected = f"from 0 to {len(arguments) - 1}"
-            raise ValueError(explain("summary", "the argument's number in axes", number, expected))
-    return {number: tuple(its) for number, its in axes.items()}
+            expected, cure = f"from 0 to {len(arguments) - 1}", "The first argument after fn is 0"
+            raise ValueError(explain("summary", "the argument's number in axes", number, expected, cure))
+    return found
 
 
 def _leaves(arguments: Sequence[Any], inputs: Mapping[int, Any]) -> tuple[list[Leaf], list[int | None]]:

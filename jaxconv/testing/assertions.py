@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from jaxconv.errors import explain
+from jaxconv.checks import choice
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
-from jaxconv.verify.falsify import Falsification, falsify
+from jaxconv.verify.falsify import Falsification, check_request, falsify
 from jaxconv.verify.falsify.counterexample import pixels
 from jaxconv.verify.falsify.lattices import Kind
 from jaxconv.verify.shifts import Axes
@@ -137,12 +137,9 @@ def _assert(
 ) -> Certificate:
     """Every claim in turn; the searches run for what is not proved, and for nothing else."""
     __tracebackhide__ = True
-    if undecided not in ("fail", "pass"):
-        raise ValueError(explain("assert_equivariant", "undecided", repr(undecided), '"fail" or "pass"'))
-    if kind not in ("cyclic", "interior"):
-        raise ValueError(explain("assert_equivariant", "kind", repr(kind), '"cyclic" or "interior"'))
-    if shift == 0:
-        raise ValueError(explain("assert_equivariant", "shift", shift, "a positive or a negative number of cells"))
+    where = "assert_invariant" if invariant else "assert_equivariant"
+    choice(where, "undecided", undecided, ("fail", "pass"))
+    check_request(where, fn, arguments, axes, kind=kind, shift=shift, values=values, examples=examples, seed=seed)
     certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     failing = [
         (leaf, axis)

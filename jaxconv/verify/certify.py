@@ -11,7 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.checks import flag
 from jaxconv.verify import rules
+from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import (
     AxisReport,
     Break,
@@ -76,7 +78,10 @@ def certify(
     >>> claim.verdict.value, claim.shift, claim.moves
     ('PROVED', 2, ((2, 1),))
     """
+    check_call("certify", fn, arguments)
     along = directions("certify", arguments, axes)
+    values, search = flag("certify", "values", values), flag("certify", "search", search)
+    seed = checked_seed("certify", seed)
     jaxpr, constants, shapes = trace("certify", fn, arguments)
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)]
     outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
@@ -95,7 +100,7 @@ def certify(
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
-    return Certificate(name_of(fn), leaves, tuple(derivations), bool(values))
+    return Certificate(name_of(fn), leaves, tuple(derivations), values)
 
 
 def _walk(

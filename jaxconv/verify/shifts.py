@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.verify.tracing import refuse_symbolic
 
 Axes: TypeAlias = Sequence[int] | Mapping[int, Sequence[int]]
 Moves: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is invariance
+
+AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
 
 
 @dataclass(frozen=True)
@@ -31,37 +34,58 @@ def directions(where: str, arguments: Sequence[Any], axes: Axes) -> tuple[Along,
     `where` is the function that an error names.
     """
     refuse_symbolic(where, arguments)
-    if not isinstance(axes, Mapping):
-        if len(arguments) != 1:
-            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
-            raise ValueError(explain(where, "axes", axes, "a dict, since there are several arguments", cure))
-        axes = {0: axes}
-    shapes = {number: _checked_shape(where, arguments, number, its_axes) for number, its_axes in axes.items()}
-    lengths = [[shapes[number][axis] for axis in its_axes] for number, its_axes in axes.items()]
+    given = by_argument(where, arguments, axes)
+    shapes = {number: _checked_shape(where, arguments, number, its_axes) for number, its_axes in given.items()}
+    lengths = [[shapes[number][axis] for axis in its_axes] for number, its_axes in given.items()]
     if not lengths or not lengths[0] or any(one != lengths[0] for one in lengths):
         expected = "the same for every argument that is shifted, one axis or more"
-        raise ValueError(explain(where, "the lengths along the shifted axes", lengths, expected))
-    pairs = [[(number, axis % len(shapes[number])) for axis in its_axes] for number, its_axes in axes.items()]
+        raise ValueError(explain(where, "the lengths along the shifted axes", lengths, expected, AXES))
+    pairs = [[(number, axis % len(shapes[number])) for axis in its] for number, its in given.items()]
     if any(len(set(its_pairs)) < len(its_pairs) for its_pairs in pairs):
-        raise ValueError(explain(where, "axes", dict(axes), "each axis once"))
+        raise ValueError(explain(where, "axes", shown(axes), "each axis once", AXES))
     return tuple(Along(tuple(pair), n) for pair, n in zip(zip(*pairs, strict=True), lengths[0], strict=True))
+
+
+def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
+    """The axes of each argument that is shifted, as integers."""
+    if not isinstance(axes, Mapping):
+        if several(axes) is None:
+            expected = "a sequence of axes, or a dict of them, {argument number: axes}"
+            raise TypeError(explain(where, "axes", shown(axes), expected, AXES))
+        if len(arguments) != 1:
+            cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
+            raise ValueError(explain(where, "axes", shown(axes), "a dict, since there are several arguments", cure))
+        axes = {0: axes}
+    found = {}
+    for number, its_axes in axes.items():
+        each = several(its_axes)
+        if each is None:
+            expected = f"of a sequence of axes for argument {number}"
+            cure = "Write {0: (1,)} for axis 1 of the first"
+            raise TypeError(explain(where, "axes", shown(dict(axes)), expected, cure))
+        key = integer(where, "the argument's number in axes", number, cure="The first argument after fn is 0")
+        found[key] = tuple(integer(where, "an axis", axis, cure=AXES) for axis in each)
+    return found
 
 
 def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequence[int]) -> tuple[int, ...]:
     """The shape of an argument that has these axes, none of them empty."""
     if not 0 <= number < len(arguments):
         expected = f"from 0 to {len(arguments) - 1}"
-        raise ValueError(explain(where, "the argument's number in axes", number, expected))
+        cure = "The first argument after fn is 0"
+        raise ValueError(explain(where, "the argument's number in axes", number, expected, cure))
     shape = getattr(arguments[number], "shape", None)
     if shape is None:
         found = type(arguments[number]).__name__
-        raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift"))
+        cure = "Shift an array of its own, and pass the rest as another argument"
+        raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
             expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
-            raise ValueError(explain(where, "an axis", axis, expected))
+            raise ValueError(explain(where, "an axis", axis, expected, AXES))
     if any(shape[axis] < 1 for axis in axes):
-        raise ValueError(explain(where, f"argument {number}", tuple(shape), "1 or more along the shifted axes"))
+        cure = "Shift another axis, or pass an input with cells"
+        raise ValueError(explain(where, f"argument {number}", tuple(shape), "1 or more along the shifted axes", cure))
     return tuple(shape)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.verify import jaxprs
+from jaxconv.verify.arguments import SPLIT
 
 SHOWN = 8  # arrays that a note describes one by one
 
@@ -21,10 +23,16 @@ def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple
     """
     refuse_symbolic(where, arguments)
     try:
-        return jaxprs.trace(fn, arguments)
+        traced = jaxprs.trace(fn, arguments)
     except Exception as error:
         error.add_note(f"{where} was tracing {name_of(fn)}({described(arguments)})")
+        if type(error).__name__ == "TraceContextError":  # of Flax: a module that fn closes over changes itself
+            error.add_note(f"A module that changes while it runs, as batch norm does in training, is split: {SPLIT}")
         raise
+    if not jax.tree.leaves(traced[2]):
+        cure = "Return the result: a def needs a return statement"
+        raise ValueError(explain(where, "the output of fn", shown(traced[2]), "one array or more", cure))
+    return traced
 
 
 def name_of(fn: Callable[..., Any]) -> str:

@@ -29,7 +29,7 @@ def no_arrays(functions, argument, expected, **others):
          "Make all its lists of one length, and all its items numbers"),
         ("a list with text", [["1", 2.0]], TypeError, "[['1', 2.0]]", expected, "Make all its lists of one length, ..."),
         ("a dict", {"image": X}, TypeError, "{'image': array(...", expected, ARRAY),
-        ("a function", ones, TypeError, "<function ones at ...>", expected, ARRAY),
+        ("a function", ones, TypeError, "the function ones", expected, ARRAY),
         ("an array of text", np.array(["1"]), TypeError, "an array of shape (1,) and dtype <U1", expected,
          "Convert it to numbers"),
         ("an array of objects", np.array([None]), TypeError, "an array of shape (1,) and dtype object", expected,

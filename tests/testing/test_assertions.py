@@ -178,7 +178,7 @@ def test_only_these_parameters():
     [
         ({"undecided": "skip"}, 'undecided is \'skip\', but should be "fail" or "pass"'),
         ({"kind": "crop"}, 'kind is \'crop\', but should be "cyclic" or "interior"'),
-        ({"axes": {1: (4,)}}, "certify: an axis is 4"),
+        ({"axes": {1: (4,)}}, "assert_equivariant: an axis is 4"),
         ({"shift": 0}, "shift is 0, but should be"),
         ({"examples": 0, "shift": 1}, "examples is 0"),
     ],

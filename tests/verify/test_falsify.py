@@ -284,7 +284,7 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
         ),
         ({"moves": [(0, {})]}, ValueError, "but should be of shifts that are not 0"),
         ({"moves": [(1, {})], "invariant": True}, ValueError, "left out where a shift or invariance is given"),
-        ({"axes": (7,)}, ValueError, "certify: an axis is 7"),
+        ({"axes": (7,)}, ValueError, "falsify: an axis is 7"),
     ],
 )
 def test_bad_requests_are_refused_by_name(options, error, message):

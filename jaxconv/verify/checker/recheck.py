@@ -16,8 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.verify import codec, jaxprs
+from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.checker.blame import breaks_of, misplaced, nested
 from jaxconv.verify.checker.claimed import unfounded
@@ -72,6 +74,8 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, and the derivation add'
     """
     _refuse_malformed(certificate)
+    check_call("recheck", fn, arguments)
+    seed = checked_seed("recheck", seed)
     jaxpr, constants, shapes = trace("recheck", fn, arguments)
     problem = misfit(certificate, shapes, arguments)
     if problem:
@@ -97,10 +101,8 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
 def _refuse_malformed(certificate: Any) -> None:
     """Raise if something is no certificate, or holds what no certificate does."""
     if not isinstance(certificate, Certificate):
-        found = type(certificate).__name__
-        raise TypeError(
-            explain("recheck", "certificate", found, "what certify returned, or Certificate.from_json read")
-        )
+        expected, cure = "what certify returned", "Pass a certificate, or what Certificate.from_json read"
+        raise TypeError(explain("recheck", "certificate", shown(certificate), expected, cure))
     try:
         codec.encode(certificate, Certificate, "certificate")
     except codec.MalformedError as error:

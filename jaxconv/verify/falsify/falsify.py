@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jaxconv.checks import choice, flag, integer, shown
 from jaxconv.errors import explain
+from jaxconv.verify.arguments import check_call, check_cells, checked_moves, checked_seed, checked_shift
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
 from jaxconv.verify.falsify.counterexample import Counterexample
 from jaxconv.verify.falsify.lattices import Kind, Lattice, lattices
 from jaxconv.verify.falsify.violations import Trials
-from jaxconv.verify.shifts import Axes, Moves
-from jaxconv.verify.tracing import refuse_symbolic
+from jaxconv.verify.shifts import Axes, Moves, directions
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,14 @@ def falsify(
     Source: MacIver, Hatfield-Dodds et al., Hypothesis: a new approach to property-based testing, JOSS 4 (2019).
     """
     started = time.monotonic()
-    if kind not in ("cyclic", "interior"):
-        raise ValueError(explain("falsify", "kind", repr(kind), '"cyclic" or "interior"'))
-    if shift == 0:
-        raise ValueError(explain("falsify", "shift", shift, "a positive or a negative number of cells"))
-    if examples < 1:
-        raise ValueError(explain("falsify", "examples", examples, "1 or more"))
+    check_request("falsify", fn, arguments, axes, kind=kind, shift=shift, values=values, examples=examples, seed=seed)
+    invariant = flag("falsify", "invariant", invariant)
+    if certificate is not None and not isinstance(certificate, Certificate):
+        cure = "Pass what certify returns, or leave it out"
+        raise TypeError(explain("falsify", "certificate", shown(certificate), "a Certificate", cure))
     if moves is not None and (invariant or shift is not None):
-        raise ValueError(explain("falsify", "moves", moves, "left out where a shift or invariance is given"))
-    refuse_symbolic("falsify", arguments)
+        expected = "left out where a shift or invariance is given"
+        raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))
@@ -145,8 +145,31 @@ def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> 
     """The caller's moves, checked to be one for each shifted axis."""
     if moves is None:
         return None
-    if len(moves) != axes:
-        raise ValueError(explain("falsify", "moves", moves, f"one (shift, {{output axis: t}}) for each of {axes} axes"))
-    if not all(shift for shift, _ in moves):
-        raise ValueError(explain("falsify", "moves", moves, "of shifts that are not 0"))
-    return [(shift, tuple(its_moves.items())) for shift, its_moves in moves]
+    found = checked_moves("falsify", moves, axes)
+    if not all(shift for shift, _ in found):
+        cure = "Write a shift that is answered by these moves"
+        raise ValueError(explain("falsify", "moves", shown(moves), "of shifts that are not 0", cure))
+    return [(shift, tuple(its_moves.items())) for shift, its_moves in found]
+
+
+def check_request(
+    where: str,
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    axes: Axes,
+    *,
+    kind: object,
+    shift: object,
+    values: object,
+    examples: object,
+    seed: object,
+) -> None:
+    """Refuse what no search for violations can be made of; `where` is the function that a message names."""
+    check_call(where, fn, arguments)
+    along = directions(where, arguments, axes)
+    check_cells(where, arguments, [number for number, _ in along[0].arguments])
+    choice(where, "kind", kind, ("cyclic", "interior"))
+    checked_shift(where, shift)
+    flag(where, "values", values)
+    integer(where, "examples", examples, least=1, cure="Leave it out for 100")
+    checked_seed(where, seed)

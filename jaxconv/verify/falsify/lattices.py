@@ -131,7 +131,8 @@ def _lattice(
         for output, t in moves:
             if not 0 <= output < len(leaf.shape):
                 expected = f"from 0 to {len(leaf.shape) - 1}: output{leaf.path} has shape {leaf.shape}"
-                raise ValueError(explain("falsify", "an output axis in moves", output, expected))
+                cure = "Name an axis of the output, counted from 0"
+                raise ValueError(explain("falsify", "an output axis in moves", output, expected, cure))
             if t == 0:
                 raise ValueError(explain("falsify", "a step in moves", t, "another number", "Leave its axis out"))
         return by or shift or unit, (moves,), "given"

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.checks import choice, flag, integer, shown
 from jaxconv.errors import explain
+from jaxconv.verify.arguments import check_call, check_cells, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.numeric import comparison, exact, laws
 from jaxconv.verify.numeric.comparison import Plan
@@ -98,13 +100,20 @@ def check(
     >>> found.finding.value, found.leaves[0].worst.shift, found.leaves[0].worst.position[1] in (0, 2)
     ('VIOLATED', (2,), True)
     """
-    _validate(arguments, model, integers, batch)
+    check_call("check", fn, arguments)
     along = directions("check", arguments, axes)
+    _validate(arguments, along, model, integers, batch)
+    invariant, seed = flag("check", "invariant", invariant), checked_seed("check", seed)
+    if certificate is not None and not isinstance(certificate, Certificate):
+        cure = "Pass what certify returns, or leave it out"
+        raise TypeError(explain("check", "certificate", shown(certificate), "a Certificate", cure))
     leaves, fill = _inputs(arguments, along, integers, seed)
     with jax.default_matmul_precision("highest"):
         function = comparison.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
         if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
-            raise ValueError(explain("check", "the output", function.outputs, "a tree of one array of numbers or more"))
+            cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"
+            expected = "a tree of one array of numbers or more"
+            raise ValueError(explain("check", "the output", function.outputs, expected, cure))
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
         chosen = laws.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
         rows = laws.grid("check", along, chosen, shapes, shifts, model)
@@ -123,12 +132,13 @@ def check(
     return Check(name, model, integers, tuple(found), tuple(notes))
 
 
-def _validate(arguments: Sequence[Any], model: str, integers: bool, batch: int | None) -> None:
-    if model not in laws.MODELS:
-        raise ValueError(explain("check", "model", repr(model), "one of " + ", ".join(map(repr, laws.MODELS))))
-    if batch is not None and batch < 1:
-        raise ValueError(explain("check", "batch", batch, "1 or more"))
-    if not integers and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
+def _validate(arguments: Sequence[Any], along: Sequence[Along], model: str, integers: bool, batch: int | None) -> None:
+    choice("check", "model", model, tuple(laws.MODELS))
+    if batch is not None:
+        integer("check", "batch", batch, least=1, cure="Leave it out for as many as fit")
+    check_cells("check", arguments, [number for number, _ in along[0].arguments])
+    shapes = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments))
+    if not flag("check", "integers", integers) and shapes:
         cure = "Pass arrays, or integers=True, which draws them"
         raise TypeError(explain("check", "an argument", "a jax.ShapeDtypeStruct", "an array: it is run", cure))
 

@@ -11,7 +11,9 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jaxconv.checks import shown
 from jaxconv.errors import explain
+from jaxconv.verify.arguments import checked_moves
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifts import Along, natural
@@ -84,11 +86,11 @@ def chosen(
 ) -> list[list[Law]]:
     """For each output shape and each shifted axis the law: the caller's, the certificate's or the shapes'."""
     if moves is not None and invariant:
-        raise ValueError(explain(where, "invariant", True, "left out where moves are given"))
+        raise ValueError(explain(where, "invariant", True, "left out where moves are given", "Pass one of the two"))
     if invariant:
         moves = [(1, {})] * len(along)
-    if moves is not None and len(moves) != len(along):
-        raise ValueError(explain(where, "moves", moves, f"one (shift, moves) for each shifted axis, {len(along)}"))
+    if moves is not None:
+        moves = checked_moves(where, moves, len(along))
     found = []
     for number, shape in enumerate(shapes):
         its_laws = []
@@ -106,10 +108,12 @@ def chosen(
 
 def _given(where: str, shift: int, moves: Mapping[int, int], rank: int) -> Law:
     if shift < 1:
-        raise ValueError(explain(where, "the shift in moves", shift, "1 or more"))
+        raise ValueError(explain(where, "the shift in moves", shift, "1 or more", "Turn the signs of the moves, too"))
     for axis in moves:
         if not -rank <= axis < rank:
-            raise ValueError(explain(where, "an output axis in moves", axis, f"from {-rank} to {rank - 1}"))
+            expected = f"from {-rank} to {rank - 1}"
+            cure = "Name an axis of the output, counted from 0"
+            raise ValueError(explain(where, "an output axis in moves", axis, expected, cure))
     return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
 
 
@@ -148,20 +152,24 @@ def grid(
         model: cyclic shifts run once around; others go both ways, as far as positions are left to compare.
     """
     steps = [math.lcm(*(its_laws[number].shift for its_laws in laws)) for number in range(len(along))]
-    wanted = np.asarray(steps if shifts is None else shifts)
+    cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
+    try:
+        wanted = np.asarray(steps if shifts is None else shifts)
+    except ValueError as error:
+        raise ValueError(explain(where, "shifts", shown(shifts), "rows of one length", cure)) from error
     if wanted.dtype.kind not in "iu":
-        raise TypeError(explain(where, "shifts", shifts, "integers"))
+        raise TypeError(explain(where, "shifts", shown(shifts), "integers", cure))
     if wanted.ndim > 2 or (wanted.ndim and wanted.shape[-1] != len(along)):
-        cure = f"Write [{[1] * len(along)}, {[2] * len(along)}] for a sample of two shifts"
         expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
-        raise ValueError(explain(where, "shifts", shifts, expected, cure))
+        raise ValueError(explain(where, "shifts", shown(shifts), expected, cure))
     if wanted.ndim == 2:
         _on_lattice(where, wanted, steps, along)
         rows = wanted
     else:
         lattice = wanted.tolist() if wanted.ndim else [int(wanted)] * len(along)
         if min(lattice) < 1:
-            raise ValueError(explain(where, "shifts", shifts, "positive: a lattice is all multiples of a number"))
+            expected = "positive: a lattice is all multiples of a number"
+            raise ValueError(explain(where, "shifts", shown(shifts), expected, "Leave them out for all shifts"))
         _on_lattice(where, np.asarray([lattice]), steps, along)
         rows = _every(*(_multiples(one, step, model == "cyclic") for one, step in zip(along, lattice, strict=True)))
     fits = np.ones(len(rows), bool)

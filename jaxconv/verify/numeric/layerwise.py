@@ -90,6 +90,8 @@ def layerwise(
         raise ValueError(explain("layerwise", "measure", repr(measure), "one of " + ", ".join(map(repr, MEASURES))))
     one = subject("layerwise", fn, arguments, axes, invariant=True)
     places = _places(one)
+    if not places:
+        return ()
     chosen = _laws(one, arguments, places)
     if measure == "lie":
         at = lambda inputs: _values(one.function, [place.number for place in places], one.function.consts, inputs)

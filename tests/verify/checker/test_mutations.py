@@ -270,7 +270,7 @@ def test_a_certificate_of_another_size_is_objected_to():
 
 
 def test_what_is_no_certificate_is_refused():
-    with pytest.raises(TypeError, match="recheck: certificate is str, but should be what certify returned"):
+    with pytest.raises(TypeError, match=r"recheck: certificate is .*, but should be what certify returned"):
         recheck(MADE["proved"].to_json(), proved, SHORT)
     with pytest.raises(ValueError, match=r"recheck: certificate.leaves\[0\] is None, but should be LeafReport"):
         recheck(replace(MADE["proved"], leaves=(None,)), proved, SHORT)

@@ -184,7 +184,7 @@ CERTIFICATE = jc.certify(circular, SHAPE, axes=(1, 2), search=False)
             (X,),
             {"axes": (1,), "model": "periodic"},
             ValueError,
-            "model is 'periodic', but should be one of 'cyclic'",
+            'model is .periodic., but should be "cyclic", "interior" or "zero"',
         ),
         (circular, (X,), {"axes": (1,), "batch": 0}, ValueError, "batch is 0, but should be 1 or more"),
         (circular, (X,), {"axes": (1,), "shifts": 0}, ValueError, "shifts is 0, but should be positive"),
@@ -205,7 +205,7 @@ CERTIFICATE = jc.certify(circular, SHAPE, axes=(1, 2), search=False)
             "a shift is 3 along axis 1 of argument 0, but should be a multiple of 2",
         ),
         (strided, (X,), {"axes": (1,), "shifts": 3}, ValueError, "should be a multiple of 2"),
-        (circular, (X,), {"axes": (1,), "moves": []}, ValueError, "for each shifted axis, 1"),
+        (circular, (X,), {"axes": (1,), "moves": []}, ValueError, "for each of 1 axes"),
         (circular, (X,), {"axes": (1,), "moves": [(0, {})]}, ValueError, "the shift in moves is 0"),
         (
             circular,

@@ -239,7 +239,12 @@ def test_the_jvp_agrees_with_shifting_by_a_little():
             ValueError,
             r"labels is of shape \(7,\), but should be of shape \(3, 6, 8\)",
         ),
-        (equivariance_error, {"axes": (1,), "moves": []}, ValueError, "one \\(shift, moves\\) for each shifted axis"),
+        (
+            equivariance_error,
+            {"axes": (1,), "moves": []},
+            ValueError,
+            "one \\(shift, .output axis: t.\\) for each of 1",
+        ),
         (equivariance_error, {"axes": (1,), "shifts": 0.5}, TypeError, "should be integers"),
         (lie_derivative_error, {"axes": (1, 9)}, ValueError, "lie_derivative_error: an axis is 9"),
     ],

@@ -1,0 +1,114 @@
+"""Bad settings of what executes: searches, checks, assertions and the checker of certificates."""
+
+import jax
+
+import jaxconv as jc
+from bad_input import Bad
+from bad_input.valid import X
+from bad_input.verification import SPLIT, bad, identity
+
+EXECUTING = "falsify check assert_equivariant assert_invariant"
+SEARCHING = "falsify assert_equivariant assert_invariant"
+CERTIFICATE = jc.certify(identity, X, axes=(1,), search=False)
+ONE_MOVE = "Write [(1, {1: 1})] where the output moves as the input does"
+ROWS = [
+    *bad(
+        EXECUTING, "arguments",
+        ("an empty batch", (X[:0],), ValueError, "of shape (0, 6, 6, 2)", "of one cell or more",
+         "Pass a batch of one example or more"),
+        named="argument 0",
+    ),
+    *bad(
+        SEARCHING, "kind",
+        ("an unknown name", "zero", ValueError, "'zero'", '"cyclic" or "interior"', 'Write kind="cyclic"'),
+        ("a misspelt name", "cyclical", ValueError, "'cyclical'", '"cyclic" or "interior"', 'Perhaps you mean "cyclic"'),
+        ("None", None, TypeError, "None", '"cyclic" or "interior"', 'Write kind="cyclic"'),
+    ),
+    *bad(
+        SEARCHING, "shift",
+        ("zero", 0, ValueError, "0", "a positive or a negative number of cells", "Leave it out for the law's own shift"),
+        ("a fraction", 0.5, TypeError, "0.5", "an integer", "Leave it out for the law's own shift"),
+        ("text", "1", TypeError, "'1'", "an integer", "Leave it out for the law's own shift"),
+    ),
+    *bad(
+        SEARCHING, "examples",
+        ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 100"),
+        ("a fraction", 10.0, TypeError, "10.0", "an integer", "Leave it out for 100"),
+        ("None", None, TypeError, "None", "an integer", "Leave it out for 100"),
+    ),
+    *bad(
+        "assert_equivariant assert_invariant", "undecided",
+        ("an unknown name", "warn", ValueError, "'warn'", '"fail" or "pass"', 'Write undecided="fail"'),
+        ("a boolean", True, TypeError, "True", '"fail" or "pass"', 'Write undecided="fail"'),
+    ),
+    *bad(
+        "check", "model",
+        ("an unknown name", "periodic", ValueError, "'periodic'", '"cyclic", "interior" or "zero"', 'Write model="cyclic"'),
+        ("None", None, TypeError, "None", '"cyclic", "interior" or "zero"', 'Write model="cyclic"'),
+    ),
+    *bad(
+        "check", "batch",
+        ("zero", 0, ValueError, "0", "1 or more", "Leave it out for as many as fit"),
+        ("a fraction", 2.0, TypeError, "2.0", "an integer", "Leave it out for as many as fit"),
+    ),
+    *bad("check", "arguments", ("a shape", (jax.ShapeDtypeStruct((1, 6), "float32"),), TypeError,
+                                "a jax.ShapeDtypeStruct", "an array: it is run",
+                                "Pass arrays, or integers=True, which draws them"), named="an argument"),
+    *bad(
+        "check", "shifts",
+        ("a fraction", 1.5, TypeError, "1.5", "integers", "Write [[1], [2]] for a sample of two shifts"),
+        ("text", "1", TypeError, "'1'", "integers", "Write [[1], [2]] for a sample of two shifts"),
+        ("ragged", [[1], [1, 2]], ValueError, "[[1], [1, 2]]", "rows of one length", "Write [[1], [2]] ..."),
+        ("zero", 0, ValueError, "0", "positive: a lattice is all multiples of a number", "Leave them out for all shifts"),
+        ("of two axes", [1, 2], ValueError, "[1, 2]", "None, an integer, 1 integers (a lattice), or rows of 1 integers (a sample)",
+         "Write [[1], [2]] for a sample of two shifts"),
+    ),
+    *bad(
+        "falsify check", "moves",
+        ("none at all", [], ValueError, "[]", "one (shift, {output axis: t}) for each of 1 axes", ONE_MOVE),
+        ("a number", 1, TypeError, "1", "one (shift, {output axis: t}) for each of 1 axes", ONE_MOVE),
+        ("no dict", [(1, 1)], TypeError, "[(1, 1)]", "one (shift, {output axis: t}) for each of 1 axes", ONE_MOVE),
+        ("a dict alone", {1: 1}, TypeError, "{1: 1}", "one (shift, {output axis: t}) for each of 1 axes", ONE_MOVE),
+    ),
+    *bad(
+        "falsify check", "moves",
+        ("a shift of text", [("1", {1: 1})], TypeError, "'1'", "an integer", ONE_MOVE),
+        named="the shift in moves",
+    ),
+    *bad(
+        "falsify check", "moves",
+        ("a step of text", [(1, {1: "1"})], TypeError, "'1'", "an integer", ONE_MOVE),
+        named="a step in moves",
+    ),
+    *bad(
+        "falsify check", "moves",
+        ("no such output axis", [(1, {7: 1})], ValueError, "7", "from ... to 3...", "Name an axis of the output, counted from 0"),
+        named="an output axis in moves",
+    ),
+    *bad(
+        "falsify check", "certificate",
+        ("text", "proved", TypeError, "'proved'", "a Certificate", "Pass what certify returns, or leave it out"),
+        ("JSON", CERTIFICATE.to_json(), TypeError, "'{...", "a Certificate", "Pass what certify returns, ..."),
+    ),
+    *[
+        Bad("recheck", argument, fault, call, error, named, found, expected, fix, "recheck")
+        for argument, fault, call, error, named, found, expected, fix in [
+            ("certificate", "text", lambda: jc.recheck("x", identity, X), TypeError, "certificate", "'x'", "what certify returned",
+             "Pass a certificate, or what Certificate.from_json read"),
+            ("certificate", "None", lambda: jc.recheck(None, identity, X), TypeError, "certificate", "None", "what certify returned",
+             "Pass a certificate, or ..."),
+            ("certificate", "a verdict", lambda: jc.recheck(CERTIFICATE.cyclic, identity, X), TypeError, "certificate",
+             "...PROVED...", "what certify returned", "Pass a certificate, or ..."),
+            ("fn", "None", lambda: jc.recheck(CERTIFICATE, None, X), TypeError, "fn", "None", "a function",
+             "Pass the function itself, as in recheck(model, x, ...)"),
+            ("arguments", "none at all", lambda: jc.recheck(CERTIFICATE, identity), ValueError, "arguments", "()",
+             "fn's own, the input among them", "Pass them after fn, as in recheck(fn, x, ...)"),
+            ("arguments", "text", lambda: jc.recheck(CERTIFICATE, identity, "x"), TypeError, "argument 0", "'x'",
+             "an array, a shape or a number", SPLIT),
+            ("seed", "negative", lambda: jc.recheck(CERTIFICATE, identity, X, seed=-1), ValueError, "seed", "-1",
+             "0 or more", "Leave it out for 0"),
+            ("seed", "text", lambda: jc.recheck(CERTIFICATE, identity, X, seed="0"), TypeError, "seed", "'0'",
+             "an integer", "Leave it out for 0"),
+        ]
+    ],
+]  # fmt: skip
