@@ -63,6 +63,15 @@ def attended(x):
     return jnp.einsum("bij,bjc->bic", jax.nn.softmax(jnp.einsum("bic,bjc->bij", x, x), axis=2), x)
 
 
+def folded(x, change):
+    """Overlaps of three cells, changed, and what lies beyond the ends added at the other ones."""
+    y = change(lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0))))
+    first, last = (
+        jnp.pad(part, ((0, 0), pads, (0, 0))) for part, pads in ((y[:, :1], (N - 1, 0)), (y[:, -1:], (0, N - 1)))
+    )
+    return y[:, 1:-1] + first + last
+
+
 def mapped_with_neighbour(x):
     """lax.map along the shifted axis, over each position and the one before it."""
     places = x.swapaxes(0, 1)
@@ -99,6 +108,13 @@ POINTWISE: dict[str, Function] = {
     "checkerboard": lambda x: jnp.where(ALTERNATING[None, :, None], x, -x),
     "checkerboard of channels": lambda x: jnp.where(ALTERNATING[None, None], x, -x),
     "places": lambda x: jnp.where(lax.broadcasted_iota("int32", x.shape, 1) % 3 == 0, x, 0.0),
+    "applied": lambda x: x.at[:].apply(jnp.tanh),
+    "few bits": lambda x: lax.reduce_precision(x, 8, 2),
+    "quantised": lambda x: x.astype(jnp.float8_e5m2).astype(x.dtype),
+    "wrapped in 8 bits": lambda x: (x.astype(jnp.int8) * jnp.int8(50)).astype(x.dtype),
+    "zeros of two signs": lambda x: jnp.arctan2(
+        jnp.where(np.arange(N) % 6 == 3, -0.0, 0.0)[None, :, None], -jnp.abs(x)
+    ),
     "against its neighbour": lambda x: jnp.where(x > jnp.roll(x, 1, 1), x, 0.5),
 }
 LAYOUT: dict[str, Function] = {
@@ -129,6 +145,10 @@ LAYOUT: dict[str, Function] = {
     "split and joined": lambda x: jnp.concatenate(jnp.split(x, [2], axis=1)[::-1], 1),
 }
 WINDOWED: dict[str, Function] = {
+    "folded": lambda x: folded(x, lambda y: 2 * y),
+    "folded integers": lambda x: folded(x.astype(jnp.int32), lambda y: lax.div(y, jnp.int32(2))).astype(x.dtype),
+    "folded, of few bits": lambda x: folded(x, lambda y: lax.reduce_precision(y, 8, 1)),
+    "folded, quantised": lambda x: folded(x, lambda y: y.astype(jnp.float8_e5m2).astype(y.dtype)),
     "conv around": lambda x: jc.conv(KERNEL, x, padding="circular"),
     "conv over zeros": lambda x: jc.conv(KERNEL, x, padding="same"),
     "conv, strided": lambda x: jc.conv(KERNEL, x, stride=2, padding="circular"),
@@ -208,6 +228,10 @@ SPECTRAL: dict[str, Function] = {
     "modes shifted": lambda x: jnp.fft.ifft(jnp.fft.fftshift(jnp.fft.fft(x, axis=1), axes=1), axis=1).real,
     "transformed twice": lambda x: jnp.fft.fft(jnp.fft.fft(x, axis=1), axis=1).real,
     "sizes of modes": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
+    "modes applied": lambda x: filtered(x, lambda modes: modes.at[:].apply(jnp.square)),
+    "modes times others, real": lambda x: filtered(
+        x, lambda modes: lax.mul(modes, jnp.broadcast_to(MODES, modes.shape), out_dtype=jnp.float32).astype(modes.dtype)
+    ),
     "real parts of modes": lambda x: jnp.fft.fft(x, axis=1).real,
 }
 CONTROL: dict[str, Function] = {
@@ -230,6 +254,11 @@ CONTROL: dict[str, Function] = {
     "by platform": lambda x: lax.platform_dependent(x, cpu=lambda x: jnp.roll(x, 1, 1), default=lambda x: -x),
     "looked up": lambda x: jnp.interp(x, np.arange(5.0, dtype=np.float32), np.arange(5.0, dtype=np.float32) ** 2),
     "checkpointed": jax.checkpoint(jnp.tanh),
+    "each place while small": jnp.vectorize(
+        lambda v: lax.while_loop(lambda c: c < v, lambda c: jnp.minimum(c + 1.0, v), np.float32(-9))
+    ),
+    "printed and itself": jax.jit(lambda v: (jax.debug.callback(lambda _: None, v), v)[1]),
+    "numbers of the device": lambda x: x + lax.rng_uniform(jnp.float32(0), jnp.float32(1), ()),
     "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
 }
 FUNCTIONS = POINTWISE | LAYOUT | WINDOWED | REDUCTION | CONTRACTION | INDEXING | SPECTRAL | CONTROL

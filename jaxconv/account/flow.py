@@ -16,6 +16,7 @@ from jaxconv.account.geometry import LAYERS, Geometry, lookup
 from jaxconv.account.loops import LOOPS
 from jaxconv.account.origins import CONSTANT, MOVEMENT, POINTWISE, Origin, Part, mixed, moved, seen, views
 from jaxconv.account.parts import whole
+from jaxconv.jaxprs import guard
 from jaxconv.verify import jaxprs
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.rules import RULES
@@ -81,7 +82,8 @@ class Flow:
             return LOOPS[name](self, equation, number, operands, where)
         if name == "optimization_barrier":
             return operands
-        found = moved(operands) if name in MOVEMENT else mixed(operands)
+        is_movement = name in MOVEMENT and not guard.objection(equation)
+        found = moved(operands) if is_movement else mixed(operands)
         results = [found] * len(equation.outvars)
         if found.data:
             after = self._meeting(equation, number, operands, found.after, where)
@@ -114,7 +116,9 @@ class Flow:
         """Note what an equation with data among its operands is; the last layer that its result has passed."""
         name, parameters = equation.primitive.name, [one for one in operands if one.parts]
         data = next(one.numbers for one in operands if one.data)
-        if (known := jaxprs.laxs_name(equation)) in LAYERS:
+        if guard.objection(equation):  # its parameters are not understood, so neither is what it computes
+            geometry = Geometry(name, None)
+        elif (known := jaxprs.laxs_name(equation)) in LAYERS:
             weights = "" if parameters else "fixed " if any(one.fixed for one in operands[:2]) else "dynamic "
             geometry = LAYERS[known](equation, weights)
         elif name in ("gather", "dynamic_slice") and operands[0].parts:

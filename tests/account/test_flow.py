@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from accounts import objections_to_parameters, objections_to_reuse
 from jax import lax
+from jax.extend.core import Primitive
 
 import jaxconv as jc
 
@@ -292,6 +293,17 @@ def test_what_is_not_followed_is_not_guessed():
     (layer,) = found.layers
     assert (layer.kind, layer.parameters, layer.tied, layer.multiply_adds) == ("custom_linear_solve", 16, 0, None)
     assert "what custom_linear_solve computes is not known" in str(found)
+
+
+def test_an_equation_with_a_parameter_that_is_not_known_is_not_counted():
+    """A primitive of a known name may mean something else there."""
+    twisted = Primitive("dot_general")
+    twisted.def_abstract_eval(lambda x, matrix, **params: x)
+    fn = lambda matrix, x: twisted.bind(x, matrix, dimension_numbers=(((1,), (0,)), ((), ())), twist=3)
+    (layer,) = jc.summary(fn, shape(4, 4), X).layers
+    assert (layer.kind, layer.multiply_adds) == ("dot_general", None)
+    (known,) = jc.summary(lambda matrix, x: x @ matrix, shape(4, 4), X).layers
+    assert (known.kind, known.multiply_adds) == ("dense", 16)
 
 
 @pytest.mark.parametrize("key", [jax.eval_shape(lambda: jax.random.key(0)), shape(2, dtype="uint32")])

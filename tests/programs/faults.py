@@ -165,6 +165,39 @@ def fault_counted(b: Builder) -> str:
     return f"x = jnp.moveaxis({scan}, 0, {axis})"
 
 
+def fault_folded(b: Builder) -> str:
+    """Overlaps folded as a wrap pad's gradient does, after something that is not linear: integers, few bits."""
+    axis = broken_axis(b, shortest=4)
+    n, window = b.shape[axis], b.along(axis, 3)
+    ones = tuple(1 for _ in b.shape)
+    change, kind = b.random.choice(
+        [
+            ("lax.div(y, jnp.int32(2))", "int32"),
+            ("lax.rem(y, jnp.int32(3))", "int32"),
+            ("(y * jnp.int32(2**28)).astype(jnp.float32) / 2.0**28", "int32"),
+            ("lax.reduce_precision(y, 8, 1)", "float32"),
+            ("y.astype(jnp.float8_e5m2).astype(jnp.float32)", "float32"),
+        ]
+    )
+    piece = lambda text: index(axis, text).replace("x[", "y[")
+    return "\n".join(
+        [
+            f"y = lax.reduce_window(jnp.round(8.0 * x).astype(jnp.{kind}), jnp.{kind}(0), lax.add, {window}, {ones}, "
+            f"{b.pads(axis, 2, 2)})",
+            f"y = {change}",
+            f"y = {piece(f'1:{n + 1}')} + jnp.pad({piece(':1')}, {b.pads(axis, n - 1, 0)}) + "
+            f"jnp.pad({piece(f'{n + 1}:')}, {b.pads(axis, 0, n - 1)})",
+            "x = y.astype(jnp.float32) / 8.0",
+        ]
+    )
+
+
+def fault_device_numbers(b: Builder) -> str:
+    """A number of the device's own, another one in every run."""
+    b.broken(*b.spatial)
+    return "x = x + lax.rng_uniform(jnp.float32(0), jnp.float32(1), ())"
+
+
 EVERYWHERE: dict[str, Step] = {
     "reflection added": fault_reflection,
     "positional bias": fault_positions,
@@ -179,6 +212,7 @@ EVERYWHERE: dict[str, Step] = {
     "gather": fault_gather,
     "counting map": fault_counted,
     "spectrum": fault_modes,
+    "numbers of the device": fault_device_numbers,
 }
 CYCLIC: dict[str, Step] = {
     "zero padding": fault_zero_padding,
@@ -187,6 +221,7 @@ CYCLIC: dict[str, Step] = {
     "mask": fault_mask,
     "border overwritten": fault_border,
     "gradient through zeros": fault_gradient,
+    "folded overlaps": fault_folded,
 }
 INTERIOR: dict[str, Step] = {"global mean": fault_global_mean}
 FAULTS: dict[str, list[dict[str, Step]]] = {"cyclic": [EVERYWHERE | CYCLIC], "interior": [EVERYWHERE | INTERIOR]}

@@ -15,6 +15,12 @@ ANYWHERE = {
     "clip": "x = jnp.clip(x, -2.0, 3.0)",
     "two branches": "x = jnp.concatenate([x, jnp.tanh(x)], axis=-1)",
     "residual": "x = x + jax.nn.sigmoid(x)",
+    "applied": "x = x.at[:].apply(jnp.tanh)",
+    "counted up at each position": (  # to its own value, in as many rounds as that takes
+        "count = lambda v: lax.while_loop(lambda c: c < v, lambda c: jnp.minimum(c + 1.0, v), -4.0)\n"
+        "x = jnp.vectorize(count)(jnp.clip(x, -4.0, 4.0))"
+    ),
+    "printed": "jax.jit(lambda u: jax.debug.callback(lambda _: None, u))(x[0])",
 }
 ACROSS = {
     "softmax over channels": "x = jax.nn.softmax(x, axis=-1)",
