@@ -4,6 +4,7 @@ import jax
 import pytest
 from primitive_examples import MET, defined
 
+from jaxconv.jaxprs.calls import CALLS
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify.rules import RULES
 
@@ -57,6 +58,10 @@ def test_what_no_example_shows_has_no_rule_and_names_no_parameter():
     # A call of JAX 0.10's that no function of that version makes; 0.12's searchsorted does.
     calls = {"call_hi_primitive", "call", "closed_call"}
     assert {name for name in unseen - calls if declared(name)} == set()
+
+
+def test_the_rows_of_calls_are_those_of_the_calls_that_are_followed():
+    assert {name for name, row in PRIMITIVES.items() if row.family == "call"} == CALLS
 
 
 def test_the_sets_of_a_row_do_not_overlap():
