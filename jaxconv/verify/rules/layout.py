@@ -202,6 +202,7 @@ def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Movi
     """The same value; each signal gets a new name that says what was done to the axes other than its own.
 
     Its own axis is told by the carry. Where two axes move, each is another one's other axis.
+    Theorem: `Phases.phases_are_one_signal_is_false` in proofs/coq, on slices with one name for all of them.
     """
     axes = list(value.axes)
     for number, axis in enumerate(value.axes):
