@@ -143,6 +143,18 @@ def test_the_check_is_timed_beside_loops(tmp_path):
         assert set(row["ratios"]) == {"loop / check", "best loop / check", "network / check"}
 
 
+def test_exact_numbers_are_timed(tmp_path):
+    read, said = found(tmp_path, "exactness.py", "--only", "one image", "layer norm")
+    assert [(row["case"], row["program"]) for row in read["rows"]] == [
+        (case, program)
+        for case in ("max pool 2x2 s2, one image", "layer norm")
+        for program in ("forward", "forward + gradient")
+    ]
+    assert set(read["rows"][0]["ratios"]) == {"ours / lax", "ours / lax, NaNs kept"}
+    assert set(read["rows"][-1]["ratios"]) == {"ours / two passes"}
+    assert "lax, NaNs kept" in said
+
+
 def test_loops_are_timed(tmp_path):
     read, said = found(tmp_path, "loops.py", "--turns", "2", "--only", "LeNet")
     assert [row["case"] for row in read["rows"]] == ["LeNet-5, max, batch 128"]

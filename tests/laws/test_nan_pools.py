@@ -137,6 +137,20 @@ def test_one_example_is_computed_as_in_a_batch(name):
     np.testing.assert_array_equal(jax.vmap(partial(layer, window=(2, 2), batched=False))(x), y)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
+    """lax's select-and-scatter, executed here. By itself it lets NaNs lose, as the twin shows."""
+    axes = slide("test", (9, 8), (3, 2), (2, 1), ((1, 1), (0, 1)))
+    x = with_nans((3, 9, 8, 2), 4, dtype)
+    dy = jnp.asarray(np.random.default_rng(0).integers(1, 5, (3, *(axis.out for axis in axes), 2)), dtype)
+    wide, deltas = np.asarray(x).astype(np.float32), np.asarray(dy).astype(np.float32)
+    expected = reference.max_pool_deltas(wide, deltas, (3, 2), stride=(2, 1), padding=((1, 1), (0, 1)))
+    found = jax.jit(partial(LAXS["max_pool_place"], axes=axes))(x, dy)
+    np.testing.assert_array_equal(np.asarray(found).astype(np.float32), expected)
+    twin = jax.jit(lambda x, dy: jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](dy)[0])(x, dy)
+    assert not np.array_equal(np.asarray(twin).astype(np.float32), expected)
+
+
 def test_the_fault_is_there_to_be_seen():
     """The broken twin: XLA's own maximum of as many cells. Once it keeps NaNs, this test fails, and slices are a choice."""
     axes = slide("test", (28, 28), (2, 2), 2)
