@@ -144,7 +144,7 @@ class Walk:
             return self._complex(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Lost as lost:
             reason = lost
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:
             # A layout that the rule did not expect, of a JAX that it does not know: no proof, and no traceback either.
             reason = Lost(f"the rule for {name} failed: {error!r}", "Please report it")
         finally:
@@ -187,7 +187,7 @@ class Walk:
             return outputs
         try:
             found = self.rules[name](self._as_seen(name, equation, inputs, known))
-        except (Lost, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        except Exception:  # as above
             return outputs
         return [self._fuller(one, other) for one, other in zip(outputs, found, strict=True)]
 

@@ -15,6 +15,7 @@ from oracle import violation
 import jaxconv as jc
 from jaxconv.training.lenet import init_lenet, lenet
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.table import RULES
 
 certify = partial(jc.certify, search=False)  # the proofs alone
 
@@ -393,3 +394,25 @@ def test_symbolic_dimensions_are_refused(verb):
     message = rf"^{verb}: argument 0 is float32\[n,12,8,2\], but should be of a shape of numbers\. A statement about"
     with pytest.raises(ValueError, match=message):
         call(jnp.sin, jax.ShapeDtypeStruct((n, 12, 8, 2), "float32"))
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError, NotImplementedError, RecursionError, RuntimeError, ZeroDivisionError, OfTheUserError]
+)
+@pytest.mark.parametrize("name", ["sin", "slice of pieces"])
+def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, error):
+    """Whatever it raises; a rule for pieces only adds to another one, which then speaks alone."""
+
+    called = []
+
+    def fails(equation):
+        called.append(equation.name)
+        raise error("not expected")
+
+    monkeypatch.setitem(RULES, name, fails)
+    claim = certify(lambda x: jnp.roll(jnp.sin(x), 1, 1), X, axes=(1,)).leaves[0].axes[0].cyclic
+    assert called
+    if name == "sin":
+        assert claim.broken.reason.startswith(f"the rule for sin failed: {error.__name__}(")
+    else:
+        assert claim.verdict == Verdict.PROVED
