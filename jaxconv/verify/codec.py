@@ -141,6 +141,10 @@ def _scalar(hint: Any) -> Scalar:
     """How to write and read what is no container: an enumeration, or a row of the table."""
     options = frozenset(_options(hint)) - {type(None)}
     (first, *others) = options
+    if typing.get_origin(first) is typing.Literal:
+        words = typing.get_args(first)
+        one_of = lambda value: words[words.index(value)]
+        return Scalar(f"one of {', '.join(map(repr, words))}", one_of, one_of)
     if not others and isinstance(first, type) and issubclass(first, Enum):
         return Scalar(f"one of {', '.join(one.value for one in first)}", lambda one: _exactly(first, one).value, first)
     found = SCALARS[options]

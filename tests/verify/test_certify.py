@@ -402,7 +402,6 @@ def test_symbolic_dimensions_are_refused(verb):
 @pytest.mark.parametrize("name", ["sin", "slice of pieces"])
 def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, error):
     """Whatever it raises; a rule for pieces only adds to another one, which then speaks alone."""
-
     called = []
 
     def fails(equation):

@@ -123,6 +123,28 @@ def test_json_brings_the_counterexample_back(name):
         Counterexample.from_json(text, *[X] * (1 if len(arguments) > 1 else 2))
 
 
+MALFORMED = {
+    "no JSON": (lambda data: "{", "from_json: the text is no JSON"),
+    "a list": (lambda data: "[]", "from_json: the JSON is a list of 0, but should be an object of law, k, moves"),
+    "a key less": (lambda data: json.dumps({k: v for k, v in data.items() if k != "k"}), "should be an object of law, k"),
+    "k in words": (lambda data: json.dumps(data | {"k": "1"}), "counterexample.k is '1', but should be a whole number"),
+    "a kind nobody knows": (
+        lambda data: json.dumps(data | {"law": data["law"] | {"kind": "twisted"}}),
+        "counterexample.law.kind is 'twisted', but should be one of 'cyclic', 'interior'",
+    ),
+    "one value": (lambda data: json.dumps(data | {"values": [[1, 0]]}), "counterexample.values is of 1 items"),
+    "no arrays": (lambda data: json.dumps(data | {"leaves": [{"a": 1}]}), r"leaves\[0\] is a dict of 1, but should be an array"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_no_counterexample_is_refused_by_the_place(name):
+    change, message = MALFORMED[name]
+    text = falsify(conv("same"), PARAMS, X, axes={1: (1,)}, examples=5).counterexample.to_json()
+    with pytest.raises(ValueError, match=message):
+        Counterexample.from_json(change(json.loads(text)), PARAMS, X)
+
+
 def test_a_counterexample_is_small():
     """One pixel, the smallest shift, parameters of ones."""
     found = falsify(conv("same"), PARAMS, X, axes={1: (1, 2)}).counterexample

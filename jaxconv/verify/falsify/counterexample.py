@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify import arrays, strict_json
+from jaxconv.verify import arrays, codec, strict_json
 from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import gap, is_kind
 from jaxconv.verify.shifts import Moves
@@ -82,10 +82,15 @@ class Counterexample:
             arguments: those that were given to `falsify`, arrays or shapes: of them only the trees' structure is used.
 
         Raises:
-            ValueError: the text is no JSON; or the arguments have another number of arrays than the counterexample.
+            TypeError: `text` is no string.
+            ValueError: it is not what `to_json` writes; or the arguments have another number of arrays.
         """
         data = strict_json.loads("from_json", text)
-        leaves, structure = arrays.decode(data["leaves"]), jax.tree.structure(arguments)
+        try:
+            law, k, moves, position, origin, values, leaves = _read(data)
+        except codec.MalformedError as error:
+            raise ValueError(error.explained("from_json")) from None
+        structure = jax.tree.structure(arguments)
         if len(leaves) != 2 * structure.num_leaves:
             expected = f"{len(leaves) // 2}, as when the counterexample was found"
             raise ValueError(
@@ -93,10 +98,26 @@ class Counterexample:
             )
         sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
         before, after = (jax.tree.unflatten(structure, side) for side in sides)
-        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in arrays.decode(data["values"]))
-        law = Lattice(**{name: _tuples(value) for name, value in data["law"].items()})
-        moves, position, origin = (_tuples(data[name]) for name in ("moves", "position", "origin"))
-        return cls(law, data["k"], moves, before, after, position, origin, found, expected)
+        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)
+        return cls(law, k, moves, before, after, position, origin, found, expected)
+
+
+Cells: TypeAlias = tuple[int, ...]
+WRITTEN = {  # what the JSON has, in this order, and as what it is read
+    "law": Lattice,
+    "k": int,
+    "moves": Moves,
+    "position": Cells,
+    "origin": Cells,
+    "values": tuple[tuple[Any, Any], tuple[Any, Any]],
+    "leaves": tuple[Any, ...],
+}
+
+
+def _read(data: Any) -> Iterator[Any]:
+    if not isinstance(data, dict) or data.keys() != WRITTEN.keys():
+        raise codec.MalformedError("the JSON", codec.shown(data), f"an object of {', '.join(WRITTEN)}")
+    return (codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in WRITTEN.items())
 
 
 def pixels(x: Any) -> str:
@@ -127,7 +148,3 @@ def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.nda
 def _number(value: Any) -> str:
     value = complex(value)
     return f"{value:.6g}" if value.imag else f"{value.real:.6g}"
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
