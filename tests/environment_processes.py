@@ -10,7 +10,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 import jax
 import jax.numpy as jnp
 import numpy as np
-from environments import LAYERS, Layer, difference, forward_and_gradient, more
+from environments import LAYERS, Layer, difference, forward_and_gradient, key, more, phase
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 Outcomes = dict[str, dict[str, str]]
@@ -104,6 +104,93 @@ def devices(folder: Path, layers: dict[str, Layer]) -> Outcomes:
     return found
 
 
+def traced(layer: Layer) -> str:
+    """The program of y and the gradients."""
+    return str(jax.make_jaxpr(forward_and_gradient(layer))(*layer.operands()))
+
+
+@cache
+def program(layer: Layer) -> Callable[[Any, Any], Any]:
+    """y and the gradients, compiled once for all flags that do not change the program."""
+    return jax.jit(forward_and_gradient(layer))
+
+
+def compiled(layer: Layer) -> Any:
+    """y and the gradients, from arrays that are on the device already."""
+    return program(layer)(*jax.device_put(layer.operands()))
+
+
+def without_jit(layer: Layer) -> Any:
+    with jax.disable_jit():
+        return forward_and_gradient(layer)(*layer.operands())
+
+
+def under(flag: Any, run: Callable[[Layer], Any], layer: Layer) -> Any:
+    with flag():
+        return run(layer)
+
+
+def in_double_precision(layer: Layer) -> Any:
+    """Also that nothing of single precision is widened."""
+    with jax.enable_x64(True):
+        found = jax.eval_shape(layer.apply, *layer.operands())
+        if {leaf.dtype for leaf in jax.tree.leaves(found)} != {np.dtype(np.float32)}:
+            raise TypeError(f"float32 gives {found}")
+        found = jax.jit(forward_and_gradient(layer))(*layer.operands(np.float64))
+        if {leaf.dtype for leaf in jax.tree.leaves(found)} != {np.dtype(np.float64)}:
+            raise TypeError(f"float64 gives {jax.tree.map(jnp.dtype, found)}")
+        return jax.tree.map(np.asarray, found)
+
+
+def guarded(layer: Layer) -> Any:
+    """y executed step by step, and y and the gradients compiled: no constant is sent to the device by itself.
+
+    The gradient step by step is not asked for: `test_environments.py` shows that `jax.grad` of a product is a transfer.
+    """
+    params, x = jax.device_put(layer.operands())
+    key(), phase()
+    with jax.transfer_guard("disallow"):
+        y = jax.block_until_ready(layer.apply(params, x))
+        found = jax.block_until_ready(program(layer)(params, x))
+    return (y, found[1])
+
+
+SINGLE: dict[str, Callable[[Layer], Any]] = {
+    "python -O -W error": compiled,
+    "disable_jit": without_jit,
+    "debug_nans": partial(under, partial(jax.debug_nans, True), compiled),
+    "debug_infs": partial(under, partial(jax.debug_infs, True), compiled),
+    "x64": in_double_precision,
+    "transfer_guard": guarded,
+}
+STRICT = {
+    "strict dtype promotion": partial(jax.numpy_dtype_promotion, "strict"),
+    "rank promotion raises": partial(jax.numpy_rank_promotion, "raise"),
+}
+
+
+def flags(folder: Path, layers: dict[str, Layer]) -> Outcomes:
+    """Every layer under JAX's flags, against what another process found without any, not under `python -O` either."""
+    expected = pickle.loads((folder / "plain").read_bytes())
+    first, planted = next(iter(layers.items()))
+    found: Outcomes = {}
+    for environment, run in SINGLE.items():
+        here = dict(expected)
+        if run is in_double_precision:  # of one key `jax.random.bernoulli` draws other numbers under x64
+            x64 = partial(jax.enable_x64, True)
+            here |= {name: under(x64, plain, layer) for name, layer in layers.items() if layer.of_the_key}
+        found[environment] = {name: outcome(partial(run, layer), here[name]) for name, layer in layers.items()}
+        found[environment][PLANTED] = outcome(partial(run, planted), off(expected[first]))
+    programs = {name: traced(layer) for name, layer in layers.items()}
+    for environment, flag in STRICT.items():
+        found[environment] = {
+            name: outcome(partial(under, flag, traced, layer), programs[name]) for name, layer in layers.items()
+        }
+        mixed = Layer(lambda _, x: x * np.ones(2, np.float16) + x[0])
+        found[environment][PLANTED] = outcome(partial(under, flag, traced, mixed), "")
+    return found
+
+
 if __name__ == "__main__":
     name, folder, *size = sys.argv[1:]
-    print(json.dumps({"devices": devices}[name](Path(folder), more() if size else LAYERS)))
+    print(json.dumps({"devices": devices, "flags": flags}[name](Path(folder), more() if size else LAYERS)))

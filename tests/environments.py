@@ -7,7 +7,7 @@ compares by `difference`, which `python -O` keeps.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -39,12 +39,21 @@ SEPARABLE = {
 }
 
 
+@cache
 def key() -> jax.Array:
-    """A key, made where it is needed, since no array exists before the devices are chosen."""
-    return jax.random.key(7)
+    """A key, made where it is needed first, since no array exists before the devices are chosen."""
+    with jax.ensure_compile_time_eval():
+        return jax.random.key(7)
 
 
-@dataclass(frozen=True)
+@cache
+def phase() -> jax.Array:
+    """A phase along each axis."""
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(np.int32([1, 2]))
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """`apply(params, x)` gives floats, and has a derivative by both."""
 
@@ -83,7 +92,7 @@ LAYERS = {
     "lp_pool": Layer(lambda _, x: jc.lp_pool(x, (2, 2), norm=3)),
     "blur_pool": Layer(lambda _, x: jc.blur_pool(x, (3, 4), padding=("same", "reflect"))),
     "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),
-    "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, np.tile(np.int32([1, 2]), (len(x), 1)), (2, 3))),
+    "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, jax.lax.broadcast(phase(), (len(x),)), (2, 3))),
     "adaptive_max_pool": Layer(lambda _, x: jc.adaptive_max_pool(x, (4, 4))),
     "adaptive_avg_pool": Layer(lambda _, x: jc.adaptive_avg_pool(x, (8, 4))),
     "global_max_pool": Layer(lambda _, x: jc.global_max_pool(x)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +15,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.lowering import pooling
+from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.splits import gathered
 from jaxconv.sizes import WIDENED
 from jaxconv.window import Axis, Pad, window_sizes
@@ -161,7 +163,12 @@ def _picked_along(pool: Pool, x: Array, number: int, windows: Sequence[tuple[int
         begins[taps], total = total, total + found[-1].shape[number]
     at = [begins[taps] + first for first, taps in windows]
     once = len(set(at)) == len(at)
-    return jnp.take(jnp.concatenate(found, number), np.array(at), axis=number, mode="clip", unique_indices=once)
+    return _taken(jnp.concatenate(found, number), tuple(at), number, once)
+
+
+@partial(compiled, static_argnames=("at", "number", "once"))
+def _taken(x: Array, at: Sequence[int], number: int, once: bool) -> Array:
+    return jnp.take(x, np.array(at), axis=number, mode="clip", unique_indices=once)
 
 
 def _along(x: Array, number: int, taps: int, stride: int) -> tuple[Axis, ...]:

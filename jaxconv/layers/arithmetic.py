@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
@@ -12,6 +13,7 @@ from jaxtyping import Array
 
 from jaxconv.checks import number
 from jaxconv.errors import explain
+from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.ways.way import at_least_single
 
 
@@ -37,6 +39,11 @@ def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
 
     Integers round down. Counts per axis stay small vectors until they meet the data.
     """
+    return _divided(total, counts if isinstance(counts, int) else tuple(map(tuple, counts)))
+
+
+@partial(compiled, static_argnames="counts")
+def _divided(total: Array, counts: int | tuple[tuple[int, ...], ...]) -> Array:
     if isinstance(counts, int):
         # A float, since the cells of a large volume are more than 32-bit integers count.
         by = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
@@ -64,6 +71,7 @@ def check_real_floats(where: str, x: Array) -> None:
         raise TypeError(explain(where, "x", x.dtype, "real floats", "Cast it first, or take abs(x) of complex numbers"))
 
 
+@partial(compiled, static_argnames="norm")
 def power(x: Array, norm: float) -> Array:
     """|x|^p; its derivative at 0 is 0, whatever p."""
     if norm % 2 == 0:
@@ -73,6 +81,7 @@ def power(x: Array, norm: float) -> Array:
     return jnp.where(zero, 0, lax.integer_pow(size, int(norm)) if norm == int(norm) else size ** float(norm))
 
 
+@partial(compiled, static_argnames="norm")
 def root(total: Array, norm: float) -> Array:
     """total^(1/p) of sums that are not negative; its derivative at 0 is 0 rather than infinite, unless p is 1."""
     if norm == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal, TypedDict
 
 import jax.numpy as jnp
@@ -17,7 +18,16 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
 from jaxconv.layers.operands import array, real_dtype
 from jaxconv.layers.params import named
-from jaxconv.layers.standardise import NormParams, along_channels, check_channels, checked_epsilon, enter_norm, moments
+from jaxconv.layers.standardise import (
+    NormParams,
+    along_channels,
+    check_channels,
+    checked_epsilon,
+    divided,
+    enter_norm,
+    moments,
+)
+from jaxconv.lowering.compiled import compiled
 
 
 class BatchNormState(TypedDict):
@@ -94,13 +104,27 @@ def batch_norm(
         axes = range(x.ndim - 1)
         correction = _correction(x, variance_kept, axis_name)
         centred, mean, variance = moments(x, axes, axis_name)
-        taken = {"mean": jnp.squeeze(mean, axes), "var": jnp.squeeze(variance, axes) * correction}
-        # The old state enters by what it differs from the new, so that a state that is right stays as it is.
-        state = {
-            "mean": taken["mean"] + momentum * (kept["mean"] - taken["mean"]),
-            "var": taken["var"] + momentum * (kept["var"] - taken["var"]),
+        taken: BatchNormState = {
+            "mean": jnp.squeeze(mean, axes),
+            "var": _corrected(jnp.squeeze(variance, axes), correction),
         }
-    return leave(centred * lax.rsqrt(variance + epsilon)), state
+        state = _updated(kept, taken, momentum)
+    return leave(divided(centred, variance, epsilon)), state
+
+
+@partial(compiled, static_argnames="momentum")
+def _updated(kept: BatchNormState, taken: BatchNormState, momentum: float) -> BatchNormState:
+    """The old state enters by what it differs from the new, so that a state that is right stays as it is."""
+    return {
+        "mean": taken["mean"] + momentum * (kept["mean"] - taken["mean"]),
+        "var": taken["var"] + momentum * (kept["var"] - taken["var"]),
+    }
+
+
+@partial(compiled, static_argnames="correction")
+def _corrected(variance: Array, correction: float) -> Array:
+    """The variance that the state takes in."""
+    return variance * correction
 
 
 def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:

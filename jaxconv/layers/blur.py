@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import accumulator
 from jaxconv.layers.images import Layout
 from jaxconv.layers.pool import enter_windows
+from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.convolution import convolve
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.form import Form
@@ -80,9 +82,14 @@ def blur_pool(
 def _blurred(x: Array, number: int, axis: Axis) -> Array:
     """The blur along one spatial axis: the filter of all is the product of each axis's."""
     rank, channels = x.ndim - 2, x.shape[-1]
-    weights = [math.comb(axis.taps - 1, u) / 2 ** (axis.taps - 1) for u in range(axis.taps)]
-    shape = [axis.taps if n == number else 1 for n in range(rank)]
-    # One number after the other, so that they are numbers of the program and no parameters of a layer.
-    kernel = jnp.concatenate([jnp.full((1, channels), weight, x.dtype) for weight in weights])
+    shape = tuple(axis.taps if n == number else 1 for n in range(rank))
+    kernel = _binomial(axis.taps, channels, x.dtype).reshape(*shape, 1, channels)
     axes = [axis if n == number else Axis(size, 1, 1, 1, Pad(0, 0)) for n, size in enumerate(x.shape[1:-1])]
-    return convolve(x, kernel.reshape(*shape, 1, channels), Form(tuple(axes), channels, lax.Precision.HIGHEST))
+    return convolve(x, kernel, Form(tuple(axes), channels, lax.Precision.HIGHEST))
+
+
+@partial(compiled, static_argnames=("taps", "channels", "dtype"))
+def _binomial(taps: int, channels: int, dtype: DTypeLike) -> Array:
+    """The filter [taps, channels], one number after the other, so that they are no parameters of a layer."""
+    weights = [math.comb(taps - 1, u) / 2 ** (taps - 1) for u in range(taps)]
+    return jnp.concatenate([jnp.full((1, channels), weight, dtype) for weight in weights])

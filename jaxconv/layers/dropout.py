@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -12,6 +14,7 @@ from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout, enter_any
 from jaxconv.layers.operands import array, random_key
+from jaxconv.lowering.compiled import compiled
 
 
 def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, training: bool) -> Float[Array, "*shape"]:
@@ -109,6 +112,7 @@ def _checked(
     return key if training and rate else None, x, rate
 
 
+@partial(compiled, static_argnames=("rate", "mask_shape"))
 def _drop(key: Array, x: Array, rate: float, mask_shape: tuple[int, ...]) -> Array:
     """Zeros where a mask of the given shape says so, the rest scaled up."""
     kept = jax.random.bernoulli(key, 1 - rate, mask_shape)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
@@ -61,7 +62,7 @@ def enter(
         """Back to the caller's layout; a result without spatial axes is [n, c] in both."""
         if layout == "channels_first":
             y = jnp.moveaxis(y, -1, 1)
-        return y if batched else y[0]
+        return y if batched else lax.squeeze(y, (0,))
 
     return x, leave
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
@@ -11,7 +10,7 @@ from jaxconv.checks import flag
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout
 from jaxconv.layers.operands import real_dtype
-from jaxconv.layers.standardise import NormParams, checked_epsilon, enter_norm, moments
+from jaxconv.layers.standardise import NormParams, checked_epsilon, divided, enter_norm, moments
 from jaxconv.sizes import size
 
 
@@ -56,7 +55,7 @@ def layer_norm(
     epsilon = checked_epsilon("layer_norm", epsilon)
     x, leave = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
     centred, _, variance = moments(x, (x.ndim - 1,))
-    return leave(centred * lax.rsqrt(variance + epsilon))
+    return leave(divided(centred, variance, epsilon))
 
 
 def rms_norm(
@@ -95,7 +94,7 @@ def rms_norm(
     """
     epsilon = checked_epsilon("rms_norm", epsilon)
     x, leave = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
-    return leave(x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon))
+    return leave(divided(x, jnp.mean(jnp.square(x), axis=-1, keepdims=True), epsilon))
 
 
 def group_norm(
@@ -143,7 +142,7 @@ def group_norm(
         raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     centred, _, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
-    return leave((centred * lax.rsqrt(variance + epsilon)).reshape(x.shape))
+    return leave(divided(centred, variance, epsilon).reshape(x.shape))
 
 
 def instance_norm(
@@ -182,7 +181,7 @@ def instance_norm(
     epsilon = checked_epsilon("instance_norm", epsilon)
     x, leave = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
     centred, _, variance = moments(x, range(1, x.ndim - 1))
-    return leave(centred * lax.rsqrt(variance + epsilon))
+    return leave(divided(centred, variance, epsilon))
 
 
 def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None) -> NormParams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.layers.operands import array
+from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.interleaving import in_periods
 from jaxconv.lowering.splits import gathered
 from jaxconv.sizes import UPSAMPLED
@@ -89,8 +90,8 @@ def polyphase_down(
             raise ValueError(explain("polyphase_down", f"x along axis {name}", found, "a multiple of it", cure))
     x, back = gathered(x)
     found = _strongest(x, stride, norm) if phase is None else _entered("polyphase_down", phase, x, stride, batched)
-    y = reduce(lambda y, number: _taken(y, number, stride[number], found[:, number]), range(len(stride)), x)
-    return leave(back(y)), found if batched else found[0]
+    y = reduce(lambda y, number: _taken(y, number, stride[number], _along(found, number)), range(len(stride)), x)
+    return leave(back(y)), found if batched else lax.squeeze(found, (0,))
 
 
 def polyphase_up(
@@ -135,7 +136,7 @@ def polyphase_up(
     UPSAMPLED.check("polyphase_up", "the result", lengths, y.shape[1:-1], "Use a smaller stride")
     phase = _entered("polyphase_up", phase, y, stride, batched)
     y, back = gathered(y)
-    x = reduce(lambda x, number: _spread(x, number, stride[number], phase[:, number]), range(len(stride)), y)
+    x = reduce(lambda x, number: _spread(x, number, stride[number], _along(phase, number)), range(len(stride)), y)
     return leave(back(x))
 
 
@@ -170,6 +171,7 @@ def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...], cure:
             raise ValueError(explain(where, f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
 
 
+@partial(compiled, static_argnames=("stride", "norm"))
 def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     """Along each spatial axis where the phase begins that has the largest norm, [n, d]."""
     x = lax.stop_gradient(x)
@@ -183,17 +185,24 @@ def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     return jnp.stack(jnp.unravel_index(first, stride), axis=1).astype(jnp.int32)
 
 
+def _along(phase: Array, number: int) -> Array:
+    """The phases of all examples along one axis, [n]."""
+    return lax.index_in_dim(phase, number, 1, keepdims=False)
+
+
 def _here(phase: Array, rank: int, at: int) -> Array:
     """For which examples, [n, 1, ...], a phase is this one."""
     return (phase == at).reshape(phase.shape[0], *[1] * (rank - 1))
 
 
+@partial(compiled, static_argnames=("number", "step"))
 def _taken(x: Array, number: int, step: int, phase: Array) -> Array:
     """Every step-th cell along one spatial axis, beginning at each example's phase."""
     kept = [lax.slice_in_dim(x, at, None, step, axis=number + 1) for at in range(step)]
     return reduce(lambda y, at: jnp.where(_here(phase, x.ndim, at), kept[at], y), range(1, step), kept[0])
 
 
+@partial(compiled, static_argnames=("number", "step"))
 def _spread(y: Array, number: int, step: int, phase: Array) -> Array:
     """Cells that many apart along one spatial axis, beginning at each example's phase."""
     nothing = jnp.zeros((), y.dtype)

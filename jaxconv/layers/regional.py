@@ -16,7 +16,7 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import Regions, checked_regions, regional
-from jaxconv.lowering.placed import convolve_each
+from jaxconv.lowering.placed import convolve_each, picked
 from jaxconv.window import Padding
 
 
@@ -87,7 +87,7 @@ def regional_conv(
     if given.count != found:
         expected = f"{found}, as many as there are lengths in regions"
         raise ValueError(explain(where, "kernel's *regions", given.count, expected, "Give init_regional_conv the same"))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else given.bias[index])
+    finish = lambda y, index: add_bias(y, None if given.bias is None else picked(given.bias, index))
     return given.leave(convolve_each(given.x, given.kernel, given.form, positions, finish, jnp.concatenate))
 
 

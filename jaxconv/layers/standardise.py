@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, NotRequired, TypedDict
 
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout, enter_any, read
 from jaxconv.layers.operands import array
 from jaxconv.layers.params import named
+from jaxconv.lowering.compiled import compiled
 
 
 class NormParams(TypedDict):
@@ -100,6 +102,7 @@ class Moments(NamedTuple):
     variance: Array
 
 
+@partial(compiled, static_argnames=("axes", "axis_name"))
 def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> Moments:
     """Cells less their mean, the mean, and the (biased) variance, over some axes: with p a rounded mean,
 
@@ -129,6 +132,12 @@ def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> Mome
         offset, square = lax.pmean((offset, square), axis_name)
     variance = lax.max(square - jnp.square(offset), jnp.zeros_like(square))  # rounding may leave less than nothing
     return Moments(residual - offset, pivot + offset, variance)
+
+
+@partial(compiled, static_argnames="epsilon")
+def divided(x: Array, square: Array, epsilon: float) -> Array:
+    """x / sqrt(square + epsilon)."""
+    return x * lax.rsqrt(square + epsilon)
 
 
 def _pivot(x: Array, axes: tuple[int, ...], axis_name: str | None) -> Array:

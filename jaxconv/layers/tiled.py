@@ -19,7 +19,7 @@ from jaxconv.layers.placement import tiled
 from jaxconv.lowering.form import Form
 from jaxconv.lowering.interleaving import in_one, in_periods, interleaved
 from jaxconv.lowering.patches import patches
-from jaxconv.lowering.placed import convolve_each, product_of_each
+from jaxconv.lowering.placed import convolve_each, picked, product_of_each
 from jaxconv.window import Padding, positive
 
 # Up to so many kernels are convolutions of stride s*p, more of them one product. Measured roughly, on two busy cores
@@ -89,7 +89,7 @@ def tiled_conv(
     positions = [[its for its in each if its] for each in tiled([axis.out for axis in form.axes], given.count)]
     if math.prod(map(len, positions)) > MOST_CONVOLUTIONS:
         return given.leave(_by_product(given.x, given.kernel, given.bias, form))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else given.bias[index])
+    finish = lambda y, index: add_bias(y, None if given.bias is None else picked(given.bias, index))
     return given.leave(convolve_each(given.x, given.kernel, form, positions, finish, interleaved))
 
 

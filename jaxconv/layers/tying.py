@@ -15,6 +15,7 @@ from jaxconv.checks import is_one, several, shown
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
+from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.interleaving import in_one
 from jaxconv.sizes import check_weights
 from jaxconv.window import positive
@@ -77,7 +78,8 @@ def untie(params: LayerParams, out: Sequence[int], *, regions: Regions | None = 
         raise ValueError(explain(where, "kernel's *regions", count, expected, cure))
     check_bias(where, bias, (*(() if shared else count), kernel.shape[-1]), "[o]" if shared else "[*count, o]")
     check_weights(where, "the untied kernel", (*out, *kernel.shape[-rank - 2 :]), "Use a smaller out")
-    return _each(lambda leaf: _spread(leaf.reshape(*alone, *leaf.shape), out=out, regions=regions), kernel, bias)
+    lengths = None if regions is None else tuple(map(tuple, regions))
+    return _each(lambda leaf: _spread(leaf.reshape(*alone, *leaf.shape), out=out, regions=lengths), kernel, bias)
 
 
 def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regions: Regions | None = None) -> Tied:
@@ -114,14 +116,15 @@ def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regio
     """
     where = "tie"
     kernel, bias, positions = _untied(where, params, period, regions)
+    lengths = _lengths(positions, regions)
     for name, each, length in zip(spatial_names(len(positions)), positions, kernel.shape, strict=False):
         if not all(each):
             expected = f"at most {length}, the positions that there are"
             cure = f"Pass {length} for a kernel at each of them"
             raise ValueError(explain(where, f"period along axis {name}", len(each), expected, cure))
     wide = _each(_widened, kernel, bias)
-    means = jax.tree.map(lambda leaf: _mean(leaf, positions, regions), wide)
-    everywhere = jax.tree.map(partial(_spread, out=kernel.shape[: len(positions)], regions=regions), means)
+    means = jax.tree.map(lambda leaf: _mean(leaf, positions, lengths), wide)
+    everywhere = jax.tree.map(partial(_spread, out=kernel.shape[: len(positions)], regions=lengths), means)
     apart, kept = jax.tree.map(lambda a, b: _squares(a - b), wide, everywhere), jax.tree.map(_squares, everywhere)
     tied = jax.tree.map(lambda leaf: _without_count(leaf, period, regions, len(positions)).astype(kernel.dtype), means)
     total = lambda squares: jnp.sum(jnp.array(jax.tree.leaves(squares)))
@@ -161,7 +164,8 @@ def tie_gradient(
     that are to stay equal change by the sum of what each of them is asked for.
     """
     kernel, bias, positions = _untied("tie_gradient", gradient, period, regions, "gradient")
-    summed = lambda leaf: _sum(_widened(leaf), positions, regions).astype(leaf.dtype)
+    lengths = _lengths(positions, regions)
+    summed = lambda leaf: _sum(_widened(leaf), positions, lengths).astype(leaf.dtype)
     return _each(lambda leaf: _without_count(summed(leaf), period, regions, len(positions)), kernel, bias)
 
 
@@ -192,6 +196,11 @@ def _untied(
     return kernel, bias, regional(where, out, regions)
 
 
+def _lengths(positions: Positions, regions: Regions | None) -> Regions | None:
+    """The lengths of the regions, as something that hashes."""
+    return None if regions is None else tuple(tuple(map(len, each)) for each in positions)
+
+
 def _each(change: Callable[[Array], Array], kernel: Array, bias: Array | None) -> LayerParams:
     """The same done to the kernel and, if there is one, to the bias."""
     return {"kernel": change(kernel)} if bias is None else {"kernel": change(kernel), "bias": change(bias)}
@@ -202,6 +211,7 @@ def _widened(leaf: Array) -> Array:
     return leaf.astype(jnp.float32) if jnp.finfo(leaf.dtype).bits < 32 else leaf
 
 
+@partial(compiled, static_argnames=("out", "regions"))
 def _spread(leaf: Array, *, out: Sequence[int], regions: Regions | None) -> Array:
     """[*count, ...] to [*out, ...]: what stands at each position."""
     for axis, length in enumerate(out):
@@ -214,6 +224,7 @@ def _spread(leaf: Array, *, out: Sequence[int], regions: Regions | None) -> Arra
     return leaf
 
 
+@partial(compiled, static_argnames=("positions", "regions"))
 def _sum(leaf: Array, positions: Positions, regions: Regions | None) -> Array:
     """The adjoint of `_spread`: [*out, ...] to [*count, ...]."""
     rank = len(positions)
@@ -222,6 +233,7 @@ def _sum(leaf: Array, positions: Positions, regions: Regions | None) -> Array:
     return total
 
 
+@partial(compiled, static_argnames=("positions", "regions"))
 def _mean(leaf: Array, positions: Positions, regions: Regions | None) -> Array:
     """The mean over the positions that share: [*out, ...] to [*count, ...].
 
@@ -245,6 +257,7 @@ def _squares(leaf: Array) -> Array:
     return jnp.sum(jnp.square(jnp.abs(leaf)))
 
 
+@compiled
 def _distance(apart: Array, kept: Array) -> Array:
     """sqrt(apart / (apart + kept)): by Pythagoras the sum is what there was. At 0 its derivative is taken to be 0."""
     share = apart / jnp.where(apart > 0, apart + kept, 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from jaxconv.lowering.compiled import compiled
 from jaxconv.window import Axis, Pad, runs
 
 MANY = 16  # slices of a border that is copied, as of one several times as wide as x: each takes its time to compile
@@ -28,18 +30,24 @@ def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
     Returns:
         x, longer along the axes that copy; and the axes.
     """
-    remaining = []
+    copied = [axis.pad.boundary != "ZERO" for axis in axes]
+    written = [replace(axis, length=axis.padded, pad=Pad(0, 0)) for axis in axes]
+    remaining = tuple(new if copies else axis for axis, new, copies in zip(axes, written, copied, strict=True))
+    return _written(x, tuple(axes)) if any(copied) else x, remaining
+
+
+@partial(compiled, static_argnames="axes")
+def _written(x: Array, axes: tuple[Axis, ...]) -> Array:
+    """x with its borders copied."""
     for position, axis in enumerate(axes, start=1):
-        lo, hi = axis.pad.lo, axis.pad.hi
         if axis.pad.boundary == "ZERO":
-            remaining.append(axis)
             continue
+        lo, hi = axis.pad.lo, axis.pad.hi
         before = _copies(x, position, (axis.cell(i) for i in range(-lo, 0)))
         after = _copies(x, position, (axis.cell(i) for i in range(axis.length, axis.length + hi)))
         if before or after:
             x = jnp.concatenate([*before, x, *after], axis=position)
-        remaining.append(replace(axis, length=axis.padded, pad=Pad(0, 0)))
-    return x, tuple(remaining)
+    return x
 
 
 def _copies(x: Array, position: int, cells: Iterable[int | None]) -> list[Array]:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxconv.lowering.taps import extended
+
 
 def interleaved(parts: Sequence[Array], axis: int) -> Array:
     """`y[j] = parts[j % p][j // p]` along an axis; the first parts may be longer by one.
@@ -36,5 +38,5 @@ def in_one(x: Array, axis: int, length: int) -> Array:
 
 def lengthened(x: Array, axis: int, length: int) -> Array:
     """x with zeros at the end of an axis, if it is not so long already."""
-    config = [(0, length - n if number == axis else 0, 0) for number, n in enumerate(x.shape)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config) if x.shape[axis] < length else x
+    config = tuple((0, length - n if number == axis else 0, 0) for number, n in enumerate(x.shape))
+    return extended(x, config) if x.shape[axis] < length else x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
@@ -58,6 +59,11 @@ def convolve_each(
         return finish(convolve(cells, kernel, replace(form, axes=tuple(its_axes))), index)
 
     return made(())
+
+
+def picked(a: Array, index: Index) -> Array:
+    """One of the items along the first axes."""
+    return reduce(lambda part, k: lax.index_in_dim(part, k, keepdims=False), index, a)
 
 
 def only(axis: Axis, positions: range) -> Axis:

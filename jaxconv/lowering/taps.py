@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from jaxconv.lowering.compiled import compiled
 from jaxconv.window import Axis
 
 
@@ -17,7 +19,13 @@ def padded(axes: Sequence[Axis], x: Array, fill: float = 0) -> Array:
     if not any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in axes):
         return x
     config = [(0, 0, 0), *((axis.pad.lo, axis.pad.hi, 0) for axis in axes)]
-    return lax.pad(x, jnp.array(fill, x.dtype), config + [(0, 0, 0)] * (x.ndim - len(config)))
+    return extended(x, (*config, *[(0, 0, 0)] * (x.ndim - len(config))), fill)
+
+
+@partial(compiled, static_argnames=("config", "fill"))
+def extended(x: Array, config: Sequence[tuple[int, int, int]], fill: float = 0) -> Array:
+    """`lax.pad` with a number."""
+    return lax.pad(x, jnp.array(fill, x.dtype), config)
 
 
 def along(axis: Axis, x: Array, number: int, u: int) -> Array:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environments
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from environments import LAYERS, difference, forward_and_gradient
@@ -80,6 +81,45 @@ def test_on_8_devices_as_on_one(on_devices, environment):
     found = dict(on_devices[environment])
     assert found.pop(PLANTED) == "[0] is off by 1.0"
     assert found == dict.fromkeys(LAYERS, "")
+
+
+FLAGS = ["python -O -W error", "disable_jit", "debug_nans", "debug_infs", "x64", "transfer_guard"]
+STRICT = {"strict dtype promotion": "TypePromotionError", "rank promotion raises": "ValueError"}
+
+
+@pytest.fixture(scope="module")
+def under_flags(on_devices, folder):
+    """Under `python -O -W error`; what is expected, the process with 8 devices has left in the folder."""
+    return outcomes(folder, "flags", flags=("-O", "-W", "error"))
+
+
+@pytest.mark.parametrize("environment", FLAGS)
+def test_under_a_flag_as_without(under_flags, environment):
+    """Forward and gradient, against a process without flags; a row that is off by one on purpose is seen."""
+    found = dict(under_flags[environment])
+    assert found.pop(PLANTED) == "[0] is off by 1.0"
+    assert found == dict.fromkeys(LAYERS, "")
+
+
+@pytest.mark.parametrize("environment", STRICT)
+def test_no_dtype_and_no_rank_is_promoted(under_flags, environment):
+    """The program traced under the flag is the program without it; a layer that promotes both is seen."""
+    found = dict(under_flags[environment])
+    assert found.pop(PLANTED).startswith(STRICT[environment])
+    assert found == dict.fromkeys(LAYERS, "")
+
+
+@pytest.mark.parametrize("step", ["seed", "transpose", "constant"])
+def test_a_gradient_executed_step_by_step_is_a_transfer_of_jaxs_own(step):
+    """Why `transfer_guard` has gradients in compiled programs only: these are lax's operations, not ours."""
+    x = jnp.ones((2, 6))
+    steps = {
+        "seed": lambda: jax.grad(lambda x: jax.lax.mul(x, x)[()])(x[0, 0]),
+        "transpose": lambda: jax.vjp(lambda x: jax.lax.slice_in_dim(x, 0, 3, axis=1), x)[1](x[:, :3]),
+        "constant": lambda: jax.lax.mul(x, 2.0),
+    }
+    with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+        steps[step]()
 
 
 @pytest.mark.slow
