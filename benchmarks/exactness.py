@@ -99,7 +99,8 @@ def measured(label: str, program: str, options: Any) -> dict[str, Any]:
     dy = jnp.asarray(draw.normal(size=out.shape).astype(np.float32))
     given = (x,) if program == "forward" else (x, dy)
     make = {"forward": lambda function: function, "forward + gradient": with_gradient}[program]
-    runs = {name: partial(jax.jit(make(function)), *given) for name, function in contenders.items()}
+    compiled = {name: jax.jit(make(function)) for name, function in contenders.items()}
+    runs = {name: lambda run=run: jax.block_until_ready(run(*given)) for name, run in compiled.items()}
     results, first = first_calls(runs)
     for name, found in results.items():
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4, err_msg=name), found, results["ours"])

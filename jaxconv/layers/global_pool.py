@@ -157,9 +157,13 @@ def _extreme(name: Literal["max", "min"], x: Array) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 @partial(jax.jit, static_argnums=0)
 def _extreme_float(name: Literal["max", "min"], x: Array) -> Array:
-    """XLA's reductions on the CPU drop NaNs from some size on, so NaNs are looked for besides."""
+    """XLA's reductions on the CPU drop NaNs from some size on, so NaNs are looked for besides.
+
+    By a maximum, which is twice as fast there as a disjunction of booleans.
+    """
     spatial = tuple(range(1, x.ndim - 1))
-    return jnp.where(jnp.isnan(x).any(spatial), np.array(np.nan, x.dtype), getattr(jnp, name)(x, axis=spatial))
+    lost = jnp.max(jnp.isnan(x).astype(x.dtype), axis=spatial) > 0
+    return jnp.where(lost, np.array(np.nan, x.dtype), getattr(jnp, name)(x, axis=spatial))
 
 
 @_extreme_float.defjvp

@@ -198,7 +198,7 @@ ROWS = [
         ("max_pool_place",),
         lambda form, n, c, o: True,
         "likewise; and lax's lets NaNs lose",
-        "",
+        "2-14",
     ),
     Row(
         "taps",
