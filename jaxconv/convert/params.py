@@ -9,10 +9,11 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from jaxconv.convert.axes import axes_of, rank_of, rearranged, sizes_of
+from jaxconv.checks import integer, mapping, shown
+from jaxconv.convert.axes import axes_of, checked_name, rank_of, rearranged, sizes_of
 from jaxconv.convert.layouts import LAYOUTS, NEEDED, OURS, Layer, Stored
 from jaxconv.errors import explain
-from jaxconv.window import positive
+from jaxconv.window import window_sizes
 
 Library = Literal["flax", "equinox", "haiku", "keras", "torch"]
 
@@ -99,10 +100,8 @@ def to_library(
 
 def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
     """Their arrays and ours, from the table."""
-    if library not in LAYOUTS:
-        raise ValueError(explain(where, "library", repr(library), f"one of {', '.join(LAYOUTS)}"))
-    if layer not in LAYOUTS[library]:
-        raise ValueError(explain(where, "layer", repr(layer), f"one of {library}'s {'; '.join(LAYOUTS[library])}"))
+    checked_name(where, "library", library, LAYOUTS, f"one of {', '.join(LAYOUTS)}")
+    checked_name(where, "layer", layer, LAYOUTS[library], f"one of {library}'s {'; '.join(LAYOUTS[library])}")
     return LAYOUTS[library][layer], OURS[layer.split(",", maxsplit=1)[0]]
 
 
@@ -110,18 +109,34 @@ def _given(
     where: str, layer: str, params: Mapping[str, Any], names: Sequence[str], needed: Sequence[str]
 ) -> dict[str, Any]:
     """The arrays that there are, NumPy's or JAX's, the needed ones among them."""
+    whole = f"a dict of {', '.join(names)}, the arrays of {layer}"
+    mapping(where, "params", params, whole, cure="Pass the arrays under the names that they have there")
     given = {name: array for name, array in dict(params).items() if array is not None}
     if not params.keys() <= set(names):
-        expected = f"a dict of {', '.join(names)}, the arrays of {layer}, or some of them"
-        raise ValueError(explain(where, "params", sorted(params), expected))
+        cure = "Rename them, or name the library and layer that they are of"
+        raise ValueError(explain(where, "params", sorted(map(str, params)), f"{whole}, or some of them", cure))
     if not params:
         cure = "Nothing has to be converted for a layer without arrays"
-        raise ValueError(explain(where, "params", {}, f"a dict of {', '.join(names)}, the arrays of {layer}", cure))
+        raise ValueError(explain(where, "params", {}, whole, cure))
     missing = [name for name in needed if name not in given]
     if missing:
         cure = "Pass all arrays of the layer in one call"
         raise ValueError(explain(where, f"{layer}'s {missing[0]}", "left out", f"given, with {sorted(params)}", cure))
-    return {name: array if isinstance(array, jax.Array) else np.asarray(array) for name, array in given.items()}
+    return {name: _array(where, name, array) for name, array in given.items()}
+
+
+def _array(where: str, name: str, value: Any) -> Any:
+    """An array of numbers, NumPy's or JAX's."""
+    if isinstance(value, jax.Array):
+        return value
+    cure = "Pass arrays, such as NumPy's: tensor.numpy() of PyTorch's"
+    try:
+        found = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(explain(where, name, shown(value), "an array", cure)) from error
+    if found.dtype.kind in "OUSMm":
+        raise TypeError(explain(where, name, shown(value), "an array of numbers", cure))
+    return found
 
 
 def _converted(
@@ -134,13 +149,16 @@ def _converted(
     rank: int | None,
 ) -> dict[str, Any]:
     """Each array from its layout before to the one after; the kernel first, which knows rank and sizes for the rest."""
-    (groups,) = positive(where, "groups", groups, 1)
+    groups = integer(where, "groups", groups, least=1, cure="Write 1 for a layer without groups")
     if groups > 1 and not any(re.search(r"\bg\b", before) for _, before, _ in arrays.values()):
-        raise ValueError(explain(where, "groups", groups, f"1, since {layer} has no groups"))
+        raise ValueError(explain(where, "groups", groups, f"1, since {layer} has no groups", "Leave it out"))
     sizes = {"g": groups}
     if window is not None:
+        window = window_sizes(where, window)
         rank = len(window)
-        sizes |= {f"w{n}": taps for n, taps in enumerate(positive(where, "window", window, rank))}
+        sizes |= {f"w{n}": taps for n, taps in enumerate(window)}
+    elif rank is not None:
+        rank = integer(where, "rank", rank, least=0, cure="Write 2 for images")
     found = {}
     for name, (array, before, after) in arrays.items():
         rank = rank_of(before, array.ndim) if rank is None else rank

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jaxconv.checks import flag, integer
+from jaxconv.convert.axes import checked_name
 from jaxconv.convert.norms import NORMS, norm_settings
 from jaxconv.convert.params import Library
 from jaxconv.convert.phases import Transposed, adjoint, each_axis
@@ -68,6 +70,11 @@ def settings_from_library(
     found["stride"] = stride_of(WHERE, found["stride"], window)
     found["dilation"] = positive(WHERE, "dilation", found.get("dilation", 1), len(window))
     found["padding"] = padding_of(WHERE, library, layer, found["padding"], len(window))
+    for name in ("ceil_mode", "count_include_pad", "transpose_kernel"):
+        if name in found:
+            found[name] = flag(WHERE, name, found[name])
+    if "groups" in found:
+        found["groups"] = integer(WHERE, "groups", found["groups"], least=1, cure="Leave it out for 1")
     if "padding_mode" in found:
         found["padding_mode"] = boundary_of(WHERE, found["padding_mode"], layer)
     if layer == "conv_transpose":
@@ -80,11 +87,9 @@ def settings_from_library(
 
 def _check_row(library: str, layer: str) -> None:
     """Refuse a library or a layer without settings."""
-    if library not in DEFAULTS:
-        raise ValueError(explain(WHERE, "library", repr(library), f"one of {', '.join(DEFAULTS)}"))
+    checked_name(WHERE, "library", library, DEFAULTS, f"one of {', '.join(DEFAULTS)}")
     layers = [*DEFAULTS[library], *NORMS[library]]
-    if layer not in layers:
-        raise ValueError(explain(WHERE, "layer", repr(layer), f"one of {library}'s {', '.join(layers)}"))
+    checked_name(WHERE, "layer", layer, layers, f"one of {library}'s {', '.join(layers)}")
 
 
 def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:
@@ -125,7 +130,8 @@ def _pool(
 def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dict[str, Any]) -> str | int:
     """What their average divides by."""
     if found.get("divisor_override") is not None:
-        return found["divisor_override"]
+        cure = "Leave it out for the number of taps"
+        return integer(WHERE, "divisor_override", found["divisor_override"], least=1, cure=cure)
     counts_padding = found.get("count_include_pad", library == "equinox")  # Haiku and Keras never count it
     if not counts_padding:
         return "inside"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.window import Pad, positive
 
@@ -91,19 +93,25 @@ def merged(
     """Their settings under their names, with their defaults where none were given."""
     if not settings.keys() <= defaults.keys():
         unknown = sorted(settings.keys() - defaults.keys())
-        raise ValueError(explain(where, f"settings of {library}'s {layer}", unknown, f"among {', '.join(defaults)}"))
+        near = get_close_matches(unknown[0], defaults, 1)
+        cure = f'Perhaps you mean "{near[0]}"' if near else "Leave out what the layer does not have"
+        expected = f"among {', '.join(defaults)}"
+        raise ValueError(explain(where, f"settings of {library}'s {layer}", unknown, expected, cure))
     found = {**defaults, **settings}
     missing = [name for name, value in found.items() if value is GIVEN]
     if missing:
-        raise ValueError(explain(where, missing[0], "left out", f"given, as {library}'s {layer} has no default for it"))
+        expected, cure = f"given, as {library}'s {layer} has no default for it", f"Pass {missing[0]}=..."
+        raise ValueError(explain(where, missing[0], "left out", expected, cure))
     return found
 
 
 def boundary_of(where: str, mode: str, layer: str) -> str:
     """Our name for what a padding is filled with."""
     modes = ("ZEROS", "CIRCULAR") if layer == "conv_transpose" else tuple(BOUNDARIES)
-    if mode.upper() not in modes:
-        raise ValueError(explain(where, "padding_mode", repr(mode), f"one of {', '.join(modes)}, in any case"))
+    if not isinstance(mode, str) or mode.upper() not in modes:
+        error = ValueError if isinstance(mode, str) else TypeError
+        cure = "Leave it out for zeros"
+        raise error(explain(where, "padding_mode", shown(mode), f"one of {', '.join(modes)}, in any case", cure))
     return BOUNDARIES[mode.upper()]
 
 
@@ -119,7 +127,8 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
     if isinstance(padding, str):
         if padding.upper() not in names:
             expected = f"one that {library}'s {layer} has: {', '.join(sorted(names)) or 'numbers only'}"
-            raise ValueError(explain(where, "padding", repr(padding), expected))
+            cure = "Name the padding as that library does"
+            raise ValueError(explain(where, "padding", repr(padding), expected, cure))
         return padding.upper()
     if library == "keras":
         raise ValueError(explain(where, "padding", padding, f"one of Keras's names: {', '.join(sorted(names))}"))

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.checks import function, integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import small_integers
 
@@ -67,17 +68,23 @@ def assert_gradient_is_summed_delta(
     """
     __tracebackhide__ = True
     where = "assert_gradient_is_summed_delta"
+    function(where, "layer", layer, cure="Pass layer(params, x), functools.partial(jc.conv, stride=2) for example")
+    for name, tree in (("params", params), ("x", x)):
+        _check_arrays(where, name, tree)
+    seed = integer(where, "seed", seed, least=0, cure="Leave it out for 0")
     params, x = _drawn(params, seed, 1), _drawn(x, seed, 2)
     leaves, structure = jax.tree.flatten(params)
     names = [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     free = [number for number, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     if not free:
-        raise ValueError(explain(where, "params", names, "a tree with floating-point arrays"))
+        cure = "Pass the parameters whose gradient is to be checked"
+        raise ValueError(explain(where, "params", names, "a tree with floating-point arrays", cure))
     forward = lambda leaves: layer(jax.tree.unflatten(structure, leaves), x)
     y = jax.eval_shape(forward, leaves)
     if not hasattr(y, "shape"):
-        raise ValueError(explain(where, "the layer's output", type(y).__name__, "one array [n, *out, o]"))
-    along = tuple(range(1, len(y.shape) - 1) if positions is None else (axis % len(y.shape) for axis in positions))
+        cure = "Return one of its arrays"
+        raise ValueError(explain(where, "the layer's output", type(y).__name__, "one array [n, *out, o]", cure))
+    along = tuple(range(1, len(y.shape) - 1)) if positions is None else _positions(where, positions, len(y.shape))
     dy = small_integers(y.shape, seed, 3, most=3)
     dy[dy == 0] = 1  # every position counts
     generic = [_real(leaf, seed, number) if number in free else leaf for number, leaf in enumerate(leaves)]
@@ -106,6 +113,26 @@ class Untied:
     def exact(self) -> bool:
         """Whether nothing was rounded."""
         return not self.allowed.any()
+
+
+def _check_arrays(where: str, name: str, tree: Any) -> None:
+    """Refuse a tree that holds anything but arrays and shapes."""
+    for leaf in jax.tree.leaves(tree):
+        if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+            cure = "Pass arrays or shapes, and close over the rest"
+            raise TypeError(explain(where, name, shown(leaf), "a tree of arrays", cure))
+
+
+def _positions(where: str, positions: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes of the output, counted from the front."""
+    cure, each = "Write (1, 2) for the rows and columns of [n, i, j, o]", several(positions)
+    if each is None:
+        raise TypeError(explain(where, "positions", shown(positions), "a sequence of the output's axes", cure))
+    axes = [integer(where, "positions", axis, cure=cure) for axis in each]
+    for axis in axes:
+        if not -rank <= axis < rank:
+            raise ValueError(explain(where, "positions", axis, f"from {-rank} to {rank - 1}, axes of the output", cure))
+    return tuple(axis % rank for axis in axes)
 
 
 def _drawn(tree: Any, *seed: int) -> Any:

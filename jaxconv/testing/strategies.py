@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import Configuration, Layer, Network
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
@@ -57,9 +58,15 @@ def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> s
     >>> hypothesis.find(arrays((1, 3)), lambda x: x.any())
     array([[1., 0., 0.]], dtype=float32)
     """
-    if most < 1:
-        raise ValueError(explain("arrays", "most", most, "1 or more"))
-    dtype, size = np.dtype(dtype), math.prod(shape)
+    most = integer("arrays", "most", most, least=1, cure="Leave it out for 4")
+    lengths, cure = several(shape), "Write (2, 3), or () for a scalar"
+    if lengths is None:
+        raise TypeError(explain("arrays", "shape", shown(shape), "a sequence of integers", cure))
+    shape = [integer("arrays", "shape", length, least=0, cure=cure) for length in lengths]
+    try:
+        dtype, size = np.dtype(dtype), math.prod(shape)
+    except TypeError as error:
+        raise TypeError(explain("arrays", "dtype", shown(dtype), "a dtype", "Write np.float32")) from error
     low, top = (0 if dtype.kind in "ub" else -most), (1 if dtype.kind == "b" else most)
 
     def paint(dense: bool, seed: int, cells: list[tuple[int, int]]) -> np.ndarray:
@@ -94,8 +101,12 @@ def images(
     if shapes is None:
         spatial = SPATIAL[checked_rank("images", rank)]
         shapes = [(n, *lengths, c) for n, c in CHANNELS for lengths in spatial]
-    pool = [tuple(shape) for shape in shapes]
-    return st.sampled_from(pool).flatmap(lambda shape: arrays(shape, most=most, dtype=dtype))
+    pool, cure = several(shapes), "Write [(1, 12, 8, 1)] for one shape, or leave it out"
+    if not pool or any(several(shape) is None for shape in pool):
+        error = ValueError if pool == () else TypeError
+        raise error(explain("images", "shapes", shown(shapes), "a sequence of shapes, one or more", cure))
+    every = [tuple(shape) for shape in pool]
+    return st.sampled_from(every).flatmap(lambda shape: arrays(shape, most=most, dtype=dtype))
 
 
 def shifts(*lengths: int) -> st.SearchStrategy[Any]:
@@ -111,8 +122,10 @@ def shifts(*lengths: int) -> st.SearchStrategy[Any]:
     >>> hypothesis.find(shifts(8), lambda s: s < -2)
     -3
     """
+    cure = "Write shifts(8, 12) for axes of 8 and 12 cells"
+    lengths = tuple(integer("shifts", "lengths", length, least=1, cure=cure) for length in lengths)
     if not lengths or max(lengths) < 2:
-        raise ValueError(explain("shifts", "lengths", lengths, "one length or more, one of them above 1"))
+        raise ValueError(explain("shifts", "lengths", lengths, "one length or more, one of them above 1", cure))
     each = [st.integers(1 - length, length - 1) for length in lengths]
     return each[0].filter(bool) if len(each) == 1 else st.tuples(*each).filter(any)
 
@@ -133,6 +146,11 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
     {'bias': (4,), 'kernel': (3, 2, 1, 4)}
     """
     leaves, structure = jax.tree.flatten(tree)
+    wrong = [leaf for leaf in leaves if not hasattr(leaf, "dtype")]
+    if wrong or not leaves:
+        cure = "Pass what an init function returns, or jax.eval_shape of it"
+        found, error = (wrong[0], TypeError) if wrong else (tree, ValueError)
+        raise error(explain("parameters", "tree", shown(found), "a tree of arrays or shapes", cure))
     each = [arrays(np.shape(leaf), most=most, dtype=leaf.dtype) for leaf in leaves]
     return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
 
@@ -281,6 +299,8 @@ def _window(draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.Se
 
 def checked_rank(where: str, rank: int) -> int:
     """A number of spatial axes for which there is a pool of shapes."""
-    if rank not in SPATIAL:
-        raise ValueError(explain(where, "rank", rank, "1, 2 or 3 spatial axes"))
-    return rank
+    cure = "Write 2 for images"
+    found = integer(where, "rank", rank, cure=cure)
+    if found not in SPATIAL:
+        raise ValueError(explain(where, "rank", found, "1, 2 or 3 spatial axes", cure))
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxconv.checks import integer, shown
 from jaxconv.errors import explain
 from jaxconv.training.lenet import SIDE
 
@@ -33,6 +35,7 @@ def bundled_digits(side: int = SIDE) -> Digits:
 
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
     """
+    side = integer("bundled_digits", "side", side, least=1, cure="Leave it out for 32, or write 8 for no scaling")
     from sklearn.datasets import load_digits  # noqa: PLC0415  an extra, which IDX files do without
 
     pixels, targets = load_digits(return_X_y=True)
@@ -53,9 +56,9 @@ def mnist(folder: str | Path) -> Digits:
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
     """
-    parts = []
+    folder, parts = _path("mnist", "folder", folder), []
     for part in ("train", "t10k"):
-        images_path, labels_path = (_find(Path(folder), f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
+        images_path, labels_path = (_find(folder, f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
         images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
         if images.shape[1:] != (28, 28):
             raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28"))
@@ -80,7 +83,8 @@ def read_idx(path: str | Path, axes: int) -> np.ndarray:
     Raises:
         ValueError: it is not such a file, has another number of axes, or is shorter or longer than it says.
     """
-    path = Path(path)
+    path = _path("read_idx", "path", path)
+    axes = integer("read_idx", "axes", axes, least=1, cure="Write 3 for images and 1 for labels")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:
@@ -109,13 +113,23 @@ def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
     >>> [batch.tolist() for _, batch in zip(range(2), batches(5, 2, seed=0))]
     [[2, 4], [3, 0]]
     """
+    count = integer("batches", "count", count, least=1, cure="It is len(images)")
+    cure = "Write a power of two that is no larger than the examples are many"
+    size = integer("batches", "size", size, cure=cure)
     if not 1 <= size <= count:
-        raise ValueError(explain("batches", "size", size, f"from 1 to the {count} examples"))
-    generator = np.random.default_rng(seed)
+        raise ValueError(explain("batches", "size", size, f"from 1 to the {count} examples", cure))
+    generator = np.random.default_rng(integer("batches", "seed", seed, least=0, cure="Write 0"))
     while True:
         order = generator.permutation(count)
         for start in range(0, count - size + 1, size):
             yield order[start : start + size]
+
+
+def _path(where: str, argument: str, value: object) -> Path:
+    """A path, as text or as a `Path`."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(explain(where, argument, shown(value), "a path", 'Write it as text: "data/mnist"'))
+    return Path(value)
 
 
 def _find(folder: Path, stem: str) -> Path:

@@ -17,15 +17,20 @@ outputs were distances to fixed bitmaps; here they are a dense layer, trained by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxconv.account.sharing import Sharing, dense_parameters, window_biases, window_weights
+from jaxconv.checks import flag
+from jaxconv.errors import explain
 from jaxconv.layers.conv import conv, init_conv
 from jaxconv.layers.dense import dense, init_dense
-from jaxconv.layers.params import LayerParams, add_bias, unpack
+from jaxconv.layers.operands import array, random_key
+from jaxconv.layers.params import LayerParams, add_bias, named, unpack
 from jaxconv.layers.pool import avg_pool, max_pool
 from jaxconv.window import Axis, slide
 
@@ -63,6 +68,7 @@ def init_lenet(key: Array) -> Params:
     >>> sum(leaf.size for leaf in jax.tree.leaves(params))
     61706
     """
+    key = random_key("init_lenet", key)
     keys = iter(jax.random.split(key, len(FILTERS) + len(FEATURES)))
     filters = {name: init_conv(next(keys), WINDOW, *channels, dtype=DTYPE) for name, channels in FILTERS.items()}
     return filters | {name: init_dense(next(keys), *features, dtype=DTYPE) for name, features in FEATURES.items()}
@@ -70,6 +76,7 @@ def init_lenet(key: Array) -> Params:
 
 def lenet(params: Params, images: Images) -> Logits:
     """The modern form: scores of the ten digits for images [n, 32, 32, 1]."""
+    _check("lenet", params, images, (*FILTERS, *FEATURES))
     s2 = max_pool(jax.nn.relu(conv(params["c1"], images)), (2, 2))
     s4 = max_pool(jax.nn.relu(conv(params["c3"], s2)), (2, 2))
     c5 = jax.nn.relu(conv(params["c5"], s4))
@@ -97,6 +104,7 @@ def init_lenet_1998(key: Array) -> Params:
 
 def lenet_1998(params: Params, images: Images) -> Logits:
     """The historical form: scores of the ten digits for images [n, 32, 32, 1]."""
+    _check("lenet_1998", params, images, (*FILTERS, *FEATURES, "s2", "s4"))
     c1 = scaled_tanh(conv(params["c1"], images))
     s2 = scaled_tanh(_subsample(params["s2"], c1))
     c3 = scaled_tanh(conv(_connected(params["c3"]), s2))
@@ -109,6 +117,15 @@ def lenet_1998(params: Params, images: Images) -> Logits:
 def scaled_tanh(x: Array) -> Array:
     """LeCun's squashing function, `1.7159 tanh(2x/3)`, which maps 1 to 1 and -1 to -1 (the paper's appendix A)."""
     return 1.7159 * jnp.tanh(2 / 3 * x)
+
+
+def _check(where: str, params: Params, images: Images, layers: Sequence[str]) -> None:
+    """Refuse other layers than the network's, and images of another size."""
+    named(where, "params", params, required=layers)
+    shape = array(where, "images", images, "an array [n, 32, 32, 1]").shape
+    if len(shape) != 4 or shape[1:] != (SIDE, SIDE, 1):
+        cure = "Pad or resize them: jaxconv.training.data makes 32x32 images"
+        raise ValueError(explain(where, "images", f"of shape {shape}", "an array [n, 32, 32, 1]", cure))
 
 
 def _connected(params: LayerParams) -> LayerParams:
@@ -129,6 +146,7 @@ def sharing(*, historical: bool = False) -> list[tuple[str, str, Sharing]]:
     >>> [counts.shared for _, _, counts in sharing(historical=True)]
     [156, 12, 1516, 32, 48120, 10164, 850]
     """
+    historical = flag("sharing", "historical", historical)
     rows = []
     side = SIDE
     for name, (channels_in, channels_out) in FILTERS.items():

@@ -60,4 +60,4 @@ def bad(functions: str | Iterable[str], argument: str, *faults: tuple, named: st
 
 def caller(name: str, changes: dict[str, Any]) -> Callable[[], Any]:
     """The valid call of a function but for some arguments."""
-    return lambda: FUNCTIONS[name](**{**VALID[name], **changes})
+    return lambda: FUNCTIONS[name](**{**VALID.get(name, {}), **changes})

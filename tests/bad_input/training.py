@@ -1,0 +1,210 @@
+"""Bad calls of training and testing helpers: models, images, labels, paths, shapes and seeds."""
+
+import jax
+import numpy as np
+import optax
+
+import jaxconv as jc
+from bad_input import Bad
+from bad_input.valid import KERNEL, KEY, X, ones
+from jaxconv.testing import assert_gradient_is_summed_delta, strategies
+from jaxconv.training import data, lenet, step
+
+IMAGES, LABELS = ones(2, 6, 6, 1), np.zeros(2, int)
+DIGITS = ones(1, 32, 32, 1)
+FOUR, ONE = "an array [n, h, w, c]", "Pass a NumPy array; one image is image[None]"
+SCORES = "Pass model(params, images), which gives scores [n, classes]"
+LAYER = "Pass layer(params, x), functools.partial(jc.conv, stride=2) for example"
+PIXELS = "Write (1, -2) for 1 pixel down and 2 to the left"
+AXES = "Write (1, 2) for the rows and columns of [n, i, j, o]"
+
+
+def scores(params, images):
+    """One score for each image."""
+    return images.reshape(len(images), -1)[:, :1]
+
+
+VALID = {
+    step.accuracy: {"model": scores, "params": {}, "images": IMAGES, "labels": LABELS},
+    step.accuracy_when_shifted: {"model": scores, "params": {}, "images": IMAGES, "labels": LABELS, "distances": (0, 1)},
+    step.shifted: {"images": IMAGES, "by": (1, 1)},
+    step.make_step: {"model": scores, "optimiser": optax.sgd(0.1)},
+    data.batches: {"count": 5, "size": 2, "seed": 0},
+    data.bundled_digits: {"side": 8},
+    data.mnist: {"folder": "nowhere"},
+    data.read_idx: {"path": "nowhere", "axes": 1},
+    lenet.init_lenet: {"key": KEY},
+    lenet.init_lenet_1998: {"key": KEY},
+    lenet.lenet: {"params": {}, "images": DIGITS},
+    lenet.lenet_1998: {"params": {}, "images": DIGITS},
+    lenet.sharing: {},
+    assert_gradient_is_summed_delta: {"layer": jc.conv, "params": KERNEL, "x": X},
+    strategies.arrays: {"shape": (2, 3)},
+    strategies.images: {},
+    strategies.parameters: {"tree": KERNEL},
+}  # fmt: skip
+
+
+def bad(function, argument, *faults, named="", where=""):
+    """Rows as in `bad_input.bad`, of a function itself. `batches` yields, so it is asked for its first."""
+    name = function.__name__
+    run = (lambda **settings: next(function(**settings))) if function is data.batches else function
+    return [
+        Bad(name, argument, fault, lambda value=value: run(**{**VALID[function], argument: value}), error,
+            named or argument, found, expected, fix, where or name)
+        for fault, value, error, found, expected, fix in faults
+    ]  # fmt: skip
+
+
+def shift(fault, lengths, error, found, expected):
+    """A bad call of `strategies.shifts`."""
+    call = lambda: strategies.shifts(*lengths)
+    return Bad("shifts", "lengths", fault, call, error, "lengths", found, expected,
+               "Write shifts(8, 12) for axes of 8 and 12 cells", "shifts")  # fmt: skip
+
+
+ROWS = [
+    *[
+        row for function in (step.accuracy, step.accuracy_when_shifted) for row in [
+            *bad(
+                function, "images",
+                ("None", None, TypeError, "None", FOUR, ONE),
+                ("one image", IMAGES[0], ValueError, "of shape (6, 6, 1)", FOUR, ONE),
+                ("none at all", IMAGES[:0], ValueError, "of shape (0, 6, 6, 1)", "one image or more",
+                 "Pass one example or more: the accuracy of none is no number"),
+            ),
+            *bad(
+                function, "labels",
+                ("too many", np.zeros(3, int), ValueError, "of shape (3,)", "of shape (2,), one for each image",
+                 "Pass the labels of these images, in order"),
+                ("None", None, ValueError, "of shape ()", "of shape (2,), one for each image", "Pass the labels ..."),
+            ),
+        ]
+    ],
+    *bad(step.accuracy, "model", ("None", None, TypeError, "None", "a function", SCORES)),
+    *bad(
+        step.accuracy, "batch",
+        ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 500"),
+        ("a fraction", 2.0, TypeError, "2.0", "an integer", "Leave it out for 500"),
+    ),
+    *bad(
+        step.accuracy_when_shifted, "distances",
+        ("one number", 2, TypeError, "2", "a sequence of integers", "Write (0, 1, 2) for up to 2 pixels"),
+        ("a fraction", (0.5,), TypeError, "0.5", "an integer", "Write (0, 1, 2) for up to 2 pixels"),
+        ("negative", (-1,), ValueError, "-1", "0 or more", "Write (0, 1, 2) for up to 2 pixels"),
+    ),
+    *bad(
+        step.shifted, "by",
+        ("one number", 1, TypeError, "1", "two integers: pixels down and right", PIXELS),
+        ("three", (1, 1, 1), ValueError, "(1, 1, 1)", "two integers: pixels down and right", PIXELS),
+        ("a fraction", (1, 0.5), TypeError, "0.5", "an integer", PIXELS),
+    ),
+    *bad(
+        step.shifted, "images",
+        ("None", None, TypeError, "None", FOUR, ONE),
+        ("one image", IMAGES[0], ValueError, "of shape (6, 6, 1)", FOUR, ONE),
+    ),
+    *bad(step.make_step, "model", ("None", None, TypeError, "None", "a function", SCORES)),
+    *bad(
+        step.make_step, "optimiser",
+        ("a number", 0.1, TypeError, "0.1", "one of optax's optimisers", "Write optax.sgd(0.1)"),
+        ("a name", "adam", TypeError, "'adam'", "one of optax's optimisers", "Write optax.sgd(0.1)"),
+        ("its maker", optax.sgd, TypeError, "the function sgd", "one of optax's optimisers", "Write optax.sgd(0.1)"),
+    ),
+    *bad(
+        data.batches, "size",
+        ("zero", 0, ValueError, "0", "from 1 to the 5 examples", "Write a power of two ..."),
+        ("too large", 6, ValueError, "6", "from 1 to the 5 examples", "Write a power of two ..."),
+        ("a fraction", 2.0, TypeError, "2.0", "an integer", "Write a power of two ..."),
+    ),
+    *bad(
+        data.batches, "count",
+        ("zero", 0, ValueError, "0", "1 or more", "It is len(images)"),
+        ("text", "5", TypeError, "'5'", "an integer", "It is len(images)"),
+    ),
+    *bad(
+        data.batches, "seed",
+        ("negative", -1, ValueError, "-1", "0 or more", "Write 0"),
+        ("None", None, TypeError, "None", "an integer", "Write 0"),
+    ),
+    *bad(
+        data.bundled_digits, "side",
+        ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 32, or write 8 for no scaling"),
+        ("text", "8", TypeError, "'8'", "an integer", "Leave it out for 32, or write 8 for no scaling"),
+    ),
+    *bad(data.mnist, "folder", ("None", None, TypeError, "None", "a path", 'Write it as text: "data/mnist"')),
+    *bad(data.read_idx, "path", ("a number", 1, TypeError, "1", "a path", 'Write it as text: "data/mnist"')),
+    *bad(data.read_idx, "axes", ("text", "1", TypeError, "'1'", "an integer", "Write 3 for images and 1 for labels")),
+    *[
+        row for function in (lenet.init_lenet, lenet.init_lenet_1998) for row in bad(
+            function, "key",
+            ("a number", 0, TypeError, "0", "one jax.random key", "Pass jax.random.key(0)"),
+            ("several keys", jax.random.split(KEY), ValueError, "keys of shape (2,)", "one jax.random key", "Pass one of them, ..."),
+            where="init_lenet",
+        )
+    ],
+    *[
+        row for function in (lenet.lenet, lenet.lenet_1998) for row in bad(
+            function, "params",
+            ("None", None, TypeError, "None", 'a dict of "c1" and "c3" and ...', "Pass what the init function returns"),
+            ("empty", {}, ValueError, "a dict of []", 'a dict of "c1" and "c3" and ...', "Pass what the init function returns"),
+            ("one layer's", KERNEL, ValueError, "a dict of ['bias', 'kernel']", 'a dict of "c1" and ...', "Pass what ..."),
+        )
+    ],
+    *bad(lenet.sharing, "historical", ("text", "no", TypeError, "'no'", "True or False",
+                                       "Write historical=True or historical=False")),
+    *bad(assert_gradient_is_summed_delta, "layer", ("None", None, TypeError, "None", "a function", LAYER)),
+    *[
+        row for name in ("params", "x") for row in bad(
+            assert_gradient_is_summed_delta, name,
+            ("text", "conv", TypeError, "'conv'", "a tree of arrays", "Pass arrays or shapes, and close over the rest"),
+            ("a number", 1.0, TypeError, "1.0", "a tree of arrays", "Pass arrays or shapes, and close over the rest"),
+        )
+    ],
+    *bad(assert_gradient_is_summed_delta, "params", ("None", None, ValueError, "[]", "a tree with floating-point arrays",
+                                                     "Pass the parameters whose gradient is to be checked")),
+    *bad(
+        assert_gradient_is_summed_delta, "positions",
+        ("one number", 1, TypeError, "1", "a sequence of the output's axes", AXES),
+        ("beyond the rank", (9,), ValueError, "9", "from -4 to 3, axes of the output", AXES),
+        ("a fraction", (1.0,), TypeError, "1.0", "an integer", AXES),
+    ),
+    *bad(
+        assert_gradient_is_summed_delta, "seed",
+        ("negative", -1, ValueError, "-1", "0 or more", "Leave it out for 0"),
+        ("text", "0", TypeError, "'0'", "an integer", "Leave it out for 0"),
+    ),
+    *bad(
+        strategies.arrays, "shape",
+        ("one number", 3, TypeError, "3", "a sequence of integers", "Write (2, 3), or () for a scalar"),
+        ("negative", (2, -1), ValueError, "-1", "0 or more", "Write (2, 3), or () for a scalar"),
+        ("a fraction", (2.0,), TypeError, "2.0", "an integer", "Write (2, 3), or () for a scalar"),
+    ),
+    *bad(
+        strategies.arrays, "most",
+        ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 4"),
+        ("text", "4", TypeError, "'4'", "an integer", "Leave it out for 4"),
+    ),
+    *bad(strategies.arrays, "dtype", ("an unknown name", "foo", TypeError, "'foo'", "a dtype", "Write np.float32")),
+    *bad(
+        strategies.images, "rank",
+        ("4", 4, ValueError, "4", "1, 2 or 3 spatial axes", "Write 2 for images"),
+        ("text", "2", TypeError, "'2'", "an integer", "Write 2 for images"),
+        ("several", [2], TypeError, "[2]", "an integer", "Write 2 for images"),
+    ),
+    *bad(
+        strategies.images, "shapes",
+        ("none at all", (), ValueError, "()", "a sequence of shapes, one or more", "Write [(1, 12, 8, 1)] ..."),
+        ("one number", 4, TypeError, "4", "a sequence of shapes, one or more", "Write [(1, 12, 8, 1)] ..."),
+        ("one shape", (1, 8, 8, 1), TypeError, "(1, 8, 8, 1)", "a sequence of shapes, one or more", "Write [(1, 12, 8, 1)] ..."),
+    ),
+    *bad(
+        strategies.parameters, "tree",
+        ("text", "conv", TypeError, "'conv'", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
+        ("None", None, ValueError, "None", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
+    ),
+    shift("none at all", (), ValueError, "()", "one length or more, one of them above 1"),
+    shift("one cell", (1,), ValueError, "(1,)", "one length or more, one of them above 1"),
+    shift("text", ("8",), TypeError, "'8'", "an integer"),
+    shift("a tuple", ((8, 8),), TypeError, "(8, 8)", "an integer"),
+]  # fmt: skip
