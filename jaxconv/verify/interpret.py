@@ -38,8 +38,9 @@ from jaxconv.verify.values import (
 
 FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
+CONTROL = {name for name, row in PRIMITIVES.items() if row.family == "control"}
 # Loops are followed, not computed; random numbers may be many, and periods of theirs would be chance.
-NOT_FOLDED = {name for name, row in PRIMITIVES.items() if row.family in ("control", "random")}
+NOT_FOLDED = CONTROL | {name for name, row in PRIMITIVES.items() if row.family == "random"}
 
 
 @dataclass
@@ -136,11 +137,12 @@ class Walk:
             return [broken] * len(shapes)
         self.stack.append(equation)
         try:
-            objection = guard.objection(equation)
-            if objection:
-                raise Lost(objection, "Please report it: a rule speaks only of what it has read")
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
+            # A rule of control follows the jaxprs of its equation; any other takes them for functions.
+            objection = guard.objection(equation) if equation.primitive.name in CONTROL else guard.impurity(equation)
+            if objection:
+                raise Lost(objection, "Please report it: a rule speaks only of what it has read")
             return self._complex(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Lost as lost:
             reason = lost

@@ -33,6 +33,9 @@ IMPURE = {
     "one inside a call": jax.jit(lambda v: v + uniform()),
     "one inside a loop": lambda x: lax.fori_loop(0, 3, lambda _, v: v + uniform(), x),
     "one that is reduced": lambda x: x * jnp.max(uniform((5,))),
+    "one in each window": lambda x: lax.reduce_window(
+        x, np.float32(0), lambda a, b: a + b * uniform(), (3,), (1,), [(0, 0)]
+    ),
     "a callback without operands": lambda x: (
         x + jax.pure_callback(lambda: np.float32(1), jax.ShapeDtypeStruct((), "f4"))
     ),
