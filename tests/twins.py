@@ -176,3 +176,8 @@ def windows(x, taps, stride, dilation):
     """[b, j, u]: cell j*stride + u*dilation."""
     count = max((x.shape[1] - dilation * (taps - 1) - 1) // stride + 1, 0)
     return x[:, np.arange(count)[:, None] * stride + np.arange(taps) * dilation]
+
+
+def worth_reporting(length, shift, clear, step):
+    """Whether an interior law is reported: of a shift up to half the input, and as many pairs as it moves, or two."""
+    return 2 * shift <= length and clear - step >= max(step, 2)

@@ -40,8 +40,8 @@ def assert_equivariant(
     `certify` is asked first. What it proves passes. What it refutes fails, with the line that breaks it, the executed
     counterexample and the cure. What it leaves open is put to `falsify`: a violation fails, none is `undecided`; so are
     inputs of more than 2**16 cells, which are not run.
-    An output that does not move at all passes: invariance is equivariance with t = 0. A lattice of whole turns only
-    fails: it says nothing.
+    An output that does not move at all passes: invariance is equivariance with t = 0. Shifts by more than half of
+    the input are no lattice that `certify` reports.
 
     Args:
         fn: any JAX function of arrays.
@@ -145,7 +145,7 @@ def _assert(
         (leaf, axis)
         for leaf, report in enumerate(certificate.leaves)
         for axis, one in enumerate(report.axes)
-        if not _holds(_claim(one, kind), one.length, shift, invariant)
+        if not _holds(_claim(one, kind), shift, invariant)
     ]
     if not failing:
         return certificate
@@ -183,11 +183,11 @@ def _shifted(certificate: Certificate, leaf: int, axis: int) -> tuple[tuple[int,
     return certificate.leaves[leaf].axes[axis].shifted
 
 
-def _holds(claim: Claim, length: int, shift: int | None, invariant: bool) -> bool:
-    """Whether the proof is of what is asserted, and of more than whole turns."""
+def _holds(claim: Claim, shift: int | None, invariant: bool) -> bool:
+    """Whether the proof is of what is asserted."""
     if claim.verdict != Verdict.PROVED or claim.shift is None or (invariant and claim.moves):
         return False
-    return claim.shift < max(length, 2) if shift is None else shift % claim.shift == 0
+    return shift is None or shift % claim.shift == 0
 
 
 def _refutes(axis: AxisReport, kind: Kind, shift: int | None) -> bool:
@@ -226,9 +226,6 @@ def _report(
     elif claim.verdict == Verdict.PROVED and shift is not None:
         lines = [f"{start} are proved by {claim.shift} and not by {shift}, for {output}"]
         cure = f"Assert shift={claim.shift}, or take the strides out that multiply to it"
-    elif claim.verdict == Verdict.PROVED:
-        lines = [f"{start} are proved by whole turns only, which says nothing of {output}"]
-        cure = "Use a larger input or smaller strides"
     elif refuted:
         lines = [f"{start} have no counterpart in {output}"]
     elif tried is not None and tried.counterexample is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,22 +14,15 @@ import numpy as np
 from jaxconv.checks import flag
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
-from jaxconv.verify.certificate import (
-    AxisReport,
-    Break,
-    Certificate,
-    Claim,
-    LeafReport,
-    ReceptiveField,
-    Verdict,
-    Witness,
-)
+from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.interpret import Walk, input_axis
+from jaxconv.verify.laws import claimed
+from jaxconv.verify.room import explained
 from jaxconv.verify.search import refute_cyclic, refute_interior
 from jaxconv.verify.shifts import Axes, directions
 from jaxconv.verify.tracing import name_of, trace
-from jaxconv.verify.values import Broken, Carry, Lost, Moving, Plain, Spectrum, Value, besides, carry_of, length_of
+from jaxconv.verify.values import Plain, Spectrum, Value, besides
 
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 
@@ -93,7 +86,9 @@ def certify(
         interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
         for leaf, (report, around, within) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            claims = _claim(around, _not_whole_periods), _claim(within, _not_two_positions)
+            at_size = partial(_proved_inside, fn, arguments, moving, values, leaf)
+            inside = explained(claimed(within, length), within, around, length, at_size)
+            claims = claimed(around, length), inside
             if search:
                 claims = _searched(fn, arguments, moving, leaf, length, claims, seed, free_parameters=not values)
             report.append(AxisReport(one.arguments, length, *claims))
@@ -128,6 +123,24 @@ def _walk(
             known.append(numbers)
     outputs, _ = walk.run(jaxpr, constants, inputs, known)
     return list(map(besides, outputs)), tuple(walk.rows)
+
+
+def _proved_inside(
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    moving: Mapping[int, int],
+    values: bool,
+    leaf: int,
+    length: int,
+) -> bool:
+    """Whether the interior claim is proved of images of another length."""
+    resized = list(arguments)
+    for number, axis in moving.items():
+        shape = arguments[number].shape
+        resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
+    jaxpr, constants, _ = trace("certify", fn, resized)
+    outputs, _ = _walk(jaxpr, constants, resized, moving, length, values, cyclic=False)
+    return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 
 def _searched(
@@ -169,59 +182,3 @@ def _refuted(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> 
     left = sorted(set(needed) - set(() if witness is None else witness.shifts))
     verdict = Verdict.UNDECIDED if left else Verdict.REFUTED
     return replace(claim, verdict=verdict, witness=witness, standing=left[0] if left else None)
-
-
-def _claim(value: Plain | Spectrum, reason_against: Callable[[Moving, int, Carry], str]) -> Claim:
-    """What a walk's result says of an output: proved, unless there is a reason against an axis that moves."""
-    if isinstance(value, Broken):
-        return Claim(Verdict.UNDECIDED, broken=value.broken)
-    if isinstance(value, Spectrum):
-        reason = f"a spectrum: along axis {value.axis} it turns, and does not move"
-        return Claim(Verdict.UNDECIDED, broken=_at_the_end(reason, "Transform it back, or take absolute values"))
-    moves, region, field = [], [], None
-    for number in value.carriers:
-        try:
-            carry = carry_of(value.axes[number])
-        except Lost as lost:
-            return Claim(Verdict.UNDECIDED, broken=_at_the_end(lost.reason, lost.cure))
-        if carry is None:
-            continue
-        reason = reason_against(value, number, carry)
-        if reason:
-            return Claim(
-                Verdict.UNDECIDED, broken=carry.lost or carry.edge or _at_the_end(reason, "Use a larger input")
-            )
-        moves.append((number, value.step(carry)))
-        region.append((number, carry.lo, carry.hi))
-        field = _field(carry, value.cycle)
-    region = region if value.cycle is None else []
-    return Claim(Verdict.PROVED, value.shift, tuple(moves), tuple(region), field if len(moves) == 1 else None)
-
-
-def _not_whole_periods(value: Moving, number: int, carry: Carry) -> str:
-    """Why an output axis is not cyclically equivariant, if it is not: it must show whole periods, and nothing else."""
-    length, period = length_of(value.axes[number]), value.period(carry)
-    if (carry.lo, carry.hi) == (0, length) and period and length % period == 0:
-        return ""
-    return f"output axis {number} shows {length} positions of a signal that repeats after {period}"
-
-
-def _not_two_positions(value: Moving, number: int, carry: Carry) -> str:
-    """Why nothing can be said of an output axis in the interior, if so: two positions a shift apart must be clear."""
-    clear, step = max(carry.hi - carry.lo, 0), abs(value.step(carry))
-    if clear > step:
-        return ""
-    return f"only {clear} positions of output axis {number} are clear of the border, and one shift moves by {step}"
-
-
-def _field(carry: Carry, cycle: int | None) -> ReceptiveField | None:
-    """The receptive field; where the input repeats, the one of all equivalent intervals that lies nearest to 0."""
-    if carry.first is None or carry.last is None or not carry.first <= carry.last:
-        return None
-    first, last = Fraction(carry.first), Fraction(carry.last)
-    turns = Fraction(0) if cycle is None else round((first + last) / (2 * cycle)) * Fraction(cycle)
-    return ReceptiveField(carry.rate, first - turns, last - turns)
-
-
-def _at_the_end(reason: str, cure: str) -> Break:
-    return Break(-1, "output", reason, cure, "the function's output", ())

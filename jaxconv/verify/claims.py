@@ -35,7 +35,11 @@ class Break:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Output `j` depends on no input outside `[rate*j + first, rate*j + last]`; phases share the widest interval."""
+    """Output `j` depends on no input outside `[rate*j + first, rate*j + last]`; phases share the widest interval.
+
+    It is an upper bound: modulo the input's length for cyclic claims, and for outputs in the region only for interior
+    ones.
+    """
 
     rate: Fraction
     first: Fraction

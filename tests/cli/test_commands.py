@@ -10,7 +10,7 @@ from jaxconv.cli import main
 from jaxconv.verify import certify as certifier
 from jaxconv.verify.falsify import Counterexample
 
-SHAPE = ("--shape", "1,6,4,2")
+SHAPE = ("--shape", "1,6,5,2")
 
 
 def run(command, function, *options):
@@ -57,7 +57,7 @@ def test_json_is_for_machines(project, capsys):
 
 
 def test_several_arguments_are_shifted_together(project, capsys):
-    two = ("--shape", "1,6,4,2", "--shape", "1,6,4,1", "--axes", "0:1,2", "--no-search")
+    two = ("--shape", "1,6,5,2", "--shape", "1,6,5,1", "--axes", "0:1,2", "--no-search")
     assert run("certify", "masked", *two) == 2
     assert run("certify", "masked", *two, "--axes", "1:1,2") == 0
     assert run("certify", "masked", *two, "--axes", "1:1,2", "--dtype", "int32") == 0
@@ -147,7 +147,7 @@ def test_summary_takes_any_shapes(project, capsys):
     """A signal without spatial axes has no strides; two arguments are the input where both are shifted."""
     assert main(["summary", "jax.nn:relu", "--shape", "5,4"]) == 0
     assert "stride" not in capsys.readouterr().out
-    both = ("--shape", "1,6,4,2", "--shape", "1,6,4,2", "--axes", "0:1", "--axes", "1:1")
+    both = ("--shape", "1,6,5,2", "--shape", "1,6,5,2", "--axes", "0:1", "--axes", "1:1")
     assert run("summary", "masked", *both) == 0
     assert "0 parameters" in capsys.readouterr().out
 
@@ -233,7 +233,7 @@ def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, 
     """The broken twin of every rule: a certifier that calls everything invariant."""
     true = certifier._claim
     monkeypatch.setattr(certifier, "_claim", lambda value, reason: true(value.with_axis(1, ()), reason))
-    assert run("recheck", "circular", "--shape", "1,6,4,2", "--axes", "1", *options) == 1
+    assert run("recheck", "circular", "--shape", "1,6,5,2", "--axes", "1", *options) == 1
     out = capsys.readouterr().out
     objections = json.loads(out)["objections"] if options == ("--json",) else out.splitlines()[1:]
     assert len(objections) == 2

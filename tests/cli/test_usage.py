@@ -4,7 +4,7 @@ import pytest
 
 from jaxconv.cli import main
 
-SHAPE = ("--shape", "1,6,4,2")
+SHAPE = ("--shape", "1,6,5,2")
 CIRCULAR = ("certify", "pkg.models:circular")
 
 

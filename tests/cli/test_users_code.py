@@ -11,7 +11,7 @@ from jaxconv.cli import commands, main
 from jaxconv.cli.streams import stdout_to_stderr
 from jaxconv.cli.usage import UsageError
 
-SHAPE = ("--shape", "1,6,4,2")
+SHAPE = ("--shape", "1,6,5,2")
 
 
 @pytest.mark.parametrize("command", ["certify", "check", "falsify", "recheck", "summary"])

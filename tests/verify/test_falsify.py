@@ -197,7 +197,7 @@ def test_one_compiled_call_for_an_example():
         traces.append(x.shape)
         return jc.max_pool(x, (3, 3), stride=1, padding="circular")
 
-    result = falsify(fn, X, axes=(1, 2), examples=40)
+    result = falsify(fn, X, axes=(1,), examples=40)
     assert result.examples > 20
     assert len(traces) <= 4
 
@@ -216,11 +216,9 @@ def test_an_output_that_never_changes_tests_nothing():
     assert falsify(lambda x: jax.nn.relu(x), X, axes=(1,), examples=10).responded  # noqa: PLW0108
 
 
-@pytest.mark.parametrize(
-    ("fn", "options"), [(lambda x: x, {"shift": 6}), (lambda x: jc.max_pool(x, (6, 1)), {})], ids=["given", "proved"]
-)
-def test_whole_turns_leave_nothing_to_compare(fn, options):
-    result = falsify(fn, X, axes=(1,), **options)
+@pytest.mark.parametrize("turns", [1, 2])
+def test_whole_turns_leave_nothing_to_compare(turns):
+    result = falsify(lambda x: x, X, axes=(1,), shift=6 * turns)
     assert (result.counterexample, result.shifts, result.examples) == (None, 0, 0)
     assert "no shift of this size leaves anything to compare" in str(result)
 
@@ -255,7 +253,8 @@ def test_without_doubt_ties_would_be_violations(monkeypatch):
     ],
 )
 def test_laws_are_scaled_from_what_is_proved(fn, shift, expected, kind):
-    (law,) = lattices(jc.certify(fn, PARAMS, X, axes={1: (1,)}, search=False).leaves, (PARAMS, X), kind, shift)
+    x = jax.ShapeDtypeStruct((1, 12, 4, 2), "float32")
+    (law,) = lattices(jc.certify(fn, PARAMS, x, axes={1: (1,)}, search=False).leaves, (PARAMS, x), kind, shift)
     assert (law.shift, law.moves) == expected
     assert law.origin == "proved"
 

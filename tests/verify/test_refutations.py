@@ -118,6 +118,12 @@ def test_what_only_looks_constant_counts_as_standing():
     assert certified(lambda x: jnp.cumsum(sine(x)) * jnp.array([1.0] * 13 + [0] * 3)).interior.standing == 1
 
 
+@pytest.mark.parametrize("kind", ["cyclic", "interior"])
+def test_one_cell_claims_nothing(kind):
+    claim = getattr(certified(lambda x: x + 1, jax.ShapeDtypeStruct((1,), "float32")), kind)
+    assert (claim.verdict, claim.witness, claim.standing) == (Verdict.UNDECIDED, None, None)
+
+
 def test_where_the_budget_ends_the_verdict_is_undecided(monkeypatch):
     """With what was refuted, and the smallest shift that was not."""
     monkeypatch.setattr(experiment, "WORK", 0)

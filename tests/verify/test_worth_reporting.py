@@ -53,3 +53,110 @@ def test_a_period_that_is_seen_twice_makes_a_law(name):
     fn, period = IN_EARNEST[name]
     with jax.numpy_dtype_promotion("standard"):
         assert lattice(report(fn).interior) == (period, ((0, period),))
+
+
+# Small shifts, and room to see them
+
+
+@pytest.mark.parametrize("stride", [2, 3, 5])
+def test_a_shift_is_at_most_half_of_the_input(stride):
+    """One step less and there is no law: a stride of s on 2*s - 1 cells, or cyclically on s of them."""
+    inside = lambda x: jc.conv({"kernel": jnp.ones((1, 1, 1))}, x[None, :, None], stride=stride)[0, :, 0]
+    around = lambda x: jc.max_pool(x[None, :, None], (stride,))[0, :, 0]
+    assert lattice(report(inside, 4 * stride).interior) == (stride, ((0, 1),))
+    assert lattice(report(around, 2 * stride).cyclic) == (stride, ((0, 1),))
+    claim = report(around, stride).cyclic
+    assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
+    assert claim.broken.reason.startswith(f"it is proved for shifts by {stride}, which are more than half of {stride}")
+
+
+@pytest.mark.parametrize(("length", "proved"), [(8, True), (7, False), (6, False)])
+def test_a_region_holds_as_many_pairs_as_the_shift_moves(length, proved):
+    """A window that moves by four needs eight positions: below that no cell of it is compared with a new one."""
+    found = report(lambda x: jnp.repeat(x[:2], 4)[:length], 16).interior
+    assert (found.verdict == Verdict.PROVED) == proved
+
+
+@pytest.mark.parametrize(("cells", "proved"), [(3, True), (2, False), (1, False)])
+def test_a_region_holds_two_pairs(cells, proved):
+    """Zeros around a few cells of the input."""
+    claim = report(lambda x: jnp.zeros(16).at[5 : 5 + cells].set(x[5 : 5 + cells])).interior
+    assert (claim.verdict == Verdict.PROVED) == proved
+    assert proved or claim.broken.primitive == "scatter"
+
+
+CONSTANT = {
+    "zeros": lambda x: jnp.zeros(5),
+    "a shape": lambda x: jnp.ones(x.shape) * x.shape[0],
+    "a parameter": lambda x: jnp.arange(3.0) + jnp.float32(x.size),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_what_does_not_depend_on_the_input_is_invariant(name):
+    found = report(CONSTANT[name])
+    assert [lattice(claim) for claim in (found.cyclic, found.interior)] == [(1, ()), (1, ())]
+
+
+def test_what_moves_and_sees_nothing_is_no_law():
+    """Between the cells of a dilated input there are zeros: of every second output nothing else is left."""
+    stuffed = lambda x: jax.lax.pad(x, jnp.float32(0), ((0, 1, 1),))[1::2]
+    found = report(stuffed)
+    assert found.interior.verdict == Verdict.PROVED or "does not depend on the input" in found.interior.broken.reason
+
+
+# Images that are smaller than the receptive field
+
+
+def smoothed(pad):
+    return lambda x: jc.conv({"kernel": jnp.ones((3, 1, 1))}, x, padding=pad)
+
+
+def chain(pad, x):
+    """Nine convolutions: each output sees 19 cells."""
+    for _ in range(9):
+        x = smoothed(pad)(x)
+    return x
+
+
+def unet(pad, x):
+    """Twice down, and up again with skip connections."""
+    conv = smoothed(pad)
+    first = jnp.tanh(conv(x))
+    second = jnp.tanh(conv(jc.max_pool(first, (2,))))
+    third = conv(conv(jc.max_pool(second, (2,))))
+    second = conv(jnp.repeat(third, 2, axis=1)) + second
+    return conv(jnp.repeat(second, 2, axis=1) + first)
+
+
+@pytest.mark.parametrize("pad", ["circular", "same"])
+@pytest.mark.parametrize(("net", "length", "works"), [(chain, 16, 21), (chain, 20, 21), (unet, 16, 40), (unet, 36, 40)])
+def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(pad, net, length, works):
+    """And a wrap is not blamed for it; the cyclic law does not need that size."""
+    at = lambda n: certify(partial(net, pad), jax.ShapeDtypeStruct((1, n, 1), "float32"), axes=(1,)).leaves[0].axes[0]
+    claim = at(length).interior
+    assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
+    assert "receptive field" in claim.broken.reason
+    assert claim.broken.cure == f"Use {works} cells, the smallest size that works"
+    assert at(works).interior.verdict == Verdict.PROVED
+    assert (at(length).cyclic.verdict == Verdict.PROVED) == (pad == "circular")
+    for smaller in range(length, works):
+        if smaller % 4 == 0 or net is chain:
+            assert at(smaller).interior.verdict == Verdict.UNDECIDED
+
+
+def test_a_function_of_one_size_is_told_a_size_that_is_enough():
+    def fixed(x):
+        if x.shape[1] != 16:
+            raise ValueError
+        return chain("circular", x)
+
+    claim = certify(fixed, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
+    assert claim.broken.cure == "22 cells would be enough"
+
+
+def test_what_fails_for_another_reason_is_not_told_to_grow():
+    """Nothing moves both ways at once, whatever the size."""
+    fn = lambda x: chain("circular", x) + jnp.flip(x, 1)
+    claim = certify(fn, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
+    assert "receptive field" not in claim.broken.reason

@@ -123,8 +123,8 @@ def _lattice(
     """The shift, what may answer it, and where that comes from."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
     known = claim if claim.verdict == Verdict.PROVED else None
-    if known is None and other.verdict == Verdict.PROVED and (other.shift or 0) < axis.length:
-        known = other  # unless it speaks of whole turns only, which say nothing
+    if known is None and other.verdict == Verdict.PROVED:
+        known = other
     unit, rates = (known.shift or 1, known.moves) if known else _natural(kind, axis, leaf, rank)
     if given is not None:
         by, moves = given

@@ -148,5 +148,5 @@ def test_every_resampling(n, m):
     x = jax.ShapeDtypeStruct((1, n, 2, 2), jnp.float32)
     real = cyclic(lambda x: irfft(rfft(x), n=m), x=x)
     whole = cyclic(lambda x: ifft(fft(x), n=m).real, x=x)
-    if n == m:
+    if n == m > 1:
         assert {real.verdict, whole.verdict} == {Verdict.PROVED}
