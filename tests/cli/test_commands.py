@@ -127,10 +127,10 @@ def test_a_seed_is_another_input(project, capsys):
 
 
 def test_summary_counts(project, capsys):
-    """By hand: 3*3*2*4 parameters, each used at 6x4 positions."""
+    """By hand: 3*3*2*4 parameters, each used at 6x5 positions."""
     assert run("summary", "circular", *SHAPE) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("circular: 72 parameters, 1,728 multiply-adds for one call\n")
+    assert out.startswith("circular: 72 parameters, 2,160 multiply-adds for one call\n")
     assert " 3x3  models.py:" in out
     assert err == ""
 
@@ -138,8 +138,8 @@ def test_summary_counts(project, capsys):
 def test_summary_for_machines(project, capsys):
     assert run("summary", "zero_padded", *SHAPE, "--json", "--axes", "1") == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["parameters"], data["multiply_adds"]) == (72, 1728)
-    assert [layer["reuse"] for layer in data["layers"]] == [24]
+    assert (data["parameters"], data["multiply_adds"]) == (72, 2160)
+    assert [layer["reuse"] for layer in data["layers"]] == [30]
     assert data["shifted"] == ["axis 1 of argument 0"]
 
 
@@ -156,9 +156,9 @@ def test_summary_takes_any_shapes(project, capsys):
     ("function", "options", "status", "words"),
     [
         ("zero_padded", (), 1, ["zero_padded: violated (", "shift by 1: f(shifted)[0, 0, 0, 0] is "]),
-        ("circular", ("--examples", "5"), 2, ["circular: no violation found (", " examples, 8 shifts of each"]),
+        ("circular", ("--examples", "5"), 2, ["circular: no violation found (", " examples, 9 shifts of each"]),
         ("circular", ("--examples", "5", "--interior"), 2, ["no violation found", "law: interior shifts by 1"]),
-        ("circular", ("--invariant",), 1, ["circular: violated", "leave output (1, 6, 4, 4) as it is"]),
+        ("circular", ("--invariant",), 1, ["circular: violated", "leave output (1, 6, 5, 4) as it is"]),
         ("circular", ("--shift", "-2", "--examples", "5"), 2, ["law: cyclic shifts by -2 along axis 1"]),
         ("dead", (), 2, ["nothing was tested: the output was the same"]),
     ],
@@ -231,8 +231,8 @@ def test_recheck_objects_to_a_forged_certificate(project, capsys):
 @pytest.mark.parametrize("options", [(), ("--interior",), ("--json",)])
 def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, options):
     """The broken twin of every rule: a certifier that calls everything invariant."""
-    true = certifier._claim
-    monkeypatch.setattr(certifier, "_claim", lambda value, reason: true(value.with_axis(1, ()), reason))
+    true = certifier.claimed
+    monkeypatch.setattr(certifier, "claimed", lambda value, length: true(value.with_axis(1, ()), length))
     assert run("recheck", "circular", "--shape", "1,6,5,2", "--axes", "1", *options) == 1
     out = capsys.readouterr().out
     objections = json.loads(out)["objections"] if options == ("--json",) else out.splitlines()[1:]

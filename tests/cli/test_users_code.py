@@ -20,7 +20,7 @@ SHAPE = ("--shape", "1,6,5,2")
     [
         ("exits:net", "pkg.exits cannot be imported: SystemExit: 0 (exits.py:2)"),
         ("exits_with_text:net", "pkg.exits_with_text cannot be imported: SystemExit: no GPU (exits_with_text.py:2)"),
-        ("stops:zero", "net fails with float32[1, 6, 4, 2]: SystemExit: 0 (stops.py:16)"),
+        ("stops:zero", "net fails with float32[1, 6, 5, 2]: SystemExit: 0 (stops.py:16)"),
     ],
 )
 def test_code_that_exits_gives_no_verdict(project, capsys, command, name, line):
@@ -34,9 +34,9 @@ def test_code_that_exits_gives_no_verdict(project, capsys, command, name, line):
         ("broken:net", "pkg.broken cannot be imported: RuntimeError: no weights here (broken.py:2)"),
         ("by_hand:net", "pkg.by_hand cannot be imported: ModuleNotFoundError: only with CUDA (by_hand.py:1)"),
         ("unwritten:net", "pkg.unwritten cannot be imported: SyntaxError: "),
-        ("stops:none", "net fails with float32[1, 6, 4, 2]: SystemExit (stops.py:16)"),
-        ("stops:two", "net fails with float32[1, 6, 4, 2]: SystemExit: 2 (stops.py:16)"),
-        ("stops:base", "net fails with float32[1, 6, 4, 2]: Failure: gone (stops.py:16)"),
+        ("stops:none", "net fails with float32[1, 6, 5, 2]: SystemExit (stops.py:16)"),
+        ("stops:two", "net fails with float32[1, 6, 5, 2]: SystemExit: 2 (stops.py:16)"),
+        ("stops:base", "net fails with float32[1, 6, 5, 2]: Failure: gone (stops.py:16)"),
         ("stops:lazy_zero", "pkg.stops:lazy_zero cannot be read: SystemExit: 0 (stops.py:12)"),
     ],
 )

@@ -49,13 +49,16 @@ def misplaced(state: Any, row: Any, before: Sequence[Break], inner: Sequence[Any
     return _unexplained(state)
 
 
-def misplaced_at_the_end(broken: Break | None, state: Any) -> str:
-    """What is wrong with the break that a claim names for not being proved, if anything."""
+def misplaced_at_the_end(broken: Break | None, state: Any, *, cyclic: bool) -> str:
+    """What is wrong with the break that a claim names for not being proved, if anything.
+
+    An interior claim may blame the image instead of an equation: it may be smaller than the receptive field.
+    """
     if broken is None:
         return "it blames nothing"
     its = breaks_of(state)
     at_the_end = broken.equation == -1 and (broken.primitive, broken.source, broken.frames) == AT_THE_END
-    if broken in its or (at_the_end and not isinstance(state, Broken)):
+    if broken in its or (at_the_end and not (cyclic and isinstance(state, Broken))):
         return ""
     blamed = f"{its[0].primitive} in row {its[0].equation}" if its else "the output itself"
     return f"it blames {broken.primitive} in row {broken.equation}, and the output's state {blamed}, or in other words"

@@ -15,10 +15,12 @@ def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, *, 
     if claim.verdict == Verdict.PROVED:
         if (claim.broken, claim.witness, claim.standing) != (None, None, None):
             return "it is proved, and says what broke or which shifts are refuted"
-        return _not_shown(claim, state, shape)
+        return _not_shown(claim, state, shape) or _not_worth_reporting(state, length)
     if (claim.shift, claim.moves, claim.region, claim.receptive_field) != (None, (), (), None):
         return f"it is {claim.verdict}, and says how the output moves"
-    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misplaced_at_the_end(claim.broken, state)
+    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misplaced_at_the_end(
+        claim.broken, state, cyclic=cyclic
+    )
 
 
 def needed(length: int, *, cyclic: bool) -> list[int]:
@@ -62,13 +64,22 @@ def _not_shown(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
     return beyond or _other_field(claim, state)
 
 
+def _not_worth_reporting(state: Moving, length: int) -> str:
+    """Where a law is of shifts by more than half of the input."""
+    speaks = length == 1 or state.depends or bool(state.carriers)
+    return (
+        f"shifts by {state.shift} are more than half of {length} cells" if speaks and 2 * state.shift > length else ""
+    )
+
+
 def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
     """Where a claim is about positions of an axis that do not show the signal."""
     if len(state.axes[axis]) > 1:
         return f"only a part of output axis {axis} moves"
     if state.cycle is None:
-        room = carry.hi - carry.lo - abs(int(state.shift / carry.rate))
-        return "" if room > 0 else f"no two positions of its region along axis {axis} are a shift apart"
+        step = abs(int(state.shift / carry.rate))
+        room = carry.hi - carry.lo - step
+        return "" if room >= max(step, 2) else f"{room} pairs of its region along axis {axis} are a shift apart"
     if (carry.lo, carry.hi) != (0, length):
         return f"output axis {axis} shows the signal on [{carry.lo}, {carry.hi}) of {length} positions only"
     period = state.cycle / abs(carry.rate)
