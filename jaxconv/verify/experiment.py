@@ -14,6 +14,7 @@ from jax.extend.core import jaxprs_in_params
 from jaxconv.verify import jaxprs
 from jaxconv.verify.answers import Outcome
 from jaxconv.verify.claims import Sample
+from jaxconv.verify.executing import executing
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
 
 LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
@@ -122,7 +123,7 @@ def prepare(
 def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
     """What the call returns; whatever it raises, without outputs there is no counterexample."""
     try:
-        with jax.default_matmul_precision("highest"):
+        with executing():
             return call(*operands)
     except Exception as error:
         raise CannotRunError from error

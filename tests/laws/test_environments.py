@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import environments
@@ -120,6 +121,46 @@ def test_a_gradient_executed_step_by_step_is_a_transfer_of_jaxs_own(step):
     }
     with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
         steps[step]()
+
+
+CONTEXTS = {
+    "disable_jit": jax.disable_jit,
+    "debug_nans": lambda: jax.debug_nans(True),
+    "debug_infs": lambda: jax.debug_infs(True),
+    "x64": lambda: jax.enable_x64(True),
+    "transfer_guard": lambda: jax.transfer_guard("disallow"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain_tools():
+    return {name: tool() for name, tool in environments.TOOLS.items()}
+
+
+@pytest.mark.parametrize("environment", CONTEXTS)
+@pytest.mark.parametrize("name", environments.TOOLS)
+def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, environment):
+    """Strict promotion of dtypes and ranks is how all tests run."""
+    with CONTEXTS[environment]():
+        assert environments.TOOLS[name]() == plain_tools[name]
+
+
+def plain_in_this_process(name):
+    """For other threads and processes: y and the gradients of one layer, as NumPy arrays."""
+    layer = LAYERS[name]
+    return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))
+
+
+SOME = ["conv", "tiled_conv", "max_pool", "avg_pool", "blur_pool", "batch_norm", "dropout", "tie"]
+
+
+def test_threads_trace_and_compile_the_same():
+    """Each layer in two of 8 threads at once."""
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.map(plain_in_this_process, SOME) for _ in range(2)]
+        for name, one, other in zip(SOME, *found, strict=True):
+            assert difference(one, other, bound=0) == "", name
+            assert difference(one, plain_in_this_process(name)) == "", name
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from jaxconv.verify.checker.steps import NOTHING, Steps, same, within
 from jaxconv.verify.checker.witnessed import Setting, unwitnessed
 from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.derivation import Row
+from jaxconv.verify.executing import rechecking
 from jaxconv.verify.tracing import trace
 from jaxconv.verify.values import Carry, Factor
 
@@ -91,7 +92,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
             steps = Steps(length if kind == "cyclic" else None, length, shifts, certificate.values, seed)
             title = f"{kind} walk for shifts of {shifted}"
             setting = Setting(fn, arguments, shifted, length, certificate.values, kind == "cyclic", epsilon)
-            with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
+            with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking():
                 found += _Walk(title, rows, steps).objections(jaxpr, constants, arguments, dict(shifted), claims)
                 found += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
                           if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip

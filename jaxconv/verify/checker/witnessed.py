@@ -18,6 +18,7 @@ import numpy as np
 from jaxconv.verify import arrays
 from jaxconv.verify.checker.answers import Pair, moves_of, moving_by, rolls_of, steps
 from jaxconv.verify.claims import Sample, Witness
+from jaxconv.verify.executing import executing
 
 CLOSE = 0.01  # by how much of itself a recorded error may differ from the one that is found again
 
@@ -105,7 +106,7 @@ def _runner(number: int, setting: Setting) -> Callable[[list[Any]], np.ndarray]:
     output = jax.jit(lambda leaves: jax.tree.leaves(setting.fn(*jax.tree.unflatten(structure, leaves)))[number])
 
     def run(leaves: list[Any]) -> np.ndarray:
-        with jax.default_matmul_precision("highest"):
+        with executing():
             return arrays.wide(output(leaves))
 
     return run

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxconv.errors import explain
 from jaxconv.verify import arrays, codec, strict_json
+from jaxconv.verify.executing import executing
 from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import gap, is_kind
 from jaxconv.verify.shifts import Moves
@@ -141,7 +142,7 @@ def numbers(leaf: Any) -> Any:
 
 def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
     given = jax.tree.map(jax.numpy.asarray, tuple(arguments))
-    with jax.default_matmul_precision("highest"):
+    with executing():
         return arrays.wide(numbers(jax.tree.leaves(fn(*given))[leaf]))
 
 

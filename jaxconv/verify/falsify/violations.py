@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.arrays import wide
+from jaxconv.verify.executing import executing
 from jaxconv.verify.falsify.counterexample import Counterexample, numbers
 from jaxconv.verify.falsify.lattices import Lattice
 from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
@@ -88,7 +89,7 @@ class Trials:
     def _execute(self, sample: list[Any]) -> Counterexample | None:
         windows = [self._windows(sample, row) for row in (None, *self.rows)]
         stacks = {at: np.stack([window[at] for window in windows]) for at in self.numbers.values()}
-        with jax.default_matmul_precision("highest"):
+        with executing():
             outputs = [wide(y) for y in self._batched(sample, stacks)]
         self._notice([y[0] for y in outputs])
         for number, (shifted, cells) in sorted(enumerate(self.rows, start=1), key=lambda row: abs(row[1][1])):
@@ -155,7 +156,7 @@ class Trials:
 
     def _doubt(self, sample: list[Any], window: dict[int, np.ndarray], exact: np.ndarray, leaf: int) -> np.ndarray:
         """How far rounding may move each cell of an output."""
-        with jax.default_matmul_precision("highest"):
+        with executing():
             phases = self._coarse([window.get(i, x) for i, x in enumerate(sample)])
         return gap(wide(phases[leaf]), exact).max(axis=0)
 

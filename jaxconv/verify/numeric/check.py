@@ -14,6 +14,7 @@ from jaxconv.checks import choice, flag, integer, shown
 from jaxconv.errors import explain
 from jaxconv.verify.arguments import check_call, check_cells, checked_seed
 from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison, exact, laws
 from jaxconv.verify.numeric.comparison import Plan
 from jaxconv.verify.numeric.findings import Check
@@ -107,8 +108,8 @@ def check(
     if certificate is not None and not isinstance(certificate, Certificate):
         cure = "Pass what certify returns, or leave it out"
         raise TypeError(explain("check", "certificate", shown(certificate), "a Certificate", cure))
-    leaves, fill = _inputs(arguments, along, integers, seed)
-    with jax.default_matmul_precision("highest"):
+    with executing():
+        leaves, fill = _inputs(arguments, along, integers, seed)
         function = comparison.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
         if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
             cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"

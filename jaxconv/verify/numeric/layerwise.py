@@ -13,6 +13,7 @@ import numpy as np
 from jaxconv.errors import explain
 from jaxconv.verify import jaxprs
 from jaxconv.verify.certify import certify
+from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison, exact, intermediates, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.numeric.laws import Law
@@ -179,7 +180,7 @@ def _relative(
     )
     numbers = tuple(place.number for place, _ in held)
     moves = tuple(tuple(its) for _, its in held)
-    with jax.default_matmul_precision("highest"):
+    with executing():
         before = jax.jit(lambda consts, leaves: _values(one.function, numbers, consts, leaves))(
             one.function.consts, one.leaves
         )

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison
 from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.numeric.laws import Law
@@ -274,7 +275,7 @@ def lie_derivative(
         leaf = one.leaves[one.plan.offsets[argument]]
         if not is_kind(leaf, np.floating):
             raise TypeError(explain("lie_derivative_error", f"argument {argument}", leaf.dtype, "of real floats"))
-    with jax.default_matmul_precision("highest"):
+    with executing():
         return [float(error) for error in jax.jit(errors)([jnp.asarray(x) for x in one.leaves])]
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.shifts import directions
@@ -50,7 +51,7 @@ def subject(
     offsets = laws.offsets(arguments)
     moved = {offsets[argument] for one in along for argument, _ in one.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
-    with jax.default_matmul_precision("highest"):
+    with executing():
         structure = jax.tree.structure(arguments)
         function = comparison.traced(fn, jax.tree.unflatten(structure, leaves))
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
@@ -81,7 +82,7 @@ def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: 
         function.programs[key] = jax.jit(all_rows)
     idle = np.zeros((-len(rows) % size, rows.shape[1]), np.int32)
     every, found = np.concatenate([rows, idle]), []
-    with jax.default_matmul_precision("highest"):
+    with executing():
         for number in range(math.ceil(len(rows) / size)):
             part = every[number * size : (number + 1) * size]
             found.append(function.programs[key](function.consts, one.leaves, context, part))
