@@ -122,6 +122,8 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     factors = [factor for axis in state.axes for factor in axis]
     if any(factor.length < 0 or (1 if factor.period is None else factor.period) < 1 for factor in factors):
         return f"a state with a factor of negative length, or of no period, cannot be that of {shape}"
+    if any(factor.carry is not None and factor.period is not None for factor in factors):
+        return "a factor that moves has no period"
     for axis, carry in carries_of(state):
         step, period = Fraction(state.shift) / carry.rate, Fraction(cycle or 0) / abs(carry.rate)
         if step.denominator != 1 or period.denominator != 1:

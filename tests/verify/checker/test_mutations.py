@@ -68,6 +68,7 @@ INFORMATIONAL = {
     "reason": "words",
     "cure": "words",
     "signal": "a name: another one says less, the same for two signals is objected to in test_steps.py",
+    "start": "counts a signal's cells, and so belongs to its name",
     "standing": "the smallest shift instead of None says that a search refuted nothing",
     "values": "True instead of False says less; the reverse is objected to below",
 }
