@@ -1,13 +1,19 @@
 """Every bad call gets the message that its row names: the argument, what it is, what it should be, and the fix."""
 
 import importlib
+import inspect
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import pytest
 from bad_input import VALID, caller
+
+import jaxconv as jc
+from jaxconv import testing
+from jaxconv.training import data, lenet, step
 
 MODULES = sorted(path.stem for path in (Path(__file__).parent / "bad_input").glob("*.py"))
 ROWS = [
@@ -16,6 +22,8 @@ ROWS = [
     if name != "__init__"
     for row in getattr(importlib.import_module(f"bad_input.{name}"), "ROWS", ())
 ]
+# What these compute with is read by optax, NumPy or the model that they are given.
+NUMBERS_ONLY = {"cross_entropy", "scaled_tanh", "checked_examples"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -39,3 +47,29 @@ def test_no_two_rows_are_alike():
 
 def test_there_are_400_rows():
     assert len(ROWS) >= 400
+
+
+def test_every_row_names_all_parts_of_its_message():
+    assert [str(row) for row in ROWS if not all((row.named, row.found, row.expected, row.fix))] == []
+
+
+def test_every_public_function_with_arguments_has_rows():
+    """Of the package, of its assertions and of training; a type that is none of them has no calls to refuse."""
+    modules = (jc, testing, data, lenet, step)
+    own = lambda module, value: module in (jc, testing) or value.__module__ == module.__name__
+    public = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if not name.startswith("_") and inspect.isfunction(value) and own(module, value)
+    }
+    assert public - {row.function for row in ROWS} == NUMBERS_ONLY
+
+
+def test_a_message_without_a_part_would_be_seen():
+    """The broken twin: each part in turn is what it is not."""
+    row = next(row for row in ROWS if str(row) == "conv, stride: zero")
+    for part in ("named", "found", "expected", "fix"):
+        with pytest.raises(ValueError, match="conv: stride is 0") as caught:
+            row.call()
+        assert not re.fullmatch(replace(row, **{part: "another"}).pattern, str(caught.value))
