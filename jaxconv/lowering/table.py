@@ -239,9 +239,9 @@ def forced(way: str) -> Iterator[None]:
     convolution into one that the way does not fit (two kernels at once are two groups), that one is left to lax.
 
     Args:
-        way: "lax" for lax's own operation, a name of `jaxconv.lowering.ways.WAYS`, or "table" (the default outside) for
-            what the table says on the CPU, and lax elsewhere. Of pooling there is the way "taps"; others leave it to
-            the table.
+        way: "lax" for lax's own operation (whose maxima may drop NaNs on the CPU), a name of
+            `jaxconv.lowering.ways.WAYS`, or "table" (the default outside) for what the table says on the CPU, and lax
+            elsewhere. Of pooling there is the way "taps"; others leave it to the table.
 
     Raises:
         ValueError: an unknown way; and inside, a convolution that it does not fit.
