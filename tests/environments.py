@@ -211,3 +211,9 @@ def forward_and_gradient(layer: Layer) -> Callable[[Any, Any], Any]:
 def public_functions() -> set[str]:
     """The names of all functions of `jaxconv`."""
     return {name for name, value in vars(jc).items() if inspect.isfunction(value)}
+
+
+def plain(name: str) -> Any:
+    """y and the gradients of one layer, as NumPy arrays: for other threads and processes."""
+    layer = LAYERS[name]
+    return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))

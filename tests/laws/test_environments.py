@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import environments
@@ -12,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from environments import LAYERS, difference, forward_and_gradient
+from environments import LAYERS, difference, forward_and_gradient, plain
+
+import jaxconv as jc
 
 TESTS = Path(environments.__file__).parent
 PLANTED = "planted"
@@ -145,22 +148,85 @@ def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, env
         assert environments.TOOLS[name]() == plain_tools[name]
 
 
-def plain_in_this_process(name):
-    """For other threads and processes: y and the gradients of one layer, as NumPy arrays."""
-    layer = LAYERS[name]
-    return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))
-
-
 SOME = ["conv", "tiled_conv", "max_pool", "avg_pool", "blur_pool", "batch_norm", "dropout", "tie"]
 
 
 def test_threads_trace_and_compile_the_same():
     """Each layer in two of 8 threads at once."""
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.map(plain_in_this_process, SOME) for _ in range(2)]
+        found = [pool.map(plain, SOME) for _ in range(2)]
         for name, one, other in zip(SOME, *found, strict=True):
             assert difference(one, other, bound=0) == "", name
-            assert difference(one, plain_in_this_process(name)) == "", name
+            assert difference(one, plain(name)) == "", name
+
+
+def test_a_spawned_process_computes_the_same(monkeypatch):
+    """As a data loader's workers are; they import everything anew."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS.parent))))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for name, found in zip(SOME, pool.map(plain, SOME), strict=True):
+            assert difference(found, plain(name)) == "", name
+
+
+CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
+WIDE, ONE = environments.whole(3, 3, 2, 4), environments.whole(1, 1, 2, 3)
+SPREAD = environments.whole(3, 3, 1, 2)
+STANDARD = (CELL - 0.5) / np.sqrt(6.25 + 1e-5)  # the two channels have mean 1/2 and variance 25/4
+PLACED = np.zeros((1, 2, 2, 2), np.float32)
+PLACED[:, 1, 0] = CELL[:, 0, 0]
+CELLS = {  # an image of one cell: a layer, and what it must give, by hand
+    "conv": (lambda x: jc.conv({"kernel": WIDE}, x, padding="same"), CELL @ WIDE[1, 1]),
+    "conv, circular": (lambda x: jc.conv({"kernel": WIDE}, x, padding="circular"), CELL @ WIDE.sum((0, 1))),
+    "conv_transpose": (lambda x: jc.conv_transpose({"kernel": SPREAD}, x), (SPREAD @ CELL[0, 0, 0])[None]),
+    "separable_conv": (
+        lambda x: jc.separable_conv({"depthwise": {"kernel": WIDE[..., :1, :2]}, "pointwise": {"kernel": ONE}}, x, padding="same"),
+        (CELL * WIDE[1, 1, 0, :2]) @ ONE[0, 0],
+    ),
+    "locally_connected": (lambda x: jc.locally_connected({"kernel": ONE[None, None]}, x), CELL @ ONE[0, 0]),
+    "tiled_conv": (lambda x: jc.tiled_conv({"kernel": np.stack([[ONE, 2 * ONE]] * 2)}, x), CELL @ ONE[0, 0]),
+    "regional_conv": (lambda x: jc.regional_conv({"kernel": ONE[None, None]}, x, regions=((1,), (1,))), CELL @ ONE[0, 0]),
+    "dense": (lambda x: jc.dense({"kernel": ONE[0, 0]}, x), CELL @ ONE[0, 0]),
+    "max_pool": (lambda x: jc.max_pool(x, (3, 3), padding="same"), CELL),
+    "min_pool": (lambda x: jc.min_pool(x, (3, 3), padding="circular"), CELL),
+    "avg_pool": (lambda x: jc.avg_pool(x, (3, 3), padding="same", divisor="inside"), CELL),
+    "lp_pool": (lambda x: jc.lp_pool(x, (3, 3), norm=2, padding="same"), abs(CELL)),
+    "blur_pool": (lambda x: jc.blur_pool(x, (3, 3), padding="circular"), CELL),
+    "polyphase_down": (lambda x: jc.polyphase_down(x, (1, 1))[0], CELL),
+    "polyphase_up": (lambda x: jc.polyphase_up(x, np.int32([[1, 0]]), (2, 2)), PLACED),
+    "adaptive_max_pool": (lambda x: jc.adaptive_max_pool(x, (2, 3)), np.broadcast_to(CELL, (1, 2, 3, 2))),
+    "adaptive_avg_pool": (lambda x: jc.adaptive_avg_pool(x, (2, 3)), np.broadcast_to(CELL, (1, 2, 3, 2))),
+    "global_max_pool": (jc.global_max_pool, CELL[:, 0, 0]),
+    "global_min_pool": (jc.global_min_pool, CELL[:, 0, 0]),
+    "global_avg_pool": (jc.global_avg_pool, CELL[:, 0, 0]),
+    "global_lp_pool": (lambda x: jc.global_lp_pool(x, norm=2), abs(CELL[:, 0, 0])),
+    "layer_norm": (lambda x: jc.layer_norm({}, x), STANDARD),
+    "rms_norm": (lambda x: jc.rms_norm({}, x), CELL / np.sqrt(6.5 + 1e-5)),
+    "group_norm": (lambda x: jc.group_norm({}, x, groups=1), STANDARD),
+    "instance_norm": (lambda x: jc.instance_norm({}, x), 0 * CELL),
+    "batch_norm": (lambda x: jc.batch_norm({}, environments.STATE, x, training=True)[0], 0 * CELL),
+    "dropout": (lambda x: jc.dropout(None, x, 0.5, training=False), CELL),
+    "channel_dropout": (lambda x: jc.channel_dropout(None, x, 0.5, training=False), CELL),
+    "untie": (lambda x: jc.untie({"kernel": x[0]}, (1,))["kernel"], CELL),
+    "tie": (lambda x: jc.tie({"kernel": x}).params["kernel"], CELL[0]),
+    "tie_gradient": (lambda x: jc.tie_gradient({"kernel": x})["kernel"], CELL[0]),
+}  # fmt: skip
+
+
+def test_every_layer_has_an_image_of_one_cell():
+    assert {row.split(",")[0] for row in CELLS} == {*LAYERS}
+
+
+@pytest.mark.parametrize("row", CELLS)
+def test_an_image_of_one_cell(row):
+    """Its value by hand, and its derivative by a difference."""
+    apply, expected = CELLS[row]
+    apply = jax.jit(apply)
+    assert difference(apply(CELL), expected) == ""
+    y, pull = jax.vjp(apply, jnp.asarray(CELL))
+    way = np.float32([1, 0.5]).reshape(CELL.shape) / 64
+    weight = np.cos(np.arange(y.size)).reshape(y.shape).astype(np.float32)
+    slope = np.vdot(weight, np.asarray(apply(CELL + way)) - np.asarray(apply(CELL - way))) / 2
+    np.testing.assert_allclose(np.vdot(np.asarray(pull(jnp.asarray(weight))[0]), way), slope, rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.slow
