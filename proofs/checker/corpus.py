@@ -34,6 +34,7 @@ KERNEL, SECOND, DEPTHWISE, WIDE = weights(3, 3, 2, 4), weights(3, 3, 4, 2), weig
 SIGNAL, BIAS = weights(3, 2, 2), weights(4)
 SCALE, TABLE = weights(2), weights(12, 2)  # shared by all places, and one of its own for each
 IMAGE = jax.ShapeDtypeStruct((1, 8, 12, 2), "float32")
+TALL = jax.ShapeDtypeStruct((1, 16, 12, 2), "float32")  # behind a stride and zero padding, room for a law is left
 SEQUENCE = jax.ShapeDtypeStruct((1, 12, 2), "float32")
 
 
@@ -116,8 +117,8 @@ class Entry:
 
 
 RIGHT = {
-    "circular_pool": Entry(pooled, IMAGE, (1, 2), everywhere(2, ACCEPTED, ACCEPTED)),
-    "zero_padded": Entry(partial(pooled, padding="same"), IMAGE, (1, 2), everywhere(2, NOTHING, ACCEPTED)),
+    "circular_pool": Entry(pooled, TALL, (1, 2), everywhere(2, ACCEPTED, ACCEPTED)),
+    "zero_padded": Entry(partial(pooled, padding="same"), TALL, (1, 2), everywhere(2, NOTHING, ACCEPTED)),
     "strided": Entry(partial(conv, stride=2, padding="circular"), IMAGE, (1,), everywhere(1, ACCEPTED, ACCEPTED)),
     "dilated": Entry(partial(conv, dilation=2, padding="circular"), IMAGE, (2,), everywhere(1, ACCEPTED, ACCEPTED)),
     "depthwise": Entry(partial(conv, kernel=DEPTHWISE, groups=2), IMAGE, (2,), everywhere(1, NOTHING, ACCEPTED)),
@@ -224,7 +225,7 @@ TAMPERED = {
     ),
     "a_row_with_a_larger_region": Tampering(
         "zero_padded",
-        "the convolution's row says [0, 7)",
+        "the convolution's row says [0, 15)",
         lambda f: carried(rows(f, "interior")[0]).update(lo=0),
         first("interior", REJECTED),
     ),
@@ -261,7 +262,7 @@ TAMPERED = {
     "another_kernel": Tampering(
         "zero_padded",
         "of a network with five taps",
-        of_another(partial(pooled, kernel=WIDE, padding="same"), IMAGE),
+        of_another(partial(pooled, kernel=WIDE, padding="same"), TALL),
         everywhere(2, NOTHING, REJECTED),
     ),
     "a_scale_for_each_place": Tampering(
