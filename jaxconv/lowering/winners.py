@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from jaxconv.lowering.maxima import FEW, extremes, first_largest
@@ -23,7 +24,7 @@ Axes = tuple[Axis, ...]
 AT_ONCE = 49  # taps of a window whose winners are told apart by a slice for each; more, and it is an axis at a time
 
 
-def least(dtype: object) -> float | int | bool:
+def least(dtype: DTypeLike) -> float | int | bool:
     """What loses every comparison: minus infinity, or the least integer (which is not a NaN)."""
     if jnp.issubdtype(dtype, jnp.floating):
         return -np.inf
