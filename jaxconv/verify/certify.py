@@ -16,6 +16,7 @@ from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
+from jaxconv.verify.experiment import remembering
 from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.laws import claimed
 from jaxconv.verify.room import explained
@@ -80,6 +81,7 @@ def certify(
     outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
     reports: list[list[AxisReport]] = [[] for _ in outputs]
     derivations: list[Derivation] = []
+    search_settings = {"seed": seed, "free_parameters": not values, "program": remembering()}
     for one in along:
         moving, length = dict(one.arguments), one.length
         cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=True)
@@ -90,7 +92,7 @@ def certify(
             inside = explained(claimed(within, length), within, around, length, at_size)
             claims = claimed(around, length), inside
             if search:
-                claims = _searched(fn, arguments, moving, leaf, length, claims, seed, free_parameters=not values)
+                claims = _searched(fn, arguments, moving, leaf, length, claims, search_settings)
             report.append(AxisReport(one.arguments, length, *claims))
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
@@ -150,9 +152,7 @@ def _searched(
     leaf: int,
     length: int,
     claims: tuple[Claim, Claim],
-    seed: int,
-    *,
-    free_parameters: bool,
+    settings: Mapping[str, Any],
 ) -> tuple[Claim, Claim]:
     """The claims, refuted where they were undecided and executed counterexamples leave no shift.
 
@@ -168,11 +168,11 @@ def _searched(
     if cyclic.verdict == Verdict.UNDECIDED:
         needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
         shifts = sorted({*needed, (interior.shift or 1) % length or 1})
-        witness = refute_cyclic(*where, shifts, seed=seed, free_parameters=free_parameters)
+        witness = refute_cyclic(*where, shifts, **settings)
         cyclic = _refuted(cyclic, needed, witness)
     if interior.verdict == Verdict.UNDECIDED:
         needed = tuple(range(1, length // 2 + 1))
-        witness = refute_interior(*where, needed, seed=seed, free_parameters=free_parameters)
+        witness = refute_interior(*where, needed, **settings)
         interior = _refuted(interior, needed, witness)
     return cyclic, interior
 

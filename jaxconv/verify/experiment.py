@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import jaxprs_in_params
+from jax.extend.core import jaxpr_as_fun, jaxprs_in_params
 
 from jaxconv.verify import jaxprs
 from jaxconv.verify.answers import Outcome
@@ -19,12 +20,27 @@ from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tole
 
 LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
 CELLS = 2**23  # cells of the largest intermediate value in one call, over all shifts that are executed together
+ROWS = 8  # inputs that are executed together: a cyclic claim needs no more, and one compilation serves all axes
 LEAST = 8  # shifts that are tried whatever the budget: all that a cyclic claim needs
 WORK = 2**30  # cells of all intermediate values of one sample, over all of its shifts and roundings
 
 
 class CannotRunError(Exception):
     """The function raised, or there is nothing to execute, or too much."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function that is traced once, and compiled once for all shifts along all axes."""
+
+    run: Callable[..., np.ndarray]  # of the leaves, of a stack of inputs, and of a phase that says how to shake them
+    structure: Any
+    leaves: list[Any]
+    argument: int  # the leaf that is shifted
+    output: tuple[int, ...]  # its shape, a scalar as one cell
+    rank: int
+    epsilon: float
+    work: int  # cells of all intermediate values
 
 
 @dataclass(frozen=True)
@@ -36,17 +52,11 @@ class Experiment:
     anything.
     """
 
-    run: Callable[..., np.ndarray]  # of the leaves, of a stack of inputs, and of a phase that says how to shake them
-    structure: Any
-    leaves: list[Any]
+    program: Program
     free: list[int]  # the leaves that the search draws, besides the source
-    argument: int
     axis: int
     shifts: tuple[int, ...]
     cyclic: bool
-    output: tuple[int, ...]  # its shape, a scalar as one cell
-    rank: int
-    epsilon: float
 
     @property
     def margin(self) -> int:
@@ -55,69 +65,83 @@ class Experiment:
 
     def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[Any]:
         """A dense draw. What enters or leaves at the border stands out in half of them: a sort follows most of it."""
-        x, border = self.leaves[self.argument], self.margin
+        x, border = self.program.leaves[self.program.argument], self.margin
         shape = tuple(n + border * (i == self.axis) for i, n in enumerate(x.shape))
         source = _draw(rng, shape, x.dtype, whole, True, False)
         if not whole and is_kind(x, np.inexact):
             np.moveaxis(source, self.axis, 0)[[*range(border), *range(-border, 0)]] *= 4
-        drawn = {i: _draw(rng, self.leaves[i].shape, self.leaves[i].dtype, whole, signed, True) for i in self.free}
-        return exchanged(self.leaves, drawn | {self.argument: source})
+        drawn = {
+            i: _draw(rng, self.program.leaves[i].shape, self.program.leaves[i].dtype, whole, signed, True)
+            for i in self.free
+        }
+        return exchanged(self.program.leaves, drawn | {self.program.argument: source})
 
     def sample(self, draw: list[Any]) -> Sample:
         """A draw as the caller's own trees."""
-        source, cells = draw[self.argument], np.arange(draw[self.argument].shape[self.axis])
+        source, cells = draw[self.program.argument], np.arange(draw[self.program.argument].shape[self.axis])
         x = source.take(cells[self.margin :], self.axis)
         entering = None if self.cyclic else source.take(cells[: self.margin], self.axis)
-        return Sample(jax.tree.unflatten(self.structure, exchanged(draw, {self.argument: x})), entering)
+        return Sample(jax.tree.unflatten(self.program.structure, exchanged(draw, {self.program.argument: x})), entering)
 
     def execute(self, draw: list[Any]) -> Outcome:
         """f(x) and f(y) for each shift, and how far apart their cells may be without being different."""
-        outputs = self.run(draw, self._inputs(draw))
-        allowed = [tolerance(outputs[0], y, self.epsilon) for y in outputs[1:]]
-        allowed = np.reshape(np.array(allowed), (-1, *[1] * len(self.output)))
-        none = np.zeros(self.output)
-        return Outcome(outputs[0], outputs[1:], none, np.broadcast_to(allowed, (len(allowed), *self.output)))
+        outputs = self.program.run(draw, self._inputs(draw))
+        allowed = [tolerance(outputs[0], y, self.program.epsilon) for y in outputs[1:]]
+        allowed = np.reshape(np.array(allowed), (-1, *[1] * len(self.program.output)))
+        none = np.zeros(self.program.output)
+        return Outcome(outputs[0], outputs[1:], none, np.broadcast_to(allowed, (len(allowed), *self.program.output)))
 
     def doubted(self, draw: list[Any], outcome: Outcome) -> Outcome:
         """The outcome with how far rounding may move each cell; to find out takes many more executions."""
         inputs, exact = self._inputs(draw), np.concatenate([outcome.before[None], outcome.after])
         doubt = np.zeros(exact.shape)
         for phase in PHASES:
-            doubt = np.maximum(doubt, gap(self.run(draw, inputs, phase), exact))
+            doubt = np.maximum(doubt, gap(self.program.run(draw, inputs, phase), exact))
         return Outcome(outcome.before, outcome.after, doubt[0], outcome.after_doubt + doubt[1:])
 
     def _inputs(self, draw: list[Any]) -> np.ndarray:
         """x and each y, stacked."""
-        source, length = draw[self.argument], self.leaves[self.argument].shape[self.axis]
+        source, length = draw[self.program.argument], self.program.leaves[self.program.argument].shape[self.axis]
         starts = [self.margin - shift for shift in (0, *self.shifts)]
         return np.stack([source.take(np.arange(first, first + length), self.axis, mode="wrap") for first in starts])
 
 
-def prepare(
-    fn: Callable, arguments: tuple, argument: int, axis: int, leaf: int, shifts: Sequence[int], cyclic: bool, free: bool
-) -> Experiment:
-    """Trace the function; its first run compiles it. Of the shifts as many are kept as the budget has room for."""
-    leaves, structure = jax.tree.flatten(arguments)
-    shape = leaves[argument].shape
-
-    def output(leaves: list[Any]) -> Any:
-        return jax.tree.leaves(fn(*jax.tree.unflatten(structure, leaves)))[leaf]
-
-    def coarse(leaves: list[Any], phase: Any) -> Any:
-        return shaken(closed.jaxpr, [(x, True) for x in leaves], phase, closed.consts)[0][0]
-
-    closed = _guarded(jax.make_jaxpr(output), leaves)
-    to = closed.out_avals[0].shape
+def prepare(program: Program, axis: int, shifts: Sequence[int], cyclic: bool, free: bool) -> Experiment:
+    """An experiment with a program. Of the shifts as many are kept as the budget has room for."""
+    leaves, shape = program.leaves, program.leaves[program.argument].shape
     shifts = [shift for shift in shifts if 0 < shift < shape[axis]]
-    if not shifts or not all(0 < math.prod(one) <= LARGEST for one in (shape, to)):
+    if not shifts:
+        raise CannotRunError
+    shifts = shifts[: max(LEAST, WORK // (program.work * (1 + len(PHASES))))]
+    drawn = [isinstance(x, jax.ShapeDtypeStruct) or (free and is_kind(x, np.inexact)) for x in leaves]
+    free_leaves = [i for i, is_drawn in enumerate(drawn) if is_drawn and i != program.argument]
+    return Experiment(program, free_leaves, axis % len(shape), tuple(shifts), cyclic)
+
+
+def traced(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
+    """The function of one leaf of its arguments, to one leaf of its results; its first run compiles it."""
+    leaves, structure = jax.tree.flatten(arguments)
+    closed = _guarded(
+        jax.make_jaxpr(lambda leaves: jax.tree.leaves(fn(*jax.tree.unflatten(structure, leaves)))[leaf]), leaves
+    )
+    cells, shape = math.prod(leaves[argument].shape), closed.out_avals[0].shape
+    if not all(0 < size <= LARGEST for size in (cells, math.prod(shape))):
         raise CannotRunError
     total, largest = _work(closed.jaxpr)
-    shifts = shifts[: max(LEAST, WORK // ((math.prod(shape) + total) * (1 + len(PHASES))))]
-    run = _batched(output, coarse, argument, max(1, CELLS // max(math.prod(shape), largest)))
-    drawn = [isinstance(x, jax.ShapeDtypeStruct) or (free and is_kind(x, np.inexact)) for x in leaves]
-    free_leaves = [i for i, is_drawn in enumerate(drawn) if is_drawn and i != argument]
-    where = (argument, axis % len(shape), tuple(shifts), cyclic)
-    return Experiment(run, structure, leaves, free_leaves, *where, to or (1,), len(to), coarsest(closed))
+    run = _batched(closed, argument, max(1, min(ROWS, CELLS // max(cells, largest))))
+    return Program(run, structure, leaves, argument, shape or (1,), len(shape), coarsest(closed), cells + total)
+
+
+def remembering() -> Callable[[Callable, tuple, int, int], Program]:
+    """`traced`, for one function: each pair of leaves once."""
+    known: dict[tuple[int, int], Program] = {}
+
+    def program(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
+        if (argument, leaf) not in known:
+            known[argument, leaf] = traced(fn, arguments, argument, leaf)
+        return known[argument, leaf]
+
+    return program
 
 
 def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
@@ -129,10 +153,14 @@ def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
         raise CannotRunError from error
 
 
-def _batched(
-    output: Callable[[list[Any]], Any], coarse: Callable[[list[Any], Any], Any], argument: int, most: int
-) -> Callable[..., np.ndarray]:
-    """The function of a stack of inputs: up to `most` of them at once, or in turn where it cannot be batched."""
+def _batched(closed: Any, argument: int, most: int) -> Callable[..., np.ndarray]:
+    """A jaxpr as a function of a stack of inputs: `most` of them at once, or in turn where it cannot be batched."""
+
+    def exact(leaves: list[Any]) -> Any:
+        return jaxpr_as_fun(closed)(*leaves)[0]
+
+    def coarse(leaves: list[Any], phase: Any) -> Any:
+        return shaken(closed.jaxpr, [(x, True) for x in leaves], phase, closed.consts)[0][0]
 
     def each(one: Callable[..., Any], leaves: list[Any], stack: Any, *phase: Any) -> Any:
         row = lambda x: one(exchanged(leaves, {argument: x}), *phase)
@@ -141,15 +169,13 @@ def _batched(
         except NotImplementedError:
             return jax.lax.map(row, stack)
 
-    exact = jax.jit(lambda *operands: each(output, *operands))
-    rounded = jax.jit(lambda *operands: each(coarse, *operands))
+    jitted, jitted_coarse = (jax.jit(partial(each, one)) for one in (exact, coarse))
 
     def run(leaves: list[Any], stack: np.ndarray, phase: float | None = None) -> np.ndarray:
-        size, others = min(most, len(stack)), exchanged(leaves, {argument: None})
-        found = []
-        for first in range(0, len(stack), size):
-            part = stack.take(range(first, first + size), 0, mode="clip")  # of one shape: the last part is filled up
-            call = (exact, others, part) if phase is None else (rounded, others, part, phase)
+        others, found = exchanged(leaves, {argument: None}), []
+        for first in range(0, len(stack), most):
+            part = stack.take(range(first, first + most), 0, mode="clip")  # of one shape: the last part is filled up
+            call = (jitted, others, part) if phase is None else (jitted_coarse, others, part, phase)
             y = _guarded(lambda call=call: np.asarray(call[0](*call[1:])))
             found.append(y.astype(complex if np.iscomplexobj(y) else float)[: len(stack) - first])
         y = np.concatenate(found)

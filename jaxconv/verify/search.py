@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from jaxconv.verify.answers import Outcome, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.claims import Witness
-from jaxconv.verify.experiment import CannotRunError, Experiment, exchanged, prepare
+from jaxconv.verify.experiment import ROWS, CannotRunError, Experiment, Program, exchanged, prepare, traced
 from jaxconv.verify.rounding import gap, is_kind
 
 # A row a sample: are the parameters whole numbers, and of both signs? Whole numbers are exact, reals do not saturate
@@ -32,6 +33,7 @@ def refute_cyclic(
     *,
     seed: int = 0,
     free_parameters: bool = False,
+    program: Callable[..., Program] = traced,
 ) -> Witness | None:
     """Inputs x for which f(roll(x, shift)) is not f(x), nor f(x) rolled along any of its axes, alone or together.
 
@@ -44,12 +46,13 @@ def refute_cyclic(
       shifts: by how many cells the input is rolled, from 1 up to its length; all are tried in one compiled call.
       seed: of the draws; the same seed finds the same witness.
       free_parameters: draw the other float arguments too, though they have values.
+      program: traces the function; one that remembers what it traced serves several searches.
 
     Returns:
       The samples, and which of the shifts they refute; None where that is none of them, or `fn` raises or is too large.
       One sample that refutes them all is shrunk.
     """
-    return _refute(fn, arguments, argument, axis, leaf, shifts, True, seed, free_parameters)
+    return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, True, seed, free_parameters)
 
 
 def refute_interior(
@@ -62,6 +65,7 @@ def refute_interior(
     *,
     seed: int = 0,
     free_parameters: bool = False,
+    program: Callable[..., Program] = traced,
 ) -> Witness | None:
     """Evidence that no part of the output follows the shift: executed pairs x and y leave no answer to it.
 
@@ -69,23 +73,15 @@ def refute_interior(
     along one output axis of length m or along two at once, 0 < |t| <= m/2, as long as `max(|t|, 2)` consecutive
     positions follow it (`jaxconv/verify/answers.py`). Arguments and result as for `refute_cyclic`; nothing is shrunk.
     """
-    return _refute(fn, arguments, argument, axis, leaf, shifts, False, seed, free_parameters)
+    return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, False, seed, free_parameters)
 
 
 def _refute(
-    fn: Callable,
-    arguments: tuple,
-    argument: int,
-    axis: int,
-    leaf: int,
-    shifts: Sequence[int],
-    cyclic: bool,
-    seed: int,
-    free: bool,
+    program: Callable[[], Program], axis: int, shifts: Sequence[int], cyclic: bool, seed: int, free: bool
 ) -> Witness | None:
     """Draw samples until together they have refuted every shift, or until a round of recipes made no progress."""
     try:
-        experiment = prepare(fn, arguments, argument, axis, leaf, shifts, cyclic, free)
+        experiment = prepare(program(), axis, shifts, cyclic, free)
         draws = _refuting(experiment, np.random.default_rng(seed))
         refuted = _refuted_by(experiment, draws)
         if cyclic and len(refuted) == len(experiment.shifts):
@@ -150,12 +146,12 @@ def _witness(experiment: Experiment, draws: list[Draw], refuted: tuple[int, ...]
     outcomes = [experiment.execute(draw).row(row) for draw in draws]
     off = [_mismatch(experiment, outcome, *_natural(experiment, min(refuted))) for outcome in outcomes]
     order = sorted(range(len(draws)), key=lambda number: -off[number].max())
-    worst = np.unravel_index(off[order[0]].argmax(), experiment.output)
-    position = tuple(map(int, worst))[: experiment.rank]
+    worst = np.unravel_index(off[order[0]].argmax(), experiment.program.output)
+    position = tuple(map(int, worst))[: experiment.program.rank]
     samples = tuple(experiment.sample(draws[number]) for number in order)
     apart = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
     error = min(map(apart, _along_one_axis(experiment)))
-    return Witness(samples, refuted, experiment.argument, experiment.axis, float(error), position)
+    return Witness(samples, refuted, experiment.program.argument, experiment.axis, float(error), position)
 
 
 def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np.ndarray:
@@ -169,20 +165,20 @@ def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np
 def _natural(experiment: Experiment, shift: int) -> tuple[int, int]:
     """The move (output axis, t) that a reader expects: the input's own, or none if it has no room."""
     axis = experiment.axis
-    same = axis < len(experiment.output) and shift < experiment.output[axis]
+    same = axis < len(experiment.program.output) and shift < experiment.program.output[axis]
     return (axis, shift) if same else (0, 0)
 
 
 def _along_one_axis(experiment: Experiment) -> list[tuple[int, int]]:
     """All answers along one axis, no change included."""
     moves = range if experiment.cyclic else steps
-    return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.output) for t in moves(m))]
+    return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.program.output) for t in moves(m))]
 
 
 def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
     """The simplest draw found that refutes every shift: one to three pixels, else a dense one with many zeros."""
-    at, source = experiment.argument, draw[experiment.argument]
-    budget = int(np.clip(2**24 // (source.size * (1 + len(experiment.shifts))), 16, 200))
+    at, source = experiment.program.argument, draw[experiment.program.argument]
+    budget = int(np.clip(2**24 // (source.size * ROWS), 16, 200))
     numbers = [i for i in experiment.free if not is_kind(draw[i], jax.dtypes.prng_key)]
     plain = exchanged(draw, {i: np.ones_like(draw[i]) for i in numbers})
     bases = [plain, draw] if numbers else [draw]
