@@ -59,7 +59,7 @@ def norms(ours: Function, axes: tuple[int, ...]) -> dict[str, Function]:
 
 def batch_norm(x: jax.Array) -> jax.Array:
     """In training."""
-    state = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
+    state: jc.BatchNormState = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
     return jc.batch_norm({}, state, x, training=True)[0]
 
 
