@@ -116,9 +116,16 @@ def number(where: str, argument: str, value: object, *, cure: str = "") -> float
 
 
 def choice(
-    where: str, argument: str, value: object, options: Sequence[str], *, cure: str = "", any_case: bool = False
+    where: str,
+    argument: str,
+    value: object,
+    options: Sequence[str],
+    *,
+    cure: str = "",
+    any_case: bool = False,
+    besides: str = "",
 ) -> str:
-    """One of a few names; with `any_case`, of upper-case ones, in any letter case.
+    """One of a few names; with `any_case`, of upper-case ones, in any letter case. `besides`: what else may be passed.
 
     >>> choice("conv", "layout", "channels_last", ("channels_last", "channels_first"))
     'channels_last'
@@ -129,6 +136,7 @@ def choice(
     names = [f'"{name}"' for name in options]
     near = get_close_matches(found, options, 1) if isinstance(found, str) else []
     cure = f'Perhaps you mean "{near[0]}"' if near else cure or f"Write {argument}={names[0]}"
+    names += [besides] if besides else []
     expected = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
     error = ValueError if isinstance(value, str) else TypeError
     raise error(explain(where, argument, shown(value), expected, cure))

@@ -228,5 +228,9 @@ def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> 
         return integer(where, "divisor", divisor, least=1, cure=cure)
     if divisor is None and not full:
         raise ValueError(explain(where, "divisor", None, "given where windows reach zero padding", cure))
-    counted = "window" if divisor is None else choice(where, "divisor", divisor, ("inside", "window"), cure=cure)
+    counted = (
+        "window"
+        if divisor is None
+        else choice(where, "divisor", divisor, ("inside", "window"), cure=cure, besides="a positive integer")
+    )
     return taps if full or counted == "window" else inside

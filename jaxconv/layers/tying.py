@@ -243,7 +243,10 @@ def _mean(leaf: Array, positions: Positions, regions: Regions | None) -> Array:
     for axis, each in enumerate(positions):
         first = jnp.take(first, np.array([its.start for its in each]), axis)
     times = reduce(np.multiply.outer, [np.array(list(map(len, each))) for each in positions])
-    times = jnp.asarray(times.reshape(*times.shape, *[1] * (leaf.ndim - rank)), leaf.dtype)
+    # Behind a barrier, since XLA multiplies by the reciprocal of a constant, and -9 * (1/3) is not -3 in float32.
+    times = jax.lax.optimization_barrier(
+        jnp.asarray(times.reshape(*times.shape, *[1] * (leaf.ndim - rank)), leaf.dtype)
+    )
     rest = leaf - _spread(first, out=leaf.shape[:rank], regions=regions)
     return first + _sum(rest, positions, regions) / times
 

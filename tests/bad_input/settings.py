@@ -165,7 +165,7 @@ ROWS = [
     ),
     *bad(
         "avg_pool", "divisor",
-        ("an unknown name", "all", ValueError, "'all'", '"inside" or "window"', COUNTED),
+        ("an unknown name", "all", ValueError, "'all'", '"inside", "window" or a positive integer', COUNTED),
         ("zero", 0, ValueError, "0", "1 or more", COUNTED),
         ("a fraction", 4.0, TypeError, "4.0", "an integer", COUNTED),
         ("a boolean", True, TypeError, "True", "an integer", COUNTED),
