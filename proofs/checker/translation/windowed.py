@@ -8,8 +8,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
 
+from jaxconv.verify import jaxprs
+from jaxconv.verify.numeric import intermediates
 from translation.program import Program
 from translation.sums import product
 from translation.table import Known, shape_of, translation
@@ -150,7 +151,9 @@ def pooling_by_any_function(program: Program, eqn: Any, operands: Sequence[int],
     if len(operands) != 2 or initial is None or 0 in (*shape_of(eqn), *program.shapes[operands[0]]):
         return None
     x, number = operands
-    combine = jaxpr_as_fun(eqn.params["jaxpr"])
+    jaxpr, constants = jaxprs.opened(eqn.params["jaxpr"])
+    constants = constants or eqn.params["consts"]  # up to 0.11 they stand beside it
+    combine = lambda *cells: intermediates.run(jaxpr, constants, cells, lambda equation, inputs, outputs: outputs)
 
     def fold(cells: Any) -> Any:
         found = jnp.broadcast_to(jnp.asarray(initial), cells.shape[:-1])
