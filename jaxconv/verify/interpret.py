@@ -142,7 +142,7 @@ class Walk:
             # A rule of control follows the jaxprs of its equation; any other takes them for functions.
             objection = guard.objection(equation) if equation.primitive.name in CONTROL else guard.impurity(equation)
             if objection:
-                raise Lost(objection, "Please report it: a rule speaks only of what it has read")
+                raise Lost(objection, "Write it by other operations, or report it")
             return self._complex(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Lost as lost:
             reason = lost
