@@ -28,7 +28,7 @@ def size(where: str, argument: str, value: object, *, least: int = 1, cure: str 
 class Bound:
     """An array that settings ask for has at most `cells` cells in a channel, or `times` as many as the input has.
 
-    The first makes room for small inputs under wide windows, the second for inputs that are large themselves.
+    The first allows small inputs under wide windows, the second inputs that are large themselves.
     """
 
     cells: int

@@ -80,7 +80,7 @@ def moves_left(outcome: Outcome, known: Sequence[Moves | None]) -> list[Moves]:
     found: list[Moves] = [{} if moves is None else dict(moves) for moves in known]
     fresh = [row for row, moves in enumerate(known) if moves is None]
     for row, move in _candidates(outcome, fresh) if fresh else ():
-        found[row][move] = np.ones(_room(move, outcome.before.shape), np.bool_)
+        found[row][move] = np.ones(_count_of_positions(move, outcome.before.shape), np.bool_)
     budget = COMPARISONS - sum(len(moves) for moves in found) * outcome.before.size
     if budget < 0:
         raise TooManyError
@@ -101,7 +101,7 @@ def _standing(pair: Outcome, moves: Moves) -> Moves:
 
 
 def steps(length: int) -> list[int]:
-    """The t by which an output axis may move: up to half of it, with room for two positions or more."""
+    """The t by which an output axis may move: up to half of it, so that two positions or more are left."""
     return [t for size in range(1, length // 2 + 1) for t in (size, -size) if length - size >= max(size, 2)]
 
 
@@ -153,7 +153,7 @@ def _slices(move: Move, rank: int) -> tuple[tuple[slice, ...], tuple[slice, ...]
     return here, there
 
 
-def _room(move: Move, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _count_of_positions(move: Move, shape: tuple[int, ...]) -> tuple[int, ...]:
     """How many positions j have j + t in range, along each axis that moves."""
     return tuple(shape[axis] - abs(t) for axis, t in move)
 

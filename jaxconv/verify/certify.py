@@ -19,9 +19,9 @@ from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.experiment import remembering
 from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.laws import claimed
-from jaxconv.verify.room import explained
 from jaxconv.verify.search import refute_cyclic, refute_interior
 from jaxconv.verify.shifts import Axes, directions
+from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.values import Plain, Spectrum, Value, besides
 

@@ -37,7 +37,7 @@ def off_by(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def steps(length: int) -> list[int]:
-    """The t by which an axis may move in the interior: up to half of it, with room for two positions or more."""
+    """The t by which an axis may move in the interior: up to half of it, so that two positions or more are left."""
     return [t for t in range(-(length // 2), length // 2 + 1) if t and length - abs(t) >= max(abs(t), 2)]
 
 

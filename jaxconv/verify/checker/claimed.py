@@ -78,8 +78,8 @@ def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
         return f"only a part of output axis {axis} moves"
     if state.cycle is None:
         step = abs(int(state.shift / carry.rate))
-        room = carry.hi - carry.lo - step
-        return "" if room >= max(step, 2) else f"{room} pairs of its region along axis {axis} are a shift apart"
+        pairs = carry.hi - carry.lo - step
+        return "" if pairs >= max(step, 2) else f"{pairs} pairs of its region along axis {axis} are a shift apart"
     if (carry.lo, carry.hi) != (0, length):
         return f"output axis {axis} shows the signal on [{carry.lo}, {carry.hi}) of {length} positions only"
     period = state.cycle / abs(carry.rate)

@@ -1,4 +1,4 @@
-"""The smallest image with room for a law of the interior: outputs whose receptive fields lie clear of the border."""
+"""The smallest image that has an interior law: enough outputs have receptive fields that lie clear of the border."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def explained(
     Args:
         claim: the claim.
         within: the result of the interior walk.
-        around: the result of the cyclic walk, which needs no room, and so knows the receptive field all the same.
+        around: the result of the cyclic walk, which no border cuts, and so knows the receptive field all the same.
         length: of the image.
         proved_at: whether the claim is proved of an image of another length; what it raises is a no.
     """
