@@ -24,9 +24,13 @@ from jaxconv.verify.rules import RULES
 
 @dataclass
 class Flow:
-    """One walk through a function. `closed_over`: which of its constants are parameters, by `identity`."""
+    """One walk through a function. `closed_over`: which of its constants are parameters, by `identity`.
+
+    `held`: the NumPy arrays that the function refers to. A constant that JAX converted from one of them is that one.
+    """
 
     leaves: list[Leaf]
+    held: Sequence[np.ndarray] = ()
     closed_over: frozenset[Hashable] = frozenset()
     layers: list[Found] = field(default_factory=list)
     constants: dict[Hashable, tuple[Any, Origin]] = field(default_factory=dict)  # floating-point ones, by identity
@@ -48,20 +52,25 @@ class Flow:
         """An array that the jaxpr holds, closed over or made while it was traced."""
         if not is_kind(array, np.inexact):
             return CONSTANT
-        key = identity(array)
+        source = next((one for one in self.held if converts(one, array)), None)
+        key = identity(array if source is None else source)
         if key not in self.constants:
             origin = CONSTANT
-            if key in self.closed_over:
+            if source is not None or key in self.closed_over:
                 self.leaves.append(Leaf(f"closed-over array {len(self.leaves)}", "", tuple(array.shape), array.dtype))
                 origin = self.leaf(len(self.leaves) - 1)
             self.constants[key] = array, origin
         return self.constants[key][1]
 
+    def literal(self, value: Any) -> Origin:
+        """What is written into an equation: a number, or under `jax_use_simplified_jaxpr_constants` any constant."""
+        return self.constant(value) if np.ndim(value) else CONSTANT
+
     def run(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Origin], where: Where) -> list[Origin]:
         """Where the outputs of a jaxpr come from; the layers on the way are noted."""
         known: dict[Any, Origin] = dict(zip(jaxpr.constvars, map(self.constant, constants), strict=True))
         known |= zip(jaxpr.invars, inputs, strict=True)
-        read = lambda atom: CONSTANT if jaxprs.is_literal(atom) else known[atom]
+        read = lambda atom: self.literal(atom.val) if jaxprs.is_literal(atom) else known[atom]
         for number, equation in enumerate(jaxpr.eqns):
             operands = [read(atom) for atom in equation.invars]
             known |= zip(equation.outvars, self._step(equation, number, operands, where), strict=True)
@@ -169,6 +178,14 @@ def identity(array: Any) -> Hashable:
         return id(array)
     inside = np.asarray(array)
     return inside.ctypes.data, inside.shape, inside.strides, str(inside.dtype)
+
+
+def converts(held: np.ndarray, constant: Any) -> bool:
+    """Whether a constant is what JAX makes of a NumPy array of another dtype."""
+    if held.dtype == constant.dtype or held.shape != constant.shape or not is_kind(held, np.inexact):
+        return False
+    with jax.transfer_guard("allow"), np.errstate(all="ignore"):
+        return np.array_equal(held.astype(constant.dtype), np.asarray(constant), equal_nan=True)
 
 
 def _shape(atom: Any) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.account.closures import closed_over
 from jaxconv.account.flow import Flow
 from jaxconv.account.found import Leaf, Where
 from jaxconv.account.ledger import Summary
@@ -79,10 +80,12 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     jaxpr, constants, _ = trace("summary", fn, arguments)
     leaves, of_leaf = _leaves(arguments, inputs)
     another = Flow(leaves)  # kept: what is made in one trace must not be where the other's was
+    held: list[np.ndarray] = []
     if not any(is_kind(leaf, np.inexact) for leaf in leaves):
-        again, held, _ = jaxprs.trace(partial(fn), arguments)  # a new function, or JAX would remember the trace
-        _run(another, again, held, arguments, of_leaf)
-    flow = Flow(leaves, frozenset(another.constants))  # those of both traces are not made by the function
+        again, constants_again, _ = _traced_again(fn, arguments)
+        _run(another, again, constants_again, arguments, of_leaf)
+        held = closed_over(fn)
+    flow = Flow(leaves, held, frozenset(another.constants))  # those of both traces are not made by the function
     _run(flow, jaxpr, constants, arguments, of_leaf)
     count = _examples(arguments, inputs)
     shifted = {number: ((0,) if count > 1 else ()) + tuple(its) for number, its in inputs.items()}
@@ -102,6 +105,16 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     )
     unused = sum(math.prod(array.shape) for array, origin in flow.constants.values() if origin.fixed)
     return Summary(name_of(fn), layers, weights, unused, tuple(map(str, along)), examples, whole_call)
+
+
+def _traced_again(fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
+    """Another trace, in which whatever is made while tracing is made anew.
+
+    JAX remembers the traces of functions, and of the jitted functions that they call, for each precision by itself.
+    """
+    other = "highest" if jax.config.jax_default_matmul_precision is None else None
+    with jax.default_matmul_precision(other):
+        return jaxprs.trace(partial(fn), arguments)
 
 
 def _run(flow: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], of_leaf: Sequence[int | None]):

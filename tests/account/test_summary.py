@@ -226,33 +226,6 @@ def test_lookups_scans_and_several_inputs():
     assert [layer.reaches[0].receptive_field.size for layer in found.layers] == [1, 1]
 
 
-KERNEL = np.ones((3, 3, 2, 4), np.float32)
-
-
-@pytest.mark.parametrize("kernel", [KERNEL, jnp.asarray(KERNEL)], ids=["numpy", "jax"])
-def test_closed_over_parameters_are_parameters_and_what_is_made_while_tracing_is_not(kernel):
-    def fn(x):
-        x = jc.conv({"kernel": kernel}, x, padding="same")
-        x = x * jnp.array(np.linspace(-1, 1, 8, dtype=np.float32))[None, :, None, None]  # an array that is made anew
-        return jc.conv({"kernel": kernel}, x[..., :2])
-
-    found = jc.summary(fn, shape(1, 8, 6, 2))
-    assert [(layer.kind, layer.parameters, layer.tied) for layer in found.layers] == [
-        ("conv", 72, 0),
-        ("conv", 0, 72),
-    ]
-    assert (found.parameters, found.constants) == (72, 8)
-
-
-def test_beside_parameters_closed_over_arrays_are_constants():
-    fixed = jnp.asarray(KERNEL)
-    fn = lambda params, x: jc.dense(params, jc.conv({"kernel": fixed}, x))
-    found = jc.summary(fn, dense_params(4, 5), shape(1, 8, 6, 2))
-    assert [(layer.kind, layer.parameters) for layer in found.layers] == [("fixed conv", 0), ("dense", 25)]
-    assert (found.constants, found.layers[0].multiply_adds) == (72, 72 * 24)
-    assert "72 floating-point numbers are constants" in str(found)
-
-
 def test_haikus_own_count():
     hk = pytest.importorskip("haiku")
     one = network("haiku_cnn", channels=7)
