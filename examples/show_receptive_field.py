@@ -79,7 +79,8 @@ def field(name: str, depth: int, pool_after: int | None, images: jax.Array, keys
     for axis, j in zip(certificate.leaves[0].axes, middle, strict=True):
         if (proved := axis.interior.receptive_field) is None:
             raise ValueError(f"{name}: no receptive field is proved\n{certificate}")
-        reach.append(slice(int(proved.rate * j + proved.first), int(proved.rate * j + proved.last) + 1))
+        cells = proved.cells(j)
+        reach.append(slice(cells.start, cells.stop))
         size = proved.size
 
     signal = lambda x, params: fn(params, x)[:, *middle].sum()

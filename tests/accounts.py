@@ -54,5 +54,5 @@ def objections_to_field(reaches, fn, x, cell):
     said = []
     for reach, at in zip(reaches, cell, strict=True):
         field = reach.receptive_field
-        said.append((field.rate * at + field.first, field.rate * at + field.last))
+        said.append((field.cells(at)[0], field.cells(at)[-1]))
     return [pair for pair in zip(found, said, strict=True) if pair[0] != pair[1]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -126,8 +125,9 @@ def _reaches_too_far(sample: Sample, claim: Claim, kind: str) -> str | None:
 
 def cells_of(field: ReceptiveField, output: int, length: int, *, cyclic: bool) -> list[bool]:
     """Which input cells lie in the receptive field of an output, around the circle if it is one."""
-    lo = math.ceil(Fraction(field.rate) * output + field.first)
-    hi = math.floor(Fraction(field.rate) * output + field.last)
+    phase = output % field.period
+    first, last = field.phases[phase * len(field.phases) // field.period]
+    lo, hi = field.rate * (output - phase) + first, field.rate * (output - phase) + last
     if not cyclic:
         return [lo <= i <= hi for i in range(length)]
     return [(i - lo) % length <= hi - lo for i in range(length)]

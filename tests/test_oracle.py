@@ -66,9 +66,12 @@ def gated(x, kernel):
     return lax.cond(kernel[0, 0, 0] > 0, lambda x: x, lambda x: jnp.cumsum(x, axis=1), x)
 
 
+HALF = Fraction(1, 2)
+
+
 def claim(shift, *moves, region=(), field=None):
     """A claim, for the oracle to judge whatever its verdict."""
-    field = ReceptiveField(*map(Fraction, field)) if field else None
+    field = ReceptiveField(Fraction(field[0]), len(field) - 1, field[1:]) if field else None
     return Claim(Verdict.UNDECIDED, shift, moves, region, field)
 
 
@@ -96,11 +99,11 @@ INTERIOR = [  # function, shape, t, the exact region, too large ones
     (twice, SIGNAL, 2, (0, 16), []),
     (flipped, SIGNAL, -1, (0, 8), []),
 ]
-FIELDS = [  # function, shift -> t, the exact field (rate, first, last), too small ones
-    (circular, 1, 1, (1, -1, 1), [(1, 0, 1), (1, -1, 0), (1, 0, 2), (2, -1, 1)]),
-    (circular_by_two, 2, 1, (2, -1, 1), [(2, 0, 1), (2, -1, 0)]),
-    (twice, 1, 2, ("1/2", "-1/2", 0), [("1/2", 0, 0), ("1/2", "-1/2", "-1/4")]),
-    (flipped, 1, -1, (-1, 7, 7), [(-1, 6, 6), (-1, 8, 8), (1, 0, 0)]),
+FIELDS = [  # function, shift -> t, the exact field (rate, (first, last) of each phase), too small ones
+    (circular, 1, 1, (1, (-1, 1)), [(1, (0, 1)), (1, (-1, 0)), (1, (0, 2)), (2, (-1, 1)), (1, (-1, 1), (0, 1))]),
+    (circular_by_two, 2, 1, (2, (-1, 1)), [(2, (0, 1)), (2, (-1, 0))]),
+    (twice, 1, 2, (HALF, (0, 0), (0, 0)), [(HALF, (0, 0), (1, 1)), (HALF, (0, -1), (0, 0)), (HALF, (-1, -1), (0, 0))]),
+    (flipped, 1, -1, (-1, (7, 7)), [(-1, (6, 6)), (-1, (8, 8)), (1, (0, 0))]),
 ]
 
 

@@ -76,7 +76,9 @@ def not_interior(run, claim, x, y):
 
 def inside(field, j, n, kind):
     """Which input cells are in the receptive field of output j."""
-    lo, hi = math.ceil(field.rate * j + field.first), math.floor(field.rate * j + field.last)
+    phase = j % field.period
+    first, last = field.phases[phase * len(field.phases) // field.period]
+    lo, hi = field.rate * (j - phase) + first, field.rate * (j - phase) + last
     return np.array([(i - lo) % n <= hi - lo if kind == "cyclic" else lo <= i <= hi for i in range(n)])
 
 

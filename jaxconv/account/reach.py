@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 from jaxconv.account.found import Place
 from jaxconv.account.geometry import slides
 from jaxconv.account.ledger import Reach
 from jaxconv.verify import jaxprs
-from jaxconv.verify.claims import ReceptiveField
 from jaxconv.verify.derivation import Row
+from jaxconv.verify.laws import field_of
 from jaxconv.verify.values import Broken, Lost, Moving, besides, carry_of
 
 
@@ -78,11 +76,9 @@ def reach(row: Row | None) -> Reach:
         carry = carry_of(value.axes[value.carriers[0]])
     except Lost as lost:
         return Reach(reason=lost.reason)
-    first, last = (None, None) if carry is None else (carry.first, carry.last)
+    field = None if carry is None else field_of(carry, None)
     rate = None if carry is None else carry.rate
-    if rate is None or first is None or last is None or not -math.inf < first <= last < math.inf:
-        return Reach(rate, reason="it may see the whole input")
-    return Reach(rate, ReceptiveField(rate, Fraction(first), Fraction(last)))
+    return Reach(rate, reason="it may see the whole input") if field is None else Reach(rate, field)
 
 
 def _value(row: Row | None) -> Moving | str:

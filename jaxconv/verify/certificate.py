@@ -13,7 +13,7 @@ from jaxconv.verify.derivation import Derivation
 
 __all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
-FORMAT = 1  # of the JSON; to be raised by every change of what is written
+FORMAT = 2  # of the JSON; to be raised by every change of what is written
 
 
 @dataclass(frozen=True)

@@ -35,20 +35,50 @@ class Break:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Output `j` depends on no input outside `[rate*j + first, rate*j + last]`; phases share the widest interval.
+    """The input cells that an output may depend on.
 
+    With c = j mod `period`, output j depends on no input outside `[rate*(j - c) + a, rate*(j - c) + b]`. Each of
+    `phases` is such an (a, b): the first one for c = 0, 1, ..., as many as `period / len(phases)`, and so on. Where
+    b = a - 1, the output depends on no input at all. `rate*period` is whole.
     It is an upper bound: modulo the input's length for cyclic claims, and for outputs in the region only for interior
     ones.
+
+    >>> field = ReceptiveField(Fraction(1), 2, ((0, 1),))  # every two cells are pooled, and then repeated twice
+    >>> field.size, [field.cells(j) for j in range(4)]
+    (2, [range(0, 2), range(0, 2), range(2, 4), range(2, 4)])
     """
 
     rate: Fraction
-    first: Fraction
-    last: Fraction
+    period: int
+    phases: tuple[tuple[int, int], ...]
 
     @property
     def size(self) -> int:
-        """Cells from the first to the last, both included, at the widest phase."""
-        return int(self.last - self.first) + 1
+        """The largest number of cells that an output depends on."""
+        return max(last - first + 1 for first, last in self.phases)
+
+    @property
+    def first(self) -> Fraction:
+        """The largest number such that no output j depends on a cell before `rate*j + first`."""
+        return min(first - self.rate * c for c, (first, _) in self._ends())
+
+    @property
+    def last(self) -> Fraction:
+        """The smallest number such that no output j depends on a cell behind `rate*j + last`."""
+        return max(last - self.rate * c for c, (_, last) in self._ends())
+
+    def cells(self, output: int) -> range:
+        """The input cells that an output may depend on; modulo the input's length for cyclic claims."""
+        c = output % self.period
+        first, last = self.phases[c // (self.period // len(self.phases))]
+        start = int(self.rate * (output - c))
+        return range(start + first, start + last + 1)
+
+    def _ends(self) -> list[tuple[int, tuple[int, int]]]:
+        """The first and the last position of each block, with the cells that it sees, if any."""
+        block = self.period // len(self.phases)
+        seen = [(n * block, cells) for n, cells in enumerate(self.phases) if cells[0] <= cells[1]]
+        return [(start + end, cells) for start, cells in seen for end in (0, block - 1)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Dataclasses as JSON and back, driven by their annotations: a new field or a new class needs no line here.
 
-A field is a number, a string, an enumeration, an optional one of these, a tuple, another dataclass, one of several
+A field is a number, a string, an enumeration, a tuple, an optional one of these, another dataclass, one of several
 dataclasses (told apart by their fields), or `Any`: a container of arrays (`arrays.py`).
 """
 
@@ -69,8 +69,9 @@ def _walk(value: Any, hint: Any, at: str, of_class: Any, of_tuple: Any, scalar: 
     classes = [one for one in options if dataclasses.is_dataclass(one)]
     if classes:
         return of_class(value, classes, at)
-    if len(options) == 1 and typing.get_origin(options[0]) is tuple:
-        return of_tuple(value, typing.get_args(options[0]), at)
+    containers = [one for one in options if typing.get_origin(one) is tuple]
+    if containers:
+        return of_tuple(value, typing.get_args(containers[0]), at)
     if hint is Any:
         return _taken(of_arrays, value, at, "an array or a container of arrays")
     kind = _scalar(hint)

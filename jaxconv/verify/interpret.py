@@ -18,6 +18,7 @@ from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import jaxprs
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
+from jaxconv.verify.fields import ONE_CELL
 from jaxconv.verify.names import Names
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.values import (
@@ -311,4 +312,4 @@ def _period(array: np.ndarray, axis: int) -> int | None:
 
 def input_axis(length: int, name: Hashable) -> Axis:
     """The axis of an input that is shifted: all of it is a window of the scene."""
-    return (Factor(length, carry=Carry(Fraction(1), 0, length, Fraction(0), Fraction(0), name)),)
+    return (Factor(length, carry=Carry(Fraction(1), 0, length, ONE_CELL, name)),)

@@ -6,9 +6,8 @@ positions or more, and if its outputs depend on the input. An output that does n
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
+from jaxconv.verify.fields import in_cells, nearest, sees_nothing
 from jaxconv.verify.values import Broken, Carry, Lost, Moving, Plain, Spectrum, carry_of, length_of
 
 
@@ -46,7 +45,7 @@ def _proved(value: Moving | Spectrum, length: int) -> Claim:
 def _checked(value: Moving, number: int, carry: Carry) -> None:
     """Lost if an output axis does not show what a law needs: whole periods, or pairs of positions a step apart."""
     length, period, step = length_of(value.axes[number]), value.period(carry), abs(value.step(carry))
-    if carry.first is not None and carry.last is not None and not carry.first <= carry.last:
+    if carry.field is not None and sees_nothing(carry.field):
         raise Lost(f"what moves along output axis {number} does not depend on the input")
     if period is not None:
         if (carry.lo, carry.hi) != (0, length) or length % period:
@@ -62,11 +61,8 @@ def _checked(value: Moving, number: int, carry: Carry) -> None:
 
 def field_of(carry: Carry, cycle: int | None) -> ReceptiveField | None:
     """The receptive field; where the input repeats, the one of all equivalent intervals that lies nearest to 0."""
-    if carry.first is None or carry.last is None or not carry.first <= carry.last:
-        return None
-    first, last = Fraction(carry.first), Fraction(carry.last)
-    turns = Fraction(0) if cycle is None else round((first + last) / (2 * cycle)) * Fraction(cycle)
-    return ReceptiveField(carry.rate, first - turns, last - turns)
+    field = nearest(carry.field, cycle)
+    return None if field is None or sees_nothing(field) else ReceptiveField(carry.rate, *in_cells(field, carry.rate))
 
 
 def at_the_end(reason: str, cure: str) -> Break:

@@ -6,7 +6,9 @@ import html
 from collections.abc import Sequence
 from fractions import Fraction
 
-from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict
+from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict
+
+MOST_PHASES = 4  # whose receptive fields are listed one by one
 
 
 def text(
@@ -44,8 +46,7 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
     lines = [f"{claim.verdict}{_law(claim, leaf, most)}"]
     field = claim.receptive_field
     if field is not None and claim.moves:
-        lines.append(f"receptive field {field.size}: output j sees inputs {_affine(field.rate, field.first)} to "
-                     f"{_affine(field.rate, field.last)}")  # fmt: skip
+        lines += _field(field)
     if claim.broken is not None:
         lines += _break(claim.broken)
     if claim.witness is not None:
@@ -85,6 +86,26 @@ def _law(claim: Claim, leaf: LeafReport, most: int) -> str:
     on = lambda axis: f", on [{regions[axis][0]}, {regions[axis][1]}) of {leaf.shape[axis]}" if axis in regions else ""
     moves = [f"{t} along output axis {axis}{on(axis)}" for axis, t in claim.moves]
     return f": shifts by {claim.shift} -> " + " and ".join(moves)
+
+
+def _field(field: ReceptiveField) -> list[str]:
+    """What each output sees; where phases differ and are many, what all of a period see together."""
+    step = field.rate * field.period
+    phases = field.phases if len(field.phases) <= MOST_PHASES else (_envelope(field),)
+    block = field.period // len(phases)
+    lines = [f"receptive field {field.size}:"]
+    for number, (first, last) in enumerate(phases):
+        outputs = [_affine(Fraction(field.period), Fraction(number * block + end)) for end in (0, block - 1)]
+        who = f"output {outputs[0]} sees" if block == 1 else f"outputs {outputs[0]} to {outputs[1]} see"
+        ends = [_affine(step, Fraction(cell)) for cell in (first, last)]
+        what = f"inputs {ends[0]} to {ends[1]}" if first < last else f"input {ends[0]}"
+        lines.append(f"{who} {what if first <= last else 'no input'}")
+    return [" ".join(lines[:2]), *(f"  {line}" for line in lines[2:])]
+
+
+def _envelope(field: ReceptiveField) -> tuple[int, int]:
+    seen = [cells for cells in field.phases if cells[0] <= cells[1]]
+    return min(first for first, _ in seen), max(last for _, last in seen)
 
 
 def _break(broken: Break) -> list[str]:

@@ -28,6 +28,7 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxconv.verify.claims import Break
+from jaxconv.verify.fields import Field, copied, strided, union
 
 
 class Lost(Exception):  # noqa: N818  not an error: the reason for which a proof stops
@@ -41,24 +42,20 @@ class Lost(Exception):  # noqa: N818  not an error: the reason for which a proof
         self.reason, self.cure, self.origin = reason, cure, origin
 
 
-Bound: TypeAlias = Fraction | float  # of a receptive field; inf and -inf where there is none, as of a constant
-
-
 @dataclass(frozen=True)
 class Carry:
     """The part of a factor that moves.
 
     `rate`: cells of the input per cell here, negative for a reversed axis. `[lo, hi)`: the positions that are a window
-    of the signal. `first`, `last`: position j depends on the input's cells rate*j + first to rate*j + last, or on any
-    if None. `signal`, `start`: which signal, and which of its cells stands at position 0, so that two windows of one
-    signal can be joined. `edge`: what put other content outside [lo, hi); `lost`: where a full period was lost.
+    of the signal. `field`: the cells of the input that those positions depend on, phase by phase, or on any if None.
+    `signal`, `start`: which signal, and which of its cells stands at position 0, so that two windows of one signal can
+    be joined. `edge`: what put other content outside [lo, hi); `lost`: where a full period was lost.
     """
 
     rate: Fraction
     lo: int
     hi: int
-    first: Bound | None
-    last: Bound | None
+    field: Field | None
     signal: Hashable
     start: int = 0
     edge: Break | None = None
@@ -215,12 +212,9 @@ def tidy(factors: Iterable[Factor]) -> Axis:
 
 def _join(length: int, carry: Carry, minor: int) -> Factor:
     """A moving factor and `minor` cells within each of its cells as one; position i*minor + b sees what i saw."""
-    rate, first, last = carry.rate / minor, carry.first, carry.last
-    if first is not None and last is not None:
-        slack = rate * (minor - 1)  # i is b/minor before the finer position, b up to minor - 1
-        first, last = first - max(slack, Fraction(0)), last - min(slack, Fraction(0))
-    finer = replace(carry, rate=rate, lo=carry.lo * minor, hi=carry.hi * minor, first=first, last=last,
-                    signal=(carry.signal, "join", minor), start=carry.start * minor)  # fmt: skip
+    finer = replace(carry, rate=carry.rate / minor, lo=carry.lo * minor, hi=carry.hi * minor,
+                    field=copied(carry.field, carry.rate, minor), signal=(carry.signal, "join", minor),
+                    start=carry.start * minor)  # fmt: skip
     return Factor(length * minor, carry=finer)
 
 
@@ -235,18 +229,13 @@ def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
         return (
             (Factor(major, period // minor), Factor(minor)) if period % minor == 0 else (Factor(major), Factor(minor))
         )
-    first, last = carry.first, carry.last
-    if first is not None and last is not None:
-        reach = carry.rate * (minor - 1)
-        first, last = first + min(reach, Fraction(0)), last + max(reach, Fraction(0))
     start, phase = divmod(carry.start, minor)
     coarser = replace(
         carry,
         rate=carry.rate * minor,
         lo=-(-carry.lo // minor),
         hi=carry.hi // minor,
-        first=first,
-        last=last,
+        field=strided(carry.field, carry.rate, 0, minor, range(minor)),
         signal=(carry.signal, "split", minor, phase),
         start=start,
     )
@@ -329,7 +318,7 @@ def _named(value: Moving, name: Callable[[Hashable], Hashable]) -> Moving:
 
 def everywhere(value: Moving) -> Moving:
     """The same value, with receptive fields that are the whole input."""
-    wide = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, first=None, last=None))
+    wide = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, field=None))
     return replace(value, axes=tuple(tuple(map(wide, axis)) for axis in value.axes))
 
 
@@ -401,8 +390,6 @@ def _meet_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> 
     lo, hi = max(carry.lo for carry in moving), min(carry.hi for carry in moving)
     edge = next((carry.edge for carry in moving if carry.edge), None)
     lost = next((carry.lost for carry in moving if carry.lost), None)
-    everywhere = depends or any(carry.first is None for carry in moving)
-    first = None if everywhere else min(carry.first for carry in moving if carry.first is not None)
-    last = None if everywhere else max(carry.last for carry in moving if carry.last is not None)
-    carry = Carry(moving[0].rate, lo, hi, first, last, signal, 0, edge, lost)
+    field = None if depends else union(carry.field for carry in moving)
+    carry = Carry(moving[0].rate, lo, hi, field, signal, 0, edge, lost)
     return Factor(length, carry=carry), math.lcm(*(p for p in staying if p)) if staying else 1

@@ -23,7 +23,7 @@ LONGEST = 5  # cells of a parent
 
 def pieces(total, period, spans):
     """A state: these spans of a parent whose fold moves around a circle of `period` cells."""
-    carry = Carry(Fraction(1), 0, period, None, None, "parent")
+    carry = Carry(Fraction(1), 0, period, None, "parent")
     folded = Moving(1, period, ((Factor(period, carry=carry),),))
     return Pieces(folded, folded, 0, total, spans)
 

@@ -62,7 +62,7 @@ def test_json_holds_everything(found):
     assert data["parameters"] == 561
     assert data["multiply_adds"] == 7392
     assert data["layers"][0]["reaches"][0]["stride"] == "2"
-    assert data["layers"][0]["reaches"][0]["receptive_field"] == {"rate": "2", "first": "0", "last": "2"}
+    assert data["layers"][0]["reaches"][0]["receptive_field"] == {"rate": "2", "period": 1, "phases": [[0, 2]]}
     assert [weight["path"] for weight in data["weights"]] == [
         "[0]['conv']['bias']",
         "[0]['conv']['kernel']",

@@ -11,7 +11,7 @@ from jaxconv.verify.values import Carry, Factor, Lost, Moving, cut, fit, length_
 
 def moving(length, rate=1, lo=0, hi=None, first=0, last=0):
     """An axis that carries the shift."""
-    carry = Carry(Fraction(rate), lo, length if hi is None else hi, Fraction(first), Fraction(last), "signal")
+    carry = Carry(Fraction(rate), lo, length if hi is None else hi, ((Fraction(first), Fraction(last)),), "signal")
     return (Factor(length, carry=carry),)
 
 
@@ -28,7 +28,7 @@ def test_what_is_split_and_joined_shows_no_more_than_before(parts, minor, lo, fi
     assert (back.length, after.rate) == (factor.length, before.rate)
     assert before.lo <= after.lo
     assert after.hi <= before.hi
-    assert after.first <= before.first <= before.last <= after.last
+    assert all(first <= 1 * before.field[0][0] and before.field[0][1] <= last for first, last in after.field)
 
 
 @given(length=st.integers(1, 12), period=st.integers(1, 12), minor=st.integers(1, 12))
@@ -70,7 +70,7 @@ def test_a_pattern_makes_the_shift_a_multiple_of_its_period():
 def test_a_meeting_shows_what_all_show_and_sees_what_any_sees():
     found = meet([value(moving(9, lo=1, hi=8, first=-1, last=1)), value(moving(9, lo=2, hi=9, first=0, last=3))], "new")
     carry = found.axes[0][0].carry
-    assert (carry.lo, carry.hi, carry.first, carry.last) == (2, 8, -1, 3)
+    assert (carry.lo, carry.hi, carry.field) == (2, 8, ((-1, 3),))
 
 
 def test_two_values_meet_across_differently_cut_axes():

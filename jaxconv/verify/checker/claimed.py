@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 from jaxconv.verify.checker.blame import misplaced_at_the_end
 from jaxconv.verify.checker.relation import carries_of
-from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.claims import Claim, ReceptiveField, Verdict
+from jaxconv.verify.fields import Field
 from jaxconv.verify.values import Carry, Moving
 
 
@@ -61,7 +64,7 @@ def _not_shown(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
     if claim.region != region:
         return f"its region is {claim.region}, and the output's state's {region}"
     beyond = next(filter(None, (_beyond(state, axis, carry, shape[axis]) for axis, carry in carried)), "")
-    return beyond or _other_field(claim, state)
+    return beyond or _other_field(claim, state, shape)
 
 
 def _not_worth_reporting(state: Moving, length: int) -> str:
@@ -86,17 +89,39 @@ def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
     return f"axis {axis} has {length} positions, of a signal that repeats after {period}" if length % period else ""
 
 
-def _other_field(claim: Claim, state: Moving) -> str:
+def _other_field(claim: Claim, state: Moving, shape: tuple[int, ...]) -> str:
     """Where a claim's receptive field is not what the output's state says; around a circle, up to whole turns."""
-    field, carried = claim.receptive_field, [carry for _, carry in carries_of(state)]
-    carry = carried[0] if len(carried) == 1 else None
-    if carry is None or carry.first is None or carry.last is None or not carry.first <= carry.last:
+    field, carried = claim.receptive_field, carries_of(state)
+    axis, carry = carried[0] if len(carried) == 1 else (0, None)
+    seen = None if carry is None else carry.field
+    if carry is None or seen is None or all(first > last for first, last in seen):
         return "" if field is None else f"its receptive field is {field}, and the output's state has none"
-    found = f"the output's state's is from {carry.first} to {carry.last}, at rate {carry.rate}"
+    found = f"the output's state's is from {_shown(seen)}, at rate {carry.rate}"
     if field is None:
         return f"it has no receptive field, and {found}"
-    apart = field.first - carry.first
-    turned = apart if state.cycle is None else apart % state.cycle
-    if field.rate == carry.rate and field.last - field.first == carry.last - carry.first and turned == 0:
-        return ""
-    return f"its receptive field is {field}, and {found}"
+    if field.rate != carry.rate or not _same_cells(field, seen, carry.rate, shape[axis], state.cycle):
+        return f"its receptive field is {field}, and {found}"
+    return ""
+
+
+def _same_cells(field: ReceptiveField, seen: Field, rate: Fraction, length: int, cycle: int | None) -> bool:
+    """Whether each output sees the same cells by a claim as by a state; around a circle, up to turns of all of them."""
+    blocks = len(field.phases)
+    if field.period < 1 or blocks < 1 or field.period % blocks or (field.rate * field.period).denominator != 1:
+        return False
+    repeats = math.lcm(field.period, len(seen), rate.denominator)
+    pairs = [(field.cells(j), _cells(seen, rate, j)) for j in range(min(length, repeats))]
+    turns = {claimed.start - state.start for claimed, state in pairs if state}
+    whole = all(turn == 0 if cycle is None else turn % cycle == 0 for turn in turns)
+    return whole and len(turns) <= 1 and all(len(claimed) == len(state) for claimed, state in pairs)
+
+
+def _cells(seen: Field, rate: Fraction, position: int) -> range:
+    """The input cells that a position sees by a state."""
+    first, last = seen[position % len(seen)]
+    at = rate * position
+    return range(math.ceil(at + first), math.floor(at + last) + 1) if first <= last else range(0)
+
+
+def _shown(seen: Field) -> str:
+    return ", ".join(f"{first} to {last}" if first <= last else "nothing" for first, last in seen)

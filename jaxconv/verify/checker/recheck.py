@@ -30,6 +30,7 @@ from jaxconv.verify.checker.witnessed import Setting, unwitnessed
 from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.executing import rechecking
+from jaxconv.verify.fields import ONE_CELL
 from jaxconv.verify.tracing import trace
 from jaxconv.verify.values import Carry, Factor
 
@@ -150,7 +151,7 @@ class _Walk:
         if axis is None:
             known = self.steps.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)
             return self.steps.constant(aval, leaf) if known else self.steps.hold(state, aval)
-        scene = Carry(Fraction(1), 0, self.steps.length, Fraction(0), Fraction(0), f"argument {number}")
+        scene = Carry(Fraction(1), 0, self.steps.length, ONE_CELL, f"argument {number}")
         axes = (*state.axes[:axis], (Factor(self.steps.length, carry=scene),), *state.axes[axis + 1 :])
         held = self.steps.hold(replace(state, axes=axes), aval)
         self.steps.remember([], [(same, [held], (0, held))])

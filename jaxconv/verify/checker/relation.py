@@ -122,8 +122,8 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     factors = [factor for axis in state.axes for factor in axis]
     if any(factor.length < 0 or (1 if factor.period is None else factor.period) < 1 for factor in factors):
         return f"a state with a factor of negative length, or of no period, cannot be that of {shape}"
-    if any(factor.carry is not None and factor.period is not None for factor in factors):
-        return "a factor that moves has no period"
+    if any(factor.carry is not None and (factor.period is not None or factor.carry.field == ()) for factor in factors):
+        return "a factor that moves has no period, and a receptive field of one phase or more"
     for axis, carry in carries_of(state):
         step, period = Fraction(state.shift) / carry.rate, Fraction(cycle or 0) / abs(carry.rate)
         if step.denominator != 1 or period.denominator != 1:
@@ -139,16 +139,19 @@ def _lengths(state: Moving) -> tuple[int, ...]:
 
 def sees(state: Moving, carry: Carry, length: int, cell: int) -> np.ndarray:
     """Which positions of a moving factor may depend on a cell of the input."""
-    if carry.first is None or carry.last is None:
+    if carry.field is None:
         return np.ones(length, bool)
-    if not carry.first <= carry.last:
-        return np.zeros(length, bool)
-    rate, first, last = Fraction(carry.rate), Fraction(carry.first), Fraction(carry.last)
-    unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # so that all is in whole numbers
-    at = np.arange(length) * int(rate * unit) - cell * unit
-    if state.cycle is None:
-        return (at + int(first * unit) <= 0) & (at + int(last * unit) >= 0)
-    return -(-(at + int(first * unit)) // (state.cycle * unit)) <= (at + int(last * unit)) // (state.cycle * unit)
+    found = np.zeros(length, bool)
+    for phase, (first, last) in enumerate(carry.field):
+        if not first <= last:
+            continue
+        rate, first, last = Fraction(carry.rate), Fraction(first), Fraction(last)
+        unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # so that all is in whole numbers
+        at = np.arange(phase, length, len(carry.field)) * int(rate * unit) - cell * unit
+        low, high = at + int(first * unit), at + int(last * unit)
+        around = 0 if state.cycle is None else state.cycle * unit
+        found[phase :: len(carry.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
+    return found
 
 
 def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:

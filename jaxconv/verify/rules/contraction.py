@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
+from jaxconv.verify.fields import advancing
 from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
 from jaxconv.verify.rules.reduction import without
 from jaxconv.verify.table import Equation, rule
@@ -90,16 +90,10 @@ def _banded(
         if found is None:
             continue
         apart, by, lo, hi = found
-        first, last = None, None
-        if not turns and carry.first is not None and carry.last is not None:
-            k, j = np.nonzero(bands[:, lo:hi].any(axis=2))
-            offsets = k * apart - by * (j + lo)
-            reach = [carry.rate * Fraction(int(end), apart) for end in (offsets.min(), offsets.max())]
-            first, last = carry.first + min(reach), carry.last + max(reach)
-        moved = replace(
-            carry, rate=carry.rate * by / apart, lo=lo, hi=hi, first=first, last=last,
-            signal=eqn.walk.new_signal(), start=0,
-        )  # fmt: skip
+        rate = carry.rate * by / apart
+        reads = [np.flatnonzero(column) for column in bands.any(axis=2).T]
+        field = None if turns else advancing(carry.field, carry.rate, reads, found)
+        moved = replace(carry, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         axes = [still(length) for length in eqn.shapes[0]]
         axes[place] = (Factor(size, carry=moved),)
         x = scaled(x, abs(by) // math.gcd(x.step(carry), by))

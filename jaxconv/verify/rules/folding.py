@@ -44,7 +44,7 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
         raise Lost("not one whole period")
     axis, length = value.carriers[0], carry.hi
     name = (carry.signal, "from", carry.start % length)
-    whole = Carry(carry.rate, 0, length, None, None, name)
+    whole = Carry(carry.rate, 0, length, None, name)
     axes = tuple((Factor(length, carry=whole),) if n == axis else still(length_of(a)) for n, a in enumerate(value.axes))
     return Pieces(value, replace(value, axes=axes), axis, length, ((0, length, 0),))
 
@@ -74,7 +74,7 @@ def made(
 ) -> Pieces:
     """Pieces of a value of this shape made of the parent; `apart` times as many cells make a period."""
     carry, period = carry_in(parent), period_of(parent) * apart
-    moved = Carry(carry.rate / apart, 0, period, None, None, name)
+    moved = Carry(carry.rate / apart, 0, period, None, name)
     axes: list[Axis] = [still(length) for length in shape]
     axes[axis] = (Factor(period, carry=moved),)
     folded = fit(replace(parent.folded, axes=tuple(axes), depends=True))

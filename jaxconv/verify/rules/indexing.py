@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from jaxconv.verify.fields import Advance, advancing
 from jaxconv.verify.rules.layout import part, side_by_side, sliced
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -56,7 +56,7 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
             carry = carry_of(axis)
             if carry is None or (carry.lo, carry.hi) != (0, length):
                 raise Lost("a slice at an index that is not known")
-            factor = replace(axis[0], length=size, carry=replace(carry, hi=size, first=None, last=None))
+            factor = replace(axis[0], length=size, carry=replace(carry, hi=size, field=None))
             axes.append((factor,))
         else:
             axes.append(still(size, 1 if uniform(axis) else None))
@@ -173,9 +173,6 @@ def gather(eqn: Equation) -> list[Moving]:
     return [everywhere(found) if found.depends else found]
 
 
-Advance: TypeAlias = tuple[int, int, int, int]
-
-
 def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry, window: int) -> tuple[int, int, Factor]:
     """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how.
 
@@ -197,15 +194,9 @@ def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry, window: int) -
         if found is None or (others != np.take(others, [0], axis=axis)).any():
             continue
         apart, by, lo, hi = found
-        first, last = carry.first, carry.last
-        if turn is not None or first is None or last is None:
-            first, last = None, None
-        else:
-            offsets = (rows * apart - by * np.arange(len(rows))[:, None])[lo:hi]
-            reach = [carry.rate * Fraction(int(end), apart) for end in (offsets.min(), offsets.max())]
-            first, last = first + min(reach), last + max(reach)
         rate = carry.rate * by / apart
-        seen = replace(carry, rate=rate, lo=lo, hi=hi, first=first, last=last, signal=eqn.walk.new_signal(), start=0)
+        field = None if turn is not None else advancing(carry.field, carry.rate, rows.tolist(), found)
+        seen = replace(carry, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         return axis, by, Factor(size, carry=seen)
     raise Lost("the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step")
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from jaxconv.verify.fields import NOTHING, apart, moved, nearest, strided, turns_between, union
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Axis,
@@ -40,14 +41,12 @@ def taken(carry: Carry, start: int, count: int, stride: int) -> Carry:
     out[j] = v[start + j*stride]: the rate is `stride` times as coarse, and valid where v is.
     """
     first_cell, phase = divmod(carry.start + start, stride)
-    shifted = lambda field: None if field is None else field + carry.rate * start
     return replace(
         carry,
         rate=carry.rate * stride,
         lo=min(max(-(-(carry.lo - start) // stride), 0), count),
         hi=max(min((carry.hi - 1 - start) // stride + 1, count), 0),
-        first=shifted(carry.first),
-        last=shifted(carry.last),
+        field=strided(carry.field, carry.rate, start, stride),
         signal=carry.signal if stride == 1 else (carry.signal, "every", stride, phase),
         start=first_cell,
     )
@@ -164,14 +163,12 @@ def reversed_axis(axis: Axis) -> Axis:
     carry, length = carry_of(axis), length_of(axis)
     if carry is None:
         return axis if len(axis) <= 1 else still(length, 1 if uniform(axis) else None)
-    ends_at = lambda field: None if field is None else field + carry.rate * (length - 1)
     turned = replace(
         carry,
         rate=-carry.rate,
         lo=length - carry.hi,
         hi=length - carry.lo,
-        first=ends_at(carry.first),
-        last=ends_at(carry.last),
+        field=strided(carry.field, carry.rate, length - 1, -1),
         signal=(carry.signal, "reversed"),
         start=-(carry.start + length - 1),
     )
@@ -277,22 +274,22 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     total = length + between * (length - 1) + before + after
     if carry is None:
         return still(total)
-    apart = between + 1
-    rate = carry.rate / apart
-    placed = lambda field: None if field is None else field - rate * before
+    distance = between + 1
+    rate = carry.rate / distance
     cells = replace(
         carry,
         rate=rate,
-        lo=max((carry.lo - 1) * apart + 1 + before, 0),  # the cells put between are alike on both sides of the border
-        hi=min(carry.hi * apart + before, total),
-        first=placed(carry.first),
-        last=placed(carry.last),
-        signal=carry.signal if between == 0 else (carry.signal, "apart", apart),
-        start=carry.start * apart - before,
+        lo=max(
+            (carry.lo - 1) * distance + 1 + before, 0
+        ),  # the cells put between are alike on both sides of the border
+        hi=min(carry.hi * distance + before, total),
+        field=apart(carry.field, carry.rate, distance, before),
+        signal=carry.signal if between == 0 else (carry.signal, "apart", distance),
+        start=carry.start * distance - before,
     )
     # The padding itself is a window of a signal, too: a constant one, which depends on nothing. Where a small piece is
     # put into a large frame, as gradients of slices do, that is what there is most of.
-    nothing = {"first": math.inf, "last": -math.inf, "signal": (carry.signal, "padding"), "start": 0}
+    nothing = {"field": NOTHING, "signal": (carry.signal, "padding"), "start": 0}
     ends_at = ((0, min(before, total)), (max(total - after, 0), total))
     frames = [replace(carry, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
     return (Factor(total, carry=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
@@ -342,16 +339,11 @@ def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal
     for value, length in zip(values, lengths, strict=True):
         carry = carry_of(value.axes[number]) if isinstance(value, Moving) else None
         if isinstance(value, Moving) and carry is not None and carry.hi > carry.lo:
-            moved = replace(
-                carry,
-                start=carry.start - at,
-                first=None if carry.first is None else carry.first - carry.rate * at,
-                last=None if carry.last is None else carry.last - carry.rate * at,
-            )
-            run = (at + carry.lo, at + carry.hi, moved, [value])
+            later = replace(carry, start=carry.start - at, field=strided(carry.field, carry.rate, -at, 1))
+            run = (at + carry.lo, at + carry.hi, later, [value])
             if runs and _continues(runs[-1], run, value):
                 lo, _, seen, some = runs[-1]
-                runs[-1] = (lo, run[1], _wider(seen, moved, value), [*some, value])
+                runs[-1] = (lo, run[1], _wider(seen, later, value.cycle), [*some, value])
             else:
                 runs.append(run)
         at += length
@@ -362,36 +354,26 @@ def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal
     if any(value.carriers for value in others):
         raise Lost("joins parts of a value that moves along several axes")
     found = meet(others, signal)
-    axis = (Factor(at, carry=replace(_nearest(carry, found.cycle), lo=lo, hi=hi)),)
+    axis = (Factor(at, carry=replace(carry, lo=lo, hi=hi, field=nearest(carry.field, found.cycle))),)
     return fit(replace(found, axes=_with(found.axes, number, axis)))
 
 
 def _continues(run: tuple, following: tuple, value: Moving) -> bool:
     """Whether the cells that follow are the next ones of the same signal."""
     _, hi, carry, _ = run
-    lo, _, moved, _ = following
-    gap = moved.start - carry.start
-    period = value.period(moved)
+    lo, _, later, _ = following
+    gap = later.start - carry.start
+    period = value.period(later)
     same = gap == 0 or (period is not None and period.denominator == 1 and gap % period == 0)
-    return hi == lo and carry.signal == moved.signal and carry.rate == moved.rate and same
+    return hi == lo and carry.signal == later.signal and carry.rate == later.rate and same
 
 
-def _wider(carry: Carry, other: Carry, value: Moving) -> Carry:
+def _wider(carry: Carry, other: Carry, cycle: int | None) -> Carry:
     """The first one's receptive field, taking in the other's; fields that lie whole periods apart are one."""
-    if carry.first is None or carry.last is None or other.first is None or other.last is None:
-        return replace(carry, first=None, last=None)
-    turns = Fraction(0)
-    if value.cycle is not None and carry.first <= carry.last and other.first <= other.last:
-        turns = Fraction(round((other.first - carry.first) / value.cycle) * value.cycle)
-    return replace(carry, first=min(carry.first, other.first - turns), last=max(carry.last, other.last - turns))
-
-
-def _nearest(carry: Carry, cycle: int | None) -> Carry:
-    """The same; of the receptive fields that are one in a scene that repeats, the one that lies nearest."""
-    if cycle is None or carry.first is None or carry.last is None or not carry.first <= carry.last:
-        return carry
-    turns = Fraction(round((Fraction(carry.first) + Fraction(carry.last)) / (2 * cycle)) * cycle)
-    return replace(carry, first=carry.first - turns, last=carry.last - turns)
+    if carry.field is None or other.field is None:
+        return replace(carry, field=None)
+    turns = Fraction(turns_between(carry.field, other.field, cycle))
+    return replace(carry, field=union([carry.field, moved(other.field, -turns)]))
 
 
 def _without(axes: Sequence[Axis], number: int) -> tuple[Axis, ...]:

@@ -92,7 +92,7 @@ def inverse(eqn: Equation) -> list[Moving | Spectrum]:
         steps *= steps.denominator
         forward = -1 if kind == FftType.FFT else 1
         if _in_order(spectrum.modes, Fraction(value.shift, value.cycle), forward * steps / cells):
-            carry = Carry(value.shift / steps, 0, cells, None, None, eqn.walk.new_signal())
+            carry = Carry(value.shift / steps, 0, cells, None, eqn.walk.new_signal())
             return [fit(value.with_axis(spectrum.axis, (Factor(cells, carry=carry),)))]
     raise Lost("transforms back a spectrum whose modes do not stand in order", "Keep each mode in its place")
 

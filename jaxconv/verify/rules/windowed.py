@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
+from jaxconv.verify.fields import strided, through, union
 from jaxconv.verify.rules.layout import padded, reversed_axis
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -39,16 +40,11 @@ def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: 
     carry = carry_of(axis)
     if carry is None:
         return still(count, 1 if uniform(axis) and before <= 0 and after <= 0 else None)
-    first, last = carry.first, carry.last
-    if first is not None and last is not None:
-        reach = (carry.rate * -before, carry.rate * (span - 1 - before))
-        first, last = first + min(reach), last + max(reach)
     seen = Carry(
         carry.rate * stride,
         max(-(-(carry.lo + before) // stride), 0),
         min((carry.hi - 1 + before - (span - 1)) // stride + 1, count),
-        first,
-        last,
+        strided(carry.field, carry.rate, -before, stride, range(0, span, dilation)),
         signal,
         0,
         carry.edge,
@@ -259,19 +255,17 @@ def _scattered(
     # Position i is under windows from ceil((i + before - span + 1) / stride) to floor((i + before) / stride).
     clear_lo = (lo - 1) * stride + span - before  # the first position under no window before lo
     clear_hi = hi * stride - before  # the first position under window hi
-    first, last = None, None
-    if x.first is not None and x.last is not None and source.first is not None and source.last is not None:
-        reach = x.rate * Fraction(span - 1)
-        first = min(
-            x.first - abs(reach), source.first - abs(reach) + min(x.rate * before, Fraction(0)) - abs(source.rate)
-        )
-        last = max(x.last + abs(reach), source.last + abs(reach) + max(x.rate * before, Fraction(0)) + abs(source.rate))
+    field = None
+    if x.field is not None and source.field is not None:  # it sees what source does at the windows, and their cells
+        phases = range(math.lcm(stride * len(source.field), len(x.field)))
+        windows = [range(-(-(i + before - span + 1) // stride), (i + before) // stride + 1) for i in phases]
+        cells = [{j * stride - before + u for j in over for u in range(span)} for over in windows]
+        field = union([through(source.field, source.rate, x.rate, windows), through(x.field, x.rate, x.rate, cells)])
     carry = replace(
         x,
         lo=max(clear_lo, 0),
         hi=min(clear_hi, length),
-        first=first,
-        last=last,
+        field=field,
         signal=signal,
         edge=x.edge or source.edge,
         lost=x.lost or source.lost,

@@ -76,8 +76,7 @@ INFORMATIONAL = {
 STRONGER = {
     "lo": lambda lo: lo - 1,
     "hi": lambda hi: hi + 1,
-    "first": lambda first: None if first is None else first + 1,
-    "last": lambda last: None if last is None else last - 1,
+    "field": lambda field: None if field is None else (*field[:-1], (field[-1][0] + 1, field[-1][1])),
     "rate": lambda rate: -rate,
     "period": lambda period: 1 if period is None else period,
     "depends": lambda depends: False,
@@ -99,7 +98,7 @@ BROKEN = Break(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
 def wide(state):
     """Whether each of its cells may depend on the whole input by another field."""
     carries = [factor.carry for axis in state.axes for factor in axis if factor.carry]
-    return any(carry.first is None for carry in carries)
+    return any(carry.field is None for carry in carries)
 
 
 def mutants(value, path=()):

@@ -179,10 +179,10 @@ CLAIMS = [
     ("interior", {"shift": 4, "moves": ((1, 2),)}, "it is of shifts by 4, and the output's state of shifts by 2"),
     ("interior", {"moves": ()}, "it moves by (), and the output's state by ((1, 1),)"),
     ("interior", {"moves": ((2, 1),)}, "it moves by ((2, 1),), and the output's state by ((1, 1),)"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(0), Fraction(2))}, "its receptive field is"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(-1), Fraction(1))}, "its receptive field is"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(1), Fraction(-1), Fraction(2))}, "at rate 2"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), Fraction(-3), Fraction(4))}, "its receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((0, 2),))}, "its receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-1, 1),))}, "its receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(1), 1, ((-1, 2),))}, "at rate 2"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-3, 4),))}, "its receptive field is"),
     ("interior", {"receptive_field": None}, "it has no receptive field, and the output's state's is from -1 to 2"),
     ("interior", {"standing": 1}, "it is proved, and says what broke or which shifts are refuted"),
     ("interior", {"verdict": Verdict.UNDECIDED}, "it is UNDECIDED, and says how the output moves"),
@@ -210,9 +210,9 @@ def test_a_claim_that_says_something_else_than_the_last_state_is_objected_to(kin
 def test_a_cyclic_field_may_be_named_a_turn_further():
     fn = partial(conv, padding="CIRCULAR")
     certificate = certify(fn, X)
-    turned = ReceptiveField(Fraction(1), Fraction(11), Fraction(13))
+    turned = ReceptiveField(Fraction(1), 1, ((11, 13),))
     assert recheck(with_claim(certificate, "cyclic", receptive_field=turned), fn, X) == ()
-    narrow = ReceptiveField(Fraction(1), Fraction(11), Fraction(12))
+    narrow = ReceptiveField(Fraction(1), 1, ((11, 12),))
     (objection,) = recheck(with_claim(certificate, "cyclic", receptive_field=narrow), fn, X)
     assert "and the output's state's is from -1 to 1" in objection
 

@@ -16,8 +16,8 @@ from jaxconv.verify.values import Factor, Moving
 STATES = [  # primitive, walk, what is changed, what is objected
     ("jaxconv_conv", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
     ("jaxconv_conv", 1, lambda s: carrying(s, hi=12), "shifting the scene by 1, cell"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, first=0), "which lies outside its receptive field"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, last=0), "which lies outside its receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((0, 1),)), "which lies outside its receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((-1, 0),)), "which lies outside its receptive field"),
     ("jaxconv_conv", 1, lambda s: carrying(s, signal="argument 0"), "it is not the signal whose name it bears"),
     ("jaxconv_conv", 1, lambda s: carrying(s, rate=-1), "shifting the scene by 1, cell"),
     ("jaxconv_conv", 1, lambda s: carrying(s, hi=13), "axis 1 has 12 positions, and the region is [1, 13)"),
@@ -61,7 +61,7 @@ def test_an_invariance_that_is_none_is_objected_to():
 
 def test_a_field_around_the_circle_is_seen():
     state = Moving(1, 12, ())
-    carry = relation.Carry(Fraction(1, 2), 0, 24, Fraction(-1), Fraction(1, 2), "signal")
+    carry = relation.Carry(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
     assert np.flatnonzero(relation.sees(state, carry, 24, 0)).tolist() == [0, 1, 2, 23]
     assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
 

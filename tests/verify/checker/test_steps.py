@@ -26,7 +26,7 @@ def all_of_it(eqn, found):
 
 
 def a_narrow_field(eqn, found):
-    return [carrying(state, first=lambda carry: carry.first + 1) for state in found]
+    return [carrying(state, field=lambda carry: ((carry.field[0][0] + 1, carry.field[0][1]),)) for state in found]
 
 
 def forgets_where_it_starts(eqn, found):

@@ -17,13 +17,13 @@ def test_the_judge_refutes_what_is_false_and_lets_stand_what_is_true():
     claim = claims["interior"]
     assert proved(claims) == {"interior"}
     assert claim.region == ((1, 1, 5),)
-    assert claim.receptive_field == ReceptiveField(Fraction(1), Fraction(-1), Fraction(1))
+    assert claim.receptive_field == ReceptiveField(Fraction(1), 1, ((-1, 1),))
     assert refutation(twin, shape, claims) is None
     assert longest_interior(twin, shape, 1, 1) == 4
     false = [
         ("inside ((1, 0, 5),)", {"region": ((1, 0, 5),)}),
         ("inside", {"moves": ((1, 2),)}),
-        ("beyond", {"receptive_field": ReceptiveField(Fraction(1), Fraction(0), Fraction(1))}),
+        ("beyond", {"receptive_field": ReceptiveField(Fraction(1), 1, ((0, 1),))}),
     ]
     for word, change in false:
         assert word in refutation(twin, shape, {"interior": replace(claim, **change)})

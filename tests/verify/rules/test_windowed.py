@@ -70,7 +70,7 @@ def test_a_convolutions_interior_is_what_reads_no_padding_and_its_receptive_fiel
             assert claim.region == ((1, clear[0], clear[-1] + 1),), case
             assert len(clear) <= longest_interior(twin, (1, n), stride, 1), case
             assert (claim.shift, claim.moves) == (stride, ((1, 1),))
-            field = ReceptiveField(Fraction(stride), Fraction(-before), Fraction(dilation * (taps - 1) - before))
+            field = ReceptiveField(Fraction(stride), 1, ((-before, dilation * (taps - 1) - before),))
             assert claim.receptive_field == field, case
 
 

@@ -1,0 +1,166 @@
+"""Receptive fields: which cells of the input each position of a moving axis sees, phase by phase.
+
+Position j sees no other cells than those from `rate*j + first` to `rate*j + last`, where (first, last) is the interval
+of its phase, j modulo the number of phases. After up-sampling by two both copies of a cell see the same cells, so their
+intervals differ by half a cell. First beyond last says that positions of that phase see nothing: they are constants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+Bound: TypeAlias = Fraction | float  # inf and -inf where nothing is seen
+Interval: TypeAlias = tuple[Bound, Bound]
+Field: TypeAlias = tuple[Interval, ...]  # for each phase
+Advance: TypeAlias = tuple[int, int, int, int]  # (distance, by, lo, hi): rows[j + distance] = rows[j] + by in [lo, hi)
+
+NOTHING: Field = ((math.inf, -math.inf),)
+ONE_CELL: Field = ((Fraction(0), Fraction(0)),)
+MOST_PHASES = 64  # of more phases the widest interval is kept: a claim stays true, and cheap
+
+
+def envelope(field: Sequence[Interval]) -> Interval:
+    """The interval that takes in those of all phases."""
+    return min(first for first, _ in field), max(last for _, last in field)
+
+
+def sees_nothing(field: Field) -> bool:
+    """Whether no position sees any cell."""
+    return all(first > last for first, last in field)
+
+
+def least(field: Sequence[Interval]) -> Field:
+    """The same field in as few phases as it has, and never in more than `MOST_PHASES`."""
+    field = tuple(interval if interval[0] <= interval[1] else NOTHING[0] for interval in field)
+    count = len(field)
+    for phases in range(1, min(count // 2, MOST_PHASES) + 1):
+        if count % phases == 0 and field[phases:] == field[:-phases]:
+            return field[:phases]
+    return field if count <= MOST_PHASES else (envelope(field),)
+
+
+def moved(field: Field | None, by: Fraction) -> Field | None:
+    """The field of positions that see cells further on."""
+    return None if field is None else tuple((first + by, last + by) for first, last in field)
+
+
+def through(
+    field: Field | None, rate: Fraction, new_rate: Fraction, positions: Iterable[Iterable[int]], start: int = 0
+) -> Field | None:
+    """The field of a new axis whose position `start + n` looks at the old positions of `positions[n]`.
+
+    The list holds one period of the new axis: what comes after it looks at the same phases of the old one.
+    """
+    if field is None:
+        return None
+    found = []
+    for j, places in enumerate(positions, start):
+        seen = [(rate * int(p), field[p % len(field)]) for p in places]
+        first = min((at + first for at, (first, _) in seen), default=math.inf)
+        last = max((at + last for at, (_, last) in seen), default=-math.inf)
+        found.append((first - new_rate * j, last - new_rate * j))
+    turned = -start % len(found)
+    return least([*found[turned:], *found[:turned]])
+
+
+def strided(field: Field | None, rate: Fraction, start: int, stride: int, reach: Iterable[int] = (0,)) -> Field | None:
+    """The field of an axis whose position j looks at the old positions `start + j*stride + u`, u in `reach`."""
+    if field is None:
+        return None
+    reach = sorted(reach)
+    count = len(field)  # the extremes of each phase are among so many cells from either end
+    reach = reach if len(reach) <= 2 * count else [*reach[:count], *reach[-count:]]
+    phases = range(count // math.gcd(count, stride))
+    return through(field, rate, rate * stride, [[start + j * stride + u for u in reach] for j in phases])
+
+
+def copied(field: Field | None, rate: Fraction, copies: int) -> Field | None:
+    """The field of an axis that holds so many cells within each old one: position i*copies + b sees what i saw."""
+    if field is None:
+        return None
+    finer = rate / copies
+    if len(field) * copies <= MOST_PHASES:
+        return through(field, rate, finer, [[j // copies] for j in range(len(field) * copies)])
+    first, last = envelope(field)
+    slack = finer * (copies - 1)  # i is b/copies before the finer position, b up to copies - 1
+    return ((first - max(slack, Fraction(0)), last - min(slack, Fraction(0))),)
+
+
+def apart(field: Field | None, rate: Fraction, distance: int, before: int) -> Field | None:
+    """The field of an axis that has the old positions at before, before + distance, ..., and constants elsewhere."""
+    if field is None:
+        return None
+    finer = rate / distance
+    if len(field) * distance <= MOST_PHASES:
+        old = [[divmod(j - before, distance)[0]] * ((j - before) % distance == 0) for j in range(len(field) * distance)]
+        return through(field, rate, finer, old)
+    return moved((envelope(field),), -finer * before)
+
+
+def advancing(field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]], advance: Advance) -> Field | None:
+    """The field of an axis whose position j in [lo, hi) looks at the old positions `rows[j]`."""
+    if field is None:
+        return None
+    distance, by, lo, hi = advance
+    phases = distance * (len(field) // math.gcd(len(field), by))
+    shown = [rows[j] if j < hi else () for j in range(lo, lo + phases)]
+    return through(field, rate, rate * by / distance, shown, lo)
+
+
+def union(fields: Iterable[Field | None]) -> Field | None:
+    """The field of what looks at the same position of several values, all of one rate."""
+    known = []
+    for field in fields:
+        if field is None:
+            return None
+        known.append(field)
+    phases = math.lcm(*map(len, known))
+    if phases > MOST_PHASES:
+        return (envelope([envelope(field) for field in known]),)
+    return least([envelope([field[j % len(field)] for field in known]) for j in range(phases)])
+
+
+def turns_between(field: Field, other: Field, cycle: int | None) -> int:
+    """Cells, a whole number of turns around a scene that repeats, by which the other lies further on."""
+    if cycle is None or sees_nothing(field) or sees_nothing(other):
+        return 0
+    return round((envelope(other)[0] - envelope(field)[0]) / cycle) * cycle
+
+
+def nearest(field: Field | None, cycle: int | None) -> Field | None:
+    """Of the fields that are one in a scene that repeats, the one whose middle lies nearest to 0."""
+    if field is None or cycle is None or sees_nothing(field):
+        return field
+    return moved(field, Fraction(-round(sum(envelope(field)) / (2 * cycle)) * cycle))
+
+
+def in_cells(field: Field, rate: Fraction) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The field in whole cells, as a claim has it: after how many positions it repeats, and an interval for each block.
+
+    The positions that it repeats after make `rate` add up to whole cells. They are cut into equal blocks, as few as can
+    be, whose positions see the same cells, counted from what the first position of all stands at.
+    """
+    most = math.lcm(len(field), rate.denominator)
+    c = np.arange(most)
+    cells = np.array([0, -1]) + np.zeros((most, 2), int)
+    for phase, interval in enumerate(field):
+        if interval[0] <= interval[1]:
+            first, last = Fraction(interval[0]), Fraction(interval[1])
+            unit = math.lcm(rate.denominator, first.denominator, last.denominator)
+            mine = slice(phase, None, len(field))
+            at = c[mine] * int(rate * unit)
+            cells[mine, 0] = -((-at - int(first * unit)) // unit)
+            cells[mine, 1] = np.maximum((at + int(last * unit)) // unit, cells[mine, 0] - 1)
+    empty = cells[:, 1] < cells[:, 0]
+    cells[empty] = [0, -1]
+    repeats = lambda n: (cells[n:] == cells[:-n] + np.where(empty[n:, None], 0, int(rate * n))).all()
+    divisors = (n for n in range(rate.denominator, most, rate.denominator) if most % n == 0)
+    period = next(filter(repeats, divisors), most)
+    changes = np.flatnonzero((cells[1:period] != cells[: period - 1]).any(axis=1)) + 1
+    block = math.gcd(period, *map(int, changes))
+    return period, tuple((int(first), int(last)) for first, last in cells[:period:block])
