@@ -15,7 +15,7 @@ from jaxconv.verify.checker.steps import within
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Moving, Pieces, Spectrum
 
-AT_THE_END = ("output", "the function's output", ())  # primitive, source and frames where no equation is to blame
+AT_THE_END = (-1, "output", "the function's output", ())  # row, primitive, source, frames where no equation is to blame
 
 
 def breaks_of(state: Any) -> list[Break]:
@@ -49,19 +49,19 @@ def misplaced(state: Any, row: Any, before: Sequence[Break], inner: Sequence[Any
     return _unexplained(state)
 
 
-def misplaced_at_the_end(broken: Break | None, state: Any, *, cyclic: bool) -> str:
+def misblamed(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
     """What is wrong with the break that a claim names for not being proved, if anything.
 
-    An interior claim may blame the image instead of an equation: it may be smaller than the receptive field.
+    `obstacle`: what keeps the output's state from showing a law; None if that is no equation. `too_small`: whether the
+    image is, for what the function sees, so that an interior claim may blame that instead.
     """
     if broken is None:
         return "it blames nothing"
-    its = breaks_of(state)
-    at_the_end = broken.equation == -1 and (broken.primitive, broken.source, broken.frames) == AT_THE_END
-    if broken in its or (at_the_end and not (cyclic and isinstance(state, Broken))):
+    at_the_end = (broken.equation, broken.primitive, broken.source, broken.frames) == AT_THE_END
+    if broken == obstacle or (at_the_end and (obstacle is None or too_small)):
         return ""
-    blamed = f"{its[0].primitive} in row {its[0].equation}" if its else "the output itself"
-    return f"it blames {broken.primitive} in row {broken.equation}, and the output's state {blamed}, or in other words"
+    right = f"{obstacle.primitive} in row {obstacle.equation}" if obstacle else "the output itself"
+    return f"it blames {broken.primitive} in row {broken.equation}, and the output's state {right}, or in other words"
 
 
 def nested(equation: Any, stack: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

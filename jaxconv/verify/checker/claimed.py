@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from jaxconv.verify.checker.blame import misplaced_at_the_end
+from jaxconv.verify.checker.blame import misblamed
 from jaxconv.verify.checker.relation import carries_of
-from jaxconv.verify.claims import Claim, ReceptiveField, Verdict
+from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
 from jaxconv.verify.fields import Field
-from jaxconv.verify.values import Carry, Moving
+from jaxconv.verify.values import Broken, Carry, Moving
 
 
-def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, *, cyclic: bool) -> str:
-    """What is wrong with a claim about an output of some shape, if anything. Its witness is executed elsewhere."""
+def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, around: Any, *, cyclic: bool) -> str:
+    """What is wrong with a claim about an output of some shape, if anything. Its witness is executed elsewhere.
+
+    `around`: the output's state in the cyclic walk.
+    """
+    against, obstacle = _obstacle(state, shape, length)
     if claim.verdict == Verdict.PROVED:
         if (claim.broken, claim.witness, claim.standing) != (None, None, None):
             return "it is proved, and says what broke or which shifts are refuted"
-        return _not_shown(claim, state, shape) or _not_worth_reporting(state, length)
+        return _not_shown(claim, state) or against or _other_field(claim, state, shape)
     if (claim.shift, claim.moves, claim.region, claim.receptive_field) != (None, (), (), None):
         return f"it is {claim.verdict}, and says how the output moves"
-    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misplaced_at_the_end(
-        claim.broken, state, cyclic=cyclic
+    if not against:
+        return f"it is {claim.verdict}, and the output's state shows a law"
+    too_small = not cyclic and _too_small(state, around, length)
+    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misblamed(
+        claim.broken, obstacle, too_small=too_small
     )
 
 
@@ -50,7 +58,7 @@ def _beyond_its_witness(claim: Claim, shifts: list[int]) -> str:
     return ""
 
 
-def _not_shown(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
+def _not_shown(claim: Claim, state: Any) -> str:
     """What a proved claim says that the output's state does not, or the reverse."""
     if not isinstance(state, Moving):
         return f"the output's state is {type(state).__name__}"
@@ -61,24 +69,55 @@ def _not_shown(claim: Claim, state: Any, shape: tuple[int, ...]) -> str:
     if claim.moves != moves:
         return f"it moves by {claim.moves}, and the output's state by {moves}"
     region = () if state.cycle is not None else tuple((axis, carry.lo, carry.hi) for axis, carry in carried)
-    if claim.region != region:
-        return f"its region is {claim.region}, and the output's state's {region}"
-    beyond = next(filter(None, (_beyond(state, axis, carry, shape[axis]) for axis, carry in carried)), "")
-    return beyond or _other_field(claim, state, shape)
+    return "" if claim.region == region else f"its region is {claim.region}, and the output's state's {region}"
 
 
-def _not_worth_reporting(state: Moving, length: int) -> str:
-    """Where a law is of shifts by more than half of the input."""
-    speaks = length == 1 or state.depends or bool(state.carriers)
-    return (
-        f"shifts by {state.shift} are more than half of {length} cells" if speaks and 2 * state.shift > length else ""
-    )
+def _obstacle(state: Any, shape: tuple[int, ...], length: int) -> tuple[str, Break | None]:
+    """Why a state shows no law that is worth reporting, and which equation's fault that is; "" if it shows one."""
+    if isinstance(state, Broken):
+        return "it is broken", state.broken
+    if not isinstance(state, Moving):
+        return "it does not move", None
+    return next(_obstacles(state, shape, length), ("", None))
+
+
+def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[tuple[str, Break | None]]:
+    if length == 1:
+        yield "it shifts an axis of one cell", None
+    carried = carries_of(state)
+    for axis, _ in carried:
+        if len(state.axes[axis]) > 1:
+            yield f"only a part of output axis {axis} moves", None
+    for axis, carry in carried:
+        if carry.field is not None and all(first > last for first, last in carry.field):
+            yield f"what moves along axis {axis} does not depend on the input", None
+        if beyond := _beyond(state, axis, carry, shape[axis]):
+            yield beyond, carry.edge if state.cycle is None else carry.lost or carry.edge
+    if 2 * state.shift > length and (carried or state.depends):
+        yield f"shifts by {state.shift} are more than half of {length} cells", None
+
+
+def _too_small(state: Any, around: Any, length: int) -> bool:
+    """Whether the receptive field of an output leaves no room for a law in an image of that many cells.
+
+    A walk whose state is broken may have met the border only; then the cyclic walk knows the receptive field.
+    """
+    for one in (state, around):
+        carried = carries_of(one) if isinstance(one, Moving) else []
+        if len(carried) == 1:
+            ((_, carry),) = carried
+            seen, phases = carry.field, math.lcm(len(carry.field or ()), carry.rate.denominator)
+            size = 0 if seen is None else max((len(_cells(seen, carry.rate, j)) for j in range(phases)), default=0)
+            if not size:
+                return False
+            step = max(abs(one.shift / carry.rate), 2)
+            enough = max(size + one.shift + math.ceil(abs(carry.rate) * step), 2 * one.shift)
+            return math.ceil(enough / one.shift) * one.shift > length
+    return False
 
 
 def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
     """Where a claim is about positions of an axis that do not show the signal."""
-    if len(state.axes[axis]) > 1:
-        return f"only a part of output axis {axis} moves"
     if state.cycle is None:
         step = abs(int(state.shift / carry.rate))
         pairs = carry.hi - carry.lo - step

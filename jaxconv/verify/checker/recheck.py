@@ -45,8 +45,9 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     Evidence for each step, not a proof of it: operands are random. Of primitives that move numbers about or compute
     polynomials of them, a false step passes with a tiny probability only (Schwartz and Zippel).
 
-    A claim has to say what the last state of its derivation says, no more and no less; what is blamed has to be there;
-    witnesses are executed, and have to refute each shift that they name. Not checked: the function's name, the words of
+    A claim has to say what the last state of its derivation says, no more and no less. If that is no law, it has to
+    blame the equation that keeps it from one, or the image where it is too small. What is blamed has to be there.
+    Witnesses are executed, and have to refute each shift that they name. Not checked: the function's name, the words of
     reasons and cures, folders of files, lines within a function that JAX traced before, and names of signals as such.
 
     Args:
@@ -87,6 +88,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     for axis, walks in enumerate(certificate.derivations):
         reports = [leaf.axes[axis] for leaf in certificate.leaves]
         shifted, length = reports[0].shifted, reports[0].length
+        around: list[Any] = []
         for kind, rows in zip(("cyclic", "interior"), walks, strict=True):
             claims = [getattr(report, kind) for report in reports]
             shifts = frozenset(claim.shift for claim in claims if claim.verdict == Verdict.PROVED and claim.shift)
@@ -94,7 +96,9 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
             title = f"{kind} walk for shifts of {shifted}"
             setting = Setting(fn, arguments, shifted, length, certificate.values, kind == "cyclic", epsilon)
             with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking():
-                found += _Walk(title, rows, steps).objections(jaxpr, constants, arguments, dict(shifted), claims)
+                walk = _Walk(title, rows, steps, around)
+                found += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
+                around = walk.ends
                 found += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
                           if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip
     return tuple(found)
@@ -113,13 +117,18 @@ def _refuse_malformed(certificate: Any) -> None:
 
 @dataclass
 class _Walk:
-    """One walk's rows, of which those up to `at` have been checked."""
+    """One walk's rows, of which those up to `at` have been checked.
+
+    `ends`: the states of the outputs; `around`: those of the cyclic walk, if this is the interior one.
+    """
 
     title: str
     rows: Sequence[Any]
     steps: Steps
+    around: Sequence[Any]
     at: int = 0
     found: list[str] = field(default_factory=list)
+    ends: list[Any] = field(default_factory=list)
 
     def objections(
         self, jaxpr: Any, constants: Any, arguments: Any, moving: Mapping[int, int], claims: Sequence[Claim]
@@ -137,11 +146,12 @@ class _Walk:
                 raise _AstrayError(f"row {self.at}: the function has no equation for it")
         except _AstrayError as astray:
             return [f"{self.title}, {astray}", *self.found]
-        for leaf, (claim, held) in enumerate(zip(claims, outputs, strict=True)):
-            state, cyclic = (held.besides or held).state, self.steps.cycle is not None
-            if state is NOTHING:
+        self.ends = [(held.besides or held).state for held in outputs]
+        length, cyclic, around = self.steps.length, self.steps.cycle is not None, self.around or self.ends
+        for leaf, (claim, held, *states) in enumerate(zip(claims, outputs, self.ends, around, strict=True)):
+            if states[0] is NOTHING:
                 continue  # its row has been objected to
-            if problem := unfounded(claim, state, held.aval.shape, self.steps.length, cyclic=cyclic):
+            if problem := unfounded(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
                 self.found.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.found
 
