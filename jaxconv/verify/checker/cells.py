@@ -117,8 +117,11 @@ def plain(array: Any) -> np.ndarray:
     return mixed(*np.moveaxis(data, -1, 0)).reshape(data.shape[:-1])
 
 
-def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False) -> np.ndarray:
-    """Which numbers are the same, but for rounding where they are floats; NaN is NaN. `signed`: -0 is not 0."""
+def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False, noise: float = 0.0) -> np.ndarray:
+    """Which numbers are the same, but for rounding where they are floats; NaN is NaN.
+
+    `signed`: -0 is not 0; `noise`: what a unit in the last place of what they were made of changes them by.
+    """
     if not jnp.issubdtype(found.dtype, jnp.inexact):
         return found == expected
     wide = np.complex128 if jnp.issubdtype(found.dtype, jnp.complexfloating) else np.float64
@@ -126,6 +129,7 @@ def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False) -> n
     a, b = found.astype(wide), expected.astype(wide)
     sizes = np.abs(a)[np.isfinite(a)]
     allowed = rounding * np.abs(a) + rounding * np.abs(b) + rounding * (sizes / max(sizes.size, 1)).sum()
+    allowed += ROUNDING * noise
     same = (a == b) & ~(signed & (a == 0) & (_negative(a) != _negative(b)))
     return (
         same | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b) & (a != b) & (np.abs(a - b) <= allowed))
@@ -136,12 +140,12 @@ def _negative(x: np.ndarray) -> np.ndarray:
     return np.signbit(np.real(x))
 
 
-def odd_one(parts: Sequence[Part], *, signed: bool = False) -> str:
-    """The first cell that differs from another of its name; see `alike` for `signed`."""
+def odd_one(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
+    """The first cell that differs from another of its name; see `alike` for `signed` and `noise`."""
     names = np.concatenate([its_names[clear] for _, _, its_names, clear in parts])
     found = np.concatenate([its_numbers[clear] for _, its_numbers, _, clear in parts])
     _, first, group = np.unique(names, return_index=True, return_inverse=True)
-    same = alike(found, found[first[group]], signed=signed)
+    same = alike(found, found[first[group]], signed=signed, noise=noise)
     if same.all():
         return ""
     odd = int(np.argmin(same))

@@ -37,11 +37,15 @@ from jaxconv.verify.values import Broken, Carry, Moving, Pieces, Spectrum
 
 @dataclass(frozen=True)
 class Trial:
-    """What sets the second run apart: the scene shifted by some cells, or one changed cell; and which draw it is."""
+    """What sets the second run apart: the scene shifted by some cells, or one changed cell; and which draw it is.
+
+    `noise`: how much of what is judged is rounding, beyond what its own size says; see `noise.py`.
+    """
 
     shift: int
     changed: int | None
     draw: int
+    noise: float = 0.0
 
     @property
     def kind(self) -> int:
@@ -225,7 +229,7 @@ def _judge_cells(group: Group, trial: Trial) -> str:
         (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
     ]
     pieces = [(held, pair) for held, pair in group if isinstance(held.state, Pieces)]
-    found = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES)
+    found = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise)
     if trial.changed is None:
         return found and f"shifting the scene by {trial.shift}, {found}"
     return found and f"changing cell {trial.changed} of the input, which lies outside its receptive field, {found}"

@@ -14,8 +14,9 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, is_key, kind_of, mixed, plain
+from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
 from jaxconv.verify.checker.mixing import mixes
+from jaxconv.verify.checker.noise import noise
 from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part, parent_of
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Factor, Moving, Pieces, Spectrum
@@ -140,16 +141,14 @@ class Steps:
                 continue  # their sums and turns are arithmetic between positions
             pairs = _both(run, operands, trial)
             for fact in (one for one in facts if not found[one]):
-                number, held = fact
+                _, held = fact
                 if extreme and isinstance(held.state, Spectrum | Pieces):
                     continue
-                judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
-                problem, makers = judge(group, trial), [(run, operands)]
-                if rivals[fact] and trial.changed is None and not problem:
-                    group += [(other, _both(by, of, trial)[n]) for by, of, (n, other) in rivals[fact]]
-                    problem, makers = judge(group, trial), [*makers, *((by, of) for by, of, _ in rivals[fact])]
-                    problem = problem and f"it is not the signal whose name it bears: {problem}"
-                if problem and not (extreme and any(mixes(*maker) for maker in makers)):
+                problem, makers = _judged(run, operands, pairs, fact, rivals[fact], trial)
+                if problem and trial.kind not in (WHOLE, EXTREMES):  # those are exact, or rounded beyond all bounds
+                    most = max(_noise(*maker, trial) for maker in makers)
+                    problem, makers = _judged(run, operands, pairs, fact, rivals[fact], replace(trial, noise=most))
+                if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
                     found[fact] = problem
         return found
 
@@ -235,14 +234,38 @@ def _moving(results: Sequence[Held]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _both(run: Run, operands: Sequence[Held], trial: Trial) -> list[Pair]:
-    """Both runs' results, of operands drawn as their states say; constants are what they are."""
-    drawn = [
+def _drawn(operands: Sequence[Held], trial: Trial) -> list[Pair]:
+    """Both runs' operands, drawn as their states say; constants are what they are."""
+    return [
         (held.constant,) * 2 if held.constant is not None else KINDS[type(held.state)][0](held, trial)
         for held in operands
     ]
+
+
+def _both(run: Run, operands: Sequence[Held], trial: Trial) -> list[Pair]:
+    """Both runs' results, of operands drawn as their states say."""
+    drawn = _drawn(operands, trial)
     first, second = (run([pair[number] for pair in drawn]) for number in (0, 1))
     return [(plain(one), plain(other)) for one, other in zip(first, second, strict=True)]
+
+
+def _judged(
+    run: Run, operands: Sequence[Held], pairs: Sequence[Pair], fact: Fact, rivals: Sequence[Maker], trial: Trial
+) -> tuple[str, list[Maker]]:
+    """What is wrong with a fact in one trial, and all that made the values which were compared."""
+    number, held = fact
+    judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
+    problem, makers = judge(group, trial), [(run, operands, fact)]
+    if rivals and trial.changed is None and not problem:
+        group += [(other, _both(by, of, trial)[n]) for by, of, (n, other) in rivals]
+        problem, makers = judge(group, trial), [*makers, *rivals]
+        problem = problem and f"it is not the signal whose name it bears: {problem}"
+    return problem, makers
+
+
+def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: Trial) -> float:
+    """How much of a result is rounding, in either run."""
+    return max(noise(run, [pair[turn] for pair in _drawn(operands, trial)], fact[0]) for turn in (0, 1))
 
 
 def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:
