@@ -80,6 +80,11 @@ class Found(NamedTuple):
     length: int  # of the output
 
     @property
+    def region(self) -> tuple[int, int]:
+        """The rows of the output for which the interior law is proved; (0, 0) if it is not."""
+        return self.interior.region[0][1:] if self.interior.region else (0, 0)
+
+    @property
     def culprit(self) -> str:
         """The line that breaks the cyclic law, as it stands in this file."""
         if self.cyclic.broken is None:
@@ -99,17 +104,17 @@ def certified(library: Callable[..., Any], padding: str) -> Found:
 
 def draw(found: list[Found]) -> figures.Figure:
     """For each network the rows of its output: where the interior law is proved, and whether the cyclic one is."""
-    figure = figures.new(
-        10, 1.6 + 0.5 * len(found), "All interiors are proved; around the torus only what wraps around is"
-    )
+    interiors, cyclic = (sum(claim.verdict == Verdict.PROVED for claim in claims)
+                         for claims in ([one.interior for one in found], [one.cyclic for one in found]))  # fmt: skip
+    finding = f"Proved of {len(found)} networks: {interiors} interior laws, and {cyclic} around the torus"
+    figure = figures.new(10, 1.6 + 0.5 * len(found), finding)
     plot = figure.add_subplot(xlabel="row of the output, as a part of its height", xlim=(0, 1.42))
     for row, one in enumerate(found):
-        _, lo, hi = one.interior.region[0]
+        lo, hi = one.region
         plot.barh(row, 1, color="#e0e0e0")
         plot.barh(row, (hi - lo) / one.length, left=lo / one.length, color=figures.BLUE)
-        plot.text(
-            0.5, row, f"interior law proved on [{lo}, {hi}) of {one.length}", color="white", ha="center", va="center"
-        )
+        its = f"interior law proved on [{lo}, {hi}) of {one.length}" if hi else "interior law not proved"
+        plot.text(0.5, row, its, color="white" if hi else figures.VERMILION, ha="center", va="center")
         proved = one.cyclic.verdict == Verdict.PROVED
         plot.text(1.02, row, "cyclic law PROVED" if proved else "cyclic law not proved", va="center",
                   color=figures.GREEN if proved else figures.VERMILION, fontweight="bold")  # fmt: skip
@@ -130,13 +135,11 @@ def run(args: argparse.Namespace) -> None:
             found += [certified(library, padding) for padding in ("CIRCULAR", "SAME")]
     if not found:
         return
-    rows = [("network", "cyclic", "interior", "rows", "shift", "field")]
+    rows: list[tuple[str, ...]] = [("network", "cyclic", "interior", "rows", "shift", "field")]
     for one in found:
-        (_, lo, hi), claim = one.interior.region[0], one.interior
-        shift, field = f"{claim.shift} -> {claim.moves[0][1]}", claim.receptive_field
-        rows.append(
-            (one.name, one.cyclic.verdict, claim.verdict, f"[{lo}, {hi})", shift, str(field.size if field else "-"))
-        )
+        (lo, hi), claim, field = one.region, one.interior, one.interior.receptive_field
+        law = (f"[{lo}, {hi})", f"{claim.shift} -> {claim.moves[0][1]}") if hi else ("-", "-")
+        rows.append((one.name, one.cyclic.verdict, claim.verdict, *law, str(field.size) if field else "-"))
     print(
         "Shifts along the height, all inputs, all parameter values. Nothing is run: what is not proved is UNDECIDED.\n"
     )

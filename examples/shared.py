@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,21 @@ def positive(text: str) -> int:
     return number
 
 
+def within(least: int, most: int) -> Callable[[str], int]:
+    """A reader of integers of the command line from `least` to `most`."""
+
+    def integer(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{number} is not from {least} to {most}")
+        return number
+
+    return integer
+
+
+natural = within(0, 10**9)  # of seeds: NumPy's generators take no negative ones, and JAX's keys no large ones
+
+
 def options(description: str | None) -> argparse.ArgumentParser:
     """A command line that shows a script's docstring under --help; the script adds its options."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -36,10 +53,22 @@ def picture_options(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Run what the command line asks for; bad arguments end in one line."""
+def writable(folder: Path) -> None:
+    """Make the folder for figures, and refuse one in which no file can be written."""
     try:
-        run(parser.parse_args())
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(f"--out is {folder}, but should be a folder to write into ({error})") from error
+
+
+def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Run what the command line asks for; bad arguments end in one line, before the work."""
+    args = parser.parse_args()
+    try:
+        if "out" in args:
+            writable(args.out)
+        run(args)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
 
@@ -84,8 +113,16 @@ def train(
     for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
         chosen = next(order)
         params, opt_state, loss = step(params, opt_state, digits.train_images[chosen], digits.train_labels[chosen])
-        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        show_loss(bar, loss)
     return params
+
+
+def show_loss(bar: tqdm, loss: jax.Array) -> None:
+    """Show the loss beside the progress; end the training where it is infinite or NaN, since nothing more is learnt."""
+    if not math.isfinite(loss):
+        cure = "Lower the learning rate."
+        raise ValueError(f"the loss is {loss} at step {bar.n} of training, but should be finite. {cure}")
+    bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
 
 def train_each(
@@ -111,5 +148,5 @@ def train_each(
     for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
         chosen = [(images[at], labels[at]) for (images, labels), at in zip(sets, map(next, orders), strict=True)]
         params, opt_state, loss = step(params, opt_state, *map(np.stack, zip(*chosen, strict=True)))
-        bar.set_postfix(loss=f"{loss.mean():.4f}", refresh=False)
+        show_loss(bar, loss.mean())
     return [jax.tree.map(lambda leaf, number=number: leaf[number], params) for number in range(len(sets))]

@@ -22,7 +22,7 @@ import figures
 import jax
 import numpy as np
 import optax
-from shared import mean_and_deviation, picture_options, positive, start, table, train_each
+from shared import mean_and_deviation, natural, picture_options, positive, start, table, train_each
 
 import jaxconv as jc
 from jaxconv.training.data import bundled_digits
@@ -100,9 +100,25 @@ def measured(kind: str, filters: int, sets: Sequence[Faces], test: Faces, seeds:
     return Found(cost.parameters, cost.multiply_adds, np.array([accuracy(fn, params, *test) for params in trained]))
 
 
+def finding(found: dict[str, dict[int, Found]]) -> str:
+    """Which network finds most parts, for each number of filters or for all of them.
+
+    >>> one = lambda *accuracy: Found(0, 0, np.array(accuracy))
+    >>> finding({"shared": {2: one(0.5), 4: one(0.9)}, "local": {2: one(0.6, 0.8), 4: one(0.8)}})
+    'Parts in fixed places: most are found by the local network with 2 filters, by the shared one with 4'
+    """
+    mean = lambda kind, filters: found[kind][filters].accuracy.mean()
+    best = {filters: max(found, key=lambda kind: mean(kind, filters)) for filters in next(iter(found.values()))}
+    first, *others = dict.fromkeys(best.values())
+    numbers = lambda kind: " and ".join(str(filters) for filters, its in best.items() if its == kind)
+    told = [f"by the {first} network with {numbers(first)} filters"] if others else [f"by the {first} network"]
+    told += [f"by the {kind} one with {numbers(kind)}" for kind in others]
+    return f"Parts in fixed places: most are found {', '.join(told)}"
+
+
 def draw(test: Faces, found: dict[str, dict[int, Found]]) -> figures.Figure:
     """Four faces; the accuracy over the filters, which is over the cost, and over the parameters."""
-    figure = figures.new(12, 4.4, "Where parts have fixed places, kernels of their own find more at the same cost")
+    figure = figures.new(12, 4.4, finding(found))
     left, right = np.ravel(figure.subfigures(1, 2, width_ratios=[1, 2.4]))
     for label, plot in enumerate(np.ravel(left.subplots(2, 2)), start=1):
         figures.cells(plot, test[0][np.argmax(test[1] == label), ..., 0], f"{label} in place")
@@ -143,5 +159,5 @@ if __name__ == "__main__":
     parser.add_argument("--filters", type=positive, nargs="+", default=[2, 4, 8, 16], help="for each of the networks")
     parser.add_argument("--steps", type=positive, default=400, help="of training each network")
     parser.add_argument("--seeds", type=positive, default=5, help="how many, from --seed")
-    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=natural, default=0, help="the first of them")
     start(run, parser)

@@ -21,7 +21,7 @@ import figures
 import jax
 import numpy as np
 import optax
-from shared import mean_and_deviation, picture_options, positive, start, table, train_each
+from shared import mean_and_deviation, natural, picture_options, positive, start, table, train_each
 
 import jaxconv as jc
 from jaxconv.training.data import Digits, bundled_digits
@@ -119,9 +119,8 @@ def measured(name: str, digits: Digits, seeds: range, steps: int) -> Found:
 
 def draw(found: dict[str, Found]) -> figures.Figure:
     """Accuracy over the shift, and over the number of examples in either kind of place."""
-    figure = figures.new(
-        12, 4.4, "A shared kernel knows a digit wherever it stands; other kernels, where they have met it"
-    )
+    best = max(found, key=lambda name: found[name].by_shift[:, -1].mean())
+    figure = figures.new(12, 4.4, f"Digits shifted by {SHIFTS[-1]} pixels: the {best} network recognises most of them")
     plots = figure.subplots(1, 3, sharey=True)
     for colour, (name, its) in zip(COLOURS, found.items(), strict=True):
         figures.curve(plots[0], SHIFTS, its.by_shift, colour, name)
@@ -159,5 +158,5 @@ if __name__ == "__main__":
     parser = picture_options(__doc__)
     parser.add_argument("--steps", type=positive, default=300, help="of training each network")
     parser.add_argument("--seeds", type=positive, default=5, help="how many, from --seed")
-    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=natural, default=0, help="the first of them")
     start(run, parser)

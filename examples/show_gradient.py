@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from shared import picture_options, positive, start, table, train
+from shared import natural, picture_options, positive, start, table, train, within
 
 import jaxconv as jc
 from jaxconv import reference
@@ -99,6 +99,6 @@ def run(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = picture_options(__doc__)
     parser.add_argument("--steps", type=positive, default=100, help="of training")
-    parser.add_argument("--image", type=int, choices=range(360), default=0, metavar="0..359", help="a held-out digit")
-    parser.add_argument("--seed", type=int, default=0, help="of the parameters and the batches")
+    parser.add_argument("--image", type=within(0, 359), default=0, metavar="0..359", help="a held-out digit")
+    parser.add_argument("--seed", type=natural, default=0, help="of the parameters and the batches")
     start(run, parser)

@@ -11,13 +11,14 @@ convolutional neural networks, NeurIPS 2016).
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import NamedTuple
 
 import figures
 import jax
 import jax.numpy as jnp
 import numpy as np
-from shared import picture_options, positive, start, table
+from shared import natural, picture_options, positive, start, table, within
 from tqdm import tqdm
 
 import jaxconv as jc
@@ -31,13 +32,24 @@ NETWORKS = [  # name, depths, convolutions from one max pooling to the next
 PART = 1 - 0.9545  # of the largest gradient: what counts as effective, as in the paper
 
 
+DEEPEST = max(depth for _, depths, _ in NETWORKS for depth in depths)
+SIDE = 40  # of the image: the least multiple of 4 on which every network has an interior law, and so a field, is 36
+
+
+class Square(NamedTuple):
+    """The pixels that the cell in the middle of a network's output can depend on."""
+
+    rows: slice
+    columns: slice
+    size: int  # the certificate's own
+
+
 class Field(NamedTuple):
     """What the cell in the middle of a network's output sees of the image."""
 
     name: str
     depth: int
-    certified: tuple[slice, slice]  # of pixels
-    size: int  # the certificate's own
+    certified: Square
     gradient: np.ndarray  # [h, w], mean size, largest 1
 
     @property
@@ -49,7 +61,7 @@ class Field(NamedTuple):
     def outside(self) -> float:
         """The largest gradient where the certificate proves that there is none."""
         others = self.gradient.copy()
-        others[self.certified] = 0
+        others[self.certified.rows, self.certified.columns] = 0
         return float(others.max())
 
 
@@ -69,29 +81,38 @@ def net(params: list[jc.LayerParams], x: jax.Array, pool_after: int | None) -> j
     return x
 
 
-def field(name: str, depth: int, pool_after: int | None, images: jax.Array, keys: jax.Array) -> Field:
-    """Certify one network, and average the gradients of as many random ones as there are keys over the images."""
-    fn = lambda params, x: net(params, x, pool_after)
-    shapes = jax.eval_shape(lambda: init(keys[0], depth)), jax.ShapeDtypeStruct(images.shape, "float32")
-    certificate = jc.certify(fn, *shapes, axes={1: (1, 2)}, search=False)
-    middle = [length // 2 for length in certificate.leaves[0].shape[1:3]]
-    reach, size = [], 0
-    for axis, j in zip(certificate.leaves[0].axes, middle, strict=True):
+def certified(depth: int, pool_after: int | None, side: int) -> Square | str:
+    """Certify one network for images of so many pixels; the reason where no field is proved."""
+    shapes = (
+        jax.eval_shape(partial(init, depth=depth), jax.random.key(0)),
+        jax.ShapeDtypeStruct((1, side, side, 1), "float32"),
+    )
+    certificate = jc.certify(partial(net, pool_after=pool_after), *shapes, axes={1: (1, 2)}, search=False)
+    (leaf,), reach, size = certificate.leaves, [], 0
+    for axis, length in zip(leaf.axes, leaf.shape[1:3], strict=True):
         if (proved := axis.interior.receptive_field) is None:
-            raise ValueError(f"{name}: no receptive field is proved\n{certificate}")
-        cells = proved.cells(j)
+            return axis.interior.broken.reason if axis.interior.broken else str(axis.interior.verdict)
+        cells = proved.cells(length // 2)
         reach.append(slice(cells.start, cells.stop))
         size = proved.size
+    return Square(reach[0], reach[1], size)
 
-    signal = lambda x, params: fn(params, x)[:, *middle].sum()
-    each = jax.jit(lambda params: jnp.abs(jax.grad(signal)(images, params)).mean((0, -1)))
+
+def mean_gradient(depth: int, pool_after: int | None, images: jax.Array, keys: jax.Array) -> np.ndarray:
+    """The size [h, w] of the middle output's gradient over the images and a random network for each key; largest 1."""
+
+    def middle(x: jax.Array, params: list[jc.LayerParams]) -> jax.Array:
+        y = net(params, x, pool_after)
+        return y[:, y.shape[1] // 2, y.shape[2] // 2].sum()
+
+    each = jax.jit(lambda params: jnp.abs(jax.grad(middle)(images, params)).mean((0, -1)))
     gradient = np.mean([each(init(key, depth)) for key in keys], axis=0)
-    return Field(name, depth, (reach[0], reach[1]), size, gradient / gradient.max())
+    return gradient / gradient.max()
 
 
 def draw(fields: list[Field], image: np.ndarray) -> figures.Figure:
     """For each network the digit, the certified square over it, and inside that the gradients."""
-    figure = figures.new(12, 5.6, "The certified receptive field grows with depth; what counts is its middle")
+    figure = figures.new(12, 5.6, "The certified receptive field of one output, and the gradients in it")
     colour = [int(figures.BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     for plots, (name, _, _) in zip(figure.subplots(len(NETWORKS), 5), NETWORKS, strict=True):
         plots[0].set_ylabel(name)
@@ -100,35 +121,47 @@ def draw(fields: list[Field], image: np.ndarray) -> figures.Figure:
             plot.set_visible(False)
         for plot, one in zip(plots, its, strict=False):
             figures.cells(
-                plot, image, f"depth {one.depth}: {one.size}x{one.size}, effective {one.effective:.1f}", vmax=2.5
+                plot,
+                image,
+                f"depth {one.depth}: {one.certified.size}x{one.certified.size}, effective {one.effective:.1f}",
+                vmax=2.5,
             )
             plot.imshow(np.dstack([np.broadcast_to(colour, (*image.shape, 3)), one.gradient]), interpolation="nearest")
             plot.contour(one.gradient, [PART], colors="black", linewidths=1.5)
-            (top, bottom), (left, right) = [(along.start, along.stop) for along in one.certified]
-            figures.frame(plot, top, left, bottom - top, right - left, figures.VERMILION)
+            rows, columns, size = one.certified
+            figures.frame(plot, rows.start, columns.start, size, size, figures.VERMILION)
     figure.supxlabel("red: certified square; blue: mean gradient of one output cell; line: 4.55 % of its largest")
     return figure
 
 
 def run(args: argparse.Namespace) -> None:
     """Certify, average, print and draw."""
-    images = bundled_digits().test_images
-    todo = [
-        (name, depth, pool_after) for name, depths, pool_after in NETWORKS for depth in depths if depth <= args.depth
-    ]
+    images = jnp.asarray(bundled_digits(args.side).test_images[:8])
+    todo = [(name, depth, after) for name, depths, after in NETWORKS for depth in depths if depth <= args.depth]
     keys = jax.random.split(jax.random.key(args.seed), args.networks)
-    fields = [field(*one, jnp.asarray(images[:8]), keys) for one in tqdm(todo, desc="receptive fields", unit="network")]
+    fields, reasons = [], []
+    rows: list[tuple[str, ...]] = [("network", "depth", "certified", "effective", "part", "largest gradient outside")]
+    for name, depth, after in tqdm(todo, desc="receptive fields", unit="network"):
+        square = certified(depth, after, args.side)
+        if isinstance(square, str):
+            rows.append((name, str(depth), "not proved", *"---"))
+            reasons.append(f"not proved of {name}, depth {depth}: {square}")
+            continue
+        one = Field(name, depth, square, mean_gradient(depth, after, images, keys))
+        fields.append(one)
+        part = f"{one.effective / square.size:.0%}"
+        rows.append((name, str(depth), str(square.size), f"{one.effective:.1f}", part, f"{one.outside:.2g}"))
     print(f"The cell in the middle of the output; gradients of {args.networks} random networks on 8 digits:\n")
-    titles = ("network", "depth", "certified", "effective", "part", "largest gradient outside")
-    row = lambda f: (f.name, f.depth, f.size, f"{f.effective:.1f}", f"{f.effective / f.size:.0%}", f"{f.outside:.2g}")
-    print(table([titles, *map(row, fields)]))
-    print()
-    figures.save(draw(fields, images[0, :, :, 0]), args.out, "receptive_field.png")
+    print("\n".join([table(rows), "", *reasons]))
+    figures.save(draw(fields, np.asarray(images[0, :, :, 0])), args.out, "receptive_field.png")
 
 
 if __name__ == "__main__":
     parser = picture_options(__doc__)
     parser.add_argument("--networks", type=positive, default=16, help="random networks to average over")
-    parser.add_argument("--depth", type=positive, default=12, help="of the deepest network to show")
-    parser.add_argument("--seed", type=int, default=0, help="of their parameters")
+    parser.add_argument(
+        "--depth", type=within(1, DEEPEST), default=DEEPEST, help=f"of the deepest network: 1 to {DEEPEST}"
+    )
+    parser.add_argument("--side", type=within(8, 512), default=SIDE, help="of the images, in pixels: 8 to 512")
+    parser.add_argument("--seed", type=natural, default=0, help="of their parameters")
     start(run, parser)

@@ -23,7 +23,7 @@ from matplotlib import colormaps
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
-from shared import picture_options, positive, start, table
+from shared import natural, picture_options, positive, start, table
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -129,6 +129,6 @@ def run(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = picture_options(__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of digits")
+    parser.add_argument("--seed", type=natural, default=0, help="of the choice of digits")
     parser.add_argument("--frames", type=positive, default=36, help="of the animation")
     start(run, parser)

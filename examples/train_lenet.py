@@ -11,11 +11,12 @@ shared (unshared) and would have if every output saw every input (dense), and th
 from __future__ import annotations
 
 import argparse
+import math
 import time
 
 import jax
 import optax
-from shared import options, positive, start, train
+from shared import natural, options, positive, start, train
 
 from jaxconv.account.sharing import table
 from jaxconv.training.data import bundled_digits, mnist
@@ -24,7 +25,16 @@ from jaxconv.training.step import accuracy, accuracy_when_shifted
 
 FORMS = {"modern": (init_lenet, lenet), "1998": (init_lenet_1998, lenet_1998)}
 OPTIMISERS = {"adam": (optax.adam, 2e-3), "sgd": (optax.sgd, 0.1)}
+BUNDLED = 1437  # of the digits that come with scikit-learn; the others are held out
 SHIFTS = (0, 1, 2, 3, 4, 6, 8)
+
+
+def rate(text: str) -> float:
+    """A learning rate of the command line."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{number} is not positive and finite")
+    return number
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -33,16 +43,18 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--mnist", metavar="DIR", help="train on MNIST's IDX files in DIR")
     parser.add_argument("--form", choices=FORMS, default="modern", help="of the network")
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="adam", help="adam, or plain gradient descent")
-    parser.add_argument("--learning-rate", type=float, help="at the first step; it falls to 0 along a cosine")
+    parser.add_argument("--learning-rate", type=rate, help="at the first step; it falls to 0 along a cosine")
     parser.add_argument("--steps", type=positive, default=800, help="of training")
     parser.add_argument("--batch", type=positive, default=64, help="images a step")
-    parser.add_argument("--seed", type=int, default=0, help="of the parameters and the batches")
+    parser.add_argument("--seed", type=natural, default=0, help="of the parameters and the batches")
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
     """Train as the arguments say, and print what came of it."""
-    digits = mnist(args.mnist) if args.mnist else bundled_digits()
+    if args.mnist is None and args.batch > BUNDLED:
+        raise ValueError(f"--batch is {args.batch}, but should be at most {BUNDLED}, the training digits there are.")
+    digits = bundled_digits() if args.mnist is None else mnist(args.mnist)
     init, model = FORMS[args.form]
     optimiser, learning_rate = OPTIMISERS[args.optimiser]
     schedule = optax.cosine_decay_schedule(args.learning_rate or learning_rate, args.steps)

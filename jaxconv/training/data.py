@@ -51,12 +51,15 @@ def mnist(folder: str | Path) -> Digits:
     """MNIST's 28x28 digits from its four IDX files in `folder`, plain or gzipped, with a margin of 2 pixels: 32x32.
 
     Raises:
-        FileNotFoundError: a file is not there under any of its usual names.
+        FileNotFoundError: there is no such folder, or a file is not there under any of its usual names.
         ValueError: a file is no IDX file, is truncated, or images and labels do not belong together.
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
     """
     folder, parts = _path("mnist", "folder", folder), []
+    if not folder.is_dir():
+        cure = "Write the folder into which MNIST's four files were downloaded"
+        raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), "a folder that exists", cure))
     for part in ("train", "t10k"):
         images_path, labels_path = (_find(folder, f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
         images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)

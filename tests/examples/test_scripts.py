@@ -35,9 +35,23 @@ def test_unknown_arguments_are_refused(name, tmp_path):
         run(name, tmp_path, "--no-such-option")
 
 
-def test_the_examples_of_what_they_share_run():
-    found = doctest.testmod(module("shared"))
-    assert found.attempted == 2
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(name, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"^error: --out is .*file/pictures, but should be a folder to write into"):
+        run(name, tmp_path / "file" / "pictures")
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if "--seed" in (EXAMPLES / f"{name}.py").read_text()])
+def test_a_negative_seed_is_refused_before_the_work(name, tmp_path):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run(name, tmp_path, "--seed", -1)
+
+
+@pytest.mark.parametrize(("name", "examples"), [("shared", 2), ("show_aligned_parts", 2)])
+def test_the_examples_of_docstrings_run(name, examples):
+    found = doctest.testmod(module(name))
+    assert found.attempted == examples
     assert found.failed == 0
 
 

@@ -6,7 +6,7 @@ from scripts import pictured, rows, run
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return run("show_receptive_field", tmp_path_factory.mktemp("pictures"), "--networks", 2, "--depth", 4)
+    return run("show_receptive_field", tmp_path_factory.mktemp("pictures"), "--networks", 2)
 
 
 def size(depth, pool_after):
@@ -21,9 +21,9 @@ def size(depth, pool_after):
 
 def test_certified_sizes_are_those_of_the_recurrence(ran):
     found = [(row[-5], row[-4]) for row in rows(ran.text, "network ")]
-    expected = [(depth, size(depth, None)) for depth in (1, 2, 4)] + [(depth, size(depth, 2)) for depth in (1, 2, 3, 4)]
+    expected = [(depth, size(depth, None)) for depth in (1, 2, 4, 8, 12)]
+    expected += [(depth, size(depth, 2)) for depth in (1, 2, 3, 4, 5)]
     assert found == [(str(depth), str(its)) for depth, its in expected]
-    assert size(5, 2) == 24
 
 
 def test_no_gradient_leaves_the_certified_square_and_the_effective_part_lies_in_it(ran):
@@ -35,4 +35,21 @@ def test_no_gradient_leaves_the_certified_square_and_the_effective_part_lies_in_
 
 def test_it_is_drawn(ran):
     assert "#D55E00" in pictured(ran, "receptive_field.png")  # the certified square
-    assert "7/7" in ran.errors
+    assert "10/10" in ran.errors
+
+
+def test_a_field_that_is_not_proved_is_a_line_of_the_table_and_ends_nothing(tmp_path):
+    """Steps of 4 with a field of 16 leave no pair of outputs on 16 pixels that see none of the border."""
+    ran = run("show_receptive_field", tmp_path, "--networks", 1, "--depth", 4, "--side", 16)
+    found = {tuple(row[:2]): row[2:] for row in rows(ran.text, "network ", between=r"  +")}
+    assert len(found) == 7
+    unproved = {key: cells for key, cells in found.items() if cells[0] == "not proved"}
+    assert unproved == {("max pooling after every second", "4"): ["not proved", "-", "-", "-"]}
+    assert "not proved of max pooling after every second, depth 4: its receptive field, 16 cells, leaves" in ran.text
+    pictured(ran, "receptive_field.png")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--depth", 13), ("--depth", 0), ("--side", 7)])
+def test_what_is_out_of_range_is_refused(option, value, tmp_path):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run("show_receptive_field", tmp_path, option, value)

@@ -72,11 +72,16 @@ def test_the_same_seed_gives_the_same_run():
     [
         (
             ["--mnist", "nowhere"],
-            "error: mnist: folder is 'nowhere', but should be one that holds train-images-idx3-ubyte",
+            "error: mnist: folder is 'nowhere', but should be a folder that exists.",
         ),
         (["--steps", "0"], "argument --steps: 0 is not positive"),
         (["--steps", "few"], "argument --steps: invalid positive value: 'few'"),
-        (["--batch", "5000"], "error: batches: size is 5000, but should be from 1 to the 1437 examples"),
+        (["--batch", "5000"], "error: --batch is 5000, but should be at most 1437, the training digits there are."),
+        (["--seed", "-1"], "argument --seed: -1 is not from 0 to 1000000000"),
+        (["--learning-rate", "nan"], "argument --learning-rate: nan is not positive and finite"),
+        (["--learning-rate", "inf"], "argument --learning-rate: inf is not positive and finite"),
+        (["--learning-rate", "0"], "argument --learning-rate: 0.0 is not positive and finite"),
+        (["--learning-rate", "1e30", "--steps", "9"], "of training, but should be finite. Lower the learning rate."),
         (["--form", "2024"], "argument --form: invalid choice: '2024'"),
     ],
 )
