@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import jax
 
 from jaxconv.cli.usage import UsageError
+from jaxconv.verify.tracing import name_of
 
 T = TypeVar("T")
 NAME = "written as package.module:function"
@@ -114,8 +115,8 @@ def check_arguments(fn: Callable[..., Any], shapes: Sequence[Any]) -> None:
         signature.bind(*shapes)
     except TypeError as error:
         needed = [name for name, one in signature.parameters.items() if _required(one)]
-        expected = f"{len(needed)}, one for each argument of {called(fn)} without a default: {', '.join(needed)}"
-        cure = f"Bind parameters and settings beforehand: apply = functools.partial({called(fn)}, params)"
+        expected = f"{len(needed)}, one for each argument of {name_of(fn)} without a default: {', '.join(needed)}"
+        cure = f"Bind parameters and settings beforehand: apply = functools.partial({name_of(fn)}, params)"
         raise UsageError("the number of --shape", len(shapes), expected, cure) from error
 
 
@@ -124,15 +125,10 @@ def _required(parameter: inspect.Parameter) -> bool:
     return parameter.default is inspect.Parameter.empty and not variadic
 
 
-def called(fn: Callable[..., Any]) -> str:
-    """A function's name, or its type's."""
-    return getattr(fn, "__name__", type(fn).__name__)
-
-
 def given(fn: Callable[..., Any], shapes: Sequence[Any]) -> str:
     """The beginning of a line on what fails.
 
     >>> given(abs, [jax.ShapeDtypeStruct((1, 8), "float32")])
     'abs fails with float32[1, 8]'
     """
-    return f"{called(fn)} fails with {', '.join(f'{leaf.dtype}{list(leaf.shape)}' for leaf in shapes)}"
+    return f"{name_of(fn)} fails with {', '.join(f'{leaf.dtype}{list(leaf.shape)}' for leaf in shapes)}"

@@ -71,7 +71,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the snapshot once; a broken one ends the run before it begins."""
+    """Read the snapshot once; a broken one ends the run before it begins, and so do options that contradict."""
+    if {"--quick", "--thorough"} <= set(
+        config.invocation_params.args
+    ):  # one of them may overrule the project's addopts
+        raise pytest.UsageError("--quick is given with --thorough, but should be alone: leave one of them out")
     config.addinivalue_line("markers", MARKER)
     path = config.rootpath / (config.getoption("--certificates-file") or config.getini("certificates_file"))
     try:

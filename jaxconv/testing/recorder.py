@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import pytest
 
+from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.testing import blame, snapshot, table
 from jaxconv.testing.assertions import broken_lines
@@ -31,8 +32,9 @@ class Recorder:
         options = dict(marker.kwargs) if marker else {}
         self._model = options.pop("shift_model", config.getoption("--shift-model"))
         self._thorough = options.pop("thorough", config.getoption("certificates_thorough"))
-        if options or (marker and marker.args) or self._model not in MODELS:
-            found = f"{marker.args if marker else ()} {options | {'shift_model': self._model}}"
+        known = self._model in MODELS and isinstance(self._thorough, bool)
+        if options or (marker and marker.args) or not known:
+            found = f"{marker.args if marker else ()} {marker.kwargs if marker else {}}"
             expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
             raise ValueError(explain("equivariance", "the marker's arguments", found, expected))
         self._node, self._session, self._test = node, session, session.collected.name(node.nodeid)
@@ -56,10 +58,15 @@ class Recorder:
         Raises:
             AssertionError: a claim that was proved before is not, or of fewer shifts, or on a smaller region.
             ValueError: a name that this test has used before.
+            TypeError: a name that is no text.
 
         Law: a test that passed when the snapshot was written passes until some claim in it is proved no more.
         """
         __tracebackhide__ = True
+        if name is not None and not isinstance(name, str):
+            raise TypeError(
+                explain("certificates", "name", shown(name), "text", 'Write name="backbone", or leave it out')
+            )
         certificate = certify(fn, *arguments, axes=axes, values=values, search=self._thorough)
         name = name or certificate.function
         if name in self._names:

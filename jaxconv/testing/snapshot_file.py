@@ -34,6 +34,11 @@ def read(path: Path) -> Tests:
         raise _wrong(
             path, "the snapshot", f"{path}, which cannot be read ({error})", f"JSON of format {FORMAT}"
         ) from error
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> Tests:
+    """The tests that a snapshot's text holds, every key and value checked."""
     try:
         data = json.loads(text, object_pairs_hook=_without_doubles)
     except DoubleKeyError as error:
@@ -60,11 +65,20 @@ def update(path: Path, merge: Callable[[Tests], Tests]) -> None:
         merge: from the tests of the file as it is now to those to be written.
 
     Raises:
-        ValueError: the file is none of ours.
+        ValueError: the file is none of ours, or what should be written would not be read back; it is as it was.
         OSError: it cannot be written, and is as it was.
     """
     with locked(path):
-        replace(path, _lines({"format": FORMAT, "tests": merge(read(path))}, 0, LEVELS) + "\n")
+        tests = merge(read(path))
+        text = _lines({"format": FORMAT, "tests": tests}, 0, LEVELS) + "\n"
+        try:
+            same = _parsed(path, text) == tests
+        except ValueError:
+            same = False
+        if not same:
+            cure = "Give every recorded function a name that is text"
+            raise ValueError(explain("certificates", "what was recorded", "not read back from JSON", "the same", cure))
+        replace(path, text)
 
 
 def _lines(value: Any, indent: int, levels: Sequence[str]) -> str:

@@ -36,8 +36,9 @@ def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """What a function is called; of other callables their class."""
-    return getattr(fn, "__name__", type(fn).__name__)
+    """What a function is called; of other callables, and of functions whose name is no text, their class."""
+    name = getattr(fn, "__name__", None)
+    return name if isinstance(name, str) else type(fn).__name__
 
 
 def described(arguments: Sequence[Any]) -> str:

@@ -195,6 +195,31 @@ def test_one_name_twice_in_a_test_is_refused(project):
     )
 
 
+def test_a_name_that_is_no_text_fails_its_test_alone(project):
+    project.write(tests=TESTS.replace('name="two"', "name=3"))
+    result = project.run("--update-certificates")
+    result.assert_outcomes(passed=2, failed=2)
+    cure = 'Write name="backbone", or leave it out.'
+    result.stdout.fnmatch_lines([f"*TypeError: certificates: name is 3, but should be text. {cure}"])
+    assert list(json.loads(project.snapshot.read_text())["tests"]) == ["test_models.py::test_backbone"]
+    project.run("-k", "backbone").assert_outcomes(passed=1, deselected=3)
+
+
+def test_quick_and_thorough_contradict(project):
+    project.write(addopts="--thorough")
+    result = project.run("--quick", "--thorough")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --quick is given with --thorough, but should be alone: leave one of them out"])
+    project.run("--quick", "-k", "backbone").assert_outcomes(passed=1, deselected=3)
+
+
+def test_the_markers_arguments_are_checked(project):
+    project.write(tests=TESTS.replace("def test_backbone", "@pytest.mark.equivariance(thorough=3)\ndef test_backbone"))
+    result = project.run("-k", "backbone")
+    result.assert_outcomes(errors=1, deselected=3)
+    result.stdout.fnmatch_lines(["*equivariance: the marker's arguments is () {'thorough': 3}, but should be *"])
+
+
 def test_without_recorded_certificates_the_plugin_says_nothing(project):
     project.write()
     assert "certificates" not in project.run("-k", "nothing", "-q").stdout.str()

@@ -85,6 +85,16 @@ def test_a_folder_is_no_snapshot(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize("name", [3, None, True])
+def test_what_could_not_be_read_back_is_not_written(tmp_path, name):
+    path = tmp_path / "certificates.json"
+    path.write_text(json.dumps(SNAPSHOT))
+    wrong = lambda tests: {**tests, "test_b.py::test_b": {name: tests["test_a.py::test_a"]["net"]}}
+    with pytest.raises(ValueError, match=r"^certificates: what was recorded is not read back from JSON, but should be"):
+        update(path, wrong)
+    assert read(path) == SNAPSHOT["tests"]
+
+
 def test_a_broken_file_is_not_overwritten(tmp_path):
     path = tmp_path / "certificates.json"
     path.write_text("<<<<<<< HEAD")

@@ -22,6 +22,7 @@ from jaxconv.verify.numeric.laws import Model
 from jaxconv.verify.numeric.trial import Trial, insensitive, judged, measured
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.shifts import Along, Axes, directions
+from jaxconv.verify.tracing import name_of
 
 
 class InsensitiveWarning(UserWarning):
@@ -129,8 +130,7 @@ def check(
     notes = insensitive(trial, outcome, found)
     for note in notes:
         warnings.warn(note, InsensitiveWarning, stacklevel=2)
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return Check(name, model, integers, tuple(found), tuple(notes))
+    return Check(name_of(fn), model, integers, tuple(found), tuple(notes))
 
 
 def _validate(arguments: Sequence[Any], along: Sequence[Along], model: str, integers: bool, batch: int | None) -> None:
