@@ -17,20 +17,29 @@ from jaxconv.errors import explain
 
 Params = Any  # any pytree of arrays
 Model = Callable[[Params, Float[Array, "n h w c"]], Float[Array, "n classes"]]
+ONE_IMAGE = "Pass a NumPy array; one image is image[None]"
 Step = Callable[..., tuple[Params, optax.OptState, Float[Array, ""]]]
 
 
 def cross_entropy(
     model: Model, params: Params, images: Float[Array, "n h w c"], labels: Int[Array, " n"]
 ) -> Float[Array, ""]:
-    """Mean over the examples of the cross-entropy between the model's scores and the labels."""
-    return optax.softmax_cross_entropy_with_integer_labels(model(params, images), labels).mean()
+    """Mean over the examples of the cross-entropy between the model's scores and the labels.
+
+    Raises:
+        TypeError: the scores are no floating-point numbers, or the labels no integers.
+        ValueError: the scores are not of shape [n, classes], or there is not one label for each.
+    """
+    check_labels("cross_entropy", labels, count := _count("cross_entropy", images))
+    scores = checked_scores("cross_entropy", model(params, images), count, floating=True)
+    return optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean()
 
 
 def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
     """A jitted `step(params, opt_state, images, labels) -> (params, opt_state, loss)` of gradient descent.
 
-    The loss is that before the step. Start with `opt_state = optimiser.init(params)`.
+    The loss is that before the step. Start with `opt_state = optimiser.init(params)`. Labels have to be from 0 to
+    classes - 1, which a compiled step does not look at.
 
     >>> from jaxconv.layers.dense import dense, init_dense
     >>> params = init_dense(jax.random.key(0), 4, 2)
@@ -48,22 +57,40 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
         raise TypeError(explain("make_step", "optimiser", shown(optimiser), expected, cure))
 
     @jax.jit
-    def step(params: Params, opt_state: optax.OptState, images: Array, labels: Array):
+    def compiled(params: Params, opt_state: optax.OptState, images: Array, labels: Array):
         loss, gradients = jax.value_and_grad(cross_entropy, argnums=1)(model, params, images, labels)
         updates, opt_state = optimiser.update(gradients, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, loss
+
+    def step(params: Params, opt_state: optax.OptState, images: Array, labels: Array):
+        check_labels("step", labels, _count("step", images))  # here, since jax.jit refuses text in words of its own
+        return compiled(params, opt_state, images, labels)
 
     return step
 
 
 def accuracy(model: Model, params: Params, images: np.ndarray, labels: np.ndarray, *, batch: int = 500) -> float:
-    """The share of images [n, h, w, c] whose highest score is their label's, `batch` images at a time."""
-    function("accuracy", "model", model, cure="Pass model(params, images), which gives scores [n, classes]")
+    """The share of images [n, h, w, c] whose highest score is their label's, `batch` images at a time.
+
+    An image with a score that is NaN is counted as wrong.
+
+    Raises:
+        TypeError: the labels are no integers, or the scores no real numbers.
+        ValueError: there is not one label for each image, a label is none of the classes, or the scores are not of
+            shape [n, classes].
+    """
     images, labels = checked_examples("accuracy", images, labels)
-    batch = integer("accuracy", "batch", batch, least=1, cure="Leave it out for 500")
-    starts = range(0, len(images), batch)
-    predicted = np.concatenate([_predict(model, params, images[start : start + batch]) for start in starts])
-    return float((predicted == labels).mean())
+    return _accuracy("accuracy", model, params, images, labels, batch)
+
+
+def _accuracy(where: str, model: Model, params: Params, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
+    """The accuracy, for another function's messages."""
+    function(where, "model", model, cure="Pass model(params, images), which gives scores [n, classes]")
+    batch = integer(where, "batch", batch, least=1, cure="Leave it out for 500")
+    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
+    predicted, classes = zip(*(_predict(model, params, part, where) for part in parts), strict=True)
+    check_classes(where, labels, int(classes[0]))
+    return float((np.concatenate(predicted) == labels).mean())
 
 
 def shifted(images: np.ndarray, by: tuple[int, int]) -> np.ndarray:
@@ -102,35 +129,83 @@ def accuracy_when_shifted(
     for d in (integer(where, "distances", one, least=0, cure=cure) for one in each):
         directions = [(d, 0), (-d, 0), (0, d), (0, -d)] if d else [(0, 0)]
         moved = np.concatenate([shifted(images, by) for by in directions])
-        found[d] = accuracy(model, params, moved, np.tile(labels, len(directions)))
+        found[d] = _accuracy(where, model, params, moved, np.tile(labels, len(directions)), 500)
     return found
 
 
 def checked_examples(where: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images [n, h, w, c] and a label for each, one example or more."""
+    """Images [n, h, w, c] and a label for each, an integer, one example or more."""
     images, labels = _images(where, images), np.asarray(labels)
     if len(images) == 0:
         cure = "Pass one example or more: the accuracy of none is no number"
         raise ValueError(explain(where, "images", f"of shape {images.shape}", "one image or more", cure))
-    if labels.shape != images.shape[:1]:
-        expected, cure = f"of shape {images.shape[:1]}, one for each image", "Pass the labels of these images, in order"
-        raise ValueError(explain(where, "labels", f"of shape {labels.shape}", expected, cure))
+    check_labels(where, labels, len(images))
     return images, labels
+
+
+def check_labels(where: str, labels: Any, count: int) -> None:
+    """Refuse anything but one integer for each image; arrays may be traced."""
+    shape = tuple(np.shape(labels))
+    if shape != (count,):
+        expected, cure = f"of shape {(count,)}, one for each image", "Pass the labels of these images, in order"
+        raise ValueError(explain(where, "labels", f"of shape {shape}", expected, cure))
+    dtype = jnp.result_type(labels) if isinstance(labels, jax.Array) else np.asarray(labels).dtype
+    if not jnp.issubdtype(dtype, np.integer):
+        cure = "Number the classes from 0; of one-hot rows take labels.argmax(-1)"
+        raise TypeError(explain(where, "labels", f"of dtype {dtype}", "of integers", cure))
+
+
+def check_classes(where: str, labels: np.ndarray, classes: int) -> None:
+    """Refuse a label that is none of the classes that the model has scores for."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        found = f"{labels[wrong[0]]} at index {wrong[0]}"
+        cure = "Number the classes from 0, or give the model as many scores as there are classes"
+        raise ValueError(
+            explain(where, "labels", found, f"from 0 to {classes - 1}, since there are {classes} scores", cure)
+        )
+
+
+def checked_scores(where: str, scores: Any, count: int, *, floating: bool = False) -> Array:
+    """A model's scores [n, classes], real numbers; for a loss floating-point ones."""
+    cure = "Return one array [n, classes]: a model of one image is jax.vmap(model, in_axes=(None, 0))"
+    expected = f"an array of shape ({count}, classes)"
+    if not isinstance(scores, jax.Array | np.ndarray):
+        raise TypeError(explain(where, "the model's output", shown(scores), expected, cure))
+    if scores.ndim != 2 or scores.shape[0] != count or not scores.shape[1]:
+        raise ValueError(explain(where, "the model's output", f"of shape {scores.shape}", expected, cure))
+    if not jnp.issubdtype(scores.dtype, np.floating if floating else np.number) or jnp.iscomplexobj(scores):
+        expected, cure = (
+            f"of {'floating-point' if floating else 'real'} numbers",
+            "Cast them: scores.astype(jnp.float32)",
+        )
+        raise TypeError(explain(where, "the model's output", f"of dtype {scores.dtype}", expected, cure))
+    return jnp.asarray(scores)
+
+
+def _count(where: str, images: Any) -> int:
+    """The number of examples along the first axis."""
+    shape = np.shape(images)
+    if not shape:
+        raise TypeError(explain(where, "images", shown(images), "an array [n, h, w, c]", ONE_IMAGE))
+    return shape[0]
 
 
 def _images(where: str, images: np.ndarray) -> np.ndarray:
     """An array of four axes."""
-    expected, cure = "an array [n, h, w, c]", "Pass a NumPy array; one image is image[None]"
+    expected = "an array [n, h, w, c]"
     if not hasattr(images, "shape"):
-        raise TypeError(explain(where, "images", shown(images), expected, cure))
+        raise TypeError(explain(where, "images", shown(images), expected, ONE_IMAGE))
     if len(images.shape) != 4:
-        raise ValueError(explain(where, "images", f"of shape {tuple(images.shape)}", expected, cure))
+        raise ValueError(explain(where, "images", f"of shape {tuple(images.shape)}", expected, ONE_IMAGE))
     return images
 
 
-@partial(jax.jit, static_argnames="model")
-def _predict(model: Model, params: Params, images: Array) -> Array:
-    return jnp.argmax(model(params, images), axis=-1)
+@partial(jax.jit, static_argnames=("model", "where"))
+def _predict(model: Model, params: Params, images: Array, where: str) -> tuple[Array, int]:
+    """The class of each image, -1 where a score is NaN; and how many classes there are."""
+    scores = checked_scores(where, model(params, images), len(images))
+    return jnp.where(jnp.isnan(scores).any(-1), -1, jnp.argmax(scores, axis=-1)), scores.shape[1]
 
 
 def _overlap(length: int, by: int) -> tuple[slice, slice]:

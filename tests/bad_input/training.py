@@ -16,6 +16,9 @@ FOUR, ONE = "an array [n, h, w, c]", "Pass a NumPy array; one image is image[Non
 SCORES = "Pass model(params, images), which gives scores [n, classes]"
 LAYER = "Pass layer(params, x), functools.partial(jc.conv, stride=2) for example"
 PIXELS = "Write (1, -2) for 1 pixel down and 2 to the left"
+NUMBERED = "Number the classes from 0; of one-hot rows take labels.argmax(-1)"
+CLASSES = "an array of shape (2, classes)"
+VMAP = "Return one array [n, classes]: a model of one image is jax.vmap(model, in_axes=(None, 0))"
 AXES = "Write (1, 2) for the rows and columns of [n, i, j, o]"
 
 
@@ -27,6 +30,7 @@ def scores(params, images):
 VALID = {
     step.accuracy: {"model": scores, "params": {}, "images": IMAGES, "labels": LABELS},
     step.accuracy_when_shifted: {"model": scores, "params": {}, "images": IMAGES, "labels": LABELS, "distances": (0, 1)},
+    step.cross_entropy: {"model": scores, "params": {}, "images": IMAGES, "labels": LABELS},
     step.shifted: {"images": IMAGES, "by": (1, 1)},
     step.make_step: {"model": scores, "optimiser": optax.sgd(0.1)},
     data.batches: {"count": 5, "size": 2, "seed": 0},
@@ -56,6 +60,24 @@ def bad(function, argument, *faults, named="", where=""):
     ]  # fmt: skip
 
 
+def outputs(function, argument, call, where=""):
+    """Bad calls with models whose scores are none."""
+    faults = [
+        ("scores with an axis too many", lambda params, x: scores(params, x)[:, None], ValueError, "of shape (2, 1, 1)", CLASSES, VMAP),
+        ("scores without a batch axis", lambda params, x: x[0, 0, 0], ValueError, "of shape (1,)", CLASSES, VMAP),
+        ("scores of other images", lambda params, x: x[:1, 0, 0], ValueError, "of shape (1, 1)", CLASSES, VMAP),
+        ("two outputs", lambda params, x: (x, x), TypeError, "(...", CLASSES, VMAP),
+        ("complex scores", lambda params, x: scores(params, x).astype("complex64"), TypeError, "of dtype complex64", "of ... numbers",
+         "Cast them: scores.astype(jnp.float32)"),
+    ]  # fmt: skip
+    name = function.__name__
+    return [
+        Bad(name, argument, fault, lambda model=model: call(model), error, "the model's output", found, expected, fix,
+            where or name)
+        for fault, model, error, found, expected, fix in faults
+    ]  # fmt: skip
+
+
 def shift(fault, lengths, error, found, expected):
     """A bad call of `strategies.shifts`."""
     call = lambda: strategies.shifts(*lengths)
@@ -78,7 +100,35 @@ ROWS = [
                 ("too many", np.zeros(3, int), ValueError, "of shape (3,)", "of shape (2,), one for each image",
                  "Pass the labels of these images, in order"),
                 ("None", None, ValueError, "of shape ()", "of shape (2,), one for each image", "Pass the labels ..."),
+                ("of one-hot rows", np.eye(2), ValueError, "of shape (2, 2)", "of shape (2,), one for each image", "Pass the ..."),
+                ("fractions", np.zeros(2), TypeError, "of dtype float64", "of integers", NUMBERED),
+                ("text", ["a", "b"], TypeError, "of dtype <U1", "of integers", NUMBERED),
+                ("booleans", [True, False], TypeError, "of dtype bool", "of integers", NUMBERED),
+                ("none of the classes", np.array([0, 1]), ValueError, "1 at index 1", "from 0 to 0, since there are 1 scores",
+                 "Number the classes from 0, or give the model as many scores as there are classes"),
+                ("negative", np.array([-1, 0]), ValueError, "-1 at index 0", "from 0 to 0, since there are 1 scores", "Number ..."),
             ),
+            *outputs(function, "model", lambda model, function=function: function(**{**VALID[function], "model": model})),
+        ]
+    ],
+    *bad(
+        step.cross_entropy, "labels",
+        ("too many", np.zeros(3, int), ValueError, "of shape (3,)", "of shape (2,), one for each image", "Pass the labels ..."),
+        ("fractions", np.zeros(2), TypeError, "of dtype float64", "of integers", NUMBERED),
+    ),
+    *bad(step.cross_entropy, "images", ("None", None, TypeError, "None", FOUR, ONE)),
+    *outputs(step.cross_entropy, "model", lambda model: step.cross_entropy(model, {}, IMAGES, LABELS)),
+    *outputs(
+        step.make_step, "model", lambda model: step.make_step(model, optax.sgd(0.1))({}, optax.sgd(0.1).init({}), IMAGES, LABELS),
+        where="cross_entropy",
+    ),
+    *[
+        Bad("make_step", "labels", fault, lambda labels=labels: step.make_step(scores, optax.sgd(0.1))({}, (), IMAGES, labels),
+            error, "labels", found, expected, fix, "step")
+        for fault, labels, error, found, expected, fix in [
+            ("too few", np.zeros(1, int), ValueError, "of shape (1,)", "of shape (2,), one for each image", "Pass the labels ..."),
+            ("fractions", np.zeros(2), TypeError, "of dtype float64", "of integers", NUMBERED),
+            ("text", ["a", "b"], TypeError, "of dtype <U1", "of integers", NUMBERED),
         ]
     ],
     *bad(step.accuracy, "model", ("None", None, TypeError, "None", "a function", SCORES)),

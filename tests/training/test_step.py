@@ -50,6 +50,19 @@ def test_accuracy_counts_right_answers_in_batches_of_any_size():
         assert accuracy(model, {}, images, LABELS, batch=batch) == 7 / 8
 
 
+def test_a_score_that_is_nan_is_a_wrong_answer():
+    """NumPy's argmax takes a NaN for the largest: class 0 of these, which their labels say."""
+    scores = np.array([[np.nan, 1, 0], [0, np.nan, 2], [0, 1, 5]], np.float32)
+    assert accuracy(lambda params, x: params, scores, np.zeros((3, 2, 2, 1)), np.array([0, 1, 2])) == 1 / 3
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float16", "bfloat16"])
+def test_scores_and_labels_of_any_real_dtype_count(dtype):
+    scores = jnp.array([[0, 1], [3, 1], [0, 2]], dtype)
+    for labels in (np.array([1, 0, 0]), np.array([1, 0, 0], np.uint8), jnp.array([1, 0, 0]), [1, 0, 0]):
+        assert accuracy(lambda params, x: params, scores, np.zeros((3, 2, 2, 1)), labels) == 2 / 3
+
+
 def test_shifts_are_those_of_a_camera():
     """What moves out of view is lost, zeros come in, and shifting back does not bring it back."""
     image = np.arange(1.0, 13).reshape(1, 3, 4, 1)
