@@ -37,6 +37,8 @@ def shown(value: object) -> str:
     if shape is not None and dtype is not None:
         kind = "a traced array" if is_traced(value) else "an array"
         return f"{kind} of shape {tuple(shape)} and dtype {dtype}"
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:  # Python refuses to write integers of thousands of digits
+        return f"an integer of {value.bit_length()} bits"
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
@@ -58,9 +60,9 @@ def integer(
     if number is None:
         raise TypeError(explain(where, argument, shown(value), "an integer", STATIC if is_traced(value) else cure))
     if least is not None and number < least:
-        raise ValueError(explain(where, argument, number, f"{least} or more", cure))
+        raise ValueError(explain(where, argument, shown(number), f"{least} or more", cure))
     if most is not None and number > most:
-        raise ValueError(explain(where, argument, number, f"at most {most}", cure))
+        raise ValueError(explain(where, argument, shown(number), f"at most {most}", cure))
     return number
 
 
@@ -112,7 +114,11 @@ def number(where: str, argument: str, value: object, *, cure: str = "") -> float
     given = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
     if isinstance(given, bool) or not isinstance(given, numbers.Real):
         raise TypeError(explain(where, argument, shown(value), "a number", STATIC if is_traced(value) else cure))
-    return given if isinstance(given, int | float) else float(given)
+    try:
+        wide = float(given)
+    except OverflowError:  # of an integer
+        raise ValueError(explain(where, argument, shown(value), "a number that a float holds", cure)) from None
+    return given if isinstance(given, int) else wide
 
 
 def choice(

@@ -63,6 +63,13 @@ def test_an_epsilon_may_be_any_real_number_and_promotes_no_dtype(epsilon):
     assert found.dtype == jnp.float32
 
 
+@pytest.mark.parametrize("epsilon", [2**120, 2.0**-126], ids=["an integer of 121 bits", "the least normal number"])
+def test_an_epsilon_may_be_any_number_that_float32_holds(epsilon):
+    x = np.array([[2.0**50, -(2.0**50)]], np.float32)
+    found = jc.rms_norm({}, x, epsilon=epsilon)
+    np.testing.assert_allclose(found, x / np.sqrt(2.0**100 + epsilon), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "key", [jax.random.key(3), jax.random.PRNGKey(3), np.asarray(jax.random.PRNGKey(3))], ids=["new", "old", "NumPy's"]
 )

@@ -12,6 +12,7 @@ from jaxconv.convert.params import Library
 from jaxconv.convert.phases import Transposed, adjoint, each_axis
 from jaxconv.convert.words import DEFAULTS, boundary_of, in_our_words, padding_of, stride_of
 from jaxconv.errors import explain
+from jaxconv.sizes import size
 from jaxconv.window import Pad, positive, slide, window_sizes
 
 WHERE = "settings_from_library"
@@ -131,7 +132,7 @@ def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dic
     """What their average divides by."""
     if found.get("divisor_override") is not None:
         cure = "Leave it out for the number of taps"
-        return integer(WHERE, "divisor_override", found["divisor_override"], least=1, cure=cure)
+        return size(WHERE, "divisor_override", found["divisor_override"], cure=cure)
     counts_padding = found.get("count_include_pad", library == "equinox")  # Haiku and Keras never count it
     if not counts_padding:
         return "inside"

@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from jaxconv.checks import number
+from jaxconv.checks import number, shown
 from jaxconv.errors import explain
 from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.ways.way import at_least_single
@@ -62,6 +62,9 @@ def checked_norm(where: str, norm: float) -> float:
     found = number(where, "norm", norm, cure=cure)
     if not 0 < found < math.inf:
         raise ValueError(explain(where, "norm", found, "positive and finite", cure))
+    least, most = 2.0**-126, 2.0**126  # whose reciprocals float32 holds, too
+    if not least <= found <= most:
+        raise ValueError(explain(where, "norm", shown(found), f"from {least:.3g} to {most:.3g}", cure))
     return found
 
 

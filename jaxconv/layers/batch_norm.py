@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from jaxconv.checks import choice, flag, number
+from jaxconv.checks import choice, flag, number, shown
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout
@@ -46,7 +46,7 @@ def batch_norm(
     momentum: float = 0.99,
     running_variance: Literal["biased", "unbiased"] = "biased",
     epsilon: float = 1e-5,
-    axis_name: str | None = None,
+    axis_name: str | tuple[str, ...] | None = None,
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> tuple[Float[Array, "n *spatial c"], BatchNormState]:
@@ -72,7 +72,8 @@ def batch_norm(
         running_variance: which variance of x the state takes in: "biased" (over the number of cells, as Flax, Haiku,
             Keras have it) or "unbiased" (over one less, as PyTorch has it). y never depends on it in training.
         epsilon: added to the variance.
-        axis_name: of `jax.vmap` or `jax.shard_map`, over which the batch is split; its parts are averaged over.
+        axis_name: of `jax.vmap` or `jax.shard_map`, over which the batch is split; its parts are averaged over. A tuple
+            names several axes.
         batched: as for `conv`.
         layout: as for `conv`.
 
@@ -80,8 +81,8 @@ def batch_norm(
         y [n, *spatial, c], of x's dtype, and the state. Half precision is computed in float32 and rounded at the end.
 
     Raises:
-        ValueError: shapes that do not fit together, a `momentum` outside [0, 1], an `epsilon` that is not positive, or
-            no cells to take the statistics of.
+        ValueError: shapes that do not fit together, a `momentum` outside [0, 1], an `epsilon` that is not positive, no
+            cells to take the statistics of, or in training an `axis_name` of no mapped axis.
         TypeError: `training` is no Python bool, x is not of floats, or the parameters or the state are of the wrong
             dtype.
 
@@ -95,8 +96,9 @@ def batch_norm(
     where = "batch_norm"
     training = flag(where, "training", training)
     momentum, variance_kept = _checked_settings(momentum, running_variance)
-    epsilon = checked_epsilon(where, epsilon)
+    axis_name = _checked_axis_name(axis_name, training)
     x, leave = enter_norm(where, params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon(where, epsilon, x)
     kept = _checked_state(state, x)
     if not training:
         centred, variance = x - along_channels(kept["mean"], x), along_channels(kept["var"], x)
@@ -136,6 +138,21 @@ def _checked_settings(momentum: float, running_variance: str) -> tuple[float, st
     return momentum, choice("batch_norm", "running_variance", running_variance, ("biased", "unbiased"))
 
 
+def _checked_axis_name(axis_name: str | tuple[str, ...] | None, training: bool) -> str | tuple[str, ...] | None:
+    """The name of one or several mapped axes; in training they have to be there."""
+    expected = "the axis_name of a jax.vmap or a jax.shard_map around the call, or None"
+    cure = 'Write jax.vmap(f, axis_name="batch"), or leave it out where the batch is in one piece'
+    names = axis_name if isinstance(axis_name, tuple) else (axis_name,)
+    if axis_name is not None and not (names and all(isinstance(name, str) for name in names)):
+        raise TypeError(explain("batch_norm", "axis_name", shown(axis_name), expected, cure))
+    if axis_name is not None and training:
+        try:
+            lax.axis_size(axis_name)
+        except NameError as error:
+            raise ValueError(explain("batch_norm", "axis_name", shown(axis_name), expected, cure)) from error
+    return axis_name
+
+
 def _checked_state(state: BatchNormState, x: Array) -> BatchNormState:
     """A mean and a variance for each channel of x [n, *spatial, c], in x's dtype."""
     where = "batch_norm"
@@ -150,7 +167,7 @@ def _checked_state(state: BatchNormState, x: Array) -> BatchNormState:
     return {"mean": found["mean"], "var": found["var"]}
 
 
-def _correction(x: Array, running_variance: str, axis_name: str | None) -> float:
+def _correction(x: Array, running_variance: str, axis_name: str | tuple[str, ...] | None) -> float:
     """What to multiply the biased variance by before the state takes it in."""
     cells = math.prod(x.shape[:-1]) * (1 if axis_name is None else lax.axis_size(axis_name))
     if cells == 0:

@@ -52,8 +52,8 @@ def layer_norm(
     Source: Ba, Kiros and Hinton, Layer normalization, 2016; over channels alone as in Liu et al., A ConvNet for the
     2020s, CVPR 2022.
     """
-    epsilon = checked_epsilon("layer_norm", epsilon)
     x, leave = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon("layer_norm", epsilon, x)
     centred, _, variance = moments(x, (x.ndim - 1,))
     return leave(divided(centred, variance, epsilon))
 
@@ -92,8 +92,8 @@ def rms_norm(
 
     Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
     """
-    epsilon = checked_epsilon("rms_norm", epsilon)
     x, leave = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon("rms_norm", epsilon, x)
     return leave(divided(x, jnp.mean(jnp.square(x), axis=-1, keepdims=True), epsilon))
 
 
@@ -134,8 +134,8 @@ def group_norm(
 
     Source: Wu and He, Group normalization, ECCV 2018.
     """
-    epsilon = checked_epsilon("group_norm", epsilon)
     x, leave = enter_norm("group_norm", params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon("group_norm", epsilon, x)
     cure = "Write 1 for one group of all channels"
     groups = size("group_norm", "groups", groups, cure=cure)
     if x.shape[-1] % groups:
@@ -178,8 +178,8 @@ def instance_norm(
 
     Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
     """
-    epsilon = checked_epsilon("instance_norm", epsilon)
     x, leave = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
+    epsilon = checked_epsilon("instance_norm", epsilon, x)
     centred, _, variance = moments(x, range(1, x.ndim - 1))
     return leave(divided(centred, variance, epsilon))
 

@@ -35,7 +35,7 @@ def array(
 
     Raises:
         TypeError: it is no array, or one of something else.
-        ValueError: lists that differ in length.
+        ValueError: lists that differ in length, integers that no dtype holds.
     """
     found = value if isinstance(value, jax.Array) else _as_array(where, argument, value, expected, cure)
     if not any(jnp.issubdtype(found.dtype, kind) for kind in KINDS):
@@ -61,6 +61,9 @@ def _as_array(where: str, argument: str, value: Any, expected: str, cure: str) -
         lists = isinstance(value, list | tuple)
         cure = "Make all its lists of one length, and all its items numbers" if lists else "Convert it to numbers"
         raise type(error)(explain(where, argument, shown(value), expected, cure)) from error
+    except OverflowError as error:  # of an integer that no dtype of integers holds
+        cure = "Write large numbers as floats, 1e30 for example"
+        raise ValueError(explain(where, argument, shown(value), expected, cure)) from error
 
 
 def random_key(where: str, value: object, argument: str = "key") -> Array:

@@ -9,13 +9,14 @@ from typing import Literal
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.checks import choice, integer
+from jaxconv.checks import choice
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.splits import gathered, keeps_no_padding
+from jaxconv.sizes import size
 from jaxconv.window import Axis, Padding, slide, window_sizes
 
 Divisor = Literal["inside", "window"]
@@ -225,7 +226,7 @@ def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> 
     inside = [_inside(axis) for axis in axes]
     full = all(count == axis.taps for axis, counts in zip(axes, inside, strict=True) for count in counts)
     if divisor is not None and not isinstance(divisor, str):
-        return integer(where, "divisor", divisor, least=1, cure=cure)
+        return size(where, "divisor", divisor, cure=cure)
     if divisor is None and not full:
         raise ValueError(explain(where, "divisor", None, "given where windows reach zero padding", cure))
     counted = (

@@ -12,7 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxconv.checks import number
+from jaxconv.checks import number, shown
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_single
 from jaxconv.layers.images import Layout, enter_any, read
@@ -72,13 +72,20 @@ def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
     return arrays
 
 
-def checked_epsilon(where: str, epsilon: object) -> float:
-    """A positive number."""
+def checked_epsilon(where: str, epsilon: object, x: Array) -> float:
+    """A positive number that x's dtype holds: neither 0 nor infinite there, nor denormal, which processors take for 0.
+
+    A float: an integer of more bits than the dtype's would overflow.
+    """
     cure = "Leave it out for 1e-5"
-    found = number(where, "epsilon", epsilon, cure=cure)
+    found, limits = number(where, "epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
+    least, most = float(limits.tiny), float(limits.max)
     if not 0 < found < math.inf:
         raise ValueError(explain(where, "epsilon", found, "positive and finite", cure))
-    return found
+    if not least <= found <= most:
+        expected = f"from {least:.3g} to {most:.3g}, which {x.dtype} holds"
+        raise ValueError(explain(where, "epsilon", shown(found), expected, cure))
+    return float(found)
 
 
 def check_channels(where: str, argument: str, array: Array, x: Array) -> None:
@@ -103,7 +110,7 @@ class Moments(NamedTuple):
 
 
 @partial(compiled, static_argnames=("axes", "axis_name"))
-def moments(x: Array, axes: Sequence[int], axis_name: str | None = None) -> Moments:
+def moments(x: Array, axes: Sequence[int], axis_name: str | tuple[str, ...] | None = None) -> Moments:
     """Cells less their mean, the mean, and the (biased) variance, over some axes: with p a rounded mean,
 
         r = x - p,  d = mean(r),  centred = r - d,  mean = p + d,  variance = mean(r^2) - d^2.
@@ -140,7 +147,7 @@ def divided(x: Array, square: Array, epsilon: float) -> Array:
     return x * lax.rsqrt(square + epsilon)
 
 
-def _pivot(x: Array, axes: tuple[int, ...], axis_name: str | None) -> Array:
+def _pivot(x: Array, axes: tuple[int, ...], axis_name: str | tuple[str, ...] | None) -> Array:
     """The mean as it is rounded, but between the least and the largest cell."""
     mean = jnp.mean(x, axis=axes, keepdims=True)
     least, largest = (jnp.expand_dims(reduced(x, axes), axes) for reduced in (lax.reduce_min, lax.reduce_max))

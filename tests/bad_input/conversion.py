@@ -131,6 +131,8 @@ ROWS = [
              layer="max_pool"),
     settings("count_include_pad", "text", "no", TypeError, "'no'", "True or False",
              "Write count_include_pad=True or count_include_pad=False", layer="avg_pool"),
+    settings("divisor_override", "too large", 10**30, ValueError, "1000...", "at most 2147483647", "Leave it out for the number of taps",
+             layer="avg_pool"),
     settings("divisor_override", "zero", 0, ValueError, "0", "1 or more", "Leave it out for the number of taps",
              layer="avg_pool"),
     settings("divisor_override", "a fraction", 2.0, TypeError, "2.0", "an integer", "Leave it out for the number of taps",

@@ -34,6 +34,8 @@ def no_arrays(functions, argument, expected, **others):
          "Convert it to numbers"),
         ("an array of objects", np.array([None]), TypeError, "an array of shape (1,) and dtype object", expected,
          "Convert it to numbers"),
+        ("a long integer", 10**30, ValueError, "1000...", expected, "Write large numbers as floats, 1e30 for example"),
+        ("long integers", [10**400], ValueError, "[1000...", expected, "Write large numbers as floats, 1e30 for example"),
         ("a random key", KEY, TypeError, "of dtype key<fry>", f"{expected} of numbers",
          "Pass the array of numbers first, the key as the argument named key"),
         **others,

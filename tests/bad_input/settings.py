@@ -20,6 +20,8 @@ P_NORM = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool
 MAKERS = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
 COUNTED = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
 REGIONS = "the lengths of regions along each of 2 axes"
+MAPPED = "the axis_name of a jax.vmap or a jax.shard_map around the call, or None"
+VMAPPED = 'Write jax.vmap(f, axis_name="batch"), or leave it out where the batch is in one piece'
 
 
 def numbers(functions, argument, expected, fix, *, others=()):
@@ -95,7 +97,21 @@ ROWS = [
     *numbers(NORMS, "epsilon", "positive and finite", "Leave it out for 1e-5", others=[
         ("zero", 0, ValueError, "0", "positive and finite", "Leave it out for 1e-5"),
         ("infinite", float("inf"), ValueError, "inf", "positive and finite", "Leave it out for 1e-5"),
+        ("denormal", 1e-40, ValueError, "1e-40", "from 1.18e-38 to 3.4e+38, which float32 holds", "Leave it out for 1e-5"),
+        ("too large", 1e39, ValueError, "1e+39", "from 1.18e-38 to 3.4e+38, which float32 holds", "Leave it out for 1e-5"),
+        ("a long integer", 10**39, ValueError, "1000...", "from 1.18e-38 to 3.4e+38, which float32 holds", "Leave it ..."),
+        ("no float", 10**400, ValueError, "an integer of 1329 bits", "a number that a float holds", "Leave it out for 1e-5"),
     ]),
+    *bad(
+        "batch_norm", "axis_name",
+        *[
+            (fault, value, TypeError, repr(value), MAPPED, VMAPPED)
+            for fault, value in [("a number", 0), ("a boolean", True), ("a list", []), ("a dict", {}), ("none", ()), ("a number in it", (0,))]
+        ],
+        ("of no mapped axis", "abc", ValueError, "'abc'", MAPPED, VMAPPED),
+        ("of one mapped axis of two", ("abc", "def"), ValueError, "('abc', 'def')", MAPPED, VMAPPED),
+    ),
+    *bad("batch_norm", "axis_name", ("a number in evaluation", 0, TypeError, "0", MAPPED, VMAPPED), training=False),
     *numbers("dropout channel_dropout", "rate", "at least 0 and less than 1", RATE, others=[
         ("all", 1.0, ValueError, "1.0", "at least 0 and less than 1", RATE),
     ]),
@@ -105,6 +121,9 @@ ROWS = [
     *numbers("lp_pool global_lp_pool polyphase_down", "norm", "positive and finite", P_NORM, others=[
         ("zero", 0, ValueError, "0", "positive and finite", P_NORM),
         ("infinite", float("inf"), ValueError, "inf", "positive and finite", P_NORM),
+        ("too small", 1e-40, ValueError, "1e-40", "from 1.18e-38 to 8.51e+37", P_NORM),
+        ("a long integer", 10**39, ValueError, "1000...", "from 1.18e-38 to 8.51e+37", P_NORM),
+        ("no float", 10**400, ValueError, "an integer of 1329 bits", "a number that a float holds", P_NORM),
     ]),
     *switches("batch_norm dropout channel_dropout", "training"),
     *switches(DRAWN, "bias"),
@@ -167,6 +186,7 @@ ROWS = [
         "avg_pool", "divisor",
         ("an unknown name", "all", ValueError, "'all'", '"inside", "window" or a positive integer', COUNTED),
         ("zero", 0, ValueError, "0", "1 or more", COUNTED),
+        ("too large", 10**30, ValueError, "1000...", "at most 2147483647", COUNTED),
         ("a fraction", 4.0, TypeError, "4.0", "an integer", COUNTED),
         ("a boolean", True, TypeError, "True", "an integer", COUNTED),
         ("left out at zeros", None, ValueError, "None", "given where windows reach zero padding", COUNTED),
