@@ -1,0 +1,149 @@
+"""The planting of faults: what it says of one that a test sees, one that none sees, a broken one and an endless one."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faults import executed, mechanical, plant, trial
+from faults.fault import ROOT, Fault, written
+
+SOURCE = b"def double(x):\n    return 2 * x\n\n\ndef unused(x):\n    return x + 1\n"
+TESTS = "from small import double\n\n\ndef test_double():\n    assert double(3) == 6\n"
+WRITTEN = written()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tree of one module and one test, and this repository's plugins."""
+    folder = tmp_path_factory.mktemp("tree")
+    (folder / "small.py").write_bytes(SOURCE)
+    (folder / "test_small.py").write_text(TESTS)
+    (folder / "tests").symlink_to(ROOT / "tests")
+    return folder
+
+
+def fault(old, new):
+    """A fault in the small module."""
+    start = SOURCE.index(old)
+    return Fault("small", "a fault", "small.py", start, start + len(old), new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome", "by"),
+    [
+        (b"2 * x", b"3 * x", "killed", "test_small.py::test_double"),
+        (b"x + 1", b"x + 2", "survived", ""),
+        (b"return 2", b"return return 2", "invalid", "test_small.py"),
+        (b"    return 2 * x", b"    while True: pass", "timed out", ""),
+    ],
+)
+def test_each_outcome_is_told_from_the_others(folder, old, new, outcome, by):
+    """Seconds for the last: it is ended from outside."""
+    found = trial.attempt(folder, fault(old, new), ["test_small.py"], 4 if outcome == "timed out" else 60)
+    assert (found.outcome, found.by) == (outcome, by)
+    assert (folder / "small.py").read_bytes() == SOURCE
+
+
+def test_a_test_that_does_not_exist_is_no_survival(folder):
+    with pytest.raises(RuntimeError, match="pytest ended with 4"):
+        trial.attempt(folder, fault(b"2 * x", b"3 * x"), ["nothing.py"], 60)
+
+
+def test_handwritten_faults_are_many_and_named():
+    assert len(WRITTEN) >= 80
+    assert len({fault.name for fault in WRITTEN}) == len(WRITTEN)
+    assert all(test.split("::")[0].endswith(".py") for fault in WRITTEN for test in fault.tests)
+    assert {test for fault in WRITTEN for test in fault.tests if not (ROOT / test.split("::")[0]).exists()} == set()
+
+
+@pytest.mark.parametrize("faults", [WRITTEN, mechanical.drawn()], ids=["handwritten", "mechanical"])
+def test_faults_change_what_a_module_says_and_can_be_read(faults):
+    """Each text occurs once, or it could not be read at all; what is put in is Python, and other than what was there."""
+    for file in {fault.file for fault in faults}:
+        source = (ROOT / file).read_bytes()
+        before = ast.dump(ast.parse(source))
+        for fault in faults:
+            assert fault.file != file or ast.dump(ast.parse(fault.planted(source))) != before, fault.name
+
+
+def test_a_text_that_occurs_twice_is_refused(tmp_path):
+    (tmp_path / "tests" / "faults").mkdir(parents=True)
+    (tmp_path / "small.py").write_bytes(SOURCE)
+    row = 'name = "n"\nfile = "small.py"\ntext = "return"\nreplacement = ""\ntests = []\n'
+    (tmp_path / "tests" / "faults" / "area.toml").write_text(f"[[fault]]\n{row}")
+    with pytest.raises(ValueError, match=r"'n': its text occurs 2 times in small\.py, not once"):
+        written(tmp_path)
+
+
+def test_mechanical_faults_are_the_same_each_time_and_in_every_module():
+    faults = mechanical.drawn()
+    assert faults == mechanical.drawn()
+    assert faults != mechanical.drawn(seed=mechanical.SEED + 1)
+    assert len({(fault.file, fault.start, fault.stop) for fault in faults}) == len(faults) == mechanical.COUNT
+    large = {path for path in (ROOT / "jaxconv").rglob("*.py") if path.read_text().count("\n") > 140}
+    assert large <= {ROOT / fault.file for fault in faults}
+
+
+def test_mechanical_faults_leave_texts_alone():
+    """Of a module that consists of docstrings, annotations and messages there is nothing to change."""
+    source = b'''"""1 + 1."""
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    ONE = 1 + 1
+
+__all__ = ["f" + "g"]
+
+
+def f(x: "1 + 1") -> "1 + 1":
+    """1 + 1."""
+    cure = f"{1 + 1}"
+    found = explain("f", "x", 1 + 1)
+'''
+    assert mechanical.places(source) == []
+    assert {what for _, _, what, _, _ in mechanical.places(SOURCE)} == {
+        "another operator", "the first operand alone", "one more"
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12")
+def test_executed_lines_are_recorded_by_test(folder, tmp_path):
+    """In a tree whose package is called jaxconv, as the recorder looks for no other."""
+    (tmp_path / "jaxconv").mkdir()
+    (tmp_path / "jaxconv" / "__init__.py").write_bytes(SOURCE)
+    (tmp_path / "test_small.py").write_text(TESTS.replace("small", "jaxconv") + "\n\ndef test_other():\n    pass\n")
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    rows = trial.record(tmp_path, "test_small.py", 60)
+    (tmp_path / "lines.jsonl").write_text(rows)
+    record = executed.read(tmp_path / "lines.jsonl")
+    assert set(record.seconds) == {"test_small.py::test_double", "test_small.py::test_other"}
+    assert record.tests("jaxconv/__init__.py", 2, most=60) == ("test_small.py::test_double",)
+    assert record.tests("jaxconv/__init__.py", 6, most=60) == ("test_small.py::test_double",)  # of the module
+    assert record.tests("jaxconv/other.py", 1, most=60) == ()
+
+
+def test_the_command_lists_totals_and_remembers_results(tmp_path, monkeypatch, capsys):
+    """Without running anything: each fault has a result already, one of them of a survivor."""
+    faults = [one for one in WRITTEN if one.area == "certificates"]
+    results = tmp_path / "results.jsonl"
+    outcomes = ["survived", *["killed"] * (len(faults) - 1)]
+    rows = [
+        {"digest": plant.digest(one), "name": one.name, "file": one.file, "outcome": outcome, "by": "", "seconds": 1.0}
+        for one, outcome in zip(faults, outcomes, strict=True)
+    ]
+    results.write_text("".join(plant.as_line(row) for row in rows))
+    status = plant.main(["--handwritten", "--only", "certificates", "--results", str(results), "--jobs", "1"])
+    assert status == 1
+    assert capsys.readouterr().out.splitlines()[-1].split() == [
+        "total", str(len(faults) - 1), "1", "0", "0", "0"
+    ]  # fmt: skip
+
+
+def test_the_command_runs_as_a_script():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "faults" / "plant.py"), "--help"],
+        check=True, capture_output=True, text=True, cwd=Path("/"),
+    )  # fmt: skip
+    assert "--handwritten" in done.stdout
