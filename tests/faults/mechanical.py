@@ -42,7 +42,8 @@ COMBINED = {
 }
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "max"}
 MESSAGES = {"explain", "warn", "shown", "cast", "TypeVar"}  # calls that say something, or speak to type checkers
-SYMMETRIC = {"min", "max", "gcd", "lcm", "minimum", "maximum", "array_equal"}  # whose arguments may be exchanged
+# Calls whose arguments may be exchanged, or could not be by mistake.
+IN_ORDER = {"min", "max", "gcd", "lcm", "minimum", "maximum", "array_equal", "isinstance", "hasattr", "getattr"}
 
 # First and last byte of a place, what is changed there, the new text, and the line.
 Place: TypeAlias = tuple[int, int, str, str, int]
@@ -85,7 +86,7 @@ def _call(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     if not isinstance(node, ast.Call):
         return
     variables = [one for one in node.args[:2] if isinstance(one, ast.Name | ast.Attribute | ast.Subscript)]
-    if len(variables) == 2 and ast.dump(variables[0]) != ast.dump(variables[1]) and name(node.func) not in SYMMETRIC:
+    if len(variables) == 2 and ast.dump(variables[0]) != ast.dump(variables[1]) and name(node.func) not in IN_ORDER:
         yield "arguments exchanged", ast.Call(node.func, [*variables[::-1], *node.args[2:]], node.keywords)
     if isinstance(node.func, ast.Name) and node.func.id in NAMES:
         yield "another reduction", ast.Call(ast.Name(NAMES[node.func.id]), node.args, node.keywords)
