@@ -29,6 +29,8 @@ CASES = {
     "one axis": [((3, 11, 2), (4,), {"stride": 3}), ((4, 2000, 3), (4,), {})],
     "three axes": [((2, 4, 5, 3, 2), (2, 2, 1), {}), ((2, 12, 12, 12, 4), (3, 3, 3), {"stride": (1, 2, 3)})],
     "many taps": [((2, 15, 12, 1), (9, 12), {"stride": (2, 12)}), ((2, 40, 37, 2), (12, 9), {}), ((1, 70, 3), (33,), {"stride": 1, "padding": ((30, 5),)}), ((1, 99, 2), (64,), {"stride": 2})],
+    "many taps dilated": [((1, 61, 2), (9,), {"stride": 19, "dilation": 2}), ((2, 45, 3), (10,), {"stride": 1, "dilation": 3})],
+    "taps in a loop": [((1, 70, 2), (55,), {"stride": 1}), ((2, 130, 3), (57,), {"stride": 1, "dilation": 2, "padding": ((3, 2),)})],
     "whole": [((1, 5, 4, 3), (5, 4), {}), ((8, 28, 28, 6), (28, 28), {})],
 }  # fmt: skip
 every_case = pytest.mark.parametrize("cases", CASES.values(), ids=CASES)

@@ -76,6 +76,24 @@ def test_nothing_is_closed_over():
     assert [np.shape(const) for const in function.consts] == [KERNEL.shape]
 
 
+@pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
+def test_a_summary_counts_what_was_compared(xp):
+    """Of three shifts, at three positions; -1 stands where a law does not speak."""
+    errors = xp.asarray([[1, -1, 2], [-1, -1, -1], [3, -1, 0]], np.float32)
+    found = comparison.summary(errors, xp)
+    np.testing.assert_array_equal(found.largest, [2, -1, 3])
+    np.testing.assert_array_equal(found.positions, [3, -1, 2])
+    np.testing.assert_array_equal(found.totals, [4, 0, 2])
+    np.testing.assert_array_equal(found.counts, [2, 0, 2])
+
+
+def test_half_precision_is_compared_in_single_precision():
+    """The difference of 6e4 and -6e4 is more than a float16 holds."""
+    up = np.where(np.arange(H) % 2, 6e4, -6e4).astype(np.float16)[None, :, None, None]
+    found = check(lambda x: jnp.sign(x) * up, np.ones(X.shape, np.float16), axes=(1,))
+    assert found.leaves[0].errors.max() == 1.2e5
+
+
 def test_nan_is_never_equal():
     always = lambda x: jnp.where(circular(x) > 9, 1.0, jnp.stack([circular(x)[..., 0]] * 3, -1).at[..., 1].set(jnp.nan))
     for fn in (poisoned, always):
