@@ -137,7 +137,8 @@ def test_a_loop_counts_all_of_its_rounds():
 
 def test_each_branch_has_fields_of_its_own():
     wide = lambda p, x: jc.conv(p, x, padding="same", dilation=3)
-    fn = lambda p, x: lax.cond(x.sum() > 0, lambda: wide(p, x), lambda: jc.conv(p, x, padding="same"))
+    narrow = lambda p, x: jc.conv(p, x, padding="same")
+    fn = lambda p, x: lax.cond(p["kernel"].sum() > 0, lambda: wide(p, x), lambda: narrow(p, x))
     sizes = [layer.reaches[0].receptive_field.size for layer in jc.summary(fn, KERNEL, IMAGE).layers]
     assert sizes == [3, 7]  # JAX puts the branch for False first
 

@@ -139,6 +139,18 @@ def test_one_example_is_computed_as_in_a_batch(name):
     np.testing.assert_array_equal(jax.vmap(partial(layer, window=(2, 2), batched=False))(x), y)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_arrays_that_are_split_explicitly_keep_their_nans(name):
+    """They are computed as lax computes them, but for the comparison."""
+    layer, extreme, _ = LAYERS[name]
+    mesh = jax.make_mesh((2,), ("n",), axis_types=(jax.sharding.AxisType.Explicit,))
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("n"))
+    x = with_nans((32, 28, 28, 8), 0)
+    y = jax.jit(partial(layer, window=(2, 2)))(jax.device_put(x, split))
+    cells = windows(np.asarray(x), slide("test", (28, 28), (2, 2), 2), np.nan)
+    np.testing.assert_array_equal(y, extreme(cells, axis=-1))
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
 def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
     """lax's select-and-scatter, executed here. By itself it lets NaNs lose, as the twin shows."""

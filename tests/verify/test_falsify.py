@@ -155,6 +155,13 @@ def test_a_counterexample_is_small():
     assert str(found).splitlines()[1] == "argument 1: zeros (1, 6, 4, 2) but for [0, 0, 0, 0] = 1"
 
 
+def test_pixels_that_do_not_matter_are_left_out():
+    """A violation that needs two pixels, of values that are not drawn first, is shown by two."""
+    fn = lambda x: jnp.where((x.max() > 2) & (x.min() < -1), jnp.cumsum(x, axis=1), x)
+    (x,) = falsify(fn, X, axes=(1,)).counterexample.arguments
+    assert sorted(x[x != 0]) == [-2, 3]
+
+
 def test_a_mended_function_replays_to_nothing():
     found = falsify(conv("same"), PARAMS, X, axes={1: (1, 2)}).counterexample
     assert found.replay(conv("same")) >= 1
@@ -257,6 +264,13 @@ def test_laws_are_scaled_from_what_is_proved(fn, shift, expected, kind):
     (law,) = lattices(jc.certify(fn, PARAMS, x, axes={1: (1,)}, search=False).leaves, (PARAMS, x), kind, shift)
     assert (law.shift, law.moves) == expected
     assert law.origin == "proved"
+
+
+def test_a_shift_by_half_a_step_may_move_the_output_by_any_whole_step_beside_it():
+    x = jax.ShapeDtypeStruct((1, 12, 4, 2), "float32")
+    report = jc.certify(conv(stride=2), PARAMS, x, axes={1: (1,)}, search=False).leaves
+    (law,) = lattices(report, (PARAMS, x), "interior", 3)
+    assert sorted(law.moves) == [((1, 0),), ((1, 1),), ((1, 2),)]
 
 
 @pytest.mark.parametrize(

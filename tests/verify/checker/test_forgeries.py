@@ -1,5 +1,7 @@
 """Certificates with one statement forged: each must be objected to."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from certificates import X, certify, conv, with_row
 from jax import lax
 
 from jaxconv.verify.checker import recheck
+from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.values import Factor, Moving
 
 # Invariance that only large numbers, NaN, infinities or the sign of zero refute
@@ -48,6 +51,16 @@ def test_a_forged_invariance_is_objected_to(name):
         assert any(
             f"{walk} walk" in one and f"row {last} (" in one and "shifting the scene by 1" in one for one in objections
         )
+
+
+def test_a_refutation_for_one_cell_needs_a_witness_too():
+    """There is no shift that a witness could leave out, and none that it could refute."""
+    x = jax.ShapeDtypeStruct((1, 1, 2), "float32")
+    certificate = certify(jnp.sin, x)
+    (leaf,) = certificate.leaves
+    forged = replace(leaf.axes[0], interior=Claim(Verdict.REFUTED))
+    objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(forged,)),)), jnp.sin, x)
+    assert any("it is REFUTED, and there is no witness" in one for one in objections)
 
 
 @pytest.mark.parametrize(

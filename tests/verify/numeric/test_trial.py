@@ -122,6 +122,15 @@ def test_a_cancellation_is_told_from_a_violation():
     assert "rounding alone moves the output as far" in found.leaves[0].reason
 
 
+def test_a_violation_beside_cancellations_is_one():
+    """Odd shifts change the sign of the second term; the error of even ones is that of the mean, which rounding explains."""
+    signs = np.where(np.arange(32) % 2, 1, -1).astype(np.float32)[None, :, None, None]
+    fn = lambda x: jnp.mean(x + 1e6, axis=(1, 2)) - 1e6 + jnp.sum(x * signs, axis=(1, 2))
+    (leaf,) = check(fn, np.random.default_rng(3).normal(size=(1, 32, 33, 2)).astype(np.float32), axes=(1,)).leaves
+    assert (leaf.errors[leaf.shifts[:, 0] % 2 == 0] > leaf.tolerance.absolute).any()
+    assert (leaf.finding, leaf.reason) == (Finding.VIOLATED, "the error is larger than rounding explains")
+
+
 def test_float64_is_held_to_its_own_rounding():
     with jax.enable_x64(True):
         x = X.astype(np.float64)
