@@ -72,13 +72,13 @@ def assert_gradient_is_summed_delta(
     for name, tree in (("params", params), ("x", x)):
         _check_arrays(where, name, tree)
     seed = integer(where, "seed", seed, least=0, cure="Leave it out for 0")
+    free = [n for n, leaf in enumerate(jax.tree.leaves(params)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    if not free:
+        cure = "Pass the parameters whose gradient is to be checked"
+        raise ValueError(explain(where, "params", shown(params), "a tree with floating-point arrays", cure))
     params, x = _drawn(params, seed, 1), _drawn(x, seed, 2)
     leaves, structure = jax.tree.flatten(params)
     names = [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    free = [number for number, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    if not free:
-        cure = "Pass the parameters whose gradient is to be checked"
-        raise ValueError(explain(where, "params", names, "a tree with floating-point arrays", cure))
     forward = lambda leaves: layer(jax.tree.unflatten(structure, leaves), x)
     y = jax.eval_shape(forward, leaves)
     if not hasattr(y, "shape"):

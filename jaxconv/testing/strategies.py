@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import integer, several, shown
@@ -36,10 +37,19 @@ def _any_case(name: str) -> st.SearchStrategy[str]:
     return st.sampled_from([name, name.lower(), name.title()])
 
 
-names = st.sampled_from(sorted(PADDINGS)).flatmap(_any_case)
-pads = st.builds(Pad, st.integers(0, 4), st.integers(0, 4), st.sampled_from(sorted(BOUNDARIES)))
-#: The padding of one axis: a name in any letter case, a pair (lo, hi) of zeros, or a `Pad`.
-paddings = names | st.tuples(st.integers(0, 3), st.integers(0, 3)) | pads
+_names = st.sampled_from(sorted(PADDINGS)).flatmap(_any_case)
+_pads = st.builds(Pad, st.integers(0, 4), st.integers(0, 4), st.sampled_from(sorted(BOUNDARIES)))
+_paddings = _names | st.tuples(st.integers(0, 3), st.integers(0, 3)) | _pads
+
+
+def paddings() -> st.SearchStrategy[Any]:
+    """The padding of one axis: a name in any letter case, a pair (lo, hi) of zeros, or a `Pad`.
+
+    >>> import hypothesis
+    >>> hypothesis.find(paddings(), lambda padding: isinstance(padding, Pad))
+    Pad(lo=0, hi=0, boundary='CIRCULAR')
+    """
+    return _paddings
 
 
 def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> st.SearchStrategy[np.ndarray]:
@@ -52,21 +62,26 @@ def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> s
         dtype: of the arrays.
 
     Raises:
-        ValueError: `most` is not positive.
+        ValueError: `most` is not positive, or more than the dtype holds exactly: 2**24 of float32.
 
     >>> import hypothesis
     >>> hypothesis.find(arrays((1, 3)), lambda x: x.any())
     array([[1., 0., 0.]], dtype=float32)
     """
-    most = integer("arrays", "most", most, least=1, cure="Leave it out for 4")
+    return _arrays("arrays", shape, most, dtype)
+
+
+def _arrays(where: str, shape: Sequence[int], most: int, dtype: Any) -> st.SearchStrategy[np.ndarray]:
+    """The same, for another function's messages."""
     lengths, cure = several(shape), "Write (2, 3), or () for a scalar"
     if lengths is None:
-        raise TypeError(explain("arrays", "shape", shown(shape), "a sequence of integers", cure))
-    shape = [integer("arrays", "shape", length, least=0, cure=cure) for length in lengths]
+        raise TypeError(explain(where, "shape", shown(shape), "a sequence of integers", cure))
+    shape = [integer(where, "shape", length, least=0, cure=cure) for length in lengths]
     try:
         dtype, size = np.dtype(dtype), math.prod(shape)
     except TypeError as error:
-        raise TypeError(explain("arrays", "dtype", shown(dtype), "a dtype", "Write np.float32")) from error
+        raise TypeError(explain(where, "dtype", shown(dtype), "a dtype", "Write np.float32")) from error
+    most = _checked_most(where, most, dtype)
     low, top = (0 if dtype.kind in "ub" else -most), (1 if dtype.kind == "b" else most)
 
     def paint(dense: bool, seed: int, cells: list[tuple[int, int]]) -> np.ndarray:
@@ -105,8 +120,8 @@ def images(
     if not pool or any(several(shape) is None for shape in pool):
         error = ValueError if pool == () else TypeError
         raise error(explain("images", "shapes", shown(shapes), "a sequence of shapes, one or more", cure))
-    every = [tuple(shape) for shape in pool]
-    return st.sampled_from(every).flatmap(lambda shape: arrays(shape, most=most, dtype=dtype))
+    each = {tuple(shape): _arrays("images", shape, most, dtype) for shape in pool}
+    return st.sampled_from(list(each)).flatmap(each.__getitem__)
 
 
 def shifts(*lengths: int) -> st.SearchStrategy[Any]:
@@ -138,7 +153,7 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
         most: the largest number.
 
     Raises:
-        ValueError: `most` is not positive.
+        ValueError: `most` is not positive, or more than a leaf's dtype holds exactly.
 
     >>> import hypothesis, jax, jaxconv as jc
     >>> tree = jax.eval_shape(lambda key: jc.init_conv(key, (3, 2), 1, 4), jax.random.key(0))
@@ -151,13 +166,13 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
         cure = "Pass what an init function returns, or jax.eval_shape of it"
         found, error = (wrong[0], TypeError) if wrong else (tree, ValueError)
         raise error(explain("parameters", "tree", shown(found), "a tree of arrays or shapes", cure))
-    each = [arrays(np.shape(leaf), most=most, dtype=leaf.dtype) for leaf in leaves]
+    each = [_arrays("parameters", np.shape(leaf), most, leaf.dtype) for leaf in leaves]
     return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
 
 
 @st.composite
 def conv_configurations(
-    draw: st.DrawFn, max_rank: int = 3, padding: st.SearchStrategy[Any] = paddings
+    draw: st.DrawFn, max_rank: int = 3, padding: st.SearchStrategy[Any] = _paddings
 ) -> Configuration:
     """Convolutions of 1 to `max_rank` axes with any stride, dilation, groups and mix of paddings.
 
@@ -204,7 +219,7 @@ def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
         length = draw(st.integers(dilation * (taps - 1) + 1, 6))
         less = st.integers(0, taps - 1)
         zeros = st.tuples(less, less)
-        copies = names | st.builds(Pad, less, less, st.sampled_from(sorted(BOUNDARIES)))
+        copies = _names | st.builds(Pad, less, less, st.sampled_from(sorted(BOUNDARIES)))
         padding = st.just("VALID") | zeros if ceil_mode else zeros | copies
         axes.append((length, taps, draw(st.integers(1, 3)), draw(padding), dilation))
     lengths, window, stride, padding_each, dilation = zip(*axes, strict=True)
@@ -253,7 +268,7 @@ def networks(
     Args:
         draw: given by Hypothesis.
         rank: the number of spatial axes, 1 to 3; drawn if None.
-        padding: of one axis, `paddings` for all kinds.
+        padding: of one axis, `paddings()` for all kinds.
         max_depth: at most this many layers with windows or weights; more than 3 may leave what float32 holds exactly.
 
     >>> import hypothesis
@@ -295,6 +310,21 @@ def _window(draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.Se
     each = every if isinstance(every, str | Pad) else tuple(paddings_of_axes)
     channels = draw(st.integers(1, 3)) if kind == "conv" else 0
     return Layer(kind, tuple(window), tuple(stride), each, channels)
+
+
+def _checked_most(where: str, most: int, dtype: Any) -> int:
+    """A largest number up to which a dtype holds every integer."""
+    most = integer(where, "most", most, least=1, cure="Leave it out for 4")
+    if jnp.issubdtype(dtype, np.inexact):
+        exact = 2 ** (jnp.finfo(dtype).nmant + 1)
+    elif jnp.issubdtype(dtype, np.integer):
+        exact = int(jnp.iinfo(dtype).max)
+    else:
+        exact = most  # of booleans only 0 and 1 are drawn
+    if most > exact:
+        expected = f"at most {exact}, up to which {dtype} holds every integer"
+        raise ValueError(explain(where, "most", shown(most), expected, "Leave it out for 4"))
+    return most
 
 
 def checked_rank(where: str, rank: int) -> int:

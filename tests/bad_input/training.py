@@ -211,8 +211,17 @@ ROWS = [
             ("a number", 1.0, TypeError, "1.0", "a tree of arrays", "Pass arrays or shapes, and close over the rest"),
         )
     ],
-    *bad(assert_gradient_is_summed_delta, "params", ("None", None, ValueError, "[]", "a tree with floating-point arrays",
-                                                     "Pass the parameters whose gradient is to be checked")),
+    *bad(
+        assert_gradient_is_summed_delta, "params",
+        *[
+            (fault, value, ValueError, found, "a tree with floating-point arrays",
+             "Pass the parameters whose gradient is to be checked")
+            for fault, value, found in [
+                ("None", None, "None"), ("none at all", {}, "{}"),
+                ("of integers", {"kernel": np.zeros(2, int)}, "{'kernel': array([0, 0])}"),
+            ]
+        ],
+    ),
     *bad(
         assert_gradient_is_summed_delta, "positions",
         ("one number", 1, TypeError, "1", "a sequence of the output's axes", AXES),
@@ -235,6 +244,20 @@ ROWS = [
         ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 4"),
         ("text", "4", TypeError, "'4'", "an integer", "Leave it out for 4"),
     ),
+    *bad(
+        strategies.arrays, "most",
+        ("inexact", 2**24 + 1, ValueError, "16777217", "at most 16777216, up to which float32 holds every integer",
+         "Leave it out for 4"),
+    ),
+    *[
+        row for function in (strategies.images, strategies.parameters) for row in bad(
+            function, "most",
+            ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 4"),
+            ("a fraction", 4.0, TypeError, "4.0", "an integer", "Leave it out for 4"),
+            ("inexact", 2**24 + 1, ValueError, "16777217", "at most 16777216, up to which float32 holds every integer",
+             "Leave it out for 4"),
+        )
+    ],
     *bad(strategies.arrays, "dtype", ("an unknown name", "foo", TypeError, "'foo'", "a dtype", "Write np.float32")),
     *bad(
         strategies.images, "rank",

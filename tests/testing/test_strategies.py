@@ -134,7 +134,7 @@ def test_networks_that_wrap_around_shift_by_their_strides_exactly(network):
             assert stride % axis.cyclic.shift == 0
 
 
-@given(network=jst.networks(padding=jst.paddings))
+@given(network=jst.networks(padding=jst.paddings()))
 def test_networks_with_any_padding_fit_together(network):
     y = jax.eval_shape(network, network.params(), network.x())
     assert len(y.shape) == len(network.shape)
@@ -202,12 +202,12 @@ TREE = {"kernel": jax.ShapeDtypeStruct((3, 2), "bfloat16"), "bias": jnp.zeros(2)
         jst.images(dtype=jnp.bfloat16),
         jst.shifts(5, 3),
         jst.parameters(TREE),
-        jst.paddings,
+        jst.paddings(),
         jst.conv_configurations(),
         jst.pool_configurations(),
         jst.circular_configurations(),
         jst.networks(),
-        jst.networks(padding=jst.paddings),
+        jst.networks(padding=jst.paddings()),
     ],
     ids=str,
 )
