@@ -57,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--handwritten", action="store_true", help="those of tests/faults/*.toml alone")
     which.add_argument("--mechanical", action="store_true", help=f"the {mechanical.COUNT} mechanical ones alone")
     which.add_argument("--record", action="store_true", help="record which tests execute which lines, and stop")
-    parser.add_argument("--only", metavar="TEXT", help="faults with this in their name, area or file")
+    parser.add_argument(
+        "--only", metavar="TEXT", help="faults with this in their name, area or file; or test files to record"
+    )
     parser.add_argument("--part", type=part, default=(1, 1), metavar="3/20", help="the third of twenty parts")
     parser.add_argument("--gate", action="store_true", help="run the whole suite against what survives")
     parser.add_argument("--again", action="store_true", help="run what has a result already, too")
@@ -126,7 +128,7 @@ def record(options: argparse.Namespace, copies: Sequence[Path]) -> None:
     """Record each test file that has no record yet."""
     options.lines.touch()
     done = {json.loads(row)["test"].split("::")[0] for row in options.lines.read_text().splitlines()}
-    left = [file for file in executed.files() if file not in done]
+    left = [file for file in executed.files() if file not in done and (options.only or "") in file]
     one = lambda file, folder: (file, trial.record(folder, file, 2 * options.limit))
     with options.lines.open("a") as lines:
         for number, (file, rows) in enumerate(spread(one, left, copies), 1):
