@@ -51,7 +51,8 @@ def claims() -> list[tuple[str, str, str]]:
 def growth(window: int) -> dict[int, Sharing]:
     """The counts of one filter for images of each side that it fits into, two or more."""
     if window > SIDES[-2]:
-        raise ValueError(explain("growth", "window", window, f"{SIDES[-2]} or less, so that it fits into two images"))
+        expected = f"{SIDES[-2]} or less, so that it fits into two images"
+        raise ValueError(explain("growth", "window", window, expected, "Write 3 for a window of 3x3"))
     return {side: weights(side, window) for side in SIDES if side >= window}
 
 

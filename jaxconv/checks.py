@@ -49,11 +49,11 @@ def is_traced(value: object) -> bool:
 
 
 def integer(
-    where: str, argument: str, value: object, *, least: int | None = None, most: int | None = None, cure: str = ""
+    where: str, argument: str, value: object, *, cure: str, least: int | None = None, most: int | None = None
 ) -> int:
     """A Python or NumPy integer, or an array of one; no boolean, float or text.
 
-    >>> integer("conv", "groups", 2, least=1)
+    >>> integer("conv", "groups", 2, least=1, cure="Leave it out for 1")
     2
     """
     number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else _index(value)
@@ -105,10 +105,10 @@ def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
     raise TypeError(explain(where, argument, shown(value), "True or False", cure))
 
 
-def number(where: str, argument: str, value: object, *, cure: str = "") -> float:
+def number(where: str, argument: str, value: object, *, cure: str) -> float:
     """A real number, Python's or NumPy's or an array of one, as Python's: so that no dtype is promoted to it.
 
-    >>> number("layer_norm", "epsilon", 1e-5)
+    >>> number("layer_norm", "epsilon", 1e-5, cure="Leave it out for 1e-5")
     1e-05
     """
     given = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore

@@ -1,16 +1,13 @@
 """One formatter for every message: where, which argument, what it is, what it should be, and the cure."""
 
 
-def explain(where: str, argument: str, actual: object, expected: str, cure: str = "") -> str:
+def explain(where: str, argument: str, actual: object, expected: str, cure: str) -> str:
     """A message in the one shape that all of the library's errors have.
 
-    >>> explain("conv", "stride", 0, "a positive integer")
-    'conv: stride is 0, but should be a positive integer.'
     >>> explain("max_pool", "window", 2, "one integer per spatial axis", "Write (2, 2) for images")
     'max_pool: window is 2, but should be one integer per spatial axis. Write (2, 2) for images.'
     """
-    message = f"{where}: {argument} is {actual}, but should be {expected}."
-    return f"{message} {cure}." if cure else message
+    return f"{where}: {argument} is {actual}, but should be {expected}. {cure}."
 
 
 def spatial_names(rank: int) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from jaxconv.errors import explain
 LARGEST = 2**31 - 1  # XLA counts the cells along an axis in 32-bit integers, and ends the process on a larger padding
 
 
-def size(where: str, argument: str, value: object, *, least: int = 1, cure: str = "") -> int:
+def size(where: str, argument: str, value: object, *, least: int = 1, cure: str) -> int:
     """An integer that counts cells, taps, channels or kernels.
 
-    >>> size("conv", "groups", 2)
+    >>> size("conv", "groups", 2, cure="Leave it out for 1")
     2
     """
     return integer(where, argument, value, least=least, most=LARGEST, cure=cure)

@@ -243,7 +243,8 @@ def _lengths(where: str, out: int, name: str, taps: int, stride: int, dilation: 
     found = lengths[bisect_left(lengths, out, key=count) : bisect_left(lengths, out + 1, key=count)]
     if not found:
         expected = f"as many as a window of {taps} taps has over an input of some length, with padding {padding}"
-        raise ValueError(explain(where, f"y along axis {name}", f"{out} positions long", expected))
+        cure = "Pass the output of a layer with this window, or other settings"
+        raise ValueError(explain(where, f"y along axis {name}", f"{out} positions long", expected, cure))
     return found
 
 
@@ -264,7 +265,8 @@ def _axis(
     where: str, length: int, ceil_mode: bool, name: str, taps: int, stride: int, dilation: int, padding: str | Pad
 ) -> Axis:
     if length < 1:
-        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more"))
+        cure = "Pass an image with cells"
+        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more", cure))
     axis = _made(length, taps, stride, dilation, padding)
     if ceil_mode:
         axis = _overhanging(where, name, axis, padding)

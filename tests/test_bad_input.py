@@ -13,7 +13,9 @@ from bad_input import VALID, caller
 
 import jaxconv as jc
 from jaxconv import testing
+from jaxconv.testing import strategies
 from jaxconv.training import data, lenet, step
+from jaxconv.verify import numeric
 
 MODULES = sorted(path.stem for path in (Path(__file__).parent / "bad_input").glob("*.py"))
 ROWS = [
@@ -54,14 +56,15 @@ def test_every_row_names_all_parts_of_its_message():
 
 
 def test_every_public_function_with_arguments_has_rows():
-    """Of the package, of its assertions and of training; a type that is none of them has no calls to refuse."""
-    modules = (jc, testing, data, lenet, step)
-    own = lambda module, value: module in (jc, testing) or value.__module__ == module.__name__
+    """Of the package, of testing, measuring and training; a type that is none of them has no calls to refuse."""
+    modules = (jc, testing, numeric, strategies, data, lenet, step)
+    own = lambda module, value: module in (jc, testing, numeric) or value.__module__ == module.__name__
     public = {
         name
         for module in modules
         for name, value in vars(module).items()
         if not name.startswith("_") and inspect.isfunction(value) and own(module, value)
+        if inspect.signature(value).parameters
     }
     assert public - {row.function for row in ROWS} == NUMBERS_ONLY
 

@@ -45,7 +45,7 @@ def window_weights(
     """
     if channels_in % groups or channels_out % groups:
         expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
-        raise ValueError(explain("window_weights", "groups", groups, expected))
+        raise ValueError(explain("window_weights", "groups", groups, expected, "Use groups=1 for one group"))
     kernel = math.prod(axis.taps for axis in axes) * channels_in // groups * channels_out
     positions = math.prod(axis.out for axis in axes)
     cells = math.prod(axis.length for axis in axes)

@@ -15,6 +15,13 @@ from jaxconv.cli.usage import UsageError
 LARGEST = 2**31 - 1  # of one size: what JAX can index with
 SHAPE = "sizes from 0 to 2**31 - 1, separated by commas, like 1,32,32,3"
 AXES = "whole numbers like 1,2 or, for argument 1, like 1:1,2"
+EXAMPLES = {
+    "--shape": "Write --shape 1,32,32,3 for an image",
+    "--axes": "Write --axes 1,2 for height and width",
+    "--seed": "Leave it out for 0",
+    "--examples": "Leave it out for 100",
+    "--shift": "Leave it out for the law's own shift",
+}
 
 
 def shapes(options: argparse.Namespace) -> list[Any]:
@@ -24,7 +31,8 @@ def shapes(options: argparse.Namespace) -> list[Any]:
         UsageError: a shape or a dtype that is none, or numbers of them that do not fit.
     """
     if not options.shape:
-        raise UsageError("--shape", "missing", "given once for each argument of the function, like --shape 1,32,32,3")
+        expected = "given once for each argument of the function"
+        raise UsageError("--shape", "missing", expected, "Write --shape 1,32,32,3 for an image")
     found = [shape(text) for text in options.shape]
     names = options.dtype or ["float32"]
     if len(names) not in (1, len(found)):
@@ -42,7 +50,7 @@ def shape(text: str | None) -> tuple[int, ...]:
     """
     sizes = integers(text, "--shape", SHAPE)
     if any(not 0 <= size <= LARGEST for size in sizes):
-        raise UsageError("--shape", repr(text), SHAPE)
+        raise UsageError("--shape", repr(text), SHAPE, EXAMPLES["--shape"])
     return sizes
 
 
@@ -52,9 +60,9 @@ def dtype(name: str | None) -> Any:
     try:
         found = jnp.dtype(name or "")
     except TypeError as error:
-        raise UsageError("--dtype", repr(name), expected) from error
+        raise UsageError("--dtype", repr(name), expected, "Leave it out for float32") from error
     if not (jnp.issubdtype(found, np.number) or jnp.issubdtype(found, np.bool_)):
-        raise UsageError("--dtype", repr(name), expected)
+        raise UsageError("--dtype", repr(name), expected, "Leave it out for float32")
     if jax.dtypes.canonicalize_dtype(found) != found:
         raise UsageError("--dtype", repr(name), "of at most 32 bits here", "Set JAX_ENABLE_X64=1 in the environment")
     return found
@@ -70,7 +78,7 @@ def integers(text: str | None, option: str, expected: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in (parts if parts[-1].strip() else parts[:-1]))
     except ValueError as error:
-        raise UsageError(option, _shown(text), expected) from error
+        raise UsageError(option, _shown(text), expected, EXAMPLES[option]) from error
 
 
 def integer(text: str | None, option: str, least: int | None = None) -> int:
@@ -83,9 +91,9 @@ def integer(text: str | None, option: str, least: int | None = None) -> int:
     try:
         found = int(text or "")
     except ValueError as error:
-        raise UsageError(option, _shown(text), expected) from error
+        raise UsageError(option, _shown(text), expected, EXAMPLES[option]) from error
     if least is not None and found < least:
-        raise UsageError(option, _shown(text), expected)
+        raise UsageError(option, _shown(text), expected, EXAMPLES[option])
     return found
 
 
@@ -106,15 +114,17 @@ def shifted(texts: Sequence[str | None] | None, arguments: Sequence[Any]) -> dic
         argument, colon, axes = (text or "").rpartition(":")
         numbers = integers(axes, "--axes", AXES) if text else ()
         if not numbers or (colon and not argument.strip().isdecimal()):
-            raise UsageError("--axes", _shown(text), AXES)
+            raise UsageError("--axes", _shown(text), AXES, EXAMPLES["--axes"])
         if not colon and len(arguments) > 1:
             cure = "Write --axes 0:1,2 for axes 1 and 2 of argument 0"
             raise UsageError("--axes", repr(text), "given with the argument that has these axes", cure)
         number = int(argument) if colon else 0
         if number >= len(arguments):
-            raise UsageError("the argument in --axes", number, f"from 0 to {len(arguments) - 1}, as --shape is given")
+            expected = f"from 0 to {len(arguments) - 1}, as --shape is given"
+            raise UsageError("the argument in --axes", number, expected, "The first argument of the function is 0")
         if number in found:
-            raise UsageError("--axes", f"given twice for argument {number}", "one list like 1,2 for each argument")
+            cure = f"Write --axes {number}:1,2 for axes 1 and 2 of it"
+            raise UsageError("--axes", f"given twice for argument {number}", "one list for each argument", cure)
         found[number] = numbers
     return found
 

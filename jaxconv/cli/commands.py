@@ -126,7 +126,8 @@ def summary_command(options: argparse.Namespace) -> Outcome:
 def _certificate(options: argparse.Namespace) -> Certificate:
     """What `certify --json` has written to a file."""
     if options.axes is not None:
-        raise UsageError("--axes", "given", "left out: the certificate says which axes are shifted")
+        expected = "left out: the certificate says which axes are shifted"
+        raise UsageError("--axes", "given", expected, "Certify along other axes to recheck them")
     read = lambda: Certificate.from_json(Path(options.certificate).read_text(encoding="utf-8"))
     return target.attempt(f"{options.certificate} cannot be read", read)
 
@@ -139,7 +140,7 @@ def _verdict(certificate: Any, options: argparse.Namespace) -> int:
 
 def _kind(options: argparse.Namespace) -> str:
     if options.cyclic and options.interior:
-        raise UsageError("--cyclic and --interior", "both given", "one of the two: run the command once for each")
+        raise UsageError("--cyclic and --interior", "both given", "one of the two", "Run the command once for each")
     return "interior" if options.interior else "cyclic"
 
 

@@ -74,10 +74,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     where = f"{PROGRAM} {options.command} --help"
     unknown = [word for word in others if word.startswith("-")]
     if unknown:
-        raise UsageError(repr(unknown[0]), "none of its options", f"among those that {where} lists")
+        raise UsageError(repr(unknown[0]), "none of its options", "one of them", f"{where} lists them")
     for name, value in vars(options).items():
         if value == WITHOUT or (isinstance(value, list) and WITHOUT in value):
-            raise UsageError(f"--{name}", "without a value", f"given with one, as {where} says")
+            raise UsageError(f"--{name}", "without a value", "given with one", f"{where} has examples")
     _names(options, others)
     return options
 

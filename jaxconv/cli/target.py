@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,7 +72,7 @@ def function(name: str) -> Callable[..., Any]:
     module, _, path = name.partition(":")
     dotted = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
     if not re.fullmatch(dotted, path) or not re.fullmatch(dotted, module):
-        raise UsageError("the function's name", repr(name), NAME)
+        raise UsageError("the function's name", repr(name), NAME, "Write package.module:function")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -79,7 +80,7 @@ def function(name: str) -> Callable[..., Any]:
     for part in path.split("."):
         found = attempt(f"{name} cannot be read", lambda owner=found, part=part: _attribute(owner, part, name))
     if not callable(found):
-        raise UsageError(name, type(found).__name__, "a function")
+        raise UsageError(name, type(found).__name__, "a function", "Name what is called with the arrays")
     return found
 
 
@@ -91,14 +92,18 @@ def _import(module: str, name: str) -> Any:
             raise
         if module.endswith(".py"):
             raise UsageError("the function's name", repr(name), NAME, "Leave .py out") from error
-        raise UsageError(f"there is no module {error.name!r} here or installed: looking for {name}") from error
+        cure = "Run the command where it can be imported, or install it"
+        raise UsageError(f"there is no module {error.name!r} here or installed: looking for {name}. {cure}") from error
 
 
 def _attribute(owner: Any, part: str, name: str) -> Any:
     try:
         return getattr(owner, part)
     except AttributeError as error:
-        raise UsageError(f"there is no {name}: {part!r} is not in {getattr(owner, '__name__', owner)!r}") from error
+        found = f"{part!r} is not in {getattr(owner, '__name__', owner)!r}"
+        near = get_close_matches(part, dir(owner), 1)
+        cure = f"Perhaps you mean {near[0]!r}" if near else "Name what stands at the top of the module"
+        raise UsageError(f"there is no {name}: {found}. {cure}") from error
 
 
 def check_arguments(fn: Callable[..., Any], shapes: Sequence[Any]) -> None:

@@ -12,8 +12,8 @@ PROGRAM = "python -m jaxconv"
 class UsageError(Exception):
     """A request that cannot be carried out: a sentence, or the arguments of `explain` after the first.
 
-    >>> print(UsageError("--seed", "'a'", "a whole number").line("certify"))
-    python -m jaxconv certify: --seed is 'a', but should be a whole number.
+    >>> print(UsageError("--seed", "'a'", "a whole number", "Leave it out for 0").line("certify"))
+    python -m jaxconv certify: --seed is 'a', but should be a whole number. Leave it out for 0.
     >>> print(UsageError("mine has no 'net'").line(""))
     python -m jaxconv: mine has no 'net'
     """

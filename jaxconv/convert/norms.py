@@ -12,6 +12,7 @@ from jaxconv.convert.words import GIVEN, merged
 from jaxconv.errors import explain
 from jaxconv.window import positive
 
+MOMENTUM = "Write it as a number between 0 and 1"
 # library -> layer -> their settings, with their defaults.
 NORMS: dict[str, dict[str, dict[str, Any]]] = {
     "flax": {
@@ -69,7 +70,7 @@ def norm_settings(where: str, library: str, layer: str, settings: Mapping[str, A
     if "eps" in theirs and theirs["eps"] is None:
         theirs["eps"] = _smallest_step(where, theirs["dtype"])
     found = {OUR_WORDS.get(name, name): value for name, value in theirs.items()}
-    ours = {"epsilon": number(where, "epsilon", found["epsilon"])}
+    ours = {"epsilon": number(where, "epsilon", found["epsilon"], cure="Write epsilon=1e-5")}
     if "groups" in found:
         ours["groups"] = _groups(where, found["groups"])
     if "momentum" in found:
@@ -86,7 +87,8 @@ def _smallest_step(where: str, dtype: Any) -> float:
     try:
         return min(float(jnp.finfo(name).eps), float(jnp.finfo("float32").eps))
     except (TypeError, ValueError):
-        raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x")) from None
+        cure = 'Write dtype="float32"'
+        raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x", cure)) from None
 
 
 def _groups(where: str, groups: Any) -> int:
@@ -100,8 +102,8 @@ def _groups(where: str, groups: Any) -> int:
 def _running(where: str, library: str, momentum: Any) -> dict[str, Any]:
     """The share that is kept, and which variance it is kept of: PyTorch's is the share taken, of the unbiased one."""
     if library != "torch":
-        return {"momentum": number(where, "momentum", momentum)}
+        return {"momentum": number(where, "momentum", momentum, cure=MOMENTUM)}
     if momentum is None:
         cure = "A cumulative average takes another share in each step: pass our batch_norm 1 - 1/n in step n"
         raise ValueError(explain(where, "momentum", None, "a number", cure))
-    return {"momentum": 1 - number(where, "momentum", momentum), "running_variance": "unbiased"}
+    return {"momentum": 1 - number(where, "momentum", momentum, cure=MOMENTUM), "running_variance": "unbiased"}

@@ -61,9 +61,9 @@ def settings_from_library(
     _check_row(library, layer)
     if layer in NORMS[library]:
         if lengths or window:
-            raise ValueError(
-                explain(WHERE, "lengths, window", (lengths, window), f"left out, as {layer} has no window")
-            )
+            cure = f'Write settings_from_library("{library}", "{layer}", ...)'
+            expected = f"left out, as {layer} has no window"
+            raise ValueError(explain(WHERE, "lengths, window", (lengths, window), expected, cure))
         return norm_settings(WHERE, library, layer, settings)
     found = in_our_words(WHERE, library, layer, settings)
     window = window_sizes(WHERE, window)
@@ -99,7 +99,8 @@ def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: di
     spans = [d * (k - 1) + 1 for d, k in zip(found["dilation"], window, strict=True)]
     if library == "torch" and padding == "SAME":
         if set(found["stride"]) != {1}:
-            raise ValueError(explain(WHERE, "padding", "'same'", "a number where there is a stride, as PyTorch has it"))
+            expected, cure = "a number where there is a stride, as PyTorch has it", "Write padding=1, or stride=1"
+            raise ValueError(explain(WHERE, "padding", "'same'", expected, cure))
         padding = [((span - 1) // 2, span // 2) for span in spans]
     if isinstance(padding, str):
         axes = slide(WHERE, lengths, window, found["stride"], padding, found["dilation"])

@@ -131,10 +131,12 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
             raise ValueError(explain(where, "padding", repr(padding), expected, cure))
         return padding.upper()
     if library == "keras":
-        raise ValueError(explain(where, "padding", padding, f"one of Keras's names: {', '.join(sorted(names))}"))
+        expected = f"one of Keras's names: {', '.join(sorted(names))}"
+        raise ValueError(explain(where, "padding", padding, expected, 'Write padding="same"'))
     each = padding if isinstance(padding, Sequence) else [padding] * rank
     if len(each) != rank:
-        raise ValueError(explain(where, "padding", padding, f"a number, or one or two for each of {rank} spatial axes"))
+        expected = f"a number, or one or two for each of {rank} spatial axes"
+        raise ValueError(explain(where, "padding", padding, expected, "Write padding=1 for one cell on every side"))
     pads = [Pad(*one) if isinstance(one, Sequence) else Pad(one, one) for one in each]
     return [(pad.lo, pad.hi) for pad in pads]
 

@@ -21,7 +21,13 @@ KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each is r
 
 
 def array(
-    where: str, argument: str, value: object, expected: str = "an array", *, booleans: bool = True, cure: str = ""
+    where: str,
+    argument: str,
+    value: object,
+    expected: str = "an array",
+    *,
+    booleans: bool = True,
+    cure: str = "Pass a NumPy or JAX array",
 ) -> Array:
     """What `jnp.asarray` makes of numbers; no text, shapes, keys, or lists that are not rectangular.
 
@@ -54,7 +60,7 @@ def _as_array(where: str, argument: str, value: Any, expected: str, cure: str) -
         raise TypeError(explain(where, argument, "a jax.ShapeDtypeStruct", expected, cure))
     numbers = isinstance(value, bool | int | float | complex | list | tuple)
     if not (numbers or hasattr(value, "__array__") or hasattr(value, "__jax_array__")):
-        raise TypeError(explain(where, argument, shown(value), expected, cure or "Pass a NumPy or JAX array"))
+        raise TypeError(explain(where, argument, shown(value), expected, cure))
     try:
         return jnp.asarray(value)
     except (TypeError, ValueError) as error:

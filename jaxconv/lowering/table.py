@@ -251,7 +251,8 @@ def forced(way: str) -> Iterator[None]:
     ...     y = jc.conv({"kernel": jnp.ones((1, 1, 1))}, jnp.ones((1, 3, 1)))
     """
     if way not in ("lax", TABLE, *WAYS):
-        raise ValueError(explain("forced", "way", repr(way), f"one of {', '.join(('lax', TABLE, *WAYS))}"))
+        expected, cure = f"one of {', '.join(('lax', TABLE, *WAYS))}", f'Write forced("{TABLE}") for the table\'s own'
+        raise ValueError(explain("forced", "way", repr(way), expected, cure))
     token = _forced.set(way)
     try:
         yield

@@ -36,7 +36,8 @@ class Recorder:
         if options or (marker and marker.args) or not known:
             found = f"{marker.args if marker else ()} {marker.kwargs if marker else {}}"
             expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
-            raise ValueError(explain("equivariance", "the marker's arguments", found, expected))
+            cure = "Write @pytest.mark.equivariance(thorough=True)"
+            raise ValueError(explain("equivariance", "the marker's arguments", found, expected, cure))
         self._node, self._session, self._test = node, session, session.collected.name(node.nodeid)
         self._names: set[str] = set()
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.checks import integer, several, shown
+from jaxconv.checks import choice, flag, integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import Configuration, Layer, Network
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
@@ -114,7 +114,7 @@ def images(
     (1, 12, 8, 1)
     """
     if shapes is None:
-        spatial = SPATIAL[checked_rank("images", rank)]
+        spatial = SPATIAL[_checked_rank("images", rank)]
         shapes = [(n, *lengths, c) for n, c in CHANNELS for lengths in spatial]
     pool, cure = several(shapes), "Write [(1, 12, 8, 1)] for one shape, or leave it out"
     if not pool or any(several(shape) is None for shape in pool):
@@ -170,22 +170,30 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
     return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
 
 
-@st.composite
 def conv_configurations(
-    draw: st.DrawFn, max_rank: int = 3, padding: st.SearchStrategy[Any] = _paddings
-) -> Configuration:
+    max_rank: int = 3, padding: st.SearchStrategy[Any] = _paddings
+) -> st.SearchStrategy[Configuration]:
     """Convolutions of 1 to `max_rank` axes with any stride, dilation, groups and mix of paddings.
 
     Args:
-        draw: given by Hypothesis.
         max_rank: the most spatial axes, 1 or more.
         padding: of one axis.
+
+    Raises:
+        ValueError: `max_rank` is not positive.
+        TypeError: `padding` is no strategy.
 
     >>> import hypothesis
     >>> case = hypothesis.find(conv_configurations(), lambda case: case.groups > 1)
     >>> case.lengths, case.window, case.channels
     ((1,), (1,), (2, 2))
     """
+    max_rank = integer("conv_configurations", "max_rank", max_rank, least=1, cure="Leave it out for 3")
+    return _convolution(max_rank, _strategy("conv_configurations", padding))
+
+
+@st.composite
+def _convolution(draw: st.DrawFn, max_rank: int, padding: st.SearchStrategy[Any]) -> Configuration:
     rank = draw(st.integers(1, max_rank))
     axes = []
     for _ in range(rank):
@@ -199,19 +207,25 @@ def conv_configurations(
     return Configuration(lengths, window, geometry, channels, draw(st.integers(1, 2)), draw(st.integers(0, 2**16)))
 
 
-@st.composite
-def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
+def pool_configurations(max_rank: int = 3) -> st.SearchStrategy[Configuration]:
     """Pooling windows of 1 to `max_rank` axes, overlapping, dilated, overhanging or not, that all see some cell of x.
 
     Args:
-        draw: given by Hypothesis.
         max_rank: the most spatial axes, 1 or more.
+
+    Raises:
+        ValueError: `max_rank` is not positive.
 
     >>> import hypothesis
     >>> case = hypothesis.find(pool_configurations(max_rank=1), lambda case: case.out != case.lengths)
     >>> len(case.window), case.channels[0] == case.channels[1]
     (1, True)
     """
+    return _pooling(integer("pool_configurations", "max_rank", max_rank, least=1, cure="Leave it out for 3"))
+
+
+@st.composite
+def _pooling(draw: st.DrawFn, max_rank: int) -> Configuration:
     rank, ceil_mode = draw(st.integers(1, max_rank)), draw(st.booleans())
     axes = []
     for _ in range(rank):
@@ -229,22 +243,32 @@ def pool_configurations(draw: st.DrawFn, max_rank: int = 3) -> Configuration:
     return Configuration(lengths, window, geometry, (channels, channels), draw(st.integers(1, 2)), seed)
 
 
-@st.composite
 def circular_configurations(
-    draw: st.DrawFn, boundary: str = "CIRCULAR", *, divides: bool = True
-) -> tuple[Configuration, int]:
+    boundary: str | Pad = "CIRCULAR", *, divides: bool = True
+) -> st.SearchStrategy[tuple[Configuration, int]]:
     """A convolution that wraps around, whose stride divides the length of its axis (or does not); and that axis.
 
     Args:
-        draw: given by Hypothesis.
         boundary: another padding, for broken twins.
         divides: whether the stride divides the length.
+
+    Raises:
+        ValueError: there is no padding of that name.
 
     >>> import hypothesis
     >>> case, axis = hypothesis.find(circular_configurations(), lambda pair: max(pair[0].geometry["stride"]) > 1)
     >>> case.lengths[axis] % case.geometry["stride"][axis]
     0
     """
+    where, cure = "circular_configurations", "Leave it out for CIRCULAR"
+    if not isinstance(boundary, Pad):
+        names = sorted(PADDINGS)
+        boundary = choice(where, "boundary", boundary, names, any_case=True, besides="a Pad", cure=cure)
+    return _circular(boundary, flag(where, "divides", divides))
+
+
+@st.composite
+def _circular(draw: st.DrawFn, boundary: str | Pad, divides: bool) -> tuple[Configuration, int]:
     case = draw(conv_configurations(max_rank=2, padding=st.just(boundary)))
     shifted = draw(st.integers(0, len(case.lengths) - 1))
     strides = case.geometry["stride"]
@@ -256,26 +280,35 @@ def circular_configurations(
     return Configuration(tuple(lengths), case.window, case.geometry, case.channels, case.batch, case.seed), shifted
 
 
-@st.composite
 def networks(
-    draw: st.DrawFn, rank: int | None = None, *, padding: st.SearchStrategy[Any] | None = None, max_depth: int = 3
-) -> Network:
+    rank: int | None = None, *, padding: st.SearchStrategy[Any] | None = None, max_depth: int = 3
+) -> st.SearchStrategy[Network]:
     """Networks of one to `max_depth` convolutions, poolings and dense layers, a ReLU after some of them.
 
     Without `padding` every window wraps around and every stride divides its length, so that by construction cyclic
     shifts by `network.strides` along each axis move the output by one. With it, nothing is promised.
 
     Args:
-        draw: given by Hypothesis.
         rank: the number of spatial axes, 1 to 3; drawn if None.
         padding: of one axis, `paddings()` for all kinds.
         max_depth: at most this many layers with windows or weights; more than 3 may leave what float32 holds exactly.
+
+    Raises:
+        ValueError: `rank` is another number, or `max_depth` is not positive.
+        TypeError: `padding` is no strategy.
 
     >>> import hypothesis
     >>> print(hypothesis.find(networks(), lambda network: max(network.strides) > 1))
     max_pool 1 stride 2 CIRCULAR
     """
-    rank = draw(st.integers(1, 3)) if rank is None else checked_rank("networks", rank)
+    rank = None if rank is None else _checked_rank("networks", rank)
+    padding = None if padding is None else _strategy("networks", padding)
+    return _network(rank, padding, integer("networks", "max_depth", max_depth, least=1, cure="Leave it out for 3"))
+
+
+@st.composite
+def _network(draw: st.DrawFn, rank: int | None, padding: st.SearchStrategy[Any] | None, max_depth: int) -> Network:
+    rank = draw(st.integers(1, 3)) if rank is None else rank
     wraps = padding is None
     lengths = draw(st.sampled_from(EVEN[rank] if wraps else SPATIAL[rank]))
     batch, channels = draw(st.sampled_from(CHANNELS))
@@ -327,7 +360,15 @@ def _checked_most(where: str, most: int, dtype: Any) -> int:
     return most
 
 
-def checked_rank(where: str, rank: int) -> int:
+def _strategy(where: str, padding: object) -> st.SearchStrategy[Any]:
+    """A strategy for the padding of one axis."""
+    if not isinstance(padding, st.SearchStrategy):
+        cure = 'Write st.just("same") for one padding, or leave it out'
+        raise TypeError(explain(where, "padding", shown(padding), "a strategy of paddings of one axis", cure))
+    return padding
+
+
+def _checked_rank(where: str, rank: int) -> int:
     """A number of spatial axes for which there is a pool of shapes."""
     cure = "Write 2 for images"
     found = integer(where, "rank", rank, cure=cure)

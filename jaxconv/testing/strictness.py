@@ -45,7 +45,8 @@ def wanted(config: pytest.Config) -> bool:
         return chosen
     value = str(config.getini("strict_certificates")).lower()
     if value not in {"auto", "true", "false"}:
-        raise pytest.UsageError(explain("certificates", "strict_certificates", repr(value), "auto, true or false"))
+        expected, cure = "auto, true or false", "Write strict_certificates = auto, or leave the line out"
+        raise pytest.UsageError(explain("certificates", "strict_certificates", repr(value), expected, cure))
     if value != "auto":
         return value == "true"
     return os.environ.get("CI", "").lower() not in {"", "0", "false"}

@@ -17,6 +17,8 @@ from jaxconv.checks import integer, shown
 from jaxconv.errors import explain
 from jaxconv.training.lenet import SIDE
 
+AGAIN = "Download the file again: images and labels of one part belong together"
+
 
 class Digits(NamedTuple):
     """Images [n, h, w, 1] of float32 from 0 (paper) to 1 (ink), by default 32x32; labels [n] of int32 from 0 to 9."""
@@ -64,13 +66,13 @@ def mnist(folder: str | Path) -> Digits:
         images_path, labels_path = (_find(folder, f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
         images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
         if images.shape[1:] != (28, 28):
-            raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28"))
+            raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28", AGAIN))
         if len(images) != len(labels):
             found = f"{len(labels)} labels"
-            raise ValueError(explain("mnist", labels_path.name, found, f"{len(images)}, one for each image"))
+            raise ValueError(explain("mnist", labels_path.name, found, f"{len(images)}, one for each image", AGAIN))
         if labels.size and labels.max() > 9:
             found = f"label {labels.max()} at index {labels.argmax()}"
-            raise ValueError(explain("mnist", labels_path.name, found, "labels from 0 to 9"))
+            raise ValueError(explain("mnist", labels_path.name, found, "labels from 0 to 9", AGAIN))
         margin = (SIDE - 28) // 2
         images = np.pad(images, [(0, 0), (margin, margin), (margin, margin)])[..., None]
         parts += [images.astype(np.float32) / 255, labels.astype(np.int32)]
@@ -141,4 +143,5 @@ def _find(folder: Path, stem: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), f"one that holds {names[0]} (or with .gz)"))
+    expected, cure = f"one that holds {names[0]} (or with .gz)", "Download the four files of MNIST into it"
+    raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), expected, cure))

@@ -62,7 +62,7 @@ class Certificate:
         try:
             return strict_json.dumps({"format": FORMAT} | codec.encode(self, Certificate, "certificate"))
         except codec.MalformedError as error:
-            raise ValueError(error.explained("to_json")) from None
+            raise ValueError(error.explained("to_json", "Leave it as certify returned it")) from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -79,7 +79,8 @@ class Certificate:
         """
         data = strict_json.loads("from_json", text)
         if not isinstance(data, dict):
-            raise ValueError(explain("from_json", "the JSON", codec.shown(data), "a certificate, an object"))
+            expected = "a certificate, an object"
+            raise ValueError(explain("from_json", "the JSON", codec.shown(data), expected, strict_json.WRITE))
         version = data.pop("format", None)
         if type(version) is not int or version != FORMAT:
             cure = "Certify the function again"
@@ -87,7 +88,7 @@ class Certificate:
         try:
             return codec.decode(data, cls, "certificate")
         except codec.MalformedError as error:
-            raise ValueError(error.explained("from_json")) from None
+            raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
 
 
 def _weakest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -30,9 +30,9 @@ class MalformedError(ValueError):
         self.at, self.found, self.expected = at, found, expected
         super().__init__(f"{at} is {found}, but should be {expected}")
 
-    def explained(self, where: str) -> str:
+    def explained(self, where: str, cure: str) -> str:
         """The message of a public function."""
-        return explain(where, self.at, self.found, self.expected)
+        return explain(where, self.at, self.found, self.expected, cure)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxconv.errors import explain
 
+WRITE = "Write it by to_json"
 DIGITS = 20  # of a whole number: those of 64 bits have no more
 
 
@@ -29,15 +30,15 @@ def loads(where: str, text: str) -> Any:
             digits, a number that no float64 holds, or more levels than Python's recursion limit allows.
     """
     if not isinstance(text, str):
-        raise TypeError(explain(where, "text", type(text).__name__, "a string of JSON"))
+        raise TypeError(explain(where, "text", type(text).__name__, "a string of JSON", WRITE))
     try:
         return json.loads(text, object_pairs_hook=_members, parse_int=_whole, parse_float=_real, parse_constant=_whole)
     except json.JSONDecodeError as error:
-        message = explain(where, "the text", f"no JSON ({error})", "a JSON document", "Write it by to_json")
+        message = explain(where, "the text", f"no JSON ({error})", "a JSON document", WRITE)
     except RecursionError:
-        message = explain(where, "the JSON", "too deeply nested", "as to_json writes it")
+        message = explain(where, "the JSON", "too deeply nested", "as to_json writes it", WRITE)
     except _RefusedError as refused:
-        message = explain(where, "the JSON", refused.found, refused.expected, "Write it by to_json")
+        message = explain(where, "the JSON", refused.found, refused.expected, WRITE)
     raise ValueError(message)
 
 

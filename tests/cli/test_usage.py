@@ -51,7 +51,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         ([*CIRCULAR, *SHAPE, "--dtype", "int32", "--dtype", "int8"], "the number of --dtype is 2, but should be 1, or 1"),
         ([*CIRCULAR, *SHAPE, "--seed", "a"], "--seed is 'a', but should be a whole number, 0 or more."),
         ([*CIRCULAR, *SHAPE, "--seed", "-1"], "--seed is '-1', but should be a whole number, 0 or more."),
-        ([*CIRCULAR, *SHAPE, "--fast"], "'--fast' is none of its options, but should be among those that python -m"),
+        ([*CIRCULAR, *SHAPE, "--fast"], "'--fast' is none of its options, but should be one of them. python -m jaxconv certify --help lists"),
         ([*CIRCULAR, *SHAPE, "--json=3"], "argument --json: ignored explicit argument '3'. python -m jaxconv --help"),
         ([*CIRCULAR, *SHAPE, *SHAPE, "--axes", "0:1"], "number of --shape is 2, but should be 1, one for each argument"),
         (["certify", "jaxconv:conv", *SHAPE], "conv without a default: params, x. Bind parameters and settings"),

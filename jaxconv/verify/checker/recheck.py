@@ -106,13 +106,13 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
 
 def _refuse_malformed(certificate: Any) -> None:
     """Raise if something is no certificate, or holds what no certificate does."""
+    cure = "Pass a certificate, or what Certificate.from_json read"
     if not isinstance(certificate, Certificate):
-        expected, cure = "what certify returned", "Pass a certificate, or what Certificate.from_json read"
-        raise TypeError(explain("recheck", "certificate", shown(certificate), expected, cure))
+        raise TypeError(explain("recheck", "certificate", shown(certificate), "what certify returned", cure))
     try:
         codec.encode(certificate, Certificate, "certificate")
     except codec.MalformedError as error:
-        raise ValueError(error.explained("recheck")) from None
+        raise ValueError(error.explained("recheck", cure)) from None
 
 
 @dataclass

@@ -90,13 +90,12 @@ class Counterexample:
         try:
             law, k, moves, position, origin, values, leaves = _read(data)
         except codec.MalformedError as error:
-            raise ValueError(error.explained("from_json")) from None
+            raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
         structure = jax.tree.structure(arguments)
         if len(leaves) != 2 * structure.num_leaves:
             expected = f"{len(leaves) // 2}, as when the counterexample was found"
-            raise ValueError(
-                explain("from_json", "the number of arrays in the arguments", structure.num_leaves, expected)
-            )
+            where, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
+            raise ValueError(explain("from_json", where, structure.num_leaves, expected, cure))
         sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
         before, after = (jax.tree.unflatten(structure, side) for side in sides)
         found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)

@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.checks import choice, flag, integer, shown
-from jaxconv.errors import explain
-from jaxconv.verify.arguments import check_call, check_cells, checked_seed
+from jaxconv.checks import choice, flag
+from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison, exact, laws
 from jaxconv.verify.numeric.comparison import Plan
 from jaxconv.verify.numeric.findings import Check
 from jaxconv.verify.numeric.laws import Model
+from jaxconv.verify.numeric.requests import check_outputs, check_request
 from jaxconv.verify.numeric.trial import Trial, insensitive, judged, measured
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.shifts import Along, Axes, directions
@@ -104,18 +104,14 @@ def check(
     """
     check_call("check", fn, arguments)
     along = directions("check", arguments, axes)
-    _validate(arguments, along, model, integers, batch)
+    choice("check", "model", model, tuple(laws.MODELS))
+    integers = flag("check", "integers", integers)
+    check_request("check", arguments, along, batch=batch, certificate=certificate, drawn=integers)
     invariant, seed = flag("check", "invariant", invariant), checked_seed("check", seed)
-    if certificate is not None and not isinstance(certificate, Certificate):
-        cure = "Pass what certify returns, or leave it out"
-        raise TypeError(explain("check", "certificate", shown(certificate), "a Certificate", cure))
     with executing():
         leaves, fill = _inputs(arguments, along, integers, seed)
         function = comparison.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
-        if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
-            cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"
-            expected = "a tree of one array of numbers or more"
-            raise ValueError(explain("check", "the output", function.outputs, expected, cure))
+        check_outputs("check", function)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
         chosen = laws.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
         rows = laws.grid("check", along, chosen, shapes, shifts, model)
@@ -131,17 +127,6 @@ def check(
     for note in notes:
         warnings.warn(note, InsensitiveWarning, stacklevel=2)
     return Check(name_of(fn), model, integers, tuple(found), tuple(notes))
-
-
-def _validate(arguments: Sequence[Any], along: Sequence[Along], model: str, integers: bool, batch: int | None) -> None:
-    choice("check", "model", model, tuple(laws.MODELS))
-    if batch is not None:
-        integer("check", "batch", batch, least=1, cure="Leave it out for as many as fit")
-    check_cells("check", arguments, [number for number, _ in along[0].arguments])
-    shapes = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments))
-    if not flag("check", "integers", integers) and shapes:
-        cure = "Pass arrays, or integers=True, which draws them"
-        raise TypeError(explain("check", "an argument", "a jax.ShapeDtypeStruct", "an array: it is run", cure))
 
 
 def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, seed: int) -> tuple[list, list]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from jaxconv.errors import explain
+from jaxconv.checks import choice
 from jaxconv.verify import jaxprs
 from jaxconv.verify.certify import certify
 from jaxconv.verify.executing import executing
@@ -87,9 +87,9 @@ def layerwise(
     >>> [(layer.primitive, layer.value > 1e-3) for layer in layerwise(net, jnp.cos(ramp), axes=(0,))]
     [('tanh', False), ('mul', True), ('add', True)]
     """
-    if measure not in MEASURES:
-        raise ValueError(explain("layerwise", "measure", repr(measure), "one of " + ", ".join(map(repr, MEASURES))))
-    one = subject("layerwise", fn, arguments, axes, invariant=True)
+    choice("layerwise", "measure", measure, MEASURES)
+    one = subject("layerwise", fn, arguments, axes, batch=batch, invariant=True)
+    one.rows(shifts)  # refuses what are none, whether or not there is a value to measure
     places = _places(one)
     if not places:
         return ()

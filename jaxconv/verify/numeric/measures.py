@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.checks import integer
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.executing import executing
@@ -134,7 +135,8 @@ def adversarial_consistency(
     found = _labels(where, fn, arguments, axes, shifts, classes, batch)
     unshifted = _labels(where, fn, arguments, axes, np.zeros((1, _count(axes)), np.int32), classes, batch)
     if labels is not None and np.shape(labels) != unshifted.shape[1:]:
-        raise ValueError(explain(where, "labels", f"of shape {np.shape(labels)}", f"of shape {unshifted.shape[1:]}"))
+        expected, cure = f"of shape {unshifted.shape[1:]}", "Pass one label for each image, or leave them out"
+        raise ValueError(explain(where, "labels", f"of shape {np.shape(labels)}", expected, cure))
     expected = unshifted if labels is None else np.asarray(labels)[None]
     return float((found == expected).all(0).mean())
 
@@ -182,7 +184,7 @@ def equivariance_error(
     [0.0, 1.0, 1.0, 1.0]
     """
     law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    one = subject("equivariance_error", fn, arguments, axes, **law)
+    one = subject("equivariance_error", fn, arguments, axes, batch=batch, **law)
     rows = one.rows(shifts)
     before = one.function(one.function.consts, one.leaves)
     values = sweep(one, rows, _apart, before, batch)
@@ -274,7 +276,8 @@ def lie_derivative(
     for argument, _ in one.plan.along[axis].arguments:
         leaf = one.leaves[one.plan.offsets[argument]]
         if not is_kind(leaf, np.floating):
-            raise TypeError(explain("lie_derivative_error", f"argument {argument}", leaf.dtype, "of real floats"))
+            cure = "Cast it: x.astype(jnp.float32)"
+            raise TypeError(explain("lie_derivative_error", f"argument {argument}", leaf.dtype, "of real floats", cure))
     with executing():
         return [float(error) for error in jax.jit(errors)([jnp.asarray(x) for x in one.leaves])]
 
@@ -326,10 +329,13 @@ def _labels(
     where: str, fn: Any, arguments: tuple[Any, ...], axes: Axes, shifts: Any, classes: int, batch: int | None
 ) -> np.ndarray:
     """The label of every image, [shifts, *images]."""
-    one = subject(where, fn, arguments, axes, invariant=True)
+    classes = integer(where, "classes", classes, cure="Leave it out for the last axis")
+    one = subject(where, fn, arguments, axes, batch=batch, invariant=True)
     ranks = [len(shape) for shape in one.shapes]
     if len(ranks) != 1 or not -ranks[0] <= classes < ranks[0]:
-        raise ValueError(explain(where, "the output", f"of shapes {one.shapes}", f"one array with an axis {classes}"))
+        cure = "Return one array of scores, such as [n, classes], and name its axis of classes"
+        expected = f"one array with an axis {classes}"
+        raise ValueError(explain(where, "the output", f"of shapes {one.shapes}", expected, cure))
     rows = np.asarray(shifts) if _is_still(shifts) else one.rows(shifts)
     labels = sweep(one, rows, _label(classes), batch=batch)
     # A NaN is a label of its own, unlike any other.

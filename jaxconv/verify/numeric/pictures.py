@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from jaxconv.checks import choice, integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.verify.numeric.findings import Check, LeafCheck
 from jaxconv.verify.numeric.layerwise import Layer
@@ -62,16 +63,12 @@ def position_map(
     """
     found = _leaf("position_map", check, leaf)
     rank = found.positions.ndim
-    shown = _shown(found) if axes is None else tuple(axes)
-    if not shown or len(set(shown)) != len(shown) or not all(0 <= axis < rank for axis in shown) or len(shown) > 2:
-        expected = f"one or two of the output's {rank} axes"
-        raise ValueError(explain("position_map", "axes", shown, expected, "Write axes=(1, 2) for [n, h, w, c]"))
-    if statistic not in STATISTICS:
-        raise ValueError(explain("position_map", "statistic", repr(statistic), "'mean' or 'largest'"))
-    errors = getattr(found, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in shown))
-    errors = errors if tuple(sorted(shown)) == shown else errors.T
+    chosen = _axes("position_map", _shown(found) if axes is None else axes, rank)
+    choice("position_map", "statistic", statistic, tuple(STATISTICS))
+    errors = getattr(found, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
+    errors = errors if tuple(sorted(chosen)) == chosen else errors.T
     figure, plot = _figure(check, found, f"{statistic} error at each position", errors.shape)
-    _draw(figure, plot, found, errors, [f"output axis {axis}" for axis in shown], [np.arange(n) for n in errors.shape])
+    _draw(figure, plot, found, errors, [f"output axis {axis}" for axis in chosen], [np.arange(n) for n in errors.shape])
     return figure
 
 
@@ -138,8 +135,10 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
     >>> [label.get_text().split(" ")[0] for label in figure.axes[0].get_yticklabels()]
     ['exp', 'mul']
     """
-    if not layers:
-        raise ValueError(explain("layer_bars", "layers", "empty", "what layerwise measured, one layer or more"))
+    measured = several(layers)
+    if not measured or not all(isinstance(layer, Layer) for layer in measured):
+        error, cure = ValueError if measured == () else TypeError, "Pass layerwise(fn, x, axes=...)"
+        raise error(explain("layer_bars", "layers", shown(layers), "what layerwise measured, one layer or more", cure))
     figure = _new((9.0, 1.4 + 0.28 * len(layers)))
     plot = figure.add_subplot()
     rows = np.arange(len(layers))
@@ -173,9 +172,25 @@ def _new(size: tuple[float, float]) -> Figure:
 
 
 def _leaf(where: str, check: Check, leaf: int) -> LeafCheck:
-    if not 0 <= leaf < len(check.leaves):
-        raise ValueError(explain(where, "leaf", leaf, f"from 0 to {len(check.leaves) - 1}"))
-    return check.leaves[leaf]
+    if not isinstance(check, Check):
+        raise TypeError(explain(where, "check", shown(check), "what check returned", "Pass jc.check(fn, x, axes=...)"))
+    number = integer(where, "leaf", leaf, cure="Leave it out for the first output")
+    if not 0 <= number < len(check.leaves):
+        cure = "Leave it out for the first output"
+        raise ValueError(explain(where, "leaf", leaf, f"from 0 to {len(check.leaves) - 1}", cure))
+    return check.leaves[number]
+
+
+def _axes(where: str, axes: object, rank: int) -> tuple[int, ...]:
+    """One or two axes of an output of so many."""
+    expected, cure = f"one or two of the output's {rank} axes", "Write axes=(1, 2) for [n, h, w, c]"
+    given = several(axes)
+    if given is None:
+        raise TypeError(explain(where, "axes", shown(axes), expected, cure))
+    found = tuple(integer(where, "axes", axis, cure=cure) for axis in given)
+    if not 1 <= len(found) <= 2 or len(set(found)) != len(found) or not all(0 <= axis < rank for axis in found):
+        raise ValueError(explain(where, "axes", found, expected, cure))
+    return found
 
 
 def _shown(found: LeafCheck) -> tuple[int, ...]:

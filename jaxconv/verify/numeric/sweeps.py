@@ -11,9 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.checks import flag
+from jaxconv.verify.arguments import check_call
 from jaxconv.verify.executing import executing
 from jaxconv.verify.numeric import comparison, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
+from jaxconv.verify.numeric.requests import check_outputs, check_request
 from jaxconv.verify.shifts import directions
 
 Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
@@ -44,19 +47,26 @@ def subject(
     fn: Callable[..., Any],
     arguments: tuple[Any, ...],
     axes: Sequence[int] | Mapping[int, Sequence[int]],
+    *,
+    batch: int | None = None,
+    invariant: bool = False,
     **law: Any,
 ) -> Subject:
-    """Trace the function and settle its laws; `law` is certificate, moves or invariant, as `check` takes them."""
+    """Trace the function and settle its laws; `law` is certificate or moves, as `check` takes them."""
+    check_call(where, fn, arguments)
     along = directions(where, arguments, axes)
+    check_request(where, arguments, along, batch=batch, certificate=law.get("certificate"))
+    invariant = flag(where, "invariant", invariant)
     offsets = laws.offsets(arguments)
     moved = {offsets[argument] for one in along for argument, _ in one.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
     with executing():
         structure = jax.tree.structure(arguments)
         function = comparison.traced(fn, jax.tree.unflatten(structure, leaves))
+        check_outputs(where, function)
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-    chosen = laws.chosen(where, arguments, shapes, along, "cyclic", **law)
+    chosen = laws.chosen(where, arguments, shapes, along, "cyclic", invariant=invariant, **law)
     live = tuple(number in moved for number in range(len(leaves)))
     plan = Plan("cyclic", along, tuple(map(tuple, chosen)), offsets, live, vectorised=True, integers=False)
     return Subject(where, function, plan, leaves, output)
