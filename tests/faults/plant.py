@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--part", type=part, default=(1, 1), metavar="3/20", help="the third of twenty parts")
     parser.add_argument("--gate", action="store_true", help="run the whole suite against what survives")
-    parser.add_argument("--again", action="store_true", help="run what has a result already, too")
+    parser.add_argument("--again", action="store_true", help="run what was not killed before once more")
     parser.add_argument("--unplanted", action="store_true", help="run the tests without faults: all must pass")
     parser.add_argument("--jobs", type=int, default=2, help="copies that run side by side (2)")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one fault (300)")
@@ -95,7 +95,8 @@ def chosen(options: argparse.Namespace) -> list[Fault]:
 
 def plant(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[Fault]) -> None:
     """Try each fault that has no result yet, in as many copies as there are; print and keep how it ended."""
-    done = {} if options.again else known(options.results)
+    ended = {name: row["outcome"] for name, row in known(options.results).items()}
+    done = {name for name, outcome in ended.items() if outcome == "killed" or not options.again}
     left = [fault for fault in faults if digest(fault) not in done]
     lines = executed.read(options.lines) if any(not fault.tests for fault in left) else None
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 from jax.experimental import io_callback
+from jax.extend.core import Primitive
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict
@@ -48,6 +49,15 @@ def test_what_is_no_function_of_its_operands_is_not_proved(name):
     for claim in verdicts(IMPURE[name]):
         assert claim.verdict is Verdict.UNDECIDED
         assert "not a function of its operands" in claim.broken.reason
+
+
+def test_a_primitive_that_nobody_knows_is_no_function_of_what_stays():
+    """It might read a state: nothing is said of its result, though its operands do not move."""
+    unknown = Primitive("unknown")
+    unknown.def_abstract_eval(lambda x: x)
+    for claim in verdicts(lambda x: x + unknown.bind(jnp.float32(1))):
+        assert claim.verdict is Verdict.UNDECIDED
+        assert "the primitive unknown is not known" in claim.broken.reason
 
 
 def test_random_numbers_of_a_key_are_a_function_of_it():

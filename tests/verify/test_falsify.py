@@ -156,10 +156,11 @@ def test_a_counterexample_is_small():
 
 
 def test_pixels_that_do_not_matter_are_left_out():
-    """A violation that needs two pixels, of values that are not drawn first, is shown by two."""
-    fn = lambda x: jnp.where((x.max() > 2) & (x.min() < -1), jnp.cumsum(x, axis=1), x)
-    (x,) = falsify(fn, X, axes=(1,)).counterexample.arguments
-    assert sorted(x[x != 0]) == [-2, 3]
+    """A violation that needs thirteen is shown by no more, and by whole numbers."""
+    fn, arguments, axes, _ = FALSE["seen by dense images only"]
+    (x,) = falsify(fn, *arguments, axes=axes).counterexample.arguments
+    assert np.count_nonzero(x) == 13
+    np.testing.assert_array_equal(x, np.rint(x))
 
 
 def test_a_mended_function_replays_to_nothing():

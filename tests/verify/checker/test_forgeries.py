@@ -9,6 +9,7 @@ import pytest
 from certificates import X, certify, conv, with_row
 from jax import lax
 
+import jaxconv as jc
 from jaxconv.verify.checker import recheck
 from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.values import Factor, Moving
@@ -61,6 +62,17 @@ def test_a_refutation_for_one_cell_needs_a_witness_too():
     forged = replace(leaf.axes[0], interior=Claim(Verdict.REFUTED))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(forged,)),)), jnp.sin, x)
     assert any("it is REFUTED, and there is no witness" in one for one in objections)
+
+
+def test_each_of_many_branches_is_executed():
+    """A certificate of branches that are all alike, held against a function whose last one stops a cell."""
+    still = lambda x: jnp.sin(x).at[:, 3].set(0)
+    chosen = lambda last: lambda which, x: lax.switch(which, [*[jnp.sin] * 40, last], x)
+    which = jax.ShapeDtypeStruct((), "int32")
+    certificate = jc.certify(chosen(jnp.sin), which, X, axes={1: (1,)}, search=False)
+    assert recheck(certificate, chosen(jnp.sin), which, X) == ()
+    objections = recheck(certificate, chosen(still), which, X)
+    assert any("(cond): " in one and "shifting the scene by 1" in one for one in objections)
 
 
 @pytest.mark.parametrize(
