@@ -16,6 +16,9 @@ import numpy as np
 from jax.sharding import AxisType
 
 import jaxconv as jc
+from jaxconv import testing
+from jaxconv.testing import assert_equivariant, assert_gradient_is_summed_delta, assert_invariant
+from jaxconv.verify import numeric
 from jaxconv.window import PADDINGS, slide
 
 SHAPE = (8, 16, 6, 2)  # so that 8 devices can split the batch or the height
@@ -186,6 +189,14 @@ TOOLS = {
     "falsify": lambda: str(jc.falsify(lambda x: x[:, ::2] * 1.0, SIGNAL, axes=(1,))).split("(")[0],
     "check": lambda: jc.check(network, SIGNAL, axes=(1,)).finding.value,
     "summary": lambda: str(jc.summary(network, SIGNAL)),
+    "assert_equivariant": lambda: assert_equivariant(network, SIGNAL, axes=(1,)).cyclic.value,
+    "assert_invariant": lambda: assert_invariant(lambda x: network(x).max(1), SIGNAL, axes=(1,)).cyclic.value,
+    "assert_gradient_is_summed_delta": lambda: assert_gradient_is_summed_delta(jc.conv, SMALL, SIGNAL),
+    "consistency": lambda: numeric.consistency(network, SIGNAL, axes=(1,)),
+    "adversarial_consistency": lambda: numeric.adversarial_consistency(network, SIGNAL, axes=(1,)),
+    "equivariance_error": lambda: numeric.equivariance_error(network, SIGNAL, axes=(1,)).worst < 1e-5,
+    "lie_derivative_error": lambda: float(numeric.lie_derivative_error(network, SIGNAL, axes=(1,))[0]) < 1e-3,
+    "layerwise": lambda: [layer.primitive for layer in numeric.layerwise(network, SIGNAL, axes=(1,))],
     "settings_from_library": lambda: str(jc.settings_from_library("torch", "conv", (8,), (3,), padding=1)),
 }
 
@@ -225,9 +236,29 @@ def forward_and_gradient(layer: Layer) -> Callable[[Any, Any], Any]:
     return run
 
 
-def public_functions() -> set[str]:
-    """The names of all functions of `jaxconv`."""
-    return {name for name, value in vars(jc).items() if inspect.isfunction(value)}
+# Public names without a row, and why they need none.
+TYPES = "a type of dicts or tuples: it computes nothing"
+REASONS = {
+    "BatchNormState": TYPES,
+    "LayerParams": TYPES,
+    "NormParams": TYPES,
+    "SeparableParams": TYPES,
+    "Tied": "what tie returns, whose row shows it",
+    "Pad": "two integers and a name, in plain Python",
+    "position_map": "a picture of NumPy arrays that check has returned",
+    "shift_map": "a picture of NumPy arrays that check has returned",
+    "layer_bars": "a picture of numbers that layerwise has returned",
+    "Check": "what check returns",
+    "Finding": "what check returns",
+    "InsensitiveWarning": "a warning",
+    "UndecidedWarning": "a warning",
+}
+
+
+def public_names() -> set[str]:
+    """All public names of `jaxconv`, of its assertions and of its measures; not the modules."""
+    named = {**vars(jc), **vars(testing), **vars(numeric)}
+    return {name for name, value in named.items() if not name.startswith("_") and not inspect.ismodule(value)}
 
 
 def plain(name: str) -> Any:

@@ -14,11 +14,13 @@ import numpy as np
 from jaxconv.checks import function, integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import small_integers
+from jaxconv.verify.executing import executing
 
 NUMBERS = 512  # of the parameters, at most so many are changed, one after the other
 SHOWN = 3  # positions that a message names
 
 
+@executing()
 def assert_gradient_is_summed_delta(
     layer: Callable[[Any, Any], Any],
     params: Any,

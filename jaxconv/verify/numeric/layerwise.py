@@ -42,6 +42,7 @@ class Layer:
         return f"{self.primitive} at {self.source}"
 
 
+@executing()
 def layerwise(
     fn: Callable[..., Any],
     *arguments: Any,

@@ -46,6 +46,7 @@ class ShiftErrors:
         return float(self.values.max())
 
 
+@executing()
 def consistency(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -91,6 +92,7 @@ def consistency(
     return float(np.sum(same, axis=0).mean())
 
 
+@executing()
 def adversarial_consistency(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -141,6 +143,7 @@ def adversarial_consistency(
     return float((found == expected).all(0).mean())
 
 
+@executing()
 def equivariance_error(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -191,6 +194,7 @@ def equivariance_error(
     return jax.tree.unflatten(one.structure, [ShiftErrors(rows, value) for value in values])
 
 
+@executing()
 def lie_derivative_error(
     fn: Callable[..., Any],
     *arguments: Any,
