@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from faults import executed, mechanical, plant, trial
-from faults.fault import ROOT, Fault, written
+from faults.fault import OWN, ROOT, Fault, written
 
 SOURCE = b"def double(x):\n    return 2 * x\n\n\ndef unused(x):\n    return x + 1\n"
 TESTS = "from small import double\n\n\ndef test_double():\n    assert double(3) == 6\n"
@@ -106,6 +106,13 @@ def f(x: "1 + 1") -> "1 + 1":
     assert {what for _, _, what, _, _ in mechanical.places(SOURCE)} == {
         "another operator", "the first operand alone", "one more"
     }  # fmt: skip
+
+
+def test_no_fault_is_found_by_the_tests_of_the_planting():
+    """They would find all, since each text has to occur in its file."""
+    files = executed.files()
+    assert {"tests/test_window.py", "jaxconv/window.py"} <= set(files)
+    assert str(OWN) not in files
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12")

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.fault import ROOT
+from faults.fault import OWN, ROOT
 
 LINES = "FAULT_LINES"
 TOOL = 4  # of sys.monitoring; Hypothesis takes 3
@@ -96,7 +96,7 @@ def read(path: Path) -> Record:
 
 def files(root: Path = ROOT) -> list[str]:
     """Every file with tests or examples, but those of the planting itself, which only see that a source has changed."""
-    tests = [path for path in (root / "tests").rglob("test_*.py") if "faults" not in path.parts]
+    tests = [path for path in (root / "tests").rglob("test_*.py") if path.name != OWN.name]
     modules = [path for path in (root / "jaxconv").rglob("*.py") if ">>> " in path.read_text()]
     finite = [*(root / "proofs" / "finite").glob("test_*.py")]
     return sorted(path.relative_to(root).as_posix() for path in [*modules, *tests, *finite])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.executed import LINES
-from faults.fault import ROOT, Fault
+from faults.fault import OWN, ROOT, Fault
 from faults.watch import OUTCOME
 
 # killed: a test failed. survived: all passed. timed out: neither, for too long. invalid: nothing could be collected.
@@ -71,7 +71,7 @@ def run(folder: Path, tests: Sequence[str], limit: float, *options: str) -> Tria
     outcome = folder / "build" / "outcome.json"
     outcome.parent.mkdir(exist_ok=True)
     outcome.unlink(missing_ok=True)
-    options = ("-x", "-p", "faults.watch", "--ignore=tests/faults", "--hypothesis-seed=0", *options)
+    options = ("-x", "-p", "faults.watch", f"--ignore={OWN}", "--hypothesis-seed=0", *options)
     start = time.monotonic()
     code, text = _pytest(folder, [*options, *tests], {OUTCOME: str(outcome)}, limit)
     seconds = time.monotonic() - start

@@ -1,0 +1,33 @@
+"""The coarsest float on the way decides how far a result may be off."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxconv.verify.checker import outline
+from jaxconv.verify.rounding import coarsest
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "epsilon"),
+    [
+        (["int32"], 0.0),
+        (["float32"], 2.0**-23),
+        (["float32", "bfloat16"], 2.0**-7),
+        (["bfloat16", "float16"], 2.0**-7),
+        (["float32", "float16", "int32"], 2.0**-10),
+        (["complex64", "float32"], 2.0**-23),
+        (["float32", "float8_e5m2"], 0.25),
+    ],
+)
+def test_the_coarsest_float_is_that_of_any_value(dtypes, epsilon):
+    """Of what comes in and of what is computed, here and within a call, in either order."""
+    for names in (dtypes, dtypes[::-1]):
+        convert = jax.jit(lambda x, names=names: [x := real_as(x, name) for name in names][-1])
+        jaxpr = jax.make_jaxpr(convert)(jax.ShapeDtypeStruct((3,), names[0]))
+        assert coarsest(jaxpr) == outline.coarsest(jaxpr.jaxpr) == epsilon
+
+
+def real_as(x, name):
+    """Of a complex number the real part."""
+    return (x.real if jnp.iscomplexobj(x) else x).astype(name)
