@@ -7,9 +7,10 @@ since `window` and the reference do without.
 
 from __future__ import annotations
 
+import inspect
 import numbers
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, SupportsIndex
 
@@ -39,7 +40,10 @@ def shown(value: object) -> str:
         return f"{kind} of shape {tuple(shape)} and dtype {dtype}"
     if isinstance(value, int) and abs(value) >= 10**LONGEST:  # Python refuses to write integers of thousands of digits
         return f"an integer of {value.bit_length()} bits"
-    text = " ".join(repr(value).split())
+    return _cut(" ".join(repr(value).split()))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
@@ -152,6 +156,24 @@ def function(where: str, argument: str, value: object, *, cure: str) -> None:
     """Refuse what cannot be called."""
     if not callable(value):
         raise TypeError(explain(where, argument, shown(value), "a function", cure))
+
+
+def takes(
+    where: str, argument: str, value: Callable[..., Any], given: Sequence[Any], expected: str, *, cure: str
+) -> None:
+    """Refuse a function that cannot be called with these positional arguments, as far as its signature says so.
+
+    >>> takes("certify", "fn", lambda x: x, (1,), "a function of one argument", cure="Bind the others")
+    """
+    try:
+        signature = inspect.signature(value, follow_wrapped=False)  # what a decorator wraps may take others
+    except (TypeError, ValueError):  # of what is not written in Python
+        return
+    try:
+        signature.bind(*given)
+    except TypeError:
+        found = f"{shown(value)}, which takes {_cut(str(signature))}"
+        raise TypeError(explain(where, argument, found, expected, cure)) from None
 
 
 def mapping(where: str, argument: str, value: object, expected: str, *, cure: str) -> Mapping[Any, Any]:

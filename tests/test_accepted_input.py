@@ -63,6 +63,15 @@ def test_an_epsilon_may_be_any_real_number_and_promotes_no_dtype(epsilon):
     assert found.dtype == jnp.float32
 
 
+@pytest.mark.parametrize("one", [np.int64(2), np.array(2), jnp.array(2)], ids=["NumPy", "an array", "JAX"])
+def test_searches_and_checks_take_integers_of_any_kind(one):
+    reverse = lambda x: jnp.flip(x, 1)
+    small = jax.ShapeDtypeStruct((1, 6, 1), "float32")
+    search = lambda number: jc.falsify(reverse, small, axes=(1,), shift=number, examples=number, seed=number)
+    assert str(search(one).counterexample) == str(search(2).counterexample)
+    assert jc.check(reverse, X, axes=(1,), batch=one, seed=one).finding == jc.check(reverse, X, axes=(1,)).finding
+
+
 @pytest.mark.parametrize("epsilon", [2**120, 2.0**-126], ids=["an integer of 121 bits", "the least normal number"])
 def test_an_epsilon_may_be_any_number_that_float32_holds(epsilon):
     x = np.array([[2.0**50, -(2.0**50)]], np.float32)

@@ -15,6 +15,7 @@ from jaxconv.convert.layouts import LAYOUTS, NEEDED, OURS, Layer, Stored
 from jaxconv.errors import explain
 from jaxconv.window import window_sizes
 
+MOST_AXES = 62  # spatial ones: NumPy makes arrays of 64 axes at most
 Library = Literal["flax", "equinox", "haiku", "keras", "torch"]
 
 
@@ -158,7 +159,7 @@ def _converted(
         rank = len(window)
         sizes |= {f"w{n}": taps for n, taps in enumerate(window)}
     elif rank is not None:
-        rank = integer(where, "rank", rank, least=0, cure="Write 2 for images")
+        rank = integer(where, "rank", rank, least=0, most=MOST_AXES, cure="Write 2 for images")
     found = {}
     for name, (array, before, after) in arrays.items():
         rank = rank_of(before, array.ndim) if rank is None else rank

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from jaxconv.checks import flag, function, shown
+from jaxconv.checks import flag, function, shown, takes
 from jaxconv.errors import explain
 from jaxconv.layers.operands import array, random_key, real_dtype
 from jaxconv.sizes import check_weights
@@ -124,6 +124,9 @@ def drawn(where: str, argument: str, init: Initializer, key: Array, shape: tuple
     """What an initializer returns, refused unless it has the shape and the dtype that it was asked for."""
     makers = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
     function(where, argument, init, cure=makers)
+    takes(
+        where, argument, init, (key, shape, dtype), f"one that is called as {argument}(key, shape, dtype)", cure=makers
+    )
     given = init(key, shape, dtype)
     if callable(given):
         raise TypeError(explain(where, argument, "a maker of initializers", "an initializer", makers))

@@ -12,7 +12,7 @@ from jaxconv.checks import choice
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
-from jaxconv.verify.falsify import Falsification, check_request, falsify
+from jaxconv.verify.falsify import Falsification, checked_request, falsify
 from jaxconv.verify.falsify.counterexample import pixels
 from jaxconv.verify.falsify.lattices import Kind
 from jaxconv.verify.shifts import Axes
@@ -139,7 +139,8 @@ def _assert(
     __tracebackhide__ = True
     where = "assert_invariant" if invariant else "assert_equivariant"
     choice(where, "undecided", undecided, ("fail", "pass"))
-    check_request(where, fn, arguments, axes, kind=kind, shift=shift, values=values, examples=examples, seed=seed)
+    request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
+    shift, examples, seed = checked_request(where, fn, arguments, axes, **request)
     certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     failing = [
         (leaf, axis)

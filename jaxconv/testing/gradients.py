@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.checks import function, integer, several, shown
+from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import small_integers
 from jaxconv.verify.executing import executing
@@ -70,7 +70,9 @@ def assert_gradient_is_summed_delta(
     """
     __tracebackhide__ = True
     where = "assert_gradient_is_summed_delta"
-    function(where, "layer", layer, cure="Pass layer(params, x), functools.partial(jc.conv, stride=2) for example")
+    cure = "Pass layer(params, x), functools.partial(jc.conv, stride=2) for example"
+    function(where, "layer", layer, cure=cure)
+    takes(where, "layer", layer, (params, x), "a function of two arguments", cure=cure)
     for name, tree in (("params", params), ("x", x)):
         _check_arrays(where, name, tree)
     seed = integer(where, "seed", seed, least=0, cure="Leave it out for 0")

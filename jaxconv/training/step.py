@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxconv.checks import function, integer, several, shown
+from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
 
 Params = Any  # any pytree of arrays
@@ -30,6 +30,7 @@ def cross_entropy(
         TypeError: the scores are no floating-point numbers, or the labels no integers.
         ValueError: the scores are not of shape [n, classes], or there is not one label for each.
     """
+    _check_model("cross_entropy", model)
     check_labels("cross_entropy", labels, count := _count("cross_entropy", images))
     scores = checked_scores("cross_entropy", model(params, images), count, floating=True)
     return optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean()
@@ -51,7 +52,7 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
     >>> bool(after < before)
     True
     """
-    function("make_step", "model", model, cure="Pass model(params, images), which gives scores [n, classes]")
+    _check_model("make_step", model)
     if not (hasattr(optimiser, "init") and hasattr(optimiser, "update")):
         expected, cure = "one of optax's optimisers", "Write optax.sgd(0.1)"
         raise TypeError(explain("make_step", "optimiser", shown(optimiser), expected, cure))
@@ -85,7 +86,7 @@ def accuracy(model: Model, params: Params, images: np.ndarray, labels: np.ndarra
 
 def _accuracy(where: str, model: Model, params: Params, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
     """The accuracy, for another function's messages."""
-    function(where, "model", model, cure="Pass model(params, images), which gives scores [n, classes]")
+    _check_model(where, model)
     batch = integer(where, "batch", batch, least=1, cure="Leave it out for 500")
     parts = [images[start : start + batch] for start in range(0, len(images), batch)]
     predicted, classes = zip(*(_predict(model, params, part, where) for part in parts), strict=True)
@@ -181,6 +182,13 @@ def checked_scores(where: str, scores: Any, count: int, *, floating: bool = Fals
         )
         raise TypeError(explain(where, "the model's output", f"of dtype {scores.dtype}", expected, cure))
     return jnp.asarray(scores)
+
+
+def _check_model(where: str, model: Model) -> None:
+    """Refuse what is no function of two arguments."""
+    cure = "Pass model(params, images), which gives scores [n, classes]"
+    function(where, "model", model, cure=cure)
+    takes(where, "model", model, ("params", "images"), "a function of two arguments", cure=cure)
 
 
 def _count(where: str, images: Any) -> int:

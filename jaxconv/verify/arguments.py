@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.checks import function, integer, several, shown
+from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
 
 # Models of Equinox and Flax hold activations, names and switches beside their arrays.
@@ -37,6 +37,12 @@ def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> 
             if not is_array(leaf):
                 named = f"argument {number}{jax.tree_util.keystr(path)}"
                 raise TypeError(explain(where, named, shown(leaf), "an array, a shape or a number", SPLIT))
+    expected = (
+        f"a function of the {len(arguments)} arguments that follow it"
+        if len(arguments) > 1
+        else "a function of one argument"
+    )
+    takes(where, "fn", fn, arguments, expected, cure="Bind settings beforehand: functools.partial(fn, ...)")
 
 
 def is_array(leaf: Any) -> bool:

@@ -80,6 +80,8 @@ ROWS = [
             ),
         ]
     ],
+    *bad("to_library", "rank", ("too large", 10**30, ValueError, "1000...", "at most 62", "Write 2 for images"),
+         library="torch", layer="conv", params={"kernel": ones(3, 2, 4)}),
     *bad("to_library", "rank", ("text", "2", TypeError, "'2'", "an integer", "Write 2 for images"),
          library="haiku", layer="batch_norm", params={"scale": ones(2), "bias": ones(2)}),
     *bad(

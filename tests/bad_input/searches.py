@@ -11,6 +11,7 @@ EXECUTING = "falsify check assert_equivariant assert_invariant"
 SEARCHING = "falsify assert_equivariant assert_invariant"
 CERTIFICATE = jc.certify(identity, X, axes=(1,), search=False)
 ONE_MOVE = "Write [(1, {1: 1})] where the output moves as the input does"
+REGION = "Write region={1: (2, 6)} for positions 2 to 5 along axis 1 of the output"
 ROWS = [
     *bad(
         EXECUTING, "arguments",
@@ -84,6 +85,48 @@ ROWS = [
         "falsify check", "moves",
         ("no such output axis", [(1, {7: 1})], ValueError, "7", "from ... to 3...", "Name an axis of the output, counted from 0"),
         named="an output axis in moves",
+    ),
+    *bad(
+        "check", "region",
+        ("of cyclic shifts", {1: (1, 5)}, ValueError, "{1: (1, 5)}", 'left out for model="cyclic", which compares all positions',
+         'Pass model="interior", or leave it out'),
+        ("text", "nonsense", ValueError, "'nonsense'", 'left out for model="cyclic", ...', 'Pass model="interior", ...'),
+    ),
+    *bad(
+        "check", "region",
+        ("a name", "x", TypeError, "'x'", "a dict, {output axis: (lo, hi)}", REGION),
+        ("a pair", (1, 5), TypeError, "(1, 5)", "a dict, {output axis: (lo, hi)}", REGION),
+        model="interior",
+    ),
+    *bad(
+        "check", "region",
+        ("an axis by name", {"h": (1, 5)}, TypeError, "'h'", "an integer", REGION),
+        ("no such axis", {7: (1, 5)}, ValueError, "7", "from 0 to 3", REGION),
+        ("an axis that does not move", {1: (1, 5), 2: (1, 5)}, ValueError, "2", "one along which an output moves", "Leave it out"),
+        named="an output axis in region", model="interior",
+    ),
+    *bad(
+        "check", "region",
+        ("one number", {1: 5}, TypeError, "5", "(lo, hi)", REGION),
+        ("a fraction", {1: (1, 4.5)}, TypeError, "4.5", "an integer", REGION),
+        ("empty", {1: (4, 4)}, ValueError, "(4, 4)", "0 <= lo < hi", REGION),
+        named="the region along output axis 1", model="interior",
+    ),
+    *bad(
+        "check", "certificate",
+        ("beside moves", CERTIFICATE, ValueError, "of identity", "left out where moves or invariance are given", "Pass one of them"),
+        moves=[(1, {1: 1})],
+    ),
+    *bad(
+        "check", "certificate",
+        ("beside invariance", CERTIFICATE, ValueError, "of identity", "left out where ...", "Pass one of them"),
+        invariant=True,
+    ),
+    *bad(
+        "falsify", "moves",
+        ("beside a certificate", [(1, {1: 1})], ValueError, "[(1, {1: 1})]",
+         "left out where a shift, a certificate or invariance is given", "Pass one of them"),
+        certificate=CERTIFICATE,
     ),
     *bad(
         "falsify check", "certificate",

@@ -63,6 +63,8 @@ def initializers(argument):
             ("a name", "he", TypeError, "'he'", "a function", MAKERS),
             ("None", None, TypeError, "None", "a function", MAKERS),
             ("a number", 0.0, TypeError, "0.0", "a function", MAKERS),
+            ("of no arguments", lambda: 0, TypeError, "the function <lambda>, which takes ()",
+             f"one that is called as {argument}(key, shape, dtype)", MAKERS),
             ("a maker", jax.nn.initializers.he_normal, TypeError, "a maker of initializers", "an initializer", MAKERS),
         ),
         *bad(

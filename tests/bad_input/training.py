@@ -131,7 +131,13 @@ ROWS = [
             ("text", ["a", "b"], TypeError, "of dtype <U1", "of integers", NUMBERED),
         ]
     ],
-    *bad(step.accuracy, "model", ("None", None, TypeError, "None", "a function", SCORES)),
+    *[
+        row for function in (step.accuracy, step.accuracy_when_shifted, step.make_step, step.cross_entropy) for row in bad(
+            function, "model",
+            ("None", None, TypeError, "None", "a function", SCORES),
+            ("of no arguments", lambda: 0, TypeError, "the function <lambda>, which takes ()", "a function of two arguments", SCORES),
+        )
+    ],
     *bad(
         step.accuracy, "batch",
         ("zero", 0, ValueError, "0", "1 or more", "Leave it out for 500"),
@@ -154,7 +160,6 @@ ROWS = [
         ("None", None, TypeError, "None", FOUR, ONE),
         ("one image", IMAGES[0], ValueError, "of shape (6, 6, 1)", FOUR, ONE),
     ),
-    *bad(step.make_step, "model", ("None", None, TypeError, "None", "a function", SCORES)),
     *bad(
         step.make_step, "optimiser",
         ("a number", 0.1, TypeError, "0.1", "one of optax's optimisers", "Write optax.sgd(0.1)"),
@@ -203,7 +208,11 @@ ROWS = [
     ],
     *bad(lenet.sharing, "historical", ("text", "no", TypeError, "'no'", "True or False",
                                        "Write historical=True or historical=False")),
-    *bad(assert_gradient_is_summed_delta, "layer", ("None", None, TypeError, "None", "a function", LAYER)),
+    *bad(
+        assert_gradient_is_summed_delta, "layer",
+        ("None", None, TypeError, "None", "a function", LAYER),
+        ("of no arguments", lambda: 0, TypeError, "the function <lambda>, which takes ()", "a function of two arguments", LAYER),
+    ),
     *[
         row for name in ("params", "x") for row in bad(
             assert_gradient_is_summed_delta, name,

@@ -319,7 +319,11 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
             r"falsify: moves is \[\], but should be one \(shift, \{output axis: t\}\) for each of 1",
         ),
         ({"moves": [(0, {})]}, ValueError, "but should be of shifts that are not 0"),
-        ({"moves": [(1, {})], "invariant": True}, ValueError, "left out where a shift or invariance is given"),
+        (
+            {"moves": [(1, {})], "invariant": True},
+            ValueError,
+            "left out where a shift, a certificate or invariance is given",
+        ),
         ({"axes": (7,)}, ValueError, "falsify: an axis is 7"),
     ],
 )

@@ -2,5 +2,5 @@
 
 from jaxconv.verify.falsify.counterexample import Counterexample as Counterexample
 from jaxconv.verify.falsify.falsify import Falsification as Falsification
-from jaxconv.verify.falsify.falsify import check_request as check_request
+from jaxconv.verify.falsify.falsify import checked_request as checked_request
 from jaxconv.verify.falsify.falsify import falsify as falsify

@@ -110,13 +110,14 @@ def falsify(
     Source: MacIver, Hatfield-Dodds et al., Hypothesis: a new approach to property-based testing, JOSS 4 (2019).
     """
     started = time.monotonic()
-    check_request("falsify", fn, arguments, axes, kind=kind, shift=shift, values=values, examples=examples, seed=seed)
+    request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
+    shift, examples, seed = checked_request("falsify", fn, arguments, axes, **request)
     invariant = flag("falsify", "invariant", invariant)
     if certificate is not None and not isinstance(certificate, Certificate):
         cure = "Pass what certify returns, or leave it out"
         raise TypeError(explain("falsify", "certificate", shown(certificate), "a Certificate", cure))
-    if moves is not None and (invariant or shift is not None):
-        expected = "left out where a shift or invariance is given"
+    if moves is not None and (invariant or shift is not None or certificate is not None):
+        expected = "left out where a shift, a certificate or invariance is given"
         raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
@@ -152,7 +153,7 @@ def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> 
     return [(shift, tuple(its_moves.items())) for shift, its_moves in found]
 
 
-def check_request(
+def checked_request(
     where: str,
     fn: Callable[..., Any],
     arguments: Sequence[Any],
@@ -163,13 +164,15 @@ def check_request(
     values: object,
     examples: object,
     seed: object,
-) -> None:
-    """Refuse what no search for violations can be made of; `where` is the function that a message names."""
+) -> tuple[int | None, int, int]:
+    """The shift, the examples and the seed of a search for violations, as integers.
+
+    `where` is the function that a message names.
+    """
     check_call(where, fn, arguments)
     along = directions(where, arguments, axes)
     check_cells(where, arguments, [number for number, _ in along[0].arguments])
     choice(where, "kind", kind, ("cyclic", "interior"))
-    checked_shift(where, shift)
     flag(where, "values", values)
-    integer(where, "examples", examples, least=1, cure="Leave it out for 100")
-    checked_seed(where, seed)
+    count = integer(where, "examples", examples, least=1, cure="Leave it out for 100")
+    return checked_shift(where, shift), count, checked_seed(where, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,9 @@ from jaxconv.verify.numeric.trial import Trial, insensitive, judged, measured
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.shifts import Along, Axes, directions
 from jaxconv.verify.tracing import name_of
+
+FILL = 1  # a stream of its own, since inputs are often drawn from the stream of the same seed
+DRAWS = 20  # of another input, until one differs
 
 
 class InsensitiveWarning(UserWarning):
@@ -65,7 +69,7 @@ def check(
             one integer for each axis, [k, axes], are a sample, tried as given.
         model: "cyclic", "interior" or "zero".
         certificate: what answers which shift, and on which region: `certify(fn, *arguments, axes=axes)`. Where it
-            proves no claim of this model, what the shapes suggest is taken.
+            proves no claim of this model, what the shapes suggest is taken. Not with `moves` or `invariant`.
         moves: the same by hand, for every leaf: for each shifted axis `(s, {output axis: t})`.
         invariant: the same as moves that are all `(1, {})`: the output stays.
         region: `{output axis: (lo, hi)}` for the interior and zero models, where there is no certificate.
@@ -118,7 +122,11 @@ def check(
         offsets = laws.offsets(arguments)
         moved = {offsets[argument] for one in along for argument, _ in one.arguments}
         live = tuple(number in moved for number in range(len(leaves)))
-        settings = {"vectorised": batch != 1, "integers": integers, "summed": jax.default_backend() != "cpu"}
+        settings = {
+            "vectorised": batch is None or operator.index(batch) != 1,
+            "integers": integers,
+            "summed": jax.default_backend() != "cpu",
+        }
         plan = Plan(model, along, tuple(map(tuple, chosen)), offsets, live, **settings)
         trial = Trial(function, plan, leaves, fill, rows)
         outcome = measured(trial, batch)
@@ -138,9 +146,17 @@ def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, se
         drawn = lambda leaf, number: exact.draw(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
         draws = [is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct) for x in leaves]
         leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
-    fill = [_like(rng, x, integers) if number in moved else None for number, x in enumerate(leaves)]
+    others = np.random.default_rng((seed, FILL))
+    fill = [_other(others, x, integers) if number in moved else None for number, x in enumerate(leaves)]
     as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes its time even so
     return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
+
+
+def _other(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
+    """Random values like an array's, another array where there is one: a few cells may well come out as they are."""
+    numbers = lambda x: np.asarray(jax.random.key_data(x) if is_kind(x, jax.dtypes.prng_key) else x)
+    draws = (_like(rng, leaf, integers) for _ in range(DRAWS))
+    return next((draw for draw in draws if not np.array_equal(numbers(draw), numbers(leaf))), leaf)
 
 
 def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:

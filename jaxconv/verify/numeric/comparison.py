@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -111,6 +112,7 @@ def rows_per_call(function: Traced, shifts: int, batch: int | None) -> int:
     cheaper) and 1 GiB on an accelerator; at most 1,024, at most what there is to do, evenly dealt to the calls.
     `batch` sets it; with 1 the rows of a call are run one after the other.
     """
+    batch = None if batch is None else operator.index(batch)
     if batch == 1:
         return min(IN_TURN, shifts + 2)
     memory = ROWS_BYTES["cpu" if jax.default_backend() == "cpu" else "other"]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from jaxconv.checks import shown
+from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.verify.arguments import checked_moves
 from jaxconv.verify.certificate import Certificate
@@ -87,6 +87,10 @@ def chosen(
     """For each output shape and each shifted axis the law: the caller's, the certificate's or the shapes'."""
     if moves is not None and invariant:
         raise ValueError(explain(where, "invariant", True, "left out where moves are given", "Pass one of the two"))
+    if certificate is not None and (moves is not None or invariant):
+        expected = "left out where moves or invariance are given"
+        raise ValueError(explain(where, "certificate", f"of {certificate.function}", expected, "Pass one of them"))
+    region = _checked_region(where, region, shapes, model)
     if invariant:
         moves = [(1, {})] * len(along)
     if moves is not None:
@@ -103,6 +107,38 @@ def chosen(
                 law = law or suggested(where, one, rank, shape, cyclic=model == "cyclic")
             its_laws.append(law if model == "cyclic" else bounded(where, law, region, one))
         found.append(its_laws)
+    unmoved = set(region or {}) - {axis for its_laws in found for law in its_laws for axis, _ in law.moves}
+    if unmoved:
+        expected = "one along which an output moves"
+        raise ValueError(explain(where, "an output axis in region", min(unmoved), expected, "Leave it out"))
+    return found
+
+
+def _checked_region(
+    where: str, region: object, shapes: Sequence[Sequence[int]], model: Model
+) -> dict[int, tuple[int, int]] | None:
+    """`{output axis: (lo, hi)}`, of integers; none for cyclic shifts, after which all positions are compared."""
+    if region is None:
+        return None
+    cure = "Write region={1: (2, 6)} for positions 2 to 5 along axis 1 of the output"
+    if model == "cyclic":
+        expected = 'left out for model="cyclic", which compares all positions'
+        raise ValueError(explain(where, "region", shown(region), expected, 'Pass model="interior", or leave it out'))
+    if not isinstance(region, Mapping):
+        raise TypeError(explain(where, "region", shown(region), "a dict, {output axis: (lo, hi)}", cure))
+    found, rank = {}, max(map(len, shapes))
+    for axis, ends in region.items():
+        number = integer(where, "an output axis in region", axis, cure=cure)
+        if not 0 <= number < rank:
+            expected = f"from 0 to {rank - 1}"
+            raise ValueError(explain(where, "an output axis in region", number, expected, cure))
+        each = several(ends)
+        if each is None or len(each) != 2:
+            raise TypeError(explain(where, f"the region along output axis {number}", shown(ends), "(lo, hi)", cure))
+        lo, hi = (integer(where, f"the region along output axis {number}", end, cure=cure) for end in each)
+        if not 0 <= lo < hi:
+            raise ValueError(explain(where, f"the region along output axis {number}", (lo, hi), "0 <= lo < hi", cure))
+        found[number] = (lo, hi)
     return found
 
 
