@@ -33,6 +33,7 @@ from jaxconv.verify.values import (
     Value,
     besides,
     bits,
+    fits,
     still,
     with_signals,
 )
@@ -144,7 +145,7 @@ class Walk:
             objection = guard.objection(equation) if equation.primitive.name in CONTROL else guard.impurity(equation)
             if objection:
                 raise Lost(objection, "Write it by other operations, or report it")
-            return self._complex(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
+            return self._fitting(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Lost as lost:
             reason = lost
         except Exception as error:
@@ -164,13 +165,16 @@ class Walk:
         return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
 
     @staticmethod
-    def _complex(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
-        """The outputs, if those that turn by a phase have a dtype with an imaginary part."""
+    def _fitting(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
+        """The outputs, if they are of the shapes that JAX says; those that turn by a phase need an imaginary part."""
         for variable, value in zip(equation.outvars, outputs, strict=True):
+            shape = tuple(getattr(variable.aval, "shape", ()))
             if isinstance(value, Spectrum) and not jnp.issubdtype(variable.aval.dtype, jnp.complexfloating):
                 raise Lost(
                     "the real part of a spectrum sees its phase", "Transform back first, or take absolute values"
                 )
+            if not fits(value, shape):
+                raise ValueError(f"what it says is not of shape {shape}")
         return outputs
 
     def _as_seen(self, name: str, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
@@ -189,7 +193,7 @@ class Walk:
         if not guard.is_linear(equation):
             return outputs
         try:
-            found = self.rules[name](self._as_seen(name, equation, inputs, known))
+            found = self._fitting(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
         except Exception:  # as above
             return outputs
         return [self._fuller(one, other) for one, other in zip(outputs, found, strict=True)]

@@ -184,6 +184,22 @@ def carry_of(axis: Axis) -> Carry | None:
     return first.carry
 
 
+def fits(value: Value, shape: tuple[int, ...]) -> bool:
+    """Whether a value's axes have the lengths of an array of that shape, and its regions lie within them."""
+    if isinstance(value, Broken):
+        return True
+    if isinstance(value, Spectrum):
+        return fits(value.value, shape) and len(value.modes) == shape[value.axis]
+    if isinstance(value, Pieces):
+        ends = [at + hi - lo for lo, hi, at in value.spans]
+        period = length_of(value.folded.axes[value.axis])
+        folded = (*shape[: value.axis], period, *shape[value.axis + 1 :])
+        return fits(value.value, shape) and fits(value.folded, folded) and max(ends, default=0) <= shape[value.axis]
+    factors = [factor for axis in value.axes for factor in axis]
+    inside = all(f.carry is None or (f.carry.lo >= 0 and f.carry.hi <= f.length) for f in factors)
+    return inside and tuple(map(length_of, value.axes)) == shape
+
+
 def still(length: int, period: int | None = None) -> Axis:
     """An axis that does not move: arbitrary, or with a period (1: uniform)."""
     return tidy((Factor(length, period),))

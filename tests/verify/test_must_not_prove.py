@@ -1,5 +1,7 @@
 """Functions of which a certifier that mixes up signals proves what execution refutes; each was proved once."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,8 @@ from oracle import violation
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict
+from jaxconv.verify.table import RULES
+from jaxconv.verify.values import still
 
 
 def wrapped(a, b):
@@ -80,6 +84,27 @@ def kernels_in_turn(x):
     return x * jnp.broadcast_to(WEIGHTS, (2, 3)).reshape(1, 6, 1)
 
 
+def wide_frames(total, between, fill=0.0):
+    """Padding between the cells of an array without cells: there is nothing between which it could stand."""
+    return {
+        "pad": lambda x: lax.pad(x[:, :0], fill, ((0, 0, 0), (0, total, between), (0, 0, 0))),
+        "the padding of a convolution": lambda x: lax.conv_general_dilated(
+            x[:, :0], jnp.eye(3)[None], (1,), [(0, total)], (between + 1,), dimension_numbers=("NWC", "WIO", "NWC")
+        ),
+        "the padding of a pool": lambda x: lax.reduce_window(
+            x[:, :0], 0.0, lax.add, (1, 1, 1), (1, 1, 1), ((0, 0), (0, total), (0, 0)), (1, between + 1, 1)
+        ),
+    }
+
+
+def overwritten(frame):
+    """x, and zeros behind it: all of the frame is overwritten only if its length is taken to be smaller."""
+    return {
+        "set": lambda x: frame(x).at[:, : x.shape[1]].set(x),
+        "an update": lambda x: lax.dynamic_update_slice(frame(x), x, (0, 0, 0)),
+    }
+
+
 WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
@@ -97,6 +122,11 @@ CASES = {
     "the gradient of max pooling": pooled_gradient_along_a_still_axis,
     "windows by indices": windows_by_indices,
     "kernels in turn": kernels_in_turn,
+} | {
+    f"{frame}, {between} between, {way}": fn
+    for between in (1, 2)
+    for frame, made in wide_frames(6 + between, between).items()
+    for way, fn in overwritten(made).items()
 }
 
 
@@ -108,3 +138,23 @@ def test_what_is_proved_is_not_refuted(name):
         claim = getattr(leaf.axes[0], kind)
         if claim.verdict is Verdict.PROVED:
             assert violation(fn, [x], 0, 1, 0, claim, kind) is None
+
+
+@pytest.mark.parametrize("wrong", ["longer", "beyond its end", "one axis more"])
+def test_a_rule_that_says_something_of_another_shape_proves_nothing(wrong, monkeypatch):
+    """So a length that a rule computes wrongly stops a proof and never falsifies one."""
+
+    def misfit(eqn):
+        (value,) = eqn.moving()
+        (factor,) = value.axes[1]
+        if wrong == "longer":
+            return [value.with_axis(1, (replace(factor, length=factor.length + 1),))]
+        if wrong == "beyond its end":
+            return [value.with_axis(1, (replace(factor, carry=replace(factor.carry, hi=factor.length + 1)),))]
+        return [replace(value, axes=(*value.axes, still(2)))]
+
+    monkeypatch.setitem(RULES, "sin", misfit)
+    (leaf,) = jc.certify(jnp.sin, np.zeros((1, 6, 3), np.float32), axes=(1,), search=False).leaves
+    for claim in (leaf.axes[0].cyclic, leaf.axes[0].interior):
+        assert claim.verdict == Verdict.UNDECIDED
+        assert claim.broken.reason == ("the rule for sin failed: ValueError('what it says is not of shape (1, 6, 3)')")

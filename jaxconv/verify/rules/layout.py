@@ -271,7 +271,7 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     if (before, after, between) == (0, 0, 0):
         return axis
     carry, length = carry_of(axis), length_of(axis)
-    total = length + between * (length - 1) + before + after
+    total = length + between * max(length - 1, 0) + before + after
     if carry is None:
         return still(total)
     distance = between + 1
@@ -279,9 +279,7 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     cells = replace(
         carry,
         rate=rate,
-        lo=max(
-            (carry.lo - 1) * distance + 1 + before, 0
-        ),  # the cells put between are alike on both sides of the border
+        lo=max((carry.lo - 1) * distance + 1 + before, 0),  # what is put between is alike on both sides of the border
         hi=min(carry.hi * distance + before, total),
         field=apart(carry.field, carry.rate, distance, before),
         signal=carry.signal if between == 0 else (carry.signal, "apart", distance),
