@@ -111,7 +111,7 @@ def _walk(
     cyclic: bool,
 ) -> tuple[list[Plain | Spectrum], Rows]:
     """One walk, for the shift of some arguments along one axis each."""
-    walk = Walk(length if cyclic else None, rules.RULES, values)
+    walk = Walk(length if cyclic else None, rules.RULES, values, min(moving.values(), default=0))
     inputs: list[Value] = []
     known: list[np.ndarray | None] = []
     for number, argument in enumerate(arguments):

@@ -50,12 +50,14 @@ class Walk:
     """One walk through a function, for the shift along one axis: `cycle` is that axis's length, None for the interior.
 
     `values`: whether to look at the numbers of floating-point arrays that are closed over, or to prove for all of them.
+    `axis`: the input's shifted axis, along which a constant is taken to move where it could be along any.
     `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of.
     """
 
     cycle: int | None
     rules: Mapping[str, Rule]
     values: bool = False
+    axis: int = 0
     rows: list[Row] = field(default_factory=list)
     stack: list[Any] = field(default_factory=list)
     counter: Any = field(default_factory=itertools.count)
@@ -193,15 +195,15 @@ class Walk:
         if not guard.is_linear(equation):
             return outputs
         try:
-            found = self._fitting(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
+            found = self.rules[name](self._as_seen(name, equation, inputs, known))
+            return self._fitting(equation, list(map(self._fuller, outputs, found)))
         except Exception:  # as above
             return outputs
-        return [self._fuller(one, other) for one, other in zip(outputs, found, strict=True)]
 
     @staticmethod
     def _fuller(plain: Value, found: Value) -> Value:
         """Of what two rules say of a value, what says more. Pieces keep both, unless all are there and move."""
-        moves = isinstance(plain, Moving) and all(plain.one_period(number) for number in plain.carriers)
+        moves = isinstance(plain, Moving) and plain.carriers and all(map(plain.one_period, plain.carriers))
         if isinstance(found, Pieces) and isinstance(plain, Moving | Broken):
             all_there = len(found.spans) == 1 and found.spans[0][:2] == (0, found.total)
             return plain if moves and all_there else replace(found, value=plain)

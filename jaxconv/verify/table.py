@@ -15,6 +15,7 @@ class Walk(Protocol):
     """What a rule may ask of the walk that calls it."""
 
     cycle: int | None
+    axis: int
 
     def new_signal(self) -> Hashable:
         """A name that no signal has yet."""

@@ -17,6 +17,7 @@ RUNS = ("", " of the second run")
 WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES = range(5)
 KINDS = (WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES, EXTREMES)  # of one draw after the other
 DRAWS = len(KINDS)
+PUSHED, PUSH = (WHOLE, FRACTIONS), 64  # of these kinds no number is as large
 
 
 def kind_of(draw: int) -> int:
@@ -38,6 +39,16 @@ def mixed(*parts: Any) -> np.ndarray:
 def along(axis: int, rank: int) -> list[int]:
     """The shape of a row of cells along one axis, to be spread over an array."""
     return [-1 if n == axis else 1 for n in range(rank)]
+
+
+def is_real(aval: Any) -> bool:
+    """Whether an array holds real numbers, floats or whole ones."""
+    return not is_key(aval) and aval.dtype != bool and not jnp.issubdtype(aval.dtype, jnp.complexfloating)
+
+
+def is_unsigned(aval: Any) -> bool:
+    """Whether an array holds no negative numbers."""
+    return jnp.issubdtype(aval.dtype, jnp.unsignedinteger)
 
 
 def is_key(aval: Any) -> bool:
@@ -63,7 +74,7 @@ def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
     reals = (_reals if floating else _whole_numbers).get(kind)
     if reals is not None:
         return reals(unit, sign, draw, aval.dtype).astype(aval.dtype)
-    least, count = (0 if jnp.issubdtype(aval.dtype, jnp.unsignedinteger) else 4), 200 if kind == SIZES else 9
+    least, count = (0 if is_unsigned(aval) else 4), 200 if kind == SIZES else 9
     return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
 
 
@@ -121,6 +132,9 @@ def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False, nois
     """Which numbers are the same, but for rounding where they are floats; NaN is NaN.
 
     `signed`: -0 is not 0; `noise`: what a unit in the last place of what they were made of changes them by.
+
+    Complex numbers that are not finite are all the same: which parts of a quotient are NaN or infinite depends on how
+    the processor divides, and so on the place of a cell in the array.
     """
     if not jnp.issubdtype(found.dtype, jnp.inexact):
         return found == expected
@@ -131,9 +145,10 @@ def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False, nois
     allowed = rounding * np.abs(a) + rounding * np.abs(b) + rounding * (sizes / max(sizes.size, 1)).sum()
     allowed += ROUNDING * noise
     same = (a == b) & ~(signed & (a == 0) & (_negative(a) != _negative(b)))
-    return (
-        same | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b) & (a != b) & (np.abs(a - b) <= allowed))
-    )
+    same |= np.isfinite(a) & np.isfinite(b) & (a != b) & (np.abs(a - b) <= allowed)
+    if wide is np.complex128:
+        return same | ~(np.isfinite(a) | np.isfinite(b))
+    return same | (np.isnan(a) & np.isnan(b))
 
 
 def _negative(x: np.ndarray) -> np.ndarray:

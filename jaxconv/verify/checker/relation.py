@@ -24,9 +24,13 @@ from jaxconv.verify.checker.cells import (
     DRAWS,
     EXTREMES,
     FRACTIONS,
+    PUSH,
+    PUSHED,
     SIZES,
     Part,
     along,
+    is_real,
+    is_unsigned,
     kind_of,
     mixed,
     numbers,
@@ -40,12 +44,15 @@ class Trial:
     """What sets the second run apart: the scene shifted by some cells, or one changed cell; and which draw it is.
 
     `noise`: how much of what is judged is rounding, beyond what its own size says; see `noise.py`.
+    `push`: the sign of what stands in changed cells, which is then larger than all else, or 0 for any numbers: a
+    maximum does not see that a cell becomes smaller.
     """
 
     shift: int
     changed: int | None
     draw: int
     noise: float = 0.0
+    push: int = 0
 
     @property
     def kind(self) -> int:
@@ -110,7 +117,7 @@ def _malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
         state = state.value
     if isinstance(state, Pieces):
         period, ends = _lengths(state.folded)[state.axis], [(hi, at + hi - lo) for lo, hi, at in state.spans]
-        if period > state.total or any(hi > state.total or end > shape[state.axis] for hi, end in ends):
+        if state.total < 1 or any(hi > state.total or end > shape[state.axis] for hi, end in ends):
             return f"pieces {state.spans} of {state.total} cells cannot be those of {shape}"
         folded = (*shape[: state.axis], period, *shape[state.axis + 1 :])
         return _malformed_moving(state.folded, folded, cycle) or _malformed(state.value, shape, cycle)
@@ -139,6 +146,23 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
 
 def _lengths(state: Moving) -> tuple[int, ...]:
     return tuple(math.prod(factor.length for factor in axis) for axis in state.axes)
+
+
+def edges(state: Moving, draw: int, length: int) -> list[int]:
+    """Cells of the input next to those that a position may depend on: one position of each moving factor, by the draw.
+
+    If it may depend on none, the cell that it stands at.
+    """
+    found = []
+    for _, carry in carries_of(state):
+        if carry.field is None or carry.lo >= carry.hi:
+            continue
+        j = carry.lo + int(mixed(draw)[0] % (carry.hi - carry.lo))
+        first, last = carry.field[j % len(carry.field)]
+        at = Fraction(carry.rate) * j
+        found += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
+    inside = lambda cell: cell if state.cycle is None else cell % state.cycle
+    return [inside(cell) for cell in found if 0 <= inside(cell) < length]
 
 
 def sees(state: Moving, carry: Carry, length: int, cell: int) -> np.ndarray:
@@ -182,7 +206,11 @@ def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
 def _drawn(held: Held, trial: Trial, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
     """Numbers for cells by their names; what the state is not about is different in each run."""
     others = mixed(held.number, run + 1, np.arange(names.size)).reshape(names.shape)
-    return numbers(np.where(clear, names, others), held.aval, trial.draw)
+    found = numbers(np.where(clear, names, others), held.aval, trial.draw)
+    if run == 0 or trial.push == 0 or not (is_real(held.aval) and trial.kind in PUSHED):
+        return found
+    pushed = PUSH + np.abs(found)
+    return np.where(clear, found, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(found.dtype)
 
 
 def _draw_moving(held: Held, trial: Trial) -> Pair:
@@ -204,16 +232,19 @@ def _draw_pieces(held: Held, trial: Trial) -> Pair:
     """Parts of a parent that has any cells whose sums a period apart move.
 
     Where sums are of all sizes or large, the cells beyond the first period are small: else sums were lost in their
-    rounding.
+    rounding. A sum of which the parent has no cell is zero, and so are those that move to its place.
     """
     state, folded, pair = held.state, _folded(held), []
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
-    for run, total in enumerate(_draw_moving(folded, trial)):
+    step = math.gcd(period, *(int(state.folded.shift / carry.rate) for _, carry in carries_of(state)))
+    empty = np.isin(np.arange(period) % step, np.arange(state.total, period) % step)
+    for run, sums in enumerate(_draw_moving(folded, trial)):
+        total = np.where(empty.reshape(along(state.axis, sums.ndim)), np.zeros((), sums.dtype), sums)
         shape[state.axis] = state.total
         names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
         small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
         parent = np.moveaxis(numbers(names, held.aval, small), state.axis, 0)
-        parent[:period] = np.moveaxis(total, state.axis, 0)
+        parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
         for cell in range(period, state.total):
             parent[cell % period] -= parent[cell]
         found = np.zeros((held.aval.shape[state.axis], *parent.shape[1:]), parent.dtype)
@@ -276,7 +307,8 @@ def _parts_of_pieces(pieces: Group, trial: Trial) -> list[Part]:
             taken = [at for _, at in places]
             found |= {cell: np.take(pair[run], at, axis) for cell, at in places if taken.count(at) == 1}
         if len(found) == held.state.total:
-            sums = [sum(found[cell] for cell in range(i, held.state.total, period)) for i in range(period)]
+            nothing = np.zeros_like(found[0])
+            sums = [sum((found[cell] for cell in range(i, held.state.total, period)), nothing) for i in range(period)]
             parts.append((run, np.stack(sums, axis).astype(held.aval.dtype), *cells(folded, trial, run)))
     return parts
 

@@ -17,7 +17,17 @@ from jaxconv.verify import jaxprs
 from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
 from jaxconv.verify.checker.mixing import mixes
 from jaxconv.verify.checker.noise import noise
-from jaxconv.verify.checker.relation import KINDS, Held, Pair, Trial, carries_of, malformed, moving_part, parent_of
+from jaxconv.verify.checker.relation import (
+    KINDS,
+    Held,
+    Pair,
+    Trial,
+    carries_of,
+    edges,
+    malformed,
+    moving_part,
+    parent_of,
+)
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Factor, Moving, Pieces, Spectrum
 
@@ -208,14 +218,20 @@ class Steps:
             return f"its state, round by round: {problem}"
 
     def trials(self, results: Sequence[Held]) -> Iterator[Trial]:
-        """Shifts: the least that the results' states are about, and those of the claims. Then changed cells."""
+        """Shifts: the least that the results' states are about, and those of the claims. Then changed cells.
+
+        Of these the ones next to what the results' states say that they depend on, where there are such.
+        """
         least = {state.shift for state in _moving(results)}
         for draw in range(DRAWS * self.seed, DRAWS * (self.seed + 1)):
             for shift in sorted(least | self.shifts):
                 if any(shift % one == 0 for one in least):
                     yield Trial(shift, None, draw)
-            for number in range(CHANGES if kind_of(draw) < LARGE else 0):
-                yield Trial(0, int(mixed(draw, number)[0] % self.length), draw)
+            if kind_of(draw) < LARGE:
+                beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
+                for number in range(CHANGES):
+                    cells, push = beside[number::CHANGES] or range(self.length), 1 - 2 * ((draw + number) % 2)
+                    yield Trial(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push)
 
 
 def _states(held: Held) -> list[Held]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 from jaxconv.verify.rules.spectral import is_zero
@@ -47,6 +48,18 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
     whole = Carry(carry.rate, 0, length, None, name)
     axes = tuple((Factor(length, carry=whole),) if n == axis else still(length_of(a)) for n, a in enumerate(value.axes))
     return Pieces(value, replace(value, axes=axes), axis, length, ((0, length, 0),))
+
+
+def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
+    """The same; what is alike at all positions of an axis moves along it, whatever the step, under a new name.
+
+    So does the derivative of a mean, which is uniform, before a convolution with circular padding.
+    """
+    length = 0 if isinstance(value, Pieces) else length_of(value.axes[axis])
+    if isinstance(value, Pieces) or value.carriers or not value.cycle or not length or not uniform(value.axes[axis]):
+        return pieces_of(value)
+    carry = Carry(Fraction(value.cycle, length), 0, length, None, name)
+    return pieces_of(fit(value.with_axis(axis, (Factor(length, carry=carry),))))
 
 
 def carry_in(pieces: Pieces) -> Carry:
@@ -208,8 +221,9 @@ def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int,
 @rule(*(f"{name} of pieces" for name in ("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dx")))
 def convolution(eqn: Equation) -> list[Pieces]:
     """The gradient of a convolution with respect to its input: one with the reversed kernel, all overlaps kept."""
-    pieces, kernel, p = pieces_of(eqn.inputs[0]), eqn.inputs[1], eqn.params
+    kernel, p = eqn.inputs[1], eqn.params
     lhs, rhs, out = p["dimension_numbers"]
+    pieces = pieces_along(eqn.inputs[0], spatial(lhs[2:], eqn), eqn.walk.new_signal())
     if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.carriers:
         raise Lost("not along a spatial axis")
     pieces = replace(pieces, folded=common_shift([pieces.folded, kernel])[0])
@@ -220,10 +234,19 @@ def convolution(eqn: Equation) -> list[Pieces]:
     return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
 
 
+def spatial(axes: Sequence[int], eqn: Equation) -> int:
+    """Of an operand's spatial axes the one that has the number of the input's shifted axis, or else the first."""
+    return eqn.walk.axis if eqn.walk.axis in axes else axes[0]
+
+
 @rule(*(f"{name} of pieces" for name in ("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_dx")))
 def pooling(eqn: Equation) -> list[Pieces]:
     """The gradient of average pooling: sums over windows at every position, all overlaps kept."""
-    pieces, p = pieces_of(eqn.inputs[0]), eqn.params
+    p = eqn.params
+    windowed_axes = [n for n, taps in enumerate(p["window_dimensions"]) if taps > 1]
+    if not windowed_axes:
+        raise Lost("no window")
+    pieces = pieces_along(eqn.inputs[0], spatial(windowed_axes, eqn), eqn.walk.new_signal())
     n = pieces.axis
     if p["window_strides"][n] != 1:
         raise Lost("leaves positions out")

@@ -66,6 +66,46 @@ def test_the_gradient_of_what_does_not_change_moves(name):
     assert (claim.shift, claim.moves) == (shift, () if "respect" in name else ((1, shift),))
 
 
+def mean_of(layer, x):
+    """The gradient of a mean, whose cotangent is the same at every position."""
+    return jax.grad(lambda x: jnp.mean(layer(jnp.sin(x))))(x)
+
+
+MEANS = {
+    "a convolution": (conv, 1),
+    "two convolutions": (lambda x: conv(jax.nn.relu(conv(x))[..., :2]), 1),
+    "with a stride": (partial(conv, stride=2), 2),
+    "with a stride of what overlaps": (lambda x: conv(jax.nn.relu(conv(x))[..., :2], stride=(2, 1)), 2),
+    "with a dilated kernel": (partial(conv, dilation=2), 1),
+    "a convolution of lax": (lambda x: lax.conv_general_dilated(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap"), KERNEL, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")), 1),
+    "weights of channels": (lambda x: conv(x) @ jnp.arange(6.0).reshape(3, 2), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("name", MEANS)
+def test_the_gradient_of_a_mean_moves(name, axis):
+    layer, shift = MEANS[name]
+    shift = 1 if axis == 2 and "overlaps" in name else shift
+    claim = cyclic(partial(mean_of, layer), axis)
+    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert (claim.shift, claim.moves) == (shift, ((axis, shift),))
+
+
+UNEVEN = {  # what is not the same at every position, or drops what the taps bring to the ends
+    "zeros around": partial(conv, padding="same"),
+    "a border that is cut off": lambda x: conv(x)[:, 1:],
+    "weights of positions": lambda x: conv(x) * jnp.arange(8.0).reshape(1, 8, 1, 1),
+    "a mask": lambda x: jnp.where(jnp.arange(8).reshape(1, 8, 1, 1) < 7, conv(x), 0),
+    "reflection": partial(conv, padding="reflect"),
+}
+
+
+@pytest.mark.parametrize("name", UNEVEN)
+def test_the_gradient_of_a_mean_that_does_not_move_is_not_proved(name):
+    assert cyclic(partial(mean_of, UNEVEN[name])).verdict == Verdict.UNDECIDED
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 @pytest.mark.parametrize("taps", [1, 2, 3, 5])
 @pytest.mark.parametrize("stride", [1, 2])
