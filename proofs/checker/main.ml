@@ -227,7 +227,7 @@ let check everything leaves derivations leaf shape cells shifted number claim cy
 let verdicts everything =
   let open Json in
   let certificate = field "certificate" everything in
-  if int (field "format" certificate) <> 1 then malformed "a format other than 1";
+  if int (field "format" certificate) <> 2 then malformed "a format other than 2";
   let leaves = list (field "leaves" certificate) in
   let derivations = Array.of_list (list (field "derivations" certificate)) in
   let of_axis leaf shape number axis =
