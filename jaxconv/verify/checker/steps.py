@@ -231,7 +231,7 @@ class Steps:
                 beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
                 for number in range(CHANGES):
                     cells, push = beside[number::CHANGES] or range(self.length), 1 - 2 * ((draw + number) % 2)
-                    yield Trial(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push)
+                    yield Trial(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push=push)
 
 
 def _states(held: Held) -> list[Held]:
