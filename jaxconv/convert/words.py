@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from jaxconv.checks import shown
+from jaxconv.checks import several, shown
 from jaxconv.errors import explain
-from jaxconv.window import Pad, positive
+from jaxconv.sizes import size
+from jaxconv.window import positive
 
 GIVEN = object()  # a setting without a default
 
@@ -133,12 +134,15 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
     if library == "keras":
         expected = f"one of Keras's names: {', '.join(sorted(names))}"
         raise ValueError(explain(where, "padding", padding, expected, 'Write padding="same"'))
-    each = padding if isinstance(padding, Sequence) else [padding] * rank
-    if len(each) != rank:
+    cure, each = "Write padding=1 for one cell on every side", several(padding)
+    cells = lambda value: size(where, "padding", value, least=0, cure=cure)
+    if each is None:
+        return [(cells(padding),) * 2] * rank
+    pairs = [several(one) or (one, one) for one in each]
+    if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
         expected = f"a number, or one or two for each of {rank} spatial axes"
-        raise ValueError(explain(where, "padding", padding, expected, "Write padding=1 for one cell on every side"))
-    pads = [Pad(*one) if isinstance(one, Sequence) else Pad(one, one) for one in each]
-    return [(pad.lo, pad.hi) for pad in pads]
+        raise ValueError(explain(where, "padding", shown(padding), expected, cure))
+    return [(cells(lo), cells(hi)) for lo, hi in pairs]
 
 
 def stride_of(where: str, stride: Any, window: Sequence[int]) -> tuple[int, ...]:

@@ -122,6 +122,22 @@ ROWS = [
     settings("groups", "text", "2", TypeError, "'2'", "an integer", "Leave it out for 1"),
     settings("groups", "zero", 0, ValueError, "0", "1 or more", "Leave it out for 1"),
     settings("padding", "an unknown name", "full", ValueError, "'full'", "one that torch's conv has: SAME, VALID", "Name the padding as that library does"),
+    *[
+        settings("padding", fault, value, error, found, expected, "Write padding=1 for one cell on every side")
+        for fault, value, error, found, expected in [
+            ("negative", -1, ValueError, "-1", "0 or more"),
+            ("too large", 10**30, ValueError, "1000...", "at most 2147483647"),
+            ("a boolean", True, TypeError, "True", "an integer"),
+            ("a fraction", 1.5, TypeError, "1.5", "an integer"),
+            ("None", None, TypeError, "None", "an integer"),
+            ("bytes", b"ab", TypeError, "b'ab'", "an integer"),
+            ("text for an axis", ("a",), TypeError, "'a'", "an integer"),
+            ("None after", ((1, None),), TypeError, "None", "an integer"),
+            ("for two axes", ("a", "b"), ValueError, "('a', 'b')", "a number, or one or two for each of 1 spatial axes"),
+            ("three for an axis", ((1, 1, 1),), ValueError, "((1, 1, 1),)", "a number, or one or two for each of 1 ..."),
+            ("none for an axis", ((),), TypeError, "()", "an integer"),
+        ]
+    ],
     settings("padding_mode", "an unknown name", "wrap", ValueError, "'wrap'",
              "one of ZEROS, CIRCULAR, REFLECT, REPLICATE, in any case", "Leave it out for zeros"),
     settings("padding_mode", "None", None, TypeError, "None", "one of ZEROS, ..., in any case", "Leave it out for zeros"),
