@@ -16,6 +16,7 @@ import numpy as np
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import jaxprs
+from jaxconv.verify.axes import still
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.fields import ONE_CELL
@@ -34,7 +35,6 @@ from jaxconv.verify.values import (
     besides,
     bits,
     fits,
-    still,
     with_signals,
 )
 

@@ -1,4 +1,4 @@
-(** Views: how the factors of an axis may be cut, joined, and described by less (values.py: split, cut, tidy, meet). *)
+(** Views: how the factors of an axis may be cut, joined, and described by less (axes.py: split, cut, tidy, meet). *)
 From Coq Require Import ZArith List Lia Bool.
 Require Import CertifierDomain CertifierAxis CertifierSums.
 Import ListNotations.

@@ -10,9 +10,9 @@ from jax import lax
 from oracle import violation
 
 import jaxconv as jc
+from jaxconv.verify.axes import still
 from jaxconv.verify.certificate import Verdict
 from jaxconv.verify.table import RULES
-from jaxconv.verify.values import still
 
 
 def wrapped(a, b):

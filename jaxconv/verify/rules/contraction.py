@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from jaxconv.verify.axes import meet, still, uniform
 from jaxconv.verify.fields import advancing
 from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
 from jaxconv.verify.rules.reduction import without
@@ -23,10 +24,7 @@ from jaxconv.verify.values import (
     common_shift,
     fit,
     length_of,
-    meet,
     scaled,
-    still,
-    uniform,
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxconv.jaxprs import guard
 from jaxconv.verify import jaxprs
+from jaxconv.verify.axes import meet, still
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
     Broken,
@@ -21,9 +22,7 @@ from jaxconv.verify.values import (
     carries,
     common_shift,
     everywhere,
-    meet,
     renamed,
-    still,
 )
 
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats

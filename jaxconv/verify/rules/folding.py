@@ -16,22 +16,10 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+from jaxconv.verify.axes import still, uniform
 from jaxconv.verify.rules.spectral import is_zero
 from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
-    Axis,
-    Carry,
-    Factor,
-    Lost,
-    Moving,
-    Pieces,
-    carry_of,
-    common_shift,
-    fit,
-    length_of,
-    still,
-    uniform,
-)
+from jaxconv.verify.values import Axis, Carry, Factor, Lost, Moving, Pieces, carry_of, common_shift, fit, length_of
 
 Spans = tuple[tuple[int, int, int], ...]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.verify.axes import meet, still, uniform
 from jaxconv.verify.fields import Advance, advancing
 from jaxconv.verify.rules.layout import part, side_by_side, sliced
 from jaxconv.verify.table import Equation, rule
@@ -25,11 +26,8 @@ from jaxconv.verify.values import (
     everywhere,
     fit,
     length_of,
-    meet,
     renamed,
     scaled,
-    still,
-    uniform,
 )
 
 LONGEST_STEP = 64  # positions along constant indices after which they are looked at for a fixed step

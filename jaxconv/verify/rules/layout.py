@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from jaxconv.verify.axes import cut, ends, meet, still, tidy, uniform
 from jaxconv.verify.fields import NOTHING, apart, moved, nearest, strided, turns_between, union
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -22,16 +23,10 @@ from jaxconv.verify.values import (
     carries,
     carry_of,
     common_shift,
-    cut,
-    ends,
     everywhere,
     fit,
     length_of,
-    meet,
     renamed,
-    still,
-    tidy,
-    uniform,
 )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jaxconv.verify.axes import meet, still
 from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Lost, Moving, carries, length_of, meet, renamed, still
+from jaxconv.verify.values import Lost, Moving, carries, length_of, renamed
 
 ONE_OPERAND = """
     abs acos acosh asin asinh atan atanh bessel_i0e bessel_i1e bitcast_convert_type cbrt ceil clz conj

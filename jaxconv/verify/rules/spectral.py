@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jax.lax import FftType
 
+from jaxconv.verify.axes import meet, still
 from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.pointwise import widened
 from jaxconv.verify.table import Equation, rule
@@ -30,10 +31,8 @@ from jaxconv.verify.values import (
     common_shift,
     fit,
     length_of,
-    meet,
     renamed,
     scaled,
-    still,
 )
 
 Modes = tuple[int | None, ...]

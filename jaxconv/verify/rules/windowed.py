@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from jaxconv.verify.axes import meet, still, uniform
 from jaxconv.verify.fields import strided, through, union
 from jaxconv.verify.rules.layout import padded, reversed_axis
 from jaxconv.verify.table import Equation, rule
@@ -22,9 +23,6 @@ from jaxconv.verify.values import (
     everywhere,
     fit,
     length_of,
-    meet,
-    still,
-    uniform,
 )
 
 

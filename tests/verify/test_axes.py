@@ -1,4 +1,4 @@
-"""The abstract values: factors cut and joined, meetings, and shifts that must divide the length."""
+"""Factors of axes cut and joined, meetings, and shifts that must divide the length."""
 
 from fractions import Fraction
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxconv.verify.values import Carry, Factor, Lost, Moving, cut, fit, length_of, meet, split, still, tidy
+from jaxconv.verify.axes import cut, meet, split, still, tidy
+from jaxconv.verify.values import Carry, Factor, Lost, Moving, fit, length_of
 
 
 def moving(length, rate=1, lo=0, hi=None, first=0, last=0):
