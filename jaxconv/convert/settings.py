@@ -10,7 +10,7 @@ from jaxconv.convert.axes import checked_name
 from jaxconv.convert.norms import NORMS, norm_settings
 from jaxconv.convert.params import Library
 from jaxconv.convert.phases import Transposed, adjoint, each_axis
-from jaxconv.convert.words import DEFAULTS, boundary_of, in_our_words, padding_of, stride_of
+from jaxconv.convert.words import DEFAULTS, boundary_of, in_our_words, output_padding_of, padding_of, stride_of
 from jaxconv.errors import explain
 from jaxconv.sizes import size
 from jaxconv.window import Pad, positive, slide, window_sizes
@@ -153,7 +153,7 @@ def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], fou
         Transposed(n, d * (k - 1) + 1, s, pad, extra, found.get("transpose_kernel", False))
         for n, k, s, d, pad, extra in zip(
             lengths, window, strides, dilations, each_axis(padding, rank),
-            each_axis(found.get("output_padding"), rank), strict=True,
+            output_padding_of(WHERE, found.get("output_padding"), rank), strict=True,
         )
     ]  # fmt: skip
     pads, shape = zip(*(adjoint(WHERE, library, axis, boundary) for axis in axes), strict=True)

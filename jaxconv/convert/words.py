@@ -137,7 +137,7 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
     cure, each = "Write padding=1 for one cell on every side", several(padding)
     cells = lambda value: size(where, "padding", value, least=0, cure=cure)
     if each is None:
-        return [(cells(padding),) * 2] * rank
+        return [(cells(padding), cells(padding))] * rank
     pairs = [several(one) or (one, one) for one in each]
     if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
         expected = f"a number, or one or two for each of {rank} spatial axes"
@@ -148,3 +148,15 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
 def stride_of(where: str, stride: Any, window: Sequence[int]) -> tuple[int, ...]:
     """A stride along each axis; None is the window's own size."""
     return positive(where, "stride", window if stride is None else stride, len(window))
+
+
+def output_padding_of(where: str, setting: Any, rank: int) -> tuple[int | None, ...]:
+    """By how many cells each axis of an output is longer; None where the library finds it out."""
+    if setting is None:
+        return (None,) * rank
+    cure, each = "Write output_padding=1 for one cell along every axis", several(setting)
+    items = (setting,) * rank if each is None else each
+    if len(items) != rank:
+        expected = f"a number, or one for each of {rank} spatial axes"
+        raise ValueError(explain(where, "output_padding", shown(setting), expected, cure))
+    return tuple(size(where, "output_padding", one, least=0, cure=cure) for one in items)

@@ -138,6 +138,17 @@ ROWS = [
             ("none for an axis", ((),), TypeError, "()", "an integer"),
         ]
     ],
+    *[
+        settings("output_padding", fault, value, error, found, expected, "Write output_padding=1 for one cell along every axis",
+                 layer="conv_transpose")
+        for fault, value, error, found, expected in [
+            ("negative", -1, ValueError, "-1", "0 or more"),
+            ("a boolean", True, TypeError, "True", "an integer"),
+            ("a fraction", 1.5, TypeError, "1.5", "an integer"),
+            ("text", "a", TypeError, "'a'", "an integer"),
+            ("for two axes", (1, 1), ValueError, "(1, 1)", "a number, or one for each of 1 spatial axes"),
+        ]
+    ],
     settings("padding_mode", "an unknown name", "wrap", ValueError, "'wrap'",
              "one of ZEROS, CIRCULAR, REFLECT, REPLICATE, in any case", "Leave it out for zeros"),
     settings("padding_mode", "None", None, TypeError, "None", "one of ZEROS, ..., in any case", "Leave it out for zeros"),
