@@ -30,8 +30,8 @@ def lp_pool(
     """The Lp norm of every window:  y[n,i,j,c] = (sum_{u,v} |x[n, i*s + u*d - lo, j*s + v*d - lo, c]|^p)^(1/p).
 
     p = 1 sums magnitudes, p = 2 is the Euclidean norm, and a large p comes close to `max_pool(abs(x))`. Zeros of the
-    padding add nothing, so that there is no divisor to choose. (PyTorch's takes no magnitudes, so that for odd p it is
-    NaN where the sum is negative; and in ceil mode it scales windows that overhang up to full size.)
+    padding add nothing, so that there is no divisor to choose. (PyTorch does not take absolute values: for an odd p its
+    result is NaN where the sum of powers is negative. In ceil mode it also scales windows that overhang to full size.)
 
     The derivative is finite: at a window of zeros it is 0, the least of the norm's subgradients there, and so it is at
     any cell that is 0 (for p < 1 too, where none exists). |x|^p must be a number of the dtype: powers too small for it
