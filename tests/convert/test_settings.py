@@ -1,8 +1,11 @@
 """Settings through the doors, without the other libraries: defaults, phases that differ, and what is refused."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from doors import integers
+from jax import lax
 
 import jaxconv as jc
 from jaxconv.convert.layouts import LAYOUTS
@@ -48,6 +51,12 @@ def test_the_defaults_are_theirs():
     assert pads("torch", "conv", (8,), (3,)) == [(0, 0, "ZERO")]
 
 
+def test_pytorchs_same_puts_the_odd_zero_behind():
+    """In torch.nn.Conv1d `total = dilation*(taps - 1)`, of which `total // 2` are on the left."""
+    assert pads("torch", "conv", (8,), (4,), padding="same") == [(1, 2, "ZERO")]
+    assert pads("torch", "conv", (8,), (2,), padding="same", dilation=3) == [(1, 2, "ZERO")]
+
+
 def test_settings_fit_the_layer():
     """What comes back is what the layer takes, and no more."""
     x, params = integers(1, 5, 6, 4), {"kernel": integers(3, 3, 4, 4)}
@@ -55,6 +64,35 @@ def test_settings_fit_the_layer():
     jc.conv_transpose(params, x, **settings_of("keras", "conv_transpose", (5, 6), (3, 3), strides=2))
     jc.max_pool(x, (2, 2), **settings_of("haiku", "max_pool", (5, 6), (2, 2), strides=1, padding="SAME"))
     jc.avg_pool(x, (2, 2), **settings_of("torch", "avg_pool", (5, 6), (2, 2), padding=1))
+
+
+@pytest.mark.parametrize("library", ["flax", "haiku"])
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize(("taps", "stride"), [(2, 1), (3, 2), (4, 2), (2, 3), (5, 3)])
+def test_transposed_convolutions_stand_where_laxs_do(library, padding, taps, stride):
+    """Theirs is `lax.conv_transpose`, which turns no kernel around."""
+    x, kernel = integers(1, 4, 2), integers(taps, 2, 3)
+    word = "strides" if library == "flax" else "stride"
+    ours = settings_of(library, "conv_transpose", (4,), (taps,), **{word: stride, "padding": padding})
+    theirs = lax.conv_transpose(x, kernel, (stride,), padding, dimension_numbers=("NWC", "WIO", "NWC"))
+    np.testing.assert_array_equal(jc.conv_transpose({"kernel": kernel[::-1].swapaxes(1, 2)}, x, **ours), theirs)
+
+
+@pytest.mark.parametrize(
+    ("taps", "stride", "padding", "dilation", "extra"),
+    [(3, 2, 1, 1, 1), (3, 2, 1, 1, 0), (2, 3, 0, 1, 2), (3, 2, 2, 2, 1), (4, 1, 1, 1, 0)],
+)
+def test_pytorchs_transposed_convolution_by_its_formula(taps, stride, padding, dilation, extra):
+    """`(n - 1)*stride - 2*padding + dilation*(taps - 1) + output_padding + 1` cells; x[j] w[u] goes to one of them."""
+    x, kernel = integers(1, 4, 1), integers(taps, 1, 1)
+    cells = 3 * stride - 2 * padding + dilation * (taps - 1) + extra + 1
+    expected = np.zeros(cells)
+    for j, u in product(range(4), range(taps)):
+        if 0 <= (i := j * stride + u * dilation - padding) < cells:
+            expected[i] += x[0, j, 0] * kernel[u, 0, 0]
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": extra}
+    ours = settings_of("torch", "conv_transpose", (4,), (taps,), **settings)
+    np.testing.assert_array_equal(jc.conv_transpose({"kernel": kernel}, x, **ours).ravel(), expected)
 
 
 EPSILONS = {  # by their documentation
