@@ -31,6 +31,21 @@ def test_plain_gradient_descent_is_the_rule_by_hand():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), after, expected)
 
 
+def test_the_optimisers_state_is_handed_on():
+    """Momentum by hand, on one weight: v = 0.9 v + g and w = w - 0.1 v, of two steps whose gradients differ."""
+    model = lambda params, x: jnp.stack([params["w"] * x[:, 0, 0, 0], 0 * x[:, 0, 0, 0]], axis=-1)
+    images, labels = np.ones((1, 1, 1, 1), np.float32), np.array([1], np.int32)
+    optimiser = optax.sgd(0.1, momentum=0.9)
+    params = {"w": jnp.float32(2)}
+    opt_state, step = optimiser.init(params), make_step(model, optimiser)
+    w, v = 2.0, 0.0
+    for _ in range(3):
+        params, opt_state, _ = step(params, opt_state, images, labels)
+        v = 0.9 * v + 1 / (1 + np.exp(-w))  # the derivative of log(1 + exp(w))
+        w = w - 0.1 * v
+        assert float(params["w"]) == pytest.approx(w, rel=1e-5)
+
+
 @pytest.mark.parametrize("optimiser", [optax.sgd(0.05), optax.adam(1e-3)], ids=["sgd", "adam"])
 def test_training_lowers_the_loss_and_is_deterministic(optimiser):
     with jax.numpy_dtype_promotion("standard"):  # optax's own Adam raises a float to an integer power
@@ -74,9 +89,10 @@ def test_shifts_are_those_of_a_camera():
 
 
 def test_accuracy_when_shifted_looks_in_all_four_directions():
-    """A model that answers whether the top left pixel is lit: one of four shifts by 1 of the ring lights it."""
-    image = np.zeros((1, 4, 4, 1), np.float32)
-    image[0, 1, 0] = 1
-    model = lambda params, x: jnp.stack([1 - x[:, 0, 0, 0], x[:, 0, 0, 0]], axis=-1)
-    found = accuracy_when_shifted(model, {}, image, np.array([1], np.int32), (0, 1, 2))
-    assert found == {0: 0.0, 1: 0.25, 2: 0.0}
+    """A model that answers whether the middle pixel is lit: of any neighbour, one of four shifts by 1 lights it."""
+    model = lambda params, x: jnp.stack([1 - x[:, 2, 2, 0], x[:, 2, 2, 0]], axis=-1)
+    for row, column in ((1, 2), (3, 2), (2, 1), (2, 3)):
+        image = np.zeros((1, 5, 5, 1), np.float32)
+        image[0, row, column] = 1
+        found = accuracy_when_shifted(model, {}, image, np.array([1], np.int32), (0, 1, 2))
+        assert found == {0: 0.0, 1: 0.25, 2: 0.0}
