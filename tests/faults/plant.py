@@ -114,7 +114,10 @@ def plant(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[
             file.write(as_line(row))
             file.flush()
             by = f" by {row['by']}" if row["by"] else ""
-            print(f"{number}/{len(left)} {row['outcome']}{by}: {row['name']} ({row['seconds']:.0f} s)", flush=True)
+            print(
+                f"{number}/{len(left)} {row['outcome']}{by}: {row['name']}, {row['file']} ({row['seconds']:.0f} s)",
+                flush=True,
+            )
 
 
 def unplanted(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[Fault]) -> int:
