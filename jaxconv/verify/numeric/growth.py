@@ -14,7 +14,6 @@ a path the roundings add up, to first order; the longest path to an output is it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +23,9 @@ from jax.extend.core import jaxprs_in_params
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.primitives import NEVER, ONCE
 from jaxconv.verify import jaxprs
+from jaxconv.verify.terms import ELEMENTARY, SUMS, terms
 
 LAMBDA = 6
-ELEMENTARY = 4
 
 
 @dataclass(frozen=True)
@@ -68,64 +67,16 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
 
 def roundings(equation: Any) -> float:
     """How many roundings one result of an equation may be off by: see the table."""
-    name = jaxprs.laxs_name(equation)
-    how = guard.rounds(equation)
+    how, count = guard.rounds(equation), terms(equation)
     if how == NEVER or all(_unit(v.aval) == 0 for v in equation.outvars):
         return 0
-    if name in SUMS:
-        terms = max(1, SUMS[name](equation))
-        return min(terms, LAMBDA * math.sqrt(terms))
-    if name == "integer_pow":
+    if count is not None:
+        return min(count, LAMBDA * math.sqrt(count))
+    if equation.primitive.name == "integer_pow":
         return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
-    if name == "convert_element_type":
+    if equation.primitive.name == "convert_element_type":
         return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
     return 1 if how == ONCE else ELEMENTARY
-
-
-def _product(shape: Any, axes: Any) -> int:
-    return math.prod(shape[axis] for axis in axes)
-
-
-def _taps(equation: Any) -> int:
-    """Terms of each output of a convolution: the kernel's cells for one output channel."""
-    kernel, p = equation.invars[1].aval, equation.params
-    groups = p["feature_group_count"] if equation.primitive.name == "jaxconv_conv_dx" else 1  # its kernel is as x's
-    return kernel.size // max(1, groups * kernel.shape[p["dimension_numbers"].rhs_spec[0]])
-
-
-def _contracted(equation: Any) -> int:
-    return _product(equation.invars[0].aval.shape, equation.params["dimension_numbers"][0][0])
-
-
-def _collected(equation: Any) -> int:
-    """Terms of a scatter: as many updates as may meet in one cell."""
-    return equation.invars[2].aval.size // max(1, equation.invars[0].aval.size) + 2
-
-
-def _transformed(equation: Any) -> float:
-    """An FFT errs by some log2(n) roundings (Higham, section 24.1), a few each."""
-    return ELEMENTARY * max(1.0, math.log2(max(2, math.prod(equation.params["fft_lengths"]))))
-
-
-# How many terms a result sums, by primitive.
-SUMS: dict[str, Callable[[Any], float]] = {
-    "conv_general_dilated": _taps,
-    "dot_general": _contracted,
-    "ragged_dot_general": lambda e: e.invars[0].aval.shape[-1],
-    "reduce": lambda e: _product(e.invars[0].aval.shape, e.params["dimensions"]),
-    "reduce_sum": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
-    "reduce_prod": lambda e: _product(e.invars[0].aval.shape, e.params["axes"]),
-    "reduce_window": lambda e: math.prod(e.params["window_dimensions"]),
-    "reduce_window_sum": lambda e: math.prod(e.params["window_dimensions"]),
-    "select_and_scatter_add": lambda e: math.prod(e.params["window_dimensions"]),
-    "scatter-add": _collected,
-    "scatter-mul": _collected,
-    "scatter-sub": _collected,
-    "cumsum": lambda e: e.invars[0].aval.shape[e.params["axis"]],
-    "cumprod": lambda e: e.invars[0].aval.shape[e.params["axis"]],
-    "cumlogsumexp": lambda e: e.invars[0].aval.shape[e.params["axis"]],
-    "fft": _transformed,
-}
 
 
 def _unit(aval: Any) -> float:
