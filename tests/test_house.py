@@ -119,7 +119,7 @@ def reached(graph, modules):
 
 def of_meaning(modules):
     """Modules that say what a primitive does: rules, tables of primitives' traits, and what decides by them."""
-    kinds = ("rules", "table", "primitives", "interpret", "rounding", "search", "experiment", "certify")
+    kinds = ("rules", "table", "primitives", "interpret", "rounding", "shaking", "search", "experiment", "certify")
     return sorted(module for module in modules if set(module.split(".")) & set(kinds))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
+from jaxconv.verify.arrays import is_key
 
 # Models of Equinox and Flax hold activations, names and switches beside their arrays.
 SPLIT = (
@@ -56,8 +57,16 @@ def _of_objects(dtype: Any) -> bool:
 
 
 def check_cells(where: str, arguments: Sequence[Any], numbers: Sequence[int]) -> None:
-    """Refuse an input without cells: nothing would be executed."""
+    """Refuse an input without cells: nothing would be executed; and one of random keys, which are no numbers.
+
+    Raises:
+        TypeError: random keys.
+        ValueError: no cells.
+    """
     for number in numbers:
+        if is_key(arguments[number]):
+            cure = "Take jax.random.wrap_key_data into fn, and pass jax.random.key_data(keys)"
+            raise TypeError(explain(where, f"argument {number}", "of random keys", "an array of numbers", cure))
         shape = tuple(getattr(arguments[number], "shape", ()))
         if 0 in shape:
             cure = "Pass a batch of one example or more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,6 +26,22 @@ class Leaves:
 def is_key(leaf: Any) -> bool:
     """Whether an array holds keys of a random generator."""
     return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def key_kind(dtype: Any) -> str:
+    """The implementation of keys of a dtype, by its name."""
+    kinds = ("threefry2x32", "rbg", "unsafe_rbg")
+    return next(kind for kind in kinds if jax.eval_shape(partial(jax.random.key, 0, impl=kind)).dtype == dtype)
+
+
+def as_numbers(x: Any) -> Any:
+    """An array of numbers: of random keys their data, which has an axis more."""
+    return jax.random.key_data(x) if is_key(x) else x
+
+
+def as_keys(numbers: Any, like: Any) -> Any:
+    """What `as_numbers` was given, if `like` is an array of such keys, or its shape; else the numbers."""
+    return jax.random.wrap_key_data(jax.numpy.asarray(numbers), impl=key_kind(like.dtype)) if is_key(like) else numbers
 
 
 def wide(x: Any) -> np.ndarray:

@@ -95,11 +95,12 @@ class Sample:
     def shifted(self, leaf: int, axis: int, shift: int) -> tuple[Any, ...]:
         """The arguments with their leaf of that number shifted by `shift` cells along its axis."""
         leaves, structure = jax.tree.flatten(self.arguments)
-        x = np.asarray(leaves[leaf])
+        x = np.asarray(arrays.as_numbers(leaves[leaf]))
         length = x.shape[axis]
-        scene = x if self.entering is None else np.concatenate([np.asarray(self.entering), x], axis)
+        scene = x if self.entering is None else np.concatenate([np.asarray(arrays.as_numbers(self.entering)), x], axis)
         start = 0 if self.entering is None else scene.shape[axis] - length
-        leaves[leaf] = scene.take(np.arange(start - shift, start - shift + length), axis, mode="wrap")
+        shifted = scene.take(np.arange(start - shift, start - shift + length), axis, mode="wrap")
+        leaves[leaf] = arrays.as_keys(shifted, leaves[leaf])
         return jax.tree.unflatten(structure, leaves)
 
     def __eq__(self, other: object) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -10,9 +12,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.verify import experiment as experiments
 from jaxconv.verify.answers import Outcome, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.claims import Witness
-from jaxconv.verify.experiment import ROWS, CannotRunError, Experiment, Program, exchanged, prepare, traced
+from jaxconv.verify.experiment import (
+    ROWS,
+    CannotRunError,
+    Experiment,
+    Program,
+    TooLateError,
+    exchanged,
+    prepare,
+    traced,
+)
 from jaxconv.verify.rounding import gap, is_kind
 
 # A row a sample: are the parameters whole numbers, and of both signs? Whole numbers are exact, reals do not saturate
@@ -49,8 +61,8 @@ def refute_cyclic(
       program: traces the function; one that remembers what it traced serves several searches.
 
     Returns:
-      The samples, and which of the shifts they refute; None where that is none of them, or `fn` raises or is too large.
-      One sample that refutes them all is shrunk.
+      The samples, and which of the shifts they refute; None where that is none of them, or `fn` cannot be executed here
+      or is too large. One sample that refutes them all is shrunk.
     """
     return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, True, seed, free_parameters)
 
@@ -79,14 +91,15 @@ def refute_interior(
 def _refute(
     program: Callable[[], Program], axis: int, shifts: Sequence[int], cyclic: bool, seed: int, free: bool
 ) -> Witness | None:
-    """Draw samples until together they have refuted every shift, or until a round of recipes made no progress."""
+    """Draw samples until together they refuted every shift, a round of recipes made no progress, or time is over."""
     try:
-        experiment = prepare(program(), axis, shifts, cyclic, free)
-        draws = _refuting(experiment, np.random.default_rng(seed))
+        hurried = prepare(program(), axis, shifts, cyclic, free, time.monotonic() + experiments.SECONDS)
+        draws = _refuting(hurried, np.random.default_rng(seed))
+        experiment = replace(hurried, until=float("inf"))  # it takes no longer than to find them
         refuted = _refuted_by(experiment, draws)
         if cyclic and len(refuted) == len(experiment.shifts):
             alone = next((draw for draw in draws if _refuted_by(experiment, [draw]) == refuted), None)
-            draws = draws if alone is None else [_shrunk(experiment, alone)]
+            draws = draws if alone is None else [_shrunk(hurried, alone)]
         return _witness(experiment, draws, refuted) if refuted else None
     except (CannotRunError, TooManyError):
         return None
@@ -100,7 +113,10 @@ def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
         before = len(helped)
         for whole, signed in RECIPES:
             draw = experiment.draw(rng, whole, signed)
-            now = _answers(experiment, draw, left)
+            try:
+                now = _answers(experiment, draw, left)
+            except TooLateError:
+                break
             rows = {row for row, (one, known) in enumerate(zip(now, left, strict=True)) if _size(one) < _size(known)}
             helped, left = ([*helped, (draw, rows)], now) if rows else (helped, left)
             if not any(map(_size, left)):
@@ -182,7 +198,13 @@ def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
     numbers = [i for i in experiment.free if not is_kind(draw[i], jax.dtypes.prng_key)]
     plain = exchanged(draw, {i: np.ones_like(draw[i]) for i in numbers})
     bases = [plain, draw] if numbers else [draw]
-    refutes = lambda trial: len(_refuted_by(experiment, [trial])) == len(experiment.shifts)
+
+    def refutes(trial: Draw) -> bool:
+        try:
+            return len(_refuted_by(experiment, [trial])) == len(experiment.shifts)
+        except TooLateError:
+            return False
+
     trials = (exchanged(base, {at: few}) for kind in _sparse(source, experiment.axis) for base in bases for few in kind)
     for trial in islice(trials, budget):
         if refutes(trial):

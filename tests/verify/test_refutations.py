@@ -1,5 +1,8 @@
 """What REFUTED means: no shift is left. Laws that the certifier cannot prove are refuted by nothing it executes."""
 
+import signal
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +10,11 @@ import pytest
 from jax import lax
 
 import jaxconv as jc
-from jaxconv.verify import experiment
+from jaxconv.verify import experiment, search
+from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.experiment import TooLateError
+from jaxconv.verify.numeric import measures
 
 CELLS = np.arange(16)
 SIGNAL = jax.ShapeDtypeStruct((16,), "float32")
@@ -157,3 +163,140 @@ def test_what_cannot_be_batched_is_executed_in_turn():
     one_by_one = lambda x: jax.pure_callback(np.cumsum, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
     found = certified(one_by_one)
     assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
+
+
+def chain(x):
+    """XLA's optimiser repeats each link wherever it is used."""
+    for _ in range(100):
+        x = jnp.sin(jnp.roll(x, 1, 0)) + x
+    return x * jnp.arange(x.shape[0], dtype=x.dtype)
+
+
+def test_a_long_program_is_compiled_in_a_time_that_grows_with_it():
+    """Processor time, which other processes on the machine do not change. Fused, it was more than two minutes."""
+    started = time.process_time()
+    assert certified(chain, jax.ShapeDtypeStruct((64,), "float32")).cyclic.verdict == Verdict.REFUTED
+    assert time.process_time() - started < 60
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9])
+def test_where_the_time_is_over_the_verdict_is_undecided(seconds, monkeypatch):
+    monkeypatch.setattr(experiment, "SECONDS", seconds)
+    found = certified(lambda x: sine(x) + CELLS**2)
+    assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
+    assert (found.cyclic.standing, found.interior.standing) == (8, 1)
+
+
+def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
+    """The time to compile what rounds more coarsely is known from that of the function itself."""
+    monkeypatch.setattr(experiment, "LONGER", 1e9)
+    assert certified(lambda x: sine(x) + CELLS**2).interior.witness is None
+
+
+def test_time_that_ends_between_two_samples_leaves_what_was_refuted(monkeypatch):
+    """A sample is lost whose time is over while it is executed, and those before it count."""
+    whole = search._answers
+    calls = []
+
+    def answers(experiment, draw, known):
+        calls.append(draw)
+        if len(calls) == 2:
+            raise TooLateError
+        return whole(experiment, draw, known)
+
+    monkeypatch.setattr(search, "_answers", answers)
+    claim = certified(every(4, 12), jax.ShapeDtypeStruct((12, 2), "float32")).cyclic
+    assert (claim.verdict, claim.standing, claim.witness.shifts) == (Verdict.UNDECIDED, 4, (1, 6))
+
+
+class AlarmError(Exception):
+    """What a handler of a signal raises, as in a deadline."""
+
+
+def search_for_long():
+    for seed in range(100):
+        search.refute_cyclic(chain, (jax.ShapeDtypeStruct((64,), "float32"),), 0, 0, 0, (1, 32), seed=seed)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4, 0.8])
+def test_an_alarm_ends_the_search(seconds):
+    """Wherever it rings: while the function is traced, compiled or executed."""
+
+    def ring(*_):
+        raise AlarmError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with pytest.raises(AlarmError):
+            search_for_long()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError, AlarmError, RuntimeError])
+def test_what_is_no_fault_of_the_execution_passes(error, monkeypatch):
+    def interrupted(*_):
+        raise error
+
+    monkeypatch.setattr(experiment, "executing", interrupted)
+    with pytest.raises(error):
+        certified(jnp.cumsum)
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError, KeyError])
+def test_what_cannot_be_executed_is_undecided(error):
+    def callback(x):
+        raise error
+
+    fn = lambda x: jax.pure_callback(callback, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
+    found = certified(fn)
+    assert (found.cyclic.verdict, found.cyclic.witness) == (Verdict.UNDECIDED, None)
+
+
+KEYS = jax.random.split(jax.random.key(0), 8)
+
+
+def drawn(keys):
+    return jax.vmap(jax.random.normal)(keys)
+
+
+def weighted(keys):
+    return drawn(keys) * jnp.arange(8, dtype="float32")
+
+
+def folded(keys):
+    return jax.vmap(jax.random.fold_in)(keys, jnp.arange(8))
+
+
+@pytest.mark.parametrize("keys", [KEYS, jax.eval_shape(lambda: KEYS)], ids=["given", "drawn"])
+def test_keys_are_shifted(keys):
+    found = certified(drawn, keys)
+    assert found.cyclic.verdict != Verdict.REFUTED
+    assert found.interior.verdict != Verdict.REFUTED
+
+
+@pytest.mark.parametrize("fn", [weighted, folded])
+@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+def test_keys_are_counterexamples(fn, kind):
+    """Executed and rechecked; what comes out may be keys, too."""
+    keys = jax.random.split(jax.random.key(0, impl=kind), 8)
+    certificate = jc.certify(fn, keys, axes=(0,))
+    claims = certificate.leaves[0].axes[0]
+    assert (claims.cyclic.verdict, claims.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
+    assert jc.recheck(certificate, fn, keys) == ()
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    witness = claims.cyclic.witness
+    before, after = (jax.random.key_data(side[0]) for side in (witness.arguments, witness.shifted))
+    np.testing.assert_array_equal(after, jnp.roll(before, witness.shift, 0))
+
+
+@pytest.mark.parametrize(
+    "run", [jc.check, jc.falsify, measures.consistency, measures.equivariance_error, measures.lie_derivative_error]
+)
+def test_what_compares_numbers_refuses_keys(run):
+    with pytest.raises(
+        TypeError, match=r"argument 0 is of random keys, but should be an array of numbers\. .*key_data"
+    ):
+        run(drawn, KEYS, axes=(0,))

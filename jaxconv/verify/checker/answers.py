@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +19,17 @@ MOST = 4096  # rolls that are compared in full
 
 @dataclass(frozen=True)
 class Pair:
-    """f(x), f(y), and the mismatch from which on two cells are different."""
+    """f(x), f(y), the mismatch from which on two cells are different, and by how much more each of them may be off."""
 
     before: np.ndarray
     after: np.ndarray
     allowed: float
+    before_doubt: np.ndarray
+    after_doubt: np.ndarray
 
-    def apart(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Which cells are different."""
-        return off_by(before, after) > self.allowed
+    def apart(self, j: Any, p: Any) -> np.ndarray:
+        """Where f(y)[p] and f(x)[j] are different, for any indices that NumPy takes."""
+        return off_by(self.before[j], self.after[p]) > self.allowed + self.before_doubt[j] + self.after_doubt[p]
 
 
 def off_by(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -57,20 +60,23 @@ def rolls_of(pairs: Sequence[Pair]) -> str:
         size = np.nan_to_num(np.abs(pair.after - np.median(np.abs(pair.after))), nan=np.inf)
         for peak in np.argsort(-size, axis=None, kind="stable")[:PEAKS]:
             place = np.unravel_index(peak, shape)
-            seen = pair.before[np.ix_(*((p - np.arange(m)) % m for p, m in zip(place, shape, strict=True)))]
-            left &= ~pair.apart(seen, pair.after[place])
+            seen = np.ix_(*((p - np.arange(m)) % m for p, m in zip(place, shape, strict=True)))
+            left &= ~pair.apart(seen, place)
     rolls = np.argwhere(left)
     if len(rolls) > MOST:
         return "is almost the same everywhere"
-    axes = tuple(range(len(shape)))
-    stands = lambda roll: not any(pair.apart(np.roll(pair.before, roll, axes), pair.after).any() for pair in pairs)
+
+    def stands(roll: np.ndarray) -> bool:
+        rolled = np.ix_(*((np.arange(m) - t) % m for t, m in zip(roll, shape, strict=True)))
+        return not any(pair.apart(rolled, ...).any() for pair in pairs)
+
     found = next((roll.tolist() for roll in rolls if stands(roll)), None)
     return "" if found is None else f"is rolled by {found}"
 
 
 def moves_of(pairs: Sequence[Pair]) -> str:
     """A move that all pairs leave somewhere, in words; empty if there is none."""
-    if not any(pair.apart(pair.before, pair.after).any() for pair in pairs):
+    if not any(pair.apart(..., ...).any() for pair in pairs):
         return "does not change"
     shape = pairs[0].before.shape
     for axes in (axes for count in (1, 2) for axes in combinations(range(len(shape)), count)):
@@ -91,9 +97,7 @@ def _stands(pairs: Sequence[Pair], move: dict[int, int], *, probing: bool) -> bo
         start += run - 1 if probing else 0
         here[axis], there[axis] = slice(start, stop, by), slice(start + t, stop + t, by)
     others = tuple(axis for axis in range(len(shape)) if axis not in move)
-    left = np.all(
-        [~pair.apart(pair.before[tuple(here)], pair.after[tuple(there)]).any(others) for pair in pairs], axis=0
-    )
+    left = np.all([~pair.apart(tuple(here), tuple(there)).any(others) for pair in pairs], axis=0)
     if not probing:
         for axis, run in enumerate(runs):
             windows = np.lib.stride_tricks.sliding_window_view(left, run, axis) if left.shape[axis] >= run else left[:0]

@@ -1,7 +1,7 @@
 """Executes a claim's witness, and looks by itself for an answer of the output to the shifts that it should refute.
 
 A mismatch counts if it is larger than half a unit, where all numbers are whole and exact, or than 3*sqrt(eps) of the
-output's magnitude. What rounding a chaotic function amplifies is not told from a mismatch.
+output's magnitude; and than what rounding more coarsely makes of the two cells (`doubts.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 
 from jaxconv.verify import arrays
 from jaxconv.verify.checker.answers import Pair, moves_of, moving_by, rolls_of, steps
+from jaxconv.verify.checker.doubts import doubting
 from jaxconv.verify.claims import Sample, Witness
-from jaxconv.verify.executing import executing
+from jaxconv.verify.executing import FAILURES, executing
 
 CLOSE = 0.01  # by how much of itself a recorded error may differ from the one that is found again
 
@@ -40,7 +41,7 @@ def unwitnessed(witness: Witness, output: int, setting: Setting) -> str:
     """What is wrong with a witness about an output, if anything: its form, a sample, or a shift that is not refuted."""
     try:
         return _malformed(witness, setting) or _not_refuting(witness, output, setting)
-    except Exception as error:
+    except FAILURES as error:
         return f"its witness could not be executed: {error!r}"
 
 
@@ -87,12 +88,12 @@ def _numbers(leaf: Any) -> Any:
 
 
 def _not_refuting(witness: Witness, output: int, setting: Setting) -> str:
-    run = _runner(output, setting)
+    run = _runner(output, setting, _leaves(witness.samples[0].arguments))
     samples = [(_leaves(sample.arguments), sample.entering) for sample in witness.samples]
     before = [run(leaves) for leaves, _ in samples]
     for shift in witness.shifts:
         after = [run(_shifted(leaves, entering, witness, shift)) for leaves, entering in samples]
-        pairs = [_pair(one, other, setting.epsilon) for one, other in zip(before, after, strict=True)]
+        pairs = [_pair(*one, *other, setting.epsilon) for one, other in zip(before, after, strict=True)]
         answer = (rolls_of if setting.cyclic else moves_of)(pairs)
         if answer:
             return f"its witness does not refute shifts by {shift}: the output {answer}"
@@ -101,13 +102,18 @@ def _not_refuting(witness: Witness, output: int, setting: Setting) -> str:
     return ""
 
 
-def _runner(number: int, setting: Setting) -> Callable[[list[Any]], np.ndarray]:
+def _runner(number: int, setting: Setting, example: list[Any]) -> Callable[[list[Any]], tuple[np.ndarray, np.ndarray]]:
+    """An output as a function of the leaves, with how far each of its cells may be off."""
     structure = jax.tree.structure(setting.arguments)
-    output = jax.jit(lambda leaves: jax.tree.leaves(setting.fn(*jax.tree.unflatten(structure, leaves)))[number])
+    output = lambda leaves: arrays.as_numbers(
+        jax.tree.leaves(setting.fn(*jax.tree.unflatten(structure, leaves)))[number]
+    )
+    compiled, doubts = jax.jit(output), doubting(output, example)
 
-    def run(leaves: list[Any]) -> np.ndarray:
+    def run(leaves: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         with executing():
-            return arrays.wide(output(leaves))
+            found = arrays.wide(compiled(leaves))
+        return found, doubts(leaves, found)
 
     return run
 
@@ -121,19 +127,23 @@ def _leaves(tree: Any) -> list[Any]:
 
 def _shifted(leaves: list[Any], entering: Any, witness: Witness, shift: int) -> list[Any]:
     """The arguments with one of them shifted: its last cells enter again, or the last of those that enter."""
-    x = np.moveaxis(np.asarray(leaves[witness.leaf]), witness.axis, 0)
-    new = x if entering is None else np.moveaxis(np.asarray(entering), witness.axis, 0)
+    x = np.moveaxis(np.asarray(arrays.as_numbers(leaves[witness.leaf])), witness.axis, 0)
+    new = x if entering is None else np.moveaxis(np.asarray(arrays.as_numbers(entering)), witness.axis, 0)
     y = np.moveaxis(np.concatenate([new[len(new) - shift :], x[: len(x) - shift]]), 0, witness.axis)
+    y = arrays.as_keys(y, leaves[witness.leaf])
     return [*leaves[: witness.leaf], y, *leaves[witness.leaf + 1 :]]
 
 
-def _pair(before: np.ndarray, after: np.ndarray, epsilon: float) -> Pair:
+def _pair(
+    before: np.ndarray, before_doubt: np.ndarray, after: np.ndarray, after_doubt: np.ndarray, epsilon: float
+) -> Pair:
     both = np.concatenate([before.ravel(), after.ravel()])
     both = both[np.isfinite(both)]
     size = float(np.abs(both).max(initial=0))
     exact = 64 * epsilon * size < 1 and bool((both == np.rint(both)).all())
     allowed = math.inf if size > 1e15 else 0.5 if exact else 3 * math.sqrt(epsilon) * size
-    return Pair(before.reshape(before.shape or (1,)), after.reshape(after.shape or (1,)), allowed)
+    before, after, *doubts = (x.reshape(x.shape or (1,)) for x in (before, after, before_doubt, after_doubt))
+    return Pair(before, after, allowed, *doubts)
 
 
 def _misreported(witness: Witness, pairs: Sequence[Pair], cyclic: bool) -> str:

@@ -13,7 +13,7 @@ from jaxconv.errors import explain
 from jaxconv.verify import arrays, codec, strict_json
 from jaxconv.verify.executing import executing
 from jaxconv.verify.falsify.lattices import Lattice
-from jaxconv.verify.rounding import gap, is_kind
+from jaxconv.verify.rounding import gap
 from jaxconv.verify.shifts import Moves
 
 SHOWN = 6  # cells of an input that are named one by one
@@ -134,15 +134,10 @@ def pixels(x: Any) -> str:
     return f"zeros {x.shape} but for {named}" if named else f"zeros {x.shape}"
 
 
-def numbers(leaf: Any) -> Any:
-    """An output as an array of numbers: of random keys their data."""
-    return jax.random.key_data(leaf) if is_kind(leaf, jax.dtypes.prng_key) else leaf
-
-
 def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
     given = jax.tree.map(jax.numpy.asarray, tuple(arguments))
     with executing():
-        return arrays.wide(numbers(jax.tree.leaves(fn(*given))[leaf]))
+        return arrays.wide(arrays.as_numbers(jax.tree.leaves(fn(*given))[leaf]))
 
 
 def _number(value: Any) -> str:

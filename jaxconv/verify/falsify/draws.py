@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis._settings import local_settings  # there is no public way to nest
 from hypothesis.errors import NoSuchExample
 
+from jaxconv.verify.arrays import key_kind
 from jaxconv.verify.falsify.counterexample import Counterexample
 from jaxconv.verify.falsify.violations import Trials
 from jaxconv.verify.rounding import is_kind
@@ -104,8 +105,7 @@ def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scale
     """An array of ones, of whole numbers up to 4 and none of them 0, or of reals, scaled by the fan-in if asked."""
     rng = np.random.default_rng(seed)
     if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
-        kinds = (jax.random.key(seed, impl=impl) for impl in ("threefry2x32", "rbg", "unsafe_rbg"))
-        return jax.random.split(next(key for key in kinds if key.dtype == dtype), shape)
+        return jax.random.split(jax.random.key(seed, impl=key_kind(dtype)), shape)
     if jax.numpy.issubdtype(dtype, np.bool_):
         return rng.random(shape) < (1 if recipe == "ones" else 0.5)
     if recipe == "ones":

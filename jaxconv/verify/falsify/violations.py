@@ -11,11 +11,12 @@ import jax
 import numpy as np
 
 from jaxconv.verify import jaxprs
-from jaxconv.verify.arrays import wide
+from jaxconv.verify.arrays import as_numbers, wide
 from jaxconv.verify.executing import executing
-from jaxconv.verify.falsify.counterexample import Counterexample, numbers
+from jaxconv.verify.falsify.counterexample import Counterexample
 from jaxconv.verify.falsify.lattices import Lattice
-from jaxconv.verify.rounding import PHASES, coarsest, gap, is_kind, shaken, tolerance
+from jaxconv.verify.rounding import coarsest, doubt, gap, is_kind, tolerance
+from jaxconv.verify.shaking import NOISES, shaken
 from jaxconv.verify.shifts import Moves
 
 CELLS = 2**23  # cells of all shifted inputs together, in one call
@@ -55,7 +56,7 @@ class Trials:
         self.margins = self._margins()
         self.epsilon = coarsest(jax.make_jaxpr(self._outputs)(self.leaves))
         self._first: list[np.ndarray] | None = None
-        self._batched, self._coarse = jax.jit(self._all_rows), jax.jit(self._all_phases)
+        self._batched, self._coarse = jax.jit(self._all_rows), jax.jit(self._all_noises)
 
     def sources(self) -> dict[int, tuple[int, ...]]:
         """The shape of the source of each shifted leaf."""
@@ -138,7 +139,7 @@ class Trials:
         return found
 
     def _outputs(self, leaves: Sequence[Any]) -> list[Any]:
-        return [numbers(y) for y in jax.tree.leaves(self.fn(*jax.tree.unflatten(self.structure, leaves)))]
+        return [as_numbers(y) for y in jax.tree.leaves(self.fn(*jax.tree.unflatten(self.structure, leaves)))]
 
     def _all_rows(self, sample: list[Any], stacks: Mapping[int, Any]) -> list[Any]:
         """The outputs of every row: all at once, or in turn where the function cannot be batched."""
@@ -148,17 +149,16 @@ class Trials:
         except NotImplementedError:
             return jax.lax.map(one, stacks)
 
-    def _all_phases(self, leaves: list[Any]) -> list[Any]:
-        """The outputs, rounded more coarsely, this way and that."""
+    def _all_noises(self, leaves: list[Any]) -> tuple[list[Any], Any]:
+        """The outputs, rounded more coarsely, this way and that, and whether anything overflowed."""
         jaxpr, consts, _ = jaxprs.trace(self._outputs, [leaves])
-        outputs = lambda phase: [y for y, _ in shaken(jaxpr, [(x, True) for x in leaves], phase, consts)]
-        return jax.lax.map(outputs, np.array(PHASES, np.float32))
+        return jax.lax.map(lambda noise: shaken(jaxpr, consts, leaves, noise), np.stack(NOISES))
 
     def _doubt(self, sample: list[Any], window: dict[int, np.ndarray], exact: np.ndarray, leaf: int) -> np.ndarray:
         """How far rounding may move each cell of an output."""
         with executing():
-            phases = self._coarse([window.get(i, x) for i, x in enumerate(sample)])
-        return gap(wide(phases[leaf]), exact).max(axis=0)
+            noises, overflow = self._coarse([window.get(i, x) for i, x in enumerate(sample)])
+        return doubt(wide(noises[leaf]), np.asarray(overflow), exact).max(axis=0)
 
     def _witness(
         self,

@@ -15,7 +15,8 @@ import numpy as np
 from jaxconv.verify.numeric import comparison, exact
 from jaxconv.verify.numeric.comparison import Plan, Summary, Traced
 from jaxconv.verify.numeric.findings import AxisCheck, Finding, LeafCheck, Tolerance, Worst
-from jaxconv.verify.rounding import PHASES, gap, is_kind, shaken
+from jaxconv.verify.rounding import doubt, gap, is_kind
+from jaxconv.verify.shaking import NOISES, shaken
 
 LONG = 2.0  # seconds of work ahead that call for a progress bar
 HARDLY = 10  # a response of so few tolerances is too small to tell a violation from rounding
@@ -208,23 +209,26 @@ def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance
 
 
 def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Tolerance) -> bool:
-    """Whether rounding eight times as coarsely, this way and that, moves the output as far as the mismatch."""
+    """Whether rounding more coarsely, this way and that, moves the output as far as the mismatch."""
     function, plan = trial.function, trial.plan
-    coarse = jax.jit(
-        lambda consts, inputs, phase: shaken(function.jaxpr, [(x, True) for x in inputs], phase, consts)[number][0]
-    )
+
+    @jax.jit
+    def coarse(consts: Any, inputs: Any, noise: Any) -> tuple[Any, Any]:
+        outputs, overflow = shaken(function.jaxpr, consts, inputs, noise)
+        return outputs[number], overflow
 
     def doubtful(inputs: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         plain = _wide(function(function.consts, inputs)[number])
-        doubts = [gap(_wide(coarse(function.consts, inputs, phase)), plain) for phase in PHASES]
+        runs = (coarse(function.consts, inputs, noise) for noise in NOISES)
+        doubts = [doubt(_wide(y)[None], np.asarray(overflow), plain)[0] for y, overflow in runs]
         return plain, np.max([np.zeros(plain.shape), *doubts], axis=0)
 
     moved = comparison.shifted(plan, trial.leaves, trial.fill, shift, jnp.bool_(False))
     with jax.numpy_dtype_promotion("standard"):
-        (before, doubt), (after, more_doubt) = doubtful(trial.leaves), doubtful(moved)
-    expected, doubt = (_moved(plan, number, side, shift) for side in (before, doubt))
+        (before, doubts), (after, more_doubts) = doubtful(trial.leaves), doubtful(moved)
+    expected, doubts = (_moved(plan, number, side, shift) for side in (before, doubts))
     apart = _apart(plan, number, expected, after, shift)
-    return bool((apart <= tolerance.absolute + doubt + more_doubt).all())
+    return bool((apart <= tolerance.absolute + doubts + more_doubts).all())
 
 
 def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:
