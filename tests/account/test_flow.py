@@ -153,6 +153,13 @@ OTHERS = {
         [("dense", 12, 0, 1), ("dense", 6, 0, 1)],
         2,
     ),
+    "part of a part": (
+        lambda p, x: x[:, :2] @ p[2:6][1:3] + x[:, 2:] @ p[3:5],
+        shape(8, 3),
+        X,
+        [("dense", 6, 0, 1), ("dense", 0, 6, 1)],
+        18,
+    ),
     "raveled": (raveled, shape(22), X, [("dense", 15, 0, 1), ("dense", 6, 0, 1)], 1),
     "one number": (
         lambda p, x: (x @ p["kernel"]) * p["scale"],
@@ -257,6 +264,7 @@ def test_tied_parameters_say_where():
     assert {weight.path: weight.layers for weight in found.weights} == {"[0]['matrix']": (1,), "[0]['table']": (0, 2)}
     assert [(layer.parameters, layer.tied) for layer in found.layers] == [(400, 0), (64, 0), (0, 400)]
     assert [layer.multiply_adds for layer in found.layers] == [0, 7 * 8 * 8, 7 * 8 * 50]
+    assert found.layers[0].dense == (7 * 50) * (7 * 8)  # of a row of 50 numbers for each token
     assert "[0]['table'] is used in layers 0, 2" in str(found)
 
 

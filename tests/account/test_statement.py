@@ -105,6 +105,8 @@ def test_notes():
     assert "dense x?" in text
     assert "dense x7" in text
     assert "0 (16)" in text
+    (total,) = [line.split() for line in text.splitlines() if line.split()[:1] == ["total"]]
+    assert total[1] == "32"  # those that meet data
     assert text.splitlines()[-4:] == [
         "(n): n of the parameters were counted in a layer above",
         "[0]['a'] is used in layers 1, 2",

@@ -55,6 +55,21 @@ def test_layers_without_positions_and_of_one_position_pass():
     assert_gradient_is_summed_delta(jc.conv, PARAMS, jax.ShapeDtypeStruct((2, 3, 2, 2), "float32"))
 
 
+def test_a_gradient_that_is_nan_fails():
+    """It is neither larger nor smaller than what the positions ask for."""
+
+    @jax.custom_vjp
+    def layer(params, x):
+        return jc.conv(params, x)
+
+    layer.defvjp(
+        lambda params, x: (layer(params, x), (params, x)),
+        lambda kept, dy: jax.tree.map(lambda leaf: leaf * jnp.nan, kept),
+    )
+    with pytest.raises(AssertionError, match=r"jax\.grad is nan, the sum over"):
+        assert_gradient_is_summed_delta(layer, PARAMS, X)
+
+
 def test_channels_first_and_other_arguments():
     layer = lambda tree, pair: jc.conv(tree["conv"], pair["x"], layout="channels_first") * pair["scale"]
     x = {"x": jax.ShapeDtypeStruct((2, 2, 6, 5), "float32"), "scale": jax.ShapeDtypeStruct((1, 1, 1, 1), "float32")}
