@@ -211,8 +211,8 @@ def test_an_update_keeps_what_a_failing_test_did_not_come_to(project):
     project.run("--update-certificates")
     project.write(
         tests=two.replace(
-            "    certificates.record(backbone, image, axes=(1,)",
-            "    assert 0\n    certificates.record(backbone, image, axes=(1,)",
+            "    certificates.record(backbone, image, axes=(1,), name",
+            "    assert 0\n    certificates.record(backbone, image, axes=(1,), name",
         )
     )
     project.run("--update-certificates").assert_outcomes(passed=3, failed=1)
