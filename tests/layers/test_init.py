@@ -71,3 +71,10 @@ def test_an_initializer_returns_the_dtype_that_it_is_asked_for(name):
         TypeError, match=f"{name}: the array that kernel_init returns is float32, but should be bfloat16"
     ):
         DRAWN[name][0](kernel_init=other, dtype=jnp.bfloat16)
+
+
+def test_kernel_and_bias_are_drawn_independently():
+    """From one key the same initializer would draw the same numbers for both."""
+    normal = jax.nn.initializers.normal()
+    params = jc.init_conv(jax.random.key(0), (1,), 1, 4, kernel_init=normal, bias_init=normal)
+    assert (params["kernel"].ravel() != params["bias"]).all()
