@@ -6,7 +6,8 @@
     audit     asks of every theorem what it rests on, and takes nothing but "Closed under the global context"
     golden    compiles the extracted reference, draws the golden files again, and compares them with the committed ones
     checker   compiles the extracted checker of certificates, build/proofs/certificate_checker
-    mutants   puts a fault into the theories for each theorem, whose proof must then fail
+    mutants   puts a fault into the theories for each theorem, whose proof must then fail; not again while the theories
+              and the faults are those of which `mutants/rejected.sha256` says that all were rejected
 
 Everything is built in build/proofs, of which nothing is committed.
 """
@@ -38,14 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), help="run these steps")
     parser.add_argument("--build", type=Path, default=sources.HERE.parent / "build" / "proofs", help="where to build")
+    parser.add_argument("--again", action="store_true", help="try all mutants, although nothing has changed")
     parser.add_argument("--write", action="store_true", help="write the golden files instead of comparing them")
     options = parser.parse_args()
     for name, step in STEPS.items():
         if name in options.only:
-            print(f"proofs: {name}: {step(options.build.resolve(), options.write)}", flush=True)
+            print(f"proofs: {name}: {step(options.build.resolve(), options)}", flush=True)
 
 
-def tools(build: Path, write: bool) -> str:
+def tools(build: Path, options: argparse.Namespace) -> str:
     """The versions that the theories are written for; later MathComps have other foundations."""
     needed = f"is not installed. On Debian 12, as root: {INSTALL}"
     for program in ("coqc", "ocamlfind", "make"):
@@ -58,14 +60,14 @@ def tools(build: Path, write: bool) -> str:
     return version.splitlines()[0]
 
 
-def unproved(build: Path, write: bool) -> str:
+def unproved(build: Path, options: argparse.Namespace) -> str:
     """No admitted proofs, no axioms."""
     if found := sources.forbidden():
         sys.exit("proofs: the sources leave something unproved:\n" + "\n".join(found))
     return f"{len(sources.theories())} theories, nothing left unproved"
 
 
-def compile_theories(build: Path, write: bool) -> str:
+def compile_theories(build: Path, options: argparse.Namespace) -> str:
     """Every theory, in a fresh copy."""
     shutil.rmtree(build, ignore_errors=True)
     (build / "coq").mkdir(parents=True)
@@ -75,7 +77,7 @@ def compile_theories(build: Path, write: bool) -> str:
     return "compiled"
 
 
-def audit(build: Path, write: bool) -> str:
+def audit(build: Path, options: argparse.Namespace) -> str:
     """What every theorem rests on: nothing."""
     names = [theorem.qualified for theorem in sources.theorems()]
     lines = [f"From WeightSharing Require {module}." for module in sources.theories()]
@@ -87,7 +89,7 @@ def audit(build: Path, write: bool) -> str:
     return f"{len(names)} theorems, each closed under the global context"
 
 
-def golden(build: Path, write: bool) -> str:
+def golden(build: Path, options: argparse.Namespace) -> str:
     """The golden files are what the verified reference computes today."""
     for path in [build / "coq" / "reference.ml", build / "coq" / "reference.mli", sources.HERE / "golden" / "main.ml"]:
         shutil.copy(path, build)
@@ -95,14 +97,14 @@ def golden(build: Path, write: bool) -> str:
     files = draw.golden(build / "reference")
     for name, text in files.items():
         path = sources.HERE / "golden" / name
-        if write:
+        if options.write:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
             sys.exit(f"proofs: golden/{name} is not what the reference computes; `proofs/prove.py --write` rewrites it")
-    return f"{', '.join(files)} {'written' if write else 'are what the reference computes'}"
+    return f"{', '.join(files)} {'written' if options.write else 'are what the reference computes'}"
 
 
-def checker(build: Path, write: bool) -> str:
+def checker(build: Path, options: argparse.Namespace) -> str:
     """The extracted checker, and what reads certificates for it."""
     own = [sources.HERE / "checker" / name for name in ("json.ml", "main.ml")]
     folder = build / "checker"
@@ -114,13 +116,16 @@ def checker(build: Path, write: bool) -> str:
     return f"{CHECKER} compiled"
 
 
-def mutants(build: Path, write: bool) -> str:
+def mutants(build: Path, options: argparse.Namespace) -> str:
     """Each theorem fails once its mutant is in."""
-    found = sources.mutants()
+    found, digest = sources.mutants(), sources.digest()
+    if not options.again and sources.REJECTED.exists() and sources.REJECTED.read_text().strip() == digest:
+        return f"nothing has changed since all {len(found)} mutants were rejected; --again tries them again"
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         survived = [message for message in pool.map(lambda mutant: _survives(build, mutant), found) if message]
     if survived:
         sys.exit("proofs: mutants survived:\n" + "\n".join(survived))
+    sources.REJECTED.write_text(digest + "\n")
     return f"{len(found)} mutants, each rejected by the proof of its theorem"
 
 

@@ -6,6 +6,7 @@ can fail. A `Lemma` is a step on the way.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COQ = HERE / "coq"
+REJECTED = HERE / "mutants" / "rejected.sha256"  # the digest of the sources of which every mutant was rejected
 REQUIRED = re.compile(r"(?<!From Coq )(?<!From mathcomp )\bRequire(?:\s+(?:Import|Export))?\s+([\w\s]+)\.")
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Abort|Unset Guard Checking|bypass_check)\b")
 
@@ -53,6 +55,16 @@ class Mutant:
 def theories() -> dict[str, str]:
     """Every Coq source, by the name of its module."""
     return {path.stem: path.read_text() for path in sorted(COQ.glob("*.v"))}
+
+
+def digest() -> str:
+    """Of all that decides whether a mutant is rejected: the theories, the faults, and how they are tried."""
+    paths = [*COQ.iterdir(), *(HERE / "mutants").glob("*.toml"), HERE / "prove.py", HERE / "sources.py"]
+    found = hashlib.sha256()
+    for path in sorted(path for path in paths if path.is_file() and path.suffix in (".v", ".toml", ".py", "")):
+        text = path.read_bytes()
+        found.update(f"{path.relative_to(HERE).as_posix()} {len(text)}\n".encode() + text)
+    return found.hexdigest()
 
 
 def between(place: str, module: str) -> list[str]:

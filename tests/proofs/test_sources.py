@@ -69,3 +69,16 @@ def test_the_files_that_tie_exist():
     assert len(ties) > 10
     missing = [tie for tie in ties if not (ROOT / tie).exists() and not (ROOT / "proofs" / tie).exists()]
     assert not missing
+
+
+def test_the_mutants_were_rejected_for_the_sources_as_they_are():
+    """`python proofs/prove.py` writes the digest once they were."""
+    assert sources.REJECTED.read_text().strip() == sources.digest()
+
+
+@pytest.mark.parametrize("name", ["coq/Lattice.v", "mutants/Lattice.toml", "prove.py", "coq/_CoqProject"])
+def test_the_digest_sees_each_source(name, monkeypatch):
+    before, read = sources.digest(), Path.read_bytes
+    edited = lambda path: read(path) + (b" " if path == sources.HERE / name else b"")
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    assert sources.digest() != before
