@@ -1,1 +1,1 @@
-"""Doors to other libraries: their kernels, biases and settings as ours, and back. Imports none of them."""
+"""Conversion between libraries: their kernels, biases and settings as ours, and back. Imports none of them."""

@@ -1,4 +1,4 @@
-"""Parameters through the door: a layer's arrays under another library's names and layouts, and back, bit for bit."""
+"""Conversion of parameters: a layer's arrays under another library's names and layouts, and back, bit for bit."""
 
 from __future__ import annotations
 

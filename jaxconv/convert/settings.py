@@ -1,4 +1,4 @@
-"""Settings through the door: padding, phase and divisor with which our layer computes what another library's does."""
+"""Conversion of settings: padding, phase and divisor with which our layer computes what another library's does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door through which images, signals and volumes enter the layers: rank checked, made [n, *spatial, c]."""
+"""The one check of the images, signals and volumes that layers take: their rank, and the form [n, *spatial, c]."""
 
 from __future__ import annotations
 

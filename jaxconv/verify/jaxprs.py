@@ -1,4 +1,4 @@
-"""The one room that knows how jaxprs are laid out, and how JAX versions differ in it (0.10 to 0.12)."""
+"""The one module that knows how jaxprs are laid out, and how JAX versions differ in it (0.10 to 0.12)."""
 
 from __future__ import annotations
 

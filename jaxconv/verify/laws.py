@@ -1,4 +1,4 @@
-"""The law that a walk's result says of an output, if it is worth reporting: small shifts, and room to see them.
+"""The law that a walk's result says of an output, if it is worth reporting: small shifts, and positions that show them.
 
 A law is reported if its shift is at most half of the input's length, if its region holds `max(|t|, 2)` pairs of
 positions or more, and if its outputs depend on the input. An output that does not depend on the input is invariant.

@@ -1,4 +1,4 @@
-"""The door to Equinox, whose layers take one example with its channels first: the same whole numbers, `==`."""
+"""Conversion to and from Equinox, whose layers take one example with its channels first: the same whole numbers, `==`."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import (
+from conversions import (
     LENGTHS,
     WINDOW,
     assert_any_settings,

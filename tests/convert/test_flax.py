@@ -1,10 +1,10 @@
-"""The door to Flax, linen and nnx: both libraries on the same whole numbers, `==`."""
+"""Conversion to and from Flax, linen and nnx: both libraries on the same whole numbers, `==`."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import (
+from conversions import (
     LENGTHS,
     WINDOW,
     assert_any_settings,

@@ -1,11 +1,11 @@
-"""The door to Keras 3, on its JAX backend: both libraries on the same whole numbers, `==`."""
+"""Conversion to and from Keras 3, on its JAX backend: both libraries on the same whole numbers, `==`."""
 
 import os
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import (
+from conversions import (
     LENGTHS,
     WINDOW,
     assert_any_settings,

@@ -1,4 +1,4 @@
-"""Parameters through the doors, without the other libraries: nothing is lost, and what is refused."""
+"""Conversion of parameters without the other libraries: nothing is lost, and what is refused."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import assert_same, integers
+from conversions import assert_same, integers
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,10 +1,10 @@
-"""Settings through the doors, without the other libraries: defaults, phases that differ, and what is refused."""
+"""Conversion of settings without the other libraries: defaults, phases that differ, and what is refused."""
 
 from itertools import product
 
 import numpy as np
 import pytest
-from doors import integers
+from conversions import integers
 from jax import lax
 
 import jaxconv as jc

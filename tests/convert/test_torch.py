@@ -1,9 +1,9 @@
-"""The door to PyTorch: both libraries on the same whole numbers, `==`. Run with `-m torch`; its wheel is a heavy one."""
+"""Conversion to and from PyTorch: both libraries on the same whole numbers, `==`. Run with `-m torch`; its wheel is a heavy one."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from doors import (
+from conversions import (
     LENGTHS,
     WINDOW,
     assert_any_settings,

@@ -1,4 +1,4 @@
-"""The house: who may import whom, what `import jaxconv` loads, and that every public name is documented."""
+"""The architecture: who may import whom, what `import jaxconv` loads, and that every public name is documented."""
 
 import ast
 import inspect
@@ -13,8 +13,8 @@ import pytest
 import jaxconv as jc
 
 PACKAGE = Path(jc.__file__).parent
-# Floors from the ground up: a room imports from rooms on lower floors and from itself, never upwards or sideways.
-FLOORS = [
+# From the lowest level up: a package imports from packages on lower levels and from itself, never upwards or sideways.
+LEVELS = [
     {"errors"},
     {"checks"},
     {"sizes"},
@@ -25,7 +25,7 @@ FLOORS = [
     {"__init__"},
     {"__main__"},
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LEVEL = {package: number for number, packages in enumerate(LEVELS) for package in packages}
 PUBLIC = {name: value for name, value in vars(jc).items() if not name.startswith("_") and not inspect.ismodule(value)}
 
 
@@ -55,9 +55,9 @@ GRAPH = {module_of(path): imports_of(path) for path in PACKAGE.rglob("*.py")}
 
 
 def upward_arrows(graph):
-    """Imports that do not lead to a lower floor or stay in their room."""
-    rooms = [(a, b, a.split(".")[0], b.split(".")[0]) for a, imports in graph.items() for b in imports]
-    return [f"{a} -> {b}" for a, b, room, other in rooms if room != other and FLOOR[other] >= FLOOR[room]]
+    """Imports that do not lead to a lower level or stay in their package."""
+    arrows = [(a, b, a.split(".")[0], b.split(".")[0]) for a, imports in graph.items() for b in imports]
+    return [f"{a} -> {b}" for a, b, package, other in arrows if package != other and LEVEL[other] >= LEVEL[package]]
 
 
 def circle(graph):
@@ -71,8 +71,8 @@ def circle(graph):
     return next((found for module in graph if (found := visit(module, []))), None)
 
 
-def test_every_room_has_a_floor():
-    assert {module.split(".")[0] for module in GRAPH} == set(FLOOR)
+def test_every_package_has_a_level():
+    assert {module.split(".")[0] for module in GRAPH} == set(LEVEL)
 
 
 def test_imports_run_downwards():
@@ -96,13 +96,13 @@ def test_a_circle_would_be_seen():
     assert all(b in broken[a] for a, b in pairwise(found))
 
 
-@pytest.mark.parametrize("room", ["window", "checks", "errors", "reference"])
-def test_these_rooms_know_no_jax(room):
-    """In a fresh interpreter, since this one has loaded JAX already; jaxconv's own face is kept from loading it."""
+@pytest.mark.parametrize("package", ["window", "checks", "errors", "reference"])
+def test_these_packages_know_no_jax(package):
+    """In a fresh interpreter, since this one has loaded JAX already; jaxconv's own __init__ is kept from loading it."""
     program = f"""
 import sys, types
-package = types.ModuleType("jaxconv"); package.__path__ = [{str(PACKAGE)!r}]; sys.modules["jaxconv"] = package
-import jaxconv.{room}
+parent = types.ModuleType("jaxconv"); parent.__path__ = [{str(PACKAGE)!r}]; sys.modules["jaxconv"] = parent
+import jaxconv.{package}
 assert "jax" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,4 +1,4 @@
-"""What the tests of every door share: whole numbers to convert and to run on, and the comparison of two layers."""
+"""What the tests of conversion share: whole numbers to convert and to run on, and the comparison of two layers."""
 
 import inspect
 
@@ -32,7 +32,7 @@ def integers(*shape, seed=0):
 def assert_door(library, layer, params, x, y, *, settings=None, groups=1, rank=None):
     """Our layer with their converted parameters and settings gives their y [n, *spatial, c], bit for bit.
 
-    And back through the door their parameters are what they were.
+    Converted back, their parameters are what they were.
 
     Args:
         library: whose layer gave y.
