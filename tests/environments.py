@@ -261,6 +261,15 @@ def public_names() -> set[str]:
     return {name for name, value in named.items() if not name.startswith("_") and not inspect.ismodule(value)}
 
 
+def forward(name: str) -> Any:
+    """What one row gives, without a gradient, as NumPy arrays: for other threads and processes."""
+    if name in LAYERS:
+        layer = LAYERS[name]
+        return jax.tree.map(np.asarray, jax.jit(layer.apply)(*layer.operands()))
+    found = {**MADE, **TOOLS}[name]()
+    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, str) else np.asarray(leaf), found)
+
+
 def plain(name: str) -> Any:
     """y and the gradients of one layer, as NumPy arrays: for other threads and processes."""
     layer = LAYERS[name]

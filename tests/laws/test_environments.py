@@ -149,7 +149,40 @@ def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, env
         assert environments.TOOLS[name]() == plain_tools[name]
 
 
+KEY = environments.key()
+DRAWN = [name for name in environments.MADE if name.startswith("init")]
+
+
+@pytest.mark.parametrize("environment", ["disable_jit", "debug_nans", "debug_infs", "transfer_guard"])
+@pytest.mark.parametrize("name", environments.MADE)
+def test_what_is_made_is_the_same_under_a_flag(name, environment):
+    """Parameters that are drawn and converted."""
+    if environment == "disable_jit" and name in DRAWN and name not in ("init_dense", "init_norm"):
+        pytest.skip("the others draw by the same function, which takes 17 s step by step")
+    if environment == "transfer_guard" and name in DRAWN:  # JAX's own initializers send numbers to the device, too
+        draw = jax.nn.initializers.lecun_normal()
+        for made in (environments.MADE[name], lambda: jnp.ones(2) if "norm" in name else draw(KEY, (3, 2, 4))):
+            with CONTEXTS[environment](), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+                made()
+        return
+    expected = environments.MADE[name]()
+    with CONTEXTS[environment]():
+        found = environments.MADE[name]()
+    assert difference(found, expected) == ""
+
+
+@pytest.mark.parametrize("name", environments.MADE)
+def test_what_is_made_under_x64_is_wide_where_it_is_drawn(name):
+    """And of the same shapes; what is converted keeps its dtype."""
+    expected = environments.MADE[name]()
+    with jax.enable_x64(True):
+        found = environments.MADE[name]()
+    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name.startswith("init") else "float32"}
+
+
 SOME = ["conv", "tiled_conv", "max_pool", "avg_pool", "blur_pool", "batch_norm", "dropout", "tie"]
+ALL = [*LAYERS, *environments.MADE, *environments.TOOLS]
 
 
 def test_threads_trace_and_compile_the_same():
@@ -161,12 +194,19 @@ def test_threads_trace_and_compile_the_same():
             assert difference(one, plain(name)) == "", name
 
 
-def test_a_spawned_process_computes_the_same(monkeypatch):
-    """As a data loader's workers are; they import everything anew."""
+@pytest.fixture(scope="module")
+def here():
+    return {name: environments.forward(name) for name in ALL}
+
+
+@pytest.mark.parametrize("kind", ["threads", "a spawned process"])
+def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
+    """Every row, without gradients. A data loader's workers are spawned: they import everything anew."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS.parent))))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        for name, found in zip(SOME, pool.map(plain, SOME), strict=True):
-            assert difference(found, plain(name)) == "", name
+    pool = ThreadPoolExecutor(8) if kind == "threads" else ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    with pool:
+        found = dict(zip(ALL, pool.map(environments.forward, ALL), strict=True))
+    assert {name: difference(found[name], here[name]) for name in ALL} == dict.fromkeys(ALL, "")
 
 
 CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
