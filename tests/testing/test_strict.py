@@ -124,6 +124,7 @@ def test_options_and_the_environment_decide(project, ci, environment, ini, optio
         ("--sw",),
         ("test_models.py::test_renamed",),
         ("test_models.py::test_each", "test_models.py::test_renamed"),
+        ("test_models.py::test_renamed", "test_more.py"),
         ("--deselect", "test_models.py::test_nothing"),
         ("--ignore", "test_more.py"),
         ("--co",),
