@@ -101,7 +101,7 @@ REST = {  # id -> (call, message)
         f"settings_from_library: {padded}",
     ),
     "settings_from_library, padding": (
-        lambda: jc.settings_from_library("torch", "conv", (28, 28), (3, 3), padding=HUGE), f"Pad: lo is {number}"
+        lambda: jc.settings_from_library("torch", "conv", (28, 28), (3, 3), padding=HUGE), f"settings_from_library: padding is {number}"
     ),
     "init_norm": (lambda: jc.init_norm(HUGE), f"init_norm: channels is {number}"),
     "init_batch_norm": (lambda: jc.init_batch_norm(HUGE), f"init_batch_norm: channels is {number}"),

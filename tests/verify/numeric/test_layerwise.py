@@ -57,5 +57,5 @@ def test_laws_of_layers_are_proved_where_shapes_would_mislead():
 
 
 def test_an_unknown_measure_is_refused():
-    with pytest.raises(ValueError, match="layerwise: measure is 'gradient', but should be one of 'relative', 'lie'"):
+    with pytest.raises(ValueError, match='layerwise: measure is \'gradient\', but should be "relative" or "lie"'):
         layerwise(circular, X, axes=(1,), measure="gradient")
