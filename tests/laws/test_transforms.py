@@ -1,4 +1,8 @@
-"""Every layer works under every JAX transformation: one table of layers, one test for each transformation."""
+"""Every layer works under every JAX transformation: one table of layers, one test for each transformation.
+
+Transformed layers are jitted, which compiles one program where each operation would be one; `test_jit` holds the layers
+themselves against what they compute operation by operation.
+"""
 
 from functools import partial
 
@@ -141,35 +145,36 @@ def test_eval_shape_needs_no_arrays(layer, params):
 
 @every_layer
 def test_vmap_over_examples_is_the_batch(layer, params):
-    one_by_one = jax.vmap(lambda x: layer(params, x[None])[0])(X)
-    close(one_by_one, layer(params, X))
+    one_by_one = jax.jit(jax.vmap(lambda x: layer(params, x[None])[0]))(X)
+    close(one_by_one, jax.jit(layer)(params, X))
 
 
 @every_layer
 def test_vmap_over_parameters(layer, params):
     """Two sets of parameters at once, as an ensemble has them."""
-    both = jax.tree.map(lambda leaf: jnp.stack([leaf, -2 * leaf]), params)
-    found = jax.vmap(layer, in_axes=(0, None), axis_size=2)(both, X)
-    close(found, jnp.stack([layer(params, X), layer(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
+    params, layer = jax.tree.map(np.asarray, params), jax.jit(layer)
+    both = jax.tree.map(lambda leaf: np.stack([leaf, -2 * leaf]), params)
+    found = jax.jit(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
+    close(found, np.stack([layer(params, X), layer(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
 
 
 @every_layer
 def test_forward_and_reverse_mode_agree(layer, params):
     """<J t, c> = <t, J' c> for the Jacobian J of the layer by its parameters and input."""
     tangents = jax.tree.map(lambda leaf: integers(*leaf.shape), (params, X))
-    y, pushed = jax.jvp(layer, (params, X), tangents)
+    y, pushed = jax.jit(lambda operands, tangents: jax.jvp(layer, operands, tangents))((params, X), tangents)
     cotangent = integers(*y.shape)
-    pulled = jax.vjp(layer, params, X)[1](cotangent)
+    pulled = jax.jit(lambda params, x, cotangent: jax.vjp(layer, params, x)[1](cotangent))(params, X, cotangent)
     product = sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(tangents), jax.tree.leaves(pulled), strict=True))
     close(jnp.vdot(pushed, cotangent), product)
 
 
 @every_layer
 def test_gradients_of_each_example(layer, params):
-    gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
-    each = jax.vmap(gradient, in_axes=(None, 0))(params, X[:, None])
-    for n in range(len(X)):
-        close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradient(params, X[n : n + 1]))
+    gradient = jax.jit(jax.grad(partial(loss, layer), argnums=(0, 1)))
+    each = jax.tree.map(np.asarray, jax.jit(jax.vmap(gradient, in_axes=(None, 0)))(params, X[:, None]))
+    for n, x in enumerate(np.asarray(X)):
+        close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradient(params, x[None]))
 
 
 @every_layer
@@ -177,20 +182,21 @@ def test_hessian_vector_products(layer, params):
     """Forward over reverse, against a difference of gradients in double precision."""
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), (params, X))
-        direction = jax.tree.map(lambda leaf: jnp.asarray(GENERATOR.normal(size=leaf.shape)), wide)
-        gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
-        _, found = jax.jvp(gradient, wide, direction)
+        wide = jax.tree.map(np.asarray, wide)
+        direction = jax.tree.map(lambda leaf: GENERATOR.normal(size=leaf.shape), wide)
+        gradient = jax.jit(jax.grad(partial(loss, layer), argnums=(0, 1)))
+        found = jax.jit(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
         step = 1e-6
         moved = lambda by: gradient(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
         up, down = moved(step), moved(-step)
-        expected = jax.tree.map(lambda a, b: (a - b) / (2 * step), up, down)
+        expected = jax.tree.map(lambda a, b: (np.asarray(a) - np.asarray(b)) / (2 * step), up, down)
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), found, expected)
 
 
 @every_layer
 def test_checkpoint(layer, params):
-    plain = jax.grad(partial(loss, layer), argnums=(0, 1))(params, X)
-    close_trees(jax.grad(jax.checkpoint(partial(loss, layer)), argnums=(0, 1))(params, X), plain)
+    gradient = lambda loss: jax.jit(jax.grad(loss, argnums=(0, 1)))(params, X)
+    close_trees(gradient(jax.checkpoint(partial(loss, layer))), gradient(partial(loss, layer)))
 
 
 @every_layer
@@ -201,11 +207,11 @@ def test_scan(layer, params):
         total, _ = jax.lax.scan(lambda total, x: (total + loss(layer, params, x[None]), None), jnp.float32(0), x)
         return total
 
-    expected = sum(loss(layer, params, x[None]) for x in X)
-    close(scanned(params, X), expected)
-    gradients = jax.grad(scanned, argnums=(0, 1))(params, X)
-    each = [jax.grad(partial(loss, layer))(params, x[None]) for x in X]
-    close_trees(gradients[0], jax.tree.map(lambda *leaves: sum(leaves), *each))
+    one = jax.jit(jax.value_and_grad(partial(loss, layer)))
+    values, each = zip(*(one(params, x[None]) for x in np.asarray(X)), strict=True)
+    found, gradients = jax.jit(jax.value_and_grad(scanned, argnums=(0, 1)))(params, X)
+    close(found, np.sum(values))
+    close_trees(gradients[0], jax.tree.map(lambda *leaves: np.sum(leaves, axis=0), *each))
 
 
 @every_layer
@@ -221,8 +227,8 @@ def test_sharded_batches(layer, params, axis_type):
         assert not y.sharding.is_fully_replicated
         total = lambda params, x: jnp.sum(jnp.sin(layer(params, x)))
         gradients = jax.jit(jax.grad(total))(held, x)
-    close(y, layer(params, X))
-    close_trees(gradients, jax.grad(total)(params, X))
+    close(y, jax.jit(layer)(params, X))
+    close_trees(gradients, jax.jit(jax.grad(total))(params, X))
 
 
 @every_layer
