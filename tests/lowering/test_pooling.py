@@ -56,8 +56,13 @@ def test_extremes_and_their_deltas_are_the_references(way, layer, by_hand, delta
 def test_every_way_to_place_deltas_is_the_references(way, case):
     """Of all windows, also of those that the table leaves to another way."""
     x, dy = case.x(), case.dy(case.channels[0])
-    longer, leave = jax.vjp(lambda x: extend(x, case.axes)[0], x)  # a copy of the boundary, where the padding is one
-    (dx,) = leave(pooling.bind("max_pool_place", longer, dy, axes=extend(x, case.axes)[1], way=way))
+
+    @jax.jit
+    def placed(x, dy):
+        longer, leave = jax.vjp(lambda x: extend(x, case.axes)[0], x)  # a copy of the boundary, where padding is one
+        return leave(pooling.bind("max_pool_place", longer, dy, axes=extend(x, case.axes)[1], way=way))[0]
+
+    dx = placed(x, dy)
     np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
 
 
@@ -78,7 +83,8 @@ def test_forward_mode_follows_the_cell_that_reverse_mode_does(way, layer, by_han
     """<J t, dy> = <t, J' dy>, whole numbers, on windows full of equal cells: lax's own two modes differ there."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
     with forced(way):
-        y, pushed = jax.jvp(lambda x: layer(x, case.window, **case.geometry), (x,), (t,))
+        push = jax.jit(lambda x, t: jax.jvp(lambda x: layer(x, case.window, **case.geometry), (x,), (t,)))
+        y, pushed = push(x, t)
     np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
     assert np.vdot(pushed, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
 
@@ -97,11 +103,11 @@ def test_dilated_windows(way, case):
     """No two cells are equal, so JAX's own derivative of a maximum over slices is the one that there is."""
     x, axes, cells = with_dilation(case)
     dy = jnp.asarray(case.integers((case.batch, *(axis.out for axis in axes), x.shape[-1]), 4))
+    both = lambda *pools: jax.jit(lambda x, dy: [pulled(pool, x, dy) for pool in pools])(x, dy)
     with forced(way):
-        found = pulled(partial(pooling.max_pool, axes=axes), x, dy)
-        summed = pulled(partial(pooling.sum_pool, axes=axes), x, dy)
-    jax.tree.map(np.testing.assert_array_equal, found, pulled(lambda x: jnp.max(cells(x), axis=-2), x, dy))
-    jax.tree.map(np.testing.assert_array_equal, summed, pulled(lambda x: jnp.sum(cells(x), axis=-2), x, dy))
+        found = both(partial(pooling.max_pool, axes=axes), partial(pooling.sum_pool, axes=axes))
+    expected = both(lambda x: jnp.max(cells(x), axis=-2), lambda x: jnp.sum(cells(x), axis=-2))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 TIED = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(np.float32))
