@@ -4,7 +4,7 @@ import os
 
 import jax
 from hypothesis import HealthCheck, settings
-from sampling import sampled
+from support.sampling import sampled
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conversions import integers
+from support.converted_layers import integers
 
 import jaxconv as jc
 from jaxconv import reference

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import jax
 import pytest
-from bad_input import VALID, caller
+from support import bad_input
+from support.bad_input import VALID, caller
 
 import jaxconv as jc
 from jaxconv import testing
@@ -17,12 +18,12 @@ from jaxconv.testing import strategies
 from jaxconv.training import data, lenet, step
 from jaxconv.verify import numeric
 
-MODULES = sorted(path.stem for path in (Path(__file__).parent / "bad_input").glob("*.py"))
+MODULES = sorted(path.stem for path in Path(bad_input.__file__).parent.glob("*.py"))
 ROWS = [
     row
     for name in MODULES
     if name != "__init__"
-    for row in getattr(importlib.import_module(f"bad_input.{name}"), "ROWS", ())
+    for row in getattr(importlib.import_module(f"support.bad_input.{name}"), "ROWS", ())
 ]
 # What these compute with is read by optax, NumPy or the model that they are given.
 NUMBERS_ONLY = {"scaled_tanh", "checked_examples", "checked_scores", "check_labels", "check_classes"}

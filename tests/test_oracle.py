@@ -5,10 +5,10 @@ from fractions import Fraction
 import jax
 import jax.numpy as jnp
 import numpy as np
-import observe
 import pytest
 from jax import lax
-from oracle import equivariant_somehow, maximal_interior, violation
+from support import observed_runs as observe
+from support.claim_oracle import equivariant_somehow, maximal_interior, violation
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Claim, ReceptiveField, Verdict

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from oracle import equivariant_somehow, maximal_interior, violation
-from programs import ENDS, FAULTS, STEPS, WORLDS, programs, random_program, start
+from support.claim_oracle import equivariant_somehow, maximal_interior, violation
+from support.random_programs import ENDS, FAULTS, STEPS, WORLDS, programs, random_program, start
 
 from jaxconv.verify.certificate import Claim, Verdict
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sampling import OF_EACH_VERSION, sampled
+from support.sampling import OF_EACH_VERSION, sampled
 
 ROOT = Path(__file__).parents[1]
 NAMES = [f"tests/laws/test_shift.py::test_layer[{n}]" for n in range(3000)]

@@ -5,9 +5,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import pytest
-from accounts import objections_to_parameters, objections_to_reuse
 from jax import lax
 from jax.extend.core import Primitive
+from support.summary_oracle import objections_to_parameters, objections_to_reuse
 
 import jaxconv as jc
 

@@ -7,10 +7,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
-from accounts import uses
 from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
+from support.summary_oracle import uses
 
 import jaxconv as jc
 from jaxconv.account.geometry import described

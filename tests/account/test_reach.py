@@ -7,11 +7,11 @@ from fractions import Fraction
 import jax
 import jax.numpy as jnp
 import pytest
-from accounts import objections_to_field
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
-from networks import available, network
+from support.networks import available, network
+from support.summary_oracle import objections_to_field
 
 import jaxconv as jc
 
@@ -90,7 +90,7 @@ def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
 
 @pytest.mark.parametrize("name", [name for name in available() if not name.startswith("coord")])
 def test_the_networks_fields_are_those_worked_out_by_hand(name):
-    """In tests/networks: VGG-16's 212 cells and the 483 and 1027 of ResNets are published."""
+    """In tests/support/networks: VGG-16's 212 cells and the 483 and 1027 of ResNets are published."""
     one = network(name)
     layers = jc.summary(one.fn, *one.arguments, axes={len(one.arguments) - 1: one.axes}).layers
     for number, axis in enumerate(one.axes):

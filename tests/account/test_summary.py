@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from accounts import objections_to_parameters
-from networks import available, network
+from support.networks import available, network
+from support.summary_oracle import objections_to_parameters
 
 import jaxconv as jc
 from jaxconv.training.lenet import init_lenet, init_lenet_1998, lenet, lenet_1998, sharing

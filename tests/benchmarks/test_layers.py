@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import layers
 import numpy as np
 import pytest
-from equations import flat
 from jax import lax
 from layer_programs import CONTENDERS, PROGRAMS, calls, program
 from layer_rows import ROWS
+from support.equations import flat
 
 from jaxconv.verify import jaxprs
 

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conversions import (
+from hypothesis import strategies as st
+from support.converted_layers import (
     LENGTHS,
     WINDOW,
     assert_any_settings,
@@ -17,7 +18,6 @@ from conversions import (
     names,
     pairs,
 )
-from hypothesis import strategies as st
 
 import jaxconv as jc
 

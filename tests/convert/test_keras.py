@@ -5,7 +5,8 @@ import os
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conversions import (
+from hypothesis import strategies as st
+from support.converted_layers import (
     LENGTHS,
     WINDOW,
     assert_any_settings,
@@ -17,7 +18,6 @@ from conversions import (
     integers,
     names,
 )
-from hypothesis import strategies as st
 
 import jaxconv as jc
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conversions import assert_same, integers
 from hypothesis import given
 from hypothesis import strategies as st
+from support.converted_layers import assert_same, integers
 
 import jaxconv as jc
 from jaxconv.convert.axes import axes_of

@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conversions import integers
 from jax import lax
+from support.converted_layers import integers
 
 import jaxconv as jc
 from jaxconv.convert.layouts import LAYOUTS

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conversions import (
+from hypothesis import strategies as st
+from support.converted_layers import (
     LENGTHS,
     WINDOW,
     assert_any_settings,
@@ -15,7 +16,6 @@ from conversions import (
     integers,
     names,
 )
-from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv import reference

@@ -4,7 +4,7 @@ import importlib.util
 from unittest import mock
 
 import pytest
-from scripts import EXAMPLES, pictured, rows, run
+from support.example_scripts import EXAMPLES, pictured, rows, run
 
 HEIGHT = 32
 # The step from one output to the next, and the first and last row that output 0 sees: by hand, each tap beyond a window's

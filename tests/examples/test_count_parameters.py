@@ -1,7 +1,7 @@
 """The counts of the seeds, each multiplied out here."""
 
 import pytest
-from scripts import pictured, rows, run
+from support.example_scripts import pictured, rows, run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from scripts import EXAMPLES, module, run
+from support.example_scripts import EXAMPLES, module, run
 
 import jaxconv as jc
 from jaxconv.training.data import Digits

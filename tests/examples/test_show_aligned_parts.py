@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scripts import module, pictured, rows, run
+from support.example_scripts import module, pictured, rows, run
 
 FEW = ("--filters", 2, 3, "--steps", 2, "--seeds", 1)
 

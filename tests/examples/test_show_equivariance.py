@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from scripts import pictured, run
+from support.example_scripts import pictured, run
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scripts import module, pictured, rows, run
+from support.example_scripts import module, pictured, rows, run
 
 NETWORKS = ["shared", "tiled", "local", "dense", "dense, small"]
 PLACES = ["centred", "anywhere"]

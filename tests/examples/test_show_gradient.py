@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from scripts import pictured, rows, run
+from support.example_scripts import pictured, rows, run
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The certified sizes beside the rule of thumb for them; no gradient outside; the effective part within."""
 
 import pytest
-from scripts import pictured, rows, run
+from support.example_scripts import pictured, rows, run
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
-from scripts import pictured, rows, run
 from sklearn.datasets import load_digits
+from support.example_scripts import pictured, rows, run
 
 from jaxconv import reference
 

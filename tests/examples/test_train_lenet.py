@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from idx_files import write_mnist
+from support.idx_files import write_mnist
 
 from jaxconv.account.sharing import table
 from jaxconv.training.lenet import sharing

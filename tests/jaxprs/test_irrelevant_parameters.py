@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import alone, variables_of
 from jax import lax
-from primitive_examples import MET, mesh
+from support.equations import alone, variables_of
+from support.primitive_examples import MET, mesh
 
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify.rules import RULES

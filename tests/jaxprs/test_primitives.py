@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from primitive_examples import MET, defined
+from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs.calls import CALLS
 from jaxconv.jaxprs.primitives import PRIMITIVES

@@ -8,16 +8,16 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import environments
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from environments import LAYERS, difference, forward_and_gradient, plain
+from support import environments
+from support.environments import LAYERS, difference, forward_and_gradient, plain
 
 import jaxconv as jc
 
-TESTS = Path(environments.__file__).parent
+SUPPORT = Path(environments.__file__).parent
 PLANTED = "planted"
 DEVICES = ["batch split", "height split", "height split, explicit", "shard_map over the batch"]
 every_layer = pytest.mark.parametrize("name", LAYERS)
@@ -57,11 +57,11 @@ def test_an_empty_batch_gives_an_empty_batch(name):
 
 def outcomes(folder, *arguments, flags=()):
     """What a fresh interpreter finds wrong in each environment with each row."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS.parent))), "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, SUPPORT.parents[:2])), "JAX_PLATFORMS": "cpu"}
     command = [
         sys.executable,
         *flags,
-        str(TESTS / "environment_processes.py"),
+        str(SUPPORT / "environment_processes.py"),
         arguments[0],
         str(folder),
         *arguments[1:],
@@ -202,7 +202,7 @@ def here():
 @pytest.mark.parametrize("kind", ["threads", "a spawned process"])
 def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
     """Every row, without gradients. A data loader's workers are spawned: they import everything anew."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS.parent))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, SUPPORT.parents[:2])))
     pool = ThreadPoolExecutor(8) if kind == "threads" else ProcessPoolExecutor(1, mp_context=get_context("spawn"))
     with pool:
         found = dict(zip(ALL, pool.map(environments.forward, ALL), strict=True))

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
-from oracle import judged
+from support.claim_oracle import judged
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from caught import caught
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.broken_twins import caught
 
 import jaxconv as jc
 from jaxconv.testing.strategies import images, shifts

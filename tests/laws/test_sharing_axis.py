@@ -5,8 +5,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from caught import caught
 from hypothesis import given
+from support.broken_twins import caught
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations

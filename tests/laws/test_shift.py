@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from caught import caught
 from hypothesis import given
 from hypothesis import strategies as st
+from support.broken_twins import caught
 
 import jaxconv as jc
 from jaxconv.testing.configurations import Configuration, small_integers

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from caught import caught
 from hypothesis import given
+from support.broken_twins import caught
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations

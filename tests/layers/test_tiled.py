@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import flat
+from support.equations import flat
 
 import jaxconv as jc
 from jaxconv.verify import jaxprs

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from caught import caught
 from hypothesis import given
 from hypothesis import strategies as st
+from support.broken_twins import caught
 
 from jaxconv.lowering import spreading
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap

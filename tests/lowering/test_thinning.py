@@ -5,9 +5,9 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from caught import caught
 from hypothesis import given
 from hypothesis import strategies as st
+from support.broken_twins import caught
 
 from jaxconv.lowering.spreading import tap_by_tap
 from jaxconv.lowering.thinning import Thinned, thinned

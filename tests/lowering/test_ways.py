@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from caught import caught
 from hypothesis import given
+from support.broken_twins import caught
 
 import jaxconv as jc
 from jaxconv import reference

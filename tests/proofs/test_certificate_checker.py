@@ -9,10 +9,10 @@ import json
 import subprocess
 
 import pytest
-from checker_scripts import CHECKER, corpus
-from networks import available, network
-from oracle import violation
-from programs import random_program
+from support.checker_scripts import CHECKER, corpus
+from support.claim_oracle import violation
+from support.networks import available, network
+from support.random_programs import random_program
 from translation import translate
 
 import jaxconv as jc

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checker_scripts import corpus
-from pairs import FUNCTIONS
-from pairs import X as ROWS
-from programs import random_program
+from support.checker_scripts import corpus
+from support.pairs_of_rules import FUNCTIONS
+from support.pairs_of_rules import X as ROWS
+from support.random_programs import random_program
 from translation import Program, translate
 from translation.execute import execute
 

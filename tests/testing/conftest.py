@@ -1,7 +1,7 @@
 """What the tests of the plugin share."""
 
 import pytest
-from recording import Project
+from support.recorded_project import Project
 
 
 @pytest.fixture

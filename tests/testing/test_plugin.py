@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from recording import TESTS
+from support.recorded_project import TESTS
 
 pytest_plugins = ["pytester"]
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compilations import compilations
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.compilations import compilations
 
 import jaxconv as jc
 from jaxconv.testing import strategies as jst

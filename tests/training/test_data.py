@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from idx_files import idx, write_mnist
+from support.idx_files import idx, write_mnist
 
 from jaxconv.training.data import batches, bundled_digits, mnist, read_idx
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import X, certify, conv, filtered, loss_gradient, with_row
+from support.certificates_to_recheck import X, certify, conv, filtered, loss_gradient, with_row
 
 import jaxconv as jc
 from jaxconv.verify.certificate import FORMAT, Certificate

@@ -4,9 +4,9 @@ import linecache
 from functools import partial
 from pathlib import Path
 
-import networks
 import pytest
-from networks import available, network
+from support import networks
+from support.networks import available, network
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

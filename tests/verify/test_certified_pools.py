@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
-from networks.expectation import Field
+from support.networks.expectation import Field
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

@@ -4,8 +4,8 @@ from collections import Counter
 from functools import partial
 
 import pytest
-from oracle import maximal_interior, violation
-from programs import random_program
+from support.claim_oracle import maximal_interior, violation
+from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from oracle import violation
+from support.claim_oracle import violation
 
 import jaxconv as jc
 from jaxconv.training.lenet import init_lenet, lenet

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import random_program
+from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.testing.strategies import networks

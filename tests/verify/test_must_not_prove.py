@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from oracle import violation
+from support.claim_oracle import violation
 
 import jaxconv as jc
 from jaxconv.verify.axes import still

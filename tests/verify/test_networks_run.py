@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 
 import jax
-import networks
 import numpy as np
 import pytest
-from networks import NETWORKS, available, network
-from networks.arguments import concrete
-from networks.published import RESNET50, RESNET101, VGG16_FIELD, resnet_field
+from support import networks
+from support.networks import NETWORKS, available, network
+from support.networks.arguments import concrete
+from support.networks.published import RESNET50, RESNET101, VGG16_FIELD, resnet_field
 
 EQUAL, DIFFERENT = 1e-4, 1e-3  # of the largest output; nothing may lie between
 BATCH = 8  # images at a time, so that each network is compiled once

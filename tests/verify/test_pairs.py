@@ -11,8 +11,8 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import pytest
-from oracle import violation
-from pairs import FUNCTIONS, JOINS, X, joined, joins_of
+from support.claim_oracle import violation
+from support.pairs_of_rules import FUNCTIONS, JOINS, X, joined, joins_of
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict

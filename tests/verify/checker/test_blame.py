@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import pytest
-from certificates import conv, filtered
+from support.certificates_to_recheck import conv, filtered
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import X, certify, conv, with_row
 from jax import lax
+from support.certificates_to_recheck import X, certify, conv, with_row
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import conv
 from jax import lax
+from support.certificates_to_recheck import conv
 
 from jaxconv.verify.checker.mixing import mixes
 from jaxconv.verify.checker.relation import Held

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import X, conv, filtered, loss_gradient
+from support.certificates_to_recheck import X, conv, filtered, loss_gradient
 
 import jaxconv as jc
 from jaxconv.verify import codec

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import carrying, number_of, with_row
 from jax import lax
+from support.certificates_to_recheck import carrying, number_of, with_row
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck

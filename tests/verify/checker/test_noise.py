@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import certify, with_row
+from support.certificates_to_recheck import certify, with_row
 
 from jaxconv.verify.checker import recheck
 from jaxconv.verify.checker.noise import noise

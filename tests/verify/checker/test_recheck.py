@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
 from jax import lax
-from networks import available, network
-from programs import random_program
+from support.certificates_to_recheck import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
+from support.networks import available, network
+from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck

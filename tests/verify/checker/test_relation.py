@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from certificates import KERNEL, X, carrying, certify, loss_gradient, network_of, number_of, with_row
+from support.certificates_to_recheck import KERNEL, X, carrying, certify, loss_gradient, network_of, number_of, with_row
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck, relation

@@ -6,8 +6,8 @@ from functools import partial
 
 import jax.numpy as jnp
 import pytest
-from certificates import X, carrying, certify, conv, filtered, loss_gradient, number_of, with_row
 from jax import lax
+from support.certificates_to_recheck import X, carrying, certify, conv, filtered, loss_gradient, number_of, with_row
 
 from jaxconv.verify.checker import recheck, steps
 from jaxconv.verify.claims import Verdict

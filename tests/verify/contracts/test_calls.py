@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import array, call, flat, only, results
+from support.equations import array, call, flat, only, results
 
 from jaxconv.verify import jaxprs
 

@@ -1,8 +1,8 @@
 """What the rules for products assume of their jaxprs, on every JAX version."""
 
 import jax.numpy as jnp
-from equations import array, names, only, operands, results
 from jax import lax
+from support.equations import array, names, only, operands, results
 
 
 def test_a_product_names_what_it_contracts_and_what_is_batch_and_comes_out_as_batch_and_both_rests():

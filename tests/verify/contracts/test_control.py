@@ -1,8 +1,8 @@
 """What the rules for loops and branches assume of their jaxprs, on every JAX version."""
 
 import jax.numpy as jnp
-from equations import array, flat, only, operands, parameters, results
 from jax import lax
+from support.equations import array, flat, only, operands, parameters, results
 
 from jaxconv.verify import jaxprs
 

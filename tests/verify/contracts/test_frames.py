@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import array, call, only
+from support.equations import array, call, only
 
 import jaxconv as jc
 from jaxconv.verify import jaxprs

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from equations import array, only, operands, results
 from jax import lax
+from support.equations import array, only, operands, results
 
 from jaxconv.verify import jaxprs
 

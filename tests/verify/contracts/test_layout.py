@@ -1,8 +1,8 @@
 """What the rules for layout assume of their jaxprs, on every JAX version."""
 
 import jax.numpy as jnp
-from equations import array, names, only, operands, parameters, results
 from jax import lax
+from support.equations import array, names, only, operands, parameters, results
 
 
 def test_broadcasting_names_the_results_axis_for_each_of_the_operands():

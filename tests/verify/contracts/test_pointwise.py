@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 import pytest
-from equations import array, only, operands
 from jax import lax
+from support.equations import array, only, operands
 
 
 @pytest.mark.parametrize(("other", "expected"), [((2, 6), [(2, 6), (2, 6)]), ((2, 1), [(2, 6), (2, 1)])])

@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 import pytest
-from equations import array, only, operands, results
 from jax import lax
 from jax.lax import FftType
+from support.equations import array, only, operands, results
 
 
 @pytest.mark.parametrize("name", ["sum", "max", "min", "prod"])

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from equations import array, call, only, operands, parameters, results
 from jax import lax
+from support.equations import array, call, only, operands, parameters, results
 
 
 def maximum(x, window, **settings):

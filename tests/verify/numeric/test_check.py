@@ -11,8 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import random_program
-from subjects import KERNEL, H, W, X, biased, circular, correlate, pooled, reversed_rows, strided, zero_padded
+from support.numeric_subjects import (
+    KERNEL,
+    H,
+    W,
+    X,
+    biased,
+    circular,
+    correlate,
+    pooled,
+    reversed_rows,
+    strided,
+    zero_padded,
+)
+from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

@@ -6,10 +6,10 @@ from itertools import product
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compilations import compilations
 from hypothesis import given
 from hypothesis import strategies as st
-from subjects import KERNEL, C, H, W, X, circular, poisoned
+from support.compilations import compilations
+from support.numeric_subjects import KERNEL, C, H, W, X, circular, poisoned
 
 from jaxconv.verify.numeric import check, comparison
 from jaxconv.verify.numeric.findings import Finding

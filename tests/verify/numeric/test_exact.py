@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from subjects import KERNEL, W, X, circular, zero_padded
+from support.numeric_subjects import KERNEL, W, X, circular, zero_padded
 
 from jaxconv.jaxprs.primitives import ONCE, PRIMITIVES, SUM
 from jaxconv.verify import jaxprs

@@ -4,7 +4,7 @@ import json
 import re
 
 import numpy as np
-from subjects import H, W, X, poisoned, zero_padded
+from support.numeric_subjects import H, W, X, poisoned, zero_padded
 
 from jaxconv.verify.numeric import check
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from subjects import C, H, X, circular, pooled, reversed_rows, strided, zero_padded
+from support.numeric_subjects import C, H, X, circular, pooled, reversed_rows, strided, zero_padded
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from subjects import circular, correlate
+from support.numeric_subjects import circular, correlate
 
 from jaxconv.verify.numeric.layerwise import layerwise
 from jaxconv.verify.numeric.measures import equivariance_error, lie_derivative_error

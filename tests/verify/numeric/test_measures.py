@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import subjects
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import numeric_subjects as subjects
 
 import jaxconv as jc
 from jaxconv.verify.numeric.measures import (

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from subjects import KERNEL, H, W, X, biased, circular, poisoned, pooled, zero_padded
+from support.numeric_subjects import KERNEL, H, W, X, biased, circular, poisoned, pooled, zero_padded
 
 from jaxconv.verify.numeric import InsensitiveWarning, check, trial
 from jaxconv.verify.numeric.findings import Finding

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracle import judged
+from support.claim_oracle import judged
 
 from jaxconv.verify.claims import Verdict
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from twins import certified, proved, refutation
+from support.numpy_twins import certified, proved, refutation
 
 
 def loop_scan(n, x, body):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from oracle import judged
+from support.claim_oracle import judged
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from twins import certified, proved, refutation, survey
+from support.numpy_twins import certified, proved, refutation, survey
 
 import jaxconv as jc
 

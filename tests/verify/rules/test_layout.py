@@ -6,7 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from twins import bordered, certified, judge_line, longest_interior, proved, refutation, spread, survey, worth_reporting
+from support.numpy_twins import (
+    bordered,
+    certified,
+    judge_line,
+    longest_interior,
+    proved,
+    refutation,
+    spread,
+    survey,
+    worth_reporting,
+)
 
 FILL = 7  # what pads are filled with: not 0, so that it is told from what is not there
 

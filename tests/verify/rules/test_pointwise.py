@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from twins import certified, judge_line, refutation
+from support.numpy_twins import certified, judge_line, refutation
 
 
 def test_a_known_mask_leaves_the_shifts_that_it_repeats_after():

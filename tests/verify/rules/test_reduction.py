@@ -1,7 +1,7 @@
 """Sums, extremes, running sums and sorts: what is proved survives execution."""
 
 import pytest
-from twins import judge_line
+from support.numpy_twins import judge_line
 
 # One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
 LINES = {

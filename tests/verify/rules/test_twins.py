@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import jax.numpy as jnp
-from twins import bordered, certified, longest_interior, proved, refutation
+from support.numpy_twins import bordered, certified, longest_interior, proved, refutation
 
 from jaxconv.verify.certificate import ReceptiveField
 

@@ -9,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from twins import bordered, certified, longest_interior, proved, refutation, spread, windows, worth_reporting
+from support.numpy_twins import (
+    bordered,
+    certified,
+    longest_interior,
+    proved,
+    refutation,
+    spread,
+    windows,
+    worth_reporting,
+)
 
 import jaxconv as jc
 from jaxconv.lowering import forced

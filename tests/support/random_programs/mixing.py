@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.builder import Builder, Step
+from support.random_programs.builder import Builder, Step
 
 # Lines that need nothing but the value itself. {space} is its spatial axes, {c} its channels.
 ANYWHERE = {

@@ -1,8 +1,8 @@
 """Bad conversions: libraries, layers, arrays and settings."""
 
-from bad_input import Bad, bad
-from bad_input.valid import FUNCTIONS, ones
-from bad_input.windows import LENGTH
+from support.bad_input import Bad, bad
+from support.bad_input.valid import FUNCTIONS, ones
+from support.bad_input.windows import LENGTH
 
 LIBRARIES = "one of flax, equinox, haiku, keras, torch"
 TABLE = "docs/conversion.md has the whole table"

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 
 import jaxconv as jc
-from bad_input import Bad
-from bad_input.valid import X
-from bad_input.verification import SPLIT, identity
 from jaxconv.testing import strategies
 from jaxconv.verify import numeric
+from support.bad_input import Bad
+from support.bad_input.valid import X
+from support.bad_input.verification import SPLIT, identity
 
 SHIFTING = "consistency adversarial_consistency equivariance_error lie_derivative_error layerwise"
 BATCHED = "consistency adversarial_consistency equivariance_error layerwise"

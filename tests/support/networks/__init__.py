@@ -13,11 +13,11 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from networks.all_to_all import attention_map, fno, fno_1d, vit
-from networks.expectation import Network
-from networks.peers import equinox_cnn, flax_resnet, haiku_cnn, nnx_cnn, stax_cnn
-from networks.plain import coord_conv, dilated, flatten_head, small_cnn, squeeze_excite
-from networks.published import (
+from support.networks.all_to_all import attention_map, fno, fno_1d, vit
+from support.networks.expectation import Network
+from support.networks.peers import equinox_cnn, flax_resnet, haiku_cnn, nnx_cnn, stax_cnn
+from support.networks.plain import coord_conv, dilated, flatten_head, small_cnn, squeeze_excite
+from support.networks.published import (
     RESNET50,
     RESNET101,
     convnext,

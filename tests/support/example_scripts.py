@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Ran(NamedTuple):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from observe import Moves, Observed, Sample, differ
 
 import jaxconv as jc
 from jaxconv.verify.certificate import AxisReport, Claim, ReceptiveField, Verdict
+from support.observed_runs import Moves, Observed, Sample, differ
 
 MOST_SHIFTS = 48
 

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
-from bad_input import bad
-from bad_input.inputs import ARRAY, NORMS
-from bad_input.valid import KERNEL, VALID, X, ones
+from support.bad_input import bad
+from support.bad_input.inputs import ARRAY, NORMS
+from support.bad_input.valid import KERNEL, VALID, X, ones
 
 ONE_KERNEL = "conv conv_transpose dense locally_connected tiled_conv regional_conv"
 SEVERAL = "locally_connected tiled_conv regional_conv"

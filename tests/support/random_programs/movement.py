@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.builder import Builder, Step, index
+from support.random_programs.builder import Builder, Step, index
 
 
 def reshape_pool(b: Builder) -> str:

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 import jaxconv as jc
-from networks.arguments import kernel, matrix, picture, weights
-from networks.expectation import Culprit, Expectation, Field, H, W, field_of, windowed
+from support.networks.arguments import kernel, matrix, picture, weights
+from support.networks.expectation import Culprit, Expectation, Field, H, W, field_of, windowed
 
 VGG16 = (2, 2, 3, 3, 3)  # convolutions in each block
 VGG16_FIELD = field_of(*(window for count in VGG16 for window in [(3, 1, 1)] * count + [(2, 2)]))

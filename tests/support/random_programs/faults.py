@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from programs.builder import Builder, Step, index
-from programs.windows import plain_conv, window_along
+from support.random_programs.builder import Builder, Step, index
+from support.random_programs.windows import plain_conv, window_along
 
 
 def broken_axis(b: Builder, shortest: int = 3) -> int:

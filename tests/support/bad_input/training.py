@@ -5,10 +5,10 @@ import numpy as np
 import optax
 
 import jaxconv as jc
-from bad_input import Bad
-from bad_input.valid import KERNEL, KEY, X, ones
 from jaxconv.testing import assert_gradient_is_summed_delta, strategies
 from jaxconv.training import data, lenet, step
+from support.bad_input import Bad
+from support.bad_input.valid import KERNEL, KEY, X, ones
 
 IMAGES, LABELS = ones(2, 6, 6, 1), np.zeros(2, int)
 DIGITS = ones(1, 32, 32, 1)

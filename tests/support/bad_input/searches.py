@@ -3,9 +3,9 @@
 import jax
 
 import jaxconv as jc
-from bad_input import Bad
-from bad_input.valid import X
-from bad_input.verification import SPLIT, bad, identity
+from support.bad_input import Bad
+from support.bad_input.valid import X
+from support.bad_input.verification import SPLIT, bad, identity
 
 EXECUTING = "falsify check assert_equivariant assert_invariant"
 SEARCHING = "falsify assert_equivariant assert_invariant"

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from programs import mixing, movement, windows
-from programs.builder import Builder, Lattice, Moves, Step, load, program_text
-from programs.faults import FAULTS
+from support.random_programs import mixing, movement, windows
+from support.random_programs.builder import Builder, Lattice, Moves, Step, load, program_text
+from support.random_programs.faults import FAULTS
 
 WORLDS = ("cyclic", "interior")
 # By world, a family in each row; a step is drawn from a family, so that no family drowns the others.

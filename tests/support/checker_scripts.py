@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-CHECKER = Path(__file__).parents[1] / "proofs" / "checker"
+CHECKER = Path(__file__).parents[2] / "proofs" / "checker"
 
 
 def loaded(name):

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
-from bad_input import bad
-from bad_input.valid import KEY, X, ones
-from bad_input.windows import CONVOLUTIONS, POOLS
+from support.bad_input import bad
+from support.bad_input.valid import KEY, X, ones
+from support.bad_input.windows import CONVOLUTIONS, POOLS
 
 UP = "conv separable_conv locally_connected tiled_conv regional_conv"
 ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"

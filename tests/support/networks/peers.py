@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax.example_libraries import stax
 
-from networks.arguments import abstract, lenient, picture
-from networks.expectation import Culprit, H, W, field_of, unbounded, windowed
+from support.networks.arguments import abstract, lenient, picture
+from support.networks.expectation import Culprit, H, W, field_of, unbounded, windowed
 
 
 def flax_resnet(height=48, width=48, channels=4, padding="CIRCULAR", norm="batch"):

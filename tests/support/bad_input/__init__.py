@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bad_input.valid import FUNCTIONS, VALID
+from support.bad_input.valid import FUNCTIONS, VALID
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxconv as jc
-from networks.expectation import Network
+from support.networks.expectation import Network
 
 
 def picture(height: int, width: int, channels: int = 3) -> jax.ShapeDtypeStruct:

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 import jaxconv as jc
-from networks.arguments import kernel, matrix, picture
-from networks.expectation import Culprit, H, W, field_of, unbounded, windowed
+from support.networks.arguments import kernel, matrix, picture
+from support.networks.expectation import Culprit, H, W, field_of, unbounded, windowed
 
 
 def small_cnn(height=48, width=48, channels=4, padding="CIRCULAR"):

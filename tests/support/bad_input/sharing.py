@@ -1,9 +1,9 @@
 """Bad regions, periods and output lengths of partly shared layers, and of what ties them."""
 
-from bad_input import bad
-from bad_input.parameters import INIT, LAYER
-from bad_input.settings import REGIONS
-from bad_input.valid import KERNEL, VALID, ones
+from support.bad_input import bad
+from support.bad_input.parameters import INIT, LAYER
+from support.bad_input.settings import REGIONS
+from support.bad_input.valid import KERNEL, VALID, ones
 
 ONE_REGION = "For one region of 8 positions along each write ((8,), (8,))"
 OUT = "one length for each spatial axis, (8, 8) for example"

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bad_input import bad
-from bad_input.inputs import NORMS
-from bad_input.valid import KEY, ones
-from bad_input.windows import CONVOLUTIONS, INITS
+from support.bad_input import bad
+from support.bad_input.inputs import NORMS
+from support.bad_input.valid import KEY, ones
+from support.bad_input.windows import CONVOLUTIONS, INITS
 
 WEIGHTED = f"{CONVOLUTIONS} dense"
 PREFERRED = WEIGHTED.replace("conv_transpose ", "")

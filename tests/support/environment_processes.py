@@ -26,8 +26,9 @@ os.environ["XLA_FLAGS"] = " ".join(
 import jax
 import jax.numpy as jnp
 import numpy as np
-from environments import LAYERS, Layer, difference, forward_and_gradient, key, more, phase
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from support.environments import LAYERS, Layer, difference, forward_and_gradient, key, more, phase
 
 Outcomes = dict[str, dict[str, str]]
 PLANTED = "planted"  # a row that is expected to give what it does not: it must be seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.builder import Builder, Step
+from support.random_programs.builder import Builder, Step
 
 
 def layer_conv(b: Builder) -> str:

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxconv as jc
-from networks.arguments import kernel, matrix, picture, weights
-from networks.expectation import Culprit, Expectation, H, W, unbounded
-from networks.published import layer_norm
+from support.networks.arguments import kernel, matrix, picture, weights
+from support.networks.expectation import Culprit, Expectation, H, W, unbounded
+from support.networks.published import layer_norm
 
 
 def fno(height=16, width=16, channels=4, modes=4):

@@ -1,6 +1,6 @@
 """Bad windows: strides, dilations, paddings, sizes and groups."""
 
-from bad_input import bad
+from support.bad_input import bad
 
 CONVOLUTIONS = "conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
 POOLS = "max_pool min_pool avg_pool lp_pool"

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxconv as jc
-from bad_input import Bad
-from bad_input.valid import X, ones
 from jaxconv.testing import assert_equivariant, assert_invariant
+from support.bad_input import Bad
+from support.bad_input.valid import X, ones
 
 ALL = {
     name: getattr(jc, name) for name in ("certify", "falsify", "check", "summary")

@@ -1,0 +1,1 @@
+"""What tests share: judges, functions to judge, examples, and ways to run them."""
