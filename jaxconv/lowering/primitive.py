@@ -19,6 +19,7 @@ from jaxtyping import Array
 
 # (*operands, platform, way, **other parameters) -> result. Platform None is any that has no rows in the table.
 Computation = Callable[..., Array]
+COMPUTED: dict[Primitive, Computation] = {}  # what computes each of our primitives, for interpreters of jaxprs
 # Flag -> the value that it refuses, and the test for it.
 SPECIAL = {"jax_debug_nans": ("nan", jnp.isnan), "jax_debug_infs": ("inf", jnp.isinf)}
 
@@ -29,6 +30,7 @@ def define(name: str, compute: Computation) -> Primitive:
     Its result's type, sharding included, and its errors are those of lax.
     """
     primitive = Primitive(name)
+    COMPUTED[primitive] = compute
     primitive.def_impl(partial(_executed, primitive))
     primitive.def_abstract_eval(lambda *avals, **params: _abstract(compute, avals, tuple(params.items())))
     for platform in (None, "cpu"):

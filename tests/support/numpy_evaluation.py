@@ -1,0 +1,505 @@
+"""A function's equations, computed by NumPy one after the other: `evaluated(fn)(*arguments)` compiles nothing.
+
+What an algorithm computes is fixed by its equations, and most tests ask no more; XLA would take tenths of a second for
+each new shape. What XLA makes of the equations, `tests/lowering` and ten or so compiled cases of each law test.
+`test_numpy_evaluation.py` compares each row of the table with XLA.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
+
+from jaxconv.jaxprs.calls import called, opened
+from jaxconv.lowering.primitive import COMPUTED
+from jaxconv.verify.jaxprs import scan_sizes
+
+Row = Callable[..., Any]
+
+
+def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., Any]:
+    """The same function of arrays, computed by NumPy; our own primitives as on `platform`.
+
+    Raises:
+        NotImplementedError: an equation has no row here.
+    """
+
+    def run(*arguments: Any) -> Any:
+        closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
+        return jax.tree.unflatten(jax.tree.structure(shapes), evaluate(closed, leaves, platform))
+
+    return run
+
+
+def evaluate(closed: Any, operands: Sequence[np.ndarray], platform: str = "cpu") -> list[np.ndarray]:
+    """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
+    jaxpr, consts = opened(closed)
+    variables = (*jaxpr.constvars, *jaxpr.invars)
+    values: dict[Any, np.ndarray] = dict(zip(variables, (*map(np.asarray, consts), *operands), strict=True))
+    read = lambda atom: np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
+    for equation in jaxpr.eqns:
+        found = _computed(equation, [read(atom) for atom in equation.invars], platform)
+        for variable, value in zip(equation.outvars, found, strict=True):
+            value = np.asarray(value)
+            if (value.shape, value.dtype) != (variable.aval.shape, variable.aval.dtype):
+                raise AssertionError(f"{equation.primitive}: {value.dtype}{value.shape} instead of {variable.aval}")
+            values[variable] = value
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _computed(equation: Any, operands: list[np.ndarray], platform: str) -> Sequence[Any]:
+    """The results of one equation."""
+    primitive, params = equation.primitive, equation.params
+    if primitive in COMPUTED:
+        compute = partial(COMPUTED[primitive], platform=platform, **params)
+        return evaluate(jax.make_jaxpr(compute)(*operands), operands, platform)
+    if primitive.name in CONTROL:
+        return CONTROL[primitive.name](*operands, run=partial(evaluate, platform=platform), **params)
+    if primitive.name in ROWS:
+        with np.errstate(all="ignore"):  # infinities and NaNs are results like others
+            found = ROWS[primitive.name](*operands, **params)
+        return found if primitive.multiple_results else [found]
+    if (inner := called(equation)) is not None:
+        return evaluate(inner, operands, platform)
+    raise NotImplementedError(f"NumPy has no row for {primitive}")
+
+
+# Layout.
+
+
+def _broadcast_in_dim(x: np.ndarray, *_: Any, shape: Any, broadcast_dimensions: Any, **__: Any) -> np.ndarray:
+    lengths = np.ones(len(shape), int)
+    lengths[list(broadcast_dimensions)] = x.shape
+    return np.broadcast_to(x.reshape(lengths), shape)
+
+
+def _reshape(x: np.ndarray, *, new_sizes: Any, dimensions: Any, **_: Any) -> np.ndarray:
+    return (x if dimensions is None else x.transpose(dimensions)).reshape(new_sizes)
+
+
+def _pad(x: np.ndarray, value: np.ndarray, *, padding_config: Any) -> np.ndarray:
+    """Cells between cells first; then cells in front and behind, or without some where that is negative."""
+    for axis, (low, high, between) in enumerate(padding_config):
+        length = x.shape[axis]
+        spread = np.full(
+            [*x.shape[:axis], max(length + (length - 1) * between, 0), *x.shape[axis + 1 :]], value, x.dtype
+        )
+        spread[(slice(None),) * axis + (slice(None, None, between + 1),)] = x
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (max(low, 0), max(high, 0))
+        x = np.pad(spread, widths, constant_values=value)
+        x = x[(slice(None),) * axis + (slice(max(-low, 0), x.shape[axis] - max(-high, 0)),)]
+    return x
+
+
+def _slice(x: np.ndarray, *, start_indices: Any, limit_indices: Any, strides: Any) -> np.ndarray:
+    steps = strides or (1,) * x.ndim
+    return x[tuple(map(slice, start_indices, limit_indices, steps))]
+
+
+def _starts(x: np.ndarray, starts: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[slice, ...]:
+    """Where a dynamic slice lies: moved inwards where it would overhang."""
+    fits = [int(np.clip(s, 0, n - m)) for s, n, m in zip(starts, x.shape, sizes, strict=True)]
+    return tuple(slice(start, start + size) for start, size in zip(fits, sizes, strict=True))
+
+
+def _dynamic_update_slice(x: np.ndarray, update: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    x = x.copy()
+    x[_starts(x, starts, update.shape)] = update
+    return x
+
+
+def _split(x: np.ndarray, *, sizes: Any, axis: int) -> list[np.ndarray]:
+    return np.split(x, list(itertools.accumulate(sizes))[:-1], axis)
+
+
+def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> np.ndarray:
+    lengths = [-1 if axis == dimension else 1 for axis in range(len(shape))]
+    return np.broadcast_to(np.arange(shape[dimension]).astype(dtype).reshape(lengths), shape)
+
+
+def _select_n(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+    return np.choose(np.broadcast_to(which.astype(int), cases[0].shape), cases)
+
+
+# Numbers.
+
+
+def _convert(x: np.ndarray, *, new_dtype: Any, **_: Any) -> np.ndarray:
+    """As XLA has it: a float goes to the nearest integer that there is, and NaN to 0."""
+    if jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(new_dtype, jnp.integer):
+        low, high = jnp.iinfo(new_dtype).min, jnp.iinfo(new_dtype).max
+        whole = np.trunc(np.nan_to_num(x.astype(np.float64), nan=0.0))
+        return np.where(whole >= high, high, np.where(whole <= low, low, whole)).astype(new_dtype)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating) and not jnp.issubdtype(new_dtype, jnp.complexfloating):
+        x = x.real
+    return x.astype(new_dtype)
+
+
+def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of integers: towards zero; by zero, all bits."""
+    if not jnp.issubdtype(x.dtype, jnp.integer):
+        return x / y
+    quotient = np.abs(x.astype(np.int64)) // np.where(y == 0, 1, np.abs(y.astype(np.int64)))
+    return np.where(y == 0, -1, np.sign(x.astype(np.int64)) * np.sign(y.astype(np.int64)) * quotient).astype(x.dtype)
+
+
+def _reduce(fn: Callable[..., np.ndarray], x: np.ndarray, *, axes: Any, **_: Any) -> np.ndarray:
+    return np.asarray(fn(x, axis=tuple(axes))).astype(x.dtype)
+
+
+def _arg(fn: Callable[..., np.ndarray], x: np.ndarray, *, axes: Any, index_dtype: Any, **_: Any) -> np.ndarray:
+    return fn(x, axis=axes[0]).astype(index_dtype)
+
+
+def _cumulative(fn: Any, x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
+    x = np.flip(x, axis) if reverse else x
+    found = fn.accumulate(x, axis=axis, dtype=x.dtype)
+    return np.flip(found, axis) if reverse else found
+
+
+def _dot_general(a: np.ndarray, b: np.ndarray, *, dimension_numbers: Any, preferred_element_type: Any, **_: Any) -> Any:
+    (contracted_a, contracted_b), (batch_a, batch_b) = dimension_numbers
+    dtype = np.result_type(a.dtype, b.dtype) if preferred_element_type is None else preferred_element_type
+    letters = iter(range(a.ndim + b.ndim))
+    of_a, of_b = [next(letters) for _ in range(a.ndim)], [next(letters) for _ in range(b.ndim)]
+    for one, other in zip((*batch_a, *contracted_a), (*batch_b, *contracted_b), strict=True):
+        of_b[other] = of_a[one]
+    free = lambda letters, taken: [letter for axis, letter in enumerate(letters) if axis not in taken]
+    kept = [of_a[axis] for axis in batch_a]
+    kept += free(of_a, (*batch_a, *contracted_a)) + free(of_b, (*batch_b, *contracted_b))
+    wide = np.float32 if jnp.dtype(dtype).itemsize == 2 and jnp.issubdtype(dtype, jnp.floating) else dtype
+    return np.einsum(a.astype(wide), of_a, b.astype(wide), of_b, kept).astype(dtype)
+
+
+# Windows.
+
+
+def _strided_windows(x: np.ndarray, window: Any, strides: Any, dilation: Any) -> np.ndarray:
+    """[*out, *window] of the whole array: what each window reads."""
+    spans = [(taps - 1) * step + 1 for taps, step in zip(window, dilation, strict=True)]
+    if any(n < span for n, span in zip(x.shape, spans, strict=True)):
+        out = [max((n - span) // s + 1, 0) for n, span, s in zip(x.shape, spans, strides, strict=True)]
+        return np.zeros((*out, *window), x.dtype)
+    views = np.lib.stride_tricks.sliding_window_view(x, spans)
+    at = tuple(slice(None, None, s) for s in strides) + tuple(slice(None, None, d) for d in dilation)
+    return views[at]
+
+
+def _reduce_window(
+    x: np.ndarray, fill: Any, fn: Any, window: Any, strides: Any, padding: Any, base: Any, dilation: Any
+) -> np.ndarray:
+    spread = _pad(
+        x, np.asarray(fill, x.dtype), padding_config=[(*p, b - 1) for p, b in zip(padding, base, strict=True)]
+    )
+    windows = _strided_windows(spread, window, strides, dilation)
+    return fn(windows, axis=tuple(range(x.ndim, 2 * x.ndim))).astype(x.dtype)
+
+
+def _windowed(fn: Any, fill: Callable[[Any], Any]) -> Row:
+    return lambda x, *, window_dimensions, window_strides, padding, base_dilation, window_dilation: _reduce_window(
+        x, fill(x.dtype), fn, window_dimensions, window_strides, padding, base_dilation, window_dilation
+    )
+
+
+def _general_window(
+    x: np.ndarray, start: np.ndarray, *, run: Any, jaxpr: Any, consts: Any, window_dimensions: Any, **params: Any
+) -> list[np.ndarray]:
+    """Combined from the first cell on, by whatever function."""
+    names = ("window_strides", "padding", "base_dilation", "window_dilation")
+    strides, padding, base, dilation = (params[name] for name in names)
+    spread = _pad(x, start, padding_config=[(*p, b - 1) for p, b in zip(padding, base, strict=True)])
+    windows = _strided_windows(spread, window_dimensions, strides, dilation)
+    found = np.full(windows.shape[: x.ndim], start, x.dtype)
+    one = jax.make_jaxpr(jax.vmap(jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))))
+    flat = windows.reshape(found.size, -1)
+    for number in range(flat.shape[1]):
+        cells = (found.ravel(), np.ascontiguousarray(flat[:, number]))
+        found = run(one(*cells), cells)[0].reshape(found.shape)
+    return [found]
+
+
+def _conv_general_dilated(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    *,
+    window_strides: Any,
+    padding: Any,
+    lhs_dilation: Any,
+    rhs_dilation: Any,
+    dimension_numbers: Any,
+    feature_group_count: int,
+    batch_group_count: int,
+    preferred_element_type: Any,
+    **_: Any,
+) -> np.ndarray:
+    """Windows [n, c, *out, *window] of each group, times its kernels [o, c, *window]."""
+    dtype = np.result_type(x.dtype, kernel.dtype) if preferred_element_type is None else preferred_element_type
+    wide = np.float32 if jnp.dtype(dtype).itemsize == 2 and jnp.issubdtype(dtype, jnp.floating) else dtype
+    of_x, of_kernel, of_y = dimension_numbers
+    x, kernel = x.transpose(of_x).astype(wide), kernel.transpose(of_kernel).astype(wide)
+    spatial = x.ndim - 2
+    pads = [(*p, d - 1) for p, d in zip(padding, lhs_dilation, strict=True)]
+    x = _pad(x, np.asarray(0, wide), padding_config=[(0, 0, 0), (0, 0, 0), *pads])
+    windows = _strided_windows(x, (1, 1, *kernel.shape[2:]), (1, 1, *window_strides), (1, 1, *rhs_dilation))
+    windows = windows.reshape(*windows.shape[: 2 + spatial], *kernel.shape[2:])
+    groups = feature_group_count * batch_group_count
+    split = np.split(windows, groups, 0 if batch_group_count > 1 else 1)
+    axes = [1, *range(2 + spatial, 2 + 2 * spatial)]
+    each = [
+        np.tensordot(part, weights, (axes, [1, *range(2, 2 + spatial)]))
+        for part, weights in zip(split, np.split(kernel, groups, 0), strict=True)
+    ]
+    y = np.moveaxis(np.concatenate(each, -1), -1, 1)
+    return y.transpose(np.argsort(of_y)).astype(dtype)
+
+
+def _select_and_scatter_add(
+    source: np.ndarray,
+    x: np.ndarray,
+    *,
+    select_prim: Any,
+    window_dimensions: Any,
+    window_strides: Any,
+    padding: Any,
+    **_: Any,
+) -> np.ndarray:
+    """What belongs to a window goes to the first cell of it that no other cell beats."""
+    beats = {"ge": np.greater, "le": np.less}[select_prim.name]
+    found = np.zeros(x.shape, source.dtype)
+    lows = [low for low, _ in padding]
+    for at in np.ndindex(*source.shape):
+        starts = [j * s - low for j, s, low in zip(at, window_strides, lows, strict=True)]
+        ranges = [
+            range(max(start, 0), min(start + size, n))
+            for start, size, n in zip(starts, window_dimensions, x.shape, strict=True)
+        ]
+        best = None
+        for cell in itertools.product(*ranges):
+            if best is None or beats(x[cell], x[best]):
+                best = cell
+        found[best] += source[at]
+    return found
+
+
+# Indices.
+
+
+def _gather(
+    x: np.ndarray,
+    indices: np.ndarray,
+    *,
+    dimension_numbers: Any,
+    slice_sizes: Any,
+    mode: Any,
+    fill_value: Any,
+    **_: Any,
+) -> np.ndarray:
+    numbers = dimension_numbers
+    batch = indices.shape[:-1]
+    kept = [a for a in range(x.ndim) if a not in (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)]
+    found = np.zeros((*batch, *(slice_sizes[a] for a in kept)), x.dtype)
+    for at in np.ndindex(*batch):
+        starts = _starts_of(x, indices[at], at, slice_sizes, mode, numbers.start_index_map,
+                            numbers.operand_batching_dims, numbers.start_indices_batching_dims)  # fmt: skip
+        if starts is None:
+            found[at] = _filling(x.dtype) if fill_value is None else fill_value
+        else:
+            cut = x[tuple(slice(s, s + size) for s, size in zip(starts, slice_sizes, strict=True))]
+            found[at] = cut.reshape(found.shape[len(batch) :])
+    others = [a for a in range(found.ndim) if a not in numbers.offset_dims]
+    return np.moveaxis(found, range(found.ndim), [*others, *numbers.offset_dims])
+
+
+def _starts_of(
+    x: np.ndarray, index: np.ndarray, at: Any, sizes: Any, mode: Any, axes: Any, batching: Any, indices_batching: Any
+) -> list[int] | None:
+    """Where a gather's or a scatter's window begins; nowhere if it overhangs and is not to be moved inwards."""
+    starts = [0] * x.ndim
+    for axis, value in zip(axes, index, strict=True):
+        starts[axis] = int(value)
+    for axis, other in zip(batching, indices_batching, strict=True):
+        starts[axis] = at[other]
+    fits = [min(max(s, 0), n - size) for s, n, size in zip(starts, x.shape, sizes, strict=True)]
+    return fits if "CLIP" in str(mode).upper() or fits == starts else None
+
+
+def _filling(dtype: Any) -> Any:
+    """What lax fills with where nothing else is said."""
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return np.nan
+    if jnp.issubdtype(dtype, jnp.signedinteger):
+        return jnp.iinfo(dtype).min
+    return jnp.iinfo(dtype).max if jnp.issubdtype(dtype, jnp.unsignedinteger) else True
+
+
+def _scatter(
+    fn: Callable[[Any, Any], Any],
+    x: np.ndarray,
+    indices: np.ndarray,
+    updates: np.ndarray,
+    *,
+    dimension_numbers: Any,
+    mode: Any,
+    **_: Any,
+) -> np.ndarray:
+    numbers, x = dimension_numbers, x.copy()
+    taken = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+    kept = [axis for axis in range(x.ndim) if axis not in taken]
+    sizes = [1] * x.ndim
+    for axis, at in zip(kept, numbers.update_window_dims, strict=True):
+        sizes[axis] = updates.shape[at]
+    others = [axis for axis in range(updates.ndim) if axis not in numbers.update_window_dims]
+    updates = updates.transpose([*others, *numbers.update_window_dims])
+    for at in np.ndindex(*indices.shape[:-1]):
+        starts = _starts_of(x, indices[at], at, sizes, mode, numbers.scatter_dims_to_operand_dims,
+                            numbers.operand_batching_dims, numbers.scatter_indices_batching_dims)  # fmt: skip
+        if starts is not None:
+            where = tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))
+            x[where] = fn(x[where], updates[at].reshape(sizes))
+    return x
+
+
+def _sort(*operands: np.ndarray, dimension: int, num_keys: int, **_: Any) -> list[np.ndarray]:
+    order = np.lexsort(operands[:num_keys][::-1], axis=dimension)  # stable; NaNs come last, as lax has them
+    return [np.take_along_axis(operand, order, dimension) for operand in operands]
+
+
+# Calls with a meaning of their own.
+
+
+def _scan(*operands: np.ndarray, run: Any, jaxpr: Any, length: int, reverse: bool, **params: Any) -> list[Any]:
+    num_consts, num_carry = scan_sizes(params)
+    consts, carry = list(operands[:num_consts]), list(operands[num_consts : num_consts + num_carry])
+    xs = operands[num_consts + num_carry :]
+    shapes = [variable.aval for variable in opened(jaxpr)[0].outvars[num_carry:]]
+    stacked = [np.zeros((length, *aval.shape), aval.dtype) for aval in shapes]
+    for step in reversed(range(length)) if reverse else range(length):
+        results = run(jaxpr, [*consts, *carry, *(x[step] for x in xs)])
+        carry = results[:num_carry]
+        for into, result in zip(stacked, results[num_carry:], strict=True):
+            into[step] = result
+    return [*carry, *stacked]
+
+
+def _while(*operands: np.ndarray, run: Any, cond_jaxpr: Any, body_jaxpr: Any, **params: Any) -> list[np.ndarray]:
+    in_cond, in_body = params["cond_nconsts"], params["body_nconsts"]
+    of_cond, of_body = operands[:in_cond], operands[in_cond : in_cond + in_body]
+    carry = list(operands[in_cond + in_body :])
+    while run(cond_jaxpr, [*of_cond, *carry])[0]:
+        carry = run(body_jaxpr, [*of_body, *carry])
+    return carry
+
+
+def _cond(which: np.ndarray, *operands: np.ndarray, run: Any, branches: Any, **_: Any) -> list[np.ndarray]:
+    return run(branches[int(np.clip(which, 0, len(branches) - 1))], operands)
+
+
+CONTROL: dict[str, Row] = {
+    "scan": _scan,
+    "while": _while,
+    "cond": _cond,
+    "reduce_window": _general_window,
+}
+
+low = lambda dtype: -np.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
+high = lambda dtype: np.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).max
+plain = lambda fn: lambda *operands, **_: fn(*operands)  # whose parameters say nothing about the numbers
+
+ROWS: dict[str, Row] = {
+    "abs": plain(np.abs),
+    "add": plain(np.add),
+    "add_any": plain(np.add),
+    "and": plain(np.bitwise_and),
+    "ceil": plain(np.ceil),
+    "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "conj": plain(np.conj),
+    "copy": plain(np.copy),
+    "cos": plain(np.cos),
+    "div": _divide,
+    "eq": plain(np.equal),
+    "exp": plain(np.exp),
+    "expm1": plain(np.expm1),
+    "floor": plain(np.floor),
+    "ge": plain(np.greater_equal),
+    "gt": plain(np.greater),
+    "imag": plain(np.imag),
+    "integer_pow": lambda x, *, y: (x ** np.asarray(y).astype(x.dtype) if y >= 0 else 1 / x**-y).astype(x.dtype),
+    "is_finite": plain(np.isfinite),
+    "le": plain(np.less_equal),
+    "log": plain(np.log),
+    "log1p": plain(np.log1p),
+    "logistic": lambda x, **_: (1 / (1 + np.exp(-x))).astype(x.dtype),
+    "lt": plain(np.less),
+    "max": plain(np.maximum),
+    "min": plain(np.minimum),
+    "mul": plain(np.multiply),
+    "ne": plain(np.not_equal),
+    "neg": plain(np.negative),
+    "not": plain(np.invert),
+    "or": plain(np.bitwise_or),
+    "pow": lambda x, y: np.power(x, y.astype(x.dtype)),
+    "real": plain(np.real),
+    "rem": lambda x, y: np.fmod(x, y),
+    "round": lambda x, *, rounding_method: np.rint(x) if rounding_method else np.trunc(x + np.copysign(0.5, x)),
+    "rsqrt": lambda x, **_: (1 / np.sqrt(x)).astype(x.dtype),
+    "sign": plain(np.sign),
+    "sin": plain(np.sin),
+    "sqrt": plain(np.sqrt),
+    "square": plain(np.square),
+    "stop_gradient": plain(np.copy),
+    "sub": plain(np.subtract),
+    "tanh": plain(np.tanh),
+    "xor": plain(np.bitwise_xor),
+    "broadcast_in_dim": _broadcast_in_dim,
+    "concatenate": lambda *parts, dimension: np.concatenate(parts, dimension),
+    "convert_element_type": _convert,
+    "dynamic_slice": lambda x, *starts, slice_sizes: x[_starts(x, starts, slice_sizes)],
+    "dynamic_update_slice": _dynamic_update_slice,
+    "iota": _iota,
+    "optimization_barrier": lambda *operands: operands,
+    "pad": _pad,
+    "reshape": _reshape,
+    "rev": lambda x, *, dimensions: np.flip(x, dimensions),
+    "select_n": _select_n,
+    "slice": _slice,
+    "split": _split,
+    "stack": lambda *parts, axis: np.stack(parts, axis),
+    "squeeze": lambda x, *, dimensions: np.squeeze(x, tuple(dimensions)),
+    "tile": lambda x, *, reps: np.tile(x, reps),
+    "unstack": lambda x, *, axis: list(np.moveaxis(x, axis, 0)),
+    "transpose": lambda x, *, permutation: np.transpose(x, permutation),
+    "argmax": partial(_arg, np.argmax),
+    "argmin": partial(_arg, np.argmin),
+    "cummax": partial(_cumulative, np.maximum),
+    "cummin": partial(_cumulative, np.minimum),
+    "cumprod": partial(_cumulative, np.multiply),
+    "cumsum": partial(_cumulative, np.add),
+    "dot_general": _dot_general,
+    "reduce_and": partial(_reduce, np.all),
+    "reduce_max": partial(_reduce, np.max),
+    "reduce_min": partial(_reduce, np.min),
+    "reduce_or": partial(_reduce, np.any),
+    "reduce_prod": partial(_reduce, np.prod),
+    "reduce_sum": partial(_reduce, np.sum),
+    "conv_general_dilated": _conv_general_dilated,
+    "reduce_window_max": _windowed(np.max, low),
+    "reduce_window_min": _windowed(np.min, high),
+    "reduce_window_sum": _windowed(np.sum, lambda dtype: 0),
+    "select_and_scatter_add": _select_and_scatter_add,
+    "gather": _gather,
+    "scatter": partial(_scatter, lambda old, new: new),
+    "scatter-add": partial(_scatter, np.add),
+    "scatter-max": partial(_scatter, np.maximum),
+    "scatter-min": partial(_scatter, np.minimum),
+    "scatter-mul": partial(_scatter, np.multiply),
+    "sort": _sort,
+}
