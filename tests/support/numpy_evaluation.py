@@ -448,7 +448,7 @@ ROWS: dict[str, Row] = {
     "or": plain(np.bitwise_or),
     "pow": lambda x, y: np.power(x, y.astype(x.dtype)),
     "real": plain(np.real),
-    "rem": lambda x, y: np.fmod(x, y),
+    "rem": np.fmod,
     "round": lambda x, *, rounding_method: np.rint(x) if rounding_method else np.trunc(x + np.copysign(0.5, x)),
     "rsqrt": lambda x, **_: (1 / np.sqrt(x)).astype(x.dtype),
     "sign": plain(np.sign),
