@@ -1,0 +1,79 @@
+"""A pytest plugin: which tests a run has, on how many processes, and what it says of those that it leaves out.
+
+pytest                      every test but the slow ones, one process for each core
+pytest FILE, or FILE::TEST  in this process: starting others would take longer, and a debugger needs this one
+pytest --sample N           one test in N, and all that depend on the version of JAX
+"""
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+# What depends on the version of JAX: how its jaxprs look, what it compiles, what the docs print. It is never sampled.
+OF_EACH_VERSION = ("jaxconv/", "tests/jaxprs/", "tests/lowering/", "tests/verify/contracts/", "tests/test_readme.py")
+USUAL = "not slow and not torch"  # as pyproject.toml has it
+NIGHTLY = "HYPOTHESIS_PROFILE=nightly pytest -m 'not torch'"
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def sampled(name: str, among: int) -> bool:
+    """Whether the test of that name is one of the sample: of all others every so many, chosen by a hash.
+
+    Names and not numbers choose, so that every process leaves out the same tests, and a new test moves no other.
+    """
+    return name.startswith(OF_EACH_VERSION) or zlib.crc32(name.encode()) % among == 0
+
+
+def is_small(arguments: list[str], options) -> bool:
+    """Whether a run is of single files, tests or names, or of what failed last."""
+    files = [argument for argument in arguments if not Path(argument).is_dir()]
+    return bool(files or options.keyword or getattr(options, "lf", False) or options.collectonly)
+
+
+def pytest_addoption(parser):
+    text = "run one in N of the tests, chosen by their names; all that depend on the version of JAX"
+    parser.addoption("--sample", type=int, default=1, metavar="N", help=text)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """None is xdist's own: a process for each core."""
+    automatic = config.option.numprocesses == "auto"
+    return 0 if automatic and is_small(config.args, config.option) else None
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [one for one in items if not sampled(one.nodeid, config.getoption("sample"))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [one for one in items if one not in set(left_out)]
+
+
+def pytest_configure(config):
+    config.stash[LEFT_OUT] = 0
+
+
+def pytest_deselected(items):
+    if items:
+        items[0].config.stash[LEFT_OUT] += len(items)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Each process leaves out the same tests."""
+    left_out = getattr(node, "workeroutput", {}).get("left_out", 0)
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], left_out)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    number = config.stash[LEFT_OUT]
+    if number and config.option.markexpr == USUAL and not is_small(config.args, config.option):
+        terminalreporter.write_line(
+            f"left out: {number} tests, marked slow (minutes) or torch (needs PyTorch), or not in the sample; and any "
+            f"geometry that is not in the pool. All of it, in hours: {NIGHTLY}; with PyTorch: pytest -m torch"
+        )

@@ -1,0 +1,41 @@
+"""Programs are counted where they are compiled, and a part that exceeds its budget fails the run."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+TESTS = """
+import jax
+import pytest
+
+@pytest.mark.parametrize("shape", [1, 2, 3])
+def test_of_three_shapes(shape):
+    jax.jit(lambda x: x + 1)(jax.numpy.zeros(shape)).block_until_ready()
+
+def test_that_compiles_nothing():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("processes", "budget", "code"), [(0, 20, 0), (2, 2, 1)])
+def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, processes, budget, code):
+    """Also where each of two processes stays within the budget of the whole."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.delenv("HYPOTHESIS_PROFILE", raising=False)
+    pytester.makefile(".toml", budgets=f"[programs]\n'test_three.py' = {budget}\nothers = 9")
+    pytester.makepyfile(test_three=TESTS)
+    options = ("--budgets", "budgets.toml", "-n", str(processes))
+    found = pytester.runpytest_subprocess("-p", "support.compiled_programs", *options)
+    found.assert_outcomes(passed=4)
+    assert found.ret == code
+    assert ("and its budget is 2 (budgets.toml)" in found.stdout.str()) == bool(code)
+    assert "programs compiled: test_three.py " in found.stdout.str()
+
+
+def test_nightly_runs_have_no_budget(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("HYPOTHESIS_PROFILE", "nightly")
+    pytester.makefile(".toml", budgets="[programs]\nothers = 0")
+    pytester.makepyfile(test_three=TESTS)
+    assert pytester.runpytest_subprocess("-p", "support.compiled_programs", "--budgets", "budgets.toml").ret == 0

@@ -1,0 +1,72 @@
+"""Which tests a run has and on how many processes, and that it says what it leaves out."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from support.selection import OF_EACH_VERSION, is_small, sampled
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[2]
+NAMES = [f"tests/laws/test_shift.py::test_layer[{n}]" for n in range(3000)]
+TESTS = """
+import pytest
+
+
+def test_quick():
+    pass
+
+
+@pytest.mark.slow
+def test_slow():
+    pass
+"""
+
+
+@pytest.mark.parametrize("among", [1, 3, 10])
+def test_a_sample_is_as_large_as_asked_for(among):
+    found = sum(sampled(name, among) for name in NAMES)
+    assert abs(found - 3000 / among) <= 100
+
+
+def test_what_depends_on_the_version_of_jax_is_in_every_sample():
+    assert all(sampled(f"{path}::test_it", 10**9) for path in OF_EACH_VERSION)
+    assert all((ROOT / path).exists() for path in OF_EACH_VERSION)
+
+
+def test_a_name_alone_decides():
+    """So a test that is added or taken away moves no other one into the sample or out of it."""
+    assert [sampled(name, 5) for name in NAMES[::-1]] == [sampled(name, 5) for name in NAMES][::-1]
+    assert not sampled("tests/laws/test_shift.py::test_layer[1]", 10**9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "small"),
+    [
+        ([], {}, False),
+        (["tests/laws", "jaxconv"], {}, False),
+        (["tests/laws/test_shift.py"], {}, True),
+        (["tests/laws", "tests/laws/test_shift.py::test_layer"], {}, True),
+        ([], {"keyword": "conv"}, True),
+        ([], {"lf": True}, True),
+        (["tests"], {"collectonly": True}, True),
+    ],
+)
+def test_small_runs_start_no_processes(arguments, options, small, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert is_small(arguments, Namespace(**{"keyword": "", "lf": False, "collectonly": False} | options)) == small
+
+
+@pytest.mark.parametrize(
+    ("marks", "processes", "says"),
+    [("not slow and not torch", 2, True), ("not slow and not torch", 0, True), ("slow", 0, False)],
+)
+def test_a_run_says_what_it_leaves_out(pytester, monkeypatch, marks, says, processes):
+    """Once, however many processes leave it out; and not where other tests were asked for."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    pytester.makeini("[pytest]\nmarkers = slow")
+    pytester.makepyfile(TESTS)
+    found = pytester.runpytest_subprocess("-p", "support.selection", "-m", marks, "-n", str(processes))
+    found.assert_outcomes(passed=1, deselected=0 if processes else 1)
+    assert ("left out: 1 tests" in found.stdout.str()) == says
