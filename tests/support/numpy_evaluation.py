@@ -27,49 +27,70 @@ Row = Callable[..., Any]
 def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., Any]:
     """The same function of arrays, computed by NumPy; our own primitives as on `platform`.
 
+    As by `jax.jit`, it is traced once for arguments of the same shapes and dtypes.
+
     Raises:
         NotImplementedError: an equation has no row here.
     """
+    evaluation = _Evaluation(platform)
 
     def run(*arguments: Any) -> Any:
         closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
-        return jax.tree.unflatten(jax.tree.structure(shapes), evaluate(closed, leaves, platform))
+        with np.errstate(all="ignore"):  # infinities and NaNs are results like others
+            found = evaluation.run(closed, leaves)
+        return jax.tree.unflatten(jax.tree.structure(shapes), found)
 
     return run
 
 
-def evaluate(closed: Any, operands: Sequence[np.ndarray], platform: str = "cpu") -> list[np.ndarray]:
-    """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
-    jaxpr, consts = opened(closed)
-    variables = (*jaxpr.constvars, *jaxpr.invars)
-    values: dict[Any, np.ndarray] = dict(zip(variables, (*map(np.asarray, consts), *operands), strict=True))
-    read = lambda atom: np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
-    for equation in jaxpr.eqns:
-        found = _computed(equation, [read(atom) for atom in equation.invars], platform)
-        for variable, value in zip(equation.outvars, found, strict=True):
-            value = np.asarray(value)
-            if (value.shape, value.dtype) != (variable.aval.shape, variable.aval.dtype):
-                raise AssertionError(f"{equation.primitive}: {value.dtype}{value.shape} instead of {variable.aval}")
-            values[variable] = value
-    return [read(atom) for atom in jaxpr.outvars]
+class _Evaluation:
+    """Jaxprs evaluated on one platform; what our own primitives do is traced once for each shape."""
 
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
+        self.computing: dict[
+            Any, Callable[..., Any]
+        ] = {}  # `make_jaxpr` remembers what the same function was traced to
 
-def _computed(equation: Any, operands: list[np.ndarray], platform: str) -> Sequence[Any]:
-    """The results of one equation."""
-    primitive, params = equation.primitive, equation.params
-    if primitive in COMPUTED:
-        compute = partial(COMPUTED[primitive], platform=platform, **params)
-        return evaluate(jax.make_jaxpr(compute)(*operands), operands, platform)
-    if primitive.name in CONTROL:
-        return CONTROL[primitive.name](*operands, run=partial(evaluate, platform=platform), **params)
-    if primitive.name in ROWS:
-        with np.errstate(all="ignore"):  # infinities and NaNs are results like others
+    def run(self, closed: Any, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
+        jaxpr, consts = opened(closed)
+        values: dict[Any, np.ndarray] = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
+        values.update(zip(jaxpr.invars, operands, strict=True))
+
+        def read(atom: Any) -> np.ndarray:
+            return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
+
+        for equation in jaxpr.eqns:
+            found = self._computed(equation, [read(atom) for atom in equation.invars])
+            for variable, value in zip(equation.outvars, found, strict=True):
+                value, aval = np.asarray(value), variable.aval
+                if value.shape != aval.shape or value.dtype != aval.dtype:
+                    raise AssertionError(f"{equation.primitive}: {value.dtype}{value.shape} instead of {aval}")
+                values[variable] = value
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _computed(self, equation: Any, operands: list[np.ndarray]) -> Sequence[Any]:
+        """The results of one equation."""
+        primitive, params = equation.primitive, equation.params
+        if primitive in COMPUTED:
+            return self.run(self._of_ours(primitive, params, operands), operands)
+        if primitive.name in CONTROL:
+            return CONTROL[primitive.name](*operands, run=self.run, **params)
+        if primitive.name in ROWS:
             found = ROWS[primitive.name](*operands, **params)
-        return found if primitive.multiple_results else [found]
-    if (inner := called(equation)) is not None:
-        return evaluate(inner, operands, platform)
-    raise NotImplementedError(f"NumPy has no row for {primitive}")
+            return found if primitive.multiple_results else [found]
+        if (inner := called(equation)) is not None:
+            return self.run(inner, operands)
+        raise NotImplementedError(f"NumPy has no row for {primitive}")
+
+    def _of_ours(self, primitive: Any, params: dict[str, Any], operands: list[np.ndarray]) -> Any:
+        """The jaxpr of one of our own primitives on this platform."""
+        key = primitive, tuple(params.items())
+        if key not in self.computing:
+            self.computing[key] = partial(COMPUTED[primitive], platform=self.platform, **params)
+        return jax.make_jaxpr(self.computing[key])(*operands)
 
 
 # Layout.

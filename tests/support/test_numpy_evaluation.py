@@ -118,3 +118,18 @@ def test_a_row_that_forgets_a_dtype_is_found(monkeypatch):
     monkeypatch.setitem(numpy_evaluation.ROWS, "sin", lambda x, **_: np.sin(x).astype(np.float64))
     with pytest.raises(AssertionError, match=r"sin: float64\(\) instead of float32\[\]"):
         evaluated(lax.sin)(np.float32(1))
+
+
+def test_one_shape_is_traced_once():
+    """As by `jax.jit`, and so are our own primitives inside: a loop would trace them at each turn."""
+    traced = []
+
+    def fn(x):
+        traced.append(x.shape)
+        return lax.fori_loop(0, 3, lambda _, y: jc.max_pool(y, (3,), stride=1, padding="same"), x)
+
+    x, run = np.float32(N)[..., None], evaluated(fn)
+    for image in (x, -x):
+        np.testing.assert_array_equal(run(image), np.broadcast_to(image.max(1, keepdims=True), x.shape))
+    run(x[:1])
+    assert traced == [x.shape, x[:1].shape]
