@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 import typing
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,10 +36,32 @@ def module_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def imports_of(path):
-    """The jaxconv modules that a file imports, anywhere in it."""
+@cache
+def sources():
+    """The text of each module of the package."""
+    return {module_of(path): path.read_text() for path in PACKAGE.rglob("*.py")}
+
+
+@cache
+def tree(source):
+    """Its syntax; parsed once for all tests."""
+    return ast.parse(source)
+
+
+def loaded(node):
+    """The nodes that are executed when a module is loaded: not those in functions, nor those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).split(".")[-1] == "TYPE_CHECKING":
+            yield from (one for other in child.orelse for one in (other, *loaded(other)))
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+            yield from loaded(child)
+
+
+def imports_of(nodes):
+    """The jaxconv modules that some of these nodes import."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "jaxconv":
             below = node.module.split(".")[1:]
             names = [".".join([*below, alias.name]) for alias in node.names]
@@ -51,7 +74,15 @@ def imports_of(path):
     return found
 
 
-GRAPH = {module_of(path): imports_of(path) for path in PACKAGE.rglob("*.py")}
+@cache
+def every_import():
+    """What each module imports, anywhere in it."""
+    return {module: imports_of(ast.walk(tree(source))) for module, source in sources().items()}
+
+
+def imports_when_loaded(texts):
+    """What each module imports when it is loaded itself."""
+    return {module: imports_of(loaded(tree(source))) for module, source in texts.items()}
 
 
 def upward_arrows(graph):
@@ -62,22 +93,28 @@ def upward_arrows(graph):
 
 def circle(graph):
     """A circle of imports, or nothing."""
+    through = set()  # modules that lead into no circle
 
     def visit(module, path):
         if module in path:
             return [*path[path.index(module) :], module]
-        return next((found for other in graph.get(module, ()) if (found := visit(other, [*path, module]))), None)
+        if module in through:
+            return None
+        found = next((found for other in graph.get(module, ()) if (found := visit(other, [*path, module]))), None)
+        through.add(module)
+        return found
 
     return next((found for module in graph if (found := visit(module, []))), None)
 
 
 def test_every_package_has_a_level():
-    assert {module.split(".")[0] for module in GRAPH} == set(LEVEL)
+    assert {module.split(".")[0] for module in sources()} == set(LEVEL)
 
 
 def test_imports_run_downwards():
-    assert upward_arrows(GRAPH) == []
-    assert circle(GRAPH) is None
+    """Those for type checkers and those in functions, too; but only what is loaded in a circle fails to load."""
+    assert upward_arrows(every_import()) == []
+    assert circle(imports_when_loaded(sources())) is None
 
 
 @pytest.mark.parametrize(
@@ -86,24 +123,56 @@ def test_imports_run_downwards():
 )
 def test_an_upward_import_would_be_seen(module, other):
     """The broken twin."""
-    assert upward_arrows(GRAPH | {module: GRAPH[module] | {other}}) == [f"{module} -> {other}"]
+    graph = every_import()
+    assert upward_arrows(graph | {module: graph[module] | {other}}) == [f"{module} -> {other}"]
 
 
-def test_a_circle_would_be_seen():
-    broken = GRAPH | {"layers.params": GRAPH["layers.params"] | {"layers.conv"}}
+def with_text(module, text):
+    """The package's imports, with more text at the end of a module."""
+    return imports_when_loaded(sources() | {module: f"{sources()[module]}\n{text}\n"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from jaxconv.layers.conv import conv",
+        "import jaxconv.layers.conv",
+        "try:\n    from jaxconv.layers import conv\nexcept ImportError:\n    pass",
+        "class Layer:\n    from jaxconv.layers.conv import conv",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    from jaxconv.layers import conv",
+        "if not TYPE_CHECKING:\n    from jaxconv.layers import conv",
+    ],
+)
+def test_a_circle_would_be_seen(text):
+    """The broken twin: `layers.conv` imports `layers.params`, at whose end is an import of it."""
+    broken = with_text("layers.params", text)
     found = circle(broken)
     assert found is not None
+    assert "layers.params" in found
     assert all(b in broken[a] for a, b in pairwise(found))
 
 
-@pytest.mark.parametrize("package", ["window", "checks", "errors", "reference"])
-def test_these_packages_know_no_jax(package):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if TYPE_CHECKING:\n    from jaxconv.layers.conv import conv",
+        "if typing.TYPE_CHECKING:\n    import jaxconv.layers.conv",
+        "def later():\n    from jaxconv.layers.conv import conv",
+        "class Layer:\n    def later(self):\n        from jaxconv.layers.conv import conv",
+    ],
+)
+def test_what_is_not_imported_when_a_module_is_loaded_makes_no_circle(text):
+    assert circle(with_text("layers.params", text)) is None
+
+
+def test_these_packages_know_no_jax():
     """In a fresh interpreter, since this one has loaded JAX already; jaxconv's own __init__ is kept from loading it."""
     program = f"""
-import sys, types
+import importlib, sys, types
 parent = types.ModuleType("jaxconv"); parent.__path__ = [{str(PACKAGE)!r}]; sys.modules["jaxconv"] = parent
-import jaxconv.{package}
-assert "jax" not in sys.modules
+for package in ("errors", "checks", "window", "reference"):
+    importlib.import_module("jaxconv." + package)
+    assert "jax" not in sys.modules, package
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -125,47 +194,54 @@ def of_meaning(modules):
 
 def test_recheck_reads_no_trait_of_a_primitives_meaning():
     """It executes primitives: so one wrong row in a table, or one wrong rule, cannot mislead both it and `certify`."""
-    modules = {module for module in GRAPH if module.startswith("verify.checker")}
+    graph = every_import()
+    modules = {module for module in graph if module.startswith("verify.checker")}
     assert "verify.checker.recheck" in modules
-    assert of_meaning(reached(GRAPH, modules)) == []
+    assert of_meaning(reached(graph, modules)) == []
 
 
 @pytest.mark.parametrize("other", ["verify.rules.layout", "jaxprs.primitives", "verify.rounding"])
 def test_a_trait_that_recheck_reads_would_be_seen(other):
     """The broken twin, two imports away."""
-    broken = GRAPH | {"verify.codec": GRAPH["verify.codec"] | {other}}
+    broken = every_import() | {"verify.codec": every_import()["verify.codec"] | {other}}
     assert other in of_meaning(reached(broken, {"verify.checker.recheck"}))
 
 
-def test_importing_jaxconv_loads_no_optional_package():
+@pytest.fixture(scope="module")
+def optimised():
+    """The lines that a fresh interpreter prints under `python -O`: optional packages, which it should not load; an error."""
     heavy = {"sklearn", "scipy.stats", "matplotlib", "hypothesis", "pytest", "tqdm", "orbax"}
-    program = f"import sys, jaxconv; print(*({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == []
+    program = f"""
+import sys, jaxconv as jc
+print("loaded:", *({heavy} & set(sys.modules)))
+import jax.numpy as jnp
+assert False, "this line does nothing under -O"
+try:
+    jc.conv({{"kernel": jnp.ones((3, 3, 1, 3))}}, jnp.ones((1, 8, 8, 2)), groups=2)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-O", "-c", program], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def test_importing_jaxconv_loads_no_optional_package(optimised):
+    assert optimised[0] == "loaded:"
 
 
 def test_there_are_no_bare_asserts():
     """`python -O` removes them, and with them the checks."""
     bare = [
-        f"{path.name}:{node.lineno}"
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{module}:{node.lineno}"
+        for module, source in sources().items()
+        for node in ast.walk(tree(source))
         if isinstance(node, ast.Assert)
     ]
     assert bare == []
 
 
-def test_errors_are_raised_under_python_o():
-    program = """
-import jax.numpy as jnp, jaxconv as jc
-assert False, "this line does nothing under -O"
-try:
-    jc.conv({"kernel": jnp.ones((3, 3, 1, 3))}, jnp.ones((1, 8, 8, 2)), groups=2)
-except ValueError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-O", "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("conv: groups is 2, but should be a divisor of the kernel's 3 output channels")
+def test_errors_are_raised_under_python_o(optimised):
+    assert optimised[1].startswith("conv: groups is 2, but should be a divisor of the kernel's 3 output channels")
 
 
 @pytest.mark.parametrize("name", sorted(n for n, value in PUBLIC.items() if inspect.isfunction(value)))

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from faults.fault import OWN, ROOT, Fault, written
 
 SOURCE = b"def double(x):\n    return 2 * x\n\n\ndef unused(x):\n    return x + 1\n"
 TESTS = "from small import double\n\n\ndef test_double():\n    assert double(3) == 6\n"
-WRITTEN = written()
+handwritten = cache(written)
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +53,17 @@ def test_a_test_that_does_not_exist_is_no_survival(folder):
 
 
 def test_handwritten_faults_are_many_and_named():
-    assert len(WRITTEN) >= 80
-    assert len({fault.name for fault in WRITTEN}) == len(WRITTEN)
-    assert all(test.split("::")[0].endswith(".py") for fault in WRITTEN for test in fault.tests)
-    assert {test for fault in WRITTEN for test in fault.tests if not (ROOT / test.split("::")[0]).exists()} == set()
+    faults = handwritten()
+    assert len(faults) >= 80
+    assert len({fault.name for fault in faults}) == len(faults)
+    assert all(test.split("::")[0].endswith(".py") for fault in faults for test in fault.tests)
+    assert {test for fault in faults for test in fault.tests if not (ROOT / test.split("::")[0]).exists()} == set()
 
 
-@pytest.mark.parametrize("faults", [WRITTEN, mechanical.drawn()], ids=["handwritten", "mechanical"])
-def test_faults_change_what_a_module_says_and_can_be_read(faults):
+@pytest.mark.parametrize("listed", [handwritten, mechanical.drawn], ids=["handwritten", "mechanical"])
+def test_faults_change_what_a_module_says_and_can_be_read(listed):
     """Each text occurs once, or it could not be read at all; what is put in is Python, and other than what was there."""
+    faults = listed()
     for file in {fault.file for fault in faults}:
         source = (ROOT / file).read_bytes()
         before = ast.dump(ast.parse(source))
@@ -102,7 +105,7 @@ def f(x: "1 + 1") -> "1 + 1":
     cure = f"{1 + 1}"
     found = explain("f", "x", 1 + 1)
 '''
-    assert mechanical.places(source) == []
+    assert mechanical.places(source) == ()
     assert {what for _, _, what, _, _ in mechanical.places(SOURCE)} == {
         "another operator", "the first operand alone", "one more"
     }  # fmt: skip
@@ -133,7 +136,7 @@ def test_executed_lines_are_recorded_by_test(folder, tmp_path):
 
 def test_the_command_lists_totals_and_remembers_results(tmp_path, monkeypatch, capsys):
     """Without running anything: each fault has a result already, one of them of a survivor."""
-    faults = [one for one in WRITTEN if one.area == "certificates"]
+    faults = [one for one in handwritten() if one.area == "certificates"]
     results = tmp_path / "results.jsonl"
     outcomes = ["survived", *["killed"] * (len(faults) - 1)]
     rows = [

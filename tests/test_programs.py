@@ -1,5 +1,6 @@
 """Random programs run, keep the law of their world where no step breaks it, and mostly lose it where one does."""
 
+from functools import cache
 from random import Random
 
 import jax
@@ -11,15 +12,26 @@ from support.random_programs import ENDS, FAULTS, STEPS, WORLDS, programs, rando
 
 from jaxconv.verify.certificate import Claim, Verdict
 
-PROGRAMS = [random_program(seed) for seed in range(100)]
 QUICK = {"xla_backend_optimization_level": 0}  # compiling takes longer than running
-AXES = [(p, axis, expected) for p in PROGRAMS[:60] for axis, expected in zip(p.axes, p.expected, strict=True)]
-sound = lambda world: [(p, axis, expected) for p, axis, expected in AXES if p.world == world and expected]
-broken = lambda world: [(p, axis) for p, axis, expected in AXES if p.world == world and not expected]
+
+
+@cache
+def hundred():
+    """Programs for all tests."""
+    return [random_program(seed) for seed in range(100)]
+
+
+def axes():
+    """Of sixty programs each axis and what is expected along it."""
+    return [(p, axis, expected) for p in hundred()[:60] for axis, expected in zip(p.axes, p.expected, strict=True)]
+
+
+sound = lambda world: [(p, axis, expected) for p, axis, expected in axes() if p.world == world and expected]
+broken = lambda world: [(p, axis) for p, axis, expected in axes() if p.world == world and not expected]
 
 
 def test_a_hundred_programs_run():
-    for program in PROGRAMS:
+    for program in hundred():
         y = jax.jit(program.fn, compiler_options=QUICK)(*program.arguments)
         assert np.isfinite(y).all(), program
         assert y.size, program

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 from support.example_scripts import pictured, rows, run
 
 from jaxconv import reference
@@ -17,6 +16,8 @@ def ran(tmp_path_factory):
 
 
 def test_the_feature_map_is_the_references(ran):
+    from sklearn.datasets import load_digits  # noqa: PLC0415  loads SciPy, which collecting tests can do without
+
     images = load_digits().images
     x = np.stack([images[i] for i in np.random.default_rng(3).choice(len(images), 3, replace=False)], axis=-1)
     upright = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])

@@ -9,6 +9,7 @@ import ast
 import random
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import TypeAlias
@@ -117,7 +118,7 @@ def drawn(seed: int = SEED, count: int = COUNT, root: Path = ROOT) -> list[Fault
     generator = random.Random(seed)
     modules = [path for path in sorted((root / "jaxconv").rglob("*.py")) if path.name != "__init__.py"]
     sources = [path.read_bytes() for path in modules]
-    left = [places(source) for source in sources]
+    left = [list(places(source)) for source in sources]
     ends = list(accumulate(source.count(b"\n") for source in sources))
     offset = generator.random()
     faults = []
@@ -135,7 +136,8 @@ def drawn(seed: int = SEED, count: int = COUNT, root: Path = ROOT) -> list[Fault
     return faults
 
 
-def places(source: bytes) -> list[Place]:
+@cache
+def places(source: bytes) -> tuple[Place, ...]:
     """All changes of a module."""
     starts = [0, *accumulate(len(row) for row in source.splitlines(keepends=True))]
     found = []
@@ -145,7 +147,7 @@ def places(source: bytes) -> list[Place]:
             text = f"({text})" if isinstance(new, ast.expr) else text
             start = starts[node.lineno - 1] + node.col_offset
             found.append((start, starts[node.end_lineno - 1] + node.end_col_offset, what, text, node.lineno))
-    return found
+    return tuple(found)
 
 
 def _behaviour(node: ast.AST) -> Iterator[ast.AST]:

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.whole_parameters import whole_like
 
 import jaxconv as jc
 
 X = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32))
 GEOMETRY = {"stride": (2, 1), "padding": ("circular", "valid"), "groups": 2}
-PARAMS = jc.init_locally_connected(jax.random.key(0), (5, 6), (3, 2), 4, 6, **GEOMETRY)
+PARAMS = whole_like(jc.init_locally_connected, (5, 6), (3, 2), 4, 6, **GEOMETRY)
 
 
 def test_init_has_the_shapes_that_the_layer_takes():
@@ -35,7 +36,7 @@ def test_layouts_and_batches():
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int32])
 def test_dtype_is_kept(dtype):
-    params = jax.tree.map(lambda leaf: jnp.round(4 * leaf).astype(dtype), PARAMS)
+    params = jax.tree.map(lambda leaf: leaf.astype(dtype), PARAMS)
     wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
     y = jc.locally_connected(params, X.astype(dtype), **GEOMETRY)
     assert y.dtype == dtype

@@ -4,15 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.whole_parameters import whole_like
 
 import jaxconv as jc
 
 X = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32))
 REGIONS = ((1, 2), (2, 3))
 GEOMETRY = {"stride": (2, 1), "padding": ("circular", "valid"), "groups": 2}
-PARAMS = jax.tree.map(
-    lambda leaf: jnp.round(4 * leaf), jc.init_regional_conv(jax.random.key(0), REGIONS, (3, 2), 4, 6, groups=2)
-)
+PARAMS = whole_like(jc.init_regional_conv, REGIONS, (3, 2), 4, 6, groups=2)
 
 
 def regional_conv(params, x, *, regions=REGIONS, **changes):

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.whole_parameters import whole_like
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations
 
 X = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 3)).astype(np.float32))
-PARAMS = jax.tree.map(
-    lambda leaf: jnp.round(4 * leaf), jc.init_separable_conv(jax.random.key(0), (3, 2), 3, 4, multiplier=2)
-)
+PARAMS = whole_like(jc.init_separable_conv, (3, 2), 3, 4, multiplier=2)
 
 
 @given(case=conv_configurations(max_rank=2), multiplier=st.integers(1, 2))

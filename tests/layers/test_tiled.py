@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.equations import flat
+from support.whole_parameters import whole_like
 
 import jaxconv as jc
 from jaxconv.verify import jaxprs
 
 X = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32))
 GEOMETRY = {"stride": (2, 1), "padding": ("circular", "valid"), "groups": 2}
-PARAMS = jc.init_tiled_conv(jax.random.key(0), (2, 1), (3, 2), 4, 6, groups=2)
-WHOLE = jax.tree.map(lambda leaf: jnp.round(4 * leaf), PARAMS)
+PARAMS = whole_like(jc.init_tiled_conv, (2, 1), (3, 2), 4, 6, groups=2)
 
 
 def test_init_draws_each_kernel_as_conv_would():
@@ -27,30 +27,30 @@ def test_init_draws_each_kernel_as_conv_would():
 def test_parameters_do_not_know_the_size_of_the_image():
     """Not even where the image is too small for all kernels to stand somewhere: the others are idle."""
     assert jc.tiled_conv(PARAMS, X, **GEOMETRY).shape == (2, 3, 5, 6)
-    one_row = jc.tiled_conv(WHOLE, X[:, :2], **GEOMETRY)
-    first = jax.tree.map(lambda leaf: leaf[0, 0], WHOLE)
+    one_row = jc.tiled_conv(PARAMS, X[:, :2], **GEOMETRY)
+    first = jax.tree.map(lambda leaf: leaf[0, 0], PARAMS)
     np.testing.assert_array_equal(one_row, jc.conv(first, X[:, :2], **GEOMETRY))
 
 
 def test_layouts_batches_and_biases():
-    y = jc.tiled_conv(WHOLE, X, **GEOMETRY)
-    np.testing.assert_array_equal(jc.tiled_conv(WHOLE, X[1], **GEOMETRY, batched=False), y[1])
-    first = jc.tiled_conv(WHOLE, jnp.moveaxis(X, -1, 1), **GEOMETRY, layout="channels_first")
+    y = jc.tiled_conv(PARAMS, X, **GEOMETRY)
+    np.testing.assert_array_equal(jc.tiled_conv(PARAMS, X[1], **GEOMETRY, batched=False), y[1])
+    first = jc.tiled_conv(PARAMS, jnp.moveaxis(X, -1, 1), **GEOMETRY, layout="channels_first")
     np.testing.assert_array_equal(jnp.moveaxis(first, 1, -1), y)
     bias = jnp.arange(12.0).reshape(2, 1, 6)
-    plain = jc.tiled_conv({"kernel": WHOLE["kernel"]}, X, **GEOMETRY)
+    plain = jc.tiled_conv({"kernel": PARAMS["kernel"]}, X, **GEOMETRY)
     turns = jnp.broadcast_to(bias[jnp.array([0, 1, 0])], (2, 3, 5, 6))
-    np.testing.assert_array_equal(jc.tiled_conv(WHOLE | {"bias": bias}, X, **GEOMETRY), plain + turns)
+    np.testing.assert_array_equal(jc.tiled_conv(PARAMS | {"bias": bias}, X, **GEOMETRY), plain + turns)
 
 
 @pytest.mark.parametrize("period", [(2, 1), (2, 3)])
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int32])
 def test_dtype_is_kept_or_as_preferred(dtype, period):
     repeated = lambda leaf: jnp.tile(leaf, (1, period[1], *[1] * (leaf.ndim - 2)))
-    params = jax.tree.map(lambda leaf: repeated(leaf).astype(dtype), WHOLE)
+    params = jax.tree.map(lambda leaf: repeated(leaf).astype(dtype), PARAMS)
     y = jc.tiled_conv(params, X.astype(dtype), **GEOMETRY)
     assert y.dtype == dtype
-    np.testing.assert_array_equal(y.astype(jnp.float32), jc.tiled_conv(WHOLE, X, **GEOMETRY))
+    np.testing.assert_array_equal(y.astype(jnp.float32), jc.tiled_conv(PARAMS, X, **GEOMETRY))
     wide = jc.tiled_conv(params, X.astype(dtype), **GEOMETRY, preferred_element_type=jnp.float32)
     assert wide.dtype == jnp.float32
 

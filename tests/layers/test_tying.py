@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.whole_parameters import whole_like
 
 import jaxconv as jc
 
-KEY = jax.random.key(0)
-SHARED = jc.init_conv(KEY, (3, 3), 1, 2)
-TILED = jc.init_tiled_conv(KEY, (3, 2), (3, 3), 1, 2)
-LOCAL = jc.init_locally_connected(KEY, (7, 8), (3, 3), 1, 2)
+SHARED = whole_like(jc.init_conv, (3, 3), 1, 2)
+TILED = whole_like(jc.init_tiled_conv, (3, 2), (3, 3), 1, 2)
+LOCAL = whole_like(jc.init_locally_connected, (7, 8), (3, 3), 1, 2)
 IMAGE = jax.ShapeDtypeStruct((1, 12, 8, 1), "float32")
 
 
