@@ -247,8 +247,7 @@ class Walk:
             return None
         try:
             with jax.ensure_compile_time_eval():
-                found = equation.primitive.bind(*map(jax.device_put, known), **equation.params)
-                found = found if equation.primitive.multiple_results else [found]
+                found = jaxprs.executed(equation, [*map(jax.device_put, known)])
             return [np.asarray(jax.device_get(array)) for array in found]
         except Exception:  # whatever it is: a constant that cannot be computed is one that is not known
             return None

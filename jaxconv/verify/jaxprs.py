@@ -14,7 +14,18 @@ from jax.extend.core import Literal
 
 from jaxconv.jaxprs.calls import called, opened
 
-__all__ = ["blamed", "called", "frames", "is_literal", "laxs_name", "opened", "scan_sizes", "source", "trace"]
+__all__ = [
+    "blamed",
+    "called",
+    "executed",
+    "frames",
+    "is_literal",
+    "laxs_name",
+    "opened",
+    "scan_sizes",
+    "source",
+    "trace",
+]
 PACKAGE = str(Path(__file__).parents[1])
 # Frames of libraries are not the user's: what pip installed, Python's own modules, and this package. Each ends with a
 # separator, so that a prefix is a folder.
@@ -36,6 +47,19 @@ def trace(fn: Callable, arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
     """The jaxpr of `fn(*arguments)`, its constants, and the tree of its outputs' shapes."""
     closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
     return closed.jaxpr, list(closed.consts), shapes
+
+
+def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
+    """The results of one equation, a list also of one.
+
+    >>> equation = jax.make_jaxpr(lambda x: 2 * x)(3.0).eqns[0]
+    >>> executed(equation, [2.0, 5.0])
+    [Array(10., dtype=float32, weak_type=True)]
+    """
+    # `shard_map` and others take other parameters than their equations have.
+    params = equation.primitive.get_bind_params(equation.params)
+    found = equation.primitive.bind(*operands, **params)
+    return list(found) if equation.primitive.multiple_results else [found]
 
 
 def scan_sizes(params: dict[str, Any]) -> tuple[int, int]:

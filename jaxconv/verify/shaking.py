@@ -88,7 +88,7 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
     depends, finite = any(one.depends for one in inputs), _all(one.finite for one in inputs)
     operands, how = [one.value for one in inputs], guard.rounds(equation)
     if not depends or how == NEVER:
-        return [Operand(y, depends, finite) for y in _bound(equation, operands)], False
+        return [Operand(y, depends, finite) for y in jaxprs.executed(equation, operands)], False
     if how != ONCE:
         shake = _of_operands(equation)
         starts = range(first, first + len(inputs) * STRIDE, STRIDE // 3)
@@ -96,15 +96,10 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
             shake(x, noise, start) if one.depends else x
             for x, one, start in zip(operands, inputs, starts, strict=False)
         ]
-    results = [Operand(y, True, _finite(y)) for y in _bound(equation, operands)]
+    results = [Operand(y, True, _finite(y)) for y in jaxprs.executed(equation, operands)]
     total = how == SUM or equation.primitive.name in WITHOUT_POLES
     over = finite & ~_all(one.finite for one in results) if total else False
     return [one._replace(value=_shake(one.value, noise, first, ROUNDINGS * _eps(one.value))) for one in results], over
-
-
-def _bound(equation: Any, operands: Sequence[Any]) -> list[Any]:
-    found = equation.primitive.bind(*operands, **equation.params)
-    return list(found) if equation.primitive.multiple_results else [found]
 
 
 def _of_operands(equation: Any) -> Callable[[Any, Any, int], Any]:

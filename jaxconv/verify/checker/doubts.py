@@ -31,7 +31,7 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
     handing: list[bool] = []
 
     def watched(equation: Any, operands: list[Any]) -> list[Any]:
-        results = _bound(equation, operands)
+        results = jaxprs.executed(equation, operands)
         handing.append(all(_is_handed_on(y, operands) for y in results))
         return results
 
@@ -45,7 +45,7 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
             number, plain = next(known)
             values, depends = [x for x, _ in operands], any(depends for _, depends in operands)
             if plain or not depends:
-                return [(y, depends) for y in _bound(equation, values)]
+                return [(y, depends) for y in jaxprs.executed(equation, values)]
             results, over = _moved(equation, operands, noise, number * 1013)
             overflow.append(overflow[-1] | over)
             return [(y, True) for y in results]
@@ -91,11 +91,6 @@ def _walk(
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _bound(equation: Any, operands: Sequence[Any]) -> list[Any]:
-    found = equation.primitive.bind(*operands, **equation.params)
-    return list(found) if equation.primitive.multiple_results else [found]
-
-
 def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
     """Whether each cell of a result is one of the operands' but for its sign, or 0 or 1; not so of loops."""
     if not _is_float(y):
@@ -107,7 +102,7 @@ def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
 def _moved(equation: Any, operands: list[tuple[Any, bool]], noise: Any, first: int) -> tuple[list[Any], Any]:
     """The results of an equation that rounds more coarsely, and whether they overflow."""
     values = [x for x, _ in operands]
-    plain = _bound(equation, values)
+    plain = jaxprs.executed(equation, values)
     largest = max([x.size for x in values if _is_float(x)], default=0)
     terms = max(1, largest // max(1, min(y.size for y in plain)))
     starts = range(first, first + 331 * len(values), 331)
@@ -117,7 +112,7 @@ def _moved(equation: Any, operands: list[tuple[Any, bool]], noise: Any, first: i
     exact = _all(_are_small_and_whole([*values, *plain]))
     results = [
         jnp.where(exact | _all(_are_small_and_whole([y])), y, _noisy(y, noise, first)) if _is_float(y) else y
-        for y in _bound(equation, moving)
+        for y in jaxprs.executed(equation, moving)
     ]
     results = [jnp.where(exact, old, new) if _is_float(old) else new for old, new in zip(plain, results, strict=True)]
     return results, _overflows(values, plain)

@@ -302,8 +302,7 @@ def _execute(equation: Any, turn: int | None, arrays: list[Any]) -> Sequence[Any
     if turn is not None:
         count = len(equation.params["branches"])
         arrays = [np.asarray((arrays[0] + turn) % count, arrays[0].dtype), *arrays[1:]]
-    found = equation.primitive.bind(*arrays, **equation.primitive.get_bind_params(equation.params))
-    return found if equation.primitive.multiple_results else [found]
+    return jaxprs.executed(equation, arrays)
 
 
 def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:

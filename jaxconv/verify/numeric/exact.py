@@ -86,7 +86,8 @@ def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
         return jnp.int32(TOO_WIDE)
     if name in SUMS:
         terms = [jnp.abs(x) if is_kind(x, np.floating) else x for x in inputs]
-        top = _top(equation.primitive.bind(*terms, **equation.params))
+        (total,) = jaxprs.executed(equation, terms)
+        top = _top(total)
         parts = [_finest(x) for x in inputs if is_kind(x, np.floating)]
         needs = top - (sum(parts) if name in BILINEAR else _least(parts))
     elif name in NEEDS:

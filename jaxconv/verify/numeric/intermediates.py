@@ -33,8 +33,7 @@ def run(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], visit: Visit
             opened, inner_consts = jaxprs.opened(inner)
             outputs = run(opened, inner_consts, inputs, visit)
         else:
-            found = equation.primitive.bind(*inputs, **equation.params)
-            outputs = visit(equation, inputs, list(found) if equation.primitive.multiple_results else [found])
+            outputs = visit(equation, inputs, jaxprs.executed(equation, inputs))
         known |= zip(equation.outvars, outputs, strict=True)
     return [read(atom) for atom in jaxpr.outvars]
 
