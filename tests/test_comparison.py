@@ -242,7 +242,11 @@ def test_there_are_rows_in_which_others_win():
 
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize(
-    "column", ["jaxconv", *(pytest.param(name, marks=pytest.mark.torch if name == "PyTorch" else ()) for name in PEERS)]
+    "column",
+    [
+        "jaxconv",
+        *(pytest.param(name, marks=getattr(pytest.mark, "torch" if name == "PyTorch" else "peers")) for name in PEERS),
+    ],
 )
 def test_each_cell_is_what_the_library_answers(column, name):
     if column in PEERS:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
-from support.networks import available, network
+from support.networks import each_network, network
 from support.summary_oracle import objections_to_field
 
 import jaxconv as jc
@@ -88,7 +88,7 @@ def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
     assert len(objections_to_field(broken, fn, IMAGE, (7, 12))) == 2
 
 
-@pytest.mark.parametrize("name", [name for name in available() if not name.startswith("coord")])
+@each_network(without=["coord_conv"])
 def test_the_networks_fields_are_those_worked_out_by_hand(name):
     """In tests/support/networks: VGG-16's 212 cells and the 483 and 1027 of ResNets are published."""
     one = network(name)

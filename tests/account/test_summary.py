@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.networks import available, network
+from support.networks import each_network, network
 from support.summary_oracle import objections_to_parameters
 
 import jaxconv as jc
@@ -146,7 +146,7 @@ def test_the_seeds_figures():
     assert 65_536 // 72 == 910
 
 
-@pytest.mark.parametrize("name", available())
+@each_network()
 def test_networks_of_all_makers(name):
     """Every number once; a batch of five changes no count, since all of them are for one example."""
     one = network(name)
@@ -226,6 +226,7 @@ def test_lookups_scans_and_several_inputs():
     assert [layer.reaches[0].receptive_field.size for layer in found.layers] == [1, 1]
 
 
+@pytest.mark.peers
 def test_haikus_own_count():
     hk = pytest.importorskip("haiku")
     one = network("haiku_cnn", channels=7)
@@ -233,6 +234,7 @@ def test_haikus_own_count():
     assert jc.summary(one.fn, params, image).parameters == hk.data_structures.tree_size(params)
 
 
+@pytest.mark.peers
 def test_flaxs_own_count():
     linen = pytest.importorskip("flax.linen")
     model = linen.Sequential([linen.Conv(5, (3, 3)), linen.relu, linen.BatchNorm(True), linen.Dense(7)])
@@ -246,6 +248,7 @@ def test_flaxs_own_count():
     assert [layer.name for layer in found.layers] == ["params.layers_0", "params.layers_3"]
 
 
+@pytest.mark.peers
 def test_equinoxs_own_count():
     eqx = pytest.importorskip("equinox")
     model = eqx.filter_eval_shape(eqx.nn.MLP, 4, 3, 8, 2, key=jax.random.key(0))

@@ -82,6 +82,7 @@ def test_nothing_to_time_is_refused(script, settings):
     assert "error: " in done.stderr
 
 
+@pytest.mark.peers  # and, of those that are here, without them
 def test_steps_are_timed(tmp_path):
     """With the libraries that are here; the others are named."""
     read, said = found(tmp_path, "steps.py", "--only", "average, batch 128", "ResNet", "MobileNet")

@@ -23,6 +23,7 @@ from support.converted_layers import (
 
 import jaxconv as jc
 
+pytestmark = pytest.mark.peers
 eqx = pytest.importorskip("equinox")
 
 CONVS = [

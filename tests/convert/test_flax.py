@@ -21,6 +21,7 @@ from support.converted_layers import (
 
 import jaxconv as jc
 
+pytestmark = pytest.mark.peers
 linen = pytest.importorskip("flax.linen")
 nnx = pytest.importorskip("flax.nnx")
 

@@ -21,6 +21,7 @@ from support.converted_layers import (
 
 import jaxconv as jc
 
+pytestmark = pytest.mark.peers
 hk = pytest.importorskip("haiku")
 
 CONVS = [

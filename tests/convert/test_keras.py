@@ -22,6 +22,7 @@ from support.converted_layers import (
 import jaxconv as jc
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read when it is first imported; it would look for TensorFlow
+pytestmark = pytest.mark.peers
 keras = pytest.importorskip("keras")
 
 CONVS = [

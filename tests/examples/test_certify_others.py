@@ -29,6 +29,7 @@ def test_missing_libraries_are_said_and_skipped(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_what_is_proved_of_each(ran):
     """A wrap keeps both laws, zeros only the one of the interior; the fields are those of the recurrence."""
@@ -43,6 +44,7 @@ def test_what_is_proved_of_each(ran):
             assert found[f"{name},", padding] == [cyclic, "PROVED", *law]
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_the_line_that_pads_is_blamed(ran):
     lines = (EXAMPLES / "certify_others.py").read_text().splitlines()
@@ -55,6 +57,7 @@ def test_the_line_that_pads_is_blamed(ran):
         assert blamed[name] in code
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_it_is_drawn(ran):
     assert {"#0072B2", "#E0E0E0"} <= pictured(ran, "others.png")

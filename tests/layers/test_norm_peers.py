@@ -12,6 +12,7 @@ X = jnp.asarray(GENERATOR.normal(1, 2, size=(3, 6, 5, 4)).astype(np.float32))
 SCALE, BIAS, MEAN = (jnp.asarray(GENERATOR.normal(size=4).astype(np.float32)) for _ in range(3))
 VAR = jnp.array([1.0, 4.0, 0.25, 2.0])
 PARAMS, STATE = {"scale": SCALE, "bias": BIAS}, {"mean": MEAN, "var": VAR}
+pytestmark = pytest.mark.peers
 # They compute variances in one pass, E[x^2] - E[x]^2, which costs a digit or two.
 close = lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from support.checker_scripts import CHECKER, corpus
 from support.claim_oracle import violation
-from support.networks import available, network
+from support.networks import each_network, network
 from support.random_programs import random_program
 from translation import translate
 
@@ -90,7 +90,7 @@ def test_the_verdicts_are_those_expected(checker, name):
     assert [claim for claim, said in found.items() if not said.startswith(expected[claim])] == []
 
 
-@pytest.mark.parametrize("name", [name for name in available() if name not in SPECTRA])
+@each_network(without=SPECTRA)
 def test_every_proof_about_a_real_network_is_accepted(certified, name):
     """Residual networks, U-nets, transformers and the like: whatever is claimed of them, the checker derives, too."""
     net = network(name)

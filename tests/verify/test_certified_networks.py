@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support import networks
-from support.networks import available, network
+from support.networks import each_network, network
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -18,7 +18,7 @@ def certificate_of(net):
     return certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes})
 
 
-@pytest.mark.parametrize("name", available())
+@each_network()
 def test_the_certificate_is_the_expected_one(name):
     """Verdict, lattice, region, receptive field and culprit, for every leaf and axis."""
     net = network(name)

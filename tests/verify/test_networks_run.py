@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 from support import networks
-from support.networks import NETWORKS, available, network
+from support.networks import each_network, network
 from support.networks.arguments import concrete
 from support.networks.published import RESNET50, RESNET101, VGG16_FIELD, resnet_field
 
@@ -18,15 +18,6 @@ EQUAL, DIFFERENT = 1e-4, 1e-3  # of the largest output; nothing may lie between
 BATCH = 8  # images at a time, so that each network is compiled once
 # The outermost cells of these fields weigh less than rounding. That they are read at all, infinities tell.
 DEEP = ("vgg16", "resnet50", "resnet101")
-
-installed = available()
-each = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.skipif(name not in installed, reason=f"needs {row.needs}"))
-        for name, row in NETWORKS.items()
-    ],
-)
 
 
 def average(leaf):
@@ -116,7 +107,7 @@ def pushed_pairs(run, row, shift, moves, amounts):
     return {k: pairs(before, after, moves, k) for k, after in zip(amounts, afters, strict=True)}
 
 
-@each
+@each_network()
 def test_the_network_runs(name):
     run = running(name)
     (leaves,) = run([run.image()])
@@ -127,7 +118,7 @@ def test_the_network_runs(name):
     assert all(np.isfinite(leaf).all() and leaf.std() > 0.05 for leaf in leaves)
 
 
-@each
+@each_network()
 def test_the_cyclic_law_holds_for_every_multiple_of_the_shift_or_for_none(name):
     run = running(name)
     x = run.image()
@@ -143,7 +134,7 @@ def test_the_cyclic_law_holds_for_every_multiple_of_the_shift_or_for_none(name):
         assert max(errors) < EQUAL if row.cyclic else min(errors) > DIFFERENT, row
 
 
-@each
+@each_network()
 def test_no_smaller_shift_has_a_cyclic_law(name):
     """The shifts that some law holds for are the multiples of the least, so half of it tells."""
     run = running(name)
@@ -160,7 +151,7 @@ def test_no_smaller_shift_has_a_cyclic_law(name):
         assert min(errors) > DIFFERENT, row
 
 
-@each
+@each_network()
 def test_the_interior_law_holds_in_the_region_or_nowhere(name):
     run = running(name)
     for row in run.expect:
@@ -173,7 +164,7 @@ def test_the_interior_law_holds_in_the_region_or_nowhere(name):
             assert min(min(found[k].values()) for k in (1, -1)) > DIFFERENT, row
 
 
-@each
+@each_network()
 def test_no_wider_region_has_the_interior_law(name):
     run = running(name)
     for row in run.expect:
@@ -192,7 +183,7 @@ def test_no_wider_region_has_the_interior_law(name):
                 assert max(gap for k in found for gap in inside(found[k], k, row, wider)) > DIFFERENT, (row, wider)
 
 
-@each
+@each_network()
 def test_no_smaller_shift_has_an_interior_law(name):
     run = running(name)
     for row in run.expect:
@@ -222,7 +213,7 @@ def reached(run, row, cells):
     return [by_nan | by_inf for by_nan, by_inf in zip(lost[::2], lost[1::2], strict=True)]
 
 
-@each
+@each_network()
 def test_the_field_is_what_outputs_depend_on(name):
     """At every phase nothing outside it, at some phase its first cell, at some phase its last."""
     run = running(name)
@@ -268,7 +259,7 @@ def test_regions_at_real_sizes(name, size, region):
     assert [row.region for row in network(name, large=True, height=size, width=size).expect] == [region, region]
 
 
-@pytest.mark.parametrize("name", available(large=True))
+@each_network(large=True)
 def test_the_large_network_has_outputs_that_fit_its_expectations(name):
     large = network(name, large=True)
     leaves = jax.tree.leaves(jax.eval_shape(large.fn, *large.arguments))
@@ -290,7 +281,7 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
-@each
+@each_network()
 def test_the_culprit_stands_where_it_is_said_to(name):
     """Some equation has its primitive, and in its traceback a line of `networks` with its code."""
     run = running(name)

@@ -7,11 +7,13 @@ fills them in. `tests/verify/test_networks_run.py` proves every expectation by r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
+
+import pytest
 
 from support.networks.all_to_all import attention_map, fno, fno_1d, vit
 from support.networks.expectation import Network
@@ -76,9 +78,21 @@ NETWORKS: dict[str, Row] = {
 }
 
 
-def available(*, large: bool = False) -> list[str]:
-    """The names of the networks whose library is installed; with `large`, of those that have a large size."""
-    return [name for name, row in NETWORKS.items() if find_spec(row.needs) and (row.large or not large)]
+def each_network(*names: str, large: bool = False, without: Collection[str] = ()) -> pytest.MarkDecorator:
+    """A test of each network, or of those named; of one whose library is not installed, a test that is skipped.
+
+    Args:
+        names: of networks; none for all.
+        large: only those that have a large size.
+        without: names to leave out.
+    """
+    chosen = [name for name in names or NETWORKS if name not in without and (NETWORKS[name].large or not large)]
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(NETWORKS[name].needs)) for name in chosen])
+
+
+def _marks(library: str) -> list[pytest.MarkDecorator]:
+    missing = pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
+    return [] if library == "jax" else [pytest.mark.peers, missing]
 
 
 def network(name: str, *, large: bool = False, **settings: Any) -> Network:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax import lax
 from support.certificates_to_recheck import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
-from support.networks import available, network
+from support.networks import each_network, network
 from support.random_programs import random_program
 
 import jaxconv as jc
@@ -100,10 +100,8 @@ def test_there_is_no_objection_to_random_programs(first):
         assert recheck(certificate, program.fn, *program.arguments) == (), program
 
 
-@pytest.mark.parametrize("name", ["lenet5", "wavenet", "squeeze_excite", "fno_1d", "attention_map", "nnx_cnn"])
+@each_network("lenet5", "wavenet", "squeeze_excite", "fno_1d", "attention_map", "nnx_cnn")
 def test_there_is_no_objection_to_networks(name):
-    if name not in available():
-        pytest.skip(f"the library of {name} is not installed")
     net = network(name)
     certificate = jc.certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes}, search=False)
     assert recheck(certificate, net.fn, *net.arguments) == ()
