@@ -1,10 +1,11 @@
 """Padding made real, against `np.pad`."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 from jaxconv.lowering.extend import extend
 from jaxconv.lowering.taps import padded
@@ -26,25 +27,41 @@ def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
     return x
 
 
-@given(case=conv_configurations())
-def test_boundaries_are_copied_and_zeros_are_left(case):
-    x, axes = extend(jnp.asarray(case.x()), case.axes)
-    np.testing.assert_array_equal(x, padded_by_numpy(case, zeros=False))
-    for before, after, length in zip(case.axes, axes, x.shape[1:-1], strict=True):
+def judge(case, written, everything, axes):
+    """Holds what `extend` writes, and that with zeros around it, against `np.pad`; and the axes against both."""
+    np.testing.assert_array_equal(written, padded_by_numpy(case, zeros=False))
+    np.testing.assert_array_equal(everything, padded_by_numpy(case, zeros=True))
+    for before, after, length in zip(case.axes, axes, written.shape[1:-1], strict=True):
         assert (after.length, after.pad.boundary, after.out) == (length, "ZERO", before.out)
         assert after.pad == (before.pad if before.pad.boundary == "ZERO" else Pad(0, 0))
 
 
+def both(case, axes_seen):
+    """x -> what `extend` writes, and everything padded; the axes are noted."""
+
+    def run(x):
+        written, axes = extend(x, case.axes)
+        axes_seen[:] = axes
+        return written, padded(axes, written)
+
+    return run
+
+
 @given(case=conv_configurations())
-def test_everything_is_padded(case):
-    x, axes = extend(jnp.asarray(case.x()), case.axes)
-    np.testing.assert_array_equal(padded(axes, x), padded_by_numpy(case, zeros=True))
+def test_boundaries_are_copied_and_zeros_are_left(case):
+    judge(case, *evaluated(both(case, axes := []))(case.x()), axes)
+
+
+@few_compiled
+@given(case=convolutions())
+def test_compiled_boundaries_are_copied_and_zeros_are_left(case):
+    judge(case, *jax.jit(both(case, axes := []))(case.x()), axes)
 
 
 @pytest.mark.parametrize("boundary", ["CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"])
 def test_a_border_many_times_as_wide_as_x_is_numpys_and_few_equations(boundary):
     x = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
     axes = (Axis(3, 1, 1, 1, Pad(200, 77, boundary)),)
-    found, _ = extend(x, axes)
+    found = jax.jit(lambda x: extend(x, axes)[0])(x)
     np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (200, 77), (0, 0)), mode=NUMPY_MODES[boundary]))
     assert len(jax.make_jaxpr(lambda x: extend(x, axes)[0])(x).eqns) < 20

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from jax.sharding import AxisType, PartitionSpec
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv import reference
@@ -19,33 +21,42 @@ from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import slide
 
 
-def pulled(way, kernel, x, dy, **geometry):
+def pulled(way, kernel, x, dy, compute=jax.jit, **geometry):
     """y, and the deltas of kernel and x."""
 
-    @jax.jit
     def run(kernel, x, dy):
         with forced(way):
             y, pull = jax.vjp(lambda kernel, x: jc.conv({"kernel": kernel}, x, **geometry), kernel, x)
             return y, *pull(dy)
 
-    return run(kernel, x, dy)
+    return compute(run)(kernel, x, dy)
 
 
-@given(case=conv_configurations())
-def test_one_example_at_a_time(case):
+def judge_one_example_at_a_time(case, compute):
     case = replace(case, batch=2, geometry=case.geometry | {"groups": 1})
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(portions, "few_of", lambda *_: 1)  # batches as small as these are one portion otherwise
-        found = pulled("portions", kernel, x, dy, **case.geometry)
+        found = pulled("portions", kernel, x, dy, compute, **case.geometry)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
+@given(case=conv_configurations(max_rank=2))
+def test_one_example_at_a_time(case):
+    judge_one_example_at_a_time(case, evaluated)
+
+
+@few_compiled
+@given(case=convolutions())
+def test_one_example_at_a_time_compiled(case):
+    judge_one_example_at_a_time(case, jax.jit)
+
+
 def integers(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).integers(-2, 3, shape).astype(np.float32))
+    return np.random.default_rng(seed).integers(-2, 3, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])

@@ -1,6 +1,8 @@
 """From windows back to cells: every way equals the walk over windows, taps and cells, for every geometry."""
 
 import math
+from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import jax
@@ -10,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 from jaxconv.lowering import spreading
 from jaxconv.lowering.spreading import side_by_side, tap_by_tap
@@ -45,14 +49,27 @@ every_way = pytest.mark.parametrize("way", [side_by_side, tap_by_tap], ids=lambd
 @given(case=configurations)
 def test_every_window_spreads_over_all_its_cells(way, case):
     axes, y, _ = windows(case)
-    np.testing.assert_array_equal(way(axes, jnp.asarray(y)), by_hand(axes, y))
+    np.testing.assert_array_equal(evaluated(partial(way, axes))(y), by_hand(axes, y))
 
 
 @every_way
 @given(case=configurations)
 def test_every_window_gives_to_its_winner(way, case):
     axes, y, winner = windows(case)
-    np.testing.assert_array_equal(way(axes, jnp.asarray(y), jnp.asarray(winner)), by_hand(axes, y, winner))
+    np.testing.assert_array_equal(evaluated(partial(way, axes))(y, winner), by_hand(axes, y, winner))
+
+
+@few_compiled
+@given(case=convolutions())
+def test_compiled_windows_spread(case):
+    """Both ways, with winners and without, in one program."""
+    zeros = tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)  # cells are copied at borders before
+    axes, y, winner = windows(replace(case, geometry=case.geometry | {"padding": zeros}))
+    ways = side_by_side, tap_by_tap
+    found = jax.jit(lambda y, winner: [(way(axes, y), way(axes, y, winner)) for way in ways])(y, winner)
+    for everywhere, at_winners in found:
+        np.testing.assert_array_equal(everywhere, by_hand(axes, y))
+        np.testing.assert_array_equal(at_winners, by_hand(axes, y, winner))
 
 
 @pytest.mark.parametrize(
@@ -93,6 +110,6 @@ def first_run_alone(axes, y, winner):
 def test_broken_twins_are_caught(twin):
     def gives_away(case):
         axes, y, winner = windows(case)
-        return not np.array_equal(twin(axes, jnp.asarray(y), jnp.asarray(winner)), by_hand(axes, y, winner))
+        return not np.array_equal(evaluated(partial(twin, axes))(y, winner), by_hand(axes, y, winner))
 
     assert caught(configurations, gives_away)
