@@ -2,7 +2,7 @@
 
 import itertools
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from jax import lax
 from support.numpy_twins import (
+    THINNED,
+    all_certified,
     bordered,
     certified,
     longest_interior,
     proved,
     refutation,
     spread,
+    thinned,
     windows,
     worth_reporting,
 )
@@ -29,18 +32,17 @@ from jaxconv.verify.certificate import ReceptiveField, Verdict
 KERNEL = np.array([2, -3, 5])
 
 
-def conv_cases(longest):
-    return itertools.product(range(1, longest + 1), (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1, 2), (0, 1, 2))
+LENGTHS = range(1, 7)
 
 
 def convolution(n, taps, stride, apart, dilation, before, after):
+    kernel = KERNEL[:taps, None, None].astype(np.int32)
+
     def fn(x):
-        kernel = jnp.asarray(KERNEL[:taps], x.dtype)[:, None, None]
         numbers = ("NWC", "WIO", "NWC")
-        y = lax.conv_general_dilated(
-            x[..., None], kernel, (stride,), ((before, after),), (apart,), (dilation,), numbers
-        )
-        return y.reshape(y.shape[:2])
+        wide = lax.expand_dims(x, (2,))
+        y = lax.conv_general_dilated(wide, kernel, (stride,), ((before, after),), (apart,), (dilation,), numbers)
+        return lax.squeeze(y, (2,))
 
     return fn, lambda x: windows(bordered(spread(x, apart), before, after), taps, stride, dilation) @ KERNEL[:taps]
 
@@ -49,15 +51,24 @@ def outputs(n, taps, stride, apart, dilation, before, after):
     return max((apart * (n - 1) + 1 + before + after - dilation * (taps - 1) - 1) // stride + 1, 0)
 
 
-def test_convolutions_of_every_geometry_prove_nothing_that_is_false():
+@cache
+def certified_convolutions(n, one_in):
+    """The claims about the convolutions of geometries that fit a signal of `n` cells."""
+    every = itertools.product([n], (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1, 2), (0, 1, 2))
+    cases = [case for case in thinned(every, one_in) if outputs(*case)]
+    found = all_certified([convolution(*case)[0] for case in cases], (1, n))
+    return dict(zip(cases, found, strict=True))
+
+
+@THINNED
+def test_convolutions_of_every_geometry_prove_nothing_that_is_false(one_in):
+    """Of each combination of taps, strides and dilations with a padding before, one padding behind it."""
     count = 0
-    for case in conv_cases(6):
-        if outputs(*case):
-            fn, twin = convolution(*case)
-            claims = certified(fn, (1, case[0]))
+    for n in LENGTHS:
+        for case, claims in certified_convolutions(n, one_in).items():
             count += bool(proved(claims))
-            assert refutation(twin, (1, case[0]), claims, samples=1) is None, case
-    assert count > 500
+            assert refutation(convolution(*case)[1], (1, n), claims, samples=1) is None, case
+    assert count > 500 / one_in
 
 
 def clear_positions(case):
@@ -67,13 +78,16 @@ def clear_positions(case):
     return [j for j in range(outputs(*case)) if all(0 <= cell < n for cell in reads(j))]
 
 
-def test_a_convolutions_interior_is_what_reads_no_padding_and_its_receptive_field_is_its_span():
-    for case in conv_cases(6):
-        n, taps, stride, apart, dilation, before, _ = case
-        if apart > 1 or not outputs(*case):
+@THINNED
+@pytest.mark.parametrize("n", LENGTHS)
+def test_a_convolutions_interior_is_what_reads_no_padding_and_its_receptive_field_is_its_span(n, one_in):
+    """The geometries are those of the test before."""
+    for case, claims in certified_convolutions(n, one_in).items():
+        _, taps, stride, apart, dilation, before, _ = case
+        if apart > 1:
             continue
-        fn, twin = convolution(*case)
-        claim, clear = certified(fn, (1, n))["interior"], clear_positions(case)
+        _, twin = convolution(*case)
+        claim, clear = claims["interior"], clear_positions(case)
         assert (claim.verdict is Verdict.PROVED) == worth_reporting(n, stride, len(clear), 1), case
         if claim.verdict is Verdict.PROVED:
             assert claim.region == ((1, clear[0], clear[-1] + 1),), case
@@ -87,9 +101,9 @@ def test_a_convolution_after_wrapping_by_its_span_moves_by_one_for_each_stride()
     for taps, stride, dilation, n in itertools.product((1, 2, 3), (1, 2, 3), (1, 2), (6, 7)):
         span = dilation * (taps - 1)
         fn, twin = convolution(n + span, taps, stride, 1, dilation, 0, 0)
-        wrapped = lambda np_: lambda x: np_.pad(x, ((0, 0), (0, span)), mode="wrap")
-        claims = certified(lambda x: fn(wrapped(jnp)(x)), (1, n))
-        assert refutation(lambda x: twin(wrapped(np)(x)), (1, n), claims) is None
+        wrapped = lambda np_, x: np_.pad(x, ((0, 0), (0, span)), mode="wrap")
+        claims = certified(lambda x: fn(wrapped(jnp, x)), (1, n))
+        assert refutation(lambda x: twin(wrapped(np, x)), (1, n), claims) is None
         assert ("cyclic" in proved(claims)) == (n % stride == 0), (taps, stride, dilation, n)
         if n % stride == 0:
             assert (claims["cyclic"].shift, claims["cyclic"].moves) == (stride, ((1, 1),))
@@ -106,20 +120,27 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("name", POOLS)
-def test_pooling_of_every_geometry_proves_nothing_false_and_its_interior_reads_no_padding(name):
+def pooling(name, n, taps, stride, apart, dilation, before, after):
     reducer, initial, reduce = POOLS[name]
-    for case in itertools.product(range(1, 7), (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1), (0, 2)):
-        n, taps, stride, apart, dilation, before, after = case
-        if not outputs(*case):
-            continue
-        fn = lambda x: lax.reduce_window(
-            x, jnp.int32(initial), reducer, (1, taps), (1, stride), ((0, 0), (before, after)), (1, apart), (1, dilation)
-        )
-        twin = lambda x: reduce(
-            windows(bordered(spread(x, apart, initial), before, after, initial), taps, stride, dilation)
-        )
-        claims = certified(fn, (1, n))
+    settings = ((1, taps), (1, stride), ((0, 0), (before, after)), (1, apart), (1, dilation))
+
+    def twin(x):
+        wide = bordered(spread(x, apart, initial), before, after, initial)
+        return reduce(windows(wide, taps, stride, dilation))
+
+    return lambda x: lax.reduce_window(x, np.int32(initial), reducer, *settings), twin
+
+
+@THINNED
+@pytest.mark.parametrize("n", LENGTHS)
+@pytest.mark.parametrize("name", POOLS)
+def test_pooling_of_every_geometry_proves_nothing_false_and_its_interior_reads_no_padding(name, n, one_in):
+    """Each geometry for one of the three poolings."""
+    every = itertools.product([n], (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1), (0, 2))
+    cases = [case for case in thinned(every, one_in, list(POOLS).index(name)) if outputs(*case)]
+    pools = [pooling(name, *case) for case in cases]
+    for case, (_, twin), claims in zip(cases, pools, all_certified([fn for fn, _ in pools], (1, n)), strict=True):
+        _, _, stride, apart, *_ = case
         assert refutation(twin, (1, n), claims, samples=3) is None, case
         if apart == 1:
             claim, clear = claims["interior"], clear_positions(case)
@@ -138,25 +159,36 @@ def pooled_back(x, taps, stride, before, after):
     return out[:, before : before + x.shape[1]]
 
 
+def max_pool(taps, stride, before, after):
+    return lambda x: jc.max_pool(x[..., None], (taps,), stride=stride, padding=((before, after),))[..., 0]
+
+
+def max_pools(n):
+    """Geometries of max pooling in which every window sees a cell."""
+    every = itertools.product((1, 2, 3), (1, 2, 3), (0, 1), (0, 1))
+    fits = lambda taps, before, after: max(before, after) < taps <= n + before + after
+    return [case for case in every if fits(case[0], *case[2:])]
+
+
 @pytest.mark.parametrize("way", ["taps", "lax"])
 def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false(way):
-    count = 0
-    for n, taps, stride, before, after in itertools.product(range(2, 9), (1, 2, 3), (1, 2, 3), (0, 1), (0, 1)):
-        if max(before, after) >= taps or n + before + after < taps:
-            continue
-
+    def gradient(*case):
         def fn(x):
-            with forced(way):
-                pool = lambda x: jc.max_pool(x[..., None], (taps,), stride=stride, padding=((before, after),))
-                y, back = jax.vjp(pool, x)
-                return back(5 * y)[0]
+            y, back = jax.vjp(max_pool(*case), x)
+            return back(5 * y)[0]
 
-        twin = lambda x: pooled_back(x, taps, stride, before, after)
-        claims = certified(fn, (1, n), "float32")
-        count += len(proved(claims))
-        assert refutation(twin, (1, n), claims, samples=4) is None, (n, taps, stride, before, after)
-        whole = (before, after) == (0, 0) and taps <= stride and n % stride == 0 and 2 * stride <= n
-        assert "cyclic" in proved(claims) or not whole, (n, taps, stride, before, after)
+        return fn
+
+    count = 0
+    for n in range(2, 9):
+        with forced(way):
+            found = all_certified([gradient(*case) for case in max_pools(n)], (1, n), "float32")
+        for case, claims in zip(max_pools(n), found, strict=True):
+            taps, stride, before, after = case
+            count += len(proved(claims))
+            assert refutation(lambda x: pooled_back(x, *case), (1, n), claims, samples=4) is None, (n, *case)
+            whole = (before, after) == (0, 0) and taps <= stride and n % stride == 0 and 2 * stride <= n
+            assert "cyclic" in proved(claims) or not whole, (n, *case)
     assert count > 100
 
 
@@ -167,42 +199,41 @@ def picked(x, taps, stride, before, after):
 
 
 def test_the_change_of_max_pooling_of_every_geometry_proves_nothing_that_is_false():
+    change = lambda *case: lambda x: jax.jvp(max_pool(*case), (x,), (x * x,))[1]
     count = 0
-    for n, taps, stride, before, after in itertools.product(range(2, 10), (1, 2, 3), (1, 2, 3), (0, 1), (0, 1)):
-        if max(before, after) >= taps or n + before + after < taps:
-            continue
-        case = (n, taps, stride, 1, 1, before, after)
-        pool = lambda x: jc.max_pool(x[..., None], (taps,), stride=stride, padding=((before, after),))[..., 0]
-        claims = certified(lambda x: jax.jvp(pool, (x,), (x * x,))[1], (1, n), "float32")
-        count += len(proved(claims))
-        twin = lambda x: picked(x, taps, stride, before, after)
-        assert refutation(twin, (1, n), claims, samples=4) is None, case
-        claim, clear = claims["interior"], clear_positions(case)
-        worth = worth_reporting(n, stride, len(clear), 1)
-        assert (claim.verdict is Verdict.PROVED) == worth, case
-        assert not worth or claim.region == ((1, clear[0], clear[-1] + 1),), case
+    for n in range(2, 10):
+        found = all_certified([change(*case) for case in max_pools(n)], (1, n), "float32")
+        for (taps, stride, before, after), claims in zip(max_pools(n), found, strict=True):
+            case = (n, taps, stride, 1, 1, before, after)
+            count += len(proved(claims))
+            twin = lambda x: picked(x, taps, stride, before, after)
+            assert refutation(twin, (1, n), claims, samples=4) is None, case
+            claim, clear = claims["interior"], clear_positions(case)
+            worth = worth_reporting(n, stride, len(clear), 1)
+            assert (claim.verdict is Verdict.PROVED) == worth, case
+            assert not worth or claim.region == ((1, clear[0], clear[-1] + 1),), case
     assert count > 100
 
 
 @pytest.mark.parametrize("name", ["max", "sum"])
 def test_our_pools_say_what_laxs_do(name):
     """Claims of ours and of lax's are the same, those of the gradients included."""
-    pools = {"max": jc.max_pool, "sum": partial(jc.avg_pool, divisor=1)}
-    for n, taps, stride, before, padding in itertools.product((6, 7), (1, 2, 3), (1, 2), (0, 1), ("circular", None)):
-        if before >= taps:
-            continue
+    pool = {"max": jc.max_pool, "sum": partial(jc.avg_pool, divisor=1)}[name]
+
+    def layer(taps, stride, before, padding):
         pad = padding or ((before, 0),)
+        return lambda x: pool(x[..., None], (taps,), stride=stride, padding=pad)[..., 0]
 
-        def layer(x):
-            return pools[name](x[..., None], (taps,), stride=stride, padding=pad)[..., 0]
+    gradient = lambda layer: jax.grad(lambda x: jnp.sum(layer(x) ** 2))
 
-        def gradient(x):
-            return jax.grad(lambda x: jnp.sum(layer(x) ** 2))(x)
-
-        for fn in (layer, gradient):
-            said = []
-            for way in ("taps", "lax"):
-                with forced(way):
-                    said.append(certified(lambda x: fn(x), (1, n), "float32"))  # noqa: PLW0108  traced anew
-            facts = [{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in said]
-            assert facts[0] == facts[1], (n, taps, stride, pad)
+    every = itertools.product((1, 2, 3), (1, 2), (0, 1), ("circular", None))
+    cases = [case for case in every if case[2] < case[0]]
+    for n in (6, 7):
+        said = []
+        for way in ("taps", "lax"):
+            layers = [layer(*case) for case in cases]  # traced anew
+            with forced(way):
+                found = all_certified([*layers, *map(gradient, layers)], (1, n), "float32")
+            said.append([{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in found])
+        for case, ours, laxs in zip([*cases, *cases], *said, strict=True):
+            assert ours == laxs, (n, *case)
