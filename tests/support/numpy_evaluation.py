@@ -466,6 +466,7 @@ ROWS: dict[str, Row] = {
     "ne": plain(np.not_equal),
     "neg": plain(np.negative),
     "not": plain(np.invert),
+    "one_minus_square": plain(lambda x: 1 - x * x),
     "or": plain(np.bitwise_or),
     "pow": lambda x, y: np.power(x, y.astype(x.dtype)),
     "real": plain(np.real),

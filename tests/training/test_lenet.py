@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.numpy_evaluation import evaluated
+from support.quick_compilation import unoptimised
 
 from jaxconv import reference
 from jaxconv.training.lenet import CONNECTIONS, init_lenet, init_lenet_1998, lenet, lenet_1998, scaled_tanh, sharing
@@ -21,14 +23,14 @@ def test_the_whole_networks_gradient_is_the_chain_of_summed_deltas(init, model, 
     """In double precision, by parameters and by images; what is left is the order of the sums."""
     generator = np.random.default_rng(0)
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), init(jax.random.key(0)))
-        biased = jax.tree.map(lambda leaf: leaf + 0.01 * generator.normal(size=leaf.shape), params)
-        images, labels = jnp.asarray(generator.random((3, 32, 32, 1))), np.array([3, 1, 4])
+        draw = lambda leaf: generator.normal(size=leaf.shape) / np.sqrt(max(np.prod(leaf.shape[:-1]), 100))
+        params = jax.tree.map(draw, jax.eval_shape(init, jax.random.key(0)))
+        images, labels = generator.random((3, 32, 32, 1)), np.array([3, 1, 4])
         loss = lambda params, images: cross_entropy(model, params, images, jnp.asarray(labels))
-        value, gradients = jax.value_and_grad(loss, argnums=(0, 1))(biased, images)
+        value, gradients = evaluated(jax.value_and_grad(loss, argnums=(0, 1)))(params, images)
         logits, *deltas = by_hand(
-            jax.tree.map(np.asarray, biased),
-            np.asarray(images),
+            params,
+            images,
             lambda logits: reference.cross_entropy_deltas(logits, labels),
         )
         np.testing.assert_allclose(value, reference.cross_entropy(logits, labels), rtol=1e-12)
@@ -40,26 +42,27 @@ def test_on_integers_the_whole_networks_gradient_is_exact():
     """Weights from -1 to 1, pixels from 0 to 2, a loss linear in the scores: every number is an integer below 2**53."""
     generator = np.random.default_rng(1)
     with jax.enable_x64(True):
-        integers = lambda leaf: jnp.asarray(generator.integers(-1, 2, leaf.shape), jnp.float64)
-        params = jax.tree.map(integers, init_lenet(jax.random.key(0)))
-        images = jnp.asarray(generator.integers(0, 3, (2, 32, 32, 1)), jnp.float64)
+        integers = lambda leaf: generator.integers(-1, 2, leaf.shape).astype(np.float64)
+        params = jax.tree.map(integers, jax.eval_shape(init_lenet, jax.random.key(0)))
+        images = generator.integers(0, 3, (2, 32, 32, 1)).astype(np.float64)
         dlogits = generator.integers(-4, 5, (2, 10)).astype(np.float64)
         loss = lambda params, images: jnp.sum(lenet(params, images) * dlogits)
-        gradients = jax.grad(loss, argnums=(0, 1))(params, images)
-        by_hand = reference.lenet_deltas(jax.tree.map(np.asarray, params), np.asarray(images), lambda logits: dlogits)
-        logits, *deltas = by_hand
-        np.testing.assert_array_equal(lenet(params, images), logits)
+        gradients = evaluated(jax.grad(loss, argnums=(0, 1)))(params, images)
+        logits, *deltas = reference.lenet_deltas(params, images, lambda logits: dlogits)
+        np.testing.assert_array_equal(evaluated(lenet)(params, images), logits)
         jax.tree.map(np.testing.assert_array_equal, gradients, tuple(deltas))
         assert all(0 < np.abs(delta).max() < 2**53 for delta in jax.tree.leaves(deltas))
 
 
 @every_form
 def test_ten_scores_for_each_image_and_the_same_from_the_same_seed(init, model, by_hand):
-    images = jax.random.uniform(jax.random.key(1), (2, 32, 32, 1))
-    scores = model(init(jax.random.key(0)), images)
-    assert scores.shape == (2, 10)
-    np.testing.assert_array_equal(scores, model(init(jax.random.key(0)), images))
-    assert not np.array_equal(scores, model(init(jax.random.key(1)), images))
+    """Compiled as one program, from the seed to the scores."""
+    images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
+    scores = jax.jit(lambda seed: model(init(jax.random.key(seed)), images))
+    with unoptimised():
+        assert scores(0).shape == (2, 10)
+    np.testing.assert_array_equal(scores(0), scores(0))
+    assert not np.array_equal(scores(0), scores(1))
 
 
 def test_connections_are_the_papers_table():
@@ -87,16 +90,18 @@ def test_the_papers_connections():
 
 def test_the_modern_table_adds_up_to_the_parameters():
     stored = {
-        name.upper(): sum(leaf.size for leaf in layer.values()) for name, layer in init_lenet(jax.random.key(0)).items()
+        name.upper(): sum(leaf.size for leaf in layer.values())
+        for name, layer in jax.eval_shape(init_lenet, jax.random.key(0)).items()
     }
     assert {name: counts.shared for name, _, counts in sharing()} == stored | {"S2": 0, "S4": 0}
 
 
 def test_connections_that_do_not_exist_have_no_weight_and_no_gradient():
     """Sharing is across positions, never across maps: 36 of C3's 96 slices are absent, and stay absent."""
-    params = init_lenet_1998(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (2, 32, 32, 1))
-    gradient = jax.grad(lambda params: jnp.sum(lenet_1998(params, images) ** 2))(params)["c3"]["kernel"]
+    with unoptimised():
+        params = jax.tree.map(np.asarray, jax.jit(init_lenet_1998)(jax.random.key(0)))
+    images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
+    gradient = evaluated(jax.grad(lambda params: jnp.sum(lenet_1998(params, images) ** 2)))(params)["c3"]["kernel"]
     absent = CONNECTIONS == 0
     assert absent.sum() == 36
     assert not params["c3"]["kernel"][..., absent].any()

@@ -1,10 +1,14 @@
 """The training step, accuracy and shifted images."""
 
+from functools import cache, partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from support.numpy_evaluation import evaluated
+from support.quick_compilation import unoptimised
 
 from jaxconv.training.lenet import init_lenet, lenet
 from jaxconv.training.step import accuracy, accuracy_when_shifted, cross_entropy, make_step, shifted
@@ -13,9 +17,15 @@ IMAGES = np.random.default_rng(0).random((8, 32, 32, 1)).astype(np.float32)
 LABELS = np.arange(8, dtype=np.int32)
 
 
-def run(seed, optimiser, steps=5):
-    params = init_lenet(jax.random.key(seed))
-    opt_state, step, losses = optimiser.init(params), make_step(lenet, optimiser), []
+@cache
+def init(seed):
+    with unoptimised():
+        return jax.tree.map(np.asarray, jax.jit(init_lenet)(jax.random.key(seed)))
+
+
+def run(seed, optimiser, step, steps=5):
+    params = init(seed)
+    opt_state, losses = jax.jit(optimiser.init)(params), []
     for _ in range(steps):
         params, opt_state, loss = step(params, opt_state, IMAGES, LABELS)
         losses.append(float(loss))
@@ -24,9 +34,10 @@ def run(seed, optimiser, steps=5):
 
 def test_plain_gradient_descent_is_the_rule_by_hand():
     """One step of `optax.sgd`: each parameter minus the rate times its gradient."""
-    before = init_lenet(jax.random.key(0))
-    after, _ = run(0, optax.sgd(0.1), steps=1)
-    gradients = jax.grad(cross_entropy, argnums=1)(lenet, before, IMAGES, LABELS)
+    before = init(0)
+    optimiser = optax.sgd(0.1)
+    after, _ = run(0, optimiser, make_step(lenet, optimiser), steps=1)
+    gradients = evaluated(jax.grad(partial(cross_entropy, lenet)))(before, IMAGES, LABELS)
     expected = jax.tree.map(lambda param, gradient: param - 0.1 * gradient, before, gradients)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), after, expected)
 
@@ -48,9 +59,10 @@ def test_the_optimisers_state_is_handed_on():
 
 @pytest.mark.parametrize("optimiser", [optax.sgd(0.05), optax.adam(1e-3)], ids=["sgd", "adam"])
 def test_training_lowers_the_loss_and_is_deterministic(optimiser):
+    step = make_step(lenet, optimiser)
     with jax.numpy_dtype_promotion("standard"):  # optax's own Adam raises a float to an integer power
-        params, losses = run(0, optimiser)
-        again, same_losses = run(0, optimiser)
+        params, losses = run(0, optimiser, step)
+        again, same_losses = run(0, optimiser, step)
     assert losses[-1] < losses[0]
     assert losses == same_losses
     jax.tree.map(np.testing.assert_array_equal, params, again)
