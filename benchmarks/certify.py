@@ -22,11 +22,11 @@ SIDES = (32, 256, 1024, 4096)
 STAGES = ((16, 3), (32, 4), (64, 6), (128, 3))  # channels, blocks of three convolutions, as in a ResNet-50
 
 
-def network(key: jax.Array):
-    """Parameters' shapes and the function: a stem, 16 blocks of three convolutions, and a dense head."""
+def network(key: jax.Array, stages: int = len(STAGES)):
+    """Parameters' shapes and the function: a stem, up to 16 blocks of three convolutions, and a dense head."""
     shapes = jax.eval_shape(lambda key: [jc.init_conv(key, (3, 3), 3, STAGES[0][0])], key)
     channels = STAGES[0][0]
-    for width, blocks in STAGES:
+    for width, blocks in STAGES[:stages]:
         for _ in range(blocks):
             for window, inputs in (((1, 1), channels), ((3, 3), width), ((1, 1), width)):
                 sizes = window, inputs, width
@@ -38,7 +38,7 @@ def network(key: jax.Array):
         layers, head = params
         x = jax.nn.relu(jc.conv(layers[0], x, padding="circular"))
         at = 1
-        for number, (_, blocks) in enumerate(STAGES):
+        for number, (_, blocks) in enumerate(STAGES[:stages]):
             for block in range(blocks):
                 stride = 2 if block == 0 and number else 1
                 y = jax.nn.relu(jc.conv(layers[at], x, stride=stride))
@@ -62,8 +62,9 @@ def main() -> None:
     """Print a row for each size; write and draw them if asked to."""
     parser = report.parser(__doc__, rounds=7)
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    parser.add_argument("--stages", type=int, choices=range(1, 5), default=4, help="of the network (%(default)s)")
     options = parser.parse_args()
-    params, apply = network(jax.random.key(0))
+    params, apply = network(jax.random.key(0), options.stages)
     runs = {str(side): lambda side=side: certified(params, apply, side) for side in options.sides}
     machine = report.machine()
     print(report.heading(machine))

@@ -1,5 +1,7 @@
 """The layers that are timed: "lax" is plain lax, written here by hand; and who computes something else is not timed."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import layers
@@ -9,6 +11,7 @@ from jax import lax
 from layer_programs import CONTENDERS, PROGRAMS, calls, program
 from layer_rows import ROWS
 from support.equations import flat
+from support.numpy_evaluation import evaluated
 
 from jaxconv.verify import jaxprs
 
@@ -102,14 +105,30 @@ def test_lax_is_what_a_person_would_write(label):
     ),
 )
 def test_lax_computes_what_is_written_by_hand(label, name):
+    """On fewer pixels and channels, by NumPy: a benchmark compares what is compiled before it is timed."""
     layer = ROWS[label]
-    x, dy, *kernel = map(np.asarray, layer.arguments(1))
-    expected = jax.jit(by_hand(layer))
-    found = calls(layer, name, [x, dy, *kernel])
-    for call in (found[contender] for contender in CONTENDERS):
-        y = jax.tree.leaves(call())[0]
+    layer = replace(layer, spatial=(9, 10), channels=tuple(min(c, 3) for c in layer.channels))
+    x, dy, *kernel = layer.arguments(2)
+    expected = evaluated(by_hand(layer))(x, *kernel)
+    results = []
+    for contender in CONTENDERS:
+        y, *deltas = jax.tree.leaves(evaluated(program(layer, name, contender))(x, dy, *kernel))
         assert y.shape == dy.shape
-        np.testing.assert_allclose(y, expected(x, *kernel), rtol=0, atol=1e-4 * np.abs(y).max())
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4 * np.abs(y).max())
+        results.append(deltas)
+    assert [delta.shape for delta in results[0]] == ([] if name == "forward" else [x.shape, *(k.shape for k in kernel)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(other).max())
+
+
+def test_what_is_called_is_compiled():
+    layer = ROWS["5x5 1->6 28px"]
+    x, dy, kernel = layer.arguments(1)
+    found = {name: call() for name, call in calls(layer, "forward + gradients", [x, dy, kernel]).items()}
+    assert list(found) == list(CONTENDERS)
+    for one, other in zip(found["ours"], found["lax"], strict=True):
+        assert isinstance(one, jax.Array)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(other).max())
 
 
 def test_ours_is_not_lax():

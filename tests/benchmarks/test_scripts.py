@@ -1,23 +1,68 @@
-"""The benchmarks run, as one would run them; what they measure is not judged here."""
+"""The benchmarks run, as one would run them, but for a moment and on small networks; what they measure is not judged.
 
+They run in this process, which has loaded JAX already, and one of them in a process of its own.
+"""
+
+import contextlib
+import io
 import json
+import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import architectures
+import jax
+import layer_rows
+import layers
 import pytest
+import timing
+from architectures import Case, Conv, Dense, GlobalAverage, Pool, Relu, Residual
+from support.example_scripts import defaults
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 PEERS = {"flax": "Flax NNX", "equinox": "Equinox", "haiku": "Haiku"}
+HERE = [name for package, name in PEERS.items() if find_spec(package)]
 
 
-def found(tmp_path, script, *settings):
+@pytest.fixture(autouse=True)
+def _moments(monkeypatch):
+    """Turns and rounds that last as long as one call, and no rest between them."""
+    for name in ("TURN", "SETTLE", "STRETCH"):
+        monkeypatch.setattr(timing, name, 0.0)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """In place of the real networks, of which a step takes seconds to compile."""
+    conv, head = (Conv(3, (1, 4), pad=1), Relu()), (GlobalAverage(), Dense((4, 10)))
+    networks = {
+        "LeNet-5, max, batch 128": ((*conv, Pool("max"), *head), (4, 6, 6, 1)),
+        "LeNet-5, average, batch 1": ((*conv, Pool("average"), *head), (1, 6, 6, 1)),
+        "ResNet, batch 32": ((Residual(conv, (Conv(1, (1, 4)),)), *head), (2, 6, 6, 1)),
+    }
+    monkeypatch.setattr(architectures, "CASES", {name: Case(*case) for name, case in networks.items()})
+
+
+def run(script, *settings):
+    """What a script prints; with JAX's defaults, as a reader has them."""
+    out = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        defaults(),
+        contextlib.redirect_stdout(out),
+    ):
+        patched.setattr(sys, "argv", [script, *settings])
+        runpy.run_path(str(FOLDER / script), run_name="__main__")
+    return out.getvalue()
+
+
+def found(tmp_path, script, *settings, run=run):
     """What a script wrote after one round, and what it printed."""
     numbers, picture = tmp_path / "found.json", tmp_path / "found.svg"
     more = ["--plot", str(picture)] if find_spec("matplotlib") else []
-    command = [sys.executable, str(FOLDER / script), "--rounds", "1", "--redo", "0", "--json", str(numbers), *more]
-    done = subprocess.run([*command, *settings], check=True, capture_output=True, text=True)
+    said = run(script, "--rounds", "1", "--redo", "0", "--json", str(numbers), *more, *settings)
     assert picture.exists() == bool(more)
     read = json.loads(numbers.read_text())
     assert {"device", "processor", "cpus", "python", "jax", "jaxlib"} <= set(read["machine"])
@@ -26,23 +71,50 @@ def found(tmp_path, script, *settings):
         assert {"redone", "disturbed", "compile_seconds"} <= set(row)
         for spread in (*row["seconds"].values(), *row["ratios"].values()):
             assert 0 < spread["low"] <= spread["median"] <= spread["high"]
-    return read, done.stdout
+    return read, said
 
 
-def test_layers_are_timed(tmp_path):
-    read, said = found(tmp_path, "layers.py", "--batch", "2", "128", "--only", "depthwise conv1d", "c16 28px")
+def test_layers_are_timed(tmp_path, monkeypatch):
+    wanted = "max pool 2x2 s2 c16 28px"
+    monkeypatch.setattr(layer_rows, "ROWS", {wanted: layer_rows.ROWS[wanted]})
+    read, said = found(tmp_path, "layers.py", "--batch", "2")
     assert [(row["layer"], row["batch"], row["program"]) for row in read["rows"]] == [
-        ("depthwise conv1d k5 c32 L1000", 2, "forward"),
-        ("depthwise conv1d k5 c32 L1000", 2, "forward + gradients"),  # and no batch of 128
-        ("max pool 2x2 s2 c16 28px", 2, "forward"),
-        ("max pool 2x2 s2 c16 28px", 2, "forward + gradients"),
-        ("max pool 2x2 s2 c16 28px", 128, "forward"),
-        ("max pool 2x2 s2 c16 28px", 128, "forward + gradients"),
+        (wanted, 2, "forward"),
+        (wanted, 2, "forward + gradients"),
     ]
     assert {frozenset(row["seconds"]) for row in read["rows"]} == {frozenset({"ours", "lax"})}
     assert set(read["means"]["ours / lax"]) == {"forward", "forward + gradients"}
     assert "geometric mean of ours / lax, forward: " in said
-    assert "1 of 4 layers and batches left out, " in said
+
+
+def test_the_layers_batches_and_programs_that_are_asked_for_are_timed(monkeypatch, capsys):
+    """Without measuring; no layer in a batch for which lax would take minutes."""
+    asked = []
+    ratio = {"median": 1.0, "low": 1.0, "high": 1.0}
+
+    def measured(layer, name, batch, label, options):
+        assert layer is layers.ROWS[label]
+        asked.append((label, batch, name, options.dtype))
+        timed = {"seconds": dict.fromkeys(("ours", "lax"), ratio), "ratios": {"ours / lax": ratio}}
+        rounds = {"rounds": 1, "redone": 0, "disturbed": 0, "compile_seconds": {"ours": 0.0, "lax": 0.0}}
+        return {"layer": label, "batch": batch, "program": name} | timed | rounds
+
+    monkeypatch.setattr(layers, "measured", measured)
+    only = ("--only", "depthwise conv1d", "c16 28px", "--batch", "2", "128")
+    monkeypatch.setattr(sys, "argv", ["layers.py", *only])
+    layers.main()
+    programs = "forward", "forward + gradients"
+    depthwise, pool = "depthwise conv1d k5 c32 L1000", "max pool 2x2 s2 c16 28px"
+    assert asked == [
+        (label, batch, name, "float32")
+        for label, batch in ((depthwise, 2), (pool, 2), (pool, 128))
+        for name in programs
+    ]
+    assert "1 of 4 layers and batches left out, " in capsys.readouterr().out
+    asked.clear()
+    monkeypatch.setattr(sys, "argv", ["layers.py", *only, "--program", "forward", "--dtype", "bfloat16"])
+    layers.main()
+    assert {(name, dtype) for *_, name, dtype in asked} == {("forward", "bfloat16")}
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
@@ -74,28 +146,24 @@ def test_layers_are_timed_beside_pytorchs(tmp_path):
         ("scaling.py", ["--batches", "--sides"]),
     ],
 )
-def test_nothing_to_time_is_refused(script, settings):
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / script), *settings], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "error: " in done.stderr
+def test_nothing_to_time_is_refused(script, settings, capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run(script, *settings)
+    assert "error: " in capsys.readouterr().err
 
 
 @pytest.mark.peers  # and, of those that are here, without them
-def test_steps_are_timed(tmp_path):
-    """With the libraries that are here; the others are named."""
-    read, said = found(tmp_path, "steps.py", "--only", "average, batch 128", "ResNet", "MobileNet")
-    here = [name for package, name in PEERS.items() if find_spec(package)]
-    assert [row["case"] for row in read["rows"]] == [
-        "LeNet-5, average, batch 128",
-        "ResNet, batch 32",
-        "MobileNet, batch 32",
-    ]
+def test_steps_are_timed(tmp_path, request):
+    """With the libraries that are here; the others are named. Where one is here, the networks are the real ones."""
+    if not HERE:
+        request.getfixturevalue("small")
+    read, said = found(tmp_path, "steps.py", "--only", "average, batch 1", "ResNet", "MobileNet")
+    cases = [name for name in architectures.CASES if name.startswith(("LeNet-5, average", "ResNet", "MobileNet"))]
+    assert [row["case"] for row in read["rows"]] == cases
     for row in read["rows"]:
-        assert list(row["seconds"]) == ["ours", "lax", *here]
+        assert list(row["seconds"]) == ["ours", "lax", *HERE]
         assert len(row["losses"]) == 3
-    assert read["missing"] == sorted(set(PEERS.values()) - set(here))
+    assert read["missing"] == sorted(set(PEERS.values()) - set(HERE))
     assert all(f"Without {name}: " in said for name in read["missing"])
 
 
@@ -106,10 +174,13 @@ def test_steps_are_timed_beside_pytorchs(tmp_path):
 
 
 def test_growth_is_timed(tmp_path):
-    read, _ = found(tmp_path, "scaling.py", "--batches", "1", "2", "--sides", "8", "--product", "64")
+    read, _ = found(tmp_path, "scaling.py", "--batches", "1", "--sides", "8", "--product", "64")
     sizes = [(row["layer"], row["sweep"], row["batch"], row["side"]) for row in read["rows"]]
-    assert sizes[:3] == [("3x3 16->32", "batch", 1, 32), ("3x3 16->32", "batch", 2, 32), ("3x3 16->32", "side", 8, 8)]
-    assert len(sizes) == 6
+    assert sizes == [
+        (layer, *size)
+        for layer in ("3x3 16->32", "depthwise 3x3 c32")
+        for size in (("batch", 1, 32), ("side", 8, 8))
+    ]  # fmt: skip
     for row in read["rows"]:
         peak, rate = row["peak_gflops"]["median"], row["gflops"]["ours"]["median"]
         assert rate == pytest.approx(3 * flops(row) / row["seconds"]["ours"]["median"] / 1e9, rel=0.5)
@@ -122,8 +193,14 @@ def flops(row):
     return 2 * row["batch"] * row["side"] ** 2 * 9 * {"3x3 16->32": 16 * 32, "depthwise 3x3 c32": 32}[row["layer"]]
 
 
+def in_a_process(script, *settings):
+    """What a script prints, run as a reader runs it."""
+    command = [sys.executable, str(FOLDER / script), *settings]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def test_certificates_are_timed(tmp_path):
-    read, _ = found(tmp_path, "certify.py", "--sides", "32", "4096")
+    read, _ = found(tmp_path, "certify.py", "--sides", "32", "4096", "--stages", "1", run=in_a_process)
     (row,) = read["rows"]
     assert set(row["ratios"]) == {"32 / 32", "4096 / 32"}
     small, large = row["certificates"].values()
@@ -131,17 +208,21 @@ def test_certificates_are_timed(tmp_path):
     assert small["cyclic"] == "PROVED"
 
 
-def test_the_check_is_timed_beside_loops(tmp_path):
-    read, _ = found(tmp_path, "check.py", "--sides", "4", "3", "--layers", "1")
+def test_the_check_is_timed_beside_loops(tmp_path, monkeypatch):
+    """JAX forgets what it compiled before each turn "with compiling", and only then; here it is asked to, and does not."""
+    cleared = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(1))
+    read, _ = found(tmp_path, "check.py", "--sides", "3", "2", "--layers", "1")
     assert [(row["side"], row["shifts"], row["warm"]) for row in read["rows"]] == [
-        (4, 16, False),
-        (4, 16, True),
         (3, 9, False),
         (3, 9, True),
+        (2, 4, False),
+        (2, 4, True),
     ]
     for row in read["rows"]:
         assert set(row["seconds"]) == {"loop", "best loop", "network", "check"}
         assert set(row["ratios"]) == {"loop / check", "best loop / check", "network / check"}
+    assert len(cleared) == 4 * sum(row["rounds"] for row in read["rows"] if not row["warm"])
 
 
 def test_exact_numbers_are_timed(tmp_path):
@@ -156,6 +237,7 @@ def test_exact_numbers_are_timed(tmp_path):
     assert "lax, NaNs kept" in said
 
 
+@pytest.mark.usefixtures("small")
 def test_loops_are_timed(tmp_path):
     read, said = found(tmp_path, "loops.py", "--turns", "2", "--only", "LeNet")
     assert [row["case"] for row in read["rows"]] == ["LeNet-5, max, batch 128"]
