@@ -107,7 +107,7 @@ def train(
     name: str,
 ) -> Params:
     """The parameters after so many steps, with a progress bar that shows the loss."""
-    opt_state = optimiser.init(params)
+    opt_state = jax.jit(optimiser.init)(params)
     step = make_step(model, optimiser)
     order = batches(len(digits.train_images), batch, seed=seed)
     for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
@@ -141,8 +141,14 @@ def train_each(
     One program takes a step for each set in turn; under vmap their kernels would make one grouped convolution, which
     is several times as slow.
     """
-    params = jax.vmap(lambda seed: init(jax.random.key(seed)))(np.array(seeds))
-    opt_state = jax.vmap(optimiser.init)(params)
+
+    @jax.jit
+    @jax.vmap
+    def begin(seed: jax.Array) -> tuple[Params, optax.OptState]:
+        params = init(jax.random.key(seed))
+        return params, optimiser.init(params)
+
+    params, opt_state = begin(np.array(seeds))
     step = jax.jit(lambda *sets: jax.lax.map(lambda its: make_step(model, optimiser)(*its), sets))
     orders = [batches(len(labels), batch, seed=seed) for (_, labels), seed in zip(sets, seeds, strict=True)]
     for _ in (bar := tqdm(range(steps), desc=name, unit="step")):

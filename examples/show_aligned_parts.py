@@ -96,8 +96,9 @@ def measured(kind: str, filters: int, sets: Sequence[Faces], test: Faces, seeds:
     fn, how = partial(model, kind=kind), {"steps": steps, "batch": 64, "name": f"{kind}, {filters}"}
     optimiser = optax.adam(optax.cosine_decay_schedule(2e-2, steps))
     trained = train_each(partial(init, kind=kind, filters=filters), fn, sets, seeds, optimiser, **how)
+    scores = jax.jit(fn)  # one program instead of one for each operation
     cost = jc.summary(fn, trained[0], jax.ShapeDtypeStruct((1, SIDE, SIDE, 1), "float32"))
-    return Found(cost.parameters, cost.multiply_adds, np.array([accuracy(fn, params, *test) for params in trained]))
+    return Found(cost.parameters, cost.multiply_adds, np.array([accuracy(scores, params, *test) for params in trained]))
 
 
 def finding(found: dict[str, dict[int, Found]]) -> str:

@@ -103,7 +103,7 @@ def measured(params: Params, padding: str, down: str, digits: Digits, steps: int
     law = lambda claim: f"{claim.verdict} {claim.shift} -> {claim.moves[0][1]}" if claim.moves else str(claim.verdict)
     shifts = np.random.default_rng(seed).integers(0, 16, (16, 2))
     same = consistency(partial(fn, params), digits.test_images[:100], axes=(1, 2), shifts=shifts)
-    right = accuracy(fn, params, digits.test_images, digits.test_labels)
+    right = accuracy(jax.jit(fn), params, digits.test_images, digits.test_labels)
     return name, law(cyclic), law(interior), f"{same:.1%}", f"{right:.1%}"
 
 
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, train, print and draw."""
     digits = bundled_digits()
     digits = digits._replace(train_images=digits.train_images[:, ::2, ::2], test_images=digits.test_images[:, ::2, ::2])
-    params = init(jax.random.key(args.seed))
+    params = jax.jit(init)(jax.random.key(args.seed))
     borders, strides = border_errors(params, digits.test_images[:1]), stride_errors(params, digits.test_images[:1])
     worst = lambda errors: max(errors, key=lambda name: errors[name].max())
     finding = f"One convolution, shifted by one pixel: the errors are largest with {worst(borders)}"

@@ -103,10 +103,11 @@ def measured(name: str, digits: Digits, seeds: range, steps: int) -> Found:
     trained = train_each(partial(init, name=name), fn, sets, [seed for *_, seed in runs], optimiser, **how)
 
     tests = {place: placed(digits.test_images, place, seeds[0]) for place in PLACES}
-    score = lambda params, place: accuracy(fn, params, tests[place], digits.test_labels)
+    scores = jax.jit(fn)  # one program instead of one for each operation
+    score = lambda params, place: accuracy(scores, params, tests[place], digits.test_labels)
     by_size = [score(params, place) for params, (place, *_) in zip(trained, runs, strict=True)]
     of_all = [params for params, run in zip(trained, runs, strict=True) if run[:2] == ("centred", SIZES[-1])]
-    sweep = lambda params: accuracy_when_shifted(fn, params, tests["centred"], digits.test_labels, SHIFTS)
+    sweep = lambda params: accuracy_when_shifted(scores, params, tests["centred"], digits.test_labels, SHIFTS)
     by_shift = [list(sweep(params).values()) for params in of_all]
 
     x = jax.ShapeDtypeStruct((1, SIDE, SIDE, 1), "float32")

@@ -25,6 +25,13 @@ from jaxconv.training.step import Params, cross_entropy
 WINDOW, STRIDE, FILTERS = 7, 4, 8
 
 
+def init(key: jax.Array) -> Params:
+    """The filters, and a dense layer on what they say."""
+    first, second = jax.random.split(key)
+    conv = jc.init_conv(first, (WINDOW, WINDOW), 1, FILTERS)
+    return {"conv": conv, "head": jc.init_dense(second, 7 * 7 * FILTERS, 10)}
+
+
 def model(params: Params, images: jax.Array, offset: jax.Array | float = 0.0) -> jax.Array:
     """Scores of the ten digits; `offset` is added to what the filters say, so that its gradient is their deltas."""
     y = jax.nn.relu(jc.conv(params["conv"], images, stride=STRIDE) + offset)
@@ -36,7 +43,7 @@ def deltas(params: Params, image: np.ndarray, label: np.ndarray) -> tuple[np.nda
     x, y = jnp.asarray(image), jnp.asarray(label)
     loss = lambda params, offset: cross_entropy(lambda p, x: model(p, x, offset), params, x, y)
     places = (image.shape[1] - WINDOW) // STRIDE + 1
-    gradients, dy = jax.grad(loss, argnums=(0, 1))(params, jnp.zeros((1, places, places, FILTERS)))
+    gradients, dy = jax.jit(jax.grad(loss, argnums=(0, 1)))(params, jnp.zeros((1, places, places, FILTERS)))
     kernel, gradient = np.asarray(params["conv"]["kernel"]), np.asarray(gradients["conv"]["kernel"])
     asked = reference.kernel_deltas_per_overlay(kernel, image, np.asarray(dy), stride=STRIDE)
     most = int(np.abs(gradient).max((0, 1, 2)).argmax())
@@ -71,11 +78,7 @@ def draw(image: np.ndarray, asked: np.ndarray, gradient: np.ndarray) -> figures.
 def run(args: argparse.Namespace) -> None:
     """Train, add up, print and draw."""
     digits = bundled_digits()
-    keys = jax.random.split(jax.random.key(args.seed))
-    params = {
-        "conv": jc.init_conv(keys[0], (WINDOW, WINDOW), 1, FILTERS),
-        "head": jc.init_dense(keys[1], 7 * 7 * FILTERS, 10),
-    }
+    params = jax.jit(init)(jax.random.key(args.seed))
     how = {"steps": args.steps, "batch": 64, "seed": args.seed, "name": "training"}
     params = train(model, params, digits, optax.adam(2e-3), **how)
     image, label = digits.test_images[args.image][None], digits.test_labels[args.image][None]

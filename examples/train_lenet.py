@@ -60,9 +60,10 @@ def run(args: argparse.Namespace) -> None:
     schedule = optax.cosine_decay_schedule(args.learning_rate or learning_rate, args.steps)
 
     started = time.perf_counter()
-    params = init(jax.random.key(args.seed))
+    params = jax.jit(init)(jax.random.key(args.seed))
     how = {"steps": args.steps, "batch": args.batch, "seed": args.seed, "name": f"LeNet-5 ({args.form})"}
     params = train(model, params, digits, optimiser(schedule), **how)
+    model = jax.jit(model)  # one program instead of one for each operation
     test = accuracy(model, params, digits.test_images, digits.test_labels)
     seconds = time.perf_counter() - started
 

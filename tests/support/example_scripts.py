@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from PIL import Image
 
+from support.quick_compilation import unoptimised
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -25,20 +27,49 @@ class Ran(NamedTuple):
     folder: Path
 
 
+class Ended(NamedTuple):
+    """How a script ended, as an interpreter says it: its exit status, what it printed, and its errors."""
+
+    status: int
+    text: str
+    errors: str
+
+
 def run(name, folder, *arguments):
-    """The finished script; `SystemExit` where it ends early."""
+    """The finished script that draws into a folder; `SystemExit` where it ends early."""
     out, errors = io.StringIO(), io.StringIO()
-    command = [f"{name}.py", "--out", str(folder), *map(str, arguments)]
+    _execute(name, ["--out", folder, *arguments], out, errors)
+    return Ran(out.getvalue(), errors.getvalue(), Path(folder))
+
+
+def ended(name, *arguments):
+    """How a script ends, early or not; any exception but `SystemExit`, of which Python prints a traceback, comes through."""
+    out, errors, status = io.StringIO(), io.StringIO(), 0
+    try:
+        _execute(name, arguments, out, errors)
+    except SystemExit as early:
+        if isinstance(early.code, str):
+            errors.write(f"{early.code}\n")
+        status = early.code if isinstance(early.code, int) else int(early.code is not None)
+    return Ended(status, out.getvalue(), errors.getvalue())
+
+
+@contextlib.contextmanager
+def defaults():
+    """JAX's defaults, as a reader has them; optax.adam needs them, too. But compiled quickly, since steps are few."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), unoptimised():
+        yield
+
+
+def _execute(name, arguments, out, errors):
     with (
-        jax.numpy_dtype_promotion("standard"),  # JAX's defaults, as a reader has them; optax.adam needs them, too
-        jax.numpy_rank_promotion("allow"),
-        mock.patch.object(sys, "argv", command),
+        defaults(),
+        mock.patch.object(sys, "argv", [f"{name}.py", *map(str, arguments)]),
         mock.patch.object(sys, "path", [str(EXAMPLES), *sys.path]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(errors),
     ):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-    return Ran(out.getvalue(), errors.getvalue(), Path(folder))
 
 
 def module(name):
