@@ -36,12 +36,18 @@ def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., An
 
     def run(*arguments: Any) -> Any:
         closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
+        leaves = [_array(leaf) for leaf in jax.tree.leaves(arguments)]
         with np.errstate(all="ignore"):  # infinities and NaNs are results like others
             found = evaluation.run(closed, leaves)
         return jax.tree.unflatten(jax.tree.structure(shapes), found)
 
     return run
+
+
+def _array(value: Any) -> Any:
+    """As a NumPy array; a key of random numbers stays as it is."""
+    dtype = getattr(value, "dtype", None)
+    return value if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) else np.asarray(value)
 
 
 class _Evaluation:
@@ -56,7 +62,7 @@ class _Evaluation:
     def run(self, closed: Any, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
         jaxpr, consts = opened(closed)
-        values: dict[Any, np.ndarray] = dict(zip(jaxpr.constvars, map(np.asarray, consts), strict=True))
+        values: dict[Any, np.ndarray] = dict(zip(jaxpr.constvars, map(_array, consts), strict=True))
         values.update(zip(jaxpr.invars, operands, strict=True))
 
         def read(atom: Any) -> np.ndarray:
@@ -65,7 +71,7 @@ class _Evaluation:
         for equation in jaxpr.eqns:
             found = self._computed(equation, [read(atom) for atom in equation.invars])
             for variable, value in zip(equation.outvars, found, strict=True):
-                value, aval = np.asarray(value), variable.aval
+                value, aval = _array(value), variable.aval
                 if value.shape != aval.shape or value.dtype != aval.dtype:
                     raise AssertionError(f"{equation.primitive}: {value.dtype}{value.shape} instead of {aval}")
                 values[variable] = value
@@ -76,6 +82,8 @@ class _Evaluation:
         primitive, params = equation.primitive, equation.params
         if primitive in COMPUTED:
             return self.run(self._of_ours(primitive, params, operands), operands)
+        if primitive.name in DRAWN:
+            return [primitive.bind(*operands, **params)]
         if primitive.name in CONTROL:
             return CONTROL[primitive.name](*operands, run=self.run, **params)
         if primitive.name in ROWS:
@@ -311,6 +319,30 @@ def _select_and_scatter_add(
     return found
 
 
+def _select_and_gather_add(
+    tangents: np.ndarray,
+    x: np.ndarray,
+    *,
+    select_prim: Any,
+    window_dimensions: Any,
+    window_strides: Any,
+    padding: Any,
+    base_dilation: Any,
+    window_dilation: Any,
+) -> np.ndarray:
+    """The tangent of the first cell of each window that no other cell beats."""
+    fill, first = {"ge": (low, np.argmax), "le": (high, np.argmin)}[select_prim.name]
+    pads = [(*p, b - 1) for p, b in zip(padding, base_dilation, strict=True)]
+
+    def cells(operand: np.ndarray, value: Any) -> np.ndarray:
+        spread = _pad(operand, np.asarray(value, operand.dtype), padding_config=pads)
+        windows = _strided_windows(spread, window_dimensions, window_strides, window_dilation)
+        return windows.reshape(*windows.shape[: x.ndim], -1)
+
+    chosen = first(cells(x, fill(x.dtype)), -1)[..., None]
+    return np.take_along_axis(cells(tangents, 0), chosen, -1)[..., 0]
+
+
 # Indices.
 
 
@@ -424,6 +456,8 @@ def _cond(which: np.ndarray, *operands: np.ndarray, run: Any, branches: Any, **_
     return run(branches[int(np.clip(which, 0, len(branches) - 1))], operands)
 
 
+# Of keys, which NumPy does not have; JAX's own bits, in programs that all draws of one shape share.
+DRAWN = {"random_bits", "random_fold_in", "random_seed", "random_unwrap", "random_wrap"}
 CONTROL: dict[str, Row] = {
     "scan": _scan,
     "while": _while,
@@ -473,6 +507,7 @@ ROWS: dict[str, Row] = {
     "rem": np.fmod,
     "round": lambda x, *, rounding_method: np.rint(x) if rounding_method else np.trunc(x + np.copysign(0.5, x)),
     "rsqrt": lambda x, **_: (1 / np.sqrt(x)).astype(x.dtype),
+    "shift_right_logical": lambda x, by: (x.view(f"u{x.itemsize}") >> by.view(f"u{x.itemsize}")).view(x.dtype),
     "sign": plain(np.sign),
     "sin": plain(np.sin),
     "sqrt": plain(np.sqrt),
@@ -481,6 +516,7 @@ ROWS: dict[str, Row] = {
     "sub": plain(np.subtract),
     "tanh": plain(np.tanh),
     "xor": plain(np.bitwise_xor),
+    "bitcast_convert_type": lambda x, *, new_dtype: np.ascontiguousarray(x).view(new_dtype),
     "broadcast_in_dim": _broadcast_in_dim,
     "concatenate": lambda *parts, dimension: np.concatenate(parts, dimension),
     "convert_element_type": _convert,
@@ -490,6 +526,7 @@ ROWS: dict[str, Row] = {
     "optimization_barrier": lambda *operands: operands,
     "pad": _pad,
     "reshape": _reshape,
+    "reshard": plain(np.copy),
     "rev": lambda x, *, dimensions: np.flip(x, dimensions),
     "select_n": _select_n,
     "slice": _slice,
@@ -516,6 +553,7 @@ ROWS: dict[str, Row] = {
     "reduce_window_max": _windowed(np.max, low),
     "reduce_window_min": _windowed(np.min, high),
     "reduce_window_sum": _windowed(np.sum, lambda dtype: 0),
+    "select_and_gather_add": _select_and_gather_add,
     "select_and_scatter_add": _select_and_scatter_add,
     "gather": _gather,
     "scatter": partial(_scatter, lambda old, new: new),
