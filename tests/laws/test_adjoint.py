@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv import reference
@@ -18,24 +20,33 @@ from jaxconv.testing.strategies import conv_configurations
 def transposed(case: Configuration, kernel=None, **other):
     """The transposed convolution of a case's deltas, as long as its input is."""
     kernel = case.params()["kernel"] if kernel is None else kernel
-    layer = jax.jit(partial(jc.conv_transpose, output_shape=case.lengths, **(case.geometry | other)))
-    return layer({"kernel": kernel}, case.dy())
+    layer = partial(jc.conv_transpose, output_shape=case.lengths, **(case.geometry | other))
+    return evaluated(layer)({"kernel": kernel}, case.dy())
+
+
+def check(compute, case: Configuration):
+    """<conv(x), y> = <x, conv_transpose(y)>, which is the delta that the reference collects for each cell of x."""
+
+    def both(kernel, x, y):
+        transpose = partial(jc.conv_transpose, output_shape=case.lengths, **case.geometry)
+        return jc.conv({"kernel": kernel}, x, **case.geometry), transpose({"kernel": kernel}, y)
+
+    kernel, x, y = case.params()["kernel"], case.x(), case.dy()
+    forward, back = compute(both)(kernel, x, y)
+    assert np.vdot(forward, y) == np.vdot(x, back)
+    np.testing.assert_array_equal(back, reference.conv_deltas(kernel, x, y, **case.geometry).x)
 
 
 @given(case=conv_configurations())
 def test_the_adjoint_of_conv(case):
     """Every rank, stride, dilation, number of groups and mix of paddings."""
-    x, y = case.x(), case.dy()
-    conv = jax.jit(lambda params, x: jc.conv(params, x, **case.geometry))
-    forward = conv({"kernel": case.params()["kernel"]}, x)
-    assert np.vdot(forward, y) == np.vdot(x, transposed(case))
+    check(evaluated, case)
 
 
-@given(case=conv_configurations())
-def test_by_hand(case):
-    """Each cell of it is the delta that the reference collects for that cell of conv's input."""
-    deltas = reference.conv_deltas(case.params()["kernel"], case.x(), case.dy(), **case.geometry)
-    np.testing.assert_array_equal(transposed(case), deltas.x)
+@few_compiled
+@given(case=convolutions())
+def test_compiled(case):
+    check(jax.jit, case)
 
 
 def flipped(case):
@@ -53,14 +64,14 @@ def without_copies(case):
 def unspread(case):
     """Dilation forgotten."""
     if any(axis.dilation > 1 and axis.taps > 1 for axis in case.axes):
-        return jnp.zeros_like(case.x())
+        return np.zeros_like(case.x())
     return transposed(case)
 
 
 @pytest.mark.parametrize("twin", [flipped, without_copies, unspread])
 def test_broken_twins_are_caught(twin):
     def gives_away(case):
-        forward = jc.conv({"kernel": case.params()["kernel"]}, case.x(), **case.geometry)
+        forward = evaluated(partial(jc.conv, **case.geometry))({"kernel": case.params()["kernel"]}, case.x())
         return np.vdot(forward, case.dy()) != np.vdot(case.x(), twin(case))
 
     assert caught(conv_configurations(max_rank=1), gives_away)
@@ -71,6 +82,6 @@ def test_its_gradients_are_convs():
     case = Configuration((7, 6), (3, 2), {"stride": (2, 1), "padding": ("circular", (1, 0)), "groups": 2}, (4, 6), 2, 0)
     kernel, x, y = case.params()["kernel"], case.x(), case.dy()
     layer = lambda kernel, y: jc.conv_transpose({"kernel": kernel}, y, output_shape=case.lengths, **case.geometry)
-    of_kernel, of_y = jax.grad(lambda kernel, y: jnp.sum(layer(kernel, y) * x), argnums=(0, 1))(kernel, y)
+    of_kernel, of_y = jax.jit(jax.grad(lambda kernel, y: jnp.sum(layer(kernel, y) * x), argnums=(0, 1)))(kernel, y)
     np.testing.assert_array_equal(of_y, reference.conv(kernel, 0.0, x, **case.geometry))
     np.testing.assert_array_equal(of_kernel, reference.conv_deltas(kernel, x, y, **case.geometry).kernel)

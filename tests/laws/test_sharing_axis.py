@@ -3,25 +3,30 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations
 
 
-def outputs_and_deltas(case, layer, params):
-    """The output of a layer, and its gradients by the parameters and x, as arrays whose shapes do not matter."""
+def outputs_and_deltas(compute, case, *layers):
+    """Output of each layer on its parameters, gradients by the parameters and by x; the parameters' shapes are not told.
 
-    @jax.jit
-    def run(params, x, dy):
+    All are computed by one program: `evaluated` by NumPy, or compiled by `jax.jit`.
+    """
+
+    def one(layer, params, x, dy):
         y, pull_back = jax.vjp(lambda params, x: layer(params, x, **case.geometry), params, x)
         gradient, dx = pull_back(dy)
         return y, gradient["kernel"].ravel(), gradient["bias"].ravel(), dx
 
-    return run(params, case.x(), case.dy())
+    program = lambda each, x, dy: [one(layer, params, x, dy) for (layer, _), params in zip(layers, each, strict=True)]
+    return compute(program)([params for _, params in layers], case.x(), case.dy())
 
 
 def same(found, expected):
@@ -31,36 +36,55 @@ def same(found, expected):
 
 def alone(params, rank):
     """A shared kernel as the only one of a period."""
-    return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, tuple(range(rank))), params)
+    return jax.tree.map(lambda leaf: np.expand_dims(leaf, tuple(range(rank))), params)
 
 
-@given(case=conv_configurations(max_rank=2))
-def test_a_period_of_one_is_conv(case):
+def period_of_one(case):
     params = case.params()
-    found = outputs_and_deltas(case, jc.tiled_conv, alone(params, len(case.window)))
-    assert same(found, outputs_and_deltas(case, jc.conv, params))
+    return (jc.tiled_conv, alone(params, len(case.window))), (jc.conv, params)
 
 
-@given(case=conv_configurations(max_rank=2))
-def test_a_period_as_long_as_the_output_is_locally_connected(case):
-    params = case.local_params()
-    found = outputs_and_deltas(case, jc.tiled_conv, params)
-    assert same(found, outputs_and_deltas(case, jc.locally_connected, params))
+def period_as_long_as_the_output(case):
+    return (jc.tiled_conv, case.local_params()), (jc.locally_connected, case.local_params())
 
 
-@given(case=conv_configurations(max_rank=1))
-def test_one_region_is_conv(case):
-    params = case.params()
-    layer = partial(jc.regional_conv, regions=[(n,) for n in case.out])
-    found = outputs_and_deltas(case, layer, alone(params, len(case.window)))
-    assert same(found, outputs_and_deltas(case, jc.conv, params))
+def one_region(case):
+    params, layer = case.params(), partial(jc.regional_conv, regions=[(n,) for n in case.out])
+    return (layer, alone(params, len(case.window))), (jc.conv, params)
 
 
-@given(case=conv_configurations(max_rank=1))
-def test_regions_of_one_position_each_are_locally_connected(case):
-    params = case.local_params()
+def regions_of_one_position_each(case):
     layer = partial(jc.regional_conv, regions=[(1,) * n for n in case.out])
-    assert same(outputs_and_deltas(case, layer, params), outputs_and_deltas(case, jc.locally_connected, params))
+    return (layer, case.local_params()), (jc.locally_connected, case.local_params())
+
+
+PERIODS, REGIONS = (period_of_one, period_as_long_as_the_output), (one_region, regions_of_one_position_each)
+
+
+@pytest.mark.parametrize("end", PERIODS)
+@settings(max_examples=20)
+@given(case=conv_configurations(max_rank=2))
+def test_periods_of_one_are_conv_and_of_the_output_locally_connected(end, case):
+    assert same(*outputs_and_deltas(evaluated, case, *end(case)))
+
+
+@pytest.mark.parametrize("end", REGIONS)
+@settings(max_examples=20)
+@given(case=conv_configurations(max_rank=1))
+def test_one_region_is_conv_and_regions_of_one_position_are_locally_connected(end, case):
+    assert same(*outputs_and_deltas(evaluated, case, *end(case)))
+
+
+@pytest.mark.parametrize(("ends", "rank"), [(PERIODS, 2), (REGIONS, 1)], ids=["periods", "regions"])
+def test_compiled(ends, rank):
+    @settings(few_compiled, max_examples=few_compiled.max_examples // 2)
+    @given(case=convolutions(max_rank=rank))
+    def both_ends(case):
+        found = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))
+        assert same(*found[:2])
+        assert same(*found[2:])
+
+    both_ends()
 
 
 def test_a_period_of_two_is_neither():
@@ -68,8 +92,8 @@ def test_a_period_of_two_is_neither():
 
     def neither(case):
         params = case.local_params((2,))
-        found = outputs_and_deltas(case, jc.tiled_conv, params)[0]
         first = jax.tree.map(lambda leaf: leaf[0], params)
-        return not np.array_equal(found, outputs_and_deltas(case, jc.conv, first)[0])
+        (tiled, *_), (shared, *_) = outputs_and_deltas(evaluated, case, (jc.tiled_conv, params), (jc.conv, first))
+        return not np.array_equal(tiled, shared)
 
     assert caught(conv_configurations(max_rank=1), neither)

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled, poolings
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv.testing.configurations import Configuration, small_integers
@@ -19,23 +19,36 @@ from jaxconv.testing.strategies import circular_configurations, conv_configurati
 amounts = st.integers(-4, 4)
 
 
-def layer_of(case):
-    """The convolution of a case, compiled."""
+def layer_of(case, compute=evaluated):
+    """The convolution of a case, evaluated by NumPy, or compiled by `jax.jit`."""
     params = case.params()
-    return jax.jit(lambda x: jc.conv(params, x, **case.geometry))
+    return compute(lambda x: jc.conv(params, x, **case.geometry))
 
 
 def commutes(layer, x, axis, stride, amount, step=1):
-    """Whether shifting x cyclically by `amount` strides shifts the output by `amount` steps, bit for bit."""
+    """Whether shifting x cyclically by `amount` strides shifts each output by `amount` steps, bit for bit."""
     shifted_first = layer(np.roll(x, amount * stride, axis=axis + 1))
-    shifted_last = np.roll(layer(x), amount * step, axis=axis + 1)
-    return np.array_equal(shifted_first, shifted_last)
+    shifted_last = jax.tree.map(lambda y: np.roll(y, amount * step, axis=axis + 1), layer(x))
+    return jax.tree.all(jax.tree.map(np.array_equal, shifted_first, shifted_last))
 
 
 @given(drawn=circular_configurations(), amount=amounts)
 def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(drawn, amount):
     case, axis = drawn
     assert commutes(layer_of(case), case.x(), axis, case.geometry["stride"][axis], amount)
+
+
+def made_circular(case):
+    """Padding that wraps around, and lengths that the strides divide."""
+    lengths = tuple(n * stride for n, stride in zip(case.lengths, case.geometry["stride"], strict=True))
+    return replace(case, lengths=lengths, geometry=case.geometry | {"padding": "circular"})
+
+
+@few_compiled
+@given(case=convolutions(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_compiled_circular_conv_commutes_with_shifts(case, amount, axis):
+    axis %= len(case.lengths)
+    assert commutes(layer_of(case, jax.jit), case.x(), axis, case.geometry["stride"][axis], amount)
 
 
 @pytest.mark.parametrize("boundary", ["ZERO", "REFLECT", "SYMMETRIC", "EDGE"])
@@ -55,26 +68,41 @@ def test_nor_does_circular_where_the_stride_does_not_divide_the_length():
 
 def test_the_length_decides_for_a_stride_of_two():
     """Length 8: a shift by 2 is a shift of the output by 1. Length 7: it is not, and the docstring says why."""
-    params = {"kernel": jnp.array([1.0, 2.0, 4.0]).reshape(3, 1, 1)}
-    layer = lambda x: jc.conv(params, x, stride=2, padding="CIRCULAR")
+    params = {"kernel": np.float32([1.0, 2.0, 4.0]).reshape(3, 1, 1)}
+    layer = evaluated(lambda x: jc.conv(params, x, stride=2, padding="CIRCULAR"))
     for length, expected in ((8, True), (7, False)):
-        x = jnp.arange(1.0, length + 1).reshape(1, length, 1)
+        x = np.arange(1, length + 1, dtype=np.float32).reshape(1, length, 1)
         assert layer(x).shape == (1, 4, 1)
         assert commutes(layer, x, 0, 2, 1) is expected
 
 
-@given(case=pool_configurations(max_rank=2), amount=amounts, axis=st.integers(0, 1))
-def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(case, amount, axis):
+def pools_commute(compute, case, axis, amount):
+    """All circular pools of one window, in one program."""
     axis %= len(case.lengths)
-    stride = case.geometry["stride"]
-    x = case.integers((case.batch, *(n * s for n, s in zip(case.lengths, stride, strict=True)), case.channels[0]))
-    settings = {"stride": stride, "padding": "circular", "dilation": case.geometry["dilation"]}
-    norm = lambda x, window, **settings: jc.lp_pool(x, window, norm=1, **settings)
-    for pool in (jc.max_pool, jc.min_pool, jc.avg_pool, norm):
-        layer = jax.jit(lambda x, pool=pool: pool(x, case.window, **settings))
-        assert commutes(layer, x, axis, stride[axis], amount)
-    blur = jax.jit(lambda x: jc.blur_pool(x, case.window, stride=stride, padding="circular"))
-    assert commutes(blur, x, axis, stride[axis], amount)
+    window, stride, dilation = case.window, case.geometry["stride"], case.geometry["dilation"]
+    settings = {"stride": stride, "padding": "circular", "dilation": dilation}
+
+    @compute
+    def pools(x):
+        found = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
+        norm, blur = (
+            jc.lp_pool(x, window, norm=1, **settings),
+            jc.blur_pool(x, window, stride=stride, padding="circular"),
+        )
+        return [*found, norm, blur]
+
+    return commutes(pools, case.x(), axis, stride[axis], amount)
+
+
+@given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(case, amount, axis):
+    assert pools_commute(evaluated, case, axis, amount)
+
+
+@few_compiled
+@given(case=poolings(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_compiled_circular_pools_commute_with_shifts(case, amount, axis):
+    assert pools_commute(jax.jit, case, axis, amount)
 
 
 @pytest.mark.parametrize("pool", [jc.adaptive_max_pool, jc.adaptive_avg_pool], ids=lambda pool: pool.__name__)
@@ -88,17 +116,17 @@ def test_adaptive_pools_commute_with_shifts_by_the_length_over_the_common_factor
     length, count = counts
     common = math.gcd(length, count)
     x = small_integers((1, length, 2), x)
-    shifted = pool(jnp.roll(x, amount * length // common, axis=1), (count,))
-    np.testing.assert_array_equal(shifted, jnp.roll(pool(x, (count,)), amount * count // common, axis=1))
+    assert commutes(evaluated(lambda x: pool(x, (count,))), x, 0, length // common, amount, count // common)
 
 
 @pytest.mark.parametrize(("length", "count"), [(7, 3), (12, 8), (3, 5)])
 def test_and_with_no_others(length, count):
     """The broken twin: a single cell, at each place, by each shift that is no multiple of n/g, and no roll answers."""
-    pool = lambda x: np.asarray(jc.adaptive_avg_pool(x, (count,)))[0, :, 0]
-    period, cells = length // math.gcd(length, count), jnp.eye(length)[..., None]
+    compiled = jax.jit(lambda x: jc.adaptive_avg_pool(x, (count,)))
+    pool = lambda x: np.asarray(compiled(x))[0, :, 0]
+    period, cells = length // math.gcd(length, count), np.eye(length, dtype=np.float32)[..., None]
     answers = lambda cell, shift: any(
-        np.array_equal(pool(jnp.roll(cell, shift, axis=1)), np.roll(pool(cell), t)) for t in range(count)
+        np.array_equal(pool(np.roll(cell, shift, axis=1)), np.roll(pool(cell), t)) for t in range(count)
     )
     for shift in range(1, length):
         always = all(answers(cells[i : i + 1], shift) for i in range(length))
@@ -107,21 +135,22 @@ def test_and_with_no_others(length, count):
 
 def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     """Max pooling by 2 does not shift when its input shifts by 1."""
-    x = jnp.arange(8.0).reshape(1, 8, 1)
-    pool = lambda x: jc.max_pool(x, (2,), padding="circular")
+    x = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
+    pool = evaluated(lambda x: jc.max_pool(x, (2,), padding="circular"))
     assert commutes(pool, x, 0, 2, 1)
-    assert not any(np.array_equal(pool(jnp.roll(x, 1, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(4))
+    assert not any(np.array_equal(pool(np.roll(x, 1, axis=1)), np.roll(pool(x), t, axis=1)) for t in range(4))
 
 
 def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
     """By half a stride. Its answer is compared with the mean of the two whole shifts between which it lies."""
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 64, 1)).astype(np.float32))
+    x = np.random.default_rng(0).normal(size=(1, 64, 1)).astype(np.float32)
 
-    def distance(pool):
-        between = (pool(x) + jnp.roll(pool(x), 1, axis=1)) / 2
-        return float(jnp.linalg.norm(pool(jnp.roll(x, 1, axis=1)) - between) / jnp.linalg.norm(pool(x)))
+    def distance(taps):
+        pool = evaluated(lambda x: jc.blur_pool(x, (taps,), padding="circular"))
+        between = (pool(x) + np.roll(pool(x), 1, axis=1)) / 2
+        return float(np.linalg.norm(pool(np.roll(x, 1, axis=1)) - between) / np.linalg.norm(pool(x)))
 
-    blurs = [distance(lambda x, taps=taps: jc.blur_pool(x, (taps,), padding="circular")) for taps in (1, 3, 5, 7)]
+    blurs = [distance(taps) for taps in (1, 3, 5, 7)]
     assert blurs == sorted(blurs, reverse=True)
     assert blurs[-1] < blurs[0] / 2
     assert blurs[-1] > 0
@@ -129,10 +158,10 @@ def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
 
 def test_nor_do_windows_that_overhang():
     """The broken twin in ceil mode: of 8 cells the third window has two, and what is behind it never wraps."""
-    pool = lambda x: jc.min_pool(x, (3,), ceil_mode=True)
-    x = jnp.arange(8.0).reshape(1, 8, 1)
+    pool = evaluated(lambda x: jc.min_pool(x, (3,), ceil_mode=True))
+    x = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
     assert pool(x).ravel().tolist() == [0, 3, 6]
-    assert not any(np.array_equal(pool(jnp.roll(x, 3, axis=1)), jnp.roll(pool(x), t, axis=1)) for t in range(3))
+    assert not any(np.array_equal(pool(np.roll(x, 3, axis=1)), np.roll(pool(x), t, axis=1)) for t in range(3))
 
 
 @given(drawn=circular_configurations(), amount=amounts, periods=st.tuples(*[st.integers(1, 3)] * 2))
@@ -142,7 +171,7 @@ def test_a_circular_tiled_conv_commutes_with_shifts_by_its_period(drawn, amount,
     lengths[axis] += -lengths[axis] % (stride * period)
     case = replace(case, lengths=tuple(lengths))
     params = case.local_params(periods[: len(lengths)])
-    layer = jax.jit(lambda x: jc.tiled_conv(params, x, **case.geometry))
+    layer = evaluated(lambda x: jc.tiled_conv(params, x, **case.geometry))
     assert commutes(layer, case.x(), axis, stride * period, amount, period)
 
 
@@ -150,12 +179,12 @@ def test_a_circular_tiled_conv_commutes_with_shifts_by_its_period(drawn, amount,
 def test_but_not_with_shifts_by_less_and_not_across_a_seam(stride, period):
     """The broken twins: kernels in turn are not one kernel, whatever the answer; and a period must not be cut short."""
     case = Configuration((6 * stride,), (2,), {"stride": stride, "padding": "circular"}, (2, 3), 1, 0)
-    layer = jax.jit(lambda params, x: jc.tiled_conv(params, x, **case.geometry))
-    fixed, x = partial(layer, case.local_params((period,))), case.x()
+    params, x = case.local_params((period,)), case.x()
+    fixed = jax.jit(lambda x: jc.tiled_conv(params, x, **case.geometry))
     assert commutes(fixed, x, 0, stride * period, 1, period)
     for less in range(1, period):
-        moved = fixed(jnp.roll(x, less * stride, axis=1))
-        assert not any(np.array_equal(moved, jnp.roll(fixed(x), t, axis=1)) for t in range(6))
+        moved = fixed(np.roll(x, less * stride, axis=1))
+        assert not any(np.array_equal(moved, np.roll(fixed(x), t, axis=1)) for t in range(6))
     longer = case.integers((1, 7 * stride, 2), 1)
     assert not commutes(fixed, longer, 0, stride * period, 1, period)
 
@@ -183,9 +212,9 @@ def test_away_from_the_border_every_conv_is_equivariant(case, k):
 
 def test_beside_the_border_a_zero_padded_conv_is_not():
     """The broken twin: one position further out, the zeros show. The plain shift by 1 of a ramp."""
-    layer = lambda x: jc.conv({"kernel": jnp.ones((3, 1, 1))}, x, padding="SAME")
-    x = jnp.arange(1.0, 7.0).reshape(1, 6, 1)
-    y = jnp.concatenate([jnp.full((1, 1, 1), 9.0), x[:, :-1]], axis=1)
+    layer = evaluated(lambda x: jc.conv({"kernel": np.ones((3, 1, 1), np.float32)}, x, padding="SAME"))
+    x = np.arange(1, 7, dtype=np.float32).reshape(1, 6, 1)
+    y = np.concatenate([np.full((1, 1, 1), 9, np.float32), x[:, :-1]], axis=1)
     before, after = layer(x).ravel(), layer(y).ravel()
     assert np.array_equal(after[2:5], before[1:4])
     assert after[1] != before[0]
@@ -195,15 +224,16 @@ def test_beside_the_border_a_zero_padded_conv_is_not():
 @given(drawn=circular_configurations(), amount=amounts)
 def test_global_pools_after_a_circular_conv_are_invariant(drawn, amount):
     case, axis = drawn
-    x, stride = case.x(), case.geometry["stride"][axis]
-    layer = layer_of(case)
-    moved = jnp.roll(x, amount * stride, axis=axis + 1)
-    np.testing.assert_array_equal(jc.global_max_pool(layer(x)), jc.global_max_pool(layer(moved)))
+    x, params, stride = case.x(), case.params(), case.geometry["stride"][axis]
+    layer = evaluated(lambda x: jc.global_max_pool(jc.conv(params, x, **case.geometry)))
+    np.testing.assert_array_equal(layer(x), layer(np.roll(x, amount * stride, axis=axis + 1)))
 
 
 def test_a_locally_connected_layer_is_not_equivariant():
-    x = jnp.arange(1.0, 5.0).reshape(1, 4, 1)
-    layer = lambda kernel: lambda x: jc.locally_connected({"kernel": kernel}, x, padding="circular")
-    tied = jnp.broadcast_to(jnp.array([1.0, -2.0]).reshape(2, 1, 1), (4, 2, 1, 1))
+    x = np.arange(1, 5, dtype=np.float32).reshape(1, 4, 1)
+    layer = lambda kernel: evaluated(lambda x: jc.locally_connected({"kernel": kernel}, x, padding="circular"))
+    tied = np.tile(np.float32([1, -2]).reshape(2, 1, 1), (4, 1, 1, 1))
+    untied = tied.copy()
+    untied[0] = 3
     assert commutes(layer(tied), x, 0, 1, 1)
-    assert not commutes(layer(tied.at[0].set(3.0)), x, 0, 1, 1)
+    assert not commutes(layer(untied), x, 0, 1, 1)

@@ -8,6 +8,8 @@ import numpy as np
 import optax
 from hypothesis import given
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations
@@ -18,11 +20,15 @@ def untied(params, out):
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*out, *leaf.shape)), params)
 
 
-def both_gradients(case, params, local_params):
+def copies(params, out):
+    """The same as NumPy arrays, which may be written to."""
+    return jax.tree.map(lambda leaf: np.array(np.broadcast_to(leaf, (*out, *leaf.shape))), params)
+
+
+def both_gradients(compute, case, params, local_params):
     """Outputs and gradients of the shared layer and of the unshared one, on the same input and deltas."""
     x, dy = case.x(), case.dy()
 
-    @jax.jit
     def run(params, local_params, x, dy):
         def one(layer, params):
             y, pull_back = jax.vjp(lambda params: layer(params, x, **case.geometry), params)
@@ -30,18 +36,31 @@ def both_gradients(case, params, local_params):
 
         return one(jc.conv, params), one(jc.locally_connected, local_params)
 
-    return run(params, local_params, x, dy)
+    return compute(run)(params, local_params, x, dy)
+
+
+def check(compute, case):
+    """Tied kernels give the shared layer's output, and their gradients add up to its gradient."""
+    params = case.params()
+    (y, gradient), (local_y, local_gradient) = both_gradients(compute, case, params, copies(params, case.out))
+    np.testing.assert_array_equal(y, local_y)
+    positions = tuple(range(len(case.window)))
+    jax.tree.map(
+        lambda shared, each: np.testing.assert_array_equal(shared, np.asarray(each).sum(axis=positions)),
+        gradient,
+        local_gradient,
+    )
 
 
 @given(case=conv_configurations())
 def test_tying_gives_the_shared_layer(case):
-    params = case.params()
-    (y, gradient), (local_y, local_gradient) = both_gradients(case, params, untied(params, case.out))
-    np.testing.assert_array_equal(y, local_y)
-    positions = tuple(range(len(case.window)))
-    jax.tree.map(
-        lambda shared, each: np.testing.assert_array_equal(shared, each.sum(axis=positions)), gradient, local_gradient
-    )
+    check(evaluated, case)
+
+
+@few_compiled
+@given(case=convolutions())
+def test_compiled_tying_gives_the_shared_layer(case):
+    check(jax.jit, case)
 
 
 def test_kernels_that_differ_at_one_position_are_not_the_shared_layer():
@@ -49,10 +68,9 @@ def test_kernels_that_differ_at_one_position_are_not_the_shared_layer():
 
     def differs(case):
         params = case.params()
-        local_params = untied(params, case.out)
-        first = (0,) * len(case.out)
-        local_params["kernel"] = local_params["kernel"].at[first].add(1.0)
-        (y, _), (local_y, _) = both_gradients(case, params, local_params)
+        local_params = copies(params, case.out)
+        local_params["kernel"][(0,) * len(case.out)] += 1.0
+        (y, _), (local_y, _) = both_gradients(evaluated, case, params, local_params)
         return not np.array_equal(y, local_y)
 
     assert caught(conv_configurations(max_rank=1), differs)
@@ -63,18 +81,23 @@ def trained(layer, params, steps=3):
     x = np.float32([[1, 2, 3, 5], [0, -1, 2, 1]])[..., None]
     target = np.float32([[1, -1, 2], [0, 3, 1]])[..., None]
     optimiser = optax.sgd(1 / 64)
-    state = optimiser.init(params)
-    gradient = jax.jit(jax.grad(lambda params: optax.l2_loss(layer(params, x), target).sum()))
-    for _ in range(steps):
-        updates, state = optimiser.update(gradient(params), state, params)
-        params = optax.apply_updates(params, updates)
-    return params
+
+    @jax.jit
+    def descend(params):
+        state = optimiser.init(params)
+        for _ in range(steps):
+            gradient = jax.grad(lambda params: optax.l2_loss(layer(params, x), target).sum())(params)
+            updates, state = optimiser.update(gradient, state, params)
+            params = optax.apply_updates(params, updates)
+        return params
+
+    return descend(params)
 
 
 def test_weights_that_start_equal_drift_apart_without_tying():
     """Of the seed's two wrong explanations the first: that equal initialisation keeps shared weights equal."""
-    shared = {"kernel": jnp.array([0.5, -0.25]).reshape(2, 1, 1), "bias": jnp.zeros(1)}
-    start = untied(shared, (3,))
+    shared = {"kernel": np.float32([0.5, -0.25]).reshape(2, 1, 1), "bias": np.zeros(1, np.float32)}
+    start = copies(shared, (3,))
     kernel = np.asarray(trained(jc.locally_connected, start)["kernel"])
     assert not np.array_equal(kernel[0], kernel[1])
     assert not np.array_equal(kernel[1], kernel[2])
@@ -82,7 +105,7 @@ def test_weights_that_start_equal_drift_apart_without_tying():
 
 def test_tied_weights_stay_equal_and_move_by_the_sum():
     """Summing the deltas over positions before the update keeps the copies equal: it is the shared layer's descent."""
-    shared = {"kernel": jnp.array([0.5, -0.25]).reshape(2, 1, 1), "bias": jnp.zeros(1)}
+    shared = {"kernel": np.float32([0.5, -0.25]).reshape(2, 1, 1), "bias": np.zeros(1, np.float32)}
     tied = lambda params, x: jc.locally_connected(untied(params, (3,)), x)
     after, expected = trained(tied, shared), trained(jc.conv, shared)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), after, expected)

@@ -11,15 +11,27 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.broken_twins import caught
+from support.geometries import convolutions, few_compiled
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import circular_configurations, conv_configurations
 
-# As research code calls them, compiled. One by one, the operations of each geometry are thirty programs.
-untie = jax.jit(lambda params, out, regions=None: jc.untie(params, out, regions=regions), static_argnums=(1, 2))
-tie = jax.jit(jc.tie, static_argnames=("period", "regions"))
-tie_gradient = jax.jit(jc.tie_gradient, static_argnames=("period", "regions"))
+
+def untie(params, out, regions=None):
+    """Computed by NumPy, as the next two are; `test_compiled` has what XLA makes of them."""
+    return evaluated(lambda params: jc.untie(params, out, regions=regions))(params)
+
+
+def tie(params, **tying):
+    """The mean, and the distances."""
+    return evaluated(partial(jc.tie, **tying))(params)
+
+
+def tie_gradient(gradient, **tying):
+    """The sum."""
+    return evaluated(partial(jc.tie_gradient, **tying))(gradient)
 
 
 @dataclass(frozen=True)
@@ -68,42 +80,58 @@ class Member:
         return untie(params, self.out, self.regions)
 
 
-def members(max_rank=2):
+def members(max_rank=2, cases=conv_configurations):
     kinds, sizes = st.sampled_from(("shared", "tiled", "regional")), st.tuples(st.integers(1, 3), st.integers(1, 3))
-    return st.builds(Member, conv_configurations(max_rank=max_rank), kinds, sizes)
+    return st.builds(Member, cases(max_rank=max_rank), kinds, sizes)
 
 
 def equal_trees(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def both(member):
-    """Output and gradient by the parameters of the layer that shares, and of the locally connected one."""
+def both(member, compute=evaluated):
+    """Output and gradient by the parameters of the layer that shares, and of the locally connected one untied from it.
 
-    @jax.jit
+    Behind them what is tied: that gradient, and the untied parameters.
+    """
+
     def run(params, x, dy):
         local = lambda params: jc.locally_connected(params, x, **member.case.geometry)
+        untied = jc.untie(params, member.out, regions=member.regions)
         results = []
-        for fn, its in ((lambda params: member.layer(params, x), params), (local, member.untie(params))):
+        for fn, its in ((lambda params: member.layer(params, x), params), (local, untied)):
             y, pull_back = jax.vjp(fn, its)
             results.append((y, pull_back(dy)[0]))
-        return results
+        return *results, jc.tie_gradient(results[1][1], **member.tying), jc.tie(untied, **member.tying)
 
-    return run(member.params(), member.case.x(), member.case.dy())
+    return compute(run)(member.params(), member.case.x(), member.case.dy())
+
+
+def check(compute, member):
+    """The same output, the gradient summed, and the parameters tied again bit for bit."""
+    (y, gradient), (local_y, _), summed, tied = both(member, compute)
+    np.testing.assert_array_equal(y, local_y)
+    equal_trees(summed, gradient)
+    equal_trees(tied.params, member.params())
+    assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
 
 
 @given(member=members())
 def test_untied_it_computes_the_same_and_its_gradients_are_summed(member):
-    (y, gradient), (local_y, local_gradient) = both(member)
-    np.testing.assert_array_equal(y, local_y)
-    equal_trees(tie_gradient(local_gradient, **member.tying), gradient)
+    check(evaluated, member)
+
+
+@few_compiled
+@given(member=members(cases=convolutions))
+def test_compiled(member):
+    check(jax.jit, member)
 
 
 def test_the_mean_of_the_gradients_is_not_the_gradient():
     """The broken twin: what `tie` does to weights is wrong for gradients."""
 
     def gives_away(member):
-        (_, gradient), (_, local_gradient) = both(member)
+        (_, gradient), (_, local_gradient), *_ = both(member)
         mean = tie(local_gradient, **member.tying).params
         return not np.array_equal(mean["kernel"], gradient["kernel"])
 
@@ -142,7 +170,7 @@ def test_untying_copies(member):
 @given(member=members(), dtype=st.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
     """Also of numbers whose sums are rounded: thirds."""
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf / np.float32(3)).astype(dtype), member.params())
+    params = jax.tree.map(lambda leaf: (leaf / np.float32(3)).astype(dtype), member.params())
     tied = tie(member.untie(params), **member.tying)
     equal_trees(tied.params, params)
     assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
@@ -180,17 +208,19 @@ def test_a_layer_commutes_with_shifts_exactly_if_its_distance_is_0(drawn, change
     period = tuple(1 if number == axis else n for number, n in enumerate(case.out))
     untied = untie(case.local_params(period), case.out)
     if changed:
-        leaf = untied[changed]
-        untied[changed] = leaf.ravel().at[at % leaf.size].add(1.0).reshape(leaf.shape)
+        leaf = untied[changed] = untied[changed].copy()
+        leaf.flat[at % leaf.size] += 1.0
     shape = (*case.lengths, case.channels[0])
-    units = jnp.concatenate([jnp.eye(int(np.prod(shape))), jnp.zeros((1, int(np.prod(shape))))]).reshape(-1, *shape)
-    layer = jax.jit(partial(jc.locally_connected, **case.geometry))
-    moved = layer(untied, jnp.roll(units, case.geometry["stride"][axis], axis + 1))
-    commutes = np.array_equal(moved, jnp.roll(layer(untied, units), 1, axis + 1))
+    size = int(np.prod(shape))
+    units = np.concatenate([np.eye(size, dtype=np.float32), np.zeros((1, size), np.float32)]).reshape(-1, *shape)
+    layer = partial(jc.locally_connected, **case.geometry)
+    rolled = np.roll(units, case.geometry["stride"][axis], axis + 1)
+    moved, still = evaluated(lambda params, *each: [layer(params, x) for x in each])(untied, rolled, units)
+    commutes = np.array_equal(moved, np.roll(still, 1, axis + 1))
     assert commutes == (tie(untied, period=period).distance == 0.0) == (changed is None)
 
 
 @pytest.mark.parametrize("kernel", [[1.0, -1.0], [1e-3, -1e-3], [3.0, -1.0, -2.0]])
 def test_nothing_is_left_of_what_has_no_mean(kernel):
-    tied = jc.tie({"kernel": jnp.array(kernel).reshape(-1, 1, 1, 1)})
+    tied = tie({"kernel": np.float32(kernel).reshape(-1, 1, 1, 1)})
     assert (tied.params["kernel"].item(), tied.distance.item()) == (0.0, 1.0)
