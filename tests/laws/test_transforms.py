@@ -1,16 +1,17 @@
 """Every layer works under every JAX transformation: one table of layers, one test for each transformation.
 
-Transformed layers are jitted, which compiles one program where each operation would be one; `test_jit` holds the layers
-themselves against what they compute operation by operation.
+A transformation makes other equations of a layer's, which NumPy computes (`evaluated`) for all layers; a convolution
+and a pooling are compiled under each of them, too. `test_jit` compiles all layers, and holds them against NumPy.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv.lowering import forced
@@ -117,7 +118,13 @@ LAYERS = {
     "global_lp_pool": (lambda params, x: jc.global_lp_pool(x, norm=2), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
 }
-every_layer = pytest.mark.parametrize(("layer", "params"), LAYERS.values(), ids=LAYERS)
+COMPILED = ["conv", "max_pool"]  # as well
+every_layer = pytest.mark.parametrize("name", LAYERS)
+every_computation = pytest.mark.parametrize(
+    ("name", "compute"),
+    [(name, evaluated) for name in LAYERS] + [(name, jax.jit) for name in COMPILED],
+    ids=[*LAYERS, *(f"{name} compiled" for name in COMPILED)],
+)
 close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 
@@ -131,109 +138,169 @@ def close_trees(found, expected):
     jax.tree.map(close, found, expected)
 
 
-@every_layer
-def test_jit(layer, params):
-    close(jax.jit(layer)(params, X), layer(params, X))
+@cache
+def compiled(name):
+    """The output of a layer, compiled once for all tests."""
+    layer, params = LAYERS[name]
+    return np.asarray(jax.jit(layer)(params, X))
 
 
 @every_layer
-def test_eval_shape_needs_no_arrays(layer, params):
+def test_jit(name):
+    """As its operations give, one by one."""
+    layer, params = LAYERS[name]
+    close(compiled(name), evaluated(layer)(params, X))
+
+
+@every_layer
+def test_eval_shape_needs_no_arrays(name):
+    layer, params = LAYERS[name]
     abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, X))
-    y = layer(params, X)
+    y = compiled(name)
     assert jax.eval_shape(layer, *abstract) == jax.ShapeDtypeStruct(y.shape, y.dtype)
 
 
-@every_layer
-def test_vmap_over_examples_is_the_batch(layer, params):
-    one_by_one = jax.jit(jax.vmap(lambda x: layer(params, x[None])[0]))(X)
-    close(one_by_one, jax.jit(layer)(params, X))
+@every_computation
+def test_vmap_over_examples_is_the_batch(name, compute):
+    layer, params = LAYERS[name]
+    close(compute(jax.vmap(lambda x: layer(params, x[None])[0]))(X), compiled(name))
 
 
-@every_layer
-def test_vmap_over_parameters(layer, params):
+@every_computation
+def test_vmap_over_parameters(name, compute):
     """Two sets of parameters at once, as an ensemble has them."""
-    params, layer = jax.tree.map(np.asarray, params), jax.jit(layer)
+    layer, params = LAYERS[name]
+    params, alone = jax.tree.map(np.asarray, params), compute(layer)
     both = jax.tree.map(lambda leaf: np.stack([leaf, -2 * leaf]), params)
-    found = jax.jit(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
-    close(found, np.stack([layer(params, X), layer(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
+    found = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
+    close(found, np.stack([alone(params, X), alone(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
 
 
-@every_layer
-def test_forward_and_reverse_mode_agree(layer, params):
+@every_computation
+def test_forward_and_reverse_mode_agree(name, compute):
     """<J t, c> = <t, J' c> for the Jacobian J of the layer by its parameters and input."""
-    tangents = jax.tree.map(lambda leaf: integers(*leaf.shape), (params, X))
-    y, pushed = jax.jit(lambda operands, tangents: jax.jvp(layer, operands, tangents))((params, X), tangents)
-    cotangent = integers(*y.shape)
-    pulled = jax.jit(lambda params, x, cotangent: jax.vjp(layer, params, x)[1](cotangent))(params, X, cotangent)
-    product = sum(jnp.vdot(a, b) for a, b in zip(jax.tree.leaves(tangents), jax.tree.leaves(pulled), strict=True))
-    close(jnp.vdot(pushed, cotangent), product)
+    operands = jax.tree.map(np.asarray, (LAYERS[name][1], X))
+    draw = lambda leaf: GENERATOR.integers(-4, 5, leaf.shape).astype(np.float32)
+    tangents, cotangent = jax.tree.map(draw, operands), draw(compiled(name))
+
+    def both(operands, tangents, cotangent):
+        layer = LAYERS[name][0]
+        return jax.jvp(layer, operands, tangents)[1], jax.vjp(layer, *operands)[1](cotangent)
+
+    pushed, pulled = compute(both)(operands, tangents, cotangent)
+    product = sum(np.vdot(a, b) for a, b in zip(jax.tree.leaves(tangents), jax.tree.leaves(pulled), strict=True))
+    close(np.vdot(pushed, cotangent), product)
 
 
-@every_layer
-def test_gradients_of_each_example(layer, params):
-    gradient = jax.jit(jax.grad(partial(loss, layer), argnums=(0, 1)))
-    each = jax.tree.map(np.asarray, jax.jit(jax.vmap(gradient, in_axes=(None, 0)))(params, X[:, None]))
-    for n, x in enumerate(np.asarray(X)):
-        close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradient(params, x[None]))
+TWO = np.asarray(X[:2])
 
 
-@every_layer
-def test_hessian_vector_products(layer, params):
+@cache
+def alone(name, compute):
+    """The loss of each of two examples by itself, and its gradients by the parameters and x."""
+    layer, params = LAYERS[name]
+    run = compute(jax.value_and_grad(partial(loss, layer), argnums=(0, 1)))
+    return [jax.tree.map(np.asarray, run(params, x[None])) for x in TWO]
+
+
+@every_computation
+def test_gradients_of_each_example(name, compute):
+    layer, params = LAYERS[name]
+    gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+    each = jax.tree.map(np.asarray, compute(jax.vmap(gradient, in_axes=(None, 0)))(params, TWO[:, None]))
+    for n, (_, gradients) in enumerate(alone(name, compute)):
+        close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradients)
+
+
+@every_computation
+def test_hessian_vector_products(name, compute):
     """Forward over reverse, against a difference of gradients in double precision."""
+    layer, params = LAYERS[name]
     with jax.enable_x64(True):
-        wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), (params, X))
-        wide = jax.tree.map(np.asarray, wide)
+        wide = jax.tree.map(lambda leaf: np.asarray(leaf).astype(np.float64), (params, X))
         direction = jax.tree.map(lambda leaf: GENERATOR.normal(size=leaf.shape), wide)
-        gradient = jax.jit(jax.grad(partial(loss, layer), argnums=(0, 1)))
-        found = jax.jit(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
-        step = 1e-6
-        moved = lambda by: gradient(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
+        gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+        found = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
+        step, alone = 1e-6, compute(gradient)
+        moved = lambda by: alone(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
         up, down = moved(step), moved(-step)
         expected = jax.tree.map(lambda a, b: (np.asarray(a) - np.asarray(b)) / (2 * step), up, down)
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), found, expected)
 
 
-@every_layer
-def test_checkpoint(layer, params):
-    gradient = lambda loss: jax.jit(jax.grad(loss, argnums=(0, 1)))(params, X)
+@every_computation
+def test_checkpoint(name, compute):
+    layer, params = LAYERS[name]
+    gradient = lambda loss: compute(jax.grad(loss, argnums=(0, 1)))(params, X)
     close_trees(gradient(jax.checkpoint(partial(loss, layer))), gradient(partial(loss, layer)))
 
 
-@every_layer
-def test_scan(layer, params):
-    """A scan over the batch, one example at a time, and its gradient."""
+@every_computation
+def test_scan(name, compute):
+    """A scan over two examples, one at a time, and its gradients."""
+    layer, params = LAYERS[name]
 
     def scanned(params, x):
         total, _ = jax.lax.scan(lambda total, x: (total + loss(layer, params, x[None]), None), jnp.float32(0), x)
         return total
 
-    one = jax.jit(jax.value_and_grad(partial(loss, layer)))
-    values, each = zip(*(one(params, x[None]) for x in np.asarray(X)), strict=True)
-    found, gradients = jax.jit(jax.value_and_grad(scanned, argnums=(0, 1)))(params, X)
-    close(found, np.sum(values))
-    close_trees(gradients[0], jax.tree.map(lambda *leaves: np.sum(leaves, axis=0), *each))
+    found, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
+    values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *alone(name, compute))
+    close(found, values.sum())
+    close_trees(of_params, jax.tree.map(lambda leaf: leaf.sum(axis=0), each))
+    close(dx, dxs[:, 0])
+
+
+def on_two_devices(axis_type):
+    """The devices, and X and how it is split over them."""
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(axis_type,))
+    return mesh, NamedSharding(mesh, PartitionSpec("batch")), NamedSharding(mesh, PartitionSpec())
+
+
+def output_and_gradients(layer, params, x):
+    """Of every output in a way of its own, by the parameters and x."""
+    total = lambda params, x: (jnp.sum(jnp.sin(y := layer(params, x))), y)
+    gradients, y = jax.grad(total, argnums=(0, 1), has_aux=True)(params, x)
+    return y, gradients
 
 
 @every_layer
-@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
-def test_sharded_batches(layer, params, axis_type):
-    """A batch split over two devices gives the same outputs and gradients, still split."""
-    mesh = jax.make_mesh((2,), ("batch",), axis_types=(axis_type,))
+def test_sharded_batches_have_sharded_types(name):
+    """A batch that is split over two devices explicitly: outputs and gradients are split, too, and compute the same."""
+    layer, params = LAYERS[name]
+    mesh, split, whole = on_two_devices(AxisType.Explicit)
+    run = partial(output_and_gradients, layer)
     with jax.set_mesh(mesh):
-        x = jax.device_put(X, NamedSharding(mesh, PartitionSpec("batch")))
-        held = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
-        y = jax.jit(layer)(held, x)
+        held = jax.device_put(params, whole), jax.device_put(X, split)
+        y, (of_params, dx) = jax.eval_shape(run, *held)
+        assert y.sharding.spec[0] == dx.sharding.spec[0] == "batch"
+        assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(of_params))
+        found = evaluated(run)(*held)
+    close_trees(found, evaluated(run)(params, X))
+
+
+# `test_environments.py` compiles all layers for 8 devices: with a split batch, and with a split height, explicitly.
+@pytest.mark.parametrize(
+    ("name", "axis_type"),
+    [(name, AxisType.Explicit) for name in ("conv", "conv_grouped", "max_pool", "avg_pool", "locally_connected")]
+    + [(name, AxisType.Auto) for name in ("conv", "conv_grouped", "depthwise", "tiled_conv_by_product", "max_pool")],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_sharded_batches(name, axis_type):
+    """A batch split over two devices gives the same outputs and gradients, still split."""
+    layer, params = LAYERS[name]
+    mesh, split, whole = on_two_devices(axis_type)
+    run = partial(output_and_gradients, layer)
+    with jax.set_mesh(mesh):
+        y, gradients = jax.jit(run)(jax.device_put(params, whole), jax.device_put(X, split))
         assert len(y.sharding.device_set) == 2
         assert not y.sharding.is_fully_replicated
-        total = lambda params, x: jnp.sum(jnp.sin(layer(params, x)))
-        gradients = jax.jit(jax.grad(total))(held, x)
-    close(y, jax.jit(layer)(params, X))
-    close_trees(gradients, jax.jit(jax.grad(total))(params, X))
+    close_trees((y, gradients), evaluated(run)(params, X))
 
 
 @every_layer
-def test_configuration_is_static_and_hashable(layer, params):
-    """A layer bound to its configuration is itself a static argument: two calls, one compilation."""
+def test_configuration_is_static_and_hashable(name):
+    """A layer bound to its configuration is itself a static argument: it is traced once."""
     traced = []
 
     @partial(jax.jit, static_argnames="layer")
@@ -241,8 +308,9 @@ def test_configuration_is_static_and_hashable(layer, params):
         traced.append(layer)
         return layer(params, x)
 
-    apply(layer, params, X)
-    apply(layer, params, X)
+    layer, params = LAYERS[name]
+    for _ in range(2):
+        apply(layer, params, X) if name == "conv" else apply.trace(layer, params, X)
     assert len(traced) == 1
 
 
