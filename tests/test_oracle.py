@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 from support import observed_runs as observe
 from support.claim_oracle import equivariant_somehow, maximal_interior, violation
+from support.compilations import compilations
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Claim, ReceptiveField, Verdict
@@ -107,8 +108,21 @@ FIELDS = [  # function, shift -> t, the exact field (rate, (first, last) of each
 ]
 
 
+@pytest.fixture(autouse=True)
+def _by_numpy(monkeypatch):
+    monkeypatch.setattr(observe, "BY_NUMPY", True)
+
+
+@pytest.fixture(params=[True, False], ids=["by NumPy", "compiled"])
+def either(request, monkeypatch):
+    """Functions are evaluated, where they can be, and compiled."""
+    monkeypatch.setattr(observe, "BY_NUMPY", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize(("fn", "shape", "true", "false"), CYCLIC)
-def test_cyclic_claims(fn, shape, true, false):
+def test_cyclic_claims(fn, shape, true, false, either):
+    """The verdicts are the same either way."""
     assert judge(fn, shape, true, "cyclic") is None
     assert all(judge(fn, shape, claim, "cyclic") for claim in false)
 
@@ -148,6 +162,24 @@ def test_the_axis_and_the_argument_are_the_ones_that_were_asked_for():
     for axis, caught in ((1, False), (2, True)):
         found = violation(fn, (KERNEL, jnp.zeros(IMAGE)), 1, axis, 0, claim(1, (axis, 1)), "cyclic")
         assert bool(found) is caught
+
+
+def test_what_numpy_has_rows_for_is_not_compiled():
+    fn = lambda x, kernel: jnp.tanh(pooled(x, kernel)["map"])[:, ::-1]
+    with compilations() as compiled:
+        assert judge(fn, SIGNAL, claim(1, (1, -1)), "cyclic") is None
+    assert len(compiled) <= 1  # the zeros, in the place of an argument
+    with compilations() as compiled:
+        assert judge(lambda x, _: lax.cbrt(x), SIGNAL, claim(1, (1, 1)), "cyclic") is None
+    assert compiled
+
+
+def test_what_is_batched_to_something_else_is_compiled(monkeypatch):
+    """A batching rule is no part of the function."""
+    x, wrongly = np.ones((observe.CHUNK, *SIGNAL), np.float32), lambda closed: lambda *leaves: [leaves[0] * 2]
+    assert observe._evaluation(jnp.sin, 0, x, (None,)) is not None
+    monkeypatch.setattr(observe, "jaxpr_as_fun", wrongly)
+    assert observe._evaluation(jnp.sin, 0, x, (None,)) is None
 
 
 def test_a_region_must_fit_the_output():

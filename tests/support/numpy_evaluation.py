@@ -32,7 +32,7 @@ def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., An
     Raises:
         NotImplementedError: an equation has no row here.
     """
-    evaluation = _Evaluation(platform)
+    evaluation = Evaluation(platform)
 
     def run(*arguments: Any) -> Any:
         closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
@@ -50,14 +50,12 @@ def _array(value: Any) -> Any:
     return value if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) else np.asarray(value)
 
 
-class _Evaluation:
+class Evaluation:
     """Jaxprs evaluated on one platform; what our own primitives do is traced once for each shape."""
 
-    def __init__(self, platform: str) -> None:
+    def __init__(self, platform: str = "cpu") -> None:
         self.platform = platform
-        self.computing: dict[
-            Any, Callable[..., Any]
-        ] = {}  # `make_jaxpr` remembers what the same function was traced to
+        self.computing: dict[Any, Any] = {}  # jaxprs of our own primitives
 
     def run(self, closed: Any, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
@@ -69,7 +67,7 @@ class _Evaluation:
             return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
 
         for equation in jaxpr.eqns:
-            found = self._computed(equation, [read(atom) for atom in equation.invars])
+            found = self.computed(equation, [read(atom) for atom in equation.invars])
             for variable, value in zip(equation.outvars, found, strict=True):
                 value, aval = _array(value), variable.aval
                 if value.shape != aval.shape or value.dtype != aval.dtype:
@@ -77,7 +75,7 @@ class _Evaluation:
                 values[variable] = value
         return [read(atom) for atom in jaxpr.outvars]
 
-    def _computed(self, equation: Any, operands: list[np.ndarray]) -> Sequence[Any]:
+    def computed(self, equation: Any, operands: list[np.ndarray]) -> Sequence[Any]:
         """The results of one equation."""
         primitive, params = equation.primitive, equation.params
         if primitive in COMPUTED:
@@ -95,10 +93,11 @@ class _Evaluation:
 
     def _of_ours(self, primitive: Any, params: dict[str, Any], operands: list[np.ndarray]) -> Any:
         """The jaxpr of one of our own primitives on this platform."""
-        key = primitive, tuple(params.items())
+        key = primitive, tuple(params.items()), *((operand.shape, operand.dtype) for operand in operands)
         if key not in self.computing:
-            self.computing[key] = partial(COMPUTED[primitive], platform=self.platform, **params)
-        return jax.make_jaxpr(self.computing[key])(*operands)
+            compute = partial(COMPUTED[primitive], platform=self.platform, **params)
+            self.computing[key] = jax.make_jaxpr(compute)(*operands)
+        return self.computing[key]
 
 
 # Layout.
@@ -115,18 +114,23 @@ def _reshape(x: np.ndarray, *, new_sizes: Any, dimensions: Any, **_: Any) -> np.
 
 
 def _pad(x: np.ndarray, value: np.ndarray, *, padding_config: Any) -> np.ndarray:
-    """Cells between cells first; then cells in front and behind, or without some where that is negative."""
-    for axis, (low, high, between) in enumerate(padding_config):
-        length = x.shape[axis]
-        spread = np.full(
-            [*x.shape[:axis], max(length + (length - 1) * between, 0), *x.shape[axis + 1 :]], value, x.dtype
+    """Cells between cells, in front and behind; or without some in front and behind, where that is negative."""
+    lengths = [
+        low + n + max(n - 1, 0) * between + high
+        for n, (low, high, between) in zip(x.shape, padding_config, strict=True)
+    ]
+    padded = np.full([max(length, 0) for length in lengths], value, x.dtype)
+    to, of = [], []
+    for n, length, (low, _, between) in zip(x.shape, lengths, padding_config, strict=True):
+        step = between + 1
+        first = max(-(low // step), 0)  # the cells of x that are in range
+        stop = max(min(-((low - length) // step), n), first)
+        of.append(slice(first, stop))
+        to.append(
+            slice(low + first * step, max(low + (stop - 1) * step + 1, 0) if stop > first else low + first * step, step)
         )
-        spread[(slice(None),) * axis + (slice(None, None, between + 1),)] = x
-        widths = [(0, 0)] * x.ndim
-        widths[axis] = (max(low, 0), max(high, 0))
-        x = np.pad(spread, widths, constant_values=value)
-        x = x[(slice(None),) * axis + (slice(max(-low, 0), x.shape[axis] - max(-high, 0)),)]
-    return x
+    padded[tuple(to)] = x[tuple(of)]
+    return padded
 
 
 def _slice(x: np.ndarray, *, start_indices: Any, limit_indices: Any, strides: Any) -> np.ndarray:
@@ -181,6 +185,12 @@ def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y == 0, -1, np.sign(x.astype(np.int64)) * np.sign(y.astype(np.int64)) * quotient).astype(x.dtype)
 
 
+def _multiply(x: np.ndarray, y: np.ndarray, *, out_dtype: Any = None, **_: Any) -> np.ndarray:
+    if out_dtype not in {None, x.dtype}:
+        raise NotImplementedError("NumPy has no row for products in another dtype")
+    return np.multiply(x, y)
+
+
 def _reduce(fn: Callable[..., np.ndarray], x: np.ndarray, *, axes: Any, **_: Any) -> np.ndarray:
     return np.asarray(fn(x, axis=tuple(axes))).astype(x.dtype)
 
@@ -207,6 +217,16 @@ def _dot_general(a: np.ndarray, b: np.ndarray, *, dimension_numbers: Any, prefer
     kept += free(of_a, (*batch_a, *contracted_a)) + free(of_b, (*batch_b, *contracted_b))
     wide = np.float32 if jnp.dtype(dtype).itemsize == 2 and jnp.issubdtype(dtype, jnp.floating) else dtype
     return np.einsum(a.astype(wide), of_a, b.astype(wide), of_b, kept).astype(dtype)
+
+
+def _fft(x: np.ndarray, *, fft_type: Any, fft_lengths: Any) -> np.ndarray:
+    """Over the last axes. A real result is as long as it is told, and the dtypes are as wide as they were."""
+    fn = {"FFT": np.fft.fftn, "IFFT": np.fft.ifftn, "RFFT": np.fft.rfftn, "IRFFT": np.fft.irfftn}[fft_type.name]
+    wide = x.dtype.itemsize == (16 if np.iscomplexobj(x) else 8)
+    dtype = (
+        (np.float64 if wide else np.float32) if fft_type.name == "IRFFT" else (np.complex128 if wide else np.complex64)
+    )
+    return fn(x, fft_lengths, range(-len(fft_lengths), 0)).astype(dtype)
 
 
 # Windows.
@@ -447,8 +467,13 @@ def _while(*operands: np.ndarray, run: Any, cond_jaxpr: Any, body_jaxpr: Any, **
     in_cond, in_body = params["cond_nconsts"], params["body_nconsts"]
     of_cond, of_body = operands[:in_cond], operands[in_cond : in_cond + in_body]
     carry = list(operands[in_cond + in_body :])
-    while run(cond_jaxpr, [*of_cond, *carry])[0]:
-        carry = run(body_jaxpr, [*of_body, *carry])
+    while (holds := run(cond_jaxpr, [*of_cond, *carry])[0]).any():
+        found = run(body_jaxpr, [*of_body, *carry])
+        if holds.ndim == 0:
+            carry = found
+            continue
+        spread = (holds.reshape(holds.shape + (1,) * (one.ndim - holds.ndim)) for one in found)
+        carry = [np.where(here, new, old) for here, new, old in zip(spread, found, carry, strict=True)]  # under vmap
     return carry
 
 
@@ -474,8 +499,10 @@ ROWS: dict[str, Row] = {
     "add": plain(np.add),
     "add_any": plain(np.add),
     "and": plain(np.bitwise_and),
+    "atan2": plain(np.arctan2),
     "ceil": plain(np.ceil),
     "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "complex": lambda x, y: x + y * np.asarray(1j, np.result_type(x.dtype, np.complex64)),
     "conj": plain(np.conj),
     "copy": plain(np.copy),
     "cos": plain(np.cos),
@@ -496,7 +523,7 @@ ROWS: dict[str, Row] = {
     "lt": plain(np.less),
     "max": plain(np.maximum),
     "min": plain(np.minimum),
-    "mul": plain(np.multiply),
+    "mul": _multiply,
     "ne": plain(np.not_equal),
     "neg": plain(np.negative),
     "not": plain(np.invert),
@@ -543,6 +570,7 @@ ROWS: dict[str, Row] = {
     "cumprod": partial(_cumulative, np.multiply),
     "cumsum": partial(_cumulative, np.add),
     "dot_general": _dot_general,
+    "fft": _fft,
     "reduce_and": partial(_reduce, np.all),
     "reduce_max": partial(_reduce, np.max),
     "reduce_min": partial(_reduce, np.min),

@@ -11,17 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
+
+from support.numpy_evaluation import Evaluation
 
 STYLES = ("integers", "reals", "sparse", "one cell")  # of the inputs, one after the other
 TREMORS = 6
-CHUNK = 64  # rows a compiled call takes, so that every number of shifts runs the same executable
+CHUNK = 64  # rows of one call, so that a function is traced once, whatever the number of shifts
+BY_NUMPY = False  # True compiles only what NumPy has no rows for
 
 Moves = tuple[tuple[int, int], ...]
 
@@ -133,8 +137,52 @@ class Sample:
     def _outputs(self, xs: np.ndarray) -> np.ndarray:
         """The one leaf of interest for at most CHUNK inputs; the rows that fill the chunk up are dropped again."""
         full = np.concatenate([xs, np.repeat(xs[:1], CHUNK - len(xs), axis=0)])
-        leaves = _compiled(self.fn, self.argument)(full, self.arguments)
+        leaves = _running(self.fn, self.argument)(full, self.arguments)
         return np.asarray(leaves[self.leaf])[: len(xs)]
+
+
+@lru_cache(maxsize=32)
+def _running(fn: Callable[..., Any], argument: int) -> Callable[..., Sequence[Any]]:
+    """All output leaves for a stack of inputs, by NumPy where it has a row for each equation; else compiled."""
+    evaluations: dict[Any, Callable[..., Sequence[Any]] | None] = {}
+
+    def run(xs: np.ndarray, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        leaves, tree = jax.tree.flatten((xs, arguments))
+        key = tree, BY_NUMPY, *((np.shape(leaf), np.result_type(leaf)) for leaf in leaves)
+        if key not in evaluations:
+            evaluations[key] = _evaluation(fn, argument, xs, arguments) if BY_NUMPY else None
+        return (evaluations[key] or _compiled(fn, argument))(xs, arguments)
+
+    return run
+
+
+def _evaluation(
+    fn: Callable[..., Any], argument: int, xs: np.ndarray, arguments: tuple[Any, ...]
+) -> Callable[..., Sequence[Any]] | None:
+    """The function's equations over a whole stack; None where one has no row, or what is batched is not the same.
+
+    The batching rules are those of vmap: so the first input is evaluated by itself, too, and must come out as it does
+    in the stack.
+    """
+    evaluation = Evaluation()
+
+    def one(x: jax.Array, arguments: tuple[Any, ...]) -> list[jax.Array]:
+        return jax.tree.leaves(fn(*arguments[:argument], x, *arguments[argument + 1 :]))
+
+    def of(closed: Any, *operands: Any) -> list[np.ndarray]:
+        leaves = zip(jax.tree.leaves(operands), closed.in_avals, strict=True)
+        with np.errstate(all="ignore"):
+            return evaluation.run(closed, [np.asarray(leaf, aval.dtype) for leaf, aval in leaves])
+
+    single = jax.make_jaxpr(one)(xs[0], arguments)
+    leaves = jax.tree.leaves(arguments)
+    stacked = jax.make_jaxpr(jax.vmap(jaxpr_as_fun(single), (0, *[None] * len(leaves))))(xs, *leaves)
+    try:
+        alone, stack = of(single, xs[0], arguments), of(stacked, xs, arguments)
+    except NotImplementedError:
+        return None
+    same = all(np.allclose(a, b[0], 1e-4, 1e-4, equal_nan=True) for a, b in zip(alone, stack, strict=True))
+    return partial(of, stacked) if same else None
 
 
 @lru_cache(maxsize=32)

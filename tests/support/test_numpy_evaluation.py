@@ -1,5 +1,6 @@
 """Each row of the evaluation by NumPy is what XLA computes, on an example of each primitive; and so are our layers."""
 
+import itertools
 from functools import partial
 
 import jax
@@ -77,7 +78,13 @@ MORE = {
         lax.bitcast_convert_type(x, jnp.uint32), jnp.full(x.shape, 9, jnp.uint32)
     ),
     "another sharding": lambda x: jax.sharding.reshard(x + 1, NamedSharding(MESH, PartitionSpec())),
+    "transforms": lambda x: jnp.fft.ifft2(jnp.fft.fft(lax.complex(x, x[::-1]), axis=0)),
+    "transforms of reals": lambda x: jnp.fft.irfft(jnp.fft.rfft(x / 2, axis=0), n=4, axis=0),
+    "angles": lambda x: lax.atan2(x, x[::-1]),
     "a loop": lambda x: lax.fori_loop(0, 3, lambda i, y: y * 2 + i.astype(y.dtype), x),
+    "loops of several lengths": jax.vmap(
+        lambda row: lax.while_loop(lambda s: jnp.abs(s).max() < 99, lambda s: s * 2, row)
+    ),
     "a scan backwards": lambda x: lax.scan(lambda c, row: (c + row, c * 2), jnp.zeros_like(x[0]), x, reverse=True),
     "branches": lambda x: lax.switch((x[0, 0] > 0).astype(int), [jnp.negative, jnp.abs], x),
 }
@@ -120,6 +127,18 @@ def test_our_primitives_are_computed_as_on_the_platform(platform):
     both = lambda kernel, x: (fn(kernel, x), jax.grad(lambda *o: jnp.sum(fn(*o)), (0, 1))(kernel, x))
     with jax.default_device(jax.devices("cpu")[0]):
         same(evaluated(both, platform)(kernel, x), jax.jit(both)(kernel, x))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 5])
+def test_every_padding(length):
+    x = np.arange(1.0, length + 1)
+    for low, high, between in itertools.product(range(-7, 4), range(-7, 4), range(3)):
+        spread = [value for cell in x for value in [cell, *[0.0] * between]][: max(length + (length - 1) * between, 0)]
+        wide = [0.0] * max(low, 0) + spread + [0.0] * max(high, 0)
+        expected = wide[max(-low, 0) : max(len(wide) - max(-high, 0), 0)]
+        if low + len(spread) + high >= 0:  # else lax has no result
+            found = numpy_evaluation.ROWS["pad"](x, np.float64(0), padding_config=((low, high, between),))
+            np.testing.assert_array_equal(found, expected, str((low, high, between)))
 
 
 def test_what_has_no_row_is_named():
