@@ -33,13 +33,18 @@ def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., An
         NotImplementedError: an equation has no row here.
     """
     evaluation = Evaluation(platform)
+    traced: dict[Any, Any] = {}
 
     def run(*arguments: Any) -> Any:
-        closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
-        leaves = [_array(leaf) for leaf in jax.tree.leaves(arguments)]
+        leaves, structure = jax.tree.flatten(arguments)
+        key = structure, jax.config.jax_enable_x64, *map(jax.typeof, leaves)
+        if key not in traced:
+            closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
+            traced[key] = closed, jax.tree.structure(shapes)
+        closed, structure = traced[key]
         with np.errstate(all="ignore"):  # infinities and NaNs are results like others
-            found = evaluation.run(closed, leaves)
-        return jax.tree.unflatten(jax.tree.structure(shapes), found)
+            found = evaluation.run(closed, [_array(leaf) for leaf in leaves])
+        return jax.tree.unflatten(structure, found)
 
     return run
 
