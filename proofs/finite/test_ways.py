@@ -2,6 +2,7 @@
 
 from math import prod
 
+import jax
 import pytest
 from finite.unit_vectors import Trilinear, conv_table, disagreements, geometry
 from golden import read
@@ -63,6 +64,14 @@ def test_every_way_is_the_table(way, geometries, settings, monkeypatch):
     monkeypatch.setattr(portions, "few_of", lambda *_: 1)  # a portion is one example
     each = [axes if isinstance(axes, list) else [axes] for axes in geometries]
     assert not disagreements([conv(axes, way, **settings) for axes in each])
+
+
+@pytest.mark.parametrize("way", FITTING)
+def test_compiled(way, monkeypatch):
+    """The first row of each way, as XLA computes it."""
+    monkeypatch.setattr(portions, "few_of", lambda *_: 1)
+    (first, *_), settings = FITTING[way][0]
+    assert not disagreements([conv(first if isinstance(first, list) else [first], way, **settings)], jax.jit)
 
 
 def test_every_way_has_a_row():

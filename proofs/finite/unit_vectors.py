@@ -5,25 +5,26 @@ A layer that is linear in its weights and in its input is, with its deltas, one 
     T(x, w, dy) = <layer(w, x), dy>        y = dT/d(dy),  w's delta = dT/dw,  x's delta = dT/dx
 
 Two such forms that agree on every triple of unit vectors are equal: for all inputs, all weights and all deltas. So the
-layers are run, forwards and backwards, on every triple, and each must give the zeros and ones of a table made from
-proofs/golden/windows.json, which says which cell every tap reads; proofs/coq proves what those cells are. What remains
-to be trusted is that the compiled layer is trilinear (`jax.linear_transpose` takes it for linear in each argument), and
-that sums of zeros and ones are exact.
+layers are run, forwards and backwards, on every pair, and each must give the zeros and ones of a table made from
+proofs/golden/windows.json, which says which cell every tap reads; proofs/coq proves what those cells are. NumPy runs
+the layers' equations, and XLA some of them compiled. What remains to be trusted is that these are trilinear
+(`jax.linear_transpose` takes them for linear in each argument), and that sums of zeros and ones are exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from golden.read import Window
 from jax import Array
+from support.numpy_evaluation import evaluated
 
 from jaxconv.window import Pad
 
@@ -77,35 +78,48 @@ def _positions(axis: Window) -> int:
     return len(axis.reads)
 
 
-def disagreements(layers: Sequence[Trilinear]) -> list[str]:
-    """Run every layer, and both of its deltas, on every triple of unit vectors; where one is not its table.
+def disagreements(layers: Sequence[Trilinear], compute: Callable[..., Any] = evaluated) -> list[str]:
+    """Run every layer, and both of its deltas, on every pair of unit vectors; where one is not its table.
 
-    All of them are one program, since compiling is what takes the time.
+    The third argument is not a unit vector but whole numbers other than zero, on which the result must not depend: a
+    layer does not know the deltas of its output, nor a delta of the input what the input was.
+
+    Args:
+        layers: what is run.
+        compute: NumPy evaluates the equations, or `jax.jit` compiles them, which takes longer.
     """
-
-    @jax.jit
-    def run(triple: Array) -> list[tuple[Array, Array, Array]]:
-        return [_forwards_and_backwards(one, *triple) for one in layers]
-
-    most = [max(sizes) for sizes in zip(*(one.table.shape for one in layers), strict=True)]
     found = []
-    for triple in product(*map(range, most)):
-        for number, (one, results) in enumerate(zip(layers, run(np.array(triple, np.int32)), strict=True)):
-            if all(index < size for index, size in zip(triple, one.table.shape, strict=True)):
-                x, w, y = triple
-                expected = one.table[x, w, :], one.table[x, :, y], one.table[:, w, y]
-                for name, result, should in zip(("y", "dw", "dx"), results, expected, strict=True):
-                    if not np.array_equal(result, should):
-                        found.append(f"layer {number} on {triple}: {name} is {result}, should be {should}")
+    for number, one in enumerate(layers):
+        run, (xs, ws, ys) = compute(partial(_forwards_and_backwards, one)), map(_units, (one.x, one.w, one.y))
+        x, w, y = map(_whole_numbers, (one.x, one.w, one.y))
+        pairs = {
+            "y": [((i, j, slice(None)), (xs[i], ws[j], y)) for i, j in np.ndindex(len(xs), len(ws))],
+            "dw": [((i, slice(None), k), (xs[i], w, ys[k])) for i, k in np.ndindex(len(xs), len(ys))],
+            "dx": [((slice(None), j, k), (x, ws[j], ys[k])) for j, k in np.ndindex(len(ws), len(ys))],
+        }
+        for name, cases in pairs.items():
+            for at, operands in cases:
+                result = np.asarray(run(*operands)[name])
+                if not np.array_equal(result, one.table[at]):
+                    found.append(f"layer {number} at {at}: {name} is {result}, should be {one.table[at]}")
     return found
 
 
-def _forwards_and_backwards(one: Trilinear, x: Array, w: Array, dy: Array) -> tuple[Array, Array, Array]:
-    """y, and the deltas of w and x, flat, on unit vectors given by their indices."""
-    unit = lambda index, shape: (jnp.arange(prod(shape)) == index).astype(jnp.float32).reshape(shape)
-    y, pull = jax.vjp(one.layer, unit(w, one.w), unit(x, one.x))
-    dw, dx = pull(unit(dy, one.y))
-    return y.ravel(), dw.ravel(), dx.ravel()
+def _forwards_and_backwards(one: Trilinear, x: Array, w: Array, dy: Array) -> dict[str, Array]:
+    """y, and the deltas of w and x, flat."""
+    y, pull = jax.vjp(one.layer, w, x)
+    dw, dx = pull(dy)
+    return {"y": y.ravel(), "dw": dw.ravel(), "dx": dx.ravel()}
+
+
+def _units(shape: tuple[int, ...]) -> np.ndarray:
+    """All unit vectors of a shape."""
+    return np.eye(prod(shape), dtype=np.float32).reshape(-1, *shape)
+
+
+def _whole_numbers(shape: tuple[int, ...]) -> np.ndarray:
+    """Whole numbers, none of them zero, neighbours of which differ."""
+    return (np.arange(prod(shape)) % 5 + 2).astype(np.float32).reshape(shape)
 
 
 def distinct(windows: Sequence[Window]) -> list[Window]:
