@@ -6,8 +6,9 @@ from random import Random
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from support.claim_oracle import equivariant_somehow, maximal_interior, violation
+from support.geometries import examples
 from support.random_programs import ENDS, FAULTS, STEPS, WORLDS, programs, random_program, start
 
 from jaxconv.verify.certificate import Claim, Verdict
@@ -95,7 +96,7 @@ def test_jax_knows_the_line_of_the_fault():
         assert (program.filename, program.fault_line) in frames, program
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(program=programs())
 def test_programs_can_be_drawn(program):
     jax.eval_shape(program.fn, *program.arguments)

@@ -7,9 +7,10 @@ from fractions import Fraction
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jax import lax
+from support.geometries import examples
 from support.networks import each_network, network
 from support.summary_oracle import objections_to_field
 
@@ -61,7 +62,7 @@ def chain(layers):
 
 
 @given(layers=st.lists(windows, min_size=1, max_size=3).filter(fits))
-@settings(max_examples=25)
+@examples(25)
 def test_a_cell_away_from_the_border_reads_its_receptive_field(layers):
     """A product of ones has a derivative by every cell that it reads, and by no other."""
     fn = chain(layers)

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled
+from support.geometries import convolutions, examples, few_compiled
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -138,7 +138,7 @@ def test_the_mean_of_the_gradients_is_not_the_gradient():
     assert caught(members(max_rank=1), gives_away)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(member=members())
 def test_summing_is_the_adjoint_of_untying(member):
     params, gradient = member.params(), member.case.local_params()
@@ -155,7 +155,7 @@ def standing(member, position):
     return tuple(int(j >= lengths[0]) for j, lengths in zip(position, member.regions, strict=True))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(member=members())
 def test_untying_copies(member):
     params, untied = member.params(), member.untie(member.params())
@@ -166,7 +166,7 @@ def test_untying_copies(member):
         )
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(member=members(), dtype=st.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
     """Also of numbers whose sums are rounded: thirds."""
@@ -176,7 +176,7 @@ def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
     assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(member=members())
 def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
     """Position by position in double precision; the bias and the kernel together, and each by itself."""

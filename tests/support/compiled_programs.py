@@ -2,7 +2,8 @@
 
 Compiling takes most of the time of these tests, and is the same on every machine, where seconds are not. The budgets
 are in `tests/programs.toml`: some more than were counted, since what Hypothesis draws varies. A run whose tests all
-pass fails if a part exceeds its budget. (What subprocesses compile is not counted; nightly runs have no budget.)
+pass fails if a part exceeds its budget. (What subprocesses compile is not counted. Nightly runs, and those of tests
+with some mark, have no budget.)
 """
 
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 import jax
 import pytest
 
+from support.selection import USUAL
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGETS = Path(__file__).parents[1] / "programs.toml"
 PROGRAMS = pytest.StashKey[Counter]()
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -68,8 +72,8 @@ class _Counting:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def over(self):
-        nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-        return [] if nightly else exceeded(self.programs, self.budgets)
+        other_tests = self.config.option.markexpr not in ("", USUAL)
+        return [] if NIGHTLY or other_tests else exceeded(self.programs, self.budgets)
 
     def pytest_terminal_summary(self, terminalreporter):
         each = [f"{part.rstrip('/')} {number}" for part, number in sorted(self.programs.items()) if number]

@@ -7,7 +7,7 @@ import pytest
 
 import jaxconv as jc
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad
-from support.geometries import CONVOLUTIONS, POOLINGS, convolutions, covering, poolings
+from support.geometries import CONVOLUTIONS, POOLINGS, convolutions, covering, examples, poolings
 
 
 def settings_of(case, axis):
@@ -80,3 +80,9 @@ def test_values_are_drawn_and_geometries_are_the_pools(drawn, pool):
     case = hypothesis.find(drawn(max_rank=2), lambda case: case.seed > 100)
     assert any((row.lengths, row.geometry) == (case.lengths, case.geometry) for row in pool)
     assert len(case.window) <= 2
+
+
+def test_the_number_of_examples_follows_the_profile():
+    """So a test that draws fewer than others draws more of them in the nightly run."""
+    usual = hypothesis.settings.default.max_examples
+    assert [examples(number).max_examples for number in (40, 20, 8)] == [usual, usual // 2, usual // 5]

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.geometries import examples
 from support.random_programs import random_program
 
 import jaxconv as jc
@@ -175,7 +176,7 @@ def test_the_same_seed_finds_the_same():
     assert (one.examples, one.shifts) == (two.examples, two.shifts)
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(network=networks(2), seed=st.integers(0, 9))
 def test_networks_are_exact_so_nothing_is_found(network, seed):
     result = falsify(network, network.params(), network.x(), axes={1: (1,)}, examples=6, seed=seed)

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.geometries import examples
 from support.numeric_subjects import (
     KERNEL,
     H,
@@ -108,7 +109,7 @@ def test_a_scalar_is_invariant_or_not():
     np.testing.assert_allclose(found.leaves[0].errors, np.abs(np.roll(X[0, 0, ::-1, 0], 1) - X[0, 0, 0, 0]), rtol=1e-6)
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(
     st.sampled_from([(1, 1), (3, 1), (2, 3)]),
     st.sampled_from(["wrap", "constant", "reflect", "edge"]),

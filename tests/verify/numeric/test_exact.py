@@ -173,7 +173,7 @@ def looped(x):
     [
         (rooted, r"sqrt at test_exact.py:\d+ \(rooted\) does not keep numbers whole"),
         (averaged, r"div at test_exact.py:\d+ \(averaged\)"),
-        (grown, r"conv_general_dilated at subjects.py:\d+ \(correlate\) needs \d+ bits, and float32 holds 24"),
+        (grown, r"conv_general_dilated at numeric_subjects.py:\d+ \(correlate\) needs \d+ bits, and float32 holds 24"),
         (looped, r"scan at test_exact.py:\d+ \(looped\)"),
     ],
 )

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import numeric_subjects as subjects
+from support.geometries import examples
 
 import jaxconv as jc
 from jaxconv.verify.numeric.measures import (
@@ -90,7 +91,7 @@ def two(x):
     return jnp.stack([0.5 + 0 * x[0], x[0]])
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.booleans(), min_size=6, max_size=6).filter(any))
 def test_consistency_of_two_labels(bits):
     """The score of label 1 is the first cell: with k of 6 cells set, `(k/6)^2 + (1 - k/6)^2`."""
