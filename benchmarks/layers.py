@@ -29,7 +29,7 @@ AGREE = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """For each of PyTorch's layouts a call that computes, and one that gives results in JAX's order of axes."""
-    import layer_torch  # noqa: PLC0415  imports PyTorch, which only --torch asks for
+    import layer_torch
 
     found = layer_torch.contenders(layer, given, name)
     return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in found.items()}

@@ -95,7 +95,7 @@ def title(what: str, found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 
 def new_figure(width: float, height: float) -> Any:
     """An empty figure, of so many inches."""
-    from matplotlib.figure import Figure  # noqa: PLC0415  an extra, which benchmarks that draw nothing do without
+    from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -29,7 +29,7 @@ IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
 
 def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """A stem and a residual block, in Flax linen; the function, its parameters' shapes, the image's two axes."""
-    from flax import linen  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  who lacks a library sees the others
+    from flax import linen  # pyright: ignore[reportMissingImports]  who lacks a library sees the others
 
     class ResidualBlock(linen.Module):
         @linen.compact
@@ -42,7 +42,7 @@ def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """Two convolutions around a pooling, in Equinox, channels first."""
-    import equinox as eqx  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
+    import equinox as eqx  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
 
     mode = {"CIRCULAR": "CIRCULAR", "SAME": "ZEROS"}[padding]
 
@@ -58,7 +58,7 @@ def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 def haiku(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
     """Two dilated convolutions in Haiku, which pads by zeros: here its padding is replaced by a wrap, or not."""
-    import haiku as hk  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
+    import haiku as hk  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
 
     def forward(x: jax.Array) -> jax.Array:
         for rate in (1, 2):

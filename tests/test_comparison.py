@@ -47,7 +47,7 @@ def ours() -> Library:
 
 def flax() -> Library:
     """Flax: linen and nnx."""
-    from flax import linen, nnx  # noqa: PLC0415  an optional package, as the others are
+    from flax import linen, nnx
 
     return Library(
         "flax",
@@ -61,7 +61,7 @@ def flax() -> Library:
 
 def equinox() -> Library:
     """Equinox, whose layers take one image, channels first."""
-    import equinox as eqx  # noqa: PLC0415  likewise
+    import equinox as eqx
 
     x, settings = jnp.moveaxis(X[0], -1, 0), {"padding": "SAME", "key": jax.random.key(0)}
     return Library(
@@ -76,7 +76,7 @@ def equinox() -> Library:
 
 def haiku() -> Library:
     """Haiku."""
-    import haiku as hk  # noqa: PLC0415  likewise
+    import haiku as hk
 
     def run(layer: Callable[[], Any]) -> Any:
         return hk.transform(lambda: layer()(X)).init(jax.random.key(0))
@@ -95,7 +95,7 @@ def haiku() -> Library:
 
 def keras() -> Library:
     """Keras 3, on JAX."""
-    import keras  # noqa: PLC0415  likewise
+    import keras
 
     return Library(
         "keras",
@@ -109,8 +109,8 @@ def keras() -> Library:
 
 def pytorch() -> Library:
     """PyTorch, channels first."""
-    import torch  # noqa: PLC0415  likewise
-    from torch import nn  # noqa: PLC0415  likewise
+    import torch
+    from torch import nn
 
     def gradient(dilation: int) -> Any:
         x = torch.arange(96.0).reshape(1, 2, 6, 8).requires_grad_()

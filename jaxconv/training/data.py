@@ -38,7 +38,7 @@ def bundled_digits(side: int = SIDE) -> Digits:
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
     """
     side = integer("bundled_digits", "side", side, least=1, cure="Leave it out for 32, or write 8 for no scaling")
-    from sklearn.datasets import load_digits  # noqa: PLC0415  an extra, which IDX files do without
+    from sklearn.datasets import load_digits
 
     pixels, targets = load_digits(return_X_y=True)
     images = np.asarray(pixels, np.float32).reshape(-1, 8, 8, 1) / 16

@@ -175,7 +175,7 @@ def test_falsify_for_machines(project, capsys):
     assert run("falsify", "zero_padded", *SHAPE, "--json") == 1
     data = json.loads(capsys.readouterr().out)
     found = Counterexample.from_json(json.dumps(data["counterexample"]), jax.ShapeDtypeStruct((1, 6, 4, 2), "float32"))
-    import pkg.models  # noqa: PLC0415
+    import pkg.models  # noqa: PLC0415  the project's, which the fixture has written
 
     assert found.replay(pkg.models.zero_padded) == found.error > 0
     assert (data["function"], len(data["laws"])) == ("zero_padded", 2)

@@ -16,7 +16,7 @@ def ran(tmp_path_factory):
 
 
 def test_the_feature_map_is_the_references(ran):
-    from sklearn.datasets import load_digits  # noqa: PLC0415  loads SciPy, which collecting tests can do without
+    from sklearn.datasets import load_digits
 
     images = load_digits().images
     x = np.stack([images[i] for i in np.random.default_rng(3).choice(len(images), 3, replace=False)], axis=-1)

@@ -5,6 +5,8 @@ import json
 import pytest
 from support.recorded_project import TESTS
 
+from jaxconv.verify import laws
+
 pytest_plugins = ["pytester"]
 
 
@@ -178,8 +180,6 @@ def test_thorough_runs_the_functions(project):
 
 def test_a_proof_that_is_violated_would_be_reported(project, monkeypatch):
     """The broken twin of every rule: a certifier that calls everything invariant."""
-    from jaxconv.verify import laws  # noqa: PLC0415
-
     monkeypatch.setattr(laws, "_checked", lambda value, number, carry: None)
     project.write("valid")
     result = project.run("--thorough", "-k", "backbone")

@@ -135,7 +135,7 @@ def falsify(
 def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     """What Hypothesis finds, if it is there."""
     try:
-        from jaxconv.verify.falsify.draws import search  # noqa: PLC0415  Hypothesis is an extra: jaxconv loads without it
+        from jaxconv.verify.falsify.draws import search
     except ModuleNotFoundError as error:
         cure = "Install it: pip install 'jaxconv[test]'"
         raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error

@@ -164,7 +164,7 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
 
 def _new(size: tuple[float, float]) -> Figure:
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  an extra: who draws nothing does without
+        from matplotlib.figure import Figure
     except ImportError as error:
         message = 'pictures need matplotlib, which is not installed. Install it by pip install "jaxconv[pictures]".'
         raise ImportError(message) from error

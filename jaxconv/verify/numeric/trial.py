@@ -123,7 +123,7 @@ def _progress(starts: range) -> Iterator[int]:
 
 def _bar(starts: range) -> Iterator[int]:
     try:
-        from tqdm import tqdm  # noqa: PLC0415  an extra: who lacks it sees no bar
+        from tqdm import tqdm
     except ImportError:
         return iter(starts)
     return iter(tqdm(starts, desc="check", unit="call", leave=False))

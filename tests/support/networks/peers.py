@@ -16,7 +16,7 @@ def flax_resnet(height=48, width=48, channels=4, padding="CIRCULAR", norm="batch
     CIRCULAR centres each window: [4j - 11, 4j + 11]. SAME puts the one zero that a strided window of an even length
     needs behind it, so nothing stands before: [4j - 8, 4j + 14].
     """
-    from flax import linen  # noqa: PLC0415  an optional package, as the other peers are
+    from flax import linen
 
     normalise = {
         "batch": lambda: linen.BatchNorm(use_running_average=True),
@@ -61,7 +61,7 @@ def image_like(image: jax.ShapeDtypeStruct) -> jax.Array:
 
 def nnx_cnn(height=16, width=16, channels=4):
     """Two circular convolutions in Flax nnx, the second strided, and the mean over positions: invariant to shifts by 2."""
-    from flax import nnx  # noqa: PLC0415  an optional package
+    from flax import nnx
 
     class Classifier(nnx.Module):
         def __init__(self, rngs):
@@ -80,7 +80,7 @@ def nnx_cnn(height=16, width=16, channels=4):
 
 def equinox_cnn(height=24, width=24, channels=4):
     """Circular convolutions around a pooling in Equinox: channels first, one image at a time, batched by vmap."""
-    import equinox as eqx  # noqa: PLC0415  an optional package
+    import equinox as eqx
 
     class Features(eqx.Module):
         conv0: eqx.nn.Conv2d
@@ -105,7 +105,7 @@ def equinox_cnn(height=24, width=24, channels=4):
 
 def haiku_cnn(height=24, width=24, channels=4):
     """Zero-padded convolutions around a pooling in Haiku."""
-    import haiku as hk  # noqa: PLC0415  an optional package
+    import haiku as hk
 
     def forward(x):
         x = jax.nn.relu(hk.Conv2D(channels, 3, padding="SAME", name="first")(x))
