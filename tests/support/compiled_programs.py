@@ -14,12 +14,12 @@ from pathlib import Path
 import jax
 import pytest
 
+from support.compilations import COMPILED
 from support.selection import USUAL
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGETS = Path(__file__).parents[1] / "programs.toml"
 PROGRAMS = pytest.StashKey[Counter]()
-COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
 def part_of(test: str, parts) -> str:

@@ -59,13 +59,12 @@ def parameters(equation, *keys):
 
 def alone(equation: Any, **changed: Any) -> Callable[..., list]:
     """A function that is this one equation, with other parameters."""
-    params = equation.primitive.get_bind_params({**equation.params, **changed})
+    equation = equation.replace(params={**equation.params, **changed})
 
     def run(*operands: Any) -> list:
         given = dict(zip(variables_of(equation), operands, strict=True))
         atoms = [atom.val if isinstance(atom, Literal) else given[atom] for atom in equation.invars]
-        found = equation.primitive.bind(*atoms, **params)
-        return found if equation.primitive.multiple_results else [found]
+        return jaxprs.executed(equation, atoms)
 
     return run
 
