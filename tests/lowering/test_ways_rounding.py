@@ -1,0 +1,106 @@
+"""Ways to compute a convolution are no less exact than lax: errors in float32 against sums in float64."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.numpy_evaluation import evaluated
+
+import jaxconv as jc
+from jaxconv.lowering import forced
+from jaxconv.lowering.ways import WAYS, banded
+from jaxconv.testing.configurations import Configuration, small_integers
+
+LARGE = {
+    "product": Configuration((28, 28), (1, 1), {"stride": 1, "padding": "VALID", "groups": 1}, (64, 32), 4, 0),
+    "taps": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
+    "split": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
+    "banded": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
+    "portions": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (128, 192), 8, 0),
+    "canonical": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
+    "slices": Configuration(
+        (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0
+    ),
+}
+
+
+def group_by_group(convolve, kernel, x):
+    """A grouped convolution as dense ones."""
+    pairs = zip(*(jnp.split(a, LARGE["split"].groups, axis=-1) for a in (kernel, x)), strict=True)
+    return jnp.concatenate([convolve(kernel, x, groups=1) for kernel, x in pairs], axis=-1)
+
+
+def slice_by_slice(convolve, kernel, x):
+    """A convolution of volumes as one of images, the three slices under a window side by side as channels."""
+    n, depth, h, w, _ = x.shape
+    x = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))
+    images = jnp.concatenate([x[:, u : u + depth] for u in range(3)], axis=-1).reshape(n * depth, h, w, -1)
+    y = convolve(jnp.concatenate(list(kernel), axis=-2), images, padding="SAME")
+    return y.reshape(n, depth, h, w, -1)
+
+
+# Of groups and volumes lax adds up in another order than of dense convolutions of images: its errors are smaller there,
+# by up to 2.3 times. These ways have the errors of lax's dense convolutions of images.
+AS_DENSE_IMAGES = {"split": group_by_group, "slices": slice_by_slice}
+
+
+# XLA cuts sums where the machine's caches end, lax's delta of a kernel elsewhere than a product: both short and long ones.
+@pytest.mark.parametrize(
+    ("way", "batch"), [*((way, LARGE[way].batch) for way in WAYS), *(("banded", n) for n in (1, 16, 64))]
+)
+def test_no_less_exact_than_lax(way, batch):
+    for ours, its in errors(way, replace(LARGE[way], batch=batch)):
+        assert 0 < ours <= 1.05 * its
+
+
+@pytest.mark.parametrize(("side", "taps", "o"), [(28, 5, 6), (56, 3, 16)])
+def test_of_a_single_channel_lax_is_more_exact(side, taps, o):
+    """Its code for one channel is another; the bound is what docs/lowering.md says."""
+    settings = {"stride": 1, "padding": "SAME", "groups": 1}
+    for ours, its in errors("banded", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
+        assert 0 < ours <= 1.6 * its
+
+
+def errors(way, case):
+    """Ours and lax's root mean squares of y and of both deltas: on normal numbers in float32, against float64 by lax."""
+    generator = np.random.default_rng(0)
+    shapes = case.kernel_shape, (case.batch, *case.lengths, case.channels[0]), (case.batch, *case.out, case.channels[1])
+    arrays = [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+
+    def convolve(kernel, x, **other):
+        return jc.conv({"kernel": kernel}, x, **(case.geometry | other))
+
+    def run(way, dtype, layer=convolve):
+        def all_three(kernel, x, dy):
+            y, pull = jax.vjp(layer, kernel, x)
+            return y, *pull(dy)
+
+        with forced(way):
+            return [np.asarray(a, np.float64) for a in jax.jit(all_three)(*(a.astype(dtype) for a in arrays))]
+
+    with jax.enable_x64(True):
+        exact = run("lax", np.float64)
+    error = lambda found: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(found, exact, strict=True)]
+    laxs = run("lax", np.float32, partial(AS_DENSE_IMAGES[way], convolve) if way in AS_DENSE_IMAGES else convolve)
+    return zip(error(run(way, np.float32)), error(laxs), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "count", "of"), [(112, 1, 112), (448, 4, 112), (1792, 16, 112), (389, 1, 389), (3136, 1, 3136)]
+)
+def test_short_sums_are_made_in_pieces(rows, count, of):
+    """A prime number of rows has none; long sums XLA cuts by itself."""
+    one, other = (small_integers((rows, columns), columns) for columns in (3, 2))
+    seen = set()
+
+    def product(a, b):
+        seen.add(len(a))
+        return a.T @ b
+
+    run = partial(banded.in_pieces, product)
+    turns = [e.params["length"] for e in jax.make_jaxpr(run)(one, other).eqns if e.primitive.name == "scan"]
+    assert (seen, turns) == ({of}, [count] if count > 1 else [])
+    np.testing.assert_array_equal(evaluated(run)(one, other), one.T @ other)

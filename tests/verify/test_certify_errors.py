@@ -1,0 +1,97 @@
+"""What `certify` refuses, what passes through it, and what ends a proof instead of it."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+from jaxconv.verify.table import RULES
+
+certify = partial(jc.certify, search=False)  # the proofs alone
+
+X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "axes", "error", "message"),
+    [
+        ((X,), (4,), ValueError, r"certify: an axis is 4, but should be from -4 to 3: argument 0 has shape \(1, 12, 8, 2\)"),
+        ((X,), (-5,), ValueError, "certify: an axis is -5, but should be from -4 to 3"),
+        ((X,), (), ValueError, "the lengths along the shifted axes is .* one axis or more"),
+        ((X, X), (1,), ValueError, r"certify: axes is \(1,\), but should be a dict, .* Write \{1: \(1, 2\)\} to shift"),
+        ((X, X), {2: (1,)}, ValueError, "the argument's number in axes is 2, but should be from 0 to 1"),
+        ((X, X), {0: (1,), 1: (2,)}, ValueError, r"lengths along the shifted axes is \[\[12\], \[8\]\], but should be the same"),
+        (({"x": X},), (1,), TypeError, "certify: argument 0 is dict, but should be an array, since it has axes to shift"),
+        ((jax.ShapeDtypeStruct((1, 0, 8, 2), "float32"),), (1,), ValueError, r"argument 0 is \(1, 0, 8, 2\), but should be 1 or"),
+    ],
+)  # fmt: skip
+def test_bad_requests_are_refused_by_name(arguments, axes, error, message):
+    with pytest.raises(error, match=message):
+        certify(lambda *args: args, *arguments, axes=axes)
+
+
+def test_a_function_that_does_not_trace_says_so_itself():
+    with pytest.raises(jax.errors.TracerBoolConversionError, match="Attempted boolean conversion"):
+        certify(lambda x: x if x.sum() > 0 else -x, X, axes=(1,))
+
+
+class OfTheUserError(Exception):
+    """An exception that no library raises."""
+
+
+@pytest.mark.parametrize("verb", ["certify", "summary", "recheck"])
+def test_what_the_function_raises_passes_through_with_a_note(verb):
+    raised = OfTheUserError("mine")
+
+    def broken(params, x):
+        raise raised
+
+    call = {
+        "certify": lambda *args: certify(*args, axes={1: (1,)}),
+        "summary": jc.summary,
+        "recheck": lambda *args: jc.recheck(certify(lambda p, x: x, *args[1:], axes={1: (1,)}), *args),
+    }[verb]
+    with pytest.raises(OfTheUserError, match="mine") as caught:
+        call(broken, {"bias": jnp.zeros(3), "scale": 2.0}, X)
+    assert caught.value is raised
+    notes = f"{verb} was tracing broken([0]['bias']: float32[3], [0]['scale']: float, float32[1,12,8,2])"
+    assert caught.value.__notes__[-1] == notes  # before it JAX may say that it hides its own frames
+
+
+@pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck", "summary"])
+def test_symbolic_dimensions_are_refused(verb):
+    (n,) = jax.export.symbolic_shape("n")
+    call = {
+        "certify": partial(jc.certify, axes=(1,)),
+        "check": partial(jc.check, axes=(1,), integers=True),
+        "falsify": partial(jc.falsify, axes=(1,)),
+        "recheck": partial(jc.recheck, certify(jnp.sin, X, axes=(1,))),
+        "summary": jc.summary,
+    }[verb]
+    message = rf"^{verb}: argument 0 is float32\[n,12,8,2\], but should be of a shape of numbers\. A statement about"
+    with pytest.raises(ValueError, match=message):
+        call(jnp.sin, jax.ShapeDtypeStruct((n, 12, 8, 2), "float32"))
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError, NotImplementedError, RecursionError, RuntimeError, ZeroDivisionError, OfTheUserError]
+)
+@pytest.mark.parametrize("name", ["sin", "slice of pieces"])
+def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, error):
+    """Whatever it raises; a rule for pieces only adds to another one, which then speaks alone."""
+    called = []
+
+    def fails(equation):
+        called.append(equation.name)
+        raise error("not expected")
+
+    monkeypatch.setitem(RULES, name, fails)
+    claim = certify(lambda x: jnp.roll(jnp.sin(x), 1, 1), X, axes=(1,)).leaves[0].axes[0].cyclic
+    assert called
+    if name == "sin":
+        assert claim.broken.reason.startswith(f"the rule for sin failed: {error.__name__}(")
+    else:
+        assert claim.verdict == Verdict.PROVED
