@@ -4,49 +4,50 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support import by_numpy
 from support.whole_parameters import whole_like
 
 import jaxconv as jc
 
-X = jnp.asarray(np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32))
+X = np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32)
 GEOMETRY = {"stride": (2, 1), "padding": ("circular", "valid"), "groups": 2}
 PARAMS = whole_like(jc.init_locally_connected, (5, 6), (3, 2), 4, 6, **GEOMETRY)
 
 
 def test_init_has_the_shapes_that_the_layer_takes():
     assert jax.tree.map(jnp.shape, PARAMS) == {"kernel": (3, 5, 3, 2, 2, 6), "bias": (3, 5, 6)}
-    assert jc.locally_connected(PARAMS, X, **GEOMETRY).shape == (2, 3, 5, 6)
+    assert by_numpy.locally_connected(PARAMS, X, **GEOMETRY).shape == (2, 3, 5, 6)
 
 
 def test_init_draws_each_position_as_conv_would():
     """Every position's kernel has the shared kernel's variance, 1 / (taps * c / groups), and they all differ."""
-    params = jc.init_locally_connected(jax.random.key(0), (20, 20), (3, 3), 8, 8)
+    params = by_numpy.init_locally_connected(jax.random.key(0), (20, 20), (3, 3), 8, 8)
     kernels = np.asarray(params["kernel"]).reshape(18 * 18, -1)
     np.testing.assert_allclose(kernels.std(), (3 * 3 * 8) ** -0.5, rtol=0.02)
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
 
 
 def test_layouts_and_batches():
-    y = jc.locally_connected(PARAMS, X, **GEOMETRY)
-    one = jc.locally_connected(PARAMS, X[1], **GEOMETRY, batched=False)
+    y = by_numpy.locally_connected(PARAMS, X, **GEOMETRY)
+    one = by_numpy.locally_connected(PARAMS, X[1], **GEOMETRY, batched=False)
     np.testing.assert_allclose(one, y[1], rtol=1e-5, atol=1e-5)
-    first = jc.locally_connected(PARAMS, jnp.moveaxis(X, -1, 1), **GEOMETRY, layout="channels_first")
-    np.testing.assert_allclose(jnp.moveaxis(first, 1, -1), y, rtol=1e-5, atol=1e-5)
+    first = by_numpy.locally_connected(PARAMS, np.moveaxis(X, -1, 1), **GEOMETRY, layout="channels_first")
+    np.testing.assert_allclose(np.moveaxis(first, 1, -1), y, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int32])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16, np.int32])
 def test_dtype_is_kept(dtype):
     params = jax.tree.map(lambda leaf: leaf.astype(dtype), PARAMS)
-    wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
-    y = jc.locally_connected(params, X.astype(dtype), **GEOMETRY)
+    wide = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
+    y = by_numpy.locally_connected(params, X.astype(dtype), **GEOMETRY)
     assert y.dtype == dtype
-    np.testing.assert_array_equal(y.astype(jnp.float32), jc.locally_connected(wide, X, **GEOMETRY))
+    np.testing.assert_array_equal(y.astype(np.float32), by_numpy.locally_connected(wide, X, **GEOMETRY))
 
 
 def test_preferred_element_type():
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), PARAMS)
-    layer = lambda params, x: jc.locally_connected(params, x, **GEOMETRY, preferred_element_type=jnp.float32)
-    assert layer(params, X.astype(jnp.bfloat16)).dtype == jnp.float32
+    layer = lambda params, x: by_numpy.locally_connected(params, x, **GEOMETRY, preferred_element_type=np.float32)
+    assert layer(params, X.astype(jnp.bfloat16)).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,10 @@ def test_preferred_element_type():
         ({"stride": 1}, ValueError, r"kernel's \*out is \(3, 5\), but should be \(5, 5\)"),
         ({"x": X[:, :, :1]}, ValueError, "locally_connected: window along axis w is 2 cells wide"),
         ({"padding": "wrap"}, ValueError, "locally_connected: padding is 'wrap', but should be one of"),
-        ({"x": X.astype(jnp.float16)}, TypeError, "locally_connected: x is float16, but should be float32"),
-        ({"params": {"kernel": jnp.ones((3, 5, 3, 2, 6))}}, ValueError, r"kernel is .*, 5 axes, but should be .* even number"),
-        ({"params": {"kernel": jnp.ones((4, 6))}}, ValueError, "kernel is .*, 2 axes, but should be .* 4 or more"),
-        ({"params": PARAMS | {"bias": jnp.zeros(6)}}, ValueError, r"bias is \(6,\), but should be \(3, 5, 6\) \[\*out, o\]"),
+        ({"x": X.astype(np.float16)}, TypeError, "locally_connected: x is float16, but should be float32"),
+        ({"params": {"kernel": np.ones((3, 5, 3, 2, 6), np.float32)}}, ValueError, r"kernel is .*, 5 axes, but should be .* even number"),
+        ({"params": {"kernel": np.ones((4, 6), np.float32)}}, ValueError, "kernel is .*, 2 axes, but should be .* 4 or more"),
+        ({"params": PARAMS | {"bias": np.zeros(6, np.float32)}}, ValueError, r"bias is \(6,\), but should be \(3, 5, 6\) \[\*out, o\]"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(change, error, message):

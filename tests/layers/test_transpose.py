@@ -4,34 +4,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support import by_numpy
 
 import jaxconv as jc
 
-integers = lambda *shape: jnp.asarray(np.random.default_rng(0).integers(-4, 5, shape).astype(np.float32))
+integers = lambda *shape: np.random.default_rng(0).integers(-4, 5, shape).astype(np.float32)
 Y = integers(2, 3, 4, 5)
-PARAMS = {"kernel": integers(3, 2, 6, 5), "bias": jnp.arange(6.0)}
+PARAMS = {"kernel": integers(3, 2, 6, 5), "bias": np.arange(6.0, dtype=np.float32)}
 
 
 def test_every_length_that_conv_would_shrink_to_y_can_be_asked_for():
     for shape in ((7, 8), (8, 9)):
-        x = jc.conv_transpose(PARAMS, Y, stride=2, output_shape=shape)
+        x = by_numpy.conv_transpose(PARAMS, Y, stride=2, output_shape=shape)
         assert x.shape == (2, *shape, 6)
-        assert jc.conv({"kernel": PARAMS["kernel"]}, x, stride=2).shape == Y.shape
+        assert by_numpy.conv({"kernel": PARAMS["kernel"]}, x, stride=2).shape == Y.shape
 
 
 @pytest.mark.parametrize("padding", ["SAME", "CAUSAL", "CIRCULAR", "EDGE", "REFLECT", "SYMMETRIC", "SAME_LOWER"])
 def test_without_a_stride_there_is_one_answer(padding):
-    assert jc.conv_transpose(PARAMS, Y, padding=padding).shape == (2, 3, 4, 6)
+    assert by_numpy.conv_transpose(PARAMS, Y, padding=padding).shape == (2, 3, 4, 6)
 
 
 def test_layouts_batches_and_the_bias():
     settings = {"stride": (1, 2), "padding": "circular", "output_shape": (3, 8)}
-    x = jc.conv_transpose(PARAMS, Y, **settings)
-    np.testing.assert_array_equal(jc.conv_transpose(PARAMS, Y[1], batched=False, **settings), x[1])
-    first = jc.conv_transpose(PARAMS, jnp.moveaxis(Y, -1, 1), layout="channels_first", **settings)
-    np.testing.assert_array_equal(jnp.moveaxis(first, 1, -1), x)
-    plain = jc.conv_transpose({"kernel": PARAMS["kernel"]}, Y, **settings)
-    np.testing.assert_array_equal(x - plain, jnp.broadcast_to(jnp.arange(6.0), x.shape))
+    x = by_numpy.conv_transpose(PARAMS, Y, **settings)
+    np.testing.assert_array_equal(by_numpy.conv_transpose(PARAMS, Y[1], batched=False, **settings), x[1])
+    first = by_numpy.conv_transpose(PARAMS, np.moveaxis(Y, -1, 1), layout="channels_first", **settings)
+    np.testing.assert_array_equal(np.moveaxis(first, 1, -1), x)
+    plain = by_numpy.conv_transpose({"kernel": PARAMS["kernel"]}, Y, **settings)
+    np.testing.assert_array_equal(x - plain, np.broadcast_to(np.arange(6.0, dtype=np.float32), x.shape))
 
 
 def test_a_certificate_of_it():
@@ -43,11 +44,11 @@ def test_a_certificate_of_it():
 
 
 def test_parameters_are_drawn_for_the_channels_that_come_in():
-    params = jc.init_conv_transpose(jax.random.key(0), (3, 3), 64, 8)
+    params = by_numpy.init_conv_transpose(jax.random.key(0), (3, 3), 64, 8)
     assert jax.tree.map(jnp.shape, params) == {"kernel": (3, 3, 8, 64), "bias": (8,)}
     assert abs(params["kernel"].std() * (9 * 64) ** 0.5 - 1) < 0.05
-    assert "bias" not in jc.init_conv_transpose(jax.random.key(0), (3,), 4, 2, bias=False)
-    assert jc.init_conv_transpose(jax.random.key(0), (3,), 4, 6, groups=2)["kernel"].shape == (3, 3, 4)
+    assert "bias" not in by_numpy.init_conv_transpose(jax.random.key(0), (3,), 4, 2, bias=False)
+    assert by_numpy.init_conv_transpose(jax.random.key(0), (3,), 4, 6, groups=2)["kernel"].shape == (3, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +61,10 @@ def test_parameters_are_drawn_for_the_channels_that_come_in():
         (PARAMS, Y[0], {}, ValueError, r"y is \(3, 4, 5\), 3 axes, but should be \[n, h, w, c\].* pass batched=False"),
         (PARAMS, Y[..., :4], {}, ValueError, "y's number of channels is 4, but should be 5: kernel"),
         (PARAMS, Y, {"groups": 2}, ValueError, "groups is 2, but should be a divisor of the kernel's 5 channels of y"),
-        (PARAMS | {"bias": jnp.zeros(5)}, Y, {}, ValueError, r"bias is \(5,\), but should be \(6,\) \[c\]"),
+        (PARAMS | {"bias": np.zeros(5, np.float32)}, Y, {}, ValueError, r"bias is \(5,\), but should be \(6,\) \[c\]"),
         (PARAMS, Y.astype(jnp.bfloat16), {}, TypeError, "y is bfloat16, but should be float32, as the kernel is"),
-        ({"kernel": jnp.ones((3, 1, 1), jnp.int32)}, jnp.ones((1, 2, 1), jnp.int32), {}, TypeError, "y is int32, but should be floating-point numbers. Cast"),
-        ({"kernel": jnp.ones((3, 1))}, Y, {}, ValueError, r"kernel is \(3, 1\), 2 axes, but should be \[\*window, c/groups, o\]"),
+        ({"kernel": np.ones((3, 1, 1), np.int32)}, np.ones((1, 2, 1), np.int32), {}, TypeError, "y is int32, but should be floating-point numbers. Cast"),
+        ({"kernel": np.ones((3, 1), np.float32)}, Y, {}, ValueError, r"kernel is \(3, 1\), 2 axes, but should be \[\*window, c/groups, o\]"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(params, y, settings, error, message):

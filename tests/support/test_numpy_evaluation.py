@@ -73,6 +73,9 @@ MORE = {
         lambda x: lax.reduce_window(x, jnp.inf, lax.min, (2, 3), (1, 1), "VALID"), (x,), (x * 2 - 1,)
     )[1],
     "random numbers": lambda x: x + jax.random.uniform(jax.random.fold_in(jax.random.key(3), 1), x.shape, x.dtype),
+    "draws of a split key": lambda x: (
+        x + jax.random.truncated_normal(jax.random.split(jax.random.key(3))[0], -2, 2, x.shape, x.dtype)
+    ),
     "of a raw key": lambda x: jnp.where(jax.random.bernoulli(jax.random.PRNGKey(3), 0.5, x.shape), x, -x),
     "bits": lambda x: lax.shift_right_logical(
         lax.bitcast_convert_type(x, jnp.uint32), jnp.full(x.shape, 9, jnp.uint32)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 
@@ -19,4 +18,4 @@ def whole_like(init: Callable[..., Any], *sizes: Any, seed: int = 0, **settings:
     generator = np.random.default_rng(seed)
     draw = lambda leaf: generator.integers(1, 4, leaf.shape) * generator.choice([-1, 1], leaf.shape)
     shapes = jax.eval_shape(lambda key: init(key, *sizes, **settings), jax.ShapeDtypeStruct((2,), "uint32"))
-    return jax.tree.map(lambda leaf: jnp.asarray(draw(leaf).astype(leaf.dtype)), shapes)
+    return jax.tree.map(lambda leaf: draw(leaf).astype(leaf.dtype), shapes)

@@ -8,8 +8,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from support.numpy_evaluation.layout import plain
+
+
+def _of_scipy(fn: Callable[[Any], Any]) -> Callable[..., Any]:
+    """In double precision, since SciPy knows no bfloat16."""
+    return lambda x, **_: fn(x.astype(np.float64)).astype(x.dtype)
 
 
 def _convert(x: np.ndarray, *, new_dtype: Any, **_: Any) -> np.ndarray:
@@ -72,6 +78,8 @@ ROWS: dict[str, Callable[..., Any]] = {
     "cumsum": partial(_cumulative, np.add),
     "div": _divide,
     "eq": plain(np.equal),
+    "erf": _of_scipy(special.erf),
+    "erf_inv": _of_scipy(special.erfinv),
     "exp": plain(np.exp),
     "expm1": plain(np.expm1),
     "floor": plain(np.floor),
@@ -90,6 +98,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "mul": _multiply,
     "ne": plain(np.not_equal),
     "neg": plain(np.negative),
+    "nextafter": plain(np.nextafter),
     "not": plain(np.invert),
     "one_minus_square": plain(lambda x: 1 - x * x),
     "or": plain(np.bitwise_or),
