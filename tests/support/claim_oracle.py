@@ -6,13 +6,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 import jaxconv as jc
 from jaxconv.verify.certificate import AxisReport, Claim, ReceptiveField, Verdict
-from support import observed_runs
 from support.bare_proofs import bare
 from support.observed_runs import Moves, Observed, Sample, differ
 
@@ -67,8 +65,7 @@ def judged(
         claim = getattr(report, kind)
         assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
         if claim.verdict == Verdict.PROVED:
-            with mock.patch.object(observed_runs, "BY_NUMPY", True):
-                found = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
+            found = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
             assert found is None, found
     return report
 

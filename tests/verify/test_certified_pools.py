@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
+from support.bare_proofs import bare
 from support.networks.expectation import Field
 
 import jaxconv as jc
@@ -43,6 +44,13 @@ POOLS = {
         False,
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def by_numpy():
+    """What is folded, and what a recheck executes, compiles nothing."""
+    with bare():
+        yield
 
 
 @pytest.mark.parametrize("name", POOLS)
