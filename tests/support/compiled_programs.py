@@ -6,7 +6,6 @@ pass fails if a part exceeds its budget. (What subprocesses compile is not count
 with some mark, have no budget.)
 """
 
-import os
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -15,9 +14,9 @@ import jax
 import pytest
 
 from support.compilations import COMPILED
+from support.profiles import NIGHTLY
 from support.selection import USUAL
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 BUDGETS = Path(__file__).parents[1] / "programs.toml"
 PROGRAMS = pytest.StashKey[Counter]()
 

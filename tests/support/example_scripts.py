@@ -14,8 +14,6 @@ import jax
 import numpy as np
 from PIL import Image
 
-from support.quick_compilation import unoptimised
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -56,8 +54,8 @@ def ended(name, *arguments):
 
 @contextlib.contextmanager
 def defaults():
-    """JAX's defaults, as a reader has them; optax.adam needs them, too. But compiled quickly, since steps are few."""
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), unoptimised():
+    """JAX's defaults, as a reader has them; optax.adam needs them, too."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
 

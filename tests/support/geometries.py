@@ -6,7 +6,6 @@ dilation with three groups, and so on (`test_geometries.py` counts the pairs). T
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, product
@@ -18,8 +17,7 @@ from hypothesis import strategies as st
 from jaxconv.testing import strategies
 from jaxconv.testing.configurations import Configuration
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad
-
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+from support.profiles import NIGHTLY
 
 
 def examples(number: int) -> settings:

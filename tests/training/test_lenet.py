@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.numpy_evaluation import evaluated
-from support.quick_compilation import unoptimised
 
 from jaxconv import reference
 from jaxconv.training.lenet import CONNECTIONS, init_lenet, init_lenet_1998, lenet, lenet_1998, scaled_tanh, sharing
@@ -59,8 +58,7 @@ def test_ten_scores_for_each_image_and_the_same_from_the_same_seed(init, model, 
     """Compiled as one program, from the seed to the scores."""
     images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
     scores = jax.jit(lambda seed: model(init(jax.random.key(seed)), images))
-    with unoptimised():
-        assert scores(0).shape == (2, 10)
+    assert scores(0).shape == (2, 10)
     np.testing.assert_array_equal(scores(0), scores(0))
     assert not np.array_equal(scores(0), scores(1))
 
@@ -98,8 +96,7 @@ def test_the_modern_table_adds_up_to_the_parameters():
 
 def test_connections_that_do_not_exist_have_no_weight_and_no_gradient():
     """Sharing is across positions, never across maps: 36 of C3's 96 slices are absent, and stay absent."""
-    with unoptimised():
-        params = jax.tree.map(np.asarray, jax.jit(init_lenet_1998)(jax.random.key(0)))
+    params = jax.tree.map(np.asarray, jax.jit(init_lenet_1998)(jax.random.key(0)))
     images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
     gradient = evaluated(jax.grad(lambda params: jnp.sum(lenet_1998(params, images) ** 2)))(params)["c3"]["kernel"]
     absent = CONNECTIONS == 0

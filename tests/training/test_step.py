@@ -8,7 +8,6 @@ import numpy as np
 import optax
 import pytest
 from support.numpy_evaluation import evaluated
-from support.quick_compilation import unoptimised
 
 from jaxconv.training.lenet import init_lenet, lenet
 from jaxconv.training.step import accuracy, accuracy_when_shifted, cross_entropy, make_step, shifted
@@ -19,8 +18,7 @@ LABELS = np.arange(8, dtype=np.int32)
 
 @cache
 def init(seed):
-    with unoptimised():
-        return jax.tree.map(np.asarray, jax.jit(init_lenet)(jax.random.key(seed)))
+    return jax.tree.map(np.asarray, jax.jit(init_lenet)(jax.random.key(seed)))
 
 
 def run(seed, optimiser, step, steps=5):

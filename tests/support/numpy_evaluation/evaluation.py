@@ -15,7 +15,6 @@ from jaxconv.jaxprs.calls import called, opened
 from jaxconv.lowering.primitive import COMPUTED
 from support.numpy_evaluation import indices, layout, numbers, windows
 from support.numpy_evaluation.control import CONTROL
-from support.quick_compilation import unoptimised
 
 ROWS: dict[str, Callable[..., Any]] = layout.ROWS | numbers.ROWS | windows.ROWS | indices.ROWS
 # Of keys, which NumPy does not have; JAX's own bits, in programs that all draws of one shape share.
@@ -84,8 +83,7 @@ class Evaluation:
         if primitive in COMPUTED:
             return self.run(self._of_ours(primitive, params, operands), operands)
         if primitive.name in DRAWN:
-            with unoptimised():
-                return [primitive.bind(*operands, **params)]
+            return [primitive.bind(*operands, **params)]
         if primitive.name in CONTROL:
             return CONTROL[primitive.name](*operands, run=self.run, **params)
         if primitive.name in ROWS:
