@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support import by_numpy
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 
@@ -13,7 +15,7 @@ EPSILON = 1e-5
 
 
 def batch_norm(params, x, **settings):
-    state = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
+    state = {"mean": np.zeros(x.shape[-1], np.float32), "var": np.ones(x.shape[-1], np.float32)}
     return jc.batch_norm(params, state, x, training=True, **settings)[0]
 
 
@@ -74,33 +76,38 @@ def equal_cells(size, together):
 def test_equal_cells_give_exactly_0(layer, together, size):
     """For any constant, and so the bias and nothing else."""
     x = equal_cells(size, together)
-    assert not np.any(layer({}, x))
-    assert not np.any(jax.jit(partial(layer, {}))(x))
-    bias = {"bias": jnp.full(x.shape[-1], 0.3)}
-    np.testing.assert_array_equal(layer(bias, x), np.full(x.shape, np.float32(0.3)))
+    bias = {"bias": np.full(x.shape[-1], 0.3, np.float32)}
+    for compute in (jax.jit, evaluated):
+        plain, with_bias = compute(lambda bias, x: (layer({}, x), layer(bias, x)))(bias, x)
+        assert not np.any(plain)
+        np.testing.assert_array_equal(with_bias, np.full(x.shape, np.float32(0.3)))
 
 
 def test_equal_cells_over_devices_give_exactly_0():
     """Means of parts are averaged; so are the least and the largest cells."""
     x = equal_cells((8, 10, 10), (0, 1, 2))
-    assert not jax.vmap(partial(batch_norm, {}, axis_name="parts"), axis_name="parts")(
-        x.reshape(4, 2, *x.shape[1:])
-    ).any()
+    over_parts = jax.vmap(partial(batch_norm, {}, axis_name="parts"), axis_name="parts")
+    assert not jax.jit(over_parts)(x.reshape(4, 2, *x.shape[1:])).any()
 
 
 def test_the_running_mean_of_a_constant_is_that_constant():
     x = equal_cells((3, 7, 5), (0, 1, 2))
-    params, state = jc.init_batch_norm(x.shape[-1])
-    _, state = jc.batch_norm(params, state, x, training=True, momentum=0.0)
+    params, state = by_numpy.init_batch_norm(x.shape[-1])
+    _, state = jax.jit(partial(jc.batch_norm, training=True, momentum=0.0))(params, state, x)
     np.testing.assert_array_equal(state["mean"], CONSTANTS.astype(np.float32))
     assert not state["var"].any()
 
 
 def test_a_mean_without_its_correction_is_caught():
     """The broken twin: the arithmetic that both faults were found in."""
-    x = jnp.asarray(equal_cells((8, 10, 10), (0, 1, 2)))
-    left = x - x.mean((0, 1, 2), keepdims=True)
-    assert np.abs(left / jnp.sqrt(jnp.square(left).mean((0, 1, 2), keepdims=True) + EPSILON)).max() > 0.01
+    x = equal_cells((8, 10, 10), (0, 1, 2))
+
+    @evaluated
+    def normalised(x):
+        left = x - x.mean((0, 1, 2), keepdims=True)
+        return left / jnp.sqrt(jnp.square(left).mean((0, 1, 2), keepdims=True) + EPSILON)
+
+    assert np.abs(normalised(x)).max() > 0.01
 
 
 @every_norm
@@ -115,12 +122,10 @@ def test_the_derivative_is_that_of_the_formula(layer, together):
         left = wide - wide.mean(together, keepdims=True)
         return (left / jnp.sqrt(jnp.square(left).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
 
-    found = jax.jit(lambda x, dy: jax.vjp(partial(layer, {}), x)[1](dy)[0])(x, dy)
-    _, pushed = jax.jvp(partial(layer, {}), (x,), (dy,))
+    both = lambda layer: lambda x, dy: (jax.vjp(layer, x)[1](dy)[0], jax.jvp(layer, (x,), (dy,))[1])
+    found, pushed = jax.jit(both(partial(layer, {})))(x, dy)
     with jax.enable_x64(True):
-        _, pull = jax.vjp(plain, jnp.asarray(x, jnp.float64))
-        (expected,) = pull(jnp.asarray(dy, jnp.float64))
-        _, its = jax.jvp(plain, (jnp.asarray(x, jnp.float64),), (jnp.asarray(dy, jnp.float64),))
+        expected, its = evaluated(both(plain))(x.astype(np.float64), dy.astype(np.float64))
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
     np.testing.assert_allclose(pushed, its, rtol=0, atol=2e-5)
 

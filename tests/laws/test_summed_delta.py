@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled, poolings
+from support.geometries import convolutions, examples, few_compiled, poolings
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -105,18 +105,19 @@ def test_one_kernel_and_one_at_each_position(law, case):
 
 
 @pytest.mark.parametrize("law", [tiled_conv, regional_conv])
+@examples(20)
 @given(case=conv_configurations(max_rank=2), sizes=sizes)
 def test_several_kernels(law, case, sizes):
     hold(evaluated, law(case, sizes))
 
 
-@few_compiled
+@settings(few_compiled, max_examples=examples(5).max_examples)
 @given(case=convolutions())
 def test_compiled_convolutions(case):
     hold(jax.jit, conv(case, ()), locally_connected(case, ()))
 
 
-@few_compiled
+@settings(few_compiled, max_examples=examples(4).max_examples)
 @given(case=convolutions(max_rank=2), sizes=st.tuples(*[st.integers(1, 2)] * 2))
 def test_compiled_convolutions_of_several_kernels(case, sizes):
     hold(jax.jit, tiled_conv(case, sizes), regional_conv(case, sizes))
@@ -211,12 +212,13 @@ POOLS = {
 
 
 @pytest.mark.parametrize("laws", POOLS.values(), ids=POOLS)
+@examples(20)
 @given(data=st.data(), case=pool_configurations())
 def test_pools(laws, data, case):
     hold(evaluated, data.draw(laws)(case))
 
 
-@few_compiled
+@settings(few_compiled, max_examples=examples(4).max_examples)
 @given(case=poolings())
 def test_compiled_pools(case):
     """One pool of each kind, all in one program."""

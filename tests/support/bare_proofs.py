@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxconv.verify import jaxprs
 from support.numpy_evaluation import Evaluation
+from support.numpy_evaluation.evaluation import as_numpy
 
 EVALUATION = Evaluation()
 CERTIFY = "jaxconv.verify.certify"  # the module; the package has the function under this name
@@ -38,6 +39,6 @@ def by_numpy(equation: Any, operands: Sequence[Any]) -> list[Any]:
         return by_jax(equation, operands)
     try:
         with np.errstate(all="ignore"):
-            return list(map(np.asarray, EVALUATION.computed(equation, list(map(np.asarray, operands)))))
+            return list(map(as_numpy, EVALUATION.computed(equation, list(map(as_numpy, operands)))))
     except NotImplementedError:
         return by_jax(equation, operands)

@@ -40,13 +40,13 @@ def evaluated(fn: Callable[..., Any], platform: str = "cpu") -> Callable[..., An
             traced[key] = closed, jax.tree.structure(shapes)
         closed, structure = traced[key]
         with np.errstate(all="ignore"):  # infinities and NaNs are results like others
-            found = evaluation.run(closed, [_array(leaf) for leaf in leaves])
+            found = evaluation.run(closed, [as_numpy(leaf) for leaf in leaves])
         return jax.tree.unflatten(structure, found)
 
     return run
 
 
-def _array(value: Any) -> Any:
+def as_numpy(value: Any) -> Any:
     """As a NumPy array; a key of random numbers stays as it is."""
     dtype = getattr(value, "dtype", None)
     return value if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) else np.asarray(value)
@@ -62,7 +62,7 @@ class Evaluation:
     def run(self, closed: Any, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The results of a jaxpr, each held against the shape and dtype that JAX gives it."""
         jaxpr, consts = opened(closed)
-        values: dict[Any, np.ndarray] = dict(zip(jaxpr.constvars, map(_array, consts), strict=True))
+        values: dict[Any, np.ndarray] = dict(zip(jaxpr.constvars, map(as_numpy, consts), strict=True))
         values.update(zip(jaxpr.invars, operands, strict=True))
 
         def read(atom: Any) -> np.ndarray:
@@ -71,7 +71,7 @@ class Evaluation:
         for equation in jaxpr.eqns:
             found = self.computed(equation, [read(atom) for atom in equation.invars])
             for variable, value in zip(equation.outvars, found, strict=True):
-                value, aval = _array(value), variable.aval
+                value, aval = as_numpy(value), variable.aval
                 if value.shape != aval.shape or value.dtype != aval.dtype:
                     raise AssertionError(f"{equation.primitive}: {value.dtype}{value.shape} instead of {aval}")
                 values[variable] = value
