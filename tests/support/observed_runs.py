@@ -20,8 +20,8 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
-from support.compiled_programs import NIGHTLY
 from support.numpy_evaluation import Evaluation
+from support.profiles import NIGHTLY
 
 STYLES = ("integers", "reals", "sparse", "one cell")  # of the inputs, one after the other
 TREMORS = 6

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from support.bare_proofs import bare
 from support.claim_oracle import maximal_interior, violation
-from support.compiled_programs import NIGHTLY
+from support.profiles import NIGHTLY
 from support.random_programs import random_program
 
 import jaxconv as jc

@@ -1,19 +1,24 @@
 """The search for counterexamples: what it refutes, what it leaves alone, and that every witness violates its claim.
 
 `violates_cyclic` and `violates_interior` judge the witnesses anew, on plain outputs of the function as the user has
-it, with NumPy's own roll and slices and nothing of the search.
+it, whose equations NumPy evaluates, with NumPy's own roll and slices and nothing of the search.
 """
 
+from functools import partial
 from itertools import combinations, product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.numpy_evaluation import evaluated
+from support.shared_programs import shared
 
-from jaxconv.verify import experiment
-from jaxconv.verify.search import refute_cyclic, refute_interior
+from jaxconv.verify import experiment, search
 
+refute_cyclic, refute_interior = (
+    partial(refute, program=shared) for refute in (search.refute_cyclic, search.refute_interior)
+)
 KERNEL = np.array([[[3.0]], [[1.0]], [[2.0]]], np.float32)  # [w, in, out]
 X = jax.ShapeDtypeStruct((1, 12, 1), jnp.float32)
 SEEDS = pytest.mark.parametrize("seed", range(3))
@@ -86,7 +91,7 @@ def upsampled(x):
 
 
 def run(fn, arguments, leaf=0):
-    return np.asarray(jax.tree.leaves(fn(*arguments))[leaf], np.float64)
+    return np.asarray(jax.tree.leaves(evaluated(fn)(*arguments))[leaf], np.float64)
 
 
 def executed(fn, witness, shift, leaf=0):
@@ -282,7 +287,7 @@ def test_every_dtype_is_drawn_in_its_range(dtype):
     x = jax.ShapeDtypeStruct((9, 2), jnp.dtype(dtype))
     witness = refute_cyclic(delayed, (x,), 0, 0, 0, (1,))
     assert witness.arguments[0].dtype == x.dtype
-    before, after = (np.asarray(delayed(side[0])) for side in (witness.arguments, witness.shifted))
+    before, after = (evaluated(delayed)(side[0]) for side in (witness.arguments, witness.shifted))
     assert all((after != np.roll(before, t, b)).any() for b in (0, 1) for t in range(9))
     assert refute_cyclic(lambda x: x[::-1], (x,), 0, 0, 0, (1,)) is None
     assert refute_interior(delayed, (x,), 0, 0, 0, (1,)) is None
@@ -296,7 +301,7 @@ def halves(value):
 def test_what_is_no_number_on_both_sides_is_no_mismatch(value):
     assert refute_cyclic(lambda x: x + value, (X,), 0, 1, 0, (1,)) is None
     witness = refute_cyclic(halves(value), (X,), 0, 1, 0, (1,))
-    before, after = (np.asarray(halves(value)(side[0])) for side in (witness.arguments, witness.shifted))
+    before, after = (evaluated(halves(value))(side[0]) for side in (witness.arguments, witness.shifted))
     assert not any(np.array_equal(after, np.roll(before, t, 1), equal_nan=True) for t in range(12))
 
 
@@ -330,7 +335,7 @@ def raises(x):
     return jax.pure_callback(callback, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
 
 
-@pytest.mark.parametrize("refute", [refute_cyclic, refute_interior])
+@pytest.mark.parametrize("refute", [search.refute_cyclic, search.refute_interior])
 def test_nothing_is_said_where_nothing_can_be_executed(refute, monkeypatch):
     assert refute(raises, (X,), 0, 1, 0, (1,)) is None
     assert refute(dense, (X,), 0, 1, 0, (0,)) is None
