@@ -11,6 +11,7 @@ see it is the same in both runs.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ from jaxconv.verify.checker.cells import (
     odd_one,
 )
 from jaxconv.verify.values import Broken, Carry, Moving, Pieces, Spectrum
+
+SMALL = 2**12  # cells of a value whose names are kept
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,15 @@ def sees(state: Moving, carry: Carry, length: int, cell: int) -> np.ndarray:
 
 
 def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """The names of a moving value's cells in the first run (0) or the second (1), and which its state is about."""
+    """The names of a moving value's cells in the first run (0) or the second (1), and which its state is about.
+
+    Each draw has the same names, and each trial those of the first run; so of small values they are kept.
+    """
+    named = _kept_cells if held.aval.size <= SMALL else _cells
+    return named(held, Trial(trial.shift, trial.changed, 0) if run else Trial(0, None, 0), run)
+
+
+def _cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
     state: Moving = held.state
     factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.carry]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
@@ -203,55 +214,62 @@ def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
     return names.reshape(held.aval.shape), (clear & ~apart if run else clear).reshape(held.aval.shape)
 
 
-def _drawn(held: Held, trial: Trial, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
+def _others(number: int, run: int, count: int) -> np.ndarray:
+    """Names of a value's cells that no other cell has, nor the same one in the other run."""
+    return mixed(number, run + 1, np.arange(count))
+
+
+_kept_cells = functools.lru_cache(maxsize=512)(_cells)
+_kept_others = functools.lru_cache(maxsize=512)(_others)
+
+
+def _draw_moving(held: Held, trial: Trial, run: int) -> Any:
+    return _numbers(held, trial, run, *cells(held, trial, run))
+
+
+def _draw_broken(held: Held, trial: Trial, run: int) -> Any:
+    return _numbers(held, trial, run, np.zeros(held.aval.shape, np.uint64), np.zeros(held.aval.shape, bool))
+
+
+def _numbers(held: Held, trial: Trial, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
     """Numbers for cells by their names; what the state is not about is different in each run."""
-    others = mixed(held.number, run + 1, np.arange(names.size)).reshape(names.shape)
-    found = numbers(np.where(clear, names, others), held.aval, trial.draw)
+    others = (_kept_others if names.size <= SMALL else _others)(held.number, run, names.size)
+    found = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
     if run == 0 or trial.push == 0 or not (is_real(held.aval) and trial.kind in PUSHED):
         return found
     pushed = PUSH + np.abs(found)
     return np.where(clear, found, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(found.dtype)
 
 
-def _draw_moving(held: Held, trial: Trial) -> Pair:
-    return [_drawn(held, trial, run, *cells(held, trial, run)) for run in (0, 1)]
-
-
-def _draw_broken(held: Held, trial: Trial) -> Pair:
-    names, clear = np.zeros(held.aval.shape, np.uint64), np.zeros(held.aval.shape, bool)
-    return [_drawn(held, trial, run, names, clear) for run in (0, 1)]
-
-
-def _draw_spectrum(held: Held, trial: Trial) -> Pair:
+def _draw_spectrum(held: Held, trial: Trial, run: int) -> Any:
     zeros, angles = _turns(held, trial)
-    one, other = _draw_moving(replace(held, state=held.state.value), trial)
-    return [np.where(zeros, 0, one), np.where(zeros, 0, other * np.exp(-1j * angles)).astype(one.dtype)]
+    found = _draw_moving(replace(held, state=held.state.value), trial, run)
+    return np.where(zeros, 0, found * np.exp(-1j * angles) if run else found).astype(found.dtype)
 
 
-def _draw_pieces(held: Held, trial: Trial) -> Pair:
+def _draw_pieces(held: Held, trial: Trial, run: int) -> Any:
     """Parts of a parent that has any cells whose sums a period apart move.
 
     Where sums are of all sizes or large, the cells beyond the first period are small: else sums were lost in their
     rounding. A sum of which the parent has no cell is zero, and so are those that move to its place.
     """
-    state, folded, pair = held.state, _folded(held), []
+    state, folded = held.state, _folded(held)
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
     step = math.gcd(period, *(int(state.folded.shift / carry.rate) for _, carry in carries_of(state)))
     empty = np.isin(np.arange(period) % step, np.arange(state.total, period) % step)
-    for run, sums in enumerate(_draw_moving(folded, trial)):
-        total = np.where(empty.reshape(along(state.axis, sums.ndim)), np.zeros((), sums.dtype), sums)
-        shape[state.axis] = state.total
-        names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
-        small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
-        parent = np.moveaxis(numbers(names, held.aval, small), state.axis, 0)
-        parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
-        for cell in range(period, state.total):
-            parent[cell % period] -= parent[cell]
-        found = np.zeros((held.aval.shape[state.axis], *parent.shape[1:]), parent.dtype)
-        for lo, hi, at in state.spans:
-            found[at : at + hi - lo] += parent[lo:hi]
-        pair.append(np.moveaxis(found, 0, state.axis))
-    return pair
+    sums = _draw_moving(folded, trial, run)
+    total = np.where(empty.reshape(along(state.axis, sums.ndim)), np.zeros((), sums.dtype), sums)
+    shape[state.axis] = state.total
+    names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
+    small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
+    parent = np.moveaxis(numbers(names, held.aval, small), state.axis, 0)
+    parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
+    for cell in range(period, state.total):
+        parent[cell % period] -= parent[cell]
+    found = np.zeros((held.aval.shape[state.axis], *parent.shape[1:]), parent.dtype)
+    for lo, hi, at in state.spans:
+        found[at : at + hi - lo] += parent[lo:hi]
+    return np.moveaxis(found, 0, state.axis)
 
 
 def _judge_cells(group: Group, trial: Trial) -> str:
@@ -327,8 +345,9 @@ def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_to(names, shape), np.ones(shape, bool)
 
 
-# A kind of state is two functions: draw a pair that stands in its relation; judge one, and say what is wrong with it.
-KINDS: dict[type, tuple[Callable[[Held, Trial], Pair], Callable[[Group, Trial], str]]] = {
+# A kind of state is two functions: draw a value in one run, so that both stand in its relation, the first whatever sets
+# the second apart; judge such a pair, and say what is wrong with it.
+KINDS: dict[type, tuple[Callable[[Held, Trial, int], Any], Callable[[Group, Trial], str]]] = {
     Moving: (_draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),
     Pieces: (_draw_pieces, _judge_cells),

@@ -145,11 +145,14 @@ class Steps:
         found = dict.fromkeys(facts, "")
         rivals = {fact: self.rivals(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
+        before: dict[int, list[np.ndarray]] = {}  # the first run's results, which all trials of a draw have in common
         for trial in self.trials([held for _, held in facts]):
             extreme = trial.kind == EXTREMES
             if extreme and summed:
                 continue  # their sums and turns are arithmetic between positions
-            pairs = _both(run, operands, trial)
+            if trial.draw not in before:
+                before = {trial.draw: _results(run, operands, trial, 0)}
+            pairs = list(zip(before[trial.draw], _results(run, operands, trial, 1), strict=True))
             for fact in (one for one in facts if not found[one]):
                 _, held = fact
                 if extreme and isinstance(held.state, Spectrum | Pieces):
@@ -250,19 +253,17 @@ def _moving(results: Sequence[Held]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held], trial: Trial) -> list[Pair]:
-    """Both runs' operands, drawn as their states say; constants are what they are."""
+def _drawn(operands: Sequence[Held], trial: Trial, turn: int) -> list[Any]:
+    """The operands of the first or the second run, drawn as their states say; constants are what they are."""
     return [
-        (held.constant,) * 2 if held.constant is not None else KINDS[type(held.state)][0](held, trial)
+        held.constant if held.constant is not None else KINDS[type(held.state)][0](held, trial, turn)
         for held in operands
     ]
 
 
-def _both(run: Run, operands: Sequence[Held], trial: Trial) -> list[Pair]:
-    """Both runs' results, of operands drawn as their states say."""
-    drawn = _drawn(operands, trial)
-    first, second = (run([pair[number] for pair in drawn]) for number in (0, 1))
-    return [(plain(one), plain(other)) for one, other in zip(first, second, strict=True)]
+def _results(run: Run, operands: Sequence[Held], trial: Trial, turn: int) -> list[np.ndarray]:
+    """The first or the second run's results, of operands drawn as their states say."""
+    return list(map(plain, run(_drawn(operands, trial, turn))))
 
 
 def _judged(
@@ -273,7 +274,7 @@ def _judged(
     judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
     problem, makers = judge(group, trial), [(run, operands, fact)]
     if rivals and trial.changed is None and not problem:
-        group += [(other, _both(by, of, trial)[n]) for by, of, (n, other) in rivals]
+        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in rivals]
         problem, makers = judge(group, trial), [*makers, *rivals]
         problem = problem and f"it is not the signal whose name it bears: {problem}"
     return problem, makers
@@ -281,7 +282,7 @@ def _judged(
 
 def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: Trial) -> float:
     """How much of a result is rounding, in either run."""
-    return max(noise(run, [pair[turn] for pair in _drawn(operands, trial)], fact[0]) for turn in (0, 1))
+    return max(noise(run, _drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
 
 
 def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:

@@ -212,20 +212,21 @@ def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Toleranc
     """Whether rounding more coarsely, this way and that, moves the output as far as the mismatch."""
     function, plan = trial.function, trial.plan
 
-    @jax.jit
-    def coarse(consts: Any, inputs: Any, noise: Any) -> tuple[Any, Any]:
+    def coarse(consts: Any, leaves: Any, fill: Any, by: Any, noise: Any) -> tuple[Any, Any, Any]:
+        inputs = comparison.shifted(plan, leaves, fill, by, jnp.bool_(False))
         outputs, overflow = shaken(function.jaxpr, consts, inputs, noise)
-        return outputs[number], overflow
+        return function(consts, inputs)[number], outputs[number], overflow
 
-    def doubtful(inputs: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-        plain = _wide(function(function.consts, inputs)[number])
-        runs = (coarse(function.consts, inputs, noise) for noise in NOISES)
-        doubts = [doubt(_wide(y)[None], np.asarray(overflow), plain)[0] for y, overflow in runs]
+    run = function.programs.setdefault((plan, number, "coarse"), jax.jit(coarse))
+
+    def doubtful(by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        runs = [run(function.consts, trial.leaves, trial.fill, by, noise) for noise in NOISES]
+        plain = _wide(runs[0][0])
+        doubts = [doubt(_wide(y)[None], np.asarray(overflow), plain)[0] for _, y, overflow in runs]
         return plain, np.max([np.zeros(plain.shape), *doubts], axis=0)
 
-    moved = comparison.shifted(plan, trial.leaves, trial.fill, shift, jnp.bool_(False))
     with jax.numpy_dtype_promotion("standard"):
-        (before, doubts), (after, more_doubts) = doubtful(trial.leaves), doubtful(moved)
+        (before, doubts), (after, more_doubts) = doubtful(np.zeros_like(shift)), doubtful(shift)
     expected, doubts = (_moved(plan, number, side, shift) for side in (before, doubts))
     apart = _apart(plan, number, expected, after, shift)
     return bool((apart <= tolerance.absolute + doubts + more_doubts).all())
