@@ -69,7 +69,7 @@ def test_whom_claims_blame(name):
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_output_is_blamed_in_earnest_only(name, kind):
+def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
     """Neither a proof nor the break of an equation can be passed off as an image that is too small."""
     found = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
     claim = claims(name)[kind]
@@ -86,7 +86,7 @@ def test_the_output_is_blamed_in_earnest_only(name, kind):
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_other_break_of_the_derivation_is_blamed(name, kind):
+def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
     """Each that some row names, and is not the one that keeps the output from a law."""
     walks = dict(zip(("cyclic", "interior"), MADE[name].derivations[0], strict=True))
     last = walks[kind][-1]

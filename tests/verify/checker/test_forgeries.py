@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 from support.certificates_to_recheck import X, certify, conv, with_row
+from support.geometries import NIGHTLY
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck
@@ -90,5 +91,5 @@ def test_extremes_refute_nothing_that_is_arithmetic_between_positions(fn):
     """Zero times infinity is no objection to a row of a banded matrix."""
     for values in (False, True):
         certificate = certify(fn, X, values=values)
-        for seed in range(3):
-            assert recheck(certificate, fn, X, seed=seed) == ()
+        for seed in range(3) if NIGHTLY else [values]:  # each night with more operands
+            assert recheck(certificate, fn, X, seed=int(seed)) == ()

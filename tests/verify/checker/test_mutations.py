@@ -16,8 +16,7 @@ from support.certificates_to_recheck import X, conv, filtered, loss_gradient
 import jaxconv as jc
 from jaxconv.verify import codec
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.checker import recheck
-from jaxconv.verify.checker.steps import Steps
+from jaxconv.verify.checker import recheck, witnessed
 from jaxconv.verify.claims import Break, Sample, Verdict
 
 SHORT = jax.ShapeDtypeStruct((1, 6, 2), "float32")
@@ -162,12 +161,17 @@ def accepted(name, *, rows):
 
 
 @pytest.fixture
-def unexecuted(monkeypatch):
-    """Every row's states are taken to be right, as they are: what is objected to is objected to for another reason."""
-    right = lambda self, run, operands, results, named=True: [
-        ("", (run, operands, fact)) for fact in enumerate(results)
-    ]
-    monkeypatch.setattr(Steps, "examine", right)
+def compiled_once(monkeypatch):
+    """Certificates with the same samples have the same compiled functions for their witnesses."""
+    runner, compiled = witnessed._runner, {}
+
+    def shared(number, setting, example):
+        key = number, setting.fn, *(np.asarray(x).tobytes() for x in example)
+        if key not in compiled:
+            compiled[key] = runner(number, setting, example)
+        return compiled[key]
+
+    monkeypatch.setattr(witnessed, "_runner", shared)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -178,7 +182,7 @@ def test_nobody_objects_to_what_is_unchanged(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_field_of_a_claim_is_checked(name, unexecuted):
+def test_every_field_of_a_claim_is_checked(name, unexecuted, compiled_once):
     found, tried = accepted(name, rows=False)
     assert found == []
     assert tried > 30
@@ -190,7 +194,7 @@ SLOW = ["proved", "refuted twice", "spectra", "pieces"]
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_every_field_of_a_row_is_checked(name):
+def test_every_field_of_a_row_is_checked(name, by_numpy, compiled_once):
     found, tried = accepted(name, rows=True)
     assert [path for path in found if path[-2:] != ("spans", "twice")] == []
     assert tried > 30
@@ -245,7 +249,7 @@ def test_a_proof_is_not_relabelled():
     assert any("it is REFUTED, and the output's state shows a law" in one for one in objections)
 
 
-def test_a_blame_moved_to_another_row_is_objected_to():
+def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
     """Everywhere at once, so that the certificate agrees with itself."""
     certificate = MADE["refuted twice"]
     old = certificate.leaves[0].axes[0].cyclic.broken

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.certificates_to_recheck import certify, with_row
+from support.geometries import NIGHTLY
 
 from jaxconv.verify.checker import recheck
 from jaxconv.verify.checker.noise import noise
@@ -50,7 +51,8 @@ SUMS = {
 def test_sums_of_terms_that_cancel_are_no_objection(name):
     certificate = certify(SUMS[name], X)
     assert certificate.leaves[0].axes[0].cyclic.moves == ()
-    assert [recheck(certificate, SUMS[name], X, seed=seed) for seed in range(20)] == [()] * 20
+    for seed in range(20 if NIGHTLY else 6):
+        assert recheck(certificate, SUMS[name], X, seed=seed) == ()
 
 
 def test_a_sum_that_is_no_invariant_is_one():

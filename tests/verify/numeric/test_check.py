@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.geometries import examples
+from support.geometries import NIGHTLY, examples
 from support.numeric_subjects import (
     KERNEL,
     H,
@@ -25,6 +25,7 @@ from support.numeric_subjects import (
     strided,
     zero_padded,
 )
+from support.numpy_evaluation import evaluated
 from support.random_programs import random_program
 
 import jaxconv as jc
@@ -39,12 +40,20 @@ def running_sum(x):
 
 def brute_force(fn, x):
     """`{shift: the largest error}` for cyclic shifts of axes 1 and 2, one evaluation each."""
-    before = np.asarray(fn(x)).astype(float)
+    (errors,) = brute_forces(lambda x: [fn(x)], x)
+    return errors
+
+
+def brute_forces(fn, x):
+    """The same for each of several outputs."""
+    wide = lambda outputs: [np.asarray(y).astype(float) for y in outputs]
     shifts = list(product(range(x.shape[1]), range(x.shape[2])))
-    after = [np.asarray(fn(np.roll(x, shift, (1, 2)))).astype(float) for shift in shifts]
-    return {
-        shift: float(np.abs(y - np.roll(before, shift, (1, 2))).max()) for shift, y in zip(shifts, after, strict=True)
-    }
+    before, after = wide(fn(x)), [wide(fn(np.roll(x, shift, (1, 2)))) for shift in shifts]
+    error = lambda number, shift, ys: float(np.abs(ys[number] - np.roll(before[number], shift, (1, 2))).max())
+    return [
+        {shift: error(number, shift, ys) for shift, ys in zip(shifts, after, strict=True)}
+        for number in range(len(before))
+    ]
 
 
 def by_shift(leaf):
@@ -109,23 +118,32 @@ def test_a_scalar_is_invariant_or_not():
     np.testing.assert_allclose(found.leaves[0].errors, np.abs(np.roll(X[0, 0, ::-1, 0], 1) - X[0, 0, 0, 0]), rtol=1e-6)
 
 
-@examples(12)
-@given(
-    st.sampled_from([(1, 1), (3, 1), (2, 3)]),
-    st.sampled_from(["wrap", "constant", "reflect", "edge"]),
-    st.integers(0, 2**16),
-)
-def test_every_shift_agrees_with_brute_force(window, mode, seed):
+PADDED = list(product([(1, 1), (3, 1), (2, 3)], ["wrap", "constant", "reflect", "edge"]))
+
+
+def padded(kernels, x):
+    """An output for each window and mode of padding."""
+    margins = [[(0, 0), *[((k - 1) // 2, k // 2) for k in window], (0, 0)] for window, _ in PADDED]
+    images = [jnp.pad(x, margin, mode=mode) for margin, (_, mode) in zip(margins, PADDED, strict=True)]
+    return [correlate(image, kernel) for image, kernel in zip(images, kernels, strict=True)]
+
+
+@examples(4)
+@given(st.integers(0, 2**16))
+def test_every_shift_agrees_with_brute_force(seed):
     """Padding right and wrong, on integers: the same errors to the bit, and HELD exactly where all of them are 0."""
     rng = np.random.default_rng(seed)
-    kernel, x = rng.integers(-2, 3, (*window, 2, 3)), rng.integers(-4, 5, (1, 4, 5, 2))
-    margin = [(0, 0), *[((k - 1) // 2, k // 2) for k in window], (0, 0)]
-    fn = lambda x: correlate(jnp.pad(x, margin, mode=mode), kernel.astype(np.int32))
-    (leaf,) = check(fn, x.astype(np.int32), axes=(1, 2)).leaves
-    expected = brute_force(fn, x.astype(np.int32))
-    assert by_shift(leaf) == expected
-    assert leaf.finding == (Finding.VIOLATED if max(expected.values()) else Finding.HELD)
-    assert leaf.finding == Finding.HELD or (mode != "wrap" and window != (1, 1))
+    kernels = [rng.integers(-2, 3, (*window, 2, 3)).astype(np.int32) for window, _ in PADDED]
+    x = rng.integers(-4, 5, (1, 4, 5, 2)).astype(np.int32)
+    leaves = check(padded, kernels, x, axes={1: (1, 2)}).leaves
+    errors = brute_forces(lambda x: by_numpy(kernels, x), x)
+    for (window, mode), leaf, expected in zip(PADDED, leaves, errors, strict=True):
+        assert by_shift(leaf) == expected
+        assert leaf.finding == (Finding.VIOLATED if max(expected.values()) else Finding.HELD)
+        assert leaf.finding == Finding.HELD or (mode != "wrap" and window != (1, 1))
+
+
+by_numpy = evaluated(padded)
 
 
 def test_an_unhashable_function_is_checked_too():
@@ -161,12 +179,12 @@ def test_arguments_that_shift_together_and_outputs_of_several_strides():
 def test_what_is_proved_holds(seed):
     """The law of `check`: random programs, every claim that their certificate proves, on whole numbers."""
     program = random_program(seed)
-    certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
-    for number, axis in enumerate(program.axes):
-        report = certificate.leaves[0].axes[number]
-        for model, claim in (("cyclic", report.cyclic), ("interior", report.interior), ("zero", report.interior)):
-            if claim.verdict == Verdict.PROVED:
-                alone = jc.certify(program.fn, *program.arguments, axes={0: (axis,)}, search=False)
+    models = ("cyclic", "interior", "zero") if NIGHTLY else ("cyclic", ("interior", "zero")[seed % 2])
+    for axis in program.axes:
+        alone = jc.certify(program.fn, *program.arguments, axes={0: (axis,)}, search=False)
+        report = alone.leaves[0].axes[0]
+        for model in models:
+            if (report.cyclic if model == "cyclic" else report.interior).verdict == Verdict.PROVED:
                 found = check(program.fn, *program.arguments, axes={0: (axis,)}, certificate=alone, model=model)
                 assert found.finding != Finding.VIOLATED, f"{program}\n{found}"
 

@@ -1,8 +1,10 @@
 """The compiled comparison: how the input is shifted, what is compiled, and values that are not finite."""
 
 import math
+from functools import cache
 from itertools import product
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.compilations import compilations
 from support.numeric_subjects import KERNEL, C, H, W, X, circular, poisoned
+from support.numpy_evaluation import evaluated
 
 from jaxconv.verify.numeric import check, comparison
 from jaxconv.verify.numeric.findings import Finding
@@ -33,29 +36,35 @@ def test_new_content_tells_interior_from_zero_fill():
     assert check(total, x, axes=(1,), shifts=sample, model="interior").finding == Finding.VIOLATED
 
 
+@cache
+def shifting(model):
+    """To shift an argument [4, 7, 2] along both axes, as a compiled function of it, the fill and the shift."""
+    along = Along(((0, 0),), 4), Along(((0, 1),), 7)
+    plan = comparison.Plan(model, along, ((),), (0,), (True,), vectorised=True, integers=False)
+    return jax.jit(lambda x, fill, shift: comparison.shifted(plan, [x], [fill], shift, jnp.bool_(False)))
+
+
 @given(st.sampled_from(["cyclic", "interior", "zero"]), st.integers(-9, 9), st.integers(-9, 9), st.integers(0, 99))
 def test_the_shifted_input(model, s, u, seed):
     """`y[i + s, j + u] = x[i, j]`, cell by cell, for every model and both signs."""
     x, fill = np.random.default_rng(seed).normal(size=(2, 4, 7, 2)).astype(np.float32)
-    plan = comparison.Plan(
-        model, (Along(((0, 0),), 4), Along(((0, 1),), 7)), ((),), (0,), (True,), vectorised=True, integers=False
-    )
     expected = {"cyclic": np.empty_like(x), "interior": fill.copy(), "zero": np.zeros_like(x)}[model]
     for i, j in product(range(4), range(7)):
         p, q = i + s, j + u
         if model == "cyclic" or (0 <= p < 4 and 0 <= q < 7):
             expected[p % 4, q % 7] = x[i, j]
-    (found,) = comparison.shifted(plan, [x], [fill], np.asarray([s, u], np.int32), jnp.bool_(False))
+    (found,) = shifting(model)(x, fill, np.asarray([s, u], np.int32))
     np.testing.assert_array_equal(found, expected)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), max_size=5))
 def test_cells_are_rolled_as_numpy_rolls_them(moves):
     """Along any axes, side by side or not, one of them twice."""
-    x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    x = np.arange(2 * 3 * 4 * 5, dtype=np.int32).reshape(2, 3, 4, 5)
     expected = np.roll(x, [s for _, s in moves], [axis for axis, _ in moves])
-    traced = [(axis, jnp.int32(s)) for axis, s in moves]
-    np.testing.assert_array_equal(comparison.rolled(jnp.asarray(x), traced), expected)
+    axes, shifts = [axis for axis, _ in moves], [np.int32(s) for _, s in moves]
+    found = evaluated(lambda x, shifts: comparison.rolled(x, list(zip(axes, shifts, strict=True))))(x, shifts)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_second_check_compiles_nothing():
