@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 from support.certificates_to_recheck import X, certify, conv, with_row
-from support.geometries import NIGHTLY
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv.verify.checker import recheck

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.certificates_to_recheck import certify, with_row
-from support.geometries import NIGHTLY
+from support.profiles import NIGHTLY
 
 from jaxconv.verify.checker import recheck
 from jaxconv.verify.checker.noise import noise

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from jax import lax
 from support.certificates_to_recheck import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
-from support.geometries import NIGHTLY
 from support.networks import each_network, network
+from support.profiles import NIGHTLY
 from support.random_programs import random_program
 
 import jaxconv as jc

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.geometries import NIGHTLY, examples
+from support.geometries import examples
 from support.numeric_subjects import (
     KERNEL,
     H,
@@ -26,6 +26,7 @@ from support.numeric_subjects import (
     zero_padded,
 )
 from support.numpy_evaluation import evaluated
+from support.profiles import NIGHTLY
 from support.random_programs import random_program
 
 import jaxconv as jc
