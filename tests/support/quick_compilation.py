@@ -1,7 +1,7 @@
 """A pytest plugin: what tests compile is optimised little, which takes XLA two thirds of the time or less.
 
 XLA rewrites programs as ever, but LLVM translates them without its optimisations. (What draws random numbers compiles in
-a tenth of the time then.) Tests of what is fast, or of how code that is optimised rounds, and nightly runs, have all.
+a tenth of the time then.) Tests of how optimised code rounds and treats NaN, and nightly runs, have all.
 """
 
 import jax
@@ -10,7 +10,7 @@ import pytest
 from support.profiles import NIGHTLY
 
 OPTIMISED = (
-    "tests/lowering/",
+    "tests/lowering/test_ways_rounding.py",
     "tests/laws/test_nan_pools.py",
     "tests/laws/test_norm_exactness.py",
     "tests/verify/test_rounding.py",
