@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
+from support.geometries import examples
 from support.summary_oracle import uses
 
 import jaxconv as jc
@@ -30,6 +31,7 @@ def counted(case):
     return sum(x[cells].size for _, cells in overlays(case.axes)) * case.channels[1] // case.groups
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_convolutions_count_as_the_reference_loops(case):
     layer = _only(lambda params, x: jc.conv(params, x, **case.geometry), case.params(), case.x())
@@ -40,6 +42,7 @@ def test_convolutions_count_as_the_reference_loops(case):
     assert layer.groups == case.groups
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_locally_connected_layers_share_nothing(case):
     layer = _only(lambda params, x: jc.locally_connected(params, x, **case.geometry), case.local_params(), case.x())
@@ -50,6 +53,7 @@ def test_locally_connected_layers_share_nothing(case):
     assert layer.output == (case.batch, *case.out, case.channels[1])
 
 
+@examples(16)
 @given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
 def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
     """Its kernels have a row each: all of what is held, and all that an unshared layer would hold.
@@ -76,6 +80,7 @@ def test_a_product_has_the_shape_that_it_is_handed_on_in():
     assert layer.output[:3] == (7, 6, 4)
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_the_counts_are_the_sizes_of_real_layers(case):
     """What it would need: so many numbers hold the parameters that `init_*` makes for such layers."""
@@ -104,6 +109,7 @@ def test_a_transposed_convolution_uses_each_weight_at_each_input_cell(stride):
         assert (uses(fn, kernel, x)[0] == layer.reuse).all()
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_our_transposed_convolution_counts_as_the_convolution_that_it_transposes(case):
     """Whatever its stride, 1 among them; so does the gradient with respect to the convolution's input."""

@@ -28,9 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from support.environments import LAYERS, Layer, difference, forward_and_gradient, key, more, phase
+from support.environments import LAYERS, Layer, by_numpy, difference, forward_and_gradient, key, more, phase
+from support.numpy_evaluation import evaluated
 
 Outcomes = dict[str, dict[str, str]]
+STEPWISE = [LAYERS[name] for name in ("conv", "max_pool", "lp_pool", "polyphase_down", "batch_norm", "dropout")]
+COMPILED_WIDE = [LAYERS[name] for name in ("conv", "max_pool", "batch_norm")]
 PLANTED = "planted"  # a row that is expected to give what it does not: it must be seen
 
 
@@ -47,11 +50,6 @@ def off(tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(jax.tree.map(np.array, tree))
     leaves[0].flat[-1] += 1
     return jax.tree.unflatten(structure, leaves)
-
-
-def plain(layer: Layer) -> Any:
-    """y and the gradients on one device, as NumPy arrays."""
-    return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))
 
 
 def split(kind: AxisType, spec: PartitionSpec, layer: Layer) -> Any:
@@ -92,12 +90,12 @@ DEVICES: dict[str, Callable[[Layer], Any]] = {
 
 
 def devices(folder: Path, layers: dict[str, Layer]) -> Outcomes:
-    """Every layer on 8 devices, against the same on one; leaves the latter for `flags`."""
-    expected = {name: plain(layer) for name, layer in layers.items()}
+    """Every layer on 8 devices, against the same by NumPy, on none; leaves the latter for `flags`."""
+    expected = {name: by_numpy(layer) for name, layer in layers.items()}
     (folder / "plain").write_bytes(pickle.dumps(expected))
     found: Outcomes = {}
     for environment, run in DEVICES.items():
-        alone = {n: plain(one_by_one(layer)) for n, layer in layers.items() if run is mapped and layer.of_the_key}
+        alone = {n: by_numpy(one_by_one(layer)) for n, layer in layers.items() if run is mapped and layer.of_the_key}
         here = expected | alone
         found[environment] = {name: outcome(partial(run, layer), here[name]) for name, layer in layers.items()}
         name, layer = next(iter(layers.items()))
@@ -122,8 +120,9 @@ def compiled(layer: Layer) -> Any:
 
 
 def without_jit(layer: Layer) -> Any:
+    """Executed step by step, of which each compiles a program; of most layers by NumPy, traced under the flag."""
     with jax.disable_jit():
-        return forward_and_gradient(layer)(*layer.operands())
+        return forward_and_gradient(layer)(*layer.operands()) if layer in STEPWISE else by_numpy(layer)
 
 
 def under(flag: Any, run: Callable[[Layer], Any], layer: Layer) -> Any:
@@ -132,12 +131,13 @@ def under(flag: Any, run: Callable[[Layer], Any], layer: Layer) -> Any:
 
 
 def in_double_precision(layer: Layer) -> Any:
-    """Also that nothing of single precision is widened."""
+    """Also that nothing of single precision is widened. Most are evaluated by NumPy, whose dtypes are those of the trace."""
     with jax.enable_x64(True):
         found = jax.eval_shape(layer.apply, *layer.operands())
         if {leaf.dtype for leaf in jax.tree.leaves(found)} != {np.dtype(np.float32)}:
             raise TypeError(f"float32 gives {found}")
-        found = jax.jit(forward_and_gradient(layer))(*layer.operands(np.float64))
+        compute = jax.jit if layer in COMPILED_WIDE else evaluated
+        found = compute(forward_and_gradient(layer))(*layer.operands(np.float64))
         if {leaf.dtype for leaf in jax.tree.leaves(found)} != {np.dtype(np.float64)}:
             raise TypeError(f"float64 gives {jax.tree.map(jnp.dtype, found)}")
         return jax.tree.map(np.asarray, found)
@@ -171,7 +171,7 @@ STRICT = {
 
 
 def flags(folder: Path, layers: dict[str, Layer]) -> Outcomes:
-    """Every layer under JAX's flags, against what another process found without any, not under `python -O` either."""
+    """Every layer under JAX's flags, against what NumPy found in another process, not under `python -O` either."""
     expected = pickle.loads((folder / "plain").read_bytes())
     first, planted = next(iter(layers.items()))
     found: Outcomes = {}
@@ -179,7 +179,7 @@ def flags(folder: Path, layers: dict[str, Layer]) -> Outcomes:
         here = dict(expected)
         if run is in_double_precision:  # of one key `jax.random.bernoulli` draws other numbers under x64
             x64 = partial(jax.enable_x64, True)
-            here |= {name: under(x64, plain, layer) for name, layer in layers.items() if layer.of_the_key}
+            here |= {name: under(x64, by_numpy, layer) for name, layer in layers.items() if layer.of_the_key}
         found[environment] = {name: outcome(partial(run, layer), here[name]) for name, layer in layers.items()}
         found[environment][PLANTED] = outcome(partial(run, planted), off(expected[first]))
     programs = {name: traced(layer) for name, layer in layers.items()}

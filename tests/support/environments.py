@@ -20,6 +20,7 @@ from jaxconv import testing
 from jaxconv.testing import assert_equivariant, assert_gradient_is_summed_delta, assert_invariant
 from jaxconv.verify import numeric
 from jaxconv.window import PADDINGS, slide
+from support.numpy_evaluation import evaluated
 
 SHAPE = (8, 16, 6, 2)  # so that 8 devices can split the batch or the height
 GEOMETRY = {"stride": (2, 1), "padding": ("same", "circular"), "dilation": (1, 2)}
@@ -262,15 +263,23 @@ def public_names() -> set[str]:
 
 
 def forward(name: str) -> Any:
-    """What one row gives, without a gradient, as NumPy arrays: for other threads and processes."""
+    """What one row gives, without a gradient, as NumPy arrays: for other threads and processes.
+
+    Layers are traced, and evaluated by NumPy; `plain` compiles them.
+    """
     if name in LAYERS:
         layer = LAYERS[name]
-        return jax.tree.map(np.asarray, jax.jit(layer.apply)(*layer.operands()))
+        return evaluated(layer.apply)(*layer.operands())
     found = {**MADE, **TOOLS}[name]()
     return jax.tree.map(lambda leaf: leaf if isinstance(leaf, str) else np.asarray(leaf), found)
 
 
 def plain(name: str) -> Any:
-    """y and the gradients of one layer, as NumPy arrays: for other threads and processes."""
+    """y and the gradients of one layer, compiled, as NumPy arrays: for other threads."""
     layer = LAYERS[name]
     return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))
+
+
+def by_numpy(layer: Layer) -> Any:
+    """y and the gradients of one layer, evaluated by NumPy: what others are compared with."""
+    return evaluated(forward_and_gradient(layer))(*layer.operands())

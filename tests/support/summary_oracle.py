@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from support.numpy_evaluation import evaluated
+
 
 def ones(tree):
-    return jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), tree)
+    return jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), tree)
 
 
 def uses(fn, params, x):
@@ -44,7 +46,7 @@ def objections_to_parameters(found, params):
 def read_by(fn, x, cell):
     """The first and the last input cell that an output cell (its spatial indices) reads, along each spatial axis."""
     one = lambda x: jnp.sum(fn(x)[(0, *cell)])
-    rows = np.nonzero(np.asarray(jax.grad(one)(ones(x)))[0].any(axis=-1))
+    rows = np.nonzero(evaluated(jax.grad(one))(ones(x))[0].any(axis=-1))
     return [(int(row.min()), int(row.max())) for row in rows]
 
 
