@@ -237,3 +237,22 @@ def test_our_pools_say_what_laxs_do(name):
             said.append([{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in found])
         for case, ours, laxs in zip([*cases, *cases], *said, strict=True):
             assert ours == laxs, (n, *case)
+
+
+# Windows along an axis that stands still
+
+
+@pytest.mark.parametrize("window", [convolution, partial(pooling, "add")], ids=["convolution", "pooling"])
+def test_equal_cells_stay_equal_under_a_window_only_without_padding(window):
+    """x + the window over cells that all hold x's total: a window that reads padding too gives something else there.
+
+    If the certifier took those results for equal, it would prove a cyclic law, which the twin refutes.
+    """
+    n, taps = 6, 3
+    for before, after in itertools.product(range(-1, taps), repeat=2):
+        wide = n + taps - 1 - before - after
+        fn, twin = window(wide, taps, 1, 1, 1, before, after)
+        totals = lambda np_, x: np_.broadcast_to(x.sum(1, keepdims=True), (len(x), wide))
+        claims = certified(lambda x: x + fn(totals(jnp, x)), (1, n))
+        assert refutation(lambda x: x + twin(totals(np, x)), (1, n), claims) is None, (before, after)
+        assert ("cyclic" in proved(claims)) == (before <= 0 and after <= 0), (before, after)
