@@ -7,7 +7,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support import by_numpy
 from support.broken_twins import caught
-from support.quick_compilation import unoptimised
 
 import jaxconv as jc
 from jaxconv.testing.strategies import images, shifts
@@ -102,8 +101,7 @@ def test_whole_networks_are_invariant_as_the_numeric_check_shows(sample, finding
     draw = np.random.default_rng(0)
     params = [drawn_conv(draw, 1, 4), drawn_conv(draw, 4, 4)]
     x = draw.normal(size=(1, 12, 8, 1)).astype(np.float32)
-    with unoptimised():
-        found = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
+    found = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
     assert found.finding.value == finding
     assert len(found.leaves[0].shifts) == 96
 

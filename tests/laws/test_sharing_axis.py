@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from support.broken_twins import caught
 from support.geometries import convolutions, examples, few_compiled
 from support.numpy_evaluation import evaluated
-from support.quick_compilation import unoptimised
 
 import jaxconv as jc
 from jaxconv.testing.strategies import conv_configurations
@@ -81,8 +80,7 @@ def test_compiled(ends, rank):
     @settings(few_compiled, max_examples=examples(2).max_examples)
     @given(case=convolutions(max_rank=rank))
     def both_ends(case):
-        with unoptimised():
-            found = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))
+        found = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))
         assert same(*found[:2])
         assert same(*found[2:])
 
