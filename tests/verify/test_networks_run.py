@@ -1,4 +1,7 @@
-"""The table of real networks, proven right by running it: every expectation, and that nothing stronger is true."""
+"""The table of real networks, proven right by running it: every expectation, and that nothing stronger is true.
+
+NumPy computes what the equations of the networks say. XLA runs other libraries' networks, and every night all.
+"""
 
 import functools
 import itertools
@@ -10,12 +13,14 @@ import jax
 import numpy as np
 import pytest
 from support import networks
-from support.networks import each_network, network
+from support.networks import NETWORKS, each_network, network
 from support.networks.arguments import concrete
 from support.networks.published import RESNET50, RESNET101, VGG16_FIELD, resnet_field
+from support.numpy_evaluation import evaluated
+from support.profiles import NIGHTLY
 
 EQUAL, DIFFERENT = 1e-4, 1e-3  # of the largest output; nothing may lie between
-BATCH = 8  # images at a time, so that each network is compiled once
+BATCH = 8 if NIGHTLY else 2  # images at a time, so that each network is traced, and every night compiled, once
 # The outermost cells of these fields weigh less than rounding. That they are read at all, infinities tell.
 DEEP = ("vgg16", "resnet50", "resnet101")
 
@@ -27,14 +32,15 @@ def average(leaf):
 
 
 class Running:
-    """A network with parameters, compiled; and random images for it, the same in every test."""
+    """A network with parameters; and random images for it, the same in every test."""
 
     def __init__(self, name):
         self.network = network(name)
         self.expect = self.network.expect
         *self.parameters, _ = concrete(self.network)
         self.averaging = jax.tree.map(average, self.parameters)
-        self._compiled = jax.jit(lambda parameters, images: jax.tree.leaves(self.network.fn(*parameters, images)))
+        run = jax.jit if NIGHTLY or NETWORKS[name].needs != "jax" else evaluated
+        self._leaves = run(lambda parameters, images: jax.tree.leaves(self.network.fn(*parameters, images)))
 
     def image(self, seed=0):
         """A random image."""
@@ -46,7 +52,7 @@ class Running:
         for start in range(0, len(images), BATCH):
             chunk = images[start : start + BATCH]
             batch = np.concatenate([*chunk, *[chunk[0]] * (BATCH - len(chunk))])
-            leaves = self._compiled(parameters or self.parameters, batch)
+            leaves = self._leaves(parameters or self.parameters, batch)
             outputs += [[np.asarray(leaf[number : number + 1]) for leaf in leaves] for number in range(len(chunk))]
         return outputs
 

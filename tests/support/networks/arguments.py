@@ -49,16 +49,16 @@ def concrete(network: Network, seed: int = 0) -> tuple[Any, ...]:
         if not isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
         if leaf.ndim == 1:  # biases, scales, running variances: positive, so that no ReLU is dead and no root is of -1
-            return jnp.asarray(rng.uniform(0.25, 1.0, leaf.shape), leaf.dtype)
+            return np.asarray(rng.uniform(0.25, 1.0, leaf.shape), leaf.dtype)
         values = rng.normal(size=leaf.shape)
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             values = values + 1j * rng.normal(size=leaf.shape)
         fan_in = leaf.size / max(leaf.shape[0], leaf.shape[-1])  # channels come last, in PyTorch's layout first
-        return jnp.asarray(values / np.sqrt(fan_in), leaf.dtype)
+        return np.asarray(values / np.sqrt(fan_in), leaf.dtype)
 
     *parameters, image = network.arguments
     filled = jax.tree_util.tree_map_with_path(fill, tuple(parameters))
-    return (*filled, jnp.asarray(rng.normal(size=image.shape), image.dtype))
+    return (*filled, np.asarray(rng.normal(size=image.shape), image.dtype))
 
 
 def lenient(fn: Callable) -> Callable:
