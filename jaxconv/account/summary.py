@@ -20,7 +20,7 @@ from jaxconv.account.tally import tally
 from jaxconv.errors import explain
 from jaxconv.verify import jaxprs
 from jaxconv.verify.arguments import check_call
-from jaxconv.verify.certify import certify
+from jaxconv.verify.certify import walk_along
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.shifts import Axes, by_argument, directions
 from jaxconv.verify.tracing import name_of, trace
@@ -89,18 +89,17 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     _run(flow, jaxpr, constants, arguments, of_leaf)
     count = _examples(arguments, inputs)
     shifted = {number: ((0,) if count > 1 else ()) + tuple(its) for number, its in inputs.items()}
-    walks = []
-    if any(shifted.values()):
-        certificate = certify(fn, *arguments, axes=shifted, search=False)
-        walks = [(rows_of(jaxpr, around), rows_of(jaxpr, within)) for around, within in certificate.derivations]
-    batch = walks.pop(0)[0] if count > 1 else {}
+    ways = [*directions("summary", arguments, shifted)] if any(shifted.values()) else []
+    walked = partial(walk_along, jaxpr, constants, arguments, values=False)
+    batch = rows_of(jaxpr, walked(ways[0], cyclic=True)[1]) if count > 1 else {}
+    walks = [rows_of(jaxpr, walked(one, cyclic=False)[1]) for one in ways[count > 1 :]]
     reasons = (mixes(one.equation, batch.get(one.place), count) for one in flow.layers) if count > 1 else ()
     whole_call = next(filter(None, reasons), "")
     examples = 1 if whole_call else count
     layers, weights = tally(
         flow.layers,
         flow.leaves,
-        lambda one: tuple(reach(within.get(one.place)) for _, within in walks),
+        lambda one: tuple(reach(within.get(one.place)) for within in walks),
         lambda one: 1 if shared(batch.get(one.place)) else examples,
     )
     unused = sum(math.prod(array.shape) for array, origin in flow.constants.values() if origin.fixed)

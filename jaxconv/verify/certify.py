@@ -20,7 +20,7 @@ from jaxconv.verify.experiment import remembering
 from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.laws import claimed
 from jaxconv.verify.search import refute_cyclic, refute_interior
-from jaxconv.verify.shifts import Axes, directions
+from jaxconv.verify.shifts import Along, Axes, directions
 from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.values import Plain, Spectrum, Value, besides
@@ -84,11 +84,11 @@ def certify(
     search_settings = {"seed": seed, "free_parameters": not values, "program": remembering()}
     for one in along:
         moving, length = dict(one.arguments), one.length
-        cyclic, cyclic_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=True)
-        interior, interior_rows = _walk(jaxpr, constants, arguments, moving, length, values, cyclic=False)
+        cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, one, values=values, cyclic=True)
+        interior, interior_rows = walk_along(jaxpr, constants, arguments, one, values=values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
         for leaf, (report, around, within) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            at_size = partial(_proved_inside, fn, arguments, moving, values, leaf)
+            at_size = partial(_proved_inside, fn, arguments, one, values, leaf)
             inside = explained(claimed(within, length), within, around, length, at_size)
             claims = claimed(around, length), inside
             if search:
@@ -100,17 +100,11 @@ def certify(
     return Certificate(name_of(fn), leaves, tuple(derivations), values)
 
 
-def _walk(
-    jaxpr: Any,
-    constants: Sequence[Any],
-    arguments: Sequence[Any],
-    moving: Mapping[int, int],
-    length: int,
-    values: bool,
-    *,
-    cyclic: bool,
+def walk_along(
+    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], one: Along, *, values: bool, cyclic: bool
 ) -> tuple[list[Plain | Spectrum], Rows]:
-    """One walk, for the shift of some arguments along one axis each."""
+    """One walk, for the shift of some arguments along one axis each: the values of the outputs, and its rows."""
+    moving, length = dict(one.arguments), one.length
     walk = Walk(length if cyclic else None, rules.RULES, values, min(moving.values(), default=0))
     inputs: list[Value] = []
     known: list[np.ndarray | None] = []
@@ -130,18 +124,19 @@ def _walk(
 def _proved_inside(
     fn: Callable[..., Any],
     arguments: Sequence[Any],
-    moving: Mapping[int, int],
+    one: Along,
     values: bool,
     leaf: int,
     length: int,
 ) -> bool:
     """Whether the interior claim is proved of images of another length."""
     resized = list(arguments)
-    for number, axis in moving.items():
+    for number, axis in one.arguments:
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace("certify", fn, resized)
-    outputs, _ = _walk(jaxpr, constants, resized, moving, length, values, cyclic=False)
+    resized_along = replace(one, length=length)
+    outputs, _ = walk_along(jaxpr, constants, resized, resized_along, values=values, cyclic=False)
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jax import lax
 from support.geometries import examples
-from support.networks import each_network, network
+from support.networks import each_network, network, summarised
 from support.summary_oracle import objections_to_field
 
 import jaxconv as jc
@@ -93,7 +93,7 @@ def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
 def test_the_networks_fields_are_those_worked_out_by_hand(name):
     """In tests/support/networks: VGG-16's 212 cells and the 483 and 1027 of ResNets are published."""
     one = network(name)
-    layers = jc.summary(one.fn, *one.arguments, axes={len(one.arguments) - 1: one.axes}).layers
+    layers = summarised(name).layers
     for number, axis in enumerate(one.axes):
         (expected, *_) = [row for row in one.expect if row.axis == axis]
         if expected.field is None:
@@ -113,6 +113,19 @@ def test_published_fields():
         layers = jc.summary(one.fn, *one.arguments, axes={1: (1, 2)}).layers
         sizes[name] = max(layer.reaches[0].receptive_field.size for layer in layers)
     assert sizes == {"vgg16": 212, "resnet50": 483, "resnet101": 1027}
+
+
+def test_no_other_size_is_tried():
+    """Where an image is too small for an interior law, `certify` looks for one that is not; a summary has no use for it."""
+    traced = []
+
+    def fn(params, x):
+        traced.append(x.shape)
+        return jc.conv(params, x, padding="same")
+
+    (layer,) = jc.summary(fn, {"kernel": shape(19, 19, 1, 1)}, shape(1, 6, 7, 1)).layers
+    assert traced == [(1, 6, 7, 1)]
+    assert [reach.receptive_field.size for reach in layer.reaches] == [19, 19]
 
 
 def test_up_sampling_has_a_stride_below_one():

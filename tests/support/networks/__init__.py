@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+import jaxconv as jc
+from jaxconv.account.ledger import Summary
 from support.networks.all_to_all import attention_map, fno, fno_1d, vit
 from support.networks.expectation import Network
 from support.networks.peers import equinox_cnn, flax_resnet, haiku_cnn, nnx_cnn, stax_cnn
@@ -100,3 +102,10 @@ def network(name: str, *, large: bool = False, **settings: Any) -> Network:
     row = NETWORKS[name]
     size = (row.large or {}) if large else {}
     return Network(name, *row.build(**{**size, **settings}))
+
+
+@cache
+def summarised(name: str) -> Summary:
+    """The summary of a network at its small size, made once for all tests."""
+    one = network(name)
+    return jc.summary(one.fn, *one.arguments, axes={len(one.arguments) - 1: one.axes})
