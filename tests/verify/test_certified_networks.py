@@ -1,7 +1,7 @@
 """Certificates of real networks: ours and other libraries', against what `networks` works out by hand."""
 
 import linecache
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,10 @@ from jaxconv.verify.claims import Verdict
 certify = partial(jc.certify, search=False)  # the proofs alone
 
 
-def certificate_of(net):
+@cache
+def certificate_of(name, large=False):
+    """The certificate of one network, the same in every test."""
+    net = network(name, large=large)
     return certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes})
 
 
@@ -22,7 +25,7 @@ def certificate_of(net):
 def test_the_certificate_is_the_expected_one(name):
     """Verdict, lattice, region, receptive field and culprit, for every leaf and axis."""
     net = network(name)
-    certificate = certificate_of(net)
+    certificate = certificate_of(name)
     for expected in net.expect:
         report = certificate.leaves[expected.leaf].axes[net.axes.index(expected.axis)]
         cyclic, interior = report.cyclic, report.interior
@@ -51,11 +54,11 @@ def test_the_certificate_is_the_expected_one(name):
 )
 def test_receptive_fields_are_the_published_ones(name, size, stride):
     """The table of google-research/receptive_field."""
-    field = certificate_of(network(name)).leaves[0].axes[0].interior.receptive_field
+    field = certificate_of(name).leaves[0].axes[0].interior.receptive_field
     assert (field.size, field.rate) == (size, stride)
 
 
 def test_the_time_does_not_depend_on_the_size():
     """Not a measurement: the same number of equations is followed, of which none knows the size."""
-    small, large = (certificate_of(network("vgg16", large=large)) for large in (False, True))
+    small, large = certificate_of("vgg16"), certificate_of("vgg16", large=True)
     assert small.equations == large.equations
