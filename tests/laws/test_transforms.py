@@ -2,6 +2,9 @@
 
 A transformation makes other equations of a layer's, which NumPy computes (`evaluated`) for all layers; a convolution
 and a pooling are compiled under each of them, too. `test_jit` compiles all layers, and holds them against NumPy.
+
+What NumPy computes is of jitted layers and losses: JAX traces and linearises each once, and the tests transform that.
+What is compiled is of the layers themselves, whose Python runs anew under each transformation.
 """
 
 from functools import cache, partial
@@ -128,10 +131,29 @@ every_computation = pytest.mark.parametrize(
 close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 
+@cache
+def jitted(name):
+    """A layer whose equations all tests share."""
+    return jax.jit(LAYERS[name][0])
+
+
+def layer_of(name, compute=evaluated):
+    """A layer and its parameters."""
+    layer, params = LAYERS[name]
+    return jitted(name) if compute is evaluated else layer, params
+
+
 def loss(layer, params, x):
     """A scalar that depends on every output in a way of its own, and is not linear in any."""
     y = layer(params, x)
-    return jnp.sum(jnp.sin(y) * jnp.linspace(-1.0, 1.0, y.size, dtype=y.dtype).reshape(y.shape))
+    return jnp.sum(jnp.sin(y) * np.linspace(-1.0, 1.0, y.size, dtype=y.dtype).reshape(y.shape))
+
+
+@cache
+def loss_of(name, compute):
+    """The loss of a layer by its parameters and x."""
+    of_layer = partial(loss, layer_of(name, compute)[0])
+    return jax.jit(of_layer) if compute is evaluated else of_layer
 
 
 def close_trees(found, expected):
@@ -139,37 +161,37 @@ def close_trees(found, expected):
 
 
 @cache
-def compiled(name):
-    """The output of a layer, compiled once for all tests."""
-    layer, params = LAYERS[name]
-    return np.asarray(jax.jit(layer)(params, X))
+def output(name):
+    """The output of a layer, computed once for all tests."""
+    layer, params = layer_of(name)
+    return evaluated(layer)(params, X)
 
 
-@every_layer
-def test_jit(name):
-    """As its operations give, one by one."""
-    layer, params = LAYERS[name]
-    close(compiled(name), evaluated(layer)(params, X))
+def test_jit():
+    """As its operations give, one by one; all layers in one program."""
+    every = jax.jit(lambda params, x: {name: layer(params[name], x) for name, (layer, _) in LAYERS.items()})
+    for name, found in every({name: params for name, (_, params) in LAYERS.items()}, X).items():
+        close(found, output(name), err_msg=name)
 
 
 @every_layer
 def test_eval_shape_needs_no_arrays(name):
     layer, params = LAYERS[name]
     abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, X))
-    y = compiled(name)
+    y = output(name)
     assert jax.eval_shape(layer, *abstract) == jax.ShapeDtypeStruct(y.shape, y.dtype)
 
 
 @every_computation
 def test_vmap_over_examples_is_the_batch(name, compute):
-    layer, params = LAYERS[name]
-    close(compute(jax.vmap(lambda x: layer(params, x[None])[0]))(X), compiled(name))
+    layer, params = layer_of(name, compute)
+    close(compute(jax.vmap(lambda x: layer(params, x[None])[0]))(X), output(name))
 
 
 @every_computation
 def test_vmap_over_parameters(name, compute):
     """Two sets of parameters at once, as an ensemble has them."""
-    layer, params = LAYERS[name]
+    layer, params = layer_of(name, compute)
     params, alone = jax.tree.map(np.asarray, params), compute(layer)
     both = jax.tree.map(lambda leaf: np.stack([leaf, -2 * leaf]), params)
     found = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
@@ -181,10 +203,10 @@ def test_forward_and_reverse_mode_agree(name, compute):
     """<J t, c> = <t, J' c> for the Jacobian J of the layer by its parameters and input."""
     operands = jax.tree.map(np.asarray, (LAYERS[name][1], X))
     draw = lambda leaf: GENERATOR.integers(-4, 5, leaf.shape).astype(np.float32)
-    tangents, cotangent = jax.tree.map(draw, operands), draw(compiled(name))
+    tangents, cotangent = jax.tree.map(draw, operands), draw(output(name))
 
     def both(operands, tangents, cotangent):
-        layer = LAYERS[name][0]
+        layer, _ = layer_of(name, compute)
         return jax.jvp(layer, operands, tangents)[1], jax.vjp(layer, *operands)[1](cotangent)
 
     pushed, pulled = compute(both)(operands, tangents, cotangent)
@@ -198,15 +220,13 @@ TWO = np.asarray(X[:2])
 @cache
 def alone(name, compute):
     """The loss of each of two examples by itself, and its gradients by the parameters and x."""
-    layer, params = LAYERS[name]
-    run = compute(jax.value_and_grad(partial(loss, layer), argnums=(0, 1)))
+    params, run = LAYERS[name][1], compute(jax.value_and_grad(loss_of(name, compute), argnums=(0, 1)))
     return [jax.tree.map(np.asarray, run(params, x[None])) for x in TWO]
 
 
 @every_computation
 def test_gradients_of_each_example(name, compute):
-    layer, params = LAYERS[name]
-    gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+    params, gradient = LAYERS[name][1], jax.grad(loss_of(name, compute), argnums=(0, 1))
     each = jax.tree.map(np.asarray, compute(jax.vmap(gradient, in_axes=(None, 0)))(params, TWO[:, None]))
     for n, (_, gradients) in enumerate(alone(name, compute)):
         close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradients)
@@ -215,11 +235,10 @@ def test_gradients_of_each_example(name, compute):
 @every_computation
 def test_hessian_vector_products(name, compute):
     """Forward over reverse, against a difference of gradients in double precision."""
-    layer, params = LAYERS[name]
     with jax.enable_x64(True):
-        wide = jax.tree.map(lambda leaf: np.asarray(leaf).astype(np.float64), (params, X))
+        wide = jax.tree.map(lambda leaf: np.asarray(leaf).astype(np.float64), (LAYERS[name][1], X))
         direction = jax.tree.map(lambda leaf: GENERATOR.normal(size=leaf.shape), wide)
-        gradient = jax.grad(partial(loss, layer), argnums=(0, 1))
+        gradient = jax.grad(loss_of(name, compute), argnums=(0, 1))
         found = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
         step, alone = 1e-6, compute(gradient)
         moved = lambda by: alone(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
@@ -230,19 +249,18 @@ def test_hessian_vector_products(name, compute):
 
 @every_computation
 def test_checkpoint(name, compute):
-    layer, params = LAYERS[name]
-    gradient = lambda loss: compute(jax.grad(loss, argnums=(0, 1)))(params, X)
-    close_trees(gradient(jax.checkpoint(partial(loss, layer))), gradient(partial(loss, layer)))
+    """As without it."""
+    gradient = jax.grad(jax.checkpoint(loss_of(name, compute)), argnums=(0, 1))
+    close_trees(compute(gradient)(LAYERS[name][1], TWO[:1]), alone(name, compute)[0][1])
 
 
 @every_computation
 def test_scan(name, compute):
     """A scan over two examples, one at a time, and its gradients."""
-    layer, params = LAYERS[name]
+    params, of_one = LAYERS[name][1], loss_of(name, compute)
 
     def scanned(params, x):
-        total, _ = jax.lax.scan(lambda total, x: (total + loss(layer, params, x[None]), None), jnp.float32(0), x)
-        return total
+        return jax.lax.scan(lambda total, x: (total + of_one(params, x[None]), None), jnp.float32(0), x)[0]
 
     found, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
     values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *alone(name, compute))
@@ -264,19 +282,26 @@ def output_and_gradients(layer, params, x):
     return y, gradients
 
 
+@cache
+def on_one_device(name):
+    """Outputs and gradients of a batch that is not split."""
+    layer, params = layer_of(name)
+    return evaluated(partial(output_and_gradients, layer))(params, X)
+
+
 @every_layer
 def test_sharded_batches_have_sharded_types(name):
     """A batch that is split over two devices explicitly: outputs and gradients are split, too, and compute the same."""
     layer, params = LAYERS[name]
     mesh, split, whole = on_two_devices(AxisType.Explicit)
-    run = partial(output_and_gradients, layer)
+    run = jax.jit(partial(output_and_gradients, layer))  # whose trace is the one of its types, too
     with jax.set_mesh(mesh):
         held = jax.device_put(params, whole), jax.device_put(X, split)
         y, (of_params, dx) = jax.eval_shape(run, *held)
         assert y.sharding.spec[0] == dx.sharding.spec[0] == "batch"
         assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(of_params))
         found = evaluated(run)(*held)
-    close_trees(found, evaluated(run)(params, X))
+    close_trees(found, on_one_device(name))
 
 
 # `test_environments.py` compiles all layers for 8 devices: with a split batch, and with a split height, explicitly.
@@ -295,7 +320,7 @@ def test_sharded_batches(name, axis_type):
         y, gradients = jax.jit(run)(jax.device_put(params, whole), jax.device_put(X, split))
         assert len(y.sharding.device_set) == 2
         assert not y.sharding.is_fully_replicated
-    close_trees((y, gradients), evaluated(run)(params, X))
+    close_trees((y, gradients), on_one_device(name))
 
 
 @every_layer
