@@ -183,9 +183,12 @@ def test_eval_shape_needs_no_arrays(name):
 
 
 @every_computation
-def test_vmap_over_examples_is_the_batch(name, compute):
+def test_vmap_over_batches_is_one_batch(name, compute):
+    """Two batches of two examples: those of the two may not be put together in another order."""
     layer, params = layer_of(name, compute)
-    close(compute(jax.vmap(lambda x: layer(params, x[None])[0]))(X), output(name))
+    y = output(name)
+    found = compute(jax.vmap(partial(layer, params)))(np.asarray(X).reshape(2, 2, *SHAPE[1:]))
+    close(np.asarray(found).reshape(y.shape), y)
 
 
 @every_computation
