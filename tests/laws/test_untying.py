@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.broken_twins import caught
 from support.geometries import convolutions, examples, few_compiled
@@ -121,7 +121,7 @@ def test_untied_it_computes_the_same_and_its_gradients_are_summed(member):
     check(evaluated, member)
 
 
-@few_compiled
+@settings(few_compiled, max_examples=examples(5).max_examples)
 @given(member=members(cases=convolutions))
 def test_compiled(member):
     check(jax.jit, member)
