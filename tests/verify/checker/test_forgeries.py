@@ -65,6 +65,28 @@ def test_a_refutation_for_one_cell_needs_a_witness_too():
     assert any("it is REFUTED, and there is no witness" in one for one in objections)
 
 
+def test_a_witness_refutes_each_of_its_shifts():
+    """By 1 and 2 it does, of weights that repeat after 3 cells; that shifts by 3 are refuted is false."""
+    x = jax.ShapeDtypeStruct((1, 6, 2), "float32")
+    weighted = lambda weights: lambda x: x * jnp.float32(weights)[None, :, None]
+    anywhere, repeating = weighted(range(6)), weighted([0, 1, 2, 0, 1, 2])
+    certificate = jc.certify(anywhere, x, axes=(1,))
+    (leaf,) = certificate.leaves
+    witness = leaf.axes[0].cyclic.witness
+    assert witness.shifts == (1, 2, 3)
+    (argument,) = witness.samples[0].arguments
+    off = lambda axis, by: np.abs(repeating(np.roll(argument, 1, 1)) - np.roll(repeating(argument), by, axis))
+    error = min(off(axis, by).max() for axis, length in enumerate(x.shape) for by in range(length))
+    position = np.unravel_index(off(1, 1).argmax(), x.shape)
+    forged = replace(witness, error=float(error), position=tuple(map(int, position)))
+    report = replace(leaf.axes[0], cyclic=replace(leaf.axes[0].cyclic, witness=forged))
+    objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(report,)),)), repeating, x)
+    assert [one for one in objections if one.startswith("cyclic")] == [
+        "cyclic walk for shifts of ((0, 1),), claim about output 0: its witness does not refute shifts by 3: the output "
+        "is rolled by [0, 3, 0]"
+    ]
+
+
 def test_each_of_many_branches_is_executed():
     """A certificate of branches that are all alike, held against a function whose last one stops a cell."""
     still = lambda x: jnp.sin(x).at[:, 3].set(0)

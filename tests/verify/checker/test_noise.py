@@ -33,6 +33,10 @@ def test_noise_is_a_unit_in_the_last_place_of_what_a_result_is_made_of(run, leas
     assert least <= noise(lambda operands: [None, np.asarray(run(*operands))], [TERMS], 1) <= most
 
 
+def test_the_last_places_of_every_operand_change():
+    assert noise(lambda operands: [operands[1]], [np.float32([1]), TERMS], 0) >= 0.5 * UNIT
+
+
 def test_whole_numbers_and_keys_have_no_last_place():
     run = lambda operands: [operands[0] * 1.5]
     assert noise(run, [np.int32([7, 8])], 0) == 0

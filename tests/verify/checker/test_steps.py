@@ -4,9 +4,12 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
+from jax.experimental import io_callback
 from support.certificates_to_recheck import X, carrying, certify, conv, filtered, loss_gradient, number_of, with_row
 
 from jaxconv.verify.checker import recheck, steps
@@ -160,6 +163,17 @@ def test_what_cannot_be_run_is_not_passed_over():
     objections = [one for one in recheck(certificate, fn, X) if "(dot_general)" in one]
     assert all("it could not be executed" in one for one in objections)
     assert objections
+
+
+def test_what_acts_is_not_executed():
+    """Though a forged certificate says that the result of the callback stays as it is."""
+    executed = []
+    one = jax.ShapeDtypeStruct((), "float32")
+    fn = lambda x: x + io_callback(lambda: np.float32(executed.append(1) or 1), one)
+    certificate = certify(fn, X)
+    (objection, *_) = recheck(with_row(certificate, 0, 0, lambda state: Moving(1, 12, ())), fn, X)
+    assert "row 0 (io_callback): it could not be executed: RuntimeError('an equation with effects')" in objection
+    assert not executed
 
 
 def test_a_loop_within_a_loop_is_not_passed_over():
