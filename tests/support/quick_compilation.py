@@ -14,6 +14,7 @@ OPTIMISED = (
     "tests/laws/test_nan_pools.py",
     "tests/laws/test_norm_exactness.py",
     "tests/verify/test_rounding.py",
+    "tests/verify/test_shaking.py",
 )
 
 
