@@ -1,5 +1,6 @@
 """Random programs run, keep the law of their world where no step breaks it, and mostly lose it where one does."""
 
+import contextlib
 from functools import cache
 from random import Random
 
@@ -9,11 +10,10 @@ import pytest
 from hypothesis import given
 from support.claim_oracle import equivariant_somehow, maximal_interior, violation
 from support.geometries import examples
+from support.numpy_evaluation import evaluated
 from support.random_programs import ENDS, FAULTS, STEPS, WORLDS, programs, random_program, start
 
 from jaxconv.verify.certificate import Claim, Verdict
-
-QUICK = {"xla_backend_optimization_level": 0}  # compiling takes longer than running
 
 
 @cache
@@ -31,9 +31,17 @@ sound = lambda world: [(p, axis, expected) for p, axis, expected in axes() if p.
 broken = lambda world: [(p, axis) for p, axis, expected in axes() if p.world == world and not expected]
 
 
+def ran(program, number):
+    """The output, of one program in ten by XLA, as of those with a primitive that NumPy has no row for."""
+    if number % 10:
+        with contextlib.suppress(NotImplementedError):
+            return evaluated(program.fn)(*program.arguments)
+    return jax.jit(program.fn)(*program.arguments)
+
+
 def test_a_hundred_programs_run():
-    for program in hundred():
-        y = jax.jit(program.fn, compiler_options=QUICK)(*program.arguments)
+    for number, program in enumerate(hundred()):
+        y = ran(program, number)
         assert np.isfinite(y).all(), program
         assert y.size, program
 
