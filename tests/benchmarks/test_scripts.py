@@ -117,7 +117,7 @@ def test_the_layers_batches_and_programs_that_are_asked_for_are_timed(monkeypatc
     assert {(name, dtype) for *_, name, dtype in asked} == {("forward", "bfloat16")}
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.torch
 def test_layers_are_timed_beside_pytorchs(tmp_path):
     labels = (
         "5x5 6->16",
@@ -167,7 +167,7 @@ def test_steps_are_timed(tmp_path, request):
     assert all(f"Without {name}: " in said for name in read["missing"])
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.torch
 def test_steps_are_timed_beside_pytorchs(tmp_path):
     read, _ = found(tmp_path, "steps.py", "--torch", "--only", "max, batch 1", "ResNet", "MobileNet")
     assert {"torch", "torch channels_last", "torch compiled"} <= set(read["rows"][0]["seconds"])

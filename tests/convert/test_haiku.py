@@ -150,7 +150,11 @@ def test_settings_of_norms():
 
     def run(make):
         """Modules are made where they are applied."""
-        found = hk.without_apply_rng(hk.transform(lambda x: make()(x)))  # noqa: PLW0108  not before it is transformed
+
+        def module(x):
+            return make()(x)
+
+        found = hk.without_apply_rng(hk.transform(module))
         return lambda x: found.apply({}, jnp.asarray(x))
 
     assert_norm("haiku", "layer_norm", {"axis": -1}, run(lambda: hk.LayerNorm(-1, **affine)))

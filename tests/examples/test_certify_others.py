@@ -19,6 +19,8 @@ INSTALLED = [name for name in EXPECTED if importlib.util.find_spec(name)]
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
+    if not INSTALLED:
+        pytest.skip("none of the libraries is installed")
     return run("certify_others", tmp_path_factory.mktemp("pictures"))
 
 
@@ -30,7 +32,6 @@ def test_missing_libraries_are_said_and_skipped(tmp_path):
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_what_is_proved_of_each(ran):
     """A wrap keeps both laws, zeros only the one of the interior; the fields are those of the recurrence."""
     found = {tuple(row[:2]): row[2:] for row in rows(ran.text, "network ")}
@@ -45,7 +46,6 @@ def test_what_is_proved_of_each(ran):
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_the_line_that_pads_is_blamed(ran):
     lines = (EXAMPLES / "certify_others.py").read_text().splitlines()
     blamed = {"flax": "linen.Conv(8, (3, 3), strides=2", "equinox": "jax.vmap(eqx.combine", "haiku": "hk.Conv2D("}
@@ -58,6 +58,5 @@ def test_the_line_that_pads_is_blamed(ran):
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(not INSTALLED, reason="none of the libraries is installed")
 def test_it_is_drawn(ran):
     assert {"#0072B2", "#E0E0E0"} <= pictured(ran, "others.png")

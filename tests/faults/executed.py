@@ -17,50 +17,52 @@ from faults.fault import OWN, ROOT
 
 LINES = "FAULT_LINES"
 TOOL = 4  # of sys.monitoring; Hypothesis takes 3
-_lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
-_seconds: dict[str, float] = defaultdict(float)
-_failed: set[str] = set()
-_now = ""
+
+
+class Recorder:
+    """Which lines of the library each test executes, and how long it takes."""
+
+    def __init__(self, package: str) -> None:
+        self.package, self.running = package, ""
+        self.lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.failed: set[str] = set()
+
+    def line(self, code, number):
+        """Ask for each line of the library once a test; of other code, for no line."""
+        if self.running and code.co_filename.startswith(self.package):
+            self.lines[self.running].add((code.co_filename.removeprefix(self.package), number))
+        return sys.monitoring.DISABLE
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        """Forget which lines were seen."""
+        self.running = nodeid
+        sys.monitoring.restart_events()
+
+    def pytest_runtest_logreport(self, report):
+        """Time each test, its fixtures included."""
+        self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
+
+    def pytest_unconfigure(self, config):
+        """Write one row per test."""
+        sys.monitoring.free_tool_id(TOOL)
+        with Path(os.environ[LINES]).open("w") as file:
+            for test, seconds in self.seconds.items():
+                modules: dict[str, list[int]] = defaultdict(list)
+                for module, number in sorted(self.lines[test]):
+                    modules[module].append(number)
+                row = {"test": test, "seconds": round(seconds, 3), "failed": test in self.failed, "lines": modules}
+                file.write(json.dumps(row) + "\n")
 
 
 def pytest_configure(config):
-    """Ask for each line of the library once a test; of other code, for no line."""
-    package = str(config.rootpath / "jaxconv") + os.sep
-
-    def line(code, number):
-        if code.co_filename.startswith(package) and _now:
-            _lines[_now].add((code.co_filename[len(package) :], number))
-        return sys.monitoring.DISABLE
-
+    recorder = Recorder(str(config.rootpath / "jaxconv") + os.sep)
+    config.pluginmanager.register(recorder)
     sys.monitoring.use_tool_id(TOOL, "faults")
-    sys.monitoring.register_callback(TOOL, sys.monitoring.events.LINE, line)
+    sys.monitoring.register_callback(TOOL, sys.monitoring.events.LINE, recorder.line)
     sys.monitoring.set_events(TOOL, sys.monitoring.events.LINE)
-
-
-def pytest_runtest_logstart(nodeid, location):
-    """Forget which lines were seen."""
-    global _now  # noqa: PLW0603 (a callback of sys.monitoring takes no state)
-    _now = nodeid
-    sys.monitoring.restart_events()
-
-
-def pytest_runtest_logreport(report):
-    """Time each test, its fixtures included."""
-    _seconds[report.nodeid] += report.duration
-    if report.failed:
-        _failed.add(report.nodeid)
-
-
-def pytest_unconfigure(config):
-    """Write one row per test."""
-    sys.monitoring.free_tool_id(TOOL)
-    with Path(os.environ[LINES]).open("w") as file:
-        for test, seconds in _seconds.items():
-            modules: dict[str, list[int]] = defaultdict(list)
-            for module, number in sorted(_lines[test]):
-                modules[module].append(number)
-            row = {"test": test, "seconds": round(seconds, 3), "failed": test in _failed, "lines": modules}
-            file.write(json.dumps(row) + "\n")
 
 
 @dataclass(frozen=True)

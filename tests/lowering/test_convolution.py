@@ -206,8 +206,11 @@ def test_precision_is_read_where_the_convolution_is_traced():
 def test_forced_to_lax_the_equation_is_laxs():
     kernel, x, settings = LAYERS["pointwise"]
     layer, _ = faces(kernel, x, settings)
-    new = lambda: lambda k, x: layer(k, x)  # noqa: PLW0108  of one function JAX would remember the first trace
-    names = lambda: [equation.primitive.name for equation in jax.make_jaxpr(new())(kernel, x).eqns]
+
+    def names():
+        """Of a new function each time: of one that it has traced JAX would remember the jaxpr."""
+        return [equation.primitive.name for equation in jax.make_jaxpr(partial(layer))(kernel, x).eqns]
+
     with forced("lax"):
         assert "conv_general_dilated" in names()
         with forced("product"):

@@ -49,4 +49,4 @@ def _masks(shape: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a != b) & ((a == a) | (b == b))  # noqa: PLR0124  NaN alone is not itself, in every dtype
+    return (a != b) & ~(np.isnan(a) & np.isnan(b))
