@@ -5,9 +5,9 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from support.broken_twins import caught
-from support.geometries import convolutions, examples, few_compiled
+from support.geometries import compiled_examples, convolutions, examples
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -77,7 +77,7 @@ def test_one_region_is_conv_and_regions_of_one_position_are_locally_connected(en
 
 @pytest.mark.parametrize(("ends", "rank"), [(PERIODS, 2), (REGIONS, 1)], ids=["periods", "regions"])
 def test_compiled(ends, rank):
-    @settings(few_compiled, max_examples=examples(2).max_examples)
+    @compiled_examples(2)
     @given(case=convolutions(max_rank=rank))
     def both_ends(case):
         found = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, examples, few_compiled, poolings
+from support.geometries import compiled_examples, convolutions, examples, poolings
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -111,13 +111,13 @@ def test_several_kernels(law, case, sizes):
     hold(evaluated, law(case, sizes))
 
 
-@settings(few_compiled, max_examples=examples(5).max_examples)
+@compiled_examples(5)
 @given(case=convolutions())
 def test_compiled_convolutions(case):
     hold(jax.jit, conv(case, ()), locally_connected(case, ()))
 
 
-@settings(few_compiled, max_examples=examples(4).max_examples)
+@compiled_examples(4)
 @given(case=convolutions(max_rank=2), sizes=st.tuples(*[st.integers(1, 2)] * 2))
 def test_compiled_convolutions_of_several_kernels(case, sizes):
     hold(jax.jit, tiled_conv(case, sizes), regional_conv(case, sizes))
@@ -218,7 +218,7 @@ def test_pools(laws, data, case):
     hold(evaluated, data.draw(laws)(case))
 
 
-@settings(few_compiled, max_examples=examples(4).max_examples)
+@compiled_examples(4)
 @given(case=poolings())
 def test_compiled_pools(case):
     """One pool of each kind, all in one program."""

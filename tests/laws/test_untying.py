@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, examples, few_compiled
+from support.geometries import compiled_examples, convolutions, examples
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -121,7 +121,7 @@ def test_untied_it_computes_the_same_and_its_gradients_are_summed(member):
     check(evaluated, member)
 
 
-@settings(few_compiled, max_examples=examples(5).max_examples)
+@compiled_examples(5)
 @given(member=members(cases=convolutions))
 def test_compiled(member):
     check(jax.jit, member)

@@ -25,8 +25,12 @@ def examples(number: int) -> settings:
     return settings(max_examples=max(1, number * settings.default.max_examples // 40))
 
 
-# For tests of which each example compiles a program or more: a failing one is not made smaller, which compiles hundreds.
-few_compiled = settings(examples(8), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def compiled_examples(number: int) -> settings:
+    """The same, each of which compiles a program or more: a failing one is not made smaller, which compiles hundreds."""
+    return settings(examples(number), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+
+
+few_compiled = compiled_examples(8)
 
 TAPS, STRIDES, DILATIONS = (3, 2, 1), (2, 3, 1), (1, 2)
 RANKS = (1, 2, 2, 3)  # of one configuration after the other
