@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support import environments
 from support.by_numpy import pulled
-from support.environments import LAYERS, by_numpy, difference, forward_and_gradient, plain
+from support.environments import LAYERS, difference, expected_of, forward_and_gradient, plain
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -194,7 +194,7 @@ def test_threads_trace_and_compile_the_same():
         found = [pool.map(plain, SOME) for _ in range(2)]
         for name, one, other in zip(SOME, *found, strict=True):
             assert difference(one, other, bound=0) == "", name
-            assert difference(one, by_numpy(LAYERS[name])) == "", name
+            assert difference(one, expected_of(LAYERS[name])) == "", name
 
 
 @pytest.fixture(scope="module")

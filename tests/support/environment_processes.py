@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from support.environments import LAYERS, Layer, by_numpy, difference, forward_and_gradient, key, more, phase
+from support.environments import LAYERS, Layer, difference, expected_of, forward_and_gradient, key, more, phase
 from support.numpy_evaluation import evaluated
 
 Outcomes = dict[str, dict[str, str]]
@@ -91,11 +91,11 @@ DEVICES: dict[str, Callable[[Layer], Any]] = {
 
 def devices(folder: Path, layers: dict[str, Layer]) -> Outcomes:
     """Every layer on 8 devices, against the same by NumPy, on none; leaves the latter for `flags`."""
-    expected = {name: by_numpy(layer) for name, layer in layers.items()}
+    expected = {name: expected_of(layer) for name, layer in layers.items()}
     (folder / "plain").write_bytes(pickle.dumps(expected))
     found: Outcomes = {}
     for environment, run in DEVICES.items():
-        alone = {n: by_numpy(one_by_one(layer)) for n, layer in layers.items() if run is mapped and layer.of_the_key}
+        alone = {n: expected_of(one_by_one(layer)) for n, layer in layers.items() if run is mapped and layer.of_the_key}
         here = expected | alone
         found[environment] = {name: outcome(partial(run, layer), here[name]) for name, layer in layers.items()}
         name, layer = next(iter(layers.items()))
@@ -122,7 +122,7 @@ def compiled(layer: Layer) -> Any:
 def without_jit(layer: Layer) -> Any:
     """Executed step by step, of which each compiles a program; of most layers by NumPy, traced under the flag."""
     with jax.disable_jit():
-        return forward_and_gradient(layer)(*layer.operands()) if layer in STEPWISE else by_numpy(layer)
+        return forward_and_gradient(layer)(*layer.operands()) if layer in STEPWISE else expected_of(layer)
 
 
 def under(flag: Any, run: Callable[[Layer], Any], layer: Layer) -> Any:
@@ -179,7 +179,7 @@ def flags(folder: Path, layers: dict[str, Layer]) -> Outcomes:
         here = dict(expected)
         if run is in_double_precision:  # of one key `jax.random.bernoulli` draws other numbers under x64
             x64 = partial(jax.enable_x64, True)
-            here |= {name: under(x64, by_numpy, layer) for name, layer in layers.items() if layer.of_the_key}
+            here |= {name: under(x64, expected_of, layer) for name, layer in layers.items() if layer.of_the_key}
         found[environment] = {name: outcome(partial(run, layer), here[name]) for name, layer in layers.items()}
         found[environment][PLANTED] = outcome(partial(run, planted), off(expected[first]))
     programs = {name: traced(layer) for name, layer in layers.items()}

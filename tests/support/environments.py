@@ -280,6 +280,6 @@ def plain(name: str) -> Any:
     return jax.tree.map(np.asarray, jax.jit(forward_and_gradient(layer))(*layer.operands()))
 
 
-def by_numpy(layer: Layer) -> Any:
+def expected_of(layer: Layer) -> Any:
     """y and the gradients of one layer, evaluated by NumPy: what others are compared with."""
     return evaluated(forward_and_gradient(layer))(*layer.operands())

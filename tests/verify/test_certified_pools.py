@@ -47,7 +47,7 @@ POOLS = {
 
 
 @pytest.fixture(autouse=True)
-def by_numpy():
+def executes_by_numpy():
     """What is folded, and what a recheck executes, compiles nothing."""
     with bare():
         yield

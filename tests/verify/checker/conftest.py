@@ -1,7 +1,7 @@
 """What `recheck` need not do again in each test: execute derivations that others execute, or compile each equation."""
 
 import pytest
-from support.numpy_rechecking import executed_by_numpy
+from support.numpy_execution import executing_by_numpy
 
 from jaxconv.verify.checker.steps import Steps
 
@@ -16,7 +16,7 @@ def unexecuted(monkeypatch):
 
 
 @pytest.fixture
-def by_numpy():
+def executes_by_numpy():
     """Equations are executed by NumPy, and nothing is compiled."""
-    with executed_by_numpy():
+    with executing_by_numpy():
         yield

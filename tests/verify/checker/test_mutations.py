@@ -194,7 +194,7 @@ SLOW = ["proved", "refuted twice", "spectra", "pieces"]
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_every_field_of_a_row_is_checked(name, by_numpy, compiled_once):
+def test_every_field_of_a_row_is_checked(name, executes_by_numpy, compiled_once):
     found, tried = accepted(name, rows=True)
     assert [path for path in found if path[-2:] != ("spans", "twice")] == []
     assert tried > 30

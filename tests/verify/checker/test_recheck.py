@@ -83,7 +83,7 @@ def certificate_of(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_there_is_no_objection_to_what_is_derived(name, by_numpy):
+def test_there_is_no_objection_to_what_is_derived(name, executes_by_numpy):
     """Nor, each night, with other operands."""
     for seed in range(4 if NIGHTLY else 1):
         assert recheck(certificate_of(name), FUNCTIONS[name], X, seed=seed) == ()
@@ -105,7 +105,7 @@ def test_what_is_derived_of_these_functions_is_something():
 @pytest.mark.parametrize(
     "first", [*range(0, 40, 10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(1000, 1500, 10))]
 )
-def test_there_is_no_objection_to_random_programs(first, by_numpy):
+def test_there_is_no_objection_to_random_programs(first, executes_by_numpy):
     for seed in range(first, first + 10):
         program = random_program(seed)
         certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
@@ -113,7 +113,7 @@ def test_there_is_no_objection_to_random_programs(first, by_numpy):
 
 
 @each_network("lenet5", "wavenet", "squeeze_excite", "fno_1d", "attention_map", "nnx_cnn")
-def test_there_is_no_objection_to_networks(name, by_numpy):
+def test_there_is_no_objection_to_networks(name, executes_by_numpy):
     net = network(name)
     certificate = jc.certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes}, search=False)
     assert recheck(certificate, net.fn, *net.arguments) == ()

@@ -68,7 +68,7 @@ def test_a_field_around_the_circle_is_seen():
     assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
 
 
-def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(by_numpy):
+def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(executes_by_numpy):
     """The gradient through two wrap-around pads, on operands of all sizes: each value that is pieces, as it is drawn."""
     fn = loss_gradient(lambda x: jc.conv({"kernel": KERNEL[:, None, :1] + KERNEL[None, :, :1]}, x, padding="circular"))
     x = jax.ShapeDtypeStruct((1, 12, 16, 1), "float32")

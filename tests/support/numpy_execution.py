@@ -1,0 +1,58 @@
+"""The certifier without XLA: it folds constants by NumPy, and `recheck` executes the rows of a derivation by NumPy.
+
+XLA would compile a program for each new shape. What it makes of constants, `tests/verify/test_certify.py` and others
+test; of rows, `tests/verify/checker/test_recheck.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import jax
+import numpy as np
+
+from jaxconv.verify import jaxprs
+from jaxconv.verify.checker import steps
+from support.numpy_evaluation import Evaluation
+from support.numpy_evaluation.evaluation import as_numpy
+
+EVALUATION = Evaluation()
+by_jax, loop_by_jax = jaxprs.executed, steps._evaluation
+
+
+@contextlib.contextmanager
+def executing_by_numpy() -> Iterator[None]:
+    """While it lasts, equations are executed by NumPy where it has a row for the primitive, and the rest by XLA."""
+    with (
+        mock.patch.object(jaxprs, "executed", executed),
+        mock.patch.object(steps, "_evaluation", of_a_loop),
+    ):
+        yield
+
+
+def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
+    """The results of one equation, by NumPy if it has a row, and not within a trace."""
+    if any(isinstance(operand, jax.core.Tracer) for operand in operands):
+        return by_jax(equation, operands)
+    try:
+        with np.errstate(all="ignore"):
+            return list(map(as_numpy, EVALUATION.computed(equation, list(map(as_numpy, operands)))))
+    except NotImplementedError:
+        return by_jax(equation, operands)
+
+
+def of_a_loop(closed: Any) -> Callable[[list[Any]], Sequence[Any]]:
+    """To evaluate the condition or the body of a loop; what JAX's evaluation refuses is refused here too."""
+    compiled = loop_by_jax(closed)
+
+    def run(arrays: list[Any]) -> Sequence[Any]:
+        try:
+            with np.errstate(all="ignore"):
+                return EVALUATION.run(closed, list(map(as_numpy, arrays)))
+        except NotImplementedError:
+            return compiled(arrays)
+
+    return run
