@@ -21,6 +21,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,21 @@ def chosen(options: argparse.Namespace) -> list[Fault]:
 
 def plant(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[Fault]) -> None:
     """Try each fault that has no result yet, in as many copies as there are; print and keep how it ended."""
-    ended = {name: row["outcome"] for name, row in known(options.results).items()}
-    done = {name for name, outcome in ended.items() if outcome == "killed" or not options.again}
+    before = known(options.results)
+    done = {name for name, row in before.items() if row["outcome"] == "killed" or not options.again}
+    killers = {row["name"]: row["by"] for row in before.values() if "::" in row["by"]}
     left = [fault for fault in faults if digest(fault) not in done]
     lines = executed.read(options.lines) if any(not fault.tests for fault in left) else None
 
     def one(fault: Fault, folder: Path) -> dict:
         line = fault.line((ROOT / fault.file).read_bytes())
         tests = fault.tests or lines.tests(fault.file, line, most=options.limit / 3)
-        found = trial.attempt(folder, fault, tests, options.limit) if tests else trial.Trial("survived", "", 0.0)
+        found = trial.Trial("survived", "", 0.0)
+        if fault.name in killers:
+            with suppress(RuntimeError):  # What found it in an earlier source finds it soonest, but may be gone.
+                found = trial.attempt(folder, fault, [killers[fault.name]], options.limit)
+        if tests and found.outcome != "killed":
+            found = trial.attempt(folder, fault, tests, options.limit)
         if options.gate and found.outcome == "survived":
             with trial.planted(folder, fault):
                 found = trial.run(folder, [], 60 * GATE_MINUTES, "-n", "auto")
