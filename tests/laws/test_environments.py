@@ -2,9 +2,12 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from support import environments
 from support.by_numpy import pulled
 from support.environments import LAYERS, difference, expected_of, forward_and_gradient, plain
 from support.numpy_evaluation import evaluated
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 
@@ -58,63 +62,56 @@ def test_an_empty_batch_gives_an_empty_batch(name):
         assert difference(dparams, jax.tree.map(np.zeros_like, params)) == ""
 
 
-def outcomes(folder, *arguments, flags=()):
-    """What a fresh interpreter finds wrong in each environment with each row."""
+@pytest.fixture(scope="module")
+def expected():
+    """y and the gradients of each layer, by NumPy, in this process."""
+    return {name: expected_of(layer) for name, layer in LAYERS.items()}
+
+
+def outcomes(rows, folder, expected=None):
+    """What a fresh interpreter with 8 devices, under `python -O -W error`, finds wrong in each environment with each row."""
+    (folder / "expected").write_bytes(pickle.dumps(expected))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, SUPPORT.parents[:2])), "JAX_PLATFORMS": "cpu"}
-    command = [
-        sys.executable,
-        *flags,
-        str(SUPPORT / "environment_processes.py"),
-        arguments[0],
-        str(folder),
-        *arguments[1:],
-    ]
+    script = [str(SUPPORT / "environment_processes.py"), rows, str(folder / "expected")]
+    command = [sys.executable, "-O", "-W", "error", *script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("environments")
-
-
-@pytest.fixture(scope="module")
-def on_devices(folder):
-    return outcomes(folder, "devices")
+def found(expected, tmp_path_factory):
+    """By night every row is compiled in every environment; else it is traced there, and some are compiled."""
+    return outcomes("all" if NIGHTLY else "some", tmp_path_factory.mktemp("environments"), expected)
 
 
 @pytest.mark.parametrize("environment", DEVICES)
-def test_on_8_devices_as_on_one(on_devices, environment):
+def test_on_8_devices_as_on_one(found, environment):
     """Forward and gradient; that the comparison sees a difference, a row shows that is off by one on purpose."""
-    found = dict(on_devices[environment])
-    assert found.pop(PLANTED) == "[0] is off by 1.0"
-    assert found == dict.fromkeys(LAYERS, "")
+    rows = dict(found[environment])
+    assert rows.pop(PLANTED) == "[0] is off by 1.0"
+    assert rows == dict.fromkeys(LAYERS, "")
 
 
 FLAGS = ["python -O -W error", "disable_jit", "debug_nans", "debug_infs", "x64", "transfer_guard"]
+COMPILED = ["debug_nans", "debug_infs", "transfer_guard"]  # which look at what programs do, not at how they are traced
 STRICT = {"strict dtype promotion": "TypePromotionError", "rank promotion raises": "ValueError"}
 
 
-@pytest.fixture(scope="module")
-def under_flags(on_devices, folder):
-    """Under `python -O -W error`; what is expected, the process with 8 devices has left in the folder."""
-    return outcomes(folder, "flags", flags=("-O", "-W", "error"))
-
-
 @pytest.mark.parametrize("environment", FLAGS)
-def test_under_a_flag_as_without(under_flags, environment):
+def test_under_a_flag_as_without(found, environment):
     """Forward and gradient, against a process without flags; a row that is off by one on purpose is seen."""
-    found = dict(under_flags[environment])
-    assert found.pop(PLANTED) == "[0] is off by 1.0"
-    assert found == dict.fromkeys(LAYERS, "")
+    rows = dict(found[environment])
+    assert rows.pop(PLANTED) == "[0] is off by 1.0"
+    assert rows == dict.fromkeys(rows, "")
+    assert rows.keys() == LAYERS.keys() if NIGHTLY or environment not in COMPILED else {"conv"} <= rows.keys()
 
 
 @pytest.mark.parametrize("environment", STRICT)
-def test_no_dtype_and_no_rank_is_promoted(under_flags, environment):
+def test_no_dtype_and_no_rank_is_promoted(found, environment):
     """The program traced under the flag is the program without it; a layer that promotes both is seen."""
-    found = dict(under_flags[environment])
-    assert found.pop(PLANTED).startswith(STRICT[environment])
-    assert found == dict.fromkeys(LAYERS, "")
+    rows = dict(found[environment])
+    assert rows.pop(PLANTED).startswith(STRICT[environment])
+    assert rows == dict.fromkeys(LAYERS, "")
 
 
 @pytest.mark.parametrize("step", ["seed", "transpose", "constant"])
@@ -130,13 +127,30 @@ def test_a_gradient_executed_step_by_step_is_a_transfer_of_jaxs_own(step):
         steps[step]()
 
 
-CONTEXTS = {
-    "disable_jit": jax.disable_jit,
-    "debug_nans": lambda: jax.debug_nans(True),
-    "debug_infs": lambda: jax.debug_infs(True),
-    "x64": lambda: jax.enable_x64(True),
-    "transfer_guard": lambda: jax.transfer_guard("disallow"),
-}
+@contextmanager
+def debugged():
+    """What looks at the arrays of a run, at once: whatever any of them objects to is raised."""
+    with jax.debug_nans(True), jax.debug_infs(True):
+        yield
+
+
+@contextmanager
+def watched():
+    """And no array is sent to the device by itself."""
+    with debugged(), jax.transfer_guard("disallow"):
+        yield
+
+
+CONTEXTS = {"disable_jit": jax.disable_jit, "x64": lambda: jax.enable_x64(True), "watched": watched}
+# Which run many small programs, one step at a time without jit.
+STEPPED = ["check", "consistency", "adversarial_consistency", "equivariance_error", "lie_derivative_error"]
+STEPPED += ["assert_gradient_is_summed_delta"]
+READ = [
+    (tool, context)
+    for tool in environments.TOOLS
+    for context in CONTEXTS
+    if NIGHTLY or context != "disable_jit" or tool not in STEPPED
+]
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +158,7 @@ def plain_tools():
     return {name: tool() for name, tool in environments.TOOLS.items()}
 
 
-@pytest.mark.parametrize("environment", CONTEXTS)
-@pytest.mark.parametrize("name", environments.TOOLS)
+@pytest.mark.parametrize(("name", "environment"), READ)
 def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, environment):
     """Strict promotion of dtypes and ranks is how all tests run."""
     with CONTEXTS[environment]():
@@ -154,22 +167,36 @@ def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, env
 
 KEY = environments.key()
 DRAWN = [name for name in environments.MADE if name.startswith("init")]
+# The others draw by the same function as `init_dense`, which takes 3 s step by step.
+MADE = [name for name in environments.MADE if NIGHTLY or name not in DRAWN or name in ("init_dense", "init_norm")]
+STEPPED_MADE = [
+    name for name in environments.MADE if name not in DRAWN or name in ("init_dense", "init_norm")[1 - NIGHTLY :]
+]
 
 
-@pytest.mark.parametrize("environment", ["disable_jit", "debug_nans", "debug_infs", "transfer_guard"])
-@pytest.mark.parametrize("name", environments.MADE)
-def test_what_is_made_is_the_same_under_a_flag(name, environment):
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [*((name, jax.disable_jit) for name in STEPPED_MADE), *((name, debugged) for name in MADE)],
+)
+def test_what_is_made_is_the_same_under_a_flag(name, context):
     """Parameters that are drawn and converted."""
-    if environment == "disable_jit" and name in DRAWN and name not in ("init_dense", "init_norm"):
-        pytest.skip("the others draw by the same function, which takes 17 s step by step")
-    if environment == "transfer_guard" and name in DRAWN:  # JAX's own initializers send numbers to the device, too
+    expected = environments.MADE[name]()
+    with context():
+        found = environments.MADE[name]()
+    assert difference(found, expected) == ""
+
+
+@pytest.mark.parametrize("name", environments.MADE)
+def test_what_is_converted_is_not_transferred_and_what_is_drawn_is_by_jax_too(name):
+    """JAX's own initializers send numbers to the device."""
+    if name in DRAWN:
         draw = jax.nn.initializers.lecun_normal()
         for made in (environments.MADE[name], lambda: jnp.ones(2) if "norm" in name else draw(KEY, (3, 2, 4))):
-            with CONTEXTS[environment](), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+            with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
                 made()
         return
     expected = environments.MADE[name]()
-    with CONTEXTS[environment]():
+    with jax.transfer_guard("disallow"):
         found = environments.MADE[name]()
     assert difference(found, expected) == ""
 
@@ -177,39 +204,42 @@ def test_what_is_made_is_the_same_under_a_flag(name, environment):
 @pytest.mark.parametrize("name", environments.MADE)
 def test_what_is_made_under_x64_is_wide_where_it_is_drawn(name):
     """And of the same shapes; what is converted keeps its dtype."""
-    expected = environments.MADE[name]()
+    made = partial(jax.eval_shape, environments.MADE[name]) if name in DRAWN else environments.MADE[name]
+    expected = made()
     with jax.enable_x64(True):
-        found = environments.MADE[name]()
+        found = made()
     assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
-    assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name.startswith("init") else "float32"}
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name in DRAWN else "float32"}
 
 
-SOME = ["conv", "max_pool", "batch_norm", "tie"]
-ALL = [*LAYERS, *environments.MADE, *environments.TOOLS]
+COMPILED_BY_THREADS = ["conv", "max_pool", "batch_norm", "tie"][: None if NIGHTLY else 2]
+ALL = [*LAYERS, *MADE, *environments.TOOLS]
+SPAWNED = ALL if NIGHTLY else ["conv", "max_pool", "dropout", "init_dense", "from_library", "certify", "summary"]
 
 
-def test_threads_trace_and_compile_the_same():
+def test_threads_trace_and_compile_the_same(expected):
     """Each layer in two of 8 threads at once."""
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.map(plain, SOME) for _ in range(2)]
-        for name, one, other in zip(SOME, *found, strict=True):
+        found = [pool.map(plain, COMPILED_BY_THREADS) for _ in range(2)]
+        for name, one, other in zip(COMPILED_BY_THREADS, *found, strict=True):
             assert difference(one, other, bound=0) == "", name
-            assert difference(one, expected_of(LAYERS[name])) == "", name
+            assert difference(one, expected[name]) == "", name
 
 
 @pytest.fixture(scope="module")
-def here():
-    return {name: environments.forward(name) for name in ALL}
+def here(expected):
+    return {name: expected[name][0] if name in LAYERS else environments.forward(name) for name in ALL}
 
 
 @pytest.mark.parametrize("kind", ["threads", "a spawned process"])
 def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
-    """Every row, without gradients. A data loader's workers are spawned: they import everything anew."""
+    """Rows without gradients. A data loader's workers are spawned: they import everything anew."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, SUPPORT.parents[:2])))
-    pool = ThreadPoolExecutor(8) if kind == "threads" else ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-    with pool:
-        found = dict(zip(ALL, pool.map(environments.forward, ALL), strict=True))
-    assert {name: difference(found[name], here[name]) for name in ALL} == dict.fromkeys(ALL, "")
+    threads = kind == "threads"
+    rows = ALL if threads else SPAWNED
+    with ThreadPoolExecutor(8) if threads else ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = dict(zip(rows, pool.map(environments.forward, rows), strict=True))
+    assert {name: difference(found[name], here[name]) for name in rows} == dict.fromkeys(rows, "")
 
 
 CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
@@ -274,9 +304,9 @@ def test_an_image_of_one_cell(row):
 
 
 @pytest.mark.slow
-def test_on_8_devices_as_on_one_in_every_geometry(folder):
+def test_on_8_devices_as_on_one_in_every_geometry(tmp_path):
     """But where lax is wrong: the kernel's gradient of stride 3 with SAME, its height split over devices automatically."""
-    for environment, found in outcomes(folder, "devices", "more").items():
+    for environment, found in outcomes("more", tmp_path).items():
         assert "is off by" in found.pop(PLANTED), environment
         of_lax = {row.removeprefix("lax "): found.pop(row) for row in list(found) if row.startswith("lax ")}
         assert len(of_lax) == 4

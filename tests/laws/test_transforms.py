@@ -307,7 +307,7 @@ def test_sharded_batches_have_sharded_types(name):
     close_trees(found, on_one_device(name))
 
 
-# `test_environments.py` compiles all layers for 8 devices: with a split batch, and with a split height, explicitly.
+# `test_environments.py` has all layers on 8 devices, with a split batch and a split height; by night all are compiled.
 @pytest.mark.parametrize(
     ("name", "axis_type"),
     [(name, AxisType.Explicit) for name in ("conv", "conv_grouped", "max_pool", "avg_pool", "locally_connected")]
