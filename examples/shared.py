@@ -155,4 +155,5 @@ def train_each(
         chosen = [(images[at], labels[at]) for (images, labels), at in zip(sets, map(next, orders), strict=True)]
         params, opt_state, loss = step(params, opt_state, *map(np.stack, zip(*chosen, strict=True)))
         show_loss(bar, loss.mean())
+    params = jax.device_get(params)  # slices of NumPy arrays compile nothing
     return [jax.tree.map(lambda leaf, number=number: leaf[number], params) for number in range(len(sets))]

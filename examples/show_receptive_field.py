@@ -105,8 +105,8 @@ def mean_gradient(depth: int, pool_after: int | None, images: jax.Array, keys: j
         y = net(params, x, pool_after)
         return y[:, y.shape[1] // 2, y.shape[2] // 2].sum()
 
-    each = jax.jit(lambda key: jnp.abs(jax.grad(middle)(images, init(key, depth))).mean((0, -1)))
-    gradient = np.mean([each(key) for key in keys], axis=0)
+    each = jax.jit(lambda params: jnp.abs(jax.grad(middle)(images, params)).mean((0, -1)))
+    gradient = np.mean([each(init(key, depth)) for key in keys], axis=0)
     return gradient / gradient.max()
 
 

@@ -69,9 +69,9 @@ def test_the_seed_decides(tmp_path, monkeypatch, capsys):
         lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("shared")]
         return lines, (tmp_path / name / "aligned_parts.png").read_bytes()
 
-    one, again, other = drawn("one", 0, 2), drawn("again", 0, 2), drawn("other", 1, 2, 3)
+    one, again, other = drawn("one", 0, 3), drawn("again", 0, 3), drawn("other", 1, 3, 2)
     assert one == again
-    assert [line[1] for line in other[0]] == ["2", "3"]
+    assert [line[1] for line in other[0]] == ["3", "2"]
     assert one[0][0] != other[0][0]
     assert one[1] != other[1]
 
