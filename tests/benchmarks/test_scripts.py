@@ -1,6 +1,6 @@
 """The benchmarks run, as one would run them, but for a moment and on small networks; what they measure is not judged.
 
-They run in this process, which has loaded JAX already, and one of them in a process of its own.
+They run in this process, which has loaded JAX already, and every night one of them in a process of its own.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ import pytest
 import timing
 from architectures import Case, Conv, Dense, GlobalAverage, Pool, Relu, Residual
 from support.example_scripts import defaults
+from support.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 PEERS = {"flax": "Flax NNX", "equinox": "Equinox", "haiku": "Haiku"}
@@ -200,7 +201,9 @@ def in_a_process(script, *settings):
 
 
 def test_certificates_are_timed(tmp_path):
-    read, _ = found(tmp_path, "certify.py", "--sides", "32", "4096", "--stages", "1", run=in_a_process)
+    read, _ = found(
+        tmp_path, "certify.py", "--sides", "32", "4096", "--stages", "1", run=in_a_process if NIGHTLY else run
+    )
     (row,) = read["rows"]
     assert set(row["ratios"]) == {"32 / 32", "4096 / 32"}
     small, large = row["certificates"].values()
@@ -214,10 +217,7 @@ def test_the_check_is_timed_beside_loops(tmp_path, monkeypatch):
     monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(1))
     read, _ = found(tmp_path, "check.py", "--sides", "3", "2", "--layers", "1")
     assert [(row["side"], row["shifts"], row["warm"]) for row in read["rows"]] == [
-        (3, 9, False),
-        (3, 9, True),
-        (2, 4, False),
-        (2, 4, True),
+        (side, side**2, warm) for side in (3, 2) for warm in (False, True)
     ]
     for row in read["rows"]:
         assert set(row["seconds"]) == {"loop", "best loop", "network", "check"}

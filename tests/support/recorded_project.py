@@ -29,7 +29,7 @@ def test_nothing():
 
 
 class Project:
-    """A project in pytester's folder; runs are in this process but for those of a new shell."""
+    """A project in pytester's folder; it runs in this process, which has loaded JAX already."""
 
     def __init__(self, pytester):
         self.pytester = pytester
@@ -44,7 +44,7 @@ class Project:
             cached.unlink()
 
     def run(self, *options, cache=False):
-        """A run of pytest with these options."""
+        """A run of pytest with these options; with `-n 2` its workers are new processes."""
         for module in [name for name in sys.modules if name == "models" or name.startswith("test_models")]:
             del sys.modules[module]
         without = ["-p", "no:hypothesispytest", *([] if cache else ["-p", "no:cacheprovider"])]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from support import compiled_programs
+
 pytest_plugins = ["pytester"]
 TESTS = """
 import jax
@@ -21,12 +23,14 @@ def test_that_compiles_nothing():
 @pytest.mark.parametrize(("processes", "budget", "code"), [(0, 20, 0), (2, 2, 1)])
 def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, processes, budget, code):
     """Also where each of two processes stays within the budget of the whole."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the other processes
     monkeypatch.delenv("HYPOTHESIS_PROFILE", raising=False)
+    monkeypatch.setattr(compiled_programs, "NIGHTLY", False)
     pytester.makefile(".toml", budgets=f"[programs]\n'test_three.py' = {budget}\nothers = 9")
     pytester.makepyfile(test_three=TESTS)
     options = ("--budgets", "budgets.toml", "-n", str(processes))
-    found = pytester.runpytest_subprocess("-p", "support.compiled_programs", *options)
+    run = pytester.runpytest_subprocess if processes else pytester.runpytest_inprocess
+    found = run("-p", "support.compiled_programs", *options)
     found.assert_outcomes(passed=4)
     assert found.ret == code
     assert ("and its budget is 2 (budgets.toml)" in found.stdout.str()) == bool(code)
@@ -34,8 +38,7 @@ def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, proc
 
 
 def test_nightly_runs_have_no_budget(pytester, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    monkeypatch.setenv("HYPOTHESIS_PROFILE", "nightly")
+    monkeypatch.setattr(compiled_programs, "NIGHTLY", True)
     pytester.makefile(".toml", budgets="[programs]\nothers = 0")
     pytester.makepyfile(test_three=TESTS)
-    assert pytester.runpytest_subprocess("-p", "support.compiled_programs", "--budgets", "budgets.toml").ret == 0
+    assert pytester.runpytest_inprocess("-p", "support.compiled_programs", "--budgets", "budgets.toml").ret == 0

@@ -64,9 +64,10 @@ def test_small_runs_start_no_processes(arguments, options, small, monkeypatch):
 )
 def test_a_run_says_what_it_leaves_out(pytester, monkeypatch, marks, says, processes):
     """Once, however many processes leave it out; and not where other tests were asked for."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # for the other processes
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makepyfile(TESTS)
-    found = pytester.runpytest_subprocess("-p", "support.selection", "-m", marks, "-n", str(processes))
+    run = pytester.runpytest_subprocess if processes else pytester.runpytest_inprocess
+    found = run("-p", "support.selection", "-m", marks, "-n", str(processes))
     found.assert_outcomes(passed=1, deselected=0 if processes else 1)
     assert ("left out: 1 tests" in found.stdout.str()) == says

@@ -5,11 +5,11 @@ pytest_plugins = ["pytester"]
 NAMES = ("test_always", "test_at_first", "test_without", "test_other")
 SLOW = """
 import time
-from hypothesis import given, settings, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 calls = []
 
-@settings(deadline=20, database=None)
+@settings(deadline=20, database=None, phases=[Phase.generate])
 @given(st.integers())
 def test_always(x):
     time.sleep(0.05)

@@ -229,7 +229,7 @@ def test_the_controller_of_workers_judges(guarded, ci):
     ci()
     grouped = RENAMED.replace("@pytest.mark.param", "@pytest.mark.xdist_group('each')\n@pytest.mark.param")
     guarded.write(tests=grouped)  # loadgroup adds a group's name to the names of its tests
-    result = guarded.pytester.runpytest_subprocess("-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider")
+    result = guarded.run("-n", "2", "--dist", "loadgroup")
     result.assert_outcomes(passed=4)
     assert result.ret == 1
     assert [one.split("::")[1] for one in errors(result)] == ["test_renamed: backbone", "test_backbone"]
