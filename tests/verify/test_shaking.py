@@ -63,6 +63,12 @@ def variance(x):
     return jnp.cumsum(x * x)[-1] / x.size - (jnp.cumsum(x)[-1] / x.size) ** 2 - jnp.mean((x - jnp.mean(x)) ** 2)
 
 
+def scaled_up_and_down(x):
+    """16x: all but five cells are multiplied by an eighth of the largest number, and divided by it."""
+    scale = jnp.where(jnp.arange(x.size) < 5, 1, float(jnp.finfo(x.dtype).max) / 8).astype(x.dtype)
+    return 16 * x * scale / scale
+
+
 # name: (function, dtypes, whether the interior claim is true as well)
 TRUE = {
     "sign of a cumulative sum": (lambda x: jnp.sign(nothing(x)), ALL, True),
@@ -97,6 +103,7 @@ TRUE = {
     "an overflow of partial products": (lambda x: jnp.log(jnp.cumprod(jnp.abs(x) * 30)[-1]), ALL, False),
     "an overflow of a square": (lambda x: jnp.sqrt(jnp.cumsum((x * 300) ** 2)[-1]), ALL, False),
     "an exponential that overflows": (lambda x: jnp.cumsum(jnp.exp(x * 3) - jnp.exp(x * 3))[-1], ALL, True),
+    "an overflow of most cells": (scaled_up_and_down, ("float32", "float16"), True),
     "the sum of large numbers": (lambda x: jnp.cumsum(both(x * jnp.finfo(x.dtype).max / 8))[-1], ALL, True),
 }
 # A narrow and a wide one of each function's dtypes, in turn; every night all of them.
@@ -134,7 +141,8 @@ def test_what_is_true_in_exact_arithmetic_is_never_refuted(name, dtype):
 
 BROKEN = [("sign of a cumulative sum", "float32"), ("sign of a cumulative sum", "float64"),
           ("floor of a cosine transform", "float64"), ("ceil of a product", "float64"),
-          ("an overflow of partial sums", "float16"), ("an amplified sum, more", "float32"),
+          ("an overflow of partial sums", "float16"), ("an overflow of most cells", "float32"),
+          ("an amplified sum, more", "float32"),
           ("sign of a convolution", "float32"), ("floor of a solution", "float64")]  # fmt: skip
 
 
@@ -150,3 +158,14 @@ def test_without_doubt_rounding_would_refute_it_and_recheck_objects(name, dtype,
         with bare():
             objections = jc.recheck(certificate, fn, x)
     assert any("cyclic walk" in one and "does not refute" in one for one in objections), objections
+
+
+def test_whole_numbers_do_not_round():
+    """Recheck would object to the witness if each floor of a whole number were a tie."""
+    fn, x = (
+        lambda x: jnp.floor(x + (jnp.arange(LENGTH) < 5).astype(x.dtype)),
+        jax.ShapeDtypeStruct((LENGTH,), "float32"),
+    )
+    certificate = jc.certify(fn, x, axes=(0,))
+    assert certificate.leaves[0].axes[0].cyclic.witness is not None
+    assert jc.recheck(certificate, fn, x) == ()
