@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import by_numpy
+from support.geometries import examples
 from support.numpy_evaluation import evaluated
 from support.whole_parameters import whole_like
 
@@ -17,6 +18,7 @@ X = np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 3)).astype(np.float32)
 PARAMS = whole_like(jc.init_separable_conv, (3, 2), 3, 4, multiplier=2)
 
 
+@examples(16)
 @given(case=conv_configurations(max_rank=2), multiplier=st.integers(1, 2))
 def test_it_is_the_convolution_by_the_product_of_its_kernels(case, multiplier):
     """Whatever the geometry; and so are its gradients, by the chain rule through that product."""

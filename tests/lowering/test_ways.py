@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled
+from support.geometries import compiled_examples, convolutions, examples
 from support.numpy_evaluation import evaluated
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv import reference
@@ -117,6 +118,7 @@ def test_every_way_has_cases(way):
 
 
 @every_way
+@examples(16)
 @given(case=windows_over_zeros)
 def test_every_face_is_the_references(way, case):
     case = FITTING[way](case)
@@ -125,7 +127,7 @@ def test_every_face_is_the_references(way, case):
 
 
 @every_way
-@few_compiled
+@compiled_examples(4)
 @given(case=convolutions(max_rank=2))
 def test_compiled_convolutions_and_their_deltas_are_the_references(way, case):
     """As a layer, with every kind of padding."""
@@ -152,7 +154,7 @@ SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilati
 
 
 @every_way
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, *([jnp.float16, jnp.float32] if NIGHTLY else [])])
 def test_every_dtype_is_kept(way, dtype):
     case = FITTING[way](SMALL)
     found = faces(way, case, dtype)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from scipy.signal import correlate
+from support.geometries import examples
 
 from jaxconv import reference
 from jaxconv.testing.strategies import conv_configurations
@@ -68,17 +69,20 @@ def assert_deltas_are_differences(conv, deltas_of, params, case):
     np.testing.assert_array_equal(deltas.x, by_differences(lambda x: loss(kernel, bias, x), x))
 
 
+@examples(12)
 @given(case=conv_configurations(max_rank=2))
 def test_deltas_are_the_differences_of_the_loss(case):
     assert_deltas_are_differences(reference.conv, reference.conv_deltas, case.params(), case)
 
 
+@examples(20)
 @given(case=conv_configurations(max_rank=1))
 def test_unshared_deltas_are_the_differences_of_the_loss(case):
     conv, deltas = reference.locally_connected, reference.locally_connected_deltas
     assert_deltas_are_differences(conv, deltas, case.local_params(), case)
 
 
+@examples(20)
 @given(case=conv_configurations())
 def test_a_shared_kernels_deltas_are_the_sum_over_its_overlays(case):
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
