@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support import by_numpy
 from support.numpy_evaluation import evaluated
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 
@@ -26,6 +27,7 @@ NORMS = {
     "group_norm": (partial(jc.group_norm, groups=4), (1, 2, 4)),
     "layer_norm": (jc.layer_norm, (3, 4)),
 }
+COMPILED = {layer: jax.jit(partial(layer, {})) for layer, _ in NORMS.values()}  # once for all tests of a shape
 every_norm = pytest.mark.parametrize(("layer", "together"), NORMS.values(), ids=NORMS)
 
 
@@ -41,7 +43,7 @@ def by_hand(x, together):
 def test_a_large_mean_costs_no_digits(layer, together, mean, spread):
     """PyTorch's batch norm is off by 5e-5 for a mean of 1000 and a spread of 1; means without a correction by 6e-4."""
     x = np.random.default_rng(0).normal(mean, spread, (8, 10, 11, 8)).astype(np.float32)
-    y = jax.jit(partial(layer, {}))(x)
+    y = COMPILED[layer](x)
     assert np.abs(y - by_hand(x, together)).max() < 1e-5
 
 
@@ -51,7 +53,7 @@ def test_an_outlier_costs_no_digits(layer, together):
     x = np.random.default_rng(0).normal(0, 1, (8, 30, 31, 8)).astype(np.float32)
     x[:, 0, 0, 0] = 1e6
     # The spread comes of up to 7,440 squares, which XLA adds in any order: n * 2^-24 of it may be lost, which is 4e-4.
-    np.testing.assert_allclose(jax.jit(partial(layer, {}))(x), by_hand(x, together), rtol=4e-4, atol=1e-5)
+    np.testing.assert_allclose(COMPILED[layer](x), by_hand(x, together), rtol=4e-4, atol=1e-5)
 
 
 CONSTANTS = np.concatenate([np.geomspace(1e-3, 1e6, 120), np.linspace(50, 100, 120), -np.geomspace(1e-3, 1e6, 16)])
@@ -77,7 +79,7 @@ def test_equal_cells_give_exactly_0(layer, together, size):
     """For any constant, and so the bias and nothing else."""
     x = equal_cells(size, together)
     bias = {"bias": np.full(x.shape[-1], 0.3, np.float32)}
-    for compute in (jax.jit, evaluated):
+    for compute in (jax.jit, evaluated) if NIGHTLY or size != (1, 1, 1) else (evaluated,):
         plain, with_bias = compute(lambda bias, x: (layer({}, x), layer(bias, x)))(bias, x)
         assert not np.any(plain)
         np.testing.assert_array_equal(with_bias, np.full(x.shape, np.float32(0.3)))

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support import by_numpy
 from support.broken_twins import caught
+from support.geometries import examples
 
 import jaxconv as jc
 from jaxconv.testing.strategies import images, shifts
@@ -40,12 +41,14 @@ def moves(x, stride, shift):
     )
 
 
+@examples(16)
 @given(x=pictures, stride=st.sampled_from(STRIDES), shift=shifts(12, 8))
 def test_where_no_two_phases_tie_it_moves_by_every_shift(x, stride, shift):
     assume(not tied(x, stride))
     assert moves(x, stride, shift)
 
 
+@examples(16)
 @given(x=pictures, stride=st.sampled_from(STRIDES), shift=shifts(12, 8))
 def test_global_pools_behind_it_are_invariant(x, stride, shift):
     assume(not tied(x, stride))

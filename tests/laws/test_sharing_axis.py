@@ -62,14 +62,14 @@ PERIODS, REGIONS = (period_of_one, period_as_long_as_the_output), (one_region, r
 
 
 @pytest.mark.parametrize("end", PERIODS)
-@examples(12)
+@examples(8)
 @given(case=conv_configurations(max_rank=2))
 def test_periods_of_one_are_conv_and_of_the_output_locally_connected(end, case):
     assert same(*outputs_and_deltas(evaluated, case, *end(case)))
 
 
 @pytest.mark.parametrize("end", REGIONS)
-@examples(12)
+@examples(8)
 @given(case=conv_configurations(max_rank=1))
 def test_one_region_is_conv_and_regions_of_one_position_are_locally_connected(end, case):
     assert same(*outputs_and_deltas(evaluated, case, *end(case)))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled, poolings
+from support.geometries import compiled_examples, convolutions, examples, poolings
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -32,6 +32,7 @@ def commutes(layer, x, axis, stride, amount, step=1):
     return jax.tree.all(jax.tree.map(np.array_equal, shifted_first, shifted_last))
 
 
+@examples(16)
 @given(drawn=circular_configurations(), amount=amounts)
 def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(drawn, amount):
     case, axis = drawn
@@ -44,7 +45,7 @@ def made_circular(case):
     return replace(case, lengths=lengths, geometry=case.geometry | {"padding": "circular"})
 
 
-@few_compiled
+@compiled_examples(4)
 @given(case=convolutions(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
 def test_compiled_circular_conv_commutes_with_shifts(case, amount, axis):
     axis %= len(case.lengths)
@@ -94,18 +95,20 @@ def pools_commute(compute, case, axis, amount):
     return commutes(pools, case.x(), axis, stride[axis], amount)
 
 
+@examples(16)
 @given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
 def test_circular_pools_commute_with_shifts_where_the_stride_divides_the_length(case, amount, axis):
     assert pools_commute(evaluated, case, axis, amount)
 
 
-@few_compiled
+@compiled_examples(4)
 @given(case=poolings(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
 def test_compiled_circular_pools_commute_with_shifts(case, amount, axis):
     assert pools_commute(jax.jit, case, axis, amount)
 
 
 @pytest.mark.parametrize("pool", [jc.adaptive_max_pool, jc.adaptive_avg_pool], ids=lambda pool: pool.__name__)
+@examples(16)
 @given(
     counts=st.sampled_from([(12, 3), (12, 8), (8, 12), (10, 4), (6, 6), (2, 6)]),
     x=st.integers(0, 2**16),
@@ -164,6 +167,7 @@ def test_nor_do_windows_that_overhang():
     assert not any(np.array_equal(pool(np.roll(x, 3, axis=1)), np.roll(pool(x), t, axis=1)) for t in range(3))
 
 
+@examples(16)
 @given(drawn=circular_configurations(), amount=amounts, periods=st.tuples(*[st.integers(1, 3)] * 2))
 def test_a_circular_tiled_conv_commutes_with_shifts_by_its_period(drawn, amount, periods):
     case, axis = drawn
@@ -195,6 +199,7 @@ def clear_of_padding(axis):
     return [j for j, start in enumerate(starts) if start >= 0 and start + axis.span <= axis.length]
 
 
+@examples(16)
 @given(case=conv_configurations(max_rank=2), k=st.integers(1, 2))
 def test_away_from_the_border_every_conv_is_equivariant(case, k):
     """If y[i + k*stride] == x[i] wherever both exist, outputs clear of padding before and after have moved by k."""
@@ -221,6 +226,7 @@ def test_beside_the_border_a_zero_padded_conv_is_not():
     assert after[5] != before[4]
 
 
+@examples(16)
 @given(drawn=circular_configurations(), amount=amounts)
 def test_global_pools_after_a_circular_conv_are_invariant(drawn, amount):
     case, axis = drawn

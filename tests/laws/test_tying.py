@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from hypothesis import given
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled
+from support.geometries import compiled_examples, convolutions, examples
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -52,12 +52,13 @@ def check(compute, case):
     )
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_tying_gives_the_shared_layer(case):
     check(evaluated, case)
 
 
-@few_compiled
+@compiled_examples(4)
 @given(case=convolutions())
 def test_compiled_tying_gives_the_shared_layer(case):
     check(jax.jit, case)

@@ -116,12 +116,13 @@ def check(compute, member):
     assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
 
 
+@examples(16)
 @given(member=members())
 def test_untied_it_computes_the_same_and_its_gradients_are_summed(member):
     check(evaluated, member)
 
 
-@compiled_examples(5)
+@compiled_examples(3)
 @given(member=members(cases=convolutions))
 def test_compiled(member):
     check(jax.jit, member)
@@ -138,7 +139,7 @@ def test_the_mean_of_the_gradients_is_not_the_gradient():
     assert caught(members(max_rank=1), gives_away)
 
 
-@examples(20)
+@examples(12)
 @given(member=members())
 def test_summing_is_the_adjoint_of_untying(member):
     params, gradient = member.params(), member.case.local_params()
@@ -155,7 +156,7 @@ def standing(member, position):
     return tuple(int(j >= lengths[0]) for j, lengths in zip(position, member.regions, strict=True))
 
 
-@examples(20)
+@examples(12)
 @given(member=members())
 def test_untying_copies(member):
     params, untied = member.params(), member.untie(member.params())
@@ -166,7 +167,7 @@ def test_untying_copies(member):
         )
 
 
-@examples(20)
+@examples(12)
 @given(member=members(), dtype=st.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
     """Also of numbers whose sums are rounded: thirds."""
@@ -176,7 +177,7 @@ def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
     assert (tied.distance, tied.distances) == (0.0, {"kernel": 0.0, "bias": 0.0})
 
 
-@examples(20)
+@examples(12)
 @given(member=members())
 def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
     """Position by position in double precision; the bias and the kernel together, and each by itself."""
@@ -199,6 +200,7 @@ def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
     assert tied.distance <= 1.0
 
 
+@examples(16)
 @given(drawn=circular_configurations(), changed=st.sampled_from((None, "kernel", "bias")), at=st.integers(0, 10**6))
 def test_a_layer_commutes_with_shifts_exactly_if_its_distance_is_0(drawn, changed, at):
     """Looked at on every unit image and on none: by linearity that is on all. Along the shifted axis alone."""

@@ -18,7 +18,7 @@ def ones(tree):
 def uses(fn, params, x):
     """For each leaf of the parameters how often each of its numbers is used, of a function linear in each of them."""
     total = lambda params, x: jnp.sum(fn(params, x))
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(jax.grad(total)(ones(params), ones(x)))]
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(evaluated(jax.grad(total))(ones(params), ones(x)))]
 
 
 def objections_to_reuse(found, fn, params, x):

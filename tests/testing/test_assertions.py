@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from support.geometries import examples
 
 import jaxconv as jc
 from jaxconv.testing import UndecidedWarning, assert_equivariant, assert_invariant
@@ -39,7 +40,7 @@ def beyond_the_rules(x):
     return jnp.cumsum(x, axis=1)[:, -1]
 
 
-@settings(max_examples=10)
+@examples(5)
 @given(network=networks())
 def test_networks_that_wrap_around_pass(network):
     axes = {1: range(1, len(network.shape) - 1)}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.compilations import compilations
+from support.geometries import examples
 
 import jaxconv as jc
 from jaxconv.testing import strategies as jst
@@ -21,6 +22,7 @@ from jaxconv.window import PADDINGS
 find = partial(hypothesis.find, settings=settings(database=None, max_examples=2000))
 
 
+@examples(16)
 @given(x=st.integers(1, 3).flatmap(jst.images))
 def test_images_are_small_whole_numbers_and_no_two_axes_are_alike(x):
     spatial = x.shape[1:-1]
@@ -30,6 +32,7 @@ def test_images_are_small_whole_numbers_and_no_two_axes_are_alike(x):
     assert np.abs(x).max() <= 4
 
 
+@examples(16)
 @given(x=jst.images(shapes=[(1, 3, 2, 1)], dtype=np.uint8))
 def test_unsigned_images_from_a_pool_of_ones_own(x):
     assert (x.shape, x.dtype) == ((1, 3, 2, 1), np.uint8)
@@ -56,6 +59,7 @@ def test_images_come_in_few_shapes():
     assert len(seen) <= 4
 
 
+@examples(16)
 @given(s=jst.shifts(5), pair=jst.shifts(3, 4))
 def test_shifts_are_within_the_length_and_never_zero(s, pair):
     assert 0 < abs(s) < 5
@@ -68,6 +72,7 @@ def test_shifts_have_both_signs(wanted):
     assert abs(find(jst.shifts(8), wanted)) == 4
 
 
+@examples(16)
 @given(params=jst.parameters({"kernel": jax.ShapeDtypeStruct((3, 2), "bfloat16"), "bias": np.zeros(2)}))
 def test_parameters_are_shaped_like_the_tree(params):
     assert {name: (leaf.shape, leaf.dtype.name) for name, leaf in params.items()} == {
@@ -76,6 +81,7 @@ def test_parameters_are_shaped_like_the_tree(params):
     }
 
 
+@examples(16)
 @given(case=jst.conv_configurations())
 def test_configurations_fit_their_layers(case):
     run = lambda layer, params: jax.eval_shape(partial(layer, **case.geometry), params, case.x())
@@ -83,6 +89,7 @@ def test_configurations_fit_their_layers(case):
     assert run(jc.locally_connected, case.local_params()).shape == case.dy().shape
 
 
+@examples(16)
 @given(case=jst.pool_configurations())
 def test_pool_configurations_see_a_cell_everywhere(case):
     y = jax.eval_shape(lambda x: jc.max_pool(x, case.window, **case.geometry), case.x())
@@ -107,6 +114,7 @@ def test_configurations_reach_everything(wanted):
     assert wanted(find(jst.conv_configurations(), wanted, settings=first))
 
 
+@examples(16)
 @given(pair=jst.circular_configurations(), other=jst.circular_configurations(divides=False))
 def test_strides_divide_lengths_or_do_not(pair, other):
     case, axis = pair
@@ -115,7 +123,7 @@ def test_strides_divide_lengths_or_do_not(pair, other):
     assert case.geometry["stride"][axis] == 1 or case.lengths[axis] % case.geometry["stride"][axis] != 0
 
 
-@settings(max_examples=12)
+@examples(6)
 @given(network=jst.networks())
 def test_networks_that_wrap_around_shift_by_their_strides_exactly(network):
     """With no tolerance, and the certifier proves it: shifts by (a divisor of) the strides move the output by one.
@@ -136,6 +144,7 @@ def test_networks_that_wrap_around_shift_by_their_strides_exactly(network):
             assert stride % axis.cyclic.shift == 0
 
 
+@examples(16)
 @given(network=jst.networks(padding=jst.paddings()))
 def test_networks_with_any_padding_fit_together(network):
     y = jax.eval_shape(network, network.params(), network.x())
