@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from support.broken_twins import caught
-from support.geometries import convolutions, few_compiled
+from support.geometries import compiled_examples, convolutions, examples
 from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
@@ -37,13 +37,14 @@ def check(compute, case: Configuration):
     np.testing.assert_array_equal(back, reference.conv_deltas(kernel, x, y, **case.geometry).x)
 
 
+@examples(16)
 @given(case=conv_configurations())
 def test_the_adjoint_of_conv(case):
     """Every rank, stride, dilation, number of groups and mix of paddings."""
     check(evaluated, case)
 
 
-@few_compiled
+@compiled_examples(4)
 @given(case=convolutions())
 def test_compiled(case):
     check(jax.jit, case)
