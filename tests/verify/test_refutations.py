@@ -1,6 +1,7 @@
 """What REFUTED means: no shift is left. Laws that the certifier cannot prove are refuted by nothing it executes."""
 
 import gc
+import itertools
 import signal
 import time
 
@@ -9,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv.verify import experiment, search
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.executing import FEW, compiler_options
 from jaxconv.verify.experiment import TooLateError
 from jaxconv.verify.numeric import measures
 
@@ -173,11 +176,19 @@ def chain(x):
     return x * jnp.arange(x.shape[0], dtype=x.dtype)
 
 
+@pytest.mark.slow
 def test_a_long_program_is_compiled_in_a_time_that_grows_with_it():
     """Processor time, which other processes on the machine do not change. Fused, it was more than two minutes."""
     started = time.process_time()
     assert certified(chain, jax.ShapeDtypeStruct((64,), "float32")).cyclic.verdict == Verdict.REFUTED
     assert time.process_time() - started < 60
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="an option of XLA for CPUs")
+def test_only_programs_of_few_equations_are_fused():
+    """XLA repeats each link of the chain wherever it is used: fused, a hundred of them take minutes to compile."""
+    assert "xla_disable_hlo_passes" not in compiler_options(FEW)
+    assert compiler_options(FEW + 1)["xla_disable_hlo_passes"] == "fusion"
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-9])
@@ -280,8 +291,12 @@ def test_keys_are_shifted(keys):
     assert found.interior.verdict != Verdict.REFUTED
 
 
-@pytest.mark.parametrize("fn", [weighted, folded])
-@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+OF_KEYS = [(weighted, "threefry2x32"), (folded, "rbg")]  # each by day, and all pairs every night
+
+
+@pytest.mark.parametrize(
+    ("fn", "kind"), itertools.product((weighted, folded), ("threefry2x32", "rbg")) if NIGHTLY else OF_KEYS
+)
 def test_keys_are_counterexamples(fn, kind):
     """Executed and rechecked; what comes out may be keys, too."""
     keys = jax.random.split(jax.random.key(0, impl=kind), 8)
