@@ -38,6 +38,15 @@ def test_windows_by_hand(length, count, expected):
     assert (-by_numpy.adaptive_max_pool(-x, (count,))).ravel().tolist() == [2 ** min(window) for window in cells]
 
 
+@pytest.mark.parametrize(("length", "count"), [(38, 34), (60, 51), (20, 19)])
+def test_many_windows_by_their_formula(length, count):
+    """More than 16 in one turn, and one turn or more of them: they are picked out of windows at every cell."""
+    x = np.random.default_rng(length).permutation(length).astype(np.float32).reshape(1, length, 1)
+    ends = [(j * length // count, -(-(j + 1) * length // count)) for j in range(count)]
+    expected = [x[0, lo:hi, 0].max() for lo, hi in ends]
+    assert by_numpy.adaptive_max_pool(x, (count,)).ravel().tolist() == expected
+
+
 @every_pool
 def test_where_the_counts_divide_the_lengths_it_is_ordinary_pooling(pool):
     x = np.concatenate([X, X[:, :, :1]], axis=2)

@@ -1,5 +1,7 @@
 """Normalisation within an example: layouts, dtypes, parameters, and what it refuses. Values stand in tests/laws."""
 
+import math
+import re
 from functools import partial
 
 import jax
@@ -54,6 +56,14 @@ def test_half_precision_is_rounded_once(norm, dtype):
     assert y.dtype == dtype
     wide = norm(jax.tree.map(np.float32, params), x.astype(np.float32))
     np.testing.assert_array_equal(y.astype(np.float32), wide.astype(dtype).astype(np.float32))
+
+
+@pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
+def test_nothing_is_differentiated_by_the_pivot(norm):
+    """No result depends on it: its derivative would compare each cell with the least and the largest, for nothing."""
+    loss = lambda x: jnp.sum(norm(PARAMS, x)[..., 0] ** 3)
+    shapes = re.findall(r"bool\[([\d,]+)\]", str(jax.make_jaxpr(jax.grad(loss))(X)))
+    assert X.size not in [math.prod(map(int, shape.split(","))) for shape in shapes]
 
 
 @every_norm

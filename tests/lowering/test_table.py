@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from jaxconv.lowering.form import Form
-from jaxconv.lowering.table import way_for
+from jaxconv.lowering.form import FACES, Form, by_lax
+from jaxconv.lowering.table import forced, forced_on_pools, forced_way, way_for
 from jaxconv.lowering.version import OLD
 from jaxconv.window import slide
 
@@ -87,3 +87,30 @@ def test_the_kernels_delta_of_large_batches(length, window, channels, before, si
     form = Form(slide("test", (length, length), (window, window)), 1)
     found = [way_for("conv_dkernel", form, n, *channels) for n in (4, 32, 128, 512, 8192)]
     assert found == (before if OLD else since)
+
+
+def test_a_way_is_forced_inside_only():
+    """Of convolutions and pools, nested ones too, and after an error."""
+    form, shapes = Form(slide("test", (8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
+    ways = lambda: (forced_way(form, *shapes), forced_on_pools())
+    assert ways() == (None, None)
+    with forced("taps"):
+        with forced("lax"):
+            assert ways() == ("lax", "lax")
+        assert ways() == ("taps", "taps")
+    with pytest.raises(RuntimeError, match="inside"), forced("lax"):
+        raise RuntimeError("inside")
+    assert ways() == (None, None)
+
+
+@pytest.mark.parametrize("empty", ["x", "kernel"])
+@pytest.mark.parametrize("face", FACES)
+def test_nothing_is_convolved_with_nothing(face, empty):
+    """What lax's kernels of a platform make of operands without cells is not asked."""
+    axes = slide("test", (8,), (3,), 1)
+    batch, channels = (0, 2) if empty == "x" else (1, 0)
+    shapes = {"x": (batch, 8, channels), "kernel": (3, channels, 4), "y": (batch, axes[0].out, 4)}
+    *operands, result = (jax.ShapeDtypeStruct(shapes[role], "float32") for role in FACES[face])
+    jaxpr = jax.make_jaxpr(lambda one, other: by_lax(face, Form(axes, 1), one, other))(*operands)
+    assert [one.shape for one in jaxpr.out_avals] == [result.shape]
+    assert "conv" not in str(jaxpr)

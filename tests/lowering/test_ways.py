@@ -239,6 +239,30 @@ def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(way):
     np.testing.assert_array_equal(*with_an_infinite_cell(way))
 
 
+@pytest.mark.parametrize("way", ["banded", "split"])
+def test_an_infinite_weight_makes_no_more_of_nan_than_lax(way):
+    """A way that pads before it multiplies would: lax skips windows that lie in the padding."""
+    geometry = {"stride": (1,), "dilation": (1,), "padding": ((2, 1),), "groups": 2}
+    case = FITTING[way](Configuration((4,), (1,), geometry, (2, 2), 1, 0))
+    kernel, x = np.abs(case.params()["kernel"]) + 1, np.abs(case.x()) + 1
+    kernel[..., 0, 0] = np.inf
+    form = Form(case.axes, case.groups)
+    found, expected = (
+        np.asarray(convolution.in_one_way(one, "conv", form, x, kernel, by_lax, None)) for one in (way, "lax")
+    )
+    assert np.isinf(expected).any()
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("groups", [2, 3, 5, 6, 12, 17, 35, 64])
+def test_groups_are_put_together_in_equal_parts(groups, channels):
+    """The fewest together that are wide and leave few parts, or all of them."""
+    possible = [m for m in range(1, groups) if m * channels >= grouped_.WIDE and groups / m < grouped_.MOST + 1]
+    expected = min([m for m in possible if groups / m == groups // m], default=groups)
+    assert grouped_.together(Form((), groups), groups * channels) == expected
+
+
 @pytest.mark.parametrize(
     ("way", "rewriting"), [("banded", banded._as_a_banded_product), ("split", grouped_._as_dense_ones)]
 )

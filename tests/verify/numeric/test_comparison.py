@@ -130,3 +130,10 @@ def test_infinities_are_equal_to_themselves_and_reported():
     sign = np.where(np.arange(H) > 3, np.inf, -np.inf).astype(np.float32)[:, None]
     other_sign = lambda x: circular(x).at[0, :, :, 0].set(sign)
     assert check(other_sign, X, axes=(1,)).finding == Finding.VIOLATED
+
+
+def test_large_integers_that_differ_are_told_apart():
+    """2^24 and 2^24 + 1 are one number in float32."""
+    odd = lambda x: x + jnp.arange(6, dtype=x.dtype) % 2
+    finding = lambda size: check(odd, size + 4 * np.arange(6, dtype=np.int32), axes=(0,), shifts=[[1]]).finding
+    assert (finding(2**24), finding(2**10)) == (Finding.VIOLATED, Finding.VIOLATED)

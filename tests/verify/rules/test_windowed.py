@@ -256,3 +256,69 @@ def test_equal_cells_stay_equal_under_a_window_only_without_padding(window):
         claims = certified(lambda x: x + fn(totals(jnp, x)), (1, n))
         assert refutation(lambda x: x + twin(totals(np, x)), (1, n), claims) is None, (before, after)
         assert ("cyclic" in proved(claims)) == (before <= 0 and after <= 0), (before, after)
+
+
+# What no rule here may prove: each function breaks the law by what it is named after.
+
+
+def convolved(x, kernel, **settings):
+    return lax.conv_general_dilated(x, kernel, (1,), "VALID", dimension_numbers=("NHC", "HIO", "NHC"), **settings)
+
+
+def by_itself(x, cells):
+    """Convolved by cells of its own, which move along with it."""
+    return convolved(x, jnp.moveaxis(cells, 0, -1))
+
+
+def scattered(x, cells):
+    """Maxima of pairs of 12 cells, scattered back from 6 cells that are not one in two of them."""
+    _, pull = jax.vjp(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 1), (1, 2, 1), "VALID"), x)
+    return pull(cells)[0]
+
+
+BREAKING = {
+    "a shifted axis of channels": (
+        lambda x: convolved(x, np.arange(24, dtype=np.float32).reshape(1, 2, 12)),
+        2,
+        "the shifted axis is summed over as channels",
+    ),
+    "groups of a shifted batch": (
+        lambda x: convolved(jnp.moveaxis(x, 1, 0), jnp.ones((1, 2, 4)), batch_group_count=2),
+        1,
+        "the shifted axis is split into groups of the batch",
+    ),
+    "half a period as the kernel": (lambda x: by_itself(x, x[:, :6]), 1, "6 positions are left of a period of 12"),
+    "two periods as the kernel": (
+        lambda x: by_itself(jnp.concatenate([x] * 3, 1), jnp.concatenate([x, x], 1)),
+        1,
+        "adds up something else than a whole period",
+    ),
+    "the gradient of a kernel with windows inside only": (
+        lambda x: jax.grad(lambda kernel: jnp.sum(convolved(x, kernel) ** 2))(jnp.ones((3, 2, 3))),
+        1,
+        "10 positions are left of a period of 12",
+    ),
+    "maxima scattered from neighbours": (
+        lambda x: scattered(x, x[:, 3:9]),
+        1,
+        "the pooled input and what is scattered back do not move together",
+    ),
+    "maxima scattered from one cell in four": (
+        lambda x: scattered(x, jnp.concatenate([x, x], 1)[:, ::4]),
+        1,
+        "the pooled input and what is scattered back do not move together",
+    ),
+    "an initial value that depends on the input": (
+        lambda x: lax.reduce_window(x, x.sum(), lax.add, (1, 3, 1), (1, 1, 1), "VALID"),
+        1,
+        "the initial value depends on the input",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_what_breaks_the_law_is_named(name):
+    fn, axis, reason = BREAKING[name]
+    report = jc.certify(fn, jax.ShapeDtypeStruct((1, 12, 2), "float32"), axes=(axis,), search=False).leaves[0].axes[0]
+    assert Verdict.PROVED not in (report.cyclic.verdict, report.interior.verdict)
+    assert reason in report.cyclic.broken.reason
