@@ -38,6 +38,7 @@ def excess(fn, *values, live=None):
         (jnp.multiply, (0.1, 3.0), False),
         (jnp.divide, (7.0, 4.0), True),
         (jnp.divide, (1.0, 3.0), False),
+        (jnp.divide, ([8.0, 2.0**24 - 1], [4.0, 2.0**24 - 2]), False),  # the second is 1, rounded
         (jnp.square, (4097.0,), False),
         (lambda x: x**3, (255.0,), True),
         (lambda x: x**3, (257.0,), False),
@@ -61,6 +62,15 @@ def excess(fn, *values, live=None):
 )
 def test_what_is_exact(fn, values, is_exact):
     assert (excess(fn, *values)[0] <= 0) == is_exact
+
+
+@pytest.mark.parametrize(
+    ("bits", "blamed"), [(0, ""), (1, "needs 25 bits"), (exact.TOO_WIDE, "does not keep numbers whole")]
+)
+def test_one_bit_too_many_is_blamed(bits, blamed):
+    jaxpr = jax.make_jaxpr(lambda x: x + 1)(1.0).jaxpr
+    found = exact.blame(jaxpr, np.array([bits]))
+    assert (blamed in found) if blamed else found == ""
 
 
 # With a rule, and never counted on to keep numbers whole: products, elementary functions, loops.
