@@ -63,6 +63,12 @@ def variance(x):
     return jnp.cumsum(x * x)[-1] / x.size - (jnp.cumsum(x)[-1] / x.size) ** 2 - jnp.mean((x - jnp.mean(x)) ** 2)
 
 
+def quotients(x):
+    """0: whole numbers, which no rounding of x changes, divided and multiplied by the same."""
+    whole, by = jnp.round(4 * x) + 7, jnp.arange(3, x.size + 3, dtype=x.dtype)
+    return jnp.sign(whole / by * by - whole)
+
+
 def scaled_up_and_down(x):
     """16x: all but five cells are multiplied by an eighth of the largest number, and divided by it."""
     scale = jnp.where(jnp.arange(x.size) < 5, 1, float(jnp.finfo(x.dtype).max) / 8).astype(x.dtype)
@@ -91,6 +97,8 @@ TRUE = {
     "sign of two formulas": (lambda x: jnp.sign(variance(x)), ALL, True),
     "a tie of two sums": (lambda x: jnp.argmax(jnp.stack([nothing(x), nothing(x[::-1])])) * 0 + x, ALL, True),
     "a branch": (lambda x: jnp.where(jnp.cumsum(x)[-1] == jnp.cumsum(x[::-1])[-1], x, x), ALL, True),
+    "quotients in a branch": (lambda x: lax.cond(jnp.sum(x * x) >= 0, quotients, jnp.cos, x), WIDE, True),
+    "quotients in a loop": (lambda x: lax.fori_loop(0, 2, lambda _, y: quotients(y + x), x), WIDE, True),
     "whether two sums are equal": (lambda x: (jnp.cumsum(x)[-1] == jnp.cumsum(x[::-1])[-1]).astype(x.dtype), ALL, True),
     "order of two sums": (lambda x: jnp.argsort(jnp.stack([nothing(x), jnp.zeros((), x.dtype)])), ALL, False),
     "floor of a cosine transform": (lambda x: jnp.floor(jax.scipy.fft.idct(jax.scipy.fft.dct(x))), WIDE, True),
