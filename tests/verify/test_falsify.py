@@ -77,6 +77,7 @@ FALSE = {
     "integers": (lambda x: x.at[:, 0].set(0), (jax.ShapeDtypeStruct((1, 5, 1), "uint8"),), (1,), {}),
     "complex numbers": (lambda x: x.at[:, 0].set(0), (jax.ShapeDtypeStruct((1, 5, 1), "complex64"),), (1,), {}),
     "dropout": (lambda key, x: jnp.where(jax.random.bernoulli(key, 0.5, x.shape), x, 0 * x), (jax.random.key(0), jax.ShapeDtypeStruct((1, 3, 1), "float32")), {1: (1,)}, {}),
+    "seen by many negative integers only": (lambda x: jnp.where((x < 0).sum() > 4, jnp.cumsum(x, axis=1), x), (jax.ShapeDtypeStruct((1, 12, 1), "int32"),), (1,), {}),
     "seen by dense images only": (lambda x: jnp.where((x != 0).sum() > 12, jnp.cumsum(x, axis=1), x), (X,), (1,), {}),
 }  # fmt: skip
 TRUE = {
