@@ -22,7 +22,8 @@ import jaxconv as jc
 from jaxconv.testing.strategies import networks
 from jaxconv.verify.falsify import falsify, violations
 from jaxconv.verify.falsify.counterexample import Counterexample
-from jaxconv.verify.falsify.lattices import lattices
+from jaxconv.verify.falsify.lattices import Lattice, lattices
+from jaxconv.verify.falsify.violations import Trials
 
 X = jax.ShapeDtypeStruct((1, 6, 4, 2), "float32")
 PARAMS = {"kernel": jax.ShapeDtypeStruct((3, 3, 2, 3), "float32"), "bias": jax.ShapeDtypeStruct((3,), "float32")}
@@ -66,6 +67,7 @@ FALSE = {
     "half a stride": (conv(stride=2), (PARAMS, X), {1: (1,)}, {"shift": 1}),
     "half a stride, inside": (conv("valid", 2), (PARAMS, X), {1: (1,)}, {"shift": -1, "kind": "interior"}),
     "running sum": (lambda x: jnp.cumsum(x, axis=1), (X,), (1,), {}),
+    "running sum along the second of two axes": (lambda x: jnp.cumsum(x, axis=2), (X,), (1, 2), {}),
     "running sum, inside": (lambda x: jnp.cumsum(x, axis=1), (X,), (1,), {"kind": "interior"}),
     "global mean, inside": (lambda x: x.mean((1, 2)), (X,), (2,), {"kind": "interior"}),
     "softmax behind zero padding": (lambda p, x: jax.nn.softmax(conv("same")(p, x), axis=2), (PARAMS, X), {1: (1, 2)}, {}),
@@ -166,6 +168,18 @@ def test_pixels_that_do_not_matter_are_left_out():
     (x,) = falsify(fn, *arguments, axes=axes).counterexample.arguments
     assert np.count_nonzero(x) == 13
     np.testing.assert_array_equal(x, np.rint(x))
+
+
+def test_what_enters_an_interior_window_is_new():
+    """Every shifted input is a piece of one longer image; none of its cells comes from the other end."""
+    law = Lattice("interior", 0, "", (1, 6, 1), ((0, 1),), 6, 1, (((1, 1),),), (), "given")
+    trials = Trials(lambda x: x, (jax.ShapeDtypeStruct((1, 6, 1), "float32"),), (law,), keep=True)
+    (shape,) = trials.sources().values()
+    source = np.arange(shape[1], dtype=np.float32).reshape(shape)
+    assert {cells for _, cells in trials.rows} == {-5, -4, -3, -2, -1, 1, 2, 3, 4, 5}
+    for row in trials.rows:
+        (window,) = trials._windows([source], row).values()
+        assert set(np.diff(window.ravel())) == {1}
 
 
 def test_a_mended_function_replays_to_nothing():
