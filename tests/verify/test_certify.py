@@ -334,3 +334,27 @@ def test_without_a_line_of_the_users_that_of_the_function_is_named():
     certificate = jc.certify(lenet, params, jax.ShapeDtypeStruct((1, 32, 32, 1), "float32"), axes={1: (1,)})
     broken = certificate.leaves[0].axes[0].interior.broken
     assert re.search(r"lenet\.py:\d+ \(lenet\)$", broken.source), broken.source
+
+
+def of_what_stays(every, other):
+    """A solution of triangular equations, of which nothing is known: of sums over every so many cells."""
+    sums = lambda x, n: x[:, ::n].sum(1)
+    solve = partial(lax.linalg.triangular_solve, left_side=True, lower=True)
+    return lambda x: solve(jnp.diag(sums(x, every)[0]), sums(x, other).T)
+
+
+@pytest.mark.parametrize(("every", "other", "shift"), [(1, 1, 1), (6, 4, 12), (4, 6, 12), (3, 12, 12), (24, 1, None)])
+def test_any_function_of_what_stays_stays_under_the_shifts_of_all(every, other, shift):
+    """And one that only a whole turn leaves as it is depends on the input, so that it is no law."""
+    x = jax.ShapeDtypeStruct((1, 24, 2), "float32")
+    claim = jc.certify(of_what_stays(every, other), x, axes=(1,), search=False).leaves[0].axes[0].cyclic
+    assert (claim.shift, claim.moves) == (shift, ())
+
+
+def test_random_numbers_are_not_computed():
+    """They depend on the device and on flags: that all of these are 0 or more is not read from them."""
+    fn = lambda x: jnp.where(jax.random.normal(jax.random.key(0), (1, 12, 1)) ** 2 >= 0, x, 0)
+    claim = (
+        jc.certify(fn, jax.ShapeDtypeStruct((1, 12, 1), "float32"), axes=(1,), search=False).leaves[0].axes[0].cyclic
+    )
+    assert claim.verdict == Verdict.UNDECIDED
