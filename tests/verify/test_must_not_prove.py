@@ -106,6 +106,23 @@ def overwritten(frame):
 
 
 WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
+
+
+def blocks(x):
+    """Pairs of cells."""
+    return x.reshape(1, -1, 2, x.shape[-1])
+
+
+def blocks_of_two_phases(x):
+    """Pairs of x and pairs of x a cell further are not the same pairs."""
+    return wrapped(blocks(x), blocks(jnp.roll(x, -1, 1)))
+
+
+def blocks_half_in_the_padding(x):
+    """The first and the last pair have one cell of x each."""
+    return blocks(jnp.pad(x, ((0, 0), (1, 1), (0, 0)))).sum(2)
+
+
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
     "two places": lambda x: wrapped(jnp.argmax(x, 2), jnp.argmin(x, 2)),
@@ -122,6 +139,8 @@ CASES = {
     "the gradient of max pooling": pooled_gradient_along_a_still_axis,
     "windows by indices": windows_by_indices,
     "kernels in turn": kernels_in_turn,
+    "blocks of two phases": blocks_of_two_phases,
+    "blocks half in the padding": blocks_half_in_the_padding,
 } | {
     f"{frame}, {between} between, {way}": fn
     for between in (1, 2)
