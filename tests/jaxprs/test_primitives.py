@@ -1,9 +1,12 @@
 """The table of primitives beside JAX: every primitive has a row, and a row names every parameter."""
 
+from types import SimpleNamespace
+
 import jax
 import pytest
 from support.primitive_examples import MET, defined
 
+from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.calls import CALLS
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify.rules import RULES
@@ -87,3 +90,10 @@ def inner(equation):
 def test_no_rule_speaks_of_what_is_no_function_of_its_operands(name):
     assert name not in RULES
     assert not PRIMITIVES[name].linear
+
+
+def test_a_parameter_that_no_row_names_is_objected_to():
+    """A version of JAX to come may have it; what it means nobody knows."""
+    for name in PRIMITIVES:
+        equation = SimpleNamespace(primitive=SimpleNamespace(name=name), params={"novel": 1})
+        assert guard.objection(equation) == f"the parameter novel of {name} is not known"
