@@ -25,6 +25,8 @@ def run(command, function, *options):
         ("Model.apply", (), 0),
         ("zero_padded", (), 1),
         ("zero_padded", ("--interior",), 0),
+        ("zero_padded", ("--cyclic",), 1),
+        ("zero_padded", ("--cyclic", "--interior"), 1),
         ("zero_padded", ("--no-search", "--cyclic"), 2),
         ("zero_padded", ("--no-search", "--cyclic", "--interior"), 2),
         ("zero_padded", ("--no-search",), 2),

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 from argparse import Namespace
 
 import numpy as np
@@ -79,8 +80,8 @@ def test_accuracies_come_back_at_the_shifts_that_are_proved(ran):
 
 def test_a_shared_kernel_learns_the_same_from_digits_anywhere(ran):
     centred, anywhere = (cells(ran, f"{place} ") for place in PLACES)
-    one = 100 / TESTED + 0.1  # a digit, by rounding; in per cent, with a decimal place
-    assert np.allclose(means(centred["shared"]), means(anywhere["shared"]), rtol=0, atol=one)
+    one = math.ceil(1000 / TESTED) / 10  # a digit, by rounding: in per cent, which have a decimal place
+    assert np.allclose(means(centred["shared"]), means(anywhere["shared"]), atol=one)
     assert not np.allclose(means(centred["local"]), means(anywhere["local"]), atol=3)
 
 

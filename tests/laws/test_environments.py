@@ -167,11 +167,11 @@ def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, env
 
 KEY = environments.key()
 DRAWN = [name for name in environments.MADE if name.startswith("init")]
-# The others draw by the same function as `init_dense`, which takes 3 s step by step.
-MADE = [name for name in environments.MADE if NIGHTLY or name not in DRAWN or name in ("init_dense", "init_norm")]
-STEPPED_MADE = [
-    name for name in environments.MADE if name not in DRAWN or name in ("init_dense", "init_norm")[1 - NIGHTLY :]
-]
+# The others draw by the same function as `init_dense`, which takes seconds step by step.
+OWN_DRAWS = ["init_dense", "init_norm"]
+MADE = [name for name in environments.MADE if NIGHTLY or name not in DRAWN or name in OWN_DRAWS]
+STEPWISE = OWN_DRAWS if NIGHTLY else ["init_norm"]
+STEPPED_MADE = [name for name in environments.MADE if name not in DRAWN or name in STEPWISE]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_what_is_made_under_x64_is_wide_where_it_is_drawn(name):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name in DRAWN else "float32"}
 
 
-COMPILED_BY_THREADS = ["conv", "max_pool", "batch_norm", "tie"][: None if NIGHTLY else 2]
+COMPILED_BY_THREADS = ["conv", "max_pool", *(["batch_norm", "tie"] if NIGHTLY else [])]
 ALL = [*LAYERS, *MADE, *environments.TOOLS]
 SPAWNED = ALL if NIGHTLY else ["conv", "max_pool", "dropout", "init_dense", "from_library", "certify", "summary"]
 

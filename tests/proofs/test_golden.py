@@ -26,7 +26,8 @@ def of(row):
     try:
         (axis,) = slide("golden", (row.length,), (row.taps,), row.stride, (row.padding,), row.dilation)
     except ValueError as error:
-        assert "at most as wide as the padded input" in str(error)  # noqa: PT017  (of many rows, in one test)
+        if "at most as wide as the padded input" not in str(error):
+            raise
         return None
     return axis
 

@@ -21,13 +21,15 @@ from support.profiles import NIGHTLY
 
 
 def examples(number: int) -> settings:
-    """So many examples where the usual profile draws 40; in the others more or fewer, in proportion."""
-    return settings(max_examples=max(1, number * settings.default.max_examples // 40))
+    """So many where the usual profile draws 40, fewer in proportion where it draws fewer; every night all that it draws."""
+    most = settings.default.max_examples
+    return settings(max_examples=most if NIGHTLY else max(1, number * most // 40))
 
 
 def compiled_examples(number: int) -> settings:
     """The same, each of which compiles a program or more: a failing one is not made smaller, which compiles hundreds."""
-    return settings(examples(number), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+    count = 5 * max(number, 8) if NIGHTLY else examples(number).max_examples
+    return settings(max_examples=count, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 few_compiled = compiled_examples(8)

@@ -1,10 +1,11 @@
 """Programs are counted where they are compiled, and a part that exceeds its budget fails the run."""
 
+import runpy
 from pathlib import Path
 
 import pytest
 
-from support import compiled_programs
+from support import compiled_programs, profiles
 
 pytest_plugins = ["pytester"]
 TESTS = """
@@ -38,7 +39,9 @@ def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, proc
 
 
 def test_nightly_runs_have_no_budget(pytester, monkeypatch):
-    monkeypatch.setattr(compiled_programs, "NIGHTLY", True)
+    """A run is one if the environment variable says so."""
+    monkeypatch.setenv("HYPOTHESIS_PROFILE", "nightly")
+    monkeypatch.setattr(compiled_programs, "NIGHTLY", runpy.run_path(profiles.__file__)["NIGHTLY"])
     pytester.makefile(".toml", budgets="[programs]\nothers = 0")
     pytester.makepyfile(test_three=TESTS)
     assert pytester.runpytest_inprocess("-p", "support.compiled_programs", "--budgets", "budgets.toml").ret == 0

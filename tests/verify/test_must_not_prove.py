@@ -105,9 +105,6 @@ def overwritten(frame):
     }
 
 
-WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
-
-
 def blocks(x):
     """Pairs of cells."""
     return x.reshape(1, -1, 2, x.shape[-1])
@@ -123,6 +120,7 @@ def blocks_half_in_the_padding(x):
     return blocks(jnp.pad(x, ((0, 0), (1, 1), (0, 0)))).sum(2)
 
 
+WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
     "two places": lambda x: wrapped(jnp.argmax(x, 2), jnp.argmin(x, 2)),

@@ -116,8 +116,8 @@ TRUE = {
 }
 
 
-# By day one of each function's dtypes, in turn, and the narrowest for overflows; every night all of them.
 def cases():
+    """Each function in one of its dtypes, in turn, overflows in the narrowest; every night in all of them."""
     for number, (name, (_, dtypes, _)) in enumerate(TRUE.items()):
         by_day = "float16" if "float16" in dtypes and "overflow" in name else dtypes[number % len(dtypes)]
         yield from ((name, dtype) for dtype in (dtypes if NIGHTLY else [by_day]))

@@ -13,10 +13,11 @@ from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.jaxprs import guard
 from jaxconv.verify import jaxprs
-from translation import indexed, layout, sums, windowed  # noqa: F401  they fill the table
+from translation import indexed, layout, sums, windowed
 from translation.program import Program
 from translation.table import TRANSLATIONS, opaque
 
+FILLED_BY = (indexed, layout, sums, windowed)  # the modules whose import enters translations into the table
 FOLD = 2**16  # constants of at most so many numbers are computed
 ROUNDS = 64  # of a loop that are written out
 LOOPS = ("scan", "while", "cond")  # of whose bodies the derivation has rows, which stand deeper
