@@ -83,7 +83,7 @@ def is_real(dtype: Any) -> bool:
 
 
 def is_linear(equation: Any) -> bool:
-    """Whether an equation is linear over the reals: in each operand while the others are fixed."""
+    """Whether an equation is affine over the reals in some of its operands, the others fixed: the row says in which."""
     row = PRIMITIVES.get(equation.primitive.name)
     if row is None or not row.linear or objection(equation):
         return False

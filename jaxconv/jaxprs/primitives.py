@@ -10,7 +10,8 @@ The independent checker (`jc.recheck`) reads no row: it executes the primitives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ NEVER = "never"  # it moves, chooses or compares what it was given
 ONCE = "once"  # one arithmetic operation
 SUM = "sum"  # a sum or a product of several terms
 SEVERAL = "several"  # an elementary function, a decomposition
+
+ALL = range(sys.maxsize)  # operands, however many there are
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Primitive:
     only: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)  # understood for these values alone
     effects: bool = False  # it acts on the world, or reads or writes a state
     function: bool = True  # of its operands: the same operands give the same result, wherever and whenever
-    linear: bool = False  # over the reals, in each operand of numbers, the others fixed
+    linear: Container[int] = ()  # the operands in which it is affine over the reals while the others are fixed
     rounds: str = SEVERAL
 
 
@@ -75,21 +78,22 @@ def _rows(
 _rows("abs ceil clz floor imag is_finite max min ne eq eq_to ge gt le le_to lt lt_to real not and or xor sign clamp "
       "population_count select_n shift_left shift_right_arithmetic shift_right_logical complex",
       "pointwise", rounds=NEVER)  # fmt: skip
-_rows("neg stop_gradient copy", "pointwise", linear=True, rounds=NEVER)
-_rows("conj", "pointwise", "input_dtype", linear=True, rounds=NEVER)
+_rows("neg stop_gradient copy", "pointwise", linear=ALL, rounds=NEVER)
+_rows("conj", "pointwise", "input_dtype", linear=ALL, rounds=NEVER)
 _rows("bitcast_convert_type", "pointwise", "new_dtype", rounds=NEVER)
 _rows("reduce_precision", "pointwise", "exponent_bits mantissa_bits", rounds=NEVER)
 _rows("round", "pointwise", "rounding_method", rounds=NEVER)
-_rows("name", "pointwise", irrelevant="name", linear=True, rounds=NEVER)
-_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", linear=True, rounds=NEVER)
-_rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", linear=True,
+_rows("name", "pointwise", irrelevant="name", linear=ALL, rounds=NEVER)
+_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", linear=ALL, rounds=NEVER)
+_rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", linear=ALL,
       rounds=NEVER)  # fmt: skip
-_rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=True, rounds=NEVER)
-_rows("layout_constraint relayout", "placement", linear=True, rounds=NEVER)
-_rows("optimization_barrier", "pointwise", linear=True, rounds=NEVER)
-_rows("add add_any sub div", "pointwise", linear=True, rounds=ONCE)
-_rows("mul", "pointwise", "out_dtype", linear=True, rounds=ONCE)
-_rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=True, rounds=ONCE)
+_rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=ALL, rounds=NEVER)
+_rows("layout_constraint relayout", "placement", linear=ALL, rounds=NEVER)
+_rows("optimization_barrier", "pointwise", linear=ALL, rounds=NEVER)
+_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE)
+_rows("div", "pointwise", linear=(0,), rounds=ONCE)
+_rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE)
+_rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=ALL, rounds=ONCE)
 _rows("rem square", "pointwise", rounds=ONCE)
 _rows("sqrt", "pointwise", irrelevant="accuracy", rounds=ONCE)
 _rows("cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin tan tanh", "pointwise", irrelevant="accuracy")
@@ -100,27 +104,27 @@ _rows("acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e cosh digamma
 _rows("polynomial", "elementary")
 
 # Cells that are moved about.
-_rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", linear=True, rounds=NEVER)
-_rows("transpose", "layout", "permutation", linear=True, rounds=NEVER)
-_rows("squeeze rev", "layout", "dimensions", linear=True, rounds=NEVER)
-_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, linear=True, rounds=NEVER)
-_rows("slice", "layout", "start_indices limit_indices strides", linear=True, rounds=NEVER)
-_rows("split", "layout", "sizes axis", linear=True, rounds=NEVER)
-_rows("stack unstack", "layout", "axis", linear=True, rounds=NEVER)
-_rows("concatenate", "layout", "dimension", linear=True, rounds=NEVER)
-_rows("pad", "layout", "padding_config", linear=True, rounds=NEVER)
-_rows("tile", "layout", "reps", linear=True, rounds=NEVER)
+_rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", linear=ALL, rounds=NEVER)
+_rows("transpose", "layout", "permutation", linear=ALL, rounds=NEVER)
+_rows("squeeze rev", "layout", "dimensions", linear=ALL, rounds=NEVER)
+_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, linear=ALL, rounds=NEVER)
+_rows("slice", "layout", "start_indices limit_indices strides", linear=ALL, rounds=NEVER)
+_rows("split", "layout", "sizes axis", linear=ALL, rounds=NEVER)
+_rows("stack unstack", "layout", "axis", linear=ALL, rounds=NEVER)
+_rows("concatenate", "layout", "dimension", linear=ALL, rounds=NEVER)
+_rows("pad", "layout", "padding_config", linear=ALL, rounds=NEVER)
+_rows("tile", "layout", "reps", linear=ALL, rounds=NEVER)
 _rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER)
 
 # Cells read or written at indices. Hints on indices are promises: JAX leaves open what comes of a broken one.
 HINTS = "indices_are_sorted unique_indices"
-_rows("dynamic_slice", "indexing", "slice_sizes", linear=True, rounds=NEVER)
-_rows("dynamic_update_slice", "indexing", linear=True, rounds=NEVER)
-_rows("gather", "indexing", "dimension_numbers slice_sizes mode fill_value", HINTS, linear=True, rounds=NEVER)
+_rows("dynamic_slice", "indexing", "slice_sizes", linear=ALL, rounds=NEVER)
+_rows("dynamic_update_slice", "indexing", linear=ALL, rounds=NEVER)
+_rows("gather", "indexing", "dimension_numbers slice_sizes mode fill_value", HINTS, linear=ALL, rounds=NEVER)
 _rows("scatter", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
-      linear=True, rounds=NEVER)  # fmt: skip
+      linear=ALL, rounds=NEVER)  # fmt: skip
 _rows("scatter-add", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
-      linear=True, rounds=SUM)  # fmt: skip
+      linear=ALL, rounds=SUM)  # fmt: skip
 _rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=SUM)
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
 
@@ -132,26 +136,26 @@ CONVOLUTION = (
     "window_strides padding lhs_dilation rhs_dilation dimension_numbers feature_group_count batch_group_count "
     "preferred_element_type"
 )
-_rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", linear=True, rounds=SUM)
+_rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", linear=ALL, rounds=SUM)
 _rows("jaxconv_conv jaxconv_conv_dx jaxconv_conv_dkernel", "windowed", f"{CONVOLUTION} dtype form",
-      "precision out_sharding way", linear=True, rounds=SUM)  # fmt: skip
-_rows("reduce_window_sum", "windowed", DILATED, linear=True, rounds=SUM)
-_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", linear=True, rounds=SUM)
+      "precision out_sharding way", linear=ALL, rounds=SUM)  # fmt: skip
+_rows("reduce_window_sum", "windowed", DILATED, linear=ALL, rounds=SUM)
+_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", linear=ALL, rounds=SUM)
 _rows("reduce_window_max reduce_window_min", "windowed", DILATED, rounds=NEVER)
 _rows("jaxconv_max_pool jaxconv_min_pool jaxconv_max_pool_pick", "windowed", f"{DILATED} axes", "way", rounds=NEVER)
 _rows("reduce_window", "windowed", f"{DILATED} jaxpr consts", rounds=SUM)
-_rows("select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=True, rounds=SUM)
-_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=True, rounds=SUM)
+_rows("select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=(0,), rounds=SUM)
+_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=(1,), rounds=SUM)
 _rows("select_and_gather_add", "window", f"{DILATED} select_prim", rounds=NEVER)
 _rows("select_and_scatter", "window", rounds=SUM)
 
 # Sums, products, orders along axes.
-_rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding", linear=True,
+_rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding", linear=ALL,
       rounds=SUM)  # fmt: skip
 _rows("ragged_dot_general", "product", "ragged_dot_dimension_numbers preferred_element_type group_offset",
       "precision out_sharding", rounds=SUM)  # fmt: skip
 _rows("scaled_dot", "product", rounds=SUM)
-_rows("reduce_sum", "reduction", "axes", "out_sharding", linear=True, rounds=SUM)
+_rows("reduce_sum", "reduction", "axes", "out_sharding", linear=ALL, rounds=SUM)
 _rows("reduce_prod", "reduction", "axes", rounds=SUM)
 _rows("reduce_max reduce_min", "reduction", "axes", "out_sharding", rounds=NEVER)
 _rows("reduce_and reduce_or reduce_xor", "reduction", "axes", rounds=NEVER)
@@ -164,7 +168,7 @@ _rows("reduce", "folding", "computation jaxpr dimensions", rounds=SUM)
 _rows("approx_top_k", "folding",
       "k reduction_dimension recall_target is_max_k reduction_input_size_override aggregate_to_topk")  # fmt: skip
 
-_rows("fft", "spectral", "fft_type fft_lengths", linear=True, rounds=SUM)
+_rows("fft", "spectral", "fft_type fft_lengths", linear=ALL, rounds=SUM)
 
 # Linear algebra: functions of whole matrices.
 _rows("cholesky cholesky_update householder_product hessenberg lu geqp3 geqrf ormqr", "linear algebra")

@@ -3,12 +3,14 @@
 from types import SimpleNamespace
 
 import jax
+import numpy as np
 import pytest
 from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.calls import CALLS
-from jaxconv.jaxprs.primitives import PRIMITIVES
+from jaxconv.jaxprs.primitives import PRIMITIVES, adds
+from jaxconv.verify.jaxprs import executed
 from jaxconv.verify.rules import RULES
 
 VERSION = tuple(int(part) for part in jax.__version__.split(".")[:3])
@@ -90,6 +92,48 @@ def inner(equation):
 def test_no_rule_speaks_of_what_is_no_function_of_its_operands(name):
     assert name not in RULES
     assert not PRIMITIVES[name].linear
+
+
+# `reshard` can be executed where its mesh is set, and only there.
+LINEAR = {name: [e for e in found if guard.is_linear(e)] for name, found in MET.items() if name != "reshard"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, found in LINEAR.items() if found))
+def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
+    """Equal steps of one operand make equal steps of the result; a maximum's differ."""
+    draws = np.random.default_rng(7)
+    equation = LINEAR[name][0]
+    operands = [drawn(draws, atom.aval) for atom in equation.invars]
+    for place in range(len(operands)):
+        if operands[place].dtype.kind in "fc" and place in PRIMITIVES[name].linear:
+            step = drawn(draws, equation.invars[place].aval)
+            points = [[*operands[:place], operands[place] + n * step, *operands[place + 1 :]] for n in range(3)]
+            for low, middle, high in zip(*(executed(equation, point) for point in points), strict=True):
+                np.testing.assert_allclose(high - middle, middle - low, rtol=0, atol=1e-4 if name == "fft" else 0)
+
+
+def drawn(draws, aval):
+    """Whole numbers as floats, or indices: powers of two, so that quotients are exact."""
+    numbers = draws.choice([-4, -2, -1, 1, 2, 4], aval.shape)
+    return np.asarray(numbers if np.issubdtype(aval.dtype, np.inexact) else abs(numbers) // 4, aval.dtype)
+
+
+def test_an_effect_whose_result_nobody_reads_spoils_nothing():
+    called = lambda x: jax.experimental.io_callback(np.sin, x, x)
+    assert guard.impurity_of(jax.make_jaxpr(lambda x: (called(x), x + 1)[1])(np.float32(1))) == ""
+    assert "io_callback" in guard.impurity_of(jax.make_jaxpr(lambda x: called(x) + 1)(np.float32(1)))
+
+
+def test_a_scattered_function_that_adds_does_nothing_else():
+    number = jax.ShapeDtypeStruct((), np.float32)
+    traced = lambda fn: jax.make_jaxpr(fn)(number, number)
+    assert adds(traced(lambda a, b: a + b))
+    assert adds(traced(lambda a, b: b + a))
+    assert not adds(traced(lambda a, b: a * b))
+    assert not adds(traced(lambda a, b: a + a))
+    assert not adds(traced(lambda a, b: a + b + b))
+    assert not adds(traced(lambda a, b: (a + b, a)))
+    assert not adds(None)
 
 
 def test_a_parameter_that_no_row_names_is_objected_to():
