@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 import typing
@@ -242,6 +243,14 @@ def test_there_are_no_bare_asserts():
 
 def test_errors_are_raised_under_python_o(optimised):
     assert optimised[1].startswith("conv: groups is 2, but should be a divisor of the kernel's 3 output channels")
+
+
+def test_examples_write_public_names_as_users_do():
+    """As `jc.check`: pytest, asked for the one file, takes `from jaxconv.verify.numeric import check` for a module."""
+    imports = re.compile(r">>> from (jaxconv\.[\w.]+) import (.+)")
+    found = [(m[1], name) for text in sources().values() for m in imports.finditer(text) for name in m[2].split(", ")]
+    assert ("jaxconv.window", "Pad") in found
+    assert [(module, name) for module, name in found if inspect.isfunction(PUBLIC.get(name))] == []
 
 
 @pytest.mark.parametrize("name", sorted(n for n, value in PUBLIC.items() if inspect.isfunction(value)))

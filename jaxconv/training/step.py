@@ -42,10 +42,10 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
     The loss is that before the step. Start with `opt_state = optimiser.init(params)`. Labels have to be from 0 to
     classes - 1, which a compiled step does not look at.
 
-    >>> from jaxconv.layers.dense import dense, init_dense
-    >>> params = init_dense(jax.random.key(0), 4, 2)
+    >>> import jaxconv as jc
+    >>> params = jc.init_dense(jax.random.key(0), 4, 2)
     >>> optimiser = optax.sgd(0.1)
-    >>> step = make_step(lambda params, x: dense(params, x.reshape(len(x), -1)), optimiser)
+    >>> step = make_step(lambda params, x: jc.dense(params, x.reshape(len(x), -1)), optimiser)
     >>> images, labels = jnp.ones((3, 2, 2, 1)), jnp.array([0, 0, 1])
     >>> params, opt_state, before = step(params, optimiser.init(params), images, labels)
     >>> params, opt_state, after = step(params, opt_state, images, labels)

@@ -67,13 +67,12 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     Law: what a certificate without objections proves is refuted by no execution, as far as chance can tell.
 
     >>> import jax, jaxconv as jc
-    >>> from jaxconv.verify.checker import recheck
     >>> x = jax.ShapeDtypeStruct((1, 12, 1), "float32")
     >>> smooth = lambda x: x[:, :-1] + x[:, 1:]
     >>> certificate = jc.certify(smooth, x, axes=(1,), search=False)
-    >>> recheck(certificate, smooth, x)
+    >>> jc.recheck(certificate, smooth, x)
     ()
-    >>> recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
+    >>> jc.recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, and the derivation add'
     """
     _refuse_malformed(certificate)

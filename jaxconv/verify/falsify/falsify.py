@@ -99,10 +99,9 @@ def falsify(
     Law: a counterexample replays: `counterexample.replay(fn)` is its `error`, and more than rounding explains.
 
     >>> import jax, jaxconv as jc
-    >>> from jaxconv.verify.falsify import falsify
     >>> x = jax.ShapeDtypeStruct((1, 6, 1), "float32")
     >>> params = {"kernel": jax.ShapeDtypeStruct((3, 1, 2), "float32")}
-    >>> result = falsify(lambda p, x: jc.conv(p, x, padding="same"), params, x, axes={1: (1,)})
+    >>> result = jc.falsify(lambda p, x: jc.conv(p, x, padding="same"), params, x, axes={1: (1,)})
     >>> print(result.counterexample)
     shift by 1: f(shifted)[0, 0, 0] is 1, but f(x)[0, 5, 0] is 0
     argument 1: zeros (1, 6, 1) but for [0, 0, 0] = 1

@@ -96,13 +96,12 @@ def check(
 
     Law: where `certify` proves a claim, its check finds HELD.
 
-    >>> import jax, jax.numpy as jnp
-    >>> from jaxconv.verify.numeric import check
+    >>> import jax, jax.numpy as jnp, jaxconv as jc
     >>> x = jax.random.normal(jax.random.key(0), (1, 8, 12, 1))
-    >>> found = check(lambda x: jnp.roll(x, 3, axis=1) ** 2, x, axes=(1, 2))
+    >>> found = jc.check(lambda x: jnp.roll(x, 3, axis=1) ** 2, x, axes=(1, 2))
     >>> found.finding.value, found.leaves[0].shifts.shape
     ('HELD', (96, 2))
-    >>> found = check(lambda x: x.at[:, 0].set(0), x, axes=(1,), shifts=[[2]])
+    >>> found = jc.check(lambda x: x.at[:, 0].set(0), x, axes=(1,), shifts=[[2]])
     >>> found.finding.value, found.leaves[0].worst.shift, found.leaves[0].worst.position[1] in (0, 2)
     ('VIOLATED', (2,), True)
     """

@@ -54,10 +54,9 @@ def position_map(
 
     Law: of the statistic "largest", the largest value in the picture is `check.leaves[leaf].worst.error`.
 
-    >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.numeric import check
+    >>> import jax.numpy as jnp, jaxconv as jc
     >>> x = jnp.sin(jnp.arange(48.0)).reshape(6, 8)
-    >>> figure = position_map(check(lambda x: x.at[0].set(0.0), x, axes=(0, 1)))
+    >>> figure = position_map(jc.check(lambda x: x.at[0].set(0.0), x, axes=(0, 1)))
     >>> figure.axes[0].get_title()
     'mean error at each position'
     """
@@ -90,11 +89,10 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
 
     Law: the largest value in the picture is `check.leaves[leaf].worst.error`.
 
-    >>> import jax.numpy as jnp
-    >>> from jaxconv.verify.numeric import check
+    >>> import jax.numpy as jnp, jaxconv as jc
     >>> x = jnp.sin(jnp.arange(48.0)).reshape(6, 8)
     >>> halves = lambda x: jnp.repeat(x[::2], 2, axis=0)
-    >>> figure = shift_map(check(halves, x, axes=(0, 1)))
+    >>> figure = shift_map(jc.check(halves, x, axes=(0, 1)))
     >>> figure.axes[0].get_ylabel()
     'shift along axis 0 of argument 0'
     """
