@@ -33,7 +33,7 @@ PARAMS = {"kernel": KERNEL, "bias": BIAS}
         ({"precision": (jax.lax.Precision.HIGH, jax.lax.Precision.HIGH)}, {}),
         ({"preferred_element_type": "float32"}, {}),
         ({"preferred_element_type": np.dtype("float32")}, {}),
-        ({"params": {"kernel": KERNEL.tolist(), "bias": BIAS.tolist()}, "x": X.tolist()}, {}),
+        pytest.param({"params": {"kernel": KERNEL.tolist(), "bias": BIAS.tolist()}, "x": X.tolist()}, {}, id="lists"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import time
 from bisect import bisect_left, bisect_right
 from functools import cache
 from itertools import accumulate
@@ -148,8 +149,39 @@ def test_executed_lines_are_recorded_by_test(folder, tmp_path):
     record = executed.read(tmp_path / "lines.jsonl")
     assert set(record.seconds) == {"test_small.py::test_double", "test_small.py::test_other"}
     assert record.tests("jaxconv/__init__.py", 2, most=60) == ("test_small.py::test_double",)
-    assert record.tests("jaxconv/__init__.py", 6, most=60) == ("test_small.py::test_double",)  # of the module
+    assert record.tests("jaxconv/__init__.py", 6, most=60) == ()
+    assert record.tests("jaxconv/__init__.py", None, most=60) == ("test_small.py::test_double",)
     assert record.tests("jaxconv/other.py", 1, most=60) == ()
+
+
+def test_defaults_and_tables_are_no_lines_of_a_body():
+    source = b"ONE = 1\n\n\ndef f(\n    x=ONE,\n):\n    return x\n"
+    assert [line for line in range(1, 8) if executed.is_called(source, line)] == [7]
+
+
+def test_a_module_is_first_tested_by_the_file_that_mirrors_it():
+    seconds = {"tests/a/test_b.py::test_slow": 9.0, "tests/test_c.py::test_fast": 0.1, "tests/a/test_b.py::test_2": 8.0}
+    record = executed.Record(seconds, {test: {"a/b.py": frozenset([3])} for test in seconds})
+    slow, fast, other = seconds
+    assert record.tests("jaxconv/a/b.py", 3, most=60) == (other, slow, fast)
+    assert record.tests("jaxconv/a/b.py", 3, most=10) == (other,)
+    assert record.tests("jaxconv/c.py", 3, most=60) == ()
+
+
+def test_an_error_of_one_trial_ends_the_planting_at_once(tmp_path):
+    """Not after hours of trials whose results nobody keeps."""
+    started = []
+
+    def one(number, folder):
+        started.append(number)
+        if number:
+            time.sleep(0.1)
+        else:
+            raise RuntimeError("pytest ended with 4")
+
+    with pytest.raises(RuntimeError, match="pytest ended with 4"):
+        list(plant.spread(one, range(100), [tmp_path]))
+    assert len(started) < 10
 
 
 def test_the_command_lists_totals_and_remembers_results(tmp_path, monkeypatch, capsys):

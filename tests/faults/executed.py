@@ -6,6 +6,7 @@ process of its own, so that what one file traced or compiled is not taken from a
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -72,18 +73,28 @@ class Record:
     seconds: dict[str, float]
     lines: dict[str, dict[str, frozenset[int]]]
 
-    def tests(self, file: str, line: int, most: float, number: int = 200) -> tuple[str, ...]:
-        """The cheapest tests that execute the line, `most` seconds of them; or, of a table, some line of its module."""
+    def tests(self, file: str, line: int | None, most: float, number: int = 200) -> tuple[str, ...]:
+        """The tests that execute the line, or any of its module: `most` seconds of them.
+
+        First those of the file that mirrors the module, then the cheapest.
+        """
         module = file.removeprefix("jaxconv/")
-        found = [test for test, lines in self.lines.items() if line in lines.get(module, ())]
-        found = found or [test for test, lines in self.lines.items() if module in lines]
+        found = [test for test, lines in self.lines.items() if module in lines and line in (None, *lines[module])]
+        folder, _, name = module.rpartition("/")
+        mirror = f"tests/{folder}/test_{name}".replace("//", "/")
         chosen, spent = [], 0.0
-        for test in sorted(found, key=self.seconds.__getitem__):
+        for test in sorted(found, key=lambda test: (not test.startswith(mirror), self.seconds[test])):
             spent += self.seconds[test]
             if chosen and (spent > most or len(chosen) == number):
                 break
             chosen.append(test)
         return tuple(chosen)
+
+
+def is_called(source: bytes, line: int) -> bool:
+    """Whether a line stands in a function's body: any other is executed when its module is imported, by no test."""
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return any(function.body[0].lineno <= line <= function.end_lineno for function in functions)
 
 
 def read(path: Path) -> Record:

@@ -103,7 +103,8 @@ def plant(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[
     lines = executed.read(options.lines) if any(not fault.tests for fault in left) else None
 
     def one(fault: Fault, folder: Path) -> dict:
-        line = fault.line((ROOT / fault.file).read_bytes())
+        source = (ROOT / fault.file).read_bytes()
+        line = fault.line(source) if executed.is_called(source, fault.line(source)) else None
         tests = fault.tests or lines.tests(fault.file, line, most=options.limit / 3)
         found = trial.Trial("survived", "", 0.0)
         if fault.name in killers:
@@ -162,8 +163,11 @@ def spread(one: Callable[[Any, Path], Any], items: Iterable[Any], copies: Sequen
             free.put(folder)
 
     with ThreadPoolExecutor(len(copies)) as pool:
-        for done in as_completed([pool.submit(in_a_copy, item) for item in items]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(in_a_copy, item) for item in items]):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # without waiting for all the others after an error
 
 
 def known(path: Path) -> dict[str, dict]:

@@ -27,7 +27,7 @@ def sampled(name: str, among: int) -> bool:
 
 def is_small(arguments: list[str], options) -> bool:
     """Whether a run is of single files, tests or names, or of what failed last."""
-    files = [argument for argument in arguments if not Path(argument).is_dir()]
+    files = [argument for argument in arguments if "::" in argument or not Path(argument).is_dir()]
     return bool(files or options.keyword or getattr(options, "lf", False) or options.collectonly)
 
 

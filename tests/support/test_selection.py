@@ -48,6 +48,7 @@ def test_a_name_alone_decides():
         (["tests/laws", "jaxconv"], {}, False),
         (["tests/laws/test_shift.py"], {}, True),
         (["tests/laws", "tests/laws/test_shift.py::test_layer"], {}, True),
+        ([f"tests/laws/test_shift.py::test_layer[{'a' * 300}]"], {}, True),  # longer than the name of a file may be
         ([], {"keyword": "conv"}, True),
         ([], {"lf": True}, True),
         (["tests"], {"collectonly": True}, True),

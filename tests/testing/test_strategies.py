@@ -220,7 +220,7 @@ TREE = {"kernel": jax.ShapeDtypeStruct((3, 2), "bfloat16"), "bias": jnp.zeros(2)
         jst.networks(),
         jst.networks(padding=jst.paddings()),
     ],
-    ids=str,
+    ids=lambda strategy: str(strategy).partition("(")[0],
 )
 def test_drawing_compiles_nothing(strategy):
     assert drawn(strategy) == 0
