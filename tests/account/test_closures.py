@@ -56,6 +56,14 @@ def test_what_a_jitted_function_makes_is_no_parameter(whole):
         assert (found.parameters, found.constants) == (72, 8)
 
 
+def test_a_parameter_that_holds_a_nan_is_one_all_the_same():
+    """Also where JAX converts it, and only its numbers say that it is the same array."""
+    kernel = np.where(KERNEL.cumsum().reshape(KERNEL.shape) == 5, np.nan, KERNEL).astype(float)
+    found = jc.summary(lambda x: jc.conv({"kernel": jnp.asarray(kernel, jnp.float32)}, x), X)
+    assert np.isnan(kernel).sum() == 1
+    assert (found.parameters, found.constants) == (72, 0)
+
+
 def test_beside_parameters_closed_over_arrays_are_constants():
     fixed = jnp.asarray(KERNEL)
     fn = lambda params, x: jc.dense(params, jc.conv({"kernel": fixed}, x))

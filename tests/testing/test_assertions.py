@@ -144,6 +144,15 @@ def test_an_undecided_claim_that_is_violated_fails_all_the_same():
         assert_invariant(fn, X, axes=(1,), undecided="pass")
 
 
+def test_a_violation_along_one_axis_is_no_violation_along_another():
+    """Each axis that fails is searched by itself: along axis 1 nothing is refuted, and nothing is proved."""
+    fn = lambda x: beyond_the_rules(x) * jnp.arange(x.shape[2], dtype=x.dtype)[None, :, None]
+    with pytest.raises(AssertionError) as caught:
+        assert_equivariant(fn, X, axes=(1, 2), examples=20)
+    assert "axis 2 of argument 0" in str(caught.value)
+    assert "axis 1 of argument 0" not in str(caught.value)
+
+
 def test_a_dead_output_is_said_to_be_dead():
     with pytest.raises(AssertionError, match="nothing was tested: the output was the same for every example"):
         assert_invariant(lambda x: 0 * beyond_the_rules(x), X, axes=(1,), examples=10)
@@ -171,6 +180,10 @@ def test_only_these_parameters():
     assert_equivariant(fn, scale, X, axes={1: (1,)}, values=True)
     with pytest.raises(AssertionError, match="witness"):
         assert_equivariant(fn, scale, X, axes={1: (1,)})
+    total = lambda scale, x: jnp.sum(x * scale, axis=1)
+    assert_invariant(total, scale, X, axes={1: (1,)}, values=True)
+    with pytest.raises(AssertionError, match="witness"):
+        assert_invariant(total, scale, X, axes={1: (1,)})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from jaxconv.testing.strictness import Collected
+
 pytest_plugins = ["pytester"]
 
 TESTS = """
@@ -221,6 +223,13 @@ def test_an_update_keeps_what_a_failing_test_did_not_come_to(project):
         "b",
         "backbone",
     ]
+
+
+def test_the_name_of_a_group_is_no_part_of_a_tests_name():
+    collected = Collected(tests={"a.py::test", "a.py::test[x@y]"})
+    assert collected.name("a.py::test@group") == "a.py::test"
+    assert collected.name("a.py::test[x@y]@group") == collected.name("a.py::test[x@y]") == "a.py::test[x@y]"
+    assert collected.name("a.py::other@group") == "a.py::other@group"
 
 
 def test_the_controller_of_workers_judges(guarded, ci):

@@ -261,6 +261,7 @@ HOSTILE = {
     "a fractional shift": (changed(*CLAIM, "shift", to=1.0), at_claim + r"\.shift is 1.0, but should be a whole"),
     "a shift that is a flag": (changed(*CLAIM, "shift", to=True), at_claim + r"\.shift is True, but should be a whole"),
     "a move of one number": (changed(*CLAIM, "moves", to=[[1]]), at_claim + r"\.moves\[0\] is of 1 items, but should be of 2"),
+    "a move of three numbers": (changed(*CLAIM, "moves", to=[[1, 1, 1]]), at_claim + r"\.moves\[0\] is of 3 items, but should be of 2"),
     "moves that are a number": (changed(*CLAIM, "moves", to=3), at_claim + r"\.moves is 3, but should be a list"),
     "a row that is a list": (changed(*ROW, to=[]), r"\[1\]\[0\] is a list of 0, but should be an object: Row"),
     "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object of 'a', but should be one of shift, cycle"),

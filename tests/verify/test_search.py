@@ -293,6 +293,12 @@ def test_every_dtype_is_drawn_in_its_range(dtype):
     assert refute_interior(delayed, (x,), 0, 0, 0, (1,)) is None
 
 
+def test_complex_numbers_are_drawn_with_imaginary_parts():
+    x = jax.ShapeDtypeStruct((6,), jnp.complex64)
+    weighed = lambda x: jnp.imag(x) * np.arange(6, dtype=np.float32)
+    assert violates_cyclic(weighed, refute_cyclic(weighed, (x,), 0, 0, 0, (1,)))
+
+
 def halves(value):
     return lambda x: jnp.where(jnp.arange(12)[None, :, None] < 6, x, value)
 

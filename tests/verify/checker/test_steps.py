@@ -76,6 +76,17 @@ def wrongly_folded(eqn, found):
             isinstance(one, Pieces) and any(a + hi - lo < 12 for lo, hi, a in one.spans) else one]  # fmt: skip
 
 
+def weighed_by_position(x):
+    """Pieces of which all are there, times numbers that differ from place to place."""
+    overlaps = lax.reduce_window(x, np.float32(0), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0)))
+    return overlaps * np.arange(1, 15, dtype=np.float32)[None, :, None]
+
+
+def weighs_alike(eqn, found=None):
+    pieces, weights = eqn.inputs
+    return RULES["div of pieces"](replace(eqn, inputs=[pieces, replace(weights, axes=())]))
+
+
 PLANTED = [  # primitive, its false rule, a function, the walk in which it shows, what is objected
     ("jaxconv_conv", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the scene by 1"),
     ("jaxconv_conv", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside its receptive field"),
@@ -97,6 +108,7 @@ PLANTED = [  # primitive, its false rule, a function, the walk in which it shows
     ("rev of spectra", all_modes_in_place, lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1), "cyclic",
      "shifting the scene by"),
     ("pad of pieces", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the scene by 1, cell"),
+    ("mul of pieces", weighs_alike, weighed_by_position, "cyclic", "shifting the scene by 1, cell"),
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.claim_oracle import judged
+from support.numpy_twins import certified
 
 from jaxconv.verify.claims import Verdict
 
@@ -119,3 +120,11 @@ def test_weights_that_may_be_any_break():
     assert claim.verdict == Verdict.UNDECIDED
     assert "weights of their own for each position" in claim.broken.reason
     assert report(fn, values=True).interior.verdict == Verdict.PROVED
+
+
+def test_a_band_that_reads_the_border_is_no_part_of_the_region():
+    """Two zeros enter at the beginning: of ten cells the first two, and of eight sums of three as many."""
+    sums = np.array([[0 <= k - j < 3 for j in range(8)] for k in range(10)])
+    late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
+    claims = certified(lambda x: late(x) @ jnp.asarray(sums).astype(x.dtype), (1, 10))
+    assert claims["interior"].region == ((1, 2, 8),)

@@ -7,6 +7,8 @@ import pytest
 from jax import lax
 from support.numpy_twins import certified, proved, refutation
 
+import jaxconv as jc
+
 
 def loop_scan(n, x, body):
     if n is np:
@@ -83,3 +85,15 @@ def test_calls_are_followed(call):
     claims = certified(fn, (1, 6))
     assert (claims["cyclic"].shift, claims["cyclic"].moves) == (2, ((1, 1),))
     assert refutation(lambda x: np.roll(x, 1, 1)[:, ::2] * 2, (1, 6), claims) is None
+
+
+def test_a_region_that_shrinks_in_every_round_of_unknown_number_is_none():
+    """Zeros enter in each round, and how many rounds there are is an argument."""
+    late = lambda x: jnp.pad(x, ((0, 0), (1, 0)))[:, :-1]
+
+    def fn(rounds, x):
+        return lax.while_loop(lambda state: state[0] < rounds, lambda state: (state[0] + 1, late(state[1])), (0, x))[1]
+
+    shapes = jax.ShapeDtypeStruct((), "int32"), jax.ShapeDtypeStruct((1, 200), "float32")
+    report = jc.certify(fn, *shapes, axes={1: (1,)}, search=False).leaves[0].axes[0]
+    assert (report.cyclic.verdict, report.interior.verdict) == ("UNDECIDED", "UNDECIDED")

@@ -118,9 +118,10 @@ def test_every_small_convolution(axis, taps, stride, dilation):
     assert (claim.shift, claim.moves) == (stride, ((axis, stride),))
 
 
-def pieces(x, lo=2, hi=2):
+def pieces(x, lo=2, hi=2, weights=None):
     """What arrives at the ends and the middle of an input that was padded around."""
     y = lax.conv_general_dilated(x, NARROW, (1, 1), ((lo, hi), (0, 0)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = y if weights is None else y * weights
     return y[:, :1], y[:, 1:9], y[:, 9:]
 
 
@@ -146,6 +147,10 @@ TWINS = {
     "one piece rectified": partial(added, weigh=jax.nn.relu),
     "one piece left out": lambda x: pieces(x)[1] + put(pieces(x)[0], 7),
     "one piece twice": lambda x: added(x) + put(pieces(x)[0], 7),
+    "all pieces weighed by position": partial(added, weights=np.arange(1, 11, dtype=np.float32)[None, :, None, None]),
+    "two pieces that overlap": lambda x: (
+        put(pieces(x)[0], 7) + put(pieces(x)[1][:, :5], 0) + put(pieces(x)[1][:, 3:], 3) + put(pieces(x)[2], 0)
+    ),
     "a part of one": lambda x: put(pieces(x)[0], 7) + put(pieces(x)[1][:, 1:], 1) + put(pieces(x)[2], 0),
     "taps that fall off the end": partial(added, lo=1, hi=3),
     "cells that a pad repeats": energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (0, 0), (0, 0)), mode="wrap")),

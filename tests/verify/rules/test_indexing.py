@@ -79,3 +79,33 @@ def test_dynamic_slices_at_unknown_starts_prove_only_what_holds_at_each():
 
 def _int(*shape):
     return jax.ShapeDtypeStruct(shape, "int32")
+
+
+def test_slices_at_two_unknown_starts_are_two_signals():
+    """Of windows that begin three cells apart: side by side they would be taken for one window of six cells."""
+    one_of = lambda start, x: lax.dynamic_slice(x, (0, start), (1, 3))
+    fn = lambda first, second, x: jnp.concatenate([one_of(first, x[:, :5]), one_of(second, x[:, 3:])], axis=1)
+    start, x = jax.ShapeDtypeStruct((), "int32"), jax.ShapeDtypeStruct((1, 8), "float32")
+    report = jc.certify(fn, start, start, x, axes={2: (1,)}, search=False).leaves[0].axes[0]
+    assert report.cyclic.verdict == "UNDECIDED"
+    assert report.interior.region == ((1, 0, 3),)
+
+
+def test_an_update_beyond_the_end_is_moved_in():
+    """The last three of ten cells are overwritten, wherever beyond them the update is to stand."""
+    for start in (7, 8, 100):
+        update = lambda x, start=start: lax.dynamic_update_slice(x, np.zeros((1, 3), x.dtype), (0, start))
+        assert certified(update, (1, 10))["interior"].region == ((1, 0, 7),)
+
+
+def test_indices_that_go_around_do_so_to_the_end():
+    assert certified(lambda x: x[:, np.array([1, 2, 3, 4, 5, 0])], (1, 6))["cyclic"].shift == 1
+    assert certified(lambda x: x[:, np.array([1, 2, 3, 4, 5, 5])], (1, 6))["cyclic"].verdict == "UNDECIDED"
+    assert certified(lambda x: x[:, np.array([1, 2, 3, 4, 5, 0, 2])], (1, 6))["cyclic"].verdict == "UNDECIDED"
+
+
+def test_what_is_added_to_is_not_overwritten():
+    """A sum of what moves one way and the other moves neither way; a number added leaves what was there."""
+    both_ways = lambda x: x.at[:, :].add(x[:, ::-1])
+    assert certified(both_ways, (1, 6))["cyclic"].verdict == "UNDECIDED"
+    assert certified(lambda x: x.at[:, :].add(1), (1, 6))["cyclic"].moves == ((1, 1),)

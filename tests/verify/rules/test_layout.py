@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from support.numpy_twins import (
     survey,
     worth_reporting,
 )
+
+from jaxconv import certify
 
 FILL = 7  # what pads are filled with: not 0, so that it is told from what is not there
 
@@ -209,3 +212,19 @@ SURE = {"swapped", "stacked", "joined channels", "interleaved", "repeated", "a c
 @pytest.mark.parametrize("name", LINES)
 def test_one_line_proves_nothing_that_is_false(name):
     judge_line(LINES[name], hopeless=name in HOPELESS, sure=name in SURE)
+
+
+@pytest.mark.parametrize(("stride", "shift"), [(1, 4), (2, 2), (3, 4), (4, 1)])
+def test_a_pattern_of_which_every_second_cell_is_left_repeats_sooner(stride, shift):
+    """The pattern is known, and the number that it is multiplied with is not: so nothing is folded."""
+    pattern = np.tile([1, 2, 3, 4], 12)
+    fn = lambda scale, x: x * (scale * jnp.asarray(pattern).astype(x.dtype))[: 12 * stride : stride]
+    shapes = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((), (12,))]
+    assert certify(fn, *shapes, axes={1: (0,)}, search=False).leaves[0].axes[0].cyclic.shift == shift
+
+
+def test_what_stands_at_the_end_stands_at_the_beginning_of_the_reverse():
+    """Two zeros enter at the beginning, so the last two cells of the reverse depend on the border."""
+    late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
+    assert certified(late, (1, 10))["interior"].region == ((1, 2, 10),)
+    assert certified(lambda x: late(x)[:, ::-1], (1, 10))["interior"].region == ((1, 0, 8),)

@@ -1,10 +1,16 @@
 """Functions of one position: what is proved of masks and of windows that meet survives execution."""
 
 import itertools
+from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.numpy_twins import certified, judge_line, refutation
+
+from jaxconv.verify.fields import ONE_CELL
+from jaxconv.verify.rules.pointwise import widened
+from jaxconv.verify.values import Carry, Factor, Lost, Moving
 
 
 def test_a_known_mask_leaves_the_shifts_that_it_repeats_after():
@@ -56,3 +62,15 @@ SURE = {"outer axes", "outer axes, one reversed", "outer axes, one strided", "ev
 @pytest.mark.parametrize("name", LINES)
 def test_one_line_proves_nothing_that_is_false(name):
     judge_line(LINES[name], hopeless=name in HOPELESS, sure=name in SURE)
+
+
+def test_two_powers_of_one_signal_are_two_signals():
+    power = lambda first, second: lambda x: jnp.concatenate([(x**first)[:, 4:], (x**second)[:, :4]], axis=1)
+    assert certified(power(3, 3), (1, 8))["cyclic"].shift == 1
+    assert certified(power(3, 5), (1, 8))["cyclic"].verdict == "UNDECIDED"
+
+
+def test_one_cell_of_what_moves_is_not_repeated():
+    carry = Carry(Fraction(1), 0, 1, ONE_CELL, "x")
+    with pytest.raises(Lost, match="one position of the shifted axis is repeated along it"):
+        widened(Moving(1, 8, ((Factor(1, carry=carry),),)), (8,))

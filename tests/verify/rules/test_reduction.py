@@ -1,7 +1,8 @@
 """Sums, extremes, running sums and sorts: what is proved survives execution."""
 
+import jax.numpy as jnp
 import pytest
-from support.numpy_twins import judge_line
+from support.numpy_twins import certified, judge_line
 
 # One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
 LINES = {
@@ -42,3 +43,9 @@ SURE = {
 @pytest.mark.parametrize("name", LINES)
 def test_one_line_proves_nothing_that_is_false(name):
     judge_line(LINES[name], hopeless=name in HOPELESS, sure=name in SURE)
+
+
+def test_a_sum_over_what_entered_at_the_border_is_no_sum_over_a_period():
+    late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
+    assert certified(lambda x: jnp.sum(x, axis=1), (1, 10))["cyclic"].moves == ()
+    assert certified(lambda x: jnp.sum(late(x), axis=1), (1, 10))["cyclic"].verdict == "UNDECIDED"

@@ -56,6 +56,8 @@ MOVES_BY_ONE = {
     "a correlation with what stays": lambda x: irfft(rfft(x) * jnp.conj(HALF)),
     "shifted to the centre and back": lambda x: ifft(jnp.fft.ifftshift(jnp.fft.fftshift(fft(x), axes=1), axes=1)).real,
     "transposed in between": lambda x: irfft(jnp.moveaxis(jnp.moveaxis(rfft(x), 1, 3) * 2, 3, 1)),
+    "channels and width as one axis": lambda x: irfft(rfft(x).reshape(1, 5, 15)),
+    "an axis of one cell dropped": lambda x: irfft(jnp.squeeze(rfft(x)[..., :1], 3)),
     "split and joined": lambda x: irfft(jnp.concatenate(jnp.split(rfft(x), [2, 3], axis=1), axis=1)),
     "negated, widened": lambda x: irfft(-rfft(x)[..., None] * weights(1, 1, 1, 3, 2)).sum(-1),
     "scaled by an invariant": lambda x: irfft(rfft(x) * jnp.max(x).astype(jnp.complex64)),
@@ -150,3 +152,9 @@ def test_every_resampling(n, m):
     whole = cyclic(lambda x: ifft(fft(x), n=m).real, x=x)
     if n == m > 1:
         assert {real.verdict, whole.verdict} == {Verdict.PROVED}
+
+
+def test_a_conjugate_turns_the_other_way():
+    """The conjugate of a real signal's spectrum is that of the signal reversed."""
+    claim = cyclic(lambda x: irfft(jnp.conj(rfft(x))))
+    assert (claim.shift, claim.moves) == (1, ((1, -1),))
