@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import jaxconv as jc
+from jaxconv.jaxprs.primitives import PRIMITIVES
 
 PACKAGE = Path(jc.__file__).parent
 # From the lowest level up: a package imports from packages on lower levels and from itself, never upwards or sideways.
@@ -243,6 +244,47 @@ def test_there_are_no_bare_asserts():
 
 def test_errors_are_raised_under_python_o(optimised):
     assert optimised[1].startswith("conv: groups is 2, but should be a divisor of the kernel's 3 output channels")
+
+
+def registered(node):
+    """The nodes within decorators that are called, and within calls of what was called: `table("add")(function)`."""
+    called = [one for one in getattr(node, "decorator_list", []) if isinstance(one, ast.Call)]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Call):
+        called.append(node.func)
+    return {id(one) for call in called for one in ast.walk(call)}
+
+
+def primitives_named(tree):
+    """The primitives that a module writes down elsewhere than where it registers a function for them."""
+    registrations = set().union(*map(registered, ast.walk(tree)))
+    nodes = [node for node in ast.walk(tree) if id(node) not in registrations]
+    texts = lambda found: [one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    compared = [node for node in nodes if isinstance(node, ast.Compare) and ".name" in ast.unparse(node)]
+    listed = [node for node in nodes if isinstance(node, ast.Set | ast.List | ast.Tuple) and len(texts(node.elts)) > 1]
+    keyed = [node for node in nodes if isinstance(node, ast.Dict) and len(texts(node.keys)) > 1]
+    groups = [texts(one.elts) for one in listed] + [texts(one.keys) for one in keyed]
+    return {
+        *(name for name in texts(nodes) if name in PRIMITIVES and ("_" in name or "-" in name)),
+        *(name for one in compared for name in texts(ast.walk(one)) if name in PRIMITIVES),
+        *(name for group in groups if set(group) <= set(PRIMITIVES) for name in group),
+    }
+
+
+def test_a_primitive_is_named_in_its_row_and_where_a_function_is_registered_for_it():
+    """A table of names elsewhere would drift apart from the rows."""
+    readers = {"account", "testing", "verify"}  # of jaxprs
+    found = {module: tree(source) for module, source in sources().items() if module.split(".")[0] in readers}
+    named = {module: primitives_named(syntax) for module, syntax in found.items()}
+    assert {module: names for module, names in named.items() if names} == {}
+
+
+@pytest.mark.parametrize("source", [
+    'if equation.primitive.name == "scan": pass', 'SUMS = {"add", "sub"}', 'if name in ("dot_general", "mul"): pass',
+    'NEEDS = {"add": 1, "mul": 2}', 'name.replace("conv_general_dilated", "conv")',
+])  # fmt: skip
+def test_names_of_primitives_are_seen_wherever_they_stand(source):
+    assert primitives_named(ast.parse(source))
+    assert not primitives_named(ast.parse('@rule("scan", "dot_general")\ndef scan(): return "max"\nrule("mul")(scan)'))
 
 
 def test_examples_write_public_names_as_users_do():

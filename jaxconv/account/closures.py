@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.verify.jaxprs import is_users
+from jaxconv.jaxprs.source import is_users
 
 
 def closed_over(fn: Callable[..., Any]) -> list[np.ndarray]:

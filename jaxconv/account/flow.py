@@ -12,12 +12,14 @@ import jax
 import numpy as np
 
 from jaxconv.account.found import Found, Leaf, Meeting, Where
-from jaxconv.account.geometry import LAYERS, Geometry, lookup
-from jaxconv.account.loops import LOOPS
-from jaxconv.account.origins import CONSTANT, MOVEMENT, POINTWISE, Origin, Part, mixed, moved, seen, views
+from jaxconv.account.geometry import Geometry, geometry, lookup
+from jaxconv.account.loops import loop
+from jaxconv.account.origins import CONSTANT, MOVEMENT, POINTWISE, Origin, Part, mixed, moved, permutes, seen, views
 from jaxconv.account.parts import whole
 from jaxconv.jaxprs import guard
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.evaluate import evaluate
+from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.primitives import family
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.rules import RULES
 
@@ -68,28 +70,24 @@ class Flow:
 
     def run(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Origin], where: Where) -> list[Origin]:
         """Where the outputs of a jaxpr come from; the layers on the way are noted."""
-        known: dict[Any, Origin] = dict(zip(jaxpr.constvars, map(self.constant, constants), strict=True))
-        known |= zip(jaxpr.invars, inputs, strict=True)
-        read = lambda atom: self.literal(atom.val) if jaxprs.is_literal(atom) else known[atom]
-        for number, equation in enumerate(jaxpr.eqns):
-            operands = [read(atom) for atom in equation.invars]
-            known |= zip(equation.outvars, self._step(equation, number, operands, where), strict=True)
-        return [read(atom) for atom in jaxpr.outvars]
+        step = lambda equation, operands, path: self._step(equation, path[-1], operands, where)
+        constant, literal = lambda value, aval: self.constant(value), lambda value, aval: self.literal(value)
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
 
     def follow(self, closed: Any, inputs: Sequence[Origin], where: Where) -> list[Origin]:
         """The same of the body of a call, loop or branch."""
-        jaxpr, constants = jaxprs.opened(closed)
+        jaxpr, constants = opened(closed)
         return self.run(jaxpr, constants, inputs, where)
 
     def _step(self, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
         name = equation.primitive.name
-        body = jaxprs.called(equation)
+        body = called(equation)
         if body is not None:
-            first = len(operands) - len(jaxprs.opened(body)[0].invars)
+            first = len(operands) - len(opened(body)[0].invars)
             return self.follow(body, operands[first:], where.inside(equation, number, 0))
-        if name in LOOPS:
-            return LOOPS[name](self, equation, number, operands, where)
-        if name == "optimization_barrier":
+        if name in loop:
+            return loop[name](self, equation, number, operands, where)
+        if name in family("identity"):
             return operands
         is_movement = name in MOVEMENT and not guard.objection(equation)
         found = moved(operands) if is_movement else mixed(operands)
@@ -97,7 +95,7 @@ class Flow:
         if found.data:
             after = self._meeting(equation, number, operands, found.after, where)
             results = [replace(found, after=after)] * len(equation.outvars)
-        elif "random" in name or name == "threefry2x32":
+        elif name in family("random"):
             return [CONSTANT] * len(equation.outvars)  # whatever the key was
         elif (seen_as := views(equation)) is not None:
             results = [seen(replace(operands[0], trail=found.trail), view) for view in seen_as]
@@ -111,7 +109,7 @@ class Flow:
         if made.after < 0:
             return
         layer = self.layers[made.after]
-        behind = equation.primitive.name == "transpose" and operands[0].trail[-1][0] == layer.result
+        behind = permutes(equation) and operands[0].trail[-1][0] == layer.result
         if layer.equation is equation or behind:
             layer.output, layer.result = _shape(equation.outvars[0]), made.trail[-1][0]
 
@@ -126,27 +124,27 @@ class Flow:
         name, parameters = equation.primitive.name, [one for one in operands if one.parts]
         data = next(one.numbers for one in operands if one.data)
         if guard.objection(equation):  # its parameters are not understood, so neither is what it computes
-            geometry = Geometry(name, None)
-        elif (known := jaxprs.laxs_name(equation)) in LAYERS:
+            found = Geometry(name, None)
+        elif (known := name if name in geometry else guard.lax_name(equation)) in geometry:
             weights = "" if parameters else "fixed " if any(one.fixed for one in operands[:2]) else "dynamic "
-            geometry = LAYERS[known](equation, weights)
-        elif name in ("gather", "dynamic_slice") and operands[0].parts:
-            geometry, data = lookup(equation)
+            found = geometry[known](equation, weights)
+        elif name in family("gather") and operands[0].parts:
+            found, data = lookup(equation)
         elif (parameters and name not in POINTWISE | MOVEMENT) or (name not in RULES and _holds_a_jaxpr(equation)):
-            geometry = Geometry(name, None)
+            found = Geometry(name, None)
         else:
             result = _shape(equation.outvars[0])
             shapes = [result if name in POINTWISE else _shape(atom) for atom in equation.invars]
             return self.apply(equation, number, list(zip(operands, shapes, strict=True)), after, where)
         if not where.recording:
             return after
-        uses = geometry.multiply_adds if geometry.uses is None else geometry.uses
+        uses = found.multiply_adds if found.uses is None else found.uses
         met = [
             Meeting(parts, numbers, uses, where)
             for parts, numbers in {one.parts: one.numbers for one in parameters}.items()
         ]
         output = _shape(equation.outvars[0])
-        self.layers.append(Found((*where.place, number), equation, where, geometry, data, output, weights=met))
+        self.layers.append(Found((*where.place, number), equation, where, found, data, output, weights=met))
         return len(self.layers) - 1
 
     def apply(
@@ -162,8 +160,8 @@ class Flow:
         output = _shape(equation.outvars[0])
         if after < 0:
             data = next((one.numbers for one, _ in operands if one.data), 0)
-            geometry = Geometry(equation.primitive.name)
-            self.layers.append(Found((*where.place, number), equation, where, geometry, data, output))
+            found = Geometry(equation.primitive.name)
+            self.layers.append(Found((*where.place, number), equation, where, found, data, output))
             after = len(self.layers) - 1
         layer = self.layers[after]
         if math.prod(output) == math.prod(layer.output):
@@ -195,4 +193,4 @@ def _shape(atom: Any) -> tuple[int, ...]:
 def _holds_a_jaxpr(equation: Any) -> bool:
     """Whether a primitive does what a jaxpr says, as kernels and solvers do: there may be layers in it."""
     found = [one for value in equation.params.values() for one in (value if isinstance(value, tuple) else (value,))]
-    return any(hasattr(jaxprs.opened(one)[0], "eqns") for one in found)
+    return any(hasattr(opened(one)[0], "eqns") for one in found)

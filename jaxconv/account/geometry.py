@@ -12,7 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from jaxconv.jaxprs.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,17 @@ class Geometry:
     uses: int | None = None
 
 
-def convolution(equation: Any, weights: str) -> Geometry:
+geometry: Registry[Callable[[Any, str], Geometry]] = Registry()  # of an equation; what its weights are, in words
+
+
+@geometry("jaxconv_conv_dx")
+def transposed_convolution(equation: Any, weights: str) -> Geometry:
+    """A convolution with respect to its input, which says that it is one."""
+    return convolution(equation, weights, transposes=True)
+
+
+@geometry("conv_general_dilated")
+def convolution(equation: Any, weights: str, *, transposes: bool = False) -> Geometry:
     """out[n,j,o] = sum_{u,c} x[n, j*stride + u*dilation - lo, c] w[u,c,o]: positions * taps * c/groups * o for each n.
 
     Positions are those of the output; of the input if it is transposed (zeros between cells, or our own equation).
@@ -44,7 +57,7 @@ def convolution(equation: Any, weights: str) -> Geometry:
     x, kernel, y = (tuple(atom.aval.shape) for atom in (*equation.invars, equation.outvars[0]))
     channels, groups = x[lhs[1]] // p["feature_group_count"], p["feature_group_count"]
     window, stride, apart = tuple(kernel[axis] for axis in rhs[2:]), p["window_strides"], p["lhs_dilation"]
-    transposes = equation.primitive.name == "jaxconv_conv_dx" or any(gap > 1 for gap in apart)
+    transposes = transposes or any(gap > 1 for gap in apart)
     positions = [
         x[here] if transposes and step == 1 else y[there]
         for here, there, step in zip(lhs[2:], out[2:], stride, strict=True)
@@ -55,6 +68,7 @@ def convolution(equation: Any, weights: str) -> Geometry:
     return Geometry(weights + name, count, window, strides, dilation, groups)
 
 
+@geometry("dot_general")
 def contraction(equation: Any, weights: str) -> Geometry:
     """out[b,i,j] = sum_k x[b,i,k] w[b,k,j]: b * i * j * k. With axes b, every index of them has weights of its own.
 
@@ -69,7 +83,8 @@ def contraction(equation: Any, weights: str) -> Geometry:
     return Geometry(weights + ("local" if own else "dense"), count)
 
 
-def pooling(equation: Any, weights: str) -> Geometry:
+@geometry("reduce_window")
+def pooling(equation: Any, weights: str, kind: str = "pool") -> Geometry:
     """out[j] = max, min or sum over u of x[j*stride - lo + u*dilation]. No multiplications.
 
     Jaxpr: `window_dimensions`, `window_strides`, `window_dilation`, one for each axis of x.
@@ -79,18 +94,12 @@ def pooling(equation: Any, weights: str) -> Geometry:
     slides = [axis for axis, (taps, stride, _) in enumerate(triples) if (taps, stride) != (1, 1)]
     seen = triples[slides[0] : slides[-1] + 1] if slides else []
     window, stride, dilation = zip(*seen, strict=True) if seen else ((), (), ())
-    what = next((name for name in ("max", "min", "sum") if f"_{name}" in equation.primitive.name), "")
-    return Geometry(f"{what} pool".strip(), 0, window, stride, dilation)
+    return Geometry(kind, 0, window, stride, dilation)
 
 
-LAYERS: dict[str, Callable[[Any, str], Geometry]] = {
-    "conv_general_dilated": convolution,
-    "dot_general": contraction,
-    "reduce_window": pooling,
-    "reduce_window_max": pooling,
-    "reduce_window_min": pooling,
-    "reduce_window_sum": pooling,
-}
+geometry("reduce_window_max")(partial(pooling, kind="max pool"))
+geometry("reduce_window_min")(partial(pooling, kind="min pool"))
+geometry("reduce_window_sum")(partial(pooling, kind="sum pool"))
 
 
 def lookup(equation: Any) -> tuple[Geometry, int]:

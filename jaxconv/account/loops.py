@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from jaxconv.account.found import Where
 from jaxconv.account.origins import Origin, either, mixed, one_round
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import scan_sizes
+from jaxconv.jaxprs.registry import Registry
 
 
 class Walk(Protocol):
@@ -29,9 +30,13 @@ class Walk(Protocol):
         ...
 
 
+loop: Registry[Callable[[Any, Any, int, list[Origin], Where], list[Origin]]] = Registry()
+
+
+@loop("scan")
 def scan(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """A body repeated a known number of times: its layers count that often, slices of parameters once each."""
-    constants, carry = jaxprs.scan_sizes(equation.params)
+    constants, carry = scan_sizes(equation.params)
     length, body = int(equation.params["length"]), equation.params["jaxpr"]
     fixed, state, over = operands[:constants], operands[constants : constants + carry], operands[constants + carry :]
     slices = []
@@ -48,6 +53,7 @@ def scan(walk: Walk, equation: Any, number: int, operands: list[Origin], where: 
     return [walk.anew(one if at < carry else replace(one, axes=None), v.aval.shape) for at, (one, v) in enumerate(ends)]
 
 
+@loop("while")
 def while_(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """A body repeated until a condition fails: nobody knows how often."""
     p = equation.params
@@ -63,6 +69,7 @@ def while_(walk: Walk, equation: Any, number: int, operands: list[Origin], where
     return [walk.anew(one, shape) for one, shape in zip(results, shapes, strict=True)]
 
 
+@loop("cond")
 def cond(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """One of several branches: each of their layers runs on condition."""
     chosen, *others = operands
@@ -79,13 +86,6 @@ def cond(walk: Walk, equation: Any, number: int, operands: list[Origin], where: 
             result = replace(result, after=walk.apply(equation, number, pairs, result.after, where))
         results.append(walk.anew(result, variable.aval.shape))
     return results
-
-
-LOOPS: dict[str, Callable[[Any, Any, int, list[Origin], Where], list[Origin]]] = {
-    "scan": scan,
-    "while": while_,
-    "cond": cond,
-}
 
 
 def _settled(

@@ -13,19 +13,14 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 from jaxconv.account.parts import Box
-from jaxconv.jaxprs.primitives import PRIMITIVES
-from jaxconv.verify import jaxprs
-
-
-def family(*names: str) -> frozenset[str]:
-    """The primitives of these families."""
-    return frozenset(name for name, row in PRIMITIVES.items() if row.family in names)
-
+from jaxconv.jaxprs.layout import is_literal
+from jaxconv.jaxprs.primitives import family, named
+from jaxconv.jaxprs.registry import Registry
 
 POINTWISE = family("pointwise")
-CASTS = {"convert_element_type", "copy", "device_put", "name", "reduce_precision", "sharding_constraint"}
-CASTS |= {"stop_gradient"}
-MOVEMENT = family("layout", "indexing") | CASTS  # what their results hold are their operands' numbers, or some of them
+CASTS = named(lambda row: row.family == "pointwise" and row.moves)
+# What their results hold are their operands' numbers, or some of them.
+MOVEMENT = named(lambda row: row.moves or (row.family == "scatter" and bool(row.linear)))
 
 
 @dataclass(frozen=True)
@@ -86,6 +81,9 @@ def moved(operands: Sequence[Origin]) -> Origin:
     return replace(mixed(operands), trail=tuple(each[0] for each in alike))
 
 
+view: Registry[Callable[[Any, int], list[View]]] = Registry()  # of an equation and its first operand's axes
+
+
 @dataclass(frozen=True)
 class View:
     """A result whose axis k is axis `order[k]` of the operand, None if a new one, after `cuts` (axis, start, stop)."""
@@ -114,9 +112,19 @@ def views(equation: Any) -> list[View] | None:
     rank = len(getattr(equation.invars[0].aval, "shape", ())) if equation.invars else 0
     if name in CASTS:
         return [View(tuple(range(rank)))] * len(equation.outvars)
-    return VIEWS[name](equation, rank) if name in VIEWS else None
+    return view[name](equation, rank) if name in view else None
 
 
+def permutes(equation: Any) -> bool:
+    """Whether the one result is the first operand with its axes in another order."""
+    found = views(equation)
+    if found is None or len(found) != 1 or found[0].cuts:
+        return False
+    order, rank = found[0].order, equation.invars[0].aval.ndim
+    return order != tuple(range(rank)) and sorted(axis for axis in order if axis is not None) == list(range(rank))
+
+
+@view("slice")
 def _slice(equation: Any, rank: int) -> list[View]:
     starts, stops = equation.params["start_indices"], equation.params["limit_indices"]
     steps = equation.params["strides"] or (1,) * rank
@@ -124,12 +132,13 @@ def _slice(equation: Any, rank: int) -> list[View]:
     return [View(order, tuple(zip(range(rank), starts, stops, strict=True)))]
 
 
+@view("dynamic_slice")
 def _dynamic_slice(equation: Any, rank: int) -> list[View]:
     shape, sizes = equation.invars[0].aval.shape, equation.params["slice_sizes"]
     order: list[int | None] = list(range(rank))
     cuts = []
     for axis, (start, size) in enumerate(zip(equation.invars[1:], sizes, strict=True)):
-        if jaxprs.is_literal(start):
+        if is_literal(start):
             first = min(max(int(start.val), 0), shape[axis] - size)
             cuts.append((axis, first, first + size))
         elif size < shape[axis]:
@@ -137,6 +146,7 @@ def _dynamic_slice(equation: Any, rank: int) -> list[View]:
     return [View(tuple(order), tuple(cuts))]
 
 
+@view("broadcast_in_dim")
 def _broadcast(equation: Any, rank: int) -> list[View]:
     before, after = equation.invars[0].aval.shape, equation.params["shape"]
     at = equation.params["broadcast_dimensions"]
@@ -144,27 +154,28 @@ def _broadcast(equation: Any, rank: int) -> list[View]:
     return [View(tuple(from_.get(axis) for axis in range(len(after))))]
 
 
+@view("split")
 def _split(equation: Any, rank: int) -> list[View]:
     axis, sizes = equation.params["axis"], [int(size) for size in equation.params["sizes"]]
     stops = list(accumulate(sizes))
     return [View(tuple(range(rank)), ((axis, stop - size, stop),)) for size, stop in zip(sizes, stops, strict=True)]
 
 
+@view("unstack")
 def _unstack(equation: Any, rank: int) -> list[View]:
     axis = equation.params["axis"]
     order = tuple(other for other in range(rank) if other != axis)
     return [View(order, ((axis, number, number + 1),)) for number in range(len(equation.outvars))]
 
 
-VIEWS: dict[str, Callable[[Any, int], list[View]]] = {
-    "slice": _slice,
-    "dynamic_slice": _dynamic_slice,
-    "broadcast_in_dim": _broadcast,
-    "split": _split,
-    "unstack": _unstack,
-    "transpose": lambda equation, rank: [View(tuple(equation.params["permutation"]))],
-    "squeeze": lambda equation, rank: [View(tuple(n for n in range(rank) if n not in equation.params["dimensions"]))],
-}
+@view("transpose")
+def _transpose(equation: Any, rank: int) -> list[View]:
+    return [View(tuple(equation.params["permutation"]))]
+
+
+@view("squeeze")
+def _squeeze(equation: Any, rank: int) -> list[View]:
+    return [View(tuple(n for n in range(rank) if n not in equation.params["dimensions"]))]
 
 
 def one_round(origin: Origin, loop: Any, length: int, shape: Sequence[int]) -> tuple[Origin, int]:

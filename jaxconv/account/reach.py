@@ -8,7 +8,7 @@ from typing import Any
 from jaxconv.account.found import Place
 from jaxconv.account.geometry import slides
 from jaxconv.account.ledger import Reach
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import branches, called, opened, repeated
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.laws import field_of
 from jaxconv.verify.values import Broken, Lost, Moving, besides, carry_of
@@ -33,7 +33,7 @@ def _align(equations: Sequence[Any], rows: Sequence[Row], place: Place, found: d
     for number, (equation, group) in enumerate(zip(equations, groups, strict=True)):
         found[*place, number] = group[-1]
         bodies, inside = _bodies(equation), _groups(group[:-1])
-        if equation.primitive.name == "scan":
+        if repeated(equation):
             inside = inside[-len(bodies[0]) :] if bodies[0] else []
         if len(inside) != sum(map(len, bodies)):
             continue
@@ -57,12 +57,10 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 def _bodies(equation: Any) -> list[Sequence[Any]]:
     """The equations of what a call, a scan or a cond runs. (Of other loops it is not known which round is which.)"""
-    name, params = equation.primitive.name, equation.params
-    body = jaxprs.called(equation)
-    closed = [body] if body is not None else [params["jaxpr"]] if name == "scan" else []
-    if name == "cond":
-        closed = params["branches"]
-    return [jaxprs.opened(one)[0].eqns for one in closed]
+    body = called(equation)
+    if body is None:
+        return [opened(one)[0].eqns for one in (*repeated(equation), *branches(equation))]
+    return [opened(body)[0].eqns]
 
 
 def reach(row: Row | None) -> Reach:

@@ -18,7 +18,7 @@ from jaxconv.account.origins import Origin
 from jaxconv.account.reach import mixes, reach, rows_of, shared
 from jaxconv.account.tally import tally
 from jaxconv.errors import explain
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certify import walk_along
 from jaxconv.verify.rounding import is_kind
@@ -113,7 +113,7 @@ def _traced_again(fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any
     """
     other = "highest" if jax.config.jax_default_matmul_precision is None else None
     with jax.default_matmul_precision(other):
-        return jaxprs.trace(partial(fn), arguments)
+        return layout.trace(partial(fn), arguments)
 
 
 def _run(flow: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], of_leaf: Sequence[int | None]):

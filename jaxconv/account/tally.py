@@ -10,7 +10,7 @@ import numpy as np
 from jaxconv.account.found import Found, Leaf
 from jaxconv.account.ledger import Layer, Reach, Use, Weight
 from jaxconv.account.parts import Box, remaining, volume
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.source import source_line
 from jaxconv.verify.rounding import is_kind
 
 
@@ -63,7 +63,7 @@ def _layer(one: Found, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, .
         name=name,
         kind=geometry.kind,
         primitive=one.equation.primitive.name,
-        source=jaxprs.source(one.equation, one.where.stack),
+        source=source_line(one.equation, one.where.stack),
         output=one.output,
         window=geometry.window,
         stride=geometry.stride,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
-from jaxconv.jaxprs.calls import called, opened
+from jaxconv.jaxprs.layout import called, opened
 from jaxconv.jaxprs.primitives import PRIMITIVES, SEVERAL
+from jaxconv.jaxprs.traverse import within
 
 
 def objection(equation: Any) -> str:
@@ -43,7 +43,7 @@ def impurity(equation: Any) -> str:
     if found:
         return found
     body = called(equation)
-    inner = [body] if body is not None else list(jaxprs_of(equation.params))
+    inner = [body] if body is not None else list(within(equation))
     row = PRIMITIVES[equation.primitive.name]
     if not row.function or row.effects or (equation.effects and not inner):
         return f"the result of {equation.primitive.name} is not a function of its operands"
@@ -66,14 +66,6 @@ def impurity_of(jaxpr: Any) -> str:
     return ""
 
 
-def jaxprs_of(params: Mapping[str, Any]) -> Iterator[Any]:
-    """The jaxprs among an equation's parameters, those in tuples too."""
-    for value in params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(opened(one)[0], "eqns"):
-                yield one
-
-
 def is_real(dtype: Any) -> bool:
     """Whether arithmetic in this dtype is that of the real or complex numbers, but for rounding.
 
@@ -88,6 +80,30 @@ def is_linear(equation: Any) -> bool:
     if row is None or not row.linear or objection(equation):
         return False
     return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*equation.invars, *equation.outvars))
+
+
+def lax_name(equation: Any) -> str:
+    """The name of the primitive, or of the one of lax that computes the same."""
+    name: str = equation.primitive.name
+    row = PRIMITIVES.get(name)
+    return row.lax if row is not None and row.lax else name
+
+
+def terms(equation: Any) -> float | None:
+    """How many numbers one result adds up or multiplies, at least 1; None where that is no matter of terms."""
+    row = PRIMITIVES.get(equation.primitive.name)
+    return None if row is None or row.terms is None else max(1, row.terms(equation))
+
+
+def has_poles(equation: Any) -> bool:
+    """Whether finite operands may have a result that is not finite, other than by overflow."""
+    row = PRIMITIVES.get(equation.primitive.name)
+    return row is None or row.poles
+
+
+def is_linear_in(equation: Any, operand: int) -> bool:
+    """Whether an equation is affine over the reals in this operand, the others fixed; see `is_linear`."""
+    return is_linear(equation) and operand in PRIMITIVES[equation.primitive.name].linear
 
 
 def rounds(equation: Any) -> str:

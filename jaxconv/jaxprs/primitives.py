@@ -10,16 +10,19 @@ The independent checker (`jc.recheck`) reads no row: it executes the primitives.
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 # How a result is rounded, in the order of how much.
 NEVER = "never"  # it moves, chooses or compares what it was given
 ONCE = "once"  # one arithmetic operation
-SUM = "sum"  # a sum or a product of several terms
-SEVERAL = "several"  # an elementary function, a decomposition
+SUM = "sum"  # a sum of cells of one operand, or of two if that is the sum of what both bring
+PRODUCTS = "sum of products"  # of the cells of two operands
+SEVERAL = "several"  # an elementary function, a product of many numbers, a decomposition
 
 ALL = range(sys.maxsize)  # operands, however many there are
 
@@ -36,9 +39,28 @@ class Primitive:
     function: bool = True  # of its operands: the same operands give the same result, wherever and whenever
     linear: Container[int] = ()  # the operands in which it is affine over the reals while the others are fixed
     rounds: str = SEVERAL
+    terms: Callable[[Any], float] | None = None  # of an equation: how many numbers one result adds up, or multiplies
+    poles: bool = True  # whether finite operands can have an infinite result, other than by overflow
+    moves: bool = False  # each cell of the result is a cell of an operand, as it is or cast, or a fill value
+    lax: str = ""  # of one of our primitives: the one of lax that computes the same and has these parameters
 
 
+MOVED: Mapping[str, Any] = {"linear": ALL, "rounds": NEVER, "moves": True}  # cells at other places, or with others
+ADDED: Mapping[str, Any] = {"linear": ALL, "rounds": SUM, "poles": False}  # cells of one operand
+MULTIPLIED: Mapping[str, Any] = {"linear": ALL, "rounds": PRODUCTS, "poles": False}  # cells of two, and added up
 PRIMITIVES: dict[str, Primitive] = {}
+ELEMENTARY = 4  # roundings of an elementary function: libraries are accurate to a few units in the last place
+
+
+def named(where: Callable[[Primitive], bool]) -> frozenset[str]:
+    """The primitives whose rows are such."""
+    return frozenset(name for name, row in PRIMITIVES.items() if where(row))
+
+
+@cache
+def family(*names: str) -> frozenset[str]:
+    """The primitives of these families."""
+    return named(lambda row: row.family in names)
 
 
 def is_none(value: Any) -> bool:
@@ -56,6 +78,47 @@ def adds(jaxpr: Any) -> bool:
     jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
     names = [equation.primitive.name for equation in getattr(jaxpr, "eqns", ())]
     return names == ["add"] and jaxpr.outvars == jaxpr.eqns[0].outvars and set(jaxpr.eqns[0].invars) == {*jaxpr.invars}
+
+
+def _product(shape: Sequence[int], axes: Sequence[int]) -> int:
+    return math.prod(shape[axis] for axis in axes)
+
+
+def _taps(equation: Any) -> int:
+    """The kernel's cells for one output channel."""
+    kernel, p = equation.invars[1].aval, equation.params
+    return kernel.size // max(1, kernel.shape[p["dimension_numbers"].rhs_spec[0]])
+
+
+def _taps_of_a_group(equation: Any) -> int:
+    """The same of the gradient with respect to the input, whose kernel is as that of the layer."""
+    return _taps(equation) // equation.params["feature_group_count"]
+
+
+def _contracted(equation: Any) -> int:
+    return _product(equation.invars[0].aval.shape, equation.params["dimension_numbers"][0][0])
+
+
+def _reduced(name: str) -> Callable[[Any], int]:
+    return lambda equation: _product(equation.invars[0].aval.shape, equation.params[name])
+
+
+def _along(equation: Any) -> int:
+    return equation.invars[0].aval.shape[equation.params["axis"]]
+
+
+def _window(equation: Any) -> int:
+    return math.prod(equation.params["window_dimensions"])
+
+
+def _collected(equation: Any) -> int:
+    """As many updates as may meet in one cell."""
+    return equation.invars[2].aval.size // max(1, equation.invars[0].aval.size) + 2
+
+
+def _transformed(equation: Any) -> float:
+    """An FFT errs by some log2(n) roundings (Higham, section 24.1), a few each."""
+    return ELEMENTARY * max(1.0, math.log2(max(2, math.prod(equation.params["fft_lengths"]))))
 
 
 def _rows(
@@ -78,54 +141,59 @@ def _rows(
 _rows("abs ceil clz floor imag is_finite max min ne eq eq_to ge gt le le_to lt lt_to real not and or xor sign clamp "
       "population_count select_n shift_left shift_right_arithmetic shift_right_logical complex",
       "pointwise", rounds=NEVER)  # fmt: skip
-_rows("neg stop_gradient copy", "pointwise", linear=ALL, rounds=NEVER)
+_rows("neg", "pointwise", linear=ALL, rounds=NEVER)
+_rows("stop_gradient copy", "pointwise", **MOVED)
 _rows("conj", "pointwise", "input_dtype", linear=ALL, rounds=NEVER)
 _rows("bitcast_convert_type", "pointwise", "new_dtype", rounds=NEVER)
-_rows("reduce_precision", "pointwise", "exponent_bits mantissa_bits", rounds=NEVER)
+_rows("reduce_precision", "pointwise", "exponent_bits mantissa_bits", rounds=NEVER, moves=True)
 _rows("round", "pointwise", "rounding_method", rounds=NEVER)
-_rows("name", "pointwise", irrelevant="name", linear=ALL, rounds=NEVER)
-_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", linear=ALL, rounds=NEVER)
-_rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", linear=ALL,
-      rounds=NEVER)  # fmt: skip
+_rows("name", "pointwise", irrelevant="name", **MOVED)
+_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", **MOVED)
+_rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", **MOVED)
 _rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=ALL, rounds=NEVER)
 _rows("layout_constraint relayout", "placement", linear=ALL, rounds=NEVER)
-_rows("optimization_barrier", "pointwise", linear=ALL, rounds=NEVER)
-_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE)
+_rows("optimization_barrier", "identity", **MOVED)
+_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE, poles=False)
 _rows("div", "pointwise", linear=(0,), rounds=ONCE)
-_rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE)
-_rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=ALL, rounds=ONCE)
-_rows("rem square", "pointwise", rounds=ONCE)
+_rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE, poles=False)
+_rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=ALL, rounds=ONCE,
+      poles=False, moves=True)  # fmt: skip
+_rows("rem", "pointwise", rounds=ONCE)
+_rows("square", "pointwise", rounds=ONCE, poles=False)
 _rows("sqrt", "pointwise", irrelevant="accuracy", rounds=ONCE)
-_rows("cbrt cos erfc exp exp2 expm1 log log1p log2 logistic rsqrt sin tan tanh", "pointwise", irrelevant="accuracy")
+_rows("exp exp2 expm1", "pointwise", irrelevant="accuracy", poles=False)
+_rows("cbrt cos erfc log log1p log2 logistic rsqrt sin tan tanh", "pointwise", irrelevant="accuracy")
 _rows("integer_pow", "pointwise", "y")
-_rows("acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e cosh digamma erf erf_inv igamma igamma_grad_a "
-      "igammac lgamma mulhi nextafter one_minus_square polygamma pow regularized_incomplete_beta sinh zeta",
+_rows("cosh sinh", "pointwise", poles=False)
+_rows("acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e digamma erf erf_inv igamma igamma_grad_a "
+      "igammac lgamma mulhi nextafter one_minus_square polygamma pow regularized_incomplete_beta zeta",
       "pointwise")  # fmt: skip
 _rows("polynomial", "elementary")
 
 # Cells that are moved about.
-_rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", linear=ALL, rounds=NEVER)
-_rows("transpose", "layout", "permutation", linear=ALL, rounds=NEVER)
-_rows("squeeze rev", "layout", "dimensions", linear=ALL, rounds=NEVER)
-_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, linear=ALL, rounds=NEVER)
-_rows("slice", "layout", "start_indices limit_indices strides", linear=ALL, rounds=NEVER)
-_rows("split", "layout", "sizes axis", linear=ALL, rounds=NEVER)
-_rows("stack unstack", "layout", "axis", linear=ALL, rounds=NEVER)
-_rows("concatenate", "layout", "dimension", linear=ALL, rounds=NEVER)
-_rows("pad", "layout", "padding_config", linear=ALL, rounds=NEVER)
-_rows("tile", "layout", "reps", linear=ALL, rounds=NEVER)
-_rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER)
+_rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", **MOVED)
+_rows("transpose", "layout", "permutation", **MOVED)
+_rows("squeeze rev", "layout", "dimensions", **MOVED)
+_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, **MOVED)
+_rows("slice", "layout", "start_indices limit_indices strides", **MOVED)
+_rows("split", "layout", "sizes axis", **MOVED)
+_rows("stack unstack", "layout", "axis", **MOVED)
+_rows("concatenate", "layout", "dimension", **MOVED)
+_rows("pad", "layout", "padding_config", **MOVED)
+_rows("tile", "layout", "reps", **MOVED)
+_rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER, moves=True)
 
 # Cells read or written at indices. Hints on indices are promises: JAX leaves open what comes of a broken one.
 HINTS = "indices_are_sorted unique_indices"
-_rows("dynamic_slice", "indexing", "slice_sizes", linear=ALL, rounds=NEVER)
-_rows("dynamic_update_slice", "indexing", linear=ALL, rounds=NEVER)
-_rows("gather", "indexing", "dimension_numbers slice_sizes mode fill_value", HINTS, linear=ALL, rounds=NEVER)
-_rows("scatter", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
-      linear=ALL, rounds=NEVER)  # fmt: skip
-_rows("scatter-add", "indexing", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
-      linear=ALL, rounds=SUM)  # fmt: skip
-_rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=SUM)
+_rows("dynamic_slice", "gather", "slice_sizes", **MOVED)
+_rows("dynamic_update_slice", "scatter", **MOVED)
+_rows("gather", "gather", "dimension_numbers slice_sizes mode fill_value", HINTS, **MOVED)
+_rows("scatter", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
+      **MOVED)  # fmt: skip
+_rows("scatter-add", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
+      linear=ALL, rounds=SUM, poles=False, terms=_collected)  # fmt: skip
+_rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, poles=False,
+      terms=_collected)  # fmt: skip
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
 
 # Windows that slide. Ours carry the parameters of the call to lax that computes the same. `form` and `axes` say them
@@ -136,39 +204,48 @@ CONVOLUTION = (
     "window_strides padding lhs_dilation rhs_dilation dimension_numbers feature_group_count batch_group_count "
     "preferred_element_type"
 )
-_rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", linear=ALL, rounds=SUM)
-_rows("jaxconv_conv jaxconv_conv_dx jaxconv_conv_dkernel", "windowed", f"{CONVOLUTION} dtype form",
-      "precision out_sharding way", linear=ALL, rounds=SUM)  # fmt: skip
-_rows("reduce_window_sum", "windowed", DILATED, linear=ALL, rounds=SUM)
-_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", linear=ALL, rounds=SUM)
+_rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", terms=_taps, **MULTIPLIED)
+_rows("jaxconv_conv jaxconv_conv_dkernel", "windowed", f"{CONVOLUTION} dtype form", "precision out_sharding way",
+      terms=_taps, lax="conv_general_dilated", **MULTIPLIED)  # fmt: skip
+_rows("jaxconv_conv_dx", "windowed", f"{CONVOLUTION} dtype form", "precision out_sharding way",
+      terms=_taps_of_a_group, lax="conv_general_dilated", **MULTIPLIED)  # fmt: skip
+_rows("reduce_window_sum", "windowed", DILATED, terms=_window, **ADDED)
+_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", terms=_window,
+      lax="reduce_window_sum", **ADDED)  # fmt: skip
 _rows("reduce_window_max reduce_window_min", "windowed", DILATED, rounds=NEVER)
-_rows("jaxconv_max_pool jaxconv_min_pool jaxconv_max_pool_pick", "windowed", f"{DILATED} axes", "way", rounds=NEVER)
-_rows("reduce_window", "windowed", f"{DILATED} jaxpr consts", rounds=SUM)
-_rows("select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=(0,), rounds=SUM)
-_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=(1,), rounds=SUM)
+_rows("jaxconv_max_pool", "windowed", f"{DILATED} axes", "way", rounds=NEVER, lax="reduce_window_max")
+_rows("jaxconv_min_pool", "windowed", f"{DILATED} axes", "way", rounds=NEVER, lax="reduce_window_min")
+_rows("jaxconv_max_pool_pick", "windowed", f"{DILATED} axes", "way", rounds=NEVER)
+_rows("reduce_window", "windowed", f"{DILATED} jaxpr consts", poles=False, terms=_window)
+_rows(
+    "select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=(0,), rounds=SUM, poles=False, terms=_window
+)
+_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=(1,), rounds=SUM, poles=False,
+      terms=_window, lax="select_and_scatter_add")  # fmt: skip
 _rows("select_and_gather_add", "window", f"{DILATED} select_prim", rounds=NEVER)
-_rows("select_and_scatter", "window", rounds=SUM)
+_rows("select_and_scatter", "window", poles=False)
 
 # Sums, products, orders along axes.
-_rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding", linear=ALL,
-      rounds=SUM)  # fmt: skip
+_rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding",
+      terms=_contracted, **MULTIPLIED)  # fmt: skip
 _rows("ragged_dot_general", "product", "ragged_dot_dimension_numbers preferred_element_type group_offset",
-      "precision out_sharding", rounds=SUM)  # fmt: skip
-_rows("scaled_dot", "product", rounds=SUM)
-_rows("reduce_sum", "reduction", "axes", "out_sharding", linear=ALL, rounds=SUM)
-_rows("reduce_prod", "reduction", "axes", rounds=SUM)
+      "precision out_sharding", rounds=PRODUCTS, poles=False, terms=lambda e: e.invars[0].aval.shape[-1])  # fmt: skip
+_rows("scaled_dot", "product", poles=False)
+_rows("reduce_sum", "reduction", "axes", "out_sharding", terms=_reduced("axes"), **ADDED)
+_rows("reduce_prod", "reduction", "axes", poles=False, terms=_reduced("axes"))
 _rows("reduce_max reduce_min", "reduction", "axes", "out_sharding", rounds=NEVER)
 _rows("reduce_and reduce_or reduce_xor", "reduction", "axes", rounds=NEVER)
 _rows("argmax argmin", "reduction", "axes index_dtype", rounds=NEVER)
-_rows("cumsum cumprod cumlogsumexp", "reduction", "axis reverse", rounds=SUM)
+_rows("cumsum", "reduction", "axis reverse", terms=_along, **ADDED)
+_rows("cumprod cumlogsumexp", "reduction", "axis reverse", poles=False, terms=_along)
 _rows("cummax cummin", "reduction", "axis reverse", rounds=NEVER)
 _rows("sort", "reduction", "dimension is_stable num_keys", rounds=NEVER)
 _rows("top_k", "reduction", "k axis is_stable", rounds=NEVER)
-_rows("reduce", "folding", "computation jaxpr dimensions", rounds=SUM)
+_rows("reduce", "folding", "computation jaxpr dimensions", poles=False, terms=_reduced("dimensions"))
 _rows("approx_top_k", "folding",
       "k reduction_dimension recall_target is_max_k reduction_input_size_override aggregate_to_topk")  # fmt: skip
 
-_rows("fft", "spectral", "fft_type fft_lengths", linear=ALL, rounds=SUM)
+_rows("fft", "spectral", "fft_type fft_lengths", linear=ALL, poles=False, terms=_transformed)
 
 # Linear algebra: functions of whole matrices.
 _rows("cholesky cholesky_update householder_product hessenberg lu geqp3 geqrf ormqr", "linear algebra")

@@ -14,10 +14,12 @@ from typing import Any
 
 import jax
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.layout import trace
+from jaxconv.jaxprs.source import source_frame
+from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.certify import certify
 from jaxconv.verify.claims import Claim, LeafReport, Verdict
-from jaxconv.verify.numeric import intermediates
 from jaxconv.verify.shifts import Axes
 
 MOST = 5  # lines that are named where several share the blame
@@ -101,16 +103,14 @@ class Operations:
     @classmethod
     def of(cls, fn: Callable[..., Any], arguments: Sequence[Any], axes: Axes, *, values: bool) -> Operations:
         """Trace a function, and certify every value that it computes; the arguments are those of `certify`."""
-        jaxpr, constants, _ = jaxprs.trace(fn, arguments)
-        lines = [
-            (equation.primitive.name, _line(equation, stack)) for equation, stack in intermediates.equations(jaxpr)
-        ]
+        jaxpr, constants, _ = trace(fn, arguments)
+        lines = [(equation.primitive.name, _line(equation, stack)) for equation, stack in steps(jaxpr)]
 
         def results(*arguments: Any) -> list[Any]:
             found: list[Any] = []
-            visit = lambda equation, xs, ys: found.append(ys[0]) or ys
-            intermediates.run(jaxpr, constants, jax.tree.leaves(arguments), visit)
-            return found
+            keep = lambda equation, inputs, path: found.append(executed(equation, inputs)) or found[-1]
+            evaluate(jaxpr, constants, jax.tree.leaves(arguments), keep)
+            return [results[0] for results in found]
 
         reports = certify(results, *arguments, axes=axes, values=values, search=False).leaves
         shifted = {argument for one in reports[0].axes for argument, _ in one.shifted} if reports else set()
@@ -135,12 +135,12 @@ class Operations:
 
 
 def _line(equation: Any, stack: Sequence[Any]) -> str:
-    found = jaxprs.blamed(equation, stack)
+    found = source_frame(equation, stack)
     return f"{found[0]}:{found[1]} ({found[2]})" if found else "unknown line"
 
 
 def origins(jaxpr: Any, moving: Sequence[bool]) -> tuple[list[frozenset[int]], list[frozenset[int]]]:
-    """Which operations' results each operation takes, and each output is; numbered as `intermediates.equations` does.
+    """Which operations' results each operation takes, and each output is; numbered as `steps` orders them.
 
     Args:
         jaxpr: of the function.
@@ -153,20 +153,13 @@ def origins(jaxpr: Any, moving: Sequence[bool]) -> tuple[list[frozenset[int]], l
     """
     operands: list[frozenset[int]] = []
 
-    def follow(jaxpr: Any, inputs: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-        known = dict(zip(jaxpr.invars, inputs, strict=True))
-        read = lambda atom: frozenset() if jaxprs.is_literal(atom) else known.get(atom, frozenset())
-        for equation in jaxpr.eqns:
-            took, inner = [read(atom) for atom in equation.invars], jaxprs.called(equation)
-            if inner is None:
-                operands.append(frozenset().union(*took))
-                made = [frozenset({len(operands) - 1})] * len(equation.outvars)
-            else:
-                made = follow(jaxprs.opened(inner)[0], took)
-            known.update(zip(equation.outvars, made, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
+    def step(equation: Any, inputs: list[frozenset[int]], path: Path) -> list[frozenset[int]]:
+        del path
+        operands.append(frozenset().union(*inputs))
+        return [frozenset({len(operands) - 1})] * len(equation.outvars)
 
-    outputs = follow(jaxpr, [frozenset({INPUT} if one else ()) for one in moving])
+    start = [frozenset({INPUT} if one else ()) for one in moving]
+    outputs = evaluate(jaxpr, jaxpr.constvars, start, step, constant=lambda value, aval: frozenset())
     return operands, outputs
 
 

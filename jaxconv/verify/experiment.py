@@ -11,13 +11,15 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
-from jax.extend.core import jaxpr_as_fun, jaxprs_in_params
+from jax.extend.core import jaxpr_as_fun
 
-from jaxconv.verify import arrays, jaxprs
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.traverse import coarsest, equations, within
+from jaxconv.verify import arrays
 from jaxconv.verify.answers import Outcome
 from jaxconv.verify.claims import Sample
 from jaxconv.verify.executing import FAILURES, compiler_options, executing
-from jaxconv.verify.rounding import coarsest, doubt, is_kind, tolerance
+from jaxconv.verify.rounding import doubt, is_kind, tolerance
 from jaxconv.verify.shaking import NOISES, shaken
 
 LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
@@ -188,7 +190,7 @@ def _batched(closed: Any, given: list[Any], argument: int, most: int) -> Run:
         except NotImplementedError:
             return jax.lax.map(row, stack)
 
-    options = compiler_options(_equations(closed.jaxpr))
+    options = compiler_options(sum(1 for _ in equations(closed)))
     jitted, jitted_coarse = (jax.jit(partial(each, one), compiler_options=options) for one in (exact, coarse))
     compiled: dict[bool, float] = {}  # how long the first call took, by whether it was coarse
 
@@ -218,16 +220,10 @@ def _work(jaxpr: Any) -> tuple[int, int]:
     total, largest = 0, 0
     for equation in jaxpr.eqns:
         sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
-        bodies = [_work(jaxprs.opened(body)[0]) for body in jaxprs_in_params(equation.params)]
+        bodies = [_work(opened(body)[0]) for body in within(equation)]
         total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
         largest = max(largest, *sizes, *(most for _, most in bodies), 0)
     return total, largest
-
-
-def _equations(jaxpr: Any) -> int:
-    """How many there are, those of calls, bodies and branches too."""
-    bodies = (jaxprs.opened(body)[0] for equation in jaxpr.eqns for body in jaxprs_in_params(equation.params))
-    return len(jaxpr.eqns) + sum(map(_equations, bodies))
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: bool, signed: bool, scaled: bool) -> Any:

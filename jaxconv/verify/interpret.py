@@ -7,19 +7,21 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.primitives import PRIMITIVES
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import evaluate, guard
+from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.source import frames, source_frame
 from jaxconv.verify.axes import still
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.fields import ONE_CELL
+from jaxconv.verify.fold import MOST, folded, period
 from jaxconv.verify.names import Names
 from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.values import (
@@ -33,16 +35,11 @@ from jaxconv.verify.values import (
     Spectrum,
     Value,
     besides,
-    bits,
     fits,
     with_signals,
 )
 
-FOLD = 2**16  # constants of at most so many numbers are computed: masks and indices, never whole images
-LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
-CONTROL = {name for name, row in PRIMITIVES.items() if row.family == "control"}
-# Loops are followed, not computed; random numbers may be many, and periods of theirs would be chance.
-NOT_FOLDED = CONTROL | {name for name, row in PRIMITIVES.items() if row.family == "random"}
+Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers where they are known
 
 
 @dataclass
@@ -73,54 +70,46 @@ class Walk:
 
     def known(self, array: np.ndarray) -> Moving:
         """A value whose numbers are known, with the periods that they have along each axis."""
-        return Moving(1, self.cycle, tuple(still(n, _period(array, axis)) for axis, n in enumerate(array.shape)))
+        return Moving(1, self.cycle, tuple(still(n, period(array, axis)) for axis, n in enumerate(array.shape)))
 
     def run(
         self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """How the outputs of a jaxpr move, and their numbers where those are constants."""
-        values: dict[Any, Value] = {}
-        numbers: dict[Any, np.ndarray | None] = {}
 
-        def read(atom: Any) -> tuple[Value, np.ndarray | None]:
-            if jaxprs.is_literal(atom):
-                array = np.asarray(atom.val, atom.aval.dtype)
-                return self.known(array), array
-            return values[atom], numbers[atom]
+        def literal(value: Any, aval: Any) -> Read:
+            array = np.asarray(value, aval.dtype)
+            return self.known(array), array
 
-        for variable, constant in zip(jaxpr.constvars, constants, strict=True):
-            is_array = hasattr(variable.aval, "dtype")  # else a mutable reference, which no equation may read
-            values[variable], numbers[variable] = self.array(constant) if is_array else (self.constant(()), None)
-        for variable, value, number in zip(jaxpr.invars, inputs, known, strict=True):
-            values[variable], numbers[variable] = with_signals(value, self.names.short), number
-        for equation in jaxpr.eqns:
-            operands = [read(atom) for atom in equation.invars]
-            found = self._step(equation, [value for value, _ in operands], [number for _, number in operands])
-            for variable, (value, number) in zip(equation.outvars, found, strict=True):
-                values[variable], numbers[variable] = value, number
-        outs = [read(atom) for atom in jaxpr.outvars]
+        def constant(value: Any, aval: Any) -> Read:
+            is_array = hasattr(aval, "dtype")  # else a mutable reference, which no equation may read
+            return self.array(value) if is_array else (self.constant(()), None)
+
+        short = [with_signals(value, self.names.short) for value in inputs]
+        operands = list(zip(short, known, strict=True))
+        outs = evaluate.evaluate(jaxpr, constants, operands, self._step, constant=constant, literal=literal, enter=None)
         return [value for value, _ in outs], [number for _, number in outs]
 
-    def array(self, array: Any) -> tuple[Value, np.ndarray | None]:
+    def array(self, array: Any) -> Read:
         """An array that does not move: indices and masks are read for what they are, floats are parameters."""
         shape, dtype = np.shape(array), jnp.result_type(array)
         parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
-        if np.size(array) > FOLD or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
+        if np.size(array) > MOST or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
             return self.constant(shape), None
         return self.known(np.asarray(array)), np.asarray(array)
 
-    def _step(
-        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
-    ) -> list[tuple[Value, np.ndarray | None]]:
+    def _step(self, equation: Any, operands: list[Read], path: evaluate.Path) -> list[Read]:
         """One equation: folded if it is a small constant, else as its rule says, else broken."""
+        del path
+        inputs, known = [value for value, _ in operands], [number for _, number in operands]
         shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
-        folded = self._fold(equation, known)
-        if folded is not None:
-            numbers = list(folded)
-            outputs = [self.known(array) for array in folded]
-        elif jaxprs.called(equation) is not None and not guard.objection(equation):
+        constants = folded(equation, known)
+        if constants is not None:
+            numbers = list(constants)
+            outputs = [self.known(array) for array in constants]
+        elif called(equation) is not None and not guard.objection(equation):
             outputs, numbers = self._call(equation, inputs, known)
         else:
             outputs = self._apply(equation, list(map(besides, inputs)), known, shapes)
@@ -144,7 +133,8 @@ class Walk:
             if name not in self.rules:
                 raise Lost(f"there is no rule for {name}", "Add one to jaxconv/verify/rules")
             # A rule of control follows the jaxprs of its equation; any other takes them for functions.
-            objection = guard.objection(equation) if equation.primitive.name in CONTROL else guard.impurity(equation)
+            follows = equation.primitive.name in family("control")
+            objection = guard.objection(equation) if follows else guard.impurity(equation)
             if objection:
                 raise Lost(objection, "Write it by other operations, or report it")
             return self._fitting(equation, self.rules[name](self._as_seen(name, equation, inputs, known)))
@@ -213,7 +203,7 @@ class Walk:
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow a call into its jaxpr."""
-        jaxpr, constants = jaxprs.opened(jaxprs.called(equation))
+        jaxpr, constants = opened(called(equation))
         self.stack.append(equation)
         try:
             first = len(inputs) - len(jaxpr.invars)
@@ -225,32 +215,8 @@ class Walk:
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
-        jaxpr, constants = jaxprs.opened(closed)
+        jaxpr, constants = opened(closed)
         return self.run(jaxpr, constants, inputs, known)
-
-    def _fold(self, equation: Any, known: list[np.ndarray | None]) -> list[np.ndarray] | None:
-        """The outputs' numbers if all operands' are known and there are few: computed by the primitive itself.
-
-        None, too, if computing them raises: a dtype that XLA has no code for, a NaN under `jax_debug_nans`.
-        """
-        name, is_call = equation.primitive.name, jaxprs.called(equation) is not None
-        from_nothing = not known and name != "iota"  # may differ from place to place, as the platform's number does
-        if any(number is None for number in known) or is_call or from_nothing or name in NOT_FOLDED:
-            return None
-        if guard.impurity(equation):
-            return None
-        if name == "broadcast_in_dim" and known[0] is not None and known[0].ndim == 0:
-            return [np.broadcast_to(known[0], equation.outvars[0].aval.shape)]  # of any size, in one cell's memory
-        if any(number is not None and number.size > FOLD for number in known) or not all(
-            map(_is_small, equation.outvars)
-        ):
-            return None
-        try:
-            with jax.ensure_compile_time_eval():
-                found = jaxprs.executed(equation, [*map(jax.device_put, known)])
-            return [np.asarray(jax.device_get(array)) for array in found]
-        except Exception:  # whatever it is: a constant that cannot be computed is one that is not known
-            return None
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
@@ -286,33 +252,11 @@ class Walk:
 
     def break_at(self, equation: Any, reason: str, cure: str) -> Break:
         """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""
-        stacks = [jaxprs.frames(one) for one in (equation, *reversed(self.stack))]
-        frames = [frame for stack in stacks for frame in stack]
+        stack = [frame for one in (equation, *reversed(self.stack)) for frame in frames(one)]
         line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
-        blamed = jaxprs.blamed(equation, self.stack)
+        blamed = source_frame(equation, self.stack)
         source = line(blamed) if blamed else "unknown line"
-        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, frames)))
-
-
-def _is_small(variable: Any) -> bool:
-    """Whether a result is an array of numbers that are few."""
-    aval = variable.aval
-    return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= FOLD
-
-
-def _period(array: np.ndarray, axis: int) -> int | None:
-    """The least shift along an axis under which an array's bits repeat, 1 if all cells are alike; or None.
-
-    It is at most half of the length: numbers that no cell sees twice repeat by chance, as a mask's two ends do.
-    """
-    length = array.shape[axis]
-    if array.strides[axis] == 0 or length == 0:
-        return 1
-    rows = bits(np.moveaxis(array, axis, 0).reshape(length, -1))
-    for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
-        if np.array_equal(rows[period:], rows[:-period]):
-            return period
-    return None
+        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, stack)))
 
 
 def input_axis(length: int, name: Hashable) -> Axis:

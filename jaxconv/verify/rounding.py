@@ -11,19 +11,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import jax
 import numpy as np
-
-EPSILONS = {"f64": 2.0**-52, "c128": 2.0**-52, "f32": 2.0**-23, "c64": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
-
-
-def coarsest(jaxpr: Any) -> float:
-    """The coarsest eps of the floats in a jaxpr, inner ones included; 0 if there are none."""
-    floats = re.findall(r"\b(b?f\d+|c\d+)(?:_\w+)?\[", str(jaxpr))
-    return max((EPSILONS.get(name, 0.25) for name in floats), default=0.0)
 
 
 def doubt(shaken: np.ndarray, overflow: np.ndarray, exact: np.ndarray) -> np.ndarray:

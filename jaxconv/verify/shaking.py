@@ -25,17 +25,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.primitives import NEVER, ONCE, PRIMITIVES, SUM
-from jaxconv.verify import jaxprs
-from jaxconv.verify.terms import terms
+from jaxconv.jaxprs import evaluate, guard
+from jaxconv.jaxprs.layout import opened, scan_sizes
+from jaxconv.jaxprs.primitives import NEVER, ONCE, family
+from jaxconv.jaxprs.registry import Registry
 
 ROUNDINGS = 8  # units in the last place
 CELLS = 8192  # that are shaken each by its own number, before these come again
 STRIDE = 1009  # from operation to operation: no two in a row are shaken alike
-# Besides sums: of finite operands the exact result is a finite number.
-WITHOUT_POLES = {"add", "add_any", "sub", "mul", "square", "convert_element_type", "reduce_precision",
-                 "exp", "exp2", "expm1", "cosh", "sinh"}  # fmt: skip
 _DRAWN = [np.random.default_rng(seed).uniform(-1, 1, 2 * CELLS).astype(np.float32) for seed in range(4)]
 NOISES = [sign * noise for noise in _DRAWN for sign in (1, -1)]
 
@@ -60,23 +57,20 @@ def _shaken(
     jaxpr: Any, consts: Sequence[Any], operands: list[Operand], noise: Any, first: int
 ) -> tuple[list[Operand], Any]:
     """In calls, bodies of loops and branches as well."""
-    known = dict(zip(jaxpr.invars, operands, strict=True))
-    known |= {variable: _constant(const) for variable, const in zip(jaxpr.constvars, consts, strict=True)}
-    read = lambda atom: _constant(atom.val) if jaxprs.is_literal(atom) else known[atom]
-    overflow = jnp.bool_(False)
-    for number, equation in enumerate(jaxpr.eqns):
-        inputs = [read(atom) for atom in equation.invars]
-        inner, loop = jaxprs.called(equation), CONTROL.get(equation.primitive.name)
-        if inner is not None:
-            results, over = _shaken(*jaxprs.opened(inner), inputs, noise, first + STRIDE * number)
-        elif loop is not None and any(one.depends for one in inputs):
-            found, over = loop(equation.params, [one.value for one in inputs], noise, first + STRIDE * number)
+    overflows = [jnp.bool_(False)]
+
+    def step(equation: Any, inputs: list[Operand], path: evaluate.Path) -> list[Operand]:
+        its_first, loop = first + STRIDE * sum(path), inside.get(equation.primitive.name)
+        if loop is not None and any(one.depends for one in inputs):
+            found, over = loop(equation.params, [one.value for one in inputs], noise, its_first)
             results = [Operand(y, True, _finite(y)) for y in found]
         else:
-            results, over = _executed(equation, inputs, noise, first + STRIDE * number)
-        known |= zip(equation.outvars, results, strict=True)
-        overflow = overflow | over
-    return [read(atom) for atom in jaxpr.outvars], overflow
+            results, over = _executed(equation, inputs, noise, its_first)
+        overflows.append(overflows[-1] | over)
+        return results
+
+    outputs = evaluate.evaluate(jaxpr, consts, operands, step, constant=lambda value, aval: _constant(value))
+    return outputs, overflows[-1]
 
 
 def _constant(x: Any) -> Operand:
@@ -88,7 +82,7 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
     depends, finite = any(one.depends for one in inputs), _all(one.finite for one in inputs)
     operands, how = [one.value for one in inputs], guard.rounds(equation)
     if not depends or how == NEVER:
-        return [Operand(y, depends, finite) for y in jaxprs.executed(equation, operands)], False
+        return [Operand(y, depends, finite) for y in evaluate.executed(equation, operands)], False
     if how != ONCE:
         shake = _of_operands(equation)
         starts = range(first, first + len(inputs) * STRIDE, STRIDE // 3)
@@ -96,16 +90,15 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
             shake(x, noise, start) if one.depends else x
             for x, one, start in zip(operands, inputs, starts, strict=False)
         ]
-    results = [Operand(y, True, _finite(y)) for y in jaxprs.executed(equation, operands)]
-    total = how == SUM or equation.primitive.name in WITHOUT_POLES
-    over = finite & ~_all(one.finite for one in results) if total else False
+    results = [Operand(y, True, _finite(y)) for y in evaluate.executed(equation, operands)]
+    over = False if guard.has_poles(equation) else finite & ~_all(one.finite for one in results)
     return [one._replace(value=_shake(one.value, noise, first, ROUNDINGS * _eps(one.value))) for one in results], over
 
 
 def _of_operands(equation: Any) -> Callable[[Any, Any, int], Any]:
     """How the operands of an equation are shaken."""
-    row, count = PRIMITIVES.get(equation.primitive.name), terms(equation) or 1
-    if row is not None and row.family == "linear algebra":
+    count = guard.terms(equation) or 1
+    if equation.primitive.name in family("linear algebra"):
         return lambda x, noise, first: _shake(x, noise, first, ROUNDINGS * _eps(x), largest=True)
     # Narrow floats are added up in float32, or pairwise: XLA does so on every platform.
     unit = lambda x: min(_eps(x), float(jnp.finfo(np.float32).eps))
@@ -158,18 +151,23 @@ def _all(flags: Any) -> Any:
 
 def _function(closed: Any, noise: Any, first: int) -> Callable[..., tuple[list[Any], Any]]:
     """A loop's body or a branch as a function; all that enters it counts as dependent."""
-    return lambda *operands: shaken(*jaxprs.opened(closed), operands, noise, first)
+    return lambda *operands: shaken(*opened(closed), operands, noise, first)
 
 
 def _plain(closed: Any) -> Callable[..., list[Any]]:
     """The same, rounded as it is."""
-    still = lambda operands: _shaken(*jaxprs.opened(closed), [Operand(x, False) for x in operands], None, 0)[0]
+    still = lambda operands: _shaken(*opened(closed), [Operand(x, False) for x in operands], None, 0)[0]
     return lambda *operands: [one.value for one in still(operands)]
 
 
+# Loops and branches whose bodies round more coarsely.
+inside: Registry[Callable[[Mapping[str, Any], list[Any], Any, int], tuple[list[Any], Any]]] = Registry()
+
+
+@inside("scan")
 def _scan(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
     """Each round shakes as the others do; a chaotic map makes much of that."""
-    constants, carry = jaxprs.scan_sizes(dict(params))
+    constants, carry = scan_sizes(dict(params))
     body = _function(params["jaxpr"], noise, first)
     fixed, carried, rows = operands[:constants], operands[constants : constants + carry], operands[constants + carry :]
 
@@ -182,6 +180,7 @@ def _scan(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int
     return [*last, *stacked], over
 
 
+@inside("while")
 def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
     """Rounded more coarsely a loop may end earlier or later, or never: twice as many rounds and a few are its limit."""
     of_test, of_body = params["cond_nconsts"], params["body_nconsts"]
@@ -203,9 +202,7 @@ def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: in
     return last, over
 
 
+@inside("cond")
 def _cond(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
     index, *others = operands
     return jax.lax.switch(index, [_function(branch, noise, first) for branch in params["branches"]], *others)
-
-
-CONTROL = {"scan": _scan, "while": _while, "cond": _cond}

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxconv.checks import shown
 from jaxconv.errors import explain
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import SPLIT
 
 SHOWN = 8  # arrays that a note describes one by one
@@ -23,7 +23,7 @@ def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple
     """
     refuse_symbolic(where, arguments)
     try:
-        traced = jaxprs.trace(fn, arguments)
+        traced = layout.trace(fn, arguments)
     except Exception as error:
         error.add_note(f"{where} was tracing {name_of(fn)}({described(arguments)})")
         if type(error).__name__ == "TraceContextError":  # of Flax: a module that fn closes over changes itself

@@ -13,7 +13,7 @@ from layer_rows import ROWS
 from support.equations import flat
 from support.numpy_evaluation import evaluated
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import trace
 
 IMAGES = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
@@ -73,7 +73,7 @@ def by_hand(layer):
 
 def windows(fn, *arguments):
     """The sliding operations of a jaxpr, with all that they are told."""
-    equations = flat(jaxprs.trace(fn, arguments)[0])
+    equations = flat(trace(fn, arguments)[0])
     assert not any(equation.primitive.name.startswith("jaxconv") for equation in equations)
     kinds = ("conv_general_dilated", "reduce_window")
     found = [equation for equation in equations if equation.primitive.name.startswith(kinds)]
@@ -135,7 +135,7 @@ def test_ours_is_not_lax():
     """The broken twin of the first: under the table a depthwise convolution is an equation of our own."""
     layer = ROWS["depthwise 3x3 c64 32px"]
     x, dy, kernel = layer.arguments(1)
-    equations = flat(jaxprs.trace(program(layer, "forward", "ours"), (x, dy, kernel))[0])
+    equations = flat(trace(program(layer, "forward", "ours"), (x, dy, kernel))[0])
     assert "jaxconv_conv" in [equation.primitive.name for equation in equations]
 
 

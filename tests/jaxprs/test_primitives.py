@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from support.primitive_examples import MET, defined
 
-from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.calls import CALLS
+from jaxconv.jaxprs import evaluate, guard
+from jaxconv.jaxprs.layout import CALLS
 from jaxconv.jaxprs.primitives import PRIMITIVES, adds
-from jaxconv.verify.jaxprs import executed
 from jaxconv.verify.rules import RULES
 
 VERSION = tuple(int(part) for part in jax.__version__.split(".")[:3])
@@ -108,7 +107,7 @@ def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
         if operands[place].dtype.kind in "fc" and place in PRIMITIVES[name].linear:
             step = drawn(draws, equation.invars[place].aval)
             points = [[*operands[:place], operands[place] + n * step, *operands[place + 1 :]] for n in range(3)]
-            for low, middle, high in zip(*(executed(equation, point) for point in points), strict=True):
+            for low, middle, high in zip(*(evaluate.executed(equation, point) for point in points), strict=True):
                 np.testing.assert_allclose(high - middle, middle - low, rtol=0, atol=1e-4 if name == "fft" else 0)
 
 

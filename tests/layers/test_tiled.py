@@ -9,7 +9,7 @@ from support.equations import flat
 from support.whole_parameters import whole_like
 
 import jaxconv as jc
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import trace
 
 X = np.random.default_rng(0).integers(-4, 5, (2, 5, 6, 4)).astype(np.float32)
 GEOMETRY = {"stride": (2, 1), "padding": ("circular", "valid"), "groups": 2}
@@ -71,7 +71,7 @@ def test_each_output_costs_one_window():
 
 def test_few_kernels_are_convolutions_and_more_are_a_product():
     def names(period):
-        equations = flat(jaxprs.trace(jc.tiled_conv, ({"kernel": np.ones((*period, 3, 3, 4, 1), np.float32)}, X))[0])
+        equations = flat(trace(jc.tiled_conv, ({"kernel": np.ones((*period, 3, 3, 4, 1), np.float32)}, X))[0])
         return {equation.primitive.name for equation in equations} & {"jaxconv_conv", "dot_general"}
 
     assert (names((2, 2)), names((2, 3))) == ({"jaxconv_conv"}, {"dot_general"})

@@ -11,7 +11,8 @@ from typing import Any
 import jax
 from jax.extend.core import Literal
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import evaluate
+from jaxconv.jaxprs.layout import called, opened, trace
 
 CALLS = ("jit", "remat2", "custom_jvp_call", "custom_vjp_call")
 
@@ -25,23 +26,23 @@ def flat(jaxpr):
     found = []
     for equation in jaxpr.eqns:
         is_call = equation.primitive.name in CALLS
-        found += flat(jaxprs.opened(jaxprs.called(equation))[0]) if is_call else [equation]
+        found += flat(opened(called(equation))[0]) if is_call else [equation]
     return found
 
 
 def names(fn, *arguments):
-    return [equation.primitive.name for equation in flat(jaxprs.trace(fn, arguments)[0])]
+    return [equation.primitive.name for equation in flat(trace(fn, arguments)[0])]
 
 
 def only(name, fn, *arguments):
     """The one equation of this name."""
-    (found,) = (equation for equation in flat(jaxprs.trace(fn, arguments)[0]) if equation.primitive.name == name)
+    (found,) = (equation for equation in flat(trace(fn, arguments)[0]) if equation.primitive.name == name)
     return found
 
 
 def call(fn, *arguments):
     """The one equation, a call, of a function."""
-    (found,) = jaxprs.trace(fn, arguments)[0].eqns
+    (found,) = trace(fn, arguments)[0].eqns
     return found
 
 
@@ -64,7 +65,7 @@ def alone(equation: Any, **changed: Any) -> Callable[..., list]:
     def run(*operands: Any) -> list:
         given = dict(zip(variables_of(equation), operands, strict=True))
         atoms = [atom.val if isinstance(atom, Literal) else given[atom] for atom in equation.invars]
-        return jaxprs.executed(equation, atoms)
+        return evaluate.executed(equation, atoms)
 
     return run
 

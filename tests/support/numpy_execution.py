@@ -14,20 +14,20 @@ from unittest import mock
 import jax
 import numpy as np
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import evaluate
 from jaxconv.verify.checker import steps
 from support.numpy_evaluation import Evaluation
 from support.numpy_evaluation.evaluation import as_numpy
 
 EVALUATION = Evaluation()
-by_jax, loop_by_jax = jaxprs.executed, steps._evaluation
+by_jax, loop_by_jax = evaluate.executed, steps._evaluation
 
 
 @contextlib.contextmanager
 def executing_by_numpy() -> Iterator[None]:
     """While it lasts, equations are executed by NumPy where it has a row for the primitive, and the rest by XLA."""
     with (
-        mock.patch.object(jaxprs, "executed", executed),
+        mock.patch.object(evaluate, "executed", executed),
         mock.patch.object(steps, "_evaluation", of_a_loop),
     ):
         yield

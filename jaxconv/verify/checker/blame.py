@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jaxconv.verify import jaxprs
-from jaxconv.verify.checker.steps import within
+from jaxconv.jaxprs.source import frames, source_frame
+from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Moving, Pieces, Spectrum
 
@@ -68,8 +68,8 @@ def nested(equation: Any, stack: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """An equation and all that stand in its jaxprs, each with the equations around it, innermost first."""
     yield (equation, *stack)
     for jaxpr in within(equation):
-        for one in jaxpr.eqns:
-            yield from nested(one, (equation, *stack))
+        for one, around in equations(jaxpr):
+            yield (one, *reversed(around), equation, *stack)
 
 
 def _name(stack: Sequence[Any]) -> str:
@@ -79,11 +79,11 @@ def _name(stack: Sequence[Any]) -> str:
 def _is_there(broken: Break, stack: Sequence[Any]) -> bool:
     """Whether a break names the line from which an equation was traced."""
     line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
-    found = [line(frame) for one in stack for frame in jaxprs.frames(one)]
-    blamed = jaxprs.blamed(stack[0], tuple(reversed(stack[1:])))
+    found = [line(frame) for one in stack for frame in frames(one)]
+    blamed = source_frame(stack[0], tuple(reversed(stack[1:])))
     if _plain(broken.frames) == _plain(found):
         return _plain([broken.source]) == _plain([line(blamed) if blamed else "unknown line"])
-    fresh = [line(frame) for frame in jaxprs.frames(stack[-1])]  # the outermost one is traced anew each time
+    fresh = [line(frame) for frame in frames(stack[-1])]  # the outermost one is traced anew each time
     ends = _plain(broken.frames)[len(broken.frames) - len(fresh) :] == _plain(fresh)
     return len(stack) > 1 and ends and broken.source in (*broken.frames, "unknown line")
 

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import arrays, jaxprs
+from jaxconv.jaxprs import evaluate
+from jaxconv.verify import arrays
 from jaxconv.verify.executing import executing
 
 UNITS = 8  # in the last place
@@ -80,24 +81,15 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
 
 def _walk(closed: Any, leaves: Sequence[Any], execute: Execute) -> _Value:
     """The one output of a jaxpr; calls are walked into."""
-    still = lambda xs: [_Value((x,), False) for x in xs]
-
-    def walk(jaxpr: Any, consts: Sequence[Any], operands: Sequence[_Value]) -> list[_Value]:
-        known = dict(zip(jaxpr.constvars, still(consts), strict=True)) | dict(zip(jaxpr.invars, operands, strict=True))
-        read = lambda atom: _Value((atom.val,), False) if jaxprs.is_literal(atom) else known[atom]
-        for equation in jaxpr.eqns:
-            inputs, call = [read(atom) for atom in equation.invars], jaxprs.called(equation)
-            outputs = execute(equation, inputs) if call is None else walk(*jaxprs.opened(call), inputs)
-            known |= zip(equation.outvars, outputs, strict=True)
-        return [read(atom) for atom in jaxpr.outvars]
-
-    (output,) = walk(closed.jaxpr, closed.consts, [_Value((x,), True) for x in leaves])
+    given, step = [_Value((x,), True) for x in leaves], lambda equation, inputs, path: execute(equation, inputs)
+    still = lambda value, aval: _Value((value,), False)
+    (output,) = evaluate.evaluate(closed.jaxpr, closed.consts, given, step, constant=still)
     return output
 
 
 def _executed(equation: Any, values: list[Any]) -> list[Any]:
     """The results of an equation, as NumPy has them but for random keys."""
-    return [y if arrays.is_key(y) else np.asarray(y) for y in jaxprs.executed(equation, values)]
+    return [y if arrays.is_key(y) else np.asarray(y) for y in evaluate.executed(equation, values)]
 
 
 def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.checker.steps import within
 
 
 def misfit(certificate: Certificate, shapes: Any, arguments: Sequence[Any]) -> str:
@@ -44,12 +42,3 @@ def _not_to_shift(shifted: Sequence[tuple[int, int]], length: int, arguments: Se
         if shape is None or not 0 <= axis < len(shape) or shape[axis] != length or length < 1:
             return f"it shifts axis {axis} of argument {number}, of {length} cells, and there is none of that kind"
     return ""
-
-
-def coarsest(jaxpr: Any) -> float:
-    """The coarsest eps of the floats in a jaxpr, inner ones included; 0 if there are none."""
-    variables = [*jaxpr.invars, *jaxpr.constvars, *(v for equation in jaxpr.eqns for v in equation.outvars)]
-    dtypes = {v.aval.dtype for v in variables if hasattr(v.aval, "dtype")}
-    own = [float(jnp.finfo(dtype).eps) for dtype in dtypes if jnp.issubdtype(dtype, jnp.inexact)]
-    inner = [coarsest(one) for equation in jaxpr.eqns for one in within(equation)]
-    return max([*own, *inner], default=0.0)

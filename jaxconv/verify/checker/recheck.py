@@ -18,14 +18,17 @@ import numpy as np
 
 from jaxconv.checks import shown
 from jaxconv.errors import explain
-from jaxconv.verify import codec, jaxprs
+from jaxconv.jaxprs.evaluate import Path, evaluate
+from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.traverse import coarsest, within
+from jaxconv.verify import codec
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.checker.blame import breaks_of, misplaced, nested
 from jaxconv.verify.checker.claimed import unfounded
-from jaxconv.verify.checker.outline import coarsest, misfit
+from jaxconv.verify.checker.outline import misfit
 from jaxconv.verify.checker.relation import Held
-from jaxconv.verify.checker.steps import NOTHING, Steps, same, within
+from jaxconv.verify.checker.steps import NOTHING, Steps, same
 from jaxconv.verify.checker.witnessed import Setting, unwitnessed
 from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.derivation import Row
@@ -173,19 +176,12 @@ class _Walk:
 
         `stack`: the calls that it stands in, innermost first.
         """
-        known = dict(zip(jaxpr.invars, inputs, strict=True))
-        known |= {v: self.steps.constant(v.aval, array) for v, array in zip(jaxpr.constvars, constants, strict=True)}
 
-        def read(atom: Any) -> Held:
-            if not jaxprs.is_literal(atom):
-                return known[atom]
-            return self.steps.hold(self.steps.still(atom.aval), atom.aval, np.asarray(atom.val, atom.aval.dtype))
-
-        for equation in jaxpr.eqns:
-            operands, call = [read(atom) for atom in equation.invars], jaxprs.called(equation)
-            before = operands
+        def step(equation: Any, operands: list[Held], path: Path) -> list[Held]:
+            del path
+            before, call = operands, called(equation)
             if call is not None:
-                body, its_constants = jaxprs.opened(call)
+                body, its_constants = opened(call)
                 inner = operands[len(operands) - len(body.invars) :]
                 operands = self.follow(body, its_constants, inner, (equation, *stack))
                 before = [*before, *operands]
@@ -194,8 +190,11 @@ class _Walk:
             problem = problem or self.blamed(equation, stack, before, row, rows_within)
             if problem:
                 self.found.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
-            known |= zip(equation.outvars, results, strict=True)
-        return [read(atom) for atom in jaxpr.outvars]
+            return results
+
+        constant = lambda value, aval: self.steps.constant(aval, value)
+        literal = lambda value, aval: self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
 
     def blamed(
         self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]
@@ -209,7 +208,7 @@ class _Walk:
     def next_row(self, equation: Any, stack: tuple[Any, ...]) -> tuple[Row, Sequence[Row]]:
         """The row of an equation, and those of loops' bodies and of branches within it: they are executed whole."""
         name, depth, first = equation.primitive.name, len(stack), self.at
-        if jaxprs.called(equation) is None and any(True for _ in within(equation)):
+        if called(equation) is None and any(True for _ in within(equation)):
             kinds = {(one.primitive.name, len(one.outvars)) for one, *_ in nested(equation, ())}
             while self.at < len(self.rows) and (inner := self.rows[self.at]).depth > depth:
                 if inner.number != self.at or (inner.primitive, len(inner.outputs)) not in kinds:

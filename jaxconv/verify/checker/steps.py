@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs import evaluate
+from jaxconv.jaxprs.layout import branches, called, is_endless
+from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.verify.checker.cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
 from jaxconv.verify.checker.mixing import mixes
 from jaxconv.verify.checker.noise import noise
@@ -104,7 +106,7 @@ class Steps:
             results = [replace(one, constant=number) for one, number in zip(results, constants, strict=True)]
             if all(isinstance(state, Broken) for state in states):
                 pass
-            elif equation.primitive.name == "while":
+            elif is_endless(equation):
                 problems.append(self.loop(equation.params, operands, results))
                 self.remember([], [(runs[0], operands, fact) for fact in enumerate(results)])
             else:
@@ -287,10 +289,10 @@ def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: Trial) -> floa
 
 def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:
     """How to execute an equation: a choice of branches takes each branch in turn."""
-    if jaxprs.called(equation) is not None:
+    if called(equation) is not None:
         return [same]
-    if equation.primitive.name == "cond" and operands[0].constant is None:
-        return [partial(_execute, equation, turn) for turn in range(len(equation.params["branches"]))]
+    if branches(equation) and operands[0].constant is None:
+        return [partial(_execute, equation, turn) for turn in range(len(branches(equation)))]
     return [partial(_execute, equation, None)]
 
 
@@ -298,12 +300,12 @@ def _execute(equation: Any, turn: int | None, arrays: list[Any]) -> Sequence[Any
     """One equation by itself; the branch that is chosen is the one so many further on than the number says."""
     if equation.effects:
         raise RuntimeError("an equation with effects")
-    if equation.primitive.name == "while" or any(map(_endless, within(equation))):
+    if _endless(equation):
         raise RuntimeError("a loop of unknown length")
     if turn is not None:
-        count = len(equation.params["branches"])
+        count = len(branches(equation))
         arrays = [np.asarray((arrays[0] + turn) % count, arrays[0].dtype), *arrays[1:]]
-    return jaxprs.executed(equation, arrays)
+    return evaluate.executed(equation, arrays)
 
 
 def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:
@@ -311,14 +313,14 @@ def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:
     given, avals = [held.constant for held in operands], [variable.aval for variable in equation.outvars]
     name = equation.primitive.name
     unknown = any(number is None for number in given) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
-    if unknown or equation.effects or name == "while" or "random" in name or any(map(_endless, within(equation))):
+    if unknown or equation.effects or "random" in name or _endless(equation):
         return [None] * len(avals)
     return list(map(plain, run(given)))
 
 
 def _evaluation(closed: Any) -> Run:
     """To evaluate a jaxpr."""
-    if _endless(jaxprs.opened(closed)[0]):
+    if any(is_endless(one) for one, _ in equations(closed)):
         raise RuntimeError("a loop of unknown length within another")
     run = jax.jit(jaxpr_as_fun(closed))
     return lambda arrays: run(*arrays)
@@ -344,14 +346,7 @@ def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any
     raise _EndlessError
 
 
-def within(equation: Any) -> Iterator[Any]:
-    """The jaxprs that an equation holds."""
-    for value in equation.params.values():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            if hasattr(jaxprs.opened(one)[0], "eqns"):
-                yield jaxprs.opened(one)[0]
-
-
-def _endless(jaxpr: Any) -> bool:
-    """Whether a loop of unknown length stands in a jaxpr."""
-    return any(one.primitive.name == "while" or any(map(_endless, within(one))) for one in jaxpr.eqns)
+def _endless(equation: Any) -> bool:
+    """Whether an equation is a loop of unknown length, or has one in its jaxprs."""
+    inner = (one for jaxpr in within(equation) for one, _ in equations(jaxpr))
+    return is_endless(equation) or any(map(is_endless, inner))

@@ -10,12 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import trace
+from jaxconv.jaxprs.traverse import coarsest
 from jaxconv.verify.arrays import as_numbers, wide
 from jaxconv.verify.executing import executing
 from jaxconv.verify.falsify.counterexample import Counterexample
 from jaxconv.verify.falsify.lattices import Lattice
-from jaxconv.verify.rounding import coarsest, doubt, gap, is_kind, tolerance
+from jaxconv.verify.rounding import doubt, gap, is_kind, tolerance
 from jaxconv.verify.shaking import NOISES, shaken
 from jaxconv.verify.shifts import Moves
 
@@ -151,7 +152,7 @@ class Trials:
 
     def _all_noises(self, leaves: list[Any]) -> tuple[list[Any], Any]:
         """The outputs, rounded more coarsely, this way and that, and whether anything overflowed."""
-        jaxpr, consts, _ = jaxprs.trace(self._outputs, [leaves])
+        jaxpr, consts, _ = trace(self._outputs, [leaves])
         return jax.lax.map(lambda noise: shaken(jaxpr, consts, leaves, noise), np.stack(NOISES))
 
     def _doubt(self, sample: list[Any], window: dict[int, np.ndarray], exact: np.ndarray, leaf: int) -> np.ndarray:

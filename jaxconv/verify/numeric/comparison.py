@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.core
-import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import trace
+from jaxconv.jaxprs.traverse import equations
 from jaxconv.verify.numeric import exact, growth
 from jaxconv.verify.numeric.laws import Law
 from jaxconv.verify.shifts import Along
@@ -96,7 +96,7 @@ def traced(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Traced:
 def _traced(fn: Callable[..., Any], structure: Any, avals: tuple[Any, ...], settings: Any) -> Traced:
     del settings  # part of the key: a trace depends on it
     specs = jax.tree.unflatten(structure, [_spec(aval) for aval in avals])
-    jaxpr, consts, shapes = jaxprs.trace(fn, specs)
+    jaxpr, consts, shapes = trace(fn, specs)
     outputs = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(shapes)]
     return Traced(jaxpr, tuple(consts), tuple(outputs), {})
 
@@ -123,11 +123,8 @@ def rows_per_call(function: Traced, shifts: int, batch: int | None) -> int:
 
 def _bytes(jaxpr: Any) -> int:
     """Of the largest equation's results, inner jaxprs included."""
-    jaxpr, _ = jaxprs.opened(jaxpr)
     size = lambda v: getattr(v.aval, "size", 0) * getattr(getattr(v.aval, "dtype", None), "itemsize", 4)
-    sizes = [sum(map(size, equation.outvars)) for equation in jaxpr.eqns]
-    inner = [_bytes(one) for equation in jaxpr.eqns for one in jex.jaxprs_in_params(equation.params)]
-    return max([0, *sizes, *inner])
+    return max((sum(map(size, equation.outvars)) for equation, _ in equations(jaxpr)), default=0)
 
 
 def program(function: Traced, plan: Plan) -> Callable[..., Any]:
@@ -150,7 +147,7 @@ class Call(NamedTuple):
     errors: list[Any]  # of each row at each position, -1 where not compared; or their `Summary`, if that is the plan
     nans: list[Any]  # of each row, cells with a NaN on either side, whose error is infinite: of a careful plan
     infinities: list[Any]  # likewise, cells with the same infinity on both sides, whose error is 0
-    excess: Any  # of `exact.evaluate`, the largest over the rows
+    excess: Any  # of `exact.with_excess`, the largest over the rows
 
 
 def summary(errors: Any, xp: Any) -> Summary:
@@ -180,7 +177,7 @@ def _chunk(
     def evaluate(shift: Any, kind: Any) -> Any:
         inputs = shifted(plan, leaves, fill, shift, kind == 1)
         if plan.integers:
-            return exact.evaluate(function.jaxpr, consts, inputs, plan.live)
+            return exact.with_excess(function.jaxpr, consts, inputs, plan.live)
         return function(consts, inputs), jnp.zeros(0, jnp.int32)
 
     def compare(outputs: Any, shift: Any, kind: Any) -> Any:

@@ -17,17 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.primitives import NEVER
-from jaxconv.verify import jaxprs
-from jaxconv.verify.numeric import intermediates
+from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.primitives import NEVER, PRODUCTS, SUM
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.source import source_line
+from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.rounding import is_kind
 
 TOO_WIDE = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
-SUMS = {"conv_general_dilated", "cumsum", "dot_general", "reduce_sum", "reduce_window_sum", "scatter-add"}
-BILINEAR = {"conv_general_dilated", "dot_general"}
 
 
-def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: Sequence[bool]) -> tuple[list, Any]:
+def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: Sequence[bool]) -> tuple[list, Any]:
     """The outputs, and for each equation by how many bits its values are too wide for its type: 0 or less is exact.
 
     `live` says which operands change with the shift. What depends on none of them is the same on both sides of the
@@ -35,22 +35,24 @@ def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: S
     """
     alive, excess = iter(depends(jaxpr, live)), []
 
-    def visit(equation: Any, inputs: list[Any], outputs: list[Any]) -> list[Any]:
+    def step(equation: Any, inputs: list[Any], path: Path) -> list[Any]:
+        del path
+        outputs = executed(equation, inputs)
         floats = [y for y in outputs if is_kind(y, np.inexact)]
         counted = next(alive) and floats and guard.rounds(equation) != NEVER
         excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-TOO_WIDE))
         return outputs
 
-    outputs = intermediates.run(jaxpr, consts, operands, visit)
+    outputs = evaluate(jaxpr, consts, operands, step)
     return outputs, jnp.stack(excess) if excess else jnp.zeros(0, jnp.int32)
 
 
 def blame(jaxpr: Any, excess: np.ndarray) -> str:
     """Which operation was not exact, and why; empty if all were."""
-    for (equation, stack), bits in zip(intermediates.equations(jaxpr), excess, strict=True):
+    for (equation, stack), bits in zip(steps(jaxpr), excess, strict=True):
         if bits > 0:
             kind = equation.outvars[0].aval.dtype
-            where = f"{equation.primitive.name} at {jaxprs.source(equation, stack)}"
+            where = f"{equation.primitive.name} at {source_line(equation, stack)}"
             if bits >= TOO_WIDE // 2:
                 return f"not exact: {where} does not keep numbers whole, or cannot be looked into"
             return f"not exact: {where} needs {bits + _digits(kind)} bits, and {kind} holds {_digits(kind)}"
@@ -58,44 +60,35 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
 
 
 def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
-    """Of each equation that `intermediates.run` visits, in order: does it depend on a live operand?"""
+    """Of each step of `evaluate`, in order: does it depend on a live operand?"""
     found: list[bool] = []
 
-    def follow(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
-        known = dict(zip(jaxpr.invars, live, strict=True))
-        read = lambda atom: not jaxprs.is_literal(atom) and known.get(atom, False)
-        for equation in jaxpr.eqns:
-            inputs = [read(atom) for atom in equation.invars]
-            inner = jaxprs.called(equation)
-            if inner is None:
-                found.append(any(inputs))
-                results = [any(inputs)] * len(equation.outvars)
-            else:
-                results = follow(jaxprs.opened(inner)[0], inputs)
-            known.update(zip(equation.outvars, results, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
+    def step(equation: Any, inputs: list[bool], path: Path) -> list[bool]:
+        del path
+        found.append(any(inputs))
+        return [any(inputs)] * len(equation.outvars)
 
-    follow(jaxpr, live)
+    evaluate(jaxpr, jaxpr.constvars, live, step, constant=lambda value, aval: False)
     return found
 
 
 def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
     """Bits beyond those that the type holds."""
-    name, holds = jaxprs.laxs_name(equation), _digits(output.dtype)
+    name, how, holds = guard.lax_name(equation), guard.rounds(equation), _digits(output.dtype)
     if not is_kind(output, np.floating) or guard.objection(equation):
         return jnp.int32(TOO_WIDE)
-    if name in SUMS:
+    if name in needs:
+        bits = needs[name](equation, inputs, output)
+    elif how in (SUM, PRODUCTS):
         terms = [jnp.abs(x) if is_kind(x, np.floating) else x for x in inputs]
-        (total,) = jaxprs.executed(equation, terms)
+        (total,) = executed(equation, terms)
         top = _top(total)
         parts = [_finest(x) for x in inputs if is_kind(x, np.floating)]
-        needs = top - (sum(parts) if name in BILINEAR else _least(parts))
-    elif name in NEEDS:
-        needs = NEEDS[name](equation, inputs, output)
+        bits = top - (sum(parts) if how == PRODUCTS else _least(parts))
     else:
         return jnp.int32(TOO_WIDE)
     whole = jnp.all(jnp.isfinite(output))
-    return jnp.where(whole, needs - holds, TOO_WIDE).astype(jnp.int32)
+    return jnp.where(whole, bits - holds, TOO_WIDE).astype(jnp.int32)
 
 
 def _least(parts: Sequence[Any]) -> Any:
@@ -103,6 +96,32 @@ def _least(parts: Sequence[Any]) -> Any:
     return functools.reduce(jnp.minimum, parts)
 
 
+# The bits that a result needs, by primitive: log2 of its magnitude above its operands' finest bit.
+needs: Registry[Callable[[Any, list[Any], Any], Any]] = Registry()
+
+
+@needs("add", "add_any", "sub", "rem")
+def _sum(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - _least([_finest(x) for x in inputs])
+
+
+@needs("mul")
+def _product(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - _finest(inputs[0]) - _finest(inputs[1])
+
+
+@needs("square")
+def _square(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - 2 * _finest(inputs[0])
+
+
+@needs("integer_pow")
+def _power(equation: Any, inputs: list[Any], y: Any) -> Any:
+    exponent = equation.params["y"]
+    return TOO_WIDE if exponent < 0 else _top(y) - exponent * _finest(inputs[0])
+
+
+@needs("div")
 def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
     """a/b is exact if q*b, computed exactly, is a."""
     a, b = inputs
@@ -110,6 +129,7 @@ def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
     return jnp.where(exact, _top(q * b) - _finest(q) - _finest(b), TOO_WIDE)
 
 
+@needs("convert_element_type")
 def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
     """From integers: held by the bits of the result; from wider floats: the value must not change."""
     (x,) = inputs
@@ -118,6 +138,7 @@ def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
     return jnp.where(jnp.all(y.astype(x.dtype) == x), 0, TOO_WIDE)
 
 
+@needs("select_and_scatter_add")
 def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
     """A cell takes the numbers of all windows over it at most."""
     p = equation.params
@@ -126,23 +147,8 @@ def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
         -(-(dilation * (taps - 1) + 1) // stride)
         for taps, dilation, stride in zip(p["window_dimensions"], dilations, p["window_strides"], strict=True)
     )
-    placed = inputs[0 if equation.primitive.name == "select_and_scatter_add" else 1]
+    placed = next(x for number, x in enumerate(inputs) if guard.is_linear_in(equation, number))
     return _top(placed) + math.ceil(math.log2(windows)) - _finest(placed)
-
-
-# The bits that a result needs, by primitive: log2 of its magnitude above its operands' finest bit.
-NEEDS: dict[str, Callable[[Any, list[Any], Any], Any]] = {
-    "add": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
-    "add_any": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
-    "sub": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
-    "mul": lambda e, xs, y: _top(y) - _finest(xs[0]) - _finest(xs[1]),
-    "square": lambda e, xs, y: _top(y) - 2 * _finest(xs[0]),
-    "integer_pow": lambda e, xs, y: TOO_WIDE if e.params["y"] < 0 else _top(y) - e.params["y"] * _finest(xs[0]),
-    "div": _quotient,
-    "rem": lambda e, xs, y: _top(y) - _least([_finest(x) for x in xs]),
-    "convert_element_type": _converted,
-    "select_and_scatter_add": _placed,
-}
 
 
 def _parts(x: Any) -> tuple[Any, Any]:

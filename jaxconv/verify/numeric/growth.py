@@ -14,16 +14,18 @@ a path the roundings add up, to first order; the longest path to an output is it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.extend.core import jaxprs_in_params
 
 from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.primitives import NEVER, ONCE
-from jaxconv.verify import jaxprs
-from jaxconv.verify.terms import ELEMENTARY, SUMS, terms
+from jaxconv.jaxprs.evaluate import Path, evaluate
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.primitives import ELEMENTARY, NEVER, ONCE
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.traverse import within
 
 LAMBDA = 6
 
@@ -46,37 +48,46 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
     A scan counts its body once for each turn. How often a `while` turns is not known before it runs: it counts once.
     """
     deepest = lambda found: max(found, key=lambda depth: depth.units, default=Depth())
-    known = dict(zip(jaxpr.invars, operands or [Depth()] * len(jaxpr.invars), strict=True))
-    read = lambda atom: Depth() if jaxprs.is_literal(atom) else known.get(atom, Depth())
-    for equation in jaxpr.eqns:
-        inputs = [read(atom) for atom in equation.invars]
-        inner = jaxprs.called(equation)
-        if inner is not None and len(jaxprs.opened(inner)[0].invars) == len(inputs):
-            results = depths(jaxprs.opened(inner)[0], inputs)
-        else:
-            start = deepest(inputs)
-            settled = jaxprs.laxs_name(equation) in SUMS or guard.rounds(equation) == NEVER
-            bodies = [] if settled else [jaxprs.opened(body)[0] for body in jaxprs_in_params(equation.params)]
-            turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-            body = deepest(depth for body in bodies for depth in depths(body))
-            end = Depth(start.units + turns * body.units, start.roundings + turns * body.roundings)
-            results = [end if bodies else start.then(roundings(equation), _unit(v.aval)) for v in equation.outvars]
-        known |= zip(equation.outvars, results, strict=True)
-    return [read(atom) for atom in jaxpr.outvars]
+
+    def step(equation: Any, inputs: list[Depth], path: Path) -> list[Depth]:
+        del path
+        start = deepest(inputs)
+        settled = guard.terms(equation) is not None or guard.rounds(equation) == NEVER
+        bodies = [] if settled else [opened(body)[0] for body in within(equation)]
+        turns = equation.params.get("length", 1)  # of a scan
+        body = deepest(depth for body in bodies for depth in depths(body))
+        end = Depth(start.units + turns * body.units, start.roundings + turns * body.roundings)
+        return [end if bodies else start.then(roundings(equation), _unit(v.aval)) for v in equation.outvars]
+
+    start = operands or [Depth()] * len(jaxpr.invars)
+    return evaluate(jaxpr, jaxpr.constvars, start, step, constant=lambda value, aval: Depth())
+
+
+counted: Registry[Callable[[Any], float]] = Registry()  # roundings of what is not the same for every equation
 
 
 def roundings(equation: Any) -> float:
     """How many roundings one result of an equation may be off by: see the table."""
-    how, count = guard.rounds(equation), terms(equation)
+    how, count = guard.rounds(equation), guard.terms(equation)
     if how == NEVER or all(_unit(v.aval) == 0 for v in equation.outvars):
         return 0
     if count is not None:
         return min(count, LAMBDA * math.sqrt(count))
-    if equation.primitive.name == "integer_pow":
-        return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
-    if equation.primitive.name == "convert_element_type":
-        return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
+    if equation.primitive.name in counted:
+        return counted[equation.primitive.name](equation)
     return 1 if how == ONCE else ELEMENTARY
+
+
+@counted("integer_pow")
+def _of_a_power(equation: Any) -> float:
+    """A product for each factor but the first, and a quotient."""
+    return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
+
+
+@counted("convert_element_type")
+def _of_a_cast(equation: Any) -> float:
+    """None to a finer type."""
+    return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
 
 
 def _unit(aval: Any) -> float:

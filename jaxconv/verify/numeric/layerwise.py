@@ -11,10 +11,13 @@ import jax
 import numpy as np
 
 from jaxconv.checks import choice
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.primitives import named
+from jaxconv.jaxprs.source import source_line
+from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.certify import certify
 from jaxconv.verify.executing import executing
-from jaxconv.verify.numeric import comparison, exact, intermediates, laws
+from jaxconv.verify.numeric import comparison, exact, laws
 from jaxconv.verify.numeric.comparison import Plan, Traced
 from jaxconv.verify.numeric.laws import Law
 from jaxconv.verify.numeric.measures import lie_derivative, relative
@@ -24,8 +27,7 @@ from jaxconv.verify.shifts import Axes
 
 MEASURES = ("relative", "lie")
 # What only moves values, makes them or names them: its result says nothing that its operands do not.
-MOVEMENT = {"broadcast_in_dim", "concatenate", "convert_element_type", "copy", "dynamic_slice", "gather", "iota", "pad"}
-MOVEMENT |= {"reshape", "rev", "slice", "split", "squeeze", "stop_gradient", "transpose"}
+MOVEMENT = named(lambda row: row.moves and row.family != "scatter")
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def layerwise(
 class _Place:
     """An equation whose first result is measured."""
 
-    number: int  # among those that `intermediates.run` visits
+    number: int  # among those the steps of `evaluate`
     primitive: str
     source: str
     shape: tuple[int, ...]
@@ -124,10 +126,10 @@ def _places(one: Subject) -> list[_Place]:
     jaxpr = one.function.jaxpr
     found = []
     depends = exact.depends(jaxpr, one.plan.live)
-    for number, ((equation, stack), live) in enumerate(zip(intermediates.equations(jaxpr), depends, strict=True)):
+    for number, ((equation, stack), live) in enumerate(zip(steps(jaxpr), depends, strict=True)):
         first, name = equation.outvars[0].aval, equation.primitive.name
         if live and name not in MOVEMENT and is_kind(first, np.inexact):
-            found.append(_Place(number, name, jaxprs.source(equation, stack), tuple(first.shape)))
+            found.append(_Place(number, name, source_line(equation, stack), tuple(first.shape)))
     return found
 
 
@@ -160,13 +162,13 @@ def _values(function: Traced, numbers: Sequence[int], consts: Any, inputs: Any) 
     """The chosen intermediate values."""
     found: list[Any] = []
 
-    def visit(equation: Any, xs: list[Any], ys: list[Any]) -> list[Any]:
-        del equation, xs
-        found.append(ys[0])
-        return ys
+    def step(equation: Any, xs: list[Any], path: Path) -> list[Any]:
+        del path
+        found.append(results := executed(equation, xs))
+        return results
 
-    intermediates.run(function.jaxpr, consts, inputs, visit)
-    return [found[number] for number in numbers]
+    evaluate(function.jaxpr, consts, inputs, step)
+    return [found[number][0] for number in numbers]
 
 
 def _relative(

@@ -147,7 +147,8 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
         if math.isnan(layer.value):
             plot.annotate(" no law known", (0, row), va="center", color="#707070", fontsize="small")
     labels = [
-        f"{layer.primitive} {layer.shape}  {layer.source}".replace("conv_general_dilated", "conv") for layer in layers
+        f"{layer.primitive.removesuffix('_dilated').removesuffix('_general')} {layer.shape}  {layer.source}"
+        for layer in layers
     ]
     plot.set_yticks(rows, labels, fontsize="small")
     plot.invert_yaxis()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxconv.jaxprs import guard
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import scan_sizes
 from jaxconv.verify.axes import meet, still
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import (
@@ -181,9 +181,9 @@ def scan(eqn: Equation) -> list[Plain]:
 
     Without a carry every slice is treated alike (`jax.lax.map`), so that the first axis may move, too. A carry that
     depends on more of the input in each round has no bound after so many that they are not followed one by one.
-    Jaxpr: the constants, the carry, what is scanned over; `jaxpr`, `length`, and their numbers (`jaxprs.scan_sizes`).
+    Jaxpr: the constants, the carry, what is scanned over; `jaxpr`, `length`, and their numbers (`scan_sizes`).
     """
-    constants, carry = jaxprs.scan_sizes(eqn.params)
+    constants, carry = scan_sizes(eqn.params)
     fixed, state, over = (
         eqn.inputs[:constants],
         eqn.inputs[constants : constants + carry],

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from jaxconv.verify.axes import still, uniform
 from jaxconv.verify.rules.spectral import is_zero
@@ -144,7 +145,7 @@ def pad(eqn: Equation) -> list[Pieces]:
     spans = clipped(spans, -before, eqn.shapes[0][pieces.axis] - before)
     others = tuple((n, *c) for n, c in enumerate(config) if n != pieces.axis and c != (0, 0, 0))
     signal = carry_in(pieces).signal
-    name = (signal, "pad", between, others) if between or others else signal
+    name = (signal, "padded", between, others) if between or others else signal
     return [made(pieces, eqn.shapes[0], pieces.axis, name, total, spans, apart)]
 
 
@@ -242,14 +243,23 @@ def pooling(eqn: Equation) -> list[Pieces]:
     return [windowed(pieces, n, eqn, p["window_dimensions"][n], before, p["base_dilation"][n], p["window_dilation"][n])]
 
 
-@rule("select_and_scatter_add of pieces", "jaxconv_max_pool_place of pieces")
+@rule("select_and_scatter_add of pieces")
 def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
     """Every window of one period of them gives its number to the cell that it selected; all windows lie within x.
 
     Theorem: `Pieces.placed_pieces_move`.
     """
-    one, x, p = *(eqn.inputs if eqn.name.startswith("select") else eqn.inputs[::-1]), eqn.params
-    source = pieces_of(one)
+    return [_placed(eqn, *eqn.inputs)]
+
+
+@rule("jaxconv_max_pool_place of pieces")
+def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
+    """The same, whose operands are in the other order."""
+    return [_placed(eqn, *eqn.inputs[::-1])]
+
+
+def _placed(eqn: Equation, one: Any, x: Any) -> Pieces:
+    source, p = pieces_of(one), eqn.params
     number = source.axis
     carry, mine = carry_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]
@@ -259,7 +269,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
         raise Lost("windows beyond the ends")
     whole(source)
     source = replace(source, folded=common_shift([source.folded, x])[0])
-    return [made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)]
+    return made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
 
 
 @rule(*(f"{name} of pieces" for name in ("neg", "convert_element_type", "copy")))
@@ -273,19 +283,26 @@ def one_operand(eqn: Equation) -> list[Pieces]:
     return [made(pieces, eqn.shapes[0], pieces.axis, name, pieces.total, pieces.spans)]
 
 
-@rule("mul of pieces", "div of pieces")
-def scaled_by(eqn: Equation) -> list[Pieces]:
-    """Pieces times a number, or over one, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
-    operands = list(eqn.inputs)
-    if eqn.name.startswith("mul") and not isinstance(operands[0], Pieces):
-        operands.reverse()
-    pieces, factor = operands
+@rule("mul of pieces")
+def multiply(eqn: Equation) -> list[Pieces]:
+    """Pieces times a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
+    one, other = eqn.inputs
+    return [_scaled_by(eqn, one, other) if isinstance(one, Pieces) else _scaled_by(eqn, other, one)]
+
+
+@rule("div of pieces")
+def divide(eqn: Equation) -> list[Pieces]:
+    """Pieces over a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
+    return [_scaled_by(eqn, *eqn.inputs)]
+
+
+def _scaled_by(eqn: Equation, pieces: Any, factor: Any) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
         raise Lost("not pieces times a number")
     if factor.carriers or (factor.axes and not uniform(factor.axes[pieces.axis])):
         raise Lost("weighs positions differently")
     pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])
-    return [made(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)]
+    return made(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
 
 
 @rule("transpose of pieces")
@@ -294,7 +311,7 @@ def transpose(eqn: Equation) -> list[Pieces]:
     pieces, order = eqn.inputs[0], eqn.params["permutation"]
     if not isinstance(pieces, Pieces):
         raise Lost("not pieces")
-    name = (carry_in(pieces).signal, "transpose", order)
+    name = (carry_in(pieces).signal, "order", order)
     return [made(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
 
 

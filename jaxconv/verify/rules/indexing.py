@@ -62,35 +62,49 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
     return [fit(everywhere(found) if depends else found)]
 
 
-@rule("dynamic_update_slice", "scatter", "scatter-add")
+@rule("dynamic_update_slice", "scatter")
 def write(eqn: Equation) -> list[Value]:
-    """x with one window of it overwritten, x[start + j] = update[j], or added to: slices of x and the update, joined.
+    """x with one window of it overwritten, x[start + j] = update[j]: slices of x and the update, joined.
 
-    x.at[:, 2:5].set(update), x.at[:, 0].add(update). The place must be known, unless the window is as long as x.
+    x.at[:, 2:5].set(update). The place must be known, unless the window is as long as x.
     Jaxpr: dynamic_update_slice: x, the update, then a number for each axis. scatter: x, indices, the update;
     `dimension_numbers`; indices of rank 1 name one window, several windows at once (index arrays) have no rule.
     """
+    return [_with_update(eqn, None)]
+
+
+@rule("scatter-add")
+def add_to(eqn: Equation) -> list[Value]:
+    """x with one window of it added to, x[start + j] += update[j]: see `write`. x.at[:, 0].add(update)."""
+    return [_with_update(eqn, lambda x, y: meet([x, y], eqn.walk.new_signal()))]
+
+
+def _with_update(eqn: Equation, added: Callable[[Any, Any], Any] | None) -> Value:
     update, starts = written(eqn)
     one, other = common_shift([eqn.moving()[0], eqn.moving()[update]])
     other = replace(other, axes=tuple(_inserted(eqn, other.axes, still(1))))
-    adds = lambda x, y: meet([x, y], eqn.walk.new_signal())
     joins = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn.walk.new_signal())
     sizes = [(length_of(mine), length_of(its)) for mine, its in zip(one.axes, other.axes, strict=True)]
-    return [overwritten(one, other, starts, sizes, part, joins, adds if eqn.name.startswith("scatter-add") else None)]
+    return overwritten(one, other, starts, sizes, part, joins, added)
 
 
 def _inserted(eqn: Equation, per_axis: Sequence[Any], one: Any) -> list[Any]:
     """What is said of each axis of an update, with the axes that a scatter leaves out of it put back in."""
     found = list(per_axis)
-    for number in eqn.params["dimension_numbers"].inserted_window_dims if eqn.name.startswith("scatter") else ():
+    for number in eqn.params["dimension_numbers"].inserted_window_dims if _is_scatter(eqn) else ():
         found.insert(number, one)
     return found
+
+
+def _is_scatter(eqn: Equation) -> bool:
+    """Whether places are an operand of their own; those of a dynamic update are an operand for each axis."""
+    return "dimension_numbers" in eqn.params
 
 
 def written(eqn: Equation) -> tuple[int, list[int]]:
     """Which operand is written into the first one, and at which place along each axis."""
     shape = eqn.operand_shapes[0]
-    if eqn.name.startswith("dynamic"):
+    if not _is_scatter(eqn):
         starts = []
         for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
             if size != length and known is None:

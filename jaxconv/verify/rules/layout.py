@@ -87,7 +87,7 @@ def transpose(eqn: Equation) -> list[Moving]:
     """
     (value,) = eqn.moving()
     order = eqn.params["permutation"]
-    return [renamed(replace(value, axes=tuple(value.axes[n] for n in order)), ("transpose", order))]
+    return [renamed(replace(value, axes=tuple(value.axes[n] for n in order)), ("order", order))]
 
 
 @rule("squeeze")
@@ -103,7 +103,7 @@ def squeeze(eqn: Equation) -> list[Moving]:
             kept.append(axis)
         elif carries(axis):
             raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
-    return [renamed(replace(value, axes=tuple(kept)), ("squeeze", eqn.params["dimensions"]))]
+    return [renamed(replace(value, axes=tuple(kept)), ("dropped", eqn.params["dimensions"]))]
 
 
 @rule("reshape")
@@ -137,7 +137,7 @@ def reshape(eqn: Equation) -> list[Moving]:
     if pieces:
         # What is left has one cell; if it moves, nothing is shown of its movement.
         raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
-    return [fit(renamed(replace(value, axes=tuple(axes)), ("reshape", shape)))]
+    return [fit(renamed(replace(value, axes=tuple(axes)), ("shape", shape)))]
 
 
 @rule("rev")
@@ -150,7 +150,7 @@ def rev(eqn: Equation) -> list[Moving]:
     turned = eqn.params["dimensions"]
     for number in turned:
         value = value.with_axis(number, reversed_axis(value.axes[number]))
-    return [changed_elsewhere(value, ["rev" if n in turned else None for n in range(len(value.axes))])]
+    return [changed_elsewhere(value, ["reversed" if n in turned else None for n in range(len(value.axes))])]
 
 
 def reversed_axis(axis: Axis) -> Axis:
@@ -186,7 +186,7 @@ def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
     """Positions (start, count, stride) of each axis. Of the same cells elsewhere, windows of a signal stay such."""
     axes = tuple(sliced(axis, *one) for axis, one in zip(value.axes, ranges, strict=True))
     wholes = [(0, length_of(axis), 1) for axis in value.axes]
-    changes = [None if one == whole else ("slice", *one) for one, whole in zip(ranges, wholes, strict=True)]
+    changes = [None if one == whole else ("cut", *one) for one, whole in zip(ranges, wholes, strict=True)]
     return changed_elsewhere(replace(value, axes=axes), changes)
 
 
@@ -227,7 +227,7 @@ def unstack(eqn: Equation) -> list[Moving]:
     if carries(value.axes[number]):
         raise Lost("single positions of the shifted axis are picked out", "Reduce over the axis instead")
     kept = replace(value, axes=_without(value.axes, number))
-    return [renamed(kept, ("unstack", number, n)) for n in range(len(eqn.shapes))]
+    return [renamed(kept, ("taken", number, n)) for n in range(len(eqn.shapes))]
 
 
 @rule("stack")
@@ -256,7 +256,7 @@ def pad(eqn: Equation) -> list[Moving]:
     axes = []
     for axis, (before, after, between) in zip(value.axes, config, strict=True):
         axes.append(padded(axis, before, after, between))
-    key = ("pad", eqn.walk.new_signal())
+    key = ("padded", eqn.walk.new_signal())
     found = renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key)
     return [fit(everywhere(found) if found.depends else found)]
 

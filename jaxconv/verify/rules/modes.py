@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxconv.verify.rules import indexing, layout
 from jaxconv.verify.rules.spectral import Modes, agreeing, is_zero, repeated, spectra, staying
-from jaxconv.verify.table import Equation, rule
+from jaxconv.verify.table import Equation, Rule, rule
 from jaxconv.verify.values import Lost, Moving, Spectrum
 
 
@@ -35,18 +35,27 @@ def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
     return [replace(spectrum, value=value, axis=place, modes=modes)]
 
 
-@rule("reshape of spectra", "squeeze of spectra")
+@rule("reshape of spectra")
 def reshape(eqn: Equation) -> list[Spectrum]:
     """Other axes cut elsewhere; the spectrum's must come through whole, with as many cells before it."""
+    return [_cut_elsewhere(eqn, layout.reshape)]
+
+
+@rule("squeeze of spectra")
+def squeeze(eqn: Equation) -> list[Spectrum]:
+    """Other axes of one cell dropped."""
+    return [_cut_elsewhere(eqn, layout.squeeze)]
+
+
+def _cut_elsewhere(eqn: Equation, rule_of: Rule) -> Spectrum:
     spectrum = eqn.inputs[0]
     length, before = len(spectrum.modes), int(np.prod(eqn.operand_shapes[0][: spectrum.axis]))
     (shape,) = eqn.shapes
     found = [n for n, cells in enumerate(shape) if cells == length and int(np.prod(shape[:n])) == before]
     if not found:
         raise Lost("cuts a spectrum into pieces, or joins it with other axes", "Keep each mode in its place")
-    rule_of = layout.squeeze if eqn.name.startswith("squeeze") else layout.reshape
     (value,) = staying(eqn, rule_of, [spectrum.value])
-    return [replace(spectrum, value=value, axis=found[0])]
+    return replace(spectrum, value=value, axis=found[0])
 
 
 @rule("rev of spectra")

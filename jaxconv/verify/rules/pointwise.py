@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jaxconv.jaxprs.primitives import family
 from jaxconv.verify.axes import meet, still
 from jaxconv.verify.table import Equation, rule
 from jaxconv.verify.values import Lost, Moving, carries, length_of, renamed
 
-ONE_OPERAND = """
-    abs acos acosh asin asinh atan atanh bessel_i0e bessel_i1e bitcast_convert_type cbrt ceil clz conj
-    convert_element_type copy cos cosh device_put digamma erf erf_inv erfc exp exp2 expm1 floor imag integer_pow
-    is_finite lgamma log log1p log2 logistic name neg not one_minus_square population_count real reduce_precision round
-    rsqrt sharding_constraint sign sin sinh sqrt square stop_gradient tan tanh
-"""
-SEVERAL_OPERANDS = """
-    add add_any and atan2 clamp complex div eq eq_to ge gt igamma igamma_grad_a igammac le le_to lt lt_to max min mul
-    mulhi ne nextafter or polygamma pow regularized_incomplete_beta rem select_n shift_left shift_right_arithmetic
-    shift_right_logical sub xor zeta
-"""
+
+@rule(*family("pointwise"))
+def pointwise(eqn: Equation) -> list[Moving]:
+    """out[i] = f(x[i]), or f(a[i], b[i], ...)."""
+    return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
 
 
-@rule(*ONE_OPERAND.split())
 def one_operand(eqn: Equation) -> list[Moving]:
     """out[i] = f(x[i]): moves as x does.
 
@@ -34,7 +28,6 @@ def one_operand(eqn: Equation) -> list[Moving]:
     return [renamed(value, (eqn.name, str(eqn.params))) for value in eqn.moving()]
 
 
-@rule(*SEVERAL_OPERANDS.split())
 def several_operands(eqn: Equation) -> list[Moving]:
     """out[i] = f(a[i], b[i], ...): f commutes with every re-indexing that all operands share.
 
@@ -61,7 +54,7 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
     return replace(value, axes=tuple(axes))
 
 
-@rule("optimization_barrier")
+@rule(*family("identity"))
 def each_by_itself(eqn: Equation) -> list[Moving]:
     """Each result is its own operand."""
     return eqn.moving()

@@ -12,7 +12,8 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.jaxprs import guard
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.evaluate import Path, evaluate
+from jaxconv.jaxprs.layout import called, opened, scan_sizes, trace
 from translation import indexed, layout, sums, windowed
 from translation.program import Program
 from translation.table import TRANSLATIONS, opaque
@@ -52,7 +53,7 @@ def translate(fn: Callable[..., Any], *arguments: Any) -> Translated:
         ValueError: an equation whose parameters are not all understood, or whose result is not a function of its
             operands: no instruction says that.
     """
-    jaxpr, constants, _ = jaxprs.trace(fn, arguments)
+    jaxpr, constants, _ = trace(fn, arguments)
     found = Translated(Program())
     inputs: list[Read] = [
         (found.program.input(number, tuple(np.shape(leaf))), None)
@@ -72,20 +73,16 @@ class _Walk:
 
     def follow(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Read], depth: int) -> list[Read]:
         """The equations of a jaxpr, and those of the calls among them; what its outputs are."""
-        known: dict[Any, Read] = dict(zip(jaxpr.invars, inputs, strict=True))
-        known |= {v: self._closed_over(array) for v, array in zip(jaxpr.constvars, constants, strict=True)}
 
-        def read(atom: Any) -> Read:
-            if not jaxprs.is_literal(atom):
-                return known[atom]
-            number = np.asarray(atom.val, atom.aval.dtype)
+        def literal(value: Any, aval: Any) -> Read:
+            number = np.asarray(value, aval.dtype)
             return self.program.constant(number, known=True), number
 
-        for equation in jaxpr.eqns:
-            name, call = equation.primitive.name, jaxprs.called(equation)
-            operands = [read(atom) for atom in equation.invars]
+        def step(equation: Any, operands: list[Read], path: Path) -> list[Read]:
+            del path
+            name, call = equation.primitive.name, called(equation)
             if call is not None:
-                body, its_constants = jaxprs.opened(call)
+                body, its_constants = opened(call)
                 results = self.follow(body, its_constants, operands[len(operands) - len(body.invars) :], depth + 1)
             else:
                 results = self._equation(equation, operands)
@@ -95,8 +92,10 @@ class _Walk:
                 "inner": name in LOOPS,
                 "values": [value for value, _ in results],
             })  # fmt: skip
-            known |= zip(equation.outvars, results, strict=True)
-        return [read(atom) for atom in jaxpr.outvars]
+            return results
+
+        constant = lambda value, aval: self._closed_over(value)
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
 
     def _closed_over(self, array: Any) -> Read:
         """An array that the function closes over."""
@@ -112,7 +111,7 @@ class _Walk:
         folded = _folded(equation, [number for _, number in operands])
         if folded is not None:
             return [(self.program.constant(array, known=True), array) for array in folded]
-        if equation.primitive.name == "scan" and jaxprs.scan_sizes(equation.params)[1] == 0:
+        if equation.primitive.name == "scan" and scan_sizes(equation.params)[1] == 0:
             return self._map(equation, operands)
         if equation.primitive.name == "scan" and equation.params["length"] <= ROUNDS:
             return self._scan(equation, operands)
@@ -128,11 +127,11 @@ class _Walk:
 
     def _inside(self, closed: Any, inputs: Sequence[Read]) -> list[Read]:
         """The body of a loop, or a branch; its rows are passed over."""
-        return _Walk(self.program, []).follow(*jaxprs.opened(closed), inputs, 0)
+        return _Walk(self.program, []).follow(*opened(closed), inputs, 0)
 
     def _map(self, equation: Any, operands: Sequence[Read]) -> list[Read]:
         """A loop that hands nothing on: its body, of all slices at once."""
-        constants, body = jaxprs.scan_sizes(equation.params)[0], jaxpr_as_fun(equation.params["jaxpr"])
+        constants, body = scan_sizes(equation.params)[0], jaxpr_as_fun(equation.params["jaxpr"])
         axes = [None if n < constants else 0 for n in range(len(operands))]
         given = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
         at_once = jax.make_jaxpr(jax.vmap(body, in_axes=axes, axis_size=equation.params["length"]))(*given)
@@ -141,7 +140,7 @@ class _Walk:
     def _scan(self, equation: Any, operands: Sequence[Read]) -> list[Read]:
         """The rounds of a loop one after another, over slices of some operands; the slices of results side by side."""
         program, params, length = self.program, equation.params, equation.params["length"]
-        constants, carry = jaxprs.scan_sizes(params)
+        constants, carry = scan_sizes(params)
         fixed, state = list(operands[:constants]), list(operands[constants : constants + carry])
         over = [value for value, _ in operands[constants + carry :]]
         collected: list[list[int]] = []

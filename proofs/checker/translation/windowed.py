@@ -9,8 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify import jaxprs
-from jaxconv.verify.numeric import intermediates
+from jaxconv.jaxprs.evaluate import evaluate
+from jaxconv.jaxprs.layout import opened
 from translation.program import Program
 from translation.sums import product
 from translation.table import Known, shape_of, translation
@@ -151,9 +151,9 @@ def pooling_by_any_function(program: Program, eqn: Any, operands: Sequence[int],
     if len(operands) != 2 or initial is None or 0 in (*shape_of(eqn), *program.shapes[operands[0]]):
         return None
     x, number = operands
-    jaxpr, constants = jaxprs.opened(eqn.params["jaxpr"])
+    jaxpr, constants = opened(eqn.params["jaxpr"])
     constants = constants or eqn.params["consts"]  # up to 0.11 they stand beside it
-    combine = lambda *cells: intermediates.run(jaxpr, constants, cells, lambda equation, inputs, outputs: outputs)
+    combine = lambda *cells: evaluate(jaxpr, constants, cells)
 
     def fold(cells: Any) -> Any:
         found = jnp.broadcast_to(jnp.asarray(initial), cells.shape[:-1])

@@ -9,8 +9,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from jaxconv.jaxprs.calls import opened
-from jaxconv.verify.jaxprs import scan_sizes
+from jaxconv.jaxprs.layout import opened, scan_sizes
 from support.numpy_evaluation.windows import WINDOW, windows_of
 
 

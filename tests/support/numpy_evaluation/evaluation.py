@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
-from jaxconv.jaxprs.calls import called, opened
+from jaxconv.jaxprs.layout import called, opened
 from jaxconv.lowering.primitive import COMPUTED
 from support.numpy_evaluation import indices, layout, numbers, windows
 from support.numpy_evaluation.control import CONTROL

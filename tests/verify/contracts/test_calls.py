@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.equations import array, call, flat, only, results
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import called, is_literal, opened, trace
 
 
 @jax.custom_vjp
@@ -29,7 +29,7 @@ custom_vjp.defvjp(lambda x: (x * 3, None), lambda _, ct: (ct * 3,))
 def test_calls_show_their_jaxpr_under_a_name_that_is_known(fn, name):
     equation = call(fn, array(2, 6))
     assert equation.primitive.name == name
-    inner, constants = jaxprs.opened(jaxprs.called(equation))
+    inner, constants = opened(called(equation))
     assert (len(inner.invars), len(constants)) == (1, 0)
     assert [variable.aval.shape for variable in inner.outvars] == [(2, 6)]
     assert flat(inner)
@@ -37,9 +37,9 @@ def test_calls_show_their_jaxpr_under_a_name_that_is_known(fn, name):
 
 def test_arrays_closed_over_inside_a_call_arrive_as_its_operands_or_as_constants_of_its_jaxpr():
     table = np.arange(12, dtype=np.float32).reshape(2, 6)
-    jaxpr, outer, _ = jaxprs.trace(jax.jit(lambda x: x * table), [array(2, 6)])
+    jaxpr, outer, _ = trace(jax.jit(lambda x: x * table), [array(2, 6)])
     (equation,) = jaxpr.eqns
-    inner, constants = jaxprs.opened(jaxprs.called(equation))
+    inner, constants = opened(called(equation))
     assert len(inner.constvars) == len(constants)
     assert len(inner.invars) == len(equation.invars)
     assert sum(np.shape(constant) == (2, 6) for constant in [*outer, *constants]) == 1
@@ -48,21 +48,21 @@ def test_arrays_closed_over_inside_a_call_arrive_as_its_operands_or_as_constants
 def test_opened_takes_closed_and_open_jaxprs():
     table = jnp.arange(6.0)
     closed = jax.make_jaxpr(lambda x: x * table)(array(6))
-    jaxpr, constants = jaxprs.opened(closed)
+    jaxpr, constants = opened(closed)
     assert len(jaxpr.constvars) == len(constants) == 1
     inside = call(jax.checkpoint(lambda x: x * 3), array(6)).params["jaxpr"]
-    jaxpr, constants = jaxprs.opened(inside)
+    jaxpr, constants = opened(inside)
     assert [equation.primitive.name for equation in jaxpr.eqns] == ["mul"]
     assert constants == []
 
 
 def test_nothing_is_called_by_an_ordinary_equation():
-    assert jaxprs.called(call(jnp.sin, array(2, 6))) is None
+    assert called(call(jnp.sin, array(2, 6))) is None
 
 
 def test_a_literal_is_told_from_a_variable_and_knows_its_number():
     x, two = only("mul", lambda x: x * 2.0, array(2, 6)).invars
-    assert (jaxprs.is_literal(x), jaxprs.is_literal(two)) == (False, True)
+    assert (is_literal(x), is_literal(two)) == (False, True)
     assert float(two.val) == 2.0
 
 
@@ -72,11 +72,11 @@ def test_what_expands_later_is_followed_like_a_call():
     def within(jaxpr):
         for equation in jaxpr.eqns:
             yield equation.primitive.name
-            inner = jaxprs.called(equation)
+            inner = called(equation)
             if inner is not None:
-                assert len(jaxprs.opened(inner)[0].invars) == len(equation.invars)
-                assert [v.aval.shape for v in jaxprs.opened(inner)[0].outvars] == results(equation)
-                yield from within(jaxprs.opened(inner)[0])
+                assert len(opened(inner)[0].invars) == len(equation.invars)
+                assert [v.aval.shape for v in opened(inner)[0].outvars] == results(equation)
+                yield from within(opened(inner)[0])
 
-    found = list(within(jaxprs.trace(jnp.searchsorted, (array(5), array(2, 7)))[0]))
+    found = list(within(trace(jnp.searchsorted, (array(5), array(2, 7)))[0]))
     assert "scan" in found

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 from support.equations import array, flat, only, operands, parameters, results
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import opened, scan_sizes
 
 
 def test_a_branch_has_the_choice_first_and_all_branches_take_the_rest():
@@ -13,14 +13,14 @@ def test_a_branch_has_the_choice_first_and_all_branches_take_the_rest():
     assert equation.params.keys() >= {"branches"}
     assert operands(equation)[0] == ()
     for branch in equation.params["branches"]:
-        opened, _ = jaxprs.opened(branch)
-        assert [variable.aval.shape for variable in opened.invars] == operands(equation)[1:]
-        assert [variable.aval.shape for variable in opened.outvars] == results(equation)
+        body, _ = opened(branch)
+        assert [variable.aval.shape for variable in body.invars] == operands(equation)[1:]
+        assert [variable.aval.shape for variable in body.outvars] == results(equation)
 
 
 def test_the_first_branch_of_a_choice_is_the_one_for_false():
     equation = only("cond", lambda p, x: lax.cond(p, jnp.sin, jnp.cos, x), array(dtype="bool"), array(2, 6))
-    first, second = (flat(jaxprs.opened(branch)[0])[0].primitive.name for branch in equation.params["branches"])
+    first, second = (flat(opened(branch)[0])[0].primitive.name for branch in equation.params["branches"])
     assert (first, second) == ("cos", "sin")
 
 
@@ -34,7 +34,7 @@ def test_a_while_loop_has_the_constants_of_its_condition_those_of_its_body_and_i
     first, second = parameters(equation, "cond_nconsts", "body_nconsts")
     state = operands(equation)[first + second :]
     assert (first, state, results(equation)) == (1, [(2, 6), ()], [(2, 6), ()])
-    condition, body = (jaxprs.opened(equation.params[key])[0] for key in ("cond_jaxpr", "body_jaxpr"))
+    condition, body = (opened(equation.params[key])[0] for key in ("cond_jaxpr", "body_jaxpr"))
     shapes = lambda jaxpr: [variable.aval.shape for variable in jaxpr.invars]
     assert shapes(condition) == [*operands(equation)[:first], *state]
     assert shapes(body) == [*operands(equation)[first : first + second], *state]
@@ -48,10 +48,10 @@ def scan_of(body, *arguments):
 
 def test_a_scan_has_constants_the_carry_and_what_it_goes_over_and_its_body_one_slice_of_that():
     equation = scan_of(lambda a, c, v: (c + a.sum(), (v * 2, c)), array(3), array(4), array(5, 6))
-    constants, carry = jaxprs.scan_sizes(equation.params)
+    constants, carry = scan_sizes(equation.params)
     assert (constants, carry, equation.params["length"]) == (1, 1, 5)
     assert operands(equation) == [(3,), (4,), (5, 6)]
-    body, _ = jaxprs.opened(equation.params["jaxpr"])
+    body, _ = opened(equation.params["jaxpr"])
     assert [variable.aval.shape for variable in body.invars] == [(3,), (4,), (6,)]
     assert [atom.aval.shape for atom in body.outvars] == [(4,), (6,), (4,)]
     assert results(equation) == [(4,), (5, 6), (5, 4)]
@@ -59,8 +59,8 @@ def test_a_scan_has_constants_the_carry_and_what_it_goes_over_and_its_body_one_s
 
 def test_a_scan_whose_body_hands_a_slice_on_has_as_many_results_as_its_body():
     equation = scan_of(lambda c, v: (c, (v, c)), array(4), array(5, 6))
-    body, _ = jaxprs.opened(equation.params["jaxpr"])
-    constants, carry = jaxprs.scan_sizes(equation.params)
+    body, _ = opened(equation.params["jaxpr"])
+    constants, carry = scan_sizes(equation.params)
     assert len(body.invars) == len(equation.invars)
     assert len(body.outvars) == len(equation.outvars)
     assert operands(equation)[constants + carry :] == [(5, 6)] * (len(equation.invars) - constants - carry)
@@ -68,6 +68,6 @@ def test_a_scan_whose_body_hands_a_slice_on_has_as_many_results_as_its_body():
 
 def test_a_counted_loop_is_a_scan_without_anything_to_go_over():
     equation = only("scan", lambda a, x: lax.fori_loop(0, 7, lambda i, x: x + a.sum(), x), array(3), array(5, 6))
-    constants, carry = jaxprs.scan_sizes(equation.params)
+    constants, carry = scan_sizes(equation.params)
     assert (len(equation.invars) - constants - carry, equation.params["length"]) == (0, 7)
     assert results(equation)[-1] == (5, 6)

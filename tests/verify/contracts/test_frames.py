@@ -7,7 +7,8 @@ import pytest
 from support.equations import array, call, only
 
 import jaxconv as jc
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.source import frames, is_users
 
 
 def doubled(x):
@@ -30,8 +31,8 @@ def through_a_helper(x):
 
 
 def test_an_equations_frames_hold_the_users_line_innermost_first_and_end_before_the_trace():
-    found = jaxprs.frames(only("add", lambda x: doubled(x) * 2.0, array(2, 6)))
-    users = [frame for frame in found if jaxprs.is_users(frame[0])]
+    found = frames(only("add", lambda x: doubled(x) * 2.0, array(2, 6)))
+    users = [frame for frame in found if is_users(frame[0])]
     assert users[0] == (__file__, LINE, "doubled")
     assert [function for _, _, function in users[1:]] == [
         "test_an_equations_frames_hold_the_users_line_innermost_first_and_end_before_the_trace.<locals>.<lambda>"
@@ -39,18 +40,16 @@ def test_an_equations_frames_hold_the_users_line_innermost_first_and_end_before_
 
 
 def test_frames_of_jax_and_of_this_package_are_not_the_users():
-    assert jaxprs.is_users(__file__)
-    assert not any(map(jaxprs.is_users, (jax.__file__, np.__file__, jc.__file__, pytest.__file__, "<frozen runpy>")))
+    assert is_users(__file__)
+    assert not any(map(is_users, (jax.__file__, np.__file__, jc.__file__, pytest.__file__, "<frozen runpy>")))
 
 
 def test_the_body_of_a_librarys_jit_has_none_of_the_users_frames_but_its_call_does():
     equation = call(running_sum, array(2, 6))
-    (inner,) = jaxprs.opened(jaxprs.called(equation))[0].eqns
+    (inner,) = opened(called(equation))[0].eqns
     line = running_sum.__code__.co_firstlineno + 1
-    assert [frame for frame in jaxprs.frames(inner) if jaxprs.is_users(frame[0])] == []
-    assert [frame for frame in jaxprs.frames(equation) if jaxprs.is_users(frame[0])] == [
-        (__file__, line, "running_sum")
-    ]
+    assert [frame for frame in frames(inner) if is_users(frame[0])] == []
+    assert [frame for frame in frames(equation) if is_users(frame[0])] == [(__file__, line, "running_sum")]
 
 
 @pytest.mark.parametrize(

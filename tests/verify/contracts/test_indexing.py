@@ -6,7 +6,7 @@ import pytest
 from jax import lax
 from support.equations import array, only, operands, results
 
-from jaxconv.verify import jaxprs
+from jaxconv.jaxprs.layout import is_literal
 
 
 def test_a_gather_names_offsets_collapsed_axes_and_the_indexed_axis():
@@ -33,7 +33,7 @@ def test_a_dynamic_slice_has_the_operand_and_then_a_start_for_each_axis():
     equation = only("dynamic_slice", cut, array(3, 6, 7), array(dtype="int32"))
     assert equation.params["slice_sizes"] == (2, 4, 5)
     assert operands(equation) == [(3, 6, 7), (), (), ()]
-    assert [jaxprs.is_literal(atom) for atom in equation.invars[1:]] == [True, False, True]
+    assert [is_literal(atom) for atom in equation.invars[1:]] == [True, False, True]
 
 
 def test_a_dynamic_slices_start_is_moved_back_where_the_slice_would_leave_the_operand():
