@@ -1,0 +1,34 @@
+"""What stands in a jaxpr, calls, loops and branches included. Its coarsest float: see tests/verify/test_rounding.py."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxconv.jaxprs.traverse import equations, within
+
+X = np.float32([3, -4, 5])
+
+
+def names(jaxpr):
+    return [(equation.primitive.name, *(one.primitive.name for one in stack)) for equation, stack in equations(jaxpr)]
+
+
+def test_equations_of_calls_branches_and_loops_are_among_them():
+    def fn(x):
+        y = jax.jit(lambda y: lax.cond(y[0] > 0, jnp.sin, jnp.cos, y))(x)
+        return lax.while_loop(lambda u: jnp.all(u < 9), lambda u: u * u, y)
+
+    found = names(jax.make_jaxpr(fn)(X))
+    assert {("sin", "jit", "cond"), ("cos", "jit", "cond"), ("lt", "while"), ("mul", "while")} <= set(found)
+    assert [one for one in found if len(one) == 1] == [("jit",), ("while",)]
+
+
+def test_jaxprs_in_tuples_are_seen():
+    """Those of the branches of a cond, and those of a linear solver, which stand in a tuple with names."""
+    branches = jax.make_jaxpr(lambda i, x: lax.switch(i, [jnp.sin, jnp.cos, jnp.tan], x))(np.int32(0), X)
+    (cond,) = [equation for equation, _ in equations(branches) if equation.primitive.name == "cond"]
+    assert len(list(within(cond))) == 3
+    solver = lambda b: lax.custom_linear_solve(lambda x: 2 * x, b, lambda _, b: b / 2, lambda _, b: b / 2)
+    (solve,) = [one for one, _ in equations(jax.make_jaxpr(solver)(X)) if one.primitive.name == "custom_linear_solve"]
+    assert {equation.primitive.name for inner in within(solve) for equation, _ in equations(inner)} == {"mul", "div"}
