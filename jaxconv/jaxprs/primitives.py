@@ -112,8 +112,10 @@ def _window(equation: Any) -> int:
 
 
 def _collected(equation: Any) -> int:
-    """As many updates as may meet in one cell."""
-    return equation.invars[2].aval.size // max(1, equation.invars[0].aval.size) + 2
+    """The cell itself, and every update that may meet it: one for each row of indices of an example."""
+    indices, p = equation.invars[1].aval.shape[:-1], equation.params
+    examples = p["dimension_numbers"].scatter_indices_batching_dims
+    return 2 if p["unique_indices"] else 1 + math.prod(n for axis, n in enumerate(indices) if axis not in examples)
 
 
 def _transformed(equation: Any) -> float:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from support.primitive_examples import MET, defined
 
-from jaxconv.jaxprs import evaluate, guard
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.evaluate import executed
 from jaxconv.jaxprs.layout import CALLS
-from jaxconv.jaxprs.primitives import PRIMITIVES, adds
+from jaxconv.jaxprs.primitives import PRIMITIVES, PRODUCTS, SUM, adds
 from jaxconv.verify.rules import RULES
 
 VERSION = tuple(int(part) for part in jax.__version__.split(".")[:3])
@@ -107,8 +108,20 @@ def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
         if operands[place].dtype.kind in "fc" and place in PRIMITIVES[name].linear:
             step = drawn(draws, equation.invars[place].aval)
             points = [[*operands[:place], operands[place] + n * step, *operands[place + 1 :]] for n in range(3)]
-            for low, middle, high in zip(*(evaluate.executed(equation, point) for point in points), strict=True):
+            for low, middle, high in zip(*(executed(equation, point) for point in points), strict=True):
                 np.testing.assert_allclose(high - middle, middle - low, rtol=0, atol=1e-4 if name == "fft" else 0)
+
+
+SUMMED = {name: found for name, found in MET.items() if PRIMITIVES[name].rounds in (SUM, PRODUCTS)}
+
+
+@pytest.mark.parametrize("name", sorted(SUMMED))
+def test_as_many_terms_are_counted_as_ones_add_up_to(name):
+    """Where all indices are equal, all that is scattered meets in one cell."""
+    for equation in SUMMED[name]:
+        of_ones = [np.full(atom.aval.shape, atom.aval.dtype.kind in "fc", atom.aval.dtype) for atom in equation.invars]
+        (found,) = executed(equation, of_ones)
+        assert np.abs(found).max() <= guard.terms(equation)
 
 
 def drawn(draws, aval):
