@@ -1,5 +1,7 @@
 """The table of primitives beside JAX: every primitive has a row, and a row names every parameter."""
 
+import itertools
+import math
 from types import SimpleNamespace
 
 import jax
@@ -122,6 +124,39 @@ def test_as_many_terms_are_counted_as_ones_add_up_to(name):
         of_ones = [np.full(atom.aval.shape, atom.aval.dtype.kind in "fc", atom.aval.dtype) for atom in equation.invars]
         (found,) = executed(equation, of_ones)
         assert np.abs(found).max() <= guard.terms(equation)
+
+
+# Each by itself: what a cast makes of a number, and a row of numbers that comes from nothing.
+MOVING = sorted({name for name in MET if PRIMITIVES[name].moves} - {"iota", "reduce_precision", "reshard"})
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_what_moves_cells_makes_no_others(name):
+    """But for fill values, which are operands, or 0."""
+    equation, numbers = MET[name][0], itertools.count(5)
+    of_numbers = [
+        np.reshape([next(numbers) for _ in range(math.prod(atom.aval.shape))], atom.aval.shape).astype(atom.aval.dtype)
+        if np.issubdtype(atom.aval.dtype, np.inexact) else np.zeros(atom.aval.shape, atom.aval.dtype)
+        for atom in equation.invars
+    ]  # fmt: skip
+    for found in executed(equation, of_numbers):
+        assert np.isin(found, np.concatenate([[0], *map(np.ravel, of_numbers)])).all()
+
+
+WITHOUT_POLES = sorted(name for name in MET if not PRIMITIVES[name].poles)
+
+
+@pytest.mark.parametrize("name", WITHOUT_POLES)
+def test_what_has_no_poles_is_finite_at_small_numbers(name):
+    """A logarithm and a quotient are not, at 0."""
+    draws, equation = np.random.default_rng(3), MET[name][0]
+    small = [draws.choice([-1, -0.5, 0, 0.5, 1], atom.aval.shape).astype(atom.aval.dtype) for atom in equation.invars]
+    assert all(np.isfinite(np.asarray(one, complex)).all() for one in executed(equation, small))
+
+
+@pytest.mark.parametrize("name", ["div", "log", "rsqrt", "rem", "integer_pow"])
+def test_what_is_not_finite_at_0_has_poles(name):
+    assert PRIMITIVES[name].poles
 
 
 def drawn(draws, aval):

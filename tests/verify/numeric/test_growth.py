@@ -45,7 +45,10 @@ def correlate(x, kernel, groups=1):
         (lambda x: x.astype(jnp.bfloat16), 1),
         (lambda x: x.astype(jnp.bfloat16).astype(jnp.float32), 1),  # widening is exact
         (lambda x: jnp.fft.fft(x, axis=1).real, 4 * math.log2(9)),
-        (lambda x: jnp.zeros(3).at[x[0, :, 0].astype(int)].add(x[0, :, 1]), 10),  # 9 updates, which may all meet in one cell
+        (
+            lambda x: jnp.zeros(3).at[x[0, :, 0].astype(int)].add(x[0, :, 1]),
+            10,
+        ),  # 9 updates, which may all meet in one cell
         (lambda x: (x * 2.0) + jnp.exp(jnp.exp(x)), 9),  # the longer path
         (lambda x: jax.jit(lambda y: y * 2.0)(x) + 1.0, 2),
         (lambda x: jax.nn.relu(x * 2.0), 1),
