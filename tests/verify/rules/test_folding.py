@@ -153,6 +153,10 @@ TWINS = {
     ),
     "a part of one": lambda x: put(pieces(x)[0], 7) + put(pieces(x)[1][:, 1:], 1) + put(pieces(x)[2], 0),
     "taps that fall off the end": partial(added, lo=1, hi=3),
+    "taps that fall off the end of one period": lambda x: (
+        lax.conv_general_dilated(x, NARROW, (1, 1), ((2, 0), (0, 0)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        + lax.pad(pieces(x)[0], 0.0, [(0, 0, 0), (8, -1, 0), (0, 0, 0), (0, 0, 0)])  # a piece of which nothing is left
+    ),
     "cells that a pad repeats": energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (0, 0), (0, 0)), mode="wrap")),
     "one piece weighed elsewhere": lambda x: added(x, weigh=lambda piece: piece * jnp.arange(6.0)[None, None, :, None]),
     "zero padding": energy(partial(conv, padding="same")),
