@@ -207,6 +207,7 @@ INDEXING: dict[str, Function] = {
     "ordered by its neighbour": lambda x: jnp.take_along_axis(x, jnp.argsort(jnp.roll(x, 1, 1), 2), 2),
     "cut": lambda x: lax.dynamic_slice(jnp.concatenate([x, x], 1), (0, 4, 0), X.shape),
     "first channel replaced": lambda x: x.at[:, :, 0].set(x[:, :, 1] * 2.0),
+    "first channel added to": lambda x: x.at[:, :, 0].add(jnp.roll(x[:, :, 1], 1, 1)),
     "first place replaced": lambda x: x.at[:, 0].set(0.0),
     "first channel overwritten": lambda x: lax.dynamic_update_slice(x, x[:, :, 1:2] * 2.0, (0, 0, 0)),
 }

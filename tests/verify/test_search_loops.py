@@ -56,7 +56,7 @@ def test_chaos_in_a_loop_is_rounding(fn):
 def test_without_doubt_in_loops_chaos_would_be_a_counterexample(fn, monkeypatch):
     """The broken twin, to which a loop is one operation that does not round."""
     rounds = shaking.guard.rounds
-    monkeypatch.setattr(shaking, "CONTROL", {})
+    monkeypatch.setattr(shaking, "inside", {})
     monkeypatch.setattr(
         shaking.guard, "rounds", lambda e: NEVER if e.primitive.name in {"scan", "while", "cond"} else rounds(e)
     )
