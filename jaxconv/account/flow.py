@@ -18,8 +18,9 @@ from jaxconv.account.origins import CONSTANT, MOVEMENT, POINTWISE, Origin, Part,
 from jaxconv.account.parts import whole
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import evaluate
-from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.traverse import within
 from jaxconv.verify.rounding import is_kind
 from jaxconv.verify.rules import RULES
 
@@ -72,19 +73,17 @@ class Flow:
         """Where the outputs of a jaxpr come from; the layers on the way are noted."""
         step = lambda equation, operands, path: self._step(equation, path[-1], operands, where)
         constant, literal = lambda value, aval: self.constant(value), lambda value, aval: self.literal(value)
-        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False)
 
     def follow(self, closed: Any, inputs: Sequence[Origin], where: Where) -> list[Origin]:
         """The same of the body of a call, loop or branch."""
-        jaxpr, constants = opened(closed)
-        return self.run(jaxpr, constants, inputs, where)
+        return self.run(*opened(closed), inputs, where)
 
     def _step(self, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
         name = equation.primitive.name
-        body = called(equation)
+        body = entered(equation, operands)
         if body is not None:
-            first = len(operands) - len(opened(body)[0].invars)
-            return self.follow(body, operands[first:], where.inside(equation, number, 0))
+            return self.run(*body, where.inside(equation, number, 0))
         if name in loop:
             return loop[name](self, equation, number, operands, where)
         if name in family("identity"):
@@ -125,9 +124,9 @@ class Flow:
         data = next(one.numbers for one in operands if one.data)
         if guard.objection(equation):  # its parameters are not understood, so neither is what it computes
             found = Geometry(name, None)
-        elif (known := name if name in geometry else guard.lax_name(equation)) in geometry:
+        elif (measure := geometry.get(name) or geometry.get(guard.lax_name(equation))) is not None:
             weights = "" if parameters else "fixed " if any(one.fixed for one in operands[:2]) else "dynamic "
-            found = geometry[known](equation, weights)
+            found = measure(equation, weights)
         elif name in family("gather") and operands[0].parts:
             found, data = lookup(equation)
         elif (parameters and name not in POINTWISE | MOVEMENT) or (name not in RULES and _holds_a_jaxpr(equation)):
@@ -192,5 +191,4 @@ def _shape(atom: Any) -> tuple[int, ...]:
 
 def _holds_a_jaxpr(equation: Any) -> bool:
     """Whether a primitive does what a jaxpr says, as kernels and solvers do: there may be layers in it."""
-    found = [one for value in equation.params.values() for one in (value if isinstance(value, tuple) else (value,))]
-    return any(hasattr(opened(one)[0], "eqns") for one in found)
+    return any(True for _ in within(equation))

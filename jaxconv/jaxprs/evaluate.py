@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from jaxconv.jaxprs.layout import called, is_literal, opened
+from jaxconv.jaxprs.layout import entered, is_literal
 
 V = TypeVar("V")
 # Where an equation stands: its number in its jaxpr, after those of the equations whose jaxprs it stands in.
@@ -20,13 +20,13 @@ def evaluate(
     *,
     constant: Callable[[Any, Any], V] = lambda value, aval: value,
     literal: Callable[[Any, Any], V] | None = None,
-    enter: Callable[[Any], Any] | None = called,
+    calls: bool = True,
     path: Path = (),
 ) -> list[V]:
     """The outputs of a jaxpr; `step(equation, inputs, path)` returns the results of each equation.
 
-    Calls (`jit`, `checkpoint`, custom derivatives) are entered. Loops and branches are one equation each, whose step
-    may evaluate their jaxprs.
+    Calls (`jit`, `checkpoint`, custom derivatives) are entered. Loops and branches are one step each, which may
+    evaluate their jaxprs.
 
     Args:
         jaxpr: an open jaxpr, see `opened`.
@@ -35,7 +35,7 @@ def evaluate(
         step: what an equation does; as JAX executes it if not given.
         constant: the value of an array that the jaxpr is closed over, from it and its type.
         literal: the same of a number that is written into an equation; as `constant` if not given.
-        enter: the jaxpr that an equation stands for, None of a step; None itself if every equation is a step.
+        calls: whether calls are entered. If not, each is a step.
         path: where the jaxpr stands.
 
     >>> import jax
@@ -51,18 +51,27 @@ def evaluate(
     known |= {v: constant(value, v.aval) for v, value in zip(jaxpr.constvars, consts, strict=True)}
     read = lambda atom: written(atom.val, atom.aval) if is_literal(atom) else known[atom]
     for number, equation in enumerate(jaxpr.eqns):
-        inputs, body = [read(atom) for atom in equation.invars], enter(equation) if enter else None
+        inputs, here = [read(atom) for atom in equation.invars], (*path, number)
+        body = entered(equation, inputs) if calls else None
         if body is None:
-            results = step(equation, inputs, (*path, number))
+            results = step(equation, inputs, here)
         else:
-            inner, its_consts = opened(body)
-            given = inputs[len(inputs) - len(inner.invars) :]  # a call may have operands of its own before them
-            its_path = (*path, number)
-            results = evaluate(
-                inner, its_consts, given, step, constant=constant, literal=literal, enter=enter, path=its_path
-            )
+            results = evaluate(*body, step, constant=constant, literal=literal, path=here)
         known |= zip(equation.outvars, results, strict=True)
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def first_results(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+    """The first result of each step, in the order of `traverse.steps`."""
+    found: list[Any] = []
+
+    def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
+        results = executed(equation, inputs)
+        found.append(results[0])
+        return results
+
+    evaluate(jaxpr, consts, operands, step)
+    return found
 
 
 def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:

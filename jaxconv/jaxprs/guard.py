@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.extend.core import Literal
 
 from jaxconv.jaxprs.layout import called, opened
-from jaxconv.jaxprs.primitives import PRIMITIVES, SEVERAL
+from jaxconv.jaxprs.primitives import PRIMITIVES, SEVERAL, Primitive
 from jaxconv.jaxprs.traverse import within
 
 
@@ -76,39 +76,31 @@ def is_real(dtype: Any) -> bool:
 
 def is_linear(equation: Any) -> bool:
     """Whether an equation is affine over the reals in some of its operands, the others fixed: the row says in which."""
-    row = PRIMITIVES.get(equation.primitive.name)
-    if row is None or not row.linear or objection(equation):
+    if not row_of(equation).linear or objection(equation):
         return False
     return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*equation.invars, *equation.outvars))
 
 
 def lax_name(equation: Any) -> str:
     """The name of the primitive, or of the one of lax that computes the same."""
-    name: str = equation.primitive.name
-    row = PRIMITIVES.get(name)
-    return row.lax if row is not None and row.lax else name
+    name: str = row_of(equation).lax or equation.primitive.name
+    return name
 
 
 def terms(equation: Any) -> float | None:
     """How many numbers one result adds up or multiplies, at least 1; None where that is no matter of terms."""
-    row = PRIMITIVES.get(equation.primitive.name)
-    return None if row is None or row.terms is None else max(1, row.terms(equation))
-
-
-def has_poles(equation: Any) -> bool:
-    """Whether finite operands may have a result that is not finite, other than by overflow."""
-    row = PRIMITIVES.get(equation.primitive.name)
-    return row is None or row.poles
-
-
-def is_linear_in(equation: Any, operand: int) -> bool:
-    """Whether an equation is affine over the reals in this operand, the others fixed; see `is_linear`."""
-    return is_linear(equation) and operand in PRIMITIVES[equation.primitive.name].linear
+    count = row_of(equation).terms
+    return None if count is None else max(1, count(equation))
 
 
 def rounds(equation: Any) -> str:
     """How an equation's results are rounded; the most where it is not understood."""
-    return SEVERAL if objection(equation) else PRIMITIVES[equation.primitive.name].rounds
+    return SEVERAL if objection(equation) else row_of(equation).rounds
+
+
+def row_of(equation: Any) -> Primitive:
+    """The row of an equation's primitive; one that claims nothing where there is none."""
+    return PRIMITIVES.get(equation.primitive.name, Primitive("unknown"))
 
 
 def _short(value: Any) -> str:

@@ -6,11 +6,12 @@ The independent checker reads this module, and not the table of primitives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax.extend.core import Literal
 
+T = TypeVar("T")
 # Primitives that do what their jaxpr does and nothing else. (shard_map and pallas_call hold a jaxpr and mean more.)
 CALLS = {"jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive"}
 
@@ -40,6 +41,18 @@ def called(equation: Any) -> Any | None:
     return next(
         (equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params), None
     )
+
+
+def entered(equation: Any, operands: Sequence[T]) -> tuple[Any, list[Any], Sequence[T]] | None:
+    """The jaxpr of a call, its constants, and the operands that it takes; None of what is no call.
+
+    A call may have operands of its own before those of its jaxpr.
+    """
+    body = called(equation)
+    if body is None:
+        return None
+    jaxpr, constants = opened(body)
+    return jaxpr, constants, operands[len(operands) - len(jaxpr.invars) :]
 
 
 def _expanded(equation: Any) -> Any:

@@ -29,7 +29,10 @@ LIBRARIES = tuple(
 
 
 def frames(equation: Any) -> list[tuple[str, int, str]]:
-    """The stack at which an equation was traced, innermost first, up to where it was traced: file, line, function."""
+    """The stack that called for an equation, innermost first, without the frames of who traced the function.
+
+    Each frame is a file, a line and a function.
+    """
     traceback = equation.source_info.traceback
     found = []
     for frame in traceback.frames if traceback is not None else ():
@@ -51,6 +54,11 @@ def source_frame(equation: Any, stack: Sequence[Any] = ()) -> tuple[str, int, st
     """
     all_frames = [frame for one in (equation, *reversed(stack)) for frame in frames(one)]
     return next((frame for frame in all_frames if is_users(frame[0])), all_frames[-1] if all_frames else None)
+
+
+def full_line(frame: tuple[str, int, str] | None) -> str:
+    """A frame in words, "/folder/file.py:12 (function)"."""
+    return f"{frame[0]}:{frame[1]} ({frame[2]})" if frame else "unknown line"
 
 
 def source_line(equation: Any, stack: Sequence[Any] = ()) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import jax
 
-from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.evaluate import Path, evaluate, first_results
 from jaxconv.jaxprs.layout import trace
-from jaxconv.jaxprs.source import source_frame
+from jaxconv.jaxprs.source import full_line, source_frame
 from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.certify import certify
 from jaxconv.verify.claims import Claim, LeafReport, Verdict
@@ -104,14 +104,8 @@ class Operations:
     def of(cls, fn: Callable[..., Any], arguments: Sequence[Any], axes: Axes, *, values: bool) -> Operations:
         """Trace a function, and certify every value that it computes; the arguments are those of `certify`."""
         jaxpr, constants, _ = trace(fn, arguments)
-        lines = [(equation.primitive.name, _line(equation, stack)) for equation, stack in steps(jaxpr)]
-
-        def results(*arguments: Any) -> list[Any]:
-            found: list[Any] = []
-            keep = lambda equation, inputs, path: found.append(executed(equation, inputs)) or found[-1]
-            evaluate(jaxpr, constants, jax.tree.leaves(arguments), keep)
-            return [results[0] for results in found]
-
+        lines = [(one.primitive.name, full_line(source_frame(one, stack))) for one, stack in steps(jaxpr)]
+        results = lambda *arguments: first_results(jaxpr, constants, jax.tree.leaves(arguments))
         reports = certify(results, *arguments, axes=axes, values=values, search=False).leaves
         shifted = {argument for one in reports[0].axes for argument, _ in one.shifted} if reports else set()
         moving = [number in shifted for number, argument in enumerate(arguments) for _ in jax.tree.leaves(argument)]
@@ -134,11 +128,6 @@ class Operations:
         }
 
 
-def _line(equation: Any, stack: Sequence[Any]) -> str:
-    found = source_frame(equation, stack)
-    return f"{found[0]}:{found[1]} ({found[2]})" if found else "unknown line"
-
-
 def origins(jaxpr: Any, moving: Sequence[bool]) -> tuple[list[frozenset[int]], list[frozenset[int]]]:
     """Which operations' results each operation takes, and each output is; numbered as `steps` orders them.
 
@@ -153,8 +142,7 @@ def origins(jaxpr: Any, moving: Sequence[bool]) -> tuple[list[frozenset[int]], l
     """
     operands: list[frozenset[int]] = []
 
-    def step(equation: Any, inputs: list[frozenset[int]], path: Path) -> list[frozenset[int]]:
-        del path
+    def step(equation: Any, inputs: list[frozenset[int]], _: Path) -> list[frozenset[int]]:
         operands.append(frozenset().union(*inputs))
         return [frozenset({len(operands) - 1})] * len(equation.outvars)
 

@@ -17,13 +17,13 @@ from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.experiment import remembering
-from jaxconv.verify.interpret import Walk, input_axis
+from jaxconv.verify.interpret import Read, Walk, input_axis
 from jaxconv.verify.laws import claimed
 from jaxconv.verify.search import refute_cyclic, refute_interior
 from jaxconv.verify.shifts import Along, Axes, directions
 from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
-from jaxconv.verify.values import Plain, Spectrum, Value, besides
+from jaxconv.verify.values import Plain, Spectrum, besides
 
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 
@@ -106,8 +106,7 @@ def walk_along(
     """One walk, for the shift of some arguments along one axis each: the values of the outputs, and its rows."""
     moving, length = dict(one.arguments), one.length
     walk = Walk(length if cyclic else None, rules.RULES, values, min(moving.values(), default=0))
-    inputs: list[Value] = []
-    known: list[np.ndarray | None] = []
+    operands: list[Read] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             value, numbers = walk.constant(np.shape(leaf)), None
@@ -115,10 +114,9 @@ def walk_along(
                 value = value.with_axis(moving[number], input_axis(length, f"argument {number}"))
             elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
                 value, numbers = walk.array(leaf)
-            inputs.append(value)
-            known.append(numbers)
-    outputs, _ = walk.run(jaxpr, constants, inputs, known)
-    return list(map(besides, outputs)), tuple(walk.rows)
+            operands.append((value, numbers))
+    outputs = walk.run(jaxpr, constants, operands)
+    return [besides(value) for value, _ in outputs], tuple(walk.rows)
 
 
 def _proved_inside(

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.jaxprs import evaluate, guard
-from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
-from jaxconv.jaxprs.source import frames, source_frame
+from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.verify.axes import still
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
@@ -72,9 +72,7 @@ class Walk:
         """A value whose numbers are known, with the periods that they have along each axis."""
         return Moving(1, self.cycle, tuple(still(n, period(array, axis)) for axis, n in enumerate(array.shape)))
 
-    def run(
-        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Value], known: Sequence[np.ndarray | None]
-    ) -> tuple[list[Value], list[np.ndarray | None]]:
+    def run(self, jaxpr: Any, constants: Sequence[Any], operands: Sequence[Read]) -> list[Read]:
         """How the outputs of a jaxpr move, and their numbers where those are constants."""
 
         def literal(value: Any, aval: Any) -> Read:
@@ -85,10 +83,8 @@ class Walk:
             is_array = hasattr(aval, "dtype")  # else a mutable reference, which no equation may read
             return self.array(value) if is_array else (self.constant(()), None)
 
-        short = [with_signals(value, self.names.short) for value in inputs]
-        operands = list(zip(short, known, strict=True))
-        outs = evaluate.evaluate(jaxpr, constants, operands, self._step, constant=constant, literal=literal, enter=None)
-        return [value for value, _ in outs], [number for _, number in outs]
+        short = [(with_signals(value, self.names.short), numbers) for value, numbers in operands]
+        return evaluate.evaluate(jaxpr, constants, short, self._step, constant=constant, literal=literal, calls=False)
 
     def array(self, array: Any) -> Read:
         """An array that does not move: indices and masks are read for what they are, floats are parameters."""
@@ -98,10 +94,9 @@ class Walk:
             return self.constant(shape), None
         return self.known(np.asarray(array)), np.asarray(array)
 
-    def _step(self, equation: Any, operands: list[Read], path: evaluate.Path) -> list[Read]:
+    def _step(self, equation: Any, operands: list[Read], _: evaluate.Path) -> list[Read]:
         """One equation: folded if it is a small constant, else as its rule says, else broken."""
-        del path
-        inputs, known = [value for value, _ in operands], [number for _, number in operands]
+        inputs, known = apart(operands)
         shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
@@ -109,8 +104,8 @@ class Walk:
         if constants is not None:
             numbers = list(constants)
             outputs = [self.known(array) for array in constants]
-        elif called(equation) is not None and not guard.objection(equation):
-            outputs, numbers = self._call(equation, inputs, known)
+        elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
+            outputs, numbers = apart(self._call(equation, *body))
         else:
             outputs = self._apply(equation, list(map(besides, inputs)), known, shapes)
             outputs = self._pieces(equation, inputs, known, outputs)
@@ -199,15 +194,11 @@ class Walk:
             return plain if moves and all_there else replace(found, value=plain)
         return plain if moves else found
 
-    def _call(
-        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]
-    ) -> tuple[list[Value], list[np.ndarray | None]]:
+    def _call(self, equation: Any, jaxpr: Any, constants: Sequence[Any], operands: Sequence[Read]) -> list[Read]:
         """Follow a call into its jaxpr."""
-        jaxpr, constants = opened(called(equation))
         self.stack.append(equation)
         try:
-            first = len(inputs) - len(jaxpr.invars)
-            return self.run(jaxpr, constants, inputs[first:], known[first:])
+            return self.run(jaxpr, constants, operands)
         finally:
             self.stack.pop()
 
@@ -215,8 +206,7 @@ class Walk:
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
-        jaxpr, constants = opened(closed)
-        return self.run(jaxpr, constants, inputs, known)
+        return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
@@ -253,10 +243,13 @@ class Walk:
     def break_at(self, equation: Any, reason: str, cure: str) -> Break:
         """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""
         stack = [frame for one in (equation, *reversed(self.stack)) for frame in frames(one)]
-        line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
-        blamed = source_frame(equation, self.stack)
-        source = line(blamed) if blamed else "unknown line"
-        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(line, stack)))
+        source = full_line(source_frame(equation, self.stack))
+        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
+
+
+def apart(values: Sequence[Read]) -> tuple[list[Value], list[np.ndarray | None]]:
+    """How values move, and their numbers."""
+    return [value for value, _ in values], [numbers for _, numbers in values]
 
 
 def input_axis(length: int, name: Hashable) -> Axis:

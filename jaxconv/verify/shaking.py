@@ -91,7 +91,7 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
             for x, one, start in zip(operands, inputs, starts, strict=False)
         ]
     results = [Operand(y, True, _finite(y)) for y in evaluate.executed(equation, operands)]
-    over = False if guard.has_poles(equation) else finite & ~_all(one.finite for one in results)
+    over = False if guard.row_of(equation).poles else finite & ~_all(one.finite for one in results)
     return [one._replace(value=_shake(one.value, noise, first, ROUNDINGS * _eps(one.value))) for one in results], over
 
 

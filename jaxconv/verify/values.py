@@ -30,7 +30,7 @@ from jaxconv.verify.claims import Break
 from jaxconv.verify.fields import Field
 
 
-class Lost(Exception):  # noqa: N818  no error: like StopIteration, it ends something, a proof
+class Lost(Exception):  # noqa: N818  no error: it ends an attempt to prove, as StopIteration ends a loop
     """Raised by a rule that cannot say how its result moves: why not, and what would help.
 
     `origin`: the earlier equation to blame, where this one would have been fine but for what that one did.

@@ -84,6 +84,6 @@ def test_calls_are_steps_where_nothing_is_entered():
         body = called(equation)
         return executed(equation, inputs) if body is None else evaluate(*opened(body), inputs)
 
-    (found,) = evaluate(closed.jaxpr, closed.consts, [X], step, enter=None)
+    (found,) = evaluate(closed.jaxpr, closed.consts, [X], step, calls=False)
     np.testing.assert_allclose(found, FUNCTIONS["calls"](X), rtol=1e-6)
     assert names == ["mul", "jit", "jit", "sub"]

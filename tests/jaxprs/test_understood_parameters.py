@@ -174,22 +174,18 @@ class Replaced:
         """The states of the first such equation's results."""
         step = walk._step
 
-        def watched(equation: Any, inputs: list[Any], known: list[Any]) -> Any:
+        def watched(equation: Any, operands: list[Any], path: tuple[int, ...]) -> Any:
             if equation.primitive.name != self.name or self.seen:
-                return step(equation, inputs, known)
+                return step(equation, operands, path)
             new = {key: value(equation.params[key]) if callable(value) and not hasattr(value, "dtype") else value
                    for key, value in self.changed.items()}  # fmt: skip
-            self.seen = [besides(value) for value, _ in step(retraced(equation, new), inputs, known)]
-            return step(equation, inputs, known)
+            self.seen = [besides(value) for value, _ in step(retraced(equation, new), operands, path)]
+            return step(equation, operands, path)
 
         walk._step = watched
         try:
-            walk.run(
-                closed.jaxpr,
-                closed.consts,
-                [walk.constant(shape).with_axis(axis, input_axis(shape[axis], "x"))],
-                [None],
-            )
+            x = walk.constant(shape).with_axis(axis, input_axis(shape[axis], "x"))
+            walk.run(closed.jaxpr, closed.consts, [(x, None)])
         finally:
             del walk._step
         return self.seen

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jaxconv.jaxprs.source import frames, source_frame
+from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.verify.claims import Break
 from jaxconv.verify.values import Broken, Moving, Pieces, Spectrum
@@ -78,12 +78,10 @@ def _name(stack: Sequence[Any]) -> str:
 
 def _is_there(broken: Break, stack: Sequence[Any]) -> bool:
     """Whether a break names the line from which an equation was traced."""
-    line = lambda frame: f"{frame[0]}:{frame[1]} ({frame[2]})"
-    found = [line(frame) for one in stack for frame in frames(one)]
-    blamed = source_frame(stack[0], tuple(reversed(stack[1:])))
+    found = [full_line(frame) for one in stack for frame in frames(one)]
     if _plain(broken.frames) == _plain(found):
-        return _plain([broken.source]) == _plain([line(blamed) if blamed else "unknown line"])
-    fresh = [line(frame) for frame in frames(stack[-1])]  # the outermost one is traced anew each time
+        return _plain([broken.source]) == _plain([full_line(source_frame(stack[0], tuple(reversed(stack[1:]))))])
+    fresh = [full_line(frame) for frame in frames(stack[-1])]  # the outermost one is traced anew each time
     ends = _plain(broken.frames)[len(broken.frames) - len(fresh) :] == _plain(fresh)
     return len(stack) > 1 and ends and broken.source in (*broken.frames, "unknown line")
 

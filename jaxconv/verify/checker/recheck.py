@@ -19,7 +19,7 @@ import numpy as np
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.jaxprs.evaluate import Path, evaluate
-from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.layout import called, entered
 from jaxconv.jaxprs.traverse import coarsest, within
 from jaxconv.verify import codec
 from jaxconv.verify.arguments import check_call, checked_seed
@@ -177,13 +177,10 @@ class _Walk:
         `stack`: the calls that it stands in, innermost first.
         """
 
-        def step(equation: Any, operands: list[Held], path: Path) -> list[Held]:
-            del path
-            before, call = operands, called(equation)
-            if call is not None:
-                body, its_constants = opened(call)
-                inner = operands[len(operands) - len(body.invars) :]
-                operands = self.follow(body, its_constants, inner, (equation, *stack))
+        def step(equation: Any, operands: list[Held], _: Path) -> list[Held]:
+            before, body = operands, entered(equation, operands)
+            if body is not None:
+                operands = self.follow(*body, (equation, *stack))
                 before = [*before, *operands]
             row, rows_within = self.next_row(equation, stack)
             results, problem = self.steps.check(equation, operands, row.outputs)
@@ -194,7 +191,7 @@ class _Walk:
 
         constant = lambda value, aval: self.steps.constant(aval, value)
         literal = lambda value, aval: self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
-        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False)
 
     def blamed(
         self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]

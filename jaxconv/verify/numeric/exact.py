@@ -35,8 +35,7 @@ def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live
     """
     alive, excess = iter(depends(jaxpr, live)), []
 
-    def step(equation: Any, inputs: list[Any], path: Path) -> list[Any]:
-        del path
+    def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
         outputs = executed(equation, inputs)
         floats = [y for y in outputs if is_kind(y, np.inexact)]
         counted = next(alive) and floats and guard.rounds(equation) != NEVER
@@ -63,8 +62,7 @@ def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
     """Of each step of `evaluate`, in order: does it depend on a live operand?"""
     found: list[bool] = []
 
-    def step(equation: Any, inputs: list[bool], path: Path) -> list[bool]:
-        del path
+    def step(equation: Any, inputs: list[bool], _: Path) -> list[bool]:
         found.append(any(inputs))
         return [any(inputs)] * len(equation.outvars)
 
@@ -147,7 +145,7 @@ def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
         -(-(dilation * (taps - 1) + 1) // stride)
         for taps, dilation, stride in zip(p["window_dimensions"], dilations, p["window_strides"], strict=True)
     )
-    placed = next(x for number, x in enumerate(inputs) if guard.is_linear_in(equation, number))
+    placed = next(x for number, x in enumerate(inputs) if number in guard.row_of(equation).linear)
     return _top(placed) + math.ceil(math.log2(windows)) - _finest(placed)
 
 

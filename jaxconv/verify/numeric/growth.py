@@ -49,8 +49,7 @@ def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
     """
     deepest = lambda found: max(found, key=lambda depth: depth.units, default=Depth())
 
-    def step(equation: Any, inputs: list[Depth], path: Path) -> list[Depth]:
-        del path
+    def step(equation: Any, inputs: list[Depth], _: Path) -> list[Depth]:
         start = deepest(inputs)
         settled = guard.terms(equation) is not None or guard.rounds(equation) == NEVER
         bodies = [] if settled else [opened(body)[0] for body in within(equation)]

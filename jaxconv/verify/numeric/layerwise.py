@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxconv.checks import choice
-from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.evaluate import first_results
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
@@ -160,15 +160,8 @@ def _laws(one: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> l
 
 def _values(function: Traced, numbers: Sequence[int], consts: Any, inputs: Any) -> list[Any]:
     """The chosen intermediate values."""
-    found: list[Any] = []
-
-    def step(equation: Any, xs: list[Any], path: Path) -> list[Any]:
-        del path
-        found.append(results := executed(equation, xs))
-        return results
-
-    evaluate(function.jaxpr, consts, inputs, step)
-    return [found[number][0] for number in numbers]
+    found = first_results(function.jaxpr, consts, inputs)
+    return [found[number] for number in numbers]
 
 
 def _relative(

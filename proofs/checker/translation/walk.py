@@ -13,7 +13,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import Path, evaluate
-from jaxconv.jaxprs.layout import called, opened, scan_sizes, trace
+from jaxconv.jaxprs.layout import entered, opened, scan_sizes, trace
 from translation import indexed, layout, sums, windowed
 from translation.program import Program
 from translation.table import TRANSLATIONS, opaque
@@ -78,14 +78,9 @@ class _Walk:
             number = np.asarray(value, aval.dtype)
             return self.program.constant(number, known=True), number
 
-        def step(equation: Any, operands: list[Read], path: Path) -> list[Read]:
-            del path
-            name, call = equation.primitive.name, called(equation)
-            if call is not None:
-                body, its_constants = opened(call)
-                results = self.follow(body, its_constants, operands[len(operands) - len(body.invars) :], depth + 1)
-            else:
-                results = self._equation(equation, operands)
+        def step(equation: Any, operands: list[Read], _: Path) -> list[Read]:
+            name, body = equation.primitive.name, entered(equation, operands)
+            results = self._equation(equation, operands) if body is None else self.follow(*body, depth + 1)
             self.equations.append({
                 "primitive": name,
                 "depth": depth,
@@ -95,7 +90,7 @@ class _Walk:
             return results
 
         constant = lambda value, aval: self._closed_over(value)
-        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, enter=None)
+        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False)
 
     def _closed_over(self, array: Any) -> Read:
         """An array that the function closes over."""

@@ -93,6 +93,7 @@ def each_network(*names: str, large: bool = False, without: Collection[str] = ()
 
 
 def _marks(library: str) -> list[pytest.MarkDecorator]:
+    # The README's command installs none of these libraries; a part of CI of its own installs them.
     missing = pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
     return [] if library == "jax" else [pytest.mark.peers, missing]
 
