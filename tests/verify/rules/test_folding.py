@@ -120,9 +120,21 @@ def test_every_small_convolution(axis, taps, stride, dilation):
 
 def pieces(x, lo=2, hi=2, weights=None):
     """What arrives at the ends and the middle of an input that was padded around."""
-    y = lax.conv_general_dilated(x, NARROW, (1, 1), ((lo, hi), (0, 0)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = narrow(x, lo, hi)
     y = y if weights is None else y * weights
     return y[:, :1], y[:, 1:9], y[:, 9:]
+
+
+def narrow(x, lo, hi, by=1.0):
+    """A convolution of three taps along the axis, with so many zeros at each end."""
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, by * NARROW, (1, 1), ((lo, hi), (0, 0)), dimension_numbers=numbers)
+
+
+def two_of_unequal_length(x):
+    """Two parents that begin at one place, of 10 and 12 cells; the last two cells are left out."""
+    y = lax.pad(narrow(x, 2, 2), 0.0, [(0, 0, 0), (0, 2, 0), (0, 0, 0), (0, 0, 0)]) + narrow(narrow(x, 2, 2), 2, 2)
+    return y[:, :8] + put(y[:, 8:10], 0)
 
 
 def put(piece, start, value=0.0):
@@ -154,9 +166,11 @@ TWINS = {
     "a part of one": lambda x: put(pieces(x)[0], 7) + put(pieces(x)[1][:, 1:], 1) + put(pieces(x)[2], 0),
     "taps that fall off the end": partial(added, lo=1, hi=3),
     "taps that fall off the end of one period": lambda x: (
-        lax.conv_general_dilated(x, NARROW, (1, 1), ((2, 0), (0, 0)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        narrow(x, 2, 0)
         + lax.pad(pieces(x)[0], 0.0, [(0, 0, 0), (8, -1, 0), (0, 0, 0), (0, 0, 0)])  # a piece of which nothing is left
     ),
+    "taps that fall off the start of two periods": lambda x: narrow(x, 0, 2) + narrow(x, 0, 2, by=2.0),
+    "the end of the longer of two": two_of_unequal_length,
     "cells that a pad repeats": energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (0, 0), (0, 0)), mode="wrap")),
     "one piece weighed elsewhere": lambda x: added(x, weigh=lambda piece: piece * jnp.arange(6.0)[None, None, :, None]),
     "zero padding": energy(partial(conv, padding="same")),
