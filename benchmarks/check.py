@@ -27,18 +27,18 @@ import report
 from timing import alternate, first_calls
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 from jaxconv.verify.numeric import check
 
 CHANNELS = 16
 BATCH = 64
 
 
-def network(way: str):
+def network(algorithm: str):
     """A function that JAX has not seen, of (params, x)."""
 
     def apply(params, x):
-        with forced(way):
+        with use_algorithm(algorithm):
             for layer in params:
                 x = jax.nn.relu(jc.conv(layer, x, padding="circular"))
         return x
@@ -86,27 +86,30 @@ def checked(fn, params, x) -> float:
     return float(check(fn, params, x, axes={1: (1, 2)}).leaves[0].errors.max())
 
 
-WAYS = {"loop": both_sides, "best loop": best_loop, "network": network_alone, "check": checked}
+METHODS = {"loop": both_sides, "best loop": best_loop, "network": network_alone, "check": checked}
 
 
 def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, Any]:
     """One row."""
     params, x = inputs(side, layers)
     if warm:
-        runs = {name: partial(way, network(options.way), params, x) for name, way in WAYS.items()}
+        runs = {name: partial(method, network(options.algorithm), params, x) for name, method in METHODS.items()}
         first_calls(runs)
     else:
-        runs = {name: lambda way=way: way(network(options.way), params, x) for name, way in WAYS.items()}
+        runs = {
+            name: lambda method=method: method(network(options.algorithm), params, x)
+            for name, method in METHODS.items()
+        }
     before = None if warm else jax.clear_caches
     timing = alternate(runs, rounds=options.rounds, redo=options.redo, before=before)
-    row = timing.row([(name, "check") for name in WAYS if name != "check"])
+    row = timing.row([(name, "check") for name in METHODS if name != "check"])
     return {"side": side, "shifts": side**2, "warm": warm} | row
 
 
 def shown(row: dict[str, Any]) -> str:
     """A line of the table."""
     what = "warm" if row["warm"] else "with compiling"
-    times = "  ".join(f"{row['seconds'][name]['median']:>13.3f}" for name in WAYS)
+    times = "  ".join(f"{row['seconds'][name]['median']:>13.3f}" for name in METHODS)
     ratios = "  ".join(f"{report.ratio_text(ratio):>20}" for ratio in row["ratios"].values())
     return f"{row['side']:<4}  {row['shifts']:>6}  {what:<14}  {times}  {ratios}  {report.rounds_text(row)}"
 
@@ -116,12 +119,12 @@ def main() -> None:
     parser = report.parser(__doc__, rounds=5)
     parser.add_argument("--sides", type=int, nargs=2, default=(32, 8), help="a large image's side and a small one's")
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--way", default="table", help='"lax" for convolutions that are lax\'s, on all sides')
+    parser.add_argument("--algorithm", default="table", help='"lax" for convolutions that are lax\'s, on all sides')
     options = parser.parse_args()
     machine = report.machine()
     print(report.heading(machine))
-    times = "  ".join(f"{name + ' (s)':>13}" for name in WAYS)
-    ratios = "  ".join(f"{name + ' / check':>20}" for name in WAYS if name != "check")
+    times = "  ".join(f"{name + ' (s)':>13}" for name in METHODS)
+    ratios = "  ".join(f"{name + ' / check':>20}" for name in METHODS if name != "check")
     print(f"side  shifts  {'what':<14}  {times}  {ratios}")
     rows = []
     for side in options.sides:

@@ -12,7 +12,7 @@ from jax import lax
 from layer_rows import Kind, Layer
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 
 Program = Callable[..., Any]
 PROGRAMS = ("forward", "forward + gradients")
@@ -112,15 +112,15 @@ CONTENDERS: dict[str, tuple[str, Callable[[Layer], Callable[..., Any]]]] = {
 
 def program(layer: Layer, name: str, contender: str) -> Program:
     """A function of x, dy and the kernel if there is one: y, or y with the deltas of x and the kernel."""
-    way, make = CONTENDERS[contender]
+    algorithm, make = CONTENDERS[contender]
     function = make(layer)
 
     def forward(x: Any, dy: Any, *kernel: Any) -> Any:
-        with forced(way):
+        with use_algorithm(algorithm):
             return function(x, *kernel)
 
     def with_gradients(x: Any, dy: Any, *kernel: Any) -> Any:
-        with forced(way):
+        with use_algorithm(algorithm):
             y, pull = jax.vjp(function, x, *kernel)
             return y, *pull(dy)
 

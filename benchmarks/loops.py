@@ -1,7 +1,7 @@
 """Training steps inside of `lax.scan`, beside the same steps one call after the other: ours and lax's.
 
 Inside of loops XLA's CPU code computes the layouts of lax's gradients by scalar loops; ours are laid out before
-(`jaxconv/lowering/ways/canonical.py`). A ratio below 1 says that ours is faster, in the loop or out of it.
+(`jaxconv/lowering/algorithms/nhwc.py`). A ratio below 1 says that ours is faster, in the loop or out of it.
 
     python benchmarks/loops.py --json loops.json --plot loops.png
 """
@@ -24,7 +24,7 @@ def measured(name: str, turns: int, options: Any) -> dict[str, Any]:
     """One network: as many steps in a loop, and as many calls."""
     case, runs = CASES[name], {}
     for way, says in (("table", "ours"), ("lax", "lax")):
-        make = partial(step, case, weights(case.network), RATE, way=way)
+        make = partial(step, case, weights(case.network), RATE, algorithm=way)
         runs[f"{says}, in a loop"] = make(turns=turns)
         one = make()
         runs[f"{says}, call by call"] = lambda one=one: [one() for _ in range(turns)][-1]

@@ -121,7 +121,7 @@ def test_imports_run_downwards():
 
 @pytest.mark.parametrize(
     ("module", "other"),
-    [("reference.conv", "layers.conv"), ("window", "layers.conv"), ("lowering.extend", "layers.images")],
+    [("reference.conv", "layers.conv"), ("window", "layers.conv"), ("lowering.boundary", "layers.images")],
 )
 def test_an_upward_import_would_be_seen(module, other):
     """The broken twin."""

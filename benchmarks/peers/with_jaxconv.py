@@ -12,7 +12,7 @@ import optax
 from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Network, Pool, Relu, Residual, Weights
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 from jaxconv.training.step import make_step
 
 FUNCTIONS: dict[Layer, Callable[[Any], Any]] = {
@@ -46,7 +46,7 @@ def _through(network: Network, params: Iterator[Any], x: Any) -> Any:
 
 
 def step(
-    case: Case, weights: Sequence[Weights], rate: float, *, way: str = "table", turns: int = 1
+    case: Case, weights: Sequence[Weights], rate: float, *, algorithm: str = "table", turns: int = 1
 ) -> Callable[[], float]:
     """By `jaxconv.training.step`; see `peers`. More turns than one are a `lax.scan`, and so one call of one program."""
     optimiser = optax.sgd(rate)
@@ -54,7 +54,7 @@ def step(
 
     @jax.jit
     def train_in_one_way(state: Any, *data: Any) -> Any:
-        with forced(way):
+        with use_algorithm(algorithm):
 
             def turn(state: Any, _: None) -> Any:
                 *state, loss = train(*state, *data)
@@ -76,5 +76,5 @@ def step(
     return run
 
 
-by_table = partial(step, way="table")
-by_lax = partial(step, way="lax")
+by_table = partial(step, algorithm="table")
+by_lax = partial(step, algorithm="lax")

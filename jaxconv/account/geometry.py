@@ -38,7 +38,7 @@ class Geometry:
 geometry: Registry[Callable[[Any, str], Geometry]] = Registry()  # of an equation; what its weights are, in words
 
 
-@geometry("jaxconv_conv_dx")
+@geometry("jaxconv_conv_input_grad")
 def transposed_convolution(equation: Any, weights: str) -> Geometry:
     """A convolution with respect to its input, which says that it is one."""
     return convolution(equation, weights, transposes=True)

@@ -198,8 +198,8 @@ _rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr
       terms=_collected)  # fmt: skip
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
 
-# Windows that slide. Ours carry the parameters of the call to lax that computes the same. `form` and `axes` say them
-# once more, for the table of lowerings; `lowering` makes both of one geometry. `way` is the algorithm.
+# Windows. Our primitives have the parameters of the lax call that computes the same. `spec` and `axes` repeat them for
+# the table of algorithms; `lowering` makes both from one geometry.
 WINDOW = "window_dimensions window_strides padding"
 DILATED = f"{WINDOW} base_dilation window_dilation"
 CONVOLUTION = (
@@ -207,22 +207,22 @@ CONVOLUTION = (
     "preferred_element_type"
 )
 _rows("conv_general_dilated", "windowed", CONVOLUTION, "precision out_sharding", terms=_taps, **MULTIPLIED)
-_rows("jaxconv_conv jaxconv_conv_dkernel", "windowed", f"{CONVOLUTION} dtype form", "precision out_sharding way",
-      terms=_taps, lax="conv_general_dilated", **MULTIPLIED)  # fmt: skip
-_rows("jaxconv_conv_dx", "windowed", f"{CONVOLUTION} dtype form", "precision out_sharding way",
+_rows("jaxconv_conv jaxconv_conv_kernel_grad", "windowed", f"{CONVOLUTION} dtype spec",
+      "precision out_sharding algorithm", terms=_taps, lax="conv_general_dilated", **MULTIPLIED)  # fmt: skip
+_rows("jaxconv_conv_input_grad", "windowed", f"{CONVOLUTION} dtype spec", "precision out_sharding algorithm",
       terms=_taps_of_a_group, lax="conv_general_dilated", **MULTIPLIED)  # fmt: skip
 _rows("reduce_window_sum", "windowed", DILATED, terms=_window, **ADDED)
-_rows("jaxconv_sum_pool jaxconv_sum_pool_dx", "windowed", f"{DILATED} axes", "way", terms=_window,
+_rows("jaxconv_sum_pool jaxconv_sum_pool_grad", "windowed", f"{DILATED} axes", "algorithm", terms=_window,
       lax="reduce_window_sum", **ADDED)  # fmt: skip
 _rows("reduce_window_max reduce_window_min", "windowed", DILATED, rounds=NEVER)
-_rows("jaxconv_max_pool", "windowed", f"{DILATED} axes", "way", rounds=NEVER, lax="reduce_window_max")
-_rows("jaxconv_min_pool", "windowed", f"{DILATED} axes", "way", rounds=NEVER, lax="reduce_window_min")
-_rows("jaxconv_max_pool_pick", "windowed", f"{DILATED} axes", "way", rounds=NEVER)
+_rows("jaxconv_max_pool", "windowed", f"{DILATED} axes", "algorithm", rounds=NEVER, lax="reduce_window_max")
+_rows("jaxconv_min_pool", "windowed", f"{DILATED} axes", "algorithm", rounds=NEVER, lax="reduce_window_min")
+_rows("jaxconv_max_pool_gather", "windowed", f"{DILATED} axes", "algorithm", rounds=NEVER)
 _rows("reduce_window", "windowed", f"{DILATED} jaxpr consts", poles=False, terms=_window)
 _rows(
     "select_and_scatter_add", "windowed", f"{WINDOW} select_prim", linear=(0,), rounds=SUM, poles=False, terms=_window
 )
-_rows("jaxconv_max_pool_place", "windowed", f"{DILATED} axes", "way", linear=(1,), rounds=SUM, poles=False,
+_rows("jaxconv_max_pool_scatter", "windowed", f"{DILATED} axes", "algorithm", linear=(1,), rounds=SUM, poles=False,
       terms=_window, lax="select_and_scatter_add")  # fmt: skip
 _rows("select_and_gather_add", "window", f"{DILATED} select_prim", rounds=NEVER)
 _rows("select_and_scatter", "window", poles=False)

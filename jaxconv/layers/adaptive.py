@@ -16,7 +16,7 @@ from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.lowering import pooling
 from jaxconv.lowering.compiled import compiled
-from jaxconv.lowering.splits import gathered
+from jaxconv.lowering.explicit_sharding import gathered
 from jaxconv.sizes import WIDENED
 from jaxconv.window import Axis, Pad, window_sizes
 

@@ -13,8 +13,8 @@ from jaxtyping import Array
 
 from jaxconv.checks import number, shown
 from jaxconv.errors import explain
+from jaxconv.lowering.arrays import at_least_float32
 from jaxconv.lowering.compiled import compiled
-from jaxconv.lowering.ways.way import at_least_single
 
 
 def check_ordered(where: str, x: Array) -> None:
@@ -27,7 +27,7 @@ def check_ordered(where: str, x: Array) -> None:
 def accumulator(where: str, x: Array) -> DTypeLike:
     """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
     if jnp.issubdtype(x.dtype, jnp.inexact):
-        return at_least_single(x.dtype)
+        return at_least_float32(x.dtype)
     if jnp.issubdtype(x.dtype, jnp.integer):
         short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
         return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxconv.checks import choice, flag, number, shown
 from jaxconv.errors import explain
-from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
 from jaxconv.layers.operands import array, real_dtype
@@ -200,5 +200,5 @@ def init_batch_norm(
     ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})
     """
     params = norm_params("init_batch_norm", channels, scale=scale, bias=bias, dtype=dtype)
-    wide = at_least_single(real_dtype("init_batch_norm", dtype))
+    wide = at_least_float32(real_dtype("init_batch_norm", dtype))
     return params, {"mean": jnp.zeros(channels, wide), "var": jnp.ones(channels, wide)}

@@ -15,10 +15,10 @@ from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import accumulator
 from jaxconv.layers.images import Layout
 from jaxconv.layers.pool import enter_windows
+from jaxconv.lowering.boundary import copy_boundary
 from jaxconv.lowering.compiled import compiled
+from jaxconv.lowering.conv_spec import ConvSpec
 from jaxconv.lowering.convolution import convolve
-from jaxconv.lowering.extend import extend
-from jaxconv.lowering.form import Form
 from jaxconv.window import Axis, Pad, Padding, window_sizes
 
 MOST_TAPS = 2**10  # along an axis: each weight has an equation of its own; of so many, 408 are not 0 in float32
@@ -73,7 +73,7 @@ def blur_pool(
     x, leave, axes = enter_windows("blur_pool", x, window, stride, padding, batched=batched, layout=layout)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(explain("blur_pool", "x", x.dtype, "floats", "Cast it first: x.astype(jnp.float32)"))
-    y, axes = extend(x.astype(accumulator("blur_pool", x)), axes)
+    y, axes = copy_boundary(x.astype(accumulator("blur_pool", x)), axes)
     for number, axis in enumerate(axes):
         y = _blurred(y, number, axis)
     return leave(y.astype(x.dtype))
@@ -85,7 +85,7 @@ def _blurred(x: Array, number: int, axis: Axis) -> Array:
     shape = tuple(axis.taps if n == number else 1 for n in range(rank))
     kernel = _binomial(axis.taps, channels, x.dtype).reshape(*shape, 1, channels)
     axes = [axis if n == number else Axis(size, 1, 1, 1, Pad(0, 0)) for n, size in enumerate(x.shape[1:-1])]
-    return convolve(x, kernel, Form(tuple(axes), channels, lax.Precision.HIGHEST))
+    return convolve(x, kernel, ConvSpec(tuple(axes), channels, lax.Precision.HIGHEST))
 
 
 @partial(compiled, static_argnames=("taps", "channels", "dtype"))

@@ -23,10 +23,10 @@ from jaxconv.layers.params import (
     spatial_axes,
     unpack,
 )
+from jaxconv.lowering.boundary import copy_boundary
+from jaxconv.lowering.conv_spec import ConvSpec, lax_precision
 from jaxconv.lowering.convolution import convolve
-from jaxconv.lowering.extend import extend
-from jaxconv.lowering.form import Form, as_laxs
-from jaxconv.lowering.splits import gathered, keeps_zero_padding
+from jaxconv.lowering.explicit_sharding import gathered, keeps_zero_padding
 from jaxconv.sizes import size
 from jaxconv.window import Padding, slide, window_sizes
 
@@ -97,8 +97,8 @@ def conv(
     axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     precision, wider = checked_precision("conv", precision), result_dtype("conv", preferred_element_type, x.dtype)
     x, back = gathered(x, keeps_zero_padding(x, axes))
-    x, axes = extend(x, axes)
-    y = convolve(x, kernel, Form(axes, groups, as_laxs(precision), wider))
+    x, axes = copy_boundary(x, axes)
+    y = convolve(x, kernel, ConvSpec(axes, groups, lax_precision(precision), wider))
     return leave(back(add_bias(y, bias)))
 
 

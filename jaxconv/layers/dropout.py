@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxconv.checks import flag, number
 from jaxconv.errors import explain
-from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout, enter_any
 from jaxconv.layers.operands import array, random_key
 from jaxconv.lowering.compiled import compiled
@@ -117,5 +117,5 @@ def _drop(key: Array, x: Array, rate: float, mask_shape: tuple[int, ...]) -> Arr
     """Zeros where a mask of the given shape says so, the rest scaled up."""
     kept = jax.random.bernoulli(key, 1 - rate, mask_shape)
     # In float32, since half precision is too short for 1 - rate: 0.9 would be 0.8984375, and the average off by that.
-    scaled = (x.astype(at_least_single(x.dtype)) / (1 - rate)).astype(x.dtype)
+    scaled = (x.astype(at_least_float32(x.dtype)) / (1 - rate)).astype(x.dtype)
     return jnp.where(kept, scaled, jnp.zeros((), x.dtype))

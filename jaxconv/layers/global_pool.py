@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxconv.layers.arithmetic import (
     accumulator,
-    at_least_single,
+    at_least_float32,
     check_ordered,
     check_real_floats,
     checked_norm,
@@ -175,5 +175,5 @@ def _extreme_jvp(name: Literal["max", "min"], primals: tuple[Array], tangents: t
     y = _extreme_float(name, x)
     there = jnp.expand_dims(y, spatial)
     equal = (x == there) | (jnp.isnan(x) & jnp.isnan(there))
-    count = jnp.sum(equal, axis=spatial, dtype=at_least_single(x.dtype)).astype(x.dtype)
+    count = jnp.sum(equal, axis=spatial, dtype=at_least_float32(x.dtype)).astype(x.dtype)
     return y, jnp.sum(jnp.where(equal, t, jnp.zeros((), t.dtype)), axis=spatial) / count

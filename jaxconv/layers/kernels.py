@@ -16,8 +16,8 @@ from jaxconv.layers.conv import check_channels, checked_groups
 from jaxconv.layers.images import Layout, enter, read
 from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, check_bias, drawn, init_layer, same_dtype, unpack
-from jaxconv.lowering.form import Form, as_laxs
-from jaxconv.lowering.splits import gathered
+from jaxconv.lowering.conv_spec import ConvSpec, lax_precision
+from jaxconv.lowering.explicit_sharding import gathered
 from jaxconv.window import Padding, slide
 
 
@@ -30,7 +30,7 @@ class Opened:
     x: Array
     leave: Callable[[Array], Array]
     count: tuple[int, ...]
-    form: Form  # of one kernel at every position
+    spec: ConvSpec  # of one kernel at every position
 
 
 def opened(
@@ -82,9 +82,9 @@ def opened(
     check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), f"[{count}, o]")
     axes = slide(where, x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     precision = checked_precision(where, precision)
-    form = Form(axes, groups, as_laxs(precision), result_dtype(where, preferred_element_type, x.dtype))
+    spec = ConvSpec(axes, groups, lax_precision(precision), result_dtype(where, preferred_element_type, x.dtype))
     x, back = gathered(x)
-    return Opened(kernel, bias, x, lambda y: leave(back(y)), kernel.shape[:rank], form)
+    return Opened(kernel, bias, x, lambda y: leave(back(y)), kernel.shape[:rank], spec)
 
 
 def init_kernels(

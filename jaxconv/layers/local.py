@@ -14,8 +14,8 @@ from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
-from jaxconv.lowering.patches import patches
-from jaxconv.lowering.placed import product_of_each
+from jaxconv.lowering.im2col import im2col
+from jaxconv.lowering.multi_kernel import multi_kernel_matmul
 from jaxconv.window import Padding, positive, slide
 
 
@@ -75,18 +75,18 @@ def locally_connected(
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    slots = tuple(axis.out for axis in given.form.axes)
+    slots = tuple(axis.out for axis in given.spec.axes)
     if given.count != slots:
         expected = f"{slots}, the positions of the window over x"
         cure = "Give init_locally_connected the same geometry"
         raise ValueError(explain(where, "kernel's *out", given.count, expected, cure))
-    y = product_of_each(
-        patches(given.x, given.form.axes),
+    y = multi_kernel_matmul(
+        im2col(given.x, given.spec.axes),
         given.kernel,
         (True,) * len(slots),
-        given.form.groups,
-        precision=given.form.precision,
-        preferred_element_type=given.form.preferred,
+        given.spec.groups,
+        precision=given.spec.precision,
+        preferred_element_type=given.spec.preferred,
     )
     return given.leave(add_bias(y, given.bias))
 

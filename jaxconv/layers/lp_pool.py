@@ -11,7 +11,7 @@ from jaxconv.layers.arithmetic import accumulator, check_real_floats, checked_no
 from jaxconv.layers.images import Layout
 from jaxconv.layers.pool import enter_windows
 from jaxconv.lowering import pooling
-from jaxconv.lowering.extend import extend
+from jaxconv.lowering.boundary import copy_boundary
 from jaxconv.window import Padding
 
 
@@ -71,4 +71,4 @@ def lp_pool(
     )
     check_real_floats("lp_pool", x)
     powers = power(x.astype(accumulator("lp_pool", x)), norm)
-    return leave(root(pooling.sum_pool(*extend(powers, axes)), norm).astype(x.dtype))
+    return leave(root(pooling.sum_pool(*copy_boundary(powers, axes)), norm).astype(x.dtype))

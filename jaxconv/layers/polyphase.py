@@ -19,8 +19,8 @@ from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, enter
 from jaxconv.layers.operands import array
 from jaxconv.lowering.compiled import compiled
-from jaxconv.lowering.interleaving import in_periods
-from jaxconv.lowering.splits import gathered
+from jaxconv.lowering.explicit_sharding import gathered
+from jaxconv.lowering.interleave import split_periods
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import window_sizes
 
@@ -178,7 +178,7 @@ def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     x = x.astype(accumulator("polyphase_down", x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32)
     powers = power(jnp.abs(x) if jnp.iscomplexobj(x) else x, norm)
     for number in reversed(range(len(stride))):  # one by one, as arrays that are split over devices need it
-        powers = in_periods(powers, number + 1, stride[number])
+        powers = split_periods(powers, number + 1, stride[number])
     along = (*range(1, 2 * len(stride), 2), 2 * len(stride) + 1)
     strengths = jnp.sum(powers, axis=along)
     first = jnp.argmax(strengths.reshape(x.shape[0], math.prod(stride)), axis=1)

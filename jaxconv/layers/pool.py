@@ -14,8 +14,8 @@ from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, enter
 from jaxconv.lowering import pooling
-from jaxconv.lowering.extend import extend
-from jaxconv.lowering.splits import gathered, keeps_no_padding
+from jaxconv.lowering.boundary import copy_boundary
+from jaxconv.lowering.explicit_sharding import gathered, keeps_no_padding
 from jaxconv.sizes import size
 from jaxconv.window import Axis, Padding, slide, window_sizes
 
@@ -76,7 +76,7 @@ def max_pool(
         "max_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     check_ordered("max_pool", x)
-    return leave(pooling.max_pool(*extend(x, axes)))
+    return leave(pooling.max_pool(*copy_boundary(x, axes)))
 
 
 def min_pool(
@@ -123,7 +123,7 @@ def min_pool(
         "min_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     check_ordered("min_pool", x)
-    return leave(pooling.min_pool(*extend(x, axes)))
+    return leave(pooling.min_pool(*copy_boundary(x, axes)))
 
 
 def avg_pool(
@@ -183,7 +183,7 @@ def avg_pool(
         "avg_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     counts = _counts("avg_pool", axes, divisor)
-    total = pooling.sum_pool(*extend(x.astype(accumulator("avg_pool", x)), axes))
+    total = pooling.sum_pool(*copy_boundary(x.astype(accumulator("avg_pool", x)), axes))
     return leave(divide(total, counts).astype(x.dtype))
 
 

@@ -16,7 +16,7 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import Regions, checked_regions, regional
-from jaxconv.lowering.placed import convolve_each, picked
+from jaxconv.lowering.multi_kernel import item, multi_kernel_conv
 from jaxconv.window import Padding
 
 
@@ -82,13 +82,13 @@ def regional_conv(
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    positions = regional(where, [axis.out for axis in given.form.axes], regions)
+    positions = regional(where, [axis.out for axis in given.spec.axes], regions)
     found = tuple(map(len, positions))
     if given.count != found:
         expected = f"{found}, as many as there are lengths in regions"
         raise ValueError(explain(where, "kernel's *regions", given.count, expected, "Give init_regional_conv the same"))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else picked(given.bias, index))
-    return given.leave(convolve_each(given.x, given.kernel, given.form, positions, finish, jnp.concatenate))
+    finish = lambda y, index: add_bias(y, None if given.bias is None else item(given.bias, index))
+    return given.leave(multi_kernel_conv(given.x, given.kernel, given.spec, positions, finish, jnp.concatenate))
 
 
 def init_regional_conv(

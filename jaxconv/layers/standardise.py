@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from jaxconv.checks import number, shown
 from jaxconv.errors import explain
-from jaxconv.layers.arithmetic import at_least_single
+from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout, enter_any, read
 from jaxconv.layers.operands import array
 from jaxconv.layers.params import named
@@ -57,7 +57,7 @@ def enter_norm(
             y = y + along_channels(affine["bias"], y)
         return leave(y.astype(x.dtype))
 
-    return Entered(entered.astype(at_least_single(x.dtype)), leave_scaled)
+    return Entered(entered.astype(at_least_float32(x.dtype)), leave_scaled)
 
 
 def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:

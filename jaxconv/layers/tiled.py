@@ -16,10 +16,10 @@ from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, opened
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import tiled
-from jaxconv.lowering.form import Form
-from jaxconv.lowering.interleaving import in_one, in_periods, interleaved
-from jaxconv.lowering.patches import patches
-from jaxconv.lowering.placed import convolve_each, picked, product_of_each
+from jaxconv.lowering.conv_spec import ConvSpec
+from jaxconv.lowering.im2col import im2col
+from jaxconv.lowering.interleave import interleaved, merge_periods, split_periods
+from jaxconv.lowering.multi_kernel import item, multi_kernel_conv, multi_kernel_matmul
 from jaxconv.window import Padding, positive
 
 # Up to so many kernels are convolutions of stride s*p, more of them one product. Measured roughly, on two busy cores
@@ -85,32 +85,32 @@ def tiled_conv(
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    form = given.form
-    positions = [[its for its in each if its] for each in tiled([axis.out for axis in form.axes], given.count)]
+    spec = given.spec
+    positions = [[its for its in each if its] for each in tiled([axis.out for axis in spec.axes], given.count)]
     if math.prod(map(len, positions)) > MOST_CONVOLUTIONS:
-        return given.leave(_by_product(given.x, given.kernel, given.bias, form))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else picked(given.bias, index))
-    return given.leave(convolve_each(given.x, given.kernel, form, positions, finish, interleaved))
+        return given.leave(_by_product(given.x, given.kernel, given.bias, spec))
+    finish = lambda y, index: add_bias(y, None if given.bias is None else item(given.bias, index))
+    return given.leave(multi_kernel_conv(given.x, given.kernel, spec, positions, finish, interleaved))
 
 
-def _by_product(x: Array, kernel: Array, bias: Array | None, form: Form) -> Array:
+def _by_product(x: Array, kernel: Array, bias: Array | None, spec: ConvSpec) -> Array:
     """The cells under each window, cut into periods, times all kernels at once."""
-    rank, cells = len(form.axes), patches(x, form.axes)
+    rank, cells = len(spec.axes), im2col(x, spec.axes)
     for number in reversed(range(rank)):
-        cells = in_periods(cells, number + 1, kernel.shape[number])
-    y = product_of_each(
+        cells = split_periods(cells, number + 1, kernel.shape[number])
+    y = multi_kernel_matmul(
         cells,
         kernel,
         (False, True) * rank,
-        form.groups,
-        precision=form.precision,
-        preferred_element_type=form.preferred,
+        spec.groups,
+        precision=spec.precision,
+        preferred_element_type=spec.preferred,
     )
     if bias is not None:
         bias = jnp.expand_dims(bias, tuple(range(1, 2 * rank - 1, 2)))  # [p, 1, q, o] on y's [..., p, j, q, o]
     y = add_bias(y, bias)
-    for number, axis in enumerate(form.axes, start=1):  # one by one, as arrays that are split over devices need it
-        y = in_one(y, number, axis.out)
+    for number, axis in enumerate(spec.axes, start=1):  # one by one, as arrays that are split over devices need it
+        y = merge_periods(y, number, axis.out)
     return y
 
 

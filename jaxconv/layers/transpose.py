@@ -25,7 +25,7 @@ from jaxconv.layers.params import (
     spatial_axes,
     unpack,
 )
-from jaxconv.lowering.splits import gathered, parts
+from jaxconv.lowering.explicit_sharding import gathered, shards
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import Padding, lengths_before, positive, slide
 
@@ -107,7 +107,7 @@ def conv_transpose(
     UPSAMPLED.check(where, "the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
     axes = slide(where, lengths, window, stride, padding, dilation)
     y, back = gathered(
-        y, [a.pad.boundary == "ZERO" and a.length % m == 0 for a, m in zip(axes, parts(y)[1:-1], strict=True)]
+        y, [a.pad.boundary == "ZERO" and a.length % m == 0 for a, m in zip(axes, shards(y)[1:-1], strict=True)]
     )
     precision = checked_precision(where, precision)
     shape = (y.shape[0], *lengths, channels * groups)

@@ -16,7 +16,7 @@ from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
 from jaxconv.lowering.compiled import compiled
-from jaxconv.lowering.interleaving import in_one
+from jaxconv.lowering.interleave import merge_periods
 from jaxconv.sizes import check_weights
 from jaxconv.window import positive
 
@@ -220,7 +220,7 @@ def _spread(leaf: Array, *, out: Sequence[int], regions: Regions | None) -> Arra
         else:
             turns = -(-length // leaf.shape[axis])
             again = jnp.broadcast_to(jnp.expand_dims(leaf, axis), (*leaf.shape[:axis], turns, *leaf.shape[axis:]))
-            leaf = in_one(again, axis, length)
+            leaf = merge_periods(again, axis, length)
     return leaf
 
 

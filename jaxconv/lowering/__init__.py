@@ -1,3 +1,3 @@
-"""How window operations are computed on the platform at hand; `forced` makes every one of them go one way."""
+"""How window operations are computed on each platform; `use_algorithm` forces one algorithm."""
 
-from jaxconv.lowering.table import forced as forced
+from jaxconv.lowering.table import use_algorithm as use_algorithm

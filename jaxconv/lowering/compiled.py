@@ -1,8 +1,8 @@
-"""Steps that bring constants of their own, as one compiled call where nothing else compiles them.
+"""`compiled` jits a function with Python numbers as constants, so that it runs under a transfer guard.
 
-An operation that JAX executes by itself sends a Python number to the device as its operand, which
-`jax.transfer_guard("disallow")` refuses; in a compiled call the number is part of the program. In a jaxpr the step is
-spelt out, as if it were not compiled. What `lowering.forced` decides must stay outside: the cache does not know it.
+Executed eagerly, an operation sends a Python number to the device, which `jax.transfer_guard("disallow")` forbids. In a
+compiled call the number is part of the program. In a jaxpr the function is inlined. A function that depends on
+`use_algorithm` must not be compiled this way, because the cache does not see that context.
 """
 
 from __future__ import annotations

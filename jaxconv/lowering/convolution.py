@@ -1,7 +1,7 @@
-"""The three faces of a convolution as primitives, each of the others' derivative.
+"""The convolution and its two gradients as primitives, each the derivative of the others.
 
-Their parameters are those of the `lax.conv_general_dilated` that computes the same (`Form.as_lax`), under the same
-names; and the form, the result's dtype and the way, if one is forced.
+An equation has the parameters of the `lax.conv_general_dilated` that computes the same, under the same names
+(`ConvSpec.lax_params`); and the spec, the result's dtype and the algorithm, if one is forced.
 """
 
 from __future__ import annotations
@@ -16,100 +16,111 @@ from jax.interpreters import ad, batching
 from jax.sharding import NamedSharding
 from jaxtyping import Array
 
-from jaxconv.lowering.form import FACES, Face, Form, by_lax
+from jaxconv.lowering.algorithms import ALGORITHMS
+from jaxconv.lowering.algorithms.algorithm import Conv
+from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec, lax_conv
 from jaxconv.lowering.primitive import define, is_explicit, varying_alike
-from jaxconv.lowering.table import fits, forced_way, way_for
-from jaxconv.lowering.ways import WAYS
-from jaxconv.lowering.ways.way import Compute
+from jaxconv.lowering.table import algorithm_for, fits, forced_algorithm
 
 
-def convolve(x: Array, kernel: Array, form: Form) -> Array:
-    """The convolution that `form` describes, of x [n, *spatial, c] by a kernel [*window, c/groups, o]."""
-    way = forced_way(form, x.shape, kernel.shape)
-    if way == "lax":
-        return by_lax("conv", form, x, kernel)  # lax's own equation, which every tool for jaxprs knows
-    return bind("conv", form, x, kernel, form.preferred or x.dtype, way=way)
+def convolve(x: Array, kernel: Array, spec: ConvSpec) -> Array:
+    """The convolution that `spec` describes, of x [n, *spatial, c] with a kernel [*window, c/groups, o]."""
+    algorithm = forced_algorithm(spec, x.shape, kernel.shape)
+    if algorithm == "lax":
+        return lax_conv("conv", spec, x, kernel)  # lax's own equation, which every tool for jaxprs knows
+    return bind("conv", spec, x, kernel, spec.preferred or x.dtype, algorithm=algorithm)
 
 
 def bind(
-    face: Face,
-    form: Form,
-    one: Any,
-    other: Any,
+    operation: str,
+    spec: ConvSpec,
+    lhs: Any,
+    rhs: Any,
     dtype: Any,
     *,
-    way: str | None = None,
+    algorithm: str | None = None,
     out_sharding: NamedSharding | None = None,
 ) -> Array:
     """One equation."""
-    settings = {"form": form, "dtype": jnp.dtype(dtype), "way": way, "out_sharding": out_sharding}
-    return PRIMITIVES[face].bind(*varying_alike(one, other), **settings, **form.as_lax(face))
+    settings = {"spec": spec, "dtype": jnp.dtype(dtype), "algorithm": algorithm, "out_sharding": out_sharding}
+    return PRIMITIVES[operation].bind(*varying_alike(lhs, rhs), **settings, **spec.lax_params(operation))
 
 
 def _computed(
-    face: Face,
-    one: Array,
-    other: Array,
+    operation: str,
+    lhs: Array,
+    rhs: Array,
     *,
-    form: Form,
+    spec: ConvSpec,
     dtype: Any,
-    way: str | None,
+    algorithm: str | None,
     out_sharding: NamedSharding | None,
     platform: str | None,
     **_: Any,
 ) -> Array:
-    """The result on a platform: as the table says on the CPU, and as lax does on every other; or in the way forced."""
-    if (
-        face != "conv"
-    ):  # as lax has it: the deltas of y may be wider than x and the kernel, which widen before they meet
-        wide = (other if face == "conv_dkernel" else one).dtype
-        one, other = one.astype(wide), other.astype(wide)
-    if way is None and platform == "cpu":
-        found = by_table(face, form, one, other, out_sharding)
+    """The result on a platform: by the table on the CPU and by lax elsewhere, unless an algorithm is forced."""
+    if operation != "conv":
+        # The cotangent of y may be wider than x and the kernel, which lax widens before it convolves.
+        wide = (rhs if operation == "conv_kernel_grad" else lhs).dtype
+        lhs, rhs = lhs.astype(wide), rhs.astype(wide)
+    if algorithm is None and platform == "cpu":
+        result = table_conv(operation, spec, lhs, rhs, out_sharding)
     else:
-        holds = way is not None and fits(way, face, form, one.shape, other.shape)
-        # Where vmap has made another convolution of the one that a way was forced on, that may fit no longer.
-        found = in_one_way(way if way and holds else "lax", face, form, one, other, by_lax, out_sharding)
-    return found.astype(dtype)
+        # vmap may have made a convolution that the forced algorithm no longer fits.
+        forced = algorithm is not None and fits(algorithm, operation, spec, lhs.shape, rhs.shape)
+        result = _run(algorithm if algorithm and forced else "lax", operation, spec, lhs, rhs, lax_conv, out_sharding)
+    return result.astype(dtype)
 
 
-def by_table(face: Face, form: Form, one: Array, other: Array, out_sharding: NamedSharding | None = None) -> Array:
-    """One face as the table says, and the smaller convolutions that it comes down to likewise."""
-    way = way_for(face, form, one.shape[0], *form.channels(face, one.shape, other.shape))
-    return in_one_way(way, face, form, one, other, by_table, out_sharding)
+def table_conv(
+    operation: str, spec: ConvSpec, lhs: Array, rhs: Array, out_sharding: NamedSharding | None = None
+) -> Array:
+    """One operation by the table's algorithm, and the smaller convolutions inside it by the table too."""
+    algorithm = algorithm_for(operation, spec, lhs.shape[0], *spec.channels(operation, lhs.shape, rhs.shape))
+    return _run(algorithm, operation, spec, lhs, rhs, table_conv, out_sharding)
 
 
-def in_one_way(
-    way: str,
-    face: Face,
-    form: Form,
-    one: Array,
-    other: Array,
-    smaller: Compute,
+def _run(
+    algorithm: str,
+    operation: str,
+    spec: ConvSpec,
+    lhs: Array,
+    rhs: Array,
+    inner_conv: Conv,
     out_sharding: NamedSharding | None,
 ) -> Array:
-    """One face in one way; what has no cells is lax's, and arrays whose types say how they are split."""
-    if way == "lax" or one.size == 0 or other.size == 0 or any(map(is_explicit, (one, other))):
-        return by_lax(face, form, one, other, out_sharding)
-    return WAYS[way](face, form, one, other, smaller)
+    """One operation by one algorithm. Empty arrays, and arrays with explicit sharding, are left to lax."""
+    if algorithm == "lax" or lhs.size == 0 or rhs.size == 0 or any(map(is_explicit, (lhs, rhs))):
+        return lax_conv(operation, spec, lhs, rhs, out_sharding)
+    return ALGORITHMS[algorithm](operation, spec, lhs, rhs, inner_conv=inner_conv)
 
 
-# Names of ours alone, since the certifier's rules go by name.
-PRIMITIVES: dict[Face, Primitive] = {face: define(f"jaxconv_{face}", partial(_computed, face)) for face in FACES}
+# The names start with "jaxconv_" because the certifier's rules go by name.
+PRIMITIVES: dict[str, Primitive] = {
+    operation: define(f"jaxconv_{operation}", partial(_computed, operation)) for operation in CONV_OPERANDS
+}
 
 
-def _transposed(face: Face, asked: int, cotangent: Any, *operands: Any, form: Form, way: str | None, **_: Any) -> Array:
-    """The face that asks for operand number `asked`, of the other operand and of the result's cotangent."""
-    given = dict(zip(FACES[face], (*operands, cotangent), strict=True))
-    role, aval = FACES[face][asked], operands[asked].aval
-    target: Face = next(name for name, roles in FACES.items() if roles[2] == role)
-    one, other = (given[role] for role in FACES[target][:2])
-    out_sharding = aval.sharding if any(map(is_explicit, (one, other))) else None
-    return bind(target, form, one, other, aval.dtype, way=way, out_sharding=out_sharding)
+def _transpose(
+    operation: str,
+    number: int,
+    cotangent: Any,
+    *operands: Any,
+    spec: ConvSpec,
+    algorithm: str | None,
+    **_: Any,
+) -> Array:
+    """The cotangent of operand `number`: another operation, of the other operand and the result's cotangent."""
+    given = dict(zip(CONV_OPERANDS[operation], (*operands, cotangent), strict=True))
+    role, aval = CONV_OPERANDS[operation][number], operands[number].aval
+    target = next(name for name, roles in CONV_OPERANDS.items() if roles[2] == role)
+    lhs, rhs = (given[role] for role in CONV_OPERANDS[target][:2])
+    out_sharding = aval.sharding if any(map(is_explicit, (lhs, rhs))) else None
+    return bind(target, spec, lhs, rhs, aval.dtype, algorithm=algorithm, out_sharding=out_sharding)
 
 
-# Where vmap's axis goes: into an axis that the operand does not share with the other one; if both have it, into the
-# channels, as so many more groups. (role, index) -> axis, and whether that axis is split into the form's groups.
+# Where the axis of vmap is merged: into an index that the operand does not share with the other operand; or, if both
+# are batched, into the channels as more groups. (role, index) -> axis, and whether the index is split into groups.
 AXES = {
     ("x", "n"): (0, False),
     ("x", "c"): (-1, True),
@@ -118,35 +129,35 @@ AXES = {
     ("y", "n"): (0, False),
     ("y", "o"): (-1, True),
 }
-GROUPED = {"x": "c", "kernel": "o", "y": "o"}  # the index that tells the groups apart
+GROUPED = {"x": "c", "kernel": "o", "y": "o"}  # the index that is split into groups
 
 
 def _batched(
-    face: Face, operands: Any, axes: Any, *, form: Form, dtype: Any, way: str | None, **_: Any
+    operation: str, operands: Any, axes: Any, *, spec: ConvSpec, dtype: Any, algorithm: str | None, **_: Any
 ) -> tuple[Array, int]:
-    """One equation for a whole axis of convolutions."""
-    roles = FACES[face]
+    """One equation for a whole batch of convolutions."""
+    roles = CONV_OPERANDS[operation]
     moved = [jnp.moveaxis(a, axis, 0) if axis is not None else a for a, axis in zip(operands, axes, strict=True)]
     count = next(a.shape[0] for a, axis in zip(moved, axes, strict=True) if axis is not None)
     if count == 0:
         shapes = [a.shape if axis is None else a.shape[1:] for a, axis in zip(moved, axes, strict=True)]
-        return jnp.zeros((0, *form.shape_of(roles[2], *shapes)), dtype), 0
+        return jnp.zeros((0, *spec.shape_of(roles[2], *shapes)), dtype), 0
     if None not in axes:
-        more = replace(form, groups=form.groups * count)
-        one, other = (_folded(a, AXES[role, GROUPED[role]][0], 1) for a, role in zip(moved, roles, strict=False))
-        found = bind(face, more, one, other, dtype, way=way)
-        return _unfolded(found, AXES[roles[2], GROUPED[roles[2]]][0], 1, count), 0
-    mine = 0 if axes[1] is None else 1
-    role, other, result = roles[mine], roles[1 - mine], roles[2]
+        more_groups = replace(spec, groups=spec.groups * count)
+        lhs, rhs = (_merged(a, AXES[role, GROUPED[role]][0], 1) for a, role in zip(moved, roles, strict=False))
+        result = bind(operation, more_groups, lhs, rhs, dtype, algorithm=algorithm)
+        return _unmerged(result, AXES[roles[2], GROUPED[roles[2]]][0], 1, count), 0
+    batched = 0 if axes[1] is None else 1
+    role, other, target = roles[batched], roles[1 - batched], roles[2]
     index = next(i for r, i in AXES if r == role and (other, i) not in AXES)
-    parts = lambda role: form.groups if AXES[role, index][1] else 1
-    moved[mine] = _folded(moved[mine], AXES[role, index][0], parts(role))
-    found = bind(face, form, moved[0], moved[1], dtype, way=way)
-    return _unfolded(found, AXES[result, index][0], parts(result), count), 0
+    parts = lambda role: spec.groups if AXES[role, index][1] else 1
+    moved[batched] = _merged(moved[batched], AXES[role, index][0], parts(role))
+    result = bind(operation, spec, moved[0], moved[1], dtype, algorithm=algorithm)
+    return _unmerged(result, AXES[target, index][0], parts(target), count), 0
 
 
-def _folded(a: Array, axis: int, parts: int) -> Array:
-    """[count, ..., parts*l, ...] to [..., parts*count*l, ...]: the first axis goes into each part of another one."""
+def _merged(a: Array, axis: int, parts: int) -> Array:
+    """[count, ..., parts*l, ...] to [..., parts*count*l, ...]: merges the first axis into each part of another axis."""
     count, *shape = a.shape
     axis %= len(shape)
     length = shape[axis] // parts
@@ -154,8 +165,8 @@ def _folded(a: Array, axis: int, parts: int) -> Array:
     return jnp.moveaxis(a, 0, axis + 1).reshape(*shape[:axis], parts * count * length, *shape[axis + 1 :])
 
 
-def _unfolded(a: Array, axis: int, parts: int, count: int) -> Array:
-    """The way back: [..., parts*count*l, ...] to [count, ..., parts*l, ...]."""
+def _unmerged(a: Array, axis: int, parts: int, count: int) -> Array:
+    """The inverse: [..., parts*count*l, ...] to [count, ..., parts*l, ...]."""
     axis %= a.ndim
     before, after = a.shape[:axis], a.shape[axis + 1 :]
     length = a.shape[axis] // (parts * count)
@@ -163,6 +174,6 @@ def _unfolded(a: Array, axis: int, parts: int, count: int) -> Array:
     return a.reshape(count, *before, parts * length, *after)
 
 
-for _face, _primitive in PRIMITIVES.items():
-    ad.defbilinear(_primitive, partial(_transposed, _face, 0), partial(_transposed, _face, 1))
-    batching.primitive_batchers[_primitive] = partial(_batched, _face)
+for _operation, _primitive in PRIMITIVES.items():
+    ad.defbilinear(_primitive, partial(_transpose, _operation, 0), partial(_transpose, _operation, 1))
+    batching.primitive_batchers[_primitive] = partial(_batched, _operation)

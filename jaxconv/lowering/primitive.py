@@ -1,6 +1,6 @@
-"""Primitives of our own: one equation in every jaxpr, computed on the CPU as the table says, elsewhere by lax.
+"""`define` makes a primitive: one equation in every jaxpr, computed by the table on the CPU and by lax elsewhere.
 
-Forward mode, reverse mode, vmap and the certifier see that equation, never the products and slices inside.
+Forward mode, reverse mode, vmap and the certifier see that equation, not the products and slices inside.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from jaxtyping import Array
 
 # (*operands, platform, way, **other parameters) -> result. Platform None is any that has no rows in the table.
 Computation = Callable[..., Array]
-COMPUTED: dict[Primitive, Computation] = {}  # what computes each of our primitives, for interpreters of jaxprs
-# Flag -> the value that it refuses, and the test for it.
+COMPUTED: dict[Primitive, Computation] = {}  # primitive -> its computation, for interpreters of jaxprs
+# JAX's flag -> the value that it forbids, and the test for it.
 SPECIAL = {"jax_debug_nans": ("nan", jnp.isnan), "jax_debug_infs": ("inf", jnp.isinf)}
 
 
 def define(name: str, compute: Computation) -> Primitive:
-    """A primitive that is computed so on each platform; its derivatives and its batching are the caller's to add.
+    """A primitive with this computation on each platform. The caller adds its derivatives and its batching rule.
 
-    Its result's type, sharding included, and its errors are those of lax.
+    The result's type, sharding included, and the errors are those of lax.
     """
     primitive = Primitive(name)
     COMPUTED[primitive] = compute
@@ -40,9 +40,9 @@ def define(name: str, compute: Computation) -> Primitive:
 
 
 def _executed(primitive: Primitive, *operands: Array, **params: Any) -> Array:
-    """The result of one compiled call, whatever debugging flags are set, as JAX executes primitives of its own.
+    """The result of one compiled call, whatever debugging flags are set, as for JAX's own primitives.
 
-    Under these flags `jax.jit` would call `bind`, at once or to locate a NaN, and `bind` calls this function again.
+    Under these flags `jax.jit` would call `bind`, at once or to locate a NaN, and `bind` this function again.
     """
     with jax.disable_jit(False), jax.debug_nans(False), jax.debug_infs(False):
         found = _compiled(primitive, tuple(params.items()))(*operands)
@@ -59,17 +59,17 @@ def _compiled(primitive: Primitive, params: tuple[tuple[str, Any], ...]) -> Call
 
 @lru_cache(maxsize=4096)
 def _abstract(compute: Computation, avals: tuple[Any, ...], params: tuple[tuple[str, Any], ...]) -> Any:
-    settings = dict(params) | {"way": None, "platform": None}
+    settings = dict(params) | {"algorithm": None, "platform": None}
     return jax.make_jaxpr(partial(compute, **settings))(*avals).out_avals[0]
 
 
 def is_explicit(a: Any) -> bool:
-    """Whether an array's type says how it is split over devices: lax knows how that goes on."""
+    """Whether an array's type has explicit sharding, which lax propagates."""
     return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
 
 
 def varying_alike(one: Array, other: Array) -> list[Array]:
-    """Inside `shard_map`: operands varying over the same mesh axes; the transpose sums up a shared kernel's deltas."""
+    """Operands that vary over the same mesh axes inside `shard_map`; the transpose sums a shared kernel's gradients."""
     axes = [jax.typeof(operand).manual_axis_type.varying for operand in (one, other)]
     missing = [tuple(sorted(axes[1] - axes[0])), tuple(sorted(axes[0] - axes[1]))]
     return [

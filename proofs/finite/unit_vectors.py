@@ -1,6 +1,7 @@
 """Proofs by enumeration that a layer is what the theorems speak of: on unit vectors, of which there are finitely many.
 
-A layer that is linear in its weights and in its input is, with its deltas, one trilinear form (jaxconv.lowering.form):
+A layer that is linear in its weights and in its input is, with its deltas, one trilinear form
+(jaxconv.lowering.conv_spec):
 
     T(x, w, dy) = <layer(w, x), dy>        y = dT/d(dy),  w's delta = dT/dw,  x's delta = dT/dx
 

@@ -45,7 +45,7 @@ IRRELEVANT: dict[str, Callable[[Any], Any]] = {
     "copy_semantics": lambda value: (next(one for one in type(value[0]) if one != value[0]),),
     "unconstrained_dims": lambda value: frozenset({0}),
     "precision": lambda value: lax.Precision.HIGHEST,
-    "way": lambda value: "lax",
+    "algorithm": lambda value: "lax",
     "policy": lambda value: jax.checkpoint_policies.everything_saveable,
     "out_trees": lambda value: lambda: None,
     "unroll": lambda value: 2,

@@ -98,20 +98,20 @@ UNDERSTOOD: dict[str, tuple[Callable, Any, dict[str, Any]]] = {
     "conv_general_dilated": (lambda x: conv(x, KERNEL), IMAGE,
                              CONVOLUTION | {"feature_group_count": 2, "batch_group_count": 2}),
     "jaxconv_conv": (lambda x: jc.conv({"kernel": KERNEL}, x), IMAGE,
-                     CONVOLUTION | {"feature_group_count": 2, "batch_group_count": 2, "form": 0, "dtype": 0}),
-    "jaxconv_conv_dx": (gradient(lambda x: jc.conv({"kernel": KERNEL}, x)), IMAGE,
-                        CONVOLUTION | {"feature_group_count": 2, "batch_group_count": 2, "form": 0, "dtype": 0}),
+                     CONVOLUTION | {"feature_group_count": 2, "batch_group_count": 2, "spec": 0, "dtype": 0}),
+    "jaxconv_conv_input_grad": (gradient(lambda x: jc.conv({"kernel": KERNEL}, x)), IMAGE,
+                        CONVOLUTION | {"feature_group_count": 2, "batch_group_count": 2, "spec": 0, "dtype": 0}),
     "reduce_window_sum": (lambda x: pooled(x, lax.add, 0), IMAGE, SLICE),
     "reduce_window_max": (lambda x: pooled(x, lax.max, -np.inf), IMAGE, SLICE),
     "reduce_window_min": (lambda x: pooled(x, lax.min, np.inf), IMAGE, SLICE),
     "reduce_window": (lambda x: pooled(x, lambda a, b: a + b + 0 * a * b, 0), IMAGE, SLICE | {"jaxpr": 0, "consts": (1,)}),
     "jaxconv_sum_pool": (lambda x: jc.avg_pool(x, (2, 2)), IMAGE, SLICE | {"axes": 0}),
-    "jaxconv_sum_pool_dx": (gradient(lambda x: jc.avg_pool(x, (2, 2))), IMAGE, SLICE | {"axes": 0}),
+    "jaxconv_sum_pool_grad": (gradient(lambda x: jc.avg_pool(x, (2, 2))), IMAGE, SLICE | {"axes": 0}),
     "jaxconv_max_pool": (lambda x: jc.max_pool(x, (2, 2)), IMAGE, SLICE | {"axes": 0}),
     "jaxconv_min_pool": (lambda x: jc.min_pool(x, (2, 2)), IMAGE, SLICE | {"axes": 0}),
-    "jaxconv_max_pool_pick": (lambda x: jax.jvp(lambda v: jc.max_pool(v, (2, 2)), (x,), (x,))[1], IMAGE,
+    "jaxconv_max_pool_gather": (lambda x: jax.jvp(lambda v: jc.max_pool(v, (2, 2)), (x,), (x,))[1], IMAGE,
                               SLICE | {"axes": 0}),
-    "jaxconv_max_pool_place": (gradient(lambda x: jc.max_pool(x, (2, 2))), IMAGE, SLICE | {"axes": 0}),
+    "jaxconv_max_pool_scatter": (gradient(lambda x: jc.max_pool(x, (2, 2))), IMAGE, SLICE | {"axes": 0}),
     "select_and_scatter_add": (gradient(lambda x: pooled(x, lax.max, -np.inf)), IMAGE, WINDOW | {"select_prim": lax.le_p}),
     "dot_general": (lambda x: jnp.einsum("abc,cd->abd", x, CUBE[0].T), CUBE,
                     {"dimension_numbers": (((0,), (1,)), ((), ())), "preferred_element_type": np.dtype("float64")}),
@@ -134,8 +134,8 @@ UNDERSTOOD: dict[str, tuple[Callable, Any, dict[str, Any]]] = {
     name: (lambda x, name=name: getattr(lax, name)(x, 2), CUBE, {"axis": 1, "reverse": True})
     for name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 }  # fmt: skip
-# `iota` has no operand, so that nothing moves; jaxconv_conv_dkernel is of two that move and stays: it names nothing.
-NOTHING_MOVES = {"iota", "jaxconv_conv_dkernel"}
+# `iota` has no operand, so that nothing moves; jaxconv_conv_kernel_grad is of two that move and stays: it names nothing.
+NOTHING_MOVES = {"iota", "jaxconv_conv_kernel_grad"}
 
 
 def retraced(equation: Any, new: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering.pooling import LAXS
+from jaxconv.lowering.pooling import LAX
 from jaxconv.window import slide
 
 # [n, *spatial, c], the window, its settings; small sizes are followed by large ones, which XLA computes in other ways.
@@ -169,14 +169,14 @@ def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
     dy = np.random.default_rng(0).integers(1, 5, (3, *(axis.out for axis in axes), 2)).astype(dtype)
     wide, deltas = x.astype(np.float32), dy.astype(np.float32)
     expected = reference.max_pool_deltas(wide, deltas, (3, 2), stride=(2, 1), padding=((1, 1), (0, 1)))
-    found = jax.jit(partial(LAXS["max_pool_place"], axes=axes))(x, dy)
+    found = jax.jit(partial(LAX["max_pool_scatter"], axes))(x, dy)
     np.testing.assert_array_equal(np.asarray(found).astype(np.float32), expected)
-    twin = jax.jit(lambda x, dy: jax.vjp(partial(LAXS["max_pool"], axes=axes), x)[1](dy)[0])(x, dy)
+    twin = jax.jit(lambda x, dy: jax.vjp(partial(LAX["max_pool"], axes), x)[1](dy)[0])(x, dy)
     assert not np.array_equal(np.asarray(twin).astype(np.float32), expected)
 
 
 def test_the_fault_is_there_to_be_seen():
     """The broken twin: XLA's own maximum of as many cells. Once it keeps NaNs, this test fails, and slices are a choice."""
     axes = slide("test", (28, 28), (2, 2), 2)
-    dropped = jax.jit(partial(LAXS["max_pool"], axes=axes))(with_nans((32, 28, 28, 8), 0))
+    dropped = jax.jit(partial(LAX["max_pool"], axes))(with_nans((32, 28, 28, 8), 0))
     assert not np.isnan(dropped).any()

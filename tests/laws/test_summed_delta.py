@@ -17,7 +17,7 @@ from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 from jaxconv.reference.adaptive import windows
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 
@@ -227,12 +227,12 @@ def test_compiled_pools(case):
     hold(jax.jit, *(law(case) for law in laws))
 
 
-@pytest.mark.parametrize("way", ["table", "lax"])
+@pytest.mark.parametrize("algorithm", ["table", "lax"])
 @pytest.mark.parametrize(
     ("lengths", "counts", "compiled"),
     [((7,), (3,), NIGHTLY), ((6, 5), (4, 5), True), ((4, 3), (6, 7), False), ((3, 4, 5), (2, 2, 5), False)],
 )
-def test_adaptive_pools(way, lengths, counts, compiled):
+def test_adaptive_pools(algorithm, lengths, counts, compiled):
     """Whole numbers from -4 to 4, of which many tie."""
     generator = np.random.default_rng(7)
     x, dy = (generator.integers(-4, 5, (2, *shape, 3)).astype(np.float32) for shape in (lengths, counts))
@@ -243,7 +243,7 @@ def test_adaptive_pools(way, lengths, counts, compiled):
         Law(lambda _, x: jc.adaptive_max_pool(x, counts), {}, x, dy, most, {}, of_most),
         Law(lambda _, x: jc.adaptive_avg_pool(x, counts), {}, x, dy, mean, {}, of_mean, close),
     )
-    with forced(way):
+    with use_algorithm(algorithm):
         hold(jax.jit if compiled else evaluated, *laws)
 
 

@@ -18,7 +18,7 @@ from support.numpy_evaluation import evaluated
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 
 GENERATOR = np.random.default_rng(0)
 SHAPE = (4, 6, 7, 2)
@@ -33,7 +33,7 @@ def by_lax(layer):
     """The layer, computed by lax's own operations."""
 
     def computed(params, x):
-        with forced("lax"):
+        with use_algorithm("lax"):
             return layer(params, x)
 
     return computed

@@ -9,7 +9,7 @@ import pytest
 from support import by_numpy
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 
 X = np.random.default_rng(0).integers(0, 100, (2, 6, 7, 3)).astype(np.float32)
 POOLS = [by_numpy.max_pool, by_numpy.min_pool, by_numpy.avg_pool]
@@ -75,8 +75,8 @@ def test_padding_never_wins(dtype):
     """Not even over the least values that there are, or, in a minimum, the greatest."""
     for pool, limit in zip((by_numpy.max_pool, by_numpy.min_pool), limits(dtype), strict=True):
         x = np.full((1, 3, 1), limit, dtype)
-        for way in ("taps", "lax"):
-            with forced(way):
+        for algorithm in ("window_slices", "lax"):
+            with use_algorithm(algorithm):
                 assert (pool(x, (3,), stride=1, padding="SAME") == x).all()
                 assert (pool(x, (2,), ceil_mode=True) == x[:, :2]).all()
 

@@ -15,16 +15,16 @@ from support.numpy_evaluation import evaluated
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 from jaxconv.testing.strategies import conv_configurations
 
 GENERATOR = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
-def by_table():
+def table_conv():
     """Every test computes as the table says, but where it says itself."""
-    with forced("table"):
+    with use_algorithm("table"):
         yield
 
 
@@ -42,7 +42,7 @@ LAYERS = {
 every_layer = pytest.mark.parametrize(("kernel", "x", "settings"), LAYERS.values(), ids=LAYERS)
 
 
-def faces(kernel, x, settings):
+def with_gradients(kernel, x, settings):
     """The layer, and what it and both of its deltas are for deltas of 1 and up."""
     layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, **settings)
 
@@ -53,11 +53,11 @@ def faces(kernel, x, settings):
     return layer, all_three
 
 
-def by_lax(fn):
+def lax_conv(fn):
     """The same function on lax's own operation."""
 
     def run(*arguments):
-        with forced("lax"):
+        with use_algorithm("lax"):
             return fn(*arguments)
 
     return run
@@ -69,10 +69,10 @@ same = partial(jax.tree.map, np.testing.assert_array_equal)
 @every_layer
 def test_each_face_is_one_equation_with_the_parameters_of_laxs(kernel, x, settings):
     """What the certifier reads of ours is what it would read of lax's own gradients."""
-    _, all_three = faces(kernel, x, settings)
+    _, all_three = with_gradients(kernel, x, settings)
     ours = [e for e in jax.make_jaxpr(all_three)(kernel, x).eqns if "conv" in e.primitive.name]
-    laxs = [e for e in jax.make_jaxpr(by_lax(all_three))(kernel, x).eqns if "conv" in e.primitive.name]
-    assert {e.primitive.name for e in ours} == {"jaxconv_conv", "jaxconv_conv_dx", "jaxconv_conv_dkernel"}
+    laxs = [e for e in jax.make_jaxpr(lax_conv(all_three))(kernel, x).eqns if "conv" in e.primitive.name]
+    assert {e.primitive.name for e in ours} == {"jaxconv_conv", "jaxconv_conv_input_grad", "jaxconv_conv_kernel_grad"}
     assert {e.primitive.name for e in laxs} == {"conv_general_dilated"}
     names = ["window_strides", "padding", "lhs_dilation", "rhs_dilation", "dimension_numbers"]
     names += ["feature_group_count", "batch_group_count"]
@@ -84,20 +84,20 @@ def test_each_face_is_one_equation_with_the_parameters_of_laxs(kernel, x, settin
 @given(case=conv_configurations())
 def test_parameters_are_laxs_for_every_geometry(case):
     kernel, x = case.params()["kernel"], case.x()
-    _, all_three = faces(kernel, x, case.geometry)
+    _, all_three = with_gradients(kernel, x, case.geometry)
     read = lambda fn: Counter(
         str((e.params["window_strides"], tuple(map(tuple, e.params["padding"])), e.params["lhs_dilation"]))
         for e in jax.make_jaxpr(fn)(kernel, x).eqns
         if "conv" in e.primitive.name
     )
-    assert read(all_three) == read(by_lax(all_three))
+    assert read(all_three) == read(lax_conv(all_three))
 
 
 @every_layer
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (-1, 2)])
 def test_vmap_over_kernel_and_input(kernel, x, settings, axes):
     """Each face, batched in either operand or in both, at the front or elsewhere: as one by one."""
-    _, all_three = faces(kernel, x, settings)
+    _, all_three = with_gradients(kernel, x, settings)
     arrays, batches = (kernel, x), []
     for a, axis in zip(arrays, axes, strict=True):
         batches.append([a] * 3 if axis is None else [a, 2 * a, a - 1])
@@ -112,7 +112,7 @@ def test_vmap_over_kernel_and_input(kernel, x, settings, axes):
 
 @every_layer
 def test_vmap_in_vmap_and_over_nothing(kernel, x, settings):
-    _, all_three = faces(kernel, x, settings)
+    _, all_three = with_gradients(kernel, x, settings)
     kernels, inputs = np.stack([kernel, 2 * kernel]), np.stack([x, x + 1, -x])
     over_inputs = jax.vmap(all_three, (None, 0))
     found = evaluated(jax.vmap(over_inputs, (0, None)))(kernels, inputs)
@@ -124,7 +124,7 @@ def test_vmap_in_vmap_and_over_nothing(kernel, x, settings):
 
 @every_layer
 def test_gradients_of_no_examples_are_zero(kernel, x, settings):
-    y, of_kernel, of_x = jax.jit(faces(kernel, x, settings)[1])(kernel, x[:0])
+    y, of_kernel, of_x = jax.jit(with_gradients(kernel, x, settings)[1])(kernel, x[:0])
     assert (y.shape[0], of_x.shape) == (0, x[:0].shape)
     assert not np.any(of_kernel)
 
@@ -133,11 +133,11 @@ def test_gradients_of_no_examples_are_zero(kernel, x, settings):
 @pytest.mark.parametrize("outer", [jax.jacfwd, jax.jacrev])
 def test_second_order(kernel, x, settings, outer):
     """The form is bilinear: the mixed derivative of <conv(kernel, x), dy> is constant, in either order."""
-    layer, _ = faces(kernel, x[:1, :4, :3], settings)
+    layer, _ = with_gradients(kernel, x[:1, :4, :3], settings)
     x = x[:1, :4, :3]
     loss = lambda kernel, x: jnp.sum(layer(kernel, x) * 3)
     mixed = outer(jax.grad(loss, argnums=0), argnums=1)
-    same(evaluated(mixed)(kernel, x), jax.jit(by_lax(mixed))(kernel, x))
+    same(evaluated(mixed)(kernel, x), jax.jit(lax_conv(mixed))(kernel, x))
 
 
 @every_layer
@@ -146,7 +146,7 @@ def test_shard_map(kernel, x, settings, check_vma):
     """A shared kernel and a split batch: its deltas are summed over the mesh, once."""
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     split = PartitionSpec("batch")
-    layer, _ = faces(kernel, x, settings)
+    layer, _ = with_gradients(kernel, x, settings)
     loss = lambda kernel, x: jnp.sum(layer(kernel, x) ** 2)
     total = jax.shard_map(
         lambda kernel, x: jax.lax.psum(loss(kernel, x), "batch"),
@@ -179,14 +179,14 @@ def operations(exported):
 @every_layer
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_other_platforms_get_laxs_own_path(kernel, x, settings, platform):
-    _, all_three = faces(kernel, x, settings)
+    _, all_three = with_gradients(kernel, x, settings)
     export = lambda fn: jax.export.export(jax.jit(fn), platforms=(platform,))(kernel, x)
-    assert operations(export(all_three)) == operations(export(by_lax(all_three)))
+    assert operations(export(all_three)) == operations(export(lax_conv(all_three)))
 
 
 @every_layer
 def test_one_export_for_three_platforms_and_any_batch(kernel, x, settings):
-    _, all_three = faces(kernel, x, settings)
+    _, all_three = with_gradients(kernel, x, settings)
     (batch,) = jax.export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
     exported = jax.export.export(jax.jit(all_three), platforms=("cpu", "cuda", "tpu"))(kernel, shape)
@@ -195,37 +195,37 @@ def test_one_export_for_three_platforms_and_any_batch(kernel, x, settings):
 
 @every_layer
 def test_donated_arrays(kernel, x, settings):
-    step = lambda kernel, x: kernel - faces(kernel, x, settings)[1](kernel, x)[1]
+    step = lambda kernel, x: kernel - with_gradients(kernel, x, settings)[1](kernel, x)[1]
     same(jax.jit(step, donate_argnums=0)(jnp.array(kernel), x), evaluated(step)(kernel, x))
 
 
 def test_precision_is_read_where_the_convolution_is_traced():
     kernel, x, settings = LAYERS["dense"]
     with jax.default_matmul_precision("highest"):
-        traced = jax.jit(faces(kernel, x, settings)[1]).trace(kernel, x)
+        traced = jax.jit(with_gradients(kernel, x, settings)[1]).trace(kernel, x)
     assert traced.lower().as_text().count("HIGHEST") >= 3
-    assert "HIGHEST" not in jax.jit(faces(kernel, x, settings)[1]).lower(kernel, x).as_text()
+    assert "HIGHEST" not in jax.jit(with_gradients(kernel, x, settings)[1]).lower(kernel, x).as_text()
 
 
 def test_forced_to_lax_the_equation_is_laxs():
     kernel, x, settings = LAYERS["pointwise"]
-    layer, _ = faces(kernel, x, settings)
+    layer, _ = with_gradients(kernel, x, settings)
 
     def names():
         """Of a new function each time: of one that it has traced JAX would remember the jaxpr."""
         return [equation.primitive.name for equation in jax.make_jaxpr(partial(layer))(kernel, x).eqns]
 
-    with forced("lax"):
+    with use_algorithm("lax"):
         assert "conv_general_dilated" in names()
-        with forced("product"):
+        with use_algorithm("matmul"):
             assert "jaxconv_conv" in names()
     assert "jaxconv_conv" in names()
 
 
-def test_a_forced_way_holds_on_every_platform():
+def test_a_forced_algorithm_holds_on_every_platform():
     kernel, x, settings = LAYERS["pointwise"]
-    with forced("product"):
-        exported = jax.export.export(jax.jit(faces(kernel, x, settings)[1]), platforms=("tpu",))(kernel, x)
+    with use_algorithm("matmul"):
+        exported = jax.export.export(jax.jit(with_gradients(kernel, x, settings)[1]), platforms=("tpu",))(kernel, x)
     assert "convolution" not in operations(exported)
 
 
@@ -233,10 +233,13 @@ def test_forced_names_what_does_not_fit():
     kernel, x, settings = LAYERS["dense"]
     with pytest.raises(
         ValueError,
-        match=r"forced: way is 'fft', but should be one of lax, .*, slices, portions, canonical\.",
+        match=r"use_algorithm: algorithm is 'fft', but should be one of lax, table, .*, argmax_per_image\.",
     ):
-        forced("fft").__enter__()
-    with forced("taps"), pytest.raises(ValueError, match=r"'taps', which does not fit .* in 1 groups.*Force \"lax\""):
+        use_algorithm("fft").__enter__()
+    with (
+        use_algorithm("depthwise"),
+        pytest.raises(ValueError, match=r"'depthwise', which does not fit .* in 1 groups.*Use \"lax\""),
+    ):
         jc.conv({"kernel": kernel}, x, **settings)
 
 

@@ -16,19 +16,20 @@ from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering import forced, pooling
-from jaxconv.lowering.form import Form
-from jaxconv.lowering.patches import patches
+from jaxconv.lowering import pooling, use_algorithm
+from jaxconv.lowering.algorithms import ALGORITHMS
+from jaxconv.lowering.conv_spec import ConvSpec
+from jaxconv.lowering.im2col import im2col
 from jaxconv.lowering.primitive import COMPUTED
-from jaxconv.lowering.spreading import side_by_side
-from jaxconv.lowering.table import way_for
+from jaxconv.lowering.table import algorithm_for
 from jaxconv.lowering.version import OLD
-from jaxconv.lowering.winners import winners
+from jaxconv.lowering.window_argmax import argmax_taps
+from jaxconv.lowering.window_scatter import scatter_adjacent_taps
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 from jaxconv.window import slide
 
-every_way = pytest.mark.parametrize("way", ["table", "taps", "lax"])
+every_way = pytest.mark.parametrize("algorithm", ["table", "window_slices", "lax"])
 
 
 def pulled(pool, x, dy):
@@ -48,11 +49,12 @@ def of_zeros(case):
     return replace(case, geometry=case.geometry | {"padding": tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)})
 
 
-def computed(way, case, names, *operands):
+def computed(algorithm, case, names, *operands):
     """Operations over the windows of a case, each of its operands, as their primitives are computed on the CPU."""
     rules = [COMPUTED[pooling.PRIMITIVES[name]] for name in names]
     run = lambda each: [
-        rule(*operands, axes=case.axes, way=way, platform="cpu") for rule, operands in zip(rules, each, strict=True)
+        rule(*operands, axes=case.axes, algorithm=algorithm, platform="cpu")
+        for rule, operands in zip(rules, each, strict=True)
     ]
     return evaluated(run)(operands)
 
@@ -60,14 +62,14 @@ def computed(way, case, names, *operands):
 windows_over_zeros = pool_configurations().map(of_zeros)
 
 
-@pytest.mark.parametrize("way", [None, "taps", "lax"])
+@pytest.mark.parametrize("algorithm", [None, "window_slices", "lax"])
 @examples(16)
 @given(case=windows_over_zeros)
-def test_pools_and_their_deltas_are_the_references(way, case):
+def test_pools_and_their_deltas_are_the_references(algorithm, case):
     """Whole numbers from -4 to 4: windows are full of equal cells."""
     x, dy, settings = case.x(), case.dy(case.channels[0]), case.geometry
-    names = ["max_pool", "max_pool_place", "min_pool", "max_pool_place", "sum_pool", "sum_pool_dx"]
-    found = computed(way, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
+    names = ["max_pool", "max_pool_scatter", "min_pool", "max_pool_scatter", "sum_pool", "sum_pool_grad"]
+    found = computed(algorithm, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
     expected = (
         reference.max_pool(x, case.window, **settings),
         reference.max_pool_deltas(x, dy, case.window, **settings),
@@ -80,13 +82,15 @@ def test_pools_and_their_deltas_are_the_references(way, case):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("way", pooling.PLACES)
+@pytest.mark.parametrize(
+    "algorithm", [name for name in ALGORITHMS if "max_pool_scatter" in ALGORITHMS[name].operations]
+)
 @examples(20)
 @given(case=windows_over_zeros)
-def test_every_way_to_place_deltas_is_the_references(way, case):
+def test_every_way_to_place_deltas_is_the_references(algorithm, case):
     """Of all windows, also of those that the table leaves to another way."""
     x, dy = case.x(), case.dy(case.channels[0])
-    (dx,) = computed(way, case, ["max_pool_place"], [x, dy])
+    (dx,) = computed(algorithm, case, ["max_pool_scatter"], [x, dy])
     np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
 
 
@@ -95,7 +99,7 @@ def test_every_way_to_place_deltas_is_the_references(way, case):
 def test_forward_mode_follows_the_cell_that_reverse_mode_does(case):
     """<J t, dy> = <t, J' dy>, whole numbers, on windows full of equal cells: lax's own two modes differ there."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
-    pushed = computed(None, case, 2 * ["max_pool_pick"], [x, t], [-x, t])
+    pushed = computed(None, case, 2 * ["max_pool_gather"], [x, t], [-x, t])
     for one, deltas in zip(pushed, (reference.max_pool_deltas, reference.min_pool_deltas), strict=True):
         assert np.vdot(one, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
 
@@ -103,7 +107,7 @@ def test_forward_mode_follows_the_cell_that_reverse_mode_does(case):
 @every_way
 @compiled_examples(4)
 @given(case=poolings())
-def test_compiled_pools_and_their_derivatives_are_the_references(way, case):
+def test_compiled_pools_and_their_derivatives_are_the_references(algorithm, case):
     """As layers, with every kind of padding; lax's own forward mode follows another cell than its gradient does."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
 
@@ -111,7 +115,7 @@ def test_compiled_pools_and_their_derivatives_are_the_references(way, case):
     def run(x, t, dy):
         layers = [lambda x, layer=layer: layer(x, case.window, **case.geometry) for layer, *_ in EXTREMES.values()]
         mean = lambda x: jc.avg_pool(x, case.window, **case.geometry, divisor=1)
-        with forced(way):
+        with use_algorithm(algorithm):
             return pulled(mean, x, dy), [(*pulled(layer, x, dy), jax.jvp(layer, (x,), (t,))[1]) for layer in layers]
 
     (y, dx), extremes = run(x, t, dy)
@@ -121,7 +125,7 @@ def test_compiled_pools_and_their_derivatives_are_the_references(way, case):
         expected = deltas(x, dy, case.window, **case.geometry)
         np.testing.assert_array_equal(y, by_hand(x, case.window, **case.geometry))
         np.testing.assert_array_equal(dx, expected)
-        assert way == "lax" or np.vdot(pushed, dy) == np.vdot(t, expected)
+        assert algorithm == "lax" or np.vdot(pushed, dy) == np.vdot(t, expected)
 
 
 def with_dilation(case):
@@ -129,7 +133,7 @@ def with_dilation(case):
     cells = np.random.default_rng(case.seed).permutation(case.x().size)
     x = cells.reshape(case.x().shape).astype(np.float32)
     axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID", case.geometry["dilation"])
-    return x, axes, lambda x: patches(x, axes).reshape(case.batch, *(a.out for a in axes), -1, x.shape[-1])
+    return x, axes, lambda x: im2col(x, axes).reshape(case.batch, *(a.out for a in axes), -1, x.shape[-1])
 
 
 @examples(16)
@@ -143,16 +147,16 @@ def test_dilated_windows(case):
 
     def run(x, dy):
         found = {"by hand": [pulled(pool, x, dy) for pool in by_slices]}
-        for way in ("table", "taps", "lax"):
-            with forced(way):
-                found[way] = [
+        for algorithm in ("table", "window_slices", "lax"):
+            with use_algorithm(algorithm):
+                found[algorithm] = [
                     pulled(partial(pool), x, dy) for pool in pools
                 ]  # a new function, or JAX remembers one way
         return found
 
     found = evaluated(run)(x, dy)
-    for way in ("table", "taps", "lax"):
-        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=way), found[way], found["by hand"])
+    for algorithm in ("table", "window_slices", "lax"):
+        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=algorithm), found[algorithm], found["by hand"])
 
 
 TIED = np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(np.float32)
@@ -167,25 +171,25 @@ def test_ties_go_where_laxs_go(layer, dtype):
     @jax.jit
     def both(x, dy):
         found = {}
-        for way in ("taps", "lax"):
-            with forced(way):
-                found[way] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
+        for algorithm in ("window_slices", "lax"):
+            with use_algorithm(algorithm):
+                found[algorithm] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
         return found
 
     found = both(TIED.astype(dtype), dy)
-    assert found["taps"][1].dtype == dtype
-    jax.tree.map(np.testing.assert_array_equal, found["taps"], found["lax"])
+    assert found["window_slices"][1].dtype == dtype
+    jax.tree.map(np.testing.assert_array_equal, found["window_slices"], found["lax"])
 
 
-@pytest.mark.parametrize("name", ["max_pool_pick", "max_pool_place", "sum_pool", "sum_pool_dx"])
+@pytest.mark.parametrize("name", ["max_pool_gather", "max_pool_scatter", "sum_pool", "sum_pool_grad"])
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_sums_in_16_bits_are_rounded_once(name, dtype):
     """As in float32, then rounded; a rounding after each addition would lose more, and cost more than the sums."""
     axes = slide("test", (9, 8), (3, 3), (1, 2), ((1, 0), (1, 1)))
     draw = np.random.default_rng(0).normal
     x, y = (draw(size=(2, *lengths, 3)).astype(dtype) for lengths in [(9, 8), (8, 4)])
-    operands = {"max_pool_pick": (x, x), "max_pool_place": (x, y), "sum_pool": (x,), "sum_pool_dx": (y,)}[name]
-    bind = partial(pooling.bind, name, axes=axes, way="taps")
+    operands = {"max_pool_gather": (x, x), "max_pool_scatter": (x, y), "sum_pool": (x,), "sum_pool_grad": (y,)}[name]
+    bind = partial(pooling.bind, name, axes=axes, algorithm="window_slices")
     both = jax.jit(lambda operands, wide: (bind(*operands), bind(*wide)))
     found, wide = both(operands, [operand.astype(np.float32) for operand in operands])
     assert found.dtype == dtype
@@ -199,7 +203,7 @@ def test_a_delta_is_never_given_to_the_padding():
         (jc.max_pool, np.full((1, 3, 1), -np.float32(np.inf))),
         (jc.min_pool, np.full((1, 3, 1), np.float32(np.inf))),
     ):
-        with forced("taps"):
+        with use_algorithm("window_slices"):
             y, dx = jax.jit(partial(pulled, partial(layer, **settings)))(x, np.ones((1, 3, 1), np.float32))
         np.testing.assert_array_equal(y, x)
         np.testing.assert_array_equal(np.ravel(dx), [2, 1, 0])
@@ -211,7 +215,7 @@ def test_a_nan_wins_its_windows_and_takes_their_deltas():
         (jc.max_pool, [np.nan, np.nan, 3, 2], [0, 2, 1, 0, 1]),
         (jc.min_pool, [np.nan, np.nan, 0, 0], [0, 2, 0, 2, 0]),
     ):
-        with forced("taps"):
+        with use_algorithm("window_slices"):
             pool = partial(layer, window=(2,), stride=1)
             y, dx = jax.jit(partial(pulled, pool))(x, np.ones((1, 4, 1), np.float32))
         np.testing.assert_array_equal(np.ravel(y), expected)
@@ -220,11 +224,18 @@ def test_a_nan_wins_its_windows_and_takes_their_deltas():
 
 # Of lax's own forward mode NumPy knows nothing, so all of it is compiled; by day along one axis.
 @pytest.mark.parametrize(
-    ("way", "in_axes"),
-    [("table", 0), ("table", -1), ("taps", 0), ("taps", -1), ("lax", 0), *([("lax", -1)] if NIGHTLY else [])],
+    ("algorithm", "in_axes"),
+    [
+        ("table", 0),
+        ("table", -1),
+        ("window_slices", 0),
+        ("window_slices", -1),
+        ("lax", 0),
+        *([("lax", -1)] if NIGHTLY else []),
+    ],
 )
 @pytest.mark.parametrize("pool", [jc.max_pool, jc.min_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
-def test_vmap_in_each_operand(way, in_axes, pool):
+def test_vmap_in_each_operand(algorithm, in_axes, pool):
     """Many inputs, many tangents of one input, many cotangents of one: as one by one."""
     layer = lambda x: pool(x, (2, 3), stride=(2, 1))
     xs = np.stack([TIED, TIED[::-1], 2 - TIED], in_axes)
@@ -241,10 +252,10 @@ def test_vmap_in_each_operand(way, in_axes, pool):
             for fn, batch in zip(fns, batches, strict=True)
         ]
 
-    with forced(way):
+    with use_algorithm(algorithm):
         # Ours is compiled once for an extreme, and once for a sum.
-        own = (way, in_axes) == ("table", -1) and (NIGHTLY or pool is not jc.min_pool)
-        compute = jax.jit if way == "lax" or own else evaluated
+        own = (algorithm, in_axes) == ("table", -1) and (NIGHTLY or pool is not jc.min_pool)
+        compute = jax.jit if algorithm == "lax" or own else evaluated
         for found, expected in compute(run)(TIED, xs, tangents, cotangents.astype(np.float32)):
             np.testing.assert_array_equal(found, expected)
 
@@ -252,8 +263,8 @@ def test_vmap_in_each_operand(way, in_axes, pool):
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("pool", [jc.max_pool, jc.min_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
 def test_other_platforms_get_laxs_own_operations(platform, pool):
-    def text(way):
-        with forced(way):
+    def text(algorithm):
+        with use_algorithm(algorithm):
             both = lambda x, dy: pulled(lambda x: pool(x, (2, 3), stride=(2, 1)), x, dy)
             exported = jax.export.export(jax.jit(both), platforms=(platform,))(TIED, jnp.ones((2, 4, 6, 3)))
         return exported.mlir_module()
@@ -274,7 +285,7 @@ def test_dilated_maxima_have_no_loop_over_images_on_other_platforms(platform):
 def test_one_export_for_three_platforms_and_any_batch():
     (batch,) = jax.export.symbolic_shape("batch")
     both = lambda x: pulled(lambda x: jc.max_pool(x, (3, 3), stride=2), x, jnp.ones((x.shape[0], 4, 3, 3)))
-    with forced("table"):
+    with use_algorithm("table"):
         exported = jax.export.export(jax.jit(both), platforms=("cpu", "cuda", "tpu"))(
             jax.ShapeDtypeStruct((batch, 9, 8, 3), jnp.float32)
         )
@@ -284,49 +295,67 @@ def test_one_export_for_three_platforms_and_any_batch():
 @pytest.mark.parametrize(
     ("operation", "window", "stride", "expected"),
     [
-        ("max_pool", (2, 2), 2, "taps"),
-        ("min_pool", (2, 2), 2, "taps"),
-        ("sum_pool", (2, 2), 2, "taps"),
-        ("max_pool", (40, 1), 1, "taps"),  # few slices, whose number grows with the logarithm of the taps
-        ("sum_pool", (16, 16), 1, "taps"),
-        ("max_pool_place", (2, 2), 2, "cells"),  # no cell is in two windows
-        ("max_pool_place", (6, 5), 6, "taps" if OLD else "axes"),
-        ("max_pool_place", (3, 3), 2, "axes" if OLD else "cells"),
-        ("max_pool_place", (2, 5), 2, "taps" if OLD else "axes"),
-        ("max_pool_place", (5, 5), 1, "taps" if OLD else "axes"),
-        ("max_pool_place", (8, 7), 1, "axes"),
-        ("max_pool_place", (40, 2), 1, "axes"),
-        ("sum_pool_dx", (3, 3), 2, "taps"),
-        ("sum_pool_dx", (2, 2), 2, "lax"),  # windows that do not overlap
-        ("sum_pool_dx", (48, 1), 1, "taps"),  # one that is a whole axis, as of adaptive pooling
+        ("max_pool", (2, 2), 2, "window_slices"),
+        ("min_pool", (2, 2), 2, "window_slices"),
+        ("sum_pool", (2, 2), 2, "window_slices"),
+        ("max_pool", (40, 1), 1, "window_slices"),  # few slices, whose number grows with the logarithm of the taps
+        ("sum_pool", (16, 16), 1, "window_slices"),
+        ("max_pool_scatter", (2, 2), 2, "argmax_at_once"),  # no cell is in two windows
+        ("max_pool_scatter", (6, 5), 6, "argmax_per_image" if OLD else "argmax_per_axis"),
+        ("max_pool_scatter", (3, 3), 2, "argmax_per_axis" if OLD else "argmax_at_once"),
+        ("max_pool_scatter", (2, 5), 2, "argmax_per_image" if OLD else "argmax_per_axis"),
+        ("max_pool_scatter", (5, 5), 1, "argmax_per_image" if OLD else "argmax_per_axis"),
+        ("max_pool_scatter", (8, 7), 1, "argmax_per_axis"),
+        ("max_pool_scatter", (40, 2), 1, "argmax_per_axis"),
+        ("sum_pool_grad", (3, 3), 2, "window_slices"),
+        ("sum_pool_grad", (2, 2), 2, "lax"),  # windows that do not overlap
+        ("sum_pool_grad", (48, 1), 1, "window_slices"),  # one that is a whole axis, as of adaptive pooling
     ],
 )
 def test_the_table(operation, window, stride, expected):
     axes = slide("test", (48, 48), window, stride)
-    assert way_for(operation, Form(axes, 32), 32, 32, 32) == expected
+    assert algorithm_for(operation, ConvSpec(axes, 32), 32, 32, 32) == expected
 
 
 def test_the_table_of_few_channels():
-    way = lambda operation, window, c: way_for(operation, Form(slide("test", (48, 48), window, 2), c), 32, c, c)
-    assert [way("max_pool_place", (2, 2), c) for c in (3, 6, 16)] == [*["axes" if OLD else "cells"] * 2, "cells"]
-    assert [way("sum_pool_dx", (2, 2), c) for c in (6, 32)] == ["taps", "lax"]
+    algorithm = lambda operation, window, c: algorithm_for(
+        operation, ConvSpec(slide("test", (48, 48), window, 2), c), 32, c, c
+    )
+    assert [algorithm("max_pool_scatter", (2, 2), c) for c in (3, 6, 16)] == [
+        *["argmax_per_axis" if OLD else "argmax_at_once"] * 2,
+        "argmax_at_once",
+    ]
+    assert [algorithm("sum_pool_grad", (2, 2), c) for c in (6, 32)] == ["window_slices", "lax"]
 
 
 def test_the_table_of_windows_that_overlap():
     """One image or many, with padding or none, dilated or not."""
-    way = lambda n, **settings: way_for("max_pool_place", Form(slide("test", (48, 48), (3, 3), **settings), 8), n, 8, 8)
-    assert [way(n) for n in (1, 32)] == ["axes", "axes" if OLD else "cells"]
-    assert [way(n, padding="same") for n in (1, 32)] == (["axes", "taps"] if OLD else ["cells", "cells"])
-    assert [way(n, dilation=2) for n in (1, 32)] == ["axes", "taps" if OLD else "cells"]
+    algorithm = lambda n, **settings: algorithm_for(
+        "max_pool_scatter", ConvSpec(slide("test", (48, 48), (3, 3), **settings), 8), n, 8, 8
+    )
+    assert [algorithm(n) for n in (1, 32)] == ["argmax_per_axis", "argmax_per_axis" if OLD else "argmax_at_once"]
+    assert [algorithm(n, padding="same") for n in (1, 32)] == (
+        ["argmax_per_axis", "argmax_per_image"] if OLD else ["argmax_at_once", "argmax_at_once"]
+    )
+    assert [algorithm(n, dilation=2) for n in (1, 32)] == [
+        "argmax_per_axis",
+        "argmax_per_image" if OLD else "argmax_at_once",
+    ]
 
 
 def test_a_few_windows_that_do_not_overlap_are_laxs():
     """Of sums; a maximum is never lax's, whose NaNs may be lost."""
-    way = lambda operation, n, stride: way_for(operation, Form(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4)
-    assert [way("sum_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == ["lax", "taps", "taps"]
-    assert [way("max_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == ["taps"] * 3
-    whole = Form(slide("test", (12, 48), (12, 1), (12, 1)), 4)  # a slice of adaptive pooling
-    assert way_for("sum_pool", whole, 1, 4, 4) == "taps"
+    algorithm = lambda operation, n, stride: algorithm_for(
+        operation, ConvSpec(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4
+    )
+    assert [algorithm("sum_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == [
+        "lax",
+        "window_slices",
+        "window_slices",
+    ]
+    assert [algorithm("max_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == ["window_slices"] * 3
+    whole = ConvSpec(slide("test", (12, 48), (12, 1), (12, 1)), 4)  # a slice of adaptive pooling
+    assert algorithm_for("sum_pool", whole, 1, 4, 4) == "window_slices"
 
 
 # The broken twins: deltas that look right and are not.
@@ -334,18 +363,18 @@ def test_a_few_windows_that_do_not_overlap_are_laxs():
 
 def to_the_last_of_equals(x, dy, axes):
     flip = lambda a: jnp.flip(a, range(1, a.ndim - 1))
-    return flip(pooling.PLACES["taps"](flip(x), flip(dy), axes=axes))
+    return flip(ALGORITHMS["argmax_per_image"]("max_pool_scatter", ConvSpec(axes, x.shape[-1]), flip(x), flip(dy)))
 
 
 def to_all_equals(x, dy, axes):
-    return jax.vjp(lambda x: jnp.max(patches(x, axes).reshape(*dy.shape[:-1], -1, dy.shape[-1]), -2), x)[1](dy)[0]
+    return jax.vjp(lambda x: jnp.max(im2col(x, axes).reshape(*dy.shape[:-1], -1, dy.shape[-1]), -2), x)[1](dy)[0]
 
 
 def one_window_each(x, dy, axes):
     """A cell that wins two windows takes the later one's delta only."""
-    winner, found = winners(x, axes), jnp.zeros_like(x)
+    winner, found = argmax_taps(axes, x), jnp.zeros_like(x)
     for u in range(math.prod(axis.taps for axis in axes)):
-        placed = side_by_side(axes, jnp.where(winner == u, dy, 0))
+        placed = scatter_adjacent_taps(axes, jnp.where(winner == u, dy, 0))
         found = jnp.where(placed != 0, placed, found)
     return found
 
@@ -366,6 +395,6 @@ def test_laxs_two_modes_follow_two_cells():
     pool = lambda x: jc.max_pool(x, (3, 2), **OVERLAPPING)
     numbers = np.float32(np.arange(TIED.size).reshape(TIED.shape) % 11)
     dy = np.float32(np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3) % 7)
-    with forced("lax"):
+    with use_algorithm("lax"):
         pushed, dx = jax.jit(lambda x, t, dy: (jax.jvp(pool, (x,), (t,))[1], pulled(pool, x, dy)[1]))(TIED, numbers, dy)
     assert np.vdot(pushed, dy) != np.vdot(numbers, dx)

@@ -7,32 +7,32 @@ import pytest
 from jax import lax
 
 from jaxconv.lowering import convolution, pooling
-from jaxconv.lowering.form import FACES, Form
+from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
 from jaxconv.window import Axis, Pad
 
 AXES = tuple(Axis(length, 3, 2, 1, Pad(1, 1)) for length in (5, 6))
-FORM = Form(AXES, groups=1)
+FORM = ConvSpec(AXES, groups=1)
 draw = np.random.default_rng(0).integers
 ROLES = {"x": draw(-4, 5, (2, 5, 6, 3)), "kernel": draw(-4, 5, (3, 3, 3, 4)), "y": draw(-4, 5, (2, 3, 3, 4))}
 CELLS, POSITIONS = draw(-4, 5, (2, 5, 6, 3)), draw(-4, 5, (2, 3, 3, 3))
 # primitive -> a call that binds it, and its operands.
 CALLS = {
     **{
-        f"jaxconv_{face}": (
-            lambda one, other, face=face: convolution.bind(face, FORM, one, other, jnp.float32),
+        f"jaxconv_{operation}": (
+            lambda one, other, operation=operation: convolution.bind(operation, FORM, one, other, jnp.float32),
             [ROLES[role] for role in roles[:2]],
         )
-        for face, roles in FACES.items()
+        for operation, roles in CONV_OPERANDS.items()
     },
     **{
         f"jaxconv_{name}": (lambda *operands, name=name: pooling.bind(name, *operands, axes=AXES), operands)
         for name, operands in {
             "sum_pool": [CELLS],
-            "sum_pool_dx": [POSITIONS],
+            "sum_pool_grad": [POSITIONS],
             "max_pool": [CELLS],
             "min_pool": [CELLS],
-            "max_pool_pick": [CELLS, CELLS],
-            "max_pool_place": [CELLS, POSITIONS],
+            "max_pool_gather": [CELLS, CELLS],
+            "max_pool_scatter": [CELLS, POSITIONS],
         }.items()
     },
 }

@@ -3,62 +3,66 @@
 import jax
 import pytest
 
-from jaxconv.lowering.form import FACES, Form, by_lax
-from jaxconv.lowering.table import forced, forced_on_pools, forced_way, way_for
+from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec, lax_conv
+from jaxconv.lowering.table import algorithm_for, forced_algorithm, forced_pool_algorithm, use_algorithm
 from jaxconv.lowering.version import OLD
 from jaxconv.window import slide
 
-PRODUCT, TAPS, SPLIT, SLICES = (3 * [way] for way in ("product", "taps", "split", "slices"))
+MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
+    3 * [algorithm] for algorithm in ("matmul", "depthwise", "grouped", "conv3d_as_2d")
+)
 
 
 @pytest.mark.parametrize(
     ("window", "channels", "settings", "expected"),
     [
-        ((1, 1), (32, 8), {}, PRODUCT),
-        ((1, 1), (16, 8), {}, ["lax", "canonical", "product"]),  # small, where lax is as fast
-        ((1, 1), (64, 64), {"stride": 2}, ["lax", "canonical", "product"]),
-        ((1, 1, 1), (2, 32), {}, PRODUCT),
-        ((8, 8), (16, 4), {}, PRODUCT),  # laid on x in one place only
-        ((1,), (3, 3), {"groups": 3}, TAPS),
-        ((3, 3), (64, 64), {"groups": 64}, TAPS),
-        ((3, 3), (64, 64), {"groups": 32}, SPLIT),
-        ((3, 3), (64, 128), {"groups": 64}, SPLIT),
-        ((3, 3), (16, 16), {}, ["lax", "canonical", "canonical"]),
-        ((3, 3), (7, 1), {}, ["lax", "canonical", "canonical"]),
-        ((5, 5), (1, 8), {}, ["banded", "banded", "banded"]),
-        ((5, 5), (3, 8), {}, ["banded", "banded", "portions" if OLD else "banded"]),
-        ((5, 5), (3, 16), {}, ["banded", "banded", "portions"]),
-        ((5, 5), (6, 16), {}, ["lax", "banded", "portions" if OLD else "canonical"]),
-        ((5, 5), (3, 64), {}, ["lax", "canonical", "portions"]),
-        ((5, 5), (3, 8), {"stride": 2}, ["lax", "canonical", "canonical"]),
-        ((7,), (1, 8), {}, ["banded", "banded", "banded"]),
-        ((3, 3), (512, 512), {}, ["lax", "canonical", "portions"]),
-        ((3, 3), (512, 128), {}, ["lax", "canonical", "portions" if OLD else "canonical"]),
-        ((3, 3, 3), (8, 8), {}, SLICES),
+        ((1, 1), (32, 8), {}, MATMUL),
+        ((1, 1), (16, 8), {}, ["lax", "nhwc", "matmul"]),  # small, where lax is as fast
+        ((1, 1), (64, 64), {"stride": 2}, ["lax", "nhwc", "matmul"]),
+        ((1, 1, 1), (2, 32), {}, MATMUL),
+        ((8, 8), (16, 4), {}, MATMUL),  # laid on x in one place only
+        ((1,), (3, 3), {"groups": 3}, DEPTHWISE),
+        ((3, 3), (64, 64), {"groups": 64}, DEPTHWISE),
+        ((3, 3), (64, 64), {"groups": 32}, GROUPED),
+        ((3, 3), (64, 128), {"groups": 64}, GROUPED),
+        ((3, 3), (16, 16), {}, ["lax", "nhwc", "nhwc"]),
+        ((3, 3), (7, 1), {}, ["lax", "nhwc", "nhwc"]),
+        ((5, 5), (1, 8), {}, ["toeplitz", "toeplitz", "toeplitz"]),
+        ((5, 5), (3, 8), {}, ["toeplitz", "toeplitz", "chunked" if OLD else "toeplitz"]),
+        ((5, 5), (3, 16), {}, ["toeplitz", "toeplitz", "chunked"]),
+        ((5, 5), (6, 16), {}, ["lax", "toeplitz", "chunked" if OLD else "nhwc"]),
+        ((5, 5), (3, 64), {}, ["lax", "nhwc", "chunked"]),
+        ((5, 5), (3, 8), {"stride": 2}, ["lax", "nhwc", "nhwc"]),
+        ((7,), (1, 8), {}, ["toeplitz", "toeplitz", "toeplitz"]),
+        ((3, 3), (512, 512), {}, ["lax", "nhwc", "chunked"]),
+        ((3, 3), (512, 128), {}, ["lax", "nhwc", "chunked" if OLD else "nhwc"]),
+        ((3, 3, 3), (8, 8), {}, CONV3D_AS_2D),
     ],
 )
 def test_the_table(window, channels, settings, expected):
     """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
     axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
-    form = Form(axes, settings.get("groups", 1))
-    assert [way_for(face, form, 256, *channels) for face in ("conv", "conv_dx", "conv_dkernel")] == expected
+    spec = ConvSpec(axes, settings.get("groups", 1))
+    assert [
+        algorithm_for(operation, spec, 256, *channels) for operation in ("conv", "conv_input_grad", "conv_kernel_grad")
+    ] == expected
 
 
 @pytest.mark.parametrize(
-    ("face", "window", "channels", "way"),
-    [("conv", (1, 1), (64, 64), "product"), ("conv_dx", (5, 5), (6, 16), "banded")],
+    ("operation", "window", "channels", "algorithm"),
+    [("conv", (1, 1), (64, 64), "matmul"), ("conv_input_grad", (5, 5), (6, 16), "toeplitz")],
 )
-def test_small_batches_are_laxs(face, window, channels, way):
+def test_small_batches_are_laxs(operation, window, channels, algorithm):
     """Where the table's way starts more slowly; a batch of any size, as `jax.export` has it, is not small."""
-    form = Form(slide("test", (20, 20), window), 1)
-    small = "lax" if face == "conv" else "canonical"
+    spec = ConvSpec(slide("test", (20, 20), window), 1)
+    small = "lax" if operation == "conv" else "nhwc"
     (any_batch,) = jax.export.symbolic_shape("n")
-    assert [way_for(face, form, n, *channels) for n in (1, 32, any_batch)] == [small, way, way]
+    assert [algorithm_for(operation, spec, n, *channels) for n in (1, 32, any_batch)] == [small, algorithm, algorithm]
 
 
 def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
-    form = Form(slide("test", (8, 8), (1, 1)), 1)
-    assert way_for("conv", form, 64, 128, 128) == ("product" if OLD else "lax")
+    spec = ConvSpec(slide("test", (8, 8), (1, 1)), 1)
+    assert algorithm_for("conv", spec, 64, 128, 128) == ("matmul" if OLD else "lax")
 
 
 @pytest.mark.parametrize(
@@ -68,49 +72,51 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
             14,
             5,
             (6, 16),
-            ["canonical", "portions", "portions", "portions", "portions"],
-            ["canonical", "canonical", "canonical", "canonical", "portions"],
+            ["nhwc", "chunked", "chunked", "chunked", "chunked"],
+            ["nhwc", "nhwc", "nhwc", "nhwc", "chunked"],
         ),
         (
             28,
             3,
             (16, 24),
-            ["canonical", "canonical", "portions", "portions", "portions"],
-            ["canonical", "canonical", "canonical", "portions", "portions"],
+            ["nhwc", "nhwc", "chunked", "chunked", "chunked"],
+            ["nhwc", "nhwc", "nhwc", "chunked", "chunked"],
         ),
-        (28, 3, (3, 16), *[["banded", "portions", "portions", "portions", "portions"]] * 2),
-        (28, 3, (1, 8), *[["banded", "banded", "banded", "banded", "portions"]] * 2),
+        (28, 3, (3, 16), *[["toeplitz", "chunked", "chunked", "chunked", "chunked"]] * 2),
+        (28, 3, (1, 8), *[["toeplitz", "toeplitz", "toeplitz", "toeplitz", "chunked"]] * 2),
     ],
 )
 def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
     """Lax's own is slow beyond the processor's caches, before 0.12 and of few channels much sooner."""
-    form = Form(slide("test", (length, length), (window, window)), 1)
-    found = [way_for("conv_dkernel", form, n, *channels) for n in (4, 32, 128, 512, 8192)]
+    spec = ConvSpec(slide("test", (length, length), (window, window)), 1)
+    found = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
     assert found == (before if OLD else since)
 
 
-def test_a_way_is_forced_inside_only():
+def test_an_algorithm_is_forced_inside_only():
     """Of convolutions and pools, nested ones too, and after an error."""
-    form, shapes = Form(slide("test", (8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
-    ways = lambda: (forced_way(form, *shapes), forced_on_pools())
-    assert ways() == (None, None)
-    with forced("taps"):
-        with forced("lax"):
-            assert ways() == ("lax", "lax")
-        assert ways() == ("taps", "taps")
-    with pytest.raises(RuntimeError, match="inside"), forced("lax"):
+    spec, shapes = ConvSpec(slide("test", (8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
+    algorithms = lambda: (forced_algorithm(spec, *shapes), forced_pool_algorithm())
+    assert algorithms() == (None, None)
+    with use_algorithm("depthwise"):
+        with use_algorithm("lax"):
+            assert algorithms() == ("lax", "lax")
+        assert algorithms() == ("depthwise", None)
+    with use_algorithm("window_slices"):
+        assert algorithms() == (None, "window_slices")
+    with pytest.raises(RuntimeError, match="inside"), use_algorithm("lax"):
         raise RuntimeError("inside")
-    assert ways() == (None, None)
+    assert algorithms() == (None, None)
 
 
 @pytest.mark.parametrize("empty", ["x", "kernel"])
-@pytest.mark.parametrize("face", FACES)
-def test_nothing_is_convolved_with_nothing(face, empty):
+@pytest.mark.parametrize("operation", CONV_OPERANDS)
+def test_nothing_is_convolved_with_nothing(operation, empty):
     """What lax's kernels of a platform make of operands without cells is not asked."""
     axes = slide("test", (8,), (3,), 1)
     batch, channels = (0, 2) if empty == "x" else (1, 0)
     shapes = {"x": (batch, 8, channels), "kernel": (3, channels, 4), "y": (batch, axes[0].out, 4)}
-    *operands, result = (jax.ShapeDtypeStruct(shapes[role], "float32") for role in FACES[face])
-    jaxpr = jax.make_jaxpr(lambda one, other: by_lax(face, Form(axes, 1), one, other))(*operands)
+    *operands, result = (jax.ShapeDtypeStruct(shapes[role], "float32") for role in CONV_OPERANDS[operation])
+    jaxpr = jax.make_jaxpr(lambda one, other: lax_conv(operation, ConvSpec(axes, 1), one, other))(*operands)
     assert [one.shape for one in jaxpr.out_avals] == [result.shape]
     assert "conv" not in str(jaxpr)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 
 N = 6
 X = jax.ShapeDtypeStruct((1, N, N), jnp.float32)
@@ -92,7 +92,7 @@ def by_lax(fn):
     """The same, its convolutions and pools lax's own equations."""
 
     def computed(x):
-        with forced("lax"):
+        with use_algorithm("lax"):
             return fn(x)
 
     return computed

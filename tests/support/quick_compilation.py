@@ -10,7 +10,7 @@ import pytest
 from support.profiles import NIGHTLY
 
 OPTIMISED = (
-    "tests/lowering/test_ways_rounding.py",
+    "tests/lowering/test_algorithms_rounding.py",
     "tests/laws/test_nan_pools.py",
     "tests/laws/test_norm_exactness.py",
     "tests/verify/test_rounding.py",

@@ -204,7 +204,7 @@ def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int,
     return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), apart)
 
 
-@rule(*(f"{name} of pieces" for name in ("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dx")))
+@rule(*(f"{name} of pieces" for name in ("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad")))
 def convolution(eqn: Equation) -> list[Pieces]:
     """The gradient of a convolution with respect to its input: one with the reversed kernel, all overlaps kept."""
     kernel, p = eqn.inputs[1], eqn.params
@@ -225,7 +225,7 @@ def spatial(axes: Sequence[int], eqn: Equation) -> int:
     return eqn.walk.axis if eqn.walk.axis in axes else axes[0]
 
 
-@rule(*(f"{name} of pieces" for name in ("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_dx")))
+@rule(*(f"{name} of pieces" for name in ("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_grad")))
 def pooling(eqn: Equation) -> list[Pieces]:
     """The gradient of average pooling: sums over windows at every position, all overlaps kept."""
     p = eqn.params
@@ -249,7 +249,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
     return [_placed(eqn, *eqn.inputs)]
 
 
-@rule("jaxconv_max_pool_place of pieces")
+@rule("jaxconv_max_pool_scatter of pieces")
 def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
     """The same, whose operands are in the other order."""
     return [_placed(eqn, *eqn.inputs[::-1])]

@@ -51,7 +51,7 @@ def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: 
     return (Factor(count, carry=seen),)
 
 
-@rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dkernel")
+@rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_kernel_grad")
 def convolution(eqn: Equation) -> list[Moving]:
     """out[n,j,o] = sum_{u,c} x[n, j*stride - lo + u*dilation, c] w[u,c,o], with zeros between x's cells if dilated.
 
@@ -93,7 +93,7 @@ def convolution(eqn: Equation) -> list[Moving]:
     return [fit(found)]
 
 
-@rule("jaxconv_conv_dx")
+@rule("jaxconv_conv_input_grad")
 def delta_of_input(eqn: Equation) -> Sequence[Value]:
     """x[n,i,c] = sum of y[n,j,o] w[u,c,o] over j*stride - lo + u*dilation = i: y convolved by the kernel reversed.
 
@@ -139,7 +139,7 @@ def new_names(value: Moving, signal: Hashable) -> Moving:
     "reduce_window_max",
     "reduce_window_min",
     "jaxconv_sum_pool",
-    "jaxconv_sum_pool_dx",
+    "jaxconv_sum_pool_grad",
     "jaxconv_max_pool",
     "jaxconv_min_pool",
 )
@@ -151,7 +151,7 @@ def pooling(eqn: Equation) -> list[Moving]:
     return [_pooled(eqn, eqn.moving()[0])]
 
 
-@rule("jaxconv_max_pool_pick")
+@rule("jaxconv_max_pool_gather")
 def winners_of_pooling(eqn: Equation) -> list[Moving]:
     """out[j] = t[i] of the cell i that is the largest of x under the window j: a function of both, under the window.
 
@@ -198,7 +198,7 @@ def _pooled(eqn: Equation, x: Moving) -> Moving:
     return fit(new_names(replace(x, axes=tuple(axes)), signal))
 
 
-@rule("jaxconv_max_pool_place")
+@rule("jaxconv_max_pool_scatter")
 def gradient_of_our_max_pooling(eqn: Equation) -> Sequence[Value]:
     """The same with the operands in the other order, and with cells between the taps where `window_dilation` says."""
     return gradient_of_max_pooling(replace(eqn, inputs=eqn.inputs[::-1]))

@@ -17,11 +17,11 @@ from translation.table import Known, shape_of, translation
 
 WINDOWS = {
     "reduce_window_sum": np.sum, "reduce_window_max": np.max, "reduce_window_min": np.min,
-    "jaxconv_sum_pool": np.sum, "jaxconv_sum_pool_dx": np.sum, "jaxconv_max_pool": np.max,
+    "jaxconv_sum_pool": np.sum, "jaxconv_sum_pool_grad": np.sum, "jaxconv_max_pool": np.max,
 }  # fmt: skip
 
 
-@translation("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_dkernel")
+@translation("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_kernel_grad")
 def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int] | None:
     """out[n,j,o] = sum_{u,c} x[n, j*stride - before + u*dilation, c] w[u,c,o], groups of channels side by side."""
     p = eqn.params
@@ -40,7 +40,7 @@ def convolution(program: Program, eqn: Any, operands: Sequence[int], known: Know
             x = program.insert(x, n + 2)
             continue
         x = _windows(program, x, n + 1, zero, taps[n], stride, dilation, (before, after, between), shape[out[n + 2]],
-                     by_taps=eqn.primitive.name == "jaxconv_conv_dkernel")  # fmt: skip
+                     by_taps=eqn.primitive.name == "jaxconv_conv_kernel_grad")  # fmt: skip
     # x is (n, j, u, j', u', ..., c) now, and the kernel (o, c, u, u', ...).
     kernel = program.transpose(kernel, rhs)
     features, channels = program.shapes[kernel][:2]
@@ -74,7 +74,7 @@ def _windows(
     )
 
 
-@translation("jaxconv_conv_dx")
+@translation("jaxconv_conv_input_grad")
 def convolution_by_the_reversed_kernel(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> Any:
     """The delta of a convolution's input: a convolution by the kernel read from its ends."""
     y, kernel = operands
@@ -113,7 +113,7 @@ def _neutral(function: Callable[..., Any], dtype: Any) -> Any:
     return np.asarray(least if function is np.max else largest, dtype)
 
 
-@translation("jaxconv_max_pool_pick")
+@translation("jaxconv_max_pool_gather")
 def picked(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int]:
     """out[j] = t[i] of the cell i that is the largest of x under window j: of both windows, side by side."""
     p, shape, dtype = eqn.params, shape_of(eqn), eqn.invars[0].aval.dtype

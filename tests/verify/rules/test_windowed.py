@@ -24,7 +24,7 @@ from support.numpy_twins import (
 )
 
 import jaxconv as jc
-from jaxconv.lowering import forced
+from jaxconv.lowering import use_algorithm
 from jaxconv.verify.certificate import ReceptiveField, Verdict
 
 # Convolutions
@@ -170,8 +170,8 @@ def max_pools(n):
     return [case for case in every if fits(case[0], *case[2:])]
 
 
-@pytest.mark.parametrize("way", ["taps", "lax"])
-def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false(way):
+@pytest.mark.parametrize("algorithm", ["window_slices", "lax"])
+def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_false(algorithm):
     def gradient(*case):
         def fn(x):
             y, back = jax.vjp(max_pool(*case), x)
@@ -181,7 +181,7 @@ def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_fa
 
     count = 0
     for n in range(2, 9):
-        with forced(way):
+        with use_algorithm(algorithm):
             found = all_certified([gradient(*case) for case in max_pools(n)], (1, n), "float32")
         for case, claims in zip(max_pools(n), found, strict=True):
             taps, stride, before, after = case
@@ -230,9 +230,9 @@ def test_our_pools_say_what_laxs_do(name):
     cases = [case for case in every if case[2] < case[0]]
     for n in (6, 7):
         said = []
-        for way in ("taps", "lax"):
+        for algorithm in ("window_slices", "lax"):
             layers = [layer(*case) for case in cases]  # traced anew
-            with forced(way):
+            with use_algorithm(algorithm):
                 found = all_certified([*layers, *map(gradient, layers)], (1, n), "float32")
             said.append([{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in found])
         for case, ours, laxs in zip([*cases, *cases], *said, strict=True):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.broken_twins import caught
 from support.numpy_evaluation import evaluated
 
-from jaxconv.lowering.spreading import tap_by_tap
-from jaxconv.lowering.thinning import Thinned, thinned
+from jaxconv.lowering.subsample import Subsampling, subsampled
+from jaxconv.lowering.window_scatter import scatter_each_tap
 from jaxconv.window import Axis, Pad
 
 few = st.integers(1, 4)
@@ -29,20 +29,20 @@ def skipping_axes(draw):
 
 
 def reads(thin):
-    """What the windows over the thinned cells read, as cells of x."""
+    """What the windows over the subsampled cells read, as cells of x."""
     of_x = lambda cell: None if cell is None else thin.first + thin.step * cell
     return [tuple(map(of_x, thin.axis.reads(j))) for j in range(thin.axis.out)]
 
 
 @given(axis=skipping_axes())
 def test_the_same_cells_are_read(axis):
-    assert reads(Thinned.of(axis)) == [axis.reads(j) for j in range(axis.out)]
+    assert reads(Subsampling.of(axis)) == [axis.reads(j) for j in range(axis.out)]
 
 
 @given(axis=skipping_axes())
 def test_no_cell_is_skipped_any_more(axis):
     """But where the windows see none at all."""
-    thin = Thinned.of(axis).axis
+    thin = Subsampling.of(axis).axis
     sees_some = any(cell is not None for j in range(axis.out) for cell in axis.reads(j))
     assert np.gcd(thin.stride, thin.dilation) == 1 or not sees_some
 
@@ -50,22 +50,22 @@ def test_no_cell_is_skipped_any_more(axis):
 @given(axes=st.lists(skipping_axes(), min_size=1, max_size=2).map(tuple), seed=st.integers(0, 2**16))
 def test_results_over_cells_are_put_back_in_their_places(axes, seed):
     y = np.random.default_rng(seed).integers(-4, 5, (2, *(axis.out for axis in axes), 3)).astype(np.float32)
-    spread = lambda y, axes: tap_by_tap(axes, y)
-    both = lambda y: (thinned(spread, [y], axes, over_cells=0, to_cells=True), spread(y, axes))
+    spread = scatter_each_tap
+    both = lambda y: (subsampled(spread, [y], axes, inputs=0, result_is_input=True), spread(axes, y))
     np.testing.assert_array_equal(*evaluated(both)(y))
 
 
-def test_operands_over_cells_are_thinned_and_others_are_not():
+def test_operands_over_cells_are_subsampled_and_others_are_not():
     """Every second of seven cells from the first, of three, from the second on: by hand."""
     axes = (Axis(7, 2, 2, 2, Pad(2, 0)), Axis(6, 1, 3, 3, Pad(2, 0)))
     seen = []
 
-    def compute(x, y, *, axes):
+    def compute(axes, x, y):
         seen.append((x, y, axes))
         return y
 
     x, y = jnp.arange(42).reshape(1, 7, 6, 1), jnp.zeros((1, 4, 3, 1))
-    assert thinned(compute, [x, y], axes, over_cells=1, to_cells=False) is y
+    assert subsampled(compute, [x, y], axes, inputs=1, result_is_input=False) is y
     ((thin_x, same_y, thin),) = seen
     np.testing.assert_array_equal(thin_x[0, :, :, 0], x[0, ::2, 1::3, 0])
     assert same_y is y
@@ -74,7 +74,7 @@ def test_operands_over_cells_are_thinned_and_others_are_not():
 
 def test_nothing_is_cut_where_no_cell_is_skipped():
     axes, x = (Axis(5, 2, 3, 2, Pad(1, 1)),), jnp.ones((1, 5, 1))
-    given_back = thinned(lambda x, axes: (x, axes), [x], axes, over_cells=1, to_cells=True)
+    given_back = subsampled(lambda axes, x: (x, axes), [x], axes, inputs=1, result_is_input=True)
     assert given_back[0] is x
     assert given_back[1] is axes
 
@@ -84,12 +84,12 @@ def test_nothing_is_cut_where_no_cell_is_skipped():
 
 def from_the_first_cell(axis):
     """As if no window began before x."""
-    return replace(Thinned.of(axis), first=0)
+    return replace(Subsampling.of(axis), first=0)
 
 
 def padding_as_before(axis):
     """In cells of x, not in those that are left."""
-    thin = Thinned.of(axis)
+    thin = Subsampling.of(axis)
     return replace(thin, axis=replace(thin.axis, pad=axis.pad))
 
 

@@ -1,7 +1,7 @@
-"""Arrays whose types say how devices split them (explicit sharding), and windows along an axis that is split.
+"""Explicit sharding: window operations along an axis that an array's type says is split over devices.
 
-JAX knows what becomes of such a type only where every device gets equally many positions, and nothing for copies at a
-border. Elsewhere the cells along that axis are gathered first, and the result is split again as the input was.
+JAX propagates such a type only if every device gets equally many positions, and not through copies at a border. In the
+other cases the axis is gathered before the operation, and the result is split again as the input was.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from jaxconv.lowering.primitive import is_explicit
 from jaxconv.window import Axis
 
 
-def parts(a: Array) -> list[int]:
-    """For each axis, over how many devices the array's type says that it is split; 1 where it says nothing."""
+def shards(a: Array) -> list[int]:
+    """For each axis, the number of devices that the array's type splits it over; 1 without explicit sharding."""
     if not is_explicit(a):
         return [1] * a.ndim
     sharding = jax.typeof(a).sharding
@@ -28,16 +28,16 @@ def parts(a: Array) -> list[int]:
 
 
 def gathered(x: Array, keeps: Sequence[bool] | None = None) -> tuple[Array, Callable[[Array], Array]]:
-    """x without splits of its spatial axes, and the way back for a result with as many axes.
+    """x gathered along its spatial axes, and a function that splits a result again.
 
     Args:
         x: [n, *spatial, c].
-        keeps: for each spatial axis whether a split of it may stay; by default none.
+        keeps: for each spatial axis, whether it may stay split; by default none may.
 
     Returns:
-        x, and a function that splits an array [n, *out, c] as x was, as far as its lengths can be.
+        x, and a function that splits an array [n, *out, c] as x was, along the axes whose length allows it.
     """
-    split = parts(x)
+    split = shards(x)
     keeps = [False] * (x.ndim - 2) if keeps is None else keeps
     if all(count == 1 or keep for count, keep in zip(split[1:-1], keeps, strict=True)):
         return x, lambda y: y
@@ -55,16 +55,16 @@ def gathered(x: Array, keeps: Sequence[bool] | None = None) -> tuple[Array, Call
 
 
 def keeps_zero_padding(x: Array, axes: Sequence[Axis]) -> list[bool]:
-    """For each axis whether a convolution of x may stay split: it pads with zeros, and each device has as many y."""
+    """For each axis, whether a convolution of x may stay split: zero padding, and equally many outputs per device."""
     return [
-        axis.pad.boundary == "ZERO" and axis.out % count == 0 for axis, count in zip(axes, parts(x)[1:-1], strict=True)
+        axis.pad.boundary == "ZERO" and axis.out % count == 0 for axis, count in zip(axes, shards(x)[1:-1], strict=True)
     ]
 
 
 def keeps_no_padding(x: Array, axes: Sequence[Axis]) -> list[bool]:
-    """The same of a reduction, which may not pad either: the derivative of lax's maximum pads x itself."""
-    still = [(axis.pad.lo, axis.pad.hi) == (0, 0) for axis in axes]
-    return [a and b for a, b in zip(still, keeps_zero_padding(x, axes), strict=True)]
+    """The same for a reduction, which may not pad at all: the derivative of lax's maximum pads x itself."""
+    unpadded = [(axis.pad.lo, axis.pad.hi) == (0, 0) for axis in axes]
+    return [a and b for a, b in zip(unpadded, keeps_zero_padding(x, axes), strict=True)]
 
 
 def _entry(y: Array, axis: int) -> Any:

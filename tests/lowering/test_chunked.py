@@ -13,19 +13,19 @@ from support.numpy_evaluation import evaluated
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering import forced
-from jaxconv.lowering.form import Form
-from jaxconv.lowering.table import way_for
-from jaxconv.lowering.ways import portions
+from jaxconv.lowering import use_algorithm
+from jaxconv.lowering.algorithms import chunked
+from jaxconv.lowering.conv_spec import ConvSpec
+from jaxconv.lowering.table import algorithm_for
 from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import slide
 
 
-def pulled(way, kernel, x, dy, compute=jax.jit, **geometry):
+def pulled(algorithm, kernel, x, dy, compute=jax.jit, **geometry):
     """y, and the deltas of kernel and x."""
 
     def run(kernel, x, dy):
-        with forced(way):
+        with use_algorithm(algorithm):
             y, pull = jax.vjp(lambda kernel, x: jc.conv({"kernel": kernel}, x, **geometry), kernel, x)
             return y, *pull(dy)
 
@@ -38,8 +38,8 @@ def judge_one_example_at_a_time(case, compute):
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portions, "few_of", lambda *_: 1)  # batches as small as these are one portion otherwise
-        found = pulled("portions", kernel, x, dy, compute, **case.geometry)
+        patch.setattr(chunked, "chunk_length", lambda *_: 1)  # batches as small as these are one portion otherwise
+        found = pulled("chunked", kernel, x, dy, compute, **case.geometry)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -62,17 +62,17 @@ def integers(seed, *shape):
 @pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])
 def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
     """By the table: arrays as large as it takes, and of few channels smaller ones."""
-    form = Form(slide("test", (32, 35), (3, 3), padding="same"), 1)
-    assert way_for("conv_dkernel", form, n, c, o) == "portions"
+    spec = ConvSpec(slide("test", (32, 35), (3, 3), padding="same"), 1)
+    assert algorithm_for("conv_kernel_grad", spec, n, c, o) == "chunked"
     arrays = integers(0, 3, 3, c, o), integers(1, n, 32, 35, c), integers(2, n, 32, 35, o)
-    taken, few_of = [], portions.few_of
+    taken, chunk_length = [], chunked.chunk_length
 
     def noted(*sizes):
-        taken.append(few_of(*sizes))
+        taken.append(chunk_length(*sizes))
         return taken[-1]
 
-    monkeypatch.setattr(portions, "few_of", noted)
-    found, expected = (pulled(way, *arrays, padding="same")[1] for way in ("table", "lax"))
+    monkeypatch.setattr(chunked, "chunk_length", noted)
+    found, expected = (pulled(algorithm, *arrays, padding="same")[1] for algorithm in ("table", "lax"))
     assert taken == [few]
     np.testing.assert_array_equal(found, expected)
 
@@ -91,13 +91,13 @@ def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
     ],
 )
 def test_how_many_are_a_portion(n, size, enough, few):
-    assert portions.few_of(n, size, enough) == few
+    assert chunked.chunk_length(n, size, enough) == few
 
 
 @pytest.mark.parametrize("check_vma", [True, False])
 def test_inside_of_shard_map(check_vma, monkeypatch):
     """Deltas that start from zeros vary over the mesh as what is added to them."""
-    monkeypatch.setattr(portions, "few_of", lambda *_: 1)
+    monkeypatch.setattr(chunked, "chunk_length", lambda *_: 1)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     split = PartitionSpec("batch")
     kernel, x, dy = integers(0, 3, 2, 2, 4), integers(1, 4, 6, 7, 2), integers(2, 4, 6, 7, 4)
@@ -105,7 +105,7 @@ def test_inside_of_shard_map(check_vma, monkeypatch):
     def inside(kernel, x, dy):
         if check_vma:
             kernel = jax.lax.pcast(kernel, "batch", to="varying")
-        y, of_kernel, of_x = pulled("portions", kernel, x, dy, padding="same")
+        y, of_kernel, of_x = pulled("chunked", kernel, x, dy, padding="same")
         return y, jax.lax.psum(of_kernel, "batch"), of_x
 
     specs = (split, PartitionSpec(), split)
@@ -123,8 +123,10 @@ def test_a_batch_of_any_size_is_one_portion():
     layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, padding="same")
     delta = jax.jit(lambda x: jax.grad(lambda kernel: jnp.sum(layer(kernel, x)))(kernel))
     assert (
-        way_for("conv_dkernel", Form(slide("test", (64, 64), (3, 3), padding="same"), 1), shape[0], 16, 16)
-        == "portions"
+        algorithm_for(
+            "conv_kernel_grad", ConvSpec(slide("test", (64, 64), (3, 3), padding="same"), 1), shape[0], 16, 16
+        )
+        == "chunked"
     )
     exported = jax.export.export(delta)(jax.ShapeDtypeStruct(shape, np.float32))
     np.testing.assert_array_equal(exported.call(x), delta(x))

@@ -1,4 +1,4 @@
-"""Padding made real: the cells beyond an array's border, copied by slices as `window.py` says."""
+"""Circular, reflecting and edge boundaries: copies the cells beyond an array's border, by slices."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jaxtyping import Array
 from jaxconv.lowering.compiled import compiled
 from jaxconv.window import Axis, Pad, runs
 
-MANY = 16  # slices of a border that is copied, as of one several times as wide as x: each takes its time to compile
+MANY = 16  # slices at one border, as for one several times as wide as x, from which one gather compiles faster
 
 
-def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
-    """`x` with every boundary that copies cells written out, and the axes of the same window over it.
+def copy_boundary(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
+    """x with every boundary that copies cells written out, and the axes of the same window over it.
 
-    These pad with zeros only, which are left to the operation that follows: a convolution pads with 0 as it goes, a
-    maximum with minus infinity.
+    The new axes pad with zeros only. That padding is left to the window operation: a convolution pads with 0, a maximum
+    with minus infinity.
 
     Args:
         x: [n, *spatial, c].
         axes: the window along each spatial axis.
 
     Returns:
-        x, longer along the axes that copy; and the axes.
+        x, longer along the axes whose boundary copies cells; and the new axes.
     """
     copied = [axis.pad.boundary != "ZERO" for axis in axes]
     written = [replace(axis, length=axis.padded, pad=Pad(0, 0)) for axis in axes]
@@ -38,7 +38,7 @@ def extend(x: Array, axes: Sequence[Axis]) -> tuple[Array, tuple[Axis, ...]]:
 
 @partial(compiled, static_argnames="axes")
 def _written(x: Array, axes: tuple[Axis, ...]) -> Array:
-    """x with its borders copied."""
+    """x with copied cells at its borders."""
     for position, axis in enumerate(axes, start=1):
         if axis.pad.boundary == "ZERO":
             continue
@@ -51,7 +51,7 @@ def _written(x: Array, axes: tuple[Axis, ...]) -> Array:
 
 
 def _copies(x: Array, position: int, cells: Iterable[int | None]) -> list[Array]:
-    """The cells of `x` along one axis, one slice for each run of neighbours."""
+    """The cells of x along one axis, by one slice per run of neighbours."""
     cells, pieces = list(cells), []
     found = runs(cells)
     if len(found) > MANY:

@@ -9,8 +9,8 @@ from golden import read
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
-from jaxconv.lowering import forced
-from jaxconv.lowering.ways import WAYS, portions
+from jaxconv.lowering import use_algorithm
+from jaxconv.lowering.algorithms import ALGORITHMS, chunked
 
 
 def window(*sizes_and_padding):
@@ -20,11 +20,11 @@ def window(*sizes_and_padding):
     return found
 
 
-def conv(axes, way, *, batch=1, channels=1, outputs=1, groups=1):
+def conv(axes, algorithm, *, batch=1, channels=1, outputs=1, groups=1):
     """The layer over these axes, in the way that is forced."""
 
     def layer(w, x):
-        with forced(way):
+        with use_algorithm(algorithm):
             return jc.conv({"kernel": w}, x, groups=groups, **geometry(axes))
 
     sizes = lambda of: tuple(map(of, axes))
@@ -51,34 +51,34 @@ GROUPED = {"batch": 1, "channels": 4, "outputs": 2, "groups": 2}
 FITTING = {
     "table": [(IMAGES, {}), (WIDE[:1], MIXED), (WIDE[1:2], DEPTHWISE), (WIDE[2:], GROUPED)],
     "lax": [(IMAGES, {}), (WIDE[:1], MIXED), (WIDE[1:2], DEPTHWISE), (WIDE[2:], GROUPED)],
-    "product": [(ONE_WIDE, {}), (ONE_WIDE, {"channels": 2, "outputs": 2})],
-    "taps": [(WIDE, DEPTHWISE), (PAIRS[: 3 if NIGHTLY else 1], {"channels": 2, "outputs": 2, "groups": 2})],
-    "split": [(WIDE, GROUPED)],
-    "slices": [(VOLUMES, {})],
-    "banded": [(IMAGES, {}), (WIDE[:1], MIXED)],
-    "portions": [(IMAGES, {"batch": 2}), (WIDE[:1], MIXED)],
-    "canonical": [(IMAGES, {}), (WIDE[:1], MIXED)],
+    "matmul": [(ONE_WIDE, {}), (ONE_WIDE, {"channels": 2, "outputs": 2})],
+    "depthwise": [(WIDE, DEPTHWISE), (PAIRS[: 3 if NIGHTLY else 1], {"channels": 2, "outputs": 2, "groups": 2})],
+    "grouped": [(WIDE, GROUPED)],
+    "conv3d_as_2d": [(VOLUMES, {})],
+    "toeplitz": [(IMAGES, {}), (WIDE[:1], MIXED)],
+    "chunked": [(IMAGES, {"batch": 2}), (WIDE[:1], MIXED)],
+    "nhwc": [(IMAGES, {}), (WIDE[:1], MIXED)],
 }
-CASES = [(way, axes, settings) for way, rows in FITTING.items() for axes, settings in rows]
+CASES = [(algorithm, axes, settings) for algorithm, rows in FITTING.items() for axes, settings in rows]
 
 
-@pytest.mark.parametrize(("way", "geometries", "settings"), CASES)
-def test_every_way_is_the_table(way, geometries, settings, monkeypatch):
-    monkeypatch.setattr(portions, "few_of", lambda *_: 1)  # a portion is one example
+@pytest.mark.parametrize(("algorithm", "geometries", "settings"), CASES)
+def test_every_algorithm_is_the_table(algorithm, geometries, settings, monkeypatch):
+    monkeypatch.setattr(chunked, "chunk_length", lambda *_: 1)  # a portion is one example
     each = [axes if isinstance(axes, list) else [axes] for axes in geometries]
-    assert not disagreements([conv(axes, way, **settings) for axes in each])
+    assert not disagreements([conv(axes, algorithm, **settings) for axes in each])
 
 
-@pytest.mark.parametrize("way", FITTING)
-def test_compiled(way, monkeypatch):
+@pytest.mark.parametrize("algorithm", FITTING)
+def test_compiled(algorithm, monkeypatch):
     """The first row of each way, as XLA computes it."""
-    monkeypatch.setattr(portions, "few_of", lambda *_: 1)
-    (first, *_), settings = FITTING[way][0]
-    assert not disagreements([conv(first if isinstance(first, list) else [first], way, **settings)], jax.jit)
+    monkeypatch.setattr(chunked, "chunk_length", lambda *_: 1)
+    (first, *_), settings = FITTING[algorithm][0]
+    assert not disagreements([conv(first if isinstance(first, list) else [first], algorithm, **settings)], jax.jit)
 
 
-def test_every_way_has_a_row():
-    assert set(FITTING) == {"table", "lax", *WAYS}
+def test_every_algorithm_of_convolutions_has_a_row():
+    assert set(FITTING) == {"table", "lax", *(name for name in ALGORITHMS if "conv" in ALGORITHMS[name].operations)}
 
 
 def test_weights_are_not_shared_across_channels():

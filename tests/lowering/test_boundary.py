@@ -7,8 +7,8 @@ from hypothesis import given
 from support.geometries import convolutions, few_compiled
 from support.numpy_evaluation import evaluated
 
-from jaxconv.lowering.extend import extend
-from jaxconv.lowering.taps import padded
+from jaxconv.lowering.boundary import copy_boundary
+from jaxconv.lowering.window_slices import padded
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import Axis, Pad
@@ -28,7 +28,7 @@ def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
 
 
 def judge(case, written, everything, axes):
-    """Holds what `extend` writes, and that with zeros around it, against `np.pad`; and the axes against both."""
+    """Holds what `copy_boundary` writes, and that with zeros around it, against `np.pad`; and the axes against both."""
     np.testing.assert_array_equal(written, padded_by_numpy(case, zeros=False))
     np.testing.assert_array_equal(everything, padded_by_numpy(case, zeros=True))
     for before, after, length in zip(case.axes, axes, written.shape[1:-1], strict=True):
@@ -37,10 +37,10 @@ def judge(case, written, everything, axes):
 
 
 def both(case, axes_seen):
-    """x -> what `extend` writes, and everything padded; the axes are noted."""
+    """x -> what `copy_boundary` writes, and everything padded; the axes are noted."""
 
     def run(x):
-        written, axes = extend(x, case.axes)
+        written, axes = copy_boundary(x, case.axes)
         axes_seen[:] = axes
         return written, padded(axes, written)
 
@@ -62,6 +62,6 @@ def test_compiled_boundaries_are_copied_and_zeros_are_left(case):
 def test_a_border_many_times_as_wide_as_x_is_numpys_and_few_equations(boundary):
     x = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
     axes = (Axis(3, 1, 1, 1, Pad(200, 77, boundary)),)
-    found = jax.jit(lambda x: extend(x, axes)[0])(x)
+    found = jax.jit(lambda x: copy_boundary(x, axes)[0])(x)
     np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (200, 77), (0, 0)), mode=NUMPY_MODES[boundary]))
-    assert len(jax.make_jaxpr(lambda x: extend(x, axes)[0])(x).eqns) < 20
+    assert len(jax.make_jaxpr(lambda x: copy_boundary(x, axes)[0])(x).eqns) < 20

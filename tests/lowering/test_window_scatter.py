@@ -15,8 +15,8 @@ from support.broken_twins import caught
 from support.geometries import convolutions, few_compiled
 from support.numpy_evaluation import evaluated
 
-from jaxconv.lowering import spreading
-from jaxconv.lowering.spreading import side_by_side, tap_by_tap
+from jaxconv.lowering import window_scatter
+from jaxconv.lowering.window_scatter import scatter_adjacent_taps, scatter_each_tap
 from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import slide
 
@@ -42,21 +42,23 @@ def windows(case):
     return case.axes, y, np.random.default_rng(case.seed).integers(0, taps, y.shape).astype(np.uint8)
 
 
-every_way = pytest.mark.parametrize("way", [side_by_side, tap_by_tap], ids=lambda way: way.__name__)
+every_way = pytest.mark.parametrize(
+    "algorithm", [scatter_adjacent_taps, scatter_each_tap], ids=lambda algorithm: algorithm.__name__
+)
 
 
 @every_way
 @given(case=configurations)
-def test_every_window_spreads_over_all_its_cells(way, case):
+def test_every_window_spreads_over_all_its_cells(algorithm, case):
     axes, y, _ = windows(case)
-    np.testing.assert_array_equal(evaluated(partial(way, axes))(y), by_hand(axes, y))
+    np.testing.assert_array_equal(evaluated(partial(algorithm, axes))(y), by_hand(axes, y))
 
 
 @every_way
 @given(case=configurations)
-def test_every_window_gives_to_its_winner(way, case):
+def test_every_window_gives_to_its_winner(algorithm, case):
     axes, y, winner = windows(case)
-    np.testing.assert_array_equal(evaluated(partial(way, axes))(y, winner), by_hand(axes, y, winner))
+    np.testing.assert_array_equal(evaluated(partial(algorithm, axes))(y, winner), by_hand(axes, y, winner))
 
 
 @few_compiled
@@ -65,8 +67,10 @@ def test_compiled_windows_spread(case):
     """Both ways, with winners and without, in one program."""
     zeros = tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)  # cells are copied at borders before
     axes, y, winner = windows(replace(case, geometry=case.geometry | {"padding": zeros}))
-    ways = side_by_side, tap_by_tap
-    found = jax.jit(lambda y, winner: [(way(axes, y), way(axes, y, winner)) for way in ways])(y, winner)
+    algorithms = scatter_adjacent_taps, scatter_each_tap
+    found = jax.jit(lambda y, winner: [(algorithm(axes, y), algorithm(axes, y, winner)) for algorithm in algorithms])(
+        y, winner
+    )
     for everywhere, at_winners in found:
         np.testing.assert_array_equal(everywhere, by_hand(axes, y))
         np.testing.assert_array_equal(at_winners, by_hand(axes, y, winner))
@@ -87,7 +91,7 @@ def test_compiled_windows_spread(case):
 def test_taps_less_than_a_stride_apart_take_one_pass(length, window, stride, dilation, passes):
     """A single window has all its taps in one."""
     (axis,) = slide("test", (length,), (window,), stride, dilation=dilation)
-    jaxpr = jax.make_jaxpr(lambda y: side_by_side([axis], y))(jnp.ones((1, axis.out, 1)))
+    jaxpr = jax.make_jaxpr(lambda y: scatter_adjacent_taps([axis], y))(jnp.ones((1, axis.out, 1)))
     assert str(jaxpr).count("pad[") == passes
 
 
@@ -98,12 +102,12 @@ def columns_first(axes, y, winner):
     """The taps numbered in the other order."""
     taps = [axis.taps for axis in axes]
     number = np.arange(math.prod(taps)).reshape(taps, order="F").ravel()
-    return side_by_side(axes, y, jnp.asarray(number)[winner].astype(jnp.uint8))
+    return scatter_adjacent_taps(axes, y, jnp.asarray(number)[winner].astype(jnp.uint8))
 
 
 def first_run_alone(axes, y, winner):
     """Taps a stride or more behind the first are forgotten."""
-    return spreading._taken_together(axes, y, winner, [0] * len(axes))
+    return window_scatter._scatter_run(axes, y, winner, [0] * len(axes))
 
 
 @pytest.mark.parametrize("twin", [columns_first, first_run_alone], ids=lambda twin: twin.__name__)

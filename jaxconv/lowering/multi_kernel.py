@@ -1,4 +1,4 @@
-"""Several kernels, each of which stands at positions of its own: a convolution for each, or one product for all."""
+"""Different kernels at different positions: one convolution per kernel, or one matrix product for all."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from jaxconv.lowering.boundary import copy_boundary
+from jaxconv.lowering.conv_spec import ConvSpec
 from jaxconv.lowering.convolution import convolve
-from jaxconv.lowering.extend import extend
-from jaxconv.lowering.form import Form
-from jaxconv.lowering.taps import padded
+from jaxconv.lowering.window_slices import padded
 from jaxconv.window import Axis, Pad
 
-Index: TypeAlias = tuple[int, ...]  # which of the kernels, along each axis
+Index: TypeAlias = tuple[int, ...]  # the number of a kernel along each axis
 
 
-def convolve_each(
+def multi_kernel_conv(
     x: Array,
     kernels: Array,
-    form: Form,
+    spec: ConvSpec,
     positions: Sequence[Sequence[range]],
     finish: Callable[[Array, Index], Array],
     combine: Callable[[list[Array], int], Array],
 ) -> Array:
-    """A convolution for each kernel, at its own positions and nowhere else: each output costs one window.
+    """One convolution per kernel, at the positions of that kernel only, so that each output costs one window.
 
     Args:
         x: [n, *spatial, c].
         kernels: [*count, *window, c/groups, o].
-        form: of one kernel at every position; its axes may pad with any boundary.
-        positions: for each axis the positions of each of the kernels along it, one at least.
-        finish: of what a kernel made and its index, to add its bias for example.
-        combine: puts what the kernels along an axis made together, from that list and the axis.
+        spec: as if one kernel stood at every position; its axes may pad with any boundary.
+        positions: for each axis, the positions of each kernel along it, at least one.
+        finish: takes a kernel's result and its index, for example to add a bias.
+        combine: joins the results of the kernels along an axis; takes the list of results and the axis.
 
     Returns:
         [n, *out, o].
     """
-    x, axes = extend(x, form.axes)
+    x, axes = copy_boundary(x, spec.axes)
     x = padded(axes, x)
     axes = [replace(axis, length=axis.padded, pad=Pad(0, 0)) for axis in axes]
 
@@ -53,30 +53,30 @@ def convolve_each(
         cells, its_axes, kernel = x, [], kernels
         for number, (axis, its, k) in enumerate(zip(axes, positions, index, strict=True), start=1):
             first = its[k].start * axis.stride
-            its_axes.append(only(axis, its[k]))
+            its_axes.append(at_positions(axis, its[k]))
             cells = lax.slice_in_dim(cells, first, first + its_axes[-1].length, axis=number)
             kernel = lax.index_in_dim(kernel, k, keepdims=False)
-        return finish(convolve(cells, kernel, replace(form, axes=tuple(its_axes))), index)
+        return finish(convolve(cells, kernel, replace(spec, axes=tuple(its_axes))), index)
 
     return made(())
 
 
-def picked(a: Array, index: Index) -> Array:
-    """One of the items along the first axes."""
+def item(a: Array, index: Index) -> Array:
+    """The item at `index` along the first axes."""
     return reduce(lambda part, k: lax.index_in_dim(part, k, keepdims=False), index, a)
 
 
-def only(axis: Axis, positions: range) -> Axis:
-    """The window at some of its positions, over the cells from the first that it reads there to the last.
+def at_positions(axis: Axis, positions: range) -> Axis:
+    """The window at some of its positions, over the cells from the first to the last that it reads there.
 
-    >>> only(Axis(9, 3, 2, 1, Pad(0, 0)), range(1, 4, 2))
+    >>> at_positions(Axis(9, 3, 2, 1, Pad(0, 0)), range(1, 4, 2))
     Axis(length=7, taps=3, stride=4, dilation=1, pad=Pad(lo=0, hi=0, boundary='ZERO'))
     """
     stride = axis.stride * positions.step
     return replace(axis, length=(len(positions) - 1) * stride + axis.span, stride=stride)
 
 
-def product_of_each(
+def multi_kernel_matmul(
     cells: Array,
     kernels: Array,
     own: Sequence[bool],
@@ -85,12 +85,12 @@ def product_of_each(
     precision: Any,
     preferred_element_type: DTypeLike | None,
 ) -> Array:
-    """One matrix product for each kernel and group, in one equation; its sum runs over the window and the channels.
+    """One matrix product per kernel and group, in one equation, summed over the window and the channels.
 
     Args:
-        cells: the cells under the window at each position, [n, *positions, *window, c].
+        cells: the cells that the window reads at each position, [n, *positions, *window, c].
         kernels: [*count, *window, c/groups, o].
-        own: for each axis of the positions, whether it is an axis of the kernels too, a kernel for each of its indices.
+        own: for each axis of the positions, whether the kernels have it too: one kernel per position along it.
         groups: as for a convolution.
         precision: as for `jax.numpy.einsum`.
         preferred_element_type: likewise.
@@ -115,5 +115,5 @@ def product_of_each(
 
 
 def _split(a: Array, groups: int) -> Array:
-    """The last axis as groups of channels; no size is left to be inferred, which an empty batch does not allow."""
+    """The last axis split into groups. No size is inferred (-1), which an empty batch does not allow."""
     return a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups)

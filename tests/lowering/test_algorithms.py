@@ -16,11 +16,11 @@ from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.lowering import convolution, forced
-from jaxconv.lowering.form import FACES, Form, by_lax
-from jaxconv.lowering.ways import WAYS, banded
-from jaxconv.lowering.ways import grouped as grouped_
-from jaxconv.lowering.ways.way import rewritten
+from jaxconv.lowering import convolution, use_algorithm
+from jaxconv.lowering.algorithms import ALGORITHMS, toeplitz
+from jaxconv.lowering.algorithms import grouped as grouped_
+from jaxconv.lowering.algorithms.algorithm import by_rewrite
+from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec, lax_conv
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations
 
@@ -63,46 +63,50 @@ def volume(case: Configuration) -> Configuration:
 
 # What makes a case fit each way. A new way needs a row.
 FITTING = {
-    "product": one_wide,
-    "taps": depthwise,
-    "split": grouped,
-    "banded": dense,
-    "slices": volume,
-    "portions": dense,
-    "canonical": dense,
+    "matmul": one_wide,
+    "depthwise": depthwise,
+    "grouped": grouped,
+    "toeplitz": dense,
+    "conv3d_as_2d": volume,
+    "chunked": dense,
+    "nhwc": dense,
 }
-every_way = pytest.mark.parametrize("way", sorted(WAYS))
+CONV_ALGORITHMS = sorted(name for name, algorithm in ALGORITHMS.items() if "conv" in algorithm.operations)
+every_algorithm = pytest.mark.parametrize("algorithm", CONV_ALGORITHMS)
 
 # Over zeros alone: what copies cells at a border does so before.
 windows_over_zeros = conv_configurations(padding=st.tuples(st.integers(0, 4), st.integers(0, 4)))
 
 
-def computed(way, case):
-    """The same three as `faces`, by NumPy: each as the way computes it, without what differentiates convolutions."""
-    form, given = Form(case.axes, case.groups), {"kernel": case.params()["kernel"], "x": case.x(), "y": case.dy()}
+def computed(algorithm, case):
+    """The same three as `operations`, by NumPy: each as the way computes it, without what differentiates convolutions."""
+    spec, given = ConvSpec(case.axes, case.groups), {"kernel": case.params()["kernel"], "x": case.x(), "y": case.dy()}
 
     def all_three(given):
-        asked = {face: [given[role] for role in FACES[face][:2]] for face in ("conv", "conv_dkernel", "conv_dx")}
-        return [convolution.in_one_way(way, face, form, *two, by_lax, None) for face, two in asked.items()]
+        asked = {
+            operation: [given[role] for role in CONV_OPERANDS[operation][:2]]
+            for operation in ("conv", "conv_kernel_grad", "conv_input_grad")
+        }
+        return [convolution._run(algorithm, operation, spec, *two, lax_conv, None) for operation, two in asked.items()]
 
     return evaluated(all_three)(given)
 
 
-def compiled(way, case):
+def compiled(algorithm, case):
     """(kernel, x, dy) -> y, and the deltas of kernel and x, of a layer in the way that is forced."""
 
     @jax.jit
     def all_three(kernel, x, dy):
-        with forced(way):
+        with use_algorithm(algorithm):
             y, pull = jax.vjp(lambda kernel, x: jc.conv({"kernel": kernel}, x, **case.geometry), kernel, x)
             return y, *pull(dy)
 
     return all_three
 
 
-def faces(way, case, dtype=np.float32):
+def operations(algorithm, case, dtype=np.float32):
     """These of the case's own numbers."""
-    return compiled(way, case)(*(a.astype(dtype) for a in (case.params()["kernel"], case.x(), case.dy())))
+    return compiled(algorithm, case)(*(a.astype(dtype) for a in (case.params()["kernel"], case.x(), case.dy())))
 
 
 def by_hand(case):
@@ -112,38 +116,38 @@ def by_hand(case):
     return reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
 
 
-@every_way
-def test_every_way_has_cases(way):
-    assert way in FITTING
+@every_algorithm
+def test_every_algorithm_has_cases(algorithm):
+    assert algorithm in FITTING
 
 
-@every_way
+@every_algorithm
 @examples(16)
 @given(case=windows_over_zeros)
-def test_every_face_is_the_references(way, case):
-    case = FITTING[way](case)
-    for found, expected in zip(computed(way, case), by_hand(case), strict=True):
+def test_every_operation_is_the_references(algorithm, case):
+    case = FITTING[algorithm](case)
+    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-@every_way
+@every_algorithm
 @compiled_examples(4)
 @given(case=convolutions(max_rank=2))
-def test_compiled_convolutions_and_their_deltas_are_the_references(way, case):
+def test_compiled_convolutions_and_their_deltas_are_the_references(algorithm, case):
     """As a layer, with every kind of padding."""
-    case = FITTING[way](case)
-    for found, expected in zip(faces(way, case), by_hand(case), strict=True):
+    case = FITTING[algorithm](case)
+    for found, expected in zip(operations(algorithm, case), by_hand(case), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-@every_way
+@every_algorithm
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("stride", [1, 3])
-def test_windows_of_one_cell(way, length, stride):
+def test_windows_of_one_cell(algorithm, length, stride):
     """The smallest there are: of one phase, and where the stride is more than x is long, most of padding."""
     geometry = {"stride": (stride,), "padding": (jc.Pad(2, 1),), "dilation": (1,), "groups": 1}
-    case = FITTING[way](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
-    for found, expected in zip(computed(way, case), by_hand(case), strict=True):
+    case = FITTING[algorithm](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
+    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -153,22 +157,22 @@ CASE = Configuration((9, 8), (3, 2), GEOMETRY | {"groups": 2}, (4, 6), 2, 0)
 SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilation": (3,), "groups": 2}, (4, 6), 2, 0)
 
 
-@every_way
+@every_algorithm
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, *([jnp.float16, jnp.float32] if NIGHTLY else [])])
-def test_every_dtype_is_kept(way, dtype):
-    case = FITTING[way](SMALL)
-    found = faces(way, case, dtype)
+def test_every_dtype_is_kept(algorithm, dtype):
+    case = FITTING[algorithm](SMALL)
+    found = operations(algorithm, case, dtype)
     assert {a.dtype for a in found} == {jnp.dtype(dtype)}
     for one, expected in zip(found, by_hand(case), strict=True):
         np.testing.assert_array_equal(one, expected.astype(dtype))  # one rounding, of the exact sum
 
 
-@every_way
-def test_double_precision(way):
+@every_algorithm
+def test_double_precision(algorithm):
     """Also of numbers that have no such sum in single precision."""
-    case = FITTING[way](SMALL)
+    case = FITTING[algorithm](SMALL)
     with jax.enable_x64(True):
-        run = compiled(way, case)
+        run = compiled(algorithm, case)
         kernel, x, dy = (a.astype(np.float64) for a in (case.params()["kernel"], case.x(), case.dy()))
         found = run(kernel, x, dy)
         assert {a.dtype for a in found} == {jnp.dtype(np.float64)}
@@ -178,31 +182,31 @@ def test_double_precision(way):
             assert np.any(third != third.astype(np.float32))
 
 
-@every_way
+@every_algorithm
 @pytest.mark.parametrize(
     ("dtype", "preferred"), [(np.int32, None), (np.int8, None), (np.int8, np.int32), (jnp.bfloat16, np.float32)]
 )
-def test_integers_and_wider_results(way, dtype, preferred):
+def test_integers_and_wider_results(algorithm, dtype, preferred):
     """As lax has it: short integers wrap around, unless a wider result is asked for."""
-    case = FITTING[way](SMALL)
+    case = FITTING[algorithm](SMALL)
     kernel, x = 9 * case.params()["kernel"].astype(dtype), 9 * case.x().astype(dtype)
 
     @jax.jit
-    def in_both_ways(kernel, x):
+    def by_both(kernel, x):
         convolve = lambda: jc.conv({"kernel": kernel}, x, **case.geometry, preferred_element_type=preferred)
-        with forced(way):
+        with use_algorithm(algorithm):
             found = convolve()
-        with forced("lax"):
+        with use_algorithm("lax"):
             return found, convolve()
 
-    found, expected = in_both_ways(kernel, x)
+    found, expected = by_both(kernel, x)
     assert found.dtype == expected.dtype == jnp.dtype(preferred or dtype)
     np.testing.assert_array_equal(found, expected)
 
 
-@every_way
-def test_deltas_of_a_wider_result_have_the_operands_dtype(way):
-    case = FITTING[way](SMALL)
+@every_algorithm
+def test_deltas_of_a_wider_result_have_the_operands_dtype(algorithm):
+    case = FITTING[algorithm](SMALL)
     kernel, x = (a.astype(jnp.bfloat16) for a in (case.params()["kernel"], case.x()))
 
     @jax.jit
@@ -211,7 +215,7 @@ def test_deltas_of_a_wider_result_have_the_operands_dtype(way):
         y, pull = jax.vjp(wide, kernel, x)
         return y, *pull(dy)
 
-    with forced(way):
+    with use_algorithm(algorithm):
         y, *deltas = both(kernel, x, case.dy())
     assert y.dtype == jnp.float32
     for found, expected in zip(deltas, by_hand(case)[1:], strict=True):
@@ -219,12 +223,12 @@ def test_deltas_of_a_wider_result_have_the_operands_dtype(way):
         np.testing.assert_array_equal(found, expected.astype(jnp.bfloat16))
 
 
-def with_an_infinite_cell(way):
+def with_an_infinite_cell(algorithm):
     """y in one way, of a case with one infinite cell that no padding hides; and as it should be."""
-    case = FITTING[way](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
+    case = FITTING[algorithm](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.array(case.x())
     x[(0, *(length // 2 for length in case.lengths), 0)] = np.inf
-    with forced(way):
+    with use_algorithm(algorithm):
         y = jax.jit(lambda kernel, x: jc.conv({"kernel": kernel}, x, **case.geometry))(kernel, x)
     clean = reference.conv(kernel, 0.0, np.where(np.isinf(x), 0, x), **case.geometry)
     sees = reference.conv(np.ones_like(kernel), 0.0, np.isinf(x).astype(float), **case.geometry) > 0
@@ -233,22 +237,22 @@ def with_an_infinite_cell(way):
     return y, np.where(sees, np.inf, clean)
 
 
-@every_way
-def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(way):
+@every_algorithm
+def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(algorithm):
     """A way that multiplies cells by zeros of its own making would make NaNs of the others."""
-    np.testing.assert_array_equal(*with_an_infinite_cell(way))
+    np.testing.assert_array_equal(*with_an_infinite_cell(algorithm))
 
 
-@pytest.mark.parametrize("way", ["banded", "split"])
-def test_an_infinite_weight_makes_no_more_of_nan_than_lax(way):
+@pytest.mark.parametrize("algorithm", ["toeplitz", "grouped"])
+def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
     """A way that pads before it multiplies would: lax skips windows that lie in the padding."""
     geometry = {"stride": (1,), "dilation": (1,), "padding": ((2, 1),), "groups": 2}
-    case = FITTING[way](Configuration((4,), (1,), geometry, (2, 2), 1, 0))
+    case = FITTING[algorithm](Configuration((4,), (1,), geometry, (2, 2), 1, 0))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.abs(case.x()) + 1
     kernel[..., 0, 0] = np.inf
-    form = Form(case.axes, case.groups)
+    spec = ConvSpec(case.axes, case.groups)
     found, expected = (
-        np.asarray(convolution.in_one_way(one, "conv", form, x, kernel, by_lax, None)) for one in (way, "lax")
+        np.asarray(convolution._run(one, "conv", spec, x, kernel, lax_conv, None)) for one in (algorithm, "lax")
     )
     assert np.isinf(expected).any()
     np.testing.assert_array_equal(found, expected)
@@ -260,17 +264,15 @@ def test_groups_are_put_together_in_equal_parts(groups, channels):
     """The fewest together that are wide and leave few parts, or all of them."""
     possible = [m for m in range(1, groups) if m * channels >= grouped_.WIDE and groups / m < grouped_.MOST + 1]
     expected = min([m for m in possible if groups / m == groups // m], default=groups)
-    assert grouped_.together(Form((), groups), groups * channels) == expected
+    assert grouped_.groups_per_conv(ConvSpec((), groups), groups * channels) == expected
 
 
-@pytest.mark.parametrize(
-    ("way", "rewriting"), [("banded", banded._as_a_banded_product), ("split", grouped_._as_dense_ones)]
-)
-def test_a_kernel_with_more_zeros_spoils_infinite_cells(way, rewriting, monkeypatch):
+@pytest.mark.parametrize(("algorithm", "rewriting"), [("toeplitz", toeplitz._rewrite), ("grouped", grouped_._rewrite)])
+def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, monkeypatch):
     """The broken twin: the two ways whose kernels have zeros of their own, not told so."""
-    monkeypatch.setitem(WAYS, f"careless {way}", rewritten(lambda form, c, o: True, rewriting))
-    monkeypatch.setitem(FITTING, f"careless {way}", FITTING[way])
-    y, expected = with_an_infinite_cell(f"careless {way}")
+    monkeypatch.setitem(ALGORITHMS, f"careless {algorithm}", by_rewrite(lambda spec, c, o: True, rewriting))
+    monkeypatch.setitem(FITTING, f"careless {algorithm}", FITTING[algorithm])
+    y, expected = with_an_infinite_cell(f"careless {algorithm}")
     assert np.isnan(y).any()
     assert not np.isnan(expected).any()
 
@@ -278,46 +280,46 @@ def test_a_kernel_with_more_zeros_spoils_infinite_cells(way, rewriting, monkeypa
 # The broken twins: faces that look right and are not.
 
 
-def twin(face, fault):
+def twin(operation, fault):
     """The taps with a fault in one face."""
-    right = WAYS["taps"].run
+    right = ALGORITHMS["depthwise"].run
 
-    def run(one_face, form, one, other, smaller):
-        compute = lambda form, one, other: right(one_face, form, one, other, smaller)
-        return fault(compute, form, one, other) if one_face == face else compute(form, one, other)
+    def run(requested, spec, one, other, *, inner_conv):
+        compute = lambda spec, one, other: right(requested, spec, one, other, inner_conv=inner_conv)
+        return fault(compute, spec, one, other) if requested == operation else compute(spec, one, other)
 
-    return replace(WAYS["taps"], run=run)
+    return replace(ALGORITHMS["depthwise"], run=run)
 
 
-def flipped(right, form, one, kernel):
+def flipped(right, spec, one, kernel):
     """The kernel of true convolution, which flips."""
-    return right(form, one, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
+    return right(spec, one, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
-def without_the_first_row(right, form, one, other):
+def without_the_first_row(right, spec, one, other):
     """One position forgotten."""
-    return right(form, one, other.at[:, 0].set(0))
+    return right(spec, one, other.at[:, 0].set(0))
 
 
-def padded_behind(right, form, one, other):
+def padded_behind(right, spec, one, other):
     """The zeros before the cells counted as if they stood behind them."""
     turned = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
-    return right(replace(form, axes=tuple(replace(axis, pad=turned(axis.pad)) for axis in form.axes)), one, other)
+    return right(replace(spec, axes=tuple(replace(axis, pad=turned(axis.pad)) for axis in spec.axes)), one, other)
 
 
 @pytest.mark.parametrize(
-    ("face", "fault"),
+    ("operation", "fault"),
     [
         ("conv", flipped),
         ("conv", padded_behind),
-        ("conv_dx", padded_behind),
-        ("conv_dx", flipped),
-        ("conv_dkernel", without_the_first_row),
-        ("conv_dkernel", padded_behind),
+        ("conv_input_grad", padded_behind),
+        ("conv_input_grad", flipped),
+        ("conv_kernel_grad", without_the_first_row),
+        ("conv_kernel_grad", padded_behind),
     ],
 )
-def test_broken_twins_are_caught(face, fault, monkeypatch):
-    monkeypatch.setitem(WAYS, "twin", twin(face, fault))
+def test_broken_twins_are_caught(operation, fault, monkeypatch):
+    monkeypatch.setitem(ALGORITHMS, "twin", twin(operation, fault))
 
     def gives_away(case):
         case = depthwise(case)
@@ -329,16 +331,16 @@ def test_broken_twins_are_caught(face, fault, monkeypatch):
     assert caught(windows_over_zeros, gives_away)
 
 
-@pytest.mark.parametrize("face", ["conv", "conv_dx", "conv_dkernel"])
-def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_for(face):
+@pytest.mark.parametrize("operation", ["conv", "conv_input_grad", "conv_kernel_grad"])
+def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_for(operation):
     """[n, *spatial, c] by [*window, c, o]; the broken twin is lax's own gradient, which XLA leaves as it is there."""
     case = Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0)
     arrays = {"x": case.x(), "kernel": case.params()["kernel"], "y": case.dy()}
-    one, other = (jnp.asarray(arrays[role]) for role in FACES[face][:2])
-    form = Form(case.axes, 1)
+    one, other = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
+    spec = ConvSpec(case.axes, 1)
 
-    def layouts(way):
-        compute = lambda one, other: convolution.in_one_way(way, face, form, one, other, by_lax, None)
+    def layouts(algorithm):
+        compute = lambda one, other: convolution._run(algorithm, operation, spec, one, other, lax_conv, None)
         fn = lambda one, other: jax.lax.fori_loop(
             0,
             one.shape[0],
@@ -347,8 +349,8 @@ def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_f
         )
         return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(one, other).compile().as_text()))
 
-    assert layouts("canonical") == {"b01f_01io->b01f"}
-    assert (layouts("lax") == {"b01f_01io->b01f"}) == (face == "conv")
+    assert layouts("nhwc") == {"b01f_01io->b01f"}
+    assert (layouts("lax") == {"b01f_01io->b01f"}) == (operation == "conv")
 
 
 @pytest.mark.parametrize(
@@ -357,5 +359,5 @@ def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_f
 )
 def test_thin_groups_are_computed_together(groups, channels, expected):
     """At 16 channels or more, and at most 16 convolutions; all of them together where they never get there."""
-    form = Form(CASE.axes, groups)
-    assert grouped_.together(form, channels) == expected
+    spec = ConvSpec(CASE.axes, groups)
+    assert grouped_.groups_per_conv(spec, channels) == expected

@@ -8,7 +8,7 @@ from hypothesis import given
 from support.geometries import convolutions, few_compiled
 from support.numpy_evaluation import evaluated
 
-from jaxconv.lowering.patches import patches
+from jaxconv.lowering.im2col import im2col
 from jaxconv.testing.strategies import conv_configurations
 
 
@@ -26,10 +26,10 @@ def reads(case, found):
 
 @given(case=conv_configurations(max_rank=2))
 def test_patches_hold_what_the_window_reads(case):
-    reads(case, evaluated(partial(patches, axes=case.axes))(case.x()))
+    reads(case, evaluated(partial(im2col, axes=case.axes))(case.x()))
 
 
 @few_compiled
 @given(case=convolutions(max_rank=2))
 def test_compiled_patches_hold_what_the_window_reads(case):
-    reads(case, np.asarray(jax.jit(partial(patches, axes=case.axes))(case.x())))
+    reads(case, np.asarray(jax.jit(partial(im2col, axes=case.axes))(case.x())))

@@ -11,18 +11,18 @@ from support.numpy_evaluation import evaluated
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
-from jaxconv.lowering import forced
-from jaxconv.lowering.ways import WAYS, banded
+from jaxconv.lowering import use_algorithm
+from jaxconv.lowering.algorithms import ALGORITHMS, toeplitz
 from jaxconv.testing.configurations import Configuration, small_integers
 
 LARGE = {
-    "product": Configuration((28, 28), (1, 1), {"stride": 1, "padding": "VALID", "groups": 1}, (64, 32), 4, 0),
-    "taps": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
-    "split": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
-    "banded": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
-    "portions": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (128, 192), 8, 0),
-    "canonical": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
-    "slices": Configuration(
+    "matmul": Configuration((28, 28), (1, 1), {"stride": 1, "padding": "VALID", "groups": 1}, (64, 32), 4, 0),
+    "depthwise": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 32}, (32, 32), 4, 0),
+    "grouped": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
+    "toeplitz": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
+    "chunked": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (128, 192), 8, 0),
+    "nhwc": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
+    "conv3d_as_2d": Configuration(
         (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0
     ),
 }
@@ -30,7 +30,7 @@ LARGE = {
 
 def group_by_group(convolve, kernel, x):
     """A grouped convolution as dense ones."""
-    pairs = zip(*(jnp.split(a, LARGE["split"].groups, axis=-1) for a in (kernel, x)), strict=True)
+    pairs = zip(*(jnp.split(a, LARGE["grouped"].groups, axis=-1) for a in (kernel, x)), strict=True)
     return jnp.concatenate([convolve(kernel, x, groups=1) for kernel, x in pairs], axis=-1)
 
 
@@ -45,16 +45,23 @@ def slice_by_slice(convolve, kernel, x):
 
 # Of groups and volumes lax adds up in another order than of dense convolutions of images: its errors are smaller there,
 # by up to 2.3 times. These ways have the errors of lax's dense convolutions of images.
-AS_DENSE_IMAGES = {"split": group_by_group, "slices": slice_by_slice}
+AS_DENSE_IMAGES = {"grouped": group_by_group, "conv3d_as_2d": slice_by_slice}
 
 
 # XLA cuts sums where the machine's caches end, lax's delta of a kernel elsewhere than a product: both short and long ones.
 @pytest.mark.parametrize(
-    ("way", "batch"),
-    [*((way, LARGE[way].batch) for way in WAYS), *(("banded", n) for n in ((1, 16, 64) if NIGHTLY else (16,)))],
+    ("algorithm", "batch"),
+    [
+        *(
+            (algorithm, LARGE[algorithm].batch)
+            for algorithm in ALGORITHMS
+            if "conv" in ALGORITHMS[algorithm].operations
+        ),
+        *(("toeplitz", n) for n in ((1, 16, 64) if NIGHTLY else (16,))),
+    ],
 )
-def test_no_less_exact_than_lax(way, batch):
-    for ours, its in errors(way, replace(LARGE[way], batch=batch)):
+def test_no_less_exact_than_lax(algorithm, batch):
+    for ours, its in errors(algorithm, replace(LARGE[algorithm], batch=batch)):
         assert 0 < ours <= 1.05 * its
 
 
@@ -62,11 +69,11 @@ def test_no_less_exact_than_lax(way, batch):
 def test_of_a_single_channel_lax_is_more_exact(side, taps, o):
     """Its code for one channel is another; the bound is what docs/lowering.md says."""
     settings = {"stride": 1, "padding": "SAME", "groups": 1}
-    for ours, its in errors("banded", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
+    for ours, its in errors("toeplitz", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
         assert 0 < ours <= 1.6 * its
 
 
-def errors(way, case):
+def errors(algorithm, case):
     """Ours and lax's root mean squares of y and of both deltas: on normal numbers in float32, against float64 by lax."""
     generator = np.random.default_rng(0)
     shapes = case.kernel_shape, (case.batch, *case.lengths, case.channels[0]), (case.batch, *case.out, case.channels[1])
@@ -75,19 +82,21 @@ def errors(way, case):
     def convolve(kernel, x, **other):
         return jc.conv({"kernel": kernel}, x, **(case.geometry | other))
 
-    def run(way, dtype, layer=convolve):
+    def run(algorithm, dtype, layer=convolve):
         def all_three(kernel, x, dy):
             y, pull = jax.vjp(layer, kernel, x)
             return y, *pull(dy)
 
-        with forced(way):
+        with use_algorithm(algorithm):
             return [np.asarray(a, np.float64) for a in jax.jit(all_three)(*(a.astype(dtype) for a in arrays))]
 
     with jax.enable_x64(True):
         exact = run("lax", np.float64)
     error = lambda found: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(found, exact, strict=True)]
-    laxs = run("lax", np.float32, partial(AS_DENSE_IMAGES[way], convolve) if way in AS_DENSE_IMAGES else convolve)
-    return zip(error(run(way, np.float32)), error(laxs), strict=True)
+    laxs = run(
+        "lax", np.float32, partial(AS_DENSE_IMAGES[algorithm], convolve) if algorithm in AS_DENSE_IMAGES else convolve
+    )
+    return zip(error(run(algorithm, np.float32)), error(laxs), strict=True)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,7 @@ def test_short_sums_are_made_in_pieces(rows, count, of):
         seen.add(len(a))
         return a.T @ b
 
-    run = partial(banded.in_pieces, product)
+    run = partial(toeplitz.sum_in_chunks, product)
     turns = [e.params["length"] for e in jax.make_jaxpr(run)(one, other).eqns if e.primitive.name == "scan"]
     assert (seen, turns) == ({of}, [count] if count > 1 else [])
     np.testing.assert_array_equal(evaluated(run)(one, other), one.T @ other)
