@@ -28,7 +28,7 @@ from timing import alternate, first_calls
 
 import jaxconv as jc
 from jaxconv.lowering import use_algorithm
-from jaxconv.verify.numeric import check
+from jaxconv.verify.execution.check import check
 
 CHANNELS = 16
 BATCH = 64

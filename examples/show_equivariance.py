@@ -24,7 +24,7 @@ from shared import natural, picture_options, positive, start, table, train
 import jaxconv as jc
 from jaxconv.training.data import Digits, bundled_digits
 from jaxconv.training.step import Params, accuracy
-from jaxconv.verify.numeric import consistency, equivariance_error
+from jaxconv.verify.measures import consistency, equivariance_error
 
 PADDINGS = ("SAME", "REFLECT", "CIRCULAR")
 DOWN: dict[str, Callable[[jax.Array], jax.Array]] = {

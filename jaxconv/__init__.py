@@ -28,6 +28,7 @@ from jaxconv.layers.norm import init_norm as init_norm
 from jaxconv.layers.norm import instance_norm as instance_norm
 from jaxconv.layers.norm import layer_norm as layer_norm
 from jaxconv.layers.norm import rms_norm as rms_norm
+from jaxconv.layers.norm_common import NormParams as NormParams
 from jaxconv.layers.params import LayerParams as LayerParams
 from jaxconv.layers.polyphase import polyphase_down as polyphase_down
 from jaxconv.layers.polyphase import polyphase_up as polyphase_up
@@ -39,7 +40,6 @@ from jaxconv.layers.regional import regional_conv as regional_conv
 from jaxconv.layers.separable import SeparableParams as SeparableParams
 from jaxconv.layers.separable import init_separable_conv as init_separable_conv
 from jaxconv.layers.separable import separable_conv as separable_conv
-from jaxconv.layers.standardise import NormParams as NormParams
 from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
 from jaxconv.layers.tiled import tiled_conv as tiled_conv
 from jaxconv.layers.transpose import conv_transpose as conv_transpose
@@ -49,7 +49,7 @@ from jaxconv.layers.tying import tie as tie
 from jaxconv.layers.tying import tie_gradient as tie_gradient
 from jaxconv.layers.tying import untie as untie
 from jaxconv.verify.certify import certify as certify
-from jaxconv.verify.checker import recheck as recheck
-from jaxconv.verify.falsify import falsify as falsify
-from jaxconv.verify.numeric import check as check
+from jaxconv.verify.execution.check import check as check
+from jaxconv.verify.execution.falsify import falsify as falsify
+from jaxconv.verify.recheck import recheck as recheck
 from jaxconv.window import Pad as Pad

@@ -190,23 +190,25 @@ def reached(graph, modules):
 
 def of_meaning(modules):
     """Modules that say what a primitive does: rules, tables of primitives' traits, and what decides by them."""
-    kinds = ("rules", "table", "primitives", "interpret", "rounding", "shaking", "search", "experiment", "certify")
+    kinds = (
+        "rules", "rule_table", "primitives", "interpret", "tolerance", "perturbed", "refute", "experiment", "certify"
+    )  # fmt: skip
     return sorted(module for module in modules if set(module.split(".")) & set(kinds))
 
 
 def test_recheck_reads_no_trait_of_a_primitives_meaning():
     """It executes primitives: so one wrong row in a table, or one wrong rule, cannot mislead both it and `certify`."""
     graph = every_import()
-    modules = {module for module in graph if module.startswith("verify.checker")}
-    assert "verify.checker.recheck" in modules
+    modules = {module for module in graph if module.startswith("verify.recheck")}
+    assert "verify.recheck.recheck" in modules
     assert of_meaning(reached(graph, modules)) == []
 
 
-@pytest.mark.parametrize("other", ["verify.rules.layout", "jaxprs.primitives", "verify.rounding"])
+@pytest.mark.parametrize("other", ["verify.rules.layout", "jaxprs.primitives", "verify.execution.tolerance"])
 def test_a_trait_that_recheck_reads_would_be_seen(other):
     """The broken twin, two imports away."""
-    broken = every_import() | {"verify.codec": every_import()["verify.codec"] | {other}}
-    assert other in of_meaning(reached(broken, {"verify.checker.recheck"}))
+    broken = every_import() | {"verify.json_codec": every_import()["verify.json_codec"] | {other}}
+    assert other in of_meaning(reached(broken, {"verify.recheck.recheck"}))
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +290,7 @@ def test_names_of_primitives_are_seen_wherever_they_stand(source):
 
 
 def test_examples_write_public_names_as_users_do():
-    """As `jc.check`: pytest, asked for the one file, takes `from jaxconv.verify.numeric import check` for a module."""
+    """As `jc.check`: pytest, asked for the one file, takes `from jaxconv.verify.measures import check` for a module."""
     imports = re.compile(r">>> from (jaxconv\.[\w.]+) import (.+)")
     found = [(m[1], name) for text in sources().values() for m in imports.finditer(text) for name in m[2].split(", ")]
     assert ("jaxconv.window", "Pad") in found

@@ -16,7 +16,7 @@ import jaxconv as jc
 from jaxconv import testing
 from jaxconv.testing import strategies
 from jaxconv.training import data, lenet, step
-from jaxconv.verify import numeric
+from jaxconv.verify import measures
 
 MODULES = sorted(path.stem for path in Path(bad_input.__file__).parent.glob("*.py"))
 ROWS = [
@@ -66,8 +66,8 @@ def test_every_row_names_all_parts_of_its_message():
 
 def test_every_public_function_with_arguments_has_rows():
     """Of the package, of testing, measuring and training; a type that is none of them has no calls to refuse."""
-    modules = (jc, testing, numeric, strategies, data, lenet, step)
-    own = lambda module, value: module in (jc, testing, numeric) or value.__module__ == module.__name__
+    modules = (jc, testing, measures, strategies, data, lenet, step)
+    own = lambda module, value: module in (jc, testing, measures) or value.__module__ == module.__name__
     public = {
         name
         for module in modules

@@ -13,7 +13,7 @@ import pytest
 import jaxconv as jc
 from jaxconv import reference, testing
 from jaxconv.testing import strategies
-from jaxconv.verify import numeric
+from jaxconv.verify import measures
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -57,7 +57,7 @@ def test_every_page_is_in_the_menu_once():
 
 @pytest.mark.parametrize(
     ("module", "path"),
-    [(jc, "jaxconv"), (testing, "jaxconv.testing"), (numeric, "jaxconv.verify.numeric")],
+    [(jc, "jaxconv"), (testing, "jaxconv.testing"), (measures, "jaxconv.verify.measures")],
 )
 def test_every_public_name_is_in_the_reference_once(module, path):
     # `check` has the shorter name, since it is the face's.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from jaxconv.account.found import Where
-from jaxconv.account.origins import Origin, either, mixed, one_round
+from jaxconv.account.provenance import Origin, either, mixed, one_round
+from jaxconv.account.records import Where
 from jaxconv.jaxprs.layout import scan_sizes
 from jaxconv.jaxprs.registry import Registry
 

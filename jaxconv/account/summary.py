@@ -11,18 +11,18 @@ import jax
 import numpy as np
 
 from jaxconv.account.closures import closed_over
-from jaxconv.account.flow import Flow
-from jaxconv.account.found import Leaf, Where
-from jaxconv.account.ledger import Summary
-from jaxconv.account.origins import Origin
-from jaxconv.account.reach import mixes, reach, rows_of, shared
-from jaxconv.account.tally import tally
+from jaxconv.account.count import tally
+from jaxconv.account.dataflow import Flow
+from jaxconv.account.provenance import Origin
+from jaxconv.account.receptive_fields import mixes, reach, rows_of, shared
+from jaxconv.account.records import Leaf, Where
+from jaxconv.account.report import Summary
 from jaxconv.errors import explain
 from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certify import walk_along
-from jaxconv.verify.rounding import is_kind
-from jaxconv.verify.shifts import Axes, by_argument, directions
+from jaxconv.verify.execution.tolerance import is_kind
+from jaxconv.verify.shifted_axes import Axes, by_argument, directions
 from jaxconv.verify.tracing import name_of, trace
 
 

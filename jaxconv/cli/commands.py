@@ -16,9 +16,9 @@ from jaxconv.cli.arguments import integer, random_inputs, shapes, shifted
 from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
-from jaxconv.verify.checker import recheck
-from jaxconv.verify.falsify import Falsification, falsify
-from jaxconv.verify.numeric import InsensitiveWarning, check
+from jaxconv.verify.execution.check import InsensitiveWarning, check
+from jaxconv.verify.execution.falsify import Falsification, falsify
+from jaxconv.verify.recheck import recheck
 
 
 @dataclass(frozen=True)

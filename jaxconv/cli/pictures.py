@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxconv.verify.numeric import layer_bars, layerwise, position_map, shift_map
+from jaxconv.verify.execution.layerwise import layerwise
+from jaxconv.verify.execution.plots import layer_bars, position_map, shift_map
 
 
 def draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any) -> tuple[dict[str, bytes], list[str]]:

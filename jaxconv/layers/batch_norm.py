@@ -16,9 +16,7 @@ from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
-from jaxconv.layers.operands import array, real_dtype
-from jaxconv.layers.params import named
-from jaxconv.layers.standardise import (
+from jaxconv.layers.norm_common import (
     NormParams,
     along_channels,
     check_channels,
@@ -27,6 +25,8 @@ from jaxconv.layers.standardise import (
     enter_norm,
     moments,
 )
+from jaxconv.layers.operands import array, real_dtype
+from jaxconv.layers.params import named
 from jaxconv.lowering.compiled import compiled
 
 

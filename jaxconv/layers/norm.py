@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from jaxconv.checks import flag
 from jaxconv.errors import explain
 from jaxconv.layers.images import Layout
+from jaxconv.layers.norm_common import NormParams, checked_epsilon, divided, enter_norm, moments
 from jaxconv.layers.operands import real_dtype
-from jaxconv.layers.standardise import NormParams, checked_epsilon, divided, enter_norm, moments
 from jaxconv.sizes import size
 
 

@@ -12,10 +12,10 @@ from jaxconv.checks import choice
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
-from jaxconv.verify.falsify import Falsification, checked_request, falsify
-from jaxconv.verify.falsify.counterexample import pixels
-from jaxconv.verify.falsify.lattices import Kind
-from jaxconv.verify.shifts import Axes
+from jaxconv.verify.execution.candidate_laws import Kind
+from jaxconv.verify.execution.counterexample import pixels
+from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
+from jaxconv.verify.shifted_axes import Axes
 
 Undecided = Literal["fail", "pass"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
 from jaxconv.testing.configurations import small_integers
-from jaxconv.verify.executing import executing
+from jaxconv.verify.execution.run import executing
 
 NUMBERS = 512  # of the parameters, at most so many are changed, one after the other
 SHOWN = 3  # positions that a message names

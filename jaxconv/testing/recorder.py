@@ -12,14 +12,14 @@ import pytest
 
 from jaxconv.checks import shown
 from jaxconv.errors import explain
-from jaxconv.testing import blame, snapshot, table
+from jaxconv.testing import culprits, snapshot, table
 from jaxconv.testing.assertions import broken_lines
 from jaxconv.testing.session import PROPERTY, Session
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
-from jaxconv.verify.falsify import falsify
-from jaxconv.verify.falsify.lattices import Kind
-from jaxconv.verify.shifts import Axes
+from jaxconv.verify.execution.candidate_laws import Kind
+from jaxconv.verify.execution.falsify import falsify
+from jaxconv.verify.shifted_axes import Axes
 
 MODELS: dict[str, tuple[Kind, ...]] = {"cyclic": ("cyclic",), "interior": ("interior",), "both": ("cyclic", "interior")}
 
@@ -88,7 +88,7 @@ class Recorder:
             if not self._thorough and small:
                 certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
             proved = any(one.now for one in lost)
-            operations = blame.Operations.of(fn, arguments, axes, values=values) if proved else None
+            operations = culprits.Operations.of(fn, arguments, axes, values=values) if proved else None
             raise AssertionError(_message(name, self._session.path.name, lost, certificate, operations))
         for one in tried:
             if one.counterexample is not None and one.counterexample.law.origin == "proved":
@@ -101,7 +101,7 @@ def _message(
     file: str,
     lost: list[snapshot.Change],
     certificate: Certificate,
-    operations: blame.Operations | None,
+    operations: culprits.Operations | None,
 ) -> str:
     """What was lost, the lines of the user's that broke it or made it weaker, and the way out."""
     lines = [f"{name} has lost what {file} says was proved of it"]
@@ -118,7 +118,7 @@ def _message(
             continue
         place = known[one.where]
         if operations is not None and one.before is not None and one.now is not None:
-            reasons = blame.weaker(one.before, one.now, operations.steps(**place, kind=one.kind))
+            reasons = culprits.weaker(one.before, one.now, operations.steps(**place, kind=one.kind))
         else:
             report = certificate.leaves[place["leaf"]].axes[place["axis"]]
             reasons = broken_lines(report, report.cyclic if one.kind == "cyclic" else report.interior)

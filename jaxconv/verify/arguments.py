@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
-from jaxconv.verify.arrays import is_key
+from jaxconv.verify.array_json import is_key
 
 # Models of Equinox and Flax hold activations, names and switches beside their arrays.
 SPLIT = (

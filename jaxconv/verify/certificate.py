@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from jaxconv.errors import explain
-from jaxconv.verify import codec, report, strict_json
+from jaxconv.verify import json_codec, report, strict_json
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict, Witness
 from jaxconv.verify.derivation import Derivation
 
@@ -60,15 +60,15 @@ class Certificate:
             ValueError: a field does not hold what a certificate holds there.
         """
         try:
-            return strict_json.dumps({"format": FORMAT} | codec.encode(self, Certificate, "certificate"))
-        except codec.MalformedError as error:
+            return strict_json.dumps({"format": FORMAT} | json_codec.encode(self, Certificate, "certificate"))
+        except json_codec.MalformedError as error:
             raise ValueError(error.explained("to_json", "Leave it as certify returned it")) from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote: an equal certificate.
 
-        A container of arrays that is no dict, list or tuple is read as its arrays (`jaxconv.verify.arrays.Leaves`).
+        A container of arrays that is no dict, list or tuple is read as its arrays (`jaxconv.verify.array_json.Leaves`).
 
         Args:
             text: the JSON.
@@ -80,14 +80,14 @@ class Certificate:
         data = strict_json.loads("from_json", text)
         if not isinstance(data, dict):
             expected = "a certificate, an object"
-            raise ValueError(explain("from_json", "the JSON", codec.shown(data), expected, strict_json.WRITE))
+            raise ValueError(explain("from_json", "the JSON", json_codec.shown(data), expected, strict_json.WRITE))
         version = data.pop("format", None)
         if type(version) is not int or version != FORMAT:
             cure = "Certify the function again"
-            raise ValueError(explain("from_json", "the format", codec.shown(version), str(FORMAT), cure))
+            raise ValueError(explain("from_json", "the format", json_codec.shown(version), str(FORMAT), cure))
         try:
-            return codec.decode(data, cls, "certificate")
-        except codec.MalformedError as error:
+            return json_codec.decode(data, cls, "certificate")
+        except json_codec.MalformedError as error:
             raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
 
 

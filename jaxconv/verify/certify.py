@@ -16,14 +16,14 @@ from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
-from jaxconv.verify.experiment import remembering
+from jaxconv.verify.domain import Plain, Spectrum, besides
+from jaxconv.verify.execution.experiment import remembering
+from jaxconv.verify.execution.refute import refute_cyclic, refute_interior
 from jaxconv.verify.interpret import Read, Walk, input_axis
-from jaxconv.verify.laws import claimed
-from jaxconv.verify.search import refute_cyclic, refute_interior
-from jaxconv.verify.shifts import Along, Axes, directions
+from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
-from jaxconv.verify.values import Plain, Spectrum, besides
+from jaxconv.verify.worth_reporting import claimed
 
 SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.verify import arrays
+from jaxconv.verify import array_json
 
 
 class Verdict(StrEnum):
@@ -95,19 +95,23 @@ class Sample:
     def shifted(self, leaf: int, axis: int, shift: int) -> tuple[Any, ...]:
         """The arguments with their leaf of that number shifted by `shift` cells along its axis."""
         leaves, structure = jax.tree.flatten(self.arguments)
-        x = np.asarray(arrays.as_numbers(leaves[leaf]))
+        x = np.asarray(array_json.as_numbers(leaves[leaf]))
         length = x.shape[axis]
-        scene = x if self.entering is None else np.concatenate([np.asarray(arrays.as_numbers(self.entering)), x], axis)
+        scene = (
+            x if self.entering is None else np.concatenate([np.asarray(array_json.as_numbers(self.entering)), x], axis)
+        )
         start = 0 if self.entering is None else scene.shape[axis] - length
         shifted = scene.take(np.arange(start - shift, start - shift + length), axis, mode="wrap")
-        leaves[leaf] = arrays.as_keys(shifted, leaves[leaf])
+        leaves[leaf] = array_json.as_keys(shifted, leaves[leaf])
         return jax.tree.unflatten(structure, leaves)
 
     def __eq__(self, other: object) -> bool:
-        return arrays.contents(vars(self)) == arrays.contents(vars(other)) if isinstance(other, Sample) else False
+        return (
+            array_json.contents(vars(self)) == array_json.contents(vars(other)) if isinstance(other, Sample) else False
+        )
 
     def __hash__(self) -> int:
-        return hash(arrays.contents(vars(self)))
+        return hash(array_json.contents(vars(self)))
 
 
 @dataclass(frozen=True)

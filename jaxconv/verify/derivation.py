@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jaxconv.verify.values import Value
+from jaxconv.verify.domain import Value
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import called
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
-from jaxconv.verify.values import bits
+from jaxconv.verify.domain import bits
 
 MOST = 2**16  # numbers of a constant that is computed: masks and indices, never whole images
 LONGEST_PERIOD = 64  # of a constant's pattern that is looked for

@@ -17,14 +17,9 @@ from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.source import frames, full_line, source_frame
-from jaxconv.verify.axes import still
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
-from jaxconv.verify.fields import ONE_CELL
-from jaxconv.verify.fold import MOST, folded, period
-from jaxconv.verify.names import Names
-from jaxconv.verify.table import TAKES_BROKEN, Equation, Rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Axis,
     Broken,
     Carry,
@@ -38,6 +33,11 @@ from jaxconv.verify.values import (
     fits,
     with_signals,
 )
+from jaxconv.verify.factors import still
+from jaxconv.verify.fold import MOST, folded, period
+from jaxconv.verify.receptive_fields import ONE_CELL
+from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
+from jaxconv.verify.value_numbers import Names
 
 Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers where they are known
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jaxconv.verify.claims import Claim, Verdict
-from jaxconv.verify.laws import at_the_end, field_of
-from jaxconv.verify.values import Carry, Moving, Plain, Spectrum, carry_of
+from jaxconv.verify.domain import Carry, Moving, Plain, Spectrum, carry_of
+from jaxconv.verify.worth_reporting import at_the_end, field_of
 
 
 def explained(

@@ -1,4 +1,4 @@
-(** The certifier's abstract domain (jaxconv/verify/values.py), stated semantically.
+(** The certifier's abstract domain (jaxconv/verify/domain.py), stated semantically.
 
     An array is a function of its index vector. A value of a program is a family of arrays, one for each integer k: the
     value when the scene behind the input is shifted by k*s cells, s fixed. A state says of each axis, factor by factor,

@@ -15,8 +15,8 @@ import pytest
 from jax import lax
 
 from jaxconv.jaxprs import guard
-from jaxconv.verify.rules import folding
-from jaxconv.verify.values import Carry, Factor, Lost, Moving, Pieces
+from jaxconv.verify.domain import Carry, Factor, Lost, Moving, Pieces
+from jaxconv.verify.rules import overlap_add
 
 LONGEST = 5  # cells of a parent
 
@@ -60,7 +60,7 @@ def test_cells_cut_out_of_pieces_and_zeros_put_around_them(total):
         value = np.pad(written_out(spans, total, length), ((0, 0), (2, 2)))
         for start in range(-2, length + 1):
             for stop in range(max(start, 0), length + 3):
-                clipped = folding.clipped(spans, start, stop)
+                clipped = overlap_add.clipped(spans, start, stop)
                 assert all(first < last for first, last, _ in clipped)
                 shown = written_out(clipped, total, stop - start)
                 np.testing.assert_array_equal(shown, value[:, start + 2 : stop + 2])
@@ -79,7 +79,7 @@ def test_pieces_settle_where_they_are_the_fold_and_nowhere_else(total):
                     value = written_out(spans, total, period)
                     fold = folded(np.eye(total, dtype=int), period)
                     right = [o for o in range(period) if np.array_equal(value, np.roll(fold, o, axis=1))]
-                    found = folding.settled(pieces(total, period, spans), (period,))
+                    found = overlap_add.settled(pieces(total, period, spans), (period,))
                     assert isinstance(found, Moving) == bool(right), spans
                     if isinstance(found, Moving):
                         settled += 1
@@ -111,7 +111,7 @@ def test_correlations_are_followed_exactly_where_they_keep_all_overlaps(geometry
             period = min(total, 2)
             one = pieces(total, period, ((0, total, at),))
             try:
-                found = folding.windowed(one, 0, eqn, taps, before, apart, dilation)
+                found = overlap_add.windowed(one, 0, eqn, taps, before, apart, dilation)
             except Lost:
                 assert not all_kept, (total, at, before, after)
                 continue
@@ -119,7 +119,7 @@ def test_correlations_are_followed_exactly_where_they_keep_all_overlaps(geometry
             kept += 1
             ((lo, hi, first),) = found.spans
             assert (lo, hi) == (0, found.total)
-            assert folding.period_of(found) == period * apart
+            assert overlap_add.period_of(found) == period * apart
             for u, y in enumerate(ys):
                 assert not y[:, :first].any()
                 assert not y[:, first + hi :].any()

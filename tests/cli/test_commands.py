@@ -9,7 +9,7 @@ import pytest
 
 from jaxconv.cli import main
 from jaxconv.verify import certify as certifier
-from jaxconv.verify.falsify import Counterexample
+from jaxconv.verify.execution.counterexample import Counterexample
 
 SHAPE = ("--shape", "1,6,5,2")
 

@@ -1,4 +1,4 @@
-"""What stands in a jaxpr, calls, loops and branches included. Its coarsest float: see tests/verify/test_rounding.py."""
+"""What stands in a jaxpr, calls, loops and branches included. Its coarsest float: see tests/verify/execution/test_tolerance.py."""
 
 import jax
 import jax.numpy as jnp

@@ -15,9 +15,9 @@ from support.primitive_examples import KERNEL, MET
 
 import jaxconv as jc
 from jaxconv.jaxprs.primitives import PRIMITIVES
+from jaxconv.verify.domain import Moving, besides
 from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.rules import RULES
-from jaxconv.verify.values import Moving, besides
 
 CUBE = (np.arange(6 * 6 * 4).reshape(6, 6, 4) % 7 + 1).astype(np.float32)
 SQUARE = (np.arange(36).reshape(6, 6) % 5 + 1).astype(np.float32)

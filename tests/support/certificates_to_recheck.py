@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 import jaxconv as jc
-from jaxconv.verify.values import besides
+from jaxconv.verify.domain import besides
 
 certify = partial(jc.certify, axes=(1,), search=False)
 

@@ -18,7 +18,7 @@ from jax.sharding import AxisType
 import jaxconv as jc
 from jaxconv import testing
 from jaxconv.testing import assert_equivariant, assert_gradient_is_summed_delta, assert_invariant
-from jaxconv.verify import numeric
+from jaxconv.verify import measures
 from jaxconv.window import PADDINGS, slide
 from support.numpy_evaluation import evaluated
 
@@ -193,11 +193,11 @@ TOOLS = {
     "assert_equivariant": lambda: assert_equivariant(network, SIGNAL, axes=(1,)).cyclic.value,
     "assert_invariant": lambda: assert_invariant(lambda x: network(x).max(1), SIGNAL, axes=(1,)).cyclic.value,
     "assert_gradient_is_summed_delta": lambda: assert_gradient_is_summed_delta(jc.conv, SMALL, SIGNAL),
-    "consistency": lambda: numeric.consistency(network, SIGNAL, axes=(1,)),
-    "adversarial_consistency": lambda: numeric.adversarial_consistency(network, SIGNAL, axes=(1,)),
-    "equivariance_error": lambda: numeric.equivariance_error(network, SIGNAL, axes=(1,)).worst < 1e-5,
-    "lie_derivative_error": lambda: float(numeric.lie_derivative_error(network, SIGNAL, axes=(1,))[0]) < 1e-3,
-    "layerwise": lambda: [layer.primitive for layer in numeric.layerwise(network, SIGNAL, axes=(1,))],
+    "consistency": lambda: measures.consistency(network, SIGNAL, axes=(1,)),
+    "adversarial_consistency": lambda: measures.adversarial_consistency(network, SIGNAL, axes=(1,)),
+    "equivariance_error": lambda: measures.equivariance_error(network, SIGNAL, axes=(1,)).worst < 1e-5,
+    "lie_derivative_error": lambda: float(measures.lie_derivative_error(network, SIGNAL, axes=(1,))[0]) < 1e-3,
+    "layerwise": lambda: [layer.primitive for layer in measures.layerwise(network, SIGNAL, axes=(1,))],
     "settings_from_library": lambda: str(jc.settings_from_library("torch", "conv", (8,), (3,), padding=1)),
 }
 
@@ -258,7 +258,7 @@ REASONS = {
 
 def public_names() -> set[str]:
     """All public names of `jaxconv`, of its assertions and of its measures; not the modules."""
-    named = {**vars(jc), **vars(testing), **vars(numeric)}
+    named = {**vars(jc), **vars(testing), **vars(measures)}
     return {name for name, value in named.items() if not name.startswith("_") and not inspect.ismodule(value)}
 
 

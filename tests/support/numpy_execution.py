@@ -1,7 +1,7 @@
 """The certifier without XLA: it folds constants by NumPy, and `recheck` executes the rows of a derivation by NumPy.
 
 XLA would compile a program for each new shape. What it makes of constants, `tests/verify/test_certify.py` and others
-test; of rows, `tests/verify/checker/test_recheck.py`.
+test; of rows, `tests/verify/recheck/test_recheck.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jaxconv.jaxprs import evaluate
-from jaxconv.verify.checker import steps
+from jaxconv.verify.recheck import steps
 from support.numpy_evaluation import Evaluation
 from support.numpy_evaluation.evaluation import as_numpy
 

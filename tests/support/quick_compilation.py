@@ -13,8 +13,8 @@ OPTIMISED = (
     "tests/lowering/test_algorithms_rounding.py",
     "tests/laws/test_nan_pools.py",
     "tests/laws/test_norm_exactness.py",
-    "tests/verify/test_rounding.py",
-    "tests/verify/test_shaking.py",
+    "tests/verify/execution/test_tolerance.py",
+    "tests/verify/execution/test_perturbed.py",
 )
 
 

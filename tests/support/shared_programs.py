@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxconv.verify.experiment import Program, traced
+from jaxconv.verify.execution.experiment import Program, traced
 
 _known: dict[Any, Program] = {}
 

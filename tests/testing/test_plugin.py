@@ -5,7 +5,7 @@ import json
 import pytest
 from support.recorded_project import TESTS
 
-from jaxconv.verify import laws
+from jaxconv.verify import worth_reporting
 
 pytest_plugins = ["pytester"]
 
@@ -180,7 +180,7 @@ def test_thorough_runs_the_functions(project):
 
 def test_a_proof_that_is_violated_would_be_reported(project, monkeypatch):
     """The broken twin of every rule: a certifier that calls everything invariant."""
-    monkeypatch.setattr(laws, "_checked", lambda value, number, carry: None)
+    monkeypatch.setattr(worth_reporting, "_checked", lambda value, number, carry: None)
     project.write("valid")
     result = project.run("--thorough", "-k", "backbone")
     result.assert_outcomes(failed=1, deselected=3)

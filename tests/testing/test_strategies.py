@@ -16,7 +16,7 @@ import jaxconv as jc
 from jaxconv.testing import strategies as jst
 from jaxconv.testing.configurations import Configuration, Layer, Network
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.falsify import falsify
+from jaxconv.verify.execution.falsify import falsify
 from jaxconv.window import PADDINGS
 
 find = partial(hypothesis.find, settings=settings(database=None, max_examples=2000))

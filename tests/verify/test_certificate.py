@@ -17,7 +17,7 @@ from support.profiles import NIGHTLY
 import jaxconv as jc
 from jaxconv.verify.certificate import FORMAT, Certificate
 from jaxconv.verify.claims import Sample, Verdict, Witness
-from jaxconv.verify.values import Pieces, Spectrum
+from jaxconv.verify.domain import Pieces, Spectrum
 
 DEPTH = 5_000 if NIGHTLY else 1_500  # Python's limit of recursion is 1,000
 

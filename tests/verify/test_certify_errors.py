@@ -8,7 +8,7 @@ import pytest
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.table import RULES
+from jaxconv.verify.rule_table import RULES
 
 certify = partial(jc.certify, search=False)  # the proofs alone
 

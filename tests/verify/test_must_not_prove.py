@@ -10,9 +10,9 @@ from jax import lax
 from support.claim_oracle import violation
 
 import jaxconv as jc
-from jaxconv.verify.axes import still
 from jaxconv.verify.certificate import Verdict
-from jaxconv.verify.table import RULES
+from jaxconv.verify.factors import still
+from jaxconv.verify.rule_table import RULES
 
 
 def wrapped(a, b):

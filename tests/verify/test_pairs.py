@@ -17,8 +17,8 @@ from support.pairs_of_rules import FUNCTIONS, JOINS, X, joined, joins_of
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict
-from jaxconv.verify.table import RULES
-from jaxconv.verify.values import Moving
+from jaxconv.verify.domain import Moving
+from jaxconv.verify.rule_table import RULES
 
 ALL = list(itertools.combinations_with_replacement(FUNCTIONS, 2))
 # Each with the input itself, whose name must be kept for it alone, and with a neighbour, mostly of its own family.

@@ -1,13 +1,13 @@
 """The rules, a file for each family of primitives; importing this registers them all."""
 
+from jaxconv.verify.rule_table import RULES as RULES
 from jaxconv.verify.rules import contraction as contraction
 from jaxconv.verify.rules import control as control
-from jaxconv.verify.rules import folding as folding
 from jaxconv.verify.rules import indexing as indexing
 from jaxconv.verify.rules import layout as layout
-from jaxconv.verify.rules import modes as modes
+from jaxconv.verify.rules import overlap_add as overlap_add
 from jaxconv.verify.rules import pointwise as pointwise
 from jaxconv.verify.rules import reduction as reduction
 from jaxconv.verify.rules import spectral as spectral
+from jaxconv.verify.rules import spectral_layout as spectral_layout
 from jaxconv.verify.rules import windowed as windowed
-from jaxconv.verify.table import RULES as RULES

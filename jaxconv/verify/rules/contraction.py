@@ -8,12 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxconv.verify.axes import meet, still, uniform
-from jaxconv.verify.fields import advancing
-from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
-from jaxconv.verify.rules.reduction import without
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Carry,
     Factor,
     Lost,
@@ -26,6 +21,11 @@ from jaxconv.verify.values import (
     length_of,
     scaled,
 )
+from jaxconv.verify.factors import meet, still, uniform
+from jaxconv.verify.receptive_fields import advancing
+from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
+from jaxconv.verify.rules.reduction import without
 
 
 @rule("dot_general")

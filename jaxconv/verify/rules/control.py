@@ -10,9 +10,7 @@ import numpy as np
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.layout import scan_sizes
-from jaxconv.verify.axes import meet, still
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Broken,
     Lost,
     Moving,
@@ -24,6 +22,8 @@ from jaxconv.verify.values import (
     everywhere,
     renamed,
 )
+from jaxconv.verify.factors import meet, still
+from jaxconv.verify.rule_table import Equation, rule
 
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
 

@@ -9,11 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.verify.axes import meet, still, uniform
-from jaxconv.verify.fields import Advance, advancing
-from jaxconv.verify.rules.layout import part, side_by_side, sliced
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Axis,
     Carry,
     Factor,
@@ -29,6 +25,10 @@ from jaxconv.verify.values import (
     renamed,
     scaled,
 )
+from jaxconv.verify.factors import meet, still, uniform
+from jaxconv.verify.receptive_fields import Advance, advancing
+from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.layout import part, side_by_side, sliced
 
 LONGEST_STEP = 64  # positions along constant indices after which they are looked at for a fixed step
 

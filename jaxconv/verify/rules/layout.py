@@ -9,10 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from jaxconv.verify.axes import cut, ends, meet, still, tidy, uniform
-from jaxconv.verify.fields import NOTHING, apart, moved, nearest, strided, turns_between, union
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Axis,
     Broken,
     Carry,
@@ -28,6 +25,9 @@ from jaxconv.verify.values import (
     length_of,
     renamed,
 )
+from jaxconv.verify.factors import cut, ends, meet, still, tidy, uniform
+from jaxconv.verify.receptive_fields import NOTHING, apart, moved, nearest, strided, turns_between, union
+from jaxconv.verify.rule_table import Equation, rule
 
 
 def taken(carry: Carry, start: int, count: int, stride: int) -> Carry:

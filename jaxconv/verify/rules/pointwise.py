@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jaxconv.jaxprs.primitives import family
-from jaxconv.verify.axes import meet, still
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Lost, Moving, carries, length_of, renamed
+from jaxconv.verify.domain import Lost, Moving, carries, length_of, renamed
+from jaxconv.verify.factors import meet, still
+from jaxconv.verify.rule_table import Equation, rule
 
 
 @rule(*family("pointwise"))

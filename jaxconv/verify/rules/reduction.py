@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from jaxconv.verify.axes import meet, still
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import Lost, Moving, carries, everywhere, length_of, renamed
+from jaxconv.verify.domain import Lost, Moving, carries, everywhere, length_of, renamed
+from jaxconv.verify.factors import meet, still
+from jaxconv.verify.rule_table import Equation, rule
 
 
 def without(value: Moving, axes: Iterable[int]) -> Moving:

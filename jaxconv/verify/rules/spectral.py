@@ -16,11 +16,7 @@ from typing import Any
 import numpy as np
 from jax.lax import FftType
 
-from jaxconv.verify.axes import meet, still
-from jaxconv.verify.rules import contraction
-from jaxconv.verify.rules.pointwise import widened
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Carry,
     Factor,
     Lost,
@@ -34,6 +30,10 @@ from jaxconv.verify.values import (
     renamed,
     scaled,
 )
+from jaxconv.verify.factors import meet, still
+from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules import contraction
+from jaxconv.verify.rules.pointwise import widened
 
 Modes = tuple[int | None, ...]
 

@@ -6,11 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from jaxconv.verify.axes import meet, still, uniform
-from jaxconv.verify.fields import strided, through, union
-from jaxconv.verify.rules.layout import padded, reversed_axis
-from jaxconv.verify.table import Equation, rule
-from jaxconv.verify.values import (
+from jaxconv.verify.domain import (
     Axis,
     Carry,
     Factor,
@@ -24,6 +20,10 @@ from jaxconv.verify.values import (
     fit,
     length_of,
 )
+from jaxconv.verify.factors import meet, still, uniform
+from jaxconv.verify.receptive_fields import strided, through, union
+from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.layout import padded, reversed_axis
 
 
 def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: int, signal: Hashable) -> Axis:

@@ -5,7 +5,7 @@ import numpy as np
 
 import jaxconv as jc
 from jaxconv.testing import strategies
-from jaxconv.verify import numeric
+from jaxconv.verify import measures
 from support.bad_input import Bad
 from support.bad_input.valid import X
 from support.bad_input.verification import SPLIT, identity
@@ -30,7 +30,7 @@ def bad(names, argument, *faults, named="", arguments=(X,), fn=identity, **setti
     for name in names.split():
         for fault, value, error, found, expected, fix in faults:
             changed = {"fn": fn, "arguments": arguments, "axes": (1,), **settings, argument: value}
-            call = lambda name=name, changed=changed: _call(getattr(numeric, name), **changed)
+            call = lambda name=name, changed=changed: _call(getattr(measures, name), **changed)
             rows.append(Bad(name, argument, fault, call, error, named or argument, found, expected, fix, name))
     return rows
 
@@ -128,7 +128,7 @@ ROWS = [
         ("None", None, TypeError, "None", '"relative" or "lie"', 'Write measure="relative"'),
     ),
     *[
-        row for picture in (numeric.position_map, numeric.shift_map) for row in [
+        row for picture in (measures.position_map, measures.shift_map) for row in [
             *bad_of(
                 picture, {}, "check",
                 ("None", None, TypeError, "None", "what check returned", CALLED),
@@ -143,7 +143,7 @@ ROWS = [
         ]
     ],
     *bad_of(
-        numeric.position_map, {"check": CHECKED}, "axes",
+        measures.position_map, {"check": CHECKED}, "axes",
         ("three", (0, 1, 2), ValueError, "(0, 1, 2)", "one or two of the output's 4 axes", "Write axes=(1, 2) for [n, h, w, c]"),
         ("twice the same", (1, 1), ValueError, "(1, 1)", "one or two of the output's 4 axes", "Write axes=(1, 2) for [n, h, w, c]"),
         ("beyond the rank", (4,), ValueError, "(4,)", "one or two of the output's 4 axes", "Write axes=(1, 2) for [n, h, w, c]"),
@@ -151,12 +151,12 @@ ROWS = [
         ("a name", ("h",), TypeError, "'h'", "an integer", "Write axes=(1, 2) for [n, h, w, c]"),
     ),
     *bad_of(
-        numeric.position_map, {"check": CHECKED}, "statistic",
+        measures.position_map, {"check": CHECKED}, "statistic",
         ("an unknown name", "spread", ValueError, "'spread'", '"mean" or "largest"', 'Write statistic="mean"'),
         ("a function", np.mean, TypeError, "the function mean", '"mean" or "largest"', 'Write statistic="mean"'),
     ),
     *bad_of(
-        numeric.layer_bars, {}, "layers",
+        measures.layer_bars, {}, "layers",
         ("none", (), ValueError, "()", "what layerwise measured, one layer or more", "Pass layerwise(fn, x, axes=...)"),
         ("the function", identity, TypeError, "the function identity", "what layerwise measured, ...", "Pass layerwise(...)"),
         ("numbers", [1.0], TypeError, "[1.0]", "what layerwise measured, ...", "Pass layerwise(...)"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import jaxconv as jc
-from jaxconv.account.ledger import Summary
+from jaxconv.account.report import Summary
 from support.networks.all_to_all import attention_map, fno, fno_1d, vit
 from support.networks.expectation import Network
 from support.networks.peers import equinox_cnn, flax_resnet, haiku_cnn, nnx_cnn, stax_cnn

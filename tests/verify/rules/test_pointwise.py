@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.numpy_twins import certified, judge_line, refutation
 
-from jaxconv.verify.fields import ONE_CELL
+from jaxconv.verify.domain import Carry, Factor, Lost, Moving
+from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rules.pointwise import widened
-from jaxconv.verify.values import Carry, Factor, Lost, Moving
 
 
 def test_a_known_mask_leaves_the_shifts_that_it_repeats_after():

@@ -1,3 +1,0 @@
-"""The independent checker of certificates: it executes each step of a derivation by itself, and knows no rule."""
-
-from jaxconv.verify.checker.recheck import recheck as recheck

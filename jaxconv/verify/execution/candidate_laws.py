@@ -1,0 +1,162 @@
+"""The lattices that `falsify` tries: by which shifts an output should move, and how far, along which of its axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from jaxconv.errors import explain
+from jaxconv.verify.claims import AxisReport, LeafReport, Verdict
+from jaxconv.verify.shifted_axes import Along, Moves, natural
+
+Kind = Literal["cyclic", "interior"]
+Region = tuple[tuple[int, int, int], ...]  # (output axis, lo, hi) for each axis of the moves
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """What shifts along one axis of the input should do to one leaf of the output.
+
+    cyclic    f(roll(x, k*s)) == roll(f(x), k*t)                 for all integers k
+    interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
+
+    `moves` has more than one entry where no whole number of cells answers the shift, as of half a stride: then k is 1
+    or -1, and the law says that *some* entry does. `origin` says where the law comes from: "proved", "natural" or
+    "given".
+    """
+
+    kind: Kind
+    leaf: int
+    path: str
+    shape: tuple[int, ...]
+    shifted: tuple[tuple[int, int], ...]  # (argument, axis)
+    length: int
+    shift: int
+    moves: tuple[Moves, ...]
+    region: Region
+    origin: str
+
+    def __str__(self) -> str:
+        along = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.shifted)
+        start, output = f"{self.kind} shifts by {self.shift} along {along}", f"output{self.path} {self.shape}"
+        regions = {axis: f" on [{lo}, {hi})" for axis, lo, hi in self.region}
+        if len(self.moves) > 1:
+            axis = next(axis for moves in self.moves for axis, _ in moves)
+            return f"{start} move {output} along its axis {axis} by whole cells{regions.get(axis, '')}"
+        moves = next(iter(self.moves))
+        if not moves:
+            return f"{start} leave {output} as it is"
+        return f"{start} move {output} " + " and ".join(
+            f"by {t} along its axis {axis}{regions.get(axis, '')}" for axis, t in moves
+        )
+
+    def multiples(self, most: int) -> list[int]:
+        """The k to try, both signs, nearest to 0 first, at most `most` of them: the first half whole, the rest spread.
+
+        >>> Lattice("cyclic", 0, "", (1, 6), ((0, 1),), 6, 1, (((1, 1),),), (), "proved").multiples(8)
+        [1, -1, 2, -2, 3]
+        """
+        size = abs(self.shift)
+        if self.kind == "cyclic":
+            period = self.length // math.gcd(self.length, size)
+            ks = [k for turns in range(1, period // 2 + 1) for k in (turns, -turns)][: period - 1]
+        else:
+            widths = {axis: hi - lo for axis, lo, hi in self.region}
+            steps = [(abs(t), widths.get(axis, self.shape[axis])) for axis, t in self.moves[0] if t]
+            bound = min([-(-self.length // size), *(-(-width // t) for t, width in steps)])
+            ks = [k for turns in range(1, bound) for k in (turns, -turns)]
+        if len(self.moves) > 1:
+            ks = [k for k in ks if abs(k) == 1]
+        if len(ks) <= most:
+            return ks
+        half = most // 2
+        return ks[:half] + [ks[half + (len(ks) - half) * i // (most - half)] for i in range(most - half)]
+
+
+def lattices(
+    leaves: Sequence[LeafReport],
+    arguments: Sequence[Any],
+    kind: Kind,
+    shift: int | None = None,
+    given: Sequence[tuple[int | None, Moves]] | None = None,
+) -> tuple[Lattice, ...]:
+    """The laws to try, one for each output leaf and axis: as given, else as proved, else the natural ones.
+
+    The natural law takes the lattice that was proved of the other kind of shifts; else what the shapes suggest, and
+    where they say nothing, that the output does not move.
+    In the interior it speaks of the two positions in the middle of the output, a step apart: if it fails there,
+    no region around the middle has it.
+
+    Args:
+        leaves: a certificate's.
+        arguments: those that it was made for.
+        kind: of the shifts.
+        shift: instead of the claimed one.
+        given: for each shifted axis a shift, None for the claimed one, and the moves that answer it.
+    """
+    found = []
+    for number, leaf in enumerate(leaves):
+        for number_of_axis, axis in enumerate(leaf.axes):
+            rank = len(arguments[axis.shifted[0][0]].shape)
+            by, candidates, origin = _lattice(
+                kind, axis, leaf, rank, shift, None if given is None else given[number_of_axis]
+            )
+            claim = axis.cyclic if kind == "cyclic" else axis.interior
+            known = claim.region if claim.verdict == Verdict.PROVED and origin != "given" else None
+            region = () if kind == "cyclic" else known or _middle(leaf.shape, candidates)
+            at = (number, leaf.path, leaf.shape, axis.shifted, axis.length)
+            found.append(Lattice(kind, *at, by, candidates, region, origin))
+    return tuple(found)
+
+
+def _lattice(
+    kind: Kind,
+    axis: AxisReport,
+    leaf: LeafReport,
+    rank: int,
+    shift: int | None,
+    given: tuple[int | None, Moves] | None,
+) -> tuple[int, tuple[Moves, ...], str]:
+    """The shift, what may answer it, and where that comes from."""
+    claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
+    known = claim if claim.verdict == Verdict.PROVED else None
+    if known is None and other.verdict == Verdict.PROVED:
+        known = other
+    unit, rates = (known.shift or 1, known.moves) if known else _natural(kind, axis, leaf, rank)
+    if given is not None:
+        by, moves = given
+        for output, t in moves:
+            if not 0 <= output < len(leaf.shape):
+                expected = f"from 0 to {len(leaf.shape) - 1}: output{leaf.path} has shape {leaf.shape}"
+                cure = "Name an axis of the output, counted from 0"
+                raise ValueError(explain("falsify", "an output axis in moves", output, expected, cure))
+            if t == 0:
+                raise ValueError(explain("falsify", "a step in moves", t, "another number", "Leave its axis out"))
+        return by or shift or unit, (moves,), "given"
+    origin = "proved" if known is claim else "natural"
+    if shift is None:
+        return unit, (rates,), origin
+    scaled = [(output, Fraction(t * shift, unit)) for output, t in rates]
+    if all(t.denominator == 1 for _, t in scaled):
+        return shift, (tuple((output, int(t)) for output, t in scaled),), origin
+    output, t = scaled[0]
+    rolls = range(leaf.shape[output]) if kind == "cyclic" else (0, math.floor(t), math.ceil(t))
+    nearest = sorted(set(rolls), key=lambda whole: abs(whole - t))
+    return shift, tuple(((output, whole),) for whole in nearest), origin
+
+
+def _natural(kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
+    """The lattice that the shapes suggest; that nothing moves, where they say nothing."""
+    return natural(Along(axis.shifted, axis.length), rank, leaf.shape, cyclic=kind == "cyclic") or (1, ())
+
+
+def _middle(shape: tuple[int, ...], candidates: tuple[Moves, ...]) -> Region:
+    """Along each axis that moves, the two positions nearest the middle that are a step apart, and those between."""
+    steps: dict[int, int] = {}
+    for axis, t in (move for moves in candidates for move in moves):
+        steps[axis] = max(steps.get(axis, 0), abs(t))
+    lows = {axis: max(0, (shape[axis] - step - 1) // 2) for axis, step in steps.items()}
+    return tuple((axis, lo, min(shape[axis], lo + steps[axis] + 1)) for axis, lo in lows.items())

@@ -1,0 +1,202 @@
+"""What a numeric check found: errors by shift and by position, the worst case, a verdict; as data, text and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import html
+import json
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.verify.execution.law import Law
+from jaxconv.verify.shifted_axes import Along
+
+
+class Finding(StrEnum):
+    """What a check found. HELD speaks of the shifts and inputs that were tried: it is evidence, and no proof."""
+
+    HELD = "HELD"
+    UNDECIDED = "UNDECIDED"  # integer mode: not exact; otherwise: rounding explains the mismatch
+    VIOLATED = "VIOLATED"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest error that rounding explains: `absolute = 2 * units * scale`, 0 where the comparison is exact.
+
+    `units` is u = eps/2 of each rounding, summed along the longest path to this output (`roundings` of them); `scale`
+    the largest absolute value of f(x); and 2 stands for the two sides. See `jaxconv/verify/execution/error_bounds.py`.
+    """
+
+    absolute: float
+    units: float
+    roundings: float
+    scale: float
+
+    def __str__(self) -> str:
+        if self.absolute == 0:
+            return "none: the comparison is exact"
+        return f"{self.absolute:.2g} = 2 sides * {self.roundings:.0f} roundings of the largest value, {self.scale:.3g}"
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest error: after which shift, where in f(shifted), and the two values there."""
+
+    shift: tuple[int, ...]
+    position: tuple[int, ...]
+    expected: Any
+    found: Any
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class AxisCheck:
+    """The shifts along one axis alone, the others at rest: a two-dimensional check seen along one dimension."""
+
+    along: Along
+    law: Law
+    shifts: np.ndarray  # [k]
+    errors: np.ndarray  # [k], the largest absolute error after each
+
+
+@dataclass(frozen=True, eq=False)
+class LeafCheck:
+    """One output leaf under every shift that was tried."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: Any
+    finding: Finding
+    reason: str  # why it is not HELD, or empty
+    axes: tuple[AxisCheck, ...]
+    shifts: np.ndarray  # [k, axes]
+    errors: np.ndarray  # [k], the largest absolute error; infinite where a NaN or a lone infinity was met
+    nans: np.ndarray  # [k], cells with a NaN on either side: never equal
+    infinities: np.ndarray  # [k], cells with the same infinity on both sides: equal, and worth knowing
+    positions: np.ndarray  # the leaf's shape: the largest absolute error at each position of f(shifted), -1 where none
+    means: np.ndarray  # likewise the mean absolute error over the shifts that were compared there
+    worst: Worst
+    tolerance: Tolerance
+    response: float  # the largest change of the output when the input is exchanged for a random one
+
+    @functools.cached_property
+    def relative(self) -> np.ndarray:
+        """[k], the errors as a part of the scale, the largest absolute value of f(x)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.errors == 0, 0, self.errors / self.tolerance.scale)
+
+    @functools.cached_property
+    def ulps(self) -> np.ndarray:
+        """[k], the errors in units in the last place of the scale; of integers, in ones."""
+        if not jnp.issubdtype(self.dtype, jnp.inexact):
+            return self.errors
+        info = jnp.finfo(self.dtype)
+        return self.errors / (float(info.eps) * 2.0 ** np.floor(np.log2(max(self.tolerance.scale, float(info.tiny)))))
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A numeric check of a function: a finding for each output leaf, and what may hide a violation from it.
+
+    Printed, it is a report.
+    """
+
+    function: str
+    model: str
+    integers: bool
+    leaves: tuple[LeafCheck, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def finding(self) -> Finding:
+        """The worst finding over the leaves."""
+        order = [Finding.VIOLATED, Finding.UNDECIDED, Finding.HELD]
+        return min((leaf.finding for leaf in self.leaves), key=order.index)
+
+    def __str__(self) -> str:
+        shifts = self.leaves[0].shifts
+        lengths = " x ".join(str(axis.along.length) for axis in self.leaves[0].axes)
+        inputs = "small whole numbers, compared exactly" if self.integers else "the given input"
+        lines = [
+            f"{self.function}: {self.finding} for {len(shifts)} {self.model} shifts of {lengths} cells",
+            f"  measured on {inputs}: evidence, no proof",
+        ]
+        for leaf in self.leaves:
+            lines += [f"  {line}" for line in _leaf(leaf, several=len(self.leaves) > 1)]
+        return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
+
+    def _repr_html_(self) -> str:
+        colours = {"HELD": "#1a7f37", "VIOLATED": "#cf222e", "UNDECIDED": "#9a6700"}
+        body = html.escape(str(self))
+        for word, colour in colours.items():
+            body = body.replace(word, f'<b style="color:{colour}">{word}</b>')
+        return f"<pre>{body}</pre>"
+
+    def to_json(self) -> str:
+        """The check as strict JSON: arrays as nested lists, NaN and infinities as the strings "nan", "inf", "-inf"."""
+        leaves = [dataclasses.asdict(leaf) | {"relative": leaf.relative, "ulps": leaf.ulps} for leaf in self.leaves]
+        plain = _plain({"finding": self.finding} | dataclasses.asdict(self) | {"leaves": leaves})
+        return json.dumps(plain, allow_nan=False)
+
+
+def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:
+    lines = [f"output{leaf.path if several else ''} {leaf.shape} {leaf.dtype}: {leaf.finding}"]
+    if leaf.reason:
+        lines.append(f"  {leaf.reason}")
+    lines += [f"  {_law(axis)}" for axis in leaf.axes]
+    worst, at = leaf.worst, int(leaf.errors.argmax())
+    lines.append(f"  largest error {worst.error:.3g} (relative {leaf.relative[at]:.2g}, {leaf.ulps[at]:.3g} ULPs)")
+    if worst.error > 0:
+        values = f"{_value(worst.found)}, expected {_value(worst.expected)}"
+        lines[-1] += f" at shift {_row(worst.shift)}, position {worst.position}: {values}"
+    lines.append(f"  tolerance {leaf.tolerance}")
+    off = int((leaf.errors > leaf.tolerance.absolute).sum())
+    if off:
+        lines.append(f"  beyond it after {off} of {len(leaf.errors)} shifts")
+    alone = [f"{axis.along}: {axis.errors.max():.3g}" for axis in leaf.axes if len(axis.errors)]
+    if len(leaf.axes) > 1 and alone:
+        lines.append(f"  largest error of shifts along one axis alone: {'; '.join(alone)}")
+    if leaf.nans.any():
+        lines.append(
+            f"  NaN met after {int((leaf.nans > 0).sum())} shifts, in up to {leaf.nans.max()} cells: never equal"
+        )
+    if leaf.infinities.any():
+        lines.append(f"  the same infinity on both sides in up to {leaf.infinities.max()} cells: counted as equal")
+    return lines
+
+
+def _law(axis: AxisCheck) -> str:
+    law, along = axis.law, axis.along
+    if not law.moves:
+        return f"shifts along {along} leave it as it is (from {law.origin})"
+    regions = {number: f" on [{lo}, {hi})" for number, lo, hi in law.region}
+    moves = " and ".join(f"{t} along output axis {number}{regions.get(number, '')}" for number, t in law.moves)
+    return f"shifts by {law.shift} along {along} -> {moves} (from {law.origin})"
+
+
+def _row(shift: tuple[int, ...]) -> str:
+    return str(shift[0]) if len(shift) == 1 else str(shift)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON knows it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

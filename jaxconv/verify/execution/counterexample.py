@@ -1,0 +1,145 @@
+"""A counterexample as data: what went in, what came out and what should have, to be written down and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from jaxconv.errors import explain
+from jaxconv.verify import array_json, json_codec, strict_json
+from jaxconv.verify.execution.candidate_laws import Lattice
+from jaxconv.verify.execution.run import executing
+from jaxconv.verify.execution.tolerance import gap
+from jaxconv.verify.shifted_axes import Moves
+
+SHOWN = 6  # cells of an input that are named one by one
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An input, the same input shifted by `k * law.shift`, and a cell of the output where the law does not hold.
+
+    `f(shifted)[position]` came out as `found`, where `f(arguments)[origin]` is `expected`. `moves` is what should have
+    answered the shift, for k = 1.
+    """
+
+    law: Lattice
+    k: int
+    moves: Moves
+    arguments: tuple[Any, ...]
+    shifted: tuple[Any, ...]
+    position: tuple[int, ...]
+    origin: tuple[int, ...]
+    found: complex
+    expected: complex
+
+    @property
+    def shift(self) -> int:
+        """By how many cells the input is shifted."""
+        return self.k * self.law.shift
+
+    @property
+    def error(self) -> float:
+        """How far apart the two sides are."""
+        return float(gap(np.asarray(self.found), np.asarray(self.expected)))
+
+    def replay(self, fn: Callable[..., Any]) -> float:
+        """How far apart the two sides are for `fn`: `error` again for the same function, 0 for one that was mended."""
+        after, before = (_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
+        return float(gap(after[self.position], before[self.origin]))
+
+    def __str__(self) -> str:
+        numbers = [number for number, _ in self.law.shifted]
+        inputs = [f"argument {number}: {pixels(self.arguments[number])}" for number in numbers]
+        if self.law.kind == "interior":
+            inputs += [f"argument {number}, shifted: {pixels(self.shifted[number])}" for number in numbers]
+        return "\n".join(
+            [
+                f"shift by {self.shift}: f(shifted){list(self.position)} is {_number(self.found)}, "
+                f"but f(x){list(self.origin)} is {_number(self.expected)}",
+                *inputs,
+            ]
+        )
+
+    def to_json(self) -> str:
+        """The counterexample as JSON; `from_json` reads it."""
+        leaves = [
+            array_json.encode_array(leaf) for side in (self.arguments, self.shifted) for leaf in jax.tree.leaves(side)
+        ]
+        numbers = [array_json.encode([complex(n).real, complex(n).imag]) for n in (self.found, self.expected)]
+        plain = {"law": vars(self.law), "k": self.k, "moves": self.moves, "position": self.position}
+        return strict_json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
+
+    @classmethod
+    def from_json(cls, text: str, *arguments: Any) -> Counterexample:
+        """Read what `to_json` wrote.
+
+        Args:
+            text: the JSON.
+            arguments: those that were given to `falsify`, arrays or shapes: of them only the trees' structure is used.
+
+        Raises:
+            TypeError: `text` is no string.
+            ValueError: it is not what `to_json` writes; or the arguments have another number of arrays.
+        """
+        data = strict_json.loads("from_json", text)
+        try:
+            law, k, moves, position, origin, values, leaves = _read(data)
+        except json_codec.MalformedError as error:
+            raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
+        structure = jax.tree.structure(arguments)
+        if len(leaves) != 2 * structure.num_leaves:
+            expected = f"{len(leaves) // 2}, as when the counterexample was found"
+            where, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
+            raise ValueError(explain("from_json", where, structure.num_leaves, expected, cure))
+        sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
+        before, after = (jax.tree.unflatten(structure, side) for side in sides)
+        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)
+        return cls(law, k, moves, before, after, position, origin, found, expected)
+
+
+Cells: TypeAlias = tuple[int, ...]
+WRITTEN = {  # what the JSON has, in this order, and as what it is read
+    "law": Lattice,
+    "k": int,
+    "moves": Moves,
+    "position": Cells,
+    "origin": Cells,
+    "values": tuple[tuple[Any, Any], tuple[Any, Any]],
+    "leaves": tuple[Any, ...],
+}
+
+
+def _read(data: Any) -> Iterator[Any]:
+    if not isinstance(data, dict) or data.keys() != WRITTEN.keys():
+        raise json_codec.MalformedError("the JSON", json_codec.shown(data), f"an object of {', '.join(WRITTEN)}")
+    return (json_codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in WRITTEN.items())
+
+
+def pixels(x: Any) -> str:
+    """An array in words: its few non-zero cells, or how many there are.
+
+    >>> pixels(np.array([[0, 0, 3]]))
+    'zeros (1, 3) but for [0, 2] = 3'
+    """
+    x = np.asarray(x)
+    cells = np.argwhere(x != 0)
+    if len(cells) > SHOWN:
+        return f"{x.shape}, {len(cells)} of {x.size} cells not zero"
+    named = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
+    return f"zeros {x.shape} but for {named}" if named else f"zeros {x.shape}"
+
+
+def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
+    given = jax.tree.map(jax.numpy.asarray, tuple(arguments))
+    with executing():
+        return array_json.wide(array_json.as_numbers(jax.tree.leaves(fn(*given))[leaf]))
+
+
+def _number(value: Any) -> str:
+    value = complex(value)
+    return f"{value:.6g}" if value.imag else f"{value.real:.6g}"

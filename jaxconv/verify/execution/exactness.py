@@ -1,0 +1,193 @@
+"""Integer mode: is every operation exact on these values? Then a comparison needs no tolerance.
+
+A float is `i * 2^g` with whole i. An operation is exact if its exact result needs no more bits than the type holds (24
+in float32). What it needs is read from the values: the largest magnitude above, the finest bit of the operands below.
+Sums are held to the sum of their terms' absolute values, which bounds every partial sum in every order.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.jaxprs import guard
+from jaxconv.jaxprs.evaluate import Path, evaluate, executed
+from jaxconv.jaxprs.primitives import NEVER, PRODUCTS, SUM
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.source import source_line
+from jaxconv.jaxprs.traverse import steps
+from jaxconv.verify.execution.tolerance import is_kind
+
+TOO_WIDE = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
+
+
+def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: Sequence[bool]) -> tuple[list, Any]:
+    """The outputs, and for each equation by how many bits its values are too wide for its type: 0 or less is exact.
+
+    `live` says which operands change with the shift. What depends on none of them is the same on both sides of the
+    comparison, exact or not.
+    """
+    alive, excess = iter(depends(jaxpr, live)), []
+
+    def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
+        outputs = executed(equation, inputs)
+        floats = [y for y in outputs if is_kind(y, np.inexact)]
+        counted = next(alive) and floats and guard.rounds(equation) != NEVER
+        excess.append(_excess(equation, inputs, floats[0]) if counted else jnp.int32(-TOO_WIDE))
+        return outputs
+
+    outputs = evaluate(jaxpr, consts, operands, step)
+    return outputs, jnp.stack(excess) if excess else jnp.zeros(0, jnp.int32)
+
+
+def blame(jaxpr: Any, excess: np.ndarray) -> str:
+    """Which operation was not exact, and why; empty if all were."""
+    for (equation, stack), bits in zip(steps(jaxpr), excess, strict=True):
+        if bits > 0:
+            kind = equation.outvars[0].aval.dtype
+            where = f"{equation.primitive.name} at {source_line(equation, stack)}"
+            if bits >= TOO_WIDE // 2:
+                return f"not exact: {where} does not keep numbers whole, or cannot be looked into"
+            return f"not exact: {where} needs {bits + _digits(kind)} bits, and {kind} holds {_digits(kind)}"
+    return ""
+
+
+def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
+    """Of each step of `evaluate`, in order: does it depend on a live operand?"""
+    found: list[bool] = []
+
+    def step(equation: Any, inputs: list[bool], _: Path) -> list[bool]:
+        found.append(any(inputs))
+        return [any(inputs)] * len(equation.outvars)
+
+    evaluate(jaxpr, jaxpr.constvars, live, step, constant=lambda value, aval: False)
+    return found
+
+
+def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
+    """Bits beyond those that the type holds."""
+    name, how, holds = guard.lax_name(equation), guard.rounds(equation), _digits(output.dtype)
+    if not is_kind(output, np.floating) or guard.objection(equation):
+        return jnp.int32(TOO_WIDE)
+    if name in needs:
+        bits = needs[name](equation, inputs, output)
+    elif how in (SUM, PRODUCTS):
+        terms = [jnp.abs(x) if is_kind(x, np.floating) else x for x in inputs]
+        (total,) = executed(equation, terms)
+        top = _top(total)
+        parts = [_finest(x) for x in inputs if is_kind(x, np.floating)]
+        bits = top - (sum(parts) if how == PRODUCTS else _least(parts))
+    else:
+        return jnp.int32(TOO_WIDE)
+    whole = jnp.all(jnp.isfinite(output))
+    return jnp.where(whole, bits - holds, TOO_WIDE).astype(jnp.int32)
+
+
+def _least(parts: Sequence[Any]) -> Any:
+    """The least of traced numbers."""
+    return functools.reduce(jnp.minimum, parts)
+
+
+# The bits that a result needs, by primitive: log2 of its magnitude above its operands' finest bit.
+needs: Registry[Callable[[Any, list[Any], Any], Any]] = Registry()
+
+
+@needs("add", "add_any", "sub", "rem")
+def _sum(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - _least([_finest(x) for x in inputs])
+
+
+@needs("mul")
+def _product(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - _finest(inputs[0]) - _finest(inputs[1])
+
+
+@needs("square")
+def _square(equation: Any, inputs: list[Any], y: Any) -> Any:
+    return _top(y) - 2 * _finest(inputs[0])
+
+
+@needs("integer_pow")
+def _power(equation: Any, inputs: list[Any], y: Any) -> Any:
+    exponent = equation.params["y"]
+    return TOO_WIDE if exponent < 0 else _top(y) - exponent * _finest(inputs[0])
+
+
+@needs("div")
+def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
+    """a/b is exact if q*b, computed exactly, is a."""
+    a, b = inputs
+    exact = jnp.all(q * b == a)
+    return jnp.where(exact, _top(q * b) - _finest(q) - _finest(b), TOO_WIDE)
+
+
+@needs("convert_element_type")
+def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
+    """From integers: held by the bits of the result; from wider floats: the value must not change."""
+    (x,) = inputs
+    if not is_kind(x, np.floating):
+        return _top(y)
+    return jnp.where(jnp.all(y.astype(x.dtype) == x), 0, TOO_WIDE)
+
+
+@needs("select_and_scatter_add")
+def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
+    """A cell takes the numbers of all windows over it at most."""
+    p = equation.params
+    dilations = p.get("window_dilation", (1,) * len(p["window_dimensions"]))
+    windows = math.prod(
+        -(-(dilation * (taps - 1) + 1) // stride)
+        for taps, dilation, stride in zip(p["window_dimensions"], dilations, p["window_strides"], strict=True)
+    )
+    placed = next(x for number, x in enumerate(inputs) if number in guard.row_of(equation).linear)
+    return _top(placed) + math.ceil(math.log2(windows)) - _finest(placed)
+
+
+def _parts(x: Any) -> tuple[Any, Any]:
+    """x = i * 2^e with whole i, of a float."""
+    wide = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
+    mantissa, exponent = jnp.frexp(wide)
+    digits = _digits(wide.dtype)
+    whole = jnp.ldexp(mantissa, digits).astype(jnp.int64 if digits > 31 else jnp.int32)
+    return whole, exponent.astype(jnp.int32) - digits
+
+
+def _top(x: Any) -> Any:
+    """The least e with |x| < 2^e everywhere; very low if all are 0."""
+    x = jnp.asarray(x)
+    x = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
+    exponent = jnp.frexp(x)[1].astype(jnp.int32)
+    return jnp.max(jnp.where(x == 0, -1024, exponent), initial=-1024)
+
+
+def _finest(x: Any) -> Any:
+    """The largest g such that every value is a multiple of 2^g; 0 if all are 0."""
+    whole, exponent = _parts(jnp.asarray(x))
+    lowest = jax.lax.population_count((whole & -whole) - 1).astype(jnp.int32)
+    finest = jnp.min(jnp.where(whole == 0, 1024, exponent + lowest), initial=1024)
+    return jnp.where(finest == 1024, 0, finest)
+
+
+def _digits(dtype: Any) -> int:
+    """Bits of the significand, the leading one included: 24 in float32."""
+    return jnp.finfo(dtype).nmant + 1
+
+
+def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, parameter: bool) -> np.ndarray:
+    """Small whole numbers of both signs; a kernel's are few, four for each output, lest deep networks overflow.
+
+    An input is drawn from -4 to 4; a parameter of two axes or more from -2 to 2, 0 with probability 1 - 4/fan-in,
+    where the fan-in is the product of all axes but the last; any other parameter from -2 to 2 but 0.
+    """
+    if not parameter:
+        return rng.integers(-4, 5, shape).astype(dtype)
+    value = rng.choice([-2, -1, 1, 2], shape)
+    if len(shape) > 1:
+        value = value * (rng.random(shape) < 4 / max(4, math.prod(shape[:-1])))
+    return value.astype(dtype)

@@ -1,0 +1,252 @@
+"""Experiments: draw a sample of arguments, and execute the function on all of its shifts in one compiled call."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
+
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.traverse import coarsest, equations, within
+from jaxconv.verify import array_json
+from jaxconv.verify.claims import Sample
+from jaxconv.verify.execution.moves import Outcome
+from jaxconv.verify.execution.perturbed import NOISES, shaken
+from jaxconv.verify.execution.run import FAILURES, compiler_options, executing
+from jaxconv.verify.execution.tolerance import doubt, is_kind, tolerance
+
+LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
+CELLS = 2**23  # cells of the largest intermediate value in one call, over all shifts that are executed together
+ROWS = 8  # inputs that are executed together: a cyclic claim needs no more, and one compilation serves all axes
+LEAST = 8  # shifts that are tried whatever the budget: all that a cyclic claim needs
+WORK = 2**30  # cells of all intermediate values of one sample, over all of its shifts and roundings
+SECONDS = 60.0  # of one search; between two calls of the compiled function it is seen whether they are over
+LONGER = 8  # times as long as the function itself takes what rounds it more coarsely to be compiled
+
+
+class CannotRunError(Exception):
+    """The function cannot be executed here, or there is nothing to execute, or too much."""
+
+
+class TooLateError(Exception):
+    """The time of a search is over."""
+
+
+# Of the leaves, of a stack of inputs, of when it is too late, and of a noise that says how to shake them: the outputs,
+# and which of them overflowed.
+Run: TypeAlias = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function that is traced once, and compiled once for all shifts along all axes."""
+
+    run: Run
+    structure: Any
+    leaves: list[Any]
+    argument: int  # the leaf that is shifted
+    output: tuple[int, ...]  # its shape, a scalar as one cell
+    rank: int
+    epsilon: float
+    work: int  # cells of all intermediate values
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What stays the same from draw to draw. A draw is the list of leaves, with a source in place of the input.
+
+    Input x and each shifted y are cut from the source: it is x itself if shifts are cyclic, else it is longer by the
+    largest shift, and x and y are windows of it. So y is x shifted whatever the source holds, and shrinking may try
+    anything. A source of random keys is their data.
+    """
+
+    program: Program
+    free: list[int]  # the leaves that the search draws, besides the source
+    axis: int
+    shifts: tuple[int, ...]
+    cyclic: bool
+    until: float = math.inf  # as `time.monotonic` has it
+
+    @property
+    def margin(self) -> int:
+        """By how much the source is longer than the input."""
+        return 0 if self.cyclic else max(self.shifts)
+
+    def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[Any]:
+        """A dense draw. What enters or leaves at the border stands out in half of them: a sort follows most of it."""
+        x, border = self.program.leaves[self.program.argument], self.margin
+        shape = tuple(n + border * (i == self.axis) for i, n in enumerate(x.shape))
+        source = np.asarray(array_json.as_numbers(_draw(rng, shape, x.dtype, whole, True, False)))
+        if not whole and is_kind(x, np.inexact):
+            np.moveaxis(source, self.axis, 0)[[*range(border), *range(-border, 0)]] *= 4
+        drawn = {
+            i: _draw(rng, self.program.leaves[i].shape, self.program.leaves[i].dtype, whole, signed, True)
+            for i in self.free
+        }
+        return exchanged(self.program.leaves, drawn | {self.program.argument: source})
+
+    def sample(self, draw: list[Any]) -> Sample:
+        """A draw as the caller's own trees."""
+        source, cells = draw[self.program.argument], np.arange(draw[self.program.argument].shape[self.axis])
+        read = lambda cells: array_json.as_keys(
+            source.take(cells, self.axis), self.program.leaves[self.program.argument]
+        )
+        x = read(cells[self.margin :])
+        entering = None if self.cyclic else read(cells[: self.margin])
+        return Sample(jax.tree.unflatten(self.program.structure, exchanged(draw, {self.program.argument: x})), entering)
+
+    def execute(self, draw: list[Any]) -> Outcome:
+        """f(x) and f(y) for each shift, and how far apart their cells may be without being different."""
+        outputs, _ = self.program.run(draw, self._inputs(draw), self.until)
+        allowed = [tolerance(outputs[0], y, self.program.epsilon) for y in outputs[1:]]
+        allowed = np.reshape(np.array(allowed), (-1, *[1] * len(self.program.output)))
+        none = np.zeros(self.program.output)
+        return Outcome(outputs[0], outputs[1:], none, np.broadcast_to(allowed, (len(allowed), *self.program.output)))
+
+    def doubted(self, draw: list[Any], outcome: Outcome) -> Outcome:
+        """The outcome with how far rounding may move each cell; to find out takes many more executions."""
+        inputs, exact = self._inputs(draw), np.concatenate([outcome.before[None], outcome.after])
+        doubts = np.zeros(exact.shape)
+        for noise in NOISES:
+            doubts = np.maximum(doubts, doubt(*self.program.run(draw, inputs, self.until, noise), exact))
+        return Outcome(outcome.before, outcome.after, doubts[0], outcome.after_doubt + doubts[1:])
+
+    def _inputs(self, draw: list[Any]) -> np.ndarray:
+        """x and each y, stacked."""
+        source, length = draw[self.program.argument], self.program.leaves[self.program.argument].shape[self.axis]
+        starts = [self.margin - shift for shift in (0, *self.shifts)]
+        return np.stack([source.take(np.arange(first, first + length), self.axis, mode="wrap") for first in starts])
+
+
+def prepare(
+    program: Program, axis: int, shifts: Sequence[int], cyclic: bool, free: bool, until: float = math.inf
+) -> Experiment:
+    """An experiment with a program. Of the shifts as many are kept as the budget has room for."""
+    leaves, shape = program.leaves, program.leaves[program.argument].shape
+    shifts = [shift for shift in shifts if 0 < shift < shape[axis]]
+    if not shifts:
+        raise CannotRunError
+    shifts = shifts[: max(LEAST, WORK // (program.work * (1 + len(NOISES))))]
+    drawn = [isinstance(x, jax.ShapeDtypeStruct) or (free and is_kind(x, np.inexact)) for x in leaves]
+    free_leaves = [i for i, is_drawn in enumerate(drawn) if is_drawn and i != program.argument]
+    return Experiment(program, free_leaves, axis % len(shape), tuple(shifts), cyclic, until)
+
+
+def traced(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
+    """The function of one leaf of its arguments, to one leaf of its results; its first run compiles it."""
+    leaves, structure = jax.tree.flatten(arguments)
+    output = lambda leaves: array_json.as_numbers(jax.tree.leaves(fn(*jax.tree.unflatten(structure, leaves)))[leaf])
+    closed: Any = jax.make_jaxpr(output)(leaves)
+    cells, shape = math.prod(leaves[argument].shape), closed.out_avals[0].shape
+    if not all(0 < size <= LARGEST for size in (cells, math.prod(shape))):
+        raise CannotRunError
+    total, largest = _work(closed.jaxpr)
+    run = _batched(closed, leaves, argument, max(1, min(ROWS, CELLS // max(cells, largest))))
+    return Program(run, structure, leaves, argument, shape or (1,), len(shape), coarsest(closed), cells + total)
+
+
+def remembering() -> Callable[[Callable, tuple, int, int], Program]:
+    """`traced`, for one function: each pair of leaves once."""
+    known: dict[tuple[int, int], Program] = {}
+
+    def program(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
+        if (argument, leaf) not in known:
+            known[argument, leaf] = traced(fn, arguments, argument, leaf)
+        return known[argument, leaf]
+
+    return program
+
+
+def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
+    """What the call returns; without outputs there is no counterexample."""
+    try:
+        with executing():
+            return jax.block_until_ready(call(*operands))
+    except FAILURES as error:
+        raise CannotRunError from error
+
+
+def _batched(closed: Any, given: list[Any], argument: int, most: int) -> Run:
+    """A jaxpr as a function of a stack of inputs: `most` of them at once, or in turn where it cannot be batched."""
+
+    def exact(leaves: list[Any]) -> Any:
+        return jaxpr_as_fun(closed)(*leaves)[0], False
+
+    def coarse(leaves: list[Any], noise: Any) -> Any:
+        (y,), overflow = shaken(closed.jaxpr, closed.consts, leaves, noise)
+        return y, overflow
+
+    def each(one: Callable[..., Any], leaves: list[Any], stack: Any, *noise: Any) -> Any:
+        row = lambda x: one(exchanged(leaves, {argument: array_json.as_keys(x, given[argument])}), *noise)
+        if array_json.is_key(given[argument]):
+            return jax.lax.map(row, stack)  # of several keys at once some generators make other numbers than of each
+        try:
+            return jax.vmap(row)(stack)
+        except NotImplementedError:
+            return jax.lax.map(row, stack)
+
+    options = compiler_options(sum(1 for _ in equations(closed)))
+    jitted, jitted_coarse = (jax.jit(partial(each, one), compiler_options=options) for one in (exact, coarse))
+    compiled: dict[bool, float] = {}  # how long the first call took, by whether it was coarse
+
+    def run(leaves: list[Any], stack: np.ndarray, until: float, noise: np.ndarray | None = None) -> Any:
+        others, found, overflows = exchanged(leaves, {argument: None}), [], []
+        is_coarse = noise is not None
+        ahead = LONGER * compiled.get(False, 0.0) if is_coarse and True not in compiled else 0.0
+        for first in range(0, len(stack), most):
+            started = time.monotonic()
+            if started + ahead > until:
+                raise TooLateError
+            part = stack.take(range(first, first + most), 0, mode="clip")  # of one shape: the last part is filled up
+            found_now = _guarded(jitted_coarse, others, part, noise) if is_coarse else _guarded(jitted, others, part)
+            y, overflow = map(np.asarray, found_now)
+            compiled.setdefault(is_coarse, time.monotonic() - started)
+            ahead = 0.0
+            found.append(y.astype(complex if np.iscomplexobj(y) else float)[: len(stack) - first])
+            overflows.append(overflow[: len(stack) - first])
+        y = np.concatenate(found)
+        return y.reshape(len(y), *(y.shape[1:] or (1,))), np.concatenate(overflows)
+
+    return run
+
+
+def _work(jaxpr: Any) -> tuple[int, int]:
+    """Cells of all results in a jaxpr together, and of the largest; a loop of known length counts each round."""
+    total, largest = 0, 0
+    for equation in jaxpr.eqns:
+        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        bodies = [_work(opened(body)[0]) for body in within(equation)]
+        total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
+        largest = max(largest, *sizes, *(most for _, most in bodies), 0)
+    return total, largest
+
+
+def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: bool, signed: bool, scaled: bool) -> Any:
+    """Small whole numbers but zero, or reals (scaled by the fan-in, lest deep networks overflow)."""
+    if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
+        key = jax.random.key(int(rng.integers(2**31)), impl=array_json.key_kind(dtype))
+        return jax.random.split(key, shape)
+    if jax.numpy.issubdtype(dtype, np.bool_):
+        return rng.random(shape) < 0.5
+    real = jax.numpy.issubdtype(dtype, np.inexact) and not whole
+    top = 4 if whole or real else min(255, jax.numpy.iinfo(dtype).max)
+    value = np.abs(rng.normal(size=shape)) if real else rng.integers(1, top, shape, endpoint=True)
+    if real and scaled:
+        value = value / np.sqrt(max(1, math.prod(shape[:-1])))
+    if signed and not jax.numpy.issubdtype(dtype, np.unsignedinteger):
+        value = value * rng.choice((-1, 1), shape)
+    if jax.numpy.issubdtype(dtype, np.complexfloating):
+        value = value + 1j * rng.permutation(value.ravel()).reshape(shape)
+    return value.astype(dtype)
+
+
+def exchanged(sample: list[Any], new: dict[int, Any]) -> list[Any]:
+    """The sample with some of its leaves exchanged."""
+    return [new.get(i, leaf) for i, leaf in enumerate(sample)]

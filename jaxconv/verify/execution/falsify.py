@@ -1,0 +1,177 @@
+"""`falsify`: look for an input, parameters and a shift that violate a law, and shrink what is found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxconv.checks import choice, flag, integer, shown
+from jaxconv.errors import explain
+from jaxconv.verify.arguments import check_call, check_cells, checked_moves, checked_seed, checked_shift
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.certify import certify
+from jaxconv.verify.execution.candidate_laws import Kind, Lattice, lattices
+from jaxconv.verify.execution.counterexample import Counterexample
+from jaxconv.verify.execution.violations import Trials
+from jaxconv.verify.shifted_axes import Axes, Moves, directions
+
+
+@dataclass(frozen=True)
+class Falsification:
+    """What a search for violations came to: a counterexample, or how much was tried in vain.
+
+    `shifts`: how many shifted inputs were compared with each example. `responded`: whether the output ever changed from
+    one example to the next; if it did not, as behind a dead ReLU, nothing was tested.
+    """
+
+    function: str
+    laws: tuple[Lattice, ...]
+    counterexample: Counterexample | None
+    examples: int
+    shifts: int
+    seconds: float
+    responded: bool
+
+    def __str__(self) -> str:
+        examples = "1 example" if self.examples == 1 else f"{self.examples} examples"
+        tried = f"{examples}, {self.shifts} shifts of each, {self.seconds:.1f} s"
+        lines = [f"{self.function}: {'violated' if self.counterexample else 'no violation found'} ({tried})"]
+        if self.counterexample is not None:
+            shown = str(self.counterexample).splitlines()
+            return "\n".join([*lines, f"  law: {self.counterexample.law}", *(f"  {line}" for line in shown)])
+        lines += [f"  law: {law}" for law in self.laws]
+        if not self.shifts:
+            lines.append("  nothing was tested: no shift of this size leaves anything to compare")
+        elif not self.responded:
+            lines.append("  nothing was tested: the output was the same for every example")
+        return "\n".join(lines)
+
+
+def falsify(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes,
+    kind: Kind = "cyclic",
+    shift: int | None = None,
+    moves: Sequence[tuple[int, Mapping[int, int]]] | None = None,
+    invariant: bool = False,
+    values: bool = False,
+    certificate: Certificate | None = None,
+    examples: int = 100,
+    seed: int = 0,
+) -> Falsification:
+    """Search inputs, parameters and shifts for a violation of what is claimed of a function, and shrink it.
+
+        cyclic    f(roll(x, k*s)) == roll(f(x), k*t)                 for all integers k
+        interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
+
+    For each output leaf and axis the law is the lattice s -> t that `certify` proves; where it proves none, the one it
+    proves of the other kind of shifts, else the natural one: an output with as many axes as the input moves at the rate
+    of the two lengths, any other does not move. Hypothesis draws and shrinks: first a few pixels, then dense images.
+    All multiples k of all shifts go through one compiled call for each example. A mismatch counts where it is larger
+    than all that rounding can explain, and is executed again with every operation rounded more coarsely.
+
+    Args:
+        fn: any JAX function of arrays.
+        arguments: as for `certify`: arrays, shapes, or pytrees of them; small ones, since they are executed. Of the
+            shifted ones only shapes and dtypes are used. Other shapes and floating-point arrays are drawn.
+        axes: as for `certify`.
+        kind: "cyclic" or "interior": which shifts.
+        shift: s, instead of the claimed one. Where t is then no whole number, some whole number has to do.
+        moves: the law by hand, for every leaf: for each shifted axis `(s, {output axis: t})`.
+        invariant: no shift should move anything, instead of the claimed moves.
+        values: keep the arguments that are arrays and not shifted as they are: try only these parameters.
+        certificate: of this or of another version of `fn`, the claims of which are put to the test.
+        examples: how many to draw at most.
+        seed: of the draws; the same seed finds the same counterexample.
+
+    Returns:
+        A `Falsification`, whose `counterexample` can be replayed and written as JSON; None of it means that nothing was
+        found, which is no proof.
+
+    Raises:
+        ValueError: an unknown kind, a shift of 0, no examples, moves that do not fit, or what `certify` refuses.
+        TypeError: likewise.
+        ModuleNotFoundError: Hypothesis is not installed.
+
+    Law: a counterexample replays: `counterexample.replay(fn)` is its `error`, and more than rounding explains.
+
+    >>> import jax, jaxconv as jc
+    >>> x = jax.ShapeDtypeStruct((1, 6, 1), "float32")
+    >>> params = {"kernel": jax.ShapeDtypeStruct((3, 1, 2), "float32")}
+    >>> result = jc.falsify(lambda p, x: jc.conv(p, x, padding="same"), params, x, axes={1: (1,)})
+    >>> print(result.counterexample)
+    shift by 1: f(shifted)[0, 0, 0] is 1, but f(x)[0, 5, 0] is 0
+    argument 1: zeros (1, 6, 1) but for [0, 0, 0] = 1
+
+    Source: MacIver, Hatfield-Dodds et al., Hypothesis: a new approach to property-based testing, JOSS 4 (2019).
+    """
+    started = time.monotonic()
+    request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
+    shift, examples, seed = checked_request("falsify", fn, arguments, axes, **request)
+    invariant = flag("falsify", "invariant", invariant)
+    if certificate is not None and not isinstance(certificate, Certificate):
+        cure = "Pass what certify returns, or leave it out"
+        raise TypeError(explain("falsify", "certificate", shown(certificate), "a Certificate", cure))
+    if moves is not None and (invariant or shift is not None or certificate is not None):
+        expected = "left out where a shift, a certificate or invariance is given"
+        raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
+    if certificate is None:
+        certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
+    given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))
+    if invariant:
+        given = [(None, ())] * max((len(leaf.axes) for leaf in certificate.leaves), default=0)
+    claimed = lattices(certificate.leaves, arguments, kind, shift, given)
+    trials = Trials(fn, arguments, claimed, keep=values)
+    found = _drawn(trials, examples, seed) if trials.rows else None
+    seconds = time.monotonic() - started
+    tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)
+    return Falsification(certificate.function, claimed, found, *tried)
+
+
+def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
+    """What Hypothesis finds, if it is there."""
+    try:
+        from jaxconv.verify.execution.draw import search
+    except ModuleNotFoundError as error:
+        cure = "Install it: pip install 'jaxconv[test]'"
+        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
+    return search(trials, examples, seed)
+
+
+def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> list[tuple[int | None, Moves]] | None:
+    """The caller's moves, checked to be one for each shifted axis."""
+    if moves is None:
+        return None
+    found = checked_moves("falsify", moves, axes)
+    if not all(shift for shift, _ in found):
+        cure = "Write a shift that is answered by these moves"
+        raise ValueError(explain("falsify", "moves", shown(moves), "of shifts that are not 0", cure))
+    return [(shift, tuple(its_moves.items())) for shift, its_moves in found]
+
+
+def checked_request(
+    where: str,
+    fn: Callable[..., Any],
+    arguments: Sequence[Any],
+    axes: Axes,
+    *,
+    kind: object,
+    shift: object,
+    values: object,
+    examples: object,
+    seed: object,
+) -> tuple[int | None, int, int]:
+    """The shift, the examples and the seed of a search for violations, as integers.
+
+    `where` is the function that a message names.
+    """
+    check_call(where, fn, arguments)
+    along = directions(where, arguments, axes)
+    check_cells(where, arguments, [number for number, _ in along[0].arguments])
+    choice(where, "kind", kind, ("cyclic", "interior"))
+    flag(where, "values", values)
+    count = integer(where, "examples", examples, least=1, cure="Leave it out for 100")
+    return checked_shift(where, shift), count, checked_seed(where, seed)

@@ -1,0 +1,255 @@
+"""Pictures of what a check found: where do borders bite, where is the stride's grid, which layer loses it?
+
+Every function returns a new `matplotlib.figure.Figure` of its own: no pyplot, nothing global, nothing shown.
+`figure.savefig("error.png")` saves it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from jaxconv.checks import choice, integer, several, shown
+from jaxconv.errors import explain
+from jaxconv.verify.execution.check_report import Check, LeafCheck
+from jaxconv.verify.execution.layerwise import Layer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STATISTICS = {"mean": "means", "largest": "positions"}
+NEVER = "#d9d9d9"  # not compared
+SMALLEST = 1e-38  # so that a picture of zeros has a scale
+COLOURS = {"HELD": "#1a7f37", "VIOLATED": "#cf222e", "UNDECIDED": "#9a6700"}
+
+
+def position_map(
+    check: Check,
+    *,
+    leaf: int = 0,
+    axes: tuple[int, ...] | None = None,
+    statistic: Literal["mean", "largest"] = "mean",
+) -> Figure:
+    """A heat map of the error at each position of f(shifted), over the shifts: where do borders bite?
+
+    `error[p] = mean_s |f(shift(x, s))[p] - f(x)[p - t]|`, or `max_s`; the largest over the axes that are not shown.
+    Over many shifts each position is compared with one at the border now and then, so that the largest error hides what
+    the mean shows.
+
+    Args:
+        check: what `jc.check` found.
+        leaf: which of its output leaves.
+        axes: the output's axes to show, down and across; by default those that move, or else the longest.
+        statistic: "mean" or "largest".
+
+    Returns:
+        A figure: positions that the law does not speak of are grey, the largest is marked. One axis makes a curve.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: a leaf or axes that the check does not have, another statistic, or an output without any axis.
+
+    Law: of the statistic "largest", the largest value in the picture is `check.leaves[leaf].worst.error`.
+
+    >>> import jax.numpy as jnp, jaxconv as jc
+    >>> x = jnp.sin(jnp.arange(48.0)).reshape(6, 8)
+    >>> figure = position_map(jc.check(lambda x: x.at[0].set(0.0), x, axes=(0, 1)))
+    >>> figure.axes[0].get_title()
+    'mean error at each position'
+    """
+    found = _leaf("position_map", check, leaf)
+    rank = found.positions.ndim
+    chosen = _axes("position_map", _shown(found) if axes is None else axes, rank)
+    choice("position_map", "statistic", statistic, tuple(STATISTICS))
+    errors = getattr(found, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
+    errors = errors if tuple(sorted(chosen)) == chosen else errors.T
+    figure, plot = _figure(check, found, f"{statistic} error at each position", errors.shape)
+    _draw(figure, plot, found, errors, [f"output axis {axis}" for axis in chosen], [np.arange(n) for n in errors.shape])
+    return figure
+
+
+def shift_map(check: Check, *, leaf: int = 0) -> Figure:
+    """A heat map of the error after each shift: where is the stride's grid?
+
+    `error[s] = max_p |f(shift(x, s))[p] - f(x)[p - t]|`
+
+    Args:
+        check: what `jc.check` found, for shifts along one axis or two.
+        leaf: which of its output leaves.
+
+    Returns:
+        A figure: a cell for each shift, grey where none was tried, the worst marked. One axis makes a curve.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: a leaf that the check does not have, or shifts along three axes or more.
+
+    Law: the largest value in the picture is `check.leaves[leaf].worst.error`.
+
+    >>> import jax.numpy as jnp, jaxconv as jc
+    >>> x = jnp.sin(jnp.arange(48.0)).reshape(6, 8)
+    >>> halves = lambda x: jnp.repeat(x[::2], 2, axis=0)
+    >>> figure = shift_map(jc.check(halves, x, axes=(0, 1)))
+    >>> figure.axes[0].get_ylabel()
+    'shift along axis 0 of argument 0'
+    """
+    found = _leaf("shift_map", check, leaf)
+    if found.shifts.shape[1] > 2:
+        cure = "Check two axes at a time"
+        raise ValueError(explain("shift_map", "the check", f"of {found.shifts.shape[1]} axes", "of one or two", cure))
+    ticks = [np.arange(column.min(), column.max() + 1) for column in found.shifts.T]
+    ticks = [t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, found.shifts.T, strict=True)]
+    errors = np.full([len(t) for t in ticks], -1.0)
+    cells = tuple(np.searchsorted(t, column) for t, column in zip(ticks, found.shifts.T, strict=True))
+    errors[cells] = found.errors
+    figure, plot = _figure(check, found, "largest error after each shift", errors.shape)
+    names = [f"shift along {axis.along}" for axis in found.axes]
+    _draw(figure, plot, found, errors, names, ticks)
+    return figure
+
+
+def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermediate value") -> Figure:
+    """A bar for each intermediate value, in the order of computation: at which layer does the error rise?
+
+    Args:
+        layers: what `layerwise` measured.
+        title: above the picture.
+
+    Returns:
+        A figure: bars for the mean error, a tick for the worst; without a bar where no law is known.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: there are no layers.
+
+    Law: as many rows as layers, the first at the top.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxconv.verify.execution.layerwise import layerwise
+    >>> figure = layer_bars(layerwise(lambda x: jnp.exp(x) * jnp.arange(6.0), jnp.ones(6) / 6, axes=(0,)))
+    >>> [label.get_text().split(" ")[0] for label in figure.axes[0].get_yticklabels()]
+    ['exp', 'mul']
+    """
+    measured = several(layers)
+    if not measured or not all(isinstance(layer, Layer) for layer in measured):
+        error, cure = ValueError if measured == () else TypeError, "Pass layerwise(fn, x, axes=...)"
+        raise error(explain("layer_bars", "layers", shown(layers), "what layerwise measured, one layer or more", cure))
+    figure = _new((9.0, 1.4 + 0.28 * len(layers)))
+    plot = figure.add_subplot()
+    rows = np.arange(len(layers))
+    values, worst = (np.nan_to_num([getattr(layer, name) for layer in layers]) for name in ("value", "worst"))
+    plot.barh(rows, values, height=0.7, color="#4878a8", label="mean")
+    plot.plot(worst, rows, "|", color="#1c3550", markersize=9, markeredgewidth=2, label="worst")
+    for row, layer in enumerate(layers):
+        if math.isnan(layer.value):
+            plot.annotate(" no law known", (0, row), va="center", color="#707070", fontsize="small")
+    labels = [
+        f"{layer.primitive.removesuffix('_dilated').removesuffix('_general')} {layer.shape}  {layer.source}"
+        for layer in layers
+    ]
+    plot.set_yticks(rows, labels, fontsize="small")
+    plot.invert_yaxis()
+    plot.set_xlim(0, max(1.08 * float(worst.max()), SMALLEST))
+    plot.set_xlabel("error")
+    figure.suptitle(title, fontsize="medium", x=0.01, ha="left")
+    plot.grid(axis="x", color="#e0e0e0")
+    plot.set_axisbelow(True)
+    figure.legend(loc="outside upper right", fontsize="small", ncols=2)
+    return figure
+
+
+def _new(size: tuple[float, float]) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        message = 'pictures need matplotlib, which is not installed. Install it by pip install "jaxconv[pictures]".'
+        raise ImportError(message) from error
+    return Figure(figsize=size, layout="constrained")
+
+
+def _leaf(where: str, check: Check, leaf: int) -> LeafCheck:
+    if not isinstance(check, Check):
+        raise TypeError(explain(where, "check", shown(check), "what check returned", "Pass jc.check(fn, x, axes=...)"))
+    number = integer(where, "leaf", leaf, cure="Leave it out for the first output")
+    if not 0 <= number < len(check.leaves):
+        cure = "Leave it out for the first output"
+        raise ValueError(explain(where, "leaf", leaf, f"from 0 to {len(check.leaves) - 1}", cure))
+    return check.leaves[number]
+
+
+def _axes(where: str, axes: object, rank: int) -> tuple[int, ...]:
+    """One or two axes of an output of so many."""
+    expected, cure = f"one or two of the output's {rank} axes", "Write axes=(1, 2) for [n, h, w, c]"
+    given = several(axes)
+    if given is None:
+        raise TypeError(explain(where, "axes", shown(axes), expected, cure))
+    found = tuple(integer(where, "axes", axis, cure=cure) for axis in given)
+    if not 1 <= len(found) <= 2 or len(set(found)) != len(found) or not all(0 <= axis < rank for axis in found):
+        raise ValueError(explain(where, "axes", found, expected, cure))
+    return found
+
+
+def _shown(found: LeafCheck) -> tuple[int, ...]:
+    """Two axes at most: those that move, or else the longest."""
+    moving = [axis for along in found.axes for axis, _ in along.law.moves]
+    longest = sorted(range(len(found.shape)), key=lambda axis: -found.shape[axis])
+    others = [axis for axis in longest if found.shape[axis] > 1] or longest
+    return tuple(sorted(list(dict.fromkeys(moving or others))[:2]))
+
+
+def _figure(check: Check, found: LeafCheck, title: str, shape: Sequence[int]) -> tuple[Figure, Any]:
+    """A figure that fits the array, with the finding above it."""
+    if len(shape) == 1:
+        size = (7.0, 3.4)
+    else:
+        down, across = shape
+        wide = min(9.0, max(4.5, 0.25 * across + 2.0))
+        size = (wide, min(9.0, max(3.2, (wide - 2.0) * down / across + 1.4)))
+    figure = _new(size)
+    finding = f"{check.function}{found.path if len(check.leaves) > 1 else ''}: {found.finding}, {check.model} shifts"
+    figure.suptitle(finding, color=COLOURS[str(found.finding)], fontsize="medium", fontweight="bold")
+    plot = figure.add_subplot()
+    plot.set_title(title, fontsize="medium")
+    return figure, plot
+
+
+def _draw(
+    figure: Figure, plot: Any, found: LeafCheck, errors: np.ndarray, names: Sequence[str], ticks: Sequence[np.ndarray]
+) -> None:
+    """A curve of one axis, a map of two; infinite errors at the top of the scale, the largest one marked."""
+    tolerance, finite, largest = found.tolerance.absolute, errors[np.isfinite(errors)], float(errors.max())
+    top = max(float(finite.max(initial=0)), tolerance, SMALLEST)
+    shown = np.ma.masked_less(np.minimum(errors, top), 0)
+    mark = np.unravel_index(int(errors.argmax()), errors.shape)
+    bound = f"tolerance {tolerance:.2g}" if tolerance else "compared exactly"
+    if errors.ndim == 1:
+        plot.plot(ticks[0], shown.filled(np.nan), ".-", color="#4878a8")
+        plot.axhline(tolerance, color="#707070", linestyle="--", linewidth=1, label=bound)
+        if largest > tolerance:
+            at, label = int(ticks[0][mark[0]]), f"largest {largest:.3g}"
+            plot.plot([at], [min(largest, top)], "o", mfc="none", mec="#cf222e", ms=11, mew=1.5, label=label)
+        plot.set_xlabel(names[0])
+        plot.set_ylabel("error")
+        plot.set_ylim(0, 1.1 * top)
+        plot.grid(color="#e0e0e0")
+        plot.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(loc="outside lower right", fontsize="small", ncols=2)
+        return
+    plot.set_facecolor(NEVER)
+    image = plot.imshow(shown, cmap="magma", vmin=0, vmax=top, interpolation="nearest", origin="upper")
+    figure.colorbar(image, ax=plot, label="error")
+    for axis, values, length in ((plot.yaxis, ticks[0], errors.shape[0]), (plot.xaxis, ticks[1], errors.shape[1])):
+        at = np.arange(0, length, max(1, math.ceil(length / 12)))
+        axis.set_ticks(at, [str(int(values[i])) for i in at], fontsize="small")
+    plot.set_ylabel(names[0])
+    plot.set_xlabel(names[1])
+    notes = [bound]
+    if largest > tolerance:
+        plot.plot([mark[1]], [mark[0]], "s", mfc="none", mec="#30c0c0", ms=9, mew=2)
+        notes.insert(0, f"largest {largest:.3g} (square)")
+    if (errors < 0).any():
+        notes.append("grey: not compared")
+    figure.supxlabel("; ".join(notes), fontsize="small")

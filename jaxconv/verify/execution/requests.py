@@ -1,0 +1,45 @@
+"""What everything that runs a function on shifted inputs refuses: nothing to run, nothing to compare, no batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxconv.checks import integer, shown
+from jaxconv.errors import explain
+from jaxconv.verify.arguments import check_cells
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.execution.compare import Traced
+from jaxconv.verify.execution.tolerance import is_kind
+from jaxconv.verify.shifted_axes import Along
+
+
+def check_request(
+    where: str,
+    arguments: Sequence[Any],
+    along: Sequence[Along],
+    *,
+    batch: object = None,
+    certificate: object = None,
+    drawn: bool = False,
+) -> None:
+    """Refuse an input without cells, a batch or a certificate that is none, and shapes unless arrays are drawn."""
+    if batch is not None:
+        integer(where, "batch", batch, least=1, cure="Leave it out for as many as fit")
+    if certificate is not None and not isinstance(certificate, Certificate):
+        cure = "Pass what certify returns, or leave it out"
+        raise TypeError(explain(where, "certificate", shown(certificate), "a Certificate", cure))
+    check_cells(where, arguments, [number for number, _ in along[0].arguments])
+    if not drawn and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
+        cure = "Pass arrays, or integers=True, which draws them" if where == "check" else "Pass arrays"
+        raise TypeError(explain(where, "an argument", "a jax.ShapeDtypeStruct", "an array: it is run", cure))
+
+
+def check_outputs(where: str, function: Traced) -> None:
+    """Refuse a function whose output cannot be compared."""
+    if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
+        cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"
+        expected = "a tree of one array of numbers or more"
+        raise ValueError(explain(where, "the output", function.outputs, expected, cure))

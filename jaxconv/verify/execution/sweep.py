@@ -1,0 +1,99 @@
+"""The same function at many shifts of its input: one compiled program, so many rows at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.checks import flag
+from jaxconv.verify.arguments import check_call
+from jaxconv.verify.execution import compare, law
+from jaxconv.verify.execution.compare import Plan, Traced
+from jaxconv.verify.execution.requests import check_outputs, check_request
+from jaxconv.verify.execution.run import executing
+from jaxconv.verify.shifted_axes import directions
+
+Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A function and its input, ready to be shifted around; `plan` holds the law of each output leaf."""
+
+    where: str  # who asks, for messages
+    function: Traced
+    plan: Plan
+    leaves: list[Any]
+    structure: Any  # of the output
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of the output leaves."""
+        return [tuple(leaf.shape) for _, leaf in self.function.outputs]
+
+    def rows(self, shifts: Any) -> np.ndarray:
+        """The shifts to try: see `check`."""
+        return law.grid(self.where, self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
+
+
+def subject(
+    where: str,
+    fn: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    axes: Sequence[int] | Mapping[int, Sequence[int]],
+    *,
+    batch: int | None = None,
+    invariant: bool = False,
+    **given: Any,
+) -> Subject:
+    """Trace the function and settle its laws; `given` is certificate or moves, as `check` takes them."""
+    check_call(where, fn, arguments)
+    along = directions(where, arguments, axes)
+    check_request(where, arguments, along, batch=batch, certificate=given.get("certificate"))
+    invariant = flag(where, "invariant", invariant)
+    offsets = law.offsets(arguments)
+    moved = {offsets[argument] for one in along for argument, _ in one.arguments}
+    leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
+    with executing():
+        structure = jax.tree.structure(arguments)
+        function = compare.traced(fn, jax.tree.unflatten(structure, leaves))
+        check_outputs(where, function)
+        output = jax.tree.structure(jax.eval_shape(fn, *arguments))
+    shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
+    chosen = law.chosen(where, arguments, shapes, along, "cyclic", invariant=invariant, **given)
+    live = tuple(number in moved for number in range(len(leaves)))
+    plan = Plan("cyclic", along, tuple(map(tuple, chosen)), offsets, live, vectorised=True, integers=False)
+    return Subject(where, function, plan, leaves, output)
+
+
+def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: int | None = None) -> Any:
+    """`each(function, plan, consts, shifted leaves, shift, context)` for every row, stacked. `each` is jax code.
+
+    How many rows are evaluated at once: see `compare.rows_per_call`.
+    """
+    function, plan = one.function, one.plan
+    size, vectorised = min(compare.rows_per_call(function, len(rows), batch), len(rows)), batch != 1
+
+    def all_rows(consts: Any, leaves: Any, context: Any, shifts: Any) -> Any:
+        def row(shift: Any) -> Any:
+            inputs = compare.shifted(plan, leaves, leaves, shift, jnp.bool_(False))
+            return each(function, plan, consts, inputs, shift, context)
+
+        return jax.vmap(row)(shifts) if vectorised else jax.lax.map(row, shifts)
+
+    key = (each, plan, vectorised)
+    if key not in function.programs:
+        function.programs[key] = jax.jit(all_rows)
+    idle = np.zeros((-len(rows) % size, rows.shape[1]), np.int32)
+    every, found = np.concatenate([rows, idle]), []
+    with executing():
+        for number in range(math.ceil(len(rows) / size)):
+            part = every[number * size : (number + 1) * size]
+            found.append(function.programs[key](function.consts, one.leaves, context, part))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(rows)], *jax.device_get(found))

@@ -1,0 +1,51 @@
+"""How much of a result is rounding: what it changes by if the last places of its operands do.
+
+A sum of large terms may be small, and its rounding is that of the terms. So the result alone does not say how exact it
+is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.verify.recheck.named_cells import is_key, mixed, plain
+
+TIMES = 4  # a single change may happen to cancel out
+
+
+def noise(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Any], number: int) -> float:
+    """The largest change of a finite cell of one result, over a few changes of all operands by units in the last place.
+
+    >>> terms = np.float32([1e6, 1, -1e6])
+    >>> noise(lambda operands: [operands[0]], [terms], 0) < 1e6 * 4 * 2**-23
+    True
+    >>> 0 < noise(lambda operands: [operands[0].sum()], [terms], 0) < 1e6 * 4 * 2**-23
+    True
+    """
+    before = plain(run(list(operands))[number])
+    if not jnp.issubdtype(before.dtype, jnp.inexact):
+        return 0.0
+    found = 0.0
+    with np.errstate(all="ignore"):
+        for turn in range(TIMES):
+            after = plain(run([_changed(array, turn, place) for place, array in enumerate(operands)])[number])
+            change = np.abs(_wide(after) - _wide(before))
+            found = max(found, float(change[np.isfinite(change)].max(initial=0)))
+    return found
+
+
+def _changed(array: Any, turn: int, place: int) -> Any:
+    """An array of floats in which each cell is one unit in the last place more or less, or as it was."""
+    if is_key(array) or not jnp.issubdtype(array.dtype, jnp.inexact):
+        return array
+    steps = mixed(turn, place, np.arange(array.size)).reshape(array.shape) % np.uint64(3)
+    factor = 1 + (steps.astype(np.float64) - 1) * float(jnp.finfo(array.dtype).eps)
+    return (_wide(plain(array)) * factor).astype(array.dtype)
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.complex128 if jnp.issubdtype(array.dtype, jnp.complexfloating) else np.float64)

@@ -1,0 +1,140 @@
+"""The compiled comparison: how the input is shifted, what is compiled, and values that are not finite."""
+
+import math
+from functools import cache
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.compilations import compilations
+from support.numeric_subjects import KERNEL, C, H, W, X, circular, poisoned
+from support.numpy_evaluation import evaluated
+
+from jaxconv.verify.execution import compare
+from jaxconv.verify.execution.check import check
+from jaxconv.verify.execution.check_report import Finding
+from jaxconv.verify.shifted_axes import Along
+
+
+def infinite_somewhere(x):
+    return circular(x).at[0, 2, 3, 1].set(jnp.inf)
+
+
+def infinite_everywhere(x):
+    return jnp.concatenate([circular(x), jnp.full_like(x, jnp.inf)], axis=3)
+
+
+def test_new_content_tells_interior_from_zero_fill():
+    """A sum over everything sees what enters; if only zeros enter, and zeros left, it sees nothing."""
+    x = np.pad(X, ((0, 0), (H, H), (0, 0), (0, 0)))
+    total = lambda x: jnp.sum(x, axis=(1, 2, 3))
+    sample = [[2], [-3]]
+    assert check(total, x, axes=(1,), shifts=sample, model="zero").finding == Finding.HELD
+    assert check(total, x, axes=(1,), shifts=sample, model="interior").finding == Finding.VIOLATED
+
+
+@cache
+def shifting(model):
+    """To shift an argument [4, 7, 2] along both axes, as a compiled function of it, the fill and the shift."""
+    along = Along(((0, 0),), 4), Along(((0, 1),), 7)
+    plan = compare.Plan(model, along, ((),), (0,), (True,), vectorised=True, integers=False)
+    return jax.jit(lambda x, fill, shift: compare.shifted(plan, [x], [fill], shift, jnp.bool_(False)))
+
+
+@given(st.sampled_from(["cyclic", "interior", "zero"]), st.integers(-9, 9), st.integers(-9, 9), st.integers(0, 99))
+def test_the_shifted_input(model, s, u, seed):
+    """`y[i + s, j + u] = x[i, j]`, cell by cell, for every model and both signs."""
+    x, fill = np.random.default_rng(seed).normal(size=(2, 4, 7, 2)).astype(np.float32)
+    expected = {"cyclic": np.empty_like(x), "interior": fill.copy(), "zero": np.zeros_like(x)}[model]
+    for i, j in product(range(4), range(7)):
+        p, q = i + s, j + u
+        if model == "cyclic" or (0 <= p < 4 and 0 <= q < 7):
+            expected[p % 4, q % 7] = x[i, j]
+    (found,) = shifting(model)(x, fill, np.asarray([s, u], np.int32))
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), max_size=5))
+def test_cells_are_rolled_as_numpy_rolls_them(moves):
+    """Along any axes, side by side or not, one of them twice."""
+    x = np.arange(2 * 3 * 4 * 5, dtype=np.int32).reshape(2, 3, 4, 5)
+    expected = np.roll(x, [s for _, s in moves], [axis for axis, _ in moves])
+    axes, shifts = [axis for axis, _ in moves], [np.int32(s) for _, s in moves]
+    found = evaluated(lambda x, shifts: compare.rolled(x, list(zip(axes, shifts, strict=True))))(x, shifts)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_second_check_compiles_nothing():
+    fn = lambda kernel, x: circular(x, kernel)
+    kernel, x = 2 * KERNEL, jnp.asarray(X)
+    with compilations() as compiled:
+        first = check(fn, KERNEL, X, axes={1: (1, 2)})
+    assert compiled
+    with compilations() as compiled:
+        again = check(fn, kernel, x, axes={1: (1, 2)}, seed=5)
+    assert not compiled
+    assert again.leaves[0].tolerance.scale == pytest.approx(2 * first.leaves[0].tolerance.scale)
+
+
+def test_nothing_is_closed_over():
+    """What the function closes over is an argument of the compiled program, as the input and the parameters are."""
+    function = compare.traced(circular, (jnp.asarray(X),))
+    assert [np.shape(const) for const in function.consts] == [KERNEL.shape]
+
+
+@pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
+def test_a_summary_counts_what_was_compared(xp):
+    """Of three shifts, at three positions; -1 stands where a law does not speak."""
+    errors = xp.asarray([[1, -1, 2], [-1, -1, -1], [3, -1, 0]], np.float32)
+    found = compare.summary(errors, xp)
+    np.testing.assert_array_equal(found.largest, [2, -1, 3])
+    np.testing.assert_array_equal(found.positions, [3, -1, 2])
+    np.testing.assert_array_equal(found.totals, [4, 0, 2])
+    np.testing.assert_array_equal(found.counts, [2, 0, 2])
+
+
+def test_half_precision_is_compared_in_single_precision():
+    """The difference of 6e4 and -6e4 is more than a float16 holds."""
+    up = np.where(np.arange(H) % 2, 6e4, -6e4).astype(np.float16)[None, :, None, None]
+    found = check(lambda x: jnp.sign(x) * up, X.astype(np.float16), axes=(1,))
+    assert found.leaves[0].errors.max() == 1.2e5
+
+
+def test_nan_is_never_equal():
+    always = lambda x: jnp.where(circular(x) > 9, 1.0, jnp.stack([circular(x)[..., 0]] * 3, -1).at[..., 1].set(jnp.nan))
+    for fn in (poisoned, always):
+        (leaf,) = check(fn, X, axes=(1,)).leaves
+        assert leaf.finding == Finding.VIOLATED
+        assert (leaf.nans > 0).all()
+        assert (leaf.errors == np.inf).all()
+        assert math.isnan(leaf.worst.found) or math.isnan(leaf.worst.expected)
+    assert check(lambda x: x.at[0, 1, 2, 0].set(jnp.nan), X, axes=(1, 2)).finding == Finding.VIOLATED
+    # One NaN on each side, of 48 * 3 cells; unshifted, both stand in the same place.
+    (leaf,) = check(poisoned, X, axes=(1,)).leaves
+    assert leaf.nans.tolist() == [1, 2, 2, 2, 2, 2]
+    assert "never equal" in str(check(poisoned, X, axes=(1,)))
+
+
+def test_infinities_are_equal_to_themselves_and_reported():
+    (leaf,) = check(infinite_everywhere, X, axes=(1, 2)).leaves
+    assert leaf.finding == Finding.HELD
+    assert (leaf.infinities == H * W * C).all()
+    assert leaf.errors.max() < 1e-5
+    found = check(infinite_somewhere, X, axes=(2,))
+    assert found.finding == Finding.VIOLATED
+    assert found.leaves[0].errors.tolist() == [0.0] + [np.inf] * (W - 1)
+    assert found.leaves[0].infinities.tolist() == [1] + [0] * (W - 1)
+    sign = np.where(np.arange(H) > 3, np.inf, -np.inf).astype(np.float32)[:, None]
+    other_sign = lambda x: circular(x).at[0, :, :, 0].set(sign)
+    assert check(other_sign, X, axes=(1,)).finding == Finding.VIOLATED
+
+
+def test_large_integers_that_differ_are_told_apart():
+    """2^24 and 2^24 + 1 are one number in float32."""
+    odd = lambda x: x + jnp.arange(6, dtype=x.dtype) % 2
+    finding = lambda size: check(odd, size + 4 * np.arange(6, dtype=np.int32), axes=(0,), shifts=[[1]]).finding
+    assert (finding(2**24), finding(2**10)) == (Finding.VIOLATED, Finding.VIOLATED)

@@ -1,0 +1,320 @@
+"""What REFUTED means: no shift is left. Laws that the certifier cannot prove are refuted by nothing it executes."""
+
+import gc
+import signal
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from support.profiles import NIGHTLY
+
+import jaxconv as jc
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.claims import Verdict
+from jaxconv.verify.execution import experiment, metrics, refute
+from jaxconv.verify.execution.experiment import TooLateError
+from jaxconv.verify.execution.run import FEW, compiler_options
+
+CELLS = np.arange(16)
+SIGNAL = jax.ShapeDtypeStruct((16,), "float32")
+
+
+def sine(x):
+    """Position by position, and opaque to the certifier."""
+    return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
+
+
+def certified(fn, x=SIGNAL, **options):
+    with jax.numpy_dtype_promotion("standard"):
+        return jc.certify(fn, x, axes=(0,), **options).leaves[0].axes[0]
+
+
+def odd_reducer(x):
+    """A sum over channels that the certifier has no rule for."""
+    return lax.reduce(x, jnp.float32(0), lambda a, b: a + b + 0 * a * b, (1,))
+
+
+def every(period, length):
+    return lambda x: jnp.where(jnp.arange(length) % period == 0, odd_reducer(x), 2 * odd_reducer(x))
+
+
+@pytest.mark.parametrize(
+    ("period", "length", "refuted", "standing"),
+    [(4, 12, (1, 6), 4), (3, 12, (1, 4), 6), (2, 6, (1, 3), 2), (3, 6, (1, 2), 3), (5, 30, (1, 6), 10)],
+)
+def test_a_cyclic_refutation_needs_every_maximal_divisor(period, length, refuted, standing):
+    """The largest proper divisor alone says nothing of the others."""
+    claim = certified(every(period, length), jax.ShapeDtypeStruct((length, 2), "float32")).cyclic
+    assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, standing)
+    assert claim.witness.shifts == refuted
+
+
+@pytest.mark.parametrize(
+    ("length", "refuted"), [(12, (1, 4, 6)), (30, (1, 6, 10, 15)), (8, (1, 4)), (7, (1,)), (2, (1,))]
+)
+def test_one_sample_refutes_all_that_a_cyclic_verdict_rests_on(length, refuted):
+    claim = certified(lambda x: x.at[0].set(0), jax.ShapeDtypeStruct((length,), "float32")).cyclic
+    assert (claim.verdict, claim.shift, claim.standing) == (Verdict.REFUTED, None, None)
+    assert (len(claim.witness.samples), claim.witness.shifts, claim.witness.shift) == (1, refuted, 1)
+
+
+def transposed(y):
+    """Circular up-sampling by two, as Flax's ConvTranspose with padding CIRCULAR does it: full, and then folded."""
+    kernel = jnp.asarray([[[3.0]], [[1.0]], [[2.0]], [[-1.0]]])
+    full = lax.conv_transpose(y, kernel, (2,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+    length = 2 * y.shape[1]
+    full = jnp.pad(full, ((0, 0), (0, -full.shape[1] % length), (0, 0)))
+    return full.reshape(1, -1, length, 1).sum(1)
+
+
+def unet(x):
+    """Strided down, circularly up, and a skip connection: 2 -> 2."""
+    x = x[None, :, None]
+    kernel = jnp.asarray([[[1.0]], [[-2.0]], [[1.0]]])
+    wide = jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="wrap")
+    down = jnp.tanh(lax.conv_general_dilated(wide, kernel, (2,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")))
+    return (x + transposed(down))[0, :, 0]
+
+
+# What is true in the interior and not proved, because of the callback: (function, smallest shift that holds).
+TRUE_INSIDE = {
+    "a checkerboard": (lambda x: sine(x) * (CELLS % 2), 2),
+    "every third cell": (lambda x: jnp.where(CELLS % 3 == 0, 0, sine(x)), 3),
+    "a sine of period 8": (lambda x: sine(x) * np.sin(CELLS * np.pi / 4).round(3).astype(np.float32), 8),
+    "one rule on the left and another on the right": (lambda x: jnp.where(CELLS < 8, sine(x), jnp.tanh(sine(x))), 1),
+    "up-sampled by eight and cut": (lambda x: jnp.repeat(sine(x), 8)[:16], 1),
+    "up-sampled by three, a border cut off": (lambda x: jnp.repeat(sine(x), 3)[2:-5], 1),
+    "a U-Net with circular transposed convolution": (lambda x: unet(sine(x)), 2),
+    "reversed": (lambda x: sine(x)[::-1] * (CELLS % 2), 2),
+    "an attention map": (lambda x: sine(x)[:, None] * sine(x)[None, :], 1),
+    "an attention map with a stride": (lambda x: (sine(x)[:, None] * sine(x)[None, :])[::2], 2),
+}
+
+
+@pytest.mark.parametrize("name", TRUE_INSIDE)
+def test_a_law_of_the_interior_is_never_refuted(name):
+    """All shifts below the law's are, up to the smallest that holds; a smaller shift has more room, so each counts."""
+    fn, shift = TRUE_INSIDE[name]
+    claim = certified(fn).interior
+    assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, shift)
+    assert (claim.witness.shifts[: shift - 1] if claim.witness else ()) == tuple(range(1, shift))
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: sine(x) + CELLS**2,
+        jnp.cumsum,
+        lambda x: x - x.mean(),
+        lambda x: x[::-1] * CELLS,
+        lambda x: (x * CELLS).sum(),
+        lambda x: x[:, None] * x[None, :] * CELLS[None],
+    ],
+    ids=["positions", "running sum", "mean", "reversed and scaled", "scalar", "attention map"],
+)
+def test_an_interior_refutation_refutes_every_shift_up_to_half(fn):
+    claim = certified(fn).interior
+    assert (claim.verdict, claim.shift, claim.standing) == (Verdict.REFUTED, None, None)
+    assert claim.witness.shifts == tuple(range(1, 9))
+
+
+def test_what_only_looks_constant_counts_as_standing():
+    """Two cells in a row that never changed may be a law, as far as executions go."""
+    assert certified(lambda x: jnp.cumsum(sine(x)) * jnp.array([1.0] * 13 + [0] * 3)).interior.standing == 1
+
+
+@pytest.mark.parametrize("kind", ["cyclic", "interior"])
+def test_one_cell_claims_nothing(kind):
+    claim = getattr(certified(lambda x: x + 1, jax.ShapeDtypeStruct((1,), "float32")), kind)
+    assert (claim.verdict, claim.witness, claim.standing) == (Verdict.UNDECIDED, None, None)
+
+
+def test_where_the_budget_ends_the_verdict_is_undecided(monkeypatch):
+    """With what was refuted, and the smallest shift that was not."""
+    monkeypatch.setattr(experiment, "WORK", 0)
+    monkeypatch.setattr(experiment, "LEAST", 3)
+    found = certified(lambda x: sine(x) + CELLS**2)
+    assert (found.interior.verdict, found.interior.standing) == (Verdict.UNDECIDED, 4)
+    assert found.interior.witness.shifts == (1, 2, 3)
+    assert found.cyclic.verdict == Verdict.REFUTED
+
+
+def test_all_shifts_go_through_one_compiled_call():
+    """Traced for the proofs, and once for each refute, its outputs and their roundings; never for each shift."""
+    traces = []
+
+    def fn(x):
+        traces.append(x.shape)
+        return jnp.cumsum(x * CELLS)
+
+    assert certified(fn).interior.verdict == Verdict.REFUTED
+    assert len(traces) <= 5
+
+
+def test_many_cells_are_executed_in_several_calls(monkeypatch):
+    whole = certified(jnp.cumsum).interior.witness
+    monkeypatch.setattr(experiment, "CELLS", 50)
+    parts = certified(jnp.cumsum).interior.witness
+    assert (parts.shifts, parts.error, parts.position) == (whole.shifts, whole.error, whole.position)
+
+
+def test_what_cannot_be_batched_is_executed_in_turn():
+    one_by_one = lambda x: jax.pure_callback(np.cumsum, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+    found = certified(one_by_one)
+    assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
+
+
+def chain(x):
+    """XLA's optimiser repeats each link wherever it is used."""
+    for _ in range(100):
+        x = jnp.sin(jnp.roll(x, 1, 0)) + x
+    return x * jnp.arange(x.shape[0], dtype=x.dtype)
+
+
+@pytest.mark.slow
+def test_a_long_program_is_compiled_in_a_time_that_grows_with_it():
+    """Processor time, which other processes on the machine do not change. Fused, it was more than two minutes."""
+    started = time.process_time()
+    assert certified(chain, jax.ShapeDtypeStruct((64,), "float32")).cyclic.verdict == Verdict.REFUTED
+    assert time.process_time() - started < 60
+
+
+def test_only_programs_of_few_equations_are_fused(monkeypatch):
+    """On CPUs, where XLA repeats each link of the chain wherever it is used: a hundred take minutes to compile."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert "xla_disable_hlo_passes" not in compiler_options(FEW)
+    assert compiler_options(FEW + 1)["xla_disable_hlo_passes"] == "fusion"
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiler_options(FEW + 1) is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9])
+def test_where_the_time_is_over_the_verdict_is_undecided(seconds, monkeypatch):
+    monkeypatch.setattr(experiment, "SECONDS", seconds)
+    found = certified(lambda x: sine(x) + CELLS**2)
+    assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
+    assert (found.cyclic.standing, found.interior.standing) == (8, 1)
+
+
+def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
+    """The time to compile what rounds more coarsely is known from that of the function itself."""
+    monkeypatch.setattr(experiment, "LONGER", 1e9)
+    assert certified(lambda x: sine(x) + CELLS**2).interior.witness is None
+
+
+def test_time_that_ends_between_two_samples_leaves_what_was_refuted(monkeypatch):
+    """A sample is lost whose time is over while it is executed, and those before it count."""
+    whole = refute._answers
+    calls = []
+
+    def answers(experiment, draw, known):
+        calls.append(draw)
+        if len(calls) == 2:
+            raise TooLateError
+        return whole(experiment, draw, known)
+
+    monkeypatch.setattr(refute, "_answers", answers)
+    claim = certified(every(4, 12), jax.ShapeDtypeStruct((12, 2), "float32")).cyclic
+    assert (claim.verdict, claim.standing, claim.witness.shifts) == (Verdict.UNDECIDED, 4, (1, 6))
+
+
+class AlarmError(Exception):
+    """What a handler of a signal raises, as in a deadline."""
+
+
+def search_for_long():
+    for seed in range(100):
+        refute.refute_cyclic(chain, (jax.ShapeDtypeStruct((64,), "float32"),), 0, 0, 0, (1, 32), seed=seed)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4, 0.8])
+def test_an_alarm_ends_the_search(seconds):
+    """Wherever it rings: while the function is traced, compiled or executed."""
+
+    def ring(*_):
+        raise AlarmError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    gc.disable()  # Python swallows what is raised in a callback of its garbage collector, and JAX has one
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with pytest.raises(AlarmError):
+            search_for_long()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        gc.enable()
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError, AlarmError, RuntimeError])
+def test_what_is_no_fault_of_the_execution_passes(error, monkeypatch):
+    def interrupted(*_):
+        raise error
+
+    monkeypatch.setattr(experiment, "executing", interrupted)
+    with pytest.raises(error):
+        certified(jnp.cumsum)
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError, KeyError])
+def test_what_cannot_be_executed_is_undecided(error):
+    def callback(x):
+        raise error
+
+    fn = lambda x: jax.pure_callback(callback, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
+    found = certified(fn)
+    assert (found.cyclic.verdict, found.cyclic.witness) == (Verdict.UNDECIDED, None)
+
+
+KEYS = jax.random.split(jax.random.key(0), 8)
+
+
+def drawn(keys):
+    return jax.vmap(jax.random.normal)(keys)
+
+
+def weighted(keys):
+    return drawn(keys) * jnp.arange(8, dtype="float32")
+
+
+def folded(keys):
+    return jax.vmap(jax.random.fold_in)(keys, jnp.arange(8))
+
+
+@pytest.mark.parametrize("keys", [KEYS, jax.eval_shape(lambda: KEYS)], ids=["given", "drawn"])
+def test_keys_are_shifted(keys):
+    found = certified(drawn, keys)
+    assert found.cyclic.verdict != Verdict.REFUTED
+    assert found.interior.verdict != Verdict.REFUTED
+
+
+OF_KEYS = [(weighted, "threefry2x32"), (folded, "rbg")]  # and every night the other two pairs
+
+
+@pytest.mark.parametrize(
+    ("fn", "kind"), [*OF_KEYS, *([(folded, "threefry2x32"), (weighted, "rbg")] if NIGHTLY else [])]
+)
+def test_keys_are_counterexamples(fn, kind):
+    """Executed and rechecked; what comes out may be keys, too."""
+    keys = jax.random.split(jax.random.key(0, impl=kind), 8)
+    certificate = jc.certify(fn, keys, axes=(0,))
+    claims = certificate.leaves[0].axes[0]
+    assert (claims.cyclic.verdict, claims.interior.verdict) == (Verdict.REFUTED, Verdict.REFUTED)
+    assert jc.recheck(certificate, fn, keys) == ()
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    witness = claims.cyclic.witness
+    before, after = (jax.random.key_data(side[0]) for side in (witness.arguments, witness.shifted))
+    np.testing.assert_array_equal(after, jnp.roll(before, witness.shift, 0))
+
+
+@pytest.mark.parametrize(
+    "run", [jc.check, jc.falsify, metrics.consistency, metrics.equivariance_error, metrics.lie_derivative_error]
+)
+def test_what_compares_numbers_refuses_keys(run):
+    with pytest.raises(
+        TypeError, match=r"argument 0 is of random keys, but should be an array of numbers\. .*key_data"
+    ):
+        run(drawn, KEYS, axes=(0,))

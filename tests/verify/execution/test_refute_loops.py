@@ -1,0 +1,85 @@
+"""The search for counterexamples in loops: rounding that grows from round to round is no counterexample."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv.jaxprs.primitives import NEVER
+from jaxconv.verify.execution import perturbed
+from jaxconv.verify.execution.refute import refute_cyclic
+
+X = jax.ShapeDtypeStruct((1, 12, 1), jnp.float32)
+
+
+def mixed(x):
+    """A chaotic map, coupled by a mean whose rounding depends on the order of the cells."""
+    return 3.9 * x * (1 - x) * 0.95 + 0.05 * jnp.cumsum(x, axis=1)[:, -1:] / x.shape[1]
+
+
+def started(i, x):
+    """All of it stands inside of the loop, the first round included."""
+    return jnp.where(i == 0, jax.nn.sigmoid(x), mixed(x))
+
+
+def scanned(x):
+    return jax.lax.scan(lambda x, i: (started(i, x), None), x, jnp.arange(300))[0]
+
+
+def repeated(x):
+    return jax.lax.fori_loop(0, 300, lambda i, x: jax.lax.cond(i < 999, started, lambda i, x: -x, i, x), x)
+
+
+def until_it_is_large(x):
+    """How many rounds there are is a matter of rounding, and so is the result."""
+    state = jax.nn.sigmoid(x), jnp.sum(x) * 0
+    return jax.lax.while_loop(lambda s: s[1] < 100, lambda s: (mixed(s[0]), s[1] + mixed(s[0])[0, 0, 0] + 0.1), state)[
+        0
+    ]
+
+
+def converged(x):
+    """Rounded more coarsely, it never comes to rest."""
+    halve = lambda s: (s[1], (s[1] + x / s[1]) / 2)
+    return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), halve, (x, 1 + 0 * x))[1]
+
+
+CHAOTIC = [scanned, repeated, jax.jit(scanned)]
+
+
+@pytest.mark.parametrize("fn", CHAOTIC, ids=["scan", "fori_loop and cond", "jit of scan"])
+def test_chaos_in_a_loop_is_rounding(fn):
+    assert refute_cyclic(fn, (X,), 0, 1, 0, (1, 4, 6)) is None
+
+
+@pytest.mark.parametrize("fn", CHAOTIC, ids=["scan", "fori_loop and cond", "jit of scan"])
+def test_without_doubt_in_loops_chaos_would_be_a_counterexample(fn, monkeypatch):
+    """The broken twin, to which a loop is one operation that does not round."""
+    rounds = perturbed.guard.rounds
+    monkeypatch.setattr(perturbed, "inside", {})
+    monkeypatch.setattr(
+        perturbed.guard, "rounds", lambda e: NEVER if e.primitive.name in {"scan", "while", "cond"} else rounds(e)
+    )
+    assert refute_cyclic(fn, (X,), 0, 1, 0, (1, 4, 6)) is not None
+
+
+@pytest.mark.parametrize("fn", [until_it_is_large, lambda x: converged(1 + x**2)], ids=["chaotic", "never at rest"])
+def test_a_loop_of_unknown_length_ends_however_coarsely_it_rounds(fn):
+    assert refute_cyclic(lambda x: fn(x) * 0 + jnp.cumsum(x, axis=1), (X,), 0, 1, 0, (6,)) is not None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_loops_compute_what_they_did_but_for_rounding(reverse):
+    """Shaken, each control flow is the same function to a few digits."""
+
+    def fn(x):
+        carry, ys = jax.lax.scan(lambda c, row: (c * 0.5 + row, c), x[0] * 2, x, reverse=reverse)
+        total = jax.lax.fori_loop(0, 3, lambda i, t: t + carry * i, carry)
+        return jax.lax.cond(x[0, 0] < 99, lambda y: y + total[None], jnp.negative, ys)
+
+    x = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    closed = jax.make_jaxpr(fn)(x)
+    (coarse,), overflow = perturbed.shaken(closed.jaxpr, closed.consts, [x], perturbed.NOISES[0])
+    assert not overflow
+    off = np.abs(np.asarray(coarse) - fn(x))
+    assert 0 < off.max() < 1e-4

@@ -1,0 +1,100 @@
+"""Whom a claim may blame for not being proved: the break of the output's state, or the image where it is too small."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import pytest
+from support.certificates_to_recheck import conv, filtered
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+from jaxconv.verify.domain import besides
+from jaxconv.verify.recheck import recheck
+from jaxconv.verify.recheck.culprits import breaks_of
+from jaxconv.verify.worth_reporting import at_the_end
+
+X, SHORT = (jax.ShapeDtypeStruct((1, length, 2), "float32") for length in (12, 4))
+THE_OUTPUT = at_the_end("its receptive field, 13 cells, leaves too few outputs of 12 cells clear of the border", "")
+NOTHING_SHOWN = {"verdict": Verdict.UNDECIDED, "shift": None, "moves": (), "region": (), "receptive_field": None}
+
+
+def padded(x):
+    return conv(x, padding="SAME")
+
+
+FUNCTIONS = {  # function, its input, whom its claims blame: a primitive, or "" where they are proved
+    "proved": (lambda x: conv(x, padding="CIRCULAR"), X, "", ""),
+    "invariant": (lambda x: jnp.max(x, axis=1), X, "", "reduce_max"),
+    "broken": (lambda x: x * jnp.arange(12.0)[None, :, None], X, "mul", "mul"),
+    "broken twice": (lambda x: padded(jnp.cumsum(x, axis=1)), X, "cumsum", "cumsum"),
+    "padded": (padded, X, "jaxconv_conv", ""),
+    "padded twice": (lambda x: padded(padded(x)), X, "jaxconv_conv", ""),
+    "too small": (lambda x: padded(padded(x)), SHORT, "jaxconv_conv", "output"),
+    "too small, and broken": (lambda x: x[:, 3:] * x[:, :-3] + padded(x)[:, 3:], SHORT, "slice", "output"),
+    "too small, strided": (lambda x: conv(x, stride=3), SHORT, "jaxconv_conv", "output"),
+    "merged": (lambda x: jnp.swapaxes(x, 1, 2).reshape(1, -1), X, "output", "output"),
+    "a spectrum": (lambda x: jnp.fft.fft(x, axis=1), X, "output", "fft"),
+    "filtered": (filtered, X, "", "fft"),
+    "one cell": (lambda x: x + 1, jax.ShapeDtypeStruct((1, 1, 2), "float32"), "output", "output"),
+    "a large stride": (lambda x: jc.max_pool(x, (12,)), X, "output", "output"),
+}
+MADE = {name: jc.certify(fn, x, axes=(1,), search=False) for name, (fn, x, *_) in FUNCTIONS.items()}
+
+
+def claims(name):
+    report = MADE[name].leaves[0].axes[0]
+    return {"cyclic": report.cyclic, "interior": report.interior}
+
+
+def forged(name, kind, **changes):
+    """The certificate with another claim about its output."""
+    (leaf,) = MADE[name].leaves
+    (report,) = leaf.axes
+    report = replace(report, **{kind: replace(claims(name)[kind], **changes)})
+    return replace(MADE[name], leaves=(replace(leaf, axes=(report,)),))
+
+
+def objections(certificate, name):
+    fn, x, *_ = FUNCTIONS[name]
+    return recheck(certificate, fn, x)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_whom_claims_blame(name):
+    expected = dict(zip(("cyclic", "interior"), FUNCTIONS[name][2:], strict=True))
+    assert {kind: claim.broken.primitive if claim.broken else "" for kind, claim in claims(name).items()} == expected
+    assert objections(MADE[name], name) == ()
+
+
+@pytest.mark.parametrize("kind", ["cyclic", "interior"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
+    """Neither a proof nor the break of an equation can be passed off as an image that is too small."""
+    found = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
+    claim = claims(name)[kind]
+    if claim.broken and claim.broken.primitive == "output":
+        assert found == ()
+        return
+    words = (
+        f"it blames output in row -1, and the output's state {claim.broken.primitive} in row"
+        if claim.broken
+        else "it is UNDECIDED, and the output's state shows a law"
+    )
+    assert [words in one for one in found] == [True]
+
+
+@pytest.mark.parametrize("kind", ["cyclic", "interior"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
+    """Each that some row names, and is not the one that keeps the output from a law."""
+    walks = dict(zip(("cyclic", "interior"), MADE[name].derivations[0], strict=True))
+    last = walks[kind][-1]
+    breaks = {one for row in walks["cyclic"] + walks["interior"] for state in row.outputs for one in breaks_of(state)}
+    claim = claims(name)[kind]
+    right = {claim.broken}
+    if kind == "interior" and claim.broken and claim.broken.primitive == "output":
+        right |= {one for state in last.outputs for one in breaks_of(besides(state))}  # which the size explains
+    for other in breaks - right:
+        (objection,) = objections(forged(name, kind, broken=other, **NOTHING_SHOWN), name)
+        assert "it blames" in objection or "shows a law" in objection

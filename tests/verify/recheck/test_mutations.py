@@ -1,0 +1,280 @@
+"""Every field of every kind of certificate, changed: `recheck` objects, or refuses what is no certificate.
+
+What may be changed unnoticed is listed in INFORMATIONAL, as in the docstring of `recheck`.
+"""
+
+import dataclasses
+from dataclasses import replace
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.certificates_to_recheck import X, conv, filtered, loss_gradient
+
+import jaxconv as jc
+from jaxconv.verify import json_codec
+from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.claims import Break, Sample, Verdict
+from jaxconv.verify.recheck import recheck, witness
+
+SHORT = jax.ShapeDtypeStruct((1, 6, 2), "float32")
+BIAS = jnp.ones((6, 1))
+
+
+def proved(x):
+    return jnp.maximum(conv(x, padding="CIRCULAR"), 0)
+
+
+def zero_padded(x):
+    return conv(x, padding="SAME")
+
+
+def by_position(x):
+    return x * jnp.arange(6.0)[None, :, None]
+
+
+def beside(bias, x):
+    return x + bias[None]
+
+
+def folded(x):
+    return loss_gradient(lambda x: conv(x, padding="CIRCULAR"))(x)
+
+
+def filtered_short(x):
+    return filtered(x, 3, 6)
+
+
+CASES = {  # function, arguments, settings
+    "proved": (proved, (SHORT,), {}),
+    "invariant": (lambda x: jnp.mean(conv(x, padding="CIRCULAR"), axis=1), (SHORT,), {"search": False}),
+    "refuted, proved in the interior": (zero_padded, (SHORT,), {}),
+    "refuted twice": (by_position, (SHORT,), {}),
+    "undecided": (zero_padded, (SHORT,), {"search": False}),
+    "spectra": (filtered_short, (SHORT,), {"search": False}),
+    "pieces": (folded, (SHORT,), {"search": False}),
+    "numbers of parameters": (beside, (BIAS, SHORT), {"axes": {1: (1,)}, "values": True}),
+    "two outputs": (lambda x: {"a": x[:, ::2], "b": jnp.sum(x, 1)}, (SHORT,), {"search": False}),
+}
+MADE = {
+    name: jc.certify(fn, *arguments, **{"axes": (1,)} | settings) for name, (fn, arguments, settings) in CASES.items()
+}
+
+INFORMATIONAL = {
+    "function": "what the function is called",
+    "reason": "words",
+    "cure": "words",
+    "signal": "a name: another one says less, the same for two signals is objected to in test_steps.py",
+    "start": "counts a signal's cells, and so belongs to its name",
+    "standing": "the smallest shift instead of None says that a search refuted nothing",
+    "values": "True instead of False says less; the reverse is objected to below",
+}
+# Of states in rows: what says less is accepted as long as what follows still does. Here is what says more.
+STRONGER = {
+    "lo": lambda lo: lo - 1,
+    "hi": lambda hi: hi + 1,
+    "field": lambda field: None if field is None else (*field[:-1], (field[-1][0] + 1, field[-1][1])),
+    "rate": lambda rate: -rate,
+    "period": lambda period: 1 if period is None else period,
+    "depends": lambda depends: False,
+    "shift": lambda shift: shift // 2,
+    "cycle": lambda cycle: 5 if cycle else 6,
+    "length": lambda length: length + 1,
+}
+OTHERS = {
+    bool: lambda value: not value,
+    int: lambda value: value + 1,
+    str: lambda value: value + "'",
+    Fraction: lambda value: value + 1,
+    float: lambda value: 2 * value + 1,
+    Verdict: lambda value: Verdict.PROVED if value != Verdict.PROVED else Verdict.UNDECIDED,
+}
+BROKEN = Break(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
+
+
+def wide(state):
+    """Whether each of its cells may depend on the whole input by another field."""
+    carries = [factor.carry for axis in state.axes for factor in axis if factor.carry]
+    return any(carry.field is None for carry in carries)
+
+
+def mutants(value, path=()):
+    """(path, the value with one thing in it changed), for all things."""
+    if dataclasses.is_dataclass(value):
+        yield from mutants_of_fields(value, path)
+    elif isinstance(value, tuple):
+        yield from mutants_of_items(value, path)
+    elif isinstance(value, np.ndarray):
+        yield path, value[..., :1]
+        if path[-1] != "entering":  # that other cells enter may refute as well
+            yield path, np.zeros_like(value)
+    elif value is None:
+        yield path, {"broken": BROKEN, "edge": BROKEN, "lost": BROKEN}.get(path[-1], 1)
+    else:
+        yield path, OTHERS[type(value)](value)
+
+
+def mutants_of_fields(value, path):
+    of_a_state = type(value).__module__.endswith("values")
+    for name in json_codec.fields_of(type(value)):
+        old = getattr(value, name)
+        if of_a_state and name in STRONGER:
+            new = old if name == "depends" and wide(value) else STRONGER[name](old)
+            changed = [((*path, name), new)] if new != old else []
+        else:
+            changed = mutants(old, (*path, name))
+        yield from ((its_path, replace(value, **{name: one})) for its_path, one in changed)
+
+
+def mutants_of_items(value, path):
+    """Of long tuples but of rows, only the first and the last item are changed."""
+    if value:
+        yield (*path, "fewer"), value[:-1]
+        yield (*path, "twice"), (*value, value[-1])
+    some = (
+        range(len(value)) if path[0] == "derivations" and len(path) < 3 else {0, len(value) - 1} & {*range(len(value))}
+    )
+    for number in some:
+        changed = mutants(value[number], (*path, number))
+        yield from ((p, (*value[:number], new, *value[number + 1 :])) for p, new in changed)
+
+
+def accepted(name, *, rows):
+    """Which changes of a certificate meet no objection: those of rows, or all others."""
+    fn, arguments, _ = CASES[name]
+    found, tried = [], 0
+    for path, mutant in mutants(MADE[name]):
+        if (path[0] == "derivations") != rows:
+            continue
+        tried += 1
+        try:
+            objections = recheck(mutant, fn, *arguments)
+        except ValueError as error:
+            objections = (str(error),)
+            if not str(error).startswith("recheck: certificate."):
+                raise
+        if objections == () and path[-1] not in INFORMATIONAL:
+            found.append(path)
+    return found, tried
+
+
+@pytest.fixture
+def compiled_once(monkeypatch):
+    """Certificates with the same samples have the same compiled functions for their witnesses."""
+    runner, compiled = witness._runner, {}
+
+    def shared(number, setting, example):
+        key = number, setting.fn, *(np.asarray(x).tobytes() for x in example)
+        if key not in compiled:
+            compiled[key] = runner(number, setting, example)
+        return compiled[key]
+
+    monkeypatch.setattr(witness, "_runner", shared)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nobody_objects_to_what_is_unchanged(name):
+    fn, arguments, _ = CASES[name]
+    assert recheck(MADE[name], fn, *arguments) == ()
+    assert recheck(Certificate.from_json(MADE[name].to_json()), fn, *arguments) == ()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_field_of_a_claim_is_checked(name, unexecuted, compiled_once):
+    found, tried = accepted(name, rows=False)
+    assert found == []
+    assert tried > 30
+
+
+# Pieces of a parent may be claimed twice where nothing rests on them: the rest of the parent can make up for it.
+QUICK = ["undecided", "numbers of parameters", "two outputs"]
+SLOW = ["proved", "refuted twice", "spectra", "pieces"]
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_every_field_of_a_row_is_checked(name, executes_by_numpy, compiled_once):
+    found, tried = accepted(name, rows=True)
+    assert [path for path in found if path[-2:] != ("spans", "twice")] == []
+    assert tried > 30
+
+
+def test_the_kinds_of_certificates_are_all_there():
+    verdicts = {(one.cyclic, one.interior) for one in MADE.values()}
+    assert {cyclic for cyclic, _ in verdicts} == {interior for _, interior in verdicts} == set(Verdict)
+
+
+def test_numbers_that_were_looked_at_are_not_all_numbers():
+    (fn, arguments, _), certificate = CASES["numbers of parameters"], MADE["numbers of parameters"]
+    (objection, *_) = recheck(replace(certificate, values=False), fn, *arguments)
+    assert "shifting the scene by 1" in objection
+
+
+# Forgeries of more than one field
+
+
+def claim_of(certificate, kind, **changes):
+    """The certificate with another claim about its first output."""
+    (leaf, *others) = certificate.leaves
+    report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
+    return replace(certificate, leaves=(replace(leaf, axes=(report, *leaf.axes[1:])), *others))
+
+
+def test_an_undecided_claim_is_not_relabelled():
+    """Not without a witness, nor with one that refutes other shifts, another function, or nothing."""
+    certificate = MADE["undecided"]
+    witness = MADE["refuted, proved in the interior"].leaves[0].axes[0].cyclic.witness
+    forge = lambda **changes: claim_of(
+        certificate, "cyclic", **{"verdict": Verdict.REFUTED, "standing": None} | changes
+    )
+    assert any("there is no witness" in one for one in recheck(forge(), zero_padded, SHORT))
+    assert recheck(forge(witness=witness), zero_padded, SHORT) == ()
+    (objection,) = recheck(forge(witness=replace(witness, shifts=witness.shifts[:1])), zero_padded, SHORT)
+    assert "it is REFUTED, and shifts by" in objection
+    of_zeros = replace(witness, samples=(Sample((np.zeros((1, 6, 2), np.float32),)),))
+    (objection,) = recheck(forge(witness=of_zeros), zero_padded, SHORT)
+    assert "its witness does not refute shifts by 1: the output is" in objection
+
+
+def test_a_proof_is_not_relabelled():
+    certificate, witness = MADE["proved"], MADE["refuted twice"].leaves[0].axes[0].interior.witness
+    broken = MADE["refuted twice"].leaves[0].axes[0].interior.broken
+    empty = {"shift": None, "moves": (), "region": (), "receptive_field": None}
+    forged = claim_of(certificate, "interior", verdict=Verdict.REFUTED, broken=broken, witness=witness, **empty)
+    objections = recheck(forged, proved, SHORT)
+    assert any(
+        "its witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in one for one in objections
+    )
+    assert any("it is REFUTED, and the output's state shows a law" in one for one in objections)
+
+
+def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
+    """Everywhere at once, so that the certificate agrees with itself."""
+    certificate = MADE["refuted twice"]
+    old = certificate.leaves[0].axes[0].cyclic.broken
+    for changes in ({"equation": 0}, {"primitive": "iota"}, {"source": "other.py:1 (f)"}, {"frames": ()}):
+        forged = changed_everywhere(certificate, old, replace(old, **changes))
+        assert any("it blames" in one for one in recheck(forged, by_position, SHORT)), changes
+
+
+def changed_everywhere(value, old, new):
+    """The value with all that is equal to `old` replaced."""
+    if value == old:
+        return new
+    if dataclasses.is_dataclass(value) and not isinstance(value, Sample):
+        names = [field.name for field in dataclasses.fields(value)]
+        return replace(value, **{name: changed_everywhere(getattr(value, name), old, new) for name in names})
+    return tuple(changed_everywhere(one, old, new) for one in value) if isinstance(value, tuple) else value
+
+
+def test_a_certificate_of_another_size_is_objected_to():
+    (objection,) = recheck(MADE["invariant"], CASES["invariant"][0], X)
+    assert "it shifts axis 1 of argument 0, of 6 cells, and there is none of that kind" in objection
+
+
+def test_what_is_no_certificate_is_refused():
+    with pytest.raises(TypeError, match=r"recheck: certificate is .*, but should be what certify returned"):
+        recheck(MADE["proved"].to_json(), proved, SHORT)
+    with pytest.raises(ValueError, match=r"recheck: certificate.leaves\[0\] is None, but should be LeafReport"):
+        recheck(replace(MADE["proved"], leaves=(None,)), proved, SHORT)

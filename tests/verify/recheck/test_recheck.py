@@ -1,0 +1,249 @@
+"""The independent checker: it has no objection to what is derived, and objects to what was tampered with.
+
+Rows that do not follow the function, and claims that say more than the last state; states are in `test_relation.py`.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from support.certificates_to_recheck import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
+from support.networks import each_network, network
+from support.profiles import NIGHTLY
+from support.random_programs import random_program
+
+import jaxconv as jc
+from jaxconv.verify.claims import ReceptiveField, Verdict
+from jaxconv.verify.recheck import recheck
+
+
+def attention(x):
+    scores = jnp.einsum("nac,nbc->nab", x @ KERNEL[0], x @ KERNEL[1])
+    return jnp.einsum("nab,nbc->nac", jax.nn.softmax(scores, axis=-1), x)
+
+
+FUNCTIONS = {
+    "circular": partial(conv, padding="CIRCULAR"),
+    "zeros": partial(conv, padding="SAME"),
+    "valid, strided": partial(conv, stride=2),
+    "circular, strided": partial(conv, padding="CIRCULAR", stride=2),
+    "dilated": partial(conv, padding="CIRCULAR", dilation=2),
+    "max pooling": lambda x: jc.max_pool(x, (2,)),
+    "average pooling": lambda x: jc.avg_pool(x, (3,), stride=1, padding="SAME", divisor="inside"),
+    "roll": lambda x: jnp.roll(x, 5, 1),
+    "wrap pad, one too small": lambda x: conv(jnp.pad(x, ((0, 0), (1, 0), (0, 0)), mode="wrap")),
+    "edge pad": lambda x: conv(jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge")),
+    "reversed": lambda x: conv(x[:, ::-1], padding="CIRCULAR"),
+    "patches": lambda x: jnp.max(jnp.reshape(x, (1, 4, 3, 2)), 2),
+    "up-sampling": lambda x: conv(jnp.repeat(x, 3, 1), padding="CIRCULAR"),
+    "sub-pixels": lambda x: jnp.reshape(x @ jnp.ones((2, 6)), (1, 36, 2)),
+    "every other cell": lambda x: x[:, 1::2] - jnp.roll(x, 1, 1)[:, ::2],
+    "a checkerboard": lambda x: x * jnp.asarray(np.tile([[1], [-1]], (6, 1))[None], jnp.float32),
+    "attention": attention,
+    "softmax over channels": lambda x: jax.nn.softmax(x, axis=-1),
+    "normalised": lambda x: (x - jnp.mean(x)) / jnp.std(x),
+    "sorted": lambda x: jnp.sort(x, 1),
+    "sorted by channel": lambda x: jnp.sort(x, 2),
+    "cumulative along channels": lambda x: jnp.cumsum(x, 2),
+    "windows by indices": lambda x: x[:, np.arange(10)[:, None] + np.arange(3)],
+    "nearest, by indices": lambda x: x[:, np.arange(24) // 2],
+    "the largest channel": lambda x: jnp.argmax(x, axis=-1),
+    "to whole numbers and back": lambda x: x.astype(jnp.int32).astype(jnp.bfloat16) * jnp.bfloat16(3),
+    "scan": lambda x: lax.scan(lambda c, k: (jnp.roll(c, 1, 1) * k, c[:, ::2]), x, jnp.arange(3.0)),
+    "while": lambda x: lax.while_loop(lambda s: s[1] < 5, lambda s: (jnp.roll(s[0], 1, 1) * 2, s[1] + 1), (x, 0)),
+    "while, of unknown length": lambda x: lax.while_loop(lambda u: jnp.sum(u) < 5, lambda u: u * 2, jnp.abs(x)),
+    "cond": lambda x: lax.cond(jnp.sum(x) > 0, lambda x: x * 2, lambda x: jnp.roll(x, 1, 1), x),
+    "branches": lambda x: lax.switch(jnp.int32(jnp.sum(x)), [jnp.sin, jnp.cos, lambda x: jnp.flip(x, 2)], x),
+    "random": lambda x: x * jax.random.normal(jax.random.key(0), (1, 1, 2)),
+    "random keys": lambda x: jax.vmap(lambda key: jax.random.uniform(key, (2,)))(
+        jax.random.split(jax.random.key(1), 3)
+    ),
+    "nothing": lambda x: x[:, :0],
+    "several outputs": lambda x: {"a": x, "b": jnp.sum(x, 1), "c": (jnp.float32(1), x[0])},
+    "gradient": loss_gradient(lambda x: jax.nn.relu(conv(x, padding="SAME"))),
+    "gradient of a circular layer": loss_gradient(partial(conv, padding="CIRCULAR")),
+    "gradient of two": loss_gradient(lambda x: conv(jax.nn.relu(conv(x, padding="CIRCULAR")), padding="CIRCULAR")),
+    "gradient of pooling": loss_gradient(lambda x: jc.max_pool(conv(x, padding="CIRCULAR"), (2,))),
+    "gradient of a roll": loss_gradient(lambda x: jnp.roll(x, 3, 1) * x),
+    "low frequencies": filtered,
+    "low frequencies, fewer cells": lambda x: filtered(x, 3, 4),
+    "power of frequencies": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
+}
+COMPILED = ["attention", "gradient of pooling", "scan", "while", "cond", "random keys"]
+
+
+@cache
+def certificate_of(name):
+    return certify(FUNCTIONS[name], X)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_there_is_no_objection_to_what_is_derived(name, executes_by_numpy):
+    """Nor, each night, with other operands."""
+    for seed in range(4 if NIGHTLY else 1):
+        assert recheck(certificate_of(name), FUNCTIONS[name], X, seed=seed) == ()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS if NIGHTLY else COMPILED)
+def test_there_is_no_objection_by_xla(name):
+    """Of those kinds of equations that the other tests of this folder do not compile."""
+    assert recheck(certificate_of(name), FUNCTIONS[name], X) == ()
+
+
+def test_what_is_derived_of_these_functions_is_something():
+    """So that the test above says something."""
+    proved = list(map(certificate_of, FUNCTIONS))
+    assert sum(one.cyclic == Verdict.PROVED for one in proved) > 0.6 * len(proved)
+    assert sum(one.interior == Verdict.PROVED for one in proved) > 0.5 * len(proved)
+
+
+@pytest.mark.parametrize(
+    "first", [*range(0, 40, 10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(1000, 1500, 10))]
+)
+def test_there_is_no_objection_to_random_programs(first, executes_by_numpy):
+    for seed in range(first, first + 10):
+        program = random_program(seed)
+        certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
+        assert recheck(certificate, program.fn, *program.arguments) == (), program
+
+
+@each_network("lenet5", "wavenet", "squeeze_excite", "fno_1d", "attention_map", "nnx_cnn")
+def test_there_is_no_objection_to_networks(name, executes_by_numpy):
+    net = network(name)
+    certificate = jc.certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes}, search=False)
+    assert recheck(certificate, net.fn, *net.arguments) == ()
+
+
+def test_parameters_are_drawn_unless_the_certificate_is_about_their_numbers():
+    bias, x = jnp.ones((12, 1)), jnp.ones((1, 12, 2))
+    fn = lambda bias, x: x + bias[None]
+    certificate = jc.certify(fn, bias, x, axes={1: (1,)}, search=False, values=True)
+    assert certificate.cyclic == Verdict.PROVED
+    assert recheck(certificate, fn, bias, x) == ()
+    (objection, *_) = recheck(replace(certificate, values=False), fn, bias, x)
+    assert "shifting the scene by 1, cell" in objection
+
+
+def test_two_arguments_are_shifted_together():
+    fn = lambda x, y: conv(x, padding="CIRCULAR") * y
+    certificate = jc.certify(fn, X, X, axes={0: (1,), 1: (1,)}, search=False)
+    assert certificate.cyclic == Verdict.PROVED
+    assert recheck(certificate, fn, X, X) == ()
+
+
+# Broken twins: the certificate was tampered with
+
+
+def with_rows(certificate, change):
+    """The certificate with other rows in its interior walk."""
+    cyclic, interior = certificate.derivations[0]
+    return replace(certificate, derivations=((cyclic, change(interior)),))
+
+
+def with_claim(certificate, kind, **changes):
+    """The certificate with another claim about its first output."""
+    (leaf, *others) = certificate.leaves
+    report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
+    return replace(certificate, leaves=(replace(leaf, axes=(report,)), *others))
+
+
+ROWS = [
+    (lambda rows: rows[1:], "row 0: the function has jaxconv_conv here, and the derivation max"),
+    (lambda rows: rows[:-1], "row 3: the function has jaxconv_max_pool here, and the derivation ends"),
+    (lambda rows: rows + rows[-1:], "row 4: the function has no equation for it"),
+    (
+        lambda rows: (rows[1], rows[0], *rows[2:]),
+        "row 0: the function has jaxconv_conv here, and the derivation",
+    ),
+    (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, depth or number"),
+    (
+        lambda rows: (rows[0], replace(rows[1], depth=0), *rows[2:]),
+        "row 1 (max): its number, depth or number of results",
+    ),
+    (
+        lambda rows: (replace(rows[0], outputs=()), *rows[1:]),
+        "row 0 (jaxconv_conv): its number, depth or number",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), ROWS)
+def test_rows_that_do_not_follow_the_function_are_objected_to(change, words):
+    certificate = certify(network_of, X)
+    (objection,) = recheck(with_rows(certificate, change), network_of, X)
+    assert objection.startswith(f"interior walk for shifts of ((0, 1),), {words}")
+
+
+PROVED = {"verdict": Verdict.PROVED, "broken": None}
+CLAIMS = [
+    ("interior", {"region": ((1, 0, 6),)}, "its region is ((1, 0, 6),), and the output's state's ((1, 1, 5),)"),
+    ("interior", {"region": ()}, "its region is (), and the output's state's ((1, 1, 5),)"),
+    ("interior", {"region": ((1, 1, 5),) * 2}, "its region is ((1, 1, 5), (1, 1, 5)), and the output's state's"),
+    ("interior", {"region": ((1, 2, 5),)}, "its region is ((1, 2, 5),), and the output's state's"),
+    ("interior", {"shift": 1}, "it is of shifts by 1, and the output's state of shifts by 2"),
+    ("interior", {"shift": 4, "moves": ((1, 2),)}, "it is of shifts by 4, and the output's state of shifts by 2"),
+    ("interior", {"moves": ()}, "it moves by (), and the output's state by ((1, 1),)"),
+    ("interior", {"moves": ((2, 1),)}, "it moves by ((2, 1),), and the output's state by ((1, 1),)"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((0, 2),))}, "its receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-1, 1),))}, "its receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(1), 1, ((-1, 2),))}, "at rate 2"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-3, 4),))}, "its receptive field is"),
+    ("interior", {"receptive_field": None}, "it has no receptive field, and the output's state's is from -1 to 2"),
+    ("interior", {"standing": 1}, "it is proved, and says what broke or which shifts are refuted"),
+    ("interior", {"verdict": Verdict.UNDECIDED}, "it is UNDECIDED, and says how the output moves"),
+    (
+        "cyclic",
+        PROVED | {"shift": 2, "moves": ((1, 1),)},
+        "output axis 1 shows the signal on [1, 5) of 6 positions only",
+    ),
+    ("cyclic", PROVED, "it is of shifts by None"),
+    ("cyclic", {"verdict": Verdict.PROVED}, "it is proved, and says what broke"),
+    ("cyclic", {"verdict": Verdict.REFUTED}, "it is REFUTED, and there is no witness"),
+    ("cyclic", {"standing": 3}, "the smallest shift that is not refuted is 4, and not 3"),
+    ("cyclic", {"broken": None}, "it blames nothing"),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "words"), CLAIMS)
+def test_a_claim_that_says_something_else_than_the_last_state_is_objected_to(kind, changes, words, unexecuted):
+    certificate = with_claim(certify(network_of, X), kind, **changes)
+    (objection,) = recheck(certificate, network_of, X)
+    assert objection.startswith(f"{kind} walk for shifts of ((0, 1),), claim about output 0: ")
+    assert words in objection
+
+
+def test_a_cyclic_field_may_be_named_a_turn_further(unexecuted):
+    fn = partial(conv, padding="CIRCULAR")
+    certificate = certify(fn, X)
+    turned = ReceptiveField(Fraction(1), 1, ((11, 13),))
+    assert recheck(with_claim(certificate, "cyclic", receptive_field=turned), fn, X) == ()
+    narrow = ReceptiveField(Fraction(1), 1, ((11, 12),))
+    (objection,) = recheck(with_claim(certificate, "cyclic", receptive_field=narrow), fn, X)
+    assert "and the output's state's is from -1 to 1" in objection
+
+
+def test_claims_about_broken_values_or_longer_signals_are_objected_to():
+    fn = lambda x: jnp.cumsum(x, 1)
+    proved = PROVED | {"shift": 1, "moves": ((1, 1),)}
+    (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
+    assert objection.endswith("claim about output 0: the output's state is Broken")
+    fn = lambda x: jnp.pad(x, ((0, 0), (2, 0), (0, 0)), mode="wrap")
+    (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
+    assert objection.endswith("claim about output 0: axis 1 has 14 positions, of a signal that repeats after 12")
+
+
+def test_a_certificate_of_another_function_is_objected_to():
+    certificate = certify(network_of, X)
+    (objection,) = recheck(certificate, lambda x: (x, x), X)
+    assert objection.startswith("it is of outputs [(1, 6, 2)] and [1] axes, with 1 derivations; here the outputs are")
+    objections = recheck(certificate, lambda x: jc.avg_pool(relu(conv(x, padding="SAME")), (2,)), X)
+    astray = [one for one in objections if "the function has jaxconv_sum_pool here, and the derivation" in one]
+    assert len(astray) == 2
+    assert objections[0] == astray[0]
+    (objection,) = recheck(replace(certificate, derivations=()), network_of, X)
+    assert "with 0 derivations" in objection

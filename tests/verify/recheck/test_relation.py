@@ -1,0 +1,85 @@
+"""What a state says of two runs: one that does not follow from its operands' states is objected to."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.certificates_to_recheck import KERNEL, X, carrying, certify, loss_gradient, network_of, number_of, with_row
+
+import jaxconv as jc
+from jaxconv.verify.domain import Factor, Moving, Pieces
+from jaxconv.verify.recheck import recheck, relation
+from jaxconv.verify.recheck.named_cells import EXTREMES
+
+STATES = [  # primitive, walk, what is changed, what is objected
+    ("jaxconv_conv", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, hi=12), "shifting the scene by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((0, 1),)), "which lies outside its receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((-1, 0),)), "which lies outside its receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, signal="argument 0"), "it is not the signal whose name it bears"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, rate=-1), "shifting the scene by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, hi=13), "axis 1 has 12 positions, and the region is [1, 13)"),
+    ("jaxconv_conv", 0, lambda s: carrying(s, lo=0, hi=12), "shifting the scene by 1, cell"),
+    ("jaxconv_max_pool", 1, lambda s: carrying(s, lo=0), "shifting the scene by 2, cell"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, shift=1), "axis 1 would move by 1/2 cells"),
+    ("jaxconv_max_pool", 1, lambda s: replace(carrying(s, rate=Fraction(1)), shift=1), "shifting the scene by 1, cell"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=s.axes[:2]), "a state of (1, 6), shift 2 and cycle None cannot be"),
+    ("jaxconv_max_pool", 1, lambda s: carrying(s, rate=Fraction(0)), "a state whose numbers do not fit together cannot be"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=((Factor(1, 0),), *s.axes[1:])), "a factor of negative length, or of"),
+    ("jit", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("primitive", "kind", "change", "words"), STATES)
+def test_a_state_that_does_not_follow_is_objected_to(primitive, kind, change, words):
+    certificate = certify(network_of, X)
+    number = number_of(certificate, primitive, kind)
+    (objection, *_) = recheck(with_row(certificate, kind, number, change), network_of, X)
+    walk = ("cyclic", "interior")[kind]
+    assert objection.startswith(f"{walk} walk for shifts of ((0, 1),), row {number} ({primitive}): ")
+    assert words in objection
+
+
+def test_an_invariance_that_is_none_is_objected_to():
+    fn = lambda x: jnp.sum(jnp.square(x), 1)
+    certificate = certify(fn, X)
+    last = len(certificate.derivations[0][0]) - 1
+    (objection,) = recheck(with_row(certificate, 0, last, lambda s: replace(s, depends=False)), fn, X)
+    assert f"row {last} (reduce_sum): changing cell" in objection
+    (objection,) = recheck(
+        with_row(certificate, 1, last, lambda s: certificate.derivations[0][0][last].outputs[0]), fn, X
+    )
+    assert (
+        f"row {last} (reduce_sum): a state of (1, 2), shift 1 and cycle 12 cannot be that of (1, 2) here" in objection
+    )
+    still = replace(certificate.derivations[0][0][last].outputs[0], cycle=None)
+    (objection, *_) = recheck(with_row(certificate, 1, last, lambda s: still), fn, X)
+    assert f"row {last} (reduce_sum): shifting the scene by 1, cell" in objection
+
+
+def test_a_field_around_the_circle_is_seen():
+    state = Moving(1, 12, ())
+    carry = relation.Carry(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
+    assert np.flatnonzero(relation.sees(state, carry, 24, 0)).tolist() == [0, 1, 2, 23]
+    assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
+
+
+def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(executes_by_numpy):
+    """The gradient through two wrap-around pads, on operands of all sizes: each value that is pieces, as it is drawn."""
+    fn = loss_gradient(lambda x: jc.conv({"kernel": KERNEL[:, None, :1] + KERNEL[None, :, :1]}, x, padding="circular"))
+    x = jax.ShapeDtypeStruct((1, 12, 16, 1), "float32")
+    certificate = certify(fn, x)
+    states = [state for row in certificate.derivations[0][0] for state in row.outputs if isinstance(state, Pieces)]
+    assert states
+    draw, judge = relation.KINDS[Pieces]
+    for number, state in enumerate(states):
+        lengths = tuple(math.prod(factor.length for factor in axis) for axis in state.value.axes)
+        held = relation.Held(number, number, state, jax.ShapeDtypeStruct(lengths, "float32"))
+        for trial in (relation.Trial(state.folded.shift, None, number) for number in range(180)):
+            if trial.kind != EXTREMES:
+                assert judge([(held, [draw(held, trial, run) for run in (0, 1)])], trial) == ""
+    assert recheck(certificate, fn, x) == ()

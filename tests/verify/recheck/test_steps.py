@@ -1,0 +1,205 @@
+"""Each step by itself: a false rule is found out where it was used, and what cannot be executed is said to be so."""
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.experimental import io_callback
+from support.certificates_to_recheck import X, carrying, certify, conv, filtered, loss_gradient, number_of, with_row
+
+from jaxconv.verify.claims import Verdict
+from jaxconv.verify.domain import Moving, Pieces, besides
+from jaxconv.verify.recheck import recheck, steps
+from jaxconv.verify.rule_table import RULES
+
+# Broken twins: a rule is false
+
+
+def a_region_too_large(eqn, found):
+    return [carrying(state, lo=0) for state in found]
+
+
+def all_of_it(eqn, found):
+    return [carrying(found[0], lo=0, hi=eqn.shapes[0][1])]
+
+
+def a_narrow_field(eqn, found):
+    return [carrying(state, field=lambda carry: ((carry.field[0][0] + 1, carry.field[0][1]),)) for state in found]
+
+
+def forgets_where_it_starts(eqn, found):
+    return [carrying(besides(state), start=0) for state in found]
+
+
+def as_the_operand(eqn, found=None):
+    return [besides(eqn.inputs[0])]
+
+
+def moves_no_more(eqn, found=None):
+    value = besides(eqn.inputs[0])
+    return [
+        replace(value, axes=tuple(a for n, a in enumerate(value.axes) if n not in eqn.params["axes"]), depends=True)
+    ]
+
+
+def under_one_name(eqn, found):
+    return [carrying(state, signal="the one name") for state in found]
+
+
+def at_any_stride(eqn, found):
+    return [replace(carrying(found[0], rate=Fraction(1)), shift=1)]
+
+
+def not_reversed(eqn, found):
+    return [carrying(found[0], rate=lambda carry: -carry.rate)]
+
+
+def uniform(eqn, found):
+    state = found[0]
+    return [replace(state, axes=tuple(axis if any(f.carry for f in axis) else
+            tuple(replace(f, period=1) for f in axis) for axis in state.axes))]  # fmt: skip
+
+
+def all_modes_in_place(eqn, found):
+    return [replace(found[0], modes=tuple(range(len(found[0].modes))))]
+
+
+def wrongly_folded(eqn, found):
+    """Pieces put elsewhere than they are."""
+    (one,) = found
+    return [replace(one, spans=tuple((lo, hi, at + 1) for lo, hi, at in one.spans if at + hi - lo < 12)) if
+            isinstance(one, Pieces) and any(a + hi - lo < 12 for lo, hi, a in one.spans) else one]  # fmt: skip
+
+
+def weighed_by_position(x):
+    """Pieces of which all are there, times numbers that differ from place to place."""
+    overlaps = lax.reduce_window(x, np.float32(0), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0)))
+    return overlaps * np.arange(1, 15, dtype=np.float32)[None, :, None]
+
+
+def weighs_alike(eqn, found=None):
+    pieces, weights = eqn.inputs
+    return RULES["div of pieces"](replace(eqn, inputs=[pieces, replace(weights, axes=())]))
+
+
+PLANTED = [  # primitive, its false rule, a function, the walk in which it shows, what is objected
+    ("jaxconv_conv", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the scene by 1"),
+    ("jaxconv_conv", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside its receptive field"),
+    ("jaxconv_conv", at_any_stride, partial(conv, stride=2), "interior", "shifting the scene by 1"),
+    ("pad", all_of_it, lambda x: jnp.pad(x, ((0, 0), (1, 1), (0, 0))), "interior", "shifting the scene by 1"),
+    ("slice", forgets_where_it_starts, lambda x: x[:, 3:] + x[:, :-3], "cyclic", "it is not the signal whose name it bears"),
+    ("slice", forgets_where_it_starts, lambda x: jnp.roll(x, 3, 1), "cyclic", "it is not the signal whose name it bears"),
+    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x[:, :6], 1), "cyclic", "shifting the scene by 1"),
+    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x, 1), "interior", "shifting the scene by 1"),
+    ("sort", as_the_operand, lambda x: jnp.sort(x, 1), "cyclic", "shifting the scene by 1"),
+    ("sort", as_the_operand, lambda x: jnp.sort(x, 2), "cyclic", "it is not the signal whose name it bears"),
+    ("cumsum", as_the_operand, lambda x: jnp.cumsum(x, 1), "cyclic", "shifting the scene by 1"),
+    ("rev", not_reversed, lambda x: x[:, ::-1], "interior", "shifting the scene by 1"),
+    ("tanh", uniform, jnp.tanh, "interior", "shifting the scene by 1"),
+    ("sin", under_one_name, lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.sin(-x)[:, :1]], 1), "cyclic",
+     "it is not the signal whose name it bears"),
+    ("top_k", under_one_name, lambda x: lax.top_k(x, 2), "cyclic", "it is not the signal whose name it bears"),
+    ("fft of spectra", lambda eqn, found: [carrying(found[0], rate=-1)], filtered, "cyclic", "shifting the scene by 1"),
+    ("rev of spectra", all_modes_in_place, lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1), "cyclic",
+     "shifting the scene by"),
+    ("pad of pieces", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the scene by 1, cell"),
+    ("mul of pieces", weighs_alike, weighed_by_position, "cyclic", "shifting the scene by 1, cell"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "wrong", "fn", "walk", "words"), PLANTED)
+def test_a_false_rule_is_found_out(monkeypatch, name, wrong, fn, walk, words):
+    right = RULES[name]
+
+    def planted(eqn):
+        return wrong(eqn) if wrong.__defaults__ else wrong(eqn, right(eqn))
+
+    monkeypatch.setitem(RULES, name, planted)
+    certificate = certify(fn, X)
+    monkeypatch.undo()
+    primitive = name.split()[0]
+    objections = [one for one in recheck(certificate, fn, X) if one.startswith(walk) and f" ({primitive}): " in one]
+    assert objections
+    assert words in objections[0]
+    assert recheck(certify(fn, X), fn, X) == ()
+
+
+def test_concatenating_two_signals_as_one_is_found_out(monkeypatch):
+    """The signals are told apart even where only the join confuses them."""
+    fn = lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.cos(x)[:, :1]], 1)
+    join = RULES["concatenate"]
+
+    def any_two(eqn):
+        return join(replace(eqn, inputs=[carrying(besides(state), signal="any") for state in eqn.inputs]))
+
+    monkeypatch.setitem(RULES, "concatenate", any_two)
+    certificate = certify(fn, X)
+    assert certificate.cyclic == Verdict.PROVED
+    (objection,) = [one for one in recheck(certificate, fn, X) if "cyclic" in one]
+    assert "(concatenate): shifting the scene by 1, cell" in objection
+
+
+def test_a_loop_that_calls_its_result_by_an_old_name_is_found_out(monkeypatch):
+    fn = lambda x: lax.while_loop(lambda u: jnp.sum(u) < 5, lambda u: u * 2, jnp.abs(x))
+    right = RULES["while"]
+    monkeypatch.setitem(RULES, "while", lambda eqn: [carrying(state, signal="argument 0") for state in right(eqn)])
+    certificate = certify(fn, X)
+    assert certificate.cyclic == Verdict.PROVED
+    assert any("(while): it bears a name that is not new" in one for one in recheck(certificate, fn, X))
+
+
+# What cannot be executed is said to be so
+
+
+def test_what_is_too_large_is_not_passed_over(monkeypatch):
+    fn = partial(conv, padding="CIRCULAR")
+    certificate = certify(fn, X)
+    monkeypatch.setattr(steps, "LARGEST", 40)
+    objections = recheck(certificate, fn, X)
+    assert objections
+    assert all("too large, certify the function at a smaller shape" in one for one in objections)
+
+
+def test_what_cannot_be_run_is_not_passed_over():
+    def fn(x):
+        means = x.mean(1)
+        return lax.dot_general(means, means, (((1,), (1,)), ((0,), (0,))), "TF32_TF32_F32")  # which CPUs do not have
+
+    certificate = certify(fn, X)
+    assert certificate.cyclic == Verdict.PROVED
+    objections = [one for one in recheck(certificate, fn, X) if "(dot_general)" in one]
+    assert all("it could not be executed" in one for one in objections)
+    assert objections
+
+
+def test_what_acts_is_not_executed():
+    """Though a forged certificate says that the result of the callback stays as it is."""
+    executed = []
+    one = jax.ShapeDtypeStruct((), "float32")
+    fn = lambda x: x + io_callback(lambda: np.float32(executed.append(1) or 1), one)
+    certificate = certify(fn, X)
+    (objection, *_) = recheck(with_row(certificate, 0, 0, lambda state: Moving(1, 12, ())), fn, X)
+    assert "row 0 (io_callback): it could not be executed: RuntimeError('an equation with effects')" in objection
+    assert not executed
+
+
+def test_a_loop_within_a_loop_is_not_passed_over():
+    inner = lambda u: lax.while_loop(lambda u: jnp.sum(u) < 5, lambda u: u * 2, u)
+    fn = lambda x: lax.scan(lambda c, _: (inner(c), None), x, None, length=2)[0]
+    certificate = certify(fn, X)
+    (objection,) = recheck(certificate, fn, X)
+    assert "(scan): it could not be executed: RuntimeError('a loop of unknown length')" in objection
+
+
+def test_a_loop_whose_rounds_depend_on_the_shift_is_objected_to():
+    fn = lambda x: lax.while_loop(lambda s: s[0, 0, 0] < 5, lambda s: s + 1, x)
+    certificate = certify(fn, X)
+    number = number_of(certificate, "while", 0)
+    moves = Moving(1, 12, certify(jnp.sin, X).derivations[0][0][0].outputs[0].axes, depends=True)
+    (objection, *_) = recheck(with_row(certificate, 0, number, lambda state: moves), fn, X)
+    assert f"row {number} (while): whether it goes on: shifting the scene by 1, cell []" in objection

@@ -1,0 +1,182 @@
+"""Receptive fields by phases, against the cells that each position is seen to depend on, set by set."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jaxconv as jc
+from jaxconv.verify import receptive_fields
+from jaxconv.verify.claims import ReceptiveField
+from jaxconv.verify.receptive_fields import NOTHING, ONE_CELL, least, union
+
+LENGTH = 24
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An axis behind some steps: its field and rate, and for each of its positions the set of cells that it sees."""
+
+    rate: Fraction
+    field: tuple
+    seen: tuple
+
+    def then(self, rate, field, positions):
+        """A further step, at each of whose positions those old ones are looked at."""
+        inside = [[p for p in places if 0 <= p < len(self.seen)] for places in positions]
+        whole = [len(some) == len(places) for some, places in zip(inside, positions, strict=True)]
+        seen = [
+            frozenset().union(*(self.seen[p] for p in some))
+            if ok and all(self.seen[p] is not None for p in some)
+            else None
+            for some, ok in zip(inside, whole, strict=True)
+        ]  # None: it looks beyond the ends, or at what does
+        return Chain(rate, field, tuple(seen))
+
+
+START = Chain(Fraction(1), ONE_CELL, tuple(frozenset([i]) for i in range(LENGTH)))
+
+
+def strided(one, start, stride, taps, dilation):
+    reach = range(0, dilation * taps, dilation)
+    count = max((len(one.seen) - 1 - start) // stride + 1, 0)
+    positions = [[start + j * stride + u for u in reach] for j in range(count)]
+    return one.then(one.rate * stride, receptive_fields.strided(one.field, one.rate, start, stride, reach), positions)
+
+
+def reversed_(one, _start, *_):
+    last = len(one.seen) - 1
+    return one.then(
+        -one.rate, receptive_fields.strided(one.field, one.rate, last, -1), [[last - j] for j in range(last + 1)]
+    )
+
+
+def copied(one, _start, copies, *_):
+    positions = [[j // copies] for j in range(len(one.seen) * copies)]
+    return one.then(one.rate / copies, receptive_fields.copied(one.field, one.rate, copies), positions)
+
+
+def apart(one, start, distance, *_):
+    total = start + distance * len(one.seen)
+    positions = [[(j - start) // distance] * (j < start or (j - start) % distance == 0) for j in range(total)]
+    return one.then(one.rate / distance, receptive_fields.apart(one.field, one.rate, distance, start), positions)
+
+
+STEPS = {"strided": strided, "reversed": reversed_, "copied": copied, "apart": apart}
+steps = st.tuples(
+    st.sampled_from(sorted(STEPS)), st.integers(0, 2), st.integers(1, 3), st.integers(1, 3), st.integers(1, 2)
+)
+
+
+def chained(drawn):
+    found = START
+    for name, *numbers in drawn:
+        found = STEPS[name](found, *numbers)
+    return found
+
+
+def wrong_positions(one, field):
+    """Positions whose first and last cell are not what a claim of that field says."""
+    claim = ReceptiveField(one.rate, *receptive_fields.in_cells(field, one.rate))
+    expected = [
+        (j, range(min(seen), max(seen) + 1) if seen else range(0))
+        for j, seen in enumerate(one.seen)
+        if seen is not None
+    ]
+    return [j for j, cells in expected if (claim.cells(j) or range(0)) != cells]
+
+
+@given(st.lists(steps, min_size=1, max_size=4))
+@settings(max_examples=200)
+def test_each_position_sees_its_first_and_its_last_cell(drawn):
+    """Exactly these where phases are few; of more than are kept, at least these."""
+    one = chained(drawn)
+    if math.prod(numbers[1] for name, *numbers in drawn if name in ("copied", "apart")) <= receptive_fields.MOST_PHASES:
+        assert wrong_positions(one, one.field) == []
+    for j, seen in enumerate(one.seen):
+        first, last = one.field[j % len(one.field)]
+        assert not seen or one.rate * j + first <= min(seen) <= max(seen) <= one.rate * j + last
+
+
+@pytest.mark.parametrize("by", [Fraction(1), Fraction(-1)])
+def test_a_field_that_is_wrong_in_one_phase_would_be_seen(by):
+    """The broken twin."""
+    one = copied(strided(START, 0, 2, 2, 1), 0, 2)
+    for phase in range(len(one.field)):
+        moved = [(first + by, last + by) if n == phase else (first, last) for n, (first, last) in enumerate(one.field)]
+        assert len(wrong_positions(one, tuple(moved))) >= len(one.seen) // len(one.field) - 1
+
+
+@given(st.lists(steps, max_size=3), st.lists(steps, max_size=3))
+def test_what_looks_at_two_values_sees_what_they_see(first, second):
+    one, other = chained(first), chained(second)
+    both = union([one.field, other.field])
+    for j in range(LENGTH):
+        intervals = [field[j % len(field)] for field in (one.field, other.field)]
+        low, high = both[j % len(both)]
+        assert low <= min(first for first, _ in intervals)
+        assert high >= max(last for _, last in intervals)
+    assert union([one.field, None]) is None
+    assert union([one.field, NOTHING]) == one.field
+
+
+def test_more_phases_than_are_kept_share_the_widest_interval():
+    many = tuple((Fraction(-j % 3), Fraction(j)) for j in range(receptive_fields.MOST_PHASES + 1))
+    assert least(many) == ((0, receptive_fields.MOST_PHASES),)
+    (wide,) = receptive_fields.copied(ONE_CELL, Fraction(1), 100)
+    assert wide == (Fraction(-99, 100), 0)
+    claim = ReceptiveField(Fraction(1, 100), *receptive_fields.in_cells((wide,), Fraction(1, 100)))
+    assert (claim.period, claim.phases) == (100, ((0, 0),))
+
+
+def test_a_claim_has_the_fewest_phases_and_blocks():
+    halves = ((Fraction(0), Fraction(1)), (Fraction(-1), Fraction(0)))
+    assert receptive_fields.in_cells(halves * 3, Fraction(1)) == (2, ((0, 1),))
+    assert receptive_fields.in_cells(NOTHING, Fraction(1, 3)) == (3, ((0, -1),))
+    assert receptive_fields.in_cells(((Fraction(1, 4), Fraction(3, 4)),), Fraction(1)) == (
+        1,
+        ((0, -1),),
+    )  # between two cells
+
+
+def pooled(x):
+    return x.reshape(1, -1, 2, x.shape[-1]).max(axis=2)
+
+
+NETWORKS = {  # what published tools call the size: the widest output's
+    "pooled and repeated": (lambda x: jnp.repeat(pooled(x), 2, axis=1), 2),
+    "a gradient of pooling": (jax.grad(lambda x: (pooled(x) ** 2).sum()), 2),
+    "twice pooled and repeated": (lambda x: jnp.repeat(pooled(pooled(x)), 4, axis=1), 4),
+    "resized": (lambda x: jax.image.resize(x, (1, 2 * x.shape[1], 1), "linear"), 2),
+    "transposed": (lambda x: jax.lax.conv_transpose(x, jnp.ones((3, 1, 1)), (2,), "SAME"), 2),
+    "flattened": (lambda x: jnp.concatenate([x, x], axis=-1).reshape(1, -1), 1),
+    "repeated a hundred times": (lambda x: jnp.repeat(x, 100, axis=1), 1),
+    "gathered": (lambda x: x[:, np.arange(20) // 2 + 1], 1),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_size_is_that_of_the_widest_output(name):
+    """Each output's cells are those by which it has a derivative, where all are positive."""
+    fn, size = NETWORKS[name]
+    x = 1 + np.arange(LENGTH, dtype=np.float32).reshape(1, LENGTH, 1)
+    claim = jc.certify(fn, x, axes=(1,), search=False).leaves[0].axes[0].interior
+    assert claim.receptive_field.size == size
+    ((_, lo, hi),) = claim.region
+    read = np.asarray(jax.jacobian(lambda x: jnp.moveaxis(fn(x), 1, 0).reshape(fn(x).shape[1], -1).sum(1))(x))
+    for j in range(lo, hi):
+        assert set(np.flatnonzero(read[j, 0, :, 0])) <= set(claim.receptive_field.cells(j))
+
+
+def test_the_report_names_the_phases():
+    text = str(jc.certify(NETWORKS["resized"][0], jnp.zeros((1, LENGTH, 1)), axes=(1,), search=False))
+    assert "receptive field 2: output 2j sees inputs j - 1 to j\n" in text
+    assert text.endswith("output 2j + 1 sees inputs j to j + 1")
+    text = str(jc.certify(NETWORKS["pooled and repeated"][0], jnp.zeros((1, LENGTH, 1)), axes=(1,), search=False))
+    assert "receptive field 2: outputs 2j to 2j + 1 see inputs 2j to 2j + 1\n" in text
