@@ -8,9 +8,12 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_parallel
 import jax
 from support import profiles
 
+from jaxconv.verify import interpret
+
 pytest_plugins = ["support.selection", "support.compiled_programs", "support.quick_compilation"]
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
 profiles.load()
+interpret.RAISE_FAILURES = True  # else an error in a rule would pass for a break

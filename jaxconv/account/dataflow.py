@@ -21,6 +21,7 @@ from jaxconv.jaxprs.evaluate import evaluate
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.traverse import within
+from jaxconv.verify.domain import Moving
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.rules import RULES
 
@@ -129,7 +130,9 @@ class Flow:
             found = measure(equation, weights)
         elif name in family("gather") and operands[0].parts:
             found, data = lookup(equation)
-        elif (parameters and name not in POINTWISE | MOVEMENT) or (name not in RULES and _holds_a_jaxpr(equation)):
+        elif (parameters and name not in POINTWISE | MOVEMENT) or (
+            name not in RULES[Moving] and _holds_a_jaxpr(equation)
+        ):
             found = Geometry(name, None)
         else:
             result = _shape(equation.outvars[0])

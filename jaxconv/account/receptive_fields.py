@@ -10,7 +10,7 @@ from jaxconv.account.records import Place
 from jaxconv.account.report import Reach
 from jaxconv.jaxprs.layout import branches, called, opened, repeated
 from jaxconv.verify.derivation import Row
-from jaxconv.verify.domain import Broken, Lost, Moving, besides, carry_of
+from jaxconv.verify.domain import Broken, CannotProve, Moving, main_state, motion_of
 from jaxconv.verify.worth_reporting import field_of
 
 
@@ -68,14 +68,14 @@ def reach(row: Row | None) -> Reach:
     value = _value(row)
     if isinstance(value, str):
         return Reach(reason=value)
-    if not value.carriers:
+    if not value.moving_axes:
         return Reach(reason="a shift of the input does not change it")
     try:
-        carry = carry_of(value.axes[value.carriers[0]])
-    except Lost as lost:
+        motion = motion_of(value.axes[value.moving_axes[0]])
+    except CannotProve as lost:
         return Reach(reason=lost.reason)
-    field = None if carry is None else field_of(carry, None)
-    rate = None if carry is None else carry.rate
+    field = None if motion is None else field_of(motion, None)
+    rate = None if motion is None else motion.rate
     return Reach(rate, reason="it may see the whole input") if field is None else Reach(rate, field)
 
 
@@ -83,10 +83,10 @@ def _value(row: Row | None) -> Moving | str:
     """How an equation's first result moves, if along one axis at most; else why that is not known."""
     if row is None:
         return "the certifier does not follow the equations of this body one by one"
-    value = besides(row.outputs[0])
+    value = main_state(row.outputs[0])
     if isinstance(value, Broken):
         return f"{value.broken.primitive} at {value.broken.source}: {value.broken.reason}"
-    if not isinstance(value, Moving) or len(value.carriers) > 1:
+    if not isinstance(value, Moving) or len(value.moving_axes) > 1:
         return "it moves along several axes at once"
     return value
 
@@ -100,18 +100,18 @@ def mixes(equation: Any, row: Row | None, count: int) -> str:
     value = _value(row)
     if isinstance(value, str):
         return value
-    for number in value.carriers:
+    for number in value.moving_axes:
         if slides(equation, number):
             return "windows slide along the first axis of the input"
         first, *_ = value.axes[number]
-        carry = first.carry
-        whole = carry is not None and (carry.lo, carry.hi) == (0, first.length)
-        if carry is None or not whole or first.length * carry.rate != count or carry.rate.numerator != 1:
+        motion = first.motion
+        whole = motion is not None and (motion.lo, motion.hi) == (0, first.length)
+        if motion is None or not whole or first.length * motion.rate != count or motion.rate.numerator != 1:
             return "the first axis of the input is cut or strided over"
     return ""
 
 
 def shared(row: Row | None) -> bool:
     """Whether an equation is computed once for all examples together."""
-    value = None if row is None else besides(row.outputs[0])
-    return isinstance(value, Moving) and not value.carriers
+    value = None if row is None else main_state(row.outputs[0])
+    return isinstance(value, Moving) and not value.moving_axes

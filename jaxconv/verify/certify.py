@@ -16,7 +16,7 @@ from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
-from jaxconv.verify.domain import Plain, Spectrum, besides
+from jaxconv.verify.domain import Plain, Spectrum, main_state
 from jaxconv.verify.execution.experiment import remembering
 from jaxconv.verify.execution.refute import refute_cyclic, refute_interior
 from jaxconv.verify.interpret import Read, Walk, input_axis
@@ -116,7 +116,7 @@ def walk_along(
                 value, numbers = walk.array(leaf)
             operands.append((value, numbers))
     outputs = walk.run(jaxpr, constants, operands)
-    return [besides(value) for value, _ in outputs], tuple(walk.rows)
+    return [main_state(value) for value, _ in outputs], tuple(walk.rows)
 
 
 def _proved_inside(

@@ -30,7 +30,7 @@ from jaxconv.verify.claims import Break
 from jaxconv.verify.receptive_fields import Field
 
 
-class Lost(Exception):  # noqa: N818  no error: it ends an attempt to prove, as StopIteration ends a loop
+class CannotProve(Exception):  # noqa: N818  no error: it ends an attempt to prove, as StopIteration ends a loop
     """Raised by a rule that cannot say how its result moves: why not, and what would help.
 
     `origin`: the earlier equation to blame, where this one would have been fine but for what that one did.
@@ -42,7 +42,7 @@ class Lost(Exception):  # noqa: N818  no error: it ends an attempt to prove, as 
 
 
 @dataclass(frozen=True)
-class Carry:
+class Motion:
     """The part of a factor that moves.
 
     `rate`: cells of the input per cell here, negative for a reversed axis. `[lo, hi)`: the positions that are a window
@@ -67,7 +67,7 @@ class Factor:
 
     length: int
     period: int | None = None
-    carry: Carry | None = None
+    motion: Motion | None = None
 
 
 Axis: TypeAlias = tuple[Factor, ...]
@@ -83,34 +83,34 @@ class Moving:
     depends: bool = False  # on the input as a whole, as a global mean does, rather than through windows
 
     @property
-    def carriers(self) -> list[int]:
+    def moving_axes(self) -> list[int]:
         """The axes that carry the shift."""
-        return [n for n, axis in enumerate(self.axes) if carries(axis)]
+        return [n for n, axis in enumerate(self.axes) if is_moving(axis)]
 
     def with_axis(self, number: int, axis: Axis) -> Moving:
         """The same value, except along one axis."""
         return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
 
-    def step(self, carry: Carry) -> int:
+    def step(self, motion: Motion) -> int:
         """Cells that a factor moves by."""
-        return int(self.shift / carry.rate)
+        return int(self.shift / motion.rate)
 
-    def period(self, carry: Carry) -> Fraction | None:
+    def period(self, motion: Motion) -> Fraction | None:
         """Cells along a factor after which its signal repeats; None in interior walks."""
-        return None if self.cycle is None else self.cycle / abs(carry.rate)
+        return None if self.cycle is None else self.cycle / abs(motion.rate)
 
-    def one_period(self, number: int) -> Carry | None:
+    def one_period(self, number: int) -> Motion | None:
         """What an axis carries, if it shows one period of a signal that repeats: all of it, and nothing else."""
         axis = self.axes[number]
-        carry = axis[0].carry if len(axis) == 1 else None
-        if carry is None or (carry.lo, carry.hi) != (0, axis[0].length) or axis[0].length != self.period(carry):
+        motion = axis[0].motion if len(axis) == 1 else None
+        if motion is None or (motion.lo, motion.hi) != (0, axis[0].length) or axis[0].length != self.period(motion):
             return None
-        return carry
+        return motion
 
-    def complete(self, carry: Carry) -> bool:
+    def complete(self, motion: Motion) -> bool:
         """Whether every cell of the repeating signal is somewhere in the window."""
-        period = self.period(carry)
-        return period is not None and carry.hi - carry.lo >= period
+        period = self.period(motion)
+        return period is not None and motion.hi - motion.lo >= period
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ Plain: TypeAlias = Moving | Broken
 Value: TypeAlias = Plain | Spectrum | Pieces
 
 
-def besides(value: Value) -> Plain | Spectrum:
+def main_state(value: Value) -> Plain | Spectrum:
     """A value without what is known of the sum of its pieces."""
     return value.value if isinstance(value, Pieces) else value
 
@@ -168,19 +168,19 @@ def length_of(axis: Axis) -> int:
     return math.prod(factor.length for factor in axis)
 
 
-def carries(axis: Axis) -> bool:
+def is_moving(axis: Axis) -> bool:
     """Whether an axis carries the shift."""
-    return any(factor.carry for factor in axis)
+    return any(factor.motion for factor in axis)
 
 
-def carry_of(axis: Axis) -> Carry | None:
-    """What an axis carries: nothing, or all of it, as windows and reductions need; a mix of both is Lost."""
-    if not carries(axis):
+def motion_of(axis: Axis) -> Motion | None:
+    """What an axis carries: nothing, or all of it, as windows and reductions need; a mix of both is CannotProve."""
+    if not is_moving(axis):
         return None
     first, *others = axis
     if others:
-        raise Lost("only a part of the axis is shifted: it was merged with another one", "Reshape it back first")
-    return first.carry
+        raise CannotProve("only a part of the axis is shifted: it was merged with another one", "Reshape it back first")
+    return first.motion
 
 
 def fits(value: Value, shape: tuple[int, ...]) -> bool:
@@ -195,7 +195,7 @@ def fits(value: Value, shape: tuple[int, ...]) -> bool:
         folded = (*shape[: value.axis], period, *shape[value.axis + 1 :])
         return fits(value.value, shape) and fits(value.folded, folded) and max(ends, default=0) <= shape[value.axis]
     factors = [factor for axis in value.axes for factor in axis]
-    inside = all(f.carry is None or (f.carry.lo >= 0 and f.carry.hi <= f.length) for f in factors)
+    inside = all(f.motion is None or (f.motion.lo >= 0 and f.motion.hi <= f.length) for f in factors)
     return inside and tuple(map(length_of, value.axes)) == shape
 
 
@@ -204,8 +204,8 @@ def fit(value: Moving) -> Moving:
     by = 1
     for axis in value.axes:
         for factor in axis:
-            if factor.carry is not None:
-                by = math.lcm(by, (value.shift / factor.carry.rate).denominator)
+            if factor.motion is not None:
+                by = math.lcm(by, (value.shift / factor.motion.rate).denominator)
     return scaled(value, by)
 
 
@@ -215,7 +215,7 @@ def scaled(value: Moving, by: int) -> Moving:
         return value
     shift = value.shift * by
     if value.cycle is not None and value.cycle % shift:
-        raise Lost(
+        raise CannotProve(
             f"it fits shifts by {shift} only, and {shift} does not divide the length {value.cycle}: the seam shows",
             f"Use a length that is a multiple of {shift}",
         )
@@ -240,15 +240,15 @@ def with_signals(value: Value, name: Callable[[Hashable], Hashable]) -> Value:
 
 
 def _named(value: Moving, name: Callable[[Hashable], Hashable]) -> Moving:
-    if not any(map(carries, value.axes)):
+    if not any(map(is_moving, value.axes)):
         return value
-    rename = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=name(f.carry.signal)))
+    rename = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=name(f.motion.signal)))
     return replace(value, axes=tuple(tuple(map(rename, axis)) for axis in value.axes))
 
 
 def everywhere(value: Moving) -> Moving:
     """The same value, with receptive fields that are the whole input."""
-    wide = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, field=None))
+    wide = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, field=None))
     return replace(value, axes=tuple(tuple(map(wide, axis)) for axis in value.axes))
 
 

@@ -8,13 +8,24 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from jaxconv.verify.domain import Axis, Carry, Factor, Lost, Moving, carries, common_shift, fit, length_of, scaled
+from jaxconv.verify.domain import (
+    Axis,
+    CannotProve,
+    Factor,
+    Motion,
+    Moving,
+    common_shift,
+    fit,
+    is_moving,
+    length_of,
+    scaled,
+)
 from jaxconv.verify.receptive_fields import copied, strided, union
 
 
-def still(length: int, period: int | None = None) -> Axis:
+def invariant_axis(length: int, period: int | None = None) -> Axis:
     """An axis that does not move: arbitrary, or with a period (1: uniform)."""
-    return tidy((Factor(length, period),))
+    return normalise((Factor(length, period),))
 
 
 def uniform(axis: Axis) -> bool:
@@ -22,15 +33,15 @@ def uniform(axis: Axis) -> bool:
     return all(factor.period == 1 for factor in axis)
 
 
-def tidy(factors: Iterable[Factor]) -> Axis:
+def normalise(factors: Iterable[Factor]) -> Axis:
     """One form for equal axes: no factors of one cell that stay, and what follows a moving factor joined to it."""
     found: list[Factor] = []
     for factor in factors:
-        if factor.carry is None:
+        if factor.motion is None:
             if factor.length == 1:
                 continue
-            if found and found[-1].carry is not None:
-                found[-1] = _join(found[-1].length, found[-1].carry, factor.length)
+            if found and found[-1].motion is not None:
+                found[-1] = _merge(found[-1].length, found[-1].motion, factor.length)
                 continue
             found.append(Factor(factor.length) if (factor.period or 0) >= factor.length else factor)
         else:
@@ -38,18 +49,18 @@ def tidy(factors: Iterable[Factor]) -> Axis:
     return tuple(found)
 
 
-def _join(length: int, carry: Carry, minor: int) -> Factor:
+def _merge(length: int, motion: Motion, minor: int) -> Factor:
     """A moving factor and `minor` cells within each of its cells as one; position i*minor + b sees what i saw."""
-    finer = replace(carry, rate=carry.rate / minor, lo=carry.lo * minor, hi=carry.hi * minor,
-                    field=copied(carry.field, carry.rate, minor), signal=(carry.signal, "join", minor),
-                    start=carry.start * minor)  # fmt: skip
-    return Factor(length * minor, carry=finer)
+    finer = replace(motion, rate=motion.rate / minor, lo=motion.lo * minor, hi=motion.hi * minor,
+                    field=copied(motion.field, motion.rate, minor), signal=(motion.signal, "merge", minor),
+                    start=motion.start * minor)  # fmt: skip
+    return Factor(length * minor, motion=finer)
 
 
 def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
     """A factor of a*b cells as one of a and one of b = `minor`. What moves is then seen at a coarser rate."""
-    major, period, carry = factor.length // minor, factor.period, factor.carry
-    if carry is None:
+    major, period, motion = factor.length // minor, factor.period, factor.motion
+    if motion is None:
         if period is None:
             return Factor(major), Factor(minor)
         if minor % period == 0:
@@ -57,17 +68,17 @@ def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
         return (
             (Factor(major, period // minor), Factor(minor)) if period % minor == 0 else (Factor(major), Factor(minor))
         )
-    start, phase = divmod(carry.start, minor)
+    start, phase = divmod(motion.start, minor)
     coarser = replace(
-        carry,
-        rate=carry.rate * minor,
-        lo=-(-carry.lo // minor),
-        hi=carry.hi // minor,
-        field=strided(carry.field, carry.rate, 0, minor, range(minor)),
-        signal=(carry.signal, "split", minor, phase),
+        motion,
+        rate=motion.rate * minor,
+        lo=-(-motion.lo // minor),
+        hi=motion.hi // minor,
+        field=strided(motion.field, motion.rate, 0, minor, range(minor)),
+        signal=(motion.signal, "split", minor, phase),
         start=start,
     )
-    return Factor(major, carry=coarser), Factor(minor)
+    return Factor(major, motion=coarser), Factor(minor)
 
 
 def cut(axis: Axis, sizes: Sequence[int]) -> tuple[Factor, ...]:
@@ -79,7 +90,7 @@ def cut(axis: Axis, sizes: Sequence[int]) -> tuple[Factor, ...]:
         for size in sizes:
             if below < size < above:
                 if size % done or above % size:
-                    raise Lost("two shapes cut the axis at places that do not fit into one another")
+                    raise CannotProve("two shapes cut the axis at places that do not fit into one another")
                 rest, minor = split(rest, size // done)
                 pieces.append(minor)
                 done = size
@@ -97,7 +108,7 @@ def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
     return found
 
 
-def meet(values: Sequence[Moving], signal: Hashable) -> Moving:
+def join(values: Sequence[Moving], signal: Hashable) -> Moving:
     """How a function of values of one shape moves that looks at the same position of each: as they all do.
 
     `signal` names the result's; it should be new unless the values and the function make it a known one.
@@ -107,58 +118,58 @@ def meet(values: Sequence[Moving], signal: Hashable) -> Moving:
     axes = []
     needed = 1
     for number in range(len(values[0].axes)):
-        axis, period = _meet_axis([value.axes[number] for value in values], signal, depends)
+        axis, period = _join_axis([value.axes[number] for value in values], signal, depends)
         axes.append(axis)
         needed = math.lcm(needed, period)
     found = replace(values[0], axes=tuple(axes), depends=depends)
-    for carry in (factor.carry for axis in axes for factor in axis if factor.carry):
-        step = abs(Fraction(found.shift) / carry.rate)
+    for motion in (factor.motion for axis in axes for factor in axis if factor.motion):
+        step = abs(Fraction(found.shift) / motion.rate)
         found = scaled(found, (needed / step).numerator)
     return fit(found)
 
 
-def _meet_axis(axes: Sequence[Axis], signal: Hashable, depends: bool) -> tuple[Axis, int]:
+def _join_axis(axes: Sequence[Axis], signal: Hashable, depends: bool) -> tuple[Axis, int]:
     """One axis of the meeting, and the period that steps along it must be a multiple of."""
-    if all(axis == axes[0] for axis in axes) and not carries(axes[0]):
+    if all(axis == axes[0] for axis in axes) and not is_moving(axes[0]):
         return axes[0], 1
     whole = length_of(axes[0])
-    axes = [still(whole, 1) if uniform(axis) else axis for axis in axes]  # wherever it was cut
+    axes = [invariant_axis(whole, 1) if uniform(axis) else axis for axis in axes]  # wherever it was cut
     sizes = sorted({size for axis in axes for size in ends(axis)} - {whole})
     if any(above % below for below, above in pairwise([*sizes, whole])):
-        if any(map(carries, axes)):
-            raise Lost("two operands cut the axis at places that do not fit into one another")
-        return still(whole), 1
+        if any(map(is_moving, axes)):
+            raise CannotProve("two operands cut the axis at places that do not fit into one another")
+        return invariant_axis(whole), 1
     needed, below = 1, whole
     factors = []
     pieces = [cut(axis, sizes) or (Factor(1, 1),) for axis in axes]
     if len({tuple(factor.length for factor in piece) for piece in pieces}) > 1:
-        raise Lost("two operands cut the axis at places that do not fit into one another")
+        raise CannotProve("two operands cut the axis at places that do not fit into one another")
     for together in zip(*pieces, strict=True):
-        factor, period = _meet_factor(together, signal, depends)
+        factor, period = _join_factor(together, signal, depends)
         below //= factor.length
         # Joined with the cells below it again, what moves has to go on by whole cells of its own.
-        needed = math.lcm(needed, period * below if factor.carry else period)
+        needed = math.lcm(needed, period * below if factor.motion else period)
         factors.append(factor)
-    return tidy(factors), needed
+    return normalise(factors), needed
 
 
-def _meet_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> tuple[Factor, int]:
-    moving = [factor.carry for factor in factors if factor.carry is not None]
-    staying = [factor.period for factor in factors if factor.carry is None]
+def _join_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> tuple[Factor, int]:
+    moving = [factor.motion for factor in factors if factor.motion is not None]
+    staying = [factor.period for factor in factors if factor.motion is None]
     length = factors[0].length
     if not moving:
         return Factor(length, None if None in staying else math.lcm(*(p for p in staying if p))), 1
     if None in staying:
-        raise Lost(
+        raise CannotProve(
             "one operand moves along the axis and another, which varies along it, stays",
             "Make what is added or multiplied the same at every position",
         )
-    if len({carry.rate for carry in moving}) > 1:
-        rates = ", ".join(str(rate) for rate in sorted({carry.rate for carry in moving}))
-        raise Lost(f"its operands move along the axis at different rates: {rates} cells of the input per cell")
-    lo, hi = max(carry.lo for carry in moving), min(carry.hi for carry in moving)
-    edge = next((carry.edge for carry in moving if carry.edge), None)
-    lost = next((carry.lost for carry in moving if carry.lost), None)
-    field = None if depends else union(carry.field for carry in moving)
-    carry = Carry(moving[0].rate, lo, hi, field, signal, 0, edge, lost)
-    return Factor(length, carry=carry), math.lcm(*(p for p in staying if p)) if staying else 1
+    if len({motion.rate for motion in moving}) > 1:
+        rates = ", ".join(str(rate) for rate in sorted({motion.rate for motion in moving}))
+        raise CannotProve(f"its operands move along the axis at different rates: {rates} cells of the input per cell")
+    lo, hi = max(motion.lo for motion in moving), min(motion.hi for motion in moving)
+    edge = next((motion.edge for motion in moving if motion.edge), None)
+    lost = next((motion.lost for motion in moving if motion.lost), None)
+    field = None if depends else union(motion.field for motion in moving)
+    motion = Motion(moving[0].rate, lo, hi, field, signal, 0, edge, lost)
+    return Factor(length, motion=motion), math.lcm(*(p for p in staying if p)) if staying else 1

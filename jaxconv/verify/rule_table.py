@@ -1,4 +1,4 @@
-"""The table of rules: for each primitive, how its result moves when its operands do."""
+"""The table of rules: for each primitive, how its results move when its operands do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.domain import Moving, Value
+from jaxconv.verify.domain import Moving, Pieces, Spectrum, Value
 
 
 class Walk(Protocol):
@@ -55,18 +55,23 @@ class Equation:
 
 Rule: TypeAlias = Callable[[Equation], Sequence[Value]]
 
-RULES: dict[str, Rule] = {}
+# RULES[type][primitive]: for operands of that type. With one spectrum among the operands a rule of spectra is asked. A
+# rule of pieces is asked after the others, and only about linear primitives.
+RULES: dict[type[Moving | Spectrum | Pieces], dict[str, Rule]] = {Moving: {}, Spectrum: {}, Pieces: {}}
 TAKES_BROKEN: set[str] = set()  # primitives whose rule is called although an operand is broken
 
 
-def rule(*names: str, takes_broken: bool = False) -> Callable[[Rule], Rule]:
-    """Register a rule for one primitive or for a family of them."""
+def rule(
+    *names: str, of: type[Moving | Spectrum | Pieces] = Moving, takes_broken: bool = False
+) -> Callable[[Rule], Rule]:
+    """Register a rule for some primitives, for operands of a type."""
+    rules = RULES[of]
 
     def register(function: Rule) -> Rule:
         for name in names:
-            if name in RULES:
-                raise ValueError(f"rule: {name} has a rule already, {RULES[name].__name__}")
-            RULES[name] = function
+            if name in rules:
+                raise ValueError(f"rule: {name} has a rule already, {rules[name].__name__}")
+            rules[name] = function
         if takes_broken:
             TAKES_BROKEN.update(names)
         return function

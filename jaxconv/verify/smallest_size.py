@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jaxconv.verify.claims import Claim, Verdict
-from jaxconv.verify.domain import Carry, Moving, Plain, Spectrum, carry_of
+from jaxconv.verify.domain import Motion, Moving, Plain, Spectrum, motion_of
 from jaxconv.verify.worth_reporting import at_the_end, field_of
 
 
@@ -26,12 +26,12 @@ def explained(
     seen = next((one for one in map(_seen, (within, around)) if one is not None), None)
     if claim.verdict == Verdict.PROVED or seen is None:
         return claim
-    value, carry = seen
-    field = field_of(carry, value.cycle)
+    value, motion = seen
+    field = field_of(motion, value.cycle)
     if field is None:
         return claim
-    step = abs(value.step(carry))
-    enough = field.size + value.shift + math.ceil(abs(carry.rate) * max(step, 2))  # each pair is a rate apart
+    step = abs(value.step(motion))
+    enough = field.size + value.shift + math.ceil(abs(motion.rate) * max(step, 2))  # each pair is a rate apart
     enough = -(-max(enough, 2 * value.shift) // value.shift) * value.shift
     if enough <= length:
         return claim
@@ -47,12 +47,12 @@ def explained(
     return replace(claim, broken=at_the_end(reason, cure))
 
 
-def _seen(value: Plain | Spectrum) -> tuple[Moving, Carry] | None:
+def _seen(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
     """A value that moves along one axis, and what that axis carries."""
-    if not isinstance(value, Moving) or len(value.carriers) != 1 or len(value.axes[value.carriers[0]]) != 1:
+    if not isinstance(value, Moving) or len(value.moving_axes) != 1 or len(value.axes[value.moving_axes[0]]) != 1:
         return None
-    carry = carry_of(value.axes[value.carriers[0]])
-    return None if carry is None else (value, carry)
+    motion = motion_of(value.axes[value.moving_axes[0]])
+    return None if motion is None else (value, motion)
 
 
 def _smallest(length: int, enough: int, shift: int, proved_at: Callable[[int], bool]) -> int | None:

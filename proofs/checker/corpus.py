@@ -160,8 +160,8 @@ def rows(file: dict[str, Any], kind: str, axis: int = 0) -> list[dict[str, Any]]
 def carried(row: dict[str, Any]) -> dict[str, Any]:
     """What the one moving factor of a row's result carries."""
     state = row["outputs"][0]
-    factors = [factor for axis in state["axes"] for factor in axis if factor["carry"]]
-    return factors[0]["carry"]
+    factors = [factor for axis in state["axes"] for factor in axis if factor["motion"]]
+    return factors[0]["motion"]
 
 
 def of_another(fn: Callable[[Any], Any], x: Any) -> Callable[[dict[str, Any]], None]:

@@ -70,7 +70,7 @@ let factor cycle shift v =
   let open Json in
   let length = int (field "length" v) in
   let make step per lo hi = { len = z length; step = z step; per = z per; lo = z lo; hi = z hi; org = Z0 } in
-  match field "carry" v with
+  match field "motion" v with
   | Null -> make 0 (Option.value (option int (field "period" v)) ~default:0) 0 length
   | carry ->
     let n, d = fraction (field "rate" carry) in

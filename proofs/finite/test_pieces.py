@@ -15,7 +15,7 @@ import pytest
 from jax import lax
 
 from jaxconv.jaxprs import guard
-from jaxconv.verify.domain import Carry, Factor, Lost, Moving, Pieces
+from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving, Pieces
 from jaxconv.verify.rules import overlap_add
 
 LONGEST = 5  # cells of a parent
@@ -23,8 +23,8 @@ LONGEST = 5  # cells of a parent
 
 def pieces(total, period, spans):
     """A state: these spans of a parent whose fold moves around a circle of `period` cells."""
-    carry = Carry(Fraction(1), 0, period, None, "parent")
-    folded = Moving(1, period, ((Factor(period, carry=carry),),))
+    motion = Motion(Fraction(1), 0, period, None, "parent")
+    folded = Moving(1, period, ((Factor(period, motion=motion),),))
     return Pieces(folded, folded, 0, total, spans)
 
 
@@ -83,7 +83,7 @@ def test_pieces_settle_where_they_are_the_fold_and_nowhere_else(total):
                     assert isinstance(found, Moving) == bool(right), spans
                     if isinstance(found, Moving):
                         settled += 1
-                        assert -found.axes[0][0].carry.start % period in right
+                        assert -found.axes[0][0].motion.start % period in right
     assert settled >= total  # each period, with each parent cut at least where the periods end
 
 
@@ -112,7 +112,7 @@ def test_correlations_are_followed_exactly_where_they_keep_all_overlaps(geometry
             one = pieces(total, period, ((0, total, at),))
             try:
                 found = overlap_add.windowed(one, 0, eqn, taps, before, apart, dilation)
-            except Lost:
+            except CannotProve:
                 assert not all_kept, (total, at, before, after)
                 continue
             assert all_kept, (total, at, before, after)

@@ -15,7 +15,8 @@ from support.primitive_examples import KERNEL, MET
 
 import jaxconv as jc
 from jaxconv.jaxprs.primitives import PRIMITIVES
-from jaxconv.verify.domain import Moving, besides
+from jaxconv.verify import interpret
+from jaxconv.verify.domain import Moving, main_state
 from jaxconv.verify.interpret import Walk, input_axis
 from jaxconv.verify.rules import RULES
 
@@ -179,7 +180,7 @@ class Replaced:
                 return step(equation, operands, path)
             new = {key: value(equation.params[key]) if callable(value) and not hasattr(value, "dtype") else value
                    for key, value in self.changed.items()}  # fmt: skip
-            self.seen = [besides(value) for value, _ in step(retraced(equation, new), operands, path)]
+            self.seen = [main_state(value) for value, _ in step(retraced(equation, new), operands, path)]
             return step(equation, operands, path)
 
         walk._step = watched
@@ -193,11 +194,18 @@ class Replaced:
 
 understood = sorted(
     (name, key)
-    for name in {name for name in RULES if " of " not in name} & set(MET) - NOTHING_MOVES
+    for name in set(RULES[Moving]) & set(MET) - NOTHING_MOVES
     for key in {*PRIMITIVES[name].understood, *PRIMITIVES[name].only} & set(MET[name][0].params)
 )
 
 
+@pytest.fixture
+def failing_rules_break(monkeypatch):
+    """A rule may fail on parameters that do not fit the equation: then it gives up."""
+    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+
+
+@pytest.mark.usefixtures("failing_rules_break")
 @pytest.mark.parametrize(("name", "key"), understood)
 def test_an_understood_parameter_is_not_overlooked(name, key):
     """With another value the walk says something else of the result, another name of its signal at least, or gives up."""
@@ -205,7 +213,7 @@ def test_an_understood_parameter_is_not_overlooked(name, key):
     for before, after in states(name, key):
         assert len(before) > 0
         alike = [one == other for one, other in zip(before, after, strict=False)]
-        is_moving = [isinstance(one, Moving) and bool(one.carriers) for one in before]
+        is_moving = [isinstance(one, Moving) and bool(one.moving_axes) for one in before]
         moved += any(is_moving)
         assert not any(same and moves for same, moves in zip(alike, is_moving, strict=True))
     assert moved

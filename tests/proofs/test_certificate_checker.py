@@ -48,7 +48,11 @@ def test_the_corpus_shows_each_kind_of_verdict():
 def test_each_rule_of_the_certifier_is_accounted_for():
     """With a theorem or without: no rule is passed over in silence."""
     readme = (CHECKER / "README.md").read_text()
-    registered = {f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}" for rule in rules.RULES.values()}
+    registered = {
+        f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}"
+        for by_name in rules.RULES.values()
+        for rule in by_name.values()
+    }
     assert {rule for rule in registered if f"`{rule}`" not in readme} == set()
 
 
@@ -166,7 +170,7 @@ def row(file):
 
 def carry(file):
     """What the first moving factor of a row carries."""
-    return next(factor["carry"] for axis in row(file)["outputs"][0]["axes"] for factor in axis if factor["carry"])
+    return next(factor["motion"] for axis in row(file)["outputs"][0]["axes"] for factor in axis if factor["motion"])
 
 
 MALFORMED = {  # what is changed in the file of a zero-padded network, and what is said of its interior claim

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 import jaxconv as jc
-from jaxconv.verify.domain import besides
+from jaxconv.verify.domain import Broken, main_state
 
 certify = partial(jc.certify, axes=(1,), search=False)
 
@@ -44,7 +44,7 @@ def with_row(certificate, kind, number, change, result=0):
     walks = list(certificate.derivations[0])
     rows = list(walks[kind])
     outputs = list(rows[number].outputs)
-    outputs[result] = change(besides(outputs[result]))
+    outputs[result] = change(main_state(outputs[result]))
     rows[number] = replace(rows[number], outputs=tuple(outputs))
     walks[kind] = tuple(rows)
     return replace(certificate, derivations=(tuple(walks), *certificate.derivations[1:]))
@@ -52,11 +52,13 @@ def with_row(certificate, kind, number, change, result=0):
 
 def carrying(state, **changes):
     """The same state, what it carries changed: by a number, or by a function of what it is."""
-    new = lambda carry: {name: to(carry) if callable(to) else to for name, to in changes.items()}
+    new = lambda motion: {name: to(motion) if callable(to) else to for name, to in changes.items()}
     one = lambda factor: (
-        factor if factor.carry is None else replace(factor, carry=replace(factor.carry, **new(factor.carry)))
+        factor if factor.motion is None else replace(factor, motion=replace(factor.motion, **new(factor.motion)))
     )
-    return replace(state, axes=tuple(tuple(map(one, axis)) for axis in state.axes))
+    return (
+        state if isinstance(state, Broken) else replace(state, axes=tuple(tuple(map(one, axis)) for axis in state.axes))
+    )
 
 
 def number_of(certificate, primitive, kind=1):

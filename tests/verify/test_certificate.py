@@ -234,9 +234,9 @@ def without(*path):
 
 CLAIM = ("leaves", 0, "axes", 0, "interior")
 ROW = ("derivations", 0, 1, 0)
-CARRY = (*ROW, "outputs", 0, "axes", 1, 0, "carry")
+CARRY = (*ROW, "outputs", 0, "axes", 1, 0, "motion")
 at_claim = r"certificate\.leaves\[0\]\.axes\[0\]\.interior"
-at_carry = r"certificate\.derivations\[0\]\[1\]\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.carry"
+at_motion = r"certificate\.derivations\[0\]\[1\]\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.motion"
 
 HOSTILE = {
     "no JSON": ("shift", r"the text is no JSON \(Expecting value: line 1 column 1"),
@@ -265,11 +265,11 @@ HOSTILE = {
     "moves that are a number": (changed(*CLAIM, "moves", to=3), at_claim + r"\.moves is 3, but should be a list"),
     "a row that is a list": (changed(*ROW, to=[]), r"\[1\]\[0\] is a list of 0, but should be an object: Row"),
     "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object of 'a', but should be one of shift, cycle"),
-    "a rate over zero": (changed(*CARRY, "rate", to="1/0"), at_carry + r"\.rate is '1/0', but should be a fraction"),
-    "a rate of many digits": (changed(*CARRY, "rate", to="1" * 30), at_carry + r"\.rate is '1111.*, but should be a fraction"),
-    "a bound in words": (changed(*CARRY, "field", 0, 0, to="low"), at_carry + r"\.field\[0\]\[0\] is 'low', but should be a fraction, inf"),
-    "a bound that is a list": (changed(*CARRY, "field", 0, 1, to=[]), at_carry + r"\.field\[0\]\[1\] is a list of 0, but should be a fraction"),
-    "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_carry + r"\.signal is a list of 1, but should be a string"),
+    "a rate over zero": (changed(*CARRY, "rate", to="1/0"), at_motion + r"\.rate is '1/0', but should be a fraction"),
+    "a rate of many digits": (changed(*CARRY, "rate", to="1" * 30), at_motion + r"\.rate is '1111.*, but should be a fraction"),
+    "a bound in words": (changed(*CARRY, "field", 0, 0, to="low"), at_motion + r"\.field\[0\]\[0\] is 'low', but should be a fraction, inf"),
+    "a bound that is a list": (changed(*CARRY, "field", 0, 1, to=[]), at_motion + r"\.field\[0\]\[1\] is a list of 0, but should be a fraction"),
+    "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_motion + r"\.signal is a list of 1, but should be a string"),
     "values in words": (changed("values", to="no"), "certificate.values is 'no', but should be True or False"),
     "too few walks": (changed("derivations", 0, to=[[]]), r"certificate\.derivations\[0\] is of 1 items, but should be of 2"),
 }  # fmt: skip

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxconv.verify.domain import Carry, Factor, Lost, Moving, fit, length_of
-from jaxconv.verify.factors import cut, meet, split, still, tidy
+from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving, fit, length_of
+from jaxconv.verify.factors import cut, invariant_axis, join, normalise, split
 
 
 def moving(length, rate=1, lo=0, hi=None, first=0, last=0):
     """An axis that carries the shift."""
-    carry = Carry(Fraction(rate), lo, length if hi is None else hi, ((Fraction(first), Fraction(last)),), "signal")
-    return (Factor(length, carry=carry),)
+    motion = Motion(Fraction(rate), lo, length if hi is None else hi, ((Fraction(first), Fraction(last)),), "signal")
+    return (Factor(length, motion=motion),)
 
 
 def value(*axes, shift=1, cycle=None):
@@ -24,8 +24,8 @@ def value(*axes, shift=1, cycle=None):
 def test_what_is_split_and_joined_shows_no_more_than_before(parts, minor, lo, first):
     """The same length and rate; never more positions, never a smaller receptive field."""
     (factor,) = moving(parts * minor, lo=min(lo, parts * minor), first=first)
-    (back,) = tidy(split(factor, minor))
-    before, after = factor.carry, back.carry
+    (back,) = normalise(split(factor, minor))
+    before, after = factor.motion, back.motion
     assert (back.length, after.rate) == (factor.length, before.rate)
     assert before.lo <= after.lo
     assert after.hi <= before.hi
@@ -48,48 +48,50 @@ def test_a_cut_keeps_the_length_and_refuses_what_does_not_fit():
     axis = (Factor(4, 1), Factor(6))
     assert [factor.length for factor in cut(axis, [2, 6, 12])] == [2, 2, 3, 2]
     assert length_of(cut(axis, [3])) == 24
-    with pytest.raises(Lost, match="do not fit into one another"):
+    with pytest.raises(CannotProve, match="do not fit into one another"):
         cut((Factor(12),), [4, 6])
 
 
 def test_what_moves_meets_what_is_uniform_and_nothing_else():
     x = value(moving(6))
-    assert meet([x, value(still(6, 1))], "new").carriers == [0]
-    with pytest.raises(Lost, match="one operand moves along the axis and another, which varies along it, stays"):
-        meet([x, value(still(6))], "new")
-    with pytest.raises(Lost, match="move along the axis at different rates: 1, 2"):
-        meet([x, value(moving(6, rate=2), shift=2)], "new")
+    assert join([x, value(invariant_axis(6, 1))], "new").moving_axes == [0]
+    with pytest.raises(CannotProve, match="one operand moves along the axis and another, which varies along it, stays"):
+        join([x, value(invariant_axis(6))], "new")
+    with pytest.raises(CannotProve, match="move along the axis at different rates: 1, 2"):
+        join([x, value(moving(6, rate=2), shift=2)], "new")
 
 
 def test_a_pattern_makes_the_shift_a_multiple_of_its_period():
-    found = meet([value(moving(12)), value(still(12, 3))], "new")
-    assert (found.shift, found.step(found.axes[0][0].carry)) == (3, 3)
-    with pytest.raises(Lost, match="it fits shifts by 5 only, and 5 does not divide the length 12: the seam shows"):
-        meet([value(moving(12), cycle=12), value(still(12, 5), cycle=12)], "new")
+    found = join([value(moving(12)), value(invariant_axis(12, 3))], "new")
+    assert (found.shift, found.step(found.axes[0][0].motion)) == (3, 3)
+    with pytest.raises(
+        CannotProve, match="it fits shifts by 5 only, and 5 does not divide the length 12: the seam shows"
+    ):
+        join([value(moving(12), cycle=12), value(invariant_axis(12, 5), cycle=12)], "new")
 
 
 def test_a_meeting_shows_what_all_show_and_sees_what_any_sees():
-    found = meet([value(moving(9, lo=1, hi=8, first=-1, last=1)), value(moving(9, lo=2, hi=9, first=0, last=3))], "new")
-    carry = found.axes[0][0].carry
-    assert (carry.lo, carry.hi, carry.field) == (2, 8, ((-1, 3),))
+    found = join([value(moving(9, lo=1, hi=8, first=-1, last=1)), value(moving(9, lo=2, hi=9, first=0, last=3))], "new")
+    motion = found.axes[0][0].motion
+    assert (motion.lo, motion.hi, motion.field) == (2, 8, ((-1, 3),))
 
 
 def test_two_values_meet_across_differently_cut_axes():
     """A merged axis of 3*4, its first part moving, against a plain one of 12 that is uniform, and one that is not."""
     merged = (*moving(3), Factor(4))
-    assert meet([value(tidy(merged)), value(still(12, 1))], "new").carriers == [0]
-    with pytest.raises(Lost, match="varies along it"):
-        meet([value(tidy(merged)), value(still(12))], "new")
-    assert meet([value((Factor(3), *moving(4))), value((Factor(3), Factor(4, 1)))], "new").carriers == [0]
+    assert join([value(normalise(merged)), value(invariant_axis(12, 1))], "new").moving_axes == [0]
+    with pytest.raises(CannotProve, match="varies along it"):
+        join([value(normalise(merged)), value(invariant_axis(12))], "new")
+    assert join([value((Factor(3), *moving(4))), value((Factor(3), Factor(4, 1)))], "new").moving_axes == [0]
 
 
 def test_what_varies_within_a_cut_axis_makes_the_shift_a_multiple_of_the_cut():
     """Twelve weights made of three, in turn; made of one, however they were cut, they are uniform."""
     turns, alike = ((Factor(4, 1), Factor(3, minor)) for minor in (None, 1))
-    assert meet([value(moving(12)), value(turns)], "new").shift == 3
-    assert meet([value(moving(12)), value(alike)], "new").shift == 1
-    assert meet([value(moving(12, rate=2), shift=2), value(turns)], "new").shift == 6
-    assert meet([value(moving(12)), value((Factor(4, 2), Factor(3)))], "new").shift == 6
+    assert join([value(moving(12)), value(turns)], "new").shift == 3
+    assert join([value(moving(12)), value(alike)], "new").shift == 1
+    assert join([value(moving(12, rate=2), shift=2), value(turns)], "new").shift == 6
+    assert join([value(moving(12)), value((Factor(4, 2), Factor(3)))], "new").shift == 6
 
 
 def test_a_fractional_rate_needs_a_shift_that_moves_by_whole_cells():

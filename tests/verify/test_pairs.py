@@ -79,9 +79,10 @@ NEVER_ASKED = {
 
 def test_every_rule_takes_part(monkeypatch):
     """A new rule needs a function in the table."""
-    called, rules = set(), set(RULES.values())
-    for name, rule in list(RULES.items()):
-        monkeypatch.setitem(RULES, name, watched(rule, called))
+    called, rules = set(), {rule for by_name in RULES.values() for rule in by_name.values()}
+    for by_name in RULES.values():
+        for name, rule in list(by_name.items()):
+            monkeypatch.setitem(by_name, name, watched(rule, called))
     with bare():
         for fn in FUNCTIONS.values():
             jc.certify(fn, X, axes=(1,), search=False)
@@ -93,7 +94,7 @@ def test_every_rule_takes_part(monkeypatch):
 
 def misnaming(rule):
     """The same rule, except that whatever moves in its results bears the name of the input."""
-    kept = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=NAME, start=0))
+    kept = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=NAME, start=0))
 
     def planted(equation):
         return [
@@ -129,5 +130,5 @@ NAME = "argument 0"  # what `certify` calls the signal of the input
 def test_a_rule_that_keeps_its_operands_name_is_found_out(primitive, name, monkeypatch):
     """The broken twin."""
     pairs = [pair for pair in SAMPLE if name in pair]
-    monkeypatch.setitem(RULES, primitive, misnaming(RULES[primitive]))
+    monkeypatch.setitem(RULES[Moving], primitive, misnaming(RULES[Moving][primitive]))
     assert judged(pairs)[1] != []

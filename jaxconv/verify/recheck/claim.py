@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
-from jaxconv.verify.domain import Broken, Carry, Moving
+from jaxconv.verify.domain import Broken, Motion, Moving
 from jaxconv.verify.receptive_fields import Field
 from jaxconv.verify.recheck.culprits import misblamed
-from jaxconv.verify.recheck.relation import carries_of
+from jaxconv.verify.recheck.relation import motions_of
 
 
 def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, around: Any, *, cyclic: bool) -> str:
@@ -64,11 +64,11 @@ def _not_shown(claim: Claim, state: Any) -> str:
         return f"the output's state is {type(state).__name__}"
     if claim.shift != state.shift:
         return f"it is of shifts by {claim.shift}, and the output's state of shifts by {state.shift}"
-    carried = carries_of(state)
-    moves = tuple((axis, int(state.shift / carry.rate)) for axis, carry in carried)
+    carried = motions_of(state)
+    moves = tuple((axis, int(state.shift / motion.rate)) for axis, motion in carried)
     if claim.moves != moves:
         return f"it moves by {claim.moves}, and the output's state by {moves}"
-    region = () if state.cycle is not None else tuple((axis, carry.lo, carry.hi) for axis, carry in carried)
+    region = () if state.cycle is not None else tuple((axis, motion.lo, motion.hi) for axis, motion in carried)
     return "" if claim.region == region else f"its region is {claim.region}, and the output's state's {region}"
 
 
@@ -84,15 +84,15 @@ def _obstacle(state: Any, shape: tuple[int, ...], length: int) -> tuple[str, Bre
 def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[tuple[str, Break | None]]:
     if length == 1:
         yield "it shifts an axis of one cell", None
-    carried = carries_of(state)
+    carried = motions_of(state)
     for axis, _ in carried:
         if len(state.axes[axis]) > 1:
             yield f"only a part of output axis {axis} moves", None
-    for axis, carry in carried:
-        if carry.field is not None and all(first > last for first, last in carry.field):
+    for axis, motion in carried:
+        if motion.field is not None and all(first > last for first, last in motion.field):
             yield f"what moves along axis {axis} does not depend on the input", None
-        if beyond := _beyond(state, axis, carry, shape[axis]):
-            yield beyond, carry.edge if state.cycle is None else carry.lost or carry.edge
+        if beyond := _beyond(state, axis, motion, shape[axis]):
+            yield beyond, motion.edge if state.cycle is None else motion.lost or motion.edge
     if 2 * state.shift > length and (carried or state.depends):
         yield f"shifts by {state.shift} are more than half of {length} cells", None
 
@@ -103,42 +103,42 @@ def _too_small(state: Any, around: Any, length: int) -> bool:
     A walk whose state is broken may have met the border only; then the cyclic walk knows the receptive field.
     """
     for one in (state, around):
-        carried = carries_of(one) if isinstance(one, Moving) else []
+        carried = motions_of(one) if isinstance(one, Moving) else []
         if len(carried) == 1:
-            ((_, carry),) = carried
-            seen, phases = carry.field, math.lcm(len(carry.field or ()), carry.rate.denominator)
-            size = 0 if seen is None else max((len(_cells(seen, carry.rate, j)) for j in range(phases)), default=0)
+            ((_, motion),) = carried
+            seen, phases = motion.field, math.lcm(len(motion.field or ()), motion.rate.denominator)
+            size = 0 if seen is None else max((len(_cells(seen, motion.rate, j)) for j in range(phases)), default=0)
             if not size:
                 return False
-            step = max(abs(one.shift / carry.rate), 2)
-            enough = max(size + one.shift + math.ceil(abs(carry.rate) * step), 2 * one.shift)
+            step = max(abs(one.shift / motion.rate), 2)
+            enough = max(size + one.shift + math.ceil(abs(motion.rate) * step), 2 * one.shift)
             return math.ceil(enough / one.shift) * one.shift > length
     return False
 
 
-def _beyond(state: Moving, axis: int, carry: Carry, length: int) -> str:
+def _beyond(state: Moving, axis: int, motion: Motion, length: int) -> str:
     """Where a claim is about positions of an axis that do not show the signal."""
     if state.cycle is None:
-        step = abs(int(state.shift / carry.rate))
-        pairs = carry.hi - carry.lo - step
+        step = abs(int(state.shift / motion.rate))
+        pairs = motion.hi - motion.lo - step
         return "" if pairs >= max(step, 2) else f"{pairs} pairs of its region along axis {axis} are a shift apart"
-    if (carry.lo, carry.hi) != (0, length):
-        return f"output axis {axis} shows the signal on [{carry.lo}, {carry.hi}) of {length} positions only"
-    period = state.cycle / abs(carry.rate)
+    if (motion.lo, motion.hi) != (0, length):
+        return f"output axis {axis} shows the signal on [{motion.lo}, {motion.hi}) of {length} positions only"
+    period = state.cycle / abs(motion.rate)
     return f"axis {axis} has {length} positions, of a signal that repeats after {period}" if length % period else ""
 
 
 def _other_field(claim: Claim, state: Moving, shape: tuple[int, ...]) -> str:
     """Where a claim's receptive field is not what the output's state says; around a circle, up to whole turns."""
-    field, carried = claim.receptive_field, carries_of(state)
-    axis, carry = carried[0] if len(carried) == 1 else (0, None)
-    seen = None if carry is None else carry.field
-    if carry is None or seen is None or all(first > last for first, last in seen):
+    field, carried = claim.receptive_field, motions_of(state)
+    axis, motion = carried[0] if len(carried) == 1 else (0, None)
+    seen = None if motion is None else motion.field
+    if motion is None or seen is None or all(first > last for first, last in seen):
         return "" if field is None else f"its receptive field is {field}, and the output's state has none"
-    found = f"the output's state's is from {_shown(seen)}, at rate {carry.rate}"
+    found = f"the output's state's is from {_shown(seen)}, at rate {motion.rate}"
     if field is None:
         return f"it has no receptive field, and {found}"
-    if field.rate != carry.rate or not _same_cells(field, seen, carry.rate, shape[axis], state.cycle):
+    if field.rate != motion.rate or not _same_cells(field, seen, motion.rate, shape[axis], state.cycle):
         return f"its receptive field is {field}, and {found}"
     return ""
 

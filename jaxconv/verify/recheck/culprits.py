@@ -27,8 +27,8 @@ def breaks_of(state: Any) -> list[Break]:
     moving = state.value if isinstance(state, Spectrum) else state
     if not isinstance(moving, Moving):
         return []
-    carries = [factor.carry for axis in moving.axes for factor in axis if factor.carry is not None]
-    return [one for carry in carries for one in (carry.edge, carry.lost) if one is not None]
+    carries = [factor.motion for axis in moving.axes for factor in axis if factor.motion is not None]
+    return [one for motion in carries for one in (motion.edge, motion.lost) if one is not None]
 
 
 def misplaced(state: Any, row: Any, before: Sequence[Break], inner: Sequence[Any], candidates: Sequence[Any]) -> str:
@@ -98,10 +98,10 @@ def _unexplained(state: Any) -> str:
         return ""
     for number, axis in enumerate(moving.axes):
         for factor in axis:
-            if (carry := factor.carry) is None:
+            if (motion := factor.motion) is None:
                 continue
-            whole = (carry.lo, carry.hi) == (0, factor.length)
-            kept = moving.cycle is None or carry.hi - carry.lo >= moving.cycle / abs(carry.rate)
-            if whole != (carry.edge is None) or kept != (carry.lost is None):
-                return f"what it blames for axis {number} does not fit its region [{carry.lo}, {carry.hi})"
+            whole = (motion.lo, motion.hi) == (0, factor.length)
+            kept = moving.cycle is None or motion.hi - motion.lo >= moving.cycle / abs(motion.rate)
+            if whole != (motion.edge is None) or kept != (motion.lost is None):
+                return f"what it blames for axis {number} does not fit its region [{motion.lo}, {motion.hi})"
     return ""

@@ -26,7 +26,7 @@ from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.derivation import Row
-from jaxconv.verify.domain import Carry, Factor
+from jaxconv.verify.domain import Factor, Motion
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.recheck.claim import unfounded
@@ -163,8 +163,8 @@ class _Walk:
         if axis is None:
             known = self.steps.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)
             return self.steps.constant(aval, leaf) if known else self.steps.hold(state, aval)
-        scene = Carry(Fraction(1), 0, self.steps.length, ONE_CELL, f"argument {number}")
-        axes = (*state.axes[:axis], (Factor(self.steps.length, carry=scene),), *state.axes[axis + 1 :])
+        scene = Motion(Fraction(1), 0, self.steps.length, ONE_CELL, f"argument {number}")
+        axes = (*state.axes[:axis], (Factor(self.steps.length, motion=scene),), *state.axes[axis + 1 :])
         held = self.steps.hold(replace(state, axes=axes), aval)
         self.steps.remember([], [(same, [held], (0, held))])
         return held

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxconv.verify.domain import Broken, Carry, Moving, Pieces, Spectrum
+from jaxconv.verify.domain import Broken, Motion, Moving, Pieces, Spectrum
 from jaxconv.verify.recheck.named_cells import (
     DRAWS,
     EXTREMES,
@@ -86,8 +86,8 @@ Group: TypeAlias = Sequence[tuple[Held, Pair]]  # values of one name, the judged
 def parent_of(pieces: Pieces) -> tuple[Any, ...]:
     """What pieces say of their parent: its axis and length, and how its folded sum moves."""
     folded = pieces.folded
-    seen = lambda carry: carry and (carry.rate, carry.lo, carry.hi, carry.start)
-    axes = tuple(tuple((factor.length, factor.period, seen(factor.carry)) for factor in axis) for axis in folded.axes)
+    seen = lambda motion: motion and (motion.rate, motion.lo, motion.hi, motion.start)
+    axes = tuple(tuple((factor.length, factor.period, seen(factor.motion)) for factor in axis) for axis in folded.axes)
     return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
 
 
@@ -98,11 +98,11 @@ def moving_part(state: Any) -> Moving | None:
     return state.value if isinstance(state, Spectrum) else state if isinstance(state, Moving) else None
 
 
-def carries_of(state: Any) -> list[tuple[int, Carry]]:
+def motions_of(state: Any) -> list[tuple[int, Motion]]:
     """The factors that carry the shift, each with its axis."""
     moving = moving_part(state)
     axes = () if moving is None else moving.axes
-    return [(n, factor.carry) for n, axis in enumerate(axes) for factor in axis if factor.carry is not None]
+    return [(n, factor.motion) for n, axis in enumerate(axes) for factor in axis if factor.motion is not None]
 
 
 def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
@@ -115,7 +115,7 @@ def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
 
 def _malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
     if isinstance(state, Spectrum):
-        if carries_of(state) or len(state.modes) != shape[state.axis] or cycle is None:
+        if motions_of(state) or len(state.modes) != shape[state.axis] or cycle is None:
             return f"a spectrum of {len(state.modes)} modes along axis {state.axis} cannot be that of {shape}"
         state = state.value
     if isinstance(state, Pieces):
@@ -136,14 +136,16 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     factors = [factor for axis in state.axes for factor in axis]
     if any(factor.length < 0 or (1 if factor.period is None else factor.period) < 1 for factor in factors):
         return f"a state with a factor of negative length, or of no period, cannot be that of {shape}"
-    if any(factor.carry is not None and (factor.period is not None or factor.carry.field == ()) for factor in factors):
+    if any(
+        factor.motion is not None and (factor.period is not None or factor.motion.field == ()) for factor in factors
+    ):
         return "a factor that moves has no period, and a receptive field of one phase or more"
-    for axis, carry in carries_of(state):
-        step, period = Fraction(state.shift) / carry.rate, Fraction(cycle or 0) / abs(carry.rate)
+    for axis, motion in motions_of(state):
+        step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate)
         if step.denominator != 1 or period.denominator != 1:
             return f"axis {axis} would move by {step} cells and repeat after {period}"
-        if carry.lo < 0 or carry.hi > lengths[axis]:
-            return f"axis {axis} has {lengths[axis]} positions, and the region is [{carry.lo}, {carry.hi})"
+        if motion.lo < 0 or motion.hi > lengths[axis]:
+            return f"axis {axis} has {lengths[axis]} positions, and the region is [{motion.lo}, {motion.hi})"
     return ""
 
 
@@ -157,31 +159,31 @@ def edges(state: Moving, draw: int, length: int) -> list[int]:
     If it may depend on none, the cell that it stands at.
     """
     found = []
-    for _, carry in carries_of(state):
-        if carry.field is None or carry.lo >= carry.hi:
+    for _, motion in motions_of(state):
+        if motion.field is None or motion.lo >= motion.hi:
             continue
-        j = carry.lo + int(mixed(draw)[0] % (carry.hi - carry.lo))
-        first, last = carry.field[j % len(carry.field)]
-        at = Fraction(carry.rate) * j
+        j = motion.lo + int(mixed(draw)[0] % (motion.hi - motion.lo))
+        first, last = motion.field[j % len(motion.field)]
+        at = Fraction(motion.rate) * j
         found += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
     inside = lambda cell: cell if state.cycle is None else cell % state.cycle
     return [inside(cell) for cell in found if 0 <= inside(cell) < length]
 
 
-def sees(state: Moving, carry: Carry, length: int, cell: int) -> np.ndarray:
+def sees(state: Moving, motion: Motion, length: int, cell: int) -> np.ndarray:
     """Which positions of a moving factor may depend on a cell of the input."""
-    if carry.field is None:
+    if motion.field is None:
         return np.ones(length, bool)
     found = np.zeros(length, bool)
-    for phase, (first, last) in enumerate(carry.field):
+    for phase, (first, last) in enumerate(motion.field):
         if not first <= last:
             continue
-        rate, first, last = Fraction(carry.rate), Fraction(first), Fraction(last)
+        rate, first, last = Fraction(motion.rate), Fraction(first), Fraction(last)
         unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # so that all is in whole numbers
-        at = np.arange(phase, length, len(carry.field)) * int(rate * unit) - cell * unit
+        at = np.arange(phase, length, len(motion.field)) * int(rate * unit) - cell * unit
         low, high = at + int(first * unit), at + int(last * unit)
         around = 0 if state.cycle is None else state.cycle * unit
-        found[phase :: len(carry.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
+        found[phase :: len(motion.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
     return found
 
 
@@ -196,18 +198,18 @@ def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
     state: Moving = held.state
-    factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.carry]
+    factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
     clear = np.ones(names.shape, bool)
     apart = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
     for place, factor in enumerate(factors):
-        spread, at, carry = along(place, len(factors)), np.arange(factor.length), factor.carry
-        if carry is not None:
-            clear = clear & ((at >= carry.lo) & (at < carry.hi)).reshape(spread)
+        spread, at, motion = along(place, len(factors)), np.arange(factor.length), factor.motion
+        if motion is not None:
+            clear = clear & ((at >= motion.lo) & (at < motion.hi)).reshape(spread)
             if trial.changed is not None:
-                apart = apart | sees(state, carry, factor.length, trial.changed).reshape(spread)
-            at = carry.start + at - run * int(trial.shift / carry.rate)
-            at = at if state.cycle is None else at % int(state.cycle / abs(carry.rate))
+                apart = apart | sees(state, motion, factor.length, trial.changed).reshape(spread)
+            at = motion.start + at - run * int(trial.shift / motion.rate)
+            at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate))
         elif factor.period is not None:
             at = at % factor.period
         names = names + mixed(place, at).reshape(spread)
@@ -255,7 +257,7 @@ def _draw_pieces(held: Held, trial: Trial, run: int) -> Any:
     """
     state, folded = held.state, _folded(held)
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
-    step = math.gcd(period, *(int(state.folded.shift / carry.rate) for _, carry in carries_of(state)))
+    step = math.gcd(period, *(int(state.folded.shift / motion.rate) for _, motion in motions_of(state)))
     empty = np.isin(np.arange(period) % step, np.arange(state.total, period) % step)
     sums = _draw_moving(folded, trial, run)
     total = np.where(empty.reshape(along(state.axis, sums.ndim)), np.zeros((), sums.dtype), sums)

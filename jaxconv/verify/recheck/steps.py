@@ -26,9 +26,9 @@ from jaxconv.verify.recheck.relation import (
     Held,
     Pair,
     Trial,
-    carries_of,
     edges,
     malformed,
+    motions_of,
     moving_part,
     parent_of,
 )
@@ -74,7 +74,7 @@ class Steps:
 
     def hold(self, state: Any, aval: Any, constant: Any = None) -> Held:
         """A value; two that carry the same signals have one name."""
-        number, signals = next(self.counter), tuple(carry.signal for _, carry in carries_of(state))
+        number, signals = next(self.counter), tuple(motion.signal for _, motion in motions_of(state))
         name = self.names.setdefault(signals, number) if signals else number
         besides = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
         return Held(number, name, state, aval, constant, besides)
@@ -170,7 +170,7 @@ class Steps:
     def rivals(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
         """Which values a result must agree with, since it bears their name: an operand, or else all made before it."""
         held = fact[1]
-        if not carries_of(held.state):
+        if not motions_of(held.state):
             return []
         if any(one.name == held.name for one in operands):
             # The operands are drawn from all that the signal may be: the result is the signal if it is what is drawn.
@@ -183,7 +183,7 @@ class Steps:
         shown = {one.name for held in operands for one in _states(held)}
         for maker in makers:
             _, _, (_, held) = maker
-            if carries_of(held.state) and held.name not in shown:
+            if motions_of(held.state) and held.name not in shown:
                 self.makers.setdefault(held.name, []).append(maker)
 
     def loop(self, params: dict[str, Any], operands: Sequence[Held], results: Sequence[Held]) -> str:

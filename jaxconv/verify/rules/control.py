@@ -12,17 +12,17 @@ from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.layout import scan_sizes
 from jaxconv.verify.domain import (
     Broken,
-    Lost,
+    CannotProve,
     Moving,
     Plain,
     Spectrum,
-    besides,
-    carries,
     common_shift,
     everywhere,
+    is_moving,
+    main_state,
     renamed,
 )
-from jaxconv.verify.factors import meet, still
+from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
 ROUNDS = 64  # of a loop's body that are followed before giving up on a state that repeats
@@ -36,7 +36,7 @@ def either(eqn: Equation, values: Sequence[Plain]) -> Plain:
     moving = [value for value in values if isinstance(value, Moving)]
     if all(value == moving[0] for value in moving):
         return moving[0]
-    return meet(moving, eqn.walk.new_signal())
+    return join(moving, eqn.walk.new_signal())
 
 
 def follow(
@@ -45,9 +45,9 @@ def follow(
     """How the results of a body or a branch move, and their numbers where they are known. Spectra stay inside."""
     results, numbers = eqn.walk.follow(jaxpr, inputs, [None] * len(inputs) if known is None else known)
     plain = []
-    for value in map(besides, results):
+    for value in map(main_state, results):
         if isinstance(value, Spectrum):
-            raise Lost(f"a spectrum is handed on by a {eqn.name}", "Transform back within it")
+            raise CannotProve(f"a spectrum is handed on by a {eqn.name}", "Transform back within it")
         plain.append(value)
     return plain, numbers
 
@@ -57,7 +57,7 @@ def steady(value: Plain) -> object:
     if isinstance(value, Broken):
         return "broken"
     bare = lambda f: (
-        f if f.carry is None else replace(f, carry=replace(f.carry, signal=0, start=0, edge=None, lost=None))
+        f if f.motion is None else replace(f, motion=replace(f.motion, signal=0, start=0, edge=None, lost=None))
     )
     return replace(value, axes=tuple(tuple(map(bare, axis)) for axis in value.axes))
 
@@ -79,7 +79,7 @@ def cond(eqn: Equation) -> list[Plain]:
     if isinstance(chosen, Broken):
         return [chosen] * len(eqn.shapes)
     if eqn.operand_shapes[0]:
-        raise Lost("a choice by an array")
+        raise CannotProve("a choice by an array")
     known = eqn.known[0]
     branches = eqn.params["branches"]
     taken = branches if known is None else [branches[min(max(int(known), 0), len(branches) - 1)]]
@@ -128,7 +128,7 @@ def while_(eqn: Equation) -> list[Plain]:
         # A receptive field that grows in every round has no bound here; what else is known may still settle.
         state = [value if isinstance(value, Broken) or not round_ else everywhere(value) for value in merged]
     else:
-        raise Lost("the state of a while loop moves differently in every round")
+        raise CannotProve("the state of a while loop moves differently in every round")
     return anew(eqn, state)
 
 
@@ -139,14 +139,14 @@ def _where(eqn: Equation, chosen: Moving, values: Sequence[Plain], shape: tuple[
         return broken
     if not chosen.axes:
         return _also_on(either(eqn, values), chosen)
-    others = tuple(still(length, 1) for length in shape[len(chosen.axes) :])
-    return meet([replace(chosen, axes=(*chosen.axes, *others)), *map(moving, values)], eqn.walk.new_signal())
+    others = tuple(invariant_axis(length, 1) for length in shape[len(chosen.axes) :])
+    return join([replace(chosen, axes=(*chosen.axes, *others)), *map(moving, values)], eqn.walk.new_signal())
 
 
 def moving(value: Plain) -> Moving:
     """A value that is not broken."""
     if isinstance(value, Broken):
-        raise Lost("nothing is known of an operand", origin=value.broken)
+        raise CannotProve("nothing is known of an operand", origin=value.broken)
     return value
 
 
@@ -189,7 +189,7 @@ def scan(eqn: Equation) -> list[Plain]:
         eqn.inputs[constants : constants + carry],
         eqn.inputs[constants + carry :],
     )
-    if any(isinstance(value, Moving) and carries(value.axes[0]) for value in over):
+    if any(isinstance(value, Moving) and is_moving(value.axes[0]) for value in over):
         return _mapped(eqn, fixed, state, over)
     slices = [_one_of(value) for value in over]
     if eqn.params["length"] > ROUNDS:
@@ -207,9 +207,9 @@ def scan(eqn: Equation) -> list[Plain]:
         state = following
     else:
         if eqn.params["length"] > ROUNDS:
-            raise Lost(f"the carry of a scan of {eqn.params['length']} rounds moves differently in each")
+            raise CannotProve(f"the carry of a scan of {eqn.params['length']} rounds moves differently in each")
     if collected is None:
-        raise Lost("a scan of no rounds")
+        raise CannotProve("a scan of no rounds")
     return anew(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
 
 
@@ -223,23 +223,25 @@ def _one_of(value: Plain) -> Plain:
 def _mapped(eqn: Equation, fixed: Sequence[Plain], state: Sequence[Plain], over: Sequence[Plain]) -> list[Plain]:
     """A body applied to each slice by itself, while what it shares among them stays: the first axis moves as it did."""
     if state:
-        raise Lost("scans along the shifted axis: what comes out depends on where it begins", "Use a convolution")
+        raise CannotProve(
+            "scans along the shifted axis: what comes out depends on where it begins", "Use a convolution"
+        )
     impurity = guard.impurity_of(eqn.params["jaxpr"])
     if impurity:
-        raise Lost(f"maps over the shifted axis, and {impurity}")
+        raise CannotProve(f"maps over the shifted axis, and {impurity}")
     broken = next((value for value in (*fixed, *over) if isinstance(value, Broken)), None)
     if broken is not None:
         return [broken] * len(eqn.shapes)
-    one = (still(eqn.params["length"], 1),)
-    shared = [replace(v, axes=one) for v in fixed if isinstance(v, Moving) and not v.carriers]
-    sliced = [replace(v, axes=v.axes[:1]) for v in over if isinstance(v, Moving) and v.carriers in ([], [0])]
+    one = (invariant_axis(eqn.params["length"], 1),)
+    shared = [replace(v, axes=one) for v in fixed if isinstance(v, Moving) and not v.moving_axes]
+    sliced = [replace(v, axes=v.axes[:1]) for v in over if isinstance(v, Moving) and v.moving_axes in ([], [0])]
     if len(shared) + len(sliced) < len(fixed) + len(over):
-        raise Lost("maps over the shifted axis with what moves along another")
-    found = meet([*shared, *sliced], eqn.walk.new_signal())
-    rests = [tuple(still(length) for length in shape[1:]) for shape in eqn.shapes]
+        raise CannotProve("maps over the shifted axis with what moves along another")
+    found = join([*shared, *sliced], eqn.walk.new_signal())
+    rests = [tuple(invariant_axis(length) for length in shape[1:]) for shape in eqn.shapes]
     return anew(eqn, [replace(found, axes=(*found.axes, *rest)) for rest in rests])
 
 
 def _stacked(value: Plain, length: int) -> Plain:
     """The results of all rounds, along a new first axis."""
-    return value if isinstance(value, Broken) else replace(value, axes=(still(length), *value.axes))
+    return value if isinstance(value, Broken) else replace(value, axes=(invariant_axis(length), *value.axes))

@@ -11,21 +11,21 @@ import numpy as np
 
 from jaxconv.verify.domain import (
     Axis,
-    Carry,
+    CannotProve,
     Factor,
-    Lost,
+    Motion,
     Moving,
     Value,
-    carries,
-    carry_of,
     common_shift,
     everywhere,
     fit,
+    is_moving,
     length_of,
+    motion_of,
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import meet, still, uniform
+from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import Advance, advancing
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import part, side_by_side, sliced
@@ -50,14 +50,14 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
             axes.append(axis)
         elif start is not None:
             axes.append(sliced(axis, min(max(int(start), 0), length - size), size, 1))
-        elif carries(axis):
-            carry = carry_of(axis)
-            if carry is None or (carry.lo, carry.hi) != (0, length):
-                raise Lost("a slice at an index that is not known")
-            factor = replace(axis[0], length=size, carry=replace(carry, hi=size, field=None))
+        elif is_moving(axis):
+            motion = motion_of(axis)
+            if motion is None or (motion.lo, motion.hi) != (0, length):
+                raise CannotProve("a slice at an index that is not known")
+            factor = replace(axis[0], length=size, motion=replace(motion, hi=size, field=None))
             axes.append((factor,))
         else:
-            axes.append(still(size, 1 if uniform(axis) else None))
+            axes.append(invariant_axis(size, 1 if uniform(axis) else None))
     found = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
     return [fit(everywhere(found) if depends else found)]
 
@@ -76,13 +76,13 @@ def write(eqn: Equation) -> list[Value]:
 @rule("scatter-add")
 def add_to(eqn: Equation) -> list[Value]:
     """x with one window of it added to, x[start + j] += update[j]: see `write`. x.at[:, 0].add(update)."""
-    return [_with_update(eqn, lambda x, y: meet([x, y], eqn.walk.new_signal()))]
+    return [_with_update(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
 
 
 def _with_update(eqn: Equation, added: Callable[[Any, Any], Any] | None) -> Value:
     update, starts = written(eqn)
     one, other = common_shift([eqn.moving()[0], eqn.moving()[update]])
-    other = replace(other, axes=tuple(_inserted(eqn, other.axes, still(1))))
+    other = replace(other, axes=tuple(_inserted(eqn, other.axes, invariant_axis(1))))
     joins = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn.walk.new_signal())
     sizes = [(length_of(mine), length_of(its)) for mine, its in zip(one.axes, other.axes, strict=True)]
     return overwritten(one, other, starts, sizes, part, joins, added)
@@ -108,18 +108,18 @@ def written(eqn: Equation) -> tuple[int, list[int]]:
         starts = []
         for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
             if size != length and known is None:
-                raise Lost("overwrites a part at an index that is not known")
+                raise CannotProve("overwrites a part at an index that is not known")
             starts.append(0 if known is None else min(max(int(known), 0), length - size))
         return 1, starts
     numbers, places = eqn.params["dimension_numbers"], eqn.known[1]
     if places is None or places.ndim != 1 or numbers.operand_batching_dims:
-        raise Lost("writes at indices along the axes", "Use slices, or jnp.where")
+        raise CannotProve("writes at indices along the axes", "Use slices, or jnp.where")
     starts = [0] * len(shape)
     for number, place in zip(numbers.scatter_dims_to_operand_dims, places.tolist(), strict=True):
         starts[number] = place
     sizes = _inserted(eqn, eqn.operand_shapes[2], 1)
     if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
-        raise Lost("writes beyond the ends of an axis")
+        raise CannotProve("writes beyond the ends of an axis")
     return 2, starts
 
 
@@ -162,55 +162,59 @@ def gather(eqn: Equation) -> list[Moving]:
     batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
     apart = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     kept = [n for n in range(len(x.axes)) if n not in apart]
-    from_x: list[Axis] = [still(n, 1) for n in eqn.shapes[0]]
-    from_indices: list[Axis] = [still(n, 1) for n in eqn.shapes[0]]
+    from_x: list[Axis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
+    from_indices: list[Axis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
     for place, axis in zip(batch, indices.axes[:-1], strict=True):
         from_indices[place] = axis
     for place, number in zip(numbers.offset_dims, kept, strict=True):
         whole = sizes[number] == length_of(x.axes[number])
-        moves = carries(x.axes[number]) and whole
-        from_x[place] = x.axes[number] if moves else still(eqn.shapes[0][place])
+        moves = is_moving(x.axes[number]) and whole
+        from_x[place] = x.axes[number] if moves else invariant_axis(eqn.shapes[0][place])
     for number, other in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
         from_x[batch[other]] = x.axes[number]
     for number, size in enumerate(sizes):
-        carry = carry_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
-        if carry is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
-            place, by, factor = _indexed(eqn, x, number, carry, size)
+        motion = motion_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
+        if motion is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
+            place, by, factor = _indexed(eqn, x, number, motion, size)
             # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
-            x = scaled(x, abs(by) // math.gcd(x.step(carry), by))
+            x = scaled(x, abs(by) // math.gcd(x.step(motion), by))
             from_x[batch[place]] = (factor,)
-            from_indices[batch[place]] = still(length_of((factor,)), 1)  # constants, accounted for by what x does
+            from_indices[batch[place]] = invariant_axis(
+                length_of((factor,)), 1
+            )  # constants, accounted for by what x does
     wide = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
-    found = meet(wide, eqn.walk.new_signal())
+    found = join(wide, eqn.walk.new_signal())
     return [everywhere(found) if found.depends else found]
 
 
-def _indexed(eqn: Equation, x: Moving, number: int, carry: Carry, window: int) -> tuple[int, int, Factor]:
+def _indexed(eqn: Equation, x: Moving, number: int, motion: Motion, window: int) -> tuple[int, int, Factor]:
     """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how.
 
     `window` cells are read from each place on.
     """
     places, length = eqn.known[1], length_of(x.axes[number])
     if places is None:
-        raise Lost("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
+        raise CannotProve("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
     column = eqn.params["dimension_numbers"].start_index_map.index(number)
     others = np.delete(places, column, axis=-1)
     places = places[..., column, None] + np.arange(window)
     if places.min() < 0 or places.max() >= length:
-        raise Lost("indexed beyond the ends of the shifted axis")
-    period = x.period(carry)
+        raise CannotProve("indexed beyond the ends of the shifted axis")
+    period = x.period(motion)
     turn = int(period) if period is not None and period == length else None
     for axis, size in enumerate(places.shape[:-1]):
         rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
-        found = _steps(rows, np.all((rows >= carry.lo) & (rows < carry.hi), axis=1), turn)
+        found = _steps(rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1), turn)
         if found is None or (others != np.take(others, [0], axis=axis)).any():
             continue
         apart, by, lo, hi = found
-        rate = carry.rate * by / apart
-        field = None if turn is not None else advancing(carry.field, carry.rate, rows.tolist(), found)
-        seen = replace(carry, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
-        return axis, by, Factor(size, carry=seen)
-    raise Lost("the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step")
+        rate = motion.rate * by / apart
+        field = None if turn is not None else advancing(motion.field, motion.rate, rows.tolist(), found)
+        seen = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
+        return axis, by, Factor(size, motion=seen)
+    raise CannotProve(
+        "the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step"
+    )
 
 
 def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | None:

@@ -12,37 +12,37 @@ from typing import Any
 from jaxconv.verify.domain import (
     Axis,
     Broken,
-    Carry,
+    CannotProve,
     Factor,
-    Lost,
+    Motion,
     Moving,
     Value,
-    carries,
-    carry_of,
     common_shift,
     everywhere,
     fit,
+    is_moving,
     length_of,
+    motion_of,
     renamed,
 )
-from jaxconv.verify.factors import cut, ends, meet, still, tidy, uniform
+from jaxconv.verify.factors import cut, ends, invariant_axis, join, normalise, uniform
 from jaxconv.verify.receptive_fields import NOTHING, apart, moved, nearest, strided, turns_between, union
 from jaxconv.verify.rule_table import Equation, rule
 
 
-def taken(carry: Carry, start: int, count: int, stride: int) -> Carry:
-    """What is carried by positions start, start + stride, ... (count of them) of what `carry` describes.
+def taken(motion: Motion, start: int, count: int, stride: int) -> Motion:
+    """What is carried by positions start, start + stride, ... (count of them) of what `motion` describes.
 
     out[j] = v[start + j*stride]: the rate is `stride` times as coarse, and valid where v is.
     """
-    first_cell, phase = divmod(carry.start + start, stride)
+    first_cell, phase = divmod(motion.start + start, stride)
     return replace(
-        carry,
-        rate=carry.rate * stride,
-        lo=min(max(-(-(carry.lo - start) // stride), 0), count),
-        hi=max(min((carry.hi - 1 - start) // stride + 1, count), 0),
-        field=strided(carry.field, carry.rate, start, stride),
-        signal=carry.signal if stride == 1 else (carry.signal, "every", stride, phase),
+        motion,
+        rate=motion.rate * stride,
+        lo=min(max(-(-(motion.lo - start) // stride), 0), count),
+        hi=max(min((motion.hi - 1 - start) // stride + 1, count), 0),
+        field=strided(motion.field, motion.rate, start, stride),
+        signal=motion.signal if stride == 1 else (motion.signal, "every", stride, phase),
         start=first_cell,
     )
 
@@ -51,13 +51,13 @@ def sliced(axis: Axis, start: int, count: int, stride: int) -> Axis:
     """Positions start, start + stride, ... of an axis."""
     if (start, count, stride) == (0, length_of(axis), 1):
         return axis
-    carry = carry_of(axis)
-    if carry is not None:
-        return (Factor(count, carry=taken(carry, start, count, stride)),)
+    motion = motion_of(axis)
+    if motion is not None:
+        return (Factor(count, motion=taken(motion, start, count, stride)),)
     if len(axis) != 1:
-        return still(count, 1 if uniform(axis) else None)
+        return invariant_axis(count, 1 if uniform(axis) else None)
     period = axis[0].period
-    return still(count, None if period is None else period // math.gcd(period, stride))
+    return invariant_axis(count, None if period is None else period // math.gcd(period, stride))
 
 
 @rule("broadcast_in_dim")
@@ -70,12 +70,12 @@ def broadcast_in_dim(eqn: Equation) -> list[Moving]:
     """
     (value,) = eqn.moving()[:1]
     shape, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
-    axes = [still(length, 1) for length in shape]
+    axes = [invariant_axis(length, 1) for length in shape]
     for axis, place in zip(value.axes, places, strict=True):
         if length_of(axis) == shape[place]:
             axes[place] = axis
-        elif carries(axis):
-            raise Lost("one position of the shifted axis is repeated along it", "Keep the window's whole length")
+        elif is_moving(axis):
+            raise CannotProve("one position of the shifted axis is repeated along it", "Keep the window's whole length")
     return [renamed(replace(value, axes=tuple(axes)), ("broadcast", shape, places))]
 
 
@@ -101,8 +101,8 @@ def squeeze(eqn: Equation) -> list[Moving]:
     for number, axis in enumerate(value.axes):
         if number not in eqn.params["dimensions"]:
             kept.append(axis)
-        elif carries(axis):
-            raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+        elif is_moving(axis):
+            raise CannotProve("a single position of the shifted axis is picked out", "Reduce over the axis instead")
     return [renamed(replace(value, axes=tuple(kept)), ("dropped", eqn.params["dimensions"]))]
 
 
@@ -116,7 +116,7 @@ def reshape(eqn: Equation) -> list[Moving]:
     """
     (value,) = eqn.moving()[:1]
     if eqn.params.get("dimensions") is not None:
-        raise Lost("a reshape in another order than row-major")
+        raise CannotProve("a reshape in another order than row-major")
     shape = eqn.shapes[0]
     if 0 in shape:
         return [eqn.walk.constant(shape)]
@@ -124,8 +124,8 @@ def reshape(eqn: Equation) -> list[Moving]:
     flat = [factor for axis in value.axes for factor in axis]
     try:
         pieces = list(cut(tuple(flat), sizes))
-    except Lost:
-        if value.carriers:
+    except CannotProve:
+        if value.moving_axes:
             raise
         return [replace(eqn.walk.constant(shape), shift=value.shift, depends=value.depends)]
     axes = []
@@ -133,10 +133,10 @@ def reshape(eqn: Equation) -> list[Moving]:
         mine: list[Factor] = []
         while math.prod(factor.length for factor in mine) < length:
             mine.insert(0, pieces.pop())
-        axes.insert(0, tidy(mine))
+        axes.insert(0, normalise(mine))
     if pieces:
         # What is left has one cell; if it moves, nothing is shown of its movement.
-        raise Lost("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+        raise CannotProve("a single position of the shifted axis is picked out", "Reduce over the axis instead")
     return [fit(renamed(replace(value, axes=tuple(axes)), ("shape", shape)))]
 
 
@@ -155,19 +155,19 @@ def rev(eqn: Equation) -> list[Moving]:
 
 def reversed_axis(axis: Axis) -> Axis:
     """An axis read from its end."""
-    carry, length = carry_of(axis), length_of(axis)
-    if carry is None:
-        return axis if len(axis) <= 1 else still(length, 1 if uniform(axis) else None)
+    motion, length = motion_of(axis), length_of(axis)
+    if motion is None:
+        return axis if len(axis) <= 1 else invariant_axis(length, 1 if uniform(axis) else None)
     turned = replace(
-        carry,
-        rate=-carry.rate,
-        lo=length - carry.hi,
-        hi=length - carry.lo,
-        field=strided(carry.field, carry.rate, length - 1, -1),
-        signal=(carry.signal, "reversed"),
-        start=-(carry.start + length - 1),
+        motion,
+        rate=-motion.rate,
+        lo=length - motion.hi,
+        hi=length - motion.lo,
+        field=strided(motion.field, motion.rate, length - 1, -1),
+        signal=(motion.signal, "reversed"),
+        start=-(motion.start + length - 1),
     )
-    return (Factor(length, carry=turned),)
+    return (Factor(length, motion=turned),)
 
 
 @rule("slice")
@@ -199,7 +199,7 @@ def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Movi
     axes = list(value.axes)
     for number, axis in enumerate(value.axes):
         others = tuple(None if n == number else change for n, change in enumerate(changes))
-        if any(change is not None for change in others) and carries(axis):
+        if any(change is not None for change in others) and is_moving(axis):
             axes[number] = renamed(replace(value, axes=(axis,)), others).axes[0]
     return replace(value, axes=tuple(axes))
 
@@ -224,8 +224,8 @@ def unstack(eqn: Equation) -> list[Moving]:
     """The slices along one axis, one result each: that axis must stand still. Jaxpr: `axis`."""
     (value,) = eqn.moving()
     number = eqn.params["axis"]
-    if carries(value.axes[number]):
-        raise Lost("single positions of the shifted axis are picked out", "Reduce over the axis instead")
+    if is_moving(value.axes[number]):
+        raise CannotProve("single positions of the shifted axis are picked out", "Reduce over the axis instead")
     kept = replace(value, axes=_without(value.axes, number))
     return [renamed(kept, ("taken", number, n)) for n in range(len(eqn.shapes))]
 
@@ -236,9 +236,9 @@ def stack(eqn: Equation) -> list[Moving]:
 
     Jaxpr: `axis`, the new one's place.
     """
-    found = meet(eqn.moving(), eqn.walk.new_signal())
+    found = join(eqn.moving(), eqn.walk.new_signal())
     number = eqn.params["axis"]
-    return [replace(found, axes=_with(found.axes, number, still(eqn.shapes[0][number])))]
+    return [replace(found, axes=_with(found.axes, number, invariant_axis(eqn.shapes[0][number])))]
 
 
 @rule("pad")
@@ -265,27 +265,27 @@ def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
     """An axis with cells of some constant before, after and between its own."""
     if (before, after, between) == (0, 0, 0):
         return axis
-    carry, length = carry_of(axis), length_of(axis)
+    motion, length = motion_of(axis), length_of(axis)
     total = length + between * max(length - 1, 0) + before + after
-    if carry is None:
-        return still(total)
+    if motion is None:
+        return invariant_axis(total)
     distance = between + 1
-    rate = carry.rate / distance
+    rate = motion.rate / distance
     cells = replace(
-        carry,
+        motion,
         rate=rate,
-        lo=max((carry.lo - 1) * distance + 1 + before, 0),  # what is put between is alike on both sides of the border
-        hi=min(carry.hi * distance + before, total),
-        field=apart(carry.field, carry.rate, distance, before),
-        signal=carry.signal if between == 0 else (carry.signal, "apart", distance),
-        start=carry.start * distance - before,
+        lo=max((motion.lo - 1) * distance + 1 + before, 0),  # what is put between is alike on both sides of the border
+        hi=min(motion.hi * distance + before, total),
+        field=apart(motion.field, motion.rate, distance, before),
+        signal=motion.signal if between == 0 else (motion.signal, "apart", distance),
+        start=motion.start * distance - before,
     )
     # The padding itself is a window of a signal, too: a constant one, which depends on nothing. Where a small piece is
     # put into a large frame, as gradients of slices do, that is what there is most of.
-    nothing = {"field": NOTHING, "signal": (carry.signal, "padding"), "start": 0}
+    nothing = {"field": NOTHING, "signal": (motion.signal, "padding"), "start": 0}
     ends_at = ((0, min(before, total)), (max(total - after, 0), total))
-    frames = [replace(carry, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
-    return (Factor(total, carry=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
+    frames = [replace(motion, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
+    return (Factor(total, motion=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
 
 
 @rule("concatenate", takes_broken=True)
@@ -316,24 +316,24 @@ def tile(eqn: Equation) -> list[Value]:
 def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Value:
     """Values of these lengths one after another along an axis; `signal` names what is new."""
     moving = [value for value in values if isinstance(value, Moving)]
-    if any(carries(value.axes[number]) for value in moving):
+    if any(is_moving(value.axes[number]) for value in moving):
         return _joined(values, lengths, number, signal)
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
         return broken
-    found = meet([replace(value, axes=_without(value.axes, number)) for value in moving], signal)
+    found = join([replace(value, axes=_without(value.axes, number)) for value in moving], signal)
     alike = len(moving) == 1 and uniform(moving[0].axes[number])
-    return replace(found, axes=_with(found.axes, number, still(sum(lengths), 1 if alike else None)))
+    return replace(found, axes=_with(found.axes, number, invariant_axis(sum(lengths), 1 if alike else None)))
 
 
 def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Moving:
     """Values side by side along an axis that some of them carry."""
     at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, the values)
     for value, length in zip(values, lengths, strict=True):
-        carry = carry_of(value.axes[number]) if isinstance(value, Moving) else None
-        if isinstance(value, Moving) and carry is not None and carry.hi > carry.lo:
-            later = replace(carry, start=carry.start - at, field=strided(carry.field, carry.rate, -at, 1))
-            run = (at + carry.lo, at + carry.hi, later, [value])
+        motion = motion_of(value.axes[number]) if isinstance(value, Moving) else None
+        if isinstance(value, Moving) and motion is not None and motion.hi > motion.lo:
+            later = replace(motion, start=motion.start - at, field=strided(motion.field, motion.rate, -at, 1))
+            run = (at + motion.lo, at + motion.hi, later, [value])
             if runs and _continues(runs[-1], run, value):
                 lo, _, seen, some = runs[-1]
                 runs[-1] = (lo, run[1], _wider(seen, later, value.cycle), [*some, value])
@@ -341,32 +341,32 @@ def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal
                 runs.append(run)
         at += length
     if not runs:
-        raise Lost("joins parts of which none shows the shifted signal")
-    lo, hi, carry, some = max(runs, key=lambda run: run[1] - run[0])
+        raise CannotProve("joins parts of which none shows the shifted signal")
+    lo, hi, motion, some = max(runs, key=lambda run: run[1] - run[0])
     others = [replace(value, axes=_without(value.axes, number)) for value in some]
-    if any(value.carriers for value in others):
-        raise Lost("joins parts of a value that moves along several axes")
-    found = meet(others, signal)
-    axis = (Factor(at, carry=replace(carry, lo=lo, hi=hi, field=nearest(carry.field, found.cycle))),)
+    if any(value.moving_axes for value in others):
+        raise CannotProve("joins parts of a value that moves along several axes")
+    found = join(others, signal)
+    axis = (Factor(at, motion=replace(motion, lo=lo, hi=hi, field=nearest(motion.field, found.cycle))),)
     return fit(replace(found, axes=_with(found.axes, number, axis)))
 
 
 def _continues(run: tuple, following: tuple, value: Moving) -> bool:
     """Whether the cells that follow are the next ones of the same signal."""
-    _, hi, carry, _ = run
+    _, hi, motion, _ = run
     lo, _, later, _ = following
-    gap = later.start - carry.start
+    gap = later.start - motion.start
     period = value.period(later)
     same = gap == 0 or (period is not None and period.denominator == 1 and gap % period == 0)
-    return hi == lo and carry.signal == later.signal and carry.rate == later.rate and same
+    return hi == lo and motion.signal == later.signal and motion.rate == later.rate and same
 
 
-def _wider(carry: Carry, other: Carry, cycle: int | None) -> Carry:
+def _wider(motion: Motion, other: Motion, cycle: int | None) -> Motion:
     """The first one's receptive field, taking in the other's; fields that lie whole periods apart are one."""
-    if carry.field is None or other.field is None:
-        return replace(carry, field=None)
-    turns = Fraction(turns_between(carry.field, other.field, cycle))
-    return replace(carry, field=union([carry.field, moved(other.field, -turns)]))
+    if motion.field is None or other.field is None:
+        return replace(motion, field=None)
+    turns = Fraction(turns_between(motion.field, other.field, cycle))
+    return replace(motion, field=union([motion.field, moved(other.field, -turns)]))
 
 
 def _without(axes: Sequence[Axis], number: int) -> tuple[Axis, ...]:
@@ -380,5 +380,5 @@ def _with(axes: Sequence[Axis], number: int, axis: Axis) -> tuple[Axis, ...]:
 @rule("iota")
 def iota(eqn: Equation) -> list[Moving]:
     """Counts along one axis; uniform along the others. Jaxpr: `shape`, `dimension`."""
-    axes = tuple(still(n, None if k == eqn.params["dimension"] else 1) for k, n in enumerate(eqn.shapes[0]))
+    axes = tuple(invariant_axis(n, None if k == eqn.params["dimension"] else 1) for k, n in enumerate(eqn.shapes[0]))
     return [Moving(1, eqn.walk.cycle, axes)]

@@ -16,8 +16,19 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from jaxconv.verify.domain import Axis, Carry, Factor, Lost, Moving, Pieces, carry_of, common_shift, fit, length_of
-from jaxconv.verify.factors import still, uniform
+from jaxconv.verify.domain import (
+    Axis,
+    CannotProve,
+    Factor,
+    Motion,
+    Moving,
+    Pieces,
+    common_shift,
+    fit,
+    length_of,
+    motion_of,
+)
+from jaxconv.verify.factors import invariant_axis, uniform
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.spectral import is_zero
 
@@ -28,13 +39,15 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
     """A value as pieces: one whole period of what moves is its own only piece."""
     if isinstance(value, Pieces):
         return value
-    carry = value.one_period(value.carriers[0]) if len(value.carriers) == 1 else None
-    if carry is None:
-        raise Lost("not one whole period")
-    axis, length = value.carriers[0], carry.hi
-    name = (carry.signal, "from", carry.start % length)
-    whole = Carry(carry.rate, 0, length, None, name)
-    axes = tuple((Factor(length, carry=whole),) if n == axis else still(length_of(a)) for n, a in enumerate(value.axes))
+    motion = value.one_period(value.moving_axes[0]) if len(value.moving_axes) == 1 else None
+    if motion is None:
+        raise CannotProve("not one whole period")
+    axis, length = value.moving_axes[0], motion.hi
+    name = (motion.signal, "from", motion.start % length)
+    whole = Motion(motion.rate, 0, length, None, name)
+    axes = tuple(
+        (Factor(length, motion=whole),) if n == axis else invariant_axis(length_of(a)) for n, a in enumerate(value.axes)
+    )
     return Pieces(value, replace(value, axes=axes), axis, length, ((0, length, 0),))
 
 
@@ -44,18 +57,18 @@ def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
     So does the derivative of a mean, which is uniform, before a convolution with circular padding.
     """
     length = 0 if isinstance(value, Pieces) else length_of(value.axes[axis])
-    if isinstance(value, Pieces) or value.carriers or not value.cycle or not length or not uniform(value.axes[axis]):
+    if isinstance(value, Pieces) or value.moving_axes or not value.cycle or not length or not uniform(value.axes[axis]):
         return pieces_of(value)
-    carry = Carry(Fraction(value.cycle, length), 0, length, None, name)
-    return pieces_of(fit(value.with_axis(axis, (Factor(length, carry=carry),))))
+    motion = Motion(Fraction(value.cycle, length), 0, length, None, name)
+    return pieces_of(fit(value.with_axis(axis, (Factor(length, motion=motion),))))
 
 
-def carry_in(pieces: Pieces) -> Carry:
+def carry_in(pieces: Pieces) -> Motion:
     """How the sum of all pieces moves."""
-    carry = carry_of(pieces.folded.axes[pieces.axis])
-    if carry is None:
-        raise Lost("not one whole period")
-    return carry
+    motion = motion_of(pieces.folded.axes[pieces.axis])
+    if motion is None:
+        raise CannotProve("not one whole period")
+    return motion
 
 
 def period_of(pieces: Pieces) -> int:
@@ -64,9 +77,9 @@ def period_of(pieces: Pieces) -> int:
 
 
 def whole(pieces: Pieces) -> int:
-    """Where the parent begins, if all of it is there; Lost if not."""
+    """Where the parent begins, if all of it is there; CannotProve if not."""
     if len(pieces.spans) != 1 or pieces.spans[0][:2] != (0, pieces.total):
-        raise Lost("not all pieces are there")
+        raise CannotProve("not all pieces are there")
     return pieces.spans[0][2]
 
 
@@ -74,10 +87,10 @@ def made(
     parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, apart: int = 1
 ) -> Pieces:
     """Pieces of a value of this shape made of the parent; `apart` times as many cells make a period."""
-    carry, period = carry_in(parent), period_of(parent) * apart
-    moved = Carry(carry.rate / apart, 0, period, None, name)
-    axes: list[Axis] = [still(length) for length in shape]
-    axes[axis] = (Factor(period, carry=moved),)
+    motion, period = carry_in(parent), period_of(parent) * apart
+    moved = Motion(motion.rate / apart, 0, period, None, name)
+    axes: list[Axis] = [invariant_axis(length) for length in shape]
+    axes[axis] = (Factor(period, motion=moved),)
     folded = fit(replace(parent.folded, axes=tuple(axes), depends=True))
     return Pieces(folded, folded, axis, total, spans)
 
@@ -95,17 +108,17 @@ def clipped(spans: Spans, start: int, stop: int) -> Spans:
     return tuple(found)
 
 
-@rule("slice of pieces")
+@rule("slice", of=Pieces)
 def slice_(eqn: Equation) -> list[Moving | Pieces]:
     """Some of the cells. Jaxpr: `start_indices`, `limit_indices`, `strides`."""
     pieces = pieces_of(eqn.inputs[0])
     starts, limits, strides = (eqn.params[name] for name in ("start_indices", "limit_indices", "strides"))
     if strides is not None and any(stride != 1 for stride in strides):
-        raise Lost("leaves cells out")
+        raise CannotProve("leaves cells out")
     return [_cut(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
 
 
-@rule("split of pieces")
+@rule("split", of=Pieces)
 def split(eqn: Equation) -> list[Moving | Pieces]:
     """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
     pieces, number, start, found = pieces_of(eqn.inputs[0]), eqn.params["axis"], 0, []
@@ -126,14 +139,14 @@ def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], a
     return settled(made(pieces, after, pieces.axis, name, pieces.total, clipped(pieces.spans, start, stop)), after)
 
 
-@rule("pad of pieces")
+@rule("pad", of=Pieces)
 def pad(eqn: Equation) -> list[Pieces]:
     """Zeros around the cells, or between them: then a period has as many more. Jaxpr: `padding_config`.
 
     Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved`, `Pieces.fold_spread`.
     """
     if not is_zero(eqn.known[1]):
-        raise Lost("pads with other numbers than zero")
+        raise CannotProve("pads with other numbers than zero")
     pieces = pieces_of(eqn.inputs[0])
     config = [tuple(map(int, three)) for three in eqn.params["padding_config"]]
     before, _, between = config[pieces.axis]
@@ -148,7 +161,7 @@ def pad(eqn: Equation) -> list[Pieces]:
     return [made(pieces, eqn.shapes[0], pieces.axis, name, total, spans, apart)]
 
 
-@rule("add_any of pieces", "add of pieces")
+@rule("add_any", "add", of=Pieces)
 def add(eqn: Equation) -> list[Moving | Pieces]:
     """Pieces of one parent put together; once all are there, in one period, the sum moves. Whole parents are added.
 
@@ -161,14 +174,14 @@ def add(eqn: Equation) -> list[Moving | Pieces]:
     one_folded, other_folded = common_shift([one.folded, other.folded])
     one, other = replace(one, folded=one_folded), replace(other, folded=other_folded)
     if (one.axis, one.total, period_of(one)) != (other.axis, other.total, period_of(other)):
-        raise Lost("pieces of different parents")
+        raise CannotProve("pieces of different parents")
     name = carry_in(one).signal
     if name == carry_in(other).signal:
         spans = tuple(sorted(one.spans + other.spans))  # two that overlap never settle
     elif whole(one) == whole(other) and carry_in(one).rate == carry_in(other).rate:
         name, spans = eqn.walk.new_signal(), one.spans
     else:
-        raise Lost("pieces of different parents")
+        raise CannotProve("pieces of different parents")
     return [settled(made(one, eqn.shapes[0], one.axis, name, one.total, spans), eqn.shapes[0])]
 
 
@@ -186,8 +199,8 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
         reached = hi
     if len(offsets) != 1 or reached != pieces.total or shape[pieces.axis] != period:
         return pieces
-    carry = replace(carry_in(pieces), start=-offsets.pop())
-    return pieces.folded.with_axis(pieces.axis, (Factor(period, carry=carry),))
+    motion = replace(carry_in(pieces), start=-offsets.pop())
+    return pieces.folded.with_axis(pieces.axis, (Factor(period, motion=motion),))
 
 
 def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, apart: int, dilation: int) -> Pieces:
@@ -199,23 +212,23 @@ def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int,
     span = dilation * (taps - 1) + 1
     first, length = at + before - (span - 1), eqn.shapes[0][number]
     if first < 0 or at + total - 1 + before > length - 1:
-        raise Lost("drops what the taps bring to the ends")
+        raise CannotProve("drops what the taps bring to the ends")
     reach = total + span - 1
     return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), apart)
 
 
-@rule(*(f"{name} of pieces" for name in ("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad")))
+@rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad", of=Pieces)
 def convolution(eqn: Equation) -> list[Pieces]:
     """The gradient of a convolution with respect to its input: one with the reversed kernel, all overlaps kept."""
     kernel, p = eqn.inputs[1], eqn.params
     lhs, rhs, out = p["dimension_numbers"]
     pieces = pieces_along(eqn.inputs[0], spatial(lhs[2:], eqn), eqn.walk.new_signal())
-    if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.carriers:
-        raise Lost("not along a spatial axis")
+    if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.moving_axes:
+        raise CannotProve("not along a spatial axis")
     pieces = replace(pieces, folded=common_shift([pieces.folded, kernel])[0])
     n = lhs[2:].index(pieces.axis)
     if p["window_strides"][n] != 1:
-        raise Lost("leaves positions out")
+        raise CannotProve("leaves positions out")
     taps, before = eqn.operand_shapes[1][rhs[n + 2]], int(p["padding"][n][0])
     return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
 
@@ -225,22 +238,22 @@ def spatial(axes: Sequence[int], eqn: Equation) -> int:
     return eqn.walk.axis if eqn.walk.axis in axes else axes[0]
 
 
-@rule(*(f"{name} of pieces" for name in ("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_grad")))
+@rule("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_grad", of=Pieces)
 def pooling(eqn: Equation) -> list[Pieces]:
     """The gradient of average pooling: sums over windows at every position, all overlaps kept."""
     p = eqn.params
     windowed_axes = [n for n, taps in enumerate(p["window_dimensions"]) if taps > 1]
     if not windowed_axes:
-        raise Lost("no window")
+        raise CannotProve("no window")
     pieces = pieces_along(eqn.inputs[0], spatial(windowed_axes, eqn), eqn.walk.new_signal())
     n = pieces.axis
     if p["window_strides"][n] != 1:
-        raise Lost("leaves positions out")
+        raise CannotProve("leaves positions out")
     before = int(p["padding"][n][0])
     return [windowed(pieces, n, eqn, p["window_dimensions"][n], before, p["base_dilation"][n], p["window_dilation"][n])]
 
 
-@rule("select_and_scatter_add of pieces")
+@rule("select_and_scatter_add", of=Pieces)
 def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
     """Every window of one period of them gives its number to the cell that it selected; all windows lie within x.
 
@@ -249,7 +262,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
     return [_placed(eqn, *eqn.inputs)]
 
 
-@rule("jaxconv_max_pool_scatter of pieces")
+@rule("jaxconv_max_pool_scatter", of=Pieces)
 def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
     """The same, whose operands are in the other order."""
     return [_placed(eqn, *eqn.inputs[::-1])]
@@ -258,18 +271,18 @@ def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
 def _placed(eqn: Equation, one: Any, x: Any) -> Pieces:
     source, p = pieces_of(one), eqn.params
     number = source.axis
-    carry, mine = carry_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
+    motion, mine = motion_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]
-    if carry is None or (carry.lo, carry.hi) != (0, length) or carry.rate * stride != mine.rate:
-        raise Lost("windows beyond the ends, or of something else")
-    if any(pair != (0, 0) for pair in p["padding"]) or x.carriers != [number]:
-        raise Lost("windows beyond the ends")
+    if motion is None or (motion.lo, motion.hi) != (0, length) or motion.rate * stride != mine.rate:
+        raise CannotProve("windows beyond the ends, or of something else")
+    if any(pair != (0, 0) for pair in p["padding"]) or x.moving_axes != [number]:
+        raise CannotProve("windows beyond the ends")
     whole(source)
     source = replace(source, folded=common_shift([source.folded, x])[0])
     return made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
 
 
-@rule(*(f"{name} of pieces" for name in ("neg", "convert_element_type", "copy")))
+@rule("neg", "convert_element_type", "copy", of=Pieces)
 def one_operand(eqn: Equation) -> list[Pieces]:
     """A linear function of each cell. (The walk has seen to it that no dtype is one of whole numbers.)
 
@@ -280,14 +293,14 @@ def one_operand(eqn: Equation) -> list[Pieces]:
     return [made(pieces, eqn.shapes[0], pieces.axis, name, pieces.total, pieces.spans)]
 
 
-@rule("mul of pieces")
+@rule("mul", of=Pieces)
 def multiply(eqn: Equation) -> list[Pieces]:
     """Pieces times a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
     one, other = eqn.inputs
     return [_scaled_by(eqn, one, other) if isinstance(one, Pieces) else _scaled_by(eqn, other, one)]
 
 
-@rule("div of pieces")
+@rule("div", of=Pieces)
 def divide(eqn: Equation) -> list[Pieces]:
     """Pieces over a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
     return [_scaled_by(eqn, *eqn.inputs)]
@@ -295,44 +308,44 @@ def divide(eqn: Equation) -> list[Pieces]:
 
 def _scaled_by(eqn: Equation, pieces: Any, factor: Any) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
-        raise Lost("not pieces times a number")
-    if factor.carriers or (factor.axes and not uniform(factor.axes[pieces.axis])):
-        raise Lost("weighs positions differently")
+        raise CannotProve("not pieces times a number")
+    if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
+        raise CannotProve("weighs positions differently")
     pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])
     return made(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
 
 
-@rule("transpose of pieces")
+@rule("transpose", of=Pieces)
 def transpose(eqn: Equation) -> list[Pieces]:
     """The axes in another order. Theorem: `Pieces.fold_map_iff`. Jaxpr: `permutation`."""
     pieces, order = eqn.inputs[0], eqn.params["permutation"]
     if not isinstance(pieces, Pieces):
-        raise Lost("not pieces")
+        raise CannotProve("not pieces")
     name = (carry_in(pieces).signal, "order", order)
     return [made(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
 
 
-@rule("reshape of pieces", "squeeze of pieces", "broadcast_in_dim of pieces")
+@rule("reshape", "squeeze", "broadcast_in_dim", of=Pieces)
 def reshape(eqn: Equation) -> list[Pieces]:
     """Other axes come or go, of one cell each. Theorem: `Pieces.fold_map_iff`. Jaxpr: see `layout`."""
     pieces = eqn.inputs[0]
     if not isinstance(pieces, Pieces):
-        raise Lost("not pieces")
+        raise CannotProve("not pieces")
     before, after = eqn.operand_shapes[0], eqn.shapes[0]
     if [n for n in before if n != 1] != [n for n in after if n != 1] or before[pieces.axis] == 1:
-        raise Lost("cuts axes elsewhere")
+        raise CannotProve("cuts axes elsewhere")
     number = sum(n != 1 for n in before[: pieces.axis])
     axis = [n for n, length in enumerate(after) if length != 1][number]
     name = (carry_in(pieces).signal, eqn.name, after)
     return [made(pieces, after, axis, name, pieces.total, pieces.spans)]
 
 
-@rule("reduce_sum of pieces")
+@rule("reduce_sum", of=Pieces)
 def sum_(eqn: Equation) -> list[Pieces]:
     """A sum over other axes. Theorem: `Pieces.fold_map_iff`. Jaxpr: `axes`."""
     pieces, axes = eqn.inputs[0], eqn.params["axes"]
     if not isinstance(pieces, Pieces) or pieces.axis in axes:
-        raise Lost("not pieces")
+        raise CannotProve("not pieces")
     name = (carry_in(pieces).signal, "sum", axes)
     axis = pieces.axis - sum(n < pieces.axis for n in axes)
     return [made(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans)]

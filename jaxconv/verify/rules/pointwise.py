@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jaxconv.jaxprs.primitives import family
-from jaxconv.verify.domain import Lost, Moving, carries, length_of, renamed
-from jaxconv.verify.factors import meet, still
+from jaxconv.verify.domain import CannotProve, Moving, is_moving, length_of, renamed
+from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
 
@@ -24,7 +24,7 @@ def one_operand(eqn: Equation) -> list[Moving]:
     Jaxpr: the operands have the result's shape (device_put and the like have one for each result).
     """
     if eqn.shapes != eqn.operand_shapes:
-        raise Lost(f"{eqn.name} changes the shape")
+        raise CannotProve(f"{eqn.name} changes the shape")
     return [renamed(value, (eqn.name, str(eqn.params))) for value in eqn.moving()]
 
 
@@ -36,21 +36,21 @@ def several_operands(eqn: Equation) -> list[Moving]:
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
-    return [meet([widened(value, shape) for value in eqn.moving()], eqn.walk.new_signal())]
+    return [join([widened(value, shape) for value in eqn.moving()], eqn.walk.new_signal())]
 
 
 def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
     """A number, or a value with axes of one cell, as uniform along the axes that it is spread over."""
     if not value.axes:
-        return replace(value, axes=tuple(still(length, 1) for length in shape))
+        return replace(value, axes=tuple(invariant_axis(length, 1) for length in shape))
     axes = []
     for axis, length in zip(value.axes, shape, strict=True):
         if length_of(axis) == length:
             axes.append(axis)
-        elif carries(axis):
-            raise Lost("one position of the shifted axis is repeated along it", "Keep the window's whole length")
+        elif is_moving(axis):
+            raise CannotProve("one position of the shifted axis is repeated along it", "Keep the window's whole length")
         else:
-            axes.append(still(length, 1))
+            axes.append(invariant_axis(length, 1))
     return replace(value, axes=tuple(axes))
 
 

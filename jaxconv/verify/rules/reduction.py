@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from jaxconv.verify.domain import Lost, Moving, carries, everywhere, length_of, renamed
-from jaxconv.verify.factors import meet, still
+from jaxconv.verify.domain import CannotProve, Moving, everywhere, is_moving, length_of, renamed
+from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
 
@@ -20,7 +20,7 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
     depends = value.depends
     for number in dropped:
         axis = value.axes[number]
-        if not carries(axis):
+        if not is_moving(axis):
             continue
         check_whole_periods(value, number)
         depends = True
@@ -31,20 +31,20 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
 def check_whole_periods(value: Moving, number: int) -> None:
     """Refuse a sum over a moving axis that is not over whole periods of a signal that repeats."""
     for factor in value.axes[number]:
-        if factor.carry is None:
+        if factor.motion is None:
             continue
-        period = value.period(factor.carry)
+        period = value.period(factor.motion)
         if period is None:
-            raise Lost(
+            raise CannotProve(
                 "adds up positions of the shifted axis, border and all: a shift brings other content in",
                 "Only cyclic shifts leave a sum over all positions unchanged",
             )
-        clear = factor.carry.hi - factor.carry.lo
+        clear = factor.motion.hi - factor.motion.lo
         if clear != factor.length or factor.length % period:
-            raise Lost(
+            raise CannotProve(
                 f"adds up {clear} of {factor.length} positions of a signal that repeats after {period}",
                 "Sum over a whole period: pad circularly before it",
-                factor.carry.lost or factor.carry.edge,
+                factor.motion.lost or factor.motion.edge,
             )
 
 
@@ -66,8 +66,8 @@ def index_of_extreme(eqn: Equation) -> list[Moving]:
     """
     (value,) = eqn.moving()[:1]
     for number in eqn.params["axes"]:
-        if carries(value.axes[number]):
-            raise Lost(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
+        if is_moving(value.axes[number]):
+            raise CannotProve(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
     key = (eqn.name, eqn.params["axes"], str(eqn.params["index_dtype"]))
     return [renamed(without(value, eqn.params["axes"]), key)]
 
@@ -90,10 +90,10 @@ def sort(eqn: Equation) -> list[Moving]:
     Jaxpr: `dimension`, `num_keys`.
     """
     number, operands = eqn.params["dimension"], eqn.moving()
-    if len(operands) == 1 and carries(operands[0].axes[number]):
+    if len(operands) == 1 and is_moving(operands[0].axes[number]):
         (value,) = operands
         ordered = without(value, [number])
-        axes = (*ordered.axes[:number], still(length_of(value.axes[number])), *ordered.axes[number:])
+        axes = (*ordered.axes[:number], invariant_axis(length_of(value.axes[number])), *ordered.axes[number:])
         return [renamed(replace(ordered, axes=axes), eqn.walk.new_signal())]
     found = _mixed(operands, number, eqn)
     return [renamed(found, n) for n in range(len(eqn.shapes))]
@@ -105,17 +105,17 @@ def top_k(eqn: Equation) -> list[Moving]:
     (value,) = eqn.moving()[:1]
     number = eqn.params.get("axis", -1) % len(value.axes)
     found = _mixed([value], number, eqn)
-    found = found.with_axis(number, still(eqn.shapes[0][number]))
+    found = found.with_axis(number, invariant_axis(eqn.shapes[0][number]))
     return [renamed(found, n) for n in range(len(eqn.shapes))]
 
 
 def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
     """Values of one shape, mixed along one axis that stands still."""
     for value in values:
-        if carries(value.axes[number]):
-            raise Lost(
+        if is_moving(value.axes[number]):
+            raise CannotProve(
                 f"{eqn.name} along the shifted axis: what comes out depends on where the axis begins",
                 f"Use {eqn.name} along another axis",
             )
-    found = meet(values, eqn.walk.new_signal())
-    return found.with_axis(number, still(length_of(found.axes[number])))
+    found = join(values, eqn.walk.new_signal())
+    return found.with_axis(number, invariant_axis(length_of(found.axes[number])))

@@ -17,20 +17,20 @@ import numpy as np
 from jax.lax import FftType
 
 from jaxconv.verify.domain import (
-    Carry,
+    CannotProve,
     Factor,
-    Lost,
+    Motion,
     Moving,
     Spectrum,
     bits,
-    carry_of,
     common_shift,
     fit,
     length_of,
+    motion_of,
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import meet, still
+from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.pointwise import widened
@@ -50,24 +50,24 @@ def fourier(eqn: Equation) -> list[Moving | Spectrum]:
     """
     (value,) = eqn.moving()
     kind, first = eqn.params["fft_type"], len(value.axes) - len(eqn.params["fft_lengths"])
-    mixed = (*value.axes[:first], *(still(length) for length in eqn.shapes[0][first:]))
-    moved = [number for number in value.carriers if number >= first]
+    mixed = (*value.axes[:first], *(invariant_axis(length) for length in eqn.shapes[0][first:]))
+    moved = [number for number in value.moving_axes if number >= first]
     if not moved:
         return [renamed(replace(value, axes=mixed), eqn.walk.new_signal())]
-    if len(value.carriers) > 1:
-        raise Lost("a Fourier transform of a value that moves along several axes")
+    if len(value.moving_axes) > 1:
+        raise CannotProve("a Fourier transform of a value that moves along several axes")
     (number,) = moved
-    carry = value.one_period(number)
-    if carry is None or kind == FftType.IRFFT:
+    motion = value.one_period(number)
+    if motion is None or kind == FftType.IRFFT:
         reason = "a Fourier transform of something else than one period of a signal that repeats"
-        other = carry_of(value.axes[number]) if value.cycle is not None else None
-        raise Lost(reason, "Transform one whole period of it", other and (other.lost or other.edge))
-    turn = (1 if carry.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
+        other = motion_of(value.axes[number]) if value.cycle is not None else None
+        raise CannotProve(reason, "Transform one whole period of it", other and (other.lost or other.edge))
+    turn = (1 if motion.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
     modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]
 
 
-@rule("fft of spectra")
+@rule("fft", of=Spectrum)
 def inverse(eqn: Equation) -> list[Moving | Spectrum]:
     """x[j] = sum_k y[k] exp(2 pi i jk/m): where the modes stand in order it moves by u cells, u/m of its circle.
 
@@ -79,8 +79,8 @@ def inverse(eqn: Equation) -> list[Moving | Spectrum]:
     kind, lengths, rank = eqn.params["fft_type"], eqn.params["fft_lengths"], len(eqn.shapes[0])
     first = rank - len(lengths)
     if kind == FftType.RFFT or (kind == FftType.IRFFT and spectrum.axis < first):
-        raise Lost(f"the real part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
-    axes = (*spectrum.value.axes[:first], *(still(length) for length in eqn.shapes[0][first:]))
+        raise CannotProve(f"the real part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
+    axes = (*spectrum.value.axes[:first], *(invariant_axis(length) for length in eqn.shapes[0][first:]))
     value = replace(spectrum.value, axes=axes)
     if spectrum.axis < first:
         return [replace(spectrum, value=value)]
@@ -91,9 +91,9 @@ def inverse(eqn: Equation) -> list[Moving | Spectrum]:
         steps *= steps.denominator
         forward = -1 if kind == FftType.FFT else 1
         if _in_order(spectrum.modes, Fraction(value.shift, value.cycle), forward * steps / cells):
-            carry = Carry(value.shift / steps, 0, cells, None, eqn.walk.new_signal())
-            return [fit(value.with_axis(spectrum.axis, (Factor(cells, carry=carry),)))]
-    raise Lost("transforms back a spectrum whose modes do not stand in order", "Keep each mode in its place")
+            motion = Motion(value.shift / steps, 0, cells, None, eqn.walk.new_signal())
+            return [fit(value.with_axis(spectrum.axis, (Factor(cells, motion=motion),)))]
+    raise CannotProve("transforms back a spectrum whose modes do not stand in order", "Keep each mode in its place")
 
 
 def _in_order(modes: Modes, turn: Fraction, step: Fraction) -> bool:
@@ -105,7 +105,7 @@ def spectra(eqn: Equation) -> tuple[list[Spectrum], int]:
     """The operands as spectra along one axis, and that axis; zeros turn by any angle, what stays by none."""
     axes = {value.axis for value in eqn.inputs if isinstance(value, Spectrum)}
     if len(axes) > 1:
-        raise Lost("joins spectra along different axes")
+        raise CannotProve("joins spectra along different axes")
     (axis,) = axes
     moved = iter(common_shift([v.value if isinstance(v, Spectrum) else v for v in eqn.inputs]))
     found = []
@@ -113,8 +113,8 @@ def spectra(eqn: Equation) -> tuple[list[Spectrum], int]:
         if isinstance(value, Spectrum):
             found.append(replace(value, value=other))
             continue
-        if other.carriers:
-            raise Lost("joins a spectrum with a value that moves", TRANSFORM_BACK)
+        if other.moving_axes:
+            raise CannotProve("joins a spectrum with a value that moves", TRANSFORM_BACK)
         wide = length_of(other.axes[axis]) if other.axes else 1
         modes: Modes = (None if is_zero(known) else 0,) * wide
         found.append(Spectrum(other, axis, modes))
@@ -134,7 +134,7 @@ def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
     for together in zip(*spectra, strict=True):
         some = {mode % (cycle or 1) for mode in together if mode is not None}
         if len(some) > 1:
-            raise Lost("adds up modes that turn at different rates", "Keep each mode in its place")
+            raise CannotProve("adds up modes that turn at different rates", "Keep each mode in its place")
         modes.append(next((mode for mode in together if mode is not None), None))
     return tuple(modes)
 
@@ -142,7 +142,7 @@ def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
 def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
     """The modes of operands of one shape, of which some may have one cell or be a number."""
     if any(len(one.modes) != length and any(one.modes) for one in spectra):
-        raise Lost("one mode is repeated along the spectrum", "Keep each mode in its place")
+        raise CannotProve("one mode is repeated along the spectrum", "Keep each mode in its place")
     return [one.modes * (length // max(len(one.modes), 1)) for one in spectra]
 
 
@@ -150,10 +150,10 @@ def pointwise(eqn: Equation, operands: Sequence[Spectrum], modes: Modes) -> list
     """A spectrum of those modes that was made of several, cell by cell."""
     (shape,) = eqn.shapes
     values = [widened(one.value, shape) for one in operands]
-    return [Spectrum(meet(values, eqn.walk.new_signal()), operands[0].axis, modes)]
+    return [Spectrum(join(values, eqn.walk.new_signal()), operands[0].axis, modes)]
 
 
-@rule("add of spectra", "sub of spectra", "add_any of spectra")
+@rule("add", "sub", "add_any", of=Spectrum)
 def total(eqn: Equation) -> list[Spectrum]:
     """A sum of spectra turns as they do if each mode of one turns as that of the other: of two layers, a skip."""
     operands, axis = spectra(eqn)
@@ -161,18 +161,18 @@ def total(eqn: Equation) -> list[Spectrum]:
     return pointwise(eqn, operands, modes)
 
 
-@rule("select_n of spectra")
+@rule("select_n", of=Spectrum)
 def select(eqn: Equation) -> list[Spectrum]:
     """Cells of one spectrum or of another, as a predicate says that stays: a mask of modes."""
     operands, axis = spectra(eqn)
     which, *cases = operands
     if isinstance(eqn.inputs[0], Spectrum):
-        raise Lost(f"a choice {NOT_LINEAR}", TRANSFORM_BACK)
+        raise CannotProve(f"a choice {NOT_LINEAR}", TRANSFORM_BACK)
     modes = agreeing(repeated(cases, eqn.shapes[0][axis]), which.value.cycle)
     return pointwise(eqn, [*cases, which], modes)
 
 
-@rule("mul of spectra")
+@rule("mul", of=Spectrum)
 def product(eqn: Equation) -> list[Spectrum]:
     """Modes times weights, or times the modes of another spectrum (a convolution of the two): the turns add up."""
     operands, axis = spectra(eqn)
@@ -185,50 +185,50 @@ def _sum(modes: Sequence[int | None]) -> int | None:
     return None if None in modes else sum(mode for mode in modes if mode is not None)
 
 
-@rule("div of spectra")
+@rule("div", of=Spectrum)
 def quotient(eqn: Equation) -> list[Spectrum]:
     """Modes over weights, or over those of another spectrum: the turns are subtracted."""
     (above, below), axis = spectra(eqn)
     one, other = repeated([above, below], eqn.shapes[0][axis])
     if None in other:
-        raise Lost("divides by zero")
+        raise CannotProve("divides by zero")
     modes = tuple(_sum((m, None if n is None else -n)) for m, n in zip(one, other, strict=True))
     return pointwise(eqn, [above, below], modes)
 
 
-@rule(*(f"{name} of spectra" for name in ("neg", "copy", "name", "stop_gradient")))
+@rule("neg", "copy", "name", "stop_gradient", of=Spectrum)
 def one_operand(eqn: Equation) -> list[Spectrum]:
     """A linear function of each cell: it turns as it did."""
     return list(eqn.inputs)
 
 
-@rule("convert_element_type of spectra")
+@rule("convert_element_type", of=Spectrum)
 def convert(eqn: Equation) -> list[Spectrum]:
     """The same numbers in another dtype. (The walk refuses a real one, which would drop the imaginary part.)"""
     return list(eqn.inputs)
 
 
-@rule("conj of spectra")
+@rule("conj", of=Spectrum)
 def conjugate(eqn: Equation) -> list[Spectrum]:
     """conj(y) turns the other way."""
     (spectrum,) = eqn.inputs
     return [replace(spectrum, modes=tuple(None if mode is None else -mode for mode in spectrum.modes))]
 
 
-@rule("abs of spectra")
+@rule("abs", of=Spectrum)
 def magnitude(eqn: Equation) -> list[Moving]:
     """|y|: turning does not change it, so it stays."""
     (spectrum,) = eqn.inputs
     return [renamed(spectrum.value, eqn.walk.new_signal())]
 
 
-@rule("real of spectra", "imag of spectra")
+@rule("real", "imag", of=Spectrum)
 def component(eqn: Equation) -> list[Moving]:
     """Real and imaginary parts change as their number turns."""
-    raise Lost(f"the {eqn.name.split()[0]} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
+    raise CannotProve(f"the {eqn.name} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
 
 
-@rule("dot_general of spectra")
+@rule("dot_general", of=Spectrum)
 def weighted(eqn: Equation) -> list[Spectrum]:
     """out[b, i, j] = sum_k x[b, i, k] y[b, k, j], the spectrum along b, i or j: each mode has its weights.
 
@@ -252,12 +252,12 @@ def weighted(eqn: Equation) -> list[Spectrum]:
         elif one.axis in mine:
             places.append(before + mine.index(one.axis))
         else:
-            raise Lost("adds up modes that turn at different rates", "Keep each mode in its place")
+            raise CannotProve("adds up modes that turn at different rates", "Keep each mode in its place")
     if len(set(places)) > 1:
-        raise Lost("joins spectra along different axes")
+        raise CannotProve("joins spectra along different axes")
     values = [one.value if isinstance(one, Spectrum) else one for one in eqn.inputs]
-    if any(value.carriers for value in values):
-        raise Lost("joins a spectrum with a value that moves", TRANSFORM_BACK)
+    if any(value.moving_axes for value in values):
+        raise CannotProve("joins a spectrum with a value that moves", TRANSFORM_BACK)
     (value,) = staying(eqn, contraction.product, values)
     modes = tuple(_sum(together) for together in zip(*(one.modes for one in turning), strict=True))
     return [Spectrum(value, places[0], modes)]
@@ -265,4 +265,4 @@ def weighted(eqn: Equation) -> list[Spectrum]:
 
 def staying(eqn: Equation, rule_of: Any, inputs: Sequence[Any]) -> list[Moving]:
     """What the rule for values that stay says of all but the turning."""
-    return rule_of(replace(eqn, inputs=list(inputs), name=eqn.name.removesuffix(" of spectra")))
+    return rule_of(replace(eqn, inputs=list(inputs)))

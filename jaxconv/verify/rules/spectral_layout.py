@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxconv.verify.domain import Lost, Moving, Spectrum
+from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.rule_table import Equation, Rule, rule
 from jaxconv.verify.rules import indexing, layout
 from jaxconv.verify.rules.spectral import Modes, agreeing, is_zero, repeated, spectra, staying
 
 
-@rule("transpose of spectra")
+@rule("transpose", of=Spectrum)
 def transpose(eqn: Equation) -> list[Spectrum]:
     """The axes in another order. Jaxpr: `permutation`."""
     (spectrum,) = eqn.inputs
@@ -25,7 +25,7 @@ def transpose(eqn: Equation) -> list[Spectrum]:
     return [replace(spectrum, value=value, axis=eqn.params["permutation"].index(spectrum.axis))]
 
 
-@rule("broadcast_in_dim of spectra")
+@rule("broadcast_in_dim", of=Spectrum)
 def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
     """New axes; the spectrum's keeps its length. Jaxpr: `broadcast_dimensions`."""
     spectrum = eqn.inputs[0]
@@ -35,13 +35,13 @@ def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
     return [replace(spectrum, value=value, axis=place, modes=modes)]
 
 
-@rule("reshape of spectra")
+@rule("reshape", of=Spectrum)
 def reshape(eqn: Equation) -> list[Spectrum]:
     """Other axes cut elsewhere; the spectrum's must come through whole, with as many cells before it."""
     return [_cut_elsewhere(eqn, layout.reshape)]
 
 
-@rule("squeeze of spectra")
+@rule("squeeze", of=Spectrum)
 def squeeze(eqn: Equation) -> list[Spectrum]:
     """Other axes of one cell dropped."""
     return [_cut_elsewhere(eqn, layout.squeeze)]
@@ -53,12 +53,12 @@ def _cut_elsewhere(eqn: Equation, rule_of: Rule) -> Spectrum:
     (shape,) = eqn.shapes
     found = [n for n, cells in enumerate(shape) if cells == length and int(np.prod(shape[:n])) == before]
     if not found:
-        raise Lost("cuts a spectrum into pieces, or joins it with other axes", "Keep each mode in its place")
+        raise CannotProve("cuts a spectrum into pieces, or joins it with other axes", "Keep each mode in its place")
     (value,) = staying(eqn, rule_of, [spectrum.value])
     return replace(spectrum, value=value, axis=found[0])
 
 
-@rule("rev of spectra")
+@rule("rev", of=Spectrum)
 def rev(eqn: Equation) -> list[Spectrum]:
     """Modes in the other order. Jaxpr: `dimensions`."""
     (spectrum,) = eqn.inputs
@@ -67,7 +67,7 @@ def rev(eqn: Equation) -> list[Spectrum]:
     return [replace(spectrum, value=value, modes=modes)]
 
 
-@rule("slice of spectra")
+@rule("slice", of=Spectrum)
 def slice_(eqn: Equation) -> list[Spectrum]:
     """Some of the modes: truncation. Jaxpr: `start_indices`, `limit_indices`, `strides`."""
     (spectrum,) = eqn.inputs
@@ -77,7 +77,7 @@ def slice_(eqn: Equation) -> list[Spectrum]:
     return [replace(spectrum, value=value, modes=spectrum.modes[start:stop:step])]
 
 
-@rule("pad of spectra")
+@rule("pad", of=Spectrum)
 def pad(eqn: Equation) -> list[Spectrum]:
     """Zeros before, between and after the modes: they turn by any angle. Another number would stay, as mode 0 does.
 
@@ -85,7 +85,7 @@ def pad(eqn: Equation) -> list[Spectrum]:
     """
     spectrum, filling = eqn.inputs
     if isinstance(filling, Spectrum):
-        raise Lost("pads with a spectrum")
+        raise CannotProve("pads with a spectrum")
     (value,) = staying(eqn, layout.pad, [spectrum.value, filling])
     number = None if is_zero(eqn.known[1]) else 0
     before, after, between = eqn.params["padding_config"][spectrum.axis]
@@ -96,11 +96,11 @@ def pad(eqn: Equation) -> list[Spectrum]:
     cut = wide[max(-before, 0) : len(wide) - max(-after, 0)]
     for k, (lo, hi, inside) in enumerate(eqn.params["padding_config"]):
         if k != spectrum.axis and (max(lo, hi) > 0 or inside) and number is not None:
-            raise Lost("joins modes that turn with numbers that stay", "Pad with zeros")
+            raise CannotProve("joins modes that turn with numbers that stay", "Pad with zeros")
     return [replace(spectrum, value=value, modes=tuple(cut))]
 
 
-@rule("concatenate of spectra")
+@rule("concatenate", of=Spectrum)
 def concatenate(eqn: Equation) -> list[Spectrum]:
     """Modes side by side; along another axis, spectra that agree. Jaxpr: `dimension`."""
     operands, _ = spectra(eqn)
@@ -113,7 +113,7 @@ def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: i
     value = layout.side_by_side([one.value for one in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if not isinstance(value, Moving):
-        raise Lost("joins a spectrum with what is not known")
+        raise CannotProve("joins a spectrum with what is not known")
     if number == axis:
         modes: Modes = tuple(mode for one in operands for mode in one.modes)
     else:
@@ -121,13 +121,13 @@ def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: i
     return Spectrum(value, axis, modes)
 
 
-@rule("dynamic_update_slice of spectra", "scatter of spectra")
+@rule("dynamic_update_slice", "scatter", of=Spectrum)
 def write(eqn: Equation) -> list[Spectrum]:
     """Modes written into zeros, or over other ones: y.at[:, :12].set(low). See `indexing.write`."""
     update, starts = indexing.written(eqn)
     mine, its = eqn.operand_shapes[0], eqn.operand_shapes[update]
     if len(mine) != len(its):
-        raise Lost("writes one mode at an index", "Write a slice of them")
+        raise CannotProve("writes one mode at an index", "Write a slice of them")
     kept = (0, update)
     (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
     joined = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn)
@@ -140,7 +140,7 @@ def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:
     return replace(spectrum, value=layout.part(spectrum.value, number, start, count), modes=modes)
 
 
-@rule("split of spectra")
+@rule("split", of=Spectrum)
 def split(eqn: Equation) -> list[Spectrum]:
     """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
     (spectrum,) = eqn.inputs

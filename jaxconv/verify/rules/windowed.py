@@ -8,19 +8,19 @@ from dataclasses import replace
 
 from jaxconv.verify.domain import (
     Axis,
-    Carry,
+    CannotProve,
     Factor,
-    Lost,
+    Motion,
     Moving,
     Value,
-    carries,
-    carry_of,
     common_shift,
     everywhere,
     fit,
+    is_moving,
     length_of,
+    motion_of,
 )
-from jaxconv.verify.factors import meet, still, uniform
+from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import strided, through, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import padded, reversed_axis
@@ -35,20 +35,20 @@ def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: 
     length = length_of(axis)
     span = dilation * (taps - 1) + 1
     count = max((length + before + after - span) // stride + 1, 0)
-    carry = carry_of(axis)
-    if carry is None:
-        return still(count, 1 if uniform(axis) and before <= 0 and after <= 0 else None)
-    seen = Carry(
-        carry.rate * stride,
-        max(-(-(carry.lo + before) // stride), 0),
-        min((carry.hi - 1 + before - (span - 1)) // stride + 1, count),
-        strided(carry.field, carry.rate, -before, stride, range(0, span, dilation)),
+    motion = motion_of(axis)
+    if motion is None:
+        return invariant_axis(count, 1 if uniform(axis) and before <= 0 and after <= 0 else None)
+    seen = Motion(
+        motion.rate * stride,
+        max(-(-(motion.lo + before) // stride), 0),
+        min((motion.hi - 1 + before - (span - 1)) // stride + 1, count),
+        strided(motion.field, motion.rate, -before, stride, range(0, span, dilation)),
         signal,
         0,
-        carry.edge,
-        carry.lost,
+        motion.edge,
+        motion.lost,
     )
-    return (Factor(count, carry=seen),)
+    return (Factor(count, motion=seen),)
 
 
 @rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_kernel_grad")
@@ -65,17 +65,17 @@ def convolution(eqn: Equation) -> list[Moving]:
     x, kernel = common_shift(eqn.moving())
     p = eqn.params
     lhs, rhs, out = p["dimension_numbers"]
-    if kernel.carriers:
+    if kernel.moving_axes:
         return [_correlated(eqn, x, kernel)]
-    if carries(x.axes[lhs[1]]):
-        raise Lost("the shifted axis is summed over as channels", "Keep the shifted axis a spatial one")
-    if carries(x.axes[lhs[0]]) and p["batch_group_count"] > 1:
-        raise Lost("the shifted axis is split into groups of the batch")
+    if is_moving(x.axes[lhs[1]]):
+        raise CannotProve("the shifted axis is summed over as channels", "Keep the shifted axis a spatial one")
+    if is_moving(x.axes[lhs[0]]) and p["batch_group_count"] > 1:
+        raise CannotProve("the shifted axis is split into groups of the batch")
     signal = eqn.walk.new_signal()
     axes: list[Axis] = [()] * len(lhs)
     batch = x.axes[lhs[0]]
-    axes[out[0]] = batch if carries(batch) else still(eqn.shapes[0][out[0]])
-    axes[out[1]] = still(eqn.shapes[0][out[1]])
+    axes[out[0]] = batch if is_moving(batch) else invariant_axis(eqn.shapes[0][out[0]])
+    axes[out[1]] = invariant_axis(eqn.shapes[0][out[1]])
     for n, (stride, (before, after), apart, dilation) in enumerate(
         zip(p["window_strides"], p["padding"], p["lhs_dilation"], p["rhs_dilation"], strict=True)
     ):
@@ -88,7 +88,7 @@ def convolution(eqn: Equation) -> list[Moving]:
     found = Moving(x.shift, x.cycle, tuple(axes), x.depends or kernel.depends)
     if found.depends:
         found = everywhere(found)
-    if x.carriers and carries(batch):
+    if x.moving_axes and is_moving(batch):
         found = new_names(found, signal)
     return [fit(found)]
 
@@ -112,25 +112,29 @@ def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
     """
     p = eqn.params
     lhs, rhs, out = p["dimension_numbers"]
-    moving = [n for n in range(len(lhs) - 2) if carries(kernel.axes[rhs[n + 2]])]
-    if kernel.carriers != [rhs[n + 2] for n in moving] or x.carriers != [lhs[n + 2] for n in moving] or len(moving) > 1:
-        raise Lost("the kernel depends on the input's position", "Compute kernels from what does not move")
+    moving = [n for n in range(len(lhs) - 2) if is_moving(kernel.axes[rhs[n + 2]])]
+    if (
+        kernel.moving_axes != [rhs[n + 2] for n in moving]
+        or x.moving_axes != [lhs[n + 2] for n in moving]
+        or len(moving) > 1
+    ):
+        raise CannotProve("the kernel depends on the input's position", "Compute kernels from what does not move")
     (n,) = moving
-    mine, its = carry_of(x.axes[lhs[n + 2]]), carry_of(kernel.axes[rhs[n + 2]])
+    mine, its = motion_of(x.axes[lhs[n + 2]]), motion_of(kernel.axes[rhs[n + 2]])
     taps, count = eqn.operand_shapes[1][rhs[n + 2]], eqn.shapes[0][out[n + 2]]
     stride, dilation, before = p["window_strides"][n], p["rhs_dilation"][n], p["padding"][n][0]
     if mine is None or its is None or mine.rate * dilation != its.rate or p["lhs_dilation"][n] > 1:
-        raise Lost("the kernel and the input do not move together")
+        raise CannotProve("the kernel and the input do not move together")
     if kernel.one_period(rhs[n + 2]) is None:
-        raise Lost("adds up something else than a whole period", "Pad circularly", its.lost or its.edge)
+        raise CannotProve("adds up something else than a whole period", "Pad circularly", its.lost or its.edge)
     if -before < mine.lo or (count - 1) * stride - before + (taps - 1) * dilation >= mine.hi:
-        raise Lost("adds up positions that do not show the signal", "Pad circularly", mine.edge)
+        raise CannotProve("adds up positions that do not show the signal", "Pad circularly", mine.edge)
     return replace(eqn.walk.constant(eqn.shapes[0]), shift=x.shift, depends=True)
 
 
 def new_names(value: Moving, signal: Hashable) -> Moving:
     """The same value under a new signal's name, since its cells are others now."""
-    name = lambda f: f if f.carry is None else replace(f, carry=replace(f.carry, signal=signal, start=0))
+    name = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=signal, start=0))
     return replace(value, axes=tuple(tuple(map(name, axis)) for axis in value.axes))
 
 
@@ -157,7 +161,7 @@ def winners_of_pooling(eqn: Equation) -> list[Moving]:
 
     Jaxpr: operands x, t; the parameters of the pooling.
     """
-    return [_pooled(eqn, meet(eqn.moving(), eqn.walk.new_signal()))]
+    return [_pooled(eqn, join(eqn.moving(), eqn.walk.new_signal()))]
 
 
 @rule("reduce_window")
@@ -169,9 +173,9 @@ def pooling_by_any_function(eqn: Equation) -> list[Moving]:
     operands = common_shift(eqn.moving())
     half = len(operands) // 2
     if half > 1:
-        raise Lost("a window over several operands at once")
-    if operands[1].carriers or operands[1].depends:
-        raise Lost("the initial value depends on the input")
+        raise CannotProve("a window over several operands at once")
+    if operands[1].moving_axes or operands[1].depends:
+        raise CannotProve("the initial value depends on the input")
     return [_pooled(eqn, operands[0])]
 
 
@@ -223,30 +227,30 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
         ours, theirs = x.axes[number], source.axes[number]
         if (taps, stride, before, after) == (1, 1, 0, 0):
             raise_if_apart(ours, theirs)
-            axes.append(ours if carries(ours) else still(length_of(ours)))
+            axes.append(ours if is_moving(ours) else invariant_axis(length_of(ours)))
             continue
         span = dilation * (taps - 1) + 1
-        axes.append(_scattered(carry_of(ours), carry_of(theirs), length_of(ours), span, stride, before, signal))
+        axes.append(_scattered(motion_of(ours), motion_of(theirs), length_of(ours), span, stride, before, signal))
     found = Moving(x.shift, x.cycle, tuple(axes), x.depends or source.depends)
     return [fit(new_names(everywhere(found) if found.depends else found, signal))]
 
 
 def raise_if_apart(ours: Axis, theirs: Axis) -> None:
     """Refuse two axes that would have to move together and do not."""
-    if ours == theirs or (not carries(ours) and not carries(theirs)):
+    if ours == theirs or (not is_moving(ours) and not is_moving(theirs)):
         return
-    one, other = carry_of(ours), carry_of(theirs)
+    one, other = motion_of(ours), motion_of(theirs)
     if one is None or other is None or one.rate != other.rate or (one.lo, one.hi) != (other.lo, other.hi):
-        raise Lost("the pooled input and what is scattered back do not move together")
+        raise CannotProve("the pooled input and what is scattered back do not move together")
 
 
 def _scattered(
-    x: Carry | None, source: Carry | None, length: int, span: int, stride: int, before: int, signal: Hashable
+    x: Motion | None, source: Motion | None, length: int, span: int, stride: int, before: int, signal: Hashable
 ) -> Axis:
     if x is None and source is None:
-        return still(length)
+        return invariant_axis(length)
     if x is None or source is None or source.rate != x.rate * stride:
-        raise Lost("the pooled input and what is scattered back do not move together")
+        raise CannotProve("the pooled input and what is scattered back do not move together")
     # Windows that show the signal: they exist in source, and all their cells do in x.
     lo = max(source.lo, -(-(x.lo + before) // stride))
     hi = min(source.hi, (x.hi - 1 + before - (span - 1)) // stride + 1)
@@ -259,7 +263,7 @@ def _scattered(
         windows = [range(-(-(i + before - span + 1) // stride), (i + before) // stride + 1) for i in phases]
         cells = [{j * stride - before + u for j in over for u in range(span)} for over in windows]
         field = union([through(source.field, source.rate, x.rate, windows), through(x.field, x.rate, x.rate, cells)])
-    carry = replace(
+    motion = replace(
         x,
         lo=max(clear_lo, 0),
         hi=min(clear_hi, length),
@@ -268,4 +272,4 @@ def _scattered(
         edge=x.edge or source.edge,
         lost=x.lost or source.lost,
     )
-    return (Factor(length, carry=carry),)
+    return (Factor(length, motion=motion),)

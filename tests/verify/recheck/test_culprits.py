@@ -9,7 +9,7 @@ from support.certificates_to_recheck import conv, filtered
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.domain import besides
+from jaxconv.verify.domain import main_state
 from jaxconv.verify.recheck import recheck
 from jaxconv.verify.recheck.culprits import breaks_of
 from jaxconv.verify.worth_reporting import at_the_end
@@ -94,7 +94,7 @@ def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
     claim = claims(name)[kind]
     right = {claim.broken}
     if kind == "interior" and claim.broken and claim.broken.primitive == "output":
-        right |= {one for state in last.outputs for one in breaks_of(besides(state))}  # which the size explains
+        right |= {one for state in last.outputs for one in breaks_of(main_state(state))}  # which the size explains
     for other in breaks - right:
         (objection,) = objections(forged(name, kind, broken=other, **NOTHING_SHOWN), name)
         assert "it blames" in objection or "shows a law" in objection

@@ -96,8 +96,8 @@ BROKEN = Break(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
 
 def wide(state):
     """Whether each of its cells may depend on the whole input by another field."""
-    carries = [factor.carry for axis in state.axes for factor in axis if factor.carry]
-    return any(carry.field is None for carry in carries)
+    carries = [factor.motion for axis in state.axes for factor in axis if factor.motion]
+    return any(motion.field is None for motion in carries)
 
 
 def mutants(value, path=()):

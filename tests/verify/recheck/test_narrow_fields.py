@@ -11,7 +11,7 @@ from jax import lax
 from support.certificates_to_recheck import carrying, number_of, with_row
 
 import jaxconv as jc
-from jaxconv.verify.domain import Carry, Factor, Moving
+from jaxconv.verify.domain import Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.recheck import recheck
 from jaxconv.verify.recheck.relation import edges
@@ -41,7 +41,7 @@ def narrowed(certificate, before, after):
     field = axis.interior.receptive_field
     field = replace(field, phases=tuple((first + before, last - after) for first, last in field.phases))
     leaf = replace(leaf, axes=(replace(axis, interior=replace(axis.interior, receptive_field=field)),))
-    inside = lambda carry: tuple((first + before, last - after) for first, last in carry.field)
+    inside = lambda motion: tuple((first + before, last - after) for first, last in motion.field)
     last = replace(interior[-1], outputs=(carrying(interior[-1].outputs[0], field=inside),))
     return replace(certificate, leaves=(leaf,), derivations=((cyclic, (*interior[:-1], last)),))
 
@@ -79,12 +79,12 @@ def test_one_cell_that_is_said_to_depend_on_nothing_is_objected_to():
 
 
 def test_the_cells_next_to_a_field_are_those_of_one_position():
-    carry = Carry(Fraction(2), 1, 3, ((Fraction(-1), Fraction(1)),), "signal")
-    found = {tuple(edges(Moving(2, None, ((Factor(4, carry=carry),),)), draw, 8)) for draw in range(20)}
+    motion = Motion(Fraction(2), 1, 3, ((Fraction(-1), Fraction(1)),), "signal")
+    found = {tuple(edges(Moving(2, None, ((Factor(4, motion=motion),),)), draw, 8)) for draw in range(20)}
     assert found == {(0, 4), (2, 6)}  # position 1 sees 1 to 3, position 2 sees 3 to 5
-    assert edges(Moving(2, 8, ((Factor(4, carry=replace(carry, lo=0, hi=1)),),)), 0, 8) == [6, 2]
-    assert edges(Moving(2, 8, ((Factor(4, carry=replace(carry, field=NOTHING)),),)), 0, 8)[0] in (2, 4)
-    assert edges(Moving(2, 8, ((Factor(4, carry=replace(carry, field=None)),),)), 0, 8) == []
+    assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, lo=0, hi=1)),),)), 0, 8) == [6, 2]
+    assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, field=NOTHING)),),)), 0, 8)[0] in (2, 4)
+    assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, field=None)),),)), 0, 8) == []
 
 
 PIECES = {  # with zeros between their cells, and fewer cells than a period has

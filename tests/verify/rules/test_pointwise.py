@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.numpy_twins import certified, judge_line, refutation
 
-from jaxconv.verify.domain import Carry, Factor, Lost, Moving
+from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rules.pointwise import widened
 
@@ -71,6 +71,6 @@ def test_two_powers_of_one_signal_are_two_signals():
 
 
 def test_one_cell_of_what_moves_is_not_repeated():
-    carry = Carry(Fraction(1), 0, 1, ONE_CELL, "x")
-    with pytest.raises(Lost, match="one position of the shifted axis is repeated along it"):
-        widened(Moving(1, 8, ((Factor(1, carry=carry),),)), (8,))
+    motion = Motion(Fraction(1), 0, 1, ONE_CELL, "x")
+    with pytest.raises(CannotProve, match="one position of the shifted axis is repeated along it"):
+        widened(Moving(1, 8, ((Factor(1, motion=motion),),)), (8,))
