@@ -12,7 +12,7 @@ from jaxconv.jaxprs.layout import scan_sizes
 from jaxconv.jaxprs.registry import Registry
 
 
-class Walk(Protocol):
+class Dataflow(Protocol):
     """What loops and branches ask of the walk."""
 
     def anew(self, origin: Origin, shape: Sequence[int], numbers: int | None = None) -> Origin:
@@ -34,7 +34,7 @@ loop: Registry[Callable[[Any, Any, int, list[Origin], Where], list[Origin]]] = R
 
 
 @loop("scan")
-def scan(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
+def scan(walk: Dataflow, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """A body repeated a known number of times: its layers count that often, slices of parameters once each."""
     constants, carry = scan_sizes(equation.params)
     length, body = int(equation.params["length"]), equation.params["jaxpr"]
@@ -54,7 +54,7 @@ def scan(walk: Walk, equation: Any, number: int, operands: list[Origin], where: 
 
 
 @loop("while")
-def while_(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
+def while_(walk: Dataflow, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """A body repeated until a condition fails: nobody knows how often."""
     p = equation.params
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
@@ -70,7 +70,7 @@ def while_(walk: Walk, equation: Any, number: int, operands: list[Origin], where
 
 
 @loop("cond")
-def cond(walk: Walk, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
+def cond(walk: Dataflow, equation: Any, number: int, operands: list[Origin], where: Where) -> list[Origin]:
     """One of several branches: each of their layers runs on condition."""
     chosen, *others = operands
     branches = equation.params["branches"]
@@ -89,7 +89,7 @@ def cond(walk: Walk, equation: Any, number: int, operands: list[Origin], where: 
 
 
 def _settled(
-    walk: Walk,
+    walk: Dataflow,
     step: Callable[[list[Origin], Where], list[Origin]],
     state: list[Origin],
     shapes: Sequence[Sequence[int]],
@@ -106,7 +106,7 @@ def _settled(
 
 
 def _turned(
-    walk: Walk,
+    walk: Dataflow,
     equation: Any,
     number: int,
     before: Sequence[Origin],

@@ -20,7 +20,7 @@ from jaxconv.lowering.window_slices import is_global, overlap
 
 
 @dataclass(frozen=True)
-class Row:
+class Choice:
     """Use `algorithm` on the CPU for these operations where it fits and `when(spec, n, c, o)` holds.
 
     Attributes:
@@ -85,49 +85,49 @@ def _chunks_pay(spec: ConvSpec, n: int, c: int, o: int) -> bool:
 
 # Gains are lax's time over ours, for batches of 32 on two cores, by `benchmarks/layers.py` on JAX 0.10.2 and 0.12.0.1.
 ROWS = [
-    Row(
+    Choice(
         "matmul",
         ("conv", "conv_input_grad"),
         lambda spec, n, c, o: _one_position(spec) or (_unit_stride(spec) and _large_product(spec, n, c, o)),
         "one matrix product; lax is as fast for small products, and in 0.12 for large ones",
         "1.4-2.3; 16 for the input gradient of a kernel as large as x",
     ),
-    Row(
+    Choice(
         "matmul",
         ("conv_kernel_grad",),
         lambda spec, n, c, o: True,
         "one matrix product, which XLA does not make of lax's kernel gradient",
         "2.3-4.6",
     ),
-    Row(
+    Choice(
         "depthwise",
         CONV,
         lambda spec, n, c, o: True,
         "lax's grouped convolution is a scalar loop per channel",
         "forward 11-110, with both gradients 5-45",
     ),
-    Row(
+    Choice(
         "grouped",
         CONV,
         lambda spec, n, c, o: True,
         "lax's grouped convolution is a scalar loop, slower with more groups; dense convolutions are matrix products",
         "forward 3-8, input gradient 4-11, kernel gradient 50-600",
     ),
-    Row(
+    Choice(
         "conv3d_as_2d",
         CONV,
         lambda spec, n, c, o: len(spec.axes) >= 3,
         "XLA has fast code for two spatial axes only",
         "forward 6-24, with both gradients 5-20",
     ),
-    Row(
+    Choice(
         "toeplitz",
         ("conv",),
         lambda spec, n, c, o: _unit_stride(spec) and c <= 3 and o <= 32,
         "the product of one window with few channels is too small to be fast",
         "1.6-3.6",
     ),
-    Row(
+    Choice(
         "toeplitz",
         ("conv_input_grad",),
         lambda spec, n, c, o: (
@@ -139,35 +139,35 @@ ROWS = [
         "as for the convolution, and lax's input gradient of few channels is slower still",
         "2.5-8",
     ),
-    Row(
+    Choice(
         "chunked",
         ("conv_kernel_grad",),
         _chunks_pay,
         "XLA copies x, y and every window into other layouts, which is slow where they exceed the processor's caches",
         "1.4-5, before 0.12 2-9; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
     ),
-    Row(
+    Choice(
         "toeplitz",
         ("conv_kernel_grad",),
         lambda spec, n, c, o: _unit_stride(spec) and c <= 3,
         "as for the convolution",
         "1.1-3",
     ),
-    Row(
+    Choice(
         "nhwc",
         ("conv_input_grad", "conv_kernel_grad"),
         lambda spec, n, c, o: True,
         "inside loops and branches XLA computes the layouts of lax's gradients by scalar loops",
         "1; 25-100 inside `lax.scan`, `lax.fori_loop`, `lax.cond`",
     ),
-    Row(
+    Choice(
         "window_slices",
         ("max_pool", "min_pool"),
         lambda spec, n, c, o: True,
         "XLA's maxima over windows drop NaNs from some size on; slices keep them and are loops over contiguous cells",
         "1-8; 100 and more where windows of many taps overlap; 0.4-1 where large windows do not",
     ),
-    Row(
+    Choice(
         "window_slices",
         ("sum_pool",),
         lambda spec, n, c, o: (
@@ -177,35 +177,35 @@ ROWS = [
         "lax iterates over windows; slices are loops over contiguous cells, but take longer to start",
         "1-8",
     ),
-    Row(
+    Choice(
         "argmax_at_once",
         ("max_pool_scatter",),
         lambda spec, n, c, o: _argmax_at_once_pays(spec, n, c),
         "lax's select-and-scatter is a scalar loop; here each cell compares itself to the argmax, in a few passes",
         "3-40",
     ),
-    Row(
+    Choice(
         "argmax_per_axis",
         ("max_pool_scatter",),
         lambda spec, n, c, o: sum(axis.taps for axis in spec.axes) <= 32 and _argmax_per_axis_pays(spec, n),
         "as above; rows, then columns: fewer taps",
         "3-30",
     ),
-    Row(
+    Choice(
         "argmax_per_image",
         ("max_pool_scatter",),
         lambda spec, n, c, o: spec.taps <= 49,
         "as above; the argmax is stored image by image, which before 0.12 is the only way that XLA stores it",
         "1.3-10",
     ),
-    Row(
+    Choice(
         "argmax_per_axis",
         ("max_pool_scatter",),
         lambda spec, n, c, o: True,
         "as above; and lax's NaNs lose",
         "2-14",
     ),
-    Row(
+    Choice(
         "window_slices",
         ("sum_pool_grad",),
         lambda spec, n, c, o: overlap(spec.axes) or _has_global_axis(spec) or c < 32,

@@ -95,7 +95,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerConfiguration:
     """One layer of a `Network`: "conv", "dense", "max_pool", "avg_pool" or "relu", and its settings."""
 
     kind: str
@@ -126,7 +126,7 @@ class Network:
     ('conv 3 -> 3 stride 2 CIRCULAR > relu', (2,), (1, 4, 3))
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerConfiguration, ...]
     shape: tuple[int, ...]  # of the input [n, *spatial, c]
     seed: int
 
@@ -162,7 +162,7 @@ class Network:
 
 
 # How each kind of layer is applied to its parameters and an input.
-APPLY: dict[str, Callable[[Any, Any, Layer], Array]] = {
+APPLY: dict[str, Callable[[Any, Any, LayerConfiguration], Array]] = {
     "conv": lambda params, x, layer: conv(params, x, stride=layer.stride, padding=layer.padding),
     "dense": lambda params, x, layer: dense(params, x),
     "max_pool": lambda params, x, layer: max_pool(x, layer.window, stride=layer.stride, padding=layer.padding),

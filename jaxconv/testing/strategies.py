@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxconv.checks import choice, flag, integer, several, shown
 from jaxconv.errors import explain
-from jaxconv.testing.configurations import Configuration, Layer, Network
+from jaxconv.testing.configurations import Configuration, LayerConfiguration, Network
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
 
 try:
@@ -316,17 +316,19 @@ def _network(draw: st.DrawFn, rank: int | None, padding: st.SearchStrategy[Any] 
     for _ in range(draw(st.integers(1, max_depth))):
         kind = draw(st.sampled_from(("max_pool", "conv", "avg_pool", "dense")))
         if kind == "dense":
-            layers.append(Layer(kind, channels=draw(st.integers(1, 3))))
+            layers.append(LayerConfiguration(kind, channels=draw(st.integers(1, 3))))
         else:
             layer = _window(draw, kind, lengths, padding)
             lengths = tuple(axis.out for axis in slide("networks", lengths, layer.window, layer.stride, layer.padding))
             layers.append(layer)
         if draw(st.booleans()):
-            layers.append(Layer("relu"))
+            layers.append(LayerConfiguration("relu"))
     return Network(tuple(layers), shape, draw(st.integers(0, 2**16)))
 
 
-def _window(draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.SearchStrategy[Any] | None) -> Layer:
+def _window(
+    draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.SearchStrategy[Any] | None
+) -> LayerConfiguration:
     """A convolution or a pooling that fits: averages over 1, 2 or 4 cells, so that they are exact."""
     window, stride, paddings_of_axes = [], [], []
     for length in lengths:
@@ -342,7 +344,7 @@ def _window(draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.Se
     every = paddings_of_axes[0] if len(set(map(str, paddings_of_axes))) == 1 else tuple(paddings_of_axes)
     each = every if isinstance(every, str | Pad) else tuple(paddings_of_axes)
     channels = draw(st.integers(1, 3)) if kind == "conv" else 0
-    return Layer(kind, tuple(window), tuple(stride), each, channels)
+    return LayerConfiguration(kind, tuple(window), tuple(stride), each, channels)
 
 
 def _checked_most(where: str, most: int, dtype: Any) -> int:

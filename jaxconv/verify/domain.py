@@ -70,7 +70,7 @@ class Factor:
     motion: Motion | None = None
 
 
-Axis: TypeAlias = tuple[Factor, ...]
+FactoredAxis: TypeAlias = tuple[Factor, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Moving:
 
     shift: int
     cycle: int | None
-    axes: tuple[Axis, ...]
+    axes: tuple[FactoredAxis, ...]
     depends: bool = False  # on the input as a whole, as a global mean does, rather than through windows
 
     @property
@@ -87,7 +87,7 @@ class Moving:
         """The axes that carry the shift."""
         return [n for n, axis in enumerate(self.axes) if is_moving(axis)]
 
-    def with_axis(self, number: int, axis: Axis) -> Moving:
+    def with_axis(self, number: int, axis: FactoredAxis) -> Moving:
         """The same value, except along one axis."""
         return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
 
@@ -163,17 +163,17 @@ def bits(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(np.uint8)
 
 
-def length_of(axis: Axis) -> int:
+def length_of(axis: FactoredAxis) -> int:
     """Cells along an axis."""
     return math.prod(factor.length for factor in axis)
 
 
-def is_moving(axis: Axis) -> bool:
+def is_moving(axis: FactoredAxis) -> bool:
     """Whether an axis carries the shift."""
     return any(factor.motion for factor in axis)
 
 
-def motion_of(axis: Axis) -> Motion | None:
+def motion_of(axis: FactoredAxis) -> Motion | None:
     """What an axis carries: nothing, or all of it, as windows and reductions need; a mix of both is CannotProve."""
     if not is_moving(axis):
         return None

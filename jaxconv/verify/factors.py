@@ -9,9 +9,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from jaxconv.verify.domain import (
-    Axis,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     common_shift,
@@ -23,17 +23,17 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.receptive_fields import copied, strided, union
 
 
-def invariant_axis(length: int, period: int | None = None) -> Axis:
+def invariant_axis(length: int, period: int | None = None) -> FactoredAxis:
     """An axis that does not move: arbitrary, or with a period (1: uniform)."""
     return normalise((Factor(length, period),))
 
 
-def uniform(axis: Axis) -> bool:
+def uniform(axis: FactoredAxis) -> bool:
     """Whether all cells along an axis are alike."""
     return all(factor.period == 1 for factor in axis)
 
 
-def normalise(factors: Iterable[Factor]) -> Axis:
+def normalise(factors: Iterable[Factor]) -> FactoredAxis:
     """One form for equal axes: no factors of one cell that stay, and what follows a moving factor joined to it."""
     found: list[Factor] = []
     for factor in factors:
@@ -81,7 +81,7 @@ def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
     return Factor(major, motion=coarser), Factor(minor)
 
 
-def cut(axis: Axis, sizes: Sequence[int]) -> tuple[Factor, ...]:
+def cut(axis: FactoredAxis, sizes: Sequence[int]) -> tuple[Factor, ...]:
     """An axis with its factors cut wherever the part below has one of these sizes; not tidied."""
     pieces: list[Factor] = []
     below = 1
@@ -128,7 +128,7 @@ def join(values: Sequence[Moving], signal: Hashable) -> Moving:
     return fit(found)
 
 
-def _join_axis(axes: Sequence[Axis], signal: Hashable, depends: bool) -> tuple[Axis, int]:
+def _join_axis(axes: Sequence[FactoredAxis], signal: Hashable, depends: bool) -> tuple[FactoredAxis, int]:
     """One axis of the meeting, and the period that steps along it must be a multiple of."""
     if all(axis == axes[0] for axis in axes) and not is_moving(axes[0]):
         return axes[0], 1

@@ -20,10 +20,10 @@ from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
-    Axis,
     Broken,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     Pieces,
@@ -264,6 +264,6 @@ def apart(values: Sequence[Read]) -> tuple[list[Value], list[np.ndarray | None]]
     return [value for value, _ in values], [numbers for _, numbers in values]
 
 
-def input_axis(length: int, name: Hashable) -> Axis:
+def input_axis(length: int, name: Hashable) -> FactoredAxis:
     """The axis of an input that is shifted: all of it is a window of the scene."""
     return (Factor(length, motion=Motion(Fraction(1), 0, length, ONE_CELL, name)),)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxconv.verify.domain import Moving, Pieces, Spectrum, Value
 
 
-class Walk(Protocol):
+class WalkContext(Protocol):
     """What a rule may ask of the walk that calls it."""
 
     cycle: int | None
@@ -46,7 +46,7 @@ class Equation:
     known: list[np.ndarray | None]
     operand_shapes: list[tuple[int, ...]]
     shapes: list[tuple[int, ...]]
-    walk: Walk
+    walk: WalkContext
 
     def moving(self) -> list[Moving]:
         """The operands, which all move in a known way: the walk has seen to it, unless the rule takes broken ones."""

@@ -19,7 +19,7 @@ from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifted_axes import Along, natural
 
 Model = Literal["cyclic", "interior", "zero"]
-Moves = Sequence[tuple[int, Mapping[int, int]]]  # for each shifted axis: the shift, and {output axis: t}
+ShiftsAndMoves = Sequence[tuple[int, Mapping[int, int]]]  # for each shifted axis: the shift, and {output axis: t}
 MODELS = ("cyclic", "interior", "zero")
 
 
@@ -80,7 +80,7 @@ def chosen(
     along: Sequence[Along],
     model: Model,
     certificate: Certificate | None = None,
-    moves: Moves | None = None,
+    moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
     region: Mapping[int, tuple[int, int]] | None = None,
 ) -> list[list[Law]]:

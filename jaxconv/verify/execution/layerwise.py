@@ -31,7 +31,7 @@ MOVEMENT = named(lambda row: row.moves and row.family != "scatter")
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerError:
     """One intermediate value: what computed it, on which of the user's lines, and how far it is from equivariant."""
 
     primitive: str
@@ -52,7 +52,7 @@ def layerwise(
     measure: Literal["relative", "lie"] = "relative",
     shifts: Any = None,
     batch: int | None = None,
-) -> tuple[Layer, ...]:
+) -> tuple[LayerError, ...]:
     """Measure every intermediate value, from the input on: the layer at which the error rises is the one to blame.
 
     Each value h(x) that fn computes on its way is taken for a function of the input and held to a law, by
@@ -107,7 +107,7 @@ def layerwise(
     else:
         values = _relative(one, places, chosen, shifts, batch)
     return tuple(
-        Layer(place.primitive, place.source, place.shape, float(found.mean()), float(found.max()))
+        LayerError(place.primitive, place.source, place.shape, float(found.mean()), float(found.max()))
         for place, found in zip(places, values, strict=True)
     )
 

@@ -19,13 +19,11 @@ from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import compare
 from jaxconv.verify.execution.compare import Plan, Traced
-from jaxconv.verify.execution.law import Law
+from jaxconv.verify.execution.law import Law, ShiftsAndMoves
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.sweep import Each, Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Axes
-
-Moves = Sequence[tuple[int, Mapping[int, int]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +148,7 @@ def equivariance_error(
     axes: Axes,
     shifts: Any = None,
     certificate: Certificate | None = None,
-    moves: Moves | None = None,
+    moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
     batch: int | None = None,
 ) -> Any:
@@ -200,7 +198,7 @@ def lie_derivative_error(
     *arguments: Any,
     axes: Axes,
     certificate: Certificate | None = None,
-    moves: Moves | None = None,
+    moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
 ) -> Any:
     """How fast the law is left as the input begins to move, by parts of a cell: the local equivariance error.

@@ -23,7 +23,9 @@ COMPARISONS = 2**27  # cells that are compared to find out which moves stand
 
 Move: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is no change
 Rolls: TypeAlias = np.ndarray  # a row of cells by which each axis is rolled
-Moves: TypeAlias = dict[Move, np.ndarray]  # whether each position j of a move stands, for all j with j + t in range
+SurvivingMoves: TypeAlias = dict[
+    Move, np.ndarray
+]  # whether each position j of a move stands, for all j with j + t in range
 
 
 class TooManyError(Exception):
@@ -75,9 +77,9 @@ def _peaks(array: np.ndarray) -> np.ndarray:
         return np.argsort(-np.abs(size - np.median(size)), kind="stable")[:16]
 
 
-def moves_left(outcome: Outcome, known: Sequence[Moves | None]) -> list[Moves]:
+def moves_left(outcome: Outcome, known: Sequence[SurvivingMoves | None]) -> list[SurvivingMoves]:
     """For each shift the moves that stand, and where; `known` stood before, None if all did."""
-    found: list[Moves] = [{} if moves is None else dict(moves) for moves in known]
+    found: list[SurvivingMoves] = [{} if moves is None else dict(moves) for moves in known]
     fresh = [row for row, moves in enumerate(known) if moves is None]
     for row, move in _candidates(outcome, fresh) if fresh else ():
         found[row][move] = np.ones(_count_of_positions(move, outcome.before.shape), np.bool_)
@@ -87,7 +89,7 @@ def moves_left(outcome: Outcome, known: Sequence[Moves | None]) -> list[Moves]:
     return [_standing(outcome.row(row), moves) for row, moves in enumerate(found)]
 
 
-def _standing(pair: Outcome, moves: Moves) -> Moves:
+def _standing(pair: Outcome, moves: SurvivingMoves) -> SurvivingMoves:
     """Of some moves those that stand, and where."""
     found = {}
     for move, cells in moves.items():

@@ -15,7 +15,7 @@ import numpy as np
 from jaxconv.checks import choice, integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.verify.execution.check_report import Check, LeafCheck
-from jaxconv.verify.execution.layerwise import Layer
+from jaxconv.verify.execution.layerwise import LayerError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,7 +111,7 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     return figure
 
 
-def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermediate value") -> Figure:
+def layer_bars(layers: Sequence[LayerError], *, title: str = "error of each intermediate value") -> Figure:
     """A bar for each intermediate value, in the order of computation: at which layer does the error rise?
 
     Args:
@@ -134,7 +134,7 @@ def layer_bars(layers: Sequence[Layer], *, title: str = "error of each intermedi
     ['exp', 'mul']
     """
     measured = several(layers)
-    if not measured or not all(isinstance(layer, Layer) for layer in measured):
+    if not measured or not all(isinstance(layer, LayerError) for layer in measured):
         error, cure = ValueError if measured == () else TypeError, "Pass layerwise(fn, x, axes=...)"
         raise error(explain("layer_bars", "layers", shown(layers), "what layerwise measured, one layer or more", cure))
     figure = _new((9.0, 1.4 + 0.28 * len(layers)))

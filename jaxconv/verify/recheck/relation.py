@@ -43,7 +43,7 @@ SMALL = 2**12  # cells of a value whose names are kept
 
 
 @dataclass(frozen=True)
-class Trial:
+class RunPair:
     """What sets the second run apart: the scene shifted by some cells, or one changed cell; and which draw it is.
 
     `noise`: how much of what is judged is rounding, beyond what its own size says; see `noise.py`.
@@ -187,16 +187,16 @@ def sees(state: Moving, motion: Motion, length: int, cell: int) -> np.ndarray:
     return found
 
 
-def cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
+def cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
     """The names of a moving value's cells in the first run (0) or the second (1), and which its state is about.
 
     Each draw has the same names, and each trial those of the first run; so of small values they are kept.
     """
     named = _kept_cells if held.aval.size <= SMALL else _cells
-    return named(held, Trial(trial.shift, trial.changed, 0) if run else Trial(0, None, 0), run)
+    return named(held, RunPair(trial.shift, trial.changed, 0) if run else RunPair(0, None, 0), run)
 
 
-def _cells(held: Held, trial: Trial, run: int) -> tuple[np.ndarray, np.ndarray]:
+def _cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
     state: Moving = held.state
     factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
@@ -225,15 +225,15 @@ _kept_cells = functools.lru_cache(maxsize=512)(_cells)
 _kept_others = functools.lru_cache(maxsize=512)(_others)
 
 
-def _draw_moving(held: Held, trial: Trial, run: int) -> Any:
+def _draw_moving(held: Held, trial: RunPair, run: int) -> Any:
     return _numbers(held, trial, run, *cells(held, trial, run))
 
 
-def _draw_broken(held: Held, trial: Trial, run: int) -> Any:
+def _draw_broken(held: Held, trial: RunPair, run: int) -> Any:
     return _numbers(held, trial, run, np.zeros(held.aval.shape, np.uint64), np.zeros(held.aval.shape, bool))
 
 
-def _numbers(held: Held, trial: Trial, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
+def _numbers(held: Held, trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
     """Numbers for cells by their names; what the state is not about is different in each run."""
     others = (_kept_others if names.size <= SMALL else _others)(held.number, run, names.size)
     found = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
@@ -243,13 +243,13 @@ def _numbers(held: Held, trial: Trial, run: int, names: np.ndarray, clear: np.nd
     return np.where(clear, found, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(found.dtype)
 
 
-def _draw_spectrum(held: Held, trial: Trial, run: int) -> Any:
+def _draw_spectrum(held: Held, trial: RunPair, run: int) -> Any:
     zeros, angles = _turns(held, trial)
     found = _draw_moving(replace(held, state=held.state.value), trial, run)
     return np.where(zeros, 0, found * np.exp(-1j * angles) if run else found).astype(found.dtype)
 
 
-def _draw_pieces(held: Held, trial: Trial, run: int) -> Any:
+def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
     """Parts of a parent that has any cells whose sums a period apart move.
 
     Where sums are of all sizes or large, the cells beyond the first period are small: else sums were lost in their
@@ -274,7 +274,7 @@ def _draw_pieces(held: Held, trial: Trial, run: int) -> Any:
     return np.moveaxis(found, 0, state.axis)
 
 
-def _judge_cells(group: Group, trial: Trial) -> str:
+def _judge_cells(group: Group, trial: RunPair) -> str:
     """Whether values of one name show one content, each cell of it the same number, in both runs."""
     parts = [
         (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
@@ -286,7 +286,7 @@ def _judge_cells(group: Group, trial: Trial) -> str:
     return found and f"changing cell {trial.changed} of the input, which lies outside its receptive field, {found}"
 
 
-def _judge_spectrum(group: Group, trial: Trial) -> str:
+def _judge_spectrum(group: Group, trial: RunPair) -> str:
     ((held, (one, other)), *_) = group
     zeros, angles = _turns(held, trial)
     if np.any(zeros & (one != 0)):
@@ -295,7 +295,7 @@ def _judge_spectrum(group: Group, trial: Trial) -> str:
     return _judge_cells([(replace(held, state=held.state.value), (one, turned))], trial)
 
 
-def _turns(held: Held, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+def _turns(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
     """Which cells of a spectrum are zeros, and the angle by which a shift turns each of the others."""
     spread = along(held.state.axis, len(held.aval.shape))
     zeros = np.array([mode is None for mode in held.state.modes], bool).reshape(spread)
@@ -309,7 +309,7 @@ def _folded(held: Held) -> Held:
     return Held(held.name, held.name, held.state.folded, shape)
 
 
-def _parts_of_pieces(pieces: Group, trial: Trial) -> list[Part]:
+def _parts_of_pieces(pieces: Group, trial: RunPair) -> list[Part]:
     """Pieces of one parent: each shows the parent's cells, or sums of them, and zeros elsewhere.
 
     If they are all of the parent: its sums a period apart, of which it is claimed that they move.
@@ -349,7 +349,7 @@ def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
 
 # A kind of state is two functions: draw a value in one run, so that both stand in its relation, the first whatever sets
 # the second apart; judge such a pair, and say what is wrong with it.
-KINDS: dict[type, tuple[Callable[[Held, Trial, int], Any], Callable[[Group, Trial], str]]] = {
+KINDS: dict[type, tuple[Callable[[Held, RunPair, int], Any], Callable[[Group, RunPair], str]]] = {
     Moving: (_draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),
     Pieces: (_draw_pieces, _judge_cells),

@@ -25,7 +25,7 @@ from jaxconv.verify.recheck.relation import (
     KINDS,
     Held,
     Pair,
-    Trial,
+    RunPair,
     edges,
     malformed,
     motions_of,
@@ -222,7 +222,7 @@ class Steps:
         except _EndlessError:
             return f"its state, round by round: {problem}"
 
-    def trials(self, results: Sequence[Held]) -> Iterator[Trial]:
+    def trials(self, results: Sequence[Held]) -> Iterator[RunPair]:
         """Shifts: the least that the results' states are about, and those of the claims. Then changed cells.
 
         Of these the ones next to what the results' states say that they depend on, where there are such.
@@ -231,12 +231,12 @@ class Steps:
         for draw in range(DRAWS * self.seed, DRAWS * (self.seed + 1)):
             for shift in sorted(least | self.shifts):
                 if any(shift % one == 0 for one in least):
-                    yield Trial(shift, None, draw)
+                    yield RunPair(shift, None, draw)
             if kind_of(draw) < LARGE:
                 beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
                 for number in range(CHANGES):
                     cells, push = beside[number::CHANGES] or range(self.length), 1 - 2 * ((draw + number) % 2)
-                    yield Trial(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push=push)
+                    yield RunPair(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push=push)
 
 
 def _states(held: Held) -> list[Held]:
@@ -255,7 +255,7 @@ def _moving(results: Sequence[Held]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held], trial: Trial, turn: int) -> list[Any]:
+def _drawn(operands: Sequence[Held], trial: RunPair, turn: int) -> list[Any]:
     """The operands of the first or the second run, drawn as their states say; constants are what they are."""
     return [
         held.constant if held.constant is not None else KINDS[type(held.state)][0](held, trial, turn)
@@ -263,13 +263,13 @@ def _drawn(operands: Sequence[Held], trial: Trial, turn: int) -> list[Any]:
     ]
 
 
-def _results(run: Run, operands: Sequence[Held], trial: Trial, turn: int) -> list[np.ndarray]:
+def _results(run: Run, operands: Sequence[Held], trial: RunPair, turn: int) -> list[np.ndarray]:
     """The first or the second run's results, of operands drawn as their states say."""
     return list(map(plain, run(_drawn(operands, trial, turn))))
 
 
 def _judged(
-    run: Run, operands: Sequence[Held], pairs: Sequence[Pair], fact: Fact, rivals: Sequence[Maker], trial: Trial
+    run: Run, operands: Sequence[Held], pairs: Sequence[Pair], fact: Fact, rivals: Sequence[Maker], trial: RunPair
 ) -> tuple[str, list[Maker]]:
     """What is wrong with a fact in one trial, and all that made the values which were compared."""
     number, held = fact
@@ -282,7 +282,7 @@ def _judged(
     return problem, makers
 
 
-def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: Trial) -> float:
+def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: RunPair) -> float:
     """How much of a result is rounding, in either run."""
     return max(noise(run, _drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxconv.verify.domain import (
-    Axis,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     Value,
@@ -162,8 +162,8 @@ def gather(eqn: Equation) -> list[Moving]:
     batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
     apart = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     kept = [n for n in range(len(x.axes)) if n not in apart]
-    from_x: list[Axis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
-    from_indices: list[Axis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
+    from_x: list[FactoredAxis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
+    from_indices: list[FactoredAxis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
     for place, axis in zip(batch, indices.axes[:-1], strict=True):
         from_indices[place] = axis
     for place, number in zip(numbers.offset_dims, kept, strict=True):

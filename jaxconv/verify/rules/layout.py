@@ -10,10 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 from jaxconv.verify.domain import (
-    Axis,
     Broken,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     Value,
@@ -47,7 +47,7 @@ def taken(motion: Motion, start: int, count: int, stride: int) -> Motion:
     )
 
 
-def sliced(axis: Axis, start: int, count: int, stride: int) -> Axis:
+def sliced(axis: FactoredAxis, start: int, count: int, stride: int) -> FactoredAxis:
     """Positions start, start + stride, ... of an axis."""
     if (start, count, stride) == (0, length_of(axis), 1):
         return axis
@@ -153,7 +153,7 @@ def rev(eqn: Equation) -> list[Moving]:
     return [changed_elsewhere(value, ["reversed" if n in turned else None for n in range(len(value.axes))])]
 
 
-def reversed_axis(axis: Axis) -> Axis:
+def reversed_axis(axis: FactoredAxis) -> FactoredAxis:
     """An axis read from its end."""
     motion, length = motion_of(axis), length_of(axis)
     if motion is None:
@@ -261,7 +261,7 @@ def pad(eqn: Equation) -> list[Moving]:
     return [fit(everywhere(found) if found.depends else found)]
 
 
-def padded(axis: Axis, before: int, after: int, between: int) -> Axis:
+def padded(axis: FactoredAxis, before: int, after: int, between: int) -> FactoredAxis:
     """An axis with cells of some constant before, after and between its own."""
     if (before, after, between) == (0, 0, 0):
         return axis
@@ -369,11 +369,11 @@ def _wider(motion: Motion, other: Motion, cycle: int | None) -> Motion:
     return replace(motion, field=union([motion.field, moved(other.field, -turns)]))
 
 
-def _without(axes: Sequence[Axis], number: int) -> tuple[Axis, ...]:
+def _without(axes: Sequence[FactoredAxis], number: int) -> tuple[FactoredAxis, ...]:
     return (*axes[:number], *axes[number + 1 :])
 
 
-def _with(axes: Sequence[Axis], number: int, axis: Axis) -> tuple[Axis, ...]:
+def _with(axes: Sequence[FactoredAxis], number: int, axis: FactoredAxis) -> tuple[FactoredAxis, ...]:
     return (*axes[:number], axis, *axes[number:])
 
 

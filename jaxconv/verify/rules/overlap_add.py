@@ -17,9 +17,9 @@ from fractions import Fraction
 from typing import Any
 
 from jaxconv.verify.domain import (
-    Axis,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     Pieces,
@@ -89,7 +89,7 @@ def made(
     """Pieces of a value of this shape made of the parent; `apart` times as many cells make a period."""
     motion, period = carry_in(parent), period_of(parent) * apart
     moved = Motion(motion.rate / apart, 0, period, None, name)
-    axes: list[Axis] = [invariant_axis(length) for length in shape]
+    axes: list[FactoredAxis] = [invariant_axis(length) for length in shape]
     axes[axis] = (Factor(period, motion=moved),)
     folded = fit(replace(parent.folded, axes=tuple(axes), depends=True))
     return Pieces(folded, folded, axis, total, spans)

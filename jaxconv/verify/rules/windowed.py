@@ -7,9 +7,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from jaxconv.verify.domain import (
-    Axis,
     CannotProve,
     Factor,
+    FactoredAxis,
     Motion,
     Moving,
     Value,
@@ -26,7 +26,9 @@ from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import padded, reversed_axis
 
 
-def slid(axis: Axis, taps: int, stride: int, dilation: int, before: int, after: int, signal: Hashable) -> Axis:
+def slid(
+    axis: FactoredAxis, taps: int, stride: int, dilation: int, before: int, after: int, signal: Hashable
+) -> FactoredAxis:
     """An axis after a window has slid over it: out[j] looks at positions j*stride - before + u*dilation, u < taps.
 
     It moves `stride` times as slowly, and shows the signal where every tap reads the signal: a tap in the padding,
@@ -72,7 +74,7 @@ def convolution(eqn: Equation) -> list[Moving]:
     if is_moving(x.axes[lhs[0]]) and p["batch_group_count"] > 1:
         raise CannotProve("the shifted axis is split into groups of the batch")
     signal = eqn.walk.new_signal()
-    axes: list[Axis] = [()] * len(lhs)
+    axes: list[FactoredAxis] = [()] * len(lhs)
     batch = x.axes[lhs[0]]
     axes[out[0]] = batch if is_moving(batch) else invariant_axis(eqn.shapes[0][out[0]])
     axes[out[1]] = invariant_axis(eqn.shapes[0][out[1]])
@@ -235,7 +237,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     return [fit(new_names(everywhere(found) if found.depends else found, signal))]
 
 
-def raise_if_apart(ours: Axis, theirs: Axis) -> None:
+def raise_if_apart(ours: FactoredAxis, theirs: FactoredAxis) -> None:
     """Refuse two axes that would have to move together and do not."""
     if ours == theirs or (not is_moving(ours) and not is_moving(theirs)):
         return
@@ -246,7 +248,7 @@ def raise_if_apart(ours: Axis, theirs: Axis) -> None:
 
 def _scattered(
     x: Motion | None, source: Motion | None, length: int, span: int, stride: int, before: int, signal: Hashable
-) -> Axis:
+) -> FactoredAxis:
     if x is None and source is None:
         return invariant_axis(length)
     if x is None or source is None or source.rate != x.rate * stride:
