@@ -204,6 +204,8 @@ INDEXING: dict[str, Function] = {
     "gathered twice": lambda x: x[:, np.repeat(AROUND, 2)],
     "windows gathered": lambda x: x[:, (AROUND[:, None] + np.arange(2)) % N].max(2),
     "channels gathered": lambda x: x[:, :, (AROUND * 5) % N],
+    "channels gathered around": lambda x: jnp.take_along_axis(x, (AROUND[:, None] + AROUND)[None] % N, 1),
+    "a diagonal gathered": lambda x: jnp.take_along_axis(x, AROUND[None, None], 1),
     "ordered by its neighbour": lambda x: jnp.take_along_axis(x, jnp.argsort(jnp.roll(x, 1, 1), 2), 2),
     "cut": lambda x: lax.dynamic_slice(jnp.concatenate([x, x], 1), (0, 4, 0), X.shape),
     "first channel replaced": lambda x: x.at[:, :, 0].set(x[:, :, 1] * 2.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -170,12 +170,15 @@ def gather(eqn: Equation) -> list[Moving]:
         whole = sizes[number] == length_of(x.axes[number])
         moves = is_moving(x.axes[number]) and whole
         from_x[place] = x.axes[number] if moves else invariant_axis(eqn.shapes[0][place])
-    for number, other in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
+    pairs = list(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
+    for number, other in pairs:
         from_x[batch[other]] = x.axes[number]
+    # A step along such an axis of the indices is also a step along x, from one row of x to another.
+    taken = {other for number, other in pairs if not uniform(x.axes[number])}
     for number, size in enumerate(sizes):
         motion = motion_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
         if motion is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
-            place, by, factor = _indexed(eqn, x, number, motion, size)
+            place, by, factor = _indexed(eqn, x, number, motion, size, taken)
             # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
             x = scaled(x, abs(by) // math.gcd(x.step(motion), by))
             from_x[batch[place]] = (factor,)
@@ -187,10 +190,12 @@ def gather(eqn: Equation) -> list[Moving]:
     return [everywhere(found) if found.depends else found]
 
 
-def _indexed(eqn: Equation, x: Moving, number: int, motion: Motion, window: int) -> tuple[int, int, Factor]:
+def _indexed(
+    eqn: Equation, x: Moving, number: int, motion: Motion, window: int, taken: Collection[int]
+) -> tuple[int, int, Factor]:
     """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how.
 
-    `window` cells are read from each place on.
+    `window` cells are read from each place on. None of the `taken` axes of the indices may move.
     """
     places, length = eqn.known[1], length_of(x.axes[number])
     if places is None:
@@ -203,6 +208,8 @@ def _indexed(eqn: Equation, x: Moving, number: int, motion: Motion, window: int)
     period = x.period(motion)
     turn = int(period) if period is not None and period == length else None
     for axis, size in enumerate(places.shape[:-1]):
+        if axis in taken:
+            continue
         rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
         found = _steps(rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1), turn)
         if found is None or (others != np.take(others, [0], axis=axis)).any():

@@ -130,6 +130,14 @@ def fault_gather(b: Builder) -> str:
     return f"x = jnp.take_along_axis(x, x.astype(jnp.int32) % {b.shape[axis]}, axis={axis})"
 
 
+def fault_diagonal(b: Builder) -> str:
+    """Each position plus the cell of each channel whose place is the channel's own number."""
+    axis = broken_axis(b)
+    shape = (*(1 for _ in b.shape[:-1]), b.channels)
+    places = f"(np.arange({b.channels}) % {b.shape[axis]}).reshape({shape})"
+    return f"x = x + jnp.take_along_axis(x, {places}, axis={axis})"
+
+
 def fault_global_mean(b: Builder) -> str:
     """Every cell sees all others, so that new content anywhere shows everywhere."""
     b.broken(*b.spatial)
@@ -210,6 +218,7 @@ EVERYWHERE: dict[str, Step] = {
     "fixed cell": fault_fixed_cell,
     "dynamic slice": fault_dynamic_slice,
     "gather": fault_gather,
+    "diagonal": fault_diagonal,
     "counting map": fault_counted,
     "spectrum": fault_modes,
     "numbers of the device": fault_device_numbers,

@@ -122,6 +122,15 @@ def crop(b: Builder) -> str:
     return f"x = {index(axis, '1:-1')}"
 
 
+def roll_by_channel(b: Builder) -> str:
+    """Each channel rolled by its own number."""
+    axis = b.axis()
+    length, channels = b.shape[axis], b.channels
+    shape = (*b.along(axis, length)[:-1], channels)
+    places = f"((np.arange({length})[:, None] + np.arange({channels})) % {length}).reshape({shape})"
+    return f"x = jnp.take_along_axis(x, {places}, axis={axis})"
+
+
 EVERYWHERE: dict[str, Step] = {
     "reshape pool": reshape_pool,
     "strided slice": strided_slice,
@@ -136,5 +145,5 @@ EVERYWHERE: dict[str, Step] = {
     "mapped": mapped,
     "written": written,
 }
-CYCLIC: dict[str, Step] = {"roll": roll}
+CYCLIC: dict[str, Step] = {"roll": roll, "roll by channel": roll_by_channel}
 INTERIOR: dict[str, Step] = {"crop": crop}

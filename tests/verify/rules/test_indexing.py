@@ -37,6 +37,43 @@ def test_gathers_at_random_indices_prove_nothing_that_is_false():
     survey((p.tolist(), lambda x, p=p: x[:, p], lambda x, p=p: x[:, p], (1, n)) for n, p in tables)
 
 
+def gathers_by_channel():
+    """Tables of indices for each channel (`take_along_axis`), that advance along positions and from channel to channel."""
+    for n, channels in ((4, 2), (3, 3), (4, 4), (5, 4)):
+        for by, by_channel, start, size in itertools.product((-1, 0, 1), (-1, 0, 1, 2), (0, 1), (1, 2, n)):
+            places = by * np.arange(size)[:, None] + by_channel * np.arange(channels) + start
+            yield n, places % n
+            yield n, np.clip(places + (n - 1 if min(by, by_channel) < 0 else 0), 0, n - 1)
+
+
+def test_gathers_by_channel_prove_nothing_that_is_false():
+    """A diagonal is one: along the channels of the indices the channels of x change as well."""
+    along = lambda p: lambda x: jnp.take_along_axis(x, p[None], axis=1)
+    taken = lambda p: lambda x: np.take_along_axis(x, p[None], axis=1)
+    cases = ((p.tolist(), along(p), taken(p), (1, n, p.shape[1])) for n, p in gathers_by_channel())
+    assert survey(cases) > 40
+
+
+def test_windows_by_channel_prove_nothing_that_is_false():
+    """`vmap` of a slice at one place for each channel."""
+
+    def sliced(starts, size):
+        one = lambda column, i: lax.dynamic_slice(column, (i,), (size,))
+        return lambda x: jax.vmap(jax.vmap(one, (1, 0), 1), (0, None))(x, starts)
+
+    twin = lambda starts, n: lambda x: np.stack([x[:, i : i + n, c] for c, i in enumerate(starts.tolist())], 2)
+    cases = [(starts, size) for starts in map(np.array, ([0, 1, 2, 3], [3, 2, 1, 0], [0, 2, 0, 2])) for size in (1, 3)]
+    survey(((s.tolist(), n), sliced(s, n), twin(s, n), (1, 7, 4)) for s, n in cases)
+
+
+def test_a_diagonal_moves_if_all_rows_are_alike():
+    """Then it does not matter from which of them a cell is taken."""
+    diagonal = jax.vmap(lambda row, i: row[i])
+    alike = lambda x: diagonal(jnp.broadcast_to(x, (4, 4)), np.arange(4))
+    assert certified(alike, (1, 4))["cyclic"].moves == ((0, 1),)
+    assert certified(lambda x: diagonal(x, np.arange(4)), (4, 4))["cyclic"].verdict == "UNDECIDED"
+
+
 def test_windows_by_indices_and_nearest_enlargement_are_proved():
     table = (np.arange(6)[:, None] + np.arange(3)) % 6
     claims = certified(lambda x: x[:, table], (1, 6))
