@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,17 @@ def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
         yield equation, stack
         for inner in within(equation):
             yield from equations(inner, (*stack, equation))
+
+
+def work(jaxpr: Any) -> tuple[int, int]:
+    """Number of elements of all results in a jaxpr together, and of the largest; each round of a `scan` counts."""
+    total, largest = 0, 0
+    for equation in opened(jaxpr)[0].eqns:
+        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        bodies = [work(body) for body in within(equation)]
+        total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
+        largest = max(largest, *sizes, *(most for _, most in bodies), 0)
+    return total, largest
 
 
 def coarsest(jaxpr: Any) -> float:

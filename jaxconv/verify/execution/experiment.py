@@ -11,14 +11,12 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
 
-from jaxconv.jaxprs.layout import opened
-from jaxconv.jaxprs.traverse import coarsest, equations, within
+from jaxconv.jaxprs.traverse import coarsest, equations, work
 from jaxconv.verify import array_json
 from jaxconv.verify.claims import Sample
 from jaxconv.verify.execution.moves import Outcome
-from jaxconv.verify.execution.perturbed import NOISES, shaken
+from jaxconv.verify.execution.perturbed import NOISES, bounded, shaken
 from jaxconv.verify.execution.run import FAILURES, compiler_options, executing
 from jaxconv.verify.execution.tolerance import doubt, is_kind, tolerance
 
@@ -104,11 +102,11 @@ class Experiment:
 
     def execute(self, draw: list[Any]) -> Outcome:
         """f(x) and f(y) for each shift, and how far apart their cells may be without being different."""
-        outputs, _ = self.program.run(draw, self._inputs(draw), self.until)
+        outputs, cut_short = self.program.run(draw, self._inputs(draw), self.until)
         allowed = [tolerance(outputs[0], y, self.program.epsilon) for y in outputs[1:]]
-        allowed = np.reshape(np.array(allowed), (-1, *[1] * len(self.program.output)))
-        none = np.zeros(self.program.output)
-        return Outcome(outputs[0], outputs[1:], none, np.broadcast_to(allowed, (len(allowed), *self.program.output)))
+        allowed = np.where(cut_short[1:], np.inf, allowed).reshape(-1, *[1] * len(self.program.output))
+        before = np.full(self.program.output, np.inf if cut_short[0] else 0.0)
+        return Outcome(outputs[0], outputs[1:], before, np.broadcast_to(allowed, (len(allowed), *self.program.output)))
 
     def doubted(self, draw: list[Any], outcome: Outcome) -> Outcome:
         """The outcome with how far rounding may move each cell; to find out takes many more executions."""
@@ -147,7 +145,7 @@ def traced(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
     cells, shape = math.prod(leaves[argument].shape), closed.out_avals[0].shape
     if not all(0 < size <= LARGEST for size in (cells, math.prod(shape))):
         raise CannotRunError
-    total, largest = _work(closed.jaxpr)
+    total, largest = work(closed)
     run = _batched(closed, leaves, argument, max(1, min(ROWS, CELLS // max(cells, largest))))
     return Program(run, structure, leaves, argument, shape or (1,), len(shape), coarsest(closed), cells + total)
 
@@ -177,7 +175,8 @@ def _batched(closed: Any, given: list[Any], argument: int, most: int) -> Run:
     """A jaxpr as a function of a stack of inputs: `most` of them at once, or in turn where it cannot be batched."""
 
     def exact(leaves: list[Any]) -> Any:
-        return jaxpr_as_fun(closed)(*leaves)[0], False
+        (y,), cut_short = bounded(closed.jaxpr, closed.consts, leaves)
+        return y, cut_short
 
     def coarse(leaves: list[Any], noise: Any) -> Any:
         (y,), overflow = shaken(closed.jaxpr, closed.consts, leaves, noise)
@@ -215,17 +214,6 @@ def _batched(closed: Any, given: list[Any], argument: int, most: int) -> Run:
         return y.reshape(len(y), *(y.shape[1:] or (1,))), np.concatenate(overflows)
 
     return run
-
-
-def _work(jaxpr: Any) -> tuple[int, int]:
-    """Cells of all results in a jaxpr together, and of the largest; a loop of known length counts each round."""
-    total, largest = 0, 0
-    for equation in jaxpr.eqns:
-        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
-        bodies = [_work(opened(body)[0]) for body in within(equation)]
-        total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
-        largest = max(largest, *sizes, *(most for _, most in bodies), 0)
-    return total, largest
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: bool, signed: bool, scaled: bool) -> Any:

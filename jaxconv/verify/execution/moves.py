@@ -23,9 +23,8 @@ COMPARISONS = 2**27  # cells that are compared to find out which moves stand
 
 Move: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is no change
 Rolls: TypeAlias = np.ndarray  # a row of cells by which each axis is rolled
-SurvivingMoves: TypeAlias = dict[
-    Move, np.ndarray
-]  # whether each position j of a move stands, for all j with j + t in range
+# For each move: whether it stands at each position j, for all j with j + t in range.
+SurvivingMoves: TypeAlias = dict[Move, np.ndarray]
 
 
 class TooManyError(Exception):

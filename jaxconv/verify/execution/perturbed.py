@@ -26,12 +26,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.jaxprs import evaluate, guard
-from jaxconv.jaxprs.layout import opened, scan_sizes
+from jaxconv.jaxprs.layout import is_endless, opened, scan_sizes
 from jaxconv.jaxprs.primitives import NEVER, ONCE, family
 from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.traverse import equations, work
 
 ROUNDINGS = 8  # units in the last place
 CELLS = 8192  # that are shaken each by its own number, before these come again
+WORK = 2**27  # elements of all results of one `while` loop, over all of its rounds
+MOST_ROUNDS = 2**14  # of such a loop
 STRIDE = 1009  # from operation to operation: no two in a row are shaken alike
 _DRAWN = [np.random.default_rng(seed).uniform(-1, 1, 2 * CELLS).astype(np.float32) for seed in range(4)]
 NOISES = [sign * noise for noise in _DRAWN for sign in (1, -1)]
@@ -51,6 +54,13 @@ def shaken(
     """The outputs of a jaxpr, and whether anything overflowed on the way."""
     results, overflow = _shaken(jaxpr, consts, [Operand(x, True, _finite(x)) for x in leaves], noise, first)
     return [one.value for one in results], overflow
+
+
+def bounded(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> tuple[list[Any], Any]:
+    """The outputs of a jaxpr, rounded as ever, and whether a `while` loop was cut short because it ran for too long."""
+    if not any(is_endless(equation) for equation, _ in equations(jaxpr)):
+        return jax.core.eval_jaxpr(jaxpr, consts, *leaves), jnp.bool_(False)
+    return shaken(jaxpr, consts, leaves, None)
 
 
 def _shaken(
@@ -115,7 +125,7 @@ def _is_float(x: Any) -> bool:
 
 def _shake(x: Any, noise: Any, first: int, amount: float, *, largest: bool = False) -> Any:
     """Each float moved by up to `amount` of itself, or of the largest of them."""
-    if not _is_float(x) or x.size == 0:
+    if noise is None or not _is_float(x) or x.size == 0:
         return x
     step = jnp.float32(amount) * _cut(noise, first, x.shape)
     if jnp.issubdtype(x.dtype, np.complexfloating):
@@ -182,24 +192,32 @@ def _scan(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int
 
 @inside("while")
 def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
-    """Rounded more coarsely a loop may end earlier or later, or never: twice as many rounds and a few are its limit."""
+    """Rounded more coarsely a loop may end earlier or later, or never: twice as many rounds and a few are its limit.
+
+    A loop that takes longer than `WORK` allows is cut short, which counts as an overflow.
+    """
     of_test, of_body = params["cond_nconsts"], params["body_nconsts"]
     closed = params["cond_jaxpr"], params["body_jaxpr"]
     test, body = map(_plain, closed)
     coarse_test, coarse_body = (_function(one, noise, first) for one in closed)
     for_test, for_body, start = operands[:of_test], operands[of_test:][:of_body], operands[of_test + of_body :]
-    count = lambda state: (state[0] + 1, body(*for_body, *state[1]))
-    rounds, _ = jax.lax.while_loop(lambda state: test(*for_test, *state[1])[0], count, (0, start))
+    most = max(8, min(MOST_ROUNDS, WORK // max(1, sum(work(one)[0] for one in closed))))
+    limit = most
+    if noise is not None:
+        count = lambda state: (state[0] + 1, body(*for_body, *state[1]))
+        goes = lambda state: (state[0] < most) & test(*for_test, *state[1])[0]
+        rounds, _ = jax.lax.while_loop(goes, count, (0, start))
+        limit = jnp.minimum(2 * rounds + 8, most)
 
     def goes_on(state: tuple[Any, Any, list[Any]]) -> Any:
-        return (state[0] < 2 * rounds + 8) & coarse_test(*for_test, *state[2])[0][0]
+        return (state[0] < limit) & coarse_test(*for_test, *state[2])[0][0]
 
     def turn(state: tuple[Any, Any, list[Any]]) -> tuple[Any, Any, list[Any]]:
         found, over = coarse_body(*for_body, *state[2])
         return state[0] + 1, state[1] | over, found
 
-    _, over, last = jax.lax.while_loop(goes_on, turn, (0, jnp.bool_(False), start))
-    return last, over
+    rounds, over, last = jax.lax.while_loop(goes_on, turn, (0, jnp.bool_(False), start))
+    return last, over | (rounds >= most)
 
 
 @inside("cond")

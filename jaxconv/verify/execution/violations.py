@@ -15,7 +15,7 @@ from jaxconv.jaxprs.traverse import coarsest
 from jaxconv.verify.array_json import as_numbers, wide
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.counterexample import Counterexample
-from jaxconv.verify.execution.perturbed import NOISES, shaken
+from jaxconv.verify.execution.perturbed import NOISES, bounded, shaken
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import doubt, gap, is_kind, tolerance
 from jaxconv.verify.shifted_axes import Moves
@@ -144,7 +144,12 @@ class Trials:
 
     def _all_rows(self, sample: list[Any], stacks: Mapping[int, Any]) -> list[Any]:
         """The outputs of every row: all at once, or in turn where the function cannot be batched."""
-        one = lambda rows: self._outputs([rows.get(i, leaf) for i, leaf in enumerate(sample)])
+
+        def one(rows: Mapping[int, Any]) -> list[Any]:
+            leaves = [rows.get(i, leaf) for i, leaf in enumerate(sample)]
+            jaxpr, consts, _ = trace(self._outputs, [leaves])
+            return bounded(jaxpr, consts, leaves)[0]  # if a loop was cut short, the rounding in doubt is infinite
+
         try:
             return jax.vmap(one)(stacks)
         except NotImplementedError:

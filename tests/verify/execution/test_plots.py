@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxconv.verify.execution.check import check
-from jaxconv.verify.execution.layerwise import Layer, layerwise
+from jaxconv.verify.execution.layerwise import LayerError, layerwise
 from jaxconv.verify.execution.plots import layer_bars, position_map, shift_map
 
 X = np.random.default_rng(0).normal(size=(1, 6, 8, 2)).astype(np.float32)
@@ -88,7 +88,7 @@ def test_infinite_errors_stand_at_the_top_of_the_scale():
 def test_bars_are_the_layers():
     ramp = jnp.arange(6.0).reshape(1, 6, 1, 1)
     layers = layerwise(lambda x: jnp.tanh(jnp.tanh(x) * ramp), X, axes=(1, 2))
-    unknown = Layer("sort", "net.py:3 (net)", (3, 4), float("nan"), float("nan"))
+    unknown = LayerError("sort", "net.py:3 (net)", (3, 4), float("nan"), float("nan"))
     figure = layer_bars([*layers, unknown], title="which layer?")
     (plot,) = figure.axes
     np.testing.assert_allclose([bar.get_width() for bar in plot.patches], [*(layer.value for layer in layers), 0])

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxconv as jc
 from jaxconv.jaxprs.primitives import NEVER
 from jaxconv.verify.execution import perturbed
 from jaxconv.verify.execution.refute import refute_cyclic
@@ -83,3 +84,26 @@ def test_loops_compute_what_they_did_but_for_rounding(reverse):
     assert not overflow
     off = np.abs(np.asarray(coarse) - fn(x))
     assert 0 < off.max() < 1e-4
+
+
+def square_root(x):
+    """Newton's iteration, which never ends where x has no square root; one cell starts elsewhere."""
+    start = jnp.ones_like(x).at[:, -1].set(2.0)
+    return jax.lax.while_loop(lambda s: jnp.max(jnp.abs(s * s - x)) > 1e-6, lambda s: (s + x / s) / 2, start)
+
+
+def of_positions(x):
+    """The same of numbers that no shift moves, which is refuted by inputs for which the loop ends."""
+    return square_root(jnp.abs(x) + 1.0) * jnp.arange(1.0, 13.0)[None, :, None]
+
+
+def test_a_loop_that_does_not_end_is_cut_short():
+    """It hung, and an interrupt did not reach it. What was cut short refutes nothing."""
+    assert refute_cyclic(square_root, (X,), 0, 1, 0, (1, 4, 6)) is None
+    assert refute_cyclic(of_positions, (X,), 0, 1, 0, (1, 4, 6)) is not None
+
+
+def test_falsify_cuts_such_a_loop_short():
+    """It returns, and what it finds is of an input for which the loop ends."""
+    found = jc.falsify(square_root, X, axes=(1,), examples=10).counterexample
+    assert found is None or found.arguments[0].min() >= 0
