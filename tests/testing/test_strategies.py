@@ -14,7 +14,7 @@ from support.geometries import examples
 
 import jaxconv as jc
 from jaxconv.testing import strategies as jst
-from jaxconv.testing.configurations import Configuration, Layer, Network
+from jaxconv.testing.configurations import Configuration, LayerConfiguration, Network
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.execution.falsify import falsify
 from jaxconv.window import PADDINGS
@@ -170,7 +170,11 @@ def test_networks_have_all_kinds_of_layers(kind):
 
 
 def test_networks_are_data():
-    layers = (Layer("conv", (3, 2), (2, 1), "CIRCULAR", 3), Layer("dense", channels=2), Layer("relu"))
+    layers = (
+        LayerConfiguration("conv", (3, 2), (2, 1), "CIRCULAR", 3),
+        LayerConfiguration("dense", channels=2),
+        LayerConfiguration("relu"),
+    )
     network = Network(layers, (1, 4, 6, 2), 5)
     assert str(network) == "conv 3x2 -> 3 stride 2x1 CIRCULAR > dense -> 2 > relu"
     assert hash(network) == hash(Network(layers, (1, 4, 6, 2), 5))
