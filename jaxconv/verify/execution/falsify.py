@@ -118,6 +118,10 @@ def falsify(
     if moves is not None and (invariant or shift is not None or certificate is not None):
         expected = "left out where a shift, a certificate or invariance is given"
         raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
+    along = {one.arguments for one in directions("falsify", arguments, axes)}
+    if certificate is not None and any({one.shifted for one in leaf.axes} != along for leaf in certificate.leaves):
+        expected, cure = "one for these axes", "Make it by jc.certify(fn, *arguments, axes=axes)"
+        raise ValueError(explain("falsify", "the certificate", f"of {certificate.function}", expected, cure))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))

@@ -47,16 +47,17 @@ def suggested(where: str, along: Along, rank: int, shape: Sequence[int], *, cycl
 
 
 def certified(
-    where: str, certificate: Certificate, leaf: int, axis: int, along: Along, shape: Any, model: Model
+    where: str, certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model
 ) -> Law | None:
-    """The law that a certificate proves of a leaf and an axis; None where it proves none."""
+    """The law that a certificate proves of a leaf for shifts along some axes; None where it proves none."""
     leaves = certificate.leaves
-    reports = leaves[leaf].axes if leaf < len(leaves) else ()
-    if axis >= len(reports) or tuple(leaves[leaf].shape) != tuple(shape) or reports[axis].length != along.length:
+    reports = leaves[leaf].axes if leaf < len(leaves) and tuple(leaves[leaf].shape) == tuple(shape) else ()
+    report = next((one for one in reports if (one.shifted, one.length) == (along.arguments, along.length)), None)
+    if report is None:
         expected = "one of the same function, shapes and axes"
         cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
         raise ValueError(explain(where, "the certificate", f"of {certificate.function}", expected, cure))
-    claim = reports[axis].cyclic if model == "cyclic" else reports[axis].interior
+    claim = report.cyclic if model == "cyclic" else report.interior
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
     return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")
@@ -102,7 +103,7 @@ def chosen(
             if moves is not None:
                 law = _given(where, *moves[axis], len(shape))
             else:
-                law = certificate and certified(where, certificate, number, axis, one, shape, model)
+                law = certificate and certified(where, certificate, number, one, shape, model)
                 rank = len(arguments[one.arguments[0][0]].shape)
                 law = law or suggested(where, one, rank, shape, cyclic=model == "cyclic")
             its_laws.append(law if model == "cyclic" else bounded(where, law, region, one))

@@ -23,7 +23,7 @@ from jaxconv.verify.execution.metrics import lie_derivative, relative
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.sweep import Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
-from jaxconv.verify.shifted_axes import Axes
+from jaxconv.verify.shifted_axes import Along, Axes
 
 MEASURES = ("relative", "lie")
 # What only moves values, makes them or names them: its result says nothing that its operands do not.
@@ -136,18 +136,22 @@ def _places(one: Subject) -> list[_Place]:
 def _laws(one: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> list[list[Law] | None]:
     """Of each place the law for each axis: what is proved of it, or what its shape suggests; None if neither."""
     function, along = one.function, one.plan.along
+    renumbered = [
+        Along(tuple((one.plan.offsets[argument], axis) for argument, axis in direction.arguments), direction.length)
+        for direction in along
+    ]
     axes: dict[int, list[int]] = {}
-    for direction in along:
+    for direction in renumbered:
         for argument, axis in direction.arguments:
-            axes.setdefault(one.plan.offsets[argument], []).append(axis)
+            axes.setdefault(argument, []).append(axis)
     values = lambda *leaves: _values(function, [place.number for place in places], function.consts, leaves)
     certificate = certify(values, *one.leaves, axes=axes, search=False)
     found: list[list[Law] | None] = []
     for number, place in enumerate(places):
         proved = [
-            law.certified(one.where, certificate, number, axis, direction, place.shape, "cyclic")
-            or law.certified(one.where, certificate, number, axis, direction, place.shape, "interior")
-            for axis, direction in enumerate(along)
+            law.certified(one.where, certificate, number, direction, place.shape, "cyclic")
+            or law.certified(one.where, certificate, number, direction, place.shape, "interior")
+            for direction in renumbered
         ]
         try:
             (suggested,) = law.chosen(one.where, arguments, [place.shape], along, "cyclic")

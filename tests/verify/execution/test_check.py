@@ -275,6 +275,13 @@ CERTIFICATE = jc.certify(circular, SHAPE, axes=(1, 2), search=False)
             "one of the same function, shapes and axes",
         ),
         (
+            circular,
+            (X,),
+            {"axes": (3,), "certificate": CERTIFICATE},
+            ValueError,
+            "one of the same function, shapes and axes",
+        ),
+        (
             lambda x: x.sum(3),
             (X,),
             {"axes": (1,)},
@@ -295,3 +302,12 @@ CERTIFICATE = jc.certify(circular, SHAPE, axes=(1, 2), search=False)
 def test_errors_name_the_cure(fn, arguments, settings, error, match):
     with pytest.raises(error, match=match):
         check(fn, *arguments, **settings)
+
+
+def test_a_certificate_of_more_axes_gives_the_law_of_the_axis_that_is_asked_for():
+    """By the axis, and not by its place in the list of axes."""
+    halved = lambda x: jc.avg_pool(x, (1, 2))
+    certificate = jc.certify(halved, SHAPE, axes=(1, 2), search=False)
+    (leaf,) = check(halved, X, axes=(2,), certificate=certificate).leaves
+    assert leaf.finding == Finding.HELD
+    assert leaf.axes[0].law.shift == 2

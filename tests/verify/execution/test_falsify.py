@@ -345,6 +345,11 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
             "left out where a shift, a certificate or invariance is given",
         ),
         ({"axes": (7,)}, ValueError, "falsify: an axis is 7"),
+        (
+            {"axes": (2,), "certificate": jc.certify(jnp.sin, X, axes=(1,), search=False)},
+            ValueError,
+            "the certificate is of sin, but should be one for these axes",
+        ),
     ],
 )
 def test_bad_requests_are_refused_by_name(options, error, message):
