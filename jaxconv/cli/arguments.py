@@ -122,6 +122,11 @@ def shifted(texts: Sequence[str | None] | None, arguments: Sequence[Any]) -> dic
         if number >= len(arguments):
             expected = f"from 0 to {len(arguments) - 1}, as --shape is given"
             raise UsageError("the argument in --axes", number, expected, "The first argument of the function is 0")
+        rank = len(arguments[number].shape)
+        beyond = next((axis for axis in numbers if not -rank <= axis < rank), None)
+        if beyond is not None:
+            expected = f"from {-rank} to {rank - 1}, as argument {number} has {rank} axes"
+            raise UsageError("an axis in --axes", beyond, expected, EXAMPLES["--axes"])
         if number in found:
             cure = f"Write --axes {number}:1,2 for axes 1 and 2 of it"
             raise UsageError("--axes", f"given twice for argument {number}", "one list for each argument", cure)

@@ -120,6 +120,8 @@ def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], gro
         times = channels // channels_in if channels_in and channels % channels_in == 0 else 0
         if times and channels_out % times == 0:
             cure = f"For a grouped convolution pass groups={times}"
+            if groups > 1:
+                cure = f"The kernel is one for groups={times}: pass that, or draw one for groups={groups}"
         raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
 
 

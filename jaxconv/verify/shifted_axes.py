@@ -78,6 +78,9 @@ def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequ
     if shape is None:
         found = type(arguments[number]).__name__
         cure = "Shift an array of its own, and pass the rest as another argument"
+        sizes = arguments[number]
+        if isinstance(sizes, tuple | list) and sizes and all(isinstance(n, int) for n in sizes):
+            cure = f'Write jax.ShapeDtypeStruct({tuple(sizes)}, "float32") for an array of that shape'
         raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):

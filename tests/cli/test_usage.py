@@ -39,7 +39,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         ([*CIRCULAR, "--shape", "1,2147483648,8,1"], "--shape is '1,2147483648,8,1', but should be sizes from 0"),
         ([*CIRCULAR, "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: ValueError: conv: x's"),
         ([*CIRCULAR, "--shape", "6,4"], "--axes is missing, but should be given for an argument of shape (6, 4)."),
-        ([*CIRCULAR, *SHAPE, "--axes", "4"], "certify: an axis is 4, but should be from -4 to 3"),
+        ([*CIRCULAR, *SHAPE, "--axes", "4"], "an axis in --axes is 4, but should be from -4 to 3, as argument 0 has 4 axes. Write --axes 1,2"),
         ([*CIRCULAR, *SHAPE, "--axes", "x:1"], "--axes is 'x:1', but should be whole numbers like 1,2 or, for"),
         ([*CIRCULAR, *SHAPE, "--axes", ""], "--axes is '', but should be whole numbers like 1,2 or, for"),
         ([*CIRCULAR, *SHAPE, "--axes"], "--axes is without a value, but should be given with one"),
@@ -66,7 +66,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         (["summary", "pkg.models:net", *SHAPE], "there is no pkg.models:net"),
         (["summary", "pkg.models:circular", "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: "),
         (["summary", "pkg.models:masked", *SHAPE, *SHAPE], "--axes is missing, but should be given for at least one"),
-        (["summary", "pkg.models:circular", *SHAPE, "--axes", "4"], "summary: an axis is 4, but should be from -4 to 3"),
+        (["summary", "pkg.models:circular", *SHAPE, "--axes", "4"], "an axis in --axes is 4, but should be from -4 to 3"),
         (["summary", "pkg.models:circular", *SHAPE, "--seed", "3"], "'--seed' is none of its options"),
     ],
 )  # fmt: skip

@@ -225,3 +225,9 @@ def test_init_errors(arguments, message):
     *positional, groups = arguments if len(arguments) == 4 else (*arguments, 1)
     with pytest.raises(ValueError, match=message):
         jc.init_conv(jax.random.key(0), *positional, groups=groups)
+
+
+def test_a_kernel_for_other_groups_is_named_as_such():
+    """It said to pass groups=1 "for a grouped convolution"."""
+    with pytest.raises(ValueError, match="The kernel is one for groups=1: pass that, or draw one for groups=2"):
+        jc.conv({"kernel": jnp.ones((3, 3, 2, 4))}, jnp.ones((1, 8, 8, 2)), groups=2)

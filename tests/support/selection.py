@@ -5,10 +5,13 @@ pytest FILE, or FILE::TEST  in this process: starting others would take longer, 
 pytest --sample N           one test in N, and all that depend on the version of JAX
 """
 
+import argparse
 import zlib
 from pathlib import Path
 
 import pytest
+
+from support import profiles
 
 # What depends on the version of JAX: how its jaxprs look, what it compiles, what the docs print. It is never sampled.
 OF_EACH_VERSION = ("jaxconv/", "tests/jaxprs/", "tests/lowering/", "tests/verify/contracts/", "tests/test_readme.py")
@@ -33,7 +36,13 @@ def is_small(arguments: list[str], options) -> bool:
 
 def pytest_addoption(parser):
     text = "run one in N of the tests, chosen by their names; all that depend on the version of JAX"
-    parser.addoption("--sample", type=int, default=1, metavar="N", help=text)
+    parser.addoption("--sample", type=at_least_one, default=1, metavar="N", help=text)
+
+
+def at_least_one(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"--sample is {text!r}, but should be 1 or more. Leave it out for all tests")
+    return int(text)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,6 +59,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_configure(config):
+    if problem := profiles.unknown():
+        raise pytest.UsageError(problem)
     config.stash[LEFT_OUT] = 0
 
 

@@ -1,11 +1,13 @@
 """Which tests a run has and on how many processes, and that it says what it leaves out."""
 
+import argparse
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from support.selection import OF_EACH_VERSION, is_small, sampled
+from support import profiles
+from support.selection import OF_EACH_VERSION, at_least_one, is_small, sampled
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
@@ -72,3 +74,16 @@ def test_a_run_says_what_it_leaves_out(pytester, monkeypatch, marks, says, proce
     found = run("-p", "support.selection", "-m", marks, "-n", str(processes))
     found.assert_outcomes(passed=1, deselected=0 if processes else 1)
     assert ("left out: 1 tests" in found.stdout.str()) == says
+
+
+@pytest.mark.parametrize("words", ["0", "-1", "x"])
+def test_a_sample_of_none_is_refused(words):
+    """It was an internal error, or all tests."""
+    with pytest.raises(argparse.ArgumentTypeError, match=f"--sample is '{words}', but should be 1 or more"):
+        at_least_one(words)
+
+
+def test_an_unknown_profile_is_refused_by_name(monkeypatch):
+    assert profiles.unknown() == ""
+    monkeypatch.setattr(profiles, "PROFILE", "wrong")
+    assert profiles.unknown().startswith("HYPOTHESIS_PROFILE is 'wrong', but should be one of quick, brief, nightly.")

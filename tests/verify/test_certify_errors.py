@@ -98,3 +98,8 @@ def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, of,
         assert claim.broken.reason.startswith(f"the rule for sin failed: {error.__name__}(")
     else:
         assert claim.verdict == Verdict.PROVED
+
+
+def test_a_shape_in_place_of_an_array_gets_the_line_to_write():
+    with pytest.raises(TypeError, match=r'Write jax.ShapeDtypeStruct\(\(1, 8, 8, 1\), "float32"\)'):
+        certify(jnp.sin, (1, 8, 8, 1), axes=(1,))

@@ -46,9 +46,7 @@ def suggested(where: str, along: Along, rank: int, shape: Sequence[int], *, cycl
     return Law(*found, (), "the shapes")
 
 
-def certified(
-    where: str, certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model
-) -> Law | None:
+def certified(where: str, certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model) -> Law | None:
     """The law that a certificate proves of a leaf for shifts along some axes; None where it proves none."""
     leaves = certificate.leaves
     reports = leaves[leaf].axes if leaf < len(leaves) and tuple(leaves[leaf].shape) == tuple(shape) else ()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jaxconv.jaxprs.source import frames, full_line, source_frame
+from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.verify.claims import Break
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum
@@ -83,7 +83,7 @@ def _is_there(broken: Break, stack: Sequence[Any]) -> bool:
         return _plain([broken.source]) == _plain([full_line(source_frame(stack[0], tuple(reversed(stack[1:]))))])
     fresh = [full_line(frame) for frame in frames(stack[-1])]  # the outermost one is traced anew each time
     ends = _plain(broken.frames)[len(broken.frames) - len(fresh) :] == _plain(fresh)
-    return len(stack) > 1 and ends and broken.source in (*broken.frames, "unknown line")
+    return len(stack) > 1 and ends and broken.source in (*broken.frames, UNKNOWN)
 
 
 def _plain(lines: Sequence[str]) -> list[str]:

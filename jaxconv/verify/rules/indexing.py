@@ -229,9 +229,10 @@ def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | N
 
     Rows that are not `clear`, because they name cells that do not show the signal, do not count.
 
-    Modulo `turn` where x repeats. The longest such stretch for the least `apart`; None if there is none worth having.
+    Modulo `turn` where x repeats, and then for all rows. The stretch with most pairs i, i + apart; of equal ones that
+    with the least `apart`. None if there is none.
     """
-    size = len(rows)
+    size, best = len(rows), None
     for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
         ahead = rows[apart:] - rows[:-apart]
         by = int(np.bincount(np.abs(ahead[:, 0])).argmax()) * (1 if np.median(ahead[:, 0]) >= 0 else -1)
@@ -240,9 +241,13 @@ def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | N
         if by == 0:
             continue
         found = longest((ahead == by).all(axis=1) & clear[apart:] & clear[:-apart], apart)
-        if found is not None and (turn is None or found == (0, size)):
-            return apart, by, *found
-    return None
+        if found is None or (turn is not None and found != (0, size)):
+            continue
+        if best is None or found[1] - found[0] - apart > best[3] - best[2] - best[0]:
+            best = apart, by, *found
+        if best[2:] == (0, size):
+            break
+    return best
 
 
 def longest(even: np.ndarray, apart: int) -> tuple[int, int] | None:

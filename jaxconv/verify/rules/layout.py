@@ -215,8 +215,9 @@ def part(value: Moving, number: int, start: int, count: int) -> Moving:
 def split_(eqn: Equation) -> list[Moving]:
     """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
     (value,) = eqn.moving()
-    starts = itertools.accumulate(eqn.params["sizes"], initial=0)
-    return [part(value, eqn.params["axis"], *one) for one in zip(starts, eqn.params["sizes"], strict=False)]
+    sizes = list(map(int, eqn.params["sizes"]))  # jnp.split leaves NumPy's integers there
+    starts = itertools.accumulate(sizes, initial=0)
+    return [part(value, eqn.params["axis"], *one) for one in zip(starts, sizes, strict=False)]
 
 
 @rule("unstack")

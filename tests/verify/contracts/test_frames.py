@@ -61,3 +61,20 @@ def test_a_break_inside_a_librarys_jit_is_reported_at_the_users_call_of_it(fn, a
     claim = jc.certify(fn, array(2, 6), axes=(1,)).leaves[0].axes[0].cyclic
     assert claim.broken.primitive == "cumsum"
     assert claim.broken.source == f"{__file__}:{at.__code__.co_firstlineno + 1} ({at.__name__})"
+
+
+@jax.custom_vjp
+def squared(x):
+    return jnp.sum(x**2)
+
+
+squared.defvjp(lambda x: (squared(x), x), lambda x, dy: (dy * x * jnp.arange(8.0),))
+
+
+def test_a_gradient_rule_of_the_users_has_no_line_and_none_of_jaxs_is_named():
+    """JAX calls it while it transforms the function; its own machinery is nobody's fault."""
+    broken = jc.certify(jax.grad(squared), array(8), axes=(0,), search=False).leaves[0].axes[0].cyclic.broken
+    assert broken.source == "a line that JAX does not record"
+    assert (
+        "jax" in jc.certify(jax.nn.softmax, array(8), axes=(0,), search=False).leaves[0].axes[0].interior.broken.source
+    )

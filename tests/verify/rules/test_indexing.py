@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax import lax
 from support.numpy_twins import certified, proved, refutation, survey
 
@@ -80,6 +81,21 @@ def test_windows_by_indices_and_nearest_enlargement_are_proved():
     assert (claims["cyclic"].shift, claims["cyclic"].moves) == (1, ((1, 1),))
     claims = certified(lambda x: x[:, np.repeat(np.arange(6), 2)], (1, 6))
     assert (claims["cyclic"].shift, claims["cyclic"].moves) == (1, ((1, 2),))
+
+
+@pytest.mark.parametrize(
+    ("places", "shift", "moves", "region"),
+    [
+        (np.repeat(np.arange(12), 3), 1, ((1, 3),), ((1, 0, 36),)),
+        (np.arange(30) * 2 // 5, 2, ((1, 5),), ((1, 0, 30),)),
+        (5 * np.arange(12) % 12, 1, ((1, 5),), ((1, 0, 12),)),
+    ],
+    ids=["every cell thrice", "five cells for two", "every fifth cell, around"],
+)
+def test_of_several_interior_laws_the_one_with_most_pairs_is_told(places, shift, moves, region):
+    """Two cells of a run of three, or three of twelve, show a law as well, of little worth."""
+    claim = certified(lambda x: x[:, places], (1, 12))["interior"]
+    assert (claim.shift, claim.moves, claim.region) == (shift, moves, region)
 
 
 def test_dynamic_slices_at_known_starts_are_slices():
