@@ -232,5 +232,5 @@ def test_what_stands_at_the_end_stands_at_the_beginning_of_the_reverse():
 
 def test_positions_of_a_split_are_python_integers():
     """jnp.split leaves NumPy's in the jaxpr, which the report and its JSON would show."""
-    (leaf,) = jc.certify(lambda x: sum(jnp.split(x, 3)), jax.ShapeDtypeStruct((12,), "float32"), axes=(0,)).leaves
+    (leaf,) = certify(lambda x: sum(jnp.split(x, 3)), jax.ShapeDtypeStruct((12,), "float32"), axes=(0,)).leaves
     assert {type(number) for numbers in leaf.axes[0].interior.region for number in numbers} == {int}
