@@ -15,7 +15,7 @@ from jaxconv.errors import explain
 from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.algorithms.chunked import FEWEST
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
-from jaxconv.lowering.version import OLD
+from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_slices import is_global, overlap
 
 
@@ -29,6 +29,7 @@ class Choice:
         when: takes the spec, the batch size and the numbers of input and output channels.
         reason: why lax is slower.
         gain: lax's time over ours, as measured.
+        jax: the range of JAX versions that the row is for; empty for all.
     """
 
     algorithm: str
@@ -36,6 +37,7 @@ class Choice:
     when: Callable[[ConvSpec, int, int, int], bool]
     reason: str
     gain: str
+    jax: str = ""
 
 
 Shape: TypeAlias = tuple[int, ...]
@@ -51,36 +53,42 @@ def _unit_stride(spec: ConvSpec) -> bool:
 
 
 def _large_product(spec: ConvSpec, n: int, c: int, o: int) -> bool:
-    return n * spec.output_size >= 2**12 and max(c, o) >= 32 and (OLD or c * o < 2**14)
+    return _unit_stride(spec) and n * spec.output_size >= 2**12 and max(c, o) >= 32
 
 
 def _has_padding(spec: ConvSpec) -> bool:
     return any((axis.pad.lo, axis.pad.hi) != (0, 0) for axis in spec.axes)
 
 
-def _argmax_at_once_pays(spec: ConvSpec, n: int, c: int) -> bool:
-    """Since 0.12 XLA stores the argmax; before, it computes it again in each pass over overlapping windows."""
-    if not overlap(spec.axes):
-        return spec.taps <= 25 and (not OLD or c % 4 == 0)
-    return not OLD and spec.taps <= 9 and (n > 1 or _has_padding(spec))
+def _few_disjoint(spec: ConvSpec) -> bool:
+    return not overlap(spec.axes) and spec.taps <= 25
 
 
-def _argmax_per_axis_pays(spec: ConvSpec, n: int) -> bool:
-    """Before 0.12 the argmax along an axis is computed again for each of its taps: few taps, without padding."""
+def _few_overlapping(spec: ConvSpec, n: int) -> bool:
+    return overlap(spec.axes) and spec.taps <= 9 and (n > 1 or _has_padding(spec))
+
+
+def _few_per_axis(spec: ConvSpec) -> bool:
+    return sum(axis.taps for axis in spec.axes) <= 32
+
+
+def _few_plain_taps(spec: ConvSpec, n: int) -> bool:
     dilated = any(axis.dilation > 1 for axis in spec.axes)
-    return not OLD or (spec.taps <= 9 and (n == 1 or not (dilated or _has_padding(spec))))
+    return spec.taps <= 9 and (n == 1 or not (dilated or _has_padding(spec)))
 
 
 def _has_global_axis(spec: ConvSpec) -> bool:
     return any(map(is_global, spec.axes))
 
 
-def _chunks_pay(spec: ConvSpec, n: int, c: int, o: int) -> bool:
-    few_channels = 2 <= c <= (8 if OLD else 3) and o >= (6 if OLD else 16)
-    if few_channels and len(spec.axes) == 2 and _unit_stride(spec) and n >= FEWEST:
-        return True
-    x, y, large = n * spec.input_size * c, n * spec.output_size * o, 2**21 if OLD else 2**23
-    return x + y >= large and min(x, y) > large // 4
+def _few_channels(spec: ConvSpec, n: int) -> bool:
+    return len(spec.axes) == 2 and _unit_stride(spec) and n >= FEWEST
+
+
+def _exceeds(numbers: int, spec: ConvSpec, n: int, c: int, o: int) -> bool:
+    """Whether x and y together have that many numbers, and neither is small beside the other."""
+    x, y = n * spec.input_size * c, n * spec.output_size * o
+    return x + y >= numbers and min(x, y) > numbers // 4
 
 
 # Gains are lax's time over ours, for batches of 32 on two cores, by `benchmarks/layers.py` on JAX 0.10.2 and 0.12.0.1.
@@ -88,9 +96,18 @@ ROWS = [
     Choice(
         "matmul",
         ("conv", "conv_input_grad"),
-        lambda spec, n, c, o: _one_position(spec) or (_unit_stride(spec) and _large_product(spec, n, c, o)),
-        "one matrix product; lax is as fast for small products, and in 0.12 for large ones",
+        lambda spec, n, c, o: _one_position(spec) or (_large_product(spec, n, c, o) and c * o < 2**14),
+        "one matrix product; lax is as fast for small products, and for many channels",
         "1.4-2.3; 16 for the input gradient of a kernel as large as x",
+        jax=">=0.12",
+    ),
+    Choice(
+        "matmul",
+        ("conv", "conv_input_grad"),
+        lambda spec, n, c, o: _one_position(spec) or _large_product(spec, n, c, o),
+        "one matrix product; lax is as fast for small products",
+        "1.4-2.3; 16 for the input gradient of a kernel as large as x",
+        jax="<0.12",
     ),
     Choice(
         "matmul",
@@ -142,9 +159,18 @@ ROWS = [
     Choice(
         "chunked",
         ("conv_kernel_grad",),
-        _chunks_pay,
+        lambda spec, n, c, o: (2 <= c <= 3 and o >= 16 and _few_channels(spec, n)) or _exceeds(2**23, spec, n, c, o),
         "XLA copies x, y and every window into other layouts, which is slow where they exceed the processor's caches",
-        "1.4-5, before 0.12 2-9; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
+        "1.4-5; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
+        jax=">=0.12",
+    ),
+    Choice(
+        "chunked",
+        ("conv_kernel_grad",),
+        lambda spec, n, c, o: (2 <= c <= 8 and o >= 6 and _few_channels(spec, n)) or _exceeds(2**21, spec, n, c, o),
+        "as above",
+        "2-9; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
+        jax="<0.12",
     ),
     Choice(
         "toeplitz",
@@ -180,16 +206,34 @@ ROWS = [
     Choice(
         "argmax_at_once",
         ("max_pool_scatter",),
-        lambda spec, n, c, o: _argmax_at_once_pays(spec, n, c),
+        lambda spec, n, c, o: _few_disjoint(spec) or _few_overlapping(spec, n),
         "lax's select-and-scatter is a scalar loop; here each cell compares itself to the argmax, in a few passes",
         "3-40",
+        jax=">=0.12",
+    ),
+    Choice(
+        "argmax_at_once",
+        ("max_pool_scatter",),
+        lambda spec, n, c, o: _few_disjoint(spec) and c % 4 == 0,
+        "as above; XLA computes the argmax again in each pass over overlapping windows",
+        "3-40",
+        jax="<0.12",
     ),
     Choice(
         "argmax_per_axis",
         ("max_pool_scatter",),
-        lambda spec, n, c, o: sum(axis.taps for axis in spec.axes) <= 32 and _argmax_per_axis_pays(spec, n),
+        lambda spec, n, c, o: _few_per_axis(spec),
         "as above; rows, then columns: fewer taps",
         "3-30",
+        jax=">=0.12",
+    ),
+    Choice(
+        "argmax_per_axis",
+        ("max_pool_scatter",),
+        lambda spec, n, c, o: _few_per_axis(spec) and _few_plain_taps(spec, n),
+        "as above; XLA computes the argmax along an axis again for each of its taps",
+        "3-30",
+        jax="<0.12",
     ),
     Choice(
         "argmax_per_image",
@@ -230,8 +274,9 @@ def algorithm_for(operation: str, spec: ConvSpec, n: Any, c: int, o: int) -> str
         o: output channels.
     """
     n = n if isinstance(n, int) else MANY
-    rows = (row for row in ROWS if operation in row.operations and ALGORITHMS[row.algorithm].fits(spec, c, o))
-    return next((row.algorithm for row in rows if row.when(spec, n, c, o)), "lax")
+    rows = (row for row in ROWS if operation in row.operations and jax_in(row.jax))
+    fitting = (row for row in rows if ALGORITHMS[row.algorithm].fits(spec, c, o))
+    return next((row.algorithm for row in fitting if row.when(spec, n, c, o)), "lax")
 
 
 def computes(algorithm: str, operation: str) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxconv.lowering.version import OLD
+from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_extrema import FEW, argmax_and_max, extrema, least
 from jaxconv.lowering.window_scatter import (
     adjacent_passes,
@@ -114,4 +114,4 @@ def scatter_along_axis(axes: Axes, y: Array, argmax: Array) -> Array:
         return scatter_by_loop(axes, y, argmax)
     # Before JAX 0.12 XLA has faster code for one pass per tap, unless it computes the argmax of many taps again.
     few = all(axis.taps <= FEW for axis in axes)
-    return (scatter_each_tap if OLD and few else scatter_adjacent_taps)(axes, y, argmax)
+    return (scatter_each_tap if few and jax_in("<0.12") else scatter_adjacent_taps)(axes, y, argmax)

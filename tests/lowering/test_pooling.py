@@ -22,12 +22,14 @@ from jaxconv.lowering.conv_spec import ConvSpec
 from jaxconv.lowering.im2col import im2col
 from jaxconv.lowering.primitive import COMPUTED
 from jaxconv.lowering.table import algorithm_for
-from jaxconv.lowering.version import OLD
+from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_argmax import argmax_taps
 from jaxconv.lowering.window_scatter import scatter_adjacent_taps
 from jaxconv.testing.configurations import Configuration
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 from jaxconv.window import slide
+
+OLD = jax_in("<0.12")
 
 every_way = pytest.mark.parametrize("algorithm", ["table", "window_slices", "lax"])
 

@@ -4,9 +4,11 @@ import jax
 import pytest
 
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec, lax_conv
-from jaxconv.lowering.table import algorithm_for, forced_algorithm, forced_pool_algorithm, use_algorithm
-from jaxconv.lowering.version import OLD
+from jaxconv.lowering.table import ROWS, algorithm_for, forced_algorithm, forced_pool_algorithm, use_algorithm
+from jaxconv.lowering.version import jax_in
 from jaxconv.window import slide
+
+OLD = jax_in("<0.12")
 
 MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
     3 * [algorithm] for algorithm in ("matmul", "depthwise", "grouped", "conv3d_as_2d")
@@ -120,3 +122,30 @@ def test_nothing_is_convolved_with_nothing(operation, empty):
     jaxpr = jax.make_jaxpr(lambda one, other: lax_conv(operation, ConvSpec(axes, 1), one, other))(*operands)
     assert [one.shape for one in jaxpr.out_avals] == [result.shape]
     assert "conv" not in str(jaxpr)
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "inside"),
+    [
+        ("", (0, 10, 0), True),
+        (">=0.12", (0, 12, 0), True),
+        (">=0.12", (0, 11, 9), False),
+        ("<0.12", (0, 11, 9), True),
+        (">=0.10,<0.12", (0, 12, 1), False),
+        ("==0.12", (0, 12, 3), True),  # a bound of two numbers compares two
+        (">0.9", (0, 10, 0), True),  # numbers, and not letters
+    ],
+)
+def test_ranges_of_versions(versions, version, inside):
+    assert jax_in(versions, version) == inside
+
+
+def test_a_range_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="versions is '0.12', but should be a range such as"):
+        jax_in("0.12")
+
+
+def test_every_operation_has_the_same_algorithms_on_each_version():
+    """A row for one range has a counterpart for the others, so no version loses an algorithm."""
+    every = lambda version: {(row.algorithm, op) for row in ROWS for op in row.operations if jax_in(row.jax, version)}
+    assert every((0, 10, 0)) == every((0, 12, 0))

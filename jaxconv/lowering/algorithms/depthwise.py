@@ -15,13 +15,13 @@ from jaxconv.lowering.algorithms.algorithm import Algorithm, Conv
 from jaxconv.lowering.arrays import summed, zeros_like
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
 from jaxconv.lowering.interleave import interleaved
-from jaxconv.lowering.version import OLD
+from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_slices import padded, under, window_taps
 from jaxconv.window import Axis, Pad
 
 # Products per tap in one iteration of the loop over y, few enough for the first-level cache. Before JAX 0.12 an
 # iteration takes longer to start, so it makes more.
-ROWS = 2**13 if OLD else 2**10
+ROWS = 2**13 if jax_in("<0.12") else 2**10
 
 
 def _run(operation: str, spec: ConvSpec, lhs: Array, rhs: Array, *, inner_conv: Conv) -> Array:
