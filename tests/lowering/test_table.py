@@ -141,7 +141,7 @@ def test_ranges_of_versions(versions, version, inside):
 
 
 def test_a_range_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="versions is '0.12', but should be a range such as"):
+    with pytest.raises(ValueError, match=r"versions is '0\.12', but should be a range such as"):
         jax_in("0.12")
 
 

@@ -117,7 +117,7 @@ def mutants(value, path=()):
 
 
 def mutants_of_fields(value, path):
-    of_a_state = type(value).__module__.endswith("values")
+    of_a_state = type(value).__module__.endswith("domain")
     for name in json_codec.fields_of(type(value)):
         old = getattr(value, name)
         if of_a_state and name in STRONGER:

@@ -63,7 +63,7 @@ def test_an_invariance_that_is_none_is_objected_to():
 
 def test_a_field_around_the_circle_is_seen():
     state = Moving(1, 12, ())
-    carry = relation.Carry(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
+    carry = relation.Motion(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
     assert np.flatnonzero(relation.sees(state, carry, 24, 0)).tolist() == [0, 1, 2, 23]
     assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
 
@@ -79,7 +79,7 @@ def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(
     for number, state in enumerate(states):
         lengths = tuple(math.prod(factor.length for factor in axis) for axis in state.value.axes)
         held = relation.Held(number, number, state, jax.ShapeDtypeStruct(lengths, "float32"))
-        for trial in (relation.Trial(state.folded.shift, None, number) for number in range(180)):
+        for trial in (relation.RunPair(state.folded.shift, None, number) for number in range(180)):
             if trial.kind != EXTREMES:
                 assert judge([(held, [draw(held, trial, run) for run in (0, 1)])], trial) == ""
     assert recheck(certificate, fn, x) == ()
