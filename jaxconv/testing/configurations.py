@@ -121,7 +121,8 @@ class Network:
 
     Values are whole numbers, and halves and quarters behind average pooling: float32 computes with them exactly.
 
-    >>> network = Network((LayerConfiguration("conv", (3,), (2,), "CIRCULAR", 3), LayerConfiguration("relu")), shape=(1, 8, 2), seed=0)
+    >>> layers = LayerConfiguration("conv", (3,), (2,), "CIRCULAR", 3), LayerConfiguration("relu")
+    >>> network = Network(layers, shape=(1, 8, 2), seed=0)
     >>> str(network), network.strides, network(network.params(), network.x()).shape
     ('conv 3 -> 3 stride 2 CIRCULAR > relu', (2,), (1, 4, 3))
     """
