@@ -29,6 +29,7 @@ NETWORKS = [  # name, depths, convolutions from one max pooling to the next
     ("3x3 convolutions", (1, 2, 4, 8, 12), None),
     ("max pooling after every second", (1, 2, 3, 4, 5), 2),
 ]
+FINER = 8  # points of the line along the side of a pixel
 PART = 1 - 0.9545  # of the largest gradient: what counts as effective, as in the paper
 
 
@@ -114,7 +115,8 @@ def draw(fields: list[Field], image: np.ndarray) -> figures.Figure:
     """For each network the digit, the certified square over it, and inside that the gradients."""
     figure = figures.new(12, 5.6, "The certified receptive field of one output, and the gradients in it")
     colour = [int(figures.BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    for plots, (name, _, _) in zip(figure.subplots(len(NETWORKS), 5), NETWORKS, strict=True):
+    most = max(sum(field.name == name for field in fields) for name, _, _ in NETWORKS)
+    for plots, (name, _, _) in zip(figure.subplots(len(NETWORKS), most, squeeze=False), NETWORKS, strict=True):
         plots[0].set_ylabel(name)
         its = [field for field in fields if field.name == name]
         for plot in plots[len(its) :]:
@@ -127,10 +129,12 @@ def draw(fields: list[Field], image: np.ndarray) -> figures.Figure:
                 vmax=2.5,
             )
             plot.imshow(np.dstack([np.broadcast_to(colour, (*image.shape, 3)), one.gradient]), interpolation="nearest")
-            plot.contour(one.gradient, [PART], colors="black", linewidths=1.5)
+            # Along the edges of pixels: between their centres, the line would leave the certified square.
+            fine, (h, w) = np.kron(one.gradient > PART, np.ones((FINER, FINER))), one.gradient.shape
+            plot.contour(fine, [0.5], extent=(-0.5, w - 0.5, -0.5, h - 0.5), colors="black", linewidths=1.5)
             rows, columns, size = one.certified
             figures.frame(plot, rows.start, columns.start, size, size, figures.VERMILION)
-    figure.supxlabel("red: certified square; blue: mean gradient of one output cell; line: 4.55 % of its largest")
+    figure.supxlabel("orange frame: certified square; blue: mean gradient of one output cell; line: 4.55 % of its largest")
     return figure
 
 
