@@ -134,7 +134,9 @@ def draw(fields: list[Field], image: np.ndarray) -> figures.Figure:
             plot.contour(fine, [0.5], extent=(-0.5, w - 0.5, -0.5, h - 0.5), colors="black", linewidths=1.5)
             rows, columns, size = one.certified
             figures.frame(plot, rows.start, columns.start, size, size, figures.VERMILION)
-    figure.supxlabel("orange frame: certified square; blue: mean gradient of one output cell; line: 4.55 % of its largest")
+    figure.supxlabel(
+        "orange frame: certified square; blue: mean gradient of one output cell; line: 4.55 % of its largest"
+    )
     return figure
 
 

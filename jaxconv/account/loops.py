@@ -10,6 +10,7 @@ from jaxconv.account.provenance import Origin, either, mixed, one_round
 from jaxconv.account.records import Where
 from jaxconv.jaxprs.layout import scan_sizes
 from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.traverse import number_within
 
 
 class Dataflow(Protocol):
@@ -43,7 +44,7 @@ def scan(walk: Dataflow, equation: Any, number: int, operands: list[Origin], whe
     for one, atom in zip(over, equation.invars[constants + carry :], strict=True):
         one, numbers = one_round(one, (*where.place, number), length, atom.aval.shape)
         slices.append(walk.anew(one, (), numbers))
-    inside = where.looping(equation, number, 0, length)
+    inside = where.looping(equation, number, number_within(equation, body), length)
     step = lambda state, here: walk.follow(body, [*fixed, *state, *slices], here)
     shapes = [atom.aval.shape for atom in equation.invars[constants : constants + carry]]
     settled = _settled(walk, step, state, shapes, inside)
@@ -60,11 +61,15 @@ def while_(walk: Dataflow, equation: Any, number: int, operands: list[Origin], w
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
     of_condition, of_body, state = operands[:first], operands[first:second], operands[second:]
     shapes = [atom.aval.shape for atom in equation.invars[second:]]
-    inside = where.looping(equation, number, 1, None)
+    inside = where.looping(equation, number, number_within(equation, p["body_jaxpr"]), None)
     step = lambda state, here: walk.follow(p["body_jaxpr"], [*of_body, *state], here)
     settled = _settled(walk, step, state, shapes, inside)
     _turned(walk, equation, number, state, settled, shapes, where)
-    walk.follow(p["cond_jaxpr"], [*of_condition, *settled], where.looping(equation, number, 0, None))
+    walk.follow(
+        p["cond_jaxpr"],
+        [*of_condition, *settled],
+        where.looping(equation, number, number_within(equation, p["cond_jaxpr"]), None),
+    )
     results = [mixed([one, other]) for one, other in zip(settled, step(settled, inside), strict=True)]
     return [walk.anew(one, shape) for one, shape in zip(results, shapes, strict=True)]
 

@@ -2,65 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaxconv.account.geometry import slides
-from jaxconv.account.records import Place
 from jaxconv.account.report import Reach
-from jaxconv.jaxprs.layout import branches, called, opened, repeated
+from jaxconv.jaxprs.evaluate import Path
+from jaxconv.jaxprs.layout import is_endless, opened
+from jaxconv.jaxprs.traverse import within
 from jaxconv.verify.derivation import Row
-from jaxconv.verify.domain import Broken, CannotProve, Moving, main_state, motion_of
+from jaxconv.verify.domain import Broken, CannotProve, Moving, Value, main_state, motion_of
 from jaxconv.verify.worth_reporting import field_of
 
 
-def rows_of(jaxpr: Any, rows: Sequence[Row]) -> dict[Place, Row]:
-    """For each equation its row in a walk's derivation: of a loop's body in the last of the rounds that were followed.
+def rows_of(jaxpr: Any, rows: Sequence[Row]) -> dict[Path, Row]:
+    """The row of each equation in a walk's derivation, by its path; in a loop that of the last iteration followed.
 
-    A row stands behind those of what it calls, which are one deeper: so they tell themselves what belongs to what.
-    Bodies that the walk did not follow, or not to their end, have none.
+    Equations in a loop that the walk gave up have none: it did not reach a state that holds in every iteration.
     """
-    found: dict[Place, Row] = {}
-    _align(jaxpr.eqns, rows, (), found)
-    return found
+    found = {row.path: row for row in rows}
+    gave_up = {path for path, row in found.items() if any(_broken_at(value, row.number) for value in row.outputs)}
+    gave_up |= {path for path in _endless(jaxpr) if path in found and any(map(_is_broken, found[path].outputs))}
+    enclosing = lambda path: (path[:length] for length in range(1, len(path), 2))
+    return {path: row for path, row in found.items() if gave_up.isdisjoint(enclosing(path))}
 
 
-def _align(equations: Sequence[Any], rows: Sequence[Row], place: Place, found: dict[Place, Row]) -> None:
-    groups = _groups(rows)
-    names = [equation.primitive.name for equation in equations]
-    if [group[-1].primitive for group in groups] != names:
-        return
-    for number, (equation, group) in enumerate(zip(equations, groups, strict=True)):
-        found[*place, number] = group[-1]
-        bodies, inside = _bodies(equation), _groups(group[:-1])
-        if repeated(equation):
-            inside = inside[-len(bodies[0]) :] if bodies[0] else []
-        if len(inside) != sum(map(len, bodies)):
-            continue
-        for body, inner in enumerate(bodies):
-            rows, inside = [row for one in inside[: len(inner)] for row in one], inside[len(inner) :]
-            _align(inner, rows, (*place, number, body), found)
+def _is_broken(value: Value) -> bool:
+    return isinstance(main_state(value), Broken)
 
 
-def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows as equations of one depth, each with the rows of what it calls before its own."""
-    groups: list[list[Row]] = []
-    depth = min((row.depth for row in rows), default=0)
-    group: list[Row] = []
-    for row in rows:
-        group.append(row)
-        if row.depth == depth:
-            groups.append(group)
-            group = []
-    return groups
+def _broken_at(value: Value, number: int) -> bool:
+    """Whether a value lost its structure at the equation of this row."""
+    value = main_state(value)
+    return isinstance(value, Broken) and value.broken.equation == number
 
 
-def _bodies(equation: Any) -> list[Sequence[Any]]:
-    """The equations of what a call, a scan or a cond runs. (Of other loops it is not known which round is which.)"""
-    body = called(equation)
-    if body is None:
-        return [opened(one)[0].eqns for one in (*repeated(equation), *branches(equation))]
-    return [opened(body)[0].eqns]
+def _endless(jaxpr: Any, path: Path = ()) -> Iterator[Path]:
+    """The paths of loops that run until a condition fails."""
+    for number, equation in enumerate(opened(jaxpr)[0].eqns):
+        here = (*path, number)
+        if is_endless(equation):
+            yield here
+        for inner_number, inner in enumerate(within(equation)):
+            yield from _endless(inner, (*here, inner_number))
 
 
 def reach(row: Row | None) -> Reach:

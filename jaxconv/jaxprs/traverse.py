@@ -19,6 +19,11 @@ def within(equation: Any) -> Iterator[Any]:
                 yield one
 
 
+def number_within(equation: Any, jaxpr: Any) -> int:
+    """The number of a jaxpr among those of an equation's parameters."""
+    return next(number for number, one in enumerate(within(equation)) if one is jaxpr)
+
+
 def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """The steps of `evaluate` in their order, each equation with the calls around it, outermost first."""
     for equation in opened(jaxpr)[0].eqns:

@@ -5,17 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from jaxconv.jaxprs.evaluate import Path
 from jaxconv.verify.domain import Value
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the derivation: an equation, how deep in calls it stands, and how its outputs move."""
+    """One row of the derivation: an equation, and how its outputs move.
+
+    Attributes:
+        number: of the row.
+        path: number of the equation in its jaxpr. Within calls, loops and branches, the path of the equation that has
+            this jaxpr, the number of the jaxpr among its parameters, and the number of the equation in it.
+        primitive: name of the equation's primitive.
+        outputs: how each result moves.
+    """
 
     number: int
-    depth: int
+    path: Path
     primitive: str
     outputs: tuple[Value, ...]
+
+    @property
+    def depth(self) -> int:
+        """Number of calls, loops and branches around the equation."""
+        return len(self.path) // 2
 
 
 Rows: TypeAlias = tuple[Row, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.source import frames, full_line, source_frame
+from jaxconv.jaxprs.traverse import number_within
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
@@ -49,7 +51,8 @@ class Walk:
 
     `values`: whether to look at the numbers of floating-point arrays that are closed over, or to prove for all of them.
     `axis`: the input's shifted axis, along which a constant is taken to move where it could be along any.
-    `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of.
+    `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of, and
+    `path` says where their innermost jaxpr stands, see `Row`.
     """
 
     cycle: int | None
@@ -58,6 +61,7 @@ class Walk:
     axis: int = 0
     rows: list[Row] = field(default_factory=list)
     stack: list[Any] = field(default_factory=list)
+    path: evaluate.Path = ()
     counter: Any = field(default_factory=itertools.count)
     names: Names = field(default_factory=Names)
 
@@ -87,7 +91,8 @@ class Walk:
             return self.array(value) if is_array else (self.constant(()), None)
 
         short = [(with_signals(value, self.names.short), numbers) for value, numbers in operands]
-        return evaluate.evaluate(jaxpr, constants, short, self._step, constant=constant, literal=literal, calls=False)
+        settings = {"constant": constant, "literal": literal, "calls": False, "path": self.path}
+        return evaluate.evaluate(jaxpr, constants, short, self._step, **settings)
 
     def array(self, array: Any) -> Read:
         """An array that does not move: indices and masks are read for what they are, floats are parameters."""
@@ -97,7 +102,7 @@ class Walk:
             return self.constant(shape), None
         return self.known(np.asarray(array)), np.asarray(array)
 
-    def _step(self, equation: Any, operands: list[Read], _: evaluate.Path) -> list[Read]:
+    def _step(self, equation: Any, operands: list[Read], path: evaluate.Path) -> list[Read]:
         """One equation: folded if it is a small constant, else as its rule says, else broken."""
         inputs, known = apart(operands)
         shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
@@ -108,16 +113,22 @@ class Walk:
             numbers = list(constants)
             outputs = [self.known(array) for array in constants]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
-            outputs, numbers = apart(self._call(equation, *body))
+            with self._inside(equation, (*path, 0)):
+                outputs, numbers = apart(self.run(*body))
         else:
-            outputs = self._apply(equation, list(map(main_state, inputs)), known, shapes)
+            outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
             outputs = self._pieces(equation, inputs, known, outputs)
         outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
-        self.rows.append(Row(len(self.rows), len(self.stack), equation.primitive.name, tuple(outputs)))
+        self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 
     def _apply(
-        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], shapes: list[tuple[int, ...]]
+        self,
+        equation: Any,
+        path: evaluate.Path,
+        inputs: list[Value],
+        known: list[np.ndarray | None],
+        shapes: list[tuple[int, ...]],
     ) -> Sequence[Value]:
         """What the table says; broken if an operand is, if the equation is not understood, or if the rule gives up."""
         name = equation.primitive.name
@@ -126,22 +137,20 @@ class Walk:
         broken = next((value for value in inputs if isinstance(value, Broken)), None)
         if broken is not None and (kind is Spectrum or name not in TAKES_BROKEN):
             return [broken] * len(shapes)
-        self.stack.append(equation)
         try:
-            if name not in self.rules[kind]:
-                raise CannotProve(f"there is no rule for {described}", "Add one to jaxconv/verify/rules")
-            # A rule of control follows the jaxprs of its equation; any other takes them for functions.
-            follows = equation.primitive.name in family("control")
-            objection = guard.objection(equation) if follows else guard.impurity(equation)
-            if objection:
-                raise CannotProve(objection, "Write it by other operations, or report it")
-            return self._fitting(equation, self.rules[kind][name](self._as_seen(equation, inputs, known)))
+            with self._inside(equation, path):
+                if name not in self.rules[kind]:
+                    raise CannotProve(f"there is no rule for {described}", "Add one to jaxconv/verify/rules")
+                # A rule of control follows the jaxprs of its equation; any other takes them for functions.
+                follows = equation.primitive.name in family("control")
+                objection = guard.objection(equation) if follows else guard.impurity(equation)
+                if objection:
+                    raise CannotProve(objection, "Write it by other operations, or report it")
+                return self._fitting(equation, self.rules[kind][name](self._as_seen(equation, inputs, known)))
         except CannotProve as lost:
             reason = lost
         except Exception as error:
             reason = _failure(described, error)
-        finally:
-            self.stack.pop()
         if not all(isinstance(value, Moving) and not value.moving_axes for value in inputs):
             return [self._broken(equation, reason)] * len(shapes)
         impurity = guard.impurity(equation)
@@ -199,19 +208,26 @@ class Walk:
             return plain if moves and all_there else replace(found, value=plain)
         return plain if moves else found
 
-    def _call(self, equation: Any, jaxpr: Any, constants: Sequence[Any], operands: Sequence[Read]) -> list[Read]:
-        """Follow a call into its jaxpr."""
+    @contextmanager
+    def _inside(self, equation: Any, path: evaluate.Path) -> Iterator[None]:
+        """Within an equation: a break there names the lines around it, and rows of its jaxprs have its path."""
+        before, self.path = self.path, path
         self.stack.append(equation)
         try:
-            return self.run(jaxpr, constants, operands)
+            yield
         finally:
             self.stack.pop()
+            self.path = before
 
     def follow(
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
-        return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
+        before, self.path = self.path, (*self.path, number_within(self.stack[-1], closed))
+        try:
+            return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
+        finally:
+            self.path = before
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record on what moves where foreign content came in at its ends, and where a full period was lost."""

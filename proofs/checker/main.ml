@@ -142,6 +142,7 @@ let refuse program states value what = match unknown program states value with
 (* Lines rows up with equations; rows of loops' bodies stand deeper and are passed over, as the loop is one instruction. *)
 let check_rows program cycle at rows =
   let open Json in
+  let depth_of row = (List.length (list (field "path" row)) - 1) / 2 in
   let confirmed = ref 0 in
   let rec go equations rows = match equations, rows with
     | [], [] -> ()
@@ -149,10 +150,10 @@ let check_rows program cycle at rows =
     | equation :: _, [] -> reject "the function has %s, and the derivation ends" (string (field "primitive" equation))
     | equation :: equations, row :: rows ->
       let depth = int (field "depth" equation) and name = string (field "primitive" equation) in
-      if int (field "depth" row) > depth && flag (field "inner" equation) then go (equation :: equations) rows
+      if depth_of row > depth && flag (field "inner" equation) then go (equation :: equations) rows
       else begin
         let number = int (field "number" row) and its = string (field "primitive" row) in
-        if its <> name || int (field "depth" row) <> depth then
+        if its <> name || depth_of row <> depth then
           reject "row %d: the function has %s here, and the derivation %s" number name its;
         let values = list (field "values" equation) and outputs = list (field "outputs" row) in
         if List.length values <> List.length outputs then reject "row %d (%s): its number of results" number name;

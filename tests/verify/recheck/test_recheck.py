@@ -162,7 +162,7 @@ ROWS = [
     ),
     (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, depth or number"),
     (
-        lambda rows: (rows[0], replace(rows[1], depth=0), *rows[2:]),
+        lambda rows: (rows[0], replace(rows[1], path=rows[1].path[-1:]), *rows[2:]),
         "row 1 (max): its number, depth or number of results",
     ),
     (
