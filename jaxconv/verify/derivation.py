@@ -1,4 +1,4 @@
-"""The derivation behind a certificate: how each equation's results move; only data."""
+"""Dataclasses of a certificate's derivation: how the results of each equation move."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxconv.verify.domain import Value
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the derivation: an equation, how deep in calls it stands, and how its outputs move."""
+    """One row of the derivation: an equation, its nesting depth in calls, and how its results move."""
 
     number: int
     depth: int
@@ -19,4 +19,4 @@ class Row:
 
 
 Rows: TypeAlias = tuple[Row, ...]
-Derivation: TypeAlias = tuple[Rows, Rows]  # of the cyclic and of the interior walk
+Derivation: TypeAlias = tuple[Rows, Rows]  # the rows of the cyclic walk and of the interior walk

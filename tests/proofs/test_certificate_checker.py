@@ -225,9 +225,9 @@ def test_a_region_of_a_cyclic_claim_is_refused(checker, tmp_path):
 TEXT = (corpus.CORPUS / "zero_padded.json").read_text()
 VALUES = '"values":false'
 HOSTILE = {  # a text, what the checker says of it, and what Python's reader does
-    "cut off": (TEXT[: len(TEXT) // 2], "malformed: ", "no JSON"),
-    "empty": ("", "malformed: no value at byte 0", "no JSON"),
-    "two documents": (TEXT + TEXT, "malformed: more text", "no JSON"),
+    "cut off": (TEXT[: len(TEXT) // 2], "malformed: ", "invalid JSON"),
+    "empty": ("", "malformed: no value at byte 0", "invalid JSON"),
+    "two documents": (TEXT + TEXT, "malformed: more text", "invalid JSON"),
     "a key twice": (TEXT.replace(VALUES, '"format":1'), "malformed: the key format for the second time", "'format' twice"),
     "a key twice, once escaped": (
         TEXT.replace(VALUES, '"\\u0066ormat":1'),
@@ -236,12 +236,12 @@ HOSTILE = {  # a text, what the checker says of it, and what Python's reader doe
     ),
     "NaN": (TEXT.replace(VALUES, '"values":NaN'), "malformed: no value", "without NaN"),
     "Infinity": (TEXT.replace(VALUES, '"values":-Infinity'), "malformed: no digits", "without NaN"),
-    "a number in hexadecimal": (TEXT.replace(VALUES, '"values":0x10'), "malformed: expected", "no JSON"),
-    "a number with zeros in front": (TEXT.replace(VALUES, '"values":007'), "malformed: expected", "no JSON"),
-    "half a number": (TEXT.replace(VALUES, '"values":1.'), "malformed: no digits", "no JSON"),
-    "a comma too many": (TEXT.replace(VALUES, f"{VALUES},"), "malformed: expected", "no JSON"),
-    "a line within a string": (TEXT.replace(VALUES, '"va\nlues":1'), "malformed: a control character", "no JSON"),
-    "an unknown escape": (TEXT.replace(VALUES, r'"va\lues":1'), "malformed: an unknown escape", "no JSON"),
+    "a number in hexadecimal": (TEXT.replace(VALUES, '"values":0x10'), "malformed: expected", "invalid JSON"),
+    "a number with zeros in front": (TEXT.replace(VALUES, '"values":007'), "malformed: expected", "invalid JSON"),
+    "half a number": (TEXT.replace(VALUES, '"values":1.'), "malformed: no digits", "invalid JSON"),
+    "a comma too many": (TEXT.replace(VALUES, f"{VALUES},"), "malformed: expected", "invalid JSON"),
+    "a line within a string": (TEXT.replace(VALUES, '"va\nlues":1'), "malformed: a control character", "invalid JSON"),
+    "an unknown escape": (TEXT.replace(VALUES, r'"va\lues":1'), "malformed: an unknown escape", "invalid JSON"),
     "deep lists": ("[" * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
     "deep objects": ('{"a":' * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
     "another format": (TEXT.replace('"format":2', '"format":1'), "malformed: a format other than 2", None),

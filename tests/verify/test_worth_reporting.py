@@ -67,7 +67,7 @@ def test_a_shift_is_at_most_half_of_the_input(stride):
     assert lattice(report(around, 2 * stride).cyclic) == (stride, ((0, 1),))
     claim = report(around, stride).cyclic
     assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
-    assert claim.broken.reason.startswith(f"it is proved for shifts by {stride}, which are more than half of {stride}")
+    assert claim.broken.reason.startswith(f"the smallest proved shift is {stride}, which is more than half of {stride}")
 
 
 @pytest.mark.parametrize(("length", "proved"), [(8, True), (7, False), (6, False)])
