@@ -54,9 +54,7 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
                      f"{claim.witness.position}")  # fmt: skip
     if claim.standing is not None:
         refuted = spans(claim.witness.shifts) if claim.witness else ""
-        outcome = (
-            f"shifts by {refuted} are refuted, shifts by {claim.standing} are not" if refuted else "none was found"
-        )
+        outcome = f"shifts by {refuted} are refuted, by {claim.standing} are not" if refuted else "none was found"
         lines.append(f"counterexamples were searched: {outcome}")
     return lines
 

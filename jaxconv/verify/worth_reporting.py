@@ -47,7 +47,7 @@ def _checked(value: Moving, number: int, motion: Motion) -> None:
     """Raise CannotProve if an output axis has no whole period (cyclic), or too few pairs of positions (interior)."""
     length, period, step = length_of(value.axes[number]), value.period(motion), abs(value.step(motion))
     if motion.field is not None and sees_nothing(motion.field):
-        raise CannotProve(f"the values along output axis {number} do not depend on the input")
+        raise CannotProve(f"the signal along output axis {number} does not depend on the input")
     if period is not None:
         if (motion.lo, motion.hi) != (0, length) or length % period:
             reason = f"output axis {number} has {length} positions of a signal that repeats after {period}"

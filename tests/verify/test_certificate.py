@@ -1,4 +1,4 @@
-"""Certificates as data: compared by content, pickled, written as JSON and read again, at any depth."""
+"""Certificates as data: equality by content, pickling, and the JSON round trip, at any depth."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ from jaxconv.verify.certificate import FORMAT, Certificate
 from jaxconv.verify.claims import Sample, Verdict, Witness
 from jaxconv.verify.domain import Pieces, Spectrum
 
-DEPTH = 5_000 if NIGHTLY else 1_500  # Python's limit of recursion is 1,000
+DEPTH = 5_000 if NIGHTLY else 1_500  # Python's recursion limit is 1,000
 
 
 def deep(x):
@@ -36,7 +36,7 @@ def pooled_invariantly(x):
     return jnp.mean(conv(x, padding="CIRCULAR"), axis=1)
 
 
-KINDS = {  # a certificate of each kind of claim and of state
+KINDS = {  # a certificate for each kind of claim and of state
     "regions": lambda: certify(zero_padded, X),
     "invariance": lambda: certify(pooled_invariantly, X),
     "spectra": lambda: certify(filtered, X),
@@ -49,10 +49,10 @@ READ = {name: (make(), make()) for name, make in KINDS.items()}
 
 @pytest.mark.parametrize("name", KINDS)
 def test_two_runs_give_equal_certificates(name):
-    one, other = READ[name]
-    assert one == other
-    assert hash(one) == hash(other)
-    assert {one, other} == {other}
+    first, second = READ[name]
+    assert first == second
+    assert hash(first) == hash(second)
+    assert {first, second} == {second}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -86,10 +86,10 @@ def test_certificates_of_other_functions_are_not_equal():
 
 
 def test_depth_does_not_matter():
-    """Equations beyond Python's limit of recursion, each of which names its signal after the one before.
+    """A chain longer than Python's recursion limit, each equation of which derives its signal's name from the previous.
 
-    What followed the names by recursion would raise, and what wrote them out in full would grow with the depth's square.
-    (Pickle, in C, may recurse deeper from Python 3.12 on: there only the depth of every night would see that.)
+    Recursion over the names would raise. Names written in full would need memory quadratic in the depth. Since Python
+    3.12, pickle may recurse deeper, because it is written in C. There, only the nightly depth detects such recursion.
     """
     assert sys.getrecursionlimit() < DEPTH
     certificate = certify(deep, X)
@@ -101,7 +101,7 @@ def test_depth_does_not_matter():
 
 
 def test_signals_that_are_equal_at_depth_are_joined():
-    """Two chains of the same equations: the second half of one beside the first half of the other."""
+    """Two chains of the same equations: the second half of one is concatenated with the first half of the other."""
     fn = lambda x: jnp.concatenate([deep(x)[:, 6:], deep(x)[:, :6]], axis=1)
     assert certify(fn, X).cyclic == Verdict.PROVED
 
@@ -168,7 +168,7 @@ LEAVES = {
 
 
 def with_witness(witness):
-    """A certificate whose cyclic claim has this witness."""
+    """Return a certificate whose cyclic claim has this witness."""
     certificate = READ["a witness"][0]
     (leaf,) = certificate.leaves
     claim = replace(leaf.axes[0].cyclic, witness=witness)
@@ -176,7 +176,7 @@ def with_witness(witness):
 
 
 def holding(argument):
-    """A witness of a sample of one argument."""
+    """Return a witness with one sample of one argument."""
     return replace(WITNESS, samples=(replace(SAMPLE, arguments=(argument,)),))
 
 
@@ -186,13 +186,13 @@ def test_arguments_of_a_witness_are_read_as_they_were(name):
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
     assert read != with_witness(WITNESS)
-    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    (argument,) = read.leaves[0].axes[0].cyclic.witness.arguments
     if name == "signs of zero":
-        np.testing.assert_array_equal(np.signbit(found), [False, True, False])
+        np.testing.assert_array_equal(np.signbit(argument), [False, True, False])
 
 
 class Parameters(NamedTuple):
-    """Parameters as a user's library may have them."""
+    """Parameters of a class that a user's library may define."""
 
     scale: Any
 
@@ -202,33 +202,33 @@ def test_a_container_of_a_users_class_is_read_as_its_arrays():
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
     assert read != with_witness(holding((np.ones(2),)))
-    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
-    np.testing.assert_array_equal(found.leaves, [[1, 1]])
+    (argument,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    np.testing.assert_array_equal(argument.leaves, [[1, 1]])
 
 
-# What is no certificate is refused, by the place
+# Errors name the wrong field
 
 
 TEXT = READ["regions"][0].to_json()
 
 
 def changed(*path, to):
-    """The JSON of a certificate with the value at a path changed."""
+    """Return the JSON of a certificate with the value node a path changed."""
     data = json.loads(TEXT)
-    at = data
+    node = data
     for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = to
+        node = node[key]
+    node[path[-1]] = to
     return json.dumps(data)
 
 
 def without(*path):
-    """The JSON of a certificate without one key."""
+    """Return the JSON of a certificate without one key."""
     data = json.loads(TEXT)
-    at = data
+    node = data
     for key in path[:-1]:
-        at = at[key]
-    del at[path[-1]]
+        node = node[key]
+    del node[path[-1]]
     return json.dumps(data)
 
 

@@ -1,4 +1,4 @@
-"""What `certify` refuses, what passes through it, and what ends a proof instead of it."""
+"""Errors of `certify`: invalid arguments, exceptions of the function, and rules that raise."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from jaxconv.verify.claims import Verdict
 from jaxconv.verify.domain import Moving, Pieces
 from jaxconv.verify.rule_table import RULES
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 
 X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
 
@@ -60,7 +60,7 @@ def test_what_the_function_raises_passes_through_with_a_note(verb):
         call(broken, {"bias": jnp.zeros(3), "scale": 2.0}, X)
     assert caught.value is raised
     notes = f"{verb} was tracing broken([0]['bias']: float32[3], [0]['scale']: float, float32[1,12,8,2])"
-    assert caught.value.__notes__[-1] == notes  # before it JAX may say that it hides its own frames
+    assert caught.value.__notes__[-1] == notes  # JAX may add a note about hidden frames before it
 
 
 @pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck", "summary"])
@@ -83,7 +83,7 @@ def test_symbolic_dimensions_are_refused(verb):
 )
 @pytest.mark.parametrize(("name", "of"), [("sin", Moving), ("slice", Pieces)])
 def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, of, error):
-    """Whatever it raises; a rule for pieces only adds to another one, which then speaks alone."""
+    """This holds for every exception. If a rule for pieces fails, the result of the other rule remains."""
     called = []
 
     def fails(equation):
