@@ -114,7 +114,6 @@ def test_of_polyphase_sampling_shifts_by_whole_strides_are_proved(fn, moves):
     certificate = certify(fn, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
     assert (report.cyclic.shift, report.cyclic.moves) == (3, moves)
-    assert (
-        report.interior.verdict is not Verdict.PROVED
-    )  # cells that enter at the border affect the choice of the phase
+    # Cells that enter at the border affect the choice of the phase.
+    assert report.interior.verdict is not Verdict.PROVED
     assert jc.recheck(certificate, fn, X) == ()

@@ -277,9 +277,8 @@ def test_the_large_network_has_outputs_that_fit_its_expectations(name):
         turns = large.image.shape[row.axis] / row.shift
         for axis, t in row.moves:
             length = leaves[row.leaf].shape[axis]
-            assert (
-                length == turns * t if row.cyclic or row.culprit else length < turns * t
-            )  # "VALID" padding gives fewer outputs
+            # "VALID" padding gives fewer outputs.
+            assert length == turns * t if row.cyclic or row.culprit else length < turns * t
             assert row.region is None or 0 <= row.region[0] < row.region[1] <= length
 
 
