@@ -140,7 +140,7 @@ MALFORMED = {
         lambda data: json.dumps(data | {"law": data["law"] | {"kind": "twisted"}}),
         "counterexample.law.kind is 'twisted', but should be one of 'cyclic', 'interior'",
     ),
-    "one value": (lambda data: json.dumps(data | {"values": [[1, 0]]}), "counterexample.values is of 1 items"),
+    "one value": (lambda data: json.dumps(data | {"values": [[1, 0]]}), "counterexample.values is a sequence of 1, but"),
     "no arrays": (lambda data: json.dumps(data | {"leaves": [{"a": 1}]}), r"leaves\[0\] is a dict of 1, but should be an array"),
 }  # fmt: skip
 
