@@ -1,1 +1,1 @@
-"""The certifier: reads the jaxpr of any JAX function and proves by which shifts it is equivariant, and where."""
+"""The certifier: proves from the jaxpr of a JAX function under which shifts it is equivariant, and in which region."""

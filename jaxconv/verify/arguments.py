@@ -1,6 +1,6 @@
-"""Readers of what the functions of this package are given: a function, its arguments, a seed, moves.
+"""Checks of the arguments of this package's public functions: a function, its arguments, a seed, moves.
 
-Checked before anything is traced, so that a message is about what the caller wrote.
+The checks run before any tracing, so that an error message refers to the caller's code.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
 from jaxconv.verify.array_json import is_key
 
-# Models of Equinox and Flax hold activations, names and switches beside their arrays.
+# Equinox and Flax models hold activations, names and flags in addition to arrays.
 SPLIT = (
-    "Pass arrays alone, and put the rest back inside of fn: eqx.partition and eqx.combine do so for Equinox, "
-    "nnx.split and nnx.merge for Flax"
+    "Pass only arrays, and add the rest inside fn: with eqx.partition and eqx.combine for Equinox, "
+    "with nnx.split and nnx.merge for Flax"
 )
 
 
 def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """Refuse a function that is none, no arguments, and arguments that hold anything but arrays and numbers.
+    """Raise unless `fn` is a function, and `arguments` is a non-empty sequence of arrays, shapes and numbers.
 
     Raises:
-        TypeError: `fn` cannot be called; or what is no array.
-        ValueError: there are no arguments.
+        TypeError: `fn` is not callable or does not take these arguments, or a leaf of an argument is not an array.
+        ValueError: `arguments` is empty.
     """
     function(where, "fn", fn, cure=f"Pass the function itself, as in {where}(model, x, ...)")
     if not arguments:
         cure = f"Pass them after fn, as in {where}(fn, x, ...)"
-        raise ValueError(explain(where, "arguments", "()", "fn's own, the input among them", cure))
+        raise ValueError(explain(where, "arguments", "()", "the arguments of fn, including the input", cure))
     for number, argument in enumerate(arguments):
         for path, leaf in jax.tree_util.tree_leaves_with_path(argument):
             if not is_array(leaf):
@@ -47,55 +47,58 @@ def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> 
 
 
 def is_array(leaf: Any) -> bool:
-    """Whether JAX can trace a function of it: an array, a shape, or a number."""
+    """Whether JAX can trace a function of `leaf`: `leaf` is an array, a shape, or a number."""
     numbers = isinstance(leaf, bool | int | float | complex)
-    return numbers or (hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not _of_objects(leaf.dtype))
+    return numbers or (hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not _is_opaque(leaf.dtype))
 
 
-def _of_objects(dtype: Any) -> bool:
+def _is_opaque(dtype: Any) -> bool:
+    """Whether a dtype is NumPy's for objects, text, raw bytes or dates, which JAX does not have."""
     return isinstance(dtype, np.dtype) and dtype.kind in "OUSMm"
 
 
 def check_cells(where: str, arguments: Sequence[Any], numbers: Sequence[int]) -> None:
-    """Refuse an input without cells: nothing would be executed; and one of random keys, which are no numbers.
+    """Raise if an input is empty, so that nothing would be executed, or holds random keys, which are not numbers.
 
     Raises:
-        TypeError: random keys.
-        ValueError: no cells.
+        TypeError: an argument holds random keys.
+        ValueError: an argument has no cells.
     """
     for number in numbers:
         if is_key(arguments[number]):
-            cure = "Take jax.random.wrap_key_data into fn, and pass jax.random.key_data(keys)"
-            raise TypeError(explain(where, f"argument {number}", "of random keys", "an array of numbers", cure))
+            cure = "Pass jax.random.key_data(keys), and call jax.random.wrap_key_data inside fn"
+            raise TypeError(
+                explain(where, f"argument {number}", "an array of random keys", "an array of numbers", cure)
+            )
         shape = tuple(getattr(arguments[number], "shape", ()))
         if 0 in shape:
             cure = "Pass a batch of one example or more"
-            raise ValueError(explain(where, f"argument {number}", f"of shape {shape}", "of one cell or more", cure))
+            raise ValueError(explain(where, f"argument {number}", f"of shape {shape}", "non-empty", cure))
 
 
 def checked_seed(where: str, seed: object) -> int:
-    """A seed of NumPy's generators."""
+    """Return a seed for NumPy's random generators."""
     return integer(where, "seed", seed, least=0, cure="Leave it out for 0")
 
 
 def checked_shift(where: str, shift: object) -> int | None:
-    """A shift other than 0, or None."""
+    """Return a shift other than 0, or None."""
     cure = "Leave it out for the law's own shift"
-    found = None if shift is None else integer(where, "shift", shift, cure=cure)
-    if found == 0:
-        raise ValueError(explain(where, "shift", found, "a positive or a negative number of cells", cure))
-    return found
+    cells = None if shift is None else integer(where, "shift", shift, cure=cure)
+    if cells == 0:
+        raise ValueError(explain(where, "shift", cells, "a non-zero number of cells", cure))
+    return cells
 
 
 def checked_moves(where: str, moves: object, axes: int) -> list[tuple[int, dict[int, int]]]:
-    """One `(shift, {output axis: t})` for each shifted axis, of integers.
+    """Return one `(shift, {output axis: t})` per shifted axis, all integers.
 
     Raises:
-        TypeError: something else.
-        ValueError: another number of them.
+        TypeError: `moves` has another type.
+        ValueError: the number of pairs is not `axes`.
     """
     expected = f"one (shift, {{output axis: t}}) for each of {axes} axes"
-    cure = f"Write [{', '.join(['(1, {1: 1})', '(1, {2: 1})'][:axes])}] where the output moves as the input does"
+    cure = f"Write [{', '.join(['(1, {1: 1})', '(1, {2: 1})'][:axes])}] if the output moves as the input does"
     items = several(moves)
     pairs = [several(item) for item in items or ()]
     if items is None or any(pair is None or len(pair) != 2 or not isinstance(pair[1], Mapping) for pair in pairs):
@@ -103,9 +106,9 @@ def checked_moves(where: str, moves: object, axes: int) -> list[tuple[int, dict[
     if len(pairs) != axes:
         raise ValueError(explain(where, "moves", shown(moves), expected, cure))
     read = lambda name, value: integer(where, name, value, cure=cure)
-    found = []
+    checked = []
     for pair in pairs:
-        shift, its = pair or (0, {})
-        steps = {read("an output axis in moves", axis): read("a step in moves", t) for axis, t in its.items()}
-        found.append((read("the shift in moves", shift), steps))
-    return found
+        shift, step_by_axis = pair or (0, {})
+        steps = {read("an output axis in moves", axis): read("a step in moves", t) for axis, t in step_by_axis.items()}
+        checked.append((read("the shift in moves", shift), steps))
+    return checked

@@ -1,4 +1,4 @@
-"""Arrays and containers of them as data: compared by content, and written as JSON."""
+"""Conversion of arrays and of containers of arrays to JSON and back, and to hashable contents for comparisons."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ from typing import Any
 import jax
 import numpy as np
 
-MOST_CELLS = 2**30  # of an array that is read
-NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no numbers for these
+MOST_CELLS = 2**30  # largest number of cells of a decoded array
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON cannot represent these numbers
 
 
 @dataclass(frozen=True)
 class Leaves:
-    """The arrays of a container of a class that JSON does not have, in the order of `jax.tree.leaves`."""
+    """The arrays of a container of a class that JSON cannot represent, in the order of `jax.tree.leaves`."""
 
     structure: str
     leaves: tuple[Any, ...]
 
 
 def is_key(leaf: Any) -> bool:
-    """Whether an array holds keys of a random generator."""
+    """Whether an array holds random keys."""
     return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def key_kind(dtype: Any) -> str:
-    """The implementation of keys of a dtype, by its name."""
+    """Return the name of the random generator of a key dtype."""
     kinds = ("threefry2x32", "rbg", "unsafe_rbg")
     return next(kind for kind in kinds if jax.eval_shape(partial(jax.random.key, 0, impl=kind)).dtype == dtype)
 
 
 def as_numbers(x: Any) -> Any:
-    """An array of numbers: of random keys their data, which has an axis more."""
+    """Return an array of numbers. Random keys are replaced by their data, which has one more axis."""
     return jax.random.key_data(x) if is_key(x) else x
 
 
 def as_keys(numbers: Any, like: Any) -> Any:
-    """What `as_numbers` was given, if `like` is an array of such keys, or its shape; else the numbers."""
+    """Convert `numbers` back to random keys if `like` has a key dtype; otherwise return `numbers`."""
     return jax.random.wrap_key_data(jax.numpy.asarray(numbers), impl=key_kind(like.dtype)) if is_key(like) else numbers
 
 
 def wide(x: Any) -> np.ndarray:
-    """An array as NumPy has the most digits for it."""
+    """Return an array as complex128 if it is complex, else as float64."""
     x = np.asarray(x)
     return x.astype(complex if np.iscomplexobj(x) or jax.numpy.issubdtype(x.dtype, np.complexfloating) else float)
 
 
 def contents(tree: Any) -> Hashable:
-    """What a container of arrays holds, so that equal contents are equal and hash alike; all NaNs are equal."""
+    """Return hashable contents of a container of arrays, equal for equal containers. All NaNs are equal."""
     return _kind(tree).contents(tree)
 
 
 def encode(tree: Any) -> Any:
-    """A container of arrays as JSON has it; `decode` reads it."""
+    """Convert a container of arrays to JSON data, which `decode` reads."""
     return _kind(tree).encode(tree)
 
 
 def decode(data: Any) -> Any:
-    """The container that `encode` wrote, with NumPy's arrays.
+    """Return the container that `encode` wrote, with NumPy arrays.
 
     Raises:
-        ValueError: `encode` writes nothing of that form.
+        ValueError: `encode` cannot have written `data`.
     """
     if isinstance(data, list):
         return list(map(decode, data))
@@ -72,12 +72,12 @@ def decode(data: Any) -> Any:
         return data
     reader = READERS.get(frozenset(data))
     if reader is None:
-        raise ValueError(f"an object of {sorted(data)} stands for no array and for no container")
+        raise ValueError(f"an object with the keys {sorted(data)} encodes neither an array nor a container")
     return reader(data)
 
 
 def encode_array(leaf: Any) -> dict[str, Any]:
-    """An array as its dtype, its shape and its cells that are not zero, complex ones as two numbers."""
+    """Convert an array to its dtype, its shape, and its non-zero cells. The cells of a complex array are two lists."""
     if is_key(leaf):
         return {"key": str(jax.random.key_impl(leaf)), "data": np.asarray(jax.random.key_data(leaf)).tolist()}
     x = np.asarray(leaf)
@@ -102,13 +102,13 @@ def _decode_array(data: dict[str, Any]) -> np.ndarray:
         flat = np.zeros(count, dtype)
         real, *imaginary = ([_cell(cell) for cell in part] for part in data["cells"])
         if {len(data["at"])} != {*map(len, data["cells"])}:
-            raise ValueError(f"{len(data['at'])} cells of other numbers of numbers")
+            raise ValueError(f"{len(data['at'])} indices, but lists of other lengths")
         with np.errstate(all="ignore"):
             numbers = [complex(*both) for both in zip(real, *imaginary, strict=True)] if imaginary else real
             flat[np.array(data["at"], int)] = np.array(numbers, dtype)
         return flat.reshape(data["shape"])
     except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
-        raise ValueError(f"it is no array: {error}") from error
+        raise ValueError(f"not an array: {error}") from error
 
 
 def _cell(data: Any) -> Any:
@@ -121,13 +121,13 @@ def _decode_key(data: dict[str, Any]) -> Any:
     try:
         return jax.random.wrap_key_data(jax.numpy.asarray(data["data"], np.uint32), impl=data["key"])
     except (ArithmeticError, TypeError, ValueError) as error:
-        raise ValueError(f"it is no random key: {error}") from error
+        raise ValueError(f"not a random key: {error}") from error
 
 
 def _decode_number(data: dict[str, Any]) -> float | complex:
     text = data["number"]
     if not isinstance(text, str):
-        raise ValueError(f"a number is {type(text).__name__}, and should be a string")
+        raise ValueError(f"a number is a {type(text).__name__}, but should be a string")
     return NOT_FINITE[text] if text in NOT_FINITE else complex(text)
 
 
@@ -136,7 +136,7 @@ def _decode_dict(data: dict[str, Any]) -> dict[Any, Any]:
 
 
 def _pairs(data: Any) -> Sequence[Any]:
-    if not isinstance(data, list) or not all(isinstance(one, list) and len(one) == 2 for one in data):
+    if not isinstance(data, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in data):
         raise ValueError("a dict should be a list of pairs")
     if any(isinstance(key, list | dict) for key, _ in data):
         raise ValueError("a dict's keys should be strings or numbers")
@@ -150,7 +150,7 @@ def _listed(data: Any) -> list[Any]:
 
 
 def _leaves(tree: Any) -> Leaves:
-    """The arrays of a container of some other class."""
+    """Return the arrays of a container of any other registered class."""
     leaves, structure = jax.tree.flatten(tree)
     if any(leaf is tree for leaf in leaves):
         raise TypeError(f"{type(tree).__name__} is neither an array nor a container of arrays")
@@ -159,7 +159,7 @@ def _leaves(tree: Any) -> Leaves:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: whether one is of it, what it holds for comparisons, and how JSON has it."""
+    """A kind of value: a predicate for its values, their hashable contents, and their JSON data."""
 
     holds: Callable[[Any], bool]
     contents: Callable[[Any], Hashable]
@@ -218,7 +218,7 @@ def _kind(tree: Any) -> Kind:
     return next(kind for kind in KINDS if kind.holds(tree))
 
 
-# What an object stands for, by its keys.
+# The reader of each kind of JSON object, by the keys of the object.
 READERS: dict[frozenset[str], Callable[[dict[str, Any]], Any]] = {
     frozenset({"dtype", "shape", "at", "cells"}): _decode_array,
     frozenset({"key", "data"}): _decode_key,

@@ -1,4 +1,4 @@
-"""The certificate: what was claimed of a function, what was proved of it, and what broke."""
+"""`Certificate`: the claims about a function, their verdicts, and the culprits of those that are not proved."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from jaxconv.verify.derivation import Derivation
 
 __all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
-FORMAT = 2  # of the JSON; to be raised by every change of what is written
+FORMAT = 2  # version of the JSON format; every change of the written data raises it
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known of a function: for each output leaf and each shifted axis a cyclic and an interior claim.
+    """The claims about a function: a cyclic and an interior claim for each output leaf and each shifted axis.
 
-    Printed, it is a report. Each derivation has a row for each equation that was followed, with how its results move.
-    Certificates of equal contents are equal and hash alike; they can be pickled, and written and read as JSON.
+    `print` shows a report. Each derivation has one row per equation that the walk followed, which holds how the results
+    of the equation move. Certificates with equal contents are equal and have the same hash. They can be pickled, and
+    written to and read from JSON.
     """
 
     function: str
     leaves: tuple[LeafReport, ...]
-    derivations: tuple[Derivation, ...]  # for each shifted axis the rows of the cyclic and of the interior walk
-    values: bool = False  # whether it holds for the parameters' numbers as they were, or for all
+    derivations: tuple[Derivation, ...]  # the rows of the cyclic and of the interior walk, per shifted axis
+    values: bool = False  # True: proved for the given parameter values only; False: for all values
 
     @property
     def cyclic(self) -> Verdict:
-        """The weakest cyclic verdict over leaves and axes."""
+        """The weakest cyclic verdict over all leaves and axes."""
         return _weakest(axis.cyclic.verdict for leaf in self.leaves for axis in leaf.axes)
 
     @property
     def interior(self) -> Verdict:
-        """The weakest interior verdict over leaves and axes."""
+        """The weakest interior verdict over all leaves and axes."""
         return _weakest(axis.interior.verdict for leaf in self.leaves for axis in leaf.axes)
 
     @property
     def equations(self) -> int:
-        """How many equations one walk followed."""
+        """Number of equations that one walk followed."""
         return max((len(cyclic) for cyclic, _ in self.derivations), default=0)
 
     def __str__(self) -> str:
@@ -51,13 +52,13 @@ class Certificate:
         return report.as_html(str(self))
 
     def to_json(self) -> str:
-        """The certificate as JSON, the derivation included; `from_json` reads it.
+        """Return the certificate as JSON, including the derivation. `from_json` reads it.
 
-        Fractions are strings, "3/2"; infinities are "inf" and "-inf". An array has a dtype, a shape, and the flat
-        indices and numbers of its cells that are not zero. `format` is the version of all this.
+        Fractions are strings such as "3/2", and infinities are "inf" and "-inf". An array has a dtype, a shape, and the
+        flat indices and values of its non-zero cells. `format` is the version of the format.
 
         Raises:
-            ValueError: a field does not hold what a certificate holds there.
+            ValueError: a field holds a value that its annotation does not allow.
         """
         try:
             return strict_json.dumps({"format": FORMAT} | json_codec.encode(self, Certificate, "certificate"))
@@ -66,20 +67,21 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote: an equal certificate.
+        """Return the certificate that `to_json` wrote: an equal one.
 
-        A container of arrays that is no dict, list or tuple is read as its arrays (`jaxconv.verify.array_json.Leaves`).
+        A container of arrays other than a dict, list or tuple is read as `jaxconv.verify.array_json.Leaves`.
 
         Args:
             text: the JSON.
 
         Raises:
-            TypeError: `text` is no string.
-            ValueError: it is no JSON, of another format, or not what `to_json` writes: the message names the place.
+            TypeError: `text` is not a string.
+            ValueError: `text` is not JSON, has another format version, or does not encode a certificate. The message
+                names the wrong field.
         """
         data = strict_json.loads("from_json", text)
         if not isinstance(data, dict):
-            expected = "a certificate, an object"
+            expected = "a certificate (a JSON object)"
             raise ValueError(explain("from_json", "the JSON", json_codec.shown(data), expected, strict_json.WRITE))
         version = data.pop("format", None)
         if type(version) is not int or version != FORMAT:

@@ -1,4 +1,4 @@
-"""`certify`: trace a function, walk through it once for each shift, and say what was proved."""
+"""`certify`: traces a function, follows its jaxpr twice per shifted axis, and reports what is proved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.worth_reporting import claimed
 
-SEARCHED = 2**16  # cells of the largest input on which counterexamples are looked for
+SEARCHED = 2**16  # number of cells of the largest input for which counterexamples are searched
 
 
 def certify(
@@ -36,33 +36,35 @@ def certify(
     search: bool = True,
     seed: int = 0,
 ) -> Certificate:
-    """Prove by which shifts of its input a function is equivariant, on which outputs, or name the line that breaks it.
+    """Prove under which shifts of its input a function is equivariant, and in which region, or name the culprit.
 
-    To prove, the function is traced and never run: arguments may be `jax.ShapeDtypeStruct`s of any size. What is proved
-    holds in exact arithmetic, for all inputs and all values of the other arguments and of closed-over floating-point
-    arrays. What is not proved is then searched for a counterexample, by running the function on small inputs.
+    A proof only traces the function, so that arguments may be `jax.ShapeDtypeStruct`s of any size. A proved claim holds
+    in exact arithmetic, for all inputs, and for all values of the other arguments and of closed-over floating-point
+    arrays. For each claim that is not proved, a search for counterexamples executes the function on small inputs.
 
     Args:
         fn: any JAX function of arrays.
-        arguments: its positional arguments: arrays, shapes, or pytrees of them.
-        axes: the axes along which the input is shifted, one report each. With one argument, a sequence of its axes;
-            with several, `{argument number: axes}`. Arguments with axes are shifted together, the first axis of one
-            with the first of the others, and so on; these must be equally long.
-        values: look at the numbers of closed-over arrays, and of arguments that are arrays and not shifted, where there
-            are at most 2**16: a bias that happens to be uniform breaks nothing. What is proved then holds for these
-            numbers, and not for others.
-        search: look for counterexamples to what is not proved: where one argument of up to 2**16 cells is shifted.
-        seed: of the search.
+        arguments: positional arguments of `fn`: arrays, shapes, or pytrees of them.
+        axes: axes along which the input is shifted, with one report each. For a single argument, a sequence of axes;
+            for several arguments, `{argument number: axes}`. Arguments with axes are shifted together: the first axis
+            of each, then the second axis of each, and so on. Axes that are shifted together must have equal lengths.
+        values: whether a proof may use the values of closed-over arrays, and of array arguments that are not shifted.
+            Arrays of up to 2**16 cells are used. A uniform bias then breaks no claim. The proof holds for these values
+            only.
+        search: whether to search for counterexamples to claims that are not proved. The search requires that only one
+            argument is shifted, and that it has at most 2**16 cells.
+        seed: seed of the search.
 
     Returns:
-        A `Certificate`: for each output leaf and each axis a cyclic claim and an interior claim.
+        A `Certificate`: a cyclic claim and an interior claim for each output leaf and each axis.
 
     Raises:
-        ValueError: axes that an argument does not have, lengths that do not fit together, or symbolic dimensions.
-        TypeError: an argument with axes that is no array.
-        Exception: what `fn` raises while it is traced passes through unchanged, with a note of the shapes.
+        ValueError: an argument does not have the given axes, axes that are shifted together have different lengths, or
+            a dimension is symbolic.
+        TypeError: an argument with axes is not an array.
+        Exception: `fn` raises an exception while it is traced; it propagates with a note about the shapes.
 
-    Law: a claim that is PROVED is refuted by no execution, but for rounding.
+    Law: no execution refutes a PROVED claim, except by rounding.
 
     >>> import jax, jaxconv as jc
     >>> params = jc.init_conv(jax.random.key(0), (3, 3), 1, 4)
@@ -73,7 +75,7 @@ def certify(
     ('PROVED', 2, ((2, 1),))
     """
     check_call("certify", fn, arguments)
-    along = directions("certify", arguments, axes)
+    all_along = directions("certify", arguments, axes)
     values, search = flag("certify", "values", values), flag("certify", "search", search)
     seed = checked_seed("certify", seed)
     jaxpr, constants, shapes = trace("certify", fn, arguments)
@@ -82,18 +84,19 @@ def certify(
     reports: list[list[AxisReport]] = [[] for _ in outputs]
     derivations: list[Derivation] = []
     search_settings = {"seed": seed, "free_parameters": not values, "program": remembering()}
-    for one in along:
-        moving, length = dict(one.arguments), one.length
-        cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, one, values=values, cyclic=True)
-        interior, interior_rows = walk_along(jaxpr, constants, arguments, one, values=values, cyclic=False)
+    for along in all_along:
+        shifted_axes, length = dict(along.arguments), along.length
+        cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=True)
+        interior, interior_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=False)
         derivations.append((cyclic_rows, interior_rows))
-        for leaf, (report, around, within) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            at_size = partial(_proved_inside, fn, arguments, one, values, leaf)
-            inside = explained(claimed(within, length), within, around, length, at_size)
-            claims = claimed(around, length), inside
+        for leaf, (report, cyclic_value, interior_value) in enumerate(zip(reports, cyclic, interior, strict=True)):
+            proved_at = partial(_interior_proved_at, fn, arguments, along, values, leaf)
+            interior_claim = claimed(interior_value, length)
+            interior_claim = explained(interior_claim, interior_value, cyclic_value, length, proved_at)
+            claims = claimed(cyclic_value, length), interior_claim
             if search:
-                claims = _searched(fn, arguments, moving, leaf, length, claims, search_settings)
-            report.append(AxisReport(one.arguments, length, *claims))
+                claims = _search(fn, arguments, shifted_axes, leaf, length, claims, search_settings)
+            report.append(AxisReport(along.arguments, length, *claims))
     leaves = tuple(
         LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
     )
@@ -101,17 +104,17 @@ def certify(
 
 
 def walk_along(
-    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], one: Along, *, values: bool, cyclic: bool
+    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], along: Along, *, values: bool, cyclic: bool
 ) -> tuple[list[Plain | Spectrum], Rows]:
-    """One walk, for the shift of some arguments along one axis each: the values of the outputs, and its rows."""
-    moving, length = dict(one.arguments), one.length
-    walk = Walk(length if cyclic else None, rules.RULES, values, min(moving.values(), default=0))
+    """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
+    shifted_axes, length = dict(along.arguments), along.length
+    walk = Walk(length if cyclic else None, rules.RULES, values, min(shifted_axes.values(), default=0))
     operands: list[Read] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             value, numbers = walk.constant(np.shape(leaf)), None
-            if number in moving:
-                value = value.with_axis(moving[number], input_axis(length, f"argument {number}"))
+            if number in shifted_axes:
+                value = value.with_axis(shifted_axes[number], input_axis(length, f"argument {number}"))
             elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
                 value, numbers = walk.array(leaf)
             operands.append((value, numbers))
@@ -119,42 +122,43 @@ def walk_along(
     return [main_state(value) for value, _ in outputs], tuple(walk.rows)
 
 
-def _proved_inside(
+def _interior_proved_at(
     fn: Callable[..., Any],
     arguments: Sequence[Any],
-    one: Along,
+    along: Along,
     values: bool,
     leaf: int,
     length: int,
 ) -> bool:
-    """Whether the interior claim is proved of images of another length."""
+    """Whether the interior claim of an output leaf is proved for inputs of another length."""
     resized = list(arguments)
-    for number, axis in one.arguments:
+    for number, axis in along.arguments:
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace("certify", fn, resized)
-    resized_along = replace(one, length=length)
+    resized_along = replace(along, length=length)
     outputs, _ = walk_along(jaxpr, constants, resized, resized_along, values=values, cyclic=False)
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 
-def _searched(
+def _search(
     fn: Callable[..., Any],
     arguments: tuple[Any, ...],
-    moving: Mapping[int, int],
+    shifted_axes: Mapping[int, int],
     leaf: int,
     length: int,
     claims: tuple[Claim, Claim],
     settings: Mapping[str, Any],
 ) -> tuple[Claim, Claim]:
-    """The claims, refuted where they were undecided and executed counterexamples leave no shift.
+    """Search for counterexamples to undecided claims. A claim is refuted if they leave no shift.
 
-    The cyclic shifts that hold are a subgroup, so that n/p is to be refuted for each prime p that divides the length n;
-    those of the interior are not, so that each s from 1 to n/2 is. A cyclic search also tries the shift that was proved
-    in the interior, or else a shift by one cell: the smallest is shown.
+    The cyclic shifts under which a function is equivariant form a subgroup of Z/n. So a cyclic refutation needs a
+    counterexample for n/p, for each prime p that divides the length n. Interior shifts form no subgroup, so that an
+    interior refutation needs one for each s from 1 to n/2. A cyclic search also tries the shift that is proved in the
+    interior, or else a shift by one cell, because the report shows the smallest refuted shift.
     """
     cyclic, interior = claims
-    (argument, axis), *others = moving.items()
+    (argument, axis), *others = shifted_axes.items()
     if length == 1 or others or math.prod(arguments[argument].shape) > SEARCHED:
         return claims
     where = fn, arguments, len(jax.tree.leaves(arguments[:argument])), axis, leaf
@@ -162,16 +166,16 @@ def _searched(
         needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
         shifts = sorted({*needed, (interior.shift or 1) % length or 1})
         witness = refute_cyclic(*where, shifts, **settings)
-        cyclic = _refuted(cyclic, needed, witness)
+        cyclic = _with_witness(cyclic, needed, witness)
     if interior.verdict == Verdict.UNDECIDED:
         needed = tuple(range(1, length // 2 + 1))
         witness = refute_interior(*where, needed, **settings)
-        interior = _refuted(interior, needed, witness)
+        interior = _with_witness(interior, needed, witness)
     return cyclic, interior
 
 
-def _refuted(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> Claim:
-    """The claim with what was executed; refuted if that leaves none of the shifts on which the verdict rests."""
+def _with_witness(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> Claim:
+    """Return the claim with a witness: REFUTED if the witness refutes all `needed` shifts, else UNDECIDED."""
     left = sorted(set(needed) - set(() if witness is None else witness.shifts))
     verdict = Verdict.UNDECIDED if left else Verdict.REFUTED
     return replace(claim, verdict=verdict, witness=witness, standing=left[0] if left else None)

@@ -1,4 +1,4 @@
-"""The derivation behind a certificate: how each equation's results move; only data."""
+"""Dataclasses of a certificate's derivation: how the results of each equation move."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ class Row:
 
 
 Rows: TypeAlias = tuple[Row, ...]
-Derivation: TypeAlias = tuple[Rows, Rows]  # of the cyclic and of the interior walk
+Derivation: TypeAlias = tuple[Rows, Rows]  # the rows of the cyclic walk and of the interior walk

@@ -1,19 +1,19 @@
-"""The abstract values: how an array moves when the scene behind the input is shifted.
+"""Abstract values: how an array of the function moves when the input is shifted.
 
-One walk through a function follows one generator: the scene, a signal X on the integers of which the input is a window,
-is shifted by `shift` cells. A value of the function is `Moving` if along each of its axes it then moves by a known
-number of cells, its step; which is to say that along them it is itself a window of a signal,
+The input is a window of a scene: a signal X on the integers. A walk follows one shift of the scene, by `shift` cells.
+A value is `Moving` if the shift of the scene moves it by a known number of cells along each axis, its step. Along each
+axis that moves, the value is then a window of a signal U:
 
     v[j] = U(start + j),    U(X shifted by `shift`) = U(X) shifted by shift / rate.
 
-An axis that stays where it is has no rate: it may be uniform (period 1: a shift by any number of cells would go
-unnoticed), periodic (a checkerboard: a shift by multiples of the period would), or arbitrary (period None: no shift).
+An invariant axis has no rate. It is uniform (period 1: unchanged by shifts of any number of cells), periodic (such as
+a checkerboard: unchanged by shifts of multiples of the period), or arbitrary (period None).
 
-Cyclic walks take the scene to repeat after `cycle` cells. Interior walks know nothing of the scene beyond the input;
-there, and behind zero padding, only the positions in [lo, hi) of a value are a window of the signal.
+In a cyclic walk the scene repeats after `cycle` cells. In an interior walk the scene beyond the input is unknown.
+There, and after zero padding, only the positions in [lo, hi) of a value are a window of the signal.
 
-An axis is a product of factors, major first, so that reshapes lose nothing: an axis of 6*4 may carry the shift in its
-first factor and channels in its second.
+An axis is a product of factors, major first, so that reshapes lose no information. For example, the first factor of an
+axis of 6*4 cells may carry the shift, and the second factor may hold channels.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from jaxconv.verify.claims import Break
 from jaxconv.verify.receptive_fields import Field
 
 
-class CannotProve(Exception):  # noqa: N818  no error: it ends an attempt to prove, as StopIteration ends a loop
-    """Raised by a rule that cannot say how its result moves: why not, and what would help.
+class CannotProve(Exception):  # noqa: N818  not an error: it ends a proof, as StopIteration ends a loop
+    """Raised by a rule that cannot determine how its result moves, with the reason and a cure.
 
-    `origin`: the earlier equation to blame, where this one would have been fine but for what that one did.
+    `origin`: the culprit, if an earlier equation is the cause.
     """
 
     def __init__(self, reason: str, cure: str = "", origin: Break | None = None):
@@ -45,10 +45,11 @@ class CannotProve(Exception):  # noqa: N818  no error: it ends an attempt to pro
 class Motion:
     """The part of a factor that moves.
 
-    `rate`: cells of the input per cell here, negative for a reversed axis. `[lo, hi)`: the positions that are a window
-    of the signal. `field`: the cells of the input that those positions depend on, phase by phase, or on any if None.
-    `signal`, `start`: which signal, and which of its cells stands at position 0, so that two windows of one signal can
-    be joined. `edge`: what put other content outside [lo, hi); `lost`: where a full period was lost.
+    `rate`: input cells per cell of the factor, negative for a reversed axis. `[lo, hi)`: the positions that are a
+    window of the signal. `field`: the receptive field of these positions, phase by phase; None if they may depend on
+    any cell. `signal`: the name of the signal. `start`: the cell of the signal at position 0, which allows two windows
+    of one signal to be joined. `edge`: the equation that put other content outside [lo, hi). `lost`: the equation after
+    which less than a full period is left.
     """
 
     rate: Fraction
@@ -63,7 +64,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor of an axis: it carries the shift, or it stays, with the period of what stands on it."""
+    """A factor of an axis. It has a `motion` if it carries the shift; otherwise it is invariant, with a `period`."""
 
     length: int
     period: int | None = None
@@ -75,32 +76,32 @@ FactoredAxis: TypeAlias = tuple[Factor, ...]
 
 @dataclass(frozen=True)
 class Moving:
-    """A value that moves as its axes say when the scene is shifted by `shift`."""
+    """A value whose `axes` describe how it moves when the scene is shifted by `shift`."""
 
     shift: int
     cycle: int | None
     axes: tuple[FactoredAxis, ...]
-    depends: bool = False  # on the input as a whole, as a global mean does, rather than through windows
+    depends: bool = False  # on the whole input, as a global mean does, not only through windows
 
     @property
     def moving_axes(self) -> list[int]:
-        """The axes that carry the shift."""
+        """Numbers of the axes that carry the shift."""
         return [n for n, axis in enumerate(self.axes) if is_moving(axis)]
 
     def with_axis(self, number: int, axis: FactoredAxis) -> Moving:
-        """The same value, except along one axis."""
+        """Return the same value with one axis replaced."""
         return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
 
     def step(self, motion: Motion) -> int:
-        """Cells that a factor moves by."""
+        """Number of cells by which a factor moves."""
         return int(self.shift / motion.rate)
 
     def period(self, motion: Motion) -> Fraction | None:
-        """Cells along a factor after which its signal repeats; None in interior walks."""
+        """Number of cells of a factor after which its signal repeats; None in interior walks."""
         return None if self.cycle is None else self.cycle / abs(motion.rate)
 
     def one_period(self, number: int) -> Motion | None:
-        """What an axis carries, if it shows one period of a signal that repeats: all of it, and nothing else."""
+        """Return the motion of an axis that holds exactly one period of a repeating signal; otherwise None."""
         axis = self.axes[number]
         motion = axis[0].motion if len(axis) == 1 else None
         if motion is None or (motion.lo, motion.hi) != (0, axis[0].length) or axis[0].length != self.period(motion):
@@ -108,17 +109,18 @@ class Moving:
         return motion
 
     def complete(self, motion: Motion) -> bool:
-        """Whether every cell of the repeating signal is somewhere in the window."""
+        """Whether the window holds every cell of the repeating signal."""
         period = self.period(motion)
         return period is not None and motion.hi - motion.lo >= period
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A value of a cyclic walk that turns instead of moving, as the Fourier transform of what moves does.
+    """A value of a cyclic walk whose phase changes under a shift, such as the Fourier transform of a `Moving` value.
 
-    A shift of the scene by `value.shift` multiplies position j along `axis` by exp(-2 pi i modes[j] shift / cycle). A
-    mode is None where zeros stand, which turn by any angle. `value` tells of all else; no axis of it carries the shift.
+    A shift of the scene by `value.shift` multiplies position j along `axis` by exp(-2 pi i modes[j] shift / cycle). The
+    mode of a position that holds zeros is None, since zeros have no phase. `value` describes the other properties; none
+    of its axes carries the shift.
     """
 
     value: Moving
@@ -128,11 +130,12 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Pieces:
-    """A value of a cyclic walk that moves once its cells a period apart are added up, as a wrap pad's gradient does.
+    """A value of a cyclic walk that is equivariant after its cells a period apart are added.
 
-    It holds parts of a parent of `total` cells along `axis`: for each (lo, hi, at) of `spans` the parent's cells lo to
-    hi - 1, at positions at, at + 1, ...; zeros elsewhere. `folded` is the parent, all of it, added up: one whole period
-    that moves. `value`: what is known of it besides.
+    An example is the gradient of a wrap pad. The value holds parts of a parent of `total` cells along `axis`. For each
+    (lo, hi, at) of `spans` it has the parent's cells lo to hi - 1, at positions at, at + 1, ..., and zeros elsewhere.
+    `folded` is the sum of the whole parent over cells a period apart: one whole period, which moves. `value` is the
+    value's other description.
     """
 
     value: Moving | Broken
@@ -144,7 +147,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Broken:
-    """A value of which nothing is known, and the equation at which that began."""
+    """A value about which nothing is known, and the culprit."""
 
     broken: Break
 
@@ -154,17 +157,17 @@ Value: TypeAlias = Plain | Spectrum | Pieces
 
 
 def main_state(value: Value) -> Plain | Spectrum:
-    """A value without what is known of the sum of its pieces."""
+    """Return a value without the information about the sum of its pieces."""
     return value.value if isinstance(value, Pieces) else value
 
 
 def bits(array: np.ndarray) -> np.ndarray:
-    """An array's bytes, as many along the last axis as its cells have: in them -0 is not 0."""
+    """Return the bytes of an array, which distinguish -0 from 0; those of one cell are along the last axis."""
     return np.ascontiguousarray(array).view(np.uint8)
 
 
 def length_of(axis: FactoredAxis) -> int:
-    """Cells along an axis."""
+    """Number of cells along an axis."""
     return math.prod(factor.length for factor in axis)
 
 
@@ -174,17 +177,23 @@ def is_moving(axis: FactoredAxis) -> bool:
 
 
 def motion_of(axis: FactoredAxis) -> Motion | None:
-    """What an axis carries: nothing, or all of it, as windows and reductions need; a mix of both is CannotProve."""
+    """Return the motion of an axis, or None if it is invariant. Windows and reductions require one or the other.
+
+    Raises:
+        CannotProve: only some of the axis's factors move.
+    """
     if not is_moving(axis):
         return None
     first, *others = axis
     if others:
-        raise CannotProve("only a part of the axis is shifted: it was merged with another one", "Reshape it back first")
+        raise CannotProve(
+            "only a part of the axis is shifted, because it was merged with another axis", "Undo the reshape first"
+        )
     return first.motion
 
 
 def fits(value: Value, shape: tuple[int, ...]) -> bool:
-    """Whether a value's axes have the lengths of an array of that shape, and its regions lie within them."""
+    """Whether a value's axes have the lengths of an array of `shape`, and its regions lie within them."""
     if isinstance(value, Broken):
         return True
     if isinstance(value, Spectrum):
@@ -200,7 +209,7 @@ def fits(value: Value, shape: tuple[int, ...]) -> bool:
 
 
 def fit(value: Moving) -> Moving:
-    """The same value for the least multiple of its shift by which every moving factor moves by whole cells."""
+    """Return the same value for the least multiple of its shift that moves every factor by whole cells."""
     by = 1
     for axis in value.axes:
         for factor in axis:
@@ -210,25 +219,29 @@ def fit(value: Moving) -> Moving:
 
 
 def scaled(value: Moving, by: int) -> Moving:
-    """The same value for shifts of the scene `by` times as large; in a cyclic walk they must divide the length."""
+    """Return the same value for shifts of the scene that are `by` times as large.
+
+    Raises:
+        CannotProve: in a cyclic walk, the new shift does not divide the length.
+    """
     if by == 1:
         return value
     shift = value.shift * by
     if value.cycle is not None and value.cycle % shift:
         raise CannotProve(
-            f"it fits shifts by {shift} only, and {shift} does not divide the length {value.cycle}: the seam shows",
+            f"only shifts by multiples of {shift} fit, and {shift} does not divide the length {value.cycle}",
             f"Use a length that is a multiple of {shift}",
         )
     return replace(value, shift=shift)
 
 
 def renamed(value: Moving, key: Hashable) -> Moving:
-    """The same value; its signals get new names, the same for the same key, since other axes were rearranged."""
+    """Return the same value with new signal names that depend on `key`, for a rearrangement of other axes."""
     return _named(value, lambda signal: (signal, key))
 
 
 def with_signals(value: Value, name: Callable[[Hashable], Hashable]) -> Value:
-    """The same value, `name` of each signal's name in its place."""
+    """Return the same value, with each signal name replaced by `name` of it."""
     if isinstance(value, Broken):
         return value
     if isinstance(value, Spectrum):
@@ -247,12 +260,12 @@ def _named(value: Moving, name: Callable[[Hashable], Hashable]) -> Moving:
 
 
 def everywhere(value: Moving) -> Moving:
-    """The same value, with receptive fields that are the whole input."""
+    """Return the same value, with the whole input as receptive field."""
     wide = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, field=None))
     return replace(value, axes=tuple(tuple(map(wide, axis)) for axis in value.axes))
 
 
 def common_shift(values: Sequence[Moving]) -> list[Moving]:
-    """The same values, for the least shift of the scene that suits them all."""
+    """Return the same values for the least common multiple of their shifts."""
     shift = math.lcm(*(value.shift for value in values))
     return [scaled(value, shift // value.shift) for value in values]

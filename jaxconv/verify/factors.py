@@ -1,4 +1,4 @@
-"""Axes as products of factors: how they are cut and joined, and how axes that meet in one operation move together."""
+"""Factors of axes: splitting, merging, and joining the axes of the operands of one operation."""
 
 from __future__ import annotations
 
@@ -24,33 +24,36 @@ from jaxconv.verify.receptive_fields import copied, strided, union
 
 
 def invariant_axis(length: int, period: int | None = None) -> FactoredAxis:
-    """An axis that does not move: arbitrary, or with a period (1: uniform)."""
+    """Return an invariant axis: arbitrary, or with a period (1: uniform)."""
     return normalise((Factor(length, period),))
 
 
 def uniform(axis: FactoredAxis) -> bool:
-    """Whether all cells along an axis are alike."""
+    """Whether all cells along an axis are equal."""
     return all(factor.period == 1 for factor in axis)
 
 
 def normalise(factors: Iterable[Factor]) -> FactoredAxis:
-    """One form for equal axes: no factors of one cell that stay, and what follows a moving factor joined to it."""
-    found: list[Factor] = []
+    """Return the normal form of an axis, which is the same for equal axes.
+
+    It drops invariant factors of one cell, and merges a moving factor with the invariant factors after it.
+    """
+    normalised: list[Factor] = []
     for factor in factors:
         if factor.motion is None:
             if factor.length == 1:
                 continue
-            if found and found[-1].motion is not None:
-                found[-1] = _merge(found[-1].length, found[-1].motion, factor.length)
+            if normalised and normalised[-1].motion is not None:
+                normalised[-1] = _merge(normalised[-1].length, normalised[-1].motion, factor.length)
                 continue
-            found.append(Factor(factor.length) if (factor.period or 0) >= factor.length else factor)
+            normalised.append(Factor(factor.length) if (factor.period or 0) >= factor.length else factor)
         else:
-            found.append(factor)
-    return tuple(found)
+            normalised.append(factor)
+    return tuple(normalised)
 
 
 def _merge(length: int, motion: Motion, minor: int) -> Factor:
-    """A moving factor and `minor` cells within each of its cells as one; position i*minor + b sees what i saw."""
+    """Merge a moving factor with `minor` cells per cell: position i*minor + b has the receptive field of i."""
     finer = replace(motion, rate=motion.rate / minor, lo=motion.lo * minor, hi=motion.hi * minor,
                     field=copied(motion.field, motion.rate, minor), signal=(motion.signal, "merge", minor),
                     start=motion.start * minor)  # fmt: skip
@@ -58,7 +61,7 @@ def _merge(length: int, motion: Motion, minor: int) -> Factor:
 
 
 def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
-    """A factor of a*b cells as one of a and one of b = `minor`. What moves is then seen at a coarser rate."""
+    """Split a factor of a*b cells into factors of a and b = `minor` cells. A moving factor gets a coarser rate."""
     major, period, motion = factor.length // minor, factor.period, factor.motion
     if motion is None:
         if period is None:
@@ -82,7 +85,13 @@ def split(factor: Factor, minor: int) -> tuple[Factor, Factor]:
 
 
 def cut(axis: FactoredAxis, sizes: Sequence[int]) -> tuple[Factor, ...]:
-    """An axis with its factors cut wherever the part below has one of these sizes; not tidied."""
+    """Split the factors of an axis, so that for each of `sizes` the last factors have that product.
+
+    The result is not in normal form.
+
+    Raises:
+        CannotProve: the sizes do not divide each other.
+    """
     pieces: list[Factor] = []
     below = 1
     for factor in reversed(axis):
@@ -90,7 +99,7 @@ def cut(axis: FactoredAxis, sizes: Sequence[int]) -> tuple[Factor, ...]:
         for size in sizes:
             if below < size < above:
                 if size % done or above % size:
-                    raise CannotProve("two shapes cut the axis at places that do not fit into one another")
+                    raise CannotProve("two shapes split the axis into incompatible factors")
                 rest, minor = split(rest, size // done)
                 pieces.append(minor)
                 done = size
@@ -100,18 +109,22 @@ def cut(axis: FactoredAxis, sizes: Sequence[int]) -> tuple[Factor, ...]:
 
 
 def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
-    """The sizes of the minor part after each factor, from the last to the first."""
-    found = []
+    """Return the product of the lengths from each factor to the last, times `start`, from the last to the first."""
+    sizes = []
     for factor in reversed(tuple(factors)):
         start *= factor.length
-        found.append(start)
-    return found
+        sizes.append(start)
+    return sizes
 
 
 def join(values: Sequence[Moving], signal: Hashable) -> Moving:
-    """How a function of values of one shape moves that looks at the same position of each: as they all do.
+    """Return how the result of an element-wise function of values of one shape moves.
 
-    `signal` names the result's; it should be new unless the values and the function make it a known one.
+    `signal` names the signal of the result. It should be a new name, unless the values and the function determine a
+    known signal.
+
+    Raises:
+        CannotProve: the values do not move together.
     """
     values = common_shift(values)
     depends = any(value.depends for value in values)
@@ -121,39 +134,40 @@ def join(values: Sequence[Moving], signal: Hashable) -> Moving:
         axis, period = _join_axis([value.axes[number] for value in values], signal, depends)
         axes.append(axis)
         needed = math.lcm(needed, period)
-    found = replace(values[0], axes=tuple(axes), depends=depends)
+    joined = replace(values[0], axes=tuple(axes), depends=depends)
     for motion in (factor.motion for axis in axes for factor in axis if factor.motion):
-        step = abs(Fraction(found.shift) / motion.rate)
-        found = scaled(found, (needed / step).numerator)
-    return fit(found)
+        step = abs(Fraction(joined.shift) / motion.rate)
+        joined = scaled(joined, (needed / step).numerator)
+    return fit(joined)
 
 
 def _join_axis(axes: Sequence[FactoredAxis], signal: Hashable, depends: bool) -> tuple[FactoredAxis, int]:
-    """One axis of the meeting, and the period that steps along it must be a multiple of."""
+    """Join one axis. Return the axis, and a number of cells that must divide the steps along it."""
     if all(axis == axes[0] for axis in axes) and not is_moving(axes[0]):
         return axes[0], 1
     whole = length_of(axes[0])
-    axes = [invariant_axis(whole, 1) if uniform(axis) else axis for axis in axes]  # wherever it was cut
+    axes = [invariant_axis(whole, 1) if uniform(axis) else axis for axis in axes]  # however it was split
     sizes = sorted({size for axis in axes for size in ends(axis)} - {whole})
     if any(above % below for below, above in pairwise([*sizes, whole])):
         if any(map(is_moving, axes)):
-            raise CannotProve("two operands cut the axis at places that do not fit into one another")
+            raise CannotProve("two operands split the axis into incompatible factors")
         return invariant_axis(whole), 1
     needed, below = 1, whole
     factors = []
     pieces = [cut(axis, sizes) or (Factor(1, 1),) for axis in axes]
     if len({tuple(factor.length for factor in piece) for piece in pieces}) > 1:
-        raise CannotProve("two operands cut the axis at places that do not fit into one another")
-    for together in zip(*pieces, strict=True):
-        factor, period = _join_factor(together, signal, depends)
+        raise CannotProve("two operands split the axis into incompatible factors")
+    for aligned in zip(*pieces, strict=True):
+        factor, period = _join_factor(aligned, signal, depends)
         below //= factor.length
-        # Joined with the cells below it again, what moves has to go on by whole cells of its own.
+        # `normalise` merges a moving factor with the minor factors, but it must still move by whole cells.
         needed = math.lcm(needed, period * below if factor.motion else period)
         factors.append(factor)
     return normalise(factors), needed
 
 
 def _join_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> tuple[Factor, int]:
+    """Join one factor of each value. Return the factor, and a number of cells that must divide the steps along it."""
     moving = [factor.motion for factor in factors if factor.motion is not None]
     staying = [factor.period for factor in factors if factor.motion is None]
     length = factors[0].length

@@ -1,4 +1,4 @@
-"""Constant folding: the numbers of what a function computes from constants alone, by the primitives themselves."""
+"""Constant folding: executes equations whose operands are all constants."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.verify.domain import bits
 
-MOST = 2**16  # numbers of a constant that is computed: masks and indices, never whole images
-LONGEST_PERIOD = 64  # of a constant's pattern that is looked for
-# Loops are followed, not computed; random numbers may be many, and periods of theirs would be chance.
+MOST = 2**16  # largest number of cells of a folded constant: enough for masks and indices, not for whole images
+LONGEST_PERIOD = 64  # largest period that is searched for in a constant
+# Loops are followed, not executed. Random numbers may be many, and a period among them would be a coincidence.
 LEFT_OUT = family("control", "random")
 
 Numbers = Sequence["np.ndarray | None"]
-# Of an equation and its first operand's numbers.
+# Functions that fold an equation, from the equation and the numbers of its first operand.
 folding: Registry[Callable[[Any, np.ndarray], np.ndarray | None]] = Registry()
 
 
 def folded(equation: Any, known: Numbers) -> list[np.ndarray] | None:
-    """The results' numbers if all operands' are known and there are few.
+    """Return the numbers of the results, if the numbers of all operands are known and all arrays are small.
 
-    None, too, if computing them raises: a dtype that XLA has no code for, a NaN under `jax_debug_nans`.
+    Otherwise return None; also if the execution raises, as for a dtype that XLA does not support, or for a NaN under
+    `jax_debug_nans`.
     """
     name, is_call = equation.primitive.name, called(equation) is not None
-    from_nothing = not known and name not in family("layout")  # may differ, as the platform's number does
+    from_nothing = not known and name not in family("layout")  # may differ between runs, as the platform's index does
     if any(number is None for number in known) or is_call or from_nothing or name in LEFT_OUT:
         return None
     if guard.impurity(equation):
@@ -44,26 +45,27 @@ def folded(equation: Any, known: Numbers) -> list[np.ndarray] | None:
         with jax.ensure_compile_time_eval():
             results = evaluate.executed(equation, [*map(jax.device_put, known)])
         return [np.asarray(jax.device_get(array)) for array in results]
-    except Exception:  # whatever it is: a constant that cannot be computed is one that is not known
+    except Exception:  # any failure: a constant that cannot be executed is an unknown one
         return None
 
 
 @folding("broadcast_in_dim")
 def _broadcast(equation: Any, number: np.ndarray) -> np.ndarray | None:
-    """One number, of any shape, in one cell's memory."""
+    """Broadcast a scalar without copies: the result uses the memory of one cell."""
     return np.broadcast_to(number, equation.outvars[0].aval.shape) if number.ndim == 0 else None
 
 
 def _is_small(variable: Any) -> bool:
-    """Whether a result is an array of numbers that are few."""
+    """Whether a result is an array of at most `MOST` numbers, and not of random keys."""
     aval = variable.aval
     return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= MOST
 
 
 def period(array: np.ndarray, axis: int) -> int | None:
-    """The least shift along an axis under which an array's bits repeat, 1 if all cells are alike; or None.
+    """Return the least period of an array's bits along an axis, 1 if all cells are equal; or None.
 
-    It is at most half of the length: numbers that no cell sees twice repeat by chance, as a mask's two ends do.
+    The period is at most half of the length. A longer one is a coincidence, as between the two ends of a mask, since it
+    does not occur twice.
     """
     length = array.shape[axis]
     if array.strides[axis] == 0 or length == 0:

@@ -1,4 +1,4 @@
-"""The walk: follows a jaxpr equation by equation and asks the table how each value moves. It knows no primitive."""
+"""`Walk` follows a jaxpr equation by equation, and calls a rule for each. It has no knowledge of primitives."""
 
 from __future__ import annotations
 
@@ -41,18 +41,24 @@ from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
 
-RAISE_FAILURES = False  # the tests set it, so that no fault of a rule passes for a break
-Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers where they are known
+RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a break
+Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers if they are known
 
 
 @dataclass
 class Walk:
-    """One walk through a function, for the shift along one axis: `cycle` is that axis's length, None for the interior.
+    """One walk through a function, for a shift along one axis.
 
-    `values`: whether to look at the numbers of floating-point arrays that are closed over, or to prove for all of them.
-    `axis`: the input's shifted axis, along which a constant is taken to move where it could be along any.
-    `rows` collects the derivation; `stack` holds the equations of the calls and loops that the walk is inside of, and
-    `path` says where their innermost jaxpr stands, see `Row`.
+    Attributes:
+        cycle: length of the shifted axis for cyclic shifts; None for the interior.
+        rules: the rules by type of the operands and by primitive.
+        values: whether to use the numbers of closed-over floating-point arrays. If not, the proof is for all values.
+        axis: the shifted axis of the input. If a constant could move along any axis, it is taken to move along this.
+        rows: rows of the derivation so far.
+        stack: equations of the calls and loops that contain the current equation.
+        path: path of their innermost jaxpr, as in `Row`.
+        counter: numbers for new signals.
+        names: short names of signals.
     """
 
     cycle: int | None
@@ -66,28 +72,28 @@ class Walk:
     names: Names = field(default_factory=Names)
 
     def new_signal(self) -> Hashable:
-        """A name that no signal has yet."""
+        """Return a name that no signal has yet."""
         return next(self.counter)
 
     def constant(self, shape: Sequence[int]) -> Moving:
-        """A value that does not depend on the input; nothing is known of its numbers."""
+        """Return a value that does not depend on the input, and whose numbers are unknown."""
         return Moving(1, self.cycle, tuple(invariant_axis(length) for length in shape))
 
     def known(self, array: np.ndarray) -> Moving:
-        """A value whose numbers are known, with the periods that they have along each axis."""
+        """Return a value whose numbers are known, with their period along each axis."""
         return Moving(
             1, self.cycle, tuple(invariant_axis(n, period(array, axis)) for axis, n in enumerate(array.shape))
         )
 
     def run(self, jaxpr: Any, constants: Sequence[Any], operands: Sequence[Read]) -> list[Read]:
-        """How the outputs of a jaxpr move, and their numbers where those are constants."""
+        """Return how the outputs of a jaxpr move, and the numbers of those that are constants."""
 
         def literal(value: Any, aval: Any) -> Read:
             array = np.asarray(value, aval.dtype)
             return self.known(array), array
 
         def constant(value: Any, aval: Any) -> Read:
-            is_array = hasattr(aval, "dtype")  # else a mutable reference, which no equation may read
+            is_array = hasattr(aval, "dtype")  # otherwise a mutable reference, which no equation may read
             return self.array(value) if is_array else (self.constant(()), None)
 
         short = [(with_signals(value, self.names.short), numbers) for value, numbers in operands]
@@ -95,7 +101,7 @@ class Walk:
         return evaluate.evaluate(jaxpr, constants, short, self._step, **settings)
 
     def array(self, array: Any) -> Read:
-        """An array that does not move: indices and masks are read for what they are, floats are parameters."""
+        """Return an invariant array. The numbers of integers and booleans are known; floats may be parameters."""
         shape, dtype = np.shape(array), jnp.result_type(array)
         parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
         if np.size(array) > MOST or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
@@ -103,7 +109,7 @@ class Walk:
         return self.known(np.asarray(array)), np.asarray(array)
 
     def _step(self, equation: Any, operands: list[Read], path: evaluate.Path) -> list[Read]:
-        """One equation: folded if it is a small constant, else as its rule says, else broken."""
+        """Follow one equation: fold a small constant, follow a call, or apply the rule of the primitive."""
         inputs, known = apart(operands)
         shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
         numbers: list[np.ndarray | None] = [None] * len(shapes)
@@ -117,7 +123,7 @@ class Walk:
                 outputs, numbers = apart(self.run(*body))
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
-            outputs = self._pieces(equation, inputs, known, outputs)
+            outputs = self._apply_pieces(equation, inputs, known, outputs)
         outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
@@ -130,7 +136,7 @@ class Walk:
         known: list[np.ndarray | None],
         shapes: list[tuple[int, ...]],
     ) -> Sequence[Value]:
-        """What the table says; broken if an operand is, if the equation is not understood, or if the rule gives up."""
+        """Apply the rule of the primitive. Results are broken if an operand is, or if no rule applies or succeeds."""
         name = equation.primitive.name
         kind = Spectrum if any(isinstance(value, Spectrum) for value in inputs) else Moving
         described = f"{name} of spectra" if kind is Spectrum else name
@@ -141,12 +147,12 @@ class Walk:
             with self._inside(equation, path):
                 if name not in self.rules[kind]:
                     raise CannotProve(f"there is no rule for {described}", "Add one to jaxconv/verify/rules")
-                # A rule of control follows the jaxprs of its equation; any other takes them for functions.
+                # Rules of control flow follow the jaxprs of the equation; other rules take them for pure functions.
                 follows = equation.primitive.name in family("control")
                 objection = guard.objection(equation) if follows else guard.impurity(equation)
                 if objection:
-                    raise CannotProve(objection, "Write it by other operations, or report it")
-                return self._fitting(equation, self.rules[kind][name](self._as_seen(equation, inputs, known)))
+                    raise CannotProve(objection, "Use other operations, or report it")
+                return self._checked(equation, self.rules[kind][name](self._for_rule(equation, inputs, known)))
         except CannotProve as lost:
             reason = lost
         except Exception as error:
@@ -156,43 +162,48 @@ class Walk:
         impurity = guard.impurity(equation)
         if impurity:
             return [self._broken(equation, CannotProve(impurity, "Pass it as an argument"))] * len(shapes)
-        # A function of operands that stay where they are has results that stay.
+        # A pure function of invariant operands has invariant results.
         operands = [value for value in inputs if isinstance(value, Moving)]
         shift = math.lcm(*(value.shift for value in operands))
         depends = any(value.depends for value in operands)
         return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
 
     @staticmethod
-    def _fitting(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
-        """The outputs, if they are of the shapes that JAX says; those that turn by a phase need an imaginary part."""
+    def _checked(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
+        """Return the outputs of a rule, if they have the shapes of the results, and spectra have a complex dtype.
+
+        Raises:
+            CannotProve: the result that holds a spectrum is real.
+            ValueError: an output does not have the shape of the result.
+        """
         for variable, value in zip(equation.outvars, outputs, strict=True):
             shape = tuple(getattr(variable.aval, "shape", ()))
             if isinstance(value, Spectrum) and not jnp.issubdtype(variable.aval.dtype, jnp.complexfloating):
                 raise CannotProve(
-                    "the real part of a spectrum sees its phase", "Transform back first, or take absolute values"
+                    "the real part of a spectrum depends on its phase", "Transform back first, or take absolute values"
                 )
             if not fits(value, shape):
-                raise ValueError(f"what it says is not of shape {shape}")
+                raise ValueError(f"its result does not have the shape {shape}")
         return outputs
 
-    def _as_seen(self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
-        """An equation as its rule sees it."""
+    def _for_rule(self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
+        """Return the argument of a rule."""
         before, after = ([tuple(getattr(atom.aval, "shape", ())) for atom in atoms] for atoms in
                          (equation.invars, equation.outvars))  # fmt: skip
         return Equation(equation.primitive.name, guard.understood(equation), inputs, known, before, after, self)
 
-    def _pieces(
+    def _apply_pieces(
         self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
     ) -> Sequence[Value]:
-        """What a linear equation's outputs are as pieces of what moves when they are added up, if anything."""
+        """Improve the outputs of a linear equation by the rule for `Pieces`, if there is one and it succeeds."""
         rule = self.rules[Pieces].get(equation.primitive.name)
         if self.cycle is None or rule is None or any(isinstance(v, Spectrum | Broken) for v in inputs):
             return outputs
         if not guard.is_linear(equation):
             return outputs
         try:
-            found = rule(self._as_seen(equation, inputs, known))
-            return self._fitting(equation, list(map(self._fuller, outputs, found)))
+            as_pieces = rule(self._for_rule(equation, inputs, known))
+            return self._checked(equation, list(map(self._stronger, outputs, as_pieces)))
         except CannotProve:
             return outputs
         except Exception as error:
@@ -200,17 +211,17 @@ class Walk:
             return outputs
 
     @staticmethod
-    def _fuller(plain: Value, found: Value) -> Value:
-        """Of what two rules say of a value, what says more. Pieces keep both, unless all are there and move."""
+    def _stronger(plain: Value, other: Value) -> Value:
+        """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
         moves = isinstance(plain, Moving) and plain.moving_axes and all(map(plain.one_period, plain.moving_axes))
-        if isinstance(found, Pieces) and isinstance(plain, Moving | Broken):
-            all_there = len(found.spans) == 1 and found.spans[0][:2] == (0, found.total)
-            return plain if moves and all_there else replace(found, value=plain)
-        return plain if moves else found
+        if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
+            is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
+            return plain if moves and is_whole else replace(other, value=plain)
+        return plain if moves else other
 
     @contextmanager
     def _inside(self, equation: Any, path: evaluate.Path) -> Iterator[None]:
-        """Within an equation: a break there names the lines around it, and rows of its jaxprs have its path."""
+        """Follow what an equation contains: breaks name the lines around it, and rows of its jaxprs have its path."""
         before, self.path = self.path, path
         self.stack.append(equation)
         try:
@@ -222,7 +233,7 @@ class Walk:
     def follow(
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
-        """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
+        """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
         before, self.path = self.path, (*self.path, number_within(self.stack[-1], closed))
         try:
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
@@ -230,7 +241,7 @@ class Walk:
             self.path = before
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
-        """Record on what moves where foreign content came in at its ends, and where a full period was lost."""
+        """Record in a moving value the equation that put other content at its ends, or that lost a full period."""
         if isinstance(value, Pieces):
             return replace(value, value=self._note_losses(equation, inputs, value.value))
         if not isinstance(value, Moving) or not value.moving_axes:
@@ -252,7 +263,7 @@ class Walk:
         if self.cycle is None or value.complete(motion):
             lost = None
         elif lost is None:
-            reason = f"{motion.hi - motion.lo} positions are left of a period of {value.period(motion)}"
+            reason = f"only {motion.hi - motion.lo} positions of a period of {value.period(motion)} remain"
             lost = (edge if not whole and edge else None) or self.break_at(equation, reason, "Pad circularly before it")
         if edge is motion.edge and lost is motion.lost:
             return factor
@@ -262,24 +273,24 @@ class Walk:
         return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
 
     def break_at(self, equation: Any, reason: str, cure: str) -> Break:
-        """What broke at an equation, with the user's own line: its, or that of the innermost call around it."""
-        stack = [frame for one in (equation, *reversed(self.stack)) for frame in frames(one)]
+        """Return a break at an equation, with the user's line: that of the equation or of the innermost call."""
+        stack = [frame for outer in (equation, *reversed(self.stack)) for frame in frames(outer)]
         source = full_line(source_frame(equation, self.stack))
         return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
 
 
 def _failure(rule: str, error: Exception) -> CannotProve:
-    """The break for a rule that failed, as on a jaxpr layout of a JAX version that it does not know. Tests raise it."""
+    """Return the reason for a rule that raised, as on an unknown jaxpr layout of another JAX. Tests raise it."""
     if RAISE_FAILURES:
         raise error
     return CannotProve(f"the rule for {rule} failed: {error!r}", "Please report it")
 
 
 def apart(values: Sequence[Read]) -> tuple[list[Value], list[np.ndarray | None]]:
-    """How values move, and their numbers."""
+    """Split pairs into the values and their numbers."""
     return [value for value, _ in values], [numbers for _, numbers in values]
 
 
 def input_axis(length: int, name: Hashable) -> FactoredAxis:
-    """The axis of an input that is shifted: all of it is a window of the scene."""
+    """Return the shifted axis of an input, which is a window of the scene."""
     return (Factor(length, motion=Motion(Fraction(1), 0, length, ONE_CELL, name)),)

@@ -1,7 +1,7 @@
-"""Dataclasses as JSON and back, driven by their annotations: a new field or a new class needs no line here.
+"""Conversion of dataclasses to JSON and back by their annotations; new fields and classes need no code here.
 
 A field is a number, a string, an enumeration, a tuple, an optional one of these, another dataclass, one of several
-dataclasses (told apart by their fields), or `Any`: a container of arrays (`arrays.py`).
+dataclasses (distinguished by their fields), or `Any`: a container of arrays (`array_json.py`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from jaxconv.verify import array_json
 
 
 class MalformedError(ValueError):
-    """A value is not what its field should hold: the path to it, what was found, and what was expected, in words."""
+    """A field holds a wrong value. `at` is the path to the field; `found` and `expected` describe the values."""
 
     def __init__(self, at: str, found: str, expected: str):
         self.at, self.found, self.expected = at, found, expected
         super().__init__(f"{at} is {found}, but should be {expected}")
 
     def explained(self, where: str, cure: str) -> str:
-        """The message of a public function."""
+        """Return the error message of a public function."""
         return explain(where, self.at, self.found, self.expected, cure)
 
 
 @dataclasses.dataclass(frozen=True)
 class Scalar:
-    """How a field of one value is written and read: each raises TypeError or ValueError for what it does not take."""
+    """How to write and read a field that is no container; both raise TypeError or ValueError for a wrong value."""
 
     expected: str
     write: Callable[[Any], Any]
@@ -45,19 +45,19 @@ class Scalar:
 
 
 def encode(value: Any, hint: Any, at: str) -> Any:
-    """A value as JSON has it. `hint`: its annotation; `at`: its path, for errors.
+    """Convert a value to JSON data. `hint` is its annotation, and `at` is its path for error messages.
 
     Raises:
-        MalformedError: the value is not of its annotation.
+        MalformedError: the value does not have the annotated type.
     """
     return _walk(value, hint, at, _encode_class, _encode_tuple, "write", array_json.encode)
 
 
 def decode(data: Any, hint: Any, at: str) -> Any:
-    """The value that `encode` wrote.
+    """Return the value that `encode` wrote.
 
     Raises:
-        MalformedError: `encode` writes nothing of that form.
+        MalformedError: `encode` cannot have written `data`.
     """
     return _walk(data, hint, at, _decode_class, _decode_tuple, "read", array_json.decode)
 
@@ -66,19 +66,19 @@ def _walk(value: Any, hint: Any, at: str, of_class: Any, of_tuple: Any, scalar: 
     options = _options(hint)
     if value is None and type(None) in options:
         return None
-    classes = [one for one in options if dataclasses.is_dataclass(one)]
+    classes = [option for option in options if dataclasses.is_dataclass(option)]
     if classes:
         return of_class(value, classes, at)
-    containers = [one for one in options if typing.get_origin(one) is tuple]
+    containers = [option for option in options if typing.get_origin(option) is tuple]
     if containers:
         return of_tuple(value, typing.get_args(containers[0]), at)
     if hint is Any:
-        return _taken(of_arrays, value, at, "an array or a container of arrays")
+        return _converted(of_arrays, value, at, "an array or a container of arrays")
     kind = _scalar(hint)
-    return _taken(getattr(kind, scalar), value, at, kind.expected)
+    return _converted(getattr(kind, scalar), value, at, kind.expected)
 
 
-def _taken(convert: Callable[[Any], Any], value: Any, at: str, expected: str) -> Any:
+def _converted(convert: Callable[[Any], Any], value: Any, at: str, expected: str) -> Any:
     try:
         return convert(value)
     except MalformedError:
@@ -97,37 +97,38 @@ def _encode_class(value: Any, classes: list[Any], at: str) -> dict[str, Any]:
 def _decode_class(data: Any, classes: list[Any], at: str) -> Any:
     if not isinstance(data, dict):
         raise MalformedError(at, shown(data), f"an object: {_either(classes)}")
-    found = next((one for one in classes if fields_of(one).keys() == data.keys()), None)
-    if found is None:
-        names = " or ".join(", ".join(fields_of(one)) for one in classes)
-        raise MalformedError(at, f"an object of {', '.join(map(shown, data)) or 'nothing'}", f"one of {names}")
-    return found(**{name: decode(data[name], hint, f"{at}.{name}") for name, hint in fields_of(found).items()})
+    cls = next((option for option in classes if fields_of(option).keys() == data.keys()), None)
+    if cls is None:
+        keys = " or ".join(", ".join(fields_of(option)) for option in classes)
+        present = f"an object with the keys {', '.join(map(shown, data))}" if data else "an object without keys"
+        raise MalformedError(at, present, f"an object with the keys {keys}")
+    return cls(**{name: decode(data[name], hint, f"{at}.{name}") for name, hint in fields_of(cls).items()})
 
 
 def _encode_tuple(value: Any, items: tuple[Any, ...], at: str) -> list[Any]:
     if type(value) is not tuple:
         raise MalformedError(at, shown(value), "a tuple")
-    return [encode(one, hint, f"{at}[{n}]") for n, (one, hint) in enumerate(_paired(value, items, at))]
+    return [encode(item, hint, f"{at}[{n}]") for n, (item, hint) in enumerate(_paired(value, items, at))]
 
 
 def _decode_tuple(data: Any, items: tuple[Any, ...], at: str) -> tuple[Any, ...]:
     if not isinstance(data, list):
         raise MalformedError(at, shown(data), "a list")
-    return tuple(decode(one, hint, f"{at}[{n}]") for n, (one, hint) in enumerate(_paired(data, items, at)))
+    return tuple(decode(item, hint, f"{at}[{n}]") for n, (item, hint) in enumerate(_paired(data, items, at)))
 
 
 def _paired(values: Any, items: tuple[Any, ...], at: str) -> list[tuple[Any, Any]]:
-    """Each value with its annotation, of `tuple[X, ...]` or of `tuple[X, Y]`."""
+    """Pair each value with its annotation, for `tuple[X, ...]` and `tuple[X, Y]`. `items` are the tuple's arguments."""
     if len(items) == 2 and items[1] is Ellipsis:
-        return [(one, items[0]) for one in values]
+        return [(value, items[0]) for value in values]
     if len(values) != len(items):
-        raise MalformedError(at, f"of {len(values)} items", f"of {len(items)}")
+        raise MalformedError(at, f"a sequence of {len(values)}", f"a sequence of {len(items)}")
     return list(zip(values, items, strict=True))
 
 
 @functools.cache
 def fields_of(cls: type) -> dict[str, Any]:
-    """The fields of a dataclass with their annotations, in order."""
+    """Return the fields of a dataclass with their annotations, in order."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
@@ -139,7 +140,7 @@ def _options(hint: Any) -> tuple[Any, ...]:
 
 @functools.cache
 def _scalar(hint: Any) -> Scalar:
-    """How to write and read what is no container: an enumeration, or a row of the table."""
+    """Return how to write and read a value that is no container: a literal, an enumeration, or a row of `SCALARS`."""
     options = frozenset(_options(hint)) - {type(None)}
     (first, *others) = options
     if typing.get_origin(first) is typing.Literal:
@@ -147,9 +148,10 @@ def _scalar(hint: Any) -> Scalar:
         one_of = lambda value: words[words.index(value)]
         return Scalar(f"one of {', '.join(map(repr, words))}", one_of, one_of)
     if not others and isinstance(first, type) and issubclass(first, Enum):
-        return Scalar(f"one of {', '.join(one.value for one in first)}", lambda one: _exactly(first, one).value, first)
-    found = SCALARS[options]
-    return Scalar(f"{found.expected} or None", found.write, found.read) if options != {*_options(hint)} else found
+        names = ", ".join(member.value for member in first)
+        return Scalar(f"one of {names}", lambda member: _exactly(first, member).value, first)
+    scalar = SCALARS[options]
+    return Scalar(f"{scalar.expected} or None", scalar.write, scalar.read) if options != {*_options(hint)} else scalar
 
 
 def _exactly(kind: type | tuple[type, ...], value: Any) -> Any:
@@ -159,7 +161,7 @@ def _exactly(kind: type | tuple[type, ...], value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    """An int, of what Python or NumPy has as one; or of a fraction that is whole."""
+    """Convert an integer of Python or NumPy, or a fraction that is an integer, to an int."""
     whole = value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
     return operator.index(_exactly(numbers.Integral, whole))
 
@@ -177,8 +179,8 @@ def _bound(value: Any) -> str:
 
 
 def _real(value: Any) -> float | str:
-    found = float(_exactly(numbers.Real, value))
-    return found if math.isfinite(found) else str(found)
+    real = float(_exactly(numbers.Real, value))
+    return real if math.isfinite(real) else str(real)
 
 
 def _real_of(data: Any) -> float:
@@ -191,25 +193,25 @@ is_text = functools.partial(_exactly, str)
 is_name = functools.partial(_exactly, (int, str))
 SCALARS = {
     frozenset({bool}): Scalar("True or False", is_flag, is_flag),
-    frozenset({int}): Scalar("a whole number", _whole, functools.partial(_exactly, int)),
+    frozenset({int}): Scalar("an integer", _whole, functools.partial(_exactly, int)),
     frozenset({str}): Scalar("a string", is_text, is_text),
     frozenset({float}): Scalar("a number", _real, _real_of),
     frozenset({Fraction}): Scalar(
-        "a fraction", lambda one: str(Fraction(_exactly(numbers.Rational, one))), _fraction
+        "a fraction", lambda value: str(Fraction(_exactly(numbers.Rational, value))), _fraction
     ),
     frozenset({Fraction, float}): Scalar(
         "a fraction, inf or -inf", _bound, lambda data: INFINITE[data] if data in INFINITE else _fraction(data)
     ),
-    frozenset({Hashable}): Scalar("a string or a whole number", is_name, is_name),
+    frozenset({Hashable}): Scalar("a string or an integer", is_name, is_name),
 }  # fmt: skip
 
 
 def _either(classes: list[Any]) -> str:
-    return " or ".join(one.__name__ for one in classes)
+    return " or ".join(cls.__name__ for cls in classes)
 
 
 def shown(value: Any) -> str:
-    """A value in a message: never long.
+    """Return a short description of a value for an error message.
 
     >>> shown((1, 2)), shown("two"), shown(10**30)
     ('a tuple of 2', "'two'", 'a huge number')

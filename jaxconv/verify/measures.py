@@ -1,4 +1,4 @@
-"""Checks, measures and plots of how far a function is from equivariant, for users to import from one place."""
+"""Public names for measuring equivariance errors: checks, metrics and plots."""
 
 from jaxconv.verify.execution.check import InsensitiveWarning, check
 from jaxconv.verify.execution.check_report import Check, Finding

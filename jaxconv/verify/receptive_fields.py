@@ -1,8 +1,9 @@
-"""Receptive fields: which cells of the input each position of a moving axis sees, phase by phase.
+"""Receptive fields: the input cells on which each position of a moving axis depends, by phase.
 
-Position j sees no other cells than those from `rate*j + first` to `rate*j + last`, where (first, last) is the interval
-of its phase, j modulo the number of phases. After up-sampling by two both copies of a cell see the same cells, so their
-intervals differ by half a cell. First beyond last says that positions of that phase see nothing: they are constants.
+Position j depends only on cells from `rate*j + first` to `rate*j + last`, where (first, last) is the interval of its
+phase. The phase is j modulo the number of phases. After up-sampling by two, both copies of a cell depend on the same
+cells, so that their intervals differ by half a cell. If first > last, positions of the phase depend on no cell: they
+are constants.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ from typing import TypeAlias
 
 import numpy as np
 
-Bound: TypeAlias = Fraction | float  # inf and -inf where nothing is seen
+Bound: TypeAlias = Fraction | float  # inf and -inf for constants
 Interval: TypeAlias = tuple[Bound, Bound]
-Field: TypeAlias = tuple[Interval, ...]  # for each phase
+Field: TypeAlias = tuple[Interval, ...]  # one interval per phase
 Advance: TypeAlias = tuple[int, int, int, int]  # (distance, by, lo, hi): rows[j + distance] = rows[j] + by in [lo, hi)
 
 NOTHING: Field = ((math.inf, -math.inf),)
 ONE_CELL: Field = ((Fraction(0), Fraction(0)),)
-MOST_PHASES = 64  # of more phases the widest interval is kept: a claim stays true, and cheap
+MOST_PHASES = 64  # more phases are replaced by their envelope, which keeps claims true and cheap
 
 
 def envelope(field: Sequence[Interval]) -> Interval:
-    """The interval that takes in those of all phases."""
+    """Return the smallest interval that contains those of all phases."""
     return min(first for first, _ in field), max(last for _, last in field)
 
 
 def sees_nothing(field: Field) -> bool:
-    """Whether no position sees any cell."""
+    """Whether no position depends on any cell."""
     return all(first > last for first, last in field)
 
 
 def least(field: Sequence[Interval]) -> Field:
-    """The same field in as few phases as it has, and never in more than `MOST_PHASES`."""
+    """Return the field with the fewest phases; with its envelope as one phase if these are more than `MOST_PHASES`."""
     field = tuple(interval if interval[0] <= interval[1] else NOTHING[0] for interval in field)
     count = len(field)
     for phases in range(1, min(count // 2, MOST_PHASES) + 1):
@@ -45,42 +46,42 @@ def least(field: Sequence[Interval]) -> Field:
 
 
 def moved(field: Field | None, by: Fraction) -> Field | None:
-    """The field of positions that see cells further on."""
+    """Return the field with all intervals moved by `by` cells."""
     return None if field is None else tuple((first + by, last + by) for first, last in field)
 
 
 def through(
     field: Field | None, rate: Fraction, new_rate: Fraction, positions: Iterable[Iterable[int]], start: int = 0
 ) -> Field | None:
-    """The field of a new axis whose position `start + n` looks at the old positions of `positions[n]`.
+    """Return the field of a new axis whose position `start + n` depends on the old positions in `positions[n]`.
 
-    The list holds one period of the new axis: what comes after it looks at the same phases of the old one.
+    The list holds one period of the new axis. Later positions depend on the same phases of the old axis.
     """
     if field is None:
         return None
-    found = []
+    intervals = []
     for j, places in enumerate(positions, start):
         seen = [(rate * int(p), field[p % len(field)]) for p in places]
         first = min((at + first for at, (first, _) in seen), default=math.inf)
         last = max((at + last for at, (_, last) in seen), default=-math.inf)
-        found.append((first - new_rate * j, last - new_rate * j))
-    turned = -start % len(found)
-    return least([*found[turned:], *found[:turned]])
+        intervals.append((first - new_rate * j, last - new_rate * j))
+    rotation = -start % len(intervals)
+    return least([*intervals[rotation:], *intervals[:rotation]])
 
 
 def strided(field: Field | None, rate: Fraction, start: int, stride: int, reach: Iterable[int] = (0,)) -> Field | None:
-    """The field of an axis whose position j looks at the old positions `start + j*stride + u`, u in `reach`."""
+    """Return the field of an axis whose position j depends on old positions `start + j*stride + u`, u in `reach`."""
     if field is None:
         return None
     reach = sorted(reach)
-    count = len(field)  # the extremes of each phase are among so many cells from either end
+    count = len(field)  # the extremes of each phase are among the first and the last `count` cells
     reach = reach if len(reach) <= 2 * count else [*reach[:count], *reach[-count:]]
     phases = range(count // math.gcd(count, stride))
     return through(field, rate, rate * stride, [[start + j * stride + u for u in reach] for j in phases])
 
 
 def copied(field: Field | None, rate: Fraction, copies: int) -> Field | None:
-    """The field of an axis that holds so many cells within each old one: position i*copies + b sees what i saw."""
+    """Return the field of an axis with `copies` cells per old cell: position i*copies + b has the field of old i."""
     if field is None:
         return None
     finer = rate / copies
@@ -92,7 +93,7 @@ def copied(field: Field | None, rate: Fraction, copies: int) -> Field | None:
 
 
 def apart(field: Field | None, rate: Fraction, distance: int, before: int) -> Field | None:
-    """The field of an axis that has the old positions at before, before + distance, ..., and constants elsewhere."""
+    """Return the field of an axis with the old positions at before, before + distance, ..., and constants elsewhere."""
     if field is None:
         return None
     finer = rate / distance
@@ -103,7 +104,7 @@ def apart(field: Field | None, rate: Fraction, distance: int, before: int) -> Fi
 
 
 def advancing(field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]], advance: Advance) -> Field | None:
-    """The field of an axis whose position j in [lo, hi) looks at the old positions `rows[j]`."""
+    """Return the field of an axis whose position j in [lo, hi) depends on the old positions `rows[j]`."""
     if field is None:
         return None
     distance, by, lo, hi = advance
@@ -113,7 +114,7 @@ def advancing(field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]]
 
 
 def union(fields: Iterable[Field | None]) -> Field | None:
-    """The field of what looks at the same position of several values, all of one rate."""
+    """Return the field of an element-wise function of several values, all of the same rate."""
     known = []
     for field in fields:
         if field is None:
@@ -126,24 +127,24 @@ def union(fields: Iterable[Field | None]) -> Field | None:
 
 
 def turns_between(field: Field, other: Field, cycle: int | None) -> int:
-    """Cells, a whole number of turns around a scene that repeats, by which the other lies further on."""
+    """Return the multiple of `cycle` closest to the distance from `field` to `other`; 0 if a field is empty."""
     if cycle is None or sees_nothing(field) or sees_nothing(other):
         return 0
     return round((envelope(other)[0] - envelope(field)[0]) / cycle) * cycle
 
 
 def nearest(field: Field | None, cycle: int | None) -> Field | None:
-    """Of the fields that are one in a scene that repeats, the one whose middle lies nearest to 0."""
+    """Return the field moved by a multiple of `cycle`, so that its middle is closest to 0."""
     if field is None or cycle is None or sees_nothing(field):
         return field
     return moved(field, Fraction(-round(sum(envelope(field)) / (2 * cycle)) * cycle))
 
 
 def in_cells(field: Field, rate: Fraction) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The field in whole cells, as a claim has it: after how many positions it repeats, and an interval for each block.
+    """Return the period and the intervals of a field in whole cells, as a `ReceptiveField` has them.
 
-    The positions that it repeats after make `rate` add up to whole cells. They are cut into equal blocks, as few as can
-    be, whose positions see the same cells, counted from what the first position of all stands at.
+    `rate` times the period is an integer. The positions of a period are divided into the fewest equal blocks whose
+    positions have the same interval. Intervals are relative to `rate` times the first position of the period.
     """
     most = math.lcm(len(field), rate.denominator)
     c = np.arange(most)
@@ -152,10 +153,10 @@ def in_cells(field: Field, rate: Fraction) -> tuple[int, tuple[tuple[int, int], 
         if interval[0] <= interval[1]:
             first, last = Fraction(interval[0]), Fraction(interval[1])
             unit = math.lcm(rate.denominator, first.denominator, last.denominator)
-            mine = slice(phase, None, len(field))
-            at = c[mine] * int(rate * unit)
-            cells[mine, 0] = -((-at - int(first * unit)) // unit)
-            cells[mine, 1] = np.maximum((at + int(last * unit)) // unit, cells[mine, 0] - 1)
+            of_phase = slice(phase, None, len(field))
+            at = c[of_phase] * int(rate * unit)
+            cells[of_phase, 0] = -((-at - int(first * unit)) // unit)
+            cells[of_phase, 1] = np.maximum((at + int(last * unit)) // unit, cells[of_phase, 0] - 1)
     empty = cells[:, 1] < cells[:, 0]
     cells[empty] = [0, -1]
     repeats = lambda n: (cells[n:] == cells[:-n] + np.where(empty[n:, None], 0, int(rate * n))).all()

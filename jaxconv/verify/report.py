@@ -1,4 +1,4 @@
-"""The certificate as text, and as HTML for notebooks."""
+"""Formatting of a certificate as text, and as HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from fractions import Fraction
 
 from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict
 
-MOST_PHASES = 4  # whose receptive fields are listed one by one
+MOST_PHASES = 4  # largest number of phases whose receptive fields are listed separately
 
 
 def text(
     function: str, verdicts: tuple[Verdict, Verdict], leaves: Sequence[LeafReport], equations: int, values: bool
 ) -> str:
-    """A report that a person can read: what is claimed, how sure it is, and which line breaks what is not proved.
+    """Return a report: each claim, its verdict, and the culprit of each claim that is not proved.
 
-    Every claim says of which shifts it speaks: cyclic ones, or the interior, where new content may enter at the border.
+    Each claim names its shifts: cyclic shifts, or the interior, where new content may enter at the border.
     """
     parameters = "the parameters as they are" if values else "all parameter values"
     lines = [
@@ -32,7 +32,7 @@ def text(
 
 
 def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
-    """The lines about the shifts along one axis."""
+    """Return the lines about shifts along one axis."""
     where = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in report.shifted)
     lines = [f"shifts along {where} ({report.length} cells)"]
     for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
@@ -42,7 +42,7 @@ def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
 
 
 def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
-    """The lines about a claim; `most` is the largest shift of which a refutation speaks."""
+    """Return the lines about a claim; `most` is the largest shift that a refutation covers."""
     lines = [f"{claim.verdict}{_law(claim, leaf, most)}"]
     field = claim.receptive_field
     if field is not None and claim.moves:
@@ -54,30 +54,31 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
                      f"{claim.witness.position}")  # fmt: skip
     if claim.standing is not None:
         refuted = spans(claim.witness.shifts) if claim.witness else ""
-        found = f"shifts by {refuted} are refuted, the one by {claim.standing} is not" if refuted else "none is refuted"
-        lines.append(f"shifts were searched: {found}")
+        outcome = f"shifts by {refuted} are refuted, by {claim.standing} are not" if refuted else "none was found"
+        lines.append(f"counterexamples were searched: {outcome}")
     return lines
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """Ascending whole numbers in words.
+    """Return ascending integers in words.
 
     >>> spans([1, 2, 3, 5, 8, 9])
     '1 to 3, 5, 8, 9'
     """
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for number in numbers:
-        if found and number == found[-1][-1] + 1:
-            found[-1].append(number)
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
         else:
-            found.append([number])
-    words = [[f"{span[0]} to {span[-1]}"] if len(span) > 2 else map(str, span) for span in found]
-    return ", ".join(word for span in words for word in span)
+            runs.append([number])
+    words = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run) for run in runs]
+    return ", ".join(word for run in words for word in run)
 
 
 def _law(claim: Claim, leaf: LeafReport, most: int) -> str:
+    """Return the law of a claim; "" if there is none."""
     if claim.verdict == Verdict.REFUTED:
-        return f": no shift by up to {most} has a counterpart in the output"
+        return f": no shift of {'1 cell' if most == 1 else f'1 to {most} cells'} is equivariant"
     if claim.shift is None:
         return ""
     if not claim.moves:
@@ -89,17 +90,17 @@ def _law(claim: Claim, leaf: LeafReport, most: int) -> str:
 
 
 def _field(field: ReceptiveField) -> list[str]:
-    """What each output sees; where phases differ and are many, what all of a period see together."""
+    """Return the receptive field of each phase, or of a whole period if there are more than `MOST_PHASES`."""
     step = field.rate * field.period
     phases = field.phases if len(field.phases) <= MOST_PHASES else (_envelope(field),)
     block = field.period // len(phases)
     lines = [f"receptive field {field.size}:"]
     for number, (first, last) in enumerate(phases):
         outputs = [_affine(Fraction(field.period), Fraction(number * block + end)) for end in (0, block - 1)]
-        who = f"output {outputs[0]} sees" if block == 1 else f"outputs {outputs[0]} to {outputs[1]} see"
+        subject = f"output {outputs[0]} sees" if block == 1 else f"outputs {outputs[0]} to {outputs[1]} see"
         ends = [_affine(step, Fraction(cell)) for cell in (first, last)]
-        what = f"inputs {ends[0]} to {ends[1]}" if first < last else f"input {ends[0]}"
-        lines.append(f"{who} {what if first <= last else 'no input'}")
+        cells = f"inputs {ends[0]} to {ends[1]}" if first < last else f"input {ends[0]}"
+        lines.append(f"{subject} {cells if first <= last else 'no input'}")
     return [" ".join(lines[:2]), *(f"  {line}" for line in lines[2:])]
 
 
@@ -114,13 +115,13 @@ def _break(broken: Break) -> list[str]:
 
 
 def _affine(rate: Fraction, offset: Fraction) -> str:
-    """Written as 2j - 3."""
+    """Return an affine function of j, written as 2j - 3."""
     slope = {Fraction(1): "j", Fraction(-1): "-j"}.get(rate, f"{rate}j")
     return slope if offset == 0 else f"{slope} {'+' if offset > 0 else '-'} {abs(offset)}"
 
 
 def as_html(text: str) -> str:
-    """A report for notebooks, verdicts coloured."""
+    """Return a report as HTML, with coloured verdicts."""
     colours = {"PROVED": "#1a7f37", "REFUTED": "#cf222e", "UNDECIDED": "#9a6700"}
     body = html.escape(text)
     for verdict, colour in colours.items():

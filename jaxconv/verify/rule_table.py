@@ -1,4 +1,4 @@
-"""The table of rules: for each primitive, how its results move when its operands do."""
+"""The table of rules. A rule determines how the results of a primitive move, from how its operands move."""
 
 from __future__ import annotations
 
@@ -12,32 +12,38 @@ from jaxconv.verify.domain import Moving, Pieces, Spectrum, Value
 
 
 class WalkContext(Protocol):
-    """What a rule may ask of the walk that calls it."""
+    """The part of a walk that its rules may use."""
 
     cycle: int | None
     axis: int
 
     def new_signal(self) -> Hashable:
-        """A name that no signal has yet."""
+        """Return a name that no signal has yet."""
         ...
 
     def constant(self, shape: Sequence[int]) -> Moving:
-        """A value that does not depend on the input."""
+        """Return a value that does not depend on the input."""
         ...
 
     def follow(
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
-        """Follow the jaxpr of a loop's body or of a branch: how its results move, and their numbers where known."""
+        """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
         ...
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation as a rule sees it.
+    """The argument of a rule: one equation.
 
-    `inputs`: how each operand moves. `known`: its numbers, where they are constants of the function. `shapes`: of the
-    results. `walk`: to follow the jaxprs of calls and loops, and to name new signals.
+    Attributes:
+        name: the primitive.
+        params: parameters of the equation.
+        inputs: how each operand moves.
+        known: numbers of each operand; None if it is not a constant of the function.
+        operand_shapes: shapes of the operands.
+        shapes: shapes of the results.
+        walk: follows the jaxprs of calls and loops, and names new signals.
     """
 
     name: str
@@ -49,28 +55,28 @@ class Equation:
     walk: WalkContext
 
     def moving(self) -> list[Moving]:
-        """The operands, which all move in a known way: the walk has seen to it, unless the rule takes broken ones."""
+        """Return the operands as `Moving` values. The walk ensures that they are, unless the rule takes broken ones."""
         return self.inputs
 
 
 Rule: TypeAlias = Callable[[Equation], Sequence[Value]]
 
-# RULES[type][primitive]: for operands of that type. With one spectrum among the operands a rule of spectra is asked. A
-# rule of pieces is asked after the others, and only about linear primitives.
+# RULES[type][primitive] is the rule for operands of that type. If any operand is a spectrum, the rule for spectra is
+# applied. A rule for pieces is applied after the other rule, and only to linear primitives.
 RULES: dict[type[Moving | Spectrum | Pieces], dict[str, Rule]] = {Moving: {}, Spectrum: {}, Pieces: {}}
-TAKES_BROKEN: set[str] = set()  # primitives whose rule is called although an operand is broken
+TAKES_BROKEN: set[str] = set()  # primitives whose rule is called even if an operand is broken
 
 
 def rule(
     *names: str, of: type[Moving | Spectrum | Pieces] = Moving, takes_broken: bool = False
 ) -> Callable[[Rule], Rule]:
-    """Register a rule for some primitives, for operands of a type."""
+    """Return a decorator that registers a rule for some primitives and for operands of a type."""
     rules = RULES[of]
 
     def register(function: Rule) -> Rule:
         for name in names:
             if name in rules:
-                raise ValueError(f"rule: {name} has a rule already, {rules[name].__name__}")
+                raise ValueError(f"rule: {name} already has a rule, {rules[name].__name__}")
             rules[name] = function
         if takes_broken:
             TAKES_BROKEN.update(names)

@@ -1,4 +1,4 @@
-"""Along which axes an input is shifted, and by how much the shapes suggest that the output moves then."""
+"""The axes along which an input is shifted, and the moves of the output that the shapes suggest."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jaxconv.errors import explain
 from jaxconv.verify.tracing import refuse_symbolic
 
 Axes: TypeAlias = Sequence[int] | Mapping[int, Sequence[int]]
-Moves: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is invariance
+Moves: TypeAlias = tuple[tuple[int, int], ...]  # pairs (output axis, t); empty for invariance
 
 AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
 
 
 @dataclass(frozen=True)
 class Along:
-    """One direction of shifting: an axis of one argument, or of several that are shifted together."""
+    """One direction of a shift: an axis of one argument, or one axis each of several arguments shifted together."""
 
     arguments: tuple[tuple[int, int], ...]  # (argument, axis)
     length: int
@@ -29,25 +29,54 @@ class Along:
 
 
 def directions(where: str, arguments: Sequence[Any], axes: Axes) -> tuple[Along, ...]:
-    """The axes to shift along, checked and counted from the front: see `jc.certify` for what `axes` may be.
+    """Check `axes`, and return the directions of the shifts, with non-negative axes. See `jc.certify` for `axes`.
 
-    `where` is the function that an error names.
+    Args:
+        where: name of the public function, for error messages.
+        arguments: arguments of the certified function.
+        axes: axes as the caller passes them.
+
+    Raises:
+        TypeError: `axes` has a wrong type, or an argument with axes is not an array.
+        ValueError: an axis does not exist, is repeated or is empty, no axis is given, or lengths differ.
     """
     refuse_symbolic(where, arguments)
     given = by_argument(where, arguments, axes)
-    shapes = {number: _checked_shape(where, arguments, number, its_axes) for number, its_axes in given.items()}
-    lengths = [[shapes[number][axis] for axis in its_axes] for number, its_axes in given.items()]
-    if not lengths or not lengths[0] or any(one != lengths[0] for one in lengths):
-        expected = "the same for every argument that is shifted, one axis or more"
-        raise ValueError(explain(where, "the lengths along the shifted axes", lengths, expected, AXES))
-    pairs = [[(number, axis % len(shapes[number])) for axis in its] for number, its in given.items()]
-    if any(len(set(its_pairs)) < len(its_pairs) for its_pairs in pairs):
+    shapes = {number: _checked_shape(where, arguments, number, own_axes) for number, own_axes in given.items()}
+    lengths = _equal_lengths(where, given, shapes)
+    pairs = [[(number, axis % len(shapes[number])) for axis in own_axes] for number, own_axes in given.items()]
+    if any(len(set(own_pairs)) < len(own_pairs) for own_pairs in pairs):
         raise ValueError(explain(where, "axes", shown(axes), "each axis once", AXES))
-    return tuple(Along(tuple(pair), n) for pair, n in zip(zip(*pairs, strict=True), lengths[0], strict=True))
+    return tuple(Along(tuple(pair), n) for pair, n in zip(zip(*pairs, strict=True), lengths, strict=True))
+
+
+def _equal_lengths(
+    where: str, axes: Mapping[int, Sequence[int]], shapes: Mapping[int, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """Return the lengths of the shifted axes, which are the same for every argument.
+
+    Raises:
+        ValueError: no axis is given, or arguments differ in the number of axes or in a length.
+    """
+    if not any(axes.values()):
+        raise ValueError(explain(where, "axes", "empty", "one axis or more", AXES))
+    (first, first_axes), *others = axes.items()
+    for number, own_axes in others:
+        if len(own_axes) != len(first_axes):
+            expected = f"{len(first_axes)}, the number of shifted axes of argument {first}"
+            named = f"the number of shifted axes of argument {number}"
+            raise ValueError(explain(where, named, len(own_axes), expected, AXES))
+        for axis, first_axis in zip(own_axes, first_axes, strict=True):
+            length, first_length = shapes[number][axis], shapes[first][first_axis]
+            if length != first_length:
+                expected = f"{first_length}, the length of argument {first} along axis {first_axis}"
+                named = f"the length of argument {number} along axis {axis}"
+                raise ValueError(explain(where, named, length, expected, AXES))
+    return tuple(shapes[first][axis] for axis in first_axes)
 
 
 def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
-    """The axes of each argument that is shifted, as integers."""
+    """Return the axes of each shifted argument, as integers."""
     if not isinstance(axes, Mapping):
         if several(axes) is None:
             expected = "a sequence of axes, or a dict of them, {argument number: axes}"
@@ -56,52 +85,56 @@ def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, t
             cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
             raise ValueError(explain(where, "axes", shown(axes), "a dict, since there are several arguments", cure))
         axes = {0: axes}
-    found = {}
-    for number, its_axes in axes.items():
-        each = several(its_axes)
-        if each is None:
-            expected = f"of a sequence of axes for argument {number}"
-            cure = "Write {0: (1,)} for axis 1 of the first"
+    checked = {}
+    for number, own_axes in axes.items():
+        sequence = several(own_axes)
+        if sequence is None:
+            expected = f"a dict with a sequence of axes for argument {number}"
+            cure = "Write {0: (1,)} for axis 1 of the first argument"
             raise TypeError(explain(where, "axes", shown(dict(axes)), expected, cure))
         key = integer(where, "the argument's number in axes", number, cure="The first argument after fn is 0")
-        found[key] = tuple(integer(where, "an axis", axis, cure=AXES) for axis in each)
-    return found
+        checked[key] = tuple(integer(where, "an axis", axis, cure=AXES) for axis in sequence)
+    return checked
 
 
 def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequence[int]) -> tuple[int, ...]:
-    """The shape of an argument that has these axes, none of them empty."""
+    """Return the shape of an argument, which must have these axes, and cells along them."""
     if not 0 <= number < len(arguments):
         expected = f"from 0 to {len(arguments) - 1}"
         cure = "The first argument after fn is 0"
         raise ValueError(explain(where, "the argument's number in axes", number, expected, cure))
     shape = getattr(arguments[number], "shape", None)
     if shape is None:
-        found = type(arguments[number]).__name__
-        cure = "Shift an array of its own, and pass the rest as another argument"
+        kind = type(arguments[number]).__name__
+        cure = "Pass the array to shift as a separate argument"
         sizes = arguments[number]
         if isinstance(sizes, tuple | list) and sizes and all(isinstance(n, int) for n in sizes):
             cure = f'Write jax.ShapeDtypeStruct({tuple(sizes)}, "float32") for an array of that shape'
-        raise TypeError(explain(where, f"argument {number}", found, "an array, since it has axes to shift", cure))
+        raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
             expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
             raise ValueError(explain(where, "an axis", axis, expected, AXES))
-    if any(shape[axis] < 1 for axis in axes):
-        cure = "Shift another axis, or pass an input with cells"
-        raise ValueError(explain(where, f"argument {number}", tuple(shape), "1 or more along the shifted axes", cure))
+    for axis in axes:
+        if shape[axis] < 1:
+            cure = "Shift another axis, or pass a non-empty input"
+            named = f"the length of argument {number} along axis {axis}"
+            raise ValueError(explain(where, named, shape[axis], "1 or more", cure))
     return tuple(shape)
 
 
 def natural(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> tuple[int, Moves] | None:
-    """The lattice that the shapes suggest, of an output of `shape`, of an input of `rank`: a shift and its moves.
+    """Return the shift and the moves that the shapes suggest, for an input of `rank` axes and an output of `shape`.
 
-    - As many axes as the input: the same axis, of length m, moves by `s*m/n`. If n/m in lowest terms is s/t with
-      neither above 4, or one of them 1, shifts by s move by t; that is how strides (2/1) and up-sampling (1/2) look.
-      Otherwise, and always off the cyclic model, where windows also cut the border off, n/m is rounded to a whole
-      stride (or m/n to a whole up-sampling). m = 1 < n is invariance.
-    - Fewer axes than the input: the axis was pooled away, which is invariance.
+    - The output has as many axes as the input: the same axis, of length m, moves by `s*m/n`. Let s/t be n/m in lowest
+      terms. If neither s nor t is above 4, or one of them is 1, shifts by s move the output by t. Strides (2/1) and
+      up-sampling (1/2) are of this form. Otherwise, n/m is rounded to an integer stride, or m/n to an integer
+      up-sampling factor. If `cyclic` is False, the rate is always rounded, because windows also crop the border.
+      m = 1 < n suggests invariance.
+    - The output has fewer axes than the input: the axis was pooled, which suggests invariance.
 
-    None where the shapes say nothing: more axes than the input, or fewer with one as long at the same place.
+    The result is None if the shapes suggest nothing. This is so if the output has more axes than the input, or has
+    fewer axes, one of which has the same number and length as the shifted axis.
     """
     (_, axis), n = along.arguments[0], along.length
     if len(shape) != rank:

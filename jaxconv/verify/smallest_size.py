@@ -1,4 +1,4 @@
-"""The smallest image that has an interior law: enough outputs have receptive fields that lie clear of the border."""
+"""The smallest input length for an interior law: enough outputs have receptive fields clear of the border."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from jaxconv.verify.worth_reporting import at_the_end, field_of
 def explained(
     claim: Claim, within: Plain | Spectrum, around: Plain | Spectrum, length: int, proved_at: Callable[[int], bool]
 ) -> Claim:
-    """An interior claim; if it is not proved because the image is too small, with that for a reason.
+    """Return an interior claim. If the input is too small for a proof, the reason of its break says so.
 
     Args:
         claim: the claim.
-        within: the result of the interior walk.
-        around: the result of the cyclic walk, which no border cuts, and so knows the receptive field all the same.
-        length: of the image.
-        proved_at: whether the claim is proved of an image of another length; what it raises is a no.
+        within: result of the interior walk.
+        around: result of the cyclic walk. It has a receptive field even if the border leaves the interior walk none.
+        length: length of the input.
+        proved_at: whether the claim is proved for an input of another length. An exception counts as no.
     """
-    seen = next((one for one in map(_seen, (within, around)) if one is not None), None)
-    if claim.verdict == Verdict.PROVED or seen is None:
+    single = next((pair for pair in map(_single_motion, (within, around)) if pair is not None), None)
+    if claim.verdict == Verdict.PROVED or single is None:
         return claim
-    value, motion = seen
+    value, motion = single
     field = field_of(motion, value.cycle)
     if field is None:
         return claim
     step = abs(value.step(motion))
-    enough = field.size + value.shift + math.ceil(abs(motion.rate) * max(step, 2))  # each pair is a rate apart
+    enough = field.size + value.shift + math.ceil(abs(motion.rate) * max(step, 2))  # the pairs are `rate` cells apart
     enough = -(-max(enough, 2 * value.shift) // value.shift) * value.shift
     if enough <= length:
         return claim
     try:
         smallest = _smallest(length, enough, value.shift, proved_at)
-    except Exception:  # the function may take images of its own size only
+    except Exception:  # the function may require inputs of one size
         cure = f"{enough} cells would be enough"
     else:
         if smallest is None:
@@ -47,8 +47,8 @@ def explained(
     return replace(claim, broken=at_the_end(reason, cure))
 
 
-def _seen(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
-    """A value that moves along one axis, and what that axis carries."""
+def _single_motion(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
+    """Return a value that moves along exactly one axis, and the motion of that axis; None for other values."""
     if not isinstance(value, Moving) or len(value.moving_axes) != 1 or len(value.axes[value.moving_axes[0]]) != 1:
         return None
     motion = motion_of(value.axes[value.moving_axes[0]])
@@ -56,7 +56,7 @@ def _seen(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
 
 
 def _smallest(length: int, enough: int, shift: int, proved_at: Callable[[int], bool]) -> int | None:
-    """The smallest multiple of the shift at which the claim is proved, from `length` to `enough`; None if not there."""
+    """Return the smallest multiple of the shift in (length, enough] with a proof; None if `enough` has none."""
     low, high = length // shift, enough // shift
     if not proved_at(enough):
         return None

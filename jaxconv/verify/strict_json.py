@@ -1,4 +1,4 @@
-"""JSON in both directions without what other readers refuse or read differently: NaN, repeated keys, huge numbers."""
+"""Strict JSON: rejects what other parsers reject or read differently, such as NaN, repeated keys and huge numbers."""
 
 from __future__ import annotations
 
@@ -8,66 +8,68 @@ from typing import Any
 
 from jaxconv.errors import explain
 
-WRITE = "Write it by to_json"
-DIGITS = 20  # of a whole number: those of 64 bits have no more
+WRITE = "Write it with to_json"
+DIGITS = 20  # largest number of digits of an integer; integers of 64 bits have no more
 
 
 def dumps(data: Any) -> str:
-    """JSON as RFC 8259 has it; ValueError for NaN and infinities, which it does not have."""
+    """Return JSON as RFC 8259 defines it. Raises ValueError for NaN and infinities, which it excludes."""
     return json.dumps(data, allow_nan=False)
 
 
 def loads(where: str, text: str) -> Any:
-    """What a text in JSON says.
+    """Parse JSON.
 
     Args:
-        where: the public function that an error names.
+        where: name of the public function, for error messages.
         text: the JSON.
 
     Raises:
-        TypeError: `text` is no string.
-        ValueError: it is no JSON; or has a key twice in one object, NaN or Infinity, a whole number of more than 20
-            digits, a number that no float64 holds, or more levels than Python's recursion limit allows.
+        TypeError: `text` is not a string.
+        ValueError: `text` is not JSON; or it contains a repeated key in one object, NaN or Infinity, an integer of more
+            than 20 digits, a number beyond float64, or more levels than Python's recursion limit allows.
     """
     if not isinstance(text, str):
         raise TypeError(explain(where, "text", type(text).__name__, "a string of JSON", WRITE))
     try:
         return json.loads(text, object_pairs_hook=_members, parse_int=_whole, parse_float=_real, parse_constant=_whole)
     except json.JSONDecodeError as error:
-        message = explain(where, "the text", f"no JSON ({error})", "a JSON document", WRITE)
+        message = explain(where, "the text", f"invalid JSON ({error})", "a JSON document", WRITE)
     except RecursionError:
         message = explain(where, "the JSON", "too deeply nested", "as to_json writes it", WRITE)
     except _RefusedError as refused:
-        message = explain(where, "the JSON", refused.found, refused.expected, WRITE)
+        message = explain(where, refused.argument, refused.found, refused.expected, WRITE)
     raise ValueError(message)
 
 
 class _RefusedError(Exception):
-    def __init__(self, found: str, expected: str):
-        self.found, self.expected = found, expected
+    """A part of the JSON, what it is, and what it should be, for the error message."""
+
+    def __init__(self, argument: str, found: str, expected: str):
+        self.argument, self.found, self.expected = argument, found, expected
 
 
 def _whole(digits: str) -> int:
     if digits.lstrip("-")[:1].isalpha():
-        raise _RefusedError(f"with the number {digits}", "without NaN and infinities")
+        raise _RefusedError("a number in the JSON", digits, "finite")
     if len(digits.lstrip("-")) > DIGITS:
-        raise _RefusedError(f"with the number {_short(digits)}", f"of whole numbers of at most {DIGITS} digits")
+        raise _RefusedError("a number in the JSON", _short(digits), f"an integer of at most {DIGITS} digits")
     return int(digits)
 
 
 def _real(digits: str) -> float:
-    if not math.isfinite(found := float(digits)):
-        raise _RefusedError(f"with the number {_short(digits)}", "of numbers that a float64 holds")
-    return found
+    if not math.isfinite(number := float(digits)):
+        raise _RefusedError("a number in the JSON", _short(digits), "in the range of float64")
+    return number
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise _RefusedError(f"with the key {_short(key)!r} twice in one object", "without repeated keys")
-        found[key] = value
-    return found
+        if key in members:
+            raise _RefusedError(f"the key {_short(key)!r}", "repeated in one JSON object", "unique")
+        members[key] = value
+    return members
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Tracing of the user's function: sizes must be numbers, and what the function raises gets a note."""
+"""Tracing of the user's function: rejects symbolic sizes, and adds a note to exceptions of the function."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from jaxconv.errors import explain
 from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import SPLIT
 
-SHOWN = 8  # arrays that a note describes one by one
+SHOWN = 8  # largest number of arrays that a note describes
 
 
 def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
-    """The jaxpr of `fn(*arguments)`, its constants, and the tree of its outputs' shapes.
+    """Return the jaxpr of `fn(*arguments)`, its constants, and the tree of the shapes of its outputs.
 
-    `where` is the public function that an error or a note names. What `fn` raises passes through, with a note.
+    `where` is the name of the public function, for errors and notes. Exceptions of `fn` propagate, with a note.
+
+    Raises:
+        ValueError: a dimension is symbolic, or `fn` returns no array.
     """
     refuse_symbolic(where, arguments)
     try:
         traced = layout.trace(fn, arguments)
     except Exception as error:
         error.add_note(f"{where} was tracing {name_of(fn)}({described(arguments)})")
-        if type(error).__name__ == "TraceContextError":  # of Flax: a module that fn closes over changes itself
-            error.add_note(f"A module that changes while it runs, as batch norm does in training, is split: {SPLIT}")
+        if type(error).__name__ == "TraceContextError":  # Flax: fn closes over a module that changes its state
+            error.add_note(f"Split a module whose state changes, such as batch norm in training. {SPLIT}")
         raise
     if not jax.tree.leaves(traced[2]):
         cure = "Return the result: a def needs a return statement"
@@ -36,13 +39,13 @@ def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """What a function is called; of other callables, and of functions whose name is no text, their class."""
+    """Return the name of a function, or the class of a callable whose `__name__` is missing or is not a string."""
     name = getattr(fn, "__name__", None)
     return name if isinstance(name, str) else type(fn).__name__
 
 
 def described(arguments: Sequence[Any]) -> str:
-    """The dtypes and shapes of all arrays, as `float32[8,2]`, after the path of those that a container holds.
+    """Return the dtype and shape of each array, as `float32[8,2]`, after its path if it is in a container.
 
     >>> described((np.zeros((8, 2), np.float32), {"bias": 1.0}))
     "float32[8,2], [1]['bias']: float"
@@ -54,12 +57,12 @@ def described(arguments: Sequence[Any]) -> str:
 
 
 def refuse_symbolic(where: str, arguments: Sequence[Any]) -> None:
-    """Raise if the shape of an argument has symbolic dimensions, as those of `jax.export.symbolic_shape` are."""
+    """Raise ValueError if the shape of an argument has a symbolic dimension, as from `jax.export.symbolic_shape`."""
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             if any(not isinstance(size, int | np.integer) for size in getattr(leaf, "shape", ())):
-                cure = "A statement about a function is about one size: give the sizes that you mean, one at a time"
-                raise ValueError(explain(where, f"argument {number}", _array(leaf), "of a shape of numbers", cure))
+                cure = "Pass concrete sizes, one call per size"
+                raise ValueError(explain(where, f"argument {number}", _array(leaf), "of a concrete shape", cure))
 
 
 def _array(leaf: Any) -> str:

@@ -1,4 +1,4 @@
-"""Short names for signals, so that a name does not grow with the number of equations behind it."""
+"""Short names for signals, whose length does not grow with the number of equations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Names:
-    """Short names: equal names get the same one, and no others do.
+    """Short names of signals. Two names have the same short name exactly if they are equal.
 
-    A rule names a signal by a tuple: the operand's name and what was done to it. The walk replaces each such tuple, and
-    each tuple within, after every equation. So the recursion is as deep as what one rule adds.
+    A rule names a signal by a tuple: the name of the operand, and the operation. After every equation, the walk
+    replaces the tuple and all tuples inside it. So the depth of the recursion is the nesting depth that one rule adds.
 
     >>> names = Names()
     >>> names.short(("x", "every", 2)), names.short("x"), names.short(("x", "every", 3)), names.short(("x", "every", 2))
@@ -21,7 +21,7 @@ class Names:
     known: dict[tuple[Hashable, ...], str] = field(default_factory=dict)
 
     def short(self, name: Hashable) -> Hashable:
-        """The short name of a tuple; what is no tuple stays."""
+        """Return the short name of a tuple; return any other name unchanged."""
         if not isinstance(name, tuple):
             return name
         return self.known.setdefault(tuple(map(self.short, name)), f"signal {len(self.known)}")

@@ -1,7 +1,8 @@
-"""The law that a walk's result says of an output, if it is worth reporting: small shifts, and positions that show them.
+"""Claims about an output from the result of a walk, with the conditions under which a law is reported.
 
-A law is reported if its shift is at most half of the input's length, if its region holds `max(|t|, 2)` pairs of
-positions or more, and if its outputs depend on the input. An output that does not depend on the input is invariant.
+A law is reported if three conditions hold. Its shift is at most half of the input's length, its region holds at least
+`max(|t|, 2)` pairs of positions, and its outputs depend on the input. An output that does not depend on the input is
+invariant.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from jaxconv.verify.receptive_fields import in_cells, nearest, sees_nothing
 
 
 def claimed(value: Plain | Spectrum, length: int) -> Claim:
-    """What a walk's result says of an output, for an input of `length` cells: proved, or what is against it."""
+    """Return the claim about an output, for an input of `length` cells: proved, or undecided with a break."""
     if isinstance(value, Broken):
         return Claim(Verdict.UNDECIDED, broken=value.broken)
     try:
@@ -22,21 +23,19 @@ def claimed(value: Plain | Spectrum, length: int) -> Claim:
 
 
 def _proved(value: Moving | Spectrum, length: int) -> Claim:
-    """The law of a value that moves or stays. Raises CannotProve if it is not worth reporting."""
+    """Return the claim about a value that moves or is invariant. Raises CannotProve if its law is not reported."""
     if isinstance(value, Spectrum):
-        reason = f"a spectrum: along axis {value.axis} it turns, and does not move"
+        reason = f"the output is a spectrum: a shift changes its phase along axis {value.axis}"
         raise CannotProve(reason, "Transform it back, or take absolute values")
     if length == 1:
-        raise CannotProve("along an axis of one cell there is nothing to shift", "Use a larger input")
+        raise CannotProve("an axis of one cell cannot be shifted", "Use a larger input")
     carried = [
         (number, motion) for number in value.moving_axes if (motion := motion_of(value.axes[number])) is not None
     ]
     for number, motion in carried:
         _checked(value, number, motion)
     if 2 * value.shift > length and (carried or value.depends):
-        reason = (
-            f"it is proved for shifts by {value.shift}, which are more than half of {length} cells, and not by less"
-        )
+        reason = f"the smallest proved shift is {value.shift}, which is more than half of {length} cells"
         raise CannotProve(reason, f"Use {2 * value.shift} cells or more, or smaller strides")
     moves = tuple((number, value.step(motion)) for number, motion in carried)
     region = tuple((number, motion.lo, motion.hi) for number, motion in carried if value.cycle is None)
@@ -45,13 +44,13 @@ def _proved(value: Moving | Spectrum, length: int) -> Claim:
 
 
 def _checked(value: Moving, number: int, motion: Motion) -> None:
-    """Raises CannotProve if an output axis does not show what a law needs: whole periods, or pairs a step apart."""
+    """Raise CannotProve if an output axis has no whole period (cyclic), or too few pairs of positions (interior)."""
     length, period, step = length_of(value.axes[number]), value.period(motion), abs(value.step(motion))
     if motion.field is not None and sees_nothing(motion.field):
-        raise CannotProve(f"what moves along output axis {number} does not depend on the input")
+        raise CannotProve(f"the signal along output axis {number} does not depend on the input")
     if period is not None:
         if (motion.lo, motion.hi) != (0, length) or length % period:
-            reason = f"output axis {number} shows {length} positions of a signal that repeats after {period}"
+            reason = f"output axis {number} has {length} positions of a signal that repeats after {period}"
             raise CannotProve(reason, "Use a larger input", motion.lost or motion.edge)
         return
     clear, pairs = max(motion.hi - motion.lo, 0), max(step, 2)
@@ -62,11 +61,11 @@ def _checked(value: Moving, number: int, motion: Motion) -> None:
 
 
 def field_of(motion: Motion, cycle: int | None) -> ReceptiveField | None:
-    """The receptive field; where the input repeats, the one of all equivalent intervals that lies nearest to 0."""
+    """Return the receptive field. For cyclic shifts, the equivalent interval closest to 0 is chosen."""
     field = nearest(motion.field, cycle)
     return None if field is None or sees_nothing(field) else ReceptiveField(motion.rate, *in_cells(field, motion.rate))
 
 
 def at_the_end(reason: str, cure: str) -> Break:
-    """What is against a claim, where no equation is to blame."""
+    """Return a break without a culprit equation, for a claim about the output as a whole."""
     return Break(-1, "output", reason, cure, "the function's output", ())

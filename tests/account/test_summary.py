@@ -270,7 +270,7 @@ def test_lines_are_the_users():
 @pytest.mark.parametrize(
     ("arguments", "axes", "error", "message"),
     [
-        ((), None, ValueError, r"summary: arguments is \(\), but should be fn's own, the input among them"),
+        ((), None, ValueError, r"summary: arguments is \(\), but should be the arguments of fn, including the input"),
         ((shape(4, 3), shape(2, 4)), (1,), ValueError, "summary: axes is .* a dict, since there are several arguments"),
         (
             (shape(4, 3), shape(2, 4)),

@@ -1,4 +1,4 @@
-"""Certificates as data: compared by content, pickled, written as JSON and read again, at any depth."""
+"""Certificates as data: equality by content, pickling, and the JSON round trip, at any depth."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ from jaxconv.verify.certificate import FORMAT, Certificate
 from jaxconv.verify.claims import Sample, Verdict, Witness
 from jaxconv.verify.domain import Pieces, Spectrum
 
-DEPTH = 5_000 if NIGHTLY else 1_500  # Python's limit of recursion is 1,000
+DEPTH = 5_000 if NIGHTLY else 1_500  # Python's recursion limit is 1,000
 
 
 def deep(x):
@@ -36,7 +36,7 @@ def pooled_invariantly(x):
     return jnp.mean(conv(x, padding="CIRCULAR"), axis=1)
 
 
-KINDS = {  # a certificate of each kind of claim and of state
+KINDS = {  # a certificate for each kind of claim and of state
     "regions": lambda: certify(zero_padded, X),
     "invariance": lambda: certify(pooled_invariantly, X),
     "spectra": lambda: certify(filtered, X),
@@ -49,10 +49,10 @@ READ = {name: (make(), make()) for name, make in KINDS.items()}
 
 @pytest.mark.parametrize("name", KINDS)
 def test_two_runs_give_equal_certificates(name):
-    one, other = READ[name]
-    assert one == other
-    assert hash(one) == hash(other)
-    assert {one, other} == {other}
+    first, second = READ[name]
+    assert first == second
+    assert hash(first) == hash(second)
+    assert {first, second} == {second}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -86,10 +86,10 @@ def test_certificates_of_other_functions_are_not_equal():
 
 
 def test_depth_does_not_matter():
-    """Equations beyond Python's limit of recursion, each of which names its signal after the one before.
+    """A chain longer than Python's recursion limit, each equation of which derives its signal's name from the previous.
 
-    What followed the names by recursion would raise, and what wrote them out in full would grow with the depth's square.
-    (Pickle, in C, may recurse deeper from Python 3.12 on: there only the depth of every night would see that.)
+    Recursion over the names would raise. Names written in full would need memory quadratic in the depth. Since Python
+    3.12, pickle may recurse deeper, because it is written in C. There, only the nightly depth detects such recursion.
     """
     assert sys.getrecursionlimit() < DEPTH
     certificate = certify(deep, X)
@@ -101,7 +101,7 @@ def test_depth_does_not_matter():
 
 
 def test_signals_that_are_equal_at_depth_are_joined():
-    """Two chains of the same equations: the second half of one beside the first half of the other."""
+    """Two chains of the same equations: the second half of one is concatenated with the first half of the other."""
     fn = lambda x: jnp.concatenate([deep(x)[:, 6:], deep(x)[:, :6]], axis=1)
     assert certify(fn, X).cyclic == Verdict.PROVED
 
@@ -168,7 +168,7 @@ LEAVES = {
 
 
 def with_witness(witness):
-    """A certificate whose cyclic claim has this witness."""
+    """Return a certificate whose cyclic claim has this witness."""
     certificate = READ["a witness"][0]
     (leaf,) = certificate.leaves
     claim = replace(leaf.axes[0].cyclic, witness=witness)
@@ -176,7 +176,7 @@ def with_witness(witness):
 
 
 def holding(argument):
-    """A witness of a sample of one argument."""
+    """Return a witness with one sample of one argument."""
     return replace(WITNESS, samples=(replace(SAMPLE, arguments=(argument,)),))
 
 
@@ -186,13 +186,13 @@ def test_arguments_of_a_witness_are_read_as_they_were(name):
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
     assert read != with_witness(WITNESS)
-    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    (argument,) = read.leaves[0].axes[0].cyclic.witness.arguments
     if name == "signs of zero":
-        np.testing.assert_array_equal(np.signbit(found), [False, True, False])
+        np.testing.assert_array_equal(np.signbit(argument), [False, True, False])
 
 
 class Parameters(NamedTuple):
-    """Parameters as a user's library may have them."""
+    """Parameters of a class that a user's library may define."""
 
     scale: Any
 
@@ -202,33 +202,33 @@ def test_a_container_of_a_users_class_is_read_as_its_arrays():
     read = Certificate.from_json(certificate.to_json())
     assert read == certificate
     assert read != with_witness(holding((np.ones(2),)))
-    (found,) = read.leaves[0].axes[0].cyclic.witness.arguments
-    np.testing.assert_array_equal(found.leaves, [[1, 1]])
+    (argument,) = read.leaves[0].axes[0].cyclic.witness.arguments
+    np.testing.assert_array_equal(argument.leaves, [[1, 1]])
 
 
-# What is no certificate is refused, by the place
+# Errors name the wrong field
 
 
 TEXT = READ["regions"][0].to_json()
 
 
 def changed(*path, to):
-    """The JSON of a certificate with the value at a path changed."""
+    """Return the JSON of a certificate with the value node a path changed."""
     data = json.loads(TEXT)
-    at = data
+    node = data
     for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = to
+        node = node[key]
+    node[path[-1]] = to
     return json.dumps(data)
 
 
 def without(*path):
-    """The JSON of a certificate without one key."""
+    """Return the JSON of a certificate without one key."""
     data = json.loads(TEXT)
-    at = data
+    node = data
     for key in path[:-1]:
-        at = at[key]
-    del at[path[-1]]
+        node = node[key]
+    del node[path[-1]]
     return json.dumps(data)
 
 
@@ -239,39 +239,39 @@ at_claim = r"certificate\.leaves\[0\]\.axes\[0\]\.interior"
 at_motion = r"certificate\.derivations\[0\]\[1\]\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.motion"
 
 HOSTILE = {
-    "no JSON": ("shift", r"the text is no JSON \(Expecting value: line 1 column 1"),
-    "cut off": (TEXT[:100], "the text is no JSON"),
-    "two documents": (TEXT + TEXT, r"the text is no JSON \(Extra data"),
+    "no JSON": ("shift", r"the text is invalid JSON \(Expecting value: line 1 column 1"),
+    "cut off": (TEXT[:100], "the text is invalid JSON"),
+    "two documents": (TEXT + TEXT, r"the text is invalid JSON \(Extra data"),
     "no object": ("[1]", "the JSON is a list of 1, but should be a certificate"),
-    "NaN": (TEXT.replace('"values": false', '"values": NaN'), "the JSON is with the number NaN, but should be without NaN"),
-    "Infinity": (TEXT.replace('"values": false', '"values": -Infinity'), "with the number -Infinity"),
-    "a huge float": (TEXT.replace('"values": false', '"values": 1e999'), "with the number 1e999, but should be of num"),
-    "a huge integer": (changed(*CLAIM, "shift", to=10**30), r"the number 1000000.* \(31 characters\), but should be of whole"),
-    "a key twice": (TEXT.replace('"values"', '"function"'), "with the key 'function' twice in one object"),
+    "NaN": (TEXT.replace('"values": false', '"values": NaN'), "a number in the JSON is NaN, but should be finite"),
+    "Infinity": (TEXT.replace('"values": false', '"values": -Infinity'), "a number in the JSON is -Infinity"),
+    "a huge float": (TEXT.replace('"values": false', '"values": 1e999'), "a number in the JSON is 1e999, but should be in the range"),
+    "a huge integer": (changed(*CLAIM, "shift", to=10**30), r"a number in the JSON is 1000000.* \(31 characters\), but should be an integer"),
+    "a key twice": (TEXT.replace('"values"', '"function"'), "the key 'function' is repeated in one JSON object"),
     "deep lists": ("[" * 100_000 + "]" * 100_000, "the JSON is too deeply nested, but should be as to_json"),
     "deep objects": ('{"a":' * 100_000 + "1" + "}" * 100_000, "the JSON is too deeply nested"),
     "no format": (without("format"), "the format is None, but should be 2. Certify the function again"),
     "another format": (changed("format", to=1), "the format is 1, but should be 2"),
     "a format of words": (changed("format", to=True), "the format is True, but should be 2"),
-    "no leaves": (without("leaves"), "certificate is an object of 'function', .* but should be one of function, leaves"),
-    "another key": (changed("more", to=1), "certificate is an object of .*'more', but should be one of"),
-    "a claim without a verdict": (without(*CLAIM, "verdict"), at_claim + " is an object of"),
+    "no leaves": (without("leaves"), "certificate is an object with the keys 'function', .* but should be an object with the keys function, leaves"),
+    "another key": (changed("more", to=1), "certificate is an object with the keys .*'more', but should be an object"),
+    "a claim without a verdict": (without(*CLAIM, "verdict"), at_claim + " is an object with the keys"),
     "an unknown verdict": (changed(*CLAIM, "verdict", to="TRUE"), at_claim + r"\.verdict is 'TRUE', but should be one of PROVED"),
-    "a shift in words": (changed(*CLAIM, "shift", to="1"), at_claim + r"\.shift is '1', but should be a whole number or None"),
-    "a fractional shift": (changed(*CLAIM, "shift", to=1.0), at_claim + r"\.shift is 1.0, but should be a whole"),
-    "a shift that is a flag": (changed(*CLAIM, "shift", to=True), at_claim + r"\.shift is True, but should be a whole"),
-    "a move of one number": (changed(*CLAIM, "moves", to=[[1]]), at_claim + r"\.moves\[0\] is of 1 items, but should be of 2"),
-    "a move of three numbers": (changed(*CLAIM, "moves", to=[[1, 1, 1]]), at_claim + r"\.moves\[0\] is of 3 items, but should be of 2"),
+    "a shift in words": (changed(*CLAIM, "shift", to="1"), at_claim + r"\.shift is '1', but should be an integer or None"),
+    "a fractional shift": (changed(*CLAIM, "shift", to=1.0), at_claim + r"\.shift is 1.0, but should be an integer"),
+    "a shift that is a flag": (changed(*CLAIM, "shift", to=True), at_claim + r"\.shift is True, but should be an integer"),
+    "a move of one number": (changed(*CLAIM, "moves", to=[[1]]), at_claim + r"\.moves\[0\] is a sequence of 1, but should be a sequence of 2"),
+    "a move of three numbers": (changed(*CLAIM, "moves", to=[[1, 1, 1]]), at_claim + r"\.moves\[0\] is a sequence of 3, but should be a sequence of 2"),
     "moves that are a number": (changed(*CLAIM, "moves", to=3), at_claim + r"\.moves is 3, but should be a list"),
     "a row that is a list": (changed(*ROW, to=[]), r"\[1\]\[0\] is a list of 0, but should be an object: Row"),
-    "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object of 'a', but should be one of shift, cycle"),
+    "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object with the keys 'a', but should be an object with the keys shift, cycle"),
     "a rate over zero": (changed(*CARRY, "rate", to="1/0"), at_motion + r"\.rate is '1/0', but should be a fraction"),
     "a rate of many digits": (changed(*CARRY, "rate", to="1" * 30), at_motion + r"\.rate is '1111.*, but should be a fraction"),
     "a bound in words": (changed(*CARRY, "field", 0, 0, to="low"), at_motion + r"\.field\[0\]\[0\] is 'low', but should be a fraction, inf"),
     "a bound that is a list": (changed(*CARRY, "field", 0, 1, to=[]), at_motion + r"\.field\[0\]\[1\] is a list of 0, but should be a fraction"),
     "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_motion + r"\.signal is a list of 1, but should be a string"),
     "values in words": (changed("values", to="no"), "certificate.values is 'no', but should be True or False"),
-    "too few walks": (changed("derivations", 0, to=[[]]), r"certificate\.derivations\[0\] is of 1 items, but should be of 2"),
+    "too few walks": (changed("derivations", 0, to=[[]]), r"certificate\.derivations\[0\] is a sequence of 1, but should be a sequence of 2"),
 }  # fmt: skip
 
 
@@ -333,7 +333,10 @@ def test_a_text_is_needed():
         (lambda c: replace(c, leaves=list(c.leaves)), r"certificate\.leaves is a list of 1, but should be a tuple"),
         (lambda c: replace(c, leaves=(1,)), r"certificate\.leaves\[0\] is 1, but should be LeafReport"),
         (lambda c: with_row(c, 1, 0, lambda state: "moving"), r"outputs\[0\] is 'moving', but should be Moving or "),
-        (lambda c: with_row(c, 1, 0, lambda state: replace(state, shift=0.5)), r"shift is 0.5, but should be a whole"),
+        (
+            lambda c: with_row(c, 1, 0, lambda state: replace(state, shift=0.5)),
+            r"shift is 0.5, but should be an integer",
+        ),
     ],
 )
 def test_what_is_no_certificate_is_not_written(change, message):

@@ -1,4 +1,4 @@
-"""Certificates of real networks: ours and other libraries', against what `networks` works out by hand."""
+"""Certificates of real networks, ours and other libraries', against the expectations of `networks`, made by hand."""
 
 import linecache
 from functools import cache, partial
@@ -11,19 +11,19 @@ from support.networks import each_network, network
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 
 
 @cache
 def certificate_of(name, large=False):
-    """The certificate of one network, the same in every test."""
+    """Return the certificate of a network, which the tests share."""
     net = network(name, large=large)
     return certify(net.fn, *net.arguments, axes={len(net.arguments) - 1: net.axes})
 
 
 @each_network()
 def test_the_certificate_is_the_expected_one(name):
-    """Verdict, lattice, region, receptive field and culprit, for every leaf and axis."""
+    """Verdict, shift, moves, region, receptive field and culprit, for every leaf and axis."""
     net = network(name)
     certificate = certificate_of(name)
     for expected in net.expect:
@@ -53,12 +53,12 @@ def test_the_certificate_is_the_expected_one(name):
     ("name", "size", "stride"), [("vgg16", 212, 32), ("resnet50", 483, 32), ("resnet101", 1027, 32)]
 )
 def test_receptive_fields_are_the_published_ones(name, size, stride):
-    """The table of google-research/receptive_field."""
+    """Sizes and strides from the table of google-research/receptive_field."""
     field = certificate_of(name).leaves[0].axes[0].interior.receptive_field
     assert (field.size, field.rate) == (size, stride)
 
 
 def test_the_time_does_not_depend_on_the_size():
-    """Not a measurement: the same number of equations is followed, of which none knows the size."""
+    """Both sizes have the same number of equations, none of which depends on the size. No time is measured."""
     small, large = certificate_of("vgg16"), certificate_of("vgg16", large=True)
     assert small.equations == large.equations

@@ -1,4 +1,4 @@
-"""Every pool is proved at its true lattice, and no further: against fields and regions worked out by hand."""
+"""Every pool is proved for exactly its true shifts: against receptive fields and regions computed by hand."""
 
 from functools import partial
 
@@ -11,11 +11,11 @@ from support.networks.expectation import Field
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 
 X = jax.ShapeDtypeStruct((2, 12, 8, 3), "float32")
 window = Field().slide  # (taps, stride, before, dilation) along axis 1
-# name -> the pool, the field of its windows along axis 1, and whether its border wraps.
+# Name -> the pool, the receptive field of its windows along axis 1, and whether its padding is circular.
 POOLS = {
     "max, dilated": (
         lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2, padding="circular"),
@@ -24,7 +24,7 @@ POOLS = {
     ),
     "max, dilated over zeros": (
         lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2, padding="same"),
-        window(3, 2, 1, 2),  # six windows reach over 15 cells: one zero before x, two after
+        window(3, 2, 1, 2),  # six windows span 15 cells: one zero before x, two after
         False,
     ),
     "min": (lambda x: jc.min_pool(x, (3, 2), stride=2, padding="circular"), window(3, 2, 1), True),
@@ -48,7 +48,7 @@ POOLS = {
 
 @pytest.fixture(autouse=True)
 def executes_by_numpy():
-    """What is folded, and what a recheck executes, compiles nothing."""
+    """Constant folding and rechecks execute by NumPy and compile nothing."""
     with bare():
         yield
 
@@ -61,8 +61,8 @@ def test_pools_are_proved_at_their_lattice(name):
     assert (report.cyclic.verdict is Verdict.PROVED) is wraps
     for claim in (report.cyclic, report.interior)[not wraps :]:
         assert (claim.shift, claim.moves) == (field.rate, ((1, 1),))
-        found = claim.receptive_field
-        assert (found.rate, found.first, found.last) == (field.rate, field.first, field.last)
+        proved = claim.receptive_field
+        assert (proved.rate, proved.first, proved.last) == (field.rate, field.first, field.last)
     assert report.interior.region == ((1, *field.inside(X.shape[1])),)
     assert jc.recheck(certificate, pool, X) == ()
 
@@ -82,7 +82,7 @@ ADAPTIVE = [jc.adaptive_max_pool, jc.adaptive_avg_pool]
     ("counts", "shift", "move"), [((4, 3), 3, 1), ((8, 3), 3, 2), ((18, 8), 2, 3), ((24, 5), 1, 2), ((12, 8), 1, 1)]
 )
 def test_adaptive_pools_are_proved_at_the_common_factor(pool, counts, shift, move):
-    """12 cells, m windows: n/g to m/g."""
+    """For n = 12 cells, m windows and g = gcd(n, m), shifts by n/g move the output by m/g."""
     fn = lambda x: pool(x, counts)
     certificate = certify(fn, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
@@ -94,7 +94,7 @@ def test_adaptive_pools_are_proved_at_the_common_factor(pool, counts, shift, mov
 
 @pytest.mark.parametrize("pool", ADAPTIVE, ids=lambda pool: pool.__name__)
 def test_adaptive_pools_without_a_common_factor_are_refuted(pool):
-    """Five windows over twelve cells."""
+    """Five windows over twelve cells have no common factor."""
     report = jc.certify(lambda x: pool(x, (5, 3)), X, axes=(1,)).leaves[0].axes[0]
     assert report.cyclic.verdict is Verdict.REFUTED
 
@@ -110,9 +110,10 @@ def test_adaptive_pools_without_a_common_factor_are_refuted(pool):
     ids=["down", "phase", "up", "pooled"],
 )
 def test_of_polyphase_sampling_shifts_by_whole_strides_are_proved(fn, moves):
-    """These change no phase's norm, and hold with ties, too. Shifts by less hold where no two phases tie, not always."""
+    """Such shifts change no norm of a phase, and the law holds even with ties. Smaller shifts need phases without ties."""
     certificate = certify(fn, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
     assert (report.cyclic.shift, report.cyclic.moves) == (3, moves)
-    assert report.interior.verdict is not Verdict.PROVED  # what enters at the border has a part in the choice
+    # Cells that enter at the border affect the choice of the phase.
+    assert report.interior.verdict is not Verdict.PROVED
     assert jc.recheck(certificate, fn, X) == ()

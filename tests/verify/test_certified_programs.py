@@ -1,4 +1,4 @@
-"""Random programs: no proved claim is refuted by running them, and most of what is true is proved."""
+"""Random programs: execution refutes no proved claim, and most true claims are proved."""
 
 from collections import Counter
 from functools import partial
@@ -12,19 +12,19 @@ from support.random_programs import random_program
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 PROGRAMS = 150 if NIGHTLY else 80
 
 
 def is_narrow(program, axis, shift, moves):
-    """Whether fewer pairs of positions keep the law, by execution, than a claim needs to be worth reporting."""
+    """Whether the law holds, by execution, for fewer pairs of positions than a reported claim needs."""
     ((_, step),) = moves
     lo, hi = maximal_interior(program.fn, program.arguments, 0, axis, 0, shift, moves, samples=2)
     return hi - lo - abs(step) < max(abs(step), 2)
 
 
 def judged(seeds, samples):
-    """Counts over programs: claims proved, refuted by execution, expected, proved as expected, culprits right."""
+    """Return counts of proved claims, of expected claims and of culprits over programs; and the refuted claims."""
     counts, refuted = Counter(), []
     for seed in seeds:
         program = random_program(seed)
@@ -37,8 +37,8 @@ def judged(seeds, samples):
                 assert proved or "failed" not in claim.broken.reason
                 if proved:
                     counts["proved"] += 1
-                    found = violation(program.fn, program.arguments, 0, axis, 0, claim, kind, samples=samples)
-                    refuted += [] if found is None else [f"{program}: {found}"]
+                    counterexample = violation(program.fn, program.arguments, 0, axis, 0, claim, kind, samples=samples)
+                    refuted += [] if counterexample is None else [f"{program}: {counterexample}"]
                 if kind != program.world:
                     continue
                 if expected is not None and not proved and kind == "interior" and is_narrow(program, axis, *expected):
@@ -53,7 +53,7 @@ def judged(seeds, samples):
 
 
 def assert_good(counts, refuted):
-    """No claim is refuted; nearly all that is true is proved, and nearly every break is on the planted line."""
+    """Assert that no claim is refuted, that 95% of the true claims are proved, and that 95% of the culprits are right."""
     assert refuted == []
     assert counts["interior true and proved"] >= 0.95 * counts["interior true"]
     assert counts["cyclic true and proved"] >= 0.95 * counts["cyclic true"]

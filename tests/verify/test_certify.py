@@ -1,4 +1,4 @@
-"""`certify` on small functions: what it must prove, what it must not, what it says, and what it refuses."""
+"""`certify` on small functions: the claims that it proves, the claims that it must not prove, and its reports."""
 
 import json
 import re
@@ -16,41 +16,41 @@ import jaxconv as jc
 from jaxconv.training.lenet import init_lenet, lenet
 from jaxconv.verify.claims import Verdict
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 
 GENERATOR = np.random.default_rng(0)
 X = jax.ShapeDtypeStruct((1, 12, 8, 2), "float32")
-ROUNDS = jnp.float32(3)  # a float that is closed over: of it, no value is known
+ROUNDS = jnp.float32(3)  # a closed-over float, whose value is unknown to a proof
 KERNEL = jnp.asarray(GENERATOR.normal(size=(3, 3, 2, 2)).astype(np.float32))
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def wrapped(x, stride=1):
-    """A circular convolution in raw lax."""
+    """A circular convolution, written with lax only."""
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap")
     return lax.conv_general_dilated(x, KERNEL, (stride, stride), "VALID", dimension_numbers=LAYOUT)
 
 
 def local_mean(x):
-    """Three neighbours along the height, and no padding."""
+    """The mean of three neighbours along the height, without padding."""
     return (x[:, :-2] + x[:, 1:-1] + x[:, 2:]) / 3
 
 
 def attention(x):
-    """Self-attention along the width, no positions."""
+    """Self-attention along the width, without position encoding."""
     scores = jnp.einsum("nhwc,nhvc->nhwv", jnp.einsum("nhwc,cd->nhwd", x, KERNEL[0, 0]), x)
     return jnp.einsum("nhwv,nhvc->nhwc", jax.nn.softmax(scores, axis=-1), x)
 
 
 def shuffled(x):
-    """Space to depth by two, as patches are cut."""
+    """Space to depth by two, as for patches."""
     n, h, w, c = x.shape
     y = x.reshape(n, h // 2, 2, w // 2, 2, c)
     return jnp.transpose(y, (0, 1, 3, 2, 4, 5)).reshape(n, h // 2, w // 2, 4 * c)
 
 
 CHECKERBOARD = lambda: ((jnp.arange(12)[:, None] + jnp.arange(8)) % 2).astype(jnp.float32)[None, :, :, None]
-# What is proved of shifts along axis 1: (shift, moves), cyclically and in the interior; None where nothing may be.
+# The claims that are proved for shifts along axis 1: (shift, moves), cyclic and interior; None if none may be proved.
 PROVED = {
     "convolution": (wrapped, (1, ((1, 1),)), (1, ((1, 1),))),
     "stride 2": (lambda x: wrapped(x, 2), (2, ((1, 1),)), (2, ((1, 1),))),
@@ -136,13 +136,13 @@ PROVED = {
 
 
 def lattice(claim):
-    """What a claim claims, if it is proved."""
+    """Return the shift and the moves of a proved claim, or None."""
     return (claim.shift, claim.moves) if claim.verdict == Verdict.PROVED else None
 
 
 @pytest.mark.parametrize(("fn", "cyclic", "interior"), PROVED.values(), ids=PROVED)
 def test_proves_what_is_true_and_nothing_else(fn, cyclic, interior):
-    """The lattice as worked out by hand, and every proved claim survives execution."""
+    """The shift and the moves are those computed by hand, and execution refutes no proved claim."""
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         report = certify(fn, X, axes=(1,)).leaves[0].axes[0]
         assert lattice(report.cyclic) == cyclic
@@ -167,9 +167,9 @@ def test_a_proof_says_where_and_how_far_it_sees():
 
 
 def culprit_line(x):
-    """A function with one guilty line."""
+    """A function with one culprit line."""
     x = wrapped(x)
-    x = x + jnp.arange(12.0).reshape(1, 12, 1, 1)  # guilty
+    x = x + jnp.arange(12.0).reshape(1, 12, 1, 1)  # culprit
     return jax.jit(jnp.tanh)(x)
 
 
@@ -183,9 +183,9 @@ def test_a_frame_from_which_all_cells_were_cut_away_stays_within_the_output(leng
 def test_a_break_names_the_users_own_line():
     broken = certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
     lines = Path(__file__).read_text().splitlines()
-    guilty = next(n for n, line in enumerate(lines, 1) if line.endswith("# guilty"))
+    number = next(n for n, line in enumerate(lines, 1) if line.endswith("# culprit"))
     assert broken.primitive == "add"
-    assert broken.source == f"{__file__}:{guilty} (culprit_line)"
+    assert broken.source == f"{__file__}:{number} (culprit_line)"
     assert any("jax" in frame for frame in broken.frames)
 
 
@@ -201,7 +201,7 @@ def test_inside_a_nested_jit_the_call_is_named():
 
 
 def test_the_size_of_the_image_does_not_matter():
-    """No array of the input's size is made: there is no memory for one of these."""
+    """No array of the input's size is made, because the memory does not suffice for it."""
     x = jax.ShapeDtypeStruct((1, 2**20, 2**20, 2), "float32")
     claims = certify(lambda x: jc.global_avg_pool(wrapped(x)), x, axes=(1, 2)).leaves[0].axes
     assert all(lattice(axis.cyclic) == (1, ()) for axis in claims)
@@ -232,7 +232,7 @@ def test_an_unknown_primitive_is_named_and_never_passed():
 
 
 def test_a_jaxpr_inside_is_not_always_a_call():
-    """`shard_map` runs its jaxpr on parts of the operands: what shifts the parts does not shift the whole."""
+    """`shard_map` applies its jaxpr to parts of the operands. A shift of the parts is not a shift of the whole."""
     mesh = jax.make_mesh((2,), ("height",), axis_types=(jax.sharding.AxisType.Auto,))
     parts = jax.sharding.PartitionSpec(None, "height")
     rolled = jax.shard_map(lambda x: jnp.roll(x, 1, axis=1), mesh=mesh, in_specs=parts, out_specs=parts)
@@ -266,7 +266,7 @@ def test_integer_images_and_outputs_of_any_kind_are_fine():
 
 
 def reproduces(fn, witness):
-    """Whether the two sides of a witness really differ, executed again and compared with every roll."""
+    """Whether the two outputs of a witness, executed again, differ by every roll."""
     before, after = np.asarray(fn(*witness.arguments)), np.asarray(fn(*witness.shifted))
     rolls = [np.roll(before, t, axis) for axis in range(before.ndim) for t in range(before.shape[axis])]
     return all(np.abs(after - rolled).max() >= 0.99 * witness.error > 0 for rolled in rolls)
@@ -280,7 +280,7 @@ def test_what_fails_is_refuted_by_an_executed_counterexample():
     assert (report.cyclic.shift, report.cyclic.broken.primitive) == (None, "jaxconv_conv")
     assert np.count_nonzero(report.cyclic.witness.arguments[0]) == 1
     assert reproduces(fn, report.cyclic.witness)
-    assert "REFUTED: no shift by up to 11 has a counterpart in the output" in str(certificate)
+    assert "REFUTED: no shift of 1 to 11 cells is equivariant" in str(certificate)
     assert "counterexample executed: shift 1, error" in str(certificate)
     json.loads(certificate.to_json())
 
@@ -306,7 +306,7 @@ def test_without_a_search_what_is_not_proved_is_undecided():
     ("bias", "verdict"), [(jnp.ones(12), Verdict.PROVED), (jnp.arange(12.0), Verdict.UNDECIDED)], ids=["alike", "not"]
 )
 def test_parameters_may_be_anything_unless_one_looks_at_them(argument, bias, verdict):
-    """A bias along the height, of numbers that are all alike or are not."""
+    """A bias along the height, with equal or with different numbers."""
     bias = bias.reshape(1, 12, 1, 1)
     fn = (lambda p, x: x + p) if argument else (lambda x: x + bias)
     arguments, axes = ((bias, X), {1: (1,)}) if argument else ((X,), (1,))
@@ -325,7 +325,7 @@ def test_a_counterexample_keeps_the_values_that_were_looked_at():
 
 
 def test_double_precision_is_searched_too():
-    """A floor decides on rounding, so that what rounding explains must be found out in float64 as well."""
+    """A floor depends on rounding, so that the search must recognise rounding errors in float64 too."""
     with jax.enable_x64(True):
         x = jax.ShapeDtypeStruct((1, 8, 6, 1), "float64")
         certificate = jc.certify(lambda x: jnp.floor(x * 0.3).at[:, 0].set(0.0), x, axes=(1,))
@@ -333,30 +333,30 @@ def test_double_precision_is_searched_too():
 
 
 def test_without_a_line_of_the_users_that_of_the_function_is_named():
-    """A network that a library has: not a line inside of JAX."""
+    """The culprit of a network from a library is a line of the library, not a line inside JAX."""
     params = jax.eval_shape(init_lenet, jax.random.key(0))
     certificate = jc.certify(lenet, params, jax.ShapeDtypeStruct((1, 32, 32, 1), "float32"), axes={1: (1,)})
     broken = certificate.leaves[0].axes[0].interior.broken
     assert re.search(r"lenet\.py:\d+ \(lenet\)$", broken.source), broken.source
 
 
-def of_what_stays(every, other):
-    """A solution of triangular equations, of which nothing is known: of sums over every so many cells."""
+def of_invariants(matrix_step, vector_step):
+    """Return a function that solves triangular equations, for which there is no rule, made from sums of every nth cell."""
     sums = lambda x, n: x[:, ::n].sum(1)
     solve = partial(lax.linalg.triangular_solve, left_side=True, lower=True)
-    return lambda x: solve(jnp.diag(sums(x, every)[0]), sums(x, other).T)
+    return lambda x: solve(jnp.diag(sums(x, matrix_step)[0]), sums(x, vector_step).T)
 
 
 @pytest.mark.parametrize(("every", "other", "shift"), [(1, 1, 1), (6, 4, 12), (4, 6, 12), (3, 12, 12), (24, 1, None)])
 def test_any_function_of_what_stays_stays_under_the_shifts_of_all(every, other, shift):
-    """And one that only a whole turn leaves as it is depends on the input, so that it is no law."""
+    """A result that is unchanged only by a shift by the whole length depends on the input, which is no law."""
     x = jax.ShapeDtypeStruct((1, 24, 2), "float32")
-    claim = jc.certify(of_what_stays(every, other), x, axes=(1,), search=False).leaves[0].axes[0].cyclic
+    claim = jc.certify(of_invariants(every, other), x, axes=(1,), search=False).leaves[0].axes[0].cyclic
     assert (claim.shift, claim.moves) == (shift, ())
 
 
 def test_random_numbers_are_not_computed():
-    """They depend on the device and on flags: that all of these are 0 or more is not read from them."""
+    """They depend on the device and on flags. The proof must not use that all of these unsigned numbers are 0 or more."""
     bits = lambda: lax.rng_bit_generator(jnp.zeros(4, "uint32"), (1, 12, 1))[1]
     fn, x = lambda x: jnp.where(bits() >= jnp.uint32(0), x, 0), jax.ShapeDtypeStruct((1, 12, 1), "float32")
     (leaf,) = jc.certify(fn, x, axes=(1,), search=False).leaves

@@ -1,4 +1,4 @@
-"""Effects, random numbers of the device, mutable references, and constants that cannot be computed."""
+"""Effects, random numbers of the device, mutable references, and constants that cannot be executed."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def verdicts(fn, x=X, **settings):
 
 
 def uniform(shape=()):
-    """Drawn from the device's own state: no operand says which numbers."""
+    """Return random numbers from the state of the device, which do not depend on the operands."""
     return lax.rng_uniform(jnp.float32(0), jnp.float32(1), shape)
 
 
@@ -52,7 +52,7 @@ def test_what_is_no_function_of_its_operands_is_not_proved(name):
 
 
 def test_a_primitive_that_nobody_knows_is_no_function_of_what_stays():
-    """It might read a state: nothing is said of its result, though its operands do not move."""
+    """An unknown primitive may read a state. Its result is unknown even if its operands are invariant."""
     unknown = Primitive("unknown")
     unknown.def_abstract_eval(lambda x: x)
     for claim in verdicts(lambda x: x + unknown.bind(jnp.float32(1))):
@@ -61,7 +61,7 @@ def test_a_primitive_that_nobody_knows_is_no_function_of_what_stays():
 
 
 def test_random_numbers_of_a_key_are_a_function_of_it():
-    """The pure twin."""
+    """The counterpart of `IMPURE`: random numbers of a key are pure."""
     fn = lambda x: x + jax.random.uniform(jax.random.key(0), (1,))
     assert [claim.verdict for claim in verdicts(fn)] == [Verdict.PROVED] * 2
 
@@ -136,7 +136,7 @@ NOT_COMPUTED = {
 @pytest.mark.parametrize("name", NOT_COMPUTED)
 @pytest.mark.parametrize("values", [False, True])
 def test_a_constant_that_cannot_be_computed_is_one_that_is_not_known(name, values):
-    """Whatever raises while a constant is folded ends the folding, and not `certify`."""
+    """An exception while a constant is folded ends the folding, not `certify`."""
     jc.certify(NOT_COMPUTED[name], X, axes=(0,), search=False, values=values)
 
 

@@ -1,4 +1,4 @@
-"""Factors of axes cut and joined, meetings, and shifts that must divide the length."""
+"""Factors of axes: `split`, `cut`, `normalise`, `join`, and shifts that must divide the length."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from jaxconv.verify.factors import cut, invariant_axis, join, normalise, split
 
 
 def moving(length, rate=1, lo=0, hi=None, first=0, last=0):
-    """An axis that carries the shift."""
+    """Return an axis that carries the shift."""
     motion = Motion(Fraction(rate), lo, length if hi is None else hi, ((Fraction(first), Fraction(last)),), "signal")
     return (Factor(length, motion=motion),)
 
@@ -22,7 +22,7 @@ def value(*axes, shift=1, cycle=None):
 
 @given(parts=st.integers(1, 5), minor=st.integers(1, 5), lo=st.integers(0, 3), first=st.integers(-3, 0))
 def test_what_is_split_and_joined_shows_no_more_than_before(parts, minor, lo, first):
-    """The same length and rate; never more positions, never a smaller receptive field."""
+    """The length and the rate are the same. The region never grows, and the receptive field never shrinks."""
     (factor,) = moving(parts * minor, lo=min(lo, parts * minor), first=first)
     (back,) = normalise(split(factor, minor))
     before, after = factor.motion, back.motion
@@ -34,7 +34,7 @@ def test_what_is_split_and_joined_shows_no_more_than_before(parts, minor, lo, fi
 
 @given(length=st.integers(1, 12), period=st.integers(1, 12), minor=st.integers(1, 12))
 def test_a_split_pattern_still_repeats_as_its_parts_say(length, period, minor):
-    """Position a*minor + b of a pattern with a period, against the numbers themselves."""
+    """The periods of both factors, against the numbers of a periodic pattern; position a*minor + b is (a, b)."""
     pattern = [n % period for n in range(length * minor)]
     major, low = split(Factor(length * minor, period), minor)
     grid = [pattern[a * minor : (a + 1) * minor] for a in range(length)]
@@ -48,7 +48,7 @@ def test_a_cut_keeps_the_length_and_refuses_what_does_not_fit():
     axis = (Factor(4, 1), Factor(6))
     assert [factor.length for factor in cut(axis, [2, 6, 12])] == [2, 2, 3, 2]
     assert length_of(cut(axis, [3])) == 24
-    with pytest.raises(CannotProve, match="do not fit into one another"):
+    with pytest.raises(CannotProve, match="into incompatible factors"):
         cut((Factor(12),), [4, 6])
 
 
@@ -62,22 +62,22 @@ def test_what_moves_meets_what_is_uniform_and_nothing_else():
 
 
 def test_a_pattern_makes_the_shift_a_multiple_of_its_period():
-    found = join([value(moving(12)), value(invariant_axis(12, 3))], "new")
-    assert (found.shift, found.step(found.axes[0][0].motion)) == (3, 3)
-    with pytest.raises(
-        CannotProve, match="it fits shifts by 5 only, and 5 does not divide the length 12: the seam shows"
-    ):
+    joined = join([value(moving(12)), value(invariant_axis(12, 3))], "new")
+    assert (joined.shift, joined.step(joined.axes[0][0].motion)) == (3, 3)
+    with pytest.raises(CannotProve, match="only shifts by multiples of 5 fit, and 5 does not divide the length 12"):
         join([value(moving(12), cycle=12), value(invariant_axis(12, 5), cycle=12)], "new")
 
 
 def test_a_meeting_shows_what_all_show_and_sees_what_any_sees():
-    found = join([value(moving(9, lo=1, hi=8, first=-1, last=1)), value(moving(9, lo=2, hi=9, first=0, last=3))], "new")
-    motion = found.axes[0][0].motion
+    joined = join(
+        [value(moving(9, lo=1, hi=8, first=-1, last=1)), value(moving(9, lo=2, hi=9, first=0, last=3))], "new"
+    )
+    motion = joined.axes[0][0].motion
     assert (motion.lo, motion.hi, motion.field) == (2, 8, ((-1, 3),))
 
 
 def test_two_values_meet_across_differently_cut_axes():
-    """A merged axis of 3*4, its first part moving, against a plain one of 12 that is uniform, and one that is not."""
+    """A merged axis of 3*4 whose first factor moves joins an axis of 12 cells if that is uniform, otherwise not."""
     merged = (*moving(3), Factor(4))
     assert join([value(normalise(merged)), value(invariant_axis(12, 1))], "new").moving_axes == [0]
     with pytest.raises(CannotProve, match="varies along it"):
@@ -86,11 +86,11 @@ def test_two_values_meet_across_differently_cut_axes():
 
 
 def test_what_varies_within_a_cut_axis_makes_the_shift_a_multiple_of_the_cut():
-    """Twelve weights made of three, in turn; made of one, however they were cut, they are uniform."""
-    turns, alike = ((Factor(4, 1), Factor(3, minor)) for minor in (None, 1))
-    assert join([value(moving(12)), value(turns)], "new").shift == 3
-    assert join([value(moving(12)), value(alike)], "new").shift == 1
-    assert join([value(moving(12, rate=2), shift=2), value(turns)], "new").shift == 6
+    """Twelve weights repeat three; if all are equal, they are uniform however the axis is split."""
+    repeated, same = ((Factor(4, 1), Factor(3, minor)) for minor in (None, 1))
+    assert join([value(moving(12)), value(repeated)], "new").shift == 3
+    assert join([value(moving(12)), value(same)], "new").shift == 1
+    assert join([value(moving(12, rate=2), shift=2), value(repeated)], "new").shift == 6
     assert join([value(moving(12)), value((Factor(4, 2), Factor(3)))], "new").shift == 6
 
 

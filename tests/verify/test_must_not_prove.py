@@ -1,4 +1,4 @@
-"""Functions of which a certifier that mixes up signals proves what execution refutes; each was proved once."""
+"""Functions with false claims that a certifier proves if it confuses signals; each was proved once."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from jaxconv.verify.rule_table import RULES
 
 
 def wrapped(a, b):
-    """A window of a's signal whose last cell is b's: a roll only if a and b are one signal."""
+    """Return the cells of a after the first, then the first cell of b: a roll only if a and b are one signal."""
     return jnp.concatenate([a[:, 1:], b[:, :1]], 1)
 
 
@@ -52,7 +52,7 @@ def inside_a_scan(x):
 
 
 def delayed_by_a_scan(x):
-    """ys[i] = xs[i - 1] would bear the name of xs."""
+    """ys[i] = xs[i - 1] must not have the signal name of xs."""
     _, late = lax.scan(lambda c, v: (v, c), x.sum(2), jnp.stack([x.sum(2), x.max(2)]))
     return wrapped(late[1], x.max(2))
 
@@ -62,12 +62,12 @@ def chosen(x):
 
 
 def filled_with_the_largest(x):
-    """The receptive field is everything, between the cells."""
+    """The receptive field of the padding between the cells is the whole input."""
     return lax.pad(x, x.max(), ((0, 0, 0), (0, 1, 1), (0, 0, 0)))
 
 
 def pooled_gradient_along_a_still_axis(x):
-    """x stands uniform along axis 2, the source does not, and neither does the result."""
+    """The operand is uniform along axis 2, but the source is not, and so the result is not."""
     n, pool = x.shape[1], lambda a: lax.reduce_window(a, -jnp.inf, lax.max, (1, 2, 1), (1, 2, 1), "VALID")
     wide = jnp.broadcast_to(x.sum(2)[:, :, None], (1, n, n))
     y, back = jax.vjp(pool, wide)
@@ -82,12 +82,12 @@ def windows_by_indices(x):
 
 
 def kernels_in_turn(x):
-    """Weights with a period of three, spread by a reshape: shifts by one bring each cell to another weight."""
+    """Weights with a period of three, made by a reshape: a shift by one moves each cell to a different weight."""
     return x * jnp.broadcast_to(WEIGHTS, (2, 3)).reshape(1, 6, 1)
 
 
 def wide_frames(total, between, fill=0.0):
-    """Padding between the cells of an array without cells: there is nothing between which it could stand."""
+    """Return functions that pad an empty array, for which padding between the cells adds nothing."""
     return {
         "pad": lambda x: lax.pad(x[:, :0], fill, ((0, 0, 0), (0, total, between), (0, 0, 0))),
         "the padding of a convolution": lambda x: lax.conv_general_dilated(
@@ -100,7 +100,7 @@ def wide_frames(total, between, fill=0.0):
 
 
 def overwritten(frame):
-    """x, and zeros behind it: all of the frame is overwritten only if its length is taken to be smaller."""
+    """Return functions that write x at the start of a frame; a wrong, smaller length would make x fill the frame."""
     return {
         "set": lambda x: frame(x).at[:, : x.shape[1]].set(x),
         "an update": lambda x: lax.dynamic_update_slice(frame(x), x, (0, 0, 0)),
@@ -108,12 +108,12 @@ def overwritten(frame):
 
 
 def blocks(x):
-    """Pairs of cells."""
+    """Return pairs of cells."""
     return x.reshape(1, -1, 2, x.shape[-1])
 
 
 def blocks_of_two_phases(x):
-    """Pairs of x and pairs of x a cell further are not the same pairs."""
+    """The pairs of x and the pairs of x rolled by one cell are different."""
     return wrapped(blocks(x), blocks(jnp.roll(x, -1, 1)))
 
 
@@ -122,7 +122,7 @@ def blocks_half_in_the_padding(x):
     return blocks(jnp.pad(x, ((0, 0), (1, 1), (0, 0)))).sum(2)
 
 
-WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # whatever they are: made here, since a trace would know them
+WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # made here: inside a function, the trace would know the numbers
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
     "two places": lambda x: wrapped(jnp.argmax(x, 2), jnp.argmin(x, 2)),
@@ -144,10 +144,10 @@ CASES = {
     "blocks of two phases": blocks_of_two_phases,
     "blocks half in the padding": blocks_half_in_the_padding,
 } | {
-    f"{frame}, {between} between, {way}": fn
+    f"{name}, {between} between, {way}": fn
     for between in (1, 2)
-    for frame, made in wide_frames(6 + between, between).items()
-    for way, fn in overwritten(made).items()
+    for name, frame in wide_frames(6 + between, between).items()
+    for way, fn in overwritten(frame).items()
 }
 
 
@@ -163,7 +163,7 @@ def test_what_is_proved_is_not_refuted(name):
 
 @pytest.mark.parametrize("wrong", ["longer", "beyond its end", "one axis more"])
 def test_a_rule_that_says_something_of_another_shape_proves_nothing(wrong, monkeypatch):
-    """So a length that a rule computes wrongly stops a proof and never falsifies one."""
+    """A wrong length from a rule ends the proof and never makes it false."""
 
     def misfit(eqn):
         (value,) = eqn.moving()
@@ -179,4 +179,6 @@ def test_a_rule_that_says_something_of_another_shape_proves_nothing(wrong, monke
     (leaf,) = jc.certify(jnp.sin, np.zeros((1, 6, 3), np.float32), axes=(1,), search=False).leaves
     for claim in (leaf.axes[0].cyclic, leaf.axes[0].interior):
         assert claim.verdict == Verdict.UNDECIDED
-        assert claim.broken.reason == ("the rule for sin failed: ValueError('what it says is not of shape (1, 6, 3)')")
+        assert claim.broken.reason == (
+            "the rule for sin failed: ValueError('its result does not have the shape (1, 6, 3)')"
+        )

@@ -1,6 +1,6 @@
-"""The table of real networks, proven right by running it: every expectation, and that nothing stronger is true.
+"""The expectations of the table of real networks, checked by execution: each holds, and no stronger one does.
 
-NumPy computes what the equations of the networks say. XLA runs other libraries' networks, and every night all.
+NumPy evaluates the jaxprs of the networks. XLA runs other libraries' networks, and in nightly runs all networks.
 """
 
 import functools
@@ -19,20 +19,20 @@ from support.networks.published import RESNET50, RESNET101, VGG16_FIELD, resnet_
 from support.numpy_evaluation import evaluated
 from support.profiles import NIGHTLY
 
-EQUAL, DIFFERENT = 1e-4, 1e-3  # of the largest output; nothing may lie between
-BATCH = 8 if NIGHTLY else 2  # images at a time, so that each network is traced, and every night compiled, once
-# The outermost cells of these fields weigh less than rounding. That they are read at all, infinities tell.
+EQUAL, DIFFERENT = 1e-4, 1e-3  # relative to the largest output; no error may lie between them
+BATCH = 8 if NIGHTLY else 2  # images per call, so that each network is traced once, and compiled once in nightly runs
+# The effect of the outermost cells of these fields is below rounding. Infinities show that outputs depend on them.
 DEEP = ("vgg16", "resnet50", "resnet101")
 
 
 def average(leaf):
-    """Positive weights in place of a leaf's: one over the number of inputs, so that no sum grows."""
+    """Return positive weights of the shape of a leaf: 1 / fan_in, so that sums do not grow."""
     fan_in = leaf.size / max(leaf.shape[0], leaf.shape[-1])
     return np.full(leaf.shape, 1 / fan_in, leaf.dtype)
 
 
 class Running:
-    """A network with parameters; and random images for it, the same in every test."""
+    """A network with parameters, and random images for it, the same in every test."""
 
     def __init__(self, name):
         self.network = network(name)
@@ -43,11 +43,11 @@ class Running:
         self._leaves = run(lambda parameters, images: jax.tree.leaves(self.network.fn(*parameters, images)))
 
     def image(self, seed=0):
-        """A random image."""
+        """Return a random image."""
         return np.random.default_rng(seed).normal(size=self.network.image.shape).astype(np.float32)
 
     def __call__(self, images, parameters=None):
-        """For each image the output's leaves."""
+        """Return the leaves of the output for each image."""
         outputs = []
         for start in range(0, len(images), BATCH):
             chunk = images[start : start + BATCH]
@@ -61,31 +61,31 @@ running = functools.cache(Running)
 
 
 def along(axis, ndim, values):
-    """A vector laid along one axis of `ndim`."""
+    """Return a vector along one of `ndim` axes."""
     return np.expand_dims(values, [other for other in range(ndim) if other != axis])
 
 
 def roll(leaf, moves, k):
-    """The output after k moves around the torus."""
+    """Return an output after k cyclic moves."""
     return np.roll(leaf, [k * t for _, t in moves], [axis for axis, _ in moves])
 
 
 def push(x, axis, amount, fresh):
-    """`x` moved by `amount` cells, with `fresh` content where none of it arrives."""
+    """Return `x` shifted by `amount` cells, with `fresh` content in the cells that enter."""
     source = np.arange(x.shape[axis]) - amount
     arrives = along(axis, x.ndim, (source >= 0) & (source < x.shape[axis]))
     return np.where(arrives, np.roll(x, amount, axis), fresh)
 
 
-def error(expected, found):
-    """The largest difference, relative to the largest value."""
-    return np.abs(found - expected).max() / np.abs(expected).max()
+def error(expected, actual):
+    """Return the largest difference, relative to the largest value."""
+    return np.abs(actual - expected).max() / np.abs(expected).max()
 
 
 def pairs(before, after, moves, k):
-    """Of every j such that j and j + k*t are outputs: |after[j + k*t] - before[j]|, relative, by j along the first move.
+    """Return |after[j + k*t] - before[j]|, relative, for every j along the first move with outputs j and j + k*t.
 
-    Invariance has one pair, the whole output with itself.
+    Invariance has one pair: the whole output before and after.
     """
     if not moves:
         return {0: error(before, after)}
@@ -100,13 +100,13 @@ def pairs(before, after, moves, k):
 
 
 def inside(gaps, k, row, region):
-    """The pairs both ends of which are in a region."""
+    """Return the pairs with both positions in a region."""
     (_, t), (lo, hi) = row.moves[0], region
     return [gap for j, gap in gaps.items() if lo <= min(j, j + k * t) and max(j, j + k * t) < hi]
 
 
 def pushed_pairs(run, row, shift, moves, amounts):
-    """For each k the pairs of outputs before and after a push by k*shift."""
+    """Return, for each k, the pairs of outputs before and after a shift by k*shift."""
     x, fresh = run.image(), 3 * run.image(seed=1)
     outputs = run([x, *(push(x, row.axis, k * shift, fresh) for k in amounts)])
     before, *afters = [leaves[row.leaf] for leaves in outputs]
@@ -142,7 +142,7 @@ def test_the_cyclic_law_holds_for_every_multiple_of_the_shift_or_for_none(name):
 
 @each_network()
 def test_no_smaller_shift_has_a_cyclic_law(name):
-    """The shifts that some law holds for are the multiples of the least, so half of it tells."""
+    """The shifts with a law are the multiples of the smallest, so that a test of half the shift suffices."""
     run = running(name)
     x = run.image()
     for row in run.expect:
@@ -161,13 +161,13 @@ def test_no_smaller_shift_has_a_cyclic_law(name):
 def test_the_interior_law_holds_in_the_region_or_nowhere(name):
     run = running(name)
     for row in run.expect:
-        found = pushed_pairs(run, row, row.shift, row.moves, (1, -1, 2, -2))
+        gaps_by_k = pushed_pairs(run, row, row.shift, row.moves, (1, -1, 2, -2))
         if row.interior:
-            gaps = {k: inside(gaps, k, row, row.region) for k, gaps in found.items()}
+            gaps = {k: inside(gaps, k, row, row.region) for k, gaps in gaps_by_k.items()}
             assert gaps[1], f"vacuous: {row}"
             assert max(itertools.chain(*gaps.values())) < EQUAL, row
         else:
-            assert min(min(found[k].values()) for k in (1, -1)) > DIFFERENT, row
+            assert min(min(gaps_by_k[k].values()) for k in (1, -1)) > DIFFERENT, row
 
 
 @each_network()
@@ -183,10 +183,13 @@ def test_no_wider_region_has_the_interior_law(name):
         (outputs,) = run([run.image()])
         length = outputs[row.leaf].shape[row.moves[0][0]]
         assert 0 <= lo < hi <= length
-        found = pushed_pairs(run, row, row.shift, row.moves, (1, -1))
+        gaps_by_k = pushed_pairs(run, row, row.shift, row.moves, (1, -1))
         for wider in ((lo - 1, hi), (lo, hi + 1)):
             if wider[0] >= 0 and wider[1] <= length:
-                assert max(gap for k in found for gap in inside(found[k], k, row, wider)) > DIFFERENT, (row, wider)
+                assert max(gap for k in gaps_by_k for gap in inside(gaps_by_k[k], k, row, wider)) > DIFFERENT, (
+                    row,
+                    wider,
+                )
 
 
 @each_network()
@@ -196,16 +199,17 @@ def test_no_smaller_shift_has_an_interior_law(name):
         if not row.interior or row.shift == 1:
             continue
         ((axis, t),) = row.moves
-        for other in range(t + 1):
-            found = pushed_pairs(run, row, row.shift // 2, ((axis, other),), (1,))
-            assert max(inside(found[1], 1, row, row.region)) > DIFFERENT, (row, other)
+        for move in range(t + 1):
+            gaps_by_k = pushed_pairs(run, row, row.shift // 2, ((axis, move),), (1,))
+            assert max(inside(gaps_by_k[1], 1, row, row.region)) > DIFFERENT, (row, move)
 
 
 def reached(run, row, cells):
-    """For each cell along the row's axis, which outputs along the move depend on it: what is not finite there comes out.
+    """Return, for each cell along the row's axis, which outputs along the move depend on it.
 
-    Positive weights carry an infinity through every window, and a NaN goes through what squashes infinities. (A NaN
-    alone would do but for XLA, whose fast path for large maxima on CPU loses NaNs.)
+    The cell is set to a NaN and to an infinity, and an output depends on it if the output is not finite. With positive
+    weights an infinity passes every window. A NaN also passes functions with bounded results. (A NaN alone does not
+    suffice, because XLA's fast path for large maxima on CPU loses NaNs.)
     """
     x = np.abs(run.image())
     (axis, _), *_ = row.moves or ((0, 0),)
@@ -221,7 +225,7 @@ def reached(run, row, cells):
 
 @each_network()
 def test_the_field_is_what_outputs_depend_on(name):
-    """At every phase nothing outside it, at some phase its first cell, at some phase its last."""
+    """Outputs depend on no cell outside the field. At some phase they depend on its first cell, at some on its last."""
     run = running(name)
     for row in run.expect:
         length = run.network.image.shape[row.axis]
@@ -230,9 +234,9 @@ def test_the_field_is_what_outputs_depend_on(name):
             continue
         (_, t), field = row.moves[0], row.field
         if field.size + 2 > length:
-            assert name in DEEP  # nowhere to look: the field is wider than the image
+            assert name in DEEP  # no cell to test: the field is wider than the image
             continue
-        centre = (length - field.size) // 2 - field.first  # the cell over which the field is well inside
+        centre = (length - field.size) // 2 - field.first  # the field at this cell is inside the image
         outputs = [centre // field.rate + phase for phase in range(t)]
         for edge, holds in ((field.first - 1, False), (field.first, True), (field.last, True), (field.last + 1, False)):
             hits = reached(run, row, [field.rate * j + edge for j in outputs])
@@ -240,7 +244,7 @@ def test_the_field_is_what_outputs_depend_on(name):
 
 
 def test_the_calculator_gives_the_published_fields():
-    """Size, stride and padding as google-research/receptive_field tabulates them for TF-Slim's networks at 224x224."""
+    """Size, stride and padding from the table of google-research/receptive_field, for TF-Slim's networks at 224x224."""
     fields = [VGG16_FIELD, resnet_field(RESNET50), resnet_field(RESNET101)]
     assert [(field.size, field.rate, -field.first) for field in fields] == [
         (212, 32, 90),
@@ -273,12 +277,13 @@ def test_the_large_network_has_outputs_that_fit_its_expectations(name):
         turns = large.image.shape[row.axis] / row.shift
         for axis, t in row.moves:
             length = leaves[row.leaf].shape[axis]
-            assert length == turns * t if row.cyclic or row.culprit else length < turns * t  # VALID shortens
+            # "VALID" padding gives fewer outputs.
+            assert length == turns * t if row.cyclic or row.culprit else length < turns * t
             assert row.region is None or 0 <= row.region[0] < row.region[1] <= length
 
 
 def equations(jaxpr):
-    """Every equation, those of inner jaxprs included."""
+    """Yield every equation, including those of inner jaxprs."""
     for equation in jaxpr.eqns:
         yield equation
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda value: hasattr(value, "eqns")):
@@ -289,7 +294,7 @@ def equations(jaxpr):
 
 @each_network()
 def test_the_culprit_stands_where_it_is_said_to(name):
-    """Some equation has its primitive, and in its traceback a line of `networks` with its code."""
+    """Some equation has the culprit's primitive, and a line of `networks` with the culprit's code in its traceback."""
     run = running(name)
     culprits = {row.culprit for row in run.expect if row.culprit}
     closed = jax.make_jaxpr(run.network.fn)(*run.network.arguments)

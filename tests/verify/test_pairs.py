@@ -1,7 +1,7 @@
-"""Two rules side by side: whatever is proved of any two functions' results, joined, is not refuted by running them.
+"""Pairs of rules: execution refutes no claim that is proved for the joined results of two functions.
 
-Rules that are right each by itself may still give one name to two signals, or two phases to one. Random programs hardly
-ever lay such results next to one another; here every two of `pairs.FUNCTIONS` are.
+Two correct rules may still give one name to two signals, or to two phases of a signal. Random programs rarely join such
+results. These tests join every two of `pairs_of_rules.FUNCTIONS`.
 """
 
 import itertools
@@ -21,15 +21,15 @@ from jaxconv.verify.domain import Moving
 from jaxconv.verify.rule_table import RULES
 
 ALL = list(itertools.combinations_with_replacement(FUNCTIONS, 2))
-# Each with the input itself, whose name must be kept for it alone, and with a neighbour, mostly of its own family.
+# Each function with the input, whose signal name no other signal may have, and pairs of neighbours of similar kind.
 SAMPLE = [("itself", name) for name in FUNCTIONS] + list(itertools.pairwise(FUNCTIONS))[::2]
 
 
 def judged(pairs):
-    """Counts of programs and proofs, and what was refuted: (one, other, join, how)."""
+    """Return counts of programs and of proofs, and the refuted claims: (first, second, join, counterexample)."""
     counts, refuted = Counter(), []
-    for one, other in pairs:
-        fn, joins = joined(one, other), joins_of(one, other)
+    for first, second in pairs:
+        fn, joins = joined(first, second), joins_of(first, second)
         with bare():
             leaves = jc.certify(fn, X, axes=(1,), search=False).leaves
         counts["programs"] += len(joins)
@@ -38,13 +38,13 @@ def judged(pairs):
                 claim = getattr(leaf.axes[0], kind)
                 if claim.verdict is Verdict.PROVED:
                     counts[kind, join] += 1
-                    found = violation(fn, [X], 0, 1, number, claim, kind, samples=2)
-                    refuted += [] if found is None else [(one, other, join, found)]
+                    counterexample = violation(fn, [X], 0, 1, number, claim, kind, samples=2)
+                    refuted += [] if counterexample is None else [(first, second, join, counterexample)]
     return counts, refuted
 
 
 def test_no_false_proof_of_a_sample_of_pairs():
-    """The floors are what is reached today, rounded down: where nothing is proved, nothing can be refuted."""
+    """Lower bounds on the proofs, today's counts rounded down, because a test without proofs would be vacuous."""
     counts, refuted = judged(SAMPLE)
     assert refuted == []
     assert min(counts["interior", join] for join in JOINS) > 70
@@ -62,7 +62,7 @@ def test_no_false_proof_of_any_pair():
 
 
 def watched(rule, called):
-    """The same rule, which leaves its name when it is asked."""
+    """Return the same rule, which adds itself to `called` when it is called."""
 
     def watching(equation):
         called.add(rule)
@@ -72,13 +72,13 @@ def watched(rule, called):
 
 
 NEVER_ASKED = {
-    "jaxconv.verify.rules.layout.iota",  # numbers, which the walk computes before it asks any rule
-    "jaxconv.verify.rules.spectral.convert",  # there is one complex dtype only, without 64 bits
+    "jaxconv.verify.rules.layout.iota",  # constants, which the walk folds before it applies a rule
+    "jaxconv.verify.rules.spectral.convert",  # without 64 bits there is only one complex dtype
 }
 
 
 def test_every_rule_takes_part(monkeypatch):
-    """A new rule needs a function in the table."""
+    """A new rule needs a function in `FUNCTIONS`."""
     called, rules = set(), {rule for by_name in RULES.values() for rule in by_name.values()}
     for by_name in RULES.values():
         for name, rule in list(by_name.items()):
@@ -86,14 +86,14 @@ def test_every_rule_takes_part(monkeypatch):
     with bare():
         for fn in FUNCTIONS.values():
             jc.certify(fn, X, axes=(1,), search=False)
-    # The oldest JAX has no such primitives: there, jnp.stack is a concatenation.
+    # The oldest JAX does not have these primitives: its jnp.stack is a concatenation.
     stacks = "stack" in str(jax.make_jaxpr(lambda a: jnp.stack([a, a]))(1.0))
     absent = set() if stacks else {"jaxconv.verify.rules.layout.stack", "jaxconv.verify.rules.layout.unstack"}
     assert {f"{rule.__module__}.{rule.__name__}" for rule in rules - called} == NEVER_ASKED | absent
 
 
 def misnaming(rule):
-    """The same rule, except that whatever moves in its results bears the name of the input."""
+    """Return the same rule, except that every signal in its results has the name of the input."""
     kept = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=NAME, start=0))
 
     def planted(equation):
@@ -107,7 +107,7 @@ def misnaming(rule):
     return planted
 
 
-NAME = "argument 0"  # what `certify` calls the signal of the input
+NAME = "argument 0"  # the name that `certify` gives to the signal of the input
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ NAME = "argument 0"  # what `certify` calls the signal of the input
     ],
 )
 def test_a_rule_that_keeps_its_operands_name_is_found_out(primitive, name, monkeypatch):
-    """The broken twin."""
+    """The tests above detect a wrong rule."""
     pairs = [pair for pair in SAMPLE if name in pair]
     monkeypatch.setitem(RULES[Moving], primitive, misnaming(RULES[Moving][primitive]))
     assert judged(pairs)[1] != []

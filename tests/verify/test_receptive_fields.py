@@ -1,4 +1,4 @@
-"""Receptive fields by phases, against the cells that each position is seen to depend on, set by set."""
+"""Receptive fields by phase, against the set of cells on which each position depends."""
 
 import math
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ LENGTH = 24
 
 @dataclass(frozen=True)
 class Chain:
-    """An axis behind some steps: its field and rate, and for each of its positions the set of cells that it sees."""
+    """An axis after some steps: its rate, its field, and for each position the set of cells on which it depends."""
 
     rate: Fraction
     field: tuple
     seen: tuple
 
     def then(self, rate, field, positions):
-        """A further step, at each of whose positions those old ones are looked at."""
+        """Append a step whose positions depend on the old positions in `positions`."""
         inside = [[p for p in places if 0 <= p < len(self.seen)] for places in positions]
         whole = [len(some) == len(places) for some, places in zip(inside, positions, strict=True)]
         seen = [
@@ -36,36 +36,40 @@ class Chain:
             if ok and all(self.seen[p] is not None for p in some)
             else None
             for some, ok in zip(inside, whole, strict=True)
-        ]  # None: it looks beyond the ends, or at what does
+        ]  # None: it depends on positions beyond the ends
         return Chain(rate, field, tuple(seen))
 
 
 START = Chain(Fraction(1), ONE_CELL, tuple(frozenset([i]) for i in range(LENGTH)))
 
 
-def strided(one, start, stride, taps, dilation):
+def strided(chain, start, stride, taps, dilation):
     reach = range(0, dilation * taps, dilation)
-    count = max((len(one.seen) - 1 - start) // stride + 1, 0)
+    count = max((len(chain.seen) - 1 - start) // stride + 1, 0)
     positions = [[start + j * stride + u for u in reach] for j in range(count)]
-    return one.then(one.rate * stride, receptive_fields.strided(one.field, one.rate, start, stride, reach), positions)
-
-
-def reversed_(one, _start, *_):
-    last = len(one.seen) - 1
-    return one.then(
-        -one.rate, receptive_fields.strided(one.field, one.rate, last, -1), [[last - j] for j in range(last + 1)]
+    return chain.then(
+        chain.rate * stride, receptive_fields.strided(chain.field, chain.rate, start, stride, reach), positions
     )
 
 
-def copied(one, _start, copies, *_):
-    positions = [[j // copies] for j in range(len(one.seen) * copies)]
-    return one.then(one.rate / copies, receptive_fields.copied(one.field, one.rate, copies), positions)
+def reversed_(chain, _start, *_):
+    last = len(chain.seen) - 1
+    return chain.then(
+        -chain.rate, receptive_fields.strided(chain.field, chain.rate, last, -1), [[last - j] for j in range(last + 1)]
+    )
 
 
-def apart(one, start, distance, *_):
-    total = start + distance * len(one.seen)
+def copied(chain, _start, copies, *_):
+    positions = [[j // copies] for j in range(len(chain.seen) * copies)]
+    return chain.then(chain.rate / copies, receptive_fields.copied(chain.field, chain.rate, copies), positions)
+
+
+def apart(chain, start, distance, *_):
+    total = start + distance * len(chain.seen)
     positions = [[(j - start) // distance] * (j < start or (j - start) % distance == 0) for j in range(total)]
-    return one.then(one.rate / distance, receptive_fields.apart(one.field, one.rate, distance, start), positions)
+    return chain.then(
+        chain.rate / distance, receptive_fields.apart(chain.field, chain.rate, distance, start), positions
+    )
 
 
 STEPS = {"strided": strided, "reversed": reversed_, "copied": copied, "apart": apart}
@@ -75,18 +79,18 @@ steps = st.tuples(
 
 
 def chained(drawn):
-    found = START
+    chain = START
     for name, *numbers in drawn:
-        found = STEPS[name](found, *numbers)
-    return found
+        chain = STEPS[name](chain, *numbers)
+    return chain
 
 
-def wrong_positions(one, field):
-    """Positions whose first and last cell are not what a claim of that field says."""
-    claim = ReceptiveField(one.rate, *receptive_fields.in_cells(field, one.rate))
+def wrong_positions(chain, field):
+    """Return the positions whose first or last cell differs from that of a claim with `field`."""
+    claim = ReceptiveField(chain.rate, *receptive_fields.in_cells(field, chain.rate))
     expected = [
         (j, range(min(seen), max(seen) + 1) if seen else range(0))
-        for j, seen in enumerate(one.seen)
+        for j, seen in enumerate(chain.seen)
         if seen is not None
     ]
     return [j for j, cells in expected if (claim.cells(j) or range(0)) != cells]
@@ -95,35 +99,37 @@ def wrong_positions(one, field):
 @given(st.lists(steps, min_size=1, max_size=4))
 @settings(max_examples=200)
 def test_each_position_sees_its_first_and_its_last_cell(drawn):
-    """Exactly these where phases are few; of more than are kept, at least these."""
-    one = chained(drawn)
+    """The interval is exact for up to `MOST_PHASES` phases, and an upper bound for more."""
+    chain = chained(drawn)
     if math.prod(numbers[1] for name, *numbers in drawn if name in ("copied", "apart")) <= receptive_fields.MOST_PHASES:
-        assert wrong_positions(one, one.field) == []
-    for j, seen in enumerate(one.seen):
-        first, last = one.field[j % len(one.field)]
-        assert not seen or one.rate * j + first <= min(seen) <= max(seen) <= one.rate * j + last
+        assert wrong_positions(chain, chain.field) == []
+    for j, seen in enumerate(chain.seen):
+        first, last = chain.field[j % len(chain.field)]
+        assert not seen or chain.rate * j + first <= min(seen) <= max(seen) <= chain.rate * j + last
 
 
 @pytest.mark.parametrize("by", [Fraction(1), Fraction(-1)])
 def test_a_field_that_is_wrong_in_one_phase_would_be_seen(by):
-    """The broken twin."""
-    one = copied(strided(START, 0, 2, 2, 1), 0, 2)
-    for phase in range(len(one.field)):
-        moved = [(first + by, last + by) if n == phase else (first, last) for n, (first, last) in enumerate(one.field)]
-        assert len(wrong_positions(one, tuple(moved))) >= len(one.seen) // len(one.field) - 1
+    """The comparison above detects an interval that is wrong by chain cell in chain phase."""
+    chain = copied(strided(START, 0, 2, 2, 1), 0, 2)
+    for phase in range(len(chain.field)):
+        moved = [
+            (first + by, last + by) if n == phase else (first, last) for n, (first, last) in enumerate(chain.field)
+        ]
+        assert len(wrong_positions(chain, tuple(moved))) >= len(chain.seen) // len(chain.field) - 1
 
 
 @given(st.lists(steps, max_size=3), st.lists(steps, max_size=3))
 def test_what_looks_at_two_values_sees_what_they_see(first, second):
-    one, other = chained(first), chained(second)
-    both = union([one.field, other.field])
+    lhs, rhs = chained(first), chained(second)
+    both = union([lhs.field, rhs.field])
     for j in range(LENGTH):
-        intervals = [field[j % len(field)] for field in (one.field, other.field)]
+        intervals = [field[j % len(field)] for field in (lhs.field, rhs.field)]
         low, high = both[j % len(both)]
         assert low <= min(first for first, _ in intervals)
         assert high >= max(last for _, last in intervals)
-    assert union([one.field, None]) is None
-    assert union([one.field, NOTHING]) == one.field
+    assert union([lhs.field, None]) is None
+    assert union([lhs.field, NOTHING]) == lhs.field
 
 
 def test_more_phases_than_are_kept_share_the_widest_interval():
@@ -149,7 +155,7 @@ def pooled(x):
     return x.reshape(1, -1, 2, x.shape[-1]).max(axis=2)
 
 
-NETWORKS = {  # what published tools call the size: the widest output's
+NETWORKS = {  # the size is that of the widest output, as in published tools
     "pooled and repeated": (lambda x: jnp.repeat(pooled(x), 2, axis=1), 2),
     "a gradient of pooling": (jax.grad(lambda x: (pooled(x) ** 2).sum()), 2),
     "twice pooled and repeated": (lambda x: jnp.repeat(pooled(pooled(x)), 4, axis=1), 4),
@@ -163,7 +169,7 @@ NETWORKS = {  # what published tools call the size: the widest output's
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_size_is_that_of_the_widest_output(name):
-    """Each output's cells are those by which it has a derivative, where all are positive."""
+    """The field of each output contains the cells with a non-zero derivative, for positive inputs."""
     fn, size = NETWORKS[name]
     x = 1 + np.arange(LENGTH, dtype=np.float32).reshape(1, LENGTH, 1)
     claim = jc.certify(fn, x, axes=(1,), search=False).leaves[0].axes[0].interior

@@ -1,7 +1,7 @@
-"""Functions that were once proved equivariant because a rule had not read a parameter, a dtype, or an effect.
+"""Functions that were once proved equivariant because a rule ignored a parameter, a dtype, or an effect.
 
-Each has the false claim as it was made. The test executes the counterexample, so that the claim is known to be false,
-and then asks for a certificate.
+Each case has the false claim. One test executes the counterexample, which shows that the claim is false. Another test
+asserts that `certify` does not prove the claim.
 """
 
 from __future__ import annotations
@@ -30,93 +30,93 @@ IMAGE = np.concatenate([np.stack([SIGNAL, SIGNAL[::-1], SIGNAL**2], 1), np.zeros
 
 @dataclass(frozen=True)
 class Case:
-    """A function of x, whose first axis is shifted, and the claim that must not be proved: by `shift`, to `moved`."""
+    """A function of x and a false claim: a shift of the first axis by `shift` moves the output by `moved`."""
 
     fn: Callable[[Any], Any]
     x: Any = field(default_factory=lambda: SIGNAL)
     shift: int = 1
-    moved: int = 0  # of the first output axis; 0 is invariance
+    moved: int = 0  # cells along the first output axis; 0 is invariance
     kind: str = "cyclic"
 
 
 def full(x, kernel=None):
-    """All overlaps of a kernel of three taps with x: x.shape + 2 cells."""
+    """Return the full convolution of x with a kernel of three taps, which has two more cells than x."""
     kernel = jnp.ones((1, 1, 3), x.dtype) if kernel is None else kernel
     return lax.conv_general_dilated(x[None, None], kernel, (1,), [(2, 2)])[0, 0]
 
 
 def fold(y):
-    """The gradient of a wrap pad: what lies beyond the ends is added at the other one."""
+    """Return the gradient of a wrap pad: cells beyond one end are added at the other end."""
     return y[1:9] + jnp.pad(y[:1], (7, 0)) + jnp.pad(y[9:], (0, 7))
 
 
 def transposed_fold(x):
-    """Rows of overlaps, whose axes are exchanged by a reshape, and folded."""
+    """Fold full convolutions after a reshape with `dimensions` has exchanged their axes."""
     y = lax.conv_general_dilated(x.T[:, None], jnp.ones((1, 1, 3), x.dtype), (1,), [(2, 2)])[:, 0].T
     y = lax.reshape(y, (10, 10), dimensions=(1, 0))
     return y[1:9] + jnp.pad(y[:1], ((7, 0), (0, 0))) + jnp.pad(y[9:], ((0, 7), (0, 0)))
 
 
 def narrow(dtype):
-    """The dtype by name, of which JAX's versions have more or fewer."""
+    """Return a dtype by name, since not every JAX version has it."""
     return jnp.dtype(getattr(jnp, dtype))
 
 
 def rolled_by_two(a, b):
-    """Windows of a and of b: a roll if they are one signal."""
+    """Return the cells of a after the first, then the first cell of b: a roll if a and b are one signal."""
     return jnp.concatenate([a[1:], b[:1]])
 
 
 def halves(square, first, second):
-    """Of one value that moves along both axes two sums over rows, each of some rows; half of the one, half of the other."""
+    """Return half of each of two sums over some rows of a value that moves along both axes."""
     return jnp.concatenate([first(square).sum(0)[:4], second(square).sum(0)[4:]])
 
 
 def outer(x):
-    """A value that moves along both axes."""
+    """Return a value that moves along both axes."""
     return x[:, None] * x[None, :]
 
 
 def scores(x):
-    """Attention scores."""
+    """Return attention scores."""
     return jnp.einsum("ic,jc->ij", x, x)
 
 
 def places(x, count, find, dtypes):
-    """Where each position times growing numbers is the largest (or least), in two dtypes, side by side."""
+    """Return the argmax (or argmin) of each position times 0, 1, 4, ..., in two dtypes, joined."""
     rows = x[:, None] * jnp.arange(float(count))[None, :] ** 2
     return rolled_by_two(*(find(rows, 1, dtype).astype(x.dtype) for dtype in dtypes))
 
 
 def iterated(x, step, start=0.0):
-    """A loop for each position, that stops when its own condition says so."""
+    """Run one loop per position, with one condition per position."""
     body = lambda v: lax.while_loop(lambda c: c < v, step, jnp.asarray(start, x.dtype))
     return jax.vmap(body)(x)
 
 
 def newton(x):
-    """How many steps of Newton's method the square root of each position takes."""
+    """Return the number of Newton steps for the square root of each position."""
     return jax.vmap(_rounds)(jnp.abs(x) + 1)
 
 
 def _rounds(v):
-    """Steps until the square of a root is near enough."""
+    """Return the number of steps until the square of the root is close to v."""
     near = lambda s: jnp.abs(s[0] * s[0] - v) > 1e-3 * v
     return lax.while_loop(near, lambda s: ((s[0] + v / s[0]) / 2, s[1] + 1.0), (jnp.float32(1), jnp.float32(0)))[1]
 
 
 def counted(x):
-    """As many rounds as a closed-over array says."""
+    """Run each position's loop for the number of rounds in a closed-over array."""
     return jax.vmap(lambda v, n: lax.fori_loop(0, n, lambda _, c: c * 2.0, v))(x, jnp.asarray(COUNTS))
 
 
 def counted_by_itself(x):
-    """As many rounds as the input says."""
+    """Run each position's loop for the number of rounds in the input."""
     return jax.vmap(lambda v: lax.fori_loop(0, v, lambda _, c: c + 1.0, 0.0))(jnp.abs(x))
 
 
 def filtered(x, change):
-    """x by way of its spectrum."""
+    """Apply `change` to the spectrum of x."""
     return jnp.fft.ifft(change(jnp.fft.fft(x)))
 
 
@@ -125,7 +125,7 @@ def wrapped_pad(x):
 
 
 def through(x, change):
-    """The gradient of a layer, circular, that has `change` before its convolution."""
+    """Return the gradient of a circular layer that applies `change` before its convolution."""
     layer = lambda v: lax.conv_general_dilated(
         change(wrapped_pad(v))[None, None], jnp.ones((1, 1, 3), v.dtype), (1,), [(0, 0)]
     )
@@ -138,7 +138,7 @@ CASES = {
     "apply to a cell": Case(lambda x: x.at[2].apply(jnp.sin), moved=1),
     "apply to all cells, interior": Case(lambda x: x.at[:].apply(jnp.sin), kind="interior"),
     "apply to a spectrum": Case(lambda x: filtered(x, lambda y: y.at[:].apply(jnp.exp)), moved=1),
-    # while: a condition with axes
+    # while: a condition with batch axes
     "positions that stop by themselves": Case(lambda x: iterated(x, lambda c: c + 1.0)),
     "positions that stop by themselves, interior": Case(lambda x: iterated(x, lambda c: c + 1.0), kind="interior"),
     "Newton's method for each position": Case(newton),
@@ -170,7 +170,7 @@ CASES = {
     "places that wrap in both": Case(
         lambda x: places(x, 200, lax.argmax, (np.uint8, np.int8)), np.abs(SIGNAL), moved=1
     ),
-    # pieces: what is not linear over the reals
+    # pieces: operations that are not linear over the reals
     "pieces with few bits": Case(lambda x: through(x, lambda y: lax.reduce_precision(y, 8, 3)), SIGNAL * 1.37, moved=1),
     "a fold of few bits": Case(lambda x: fold(lax.reduce_precision(full(x), 8, 2)), SIGNAL * 1.37, moved=1),
     "a fold of floats of 8 bits": Case(
@@ -209,7 +209,7 @@ CASES = {
 
 
 def outcome(case):
-    """f of the shifted input, and what the claim says that it is; what stays in sight of both if it is of the interior."""
+    """Return the output of the shifted input, and the output that the claim predicts; for the interior, their overlap."""
     before, after = (np.asarray(case.fn(jnp.asarray(x))) for x in (case.x, np.roll(case.x, case.shift, 0)))
     if case.kind == "interior" and case.moved:
         return after[case.moved :], before[: -case.moved]
@@ -218,9 +218,9 @@ def outcome(case):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_claim_is_false(name):
-    found, expected = outcome(CASES[name])
+    actual, expected = outcome(CASES[name])
     size = np.nanmax(np.abs(np.where(np.isfinite(expected), expected, 0)), initial=1)
-    assert not np.allclose(found, expected, atol=1e-4 * size, rtol=0, equal_nan=True)
+    assert not np.allclose(actual, expected, atol=1e-4 * size, rtol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", CASES)

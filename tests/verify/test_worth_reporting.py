@@ -1,4 +1,4 @@
-"""Which proofs are reported as laws: small shifts, regions of several positions, and patterns that repeat in earnest."""
+"""Which proofs are reported as laws: small shifts, regions of several positions, and patterns that occur twice."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ import pytest
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 
-certify = partial(jc.certify, search=False)  # the proofs alone
+certify = partial(jc.certify, search=False)  # proofs only
 
 
 def signal(length):
@@ -41,11 +41,11 @@ IN_EARNEST = {
 
 @pytest.mark.parametrize("name", BY_CHANCE)
 def test_a_period_that_is_not_seen_twice_is_chance(name):
-    """Each of them once gave a law, as "by 14 -> 14"."""
+    """Each of them once gave a law, such as "by 14 -> 14"."""
     with jax.numpy_dtype_promotion("standard"):
-        found = report(BY_CHANCE[name])
-    assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
-    assert "varies along it" in found.interior.broken.reason
+        claims = report(BY_CHANCE[name])
+    assert (claims.cyclic.verdict, claims.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
+    assert "varies along it" in claims.interior.broken.reason
 
 
 @pytest.mark.parametrize("name", IN_EARNEST)
@@ -55,31 +55,31 @@ def test_a_period_that_is_seen_twice_makes_a_law(name):
         assert lattice(report(fn).interior) == (period, ((0, period),))
 
 
-# Small shifts, and room to see them
+# Small shifts, and regions that are large enough
 
 
 @pytest.mark.parametrize("stride", [2, 3, 5])
 def test_a_shift_is_at_most_half_of_the_input(stride):
-    """One step less and there is no law: a stride of s on 2*s - 1 cells, or cyclically on s of them."""
+    """A stride of s has an interior law on 4*s cells and a cyclic law on 2*s cells, but no cyclic law on s cells."""
     inside = lambda x: jc.conv({"kernel": jnp.ones((1, 1, 1))}, x[None, :, None], stride=stride)[0, :, 0]
     around = lambda x: jc.max_pool(x[None, :, None], (stride,))[0, :, 0]
     assert lattice(report(inside, 4 * stride).interior) == (stride, ((0, 1),))
     assert lattice(report(around, 2 * stride).cyclic) == (stride, ((0, 1),))
     claim = report(around, stride).cyclic
     assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
-    assert claim.broken.reason.startswith(f"it is proved for shifts by {stride}, which are more than half of {stride}")
+    assert claim.broken.reason.startswith(f"the smallest proved shift is {stride}, which is more than half of {stride}")
 
 
 @pytest.mark.parametrize(("length", "proved"), [(8, True), (7, False), (6, False)])
 def test_a_region_holds_as_many_pairs_as_the_shift_moves(length, proved):
-    """A window that moves by four needs eight positions: below that no cell of it is compared with a new one."""
-    found = report(lambda x: jnp.repeat(x[:2], 4)[:length], 16).interior
-    assert (found.verdict == Verdict.PROVED) == proved
+    """A move by four cells needs eight positions, so that the region holds four pairs of positions."""
+    claim = report(lambda x: jnp.repeat(x[:2], 4)[:length], 16).interior
+    assert (claim.verdict == Verdict.PROVED) == proved
 
 
 @pytest.mark.parametrize(("cells", "proved"), [(3, True), (2, False), (1, False)])
 def test_a_region_holds_two_pairs(cells, proved):
-    """Zeros around a few cells of the input."""
+    """A few cells of the input are surrounded by zeros."""
     claim = report(lambda x: jnp.zeros(16).at[5 : 5 + cells].set(x[5 : 5 + cells])).interior
     assert (claim.verdict == Verdict.PROVED) == proved
     assert proved or claim.broken.primitive == "scatter"
@@ -94,18 +94,18 @@ CONSTANT = {
 
 @pytest.mark.parametrize("name", CONSTANT)
 def test_what_does_not_depend_on_the_input_is_invariant(name):
-    found = report(CONSTANT[name])
-    assert [lattice(claim) for claim in (found.cyclic, found.interior)] == [(1, ()), (1, ())]
+    axis = report(CONSTANT[name])
+    assert [lattice(claim) for claim in (axis.cyclic, axis.interior)] == [(1, ()), (1, ())]
 
 
 def test_what_moves_and_sees_nothing_is_no_law():
-    """Between the cells of a dilated input there are zeros: of every second output nothing else is left."""
+    """The outputs are the zeros between the cells of a dilated input."""
     stuffed = lambda x: jax.lax.pad(x, jnp.float32(0), ((0, 1, 1),))[1::2]
-    found = report(stuffed)
-    assert found.interior.verdict == Verdict.PROVED or "does not depend on the input" in found.interior.broken.reason
+    claims = report(stuffed)
+    assert claims.interior.verdict == Verdict.PROVED or "does not depend on the input" in claims.interior.broken.reason
 
 
-# Images that are smaller than the receptive field
+# Inputs that are smaller than the receptive field
 
 
 def smoothed(pad):
@@ -113,14 +113,14 @@ def smoothed(pad):
 
 
 def chain(pad, x):
-    """Nine convolutions: each output sees 19 cells."""
+    """Nine convolutions: the receptive field of each output is 19 cells."""
     for _ in range(9):
         x = smoothed(pad)(x)
     return x
 
 
 def unet(pad, x):
-    """Twice down, and up again with skip connections."""
+    """Two poolings, and two up-samplings with skip connections."""
     conv = smoothed(pad)
     first = jnp.tanh(conv(x))
     second = jnp.tanh(conv(jc.max_pool(first, (2,))))
@@ -132,7 +132,7 @@ def unet(pad, x):
 @pytest.mark.parametrize("pad", ["circular", "same"])
 @pytest.mark.parametrize(("net", "length", "works"), [(chain, 16, 21), (chain, 20, 21), (unet, 16, 40), (unet, 36, 40)])
 def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(pad, net, length, works):
-    """And a wrap is not blamed for it; the cyclic law does not need that size."""
+    """No wrap pad is named as the culprit, and the cyclic law does not require that size."""
     at = lambda n: certify(partial(net, pad), jax.ShapeDtypeStruct((1, n, 1), "float32"), axes=(1,)).leaves[0].axes[0]
     claim = at(length).interior
     assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
@@ -156,7 +156,7 @@ def test_a_function_of_one_size_is_told_a_size_that_is_enough():
 
 
 def test_what_fails_for_another_reason_is_not_told_to_grow():
-    """Nothing moves both ways at once, whatever the size."""
+    """A sum with the reversed signal has no law at any size."""
     fn = lambda x: chain("circular", x) + jnp.flip(x, 1)
     claim = certify(fn, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
     assert "receptive field" not in claim.broken.reason

@@ -54,14 +54,14 @@ ROWS = [
         row for name in SHIFTING.split() for row in [
             *bad(name, "fn", ("None", None, TypeError, "None", "a function",
                               f"Pass the function itself, as in {name}(model, x, ...)")),
-            *bad(name, "arguments", ("none at all", (), ValueError, "()", "fn's own, the input among them",
+            *bad(name, "arguments", ("none at all", (), ValueError, "()", "the arguments of fn, including the input",
                                      f"Pass them after fn, as in {name}(fn, x, ...)")),
         ]
     ],
     *bad(
         SHIFTING, "arguments",
         ("text", ("x.png",), TypeError, "'x.png'", "an array, a shape or a number", SPLIT),
-        ("an empty batch", (X[:0],), ValueError, "of shape (0, 6, 6, 2)", "of one cell or more", "Pass a batch of one example or more"),
+        ("an empty batch", (X[:0],), ValueError, "of shape (0, 6, 6, 2)", "non-empty", "Pass a batch of one example or more"),
         named="argument 0",
     ),
     *bad(

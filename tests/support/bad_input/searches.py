@@ -10,12 +10,12 @@ from support.bad_input.verification import SPLIT, bad, identity
 EXECUTING = "falsify check assert_equivariant assert_invariant"
 SEARCHING = "falsify assert_equivariant assert_invariant"
 CERTIFICATE = jc.certify(identity, X, axes=(1,), search=False)
-ONE_MOVE = "Write [(1, {1: 1})] where the output moves as the input does"
+ONE_MOVE = "Write [(1, {1: 1})] if the output moves as the input does"
 REGION = "Write region={1: (2, 6)} for positions 2 to 5 along axis 1 of the output"
 ROWS = [
     *bad(
         EXECUTING, "arguments",
-        ("an empty batch", (X[:0],), ValueError, "of shape (0, 6, 6, 2)", "of one cell or more",
+        ("an empty batch", (X[:0],), ValueError, "of shape (0, 6, 6, 2)", "non-empty",
          "Pass a batch of one example or more"),
         named="argument 0",
     ),
@@ -27,7 +27,7 @@ ROWS = [
     ),
     *bad(
         SEARCHING, "shift",
-        ("zero", 0, ValueError, "0", "a positive or a negative number of cells", "Leave it out for the law's own shift"),
+        ("zero", 0, ValueError, "0", "a non-zero number of cells", "Leave it out for the law's own shift"),
         ("a fraction", 0.5, TypeError, "0.5", "an integer", "Leave it out for the law's own shift"),
         ("text", "1", TypeError, "'1'", "an integer", "Leave it out for the law's own shift"),
     ),
@@ -145,7 +145,7 @@ ROWS = [
             ("fn", "None", lambda: jc.recheck(CERTIFICATE, None, X), TypeError, "fn", "None", "a function",
              "Pass the function itself, as in recheck(model, x, ...)"),
             ("arguments", "none at all", lambda: jc.recheck(CERTIFICATE, identity), ValueError, "arguments", "()",
-             "fn's own, the input among them", "Pass them after fn, as in recheck(fn, x, ...)"),
+             "the arguments of fn, including the input", "Pass them after fn, as in recheck(fn, x, ...)"),
             ("arguments", "text", lambda: jc.recheck(CERTIFICATE, identity, "x"), TypeError, "argument 0", "'x'",
              "an array, a shape or a number", SPLIT),
             ("seed", "negative", lambda: jc.recheck(CERTIFICATE, identity, X, seed=-1), ValueError, "seed", "-1",

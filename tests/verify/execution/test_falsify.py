@@ -132,15 +132,15 @@ def test_json_brings_the_counterexample_back(name):
 
 
 MALFORMED = {
-    "no JSON": (lambda data: "{", "from_json: the text is no JSON"),
+    "no JSON": (lambda data: "{", "from_json: the text is invalid JSON"),
     "a list": (lambda data: "[]", "from_json: the JSON is a list of 0, but should be an object of law, k, moves"),
     "a key less": (lambda data: json.dumps({k: v for k, v in data.items() if k != "k"}), "should be an object of law, k"),
-    "k in words": (lambda data: json.dumps(data | {"k": "1"}), "counterexample.k is '1', but should be a whole number"),
+    "k in words": (lambda data: json.dumps(data | {"k": "1"}), "counterexample.k is '1', but should be an integer"),
     "a kind nobody knows": (
         lambda data: json.dumps(data | {"law": data["law"] | {"kind": "twisted"}}),
         "counterexample.law.kind is 'twisted', but should be one of 'cyclic', 'interior'",
     ),
-    "one value": (lambda data: json.dumps(data | {"values": [[1, 0]]}), "counterexample.values is of 1 items"),
+    "one value": (lambda data: json.dumps(data | {"values": [[1, 0]]}), "counterexample.values is a sequence of 1, but"),
     "no arrays": (lambda data: json.dumps(data | {"leaves": [{"a": 1}]}), r"leaves\[0\] is a dict of 1, but should be an array"),
 }  # fmt: skip
 
@@ -329,7 +329,7 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
     ("options", "error", "message"),
     [
         ({"kind": "zero"}, ValueError, 'falsify: kind is \'zero\', but should be "cyclic" or "interior"'),
-        ({"shift": 0}, ValueError, "falsify: shift is 0, but should be a positive or a negative number"),
+        ({"shift": 0}, ValueError, "falsify: shift is 0, but should be a non-zero number"),
         ({"examples": 0}, ValueError, "falsify: examples is 0, but should be 1 or more"),
         ({"moves": [(1, {4: 1})]}, ValueError, r"falsify: an output axis in moves is 4, but should be from 0 to 3"),
         ({"moves": [(1, {1: 0})]}, ValueError, "a step in moves is 0, .* Leave its axis out"),

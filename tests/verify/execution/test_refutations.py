@@ -315,6 +315,6 @@ def test_keys_are_counterexamples(fn, kind):
 )
 def test_what_compares_numbers_refuses_keys(run):
     with pytest.raises(
-        TypeError, match=r"argument 0 is of random keys, but should be an array of numbers\. .*key_data"
+        TypeError, match=r"argument 0 is an array of random keys, but should be an array of numbers\. .*key_data"
     ):
         run(drawn, KEYS, axes=(0,))

@@ -287,7 +287,7 @@ BREAKING = {
         1,
         "the shifted axis is split into groups of the batch",
     ),
-    "half a period as the kernel": (lambda x: by_itself(x, x[:, :6]), 1, "6 positions are left of a period of 12"),
+    "half a period as the kernel": (lambda x: by_itself(x, x[:, :6]), 1, "only 6 positions of a period of 12 remain"),
     "two periods as the kernel": (
         lambda x: by_itself(jnp.concatenate([x] * 3, 1), jnp.concatenate([x, x], 1)),
         1,
@@ -296,7 +296,7 @@ BREAKING = {
     "the gradient of a kernel with windows inside only": (
         lambda x: jax.grad(lambda kernel: jnp.sum(convolved(x, kernel) ** 2))(jnp.ones((3, 2, 3))),
         1,
-        "10 positions are left of a period of 12",
+        "only 10 positions of a period of 12 remain",
     ),
     "maxima scattered from neighbours": (
         lambda x: scattered(x, x[:, 3:9]),
