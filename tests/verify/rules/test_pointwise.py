@@ -72,5 +72,5 @@ def test_two_powers_of_one_signal_are_two_signals():
 
 def test_one_cell_of_what_moves_is_not_repeated():
     motion = Motion(Fraction(1), 0, 1, ONE_CELL, "x")
-    with pytest.raises(CannotProve, match="one position of the shifted axis is repeated along it"):
+    with pytest.raises(CannotProve, match="broadcasts one position of the shifted axis along it"):
         widened(Moving(1, 8, ((Factor(1, motion=motion),),)), (8,))

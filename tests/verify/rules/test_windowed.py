@@ -285,13 +285,13 @@ BREAKING = {
     "groups of a shifted batch": (
         lambda x: convolved(jnp.moveaxis(x, 1, 0), jnp.ones((1, 2, 4)), batch_group_count=2),
         1,
-        "the shifted axis is split into groups of the batch",
+        "the shifted axis is the batch axis, which batch_group_count splits",
     ),
     "half a period as the kernel": (lambda x: by_itself(x, x[:, :6]), 1, "6 positions are left of a period of 12"),
     "two periods as the kernel": (
         lambda x: by_itself(jnp.concatenate([x] * 3, 1), jnp.concatenate([x, x], 1)),
         1,
-        "adds up something else than a whole period",
+        "sums over something other than one whole period",
     ),
     "the gradient of a kernel with windows inside only": (
         lambda x: jax.grad(lambda kernel: jnp.sum(convolved(x, kernel) ** 2))(jnp.ones((3, 2, 3))),
@@ -301,12 +301,12 @@ BREAKING = {
     "maxima scattered from neighbours": (
         lambda x: scattered(x, x[:, 3:9]),
         1,
-        "the pooled input and what is scattered back do not move together",
+        "the pooled input and the scattered values do not move together",
     ),
     "maxima scattered from one cell in four": (
         lambda x: scattered(x, jnp.concatenate([x, x], 1)[:, ::4]),
         1,
-        "the pooled input and what is scattered back do not move together",
+        "the pooled input and the scattered values do not move together",
     ),
     "an initial value that depends on the input": (
         lambda x: lax.reduce_window(x, x.sum(), lax.add, (1, 3, 1), (1, 1, 1), "VALID"),
