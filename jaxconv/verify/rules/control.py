@@ -25,7 +25,7 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
-ROUNDS = 64  # iterations of a loop's body that are followed while its state still changes
+ROUNDS = 64  # the most iterations of a loop's body that are followed
 
 
 def either(eqn: Equation, values: Sequence[Plain]) -> Plain:

@@ -64,7 +64,7 @@ def sliced(axis: FactoredAxis, start: int, count: int, stride: int) -> FactoredA
 def broadcast_in_dim(eqn: Equation) -> list[Moving]:
     """out[..., i, ...] = x[i or 0]: new axes and broadcast axes are uniform, and the others keep their motion.
 
-    A moving axis of one cell cannot be broadcast, because the result would have to move and to stay.
+    A moving axis of one cell cannot be broadcast, because the result would have to move and to be invariant.
 
     Example: a bias [c] broadcast to [n, h, w, c] is uniform along n, h and w.
     Theorem: `CertifierRules.reindex_sound` in proofs/coq.
@@ -96,7 +96,7 @@ def transpose(eqn: Equation) -> list[Moving]:
 
 @rule("squeeze")
 def squeeze(eqn: Equation) -> list[Moving]:
-    """x without some axes of one cell. These must not move: the result would stay while the input moves.
+    """x without some axes of one cell. These must not move: the result could not move along them.
 
     Example: [n, h, 1, c] to [n, h, c] keeps the motion along h.
     Theorem: `CertifierRules.reindex_sound` in proofs/coq.
@@ -212,7 +212,7 @@ def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Movi
     """The same value under new signal names that record the changes to the axes other than the signal's.
 
     `changes` has an entry for each axis, None if it is unchanged. The motion itself records changes to the signal's
-    axis. Where two axes move, each counts among the other's other axes.
+    axis. If two axes move, a change to each is recorded for the other.
 
     Theorem: `Phases.phases_are_one_signal_is_false` in proofs/coq shows that one name for all slices would be wrong.
     """

@@ -151,7 +151,7 @@ def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], a
 
 @rule("pad", of=Pieces)
 def pad(eqn: Equation) -> list[Pieces]:
-    """Zeros around the cells or between them. With zeros between them, the period is longer by as much.
+    """Zeros around the cells or between them. With k zeros between them, a period has k+1 times as many cells.
 
     Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved` and `Pieces.fold_spread` in proofs/coq.
     Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
@@ -313,8 +313,8 @@ def _placed(eqn: Equation, operand: Any, x: Any) -> Pieces:
 def one_operand(eqn: Equation) -> list[Pieces]:
     """A linear function of each cell. The walk ensures that no dtype is an integer.
 
-    Theorem: `Pieces.fold_map_iff` in proofs/coq. For integers, `Pieces.halves_are_false` and
-    `Pieces.wrapping_is_false`.
+    Theorem: `Pieces.fold_map_iff` in proofs/coq. The counterexamples for integers are
+    `Pieces.halves_are_false` and `Pieces.wrapping_is_false`.
     Jaxpr: one operand of the result's shape.
     """
     pieces = pieces_of(eqn.inputs[0])
@@ -337,7 +337,7 @@ def divide(eqn: Equation) -> list[Pieces]:
 
 def _scaled_by(eqn: Equation, pieces: Any, factor: Any) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
-        raise CannotProve("not pieces and a factor that is not in pieces")
+        raise CannotProve("needs one operand in pieces and one that is not")
     if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
         raise CannotProve("the factor depends on the position")
     pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])

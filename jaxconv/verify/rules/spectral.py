@@ -1,8 +1,8 @@
 """Rules for Fourier transforms along the shifted axis, and for the spectra between a transform and its inverse.
 
 The shift theorem: a shift by t of n cells that repeat multiplies mode k of the spectrum by exp(-2 pi i k t/n). Linear
-maps that keep each mode at its index preserve that. The inverse transform then gives a value that moves, a convolution,
-whatever the modes' weights are. A nonlinear function depends on the phase.
+maps that keep each mode at its index preserve that. For any weights of the modes, the inverse transform then gives a
+value that moves: a convolution. A nonlinear function depends on the phase.
 
 The rules of this module are for equations with one spectrum or more among the operands. An invariant operand counts as
 a spectrum whose modes are all 0. There are no theorems for spectra in proofs/coq.
@@ -224,7 +224,7 @@ def quotient(eqn: Equation) -> list[Spectrum]:
 
 @rule("neg", "copy", "name", "stop_gradient", of=Spectrum)
 def one_operand(eqn: Equation) -> list[Spectrum]:
-    """out[k] = f(x[k]) for a linear function f: the modes stay as they are."""
+    """out[k] = f(x[k]) for a linear function f: the modes do not change."""
     return list(eqn.inputs)
 
 

@@ -118,7 +118,7 @@ def delta_of_input(eqn: Equation) -> Sequence[Value]:
 def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
     """out[u] = sum_j x[u*stride - lo + j*dilation] w[j] over a whole period, where x and w move together: invariant.
 
-    The gradient of a shared kernel is such a sum: over all positions, whichever of them comes first.
+    The kernel gradient of a convolution is such a sum. It does not depend on which position comes first.
 
     Theorem: `CertifierAxis.unfold_taps_local` in proofs/coq.
     """
