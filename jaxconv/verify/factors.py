@@ -175,7 +175,7 @@ def _join_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> 
         return Factor(length, None if None in staying else math.lcm(*(p for p in staying if p))), 1
     if None in staying:
         raise CannotProve(
-            "one operand moves along the axis and another, which varies along it, stays",
+            "adds or multiplies a value that shifts with the input and one that is fixed and position-dependent",
             "Make what is added or multiplied the same at every position",
         )
     if len({motion.rate for motion in moving}) > 1:

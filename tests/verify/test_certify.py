@@ -221,7 +221,7 @@ def test_parameters_may_be_arguments_and_several_inputs_move_together():
     assert together.cyclic == Verdict.PROVED
     alone = certify(fn, params, X, X, axes={1: (1, 2)})
     assert alone.cyclic == Verdict.UNDECIDED
-    assert "varies along it" in alone.leaves[0].axes[0].cyclic.broken.reason
+    assert "fixed and position-dependent" in alone.leaves[0].axes[0].cyclic.broken.reason
 
 
 def test_an_unknown_primitive_is_named_and_never_passed():

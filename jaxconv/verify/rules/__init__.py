@@ -1,4 +1,4 @@
-"""The rules, a file for each family of primitives; importing this registers them all."""
+"""The rules, one module for each family of primitives. Importing this package registers all of them."""
 
 from jaxconv.verify.rule_table import RULES as RULES
 from jaxconv.verify.rules import contraction as contraction

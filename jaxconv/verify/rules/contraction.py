@@ -1,4 +1,4 @@
-"""Rules for products that sum over axes: channel mixing, dense layers, attention."""
+"""Rules for `dot_general`: channel mixing, dense layers, attention, products with known matrices."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ from jaxconv.verify.rules.reduction import without
 def product(eqn: Equation) -> list[Moving]:
     """out[b, i, j] = sum_k x[b, i, k] y[b, k, j].
 
-    Both operands are seen as one array over (b, k, i, j), x uniform along j and y along i. How their product moves is
-    what `join` says, and the sum over k what a reduction says. Channel mixing keeps the shift, unshared weights
-    break it (they vary along k, which moves), and attention scores move along two axes at once. Known weights are
-    looked at: where each column is the one before moved on, as in a resampling, the product is a convolution.
-    Jaxpr: `dimension_numbers`: ((contracted of x, of y), (batch of x, of y)); the result is (batch, rest of x, of y).
+    Both operands are broadcast to axes (b, k, i, j): x is uniform along j, and y is uniform along i. `join` gives the
+    motion of their product, and `without` that of the sum over k.
+
+    - Channel mixing keeps the shift.
+    - Unshared weights break it, because they vary along k, which moves.
+    - Attention scores move along two axes at once.
+    - A product with a known matrix is a convolution if each column is the previous one, shifted, as in resampling.
+
+    Theorems: `CertifierRules.reindex_sound`, `CertifierRules.map_sound` and `CertifierSums.mixed_local` in proofs/coq.
+    Jaxpr: `dimension_numbers` is ((contracted of x, of y), (batch of x, of y)). The result's axes are those of the
+    batch, the remaining ones of x, and the remaining ones of y.
     """
     x, y = common_shift(eqn.moving())
     (contract_x, contract_y), (batch_x, batch_y) = eqn.params["dimension_numbers"]
@@ -60,73 +66,89 @@ def product(eqn: Equation) -> list[Moving]:
         + tuple(invariant_axis(length_of(x.axes[n]), 1) for n in rest_x)
         + tuple(y.axes[n] for n in rest_y),
     )
-    together = join([wide_x, wide_y], eqn.walk.new_signal())
+    joined = join([wide_x, wide_y], eqn.walk.new_signal())
     summed = range(len(batch_x), len(batch_x) + len(contract_x))
-    return [without(together, summed)]
+    return [without(joined, summed)]
 
 
 def _banded(
-    eqn: Equation, x: Moving, number: int, matrix: np.ndarray | None, rows: int, places: dict[int, int]
+    eqn: Equation, x: Moving, number: int, matrix: np.ndarray | None, rows: int, result_axes: dict[int, int]
 ) -> Moving:
-    """out[j] = sum_k x[k] m[k, j], the numbers m known, and m[k + by, j + apart] = m[k, j]: a convolution written out.
+    """The motion of out[j] = sum_k x[k] m[k, j] for a known m with m[k + by, j + distance] = m[k, j].
 
-    `places`: where in the result the axes of m stand that may be j. `jax.image.resize` to twice the length: by 1, apart
-    2. In a cyclic walk a circulant matrix takes k modulo the length. Columns that read beyond the signal do not count.
+    Such a product is a convolution written as a matrix. `jax.image.resize` to twice the length has by 1, distance 2.
+    If x is one whole period of a periodic signal, k is taken modulo its length: the matrix is circulant. Otherwise
+    columns that read positions outside the signal do not count.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+
+    Args:
+        eqn: the equation.
+        x: the operand that moves along the contracted axis.
+        number: the contracted axis of x.
+        matrix: the other operand's values, or None if they are unknown.
+        rows: the contracted axis of the matrix.
+        result_axes: for each axis of the matrix that may be j, its axis in the result.
     """
-    own_weights = CannotProve(
-        "a matrix product sums over the shifted axis with weights of their own for each position",
+    unshared_weights = CannotProve(
+        "a matrix product sums over the shifted axis with different weights at each position",
         "Share the weights: use a convolution",
     )
     motion = motion_of(x.axes[number])
     if matrix is None or motion is None or len(x.moving_axes) > 1:
-        raise own_weights
-    turns = x.one_period(number) is not None
-    for columns, place in places.items():
+        raise unshared_weights
+    cyclic = x.one_period(number) is not None
+    for columns, result_axis in result_axes.items():
         size = matrix.shape[columns]
         bands = bits(np.moveaxis(matrix, (rows, columns), (0, 1)).reshape(matrix.shape[rows], size, -1))
-        found = _band(bands, motion, turns=turns)
-        if found is None:
+        advance = _band(bands, motion, cyclic=cyclic)
+        if advance is None:
             continue
-        apart, by, lo, hi = found
-        rate = motion.rate * by / apart
+        distance, by, lo, hi = advance
+        rate = motion.rate * by / distance
         reads = [np.flatnonzero(column) for column in bands.any(axis=2).T]
-        field = None if turns else advancing(motion.field, motion.rate, reads, found)
+        field = None if cyclic else advancing(motion.field, motion.rate, reads, advance)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         axes = [invariant_axis(length) for length in eqn.shapes[0]]
-        axes[place] = (Factor(size, motion=moved),)
+        axes[result_axis] = (Factor(size, motion=moved),)
         x = scaled(x, abs(by) // math.gcd(x.step(motion), by))
         return fit(replace(x, axes=tuple(axes)))
-    raise own_weights
+    raise unshared_weights
 
 
-def _band(bands: np.ndarray, motion: Motion, *, turns: bool) -> tuple[int, int, int, int] | None:
-    """How columns of bands [k, j, bytes] advance: (apart, by, lo, hi), column j + apart being column j moved by `by`.
+def _band(bands: np.ndarray, motion: Motion, *, cyclic: bool) -> tuple[int, int, int, int] | None:
+    """How the columns of `bands` [k, j, bytes] advance, as (distance, by, lo, hi); None if they do not.
 
-    Weights are compared bit by bit.
+    Column j + distance is column j moved by `by` rows, for all j in [lo, hi - distance). Weights are compared bit by
+    bit.
     """
     length, size, _ = bands.shape
     filled = np.asarray(bands.any(axis=2))
-    beyond = np.concatenate([filled[: motion.lo], filled[motion.hi :]])
-    within = np.asarray(filled.any(axis=0) & ~beyond.any(axis=0))
-    clear: np.ndarray = np.ones(size, bool) if turns else within
-    top = np.where(filled.any(axis=0), filled.argmax(axis=0), -1)
-    for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
-        if turns:
-            moves = [by for by in range(1, length) if np.array_equal(np.roll(bands[:, 0], by, axis=0), bands[:, apart])]
+    outside = np.concatenate([filled[: motion.lo], filled[motion.hi :]])
+    within = np.asarray(filled.any(axis=0) & ~outside.any(axis=0))
+    valid: np.ndarray = np.ones(size, bool) if cyclic else within
+    first_row = np.where(filled.any(axis=0), filled.argmax(axis=0), -1)
+    for distance in range(1, min(size // 2, LONGEST_STEP) + 1):
+        if cyclic:
+            moves = [
+                by for by in range(1, length) if np.array_equal(np.roll(bands[:, 0], by, axis=0), bands[:, distance])
+            ]
             moves = sorted((by if 2 * by <= length else by - length for by in moves), key=abs)[:1]
         else:
-            moves = Counter((top[apart:] - top[:-apart])[clear[apart:] & clear[:-apart]].tolist()).most_common(1)
+            moves = Counter(
+                (first_row[distance:] - first_row[:-distance])[valid[distance:] & valid[:-distance]].tolist()
+            ).most_common(1)
             moves = [by for by, _ in moves]
         for by in moves:
             if by == 0:
                 continue
-            before, after = bands[:, :-apart], bands[:, apart:]
+            before, after = bands[:, :-distance], bands[:, distance:]
             moved = np.roll(before, by, axis=0)
-            even = (moved == after).all(axis=(0, 2))
-            if not turns:  # nothing that is not zero may come in at one end, having left at the other
+            matches = (moved == after).all(axis=(0, 2))
+            if not cyclic:  # np.roll wraps: no nonzero weight may leave at one end and enter at the other
                 wrapped = moved[:by] if by > 0 else moved[by:]
-                even &= ~wrapped.any(axis=(0, 2)) & clear[apart:] & clear[:-apart]
-            found = longest(even, apart)
-            if found is not None and (not turns or found == (0, size)):
-                return apart, by, *found
+                matches &= ~wrapped.any(axis=(0, 2)) & valid[distance:] & valid[:-distance]
+            span = longest(matches, distance)
+            if span is not None and (not cyclic or span == (0, size)):
+                return distance, by, *span
     return None

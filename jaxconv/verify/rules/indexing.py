@@ -30,15 +30,18 @@ from jaxconv.verify.receptive_fields import Advance, advancing
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import part, side_by_side, sliced
 
-LONGEST_STEP = 64  # positions along constant indices after which they are looked at for a fixed step
+LONGEST_STEP = 64  # the largest distance between two indices at which a fixed step is looked for
 
 
 @rule("dynamic_slice")
 def dynamic_slice(eqn: Equation) -> list[Moving]:
-    """out[j] = x[start + j] along each axis, start an operand, moved back where the slice would leave x.
+    """out[j] = x[start + j] along each axis, where `start` is an operand, clamped so that the slice lies within x.
 
-    At a known start it is a slice. At an unknown one that does not depend on the shift: a moving axis that shows the
-    signal everywhere still does; which cells these are is not known, so nothing joins them later.
+    A slice at a known start is an ordinary slice. An unknown start must not depend on the shift. A moving axis that is
+    a window of the signal everywhere remains one. Its cells are unknown, so no later equation joins them to others.
+
+    Example: lax.dynamic_slice(x, (0, i), (1, 3)) moves along axis 1, if x does at all positions.
+    Theorems: those of `layout.slice_`. There is none for unknown starts.
     Jaxpr: x, then a number for each axis; `slice_sizes`.
     """
     value, *starts = common_shift(eqn.moving())
@@ -53,73 +56,82 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
         elif is_moving(axis):
             motion = motion_of(axis)
             if motion is None or (motion.lo, motion.hi) != (0, length):
-                raise CannotProve("a slice at an index that is not known")
+                raise CannotProve("slices the shifted axis at an unknown index")
             factor = replace(axis[0], length=size, motion=replace(motion, hi=size, field=None))
             axes.append((factor,))
         else:
             axes.append(invariant_axis(size, 1 if uniform(axis) else None))
-    found = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
-    return [fit(everywhere(found) if depends else found)]
+    result = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
+    return [fit(everywhere(result) if depends else result)]
 
 
 @rule("dynamic_update_slice", "scatter")
 def write(eqn: Equation) -> list[Value]:
-    """x with one window of it overwritten, x[start + j] = update[j]: slices of x and the update, joined.
+    """x with one window overwritten: x[start + j] = update[j].
 
-    x.at[:, 2:5].set(update). The place must be known, unless the window is as long as x.
-    Jaxpr: dynamic_update_slice: x, the update, then a number for each axis. scatter: x, indices, the update;
-    `dimension_numbers`; indices of rank 1 name one window, several windows at once (index arrays) have no rule.
+    The result moves as slices of x and the update do, concatenated. The start must be known, unless the window is as
+    long as x.
+
+    Example: x.at[:, 2:5].set(update).
+    Theorems: those of `layout.slice_` and `layout.concatenate`.
+    Jaxpr: dynamic_update_slice has x, the update, then a number for each axis. scatter has x, the indices, the update,
+    and `dimension_numbers`. Indices of rank 1 name one window. There is no rule for several windows at once (arrays of
+    indices).
     """
     return [_with_update(eqn, None)]
 
 
 @rule("scatter-add")
 def add_to(eqn: Equation) -> list[Value]:
-    """x with one window of it added to, x[start + j] += update[j]: see `write`. x.at[:, 0].add(update)."""
+    """x with one window added to: x[start + j] += update[j], as in x.at[:, 0].add(update). See `write`."""
     return [_with_update(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
 
 
 def _with_update(eqn: Equation, added: Callable[[Any, Any], Any] | None) -> Value:
+    """x with the update written into it, or with `added(x, update)` there if that is given."""
     update, starts = written(eqn)
-    one, other = common_shift([eqn.moving()[0], eqn.moving()[update]])
-    other = replace(other, axes=tuple(_inserted(eqn, other.axes, invariant_axis(1))))
+    x, window = common_shift([eqn.moving()[0], eqn.moving()[update]])
+    window = replace(window, axes=tuple(_inserted(eqn, window.axes, invariant_axis(1))))
     joins = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn.walk.new_signal())
-    sizes = [(length_of(mine), length_of(its)) for mine, its in zip(one.axes, other.axes, strict=True)]
-    return overwritten(one, other, starts, sizes, part, joins, added)
+    sizes = [(length_of(long), length_of(short)) for long, short in zip(x.axes, window.axes, strict=True)]
+    return overwritten(x, window, starts, sizes, part, joins, added)
 
 
-def _inserted(eqn: Equation, per_axis: Sequence[Any], one: Any) -> list[Any]:
-    """What is said of each axis of an update, with the axes that a scatter leaves out of it put back in."""
-    found = list(per_axis)
+def _inserted(eqn: Equation, per_axis: Sequence[Any], default: Any) -> list[Any]:
+    """A list over the update's axes, with an entry `default` for each axis of x that a scatter leaves out of it."""
+    entries = list(per_axis)
     for number in eqn.params["dimension_numbers"].inserted_window_dims if _is_scatter(eqn) else ():
-        found.insert(number, one)
-    return found
+        entries.insert(number, default)
+    return entries
 
 
 def _is_scatter(eqn: Equation) -> bool:
-    """Whether places are an operand of their own; those of a dynamic update are an operand for each axis."""
+    """Whether the start is one array of indices, as in a scatter. A dynamic update has one number for each axis."""
     return "dimension_numbers" in eqn.params
 
 
 def written(eqn: Equation) -> tuple[int, list[int]]:
-    """Which operand is written into the first one, and at which place along each axis."""
+    """The number of the operand that is written into the first one, and its start along each axis.
+
+    Raises CannotProve if the start is unknown, an array of indices, or out of bounds.
+    """
     shape = eqn.operand_shapes[0]
     if not _is_scatter(eqn):
         starts = []
         for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
             if size != length and known is None:
-                raise CannotProve("overwrites a part at an index that is not known")
+                raise CannotProve("writes at an unknown index")
             starts.append(0 if known is None else min(max(int(known), 0), length - size))
         return 1, starts
-    numbers, places = eqn.params["dimension_numbers"], eqn.known[1]
-    if places is None or places.ndim != 1 or numbers.operand_batching_dims:
-        raise CannotProve("writes at indices along the axes", "Use slices, or jnp.where")
+    numbers, indices = eqn.params["dimension_numbers"], eqn.known[1]
+    if indices is None or indices.ndim != 1 or numbers.operand_batching_dims:
+        raise CannotProve("writes at unknown indices, or at an array of them", "Use slices, or jnp.where")
     starts = [0] * len(shape)
-    for number, place in zip(numbers.scatter_dims_to_operand_dims, places.tolist(), strict=True):
-        starts[number] = place
+    for number, index in zip(numbers.scatter_dims_to_operand_dims, indices.tolist(), strict=True):
+        starts[number] = index
     sizes = _inserted(eqn, eqn.operand_shapes[2], 1)
     if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
-        raise CannotProve("writes beyond the ends of an axis")
+        raise CannotProve("writes out of bounds")
     return 2, starts
 
 
@@ -132,7 +144,12 @@ def overwritten(
     joined: Callable[[list[Any], list[int], int], Any],
     added: Callable[[Any, Any], Any] | None,
 ) -> Any:
-    """x with the update at those places: along the first axis where it is shorter, three parts side by side."""
+    """x with the update at `starts`.
+
+    Along the first axis where the update is shorter, the result is three parts, joined. `sizes` has the lengths of x
+    and of the update along each axis. `part_of` slices, `joined` concatenates, and `added`, if given, combines x and
+    the update where they overlap.
+    """
     for number, (start, (length, size)) in enumerate(zip(starts, sizes, strict=True)):
         if size == length:
             continue
@@ -147,113 +164,129 @@ def overwritten(
 
 @rule("gather")
 def gather(eqn: Equation) -> list[Moving]:
-    """out[batch, offsets] = x[indices[batch] + offsets]: reads slices of x at the places that indices name.
+    """out[batch, offsets] = x[indices[batch] + offsets]: slices of x at the given indices.
 
-    Axes of x that are read whole move as they did, and so do the indices' own axes; where an axis of x is paired with
-    one of the indices (`take_along_axis` along another axis) the two must move together. A moving axis of x that is
-    itself indexed must be so by constants of the function: x[:, [[0, 1, 2], [1, 2, 3], ...]] moves along the indices'
-    first axis, since a step along it is a step along x (im2col), and so do windows x[:, i : i + 3] at i = 0, 1, ...;
-    nearest up-sampling, x[:, [0, 0, 1, 1, ...]], moves by two where x moves by one.
-    Jaxpr: x, indices [*batch, places]; `dimension_numbers` (the result's axes that are not offset_dims are the batch,
-    in order), `slice_sizes`.
+    The axes of x that are read whole keep their motion, and so do the axes of the indices. Where an axis of x is paired
+    with one of the indices (`take_along_axis` along another axis), the two must move together.
+
+    A moving axis of x may be indexed by constants only:
+
+    - x[:, [[0, 1, 2], [1, 2, 3], ...]] (im2col) moves along the indices' first axis: a step there is a step along x.
+    - Windows x[:, i : i + 3] at i = 0, 1, ... move likewise.
+    - x[:, [0, 0, 1, 1, ...]] (nearest up-sampling) moves by two cells where x moves by one.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    Jaxpr: x, indices [*batch, index vector]; `dimension_numbers`, `slice_sizes`. The result's axes that are not in
+    `offset_dims` are those of the batch, in order.
     """
     x, indices = common_shift(eqn.moving())
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
-    apart = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    kept = [n for n in range(len(x.axes)) if n not in apart]
+    dropped = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    kept = [n for n in range(len(x.axes)) if n not in dropped]
     from_x: list[FactoredAxis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
     from_indices: list[FactoredAxis] = [invariant_axis(n, 1) for n in eqn.shapes[0]]
-    for place, axis in zip(batch, indices.axes[:-1], strict=True):
-        from_indices[place] = axis
-    for place, number in zip(numbers.offset_dims, kept, strict=True):
-        whole = sizes[number] == length_of(x.axes[number])
-        moves = is_moving(x.axes[number]) and whole
-        from_x[place] = x.axes[number] if moves else invariant_axis(eqn.shapes[0][place])
+    for out_axis, axis in zip(batch, indices.axes[:-1], strict=True):
+        from_indices[out_axis] = axis
+    for out_axis, number in zip(numbers.offset_dims, kept, strict=True):
+        is_whole = sizes[number] == length_of(x.axes[number])
+        keeps_motion = is_moving(x.axes[number]) and is_whole
+        from_x[out_axis] = x.axes[number] if keeps_motion else invariant_axis(eqn.shapes[0][out_axis])
     pairs = list(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
-    for number, other in pairs:
-        from_x[batch[other]] = x.axes[number]
-    # A step along such an axis of the indices is also a step along x, from one row of x to another.
-    taken = {other for number, other in pairs if not uniform(x.axes[number])}
+    for number, index_axis in pairs:
+        from_x[batch[index_axis]] = x.axes[number]
+    # A step along such an axis of the indices is also a step from one row of x to another, which may differ.
+    row_axes = {index_axis for number, index_axis in pairs if not uniform(x.axes[number])}
     for number, size in enumerate(sizes):
         motion = motion_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
         if motion is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
-            place, by, factor = _indexed(eqn, x, number, motion, size, taken)
-            # A shift of x must be by a multiple of `by` cells, so that it is one of whole steps of the indices.
+            out_axis, by, factor = _indexed(eqn, x, number, motion, size, row_axes)
+            # x must shift by a multiple of `by` cells, which is a whole number of steps along the indices.
             x = scaled(x, abs(by) // math.gcd(x.step(motion), by))
-            from_x[batch[place]] = (factor,)
-            from_indices[batch[place]] = invariant_axis(
-                length_of((factor,)), 1
-            )  # constants, accounted for by what x does
-    wide = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
-    found = join(wide, eqn.walk.new_signal())
-    return [everywhere(found) if found.depends else found]
+            from_x[batch[out_axis]] = (factor,)
+            # The constants along this axis are accounted for by the motion of x.
+            from_indices[batch[out_axis]] = invariant_axis(length_of((factor,)), 1)
+    operands = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
+    result = join(operands, eqn.walk.new_signal())
+    return [everywhere(result) if result.depends else result]
 
 
 def _indexed(
-    eqn: Equation, x: Moving, number: int, motion: Motion, window: int, taken: Collection[int]
+    eqn: Equation, x: Moving, number: int, motion: Motion, window: int, row_axes: Collection[int]
 ) -> tuple[int, int, Factor]:
-    """When constants index a moving axis of x: which axis of theirs moves, by how many cells of x a step, and how.
+    """How constant indices into a moving axis of x move.
 
-    `window` cells are read from each place on. None of the `taken` axes of the indices may move.
+    Returns the axis of the indices that moves, the cells of x for each step along it, and the axis's factor. Raises
+    CannotProve if the indices are unknown, out of bounds, or have no fixed step.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+
+    Args:
+        eqn: the gather.
+        x: its first operand.
+        number: the moving axis of x.
+        motion: the motion of that axis.
+        window: number of cells that are read from each index on.
+        row_axes: axes of the indices that must not move.
     """
-    places, length = eqn.known[1], length_of(x.axes[number])
-    if places is None:
-        raise CannotProve("indexed along the shifted axis", "Use slices, or indices that are constants of the function")
+    indices, length = eqn.known[1], length_of(x.axes[number])
+    if indices is None:
+        raise CannotProve(
+            "indexes the shifted axis with unknown indices", "Use slices, or indices that are constants of the function"
+        )
     column = eqn.params["dimension_numbers"].start_index_map.index(number)
-    others = np.delete(places, column, axis=-1)
-    places = places[..., column, None] + np.arange(window)
-    if places.min() < 0 or places.max() >= length:
-        raise CannotProve("indexed beyond the ends of the shifted axis")
+    others = np.delete(indices, column, axis=-1)
+    indices = indices[..., column, None] + np.arange(window)
+    if indices.min() < 0 or indices.max() >= length:
+        raise CannotProve("indexes the shifted axis out of bounds")
     period = x.period(motion)
-    turn = int(period) if period is not None and period == length else None
-    for axis, size in enumerate(places.shape[:-1]):
-        if axis in taken:
+    wrap = int(period) if period is not None and period == length else None
+    for axis, size in enumerate(indices.shape[:-1]):
+        if axis in row_axes:
             continue
-        rows = np.moveaxis(places, axis, 0).reshape(size, -1).astype(int)
-        found = _steps(rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1), turn)
-        if found is None or (others != np.take(others, [0], axis=axis)).any():
+        rows = np.moveaxis(indices, axis, 0).reshape(size, -1).astype(int)
+        advance = _steps(rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1), wrap)
+        if advance is None or (others != np.take(others, [0], axis=axis)).any():
             continue
-        apart, by, lo, hi = found
-        rate = motion.rate * by / apart
-        field = None if turn is not None else advancing(motion.field, motion.rate, rows.tolist(), found)
-        seen = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
-        return axis, by, Factor(size, motion=seen)
+        distance, by, lo, hi = advance
+        rate = motion.rate * by / distance
+        field = None if wrap is not None else advancing(motion.field, motion.rate, rows.tolist(), advance)
+        moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
+        return axis, by, Factor(size, motion=moved)
     raise CannotProve(
-        "the indices along the shifted axis do not advance evenly", "Use slices, or indices with a fixed step"
+        "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
 
 
-def _steps(rows: np.ndarray, clear: np.ndarray, turn: int | None) -> Advance | None:
-    """How indices advance: (apart, by, lo, hi) with rows[i + apart] = rows[i] + by for all i in [lo, hi - apart).
+def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:
+    """How indices advance: (distance, by, lo, hi), or None if they do not.
 
-    Rows that are not `clear`, because they name cells that do not show the signal, do not count.
-
-    Modulo `turn` where x repeats, and then for all rows. The stretch with most pairs i, i + apart; of equal ones that
-    with the least `apart`. None if there is none.
+    For all i in [lo, hi - distance), rows[i + distance] = rows[i] + by. The result has the most pairs (i, i +
+    distance), and of those the least distance. Rows that are not `valid`, because they read cells outside the signal,
+    do not count. If `wrap` is given, steps are equal modulo `wrap`, and all rows must advance.
     """
     size, best = len(rows), None
-    for apart in range(1, min(size // 2, LONGEST_STEP) + 1):
-        ahead = rows[apart:] - rows[:-apart]
+    for distance in range(1, min(size // 2, LONGEST_STEP) + 1):
+        ahead = rows[distance:] - rows[:-distance]
         by = int(np.bincount(np.abs(ahead[:, 0])).argmax()) * (1 if np.median(ahead[:, 0]) >= 0 else -1)
-        if turn is not None:
-            ahead = (ahead - by) % turn + by
+        if wrap is not None:
+            ahead = (ahead - by) % wrap + by
         if by == 0:
             continue
-        found = longest((ahead == by).all(axis=1) & clear[apart:] & clear[:-apart], apart)
-        if found is None or (turn is not None and found != (0, size)):
+        span = longest((ahead == by).all(axis=1) & valid[distance:] & valid[:-distance], distance)
+        if span is None or (wrap is not None and span != (0, size)):
             continue
-        if best is None or found[1] - found[0] - apart > best[3] - best[2] - best[0]:
-            best = apart, by, *found
+        if best is None or span[1] - span[0] - distance > best[3] - best[2] - best[0]:
+            best = distance, by, *span
         if best[2:] == (0, size):
             break
     return best
 
 
-def longest(even: np.ndarray, apart: int) -> tuple[int, int] | None:
-    """The longest [lo, hi) in which even[i] says, for all i in [lo, hi - apart), that i and i + apart fit together."""
-    pairs = np.flatnonzero(np.diff(np.concatenate([[0], even, [0]]))).reshape(-1, 2)
+def longest(matches: np.ndarray, distance: int) -> tuple[int, int] | None:
+    """The longest [lo, hi) such that matches[i] is true for all i in [lo, hi - distance); None if there is none."""
+    pairs = np.flatnonzero(np.diff(np.concatenate([[0], matches, [0]]))).reshape(-1, 2)
     if not len(pairs):
         return None
     lo, end = max(pairs.tolist(), key=lambda pair: pair[1] - pair[0])
-    return (lo, end + apart) if end - lo >= apart else None
+    return (lo, end + distance) if end - lo >= distance else None

@@ -1,4 +1,4 @@
-"""Rules for primitives that move cells about: broadcasts, transposes, reshapes, slices, pads, concatenations."""
+"""Rules for primitives that rearrange cells: broadcasts, transposes, reshapes, slices, pads, concatenations."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from jaxconv.verify.rule_table import Equation, rule
 
 
 def taken(motion: Motion, start: int, count: int, stride: int) -> Motion:
-    """What is carried by positions start, start + stride, ... (count of them) of what `motion` describes.
+    """The motion of positions start, start + stride, ... (`count` of them) of a factor with this motion.
 
-    out[j] = v[start + j*stride]: the rate is `stride` times as coarse, and valid where v is.
+    out[j] = v[start + j*stride]. The rate is multiplied by `stride`, and a position of out is valid where that of v is.
     """
     first_cell, phase = divmod(motion.start + start, stride)
     return replace(
@@ -48,7 +48,7 @@ def taken(motion: Motion, start: int, count: int, stride: int) -> Motion:
 
 
 def sliced(axis: FactoredAxis, start: int, count: int, stride: int) -> FactoredAxis:
-    """Positions start, start + stride, ... of an axis."""
+    """Positions start, start + stride, ... (`count` of them) of an axis."""
     if (start, count, stride) == (0, length_of(axis), 1):
         return axis
     motion = motion_of(axis)
@@ -62,10 +62,12 @@ def sliced(axis: FactoredAxis, start: int, count: int, stride: int) -> FactoredA
 
 @rule("broadcast_in_dim")
 def broadcast_in_dim(eqn: Equation) -> list[Moving]:
-    """out[..., i, ...] = x[i or 0]: new axes, and axes of one cell that grow, are uniform; the others move as they did.
+    """out[..., i, ...] = x[i or 0]: new axes and broadcast axes are uniform, and the others keep their motion.
 
-    A bias [c] broadcast to [n, h, w, c] is uniform along n, h and w. One cell of a moving axis, broadcast along it,
-    would have to move and to stay at once.
+    A moving axis of one cell cannot be broadcast, because the result would have to move and to be invariant.
+
+    Example: a bias [c] broadcast to [n, h, w, c] is uniform along n, h and w.
+    Theorem: `CertifierRules.reindex_sound` in proofs/coq.
     Jaxpr: `shape`, and `broadcast_dimensions`: the result's axis for each of the operand's.
     """
     (value,) = eqn.moving()[:1]
@@ -75,14 +77,16 @@ def broadcast_in_dim(eqn: Equation) -> list[Moving]:
         if length_of(axis) == shape[place]:
             axes[place] = axis
         elif is_moving(axis):
-            raise CannotProve("one position of the shifted axis is repeated along it", "Keep the window's whole length")
+            raise CannotProve("broadcasts one position of the shifted axis along it", "Keep the whole axis")
     return [renamed(replace(value, axes=tuple(axes)), ("broadcast", shape, places))]
 
 
 @rule("transpose")
 def transpose(eqn: Equation) -> list[Moving]:
-    """The axes in another order: what moved along the first now moves along its new place.
+    """out[i, j] = x[j, i], for any permutation of the axes. Each axis keeps its motion.
 
+    Example: x [n, h, c] that moves along axis 1, transposed by (1, 0, 2), moves along axis 0.
+    Theorem: `CertifierRules.reindex_sound` in proofs/coq.
     Jaxpr: `permutation`: the operand's axis for each of the result's.
     """
     (value,) = eqn.moving()
@@ -92,8 +96,10 @@ def transpose(eqn: Equation) -> list[Moving]:
 
 @rule("squeeze")
 def squeeze(eqn: Equation) -> list[Moving]:
-    """Axes of one cell dropped. If that cell is one of a moving axis, the result stands still while the scene moves.
+    """x without some axes of one cell. These must not move: the result could not move along them.
 
+    Example: [n, h, 1, c] to [n, h, c] keeps the motion along h.
+    Theorem: `CertifierRules.reindex_sound` in proofs/coq.
     Jaxpr: `dimensions`: the axes to drop.
     """
     (value,) = eqn.moving()
@@ -102,21 +108,24 @@ def squeeze(eqn: Equation) -> list[Moving]:
         if number not in eqn.params["dimensions"]:
             kept.append(axis)
         elif is_moving(axis):
-            raise CannotProve("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+            raise CannotProve("selects a single position of the shifted axis", "Reduce over the axis instead")
     return [renamed(replace(value, axes=tuple(kept)), ("dropped", eqn.params["dimensions"]))]
 
 
 @rule("reshape")
 def reshape(eqn: Equation) -> list[Moving]:
-    """The same cells in row-major order, cut into axes elsewhere.
+    """The same cells in row-major order, in axes of other lengths.
 
-    [n, h, w, c] -> [n, h/2, 2, w, c] splits a moving axis: shifts by two of its cells move the major part by one.
-    Merging keeps both parts as factors of one axis, so that a later reshape finds them again.
+    Splitting a moving axis makes its major part move at a coarser rate. Merging keeps the parts as factors of one axis,
+    so that a later reshape can separate them again.
+
+    Example: [n, h, w, c] to [n, h/2, 2, w, c]. A shift by two cells along h moves the new axis of h/2 cells by one.
+    Theorem: `CertifierRules.recut_sound` in proofs/coq.
     Jaxpr: `new_sizes`; `dimensions` is None (row-major).
     """
     (value,) = eqn.moving()[:1]
     if eqn.params.get("dimensions") is not None:
-        raise CannotProve("a reshape in another order than row-major")
+        raise CannotProve("a reshape whose order is not row-major")
     shape = eqn.shapes[0]
     if 0 in shape:
         return [eqn.walk.constant(shape)]
@@ -130,35 +139,37 @@ def reshape(eqn: Equation) -> list[Moving]:
         return [replace(eqn.walk.constant(shape), shift=value.shift, depends=value.depends)]
     axes = []
     for length in reversed(shape):
-        mine: list[Factor] = []
-        while math.prod(factor.length for factor in mine) < length:
-            mine.insert(0, pieces.pop())
-        axes.insert(0, normalise(mine))
+        factors: list[Factor] = []
+        while math.prod(factor.length for factor in factors) < length:
+            factors.insert(0, pieces.pop())
+        axes.insert(0, normalise(factors))
     if pieces:
-        # What is left has one cell; if it moves, nothing is shown of its movement.
-        raise CannotProve("a single position of the shifted axis is picked out", "Reduce over the axis instead")
+        # A factor that is left has one cell, and moves: a single position does not show how.
+        raise CannotProve("selects a single position of the shifted axis", "Reduce over the axis instead")
     return [fit(renamed(replace(value, axes=tuple(axes)), ("shape", shape)))]
 
 
 @rule("rev")
 def rev(eqn: Equation) -> list[Moving]:
-    """out[j] = x[n-1-j]: moves the other way.
+    """out[j] = x[n-1-j]: the axis moves in the other direction.
 
+    Example: x[:, ::-1] moves by -1 along axis 1 where x moves by 1.
+    Theorems: `CertifierAxis.read_ok`, `CertifierAxis.slice_local` and `CertifierAxis.local_uniform` in proofs/coq.
     Jaxpr: `dimensions`: the axes to reverse.
     """
     (value,) = eqn.moving()
-    turned = eqn.params["dimensions"]
-    for number in turned:
+    dimensions = eqn.params["dimensions"]
+    for number in dimensions:
         value = value.with_axis(number, reversed_axis(value.axes[number]))
-    return [changed_elsewhere(value, ["reversed" if n in turned else None for n in range(len(value.axes))])]
+    return [changed_elsewhere(value, ["reversed" if n in dimensions else None for n in range(len(value.axes))])]
 
 
 def reversed_axis(axis: FactoredAxis) -> FactoredAxis:
-    """An axis read from its end."""
+    """An axis in reverse order."""
     motion, length = motion_of(axis), length_of(axis)
     if motion is None:
         return axis if len(axis) <= 1 else invariant_axis(length, 1 if uniform(axis) else None)
-    turned = replace(
+    reverse = replace(
         motion,
         rate=-motion.rate,
         lo=length - motion.hi,
@@ -167,14 +178,15 @@ def reversed_axis(axis: FactoredAxis) -> FactoredAxis:
         signal=(motion.signal, "reversed"),
         start=-(motion.start + length - 1),
     )
-    return (Factor(length, motion=turned),)
+    return (Factor(length, motion=reverse),)
 
 
 @rule("slice")
 def slice_(eqn: Equation) -> list[Moving]:
     """out[j] = x[start + j*stride] along each axis.
 
-    x[:, 1:] is the same signal from its next cell on; x[:, ::2] moves by one for a shift by two.
+    Example: x[:, 1:] is a window of the same signal, one cell further on. x[:, ::2] moves by one for a shift by two.
+    Theorems: `CertifierAxis.read_ok`, `CertifierAxis.slice_local` and `CertifierAxis.local_uniform` in proofs/coq.
     Jaxpr: `start_indices`, `limit_indices`, and `strides` (None: ones).
     """
     (value,) = eqn.moving()
@@ -183,18 +195,26 @@ def slice_(eqn: Equation) -> list[Moving]:
 
 
 def cut_out(value: Moving, ranges: Sequence[tuple[int, int, int]]) -> Moving:
-    """Positions (start, count, stride) of each axis. Of the same cells elsewhere, windows of a signal stay such."""
-    axes = tuple(sliced(axis, *one) for axis, one in zip(value.axes, ranges, strict=True))
-    wholes = [(0, length_of(axis), 1) for axis in value.axes]
-    changes = [None if one == whole else ("cut", *one) for one, whole in zip(ranges, wholes, strict=True)]
+    """The given range (start, count, stride) of each axis.
+
+    Windows of one signal remain windows of one signal if they take the same range of the other axes.
+    """
+    axes = tuple(sliced(axis, *axis_range) for axis, axis_range in zip(value.axes, ranges, strict=True))
+    whole_ranges = [(0, length_of(axis), 1) for axis in value.axes]
+    changes = [
+        None if axis_range == whole_range else ("cut", *axis_range)
+        for axis_range, whole_range in zip(ranges, whole_ranges, strict=True)
+    ]
     return changed_elsewhere(replace(value, axes=axes), changes)
 
 
 def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Moving:
-    """The same value; each signal gets a new name that says what was done to the axes other than its own.
+    """The same value under new signal names that record the changes to the axes other than the signal's.
 
-    Its own axis is told by the carry. Where two axes move, each is another one's other axis.
-    Theorem: `Phases.phases_are_one_signal_is_false` in proofs/coq, on slices with one name for all of them.
+    `changes` has an entry for each axis, None if it is unchanged. The motion itself records changes to the signal's
+    axis. If two axes move, a change to each is recorded for the other.
+
+    Theorem: `Phases.phases_are_one_signal_is_false` in proofs/coq shows that one name for all slices would be wrong.
     """
     axes = list(value.axes)
     for number, axis in enumerate(value.axes):
@@ -205,7 +225,7 @@ def changed_elsewhere(value: Moving, changes: Sequence[Hashable | None]) -> Movi
 
 
 def part(value: Moving, number: int, start: int, count: int) -> Moving:
-    """Some neighbouring positions of one axis."""
+    """`count` consecutive positions of one axis, from `start` on."""
     ranges = [(0, length_of(axis), 1) for axis in value.axes]
     ranges[number] = (start, count, 1)
     return cut_out(value, ranges)
@@ -213,57 +233,70 @@ def part(value: Moving, number: int, start: int, count: int) -> Moving:
 
 @rule("split")
 def split_(eqn: Equation) -> list[Moving]:
-    """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
+    """Consecutive slices along one axis.
+
+    Example: jnp.split(x, [2], axis=1) is x[:, :2] and x[:, 2:].
+    Theorems: those of `slice_`.
+    Jaxpr: `sizes`, `axis`.
+    """
     (value,) = eqn.moving()
-    sizes = list(map(int, eqn.params["sizes"]))  # jnp.split leaves NumPy's integers there
+    sizes = list(map(int, eqn.params["sizes"]))  # jnp.split passes NumPy integers
     starts = itertools.accumulate(sizes, initial=0)
-    return [part(value, eqn.params["axis"], *one) for one in zip(starts, sizes, strict=False)]
+    return [part(value, eqn.params["axis"], *start_and_size) for start_and_size in zip(starts, sizes, strict=False)]
 
 
 @rule("unstack")
 def unstack(eqn: Equation) -> list[Moving]:
-    """The slices along one axis, one result each: that axis must stand still. Jaxpr: `axis`."""
+    """out_i = x[..., i, ...]: the slices along one axis, one result each. That axis must not move.
+
+    Theorems: those of `slice_`.
+    Jaxpr: `axis`.
+    """
     (value,) = eqn.moving()
     number = eqn.params["axis"]
     if is_moving(value.axes[number]):
-        raise CannotProve("single positions of the shifted axis are picked out", "Reduce over the axis instead")
+        raise CannotProve("selects single positions of the shifted axis", "Reduce over the axis instead")
     kept = replace(value, axes=_without(value.axes, number))
     return [renamed(kept, ("taken", number, n)) for n in range(len(eqn.shapes))]
 
 
 @rule("stack")
 def stack(eqn: Equation) -> list[Moving]:
-    """Operands of one shape along a new axis, which stands still; the others move as they do in all of them.
+    """Operands of one shape along a new axis, which does not move. The others have the operands' common motion.
 
-    Jaxpr: `axis`, the new one's place.
+    Theorems: those of `concatenate`.
+    Jaxpr: `axis`, the new axis's number.
     """
-    found = join(eqn.moving(), eqn.walk.new_signal())
+    joined = join(eqn.moving(), eqn.walk.new_signal())
     number = eqn.params["axis"]
-    return [replace(found, axes=_with(found.axes, number, invariant_axis(eqn.shapes[0][number])))]
+    return [replace(joined, axes=_with(joined.axes, number, invariant_axis(eqn.shapes[0][number])))]
 
 
 @rule("pad")
 def pad(eqn: Equation) -> list[Moving]:
-    """Cells of one value before, after and between those of x; a negative count takes cells away.
+    """x with cells of one value before it, after it and between its cells. A negative count removes cells.
 
-    Between cells: x at every (k+1)-th place, so that it moves k+1 times as fast. Before and after: positions that do
-    not show the signal; what reads them later is lost to a cyclic proof, and outside the interior.
+    With `between` = k, x is at every (k+1)-th position, so it moves k+1 times as far. The positions before and after it
+    do not show the signal. Positions that read them later are lost to a cyclic proof, and are outside the interior.
+
+    Example: lax.pad(x, 0.0, [(1, 1, 0)]) for x of 6 cells shows the signal on [1, 7) of 8.
+    Theorems: `CertifierAxis.pad_local` and `CertifierAxis.frame_local` in proofs/coq.
     Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
     """
     value, filling = common_shift(eqn.moving())
-    config = [tuple(map(int, three)) for three in eqn.params["padding_config"]]
+    config = [tuple(map(int, counts)) for counts in eqn.params["padding_config"]]
     if all(before <= 0 and after <= 0 and between == 0 for before, after, between in config):
         return [fit(cut_out(value, [(-before, n, 1) for (before, _, _), n in zip(config, eqn.shapes[0], strict=True)]))]
     axes = []
     for axis, (before, after, between) in zip(value.axes, config, strict=True):
         axes.append(padded(axis, before, after, between))
     key = ("padded", eqn.walk.new_signal())
-    found = renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key)
-    return [fit(everywhere(found) if found.depends else found)]
+    result = renamed(replace(value, axes=tuple(axes), depends=value.depends or filling.depends), key)
+    return [fit(everywhere(result) if result.depends else result)]
 
 
 def padded(axis: FactoredAxis, before: int, after: int, between: int) -> FactoredAxis:
-    """An axis with cells of some constant before, after and between its own."""
+    """An axis with cells of a constant before, after and between its cells."""
     if (before, after, between) == (0, 0, 0):
         return axis
     motion, length = motion_of(axis), length_of(axis)
@@ -275,14 +308,14 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
     cells = replace(
         motion,
         rate=rate,
-        lo=max((motion.lo - 1) * distance + 1 + before, 0),  # what is put between is alike on both sides of the border
+        lo=max((motion.lo - 1) * distance + 1 + before, 0),  # from the constants before cell lo on, which are valid too
         hi=min(motion.hi * distance + before, total),
         field=apart(motion.field, motion.rate, distance, before),
         signal=motion.signal if between == 0 else (motion.signal, "apart", distance),
         start=motion.start * distance - before,
     )
-    # The padding itself is a window of a signal, too: a constant one, which depends on nothing. Where a small piece is
-    # put into a large frame, as gradients of slices do, that is what there is most of.
+    # The padding is a window of a constant signal, which depends on no cell. The longest window is kept. That is the
+    # padding where a few cells are padded to a large array, as in gradients of slices.
     nothing = {"field": NOTHING, "signal": (motion.signal, "padding"), "start": 0}
     ends_at = ((0, min(before, total)), (max(total - after, 0), total))
     frames = [replace(motion, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
@@ -293,9 +326,13 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
 def concatenate(eqn: Equation) -> list[Value]:
     """The operands one after another along one axis.
 
-    Along an axis that no operand carries they only have to agree on the others. Along a moving one, neighbouring
-    windows of one signal join into a longer one (`jnp.roll`, and `jnp.pad` with mode "wrap": the last cells, all cells,
-    the first cells, side by side in a signal that repeats); the longest such run is what shows the signal.
+    If no operand moves along that axis, the operands only have to share a motion along the others. Otherwise
+    neighbouring windows of one signal join into a longer window, and the result shows the signal on the longest.
+
+    Example: `jnp.roll`, and `jnp.pad` with mode "wrap", concatenate the last cells, all cells and the first cells. In a
+    cyclic walk these are consecutive windows of one periodic signal.
+    Theorems: `CertifierRules.windows_join`, `CertifierRules.cat_ahead`, `CertifierRules.cat_behind` and
+    `CertifierRules.cat_still` in proofs/coq.
     Jaxpr: `dimension`.
     """
     number = eqn.params["dimension"]
@@ -305,7 +342,12 @@ def concatenate(eqn: Equation) -> list[Value]:
 
 @rule("tile")
 def tile(eqn: Equation) -> list[Value]:
-    """The operand several times over along each axis: joined to itself. Jaxpr: `reps`."""
+    """The operand repeated along each axis, as a concatenation with itself.
+
+    Example: jnp.tile(x, (1, 2)) is jnp.concatenate([x, x], axis=1).
+    Theorems: those of `concatenate`.
+    Jaxpr: `reps`.
+    """
     value: Any = eqn.inputs[0]
     for number, times in enumerate(eqn.params["reps"]):
         if times != 1:
@@ -315,45 +357,47 @@ def tile(eqn: Equation) -> list[Value]:
 
 
 def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Value:
-    """Values of these lengths one after another along an axis; `signal` names what is new."""
+    """Values of the given lengths, one after another along an axis; `signal` names a new signal."""
     moving = [value for value in values if isinstance(value, Moving)]
     if any(is_moving(value.axes[number]) for value in moving):
         return _joined(values, lengths, number, signal)
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
         return broken
-    found = join([replace(value, axes=_without(value.axes, number)) for value in moving], signal)
-    alike = len(moving) == 1 and uniform(moving[0].axes[number])
-    return replace(found, axes=_with(found.axes, number, invariant_axis(sum(lengths), 1 if alike else None)))
+    joined = join([replace(value, axes=_without(value.axes, number)) for value in moving], signal)
+    is_uniform = len(moving) == 1 and uniform(moving[0].axes[number])
+    return replace(joined, axes=_with(joined.axes, number, invariant_axis(sum(lengths), 1 if is_uniform else None)))
 
 
 def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Moving:
-    """Values side by side along an axis that some of them carry."""
-    at, runs = 0, []  # runs of positions: (lo, hi, carry as seen from position 0 of the result, the values)
+    """Values one after another along an axis along which some of them move."""
+    offset, runs = 0, []  # (lo, hi, motion relative to position 0 of the result, values)
     for value, length in zip(values, lengths, strict=True):
         motion = motion_of(value.axes[number]) if isinstance(value, Moving) else None
         if isinstance(value, Moving) and motion is not None and motion.hi > motion.lo:
-            later = replace(motion, start=motion.start - at, field=strided(motion.field, motion.rate, -at, 1))
-            run = (at + motion.lo, at + motion.hi, later, [value])
+            relative = replace(
+                motion, start=motion.start - offset, field=strided(motion.field, motion.rate, -offset, 1)
+            )
+            run = (offset + motion.lo, offset + motion.hi, relative, [value])
             if runs and _continues(runs[-1], run, value):
-                lo, _, seen, some = runs[-1]
-                runs[-1] = (lo, run[1], _wider(seen, later, value.cycle), [*some, value])
+                lo, _, previous, members = runs[-1]
+                runs[-1] = (lo, run[1], _wider(previous, relative, value.cycle), [*members, value])
             else:
                 runs.append(run)
-        at += length
+        offset += length
     if not runs:
-        raise CannotProve("joins parts of which none shows the shifted signal")
-    lo, hi, motion, some = max(runs, key=lambda run: run[1] - run[0])
-    others = [replace(value, axes=_without(value.axes, number)) for value in some]
+        raise CannotProve("none of the concatenated parts shows the shifted signal")
+    lo, hi, motion, members = max(runs, key=lambda run: run[1] - run[0])
+    others = [replace(value, axes=_without(value.axes, number)) for value in members]
     if any(value.moving_axes for value in others):
-        raise CannotProve("joins parts of a value that moves along several axes")
-    found = join(others, signal)
-    axis = (Factor(at, motion=replace(motion, lo=lo, hi=hi, field=nearest(motion.field, found.cycle))),)
-    return fit(replace(found, axes=_with(found.axes, number, axis)))
+        raise CannotProve("concatenates parts of a value that moves along several axes")
+    joined = join(others, signal)
+    axis = (Factor(offset, motion=replace(motion, lo=lo, hi=hi, field=nearest(motion.field, joined.cycle))),)
+    return fit(replace(joined, axes=_with(joined.axes, number, axis)))
 
 
 def _continues(run: tuple, following: tuple, value: Moving) -> bool:
-    """Whether the cells that follow are the next ones of the same signal."""
+    """Whether the cells of the following run are the next ones of the same signal."""
     _, hi, motion, _ = run
     lo, _, later, _ = following
     gap = later.start - motion.start
@@ -363,7 +407,7 @@ def _continues(run: tuple, following: tuple, value: Moving) -> bool:
 
 
 def _wider(motion: Motion, other: Motion, cycle: int | None) -> Motion:
-    """The first one's receptive field, taking in the other's; fields that lie whole periods apart are one."""
+    """`motion` with the union of both receptive fields. Fields that are whole periods apart are the same field."""
     if motion.field is None or other.field is None:
         return replace(motion, field=None)
     turns = Fraction(turns_between(motion.field, other.field, cycle))
@@ -380,6 +424,10 @@ def _with(axes: Sequence[FactoredAxis], number: int, axis: FactoredAxis) -> tupl
 
 @rule("iota")
 def iota(eqn: Equation) -> list[Moving]:
-    """Counts along one axis; uniform along the others. Jaxpr: `shape`, `dimension`."""
+    """out[..., i, ...] = i along one axis. The result is uniform along the others.
+
+    Theorem: `CertifierInfer.constant_right` in proofs/coq.
+    Jaxpr: `shape`, `dimension`.
+    """
     axes = tuple(invariant_axis(n, None if k == eqn.params["dimension"] else 1) for k, n in enumerate(eqn.shapes[0]))
     return [Moving(1, eqn.walk.cycle, axes)]

@@ -1,12 +1,14 @@
-"""Rules for pieces that are added up: the gradients of wrap-around pads and rolls, in cyclic walks.
+"""Rules for values that move once their pieces are added: gradients of wrap-around pads and rolls, in cyclic walks.
 
-A wrap pad repeats cells; its gradient cuts what arrives into pieces, moves each back to where its cells came from, and
-adds them up. No piece moves with the scene, and before the sum the whole does not either: the convolution before it let
-its taps run over the ends. But linear maps that drop nothing commute with adding up the cells that stand a period
-apart, and of that sum it is known that it moves. So pieces of one parent are kept account of, until all are there.
-Linear means over the reals: `proofs/coq/Pieces.v` has the theorems that the rules name, and what fails for integers.
+A wrap pad copies cells. Its gradient cuts the cotangent into pieces, moves each back to where its cells came from, and
+adds them. No piece moves with the input. Before the sum the whole does not either, because the convolution before it
+lets its taps run over the ends.
 
-Every rule here comes on top of the primitive's own rule, and gives way to it where it does not apply.
+Adding the cells that are one period apart is called folding. Linear maps that drop nothing commute with it, and the
+folded value is known to move. So the rules keep account of the pieces of one parent until all of them are added. Linear
+means over the reals: `proofs/coq/Pieces.v` has the theorems that the rules name, and counterexamples for integers.
+
+Each rule here supplements the primitive's main rule, whose result is kept if this one raises CannotProve.
 """
 
 from __future__ import annotations
@@ -36,12 +38,12 @@ Spans = tuple[tuple[int, int, int], ...]
 
 
 def pieces_of(value: Moving | Pieces) -> Pieces:
-    """A value as pieces: one whole period of what moves is its own only piece."""
+    """A value as pieces. A value that is exactly one period along its only moving axis is a single piece."""
     if isinstance(value, Pieces):
         return value
     motion = value.one_period(value.moving_axes[0]) if len(value.moving_axes) == 1 else None
     if motion is None:
-        raise CannotProve("not one whole period")
+        raise CannotProve("not exactly one period")
     axis, length = value.moving_axes[0], motion.hi
     name = (motion.signal, "from", motion.start % length)
     whole = Motion(motion.rate, 0, length, None, name)
@@ -52,9 +54,9 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
 
 
 def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
-    """The same; what is alike at all positions of an axis moves along it, whatever the step, under a new name.
+    """A value as pieces, where a value that is uniform along `axis` counts as moving along it, under the given name.
 
-    So does the derivative of a mean, which is uniform, before a convolution with circular padding.
+    A uniform value moves by any step. The derivative of a mean is uniform, before a convolution with circular padding.
     """
     length = 0 if isinstance(value, Pieces) else length_of(value.axes[axis])
     if isinstance(value, Pieces) or value.moving_axes or not value.cycle or not length or not uniform(value.axes[axis]):
@@ -64,31 +66,31 @@ def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
 
 
 def carry_in(pieces: Pieces) -> Motion:
-    """How the sum of all pieces moves."""
+    """The motion of the folded value, the sum of all pieces."""
     motion = motion_of(pieces.folded.axes[pieces.axis])
     if motion is None:
-        raise CannotProve("not one whole period")
+        raise CannotProve("not exactly one period")
     return motion
 
 
 def period_of(pieces: Pieces) -> int:
-    """Cells along the axis after which its sum repeats."""
+    """Number of cells along the axis after which the folded value repeats."""
     return length_of(pieces.folded.axes[pieces.axis])
 
 
 def whole(pieces: Pieces) -> int:
-    """Where the parent begins, if all of it is there; CannotProve if not."""
+    """The position at which the parent starts, if all of it is present. Raises CannotProve if it is not."""
     if len(pieces.spans) != 1 or pieces.spans[0][:2] != (0, pieces.total):
-        raise CannotProve("not all pieces are there")
+        raise CannotProve("some pieces are missing")
     return pieces.spans[0][2]
 
 
 def made(
-    parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, apart: int = 1
+    parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, spacing: int = 1
 ) -> Pieces:
-    """Pieces of a value of this shape made of the parent; `apart` times as many cells make a period."""
-    motion, period = carry_in(parent), period_of(parent) * apart
-    moved = Motion(motion.rate / apart, 0, period, None, name)
+    """Pieces of a new value of this shape, computed from the parent; a period has `spacing` times as many cells."""
+    motion, period = carry_in(parent), period_of(parent) * spacing
+    moved = Motion(motion.rate / spacing, 0, period, None, name)
     axes: list[FactoredAxis] = [invariant_axis(length) for length in shape]
     axes[axis] = (Factor(period, motion=moved),)
     folded = fit(replace(parent.folded, axes=tuple(axes), depends=True))
@@ -96,42 +98,50 @@ def made(
 
 
 def clipped(spans: Spans, start: int, stop: int) -> Spans:
-    """The parts of spans at positions start to stop - 1, which become positions 0 and on.
+    """The parts of the spans at positions [start, stop), moved so that `start` becomes position 0.
 
-    Theorem: `Pieces.fold_moved`.
+    Theorem: `Pieces.fold_moved` in proofs/coq.
     """
-    found = []
+    parts = []
     for lo, hi, at in spans:
         first, last = max(at, start), min(at + hi - lo, stop)
         if first < last:
-            found.append((lo + first - at, lo + last - at, first - start))
-    return tuple(found)
+            parts.append((lo + first - at, lo + last - at, first - start))
+    return tuple(parts)
 
 
 @rule("slice", of=Pieces)
 def slice_(eqn: Equation) -> list[Moving | Pieces]:
-    """Some of the cells. Jaxpr: `start_indices`, `limit_indices`, `strides`."""
+    """out[j] = x[start + j]: a part of each piece.
+
+    Theorem: `Pieces.fold_moved` in proofs/coq.
+    Jaxpr: `start_indices`, `limit_indices`, `strides`.
+    """
     pieces = pieces_of(eqn.inputs[0])
     starts, limits, strides = (eqn.params[name] for name in ("start_indices", "limit_indices", "strides"))
     if strides is not None and any(stride != 1 for stride in strides):
-        raise CannotProve("leaves cells out")
+        raise CannotProve("the slice skips cells")
     return [_cut(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
 
 
 @rule("split", of=Pieces)
 def split(eqn: Equation) -> list[Moving | Pieces]:
-    """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
-    pieces, number, start, found = pieces_of(eqn.inputs[0]), eqn.params["axis"], 0, []
+    """Consecutive slices along one axis.
+
+    Theorem: `Pieces.fold_moved` in proofs/coq.
+    Jaxpr: `sizes`, `axis`.
+    """
+    pieces, number, start, results = pieces_of(eqn.inputs[0]), eqn.params["axis"], 0, []
     for size, shape in zip(eqn.params["sizes"], eqn.shapes, strict=True):
         ranges = [(0, length) for length in eqn.operand_shapes[0]]
         ranges[number] = (start, start + size)
-        found.append(_cut(pieces, ranges, eqn.operand_shapes[0], shape))
+        results.append(_cut(pieces, ranges, eqn.operand_shapes[0], shape))
         start += size
-    return found
+    return results
 
 
 def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], after: Sequence[int]) -> Moving | Pieces:
-    """The cells between start and stop along each axis. Whole other axes leave the parent's name as it is."""
+    """The cells from start to stop along each axis. The parent keeps its name if the other axes are whole."""
     start, stop = ranges[pieces.axis]
     others = tuple((n, *ranges[n]) for n in range(len(ranges)) if n != pieces.axis and ranges[n] != (0, before[n]))
     signal = carry_in(pieces).signal
@@ -141,54 +151,58 @@ def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], a
 
 @rule("pad", of=Pieces)
 def pad(eqn: Equation) -> list[Pieces]:
-    """Zeros around the cells, or between them: then a period has as many more. Jaxpr: `padding_config`.
+    """Zeros around the cells or between them. With k zeros between them, a period has k+1 times as many cells.
 
-    Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved`, `Pieces.fold_spread`.
+    Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved` and `Pieces.fold_spread` in proofs/coq.
+    Jaxpr: operands x and a number; `padding_config`: (before, after, between) for each axis.
     """
     if not is_zero(eqn.known[1]):
-        raise CannotProve("pads with other numbers than zero")
+        raise CannotProve("the padding is not zero")
     pieces = pieces_of(eqn.inputs[0])
-    config = [tuple(map(int, three)) for three in eqn.params["padding_config"]]
+    config = [tuple(map(int, counts)) for counts in eqn.params["padding_config"]]
     before, _, between = config[pieces.axis]
-    apart, total, spans = between + 1, pieces.total, pieces.spans
+    spacing, total, spans = between + 1, pieces.total, pieces.spans
     if between:
-        at, total = whole(pieces), (pieces.total - 1) * apart + 1
-        spans = ((0, total, at * apart),)
+        start, total = whole(pieces), (pieces.total - 1) * spacing + 1
+        spans = ((0, total, start * spacing),)
     spans = clipped(spans, -before, eqn.shapes[0][pieces.axis] - before)
     others = tuple((n, *c) for n, c in enumerate(config) if n != pieces.axis and c != (0, 0, 0))
     signal = carry_in(pieces).signal
     name = (signal, "padded", between, others) if between or others else signal
-    return [made(pieces, eqn.shapes[0], pieces.axis, name, total, spans, apart)]
+    return [made(pieces, eqn.shapes[0], pieces.axis, name, total, spans, spacing)]
 
 
 @rule("add_any", "add", of=Pieces)
 def add(eqn: Equation) -> list[Moving | Pieces]:
-    """Pieces of one parent put together; once all are there, in one period, the sum moves. Whole parents are added.
+    """lhs + rhs: the pieces of one parent put together, or two whole parents added.
 
-    Theorem: `Pieces.fold_cat`.
+    Once all pieces are present within one period, the sum is a value that moves.
+
+    Theorem: `Pieces.fold_cat` in proofs/coq.
+    Jaxpr: two operands of the result's shape.
     """
     for value, other in (eqn.inputs, reversed(eqn.inputs)):
         if isinstance(value, Pieces) and not value.spans:  # zeros
             return [settled(pieces_of(other), eqn.shapes[0])]
-    one, other = (pieces_of(value) for value in eqn.inputs)
-    one_folded, other_folded = common_shift([one.folded, other.folded])
-    one, other = replace(one, folded=one_folded), replace(other, folded=other_folded)
-    if (one.axis, one.total, period_of(one)) != (other.axis, other.total, period_of(other)):
-        raise CannotProve("pieces of different parents")
-    name = carry_in(one).signal
-    if name == carry_in(other).signal:
-        spans = tuple(sorted(one.spans + other.spans))  # two that overlap never settle
-    elif whole(one) == whole(other) and carry_in(one).rate == carry_in(other).rate:
-        name, spans = eqn.walk.new_signal(), one.spans
+    lhs, rhs = (pieces_of(value) for value in eqn.inputs)
+    lhs_folded, rhs_folded = common_shift([lhs.folded, rhs.folded])
+    lhs, rhs = replace(lhs, folded=lhs_folded), replace(rhs, folded=rhs_folded)
+    if (lhs.axis, lhs.total, period_of(lhs)) != (rhs.axis, rhs.total, period_of(rhs)):
+        raise CannotProve("the pieces have different parents")
+    name = carry_in(lhs).signal
+    if name == carry_in(rhs).signal:
+        spans = tuple(sorted(lhs.spans + rhs.spans))  # overlapping spans never settle
+    elif whole(lhs) == whole(rhs) and carry_in(lhs).rate == carry_in(rhs).rate:
+        name, spans = eqn.walk.new_signal(), lhs.spans
     else:
-        raise CannotProve("pieces of different parents")
-    return [settled(made(one, eqn.shapes[0], one.axis, name, one.total, spans), eqn.shapes[0])]
+        raise CannotProve("the pieces have different parents")
+    return [settled(made(lhs, eqn.shapes[0], lhs.axis, name, lhs.total, spans), eqn.shapes[0])]
 
 
 def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
-    """What moves, if all pieces are there and stand in one period; the pieces if not.
+    """The folded value if all pieces are present within one period, else the pieces.
 
-    Theorems: `Pieces.pieces_settle`, `Pieces.settled_pieces_move`.
+    Theorems: `Pieces.pieces_settle` and `Pieces.settled_pieces_move` in proofs/coq.
     """
     period = period_of(pieces)
     offsets = {(at - lo) % period for lo, _, at in pieces.spans}
@@ -203,80 +217,93 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
     return pieces.folded.with_axis(pieces.axis, (Factor(period, motion=motion),))
 
 
-def windowed(pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, apart: int, dilation: int) -> Pieces:
-    """A sum over windows at every position, if every tap of every cell lands in the result: out[p + before - u].
+def windowed(
+    pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, base_dilation: int, dilation: int
+) -> Pieces:
+    """A sum over windows at every position: the cell at p contributes to out[p + before - u] for each tap offset u.
 
-    Theorems: `Pieces.fold_correlation`, `Pieces.fold_spread`.
+    Raises CannotProve if a tap of a cell does not land in the result.
+
+    Theorems: `Pieces.fold_correlation` and `Pieces.fold_spread` in proofs/coq.
     """
-    at, total = whole(pieces) * apart, (pieces.total - 1) * apart + 1
+    start, total = whole(pieces) * base_dilation, (pieces.total - 1) * base_dilation + 1
     span = dilation * (taps - 1) + 1
-    first, length = at + before - (span - 1), eqn.shapes[0][number]
-    if first < 0 or at + total - 1 + before > length - 1:
-        raise CannotProve("drops what the taps bring to the ends")
+    first, length = start + before - (span - 1), eqn.shapes[0][number]
+    if first < 0 or start + total - 1 + before > length - 1:
+        raise CannotProve("drops values that the taps move beyond the ends")
     reach = total + span - 1
-    return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), apart)
+    return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
 
 
 @rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad", of=Pieces)
 def convolution(eqn: Equation) -> list[Pieces]:
-    """The gradient of a convolution with respect to its input: one with the reversed kernel, all overlaps kept."""
+    """A convolution with stride 1 that keeps all overlaps, such as the input gradient of a convolution.
+
+    Theorems: `Pieces.fold_correlation` and `Pieces.fold_spread` in proofs/coq.
+    Jaxpr: see `windowed.convolution`.
+    """
     kernel, p = eqn.inputs[1], eqn.params
     lhs, rhs, out = p["dimension_numbers"]
     pieces = pieces_along(eqn.inputs[0], spatial(lhs[2:], eqn), eqn.walk.new_signal())
     if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.moving_axes:
-        raise CannotProve("not along a spatial axis")
+        raise CannotProve("the pieces are not along a spatial axis, or the kernel moves")
     pieces = replace(pieces, folded=common_shift([pieces.folded, kernel])[0])
     n = lhs[2:].index(pieces.axis)
     if p["window_strides"][n] != 1:
-        raise CannotProve("leaves positions out")
+        raise CannotProve("the stride skips positions")
     taps, before = eqn.operand_shapes[1][rhs[n + 2]], int(p["padding"][n][0])
     return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
 
 
 def spatial(axes: Sequence[int], eqn: Equation) -> int:
-    """Of an operand's spatial axes the one that has the number of the input's shifted axis, or else the first."""
+    """The axis among `axes` with the number of the input's shifted axis, or else the first."""
     return eqn.walk.axis if eqn.walk.axis in axes else axes[0]
 
 
 @rule("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_grad", of=Pieces)
 def pooling(eqn: Equation) -> list[Pieces]:
-    """The gradient of average pooling: sums over windows at every position, all overlaps kept."""
+    """Sums over windows with stride 1 that keep all overlaps, such as the gradient of average pooling.
+
+    Theorems: `Pieces.fold_correlation` and `Pieces.fold_spread` in proofs/coq.
+    Jaxpr: see `windowed.pooling`.
+    """
     p = eqn.params
     windowed_axes = [n for n, taps in enumerate(p["window_dimensions"]) if taps > 1]
     if not windowed_axes:
-        raise CannotProve("no window")
+        raise CannotProve("no axis has a window of more than one tap")
     pieces = pieces_along(eqn.inputs[0], spatial(windowed_axes, eqn), eqn.walk.new_signal())
     n = pieces.axis
     if p["window_strides"][n] != 1:
-        raise CannotProve("leaves positions out")
+        raise CannotProve("the stride skips positions")
     before = int(p["padding"][n][0])
     return [windowed(pieces, n, eqn, p["window_dimensions"][n], before, p["base_dilation"][n], p["window_dilation"][n])]
 
 
 @rule("select_and_scatter_add", of=Pieces)
 def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
-    """Every window of one period of them gives its number to the cell that it selected; all windows lie within x.
+    """out[i] = sum of source[j] over the windows j whose selected cell of x is i, for windows that lie within x.
 
-    Theorem: `Pieces.placed_pieces_move`.
+    Theorem: `Pieces.placed_pieces_move` in proofs/coq.
+    Jaxpr: operands source, x; see `windowed.gradient_of_max_pooling`.
     """
     return [_placed(eqn, *eqn.inputs)]
 
 
 @rule("jaxconv_max_pool_scatter", of=Pieces)
 def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
-    """The same, whose operands are in the other order."""
+    """`gradient_of_max_pooling` with the operands in the other order: x, source."""
     return [_placed(eqn, *eqn.inputs[::-1])]
 
 
-def _placed(eqn: Equation, one: Any, x: Any) -> Pieces:
-    source, p = pieces_of(one), eqn.params
+def _placed(eqn: Equation, operand: Any, x: Any) -> Pieces:
+    source, p = pieces_of(operand), eqn.params
     number = source.axis
-    motion, mine = motion_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
+    x_motion, source_motion = motion_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]
-    if motion is None or (motion.lo, motion.hi) != (0, length) or motion.rate * stride != mine.rate:
-        raise CannotProve("windows beyond the ends, or of something else")
+    if x_motion is None or (x_motion.lo, x_motion.hi) != (0, length) or x_motion.rate * stride != source_motion.rate:
+        raise CannotProve("the windows reach beyond x, or x and the source do not move together")
     if any(pair != (0, 0) for pair in p["padding"]) or x.moving_axes != [number]:
-        raise CannotProve("windows beyond the ends")
+        raise CannotProve("the windows reach beyond x, or x moves along another axis")
     whole(source)
     source = replace(source, folded=common_shift([source.folded, x])[0])
     return made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
@@ -284,9 +311,11 @@ def _placed(eqn: Equation, one: Any, x: Any) -> Pieces:
 
 @rule("neg", "convert_element_type", "copy", of=Pieces)
 def one_operand(eqn: Equation) -> list[Pieces]:
-    """A linear function of each cell. (The walk has seen to it that no dtype is one of whole numbers.)
+    """A linear function of each cell. The walk ensures that no dtype is an integer.
 
-    Theorem: `Pieces.fold_map_iff`; of whole numbers `Pieces.halves_are_false`, `Pieces.wrapping_is_false`.
+    Theorem: `Pieces.fold_map_iff` in proofs/coq. The counterexamples for integers are
+    `Pieces.halves_are_false` and `Pieces.wrapping_is_false`.
+    Jaxpr: one operand of the result's shape.
     """
     pieces = pieces_of(eqn.inputs[0])
     name = (carry_in(pieces).signal, eqn.name, str(eqn.params))
@@ -295,45 +324,53 @@ def one_operand(eqn: Equation) -> list[Pieces]:
 
 @rule("mul", of=Pieces)
 def multiply(eqn: Equation) -> list[Pieces]:
-    """Pieces times a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
-    one, other = eqn.inputs
-    return [_scaled_by(eqn, one, other) if isinstance(one, Pieces) else _scaled_by(eqn, other, one)]
+    """Pieces times a factor that is uniform along their axis. Theorem: `Pieces.fold_map_iff` in proofs/coq."""
+    lhs, rhs = eqn.inputs
+    return [_scaled_by(eqn, lhs, rhs) if isinstance(lhs, Pieces) else _scaled_by(eqn, rhs, lhs)]
 
 
 @rule("div", of=Pieces)
 def divide(eqn: Equation) -> list[Pieces]:
-    """Pieces over a number, which is the same at every position. Theorem: `Pieces.fold_map_iff`."""
+    """Pieces divided by a factor that is uniform along their axis. Theorem: `Pieces.fold_map_iff` in proofs/coq."""
     return [_scaled_by(eqn, *eqn.inputs)]
 
 
 def _scaled_by(eqn: Equation, pieces: Any, factor: Any) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
-        raise CannotProve("not pieces times a number")
+        raise CannotProve("needs one operand in pieces and one that is not")
     if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
-        raise CannotProve("weighs positions differently")
+        raise CannotProve("the factor depends on the position")
     pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])
     return made(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
 
 
 @rule("transpose", of=Pieces)
 def transpose(eqn: Equation) -> list[Pieces]:
-    """The axes in another order. Theorem: `Pieces.fold_map_iff`. Jaxpr: `permutation`."""
+    """The axes in another order.
+
+    Theorem: `Pieces.fold_map_iff` in proofs/coq.
+    Jaxpr: `permutation`: the operand's axis for each of the result's.
+    """
     pieces, order = eqn.inputs[0], eqn.params["permutation"]
     if not isinstance(pieces, Pieces):
-        raise CannotProve("not pieces")
+        raise CannotProve("the operand is not in pieces")
     name = (carry_in(pieces).signal, "order", order)
     return [made(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
 
 
 @rule("reshape", "squeeze", "broadcast_in_dim", of=Pieces)
 def reshape(eqn: Equation) -> list[Pieces]:
-    """Other axes come or go, of one cell each. Theorem: `Pieces.fold_map_iff`. Jaxpr: see `layout`."""
+    """Axes of one cell inserted or removed.
+
+    Theorem: `Pieces.fold_map_iff` in proofs/coq.
+    Jaxpr: see `layout.reshape`, `layout.squeeze` and `layout.broadcast_in_dim`.
+    """
     pieces = eqn.inputs[0]
     if not isinstance(pieces, Pieces):
-        raise CannotProve("not pieces")
+        raise CannotProve("the operand is not in pieces")
     before, after = eqn.operand_shapes[0], eqn.shapes[0]
     if [n for n in before if n != 1] != [n for n in after if n != 1] or before[pieces.axis] == 1:
-        raise CannotProve("cuts axes elsewhere")
+        raise CannotProve("changes axes of more than one cell")
     number = sum(n != 1 for n in before[: pieces.axis])
     axis = [n for n, length in enumerate(after) if length != 1][number]
     name = (carry_in(pieces).signal, eqn.name, after)
@@ -342,10 +379,14 @@ def reshape(eqn: Equation) -> list[Pieces]:
 
 @rule("reduce_sum", of=Pieces)
 def sum_(eqn: Equation) -> list[Pieces]:
-    """A sum over other axes. Theorem: `Pieces.fold_map_iff`. Jaxpr: `axes`."""
+    """A sum over axes other than that of the pieces.
+
+    Theorem: `Pieces.fold_map_iff` in proofs/coq.
+    Jaxpr: `axes`.
+    """
     pieces, axes = eqn.inputs[0], eqn.params["axes"]
     if not isinstance(pieces, Pieces) or pieces.axis in axes:
-        raise CannotProve("not pieces")
+        raise CannotProve("the operand is not in pieces, or the sum is over their axis")
     name = (carry_in(pieces).signal, "sum", axes)
     axis = pieces.axis - sum(n < pieces.axis for n in axes)
     return [made(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans)]

@@ -1,4 +1,4 @@
-"""Rules for primitives that look at one position: a function of cells that stand at the same place."""
+"""Rules for pointwise primitives: each cell of the result depends on the operands' cells at the same position."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from jaxconv.verify.rule_table import Equation, rule
 
 @rule(*family("pointwise"))
 def pointwise(eqn: Equation) -> list[Moving]:
-    """out[i] = f(x[i]), or f(a[i], b[i], ...)."""
+    """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
 
 
 def one_operand(eqn: Equation) -> list[Moving]:
-    """out[i] = f(x[i]): moves as x does.
+    """out[i] = f(x[i]): the result moves as x does.
 
-    relu, x moving along axis 2: the result moves along axis 2, by as much.
-    Two windows of one signal stay windows of one signal, so that `concatenate` can still join them.
-    Jaxpr: the operands have the result's shape (device_put and the like have one for each result).
+    Two windows of one signal remain windows of one signal, so that `concatenate` can still join them.
+
+    Example: relu of x that moves along axis 2 moves along axis 2, by as much.
+    Theorem: `CertifierRules.map_sound` in proofs/coq.
+    Jaxpr: the operands have the result's shape. `device_put` and the like have an operand for each result.
     """
     if eqn.shapes != eqn.operand_shapes:
         raise CannotProve(f"{eqn.name} changes the shape")
@@ -31,8 +33,9 @@ def one_operand(eqn: Equation) -> list[Moving]:
 def several_operands(eqn: Equation) -> list[Moving]:
     """out[i] = f(a[i], b[i], ...): f commutes with every re-indexing that all operands share.
 
-    x*2 + bias, x moving along axis 2, bias uniform along it: moves along axis 2. A checkerboard in place of the bias
-    leaves shifts by two; numbers that differ from place to place leave none.
+    Example: x*2 + bias moves along axis 2 if x does and the bias is uniform along it. With a checkerboard instead of
+    the bias only shifts by two remain, and with different numbers at each position none do.
+    Theorem: `CertifierRules.map_sound` in proofs/coq.
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
@@ -40,7 +43,7 @@ def several_operands(eqn: Equation) -> list[Moving]:
 
 
 def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
-    """A number, or a value with axes of one cell, as uniform along the axes that it is spread over."""
+    """A value broadcast to `shape`, from rank 0 or from axes of one cell. It is uniform along the axes that grow."""
     if not value.axes:
         return replace(value, axes=tuple(invariant_axis(length, 1) for length in shape))
     axes = []
@@ -48,7 +51,7 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
         if length_of(axis) == length:
             axes.append(axis)
         elif is_moving(axis):
-            raise CannotProve("one position of the shifted axis is repeated along it", "Keep the window's whole length")
+            raise CannotProve("broadcasts one position of the shifted axis along it", "Keep the whole axis")
         else:
             axes.append(invariant_axis(length, 1))
     return replace(value, axes=tuple(axes))
@@ -56,5 +59,5 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
 
 @rule(*family("identity"))
 def each_by_itself(eqn: Equation) -> list[Moving]:
-    """Each result is its own operand."""
+    """out_i = x_i: each result is the operand of the same number. Theorem: `CertifierRules.map_sound` in proofs/coq."""
     return eqn.moving()

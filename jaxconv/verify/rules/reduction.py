@@ -1,4 +1,4 @@
-"""Rules for primitives that sum up, sort or scan along an axis."""
+"""Rules for primitives that reduce, sort or scan along an axis."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from jaxconv.verify.rule_table import Equation, rule
 def without(value: Moving, axes: Iterable[int]) -> Moving:
     """A value after a commutative reduction over some of its axes.
 
-    Summing over whole periods of a signal that repeats gives the same wherever one starts: what remains does not move
-    along that axis any more. In the interior nothing repeats, and a sum over positions sees the border.
+    A reduction over whole periods of a periodic signal does not depend on where the period starts. So the result does
+    not move along that axis any more. An interior walk has no periodic signals, and a reduction over a moving axis
+    includes its border.
     """
     dropped = set(axes)
     depends = value.depends
@@ -29,29 +30,31 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
 
 
 def check_whole_periods(value: Moving, number: int) -> None:
-    """Refuse a sum over a moving axis that is not over whole periods of a signal that repeats."""
+    """Raise CannotProve unless a moving axis shows whole periods of a periodic signal, and nothing else."""
     for factor in value.axes[number]:
         if factor.motion is None:
             continue
         period = value.period(factor.motion)
         if period is None:
             raise CannotProve(
-                "adds up positions of the shifted axis, border and all: a shift brings other content in",
-                "Only cyclic shifts leave a sum over all positions unchanged",
+                "reduces over the whole shifted axis, so new content at the border changes the result",
+                "Only cyclic shifts leave a reduction over all positions unchanged",
             )
-        clear = factor.motion.hi - factor.motion.lo
-        if clear != factor.length or factor.length % period:
+        valid = factor.motion.hi - factor.motion.lo
+        if valid != factor.length or factor.length % period:
             raise CannotProve(
-                f"adds up {clear} of {factor.length} positions of a signal that repeats after {period}",
-                "Sum over a whole period: pad circularly before it",
+                f"reduces over {factor.length} positions, {valid} of which show a signal with period {period}",
+                "Reduce over whole periods: pad circularly before it",
                 factor.motion.lost or factor.motion.edge,
             )
 
 
 @rule("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor")
 def reduction(eqn: Equation) -> list[Moving]:
-    """out = the sum (max, ...) over `axes`. Over a moving axis: only if over whole periods, and then it moves no more.
+    """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
 
+    Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
+    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
@@ -60,22 +63,26 @@ def reduction(eqn: Equation) -> list[Moving]:
 
 @rule("argmax", "argmin")
 def index_of_extreme(eqn: Equation) -> list[Moving]:
-    """The place of the largest cell along `axes`: if that axis moves, so does the place, which is then a number.
+    """The index of the largest (or smallest) cell along `axes`, which must not move: the index would shift too.
 
-    Jaxpr: `axes`; `index_dtype`, in which a place may wrap.
+    Example: jnp.argmax(x, 2) keeps the motion along axis 1.
+    Theorem: `CertifierAxis.local_still` in proofs/coq.
+    Jaxpr: `axes`; `index_dtype`, in which an index may wrap.
     """
     (value,) = eqn.moving()[:1]
     for number in eqn.params["axes"]:
         if is_moving(value.axes[number]):
-            raise CannotProve(f"{eqn.name} over the shifted axis: the place of the extreme moves with it")
+            raise CannotProve(f"{eqn.name} over the shifted axis: the index of the extremum shifts with the input")
     key = (eqn.name, eqn.params["axes"], str(eqn.params["index_dtype"]))
     return [renamed(without(value, eqn.params["axes"]), key)]
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 def cumulative(eqn: Equation) -> list[Moving]:
-    """out[j] = sum over i <= j of x[i] along `axis`, which must stand still; the others move as they did.
+    """out[j] = sum over i <= j of x[i] along `axis`, which must not move. The other axes keep their motion.
 
+    Example: jnp.cumsum(x, 2) keeps the motion along axis 1.
+    Theorem: `CertifierAxis.local_still` in proofs/coq.
     Jaxpr: `axis`, `reverse`.
     """
     return [_mixed(eqn.moving(), eqn.params["axis"], eqn)]
@@ -83,10 +90,13 @@ def cumulative(eqn: Equation) -> list[Moving]:
 
 @rule("sort")
 def sort(eqn: Equation) -> list[Moving]:
-    """The operands put in order along `dimension`: one that stands still, or whole periods of one operand.
+    """The operands sorted along `dimension`, which either does not move, or shows whole periods of the only operand.
 
-    The cells of a whole period are the same ones wherever one starts, so in order they stand still. (Several operands
-    would be ordered by the first; where its cells tie, the others' order depends on where the axis begins.)
+    A whole period has the same cells wherever it starts, so the sorted cells do not move. Several operands are sorted
+    by the first. Where its cells are equal, the order of the others depends on where the axis starts.
+
+    Example: jnp.sort(x, 1) is invariant under cyclic shifts along axis 1.
+    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `dimension`, `num_keys`.
     """
     number, operands = eqn.params["dimension"], eqn.moving()
@@ -95,27 +105,32 @@ def sort(eqn: Equation) -> list[Moving]:
         ordered = without(value, [number])
         axes = (*ordered.axes[:number], invariant_axis(length_of(value.axes[number])), *ordered.axes[number:])
         return [renamed(replace(ordered, axes=axes), eqn.walk.new_signal())]
-    found = _mixed(operands, number, eqn)
-    return [renamed(found, n) for n in range(len(eqn.shapes))]
+    mixed = _mixed(operands, number, eqn)
+    return [renamed(mixed, n) for n in range(len(eqn.shapes))]
 
 
 @rule("top_k")
 def top_k(eqn: Equation) -> list[Moving]:
-    """The k largest along the last axis (or `axis`), which must stand still, and their places."""
+    """The k largest cells along the last axis (or `axis`), which must not move, and their indices.
+
+    Example: lax.top_k(x, 2) of x [n, w, c] keeps the motion along w.
+    Theorem: `CertifierAxis.local_still` in proofs/coq.
+    Jaxpr: `axis`; if it is absent, the last axis.
+    """
     (value,) = eqn.moving()[:1]
     number = eqn.params.get("axis", -1) % len(value.axes)
-    found = _mixed([value], number, eqn)
-    found = found.with_axis(number, invariant_axis(eqn.shapes[0][number]))
-    return [renamed(found, n) for n in range(len(eqn.shapes))]
+    mixed = _mixed([value], number, eqn)
+    mixed = mixed.with_axis(number, invariant_axis(eqn.shapes[0][number]))
+    return [renamed(mixed, n) for n in range(len(eqn.shapes))]
 
 
 def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
-    """Values of one shape, mixed along one axis that stands still."""
+    """A function of values of one shape that mixes cells along one axis, which must not move."""
     for value in values:
         if is_moving(value.axes[number]):
             raise CannotProve(
-                f"{eqn.name} along the shifted axis: what comes out depends on where the axis begins",
+                f"{eqn.name} along the shifted axis: the result depends on where the axis starts",
                 f"Use {eqn.name} along another axis",
             )
-    found = join(values, eqn.walk.new_signal())
-    return found.with_axis(number, invariant_axis(length_of(found.axes[number])))
+    joined = join(values, eqn.walk.new_signal())
+    return joined.with_axis(number, invariant_axis(length_of(joined.axes[number])))

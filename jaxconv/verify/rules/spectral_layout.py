@@ -1,7 +1,7 @@
-"""Rules that move the modes of spectra about: transposes, reshapes, slices, pads, concatenations, windows written.
+"""Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes at indices.
 
-What stays of a value does as `layout` and `indexing` say; the modes are told one by one which is where. Zeros turn by
-any angle, so that they may stand anywhere.
+The rules of `layout` and `indexing` give the invariant part of a value. The modes are tracked one by one. Zeros have
+mode None and may be anywhere. There are no theorems for spectra in proofs/coq.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jaxconv.verify.rules.spectral import Modes, agreeing, is_zero, repeated, sp
 
 @rule("transpose", of=Spectrum)
 def transpose(eqn: Equation) -> list[Spectrum]:
-    """The axes in another order. Jaxpr: `permutation`."""
+    """The axes in another order. Jaxpr: `permutation`: the operand's axis for each of the result's."""
     (spectrum,) = eqn.inputs
     (value,) = staying(eqn, layout.transpose, [spectrum.value])
     return [replace(spectrum, value=value, axis=eqn.params["permutation"].index(spectrum.axis))]
@@ -27,40 +27,47 @@ def transpose(eqn: Equation) -> list[Spectrum]:
 
 @rule("broadcast_in_dim", of=Spectrum)
 def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
-    """New axes; the spectrum's keeps its length. Jaxpr: `broadcast_dimensions`."""
+    """New axes. The spectral axis keeps its length, unless its modes are all 0 or None.
+
+    Jaxpr: `broadcast_dimensions`: the result's axis for each of the operand's.
+    """
     spectrum = eqn.inputs[0]
     (value,) = staying(eqn, layout.broadcast_in_dim, [spectrum.value])
-    place = eqn.params["broadcast_dimensions"][spectrum.axis]
-    (modes,) = repeated([spectrum], eqn.shapes[0][place])
-    return [replace(spectrum, value=value, axis=place, modes=modes)]
+    result_axis = eqn.params["broadcast_dimensions"][spectrum.axis]
+    (modes,) = repeated([spectrum], eqn.shapes[0][result_axis])
+    return [replace(spectrum, value=value, axis=result_axis, modes=modes)]
 
 
 @rule("reshape", of=Spectrum)
 def reshape(eqn: Equation) -> list[Spectrum]:
-    """Other axes cut elsewhere; the spectrum's must come through whole, with as many cells before it."""
-    return [_cut_elsewhere(eqn, layout.reshape)]
+    """The same cells with other axes. The spectral axis must keep its length and the number of cells before it.
+
+    Jaxpr: see `layout.reshape`.
+    """
+    return [_reshaped(eqn, layout.reshape)]
 
 
 @rule("squeeze", of=Spectrum)
 def squeeze(eqn: Equation) -> list[Spectrum]:
-    """Other axes of one cell dropped."""
-    return [_cut_elsewhere(eqn, layout.squeeze)]
+    """Axes of one cell removed, other than the spectral axis. Jaxpr: see `layout.squeeze`."""
+    return [_reshaped(eqn, layout.squeeze)]
 
 
-def _cut_elsewhere(eqn: Equation, rule_of: Rule) -> Spectrum:
+def _reshaped(eqn: Equation, rule_of: Rule) -> Spectrum:
+    """A reshape that keeps the spectral axis. Raises CannotProve if it does not."""
     spectrum = eqn.inputs[0]
     length, before = len(spectrum.modes), int(np.prod(eqn.operand_shapes[0][: spectrum.axis]))
     (shape,) = eqn.shapes
-    found = [n for n, cells in enumerate(shape) if cells == length and int(np.prod(shape[:n])) == before]
-    if not found:
-        raise CannotProve("cuts a spectrum into pieces, or joins it with other axes", "Keep each mode in its place")
+    candidates = [n for n, cells in enumerate(shape) if cells == length and int(np.prod(shape[:n])) == before]
+    if not candidates:
+        raise CannotProve("splits the axis of a spectrum, or merges it with others", "Keep each mode at its index")
     (value,) = staying(eqn, rule_of, [spectrum.value])
-    return replace(spectrum, value=value, axis=found[0])
+    return replace(spectrum, value=value, axis=candidates[0])
 
 
 @rule("rev", of=Spectrum)
 def rev(eqn: Equation) -> list[Spectrum]:
-    """Modes in the other order. Jaxpr: `dimensions`."""
+    """out[k] = y[n-1-k]: the modes in reverse order. Jaxpr: `dimensions`: the axes to reverse."""
     (spectrum,) = eqn.inputs
     (value,) = staying(eqn, layout.rev, [spectrum.value])
     modes = spectrum.modes[::-1] if spectrum.axis in eqn.params["dimensions"] else spectrum.modes
@@ -69,7 +76,10 @@ def rev(eqn: Equation) -> list[Spectrum]:
 
 @rule("slice", of=Spectrum)
 def slice_(eqn: Equation) -> list[Spectrum]:
-    """Some of the modes: truncation. Jaxpr: `start_indices`, `limit_indices`, `strides`."""
+    """out[k] = y[start + k*stride]: some of the modes, as in a truncation.
+
+    Jaxpr: `start_indices`, `limit_indices`, and `strides` (None: ones).
+    """
     (spectrum,) = eqn.inputs
     (value,) = staying(eqn, layout.slice_, [spectrum.value])
     start, stop = (eqn.params[name][spectrum.axis] for name in ("start_indices", "limit_indices"))
@@ -79,30 +89,33 @@ def slice_(eqn: Equation) -> list[Spectrum]:
 
 @rule("pad", of=Spectrum)
 def pad(eqn: Equation) -> list[Spectrum]:
-    """Zeros before, between and after the modes: they turn by any angle. Another number would stay, as mode 0 does.
+    """Cells of one value before, between and after the modes. Zeros have mode None, and any other value mode 0.
 
     Jaxpr: operands the spectrum and a number; `padding_config`: (before, after, between) for each axis.
     """
     spectrum, filling = eqn.inputs
     if isinstance(filling, Spectrum):
-        raise CannotProve("pads with a spectrum")
+        raise CannotProve("the padding is a spectrum")
     (value,) = staying(eqn, layout.pad, [spectrum.value, filling])
-    number = None if is_zero(eqn.known[1]) else 0
+    filling_mode = None if is_zero(eqn.known[1]) else 0
     before, after, between = eqn.params["padding_config"][spectrum.axis]
-    wide = [number] * max(before, 0)
+    padded = [filling_mode] * max(before, 0)
     for mode in spectrum.modes:
-        wide += [mode, *[number] * between]
-    wide = wide[: len(wide) - between] + [number] * max(after, 0)
-    cut = wide[max(-before, 0) : len(wide) - max(-after, 0)]
-    for k, (lo, hi, inside) in enumerate(eqn.params["padding_config"]):
-        if k != spectrum.axis and (max(lo, hi) > 0 or inside) and number is not None:
-            raise CannotProve("joins modes that turn with numbers that stay", "Pad with zeros")
-    return [replace(spectrum, value=value, modes=tuple(cut))]
+        padded += [mode, *[filling_mode] * between]
+    padded = padded[: len(padded) - between] + [filling_mode] * max(after, 0)
+    cropped = padded[max(-before, 0) : len(padded) - max(-after, 0)]
+    for axis, (lo, hi, inside) in enumerate(eqn.params["padding_config"]):
+        if axis != spectrum.axis and (max(lo, hi) > 0 or inside) and filling_mode is not None:
+            raise CannotProve("combines modes that rotate with values that do not", "Pad with zeros")
+    return [replace(spectrum, value=value, modes=tuple(cropped))]
 
 
 @rule("concatenate", of=Spectrum)
 def concatenate(eqn: Equation) -> list[Spectrum]:
-    """Modes side by side; along another axis, spectra that agree. Jaxpr: `dimension`."""
+    """Modes one after another. Along another axis the modes of all operands must agree.
+
+    Jaxpr: `dimension`.
+    """
     operands, _ = spectra(eqn)
     number = eqn.params["dimension"]
     return [side_by_side(operands, [shape[number] for shape in eqn.operand_shapes], number, eqn)]
@@ -110,32 +123,38 @@ def concatenate(eqn: Equation) -> list[Spectrum]:
 
 def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: int, eqn: Equation) -> Spectrum:
     """Spectra one after another along an axis."""
-    value = layout.side_by_side([one.value for one in operands], lengths, number, eqn.walk.new_signal())
+    value = layout.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if not isinstance(value, Moving):
-        raise CannotProve("joins a spectrum with what is not known")
+        raise CannotProve("combines a spectrum with a value whose motion is unknown")
     if number == axis:
-        modes: Modes = tuple(mode for one in operands for mode in one.modes)
+        modes: Modes = tuple(mode for operand in operands for mode in operand.modes)
     else:
-        modes = agreeing([one.modes for one, cells in zip(operands, lengths, strict=True) if cells], value.cycle)
+        modes = agreeing(
+            [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells], value.cycle
+        )
     return Spectrum(value, axis, modes)
 
 
 @rule("dynamic_update_slice", "scatter", of=Spectrum)
 def write(eqn: Equation) -> list[Spectrum]:
-    """Modes written into zeros, or over other ones: y.at[:, :12].set(low). See `indexing.write`."""
+    """x with a window of modes overwritten: x[start + j] = update[j].
+
+    Example: jnp.zeros(...).at[:, :12].set(low_modes).
+    Jaxpr: see `indexing.write`.
+    """
     update, starts = indexing.written(eqn)
-    mine, its = eqn.operand_shapes[0], eqn.operand_shapes[update]
-    if len(mine) != len(its):
-        raise CannotProve("writes one mode at an index", "Write a slice of them")
+    shape, update_shape = eqn.operand_shapes[0], eqn.operand_shapes[update]
+    if len(shape) != len(update_shape):
+        raise CannotProve("writes a single mode at an index", "Write a slice of modes")
     kept = (0, update)
     (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
     joined = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn)
-    return [indexing.overwritten(x, new, starts, list(zip(mine, its, strict=True)), part, joined, None)]
+    return [indexing.overwritten(x, new, starts, list(zip(shape, update_shape, strict=True)), part, joined, None)]
 
 
 def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:
-    """Some positions of one axis of a spectrum."""
+    """`count` consecutive positions of one axis of a spectrum, from `start` on."""
     modes = spectrum.modes[start : start + count] if number == spectrum.axis else spectrum.modes
     return replace(spectrum, value=layout.part(spectrum.value, number, start, count), modes=modes)
 
@@ -150,4 +169,4 @@ def split(eqn: Equation) -> list[Spectrum]:
     stops = np.cumsum(eqn.params["sizes"]).tolist()
     ranges = zip([0, *stops], stops, strict=False)
     modes = [spectrum.modes[start:stop] for start, stop in ranges]
-    return [replace(spectrum, value=piece, modes=some) for piece, some in zip(pieces, modes, strict=True)]
+    return [replace(spectrum, value=piece, modes=piece_modes) for piece, piece_modes in zip(pieces, modes, strict=True)]

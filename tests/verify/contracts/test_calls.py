@@ -1,4 +1,4 @@
-"""How calls show the jaxpr that they follow, closed-over arrays and literals, on every JAX version."""
+"""The jaxpr layout of calls, closed-over arrays and literals that the walk relies on, on every JAX version."""
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def test_a_literal_is_told_from_a_variable_and_knows_its_number():
 
 
 def test_what_expands_later_is_followed_like_a_call():
-    """`jnp.searchsorted` is a call up to 0.11, and since then a primitive that expands; inside is a scan either way."""
+    """`jnp.searchsorted` is a call up to JAX 0.11, and a primitive that expands from then on. Both contain a scan."""
 
     def within(jaxpr):
         for equation in jaxpr.eqns:
@@ -78,5 +78,5 @@ def test_what_expands_later_is_followed_like_a_call():
                 assert [v.aval.shape for v in opened(inner)[0].outvars] == results(equation)
                 yield from within(opened(inner)[0])
 
-    found = list(within(trace(jnp.searchsorted, (array(5), array(2, 7)))[0]))
-    assert "scan" in found
+    primitives = list(within(trace(jnp.searchsorted, (array(5), array(2, 7)))[0]))
+    assert "scan" in primitives

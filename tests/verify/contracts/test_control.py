@@ -1,4 +1,4 @@
-"""What the rules for loops and branches assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for loops and branches rely on, on every JAX version."""
 
 import jax.numpy as jnp
 from jax import lax
@@ -42,7 +42,7 @@ def test_a_while_loop_has_the_constants_of_its_condition_those_of_its_body_and_i
 
 
 def scan_of(body, *arguments):
-    """The equation of a scan over the last argument, the last but one being the carry."""
+    """The equation of a scan over the last argument. The carry is the last argument but one."""
     return only("scan", lambda *a: lax.scan(lambda c, v: body(*a[:-2], c, v), a[-2], a[-1]), *arguments)
 
 

@@ -1,4 +1,4 @@
-"""Where an equation says it comes from: the user's own line, on every JAX version."""
+"""The source of an equation is the user's line, on every JAX version."""
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +31,8 @@ def through_a_helper(x):
 
 
 def test_an_equations_frames_hold_the_users_line_innermost_first_and_end_before_the_trace():
-    found = frames(only("add", lambda x: doubled(x) * 2.0, array(2, 6)))
-    users = [frame for frame in found if is_users(frame[0])]
+    all_frames = frames(only("add", lambda x: doubled(x) * 2.0, array(2, 6)))
+    users = [frame for frame in all_frames if is_users(frame[0])]
     assert users[0] == (__file__, LINE, "doubled")
     assert [function for _, _, function in users[1:]] == [
         "test_an_equations_frames_hold_the_users_line_innermost_first_and_end_before_the_trace.<locals>.<lambda>"
@@ -57,7 +57,7 @@ def test_the_body_of_a_librarys_jit_has_none_of_the_users_frames_but_its_call_do
     [(running_sum, running_sum), (another_running_sum, another_running_sum), (through_a_helper, running_sum)],
 )
 def test_a_break_inside_a_librarys_jit_is_reported_at_the_users_call_of_it(fn, at):
-    """The body is traced once and kept: the second caller must not be told the first one's line."""
+    """The body is traced once and cached. The report for the second caller must not name the first caller's line."""
     claim = jc.certify(fn, array(2, 6), axes=(1,)).leaves[0].axes[0].cyclic
     assert claim.broken.primitive == "cumsum"
     assert claim.broken.source == f"{__file__}:{at.__code__.co_firstlineno + 1} ({at.__name__})"
@@ -72,7 +72,7 @@ squared.defvjp(lambda x: (squared(x), x), lambda x, dy: (dy * x * jnp.arange(8.0
 
 
 def test_a_gradient_rule_of_the_users_has_no_line_and_none_of_jaxs_is_named():
-    """JAX calls it while it transforms the function; its own machinery is nobody's fault."""
+    """JAX calls the rule while it transforms the function. No line of JAX's machinery may be reported."""
     broken = jc.certify(jax.grad(squared), array(8), axes=(0,), search=False).leaves[0].axes[0].cyclic.broken
     assert broken.source == "a line that JAX does not record"
     assert (

@@ -1,4 +1,4 @@
-"""What the rules for indices assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for gathers, scatters and dynamic slices rely on, on every JAX version."""
 
 import jax.numpy as jnp
 import numpy as np

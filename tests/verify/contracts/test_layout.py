@@ -1,4 +1,4 @@
-"""What the rules for layout assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for reshapes, slices, pads and the like rely on, on every JAX version."""
 
 import jax.numpy as jnp
 from jax import lax
@@ -65,18 +65,18 @@ def test_splitting_names_its_axis_and_the_size_of_each_piece():
 
 
 def test_stacking_is_a_primitive_with_an_axis_or_was_concatenation():
-    found = names(lambda x, y: jnp.stack((x, y), axis=1), array(2, 6), array(2, 6))
-    if "stack" not in found:  # 0.10.0
-        assert found == ["broadcast_in_dim", "broadcast_in_dim", "concatenate"]
+    primitives = names(lambda x, y: jnp.stack((x, y), axis=1), array(2, 6), array(2, 6))
+    if "stack" not in primitives:  # JAX 0.10.0
+        assert primitives == ["broadcast_in_dim", "broadcast_in_dim", "concatenate"]
         return
     equation = only("stack", lambda x, y: jnp.stack((x, y), axis=1), array(2, 6), array(2, 6))
     assert (equation.params["axis"], results(equation)) == (1, [(2, 2, 6)])
 
 
 def test_unstacking_is_a_primitive_with_an_axis_or_was_splitting():
-    found = names(lambda x: jnp.unstack(x, axis=1), array(2, 3))
-    if "unstack" not in found:  # 0.10.0
-        assert found == ["split", "squeeze", "squeeze", "squeeze"]
+    primitives = names(lambda x: jnp.unstack(x, axis=1), array(2, 3))
+    if "unstack" not in primitives:  # JAX 0.10.0
+        assert primitives == ["split", "squeeze", "squeeze", "squeeze"]
         return
     equation = only("unstack", lambda x: jnp.unstack(x, axis=1), array(2, 3))
     assert (equation.params["axis"], results(equation)) == (1, [(2,)] * 3)

@@ -1,4 +1,4 @@
-"""What the rules for functions of one position assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for pointwise primitives rely on, on every JAX version."""
 
 import jax.numpy as jnp
 import pytest

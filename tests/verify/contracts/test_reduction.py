@@ -1,4 +1,4 @@
-"""What the rules for reductions, sorts and Fourier transforms assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for reductions, sorts and Fourier transforms rely on, on every JAX version."""
 
 import jax.numpy as jnp
 import pytest

@@ -1,4 +1,4 @@
-"""What the rules for windows assume of their jaxprs, on every JAX version."""
+"""The jaxpr layout that the rules for convolutions and pooling rely on, on every JAX version."""
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +25,9 @@ def test_a_convolutions_specs_are_batch_and_feature_or_out_and_in_and_then_spati
     equation = only("conv_general_dilated", convolve, array(*x), array(*kernel))
     assert tuple(map(tuple, equation.params["dimension_numbers"])) == expected
     assert operands(equation) == [x, kernel]
-    (found,) = results(equation)
+    (shape,) = results(equation)
     sizes = [x[i] - kernel[k] + 1 for i, k in zip(expected[0][2:], expected[1][2:], strict=True)]
-    assert [found[axis] for axis in expected[2]] == [2, 7, *sizes]
+    assert [shape[axis] for axis in expected[2]] == [2, 7, *sizes]
     assert sorted(sizes) == [8, 9]
 
 
@@ -36,8 +36,8 @@ def test_a_convolution_keeps_stride_padding_and_both_dilations_per_spatial_axis(
         x, k, (2, 3), ((0, 1), (2, -1)), (1, 2), (2, 1), ("NHWC", "HWIO", "NHWC")
     )
     equation = only("conv_general_dilated", convolve, array(2, 11, 13, 3), array(4, 5, 3, 7))
-    found = parameters(equation, "window_strides", "padding", "lhs_dilation", "rhs_dilation")
-    assert found == ((2, 3), ((0, 1), (2, -1)), (1, 2), (2, 1))
+    geometry = parameters(equation, "window_strides", "padding", "lhs_dilation", "rhs_dilation")
+    assert geometry == ((2, 3), ((0, 1), (2, -1)), (1, 2), (2, 1))
     assert parameters(equation, "feature_group_count", "batch_group_count") == (1, 1)
     assert results(equation) == [(2, (11 + 1 - 7) // 2 + 1, (25 + 1 - 5) // 3 + 1, 7)]
 
@@ -55,18 +55,22 @@ def test_a_named_window_reduction_has_the_operand_alone_and_its_geometry_for_eac
         x, initial, getattr(lax, name), (1, 3, 2), (1, 2, 1), ((0, 0), (1, 0), (0, 4)), (1, 1, 2), (1, 2, 1)
     )
     equation = only(f"reduce_window_{'sum' if name == 'add' else name}", reduce, array(2, 11, 13))
-    found = parameters(equation, "window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
-    assert found == ((1, 3, 2), (1, 2, 1), ((0, 0), (1, 0), (0, 4)), (1, 1, 2), (1, 2, 1))
+    geometry = parameters(
+        equation, "window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"
+    )
+    assert geometry == ((1, 3, 2), (1, 2, 1), ((0, 0), (1, 0), (0, 4)), (1, 1, 2), (1, 2, 1))
     assert operands(equation) == [(2, 11, 13)]
 
 
 def test_a_window_reduction_by_any_function_has_the_operand_and_then_the_initial_value():
     reduce = lambda x: lax.reduce_window(x, 0.0, lambda a, b: a * b + a, (1, 3), (1, 2), ((0, 0), (1, 4)))
-    equation = call(reduce, array(2, 11))  # it holds a jaxpr, but is no call
+    equation = call(reduce, array(2, 11))  # it has a jaxpr as a parameter, but is not a call
     assert equation.primitive.name == "reduce_window"
     assert operands(equation) == [(2, 11), ()]
-    found = parameters(equation, "window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
-    assert found == ((1, 3), (1, 2), ((0, 0), (1, 4)), (1, 1), (1, 1))
+    geometry = parameters(
+        equation, "window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"
+    )
+    assert geometry == ((1, 3), (1, 2), ((0, 0), (1, 4)), (1, 1), (1, 1))
 
 
 def test_the_gradient_of_max_pooling_has_the_source_and_then_the_operand():
@@ -74,5 +78,5 @@ def test_the_gradient_of_max_pooling_has_the_source_and_then_the_operand():
     equation = only("select_and_scatter_add", lambda x, ct: jax.vjp(pool, x)[1](ct), array(2, 11), array(2, 5))
     assert operands(equation) == [(2, 5), (2, 11)]
     assert results(equation) == [(2, 11)]
-    found = parameters(equation, "window_dimensions", "window_strides", "padding")
-    assert found == ((1, 3), (1, 2), ((0, 0), (1, 0)))
+    geometry = parameters(equation, "window_dimensions", "window_strides", "padding")
+    assert geometry == ((1, 3), (1, 2), ((0, 0), (1, 0)))

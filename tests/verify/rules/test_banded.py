@@ -1,4 +1,4 @@
-"""Products with known matrices: resampling and circulant matrices are convolutions written out, others are not."""
+"""Products with known matrices: resampling and circulant matrices are convolutions; other matrices are not."""
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,12 @@ ROW, COLUMN = jnp.arange(N)[:, None], jnp.arange(N)[None]
 
 
 def report(fn, x=X, **settings):
-    """Both claims about the only output, neither of which an execution may refute if it is proved."""
+    """Both claims about the only output. Executions are checked not to refute a proved one."""
     return judged(fn, x, **settings)
 
 
 def times(matrix):
-    """x times a matrix [n, m] that the function computes from nothing, along the height."""
+    """x times a constant matrix [n, m] that the function computes, along the height."""
     return lambda x: jnp.einsum("nhwc,hk->nkwc", x, matrix().astype(jnp.float32))
 
 
@@ -44,7 +44,7 @@ def test_resizing_is_equivariant_where_it_does_not_see_the_border(method, length
 
 
 def test_down_scaling_needs_pairs_clear_of_the_border():
-    """Of 4 positions 1 and 2 are clear, which is one pair; of 6 there are three."""
+    """Positions 1 and 2 of 4 do not read the border, which is one pair. Of 6 positions there are three pairs."""
     assert report(resized("bilinear", 4)).interior.verdict == Verdict.UNDECIDED
     claim = report(resized("bilinear", 6), jax.ShapeDtypeStruct((1, 12, 6, 2), jnp.float32)).interior
     assert (claim.shift, claim.moves, claim.region) == (2, ((1, 1),), ((1, 1, 5),))
@@ -52,17 +52,14 @@ def test_down_scaling_needs_pairs_clear_of_the_border():
 
 def test_bilinear_resizing_sees_two_cells():
     field = report(resized("bilinear", 16)).interior.receptive_field
-    assert (field.rate, field.first, field.last) == (
-        0.5,
-        -1,
-        0.5,
-    )  # output 2i + 1 sees i and i + 1, output 2i i - 1 and i
+    # Output 2i + 1 reads i and i + 1; output 2i reads i - 1 and i.
+    assert (field.rate, field.first, field.last) == (0.5, -1, 0.5)
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 8])
 @pytest.mark.parametrize("m", [2, 3, 4, 6, 8, 9, 12])
 def test_no_resizing_is_claimed_to_be_more_than_it_is(n, m):
-    """What is proved survives; most of these lengths round and prove nothing."""
+    """No execution refutes a proof. Most of these lengths round, so nothing is proved."""
     report(resized("bilinear", m), jax.ShapeDtypeStruct((1, n, 6, 2), jnp.float32))
 
 
@@ -83,29 +80,29 @@ BANDED = {
 
 @pytest.mark.parametrize(("matrix", "cyclic", "interior"), BANDED.values(), ids=BANDED)
 def test_what_a_known_matrix_does(matrix, cyclic, interior):
-    found = report(times(matrix))
-    for claim, expected in ((found.cyclic, cyclic), (found.interior, interior)):
+    claims = report(times(matrix))
+    for claim, expected in ((claims.cyclic, cyclic), (claims.interior, interior)):
         assert ((claim.shift, claim.moves) if claim.verdict == Verdict.PROVED else None) == expected
 
 
 def test_one_weight_off_shows_in_the_region():
-    """A unit matrix but for one column is the identity on either side of that column; the longer side is claimed."""
+    """An identity matrix with one other column is the identity on either side of it. The longer side is claimed."""
     assert report(times(BANDED["one weight off"][0])).interior.region == ((1, 0, 4),)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_random_bands_in_every_place(seed):
-    """The matrix as first or second operand, bands of random width and step, channels mixed along or not."""
+    """The matrix is the first or second operand, with bands of random width and step; channels are mixed or not."""
     draw = np.random.default_rng(seed)
-    apart, by, taps = draw.integers(1, 3), draw.choice([-2, -1, 1, 2]), draw.integers(1, 4)
+    distance, by, taps = draw.integers(1, 3), draw.choice([-2, -1, 1, 2]), draw.integers(1, 4)
     m = int(draw.integers(3, 12))
     matrix = np.zeros((N, m, 2), np.float32)
-    weights = draw.integers(-4, 5, (apart, taps, 2))
+    weights = draw.integers(-4, 5, (distance, taps, 2))
     for j in range(m):
         for u in range(taps):
-            k = (j // apart) * by + u + (0 if by > 0 else N - 1)
+            k = (j // distance) * by + u + (0 if by > 0 else N - 1)
             if 0 <= k < N:
-                matrix[k, j] = weights[j % apart, u]
+                matrix[k, j] = weights[j % distance, u]
     equation = ["nhwc,hkc->nkwc", "hkc,nhwc->knwc", "nhwc,hkd->nwkcd"][draw.integers(3)]
     build = lambda: jnp.asarray(matrix)
     fn = lambda x: jnp.einsum(equation, *((build(), x) if equation.startswith("hkc") else (x, build())))
@@ -113,17 +110,17 @@ def test_random_bands_in_every_place(seed):
 
 
 def test_weights_that_may_be_any_break():
-    """The same matrix closed over: another one would do something else, unless one looks at it."""
+    """A matrix that is closed over is a parameter: without its values, no shift is proved."""
     matrix = jnp.eye(N)
     fn = lambda x: jnp.einsum("nhwc,hk->nkwc", x, matrix)
     claim = report(fn).interior
     assert claim.verdict == Verdict.UNDECIDED
-    assert "weights of their own for each position" in claim.broken.reason
+    assert "different weights at each position" in claim.broken.reason
     assert report(fn, values=True).interior.verdict == Verdict.PROVED
 
 
 def test_a_band_that_reads_the_border_is_no_part_of_the_region():
-    """Two zeros enter at the beginning: of ten cells the first two, and of eight sums of three as many."""
+    """Two zeros enter at the start, so the first two of ten cells, and of eight sums of three, depend on the border."""
     sums = np.array([[0 <= k - j < 3 for j in range(8)] for k in range(10)])
     late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
     claims = certified(lambda x: late(x) @ jnp.asarray(sums).astype(x.dtype), (1, 10))

@@ -1,9 +1,9 @@
-"""Products, with weights, with masks and of a value with itself: what is proved survives execution."""
+"""Products with weights, with masks, and of a value with itself: execution does not refute what is proved."""
 
 import pytest
 from support.numpy_twins import judge_line
 
-# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+# Functions of one line on [b, 6, 2]; `n` is jnp or np.
 LINES = {
     "channels mixed": lambda n, x: n.einsum("bic,dc->bid", x, n.array([[1, 2], [3, 4], [5, 7]], x.dtype)),
     "attention": lambda n, x: n.einsum("bic,bjc->bij", x, 3 * x),
@@ -15,9 +15,9 @@ LINES = {
     "summed with weights": lambda n, x: n.einsum("bic,i->bc", x, n.arange(6).astype(x.dtype)),
     "a dense layer": lambda n, x: n.einsum("bic,io->bo", x, n.arange(24).reshape(6, 4).astype(x.dtype)),
 }
-# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+# No shift preserves these. The judge refutes any proof of one, and the test also asserts that there is none.
 HOPELESS = {"summed with weights", "a dense layer"}
-# What both kinds of shifts keep.
+# Both kinds of shifts preserve these.
 SURE = {"channels mixed", "attention"}
 
 

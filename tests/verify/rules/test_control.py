@@ -1,4 +1,4 @@
-"""Loops, branches and calls: what is proved survives execution."""
+"""Loops, branches and calls: execution does not refute what is proved."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def collect(n, x, body):
 
 
 def branches(n, x, body):
-    """All branches one after the other in the channels."""
+    """The results of all branches, concatenated along the channels."""
     if n is np:
         return np.concatenate([body(np, x, i) for i in range(3)], 2)
     return jnp.concatenate([lax.switch(i, [lambda v, i=i: body(jnp, v, i) for i in range(3)], x) for i in range(3)], 2)
@@ -88,7 +88,7 @@ def test_calls_are_followed(call):
 
 
 def test_a_region_that_shrinks_in_every_round_of_unknown_number_is_none():
-    """Zeros enter in each round, and how many rounds there are is an argument."""
+    """A zero enters in each iteration, and the number of iterations is an argument."""
     late = lambda x: jnp.pad(x, ((0, 0), (1, 0)))[:, :-1]
 
     def fn(rounds, x):

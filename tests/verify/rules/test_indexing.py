@@ -1,4 +1,4 @@
-"""Gathers at constant indices and dynamic slices, over all small shapes: what is proved survives execution."""
+"""Gathers at constant indices and dynamic slices, of all small shapes: execution does not refute what is proved."""
 
 import itertools
 from dataclasses import replace
@@ -14,7 +14,7 @@ import jaxconv as jc
 
 
 def gathers():
-    """Affine tables, with and without a turn, with repeats, with a second axis (im2col)."""
+    """Tables of affine indices: wrapped or clipped, with repeats, and with a second axis (im2col)."""
     for n in (3, 4, 6):
         for by, start, size in itertools.product((-2, -1, 1, 2, 3), range(2), (2, 3, n, 2 * n)):
             places = by * np.arange(size) + start
@@ -39,7 +39,7 @@ def test_gathers_at_random_indices_prove_nothing_that_is_false():
 
 
 def gathers_by_channel():
-    """Tables of indices for each channel (`take_along_axis`), that advance along positions and from channel to channel."""
+    """Tables of indices for each channel (`take_along_axis`) that advance along positions and channels."""
     for n, channels in ((4, 2), (3, 3), (4, 4), (5, 4)):
         for by, by_channel, start, size in itertools.product((-1, 0, 1), (-1, 0, 1, 2), (0, 1), (1, 2, n)):
             places = by * np.arange(size)[:, None] + by_channel * np.arange(channels) + start
@@ -48,7 +48,7 @@ def gathers_by_channel():
 
 
 def test_gathers_by_channel_prove_nothing_that_is_false():
-    """A diagonal is one: along the channels of the indices the channels of x change as well."""
+    """In a diagonal, a step along the channels of the indices also changes the channel of x."""
     along = lambda p: lambda x: jnp.take_along_axis(x, p[None], axis=1)
     taken = lambda p: lambda x: np.take_along_axis(x, p[None], axis=1)
     cases = ((p.tolist(), along(p), taken(p), (1, n, p.shape[1])) for n, p in gathers_by_channel())
@@ -56,11 +56,11 @@ def test_gathers_by_channel_prove_nothing_that_is_false():
 
 
 def test_windows_by_channel_prove_nothing_that_is_false():
-    """`vmap` of a slice at one place for each channel."""
+    """`vmap` of a slice at a start for each channel."""
 
     def sliced(starts, size):
-        one = lambda column, i: lax.dynamic_slice(column, (i,), (size,))
-        return lambda x: jax.vmap(jax.vmap(one, (1, 0), 1), (0, None))(x, starts)
+        slice_of = lambda column, i: lax.dynamic_slice(column, (i,), (size,))
+        return lambda x: jax.vmap(jax.vmap(slice_of, (1, 0), 1), (0, None))(x, starts)
 
     twin = lambda starts, n: lambda x: np.stack([x[:, i : i + n, c] for c, i in enumerate(starts.tolist())], 2)
     cases = [(starts, size) for starts in map(np.array, ([0, 1, 2, 3], [3, 2, 1, 0], [0, 2, 0, 2])) for size in (1, 3)]
@@ -68,7 +68,7 @@ def test_windows_by_channel_prove_nothing_that_is_false():
 
 
 def test_a_diagonal_moves_if_all_rows_are_alike():
-    """Then it does not matter from which of them a cell is taken."""
+    """If all rows are equal, it does not matter from which row a cell is read."""
     diagonal = jax.vmap(lambda row, i: row[i])
     alike = lambda x: diagonal(jnp.broadcast_to(x, (4, 4)), np.arange(4))
     assert certified(alike, (1, 4))["cyclic"].moves == ((0, 1),)
@@ -93,7 +93,7 @@ def test_windows_by_indices_and_nearest_enlargement_are_proved():
     ids=["every cell thrice", "five cells for two", "every fifth cell, around"],
 )
 def test_of_several_interior_laws_the_one_with_most_pairs_is_told(places, shift, moves, region):
-    """Two cells of a run of three, or three of twelve, show a law as well, of little worth."""
+    """Two cells of a run of three, or three of twelve, also follow a law, which holds for few pairs."""
     claim = certified(lambda x: x[:, places], (1, 12))["interior"]
     assert (claim.shift, claim.moves, claim.region) == (shift, moves, region)
 
@@ -135,7 +135,7 @@ def _int(*shape):
 
 
 def test_slices_at_two_unknown_starts_are_two_signals():
-    """Of windows that begin three cells apart: side by side they would be taken for one window of six cells."""
+    """The windows start three cells apart. Concatenated, they would pass for one window of six cells."""
     one_of = lambda start, x: lax.dynamic_slice(x, (0, start), (1, 3))
     fn = lambda first, second, x: jnp.concatenate([one_of(first, x[:, :5]), one_of(second, x[:, 3:])], axis=1)
     start, x = jax.ShapeDtypeStruct((), "int32"), jax.ShapeDtypeStruct((1, 8), "float32")
@@ -145,7 +145,7 @@ def test_slices_at_two_unknown_starts_are_two_signals():
 
 
 def test_an_update_beyond_the_end_is_moved_in():
-    """The last three of ten cells are overwritten, wherever beyond them the update is to stand."""
+    """The last three of ten cells are overwritten, for every start beyond them."""
     for start in (7, 8, 100):
         update = lambda x, start=start: lax.dynamic_update_slice(x, np.zeros((1, 3), x.dtype), (0, start))
         assert certified(update, (1, 10))["interior"].region == ((1, 0, 7),)
@@ -158,7 +158,7 @@ def test_indices_that_go_around_do_so_to_the_end():
 
 
 def test_what_is_added_to_is_not_overwritten():
-    """A sum of what moves one way and the other moves neither way; a number added leaves what was there."""
+    """A sum of values that move in opposite directions does not move. Adding a number keeps what was there."""
     both_ways = lambda x: x.at[:, :].add(x[:, ::-1])
     assert certified(both_ways, (1, 6))["cyclic"].verdict == "UNDECIDED"
     assert certified(lambda x: x.at[:, :].add(1), (1, 6))["cyclic"].moves == ((1, 1),)

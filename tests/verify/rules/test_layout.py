@@ -1,4 +1,7 @@
-"""Slices, pads, reversals, concatenations, reshapes, each alone and over all small shapes: what it proves survives execution."""
+"""Slices, pads, reversals, concatenations and reshapes, each alone and of all small shapes.
+
+Execution does not refute what is proved.
+"""
 
 import itertools
 
@@ -23,7 +26,7 @@ from support.numpy_twins import (
 
 from jaxconv import certify
 
-FILL = 7  # what pads are filled with: not 0, so that it is told from what is not there
+FILL = 7  # the padding value: not 0, to tell padding from missing cells
 
 
 # Slices, pads, reversals, concatenations
@@ -74,11 +77,11 @@ def test_two_slices_joined_are_a_signal_only_where_they_continue_one_another():
     def cases():
         for n in range(1, 6):
             pieces = [slice(a, b) for a, b in itertools.combinations(range(n + 1), 2)]
-            for one, other in itertools.product(pieces, pieces):
+            for first, second in itertools.product(pieces, pieces):
                 yield (
-                    (one, other),
-                    lambda x, one=one, other=other: jnp.concatenate([x[:, one], x[:, other]], 1),
-                    lambda x, one=one, other=other: np.concatenate([x[:, one], x[:, other]], 1),
+                    (first, second),
+                    lambda x, first=first, second=second: jnp.concatenate([x[:, first], x[:, second]], 1),
+                    lambda x, first=first, second=second: np.concatenate([x[:, first], x[:, second]], 1),
                     (1, n),
                 )
 
@@ -87,17 +90,17 @@ def test_two_slices_joined_are_a_signal_only_where_they_continue_one_another():
 
 @pytest.mark.parametrize("n", range(2, 6))
 def test_wrapping_by_every_amount_shows_the_signal_everywhere(n):
-    """What wrapping shows is seen through a window that is a whole period long, wherever it stands."""
+    """Every window of one whole period of the padded array shows the signal, wherever the window starts."""
     for before, after in itertools.product(range(2 * n + 1), range(n + 1)):
         starts = range(before + after + 1)
 
-        def seen(np_, x):
+        def views(np_, x):
             wide = np_.pad(x, ((0, 0), (before, after)), mode="wrap")
             return [wide, *(wide[:, start : start + n] for start in starts)]
 
-        whole, *through = each_certified(lambda x: seen(jnp, x), (1, n))
-        assert refutation(lambda x: seen(np, x)[0], (1, n), whole) is None
-        for start, claims in zip(starts, through, strict=True):
+        whole_claims, *view_claims = each_certified(lambda x: views(jnp, x), (1, n))
+        assert refutation(lambda x: views(np, x)[0], (1, n), whole_claims) is None
+        for start, claims in zip(starts, view_claims, strict=True):
             assert claims["cyclic"].moves == ((1, 1),), (before, after, start)
             twin = lambda x: np.pad(x, ((0, 0), (before, after)), mode="wrap")[:, start : start + n]
             assert refutation(twin, (1, n), claims) is None, (before, after, start)
@@ -125,10 +128,10 @@ def test_pieces_of_a_reversed_strided_or_mapped_signal_join_only_with_their_own_
     }
 
     def cases():
-        for (a, one), (b, other) in itertools.product(views.items(), views.items()):
+        for (a, first), (b, second) in itertools.product(views.items(), views.items()):
             for at in range(5):
-                join = lambda np_, one=one, other=other, at=at: (
-                    lambda x: np_.concatenate([one(x)[:, at:], other(x)[:, :at]], 1)
+                join = lambda np_, first=first, second=second, at=at: (
+                    lambda x: np_.concatenate([first(x)[:, at:], second(x)[:, :at]], 1)
                 )
                 yield (a, b, at), join(jnp), join(np), (1, 6)
 
@@ -139,7 +142,7 @@ def test_pieces_of_a_reversed_strided_or_mapped_signal_join_only_with_their_own_
 
 
 def factorisations(size, most):
-    """Ordered factorisations into at most so many factors."""
+    """Ordered factorisations into at most `most` factors."""
     if most == 1:
         return [(size,)]
     smaller = {(d, *rest) for d in range(1, size + 1) if size % d == 0 for rest in factorisations(size // d, most - 1)}
@@ -158,16 +161,16 @@ BETWEEN = {
 @pytest.mark.parametrize("one_in", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("between", BETWEEN)
 def test_two_reshapes_in_a_row_lose_and_invent_nothing(between, one_in):
-    """Every two reshapes, of an input of one shape of five; and each reshape of each shape, first and second."""
+    """Every pair of reshapes, for one of five input shapes; each reshape comes first and second with each shape."""
     middle, sizes = BETWEEN[between], factorisations(12, 3)
 
     def cases():
-        for (i, one), (j, other), (k, shape) in itertools.product(*map(enumerate, (sizes, sizes, SHAPES))):
-            if between == "stride" and one[0] % 2 == 0:
-                other = (*other[:-1], other[-1] // 2) if other[-1] % 2 == 0 else None
-            if other is not None and (i + j + k) % one_in == 0:
-                fn = lambda x, one=one, other=other: middle(x.reshape(-1, *one)).reshape(-1, *other)
-                yield (one, other), fn, fn, (1, *shape)
+        for (i, first), (j, second), (k, shape) in itertools.product(*map(enumerate, (sizes, sizes, SHAPES))):
+            if between == "stride" and first[0] % 2 == 0:
+                second = (*second[:-1], second[-1] // 2) if second[-1] % 2 == 0 else None
+            if second is not None and (i + j + k) % one_in == 0:
+                fn = lambda x, first=first, second=second: middle(x.reshape(-1, *first)).reshape(-1, *second)
+                yield (first, second), fn, fn, (1, *shape)
 
     assert survey(cases()) > 150 / one_in
 
@@ -182,7 +185,7 @@ def test_a_split_and_its_merge_are_nothing():
 # Everything else
 
 
-# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+# Functions of one line on [b, 6, 2]; `n` is jnp or np.
 LINES = {
     "swapped": lambda n, x: n.swapaxes(x, 1, 2),
     "stacked": lambda n, x: n.stack([x, x * 2], 2),
@@ -203,9 +206,9 @@ LINES = {
     "a constant": lambda n, x: n.zeros((len(x), 4), x.dtype),
     "one position": lambda n, x: x[:, 3],
 }
-# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+# No shift preserves these. The judge refutes any proof of one, and the test also asserts that there is none.
 HOPELESS = {"joined channels, one reversed", "first position everywhere", "one position"}
-# What both kinds of shifts keep.
+# Both kinds of shifts preserve these.
 SURE = {"swapped", "stacked", "joined channels", "interleaved", "repeated", "a constant"}
 
 
@@ -216,7 +219,7 @@ def test_one_line_proves_nothing_that_is_false(name):
 
 @pytest.mark.parametrize(("stride", "shift"), [(1, 4), (2, 2), (3, 4), (4, 1)])
 def test_a_pattern_of_which_every_second_cell_is_left_repeats_sooner(stride, shift):
-    """The pattern is known, and the number that it is multiplied with is not: so nothing is folded."""
+    """The pattern is known and the factor is not, so no constant is folded."""
     pattern = np.tile([1, 2, 3, 4], 12)
     fn = lambda scale, x: x * (scale * jnp.asarray(pattern).astype(x.dtype))[: 12 * stride : stride]
     shapes = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((), (12,))]
@@ -224,13 +227,13 @@ def test_a_pattern_of_which_every_second_cell_is_left_repeats_sooner(stride, shi
 
 
 def test_what_stands_at_the_end_stands_at_the_beginning_of_the_reverse():
-    """Two zeros enter at the beginning, so the last two cells of the reverse depend on the border."""
+    """Two zeros enter at the start, so the last two cells of the reversed array depend on the border."""
     late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
     assert certified(late, (1, 10))["interior"].region == ((1, 2, 10),)
     assert certified(lambda x: late(x)[:, ::-1], (1, 10))["interior"].region == ((1, 0, 8),)
 
 
 def test_positions_of_a_split_are_python_integers():
-    """jnp.split leaves NumPy's in the jaxpr, which the report and its JSON would show."""
+    """jnp.split leaves NumPy integers in the jaxpr, which would appear in the report and its JSON."""
     (leaf,) = certify(lambda x: sum(jnp.split(x, 3)), jax.ShapeDtypeStruct((12,), "float32"), axes=(0,)).leaves
     assert {type(number) for numbers in leaf.axes[0].interior.region for number in numbers} == {int}

@@ -1,4 +1,7 @@
-"""Gradients through wrap-around pads: pieces added up move, and what is not all of them, or not each once, does not."""
+"""Gradients through wrap-around pads: the sum of all pieces moves.
+
+Sums that miss a piece, or have one twice, are not proved to move.
+"""
 
 from functools import partial
 
@@ -18,7 +21,7 @@ NARROW = jnp.asarray(np.random.default_rng(1).integers(-4, 5, (3, 1, 2, 2)), jnp
 
 
 def cyclic(fn, axis=1, x=X):
-    """The cyclic claim of the only output, which no execution may refute if it is proved."""
+    """The cyclic claim of the only output. If it is proved, executions are checked not to refute it."""
     return judged(fn, x, axis, kinds=("cyclic",)).cyclic
 
 
@@ -34,7 +37,7 @@ def deep(x):
     return conv(jc.max_pool(jax.nn.relu(conv(x))[..., :2], (2, 2)), stride=(2, 1))
 
 
-GRADIENTS = {  # of scalar functions that do not change under these shifts of the first axis
+GRADIENTS = {  # gradients of scalar functions that are invariant under these shifts of the first axis
     "a convolution": (energy(conv), 1),
     "with a stride": (energy(partial(conv, stride=2)), 2),
     "with a dilated kernel": (energy(partial(conv, dilation=2)), 1),
@@ -92,7 +95,7 @@ def test_the_gradient_of_a_mean_moves(name, axis):
     assert (claim.shift, claim.moves) == (shift, ((axis, shift),))
 
 
-UNEVEN = {  # what is not the same at every position, or drops what the taps bring to the ends
+UNEVEN = {  # layers that differ between positions, or drop values that taps move beyond the ends
     "zeros around": partial(conv, padding="same"),
     "a border that is cut off": lambda x: conv(x)[:, 1:],
     "weights of positions": lambda x: conv(x) * jnp.arange(8.0).reshape(1, 8, 1, 1),
@@ -119,20 +122,20 @@ def test_every_small_convolution(axis, taps, stride, dilation):
 
 
 def pieces(x, lo=2, hi=2, weights=None):
-    """What arrives at the ends and the middle of an input that was padded around."""
+    """The head, middle and tail of the cotangent of an input that was padded circularly."""
     y = narrow(x, lo, hi)
     y = y if weights is None else y * weights
     return y[:, :1], y[:, 1:9], y[:, 9:]
 
 
 def narrow(x, lo, hi, by=1.0):
-    """A convolution of three taps along the axis, with so many zeros at each end."""
+    """A convolution with three taps along the axis, with `lo` and `hi` zeros at its ends."""
     numbers = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(x, by * NARROW, (1, 1), ((lo, hi), (0, 0)), dimension_numbers=numbers)
 
 
 def two_of_unequal_length(x):
-    """Two parents that begin at one place, of 10 and 12 cells; the last two cells are left out."""
+    """Two parents of 10 and 12 cells with the same start. The last two cells are dropped."""
     y = lax.pad(narrow(x, 2, 2), 0.0, [(0, 0, 0), (0, 2, 0), (0, 0, 0), (0, 0, 0)]) + narrow(narrow(x, 2, 2), 2, 2)
     return y[:, :8] + put(y[:, 8:10], 0)
 
@@ -167,7 +170,7 @@ TWINS = {
     "taps that fall off the end": partial(added, lo=1, hi=3),
     "taps that fall off the end of one period": lambda x: (
         narrow(x, 2, 0)
-        + lax.pad(pieces(x)[0], 0.0, [(0, 0, 0), (8, -1, 0), (0, 0, 0), (0, 0, 0)])  # a piece of which nothing is left
+        + lax.pad(pieces(x)[0], 0.0, [(0, 0, 0), (8, -1, 0), (0, 0, 0), (0, 0, 0)])  # a piece that is cropped to zeros
     ),
     "taps that fall off the start of two periods": lambda x: narrow(x, 0, 2) + narrow(x, 0, 2, by=2.0),
     "the end of the longer of two": two_of_unequal_length,
@@ -181,7 +184,7 @@ TWINS = {
 
 
 def test_the_pieces_as_they_should_be_move():
-    """The true one of the twins below."""
+    """The correct sum, of which the twins below are variations."""
     claim = cyclic(added)
     assert (claim.shift, claim.moves) == (1, ((1, 1),))
 

@@ -1,4 +1,4 @@
-"""Functions of one position: what is proved of masks and of windows that meet survives execution."""
+"""Pointwise functions of masks and of several windows: execution does not refute what is proved."""
 
 import itertools
 from fractions import Fraction
@@ -38,7 +38,7 @@ def test_a_strided_mask_and_a_strided_signal_meet_at_a_common_multiple():
     assert (claims["cyclic"].shift, claims["cyclic"].moves) == (4, ((1, 2),))
 
 
-# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+# Functions of one line on [b, 6, 2]; `n` is jnp or np.
 LINES = {
     "outer axes": lambda n, x: x[:, :, None, :] - x[:, None, :, :],
     "outer axes, swapped": lambda n, x: n.swapaxes(x[:, :, None, :] - 2 * x[:, None, :, :], 1, 2),
@@ -53,9 +53,9 @@ LINES = {
     "chosen by a checkerboard": lambda n, x: n.where(n.array([1, 0] * 3)[None, :, None] > 0, x, -x),
     "chosen by places": lambda n, x: n.where(n.arange(6)[None, :, None] < 3, x, -x),
 }
-# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+# No shift preserves these. The judge refutes any proof of one, and the test also asserts that there is none.
 HOPELESS = {"own reversal"}
-# What both kinds of shifts keep.
+# Both kinds of shifts preserve these.
 SURE = {"outer axes", "outer axes, one reversed", "outer axes, one strided", "even and odd", "clipped"}
 
 
@@ -72,5 +72,5 @@ def test_two_powers_of_one_signal_are_two_signals():
 
 def test_one_cell_of_what_moves_is_not_repeated():
     motion = Motion(Fraction(1), 0, 1, ONE_CELL, "x")
-    with pytest.raises(CannotProve, match="one position of the shifted axis is repeated along it"):
+    with pytest.raises(CannotProve, match="broadcasts one position of the shifted axis along it"):
         widened(Moving(1, 8, ((Factor(1, motion=motion),),)), (8,))

@@ -1,10 +1,10 @@
-"""Sums, extremes, running sums and sorts: what is proved survives execution."""
+"""Sums, extrema, cumulative sums and sorts: execution does not refute what is proved."""
 
 import jax.numpy as jnp
 import pytest
 from support.numpy_twins import certified, judge_line
 
-# One line each, with jnp or np for `n`, on [b, 6, 2] unless it says more.
+# Functions of one line on [b, 6, 2]; `n` is jnp or np.
 LINES = {
     "sum over channels": lambda n, x: x.sum(2),
     "largest of channels": lambda n, x: x.max(2),
@@ -23,14 +23,14 @@ LINES = {
     "outer axes, summed": lambda n, x: (x[:, :, None, :] * x[:, None, :, :]).sum(2),
     "mean removed": lambda n, x: 6 * x - x.sum(1, keepdims=True),
 }
-# What no shift keeps: a proof here is refuted by the judge, and its absence is asserted for good measure.
+# No shift preserves these. The judge refutes any proof of one, and the test also asserts that there is none.
 HOPELESS = {
     "sum over the first positions",
     "place of the largest position",
     "running sum over positions",
     "sorted first positions",
 }
-# What both kinds of shifts keep.
+# Both kinds of shifts preserve these.
 SURE = {
     "sum over channels",
     "largest of channels",

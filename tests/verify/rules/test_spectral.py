@@ -1,4 +1,4 @@
-"""Fourier transforms: what is proved of spectra survives execution, and what sees their phase is not proved."""
+"""Fourier transforms: execution does not refute what is proved, and functions of the phase are not proved."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ def weights(*shape, seed=0):
 
 
 def cyclic(fn, axis=1, x=X):
-    """The cyclic claim of the only output, which no execution may refute if it is proved."""
+    """The cyclic claim of the only output. If it is proved, executions are checked not to refute it."""
     return judged(fn, x, axis, kinds=("cyclic",)).cyclic
 
 
@@ -73,14 +73,14 @@ def test_a_convolution_by_transforms_moves_with_its_input(name):
 
 
 def test_modes_in_the_other_order_move_the_other_way():
-    """x[-j] has the spectrum y[-k]: the forward transform, twice, turns a signal round."""
+    """x[-j] has the spectrum y[-k]. The forward transform, applied twice, reverses a signal."""
     claim = cyclic(lambda x: fft(fft(x)).real)
     assert (claim.shift, claim.moves) == (1, ((1, -1),))
 
 
 @pytest.mark.parametrize(("cells", "shift", "moves"), [(16, 1, 2), (4, 2, 1), (12, 2, 3)])
 def test_a_spectrum_may_come_back_at_another_length(cells, shift, moves):
-    """Resampling: n cells transformed, m transformed back."""
+    """Resampling: a transform of n cells and an inverse transform to m cells."""
     modes = min(cells, N) // 2
     claim = cyclic(lambda x: irfft(rfft(x)[:, :modes], n=cells))
     assert (claim.shift, claim.moves) == (shift, ((1, moves),))
@@ -88,7 +88,7 @@ def test_a_spectrum_may_come_back_at_another_length(cells, shift, moves):
 
 @pytest.mark.parametrize("fn", [lambda x: jnp.abs(rfft(x)), lambda x: (rfft(x) * jnp.conj(rfft(x))).real])
 def test_a_power_spectrum_does_not_change(fn):
-    """The second is y times conj(y), whose turns cancel; only the first is proved so far."""
+    """The second function is y conj(y), whose phases cancel. Only the first one is proved so far."""
     claim = cyclic(fn)
     if claim.verdict == Verdict.PROVED:
         assert (claim.shift, claim.moves) == (1, ())
@@ -103,25 +103,25 @@ def test_what_moves_along_another_axis_is_not_touched():
 
 NOT_PROVED = {
     "the spectrum itself": (rfft, "the output is a spectrum"),
-    "its real part": (lambda x: irfft(rfft(x).real), "the real part of a spectrum sees the phase"),
+    "its real part": (lambda x: irfft(rfft(x).real), "the real part of a spectrum depends on the phase"),
     "its real part, as a dtype": (lambda x: irfft(lax.convert_element_type(lax.complex(rfft(x).imag, rfft(x).imag), jnp.complex64)), "the imag part"),
     "a nonlinearity": (lambda x: irfft(jnp.exp(rfft(x))), "there is no rule for exp of spectra"),
-    "a bias of every mode": (lambda x: irfft(rfft(x) + HALF), "adds up modes that turn at different rates"),
-    "modes moved by one": (lambda x: irfft(jnp.roll(rfft(x), 1, axis=1)), "modes do not stand in order"),
-    "modes in reverse": (lambda x: irfft(rfft(x)[:, ::-1]), "modes do not stand in order"),
-    "every other mode": (lambda x: irfft(rfft(x)[:, ::2]), "modes do not stand in order"),
-    "padding with ones": (lambda x: irfft(jnp.pad(rfft(x)[:, :3], ((0, 0), (0, 2), (0, 0), (0, 0)), constant_values=1)), "modes do not stand in order"),
+    "a bias of every mode": (lambda x: irfft(rfft(x) + HALF), "adds modes that rotate at different rates"),
+    "modes moved by one": (lambda x: irfft(jnp.roll(rfft(x), 1, axis=1)), "modes are not in FFT order"),
+    "modes in reverse": (lambda x: irfft(rfft(x)[:, ::-1]), "modes are not in FFT order"),
+    "every other mode": (lambda x: irfft(rfft(x)[:, ::2]), "modes are not in FFT order"),
+    "padding with ones": (lambda x: irfft(jnp.pad(rfft(x)[:, :3], ((0, 0), (0, 2), (0, 0), (0, 0)), constant_values=1)), "modes are not in FFT order"),
     "a mean of modes": (lambda x: irfft(rfft(x) * rfft(x).mean(axis=1, keepdims=True)), "there is no rule for reduce_sum of spectra"),
-    "modes mixed": (lambda x: irfft(jnp.einsum("nkwc,kj->njwc", rfft(x), weights(5, 5))), "adds up modes that turn"),
-    "a product with what moves": (lambda x: irfft(rfft(x) * x[:, :5].astype(jnp.complex64)), "joins a spectrum with a value that moves"),
+    "modes mixed": (lambda x: irfft(jnp.einsum("nkwc,kj->njwc", rfft(x), weights(5, 5))), "adds modes that rotate"),
+    "a product with what moves": (lambda x: irfft(rfft(x) * x[:, :5].astype(jnp.complex64)), "combines a spectrum with a value that moves"),
     "modes scanned over": (lambda x: lax.scan(lambda c, y: (c, 2 * y), 0, jnp.moveaxis(rfft(x), 1, 0))[1], "there is no rule for scan of spectra"),
-    "a spectrum leaves a loop": (lambda x: lax.scan(lambda c, y: (c, rfft(x)), 0, jnp.zeros(3))[1], "a spectrum is handed on by a scan"),
-    "a spectrum leaves a branch": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: 2 * rfft(x), x)), "a spectrum is handed on by a cond"),
+    "a spectrum leaves a loop": (lambda x: lax.scan(lambda c, y: (c, rfft(x)), 0, jnp.zeros(3))[1], "a scan returns a spectrum"),
+    "a spectrum leaves a branch": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: 2 * rfft(x), x)), "a cond returns a spectrum"),
     "zero padding before it": (lambda x: irfft(rfft(jnp.pad(x, ((0, 0), (0, 1), (0, 0), (0, 0)))), n=9), "show the shifted signal"),
     "a stride before it": (lambda x: irfft(rfft(x[:, :7]), n=7), "of a period of"),
-    "half of it inverted": (lambda x: jnp.fft.irfft(fft(x), axis=2), "the real part of a spectrum sees the phase"),
+    "half of it inverted": (lambda x: jnp.fft.irfft(fft(x), axis=2), "the real part of a spectrum depends on the phase"),
     "the cosine transform": (lambda x: irfft(rfft(jnp.concatenate([x, x[:, ::-1]], axis=1))), "only positions 0 to 7 of 16 show"),
-    "the product of two": (lambda x: irfft(rfft(x) * rfft(jnp.sin(x))), "modes do not stand in order"),  # it moves by two, so twice round
+    "the product of two": (lambda x: irfft(rfft(x) * rfft(jnp.sin(x))), "modes are not in FFT order"),  # its modes rotate twice as fast
     "a magnitude put back": (lambda x: irfft(jnp.abs(rfft(x))), None),
 }  # fmt: skip
 
@@ -130,7 +130,7 @@ NOT_PROVED = {
 def test_what_sees_the_phase_is_not_proved(name):
     fn, reason = NOT_PROVED[name]
     claim = cyclic(fn)
-    if reason is None:  # the magnitude does not change, so neither does what is made of it
+    if reason is None:  # the magnitude is invariant, so its inverse transform is
         assert (claim.verdict, claim.moves) == (Verdict.PROVED, ())
     else:
         assert claim.verdict == Verdict.UNDECIDED
@@ -140,13 +140,13 @@ def test_what_sees_the_phase_is_not_proved(name):
 def test_new_content_at_the_border_reaches_every_mode():
     (leaf,) = certify(MOVES_BY_ONE["real transforms"], X, axes=(1,)).leaves
     assert leaf.axes[0].interior.verdict == Verdict.UNDECIDED
-    assert "one period of a signal that repeats" in leaf.axes[0].interior.broken.reason
+    assert "not one whole period here" in leaf.axes[0].interior.broken.reason
 
 
 @pytest.mark.parametrize("n", range(1, 10))
 @pytest.mark.parametrize("m", range(1, 10))
 def test_every_resampling(n, m):
-    """All pairs of lengths, odd and even, complex and real: whatever is proved survives, and equal lengths are proved."""
+    """All pairs of lengths, odd and even, complex and real. Proofs are executed, and equal lengths must be proved."""
     x = jax.ShapeDtypeStruct((1, n, 2, 2), jnp.float32)
     real = cyclic(lambda x: irfft(rfft(x), n=m), x=x)
     whole = cyclic(lambda x: ifft(fft(x), n=m).real, x=x)
@@ -155,6 +155,6 @@ def test_every_resampling(n, m):
 
 
 def test_a_conjugate_turns_the_other_way():
-    """The conjugate of a real signal's spectrum is that of the signal reversed."""
+    """The conjugate of a real signal's spectrum is the spectrum of the reversed signal."""
     claim = cyclic(lambda x: irfft(jnp.conj(rfft(x))))
     assert (claim.shift, claim.moves) == (1, ((1, -1),))

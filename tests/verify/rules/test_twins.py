@@ -1,4 +1,4 @@
-"""The judge is judged first: it refutes what is false and lets stand what is true."""
+"""Tests of the judge that the other tests rely on: it refutes false claims and accepts true ones."""
 
 from dataclasses import replace
 from fractions import Fraction

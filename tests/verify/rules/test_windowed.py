@@ -1,4 +1,4 @@
-"""Convolutions and pooling of every geometry: what is proved survives execution, and where it is known it is tight."""
+"""Convolutions and pooling of every geometry: execution does not refute what is proved, and known regions are tight."""
 
 import itertools
 from fractions import Fraction
@@ -35,20 +35,25 @@ KERNEL = np.array([2, -3, 5])
 LENGTHS = range(1, 7)
 
 
-def convolution(n, taps, stride, apart, dilation, before, after):
+def convolution(n, taps, stride, base_dilation, dilation, before, after):
     kernel = KERNEL[:taps, None, None].astype(np.int32)
 
     def fn(x):
         numbers = ("NWC", "WIO", "NWC")
         wide = lax.expand_dims(x, (2,))
-        y = lax.conv_general_dilated(wide, kernel, (stride,), ((before, after),), (apart,), (dilation,), numbers)
+        y = lax.conv_general_dilated(
+            wide, kernel, (stride,), ((before, after),), (base_dilation,), (dilation,), numbers
+        )
         return lax.squeeze(y, (2,))
 
-    return fn, lambda x: windows(bordered(spread(x, apart), before, after), taps, stride, dilation) @ KERNEL[:taps]
+    return (
+        fn,
+        lambda x: windows(bordered(spread(x, base_dilation), before, after), taps, stride, dilation) @ KERNEL[:taps],
+    )
 
 
-def outputs(n, taps, stride, apart, dilation, before, after):
-    return max((apart * (n - 1) + 1 + before + after - dilation * (taps - 1) - 1) // stride + 1, 0)
+def outputs(n, taps, stride, base_dilation, dilation, before, after):
+    return max((base_dilation * (n - 1) + 1 + before + after - dilation * (taps - 1) - 1) // stride + 1, 0)
 
 
 @cache
@@ -56,13 +61,13 @@ def certified_convolutions(n, one_in):
     """The claims about the convolutions of geometries that fit a signal of `n` cells."""
     every = itertools.product([n], (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1, 2), (0, 1, 2))
     cases = [case for case in thinned(every, one_in) if outputs(*case)]
-    found = all_certified([convolution(*case)[0] for case in cases], (1, n))
-    return dict(zip(cases, found, strict=True))
+    claims = all_certified([convolution(*case)[0] for case in cases], (1, n))
+    return dict(zip(cases, claims, strict=True))
 
 
 @THINNED
 def test_convolutions_of_every_geometry_prove_nothing_that_is_false(one_in):
-    """Of each combination of taps, strides and dilations with a padding before, one padding behind it."""
+    """Every combination of taps, stride and dilations with a padding before, each with one padding after."""
     count = 0
     for n in LENGTHS:
         for case, claims in certified_convolutions(n, one_in).items():
@@ -72,7 +77,7 @@ def test_convolutions_of_every_geometry_prove_nothing_that_is_false(one_in):
 
 
 def clear_positions(case):
-    """The positions at which no tap is in the padding."""
+    """The positions at which no tap reads the padding."""
     n, taps, stride, _, dilation, before, _ = case
     reads = lambda j: [j * stride - before + u * dilation for u in range(taps)]
     return [j for j in range(outputs(*case)) if all(0 <= cell < n for cell in reads(j))]
@@ -81,10 +86,10 @@ def clear_positions(case):
 @THINNED
 @pytest.mark.parametrize("n", LENGTHS)
 def test_a_convolutions_interior_is_what_reads_no_padding_and_its_receptive_field_is_its_span(n, one_in):
-    """The geometries are those of the test before."""
+    """The geometries are those of the previous test."""
     for case, claims in certified_convolutions(n, one_in).items():
-        _, taps, stride, apart, dilation, before, _ = case
-        if apart > 1:
+        _, taps, stride, base_dilation, dilation, before, _ = case
+        if base_dilation > 1:
             continue
         _, twin = convolution(*case)
         claim, clear = claims["interior"], clear_positions(case)
@@ -120,13 +125,13 @@ POOLS = {
 }
 
 
-def pooling(name, n, taps, stride, apart, dilation, before, after):
+def pooling(name, n, taps, stride, base_dilation, dilation, before, after):
     reducer, initial, reduce = POOLS[name]
-    settings = ((1, taps), (1, stride), ((0, 0), (before, after)), (1, apart), (1, dilation))
+    settings = ((1, taps), (1, stride), ((0, 0), (before, after)), (1, base_dilation), (1, dilation))
 
     def twin(x):
-        wide = bordered(spread(x, apart, initial), before, after, initial)
-        return reduce(windows(wide, taps, stride, dilation))
+        padded = bordered(spread(x, base_dilation, initial), before, after, initial)
+        return reduce(windows(padded, taps, stride, dilation))
 
     return lambda x: lax.reduce_window(x, np.int32(initial), reducer, *settings), twin
 
@@ -135,14 +140,14 @@ def pooling(name, n, taps, stride, apart, dilation, before, after):
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("name", POOLS)
 def test_pooling_of_every_geometry_proves_nothing_false_and_its_interior_reads_no_padding(name, n, one_in):
-    """Each geometry for one of the three poolings."""
+    """Each geometry is tested with one of the three reductions."""
     every = itertools.product([n], (1, 2, 3), (1, 2, 3), (1, 2), (1, 2), (0, 1), (0, 2))
     cases = [case for case in thinned(every, one_in, list(POOLS).index(name)) if outputs(*case)]
     pools = [pooling(name, *case) for case in cases]
     for case, (_, twin), claims in zip(cases, pools, all_certified([fn for fn, _ in pools], (1, n)), strict=True):
-        _, _, stride, apart, *_ = case
+        _, _, stride, base_dilation, *_ = case
         assert refutation(twin, (1, n), claims, samples=3) is None, case
-        if apart == 1:
+        if base_dilation == 1:
             claim, clear = claims["interior"], clear_positions(case)
             worth = worth_reporting(n, stride, len(clear), 1)
             assert (claim.verdict is Verdict.PROVED) == worth, case
@@ -150,12 +155,12 @@ def test_pooling_of_every_geometry_proves_nothing_false_and_its_interior_reads_n
 
 
 def pooled_back(x, taps, stride, before, after):
-    """The gradient of sum of 5/2 m**2 over the maxima m of all windows."""
-    wide = bordered(x, before, after, -(2**40))
-    seen = windows(wide, taps, stride, 1)
-    out = np.zeros_like(wide)
-    for j in range(seen.shape[1]):
-        np.add.at(out, (np.arange(len(x)), j * stride + seen[:, j].argmax(-1)), 5 * seen[:, j].max(-1))
+    """The gradient of the sum of 5/2 m**2 over the maxima m of all windows."""
+    padded = bordered(x, before, after, -(2**40))
+    in_windows = windows(padded, taps, stride, 1)
+    out = np.zeros_like(padded)
+    for j in range(in_windows.shape[1]):
+        np.add.at(out, (np.arange(len(x)), j * stride + in_windows[:, j].argmax(-1)), 5 * in_windows[:, j].max(-1))
     return out[:, before : before + x.shape[1]]
 
 
@@ -164,7 +169,7 @@ def max_pool(taps, stride, before, after):
 
 
 def max_pools(n):
-    """Geometries of max pooling in which every window sees a cell."""
+    """Geometries of max pooling in which every window reads a cell."""
     every = itertools.product((1, 2, 3), (1, 2, 3), (0, 1), (0, 1))
     fits = lambda taps, before, after: max(before, after) < taps <= n + before + after
     return [case for case in every if fits(case[0], *case[2:])]
@@ -182,8 +187,8 @@ def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_fa
     count = 0
     for n in range(2, 9):
         with use_algorithm(algorithm):
-            found = all_certified([gradient(*case) for case in max_pools(n)], (1, n), "float32")
-        for case, claims in zip(max_pools(n), found, strict=True):
+            all_claims = all_certified([gradient(*case) for case in max_pools(n)], (1, n), "float32")
+        for case, claims in zip(max_pools(n), all_claims, strict=True):
             taps, stride, before, after = case
             count += len(proved(claims))
             assert refutation(lambda x: pooled_back(x, *case), (1, n), claims, samples=4) is None, (n, *case)
@@ -193,17 +198,17 @@ def test_the_gradient_of_max_pooling_of_every_geometry_proves_nothing_that_is_fa
 
 
 def picked(x, taps, stride, before, after):
-    """Of each window the square of the first largest cell, as `jax.jvp` by the tangent x*x follows it."""
-    seen = windows(bordered(x, before, after, -(2**40)), taps, stride, 1)
-    return np.take_along_axis(seen * seen, seen.argmax(-1)[..., None], -1)[..., 0]
+    """The square of the first largest cell of each window, which is `jax.jvp` for the tangent x*x."""
+    in_windows = windows(bordered(x, before, after, -(2**40)), taps, stride, 1)
+    return np.take_along_axis(in_windows * in_windows, in_windows.argmax(-1)[..., None], -1)[..., 0]
 
 
 def test_the_change_of_max_pooling_of_every_geometry_proves_nothing_that_is_false():
     change = lambda *case: lambda x: jax.jvp(max_pool(*case), (x,), (x * x,))[1]
     count = 0
     for n in range(2, 10):
-        found = all_certified([change(*case) for case in max_pools(n)], (1, n), "float32")
-        for (taps, stride, before, after), claims in zip(max_pools(n), found, strict=True):
+        all_claims = all_certified([change(*case) for case in max_pools(n)], (1, n), "float32")
+        for (taps, stride, before, after), claims in zip(max_pools(n), all_claims, strict=True):
             case = (n, taps, stride, 1, 1, before, after)
             count += len(proved(claims))
             twin = lambda x: picked(x, taps, stride, before, after)
@@ -217,7 +222,7 @@ def test_the_change_of_max_pooling_of_every_geometry_proves_nothing_that_is_fals
 
 @pytest.mark.parametrize("name", ["max", "sum"])
 def test_our_pools_say_what_laxs_do(name):
-    """Claims of ours and of lax's are the same, those of the gradients included."""
+    """The claims about jaxconv's pooling and lax's are equal, and so are those about their gradients."""
     pool = {"max": jc.max_pool, "sum": partial(jc.avg_pool, divisor=1)}[name]
 
     def layer(taps, stride, before, padding):
@@ -229,24 +234,26 @@ def test_our_pools_say_what_laxs_do(name):
     every = itertools.product((1, 2, 3), (1, 2), (0, 1), ("circular", None))
     cases = [case for case in every if case[2] < case[0]]
     for n in (6, 7):
-        said = []
+        results = []
         for algorithm in ("window_slices", "lax"):
-            layers = [layer(*case) for case in cases]  # traced anew
+            layers = [layer(*case) for case in cases]  # new functions, which are traced again
             with use_algorithm(algorithm):
-                found = all_certified([*layers, *map(gradient, layers)], (1, n), "float32")
-            said.append([{k: (c.verdict, c.shift, c.moves, c.region) for k, c in one.items()} for one in found])
-        for case, ours, laxs in zip([*cases, *cases], *said, strict=True):
+                claims = all_certified([*layers, *map(gradient, layers)], (1, n), "float32")
+            results.append(
+                [{k: (c.verdict, c.shift, c.moves, c.region) for k, c in by_kind.items()} for by_kind in claims]
+            )
+        for case, ours, laxs in zip([*cases, *cases], *results, strict=True):
             assert ours == laxs, (n, *case)
 
 
-# Windows along an axis that stands still
+# Windows along an axis that does not move
 
 
 @pytest.mark.parametrize("window", [convolution, partial(pooling, "add")], ids=["convolution", "pooling"])
 def test_equal_cells_stay_equal_under_a_window_only_without_padding(window):
-    """x + the window over cells that all hold x's total: a window that reads padding too gives something else there.
+    """x + a window over cells that all equal sum(x). A window that also reads padding gives another result there.
 
-    If the certifier took those results for equal, it would prove a cyclic law, which the twin refutes.
+    If the certifier assumed that they are equal, it would prove a cyclic law, which the twin refutes.
     """
     n, taps = 6, 3
     for before, after in itertools.product(range(-1, taps), repeat=2):
@@ -258,7 +265,7 @@ def test_equal_cells_stay_equal_under_a_window_only_without_padding(window):
         assert ("cyclic" in proved(claims)) == (before <= 0 and after <= 0), (before, after)
 
 
-# What no rule here may prove: each function breaks the law by what it is named after.
+# No rule here may prove these. Each function is named after the reason why it breaks the law.
 
 
 def convolved(x, kernel, **settings):
@@ -266,12 +273,12 @@ def convolved(x, kernel, **settings):
 
 
 def by_itself(x, cells):
-    """Convolved by cells of its own, which move along with it."""
+    """A convolution of x with a kernel made of `cells`, which moves with them."""
     return convolved(x, jnp.moveaxis(cells, 0, -1))
 
 
 def scattered(x, cells):
-    """Maxima of pairs of 12 cells, scattered back from 6 cells that are not one in two of them."""
+    """The gradient of max pooling of 12 cells in pairs, for a cotangent that does not move with the pairs."""
     _, pull = jax.vjp(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 1), (1, 2, 1), "VALID"), x)
     return pull(cells)[0]
 
@@ -285,13 +292,13 @@ BREAKING = {
     "groups of a shifted batch": (
         lambda x: convolved(jnp.moveaxis(x, 1, 0), jnp.ones((1, 2, 4)), batch_group_count=2),
         1,
-        "the shifted axis is split into groups of the batch",
+        "the shifted axis is the batch axis, which batch_group_count splits",
     ),
     "half a period as the kernel": (lambda x: by_itself(x, x[:, :6]), 1, "only 6 positions of a period of 12 remain"),
     "two periods as the kernel": (
         lambda x: by_itself(jnp.concatenate([x] * 3, 1), jnp.concatenate([x, x], 1)),
         1,
-        "adds up something else than a whole period",
+        "sums over something other than one whole period",
     ),
     "the gradient of a kernel with windows inside only": (
         lambda x: jax.grad(lambda kernel: jnp.sum(convolved(x, kernel) ** 2))(jnp.ones((3, 2, 3))),
@@ -301,12 +308,12 @@ BREAKING = {
     "maxima scattered from neighbours": (
         lambda x: scattered(x, x[:, 3:9]),
         1,
-        "the pooled input and what is scattered back do not move together",
+        "the pooled input and the scattered values do not move together",
     ),
     "maxima scattered from one cell in four": (
         lambda x: scattered(x, jnp.concatenate([x, x], 1)[:, ::4]),
         1,
-        "the pooled input and what is scattered back do not move together",
+        "the pooled input and the scattered values do not move together",
     ),
     "an initial value that depends on the input": (
         lambda x: lax.reduce_window(x, x.sum(), lax.add, (1, 3, 1), (1, 1, 1), "VALID"),
