@@ -1,4 +1,4 @@
-"""Numbers for named cells: drawn of the dtype, and alike but for rounding."""
+"""Numbers for named cells: drawn from the dtype, and compared up to rounding."""
 
 import jax
 import numpy as np
