@@ -135,8 +135,8 @@ UNDERSTOOD: dict[str, tuple[Callable, Any, dict[str, Any]]] = {
     name: (lambda x, name=name: getattr(lax, name)(x, 2), CUBE, {"axis": 1, "reverse": True})
     for name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 }  # fmt: skip
-# `iota` has no operand, so nothing moves. The operands of jaxconv_conv_kernel_grad move, but its result is invariant, so
-# it has no signal.
+# `iota` has no operand, so nothing moves. The operands of jaxconv_conv_kernel_grad move, but its result is invariant,
+# so it has no signal.
 NOTHING_MOVES = {"iota", "jaxconv_conv_kernel_grad"}
 
 

@@ -1,7 +1,7 @@
 """`bare`, a context in which the certifier compiles no constant and searches for no sufficient input size.
 
-If an input is too small, the certifier reports the smallest size that works. This takes traces at other sizes and changes
-no verdict; `test_worth_reporting.py` tests it.
+If an input is too small, the certifier reports the smallest size that works. This takes traces at other sizes and
+changes no verdict; `test_worth_reporting.py` tests it.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]
 
     All draws share the names, and all trials share those of the first run. So the names of small values are cached.
     """
-    named = _kept_cells if held.aval.size <= SMALL else _cells
+    named = _cached_cells if held.aval.size <= SMALL else _cells
     return named(held, RunPair(trial.shift, trial.changed, 0) if run else RunPair(0, None, 0), run)
 
 
@@ -213,19 +213,19 @@ def _cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray
     factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
     clear = np.ones(names.shape, bool)
-    apart = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
+    differs = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
     for place, factor in enumerate(factors):
         spread, at, motion = along(place, len(factors)), np.arange(factor.length), factor.motion
         if motion is not None:
             clear = clear & ((at >= motion.lo) & (at < motion.hi)).reshape(spread)
             if trial.changed is not None:
-                apart = apart | sees(state, motion, factor.length, trial.changed).reshape(spread)
+                differs = differs | sees(state, motion, factor.length, trial.changed).reshape(spread)
             at = motion.start + at - run * int(trial.shift / motion.rate)
             at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate))
         elif factor.period is not None:
             at = at % factor.period
         names = names + mixed(place, at).reshape(spread)
-    return names.reshape(held.aval.shape), (clear & ~apart if run else clear).reshape(held.aval.shape)
+    return names.reshape(held.aval.shape), (clear & ~differs if run else clear).reshape(held.aval.shape)
 
 
 def _others(number: int, run: int, count: int) -> np.ndarray:
@@ -233,8 +233,8 @@ def _others(number: int, run: int, count: int) -> np.ndarray:
     return mixed(number, run + 1, np.arange(count))
 
 
-_kept_cells = functools.lru_cache(maxsize=512)(_cells)
-_kept_others = functools.lru_cache(maxsize=512)(_others)
+_cached_cells = functools.lru_cache(maxsize=512)(_cells)
+_cached_others = functools.lru_cache(maxsize=512)(_others)
 
 
 def _draw_moving(held: Held, trial: RunPair, run: int) -> Any:
@@ -247,7 +247,7 @@ def _draw_broken(held: Held, trial: RunPair, run: int) -> Any:
 
 def _numbers(held: Held, trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
     """Return numbers for cells by name; cells that the state does not describe differ between the runs."""
-    others = (_kept_others if names.size <= SMALL else _others)(held.number, run, names.size)
+    others = (_cached_others if names.size <= SMALL else _others)(held.number, run, names.size)
     drawn = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
     if run == 0 or trial.push == 0 or not (is_real(held.aval) and trial.kind in PUSHED):
         return drawn

@@ -51,7 +51,8 @@ def test_a_forged_invariance_is_objected_to(name):
     for kind, walk in enumerate(("cyclic", "interior")):
         objections = recheck(with_row(certificate, kind, last, still), fn, X)
         assert any(
-            f"{walk} walk" in one and f"row {last} (" in one and "shifting the input by 1" in one for one in objections
+            f"{walk} walk" in objection and f"row {last} (" in objection and "shifting the input by 1" in objection
+            for objection in objections
         )
 
 
@@ -62,7 +63,7 @@ def test_a_refutation_for_one_cell_needs_a_witness_too():
     (leaf,) = certificate.leaves
     forged = replace(leaf.axes[0], interior=Claim(Verdict.REFUTED))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(forged,)),)), jnp.sin, x)
-    assert any("the claim is REFUTED, but has no witness" in one for one in objections)
+    assert any("the claim is REFUTED, but has no witness" in objection for objection in objections)
 
 
 def test_a_witness_refutes_each_of_its_shifts():
@@ -81,7 +82,7 @@ def test_a_witness_refutes_each_of_its_shifts():
     forged = replace(witness, error=float(error), position=tuple(map(int, position)))
     report = replace(leaf.axes[0], cyclic=replace(leaf.axes[0].cyclic, witness=forged))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(report,)),)), repeating, x)
-    assert [one for one in objections if one.startswith("cyclic")] == [
+    assert [objection for objection in objections if objection.startswith("cyclic")] == [
         "cyclic walk for shifts of ((0, 1),), claim about output 0: the witness does not refute shifts by 3: the output "
         "is rolled by [0, 3, 0]"
     ]
@@ -95,7 +96,7 @@ def test_each_of_many_branches_is_executed():
     certificate = jc.certify(chosen(jnp.sin), which, X, axes={1: (1,)}, search=False)
     assert recheck(certificate, chosen(jnp.sin), which, X) == ()
     objections = recheck(certificate, chosen(still), which, X)
-    assert any("(cond): " in one and "shifting the input by 1" in one for one in objections)
+    assert any("(cond): " in objection and "shifting the input by 1" in objection for objection in objections)
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,8 @@ def test_nobody_objects_to_what_is_unchanged(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_field_of_a_claim_is_checked(name, unexecuted, compiled_once):
-    found, tried = accepted(name, rows=False)
-    assert found == []
+    paths, tried = accepted(name, rows=False)
+    assert paths == []
     assert tried > 30
 
 
@@ -195,13 +195,13 @@ SLOW = ["proved", "refuted twice", "spectra", "pieces"]
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_every_field_of_a_row_is_checked(name, executes_by_numpy, compiled_once):
-    found, tried = accepted(name, rows=True)
-    assert [path for path in found if path[-2:] != ("spans", "twice")] == []
+    paths, tried = accepted(name, rows=True)
+    assert [path for path in paths if path[-2:] != ("spans", "twice")] == []
     assert tried > 30
 
 
 def test_the_kinds_of_certificates_are_all_there():
-    verdicts = {(one.cyclic, one.interior) for one in MADE.values()}
+    verdicts = {(certificate.cyclic, certificate.interior) for certificate in MADE.values()}
     assert {cyclic for cyclic, _ in verdicts} == {interior for _, interior in verdicts} == set(Verdict)
 
 
@@ -228,7 +228,7 @@ def test_an_undecided_claim_is_not_relabelled():
     forge = lambda **changes: claim_of(
         certificate, "cyclic", **{"verdict": Verdict.REFUTED, "standing": None} | changes
     )
-    assert any("has no witness" in one for one in recheck(forge(), zero_padded, SHORT))
+    assert any("has no witness" in objection for objection in recheck(forge(), zero_padded, SHORT))
     assert recheck(forge(witness=witness), zero_padded, SHORT) == ()
     (objection,) = recheck(forge(witness=replace(witness, shifts=witness.shifts[:1])), zero_padded, SHORT)
     assert "the claim is REFUTED, but shifts by" in objection
@@ -244,9 +244,10 @@ def test_a_proof_is_not_relabelled():
     forged = claim_of(certificate, "interior", verdict=Verdict.REFUTED, broken=broken, witness=witness, **empty)
     objections = recheck(forged, proved, SHORT)
     assert any(
-        "the witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in one for one in objections
+        "the witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in objection
+        for objection in objections
     )
-    assert any("the claim is REFUTED, but the output's state proves a law" in one for one in objections)
+    assert any("the claim is REFUTED, but the output's state proves a law" in objection for objection in objections)
 
 
 def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
@@ -255,7 +256,7 @@ def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
     old = certificate.leaves[0].axes[0].cyclic.broken
     for changes in ({"equation": 0}, {"primitive": "iota"}, {"source": "other.py:1 (f)"}, {"frames": ()}):
         forged = changed_everywhere(certificate, old, replace(old, **changes))
-        assert any("as the culprit" in one for one in recheck(forged, by_position, SHORT)), changes
+        assert any("as the culprit" in objection for objection in recheck(forged, by_position, SHORT)), changes
 
 
 def changed_everywhere(value, old, new):
@@ -265,7 +266,7 @@ def changed_everywhere(value, old, new):
     if dataclasses.is_dataclass(value) and not isinstance(value, Sample):
         names = [field.name for field in dataclasses.fields(value)]
         return replace(value, **{name: changed_everywhere(getattr(value, name), old, new) for name in names})
-    return tuple(changed_everywhere(one, old, new) for one in value) if isinstance(value, tuple) else value
+    return tuple(changed_everywhere(item, old, new) for item in value) if isinstance(value, tuple) else value
 
 
 def test_a_certificate_of_another_size_is_objected_to():

@@ -75,7 +75,7 @@ def test_one_cell_that_is_said_to_depend_on_nothing_is_objected_to():
     certificate = jc.certify(fn, SIGNAL, axes=(0,), search=False)
     at = number_of(certificate, "slice")
     nothing = with_row(certificate, 1, at, lambda state: carrying(state, field=NOTHING))
-    assert any("outside the receptive field" in one for one in recheck(nothing, fn, SIGNAL))
+    assert any("outside the receptive field" in objection for objection in recheck(nothing, fn, SIGNAL))
 
 
 def test_the_cells_next_to_a_field_are_those_of_one_position():

@@ -66,4 +66,4 @@ def test_a_sum_that_is_no_invariant_is_one():
     last = len(certificate.derivations[0][0]) - 1
     for kind, cycle in enumerate((12, None)):
         forged = with_row(certificate, kind, last, lambda state, cycle=cycle: Moving(1, cycle, ()))
-        assert any("shifting the input by 1" in one for one in recheck(forged, fn, X))
+        assert any("shifting the input by 1" in objection for objection in recheck(forged, fn, X))

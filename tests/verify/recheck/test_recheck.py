@@ -98,9 +98,9 @@ def test_there_is_no_objection_by_xla(name):
 
 def test_what_is_derived_of_these_functions_is_something():
     """Most certificates contain proofs, so that the test above is not vacuous."""
-    proved = list(map(certificate_of, FUNCTIONS))
-    assert sum(one.cyclic == Verdict.PROVED for one in proved) > 0.6 * len(proved)
-    assert sum(one.interior == Verdict.PROVED for one in proved) > 0.5 * len(proved)
+    certificates = list(map(certificate_of, FUNCTIONS))
+    assert sum(certificate.cyclic == Verdict.PROVED for certificate in certificates) > 0.6 * len(certificates)
+    assert sum(certificate.interior == Verdict.PROVED for certificate in certificates) > 0.5 * len(certificates)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,11 @@ def test_a_certificate_of_another_function_is_objected_to():
         "the certificate has outputs [(1, 6, 2)], [1] axes and 1 derivations, but the function has"
     )
     objections = recheck(certificate, lambda x: jc.avg_pool(relu(conv(x, padding="SAME")), (2,)), X)
-    astray = [one for one in objections if "the function has jaxconv_sum_pool here, but the derivation has" in one]
+    astray = [
+        objection
+        for objection in objections
+        if "the function has jaxconv_sum_pool here, but the derivation has" in objection
+    ]
     assert len(astray) == 2
     assert objections[0] == astray[0]
     (objection,) = recheck(replace(certificate, derivations=()), network_of, X)

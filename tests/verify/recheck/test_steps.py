@@ -20,60 +20,60 @@ from jaxconv.verify.rule_table import RULES
 # Broken twins: false rules
 
 
-def a_region_too_large(eqn, found):
-    return [carrying(state, lo=0) for state in found]
+def a_region_too_large(eqn, states):
+    return [carrying(state, lo=0) for state in states]
 
 
-def all_of_it(eqn, found):
-    return [carrying(found[0], lo=0, hi=eqn.shapes[0][1])]
+def all_of_it(eqn, states):
+    return [carrying(states[0], lo=0, hi=eqn.shapes[0][1])]
 
 
-def a_narrow_field(eqn, found):
-    return [carrying(state, field=lambda motion: ((motion.field[0][0] + 1, motion.field[0][1]),)) for state in found]
+def a_narrow_field(eqn, states):
+    return [carrying(state, field=lambda motion: ((motion.field[0][0] + 1, motion.field[0][1]),)) for state in states]
 
 
-def forgets_where_it_starts(eqn, found):
-    return [carrying(main_state(state), start=0) for state in found]
+def forgets_where_it_starts(eqn, states):
+    return [carrying(main_state(state), start=0) for state in states]
 
 
-def as_the_operand(eqn, found=None):
+def as_the_operand(eqn, states=None):
     return [main_state(eqn.inputs[0])]
 
 
-def moves_no_more(eqn, found=None):
+def moves_no_more(eqn, states=None):
     value = main_state(eqn.inputs[0])
     return [
         replace(value, axes=tuple(a for n, a in enumerate(value.axes) if n not in eqn.params["axes"]), depends=True)
     ]
 
 
-def under_one_name(eqn, found):
-    return [carrying(state, signal="the one name") for state in found]
+def under_one_name(eqn, states):
+    return [carrying(state, signal="the one name") for state in states]
 
 
-def at_any_stride(eqn, found):
-    return [replace(carrying(found[0], rate=Fraction(1)), shift=1)]
+def at_any_stride(eqn, states):
+    return [replace(carrying(states[0], rate=Fraction(1)), shift=1)]
 
 
-def not_reversed(eqn, found):
-    return [carrying(found[0], rate=lambda motion: -motion.rate)]
+def not_reversed(eqn, states):
+    return [carrying(states[0], rate=lambda motion: -motion.rate)]
 
 
-def uniform(eqn, found):
-    state = found[0]
+def uniform(eqn, states):
+    state = states[0]
     return [replace(state, axes=tuple(axis if any(f.motion for f in axis) else
             tuple(replace(f, period=1) for f in axis) for axis in state.axes))]  # fmt: skip
 
 
-def all_modes_in_place(eqn, found):
-    return [replace(found[0], modes=tuple(range(len(found[0].modes))))]
+def all_modes_in_place(eqn, states):
+    return [replace(states[0], modes=tuple(range(len(states[0].modes))))]
 
 
-def wrongly_folded(eqn, found):
+def wrongly_folded(eqn, states):
     """Return pieces at wrong positions."""
-    (one,) = found
-    return [replace(one, spans=tuple((lo, hi, at + 1) for lo, hi, at in one.spans if at + hi - lo < 12)) if
-            isinstance(one, Pieces) and any(a + hi - lo < 12 for lo, hi, a in one.spans) else one]  # fmt: skip
+    (state,) = states
+    return [replace(state, spans=tuple((lo, hi, at + 1) for lo, hi, at in state.spans if at + hi - lo < 12)) if
+            isinstance(state, Pieces) and any(a + hi - lo < 12 for lo, hi, a in state.spans) else state]  # fmt: skip
 
 
 def weighed_by_position(x):
@@ -82,7 +82,7 @@ def weighed_by_position(x):
     return overlaps * np.arange(1, 15, dtype=np.float32)[None, :, None]
 
 
-def weighs_alike(eqn, found=None):
+def weighs_alike(eqn, states=None):
     pieces, weights = eqn.inputs
     return RULES[Pieces]["div"](replace(eqn, inputs=[pieces, replace(weights, axes=())]))
 
@@ -104,7 +104,7 @@ PLANTED = [  # primitive, false rule, function, walk with the objection, text of
     ("sin", under_one_name, lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.sin(-x)[:, :1]], 1), "cyclic",
      "the result differs from the signal of the same name"),
     ("top_k", under_one_name, lambda x: lax.top_k(x, 2), "cyclic", "the result differs from the signal of the same name"),
-    ("fft", lambda eqn, found: [carrying(found[0], rate=-1)], filtered, "cyclic", "shifting the input by 1", Spectrum),
+    ("fft", lambda eqn, states: [carrying(states[0], rate=-1)], filtered, "cyclic", "shifting the input by 1", Spectrum),
     ("rev", all_modes_in_place, lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1), "cyclic",
      "shifting the input by", Spectrum),
     ("pad", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the input by 1, cell", Pieces),
@@ -124,7 +124,11 @@ def test_a_false_rule_is_found_out(monkeypatch, name, wrong, fn, walk, words, of
     monkeypatch.setitem(RULES[of], name, planted)
     certificate = certify(fn, X)
     monkeypatch.undo()
-    objections = [one for one in recheck(certificate, fn, X) if one.startswith(walk) and f" ({name}): " in one]
+    objections = [
+        objection
+        for objection in recheck(certificate, fn, X)
+        if objection.startswith(walk) and f" ({name}): " in objection
+    ]
     assert objections
     assert words in objections[0]
     assert recheck(certify(fn, X), fn, X) == ()
@@ -141,7 +145,7 @@ def test_concatenating_two_signals_as_one_is_found_out(monkeypatch):
     monkeypatch.setitem(RULES[Moving], "concatenate", any_two)
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
-    (objection,) = [one for one in recheck(certificate, fn, X) if "cyclic" in one]
+    (objection,) = [objection for objection in recheck(certificate, fn, X) if "cyclic" in objection]
     assert "(concatenate): after shifting the input by 1, cell" in objection
 
 
@@ -154,7 +158,8 @@ def test_a_loop_that_calls_its_result_by_an_old_name_is_found_out(monkeypatch):
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
     assert any(
-        "(while): the result reuses the name of an existing signal" in one for one in recheck(certificate, fn, X)
+        "(while): the result reuses the name of an existing signal" in objection
+        for objection in recheck(certificate, fn, X)
     )
 
 
@@ -167,7 +172,7 @@ def test_what_is_too_large_is_not_passed_over(monkeypatch):
     monkeypatch.setattr(steps, "LARGEST", 40)
     objections = recheck(certificate, fn, X)
     assert objections
-    assert all("too large; certify the function at a smaller shape" in one for one in objections)
+    assert all("too large; certify the function at a smaller shape" in objection for objection in objections)
 
 
 def test_what_cannot_be_run_is_not_passed_over():
@@ -177,8 +182,8 @@ def test_what_cannot_be_run_is_not_passed_over():
 
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
-    objections = [one for one in recheck(certificate, fn, X) if "(dot_general)" in one]
-    assert all("the equation could not be executed" in one for one in objections)
+    objections = [objection for objection in recheck(certificate, fn, X) if "(dot_general)" in objection]
+    assert all("the equation could not be executed" in objection for objection in objections)
     assert objections
 
 
