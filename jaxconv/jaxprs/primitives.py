@@ -21,7 +21,7 @@ from typing import Any
 NEVER = "never"  # it moves, selects or compares numbers
 ONCE = "once"  # one arithmetic operation
 SUM = "sum"  # a sum of cells of one operand, or the sum of such sums of two operands
-PRODUCTS = "sum of products"  # each of one cell of each of two operands
+PRODUCTS = "sum of products"  # of one cell of each of two operands
 SEVERAL = "several"  # an elementary function, a product of many numbers, a decomposition
 
 ALL = range(sys.maxsize)  # every operand
