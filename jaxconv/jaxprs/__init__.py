@@ -1,1 +1,1 @@
-"""What JAX's primitives mean: the one place that states it."""
+"""Jaxprs: layout, evaluation, traversal, and the table that states the meaning of each primitive."""

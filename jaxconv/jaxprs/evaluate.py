@@ -1,4 +1,4 @@
-"""How a jaxpr is evaluated, on values of any kind: arrays, abstract states, or what a caller wants to know of each."""
+"""Evaluation of a jaxpr on values of any kind: arrays, abstract states, or other information about each variable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from jaxconv.jaxprs.layout import entered, is_literal
 
 V = TypeVar("V")
-# Where an equation stands: its number in its jaxpr, after those of the equations whose jaxprs it stands in.
+# The position of an equation: the indices of the enclosing calls, outermost first, then its index in its jaxpr.
 Path: TypeAlias = tuple[int, ...]
 
 
@@ -23,20 +23,20 @@ def evaluate(
     calls: bool = True,
     path: Path = (),
 ) -> list[V]:
-    """The outputs of a jaxpr; `step(equation, inputs, path)` returns the results of each equation.
+    """Return the outputs of a jaxpr; `step(equation, inputs, path)` returns the results of each equation.
 
-    Calls (`jit`, `checkpoint`, custom derivatives) are entered. Loops and branches are one step each, which may
-    evaluate their jaxprs.
+    Calls (`jit`, `checkpoint`, custom derivatives) are entered. A loop or a `cond` is one step, which may evaluate its
+    jaxprs.
 
     Args:
         jaxpr: an open jaxpr, see `opened`.
-        consts: the arrays that it is closed over.
-        operands: a value for each of its inputs.
-        step: what an equation does; as JAX executes it if not given.
-        constant: the value of an array that the jaxpr is closed over, from it and its type.
-        literal: the same of a number that is written into an equation; as `constant` if not given.
-        calls: whether calls are entered. If not, each is a step.
-        path: where the jaxpr stands.
+        consts: the arrays that the jaxpr is closed over.
+        operands: one value per input of the jaxpr.
+        step: returns the results of an equation. The default executes the equation with JAX.
+        constant: returns the value of a closed-over array, given the array and its aval.
+        literal: returns the value of a literal, given the number and its aval. The default is `constant`.
+        calls: whether to enter calls. If False, each call is one step.
+        path: the path of the jaxpr.
 
     >>> import jax
     >>> closed = jax.make_jaxpr(lambda x: jax.nn.relu(x) * 2.0)(3.0)
@@ -46,43 +46,43 @@ def evaluate(
     >>> evaluate(closed.jaxpr, closed.consts, ["x"], written_as, constant=lambda value, aval: str(value))
     ['mul(max(x, 0.0), 2.0)']
     """
-    written = literal or constant
-    known = dict(zip(jaxpr.invars, operands, strict=True))
-    known |= {v: constant(value, v.aval) for v, value in zip(jaxpr.constvars, consts, strict=True)}
-    read = lambda atom: written(atom.val, atom.aval) if is_literal(atom) else known[atom]
+    literal = literal or constant
+    env = dict(zip(jaxpr.invars, operands, strict=True))
+    env |= {v: constant(value, v.aval) for v, value in zip(jaxpr.constvars, consts, strict=True)}
+    read = lambda atom: literal(atom.val, atom.aval) if is_literal(atom) else env[atom]
     for number, equation in enumerate(jaxpr.eqns):
-        inputs, here = [read(atom) for atom in equation.invars], (*path, number)
+        inputs, equation_path = [read(atom) for atom in equation.invars], (*path, number)
         body = entered(equation, inputs) if calls else None
         if body is None:
-            results = step(equation, inputs, here)
+            results = step(equation, inputs, equation_path)
         else:
-            results = evaluate(*body, step, constant=constant, literal=literal, path=here)
-        known |= zip(equation.outvars, results, strict=True)
+            results = evaluate(*body, step, constant=constant, literal=literal, path=equation_path)
+        env |= zip(equation.outvars, results, strict=True)
     return [read(atom) for atom in jaxpr.outvars]
 
 
 def first_results(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
-    """The first result of each step, in the order of `traverse.steps`."""
-    found: list[Any] = []
+    """Return the first result of each step, in the order of `traverse.steps`."""
+    first: list[Any] = []
 
     def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
         results = executed(equation, inputs)
-        found.append(results[0])
+        first.append(results[0])
         return results
 
     evaluate(jaxpr, consts, operands, step)
-    return found
+    return first
 
 
 def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
-    """The results of one equation, a list also of one.
+    """Execute one equation with JAX and return the list of its results.
 
     >>> import jax
     >>> equation = jax.make_jaxpr(lambda x: 2 * x)(3.0).eqns[0]
     >>> executed(equation, [2.0, 5.0])
     [Array(10., dtype=float32, weak_type=True)]
     """
-    # `shard_map` and others take other parameters than their equations have.
+    # `shard_map` and others bind parameters that differ from those of their equations.
     params = equation.primitive.get_bind_params(equation.params)
-    found = equation.primitive.bind(*operands, **params)
-    return list(found) if equation.primitive.multiple_results else [found]
+    results = equation.primitive.bind(*operands, **params)
+    return list(results) if equation.primitive.multiple_results else [results]

@@ -1,4 +1,4 @@
-"""What may be said of an equation: the questions that every engine asks of the table of primitives."""
+"""Queries of the table of primitives about one equation, shared by every interpreter of jaxprs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxconv.jaxprs.traverse import within
 
 
 def objection(equation: Any) -> str:
-    """Why an equation is not understood; empty if it is."""
+    """Return why an equation is not understood, or the empty string if it is."""
     name = equation.primitive.name
     row = PRIMITIVES.get(name)
     if row is None:
@@ -28,20 +28,20 @@ def objection(equation: Any) -> str:
 
 
 def understood(equation: Any) -> dict[str, Any]:
-    """The parameters that a rule may read: all that can change the meaning."""
+    """Return the parameters that a rule may read: all those that can change the meaning of the equation."""
     row = PRIMITIVES[equation.primitive.name]
     return {key: value for key, value in equation.params.items() if key in row.understood or key in row.only}
 
 
 def impurity(equation: Any) -> str:
-    """Why an equation's results are not a function of its operands; empty if they are.
+    """Return why an equation's results are not a function of its operands, or the empty string if they are.
 
-    Jaxprs among the parameters are looked into, as far as their results depend on them: a print inside of them, whose
-    result nobody reads, spoils nothing.
+    The check includes jaxprs among the parameters. An inner equation counts only if the results of its jaxpr depend on
+    it: a print whose result is unused does not make the outer equation impure.
     """
-    found = objection(equation)
-    if found:
-        return found
+    reason = objection(equation)
+    if reason:
+        return reason
     body = called(equation)
     inner = [body] if body is not None else list(within(equation))
     row = PRIMITIVES[equation.primitive.name]
@@ -51,7 +51,7 @@ def impurity(equation: Any) -> str:
 
 
 def impurity_of(jaxpr: Any) -> str:
-    """Why the results of a jaxpr are not a function of its operands; empty if they are."""
+    """Return why the results of a jaxpr are not a function of its operands, or the empty string if they are."""
     jaxpr, _ = opened(jaxpr)
     if any(not hasattr(variable.aval, "dtype") for variable in (*jaxpr.invars, *jaxpr.constvars)):
         return "it reads a mutable reference"
@@ -59,47 +59,47 @@ def impurity_of(jaxpr: Any) -> str:
     for equation in reversed(jaxpr.eqns):
         if live.isdisjoint(equation.outvars):
             continue
-        found = impurity(equation)
-        if found:
-            return found
+        reason = impurity(equation)
+        if reason:
+            return reason
         live |= {atom for atom in equation.invars if not isinstance(atom, Literal)}
     return ""
 
 
 def is_real(dtype: Any) -> bool:
-    """Whether arithmetic in this dtype is that of the real or complex numbers, but for rounding.
+    """Whether arithmetic in this dtype equals real or complex arithmetic up to rounding.
 
-    Integers wrap, and floats of 8 bits and fewer are so coarse that their casts quantise.
+    Integers wrap. Floats of 8 bits or fewer are excluded because casts to them quantise.
     """
     return dtype is not None and jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 16
 
 
 def is_linear(equation: Any) -> bool:
-    """Whether an equation is affine over the reals in some of its operands, the others fixed: the row says in which."""
+    """Whether an equation is affine over the reals in the operands that its row names, with the others fixed."""
     if not row_of(equation).linear or objection(equation):
         return False
     return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*equation.invars, *equation.outvars))
 
 
 def lax_name(equation: Any) -> str:
-    """The name of the primitive, or of the one of lax that computes the same."""
+    """Return the name of the lax primitive that computes the same, or else the name of the primitive itself."""
     name: str = row_of(equation).lax or equation.primitive.name
     return name
 
 
 def terms(equation: Any) -> float | None:
-    """How many numbers one result adds up or multiplies, at least 1; None where that is no matter of terms."""
+    """Return how many numbers are added or multiplied per cell of the result, at least 1; None if this is undefined."""
     count = row_of(equation).terms
     return None if count is None else max(1, count(equation))
 
 
 def rounds(equation: Any) -> str:
-    """How an equation's results are rounded; the most where it is not understood."""
+    """Return how an equation's results are rounded: SEVERAL, the coarsest, if the equation is not understood."""
     return SEVERAL if objection(equation) else row_of(equation).rounds
 
 
 def row_of(equation: Any) -> Primitive:
-    """The row of an equation's primitive; one that claims nothing where there is none."""
+    """Return the row of an equation's primitive, or a row without traits if the table has none."""
     return PRIMITIVES.get(equation.primitive.name, Primitive("unknown"))
 
 

@@ -1,6 +1,6 @@
-"""How jaxprs are laid out, and how the versions of JAX differ in it (0.10 to 0.12). It says nothing of their meaning.
+"""The layout of jaxprs, and its differences between JAX versions (0.10 to 0.12); nothing about their meaning.
 
-The independent checker reads this module, and not the table of primitives.
+The independent checker imports this module, but not the table of primitives.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ import jax
 from jax.extend.core import Literal
 
 T = TypeVar("T")
-# Primitives that do what their jaxpr does and nothing else. (shard_map and pallas_call hold a jaxpr and mean more.)
+# Primitives that only evaluate their jaxpr. (shard_map and pallas_call hold a jaxpr too, but mean more.)
 CALLS = {"jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive"}
 
 
 def trace(fn: Callable, arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
-    """The jaxpr of `fn(*arguments)`, its constants, and the tree of its outputs' shapes."""
+    """Trace `fn(*arguments)`; return its jaxpr, its constants, and the tree of its output shapes."""
     closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
     return closed.jaxpr, list(closed.consts), shapes
 
 
 def is_literal(atom: Any) -> bool:
-    """Whether an operand is a number written into the jaxpr."""
+    """Whether an operand is a literal, a number that is part of the jaxpr."""
     return isinstance(atom, Literal)
 
 
 def opened(jaxpr: Any) -> tuple[Any, list[Any]]:
-    """A jaxpr and its constants, of a ClosedJaxpr (up to 0.11), a Jaxpr that holds them (0.12), or one without any."""
+    """Return the open jaxpr and the constants of a ClosedJaxpr (up to 0.11) or a Jaxpr, which may hold some (0.12)."""
     return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
 
 
 def called(equation: Any) -> Any | None:
-    """The jaxpr that a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call) runs; None of what is no call."""
-    if equation.primitive.name == "call_hi_primitive":  # 0.12: some of jnp (searchsorted) says later what it does
+    """Return the jaxpr of a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call); None for other equations."""
+    if equation.primitive.name == "call_hi_primitive":  # 0.12: some jnp functions (searchsorted) expand lazily
         return _expanded(equation)
     if equation.primitive.name not in CALLS:
         return None
@@ -44,9 +44,9 @@ def called(equation: Any) -> Any | None:
 
 
 def entered(equation: Any, operands: Sequence[T]) -> tuple[Any, list[Any], Sequence[T]] | None:
-    """The jaxpr of a call, its constants, and the operands that it takes; None of what is no call.
+    """Return the jaxpr of a call, its constants and its operands; None for any other equation.
 
-    A call may have operands of its own before those of its jaxpr.
+    A call may have additional operands before those of its jaxpr.
     """
     body = called(equation)
     if body is None:
@@ -56,15 +56,15 @@ def entered(equation: Any, operands: Sequence[T]) -> tuple[Any, list[Any], Seque
 
 
 def _expanded(equation: Any) -> Any:
-    """What a primitive of JAX's newer kind does, as a jaxpr."""
+    """Return the jaxpr that a `call_hi_primitive` expands to."""
     primitive = equation.params["_prim"]
-    given = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
+    avals = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
     flat = lambda *leaves: jax.tree.leaves(primitive.expand(*jax.tree.unflatten(primitive.in_tree, leaves)))
-    return jax.make_jaxpr(flat)(*given)
+    return jax.make_jaxpr(flat)(*avals)
 
 
 def scan_sizes(params: Mapping[str, Any]) -> tuple[int, int]:
-    """How many of a scan's operands are constants and how many the carry; the others are scanned over."""
+    """Return the number of constants and of carries among a scan's operands; the others are scanned over."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
     constants, carry, _ = params["ft_in"].unpack()  # 0.12
@@ -72,15 +72,15 @@ def scan_sizes(params: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def repeated(equation: Any) -> Sequence[Any]:
-    """The jaxpr that an equation runs a fixed number of times, one after another."""
+    """Return the jaxpr that an equation runs a fixed number of times in sequence, in a list; empty if there is none."""
     return [equation.params["jaxpr"]] if equation.primitive.name == "scan" else []
 
 
 def branches(equation: Any) -> Sequence[Any]:
-    """The jaxprs of which an equation runs one, whose number is its first operand."""
+    """Return the branches of a `cond`, whose first operand is the index of the branch to run; empty for any other."""
     return equation.params["branches"] if equation.primitive.name == "cond" else []
 
 
 def is_endless(equation: Any) -> bool:
-    """Whether an equation runs a jaxpr until a condition fails, if ever."""
+    """Whether an equation runs a jaxpr until a condition fails, which may never happen."""
     return equation.primitive.name == "while"

@@ -1,9 +1,9 @@
-"""The table of primitives: what each one is, and which of its parameters are understood.
+"""The table of primitives: the traits of each primitive, and which of its parameters are understood.
 
-Everything that interprets a primitive by its name asks this table first: the certifier's rules, the folding of
-constants, the numeric check, summaries, and the translation for the extracted checker. A primitive without a row, or
-with a parameter that its row does not name, is not interpreted. So a parameter that nobody has read, or that a new
-version of JAX adds, can stop a proof, and cannot make one false.
+Every interpreter of primitives by name reads this table first: the certifier's rules, constant folding, the numeric
+check, summaries, and the translation for the extracted checker. A primitive without a row, or with a parameter that its
+row does not name, is not interpreted. So a parameter that a new version of JAX adds can end a proof, but cannot make
+one false.
 
 The independent checker (`jc.recheck`) reads no row: it executes the primitives.
 """
@@ -17,54 +17,71 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-# How a result is rounded, in the order of how much.
-NEVER = "never"  # it moves, chooses or compares what it was given
+# How a result is rounded, from the most accurate to the coarsest.
+NEVER = "never"  # it moves, selects or compares numbers
 ONCE = "once"  # one arithmetic operation
-SUM = "sum"  # a sum of cells of one operand, or of two if that is the sum of what both bring
-PRODUCTS = "sum of products"  # of the cells of two operands
+SUM = "sum"  # a sum of cells of one operand, or the sum of such sums of two operands
+PRODUCTS = "sum of products"  # of one cell of each of two operands
 SEVERAL = "several"  # an elementary function, a product of many numbers, a decomposition
 
-ALL = range(sys.maxsize)  # operands, however many there are
+ALL = range(sys.maxsize)  # every operand
 
 
 @dataclass(frozen=True)
 class Primitive:
-    """One row. A parameter that is in none of the three sets makes an equation one that is not understood."""
+    """One row of the table.
+
+    An equation with a parameter outside of `understood`, `irrelevant` and `only` is not understood.
+
+    Attributes:
+        family: the group of primitives that this one belongs to.
+        understood: parameters that the rule reads, or for any value of which it holds and renames its result's signal.
+        irrelevant: parameters that change where or how the result is computed, but never its value in real arithmetic.
+        only: parameters that are understood for some values only, with a predicate of the value.
+        effects: whether it has side effects, or reads or writes a state.
+        function: whether it is a pure function of its operands: equal operands have equal results.
+        linear: the operands in which it is affine over the reals while the others are fixed.
+        rounds: how its results are rounded.
+        terms: a function of the equation: how many numbers are added or multiplied per cell of the result.
+        poles: whether finite operands can have an infinite result other than by overflow.
+        moves: whether each cell of the result is a cell of an operand, possibly cast, or a fill value.
+        lax: for a primitive of jaxconv, the lax primitive that computes the same and has the same parameters.
+    """
 
     family: str
-    understood: frozenset[str] = frozenset()  # a rule reads them, or holds for every value and names its result anew
-    irrelevant: frozenset[str] = frozenset()  # they change where or how the result is computed, never the real number
-    only: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)  # understood for these values alone
-    effects: bool = False  # it acts on the world, or reads or writes a state
-    function: bool = True  # of its operands: the same operands give the same result, wherever and whenever
-    linear: Container[int] = ()  # the operands in which it is affine over the reals while the others are fixed
+    understood: frozenset[str] = frozenset()
+    irrelevant: frozenset[str] = frozenset()
+    only: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
+    effects: bool = False
+    function: bool = True
+    linear: Container[int] = ()
     rounds: str = SEVERAL
-    terms: Callable[[Any], float] | None = None  # of an equation: how many numbers one result adds up, or multiplies
-    poles: bool = True  # whether finite operands can have an infinite result, other than by overflow
-    moves: bool = False  # each cell of the result is a cell of an operand, as it is or cast, or a fill value
-    lax: str = ""  # of one of our primitives: the one of lax that computes the same and has these parameters
+    terms: Callable[[Any], float] | None = None
+    poles: bool = True
+    moves: bool = False
+    lax: str = ""
 
 
-MOVED: Mapping[str, Any] = {"linear": ALL, "rounds": NEVER, "moves": True}  # cells at other places, or with others
-ADDED: Mapping[str, Any] = {"linear": ALL, "rounds": SUM, "poles": False}  # cells of one operand
-MULTIPLIED: Mapping[str, Any] = {"linear": ALL, "rounds": PRODUCTS, "poles": False}  # cells of two, and added up
+MOVED: Mapping[str, Any] = {"linear": ALL, "rounds": NEVER, "moves": True}  # moves or joins cells of its operands
+ADDED: Mapping[str, Any] = {"linear": ALL, "rounds": SUM, "poles": False}  # sums cells of one operand
+MULTIPLIED: Mapping[str, Any] = {"linear": ALL, "rounds": PRODUCTS, "poles": False}  # sums products of two operands
 PRIMITIVES: dict[str, Primitive] = {}
 ELEMENTARY = 4  # roundings of an elementary function: libraries are accurate to a few units in the last place
 
 
 def named(where: Callable[[Primitive], bool]) -> frozenset[str]:
-    """The primitives whose rows are such."""
+    """Return the names of the primitives whose rows satisfy a predicate."""
     return frozenset(name for name, row in PRIMITIVES.items() if where(row))
 
 
 @cache
 def family(*names: str) -> frozenset[str]:
-    """The primitives of these families."""
+    """Return the names of the primitives of these families."""
     return named(lambda row: row.family in names)
 
 
 def is_none(value: Any) -> bool:
-    """Whether a parameter is not given."""
+    """Whether a parameter is None."""
     return value is None
 
 
@@ -74,7 +91,7 @@ def is_empty(value: Any) -> bool:
 
 
 def adds(jaxpr: Any) -> bool:
-    """Whether a jaxpr adds its two operands and does nothing else."""
+    """Whether a jaxpr consists of one addition of its two operands."""
     jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
     names = [equation.primitive.name for equation in getattr(jaxpr, "eqns", ())]
     return names == ["add"] and jaxpr.outvars == jaxpr.eqns[0].outvars and set(jaxpr.eqns[0].invars) == {*jaxpr.invars}
@@ -85,13 +102,13 @@ def _product(shape: Sequence[int], axes: Sequence[int]) -> int:
 
 
 def _taps(equation: Any) -> int:
-    """The kernel's cells for one output channel."""
+    """Return the number of kernel cells per output channel."""
     kernel, p = equation.invars[1].aval, equation.params
     return kernel.size // max(1, kernel.shape[p["dimension_numbers"].rhs_spec[0]])
 
 
 def _taps_of_a_group(equation: Any) -> int:
-    """The same of the gradient with respect to the input, whose kernel is as that of the layer."""
+    """Return the terms per cell of an input gradient, whose equation has the kernel of the layer."""
     return _taps(equation) // equation.params["feature_group_count"]
 
 
@@ -112,14 +129,14 @@ def _window(equation: Any) -> int:
 
 
 def _collected(equation: Any) -> int:
-    """The cell itself, and every update that may meet it: one for each row of indices of an example."""
+    """Return 1 for the cell itself, plus the updates that may reach it: one per row of indices of a batch element."""
     indices, p = equation.invars[1].aval.shape[:-1], equation.params
-    examples = p["dimension_numbers"].scatter_indices_batching_dims
-    return 2 if p["unique_indices"] else 1 + math.prod(n for axis, n in enumerate(indices) if axis not in examples)
+    batch_axes = p["dimension_numbers"].scatter_indices_batching_dims
+    return 2 if p["unique_indices"] else 1 + math.prod(n for axis, n in enumerate(indices) if axis not in batch_axes)
 
 
 def _transformed(equation: Any) -> float:
-    """An FFT errs by some log2(n) roundings (Higham, section 24.1), a few each."""
+    """Return the roundings of an FFT: about log2(n) (Higham, section 24.1), times a constant."""
     return ELEMENTARY * max(1.0, math.log2(max(2, math.prod(equation.params["fft_lengths"]))))
 
 
@@ -131,15 +148,15 @@ def _rows(
     only: Mapping[str, Callable[[Any], bool]] | None = None,
     **traits: Any,
 ) -> None:
-    """The same row for several primitives."""
+    """Add the same row for several primitives, given as names separated by spaces."""
     row = Primitive(family, frozenset(understood.split()), frozenset(irrelevant.split()), only or {}, **traits)
     for name in names.split():
         if name in PRIMITIVES:
-            raise ValueError(f"primitives: {name} has a row already")
+            raise ValueError(f"primitives: {name} already has a row")
         PRIMITIVES[name] = row
 
 
-# Position by position: the result's cell is a function of the operands' cells at the same place.
+# Element-wise: each cell of the result is a function of the operands' cells at the same position.
 _rows("abs ceil clz floor imag is_finite max min ne eq eq_to ge gt le le_to lt lt_to real not and or xor sign clamp "
       "population_count select_n shift_left shift_right_arithmetic shift_right_logical complex",
       "pointwise", rounds=NEVER)  # fmt: skip
@@ -172,7 +189,7 @@ _rows("acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e digamma erf 
       "pointwise")  # fmt: skip
 _rows("polynomial", "elementary")
 
-# Cells that are moved about.
+# Movement of cells.
 _rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", **MOVED)
 _rows("transpose", "layout", "permutation", **MOVED)
 _rows("squeeze rev", "layout", "dimensions", **MOVED)
@@ -185,7 +202,7 @@ _rows("pad", "layout", "padding_config", **MOVED)
 _rows("tile", "layout", "reps", **MOVED)
 _rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER, moves=True)
 
-# Cells read or written at indices. Hints on indices are promises: JAX leaves open what comes of a broken one.
+# Reads and writes at indices. Hints about indices are promises: if one is broken, JAX leaves the result undefined.
 HINTS = "indices_are_sorted unique_indices"
 _rows("dynamic_slice", "gather", "slice_sizes", **MOVED)
 _rows("dynamic_update_slice", "scatter", **MOVED)
@@ -198,8 +215,8 @@ _rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr
       terms=_collected)  # fmt: skip
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
 
-# Windows. Our primitives have the parameters of the lax call that computes the same. `spec` and `axes` repeat them for
-# the table of algorithms; `lowering` makes both from one geometry.
+# Windows. jaxconv's primitives have the parameters of the lax primitive that computes the same. `spec` and `axes`
+# repeat them for the table of algorithms; `lowering` derives both from one geometry.
 WINDOW = "window_dimensions window_strides padding"
 DILATED = f"{WINDOW} base_dilation window_dilation"
 CONVOLUTION = (
@@ -227,7 +244,7 @@ _rows("jaxconv_max_pool_scatter", "windowed", f"{DILATED} axes", "algorithm", li
 _rows("select_and_gather_add", "window", f"{DILATED} select_prim", rounds=NEVER)
 _rows("select_and_scatter", "window", poles=False)
 
-# Sums, products, orders along axes.
+# Sums, products and sorting along axes.
 _rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding",
       terms=_contracted, **MULTIPLIED)  # fmt: skip
 _rows("ragged_dot_general", "product", "ragged_dot_dimension_numbers preferred_element_type group_offset",
@@ -249,7 +266,7 @@ _rows("approx_top_k", "folding",
 
 _rows("fft", "spectral", "fft_type fft_lengths", linear=ALL, poles=False, terms=_transformed)
 
-# Linear algebra: functions of whole matrices.
+# Linear algebra on whole matrices.
 _rows("cholesky cholesky_update householder_product hessenberg lu geqp3 geqrf ormqr", "linear algebra")
 _rows("lu_pivots_to_permutation", "linear algebra", "permutation_size")
 _rows("eig", "linear algebra",
@@ -264,7 +281,7 @@ _rows("tridiagonal", "linear algebra", "lower")
 _rows("tridiagonal_solve", "linear algebra", "perturb_singular")
 _rows("custom_linear_solve", "linear algebra", "const_lengths jaxprs")
 
-# Calls, loops and branches, whose jaxprs are followed.
+# Calls, loops and branches, whose jaxprs are interpreted.
 _rows("jit", "call", "jaxpr", "in_shardings out_shardings in_layouts out_layouts donated_invars ctx_mesh name "
       "keep_unused inline compiler_options_kvs")  # fmt: skip
 _rows("closed_call core_call call", "call", "call_jaxpr")
@@ -280,7 +297,7 @@ _rows("composite linear_call custom_lin custom_jvp_call_jaxpr eval_jaxpr remat_o
       "program_order",
       "followed nowhere")  # fmt: skip
 
-# Random numbers: functions of their keys, but for `rng_uniform`, which draws from the device's own state.
+# Random numbers: functions of their keys, except `rng_uniform`, which reads the state of the device.
 _rows("random_bits", "random", "bit_width shape", rounds=NEVER)
 _rows("random_seed random_wrap", "random", "impl", rounds=NEVER)
 _rows("random_split", "random", "shape", rounds=NEVER)
@@ -290,7 +307,7 @@ _rows("threefry2x32 threefry4x32 philox2x32 philox4x32", "random", rounds=NEVER)
 _rows("rng_bit_generator", "random", "shape dtype algorithm", "out_sharding", rounds=NEVER)
 _rows("rng_uniform", "random", "shape", effects=True, function=False)
 
-# What differs from platform to platform, or from device to device, and what memory holds by chance.
+# Results that depend on the platform or the device, and uninitialised memory.
 _rows("platform_index", "platform", "platforms", rounds=NEVER)
 _rows("empty empty2", "platform", function=False)
 _rows("axis_index", "collective", "axis_name", function=False)
@@ -310,7 +327,7 @@ _rows("all_gather_start all_gather_done all_gather_reduced_start all_to_all_star
 _rows("shard_map", "collective", "mesh in_specs out_specs jaxpr check_vma newly_manual_axes manual_axes",
       function=False)  # fmt: skip
 
-# Effects: what is read is not a function of the operands, and what is written is not in the results.
+# Effects: a read is not a function of the operands, and a write does not appear in the results.
 _rows("pure_callback", "callback", "callback result_avals sharding vmap_method", effects=True, function=False)
 _rows("io_callback", "callback", "callback result_avals sharding ordered", effects=True, function=False)
 _rows("debug_callback", "callback", "callback effect partitioned", effects=True, function=False)
@@ -326,6 +343,6 @@ _rows("addupdate freeze free_ref empty_ref accum_grad_in_ref run_state core_map 
       function=False)  # fmt: skip
 _rows("create_token after_all", "token", effects=True, function=False)
 
-# Bookkeeping of JAX itself: traced by its transformations, not by users' programs.
+# Internal primitives of JAX: its transformations trace them, users' programs do not.
 _rows("zeros_like tie to_edtype from_edtype stage", "bookkeeping")
 _rows("dim_as_value dimension_size shape_assertion", "symbolic", function=False)

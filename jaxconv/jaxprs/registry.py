@@ -1,4 +1,4 @@
-"""Functions that are each about one primitive, or about a few."""
+"""`Registry`, a table of functions by primitive."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ G = TypeVar("G", bound=Callable[..., Any])
 
 
 class Registry(dict[str, F]):
-    """Functions by the name of the primitive that each is about; called with names, a decorator that adds one.
+    """A dict of functions by primitive name; called with names, it is a decorator that registers a function.
 
     >>> taps = Registry()
     >>> @taps("reduce_window_sum", "reduce_window_max")
-    ... def of_a_window(equation):
+    ... def window_taps(equation):
     ...     return equation.params["window_dimensions"]
     >>> sorted(taps)
     ['reduce_window_max', 'reduce_window_sum']
     """
 
     def __call__(self, *names: str) -> Callable[[G], G]:
-        """Add a function for these primitives, each of which has a row in the table, and no function yet."""
+        """Register a function for these primitives.
+
+        Raises:
+            ValueError: a primitive has no row in the table, or a function already.
+        """
 
         def add(function: Any) -> Any:
             for name in names:
                 if name not in PRIMITIVES:
-                    raise ValueError(f"{function}: there is no row for a primitive {name!r}")
+                    raise ValueError(f"{function}: the table of primitives has no row for {name!r}")
                 if name in self:
-                    raise ValueError(f"{function}: {name} has {self[name]} already")
+                    raise ValueError(f"{function}: {name} is already registered to {self[name]}")
                 self[name] = function
             return function
 

@@ -1,4 +1,4 @@
-"""What stands in a jaxpr, and in those within it."""
+"""Traversal of a jaxpr and of the jaxprs inside it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jaxconv.jaxprs.layout import called, opened
 
 
 def within(equation: Any) -> Iterator[Any]:
-    """The jaxprs among an equation's parameters, those in tuples too."""
+    """Yield the jaxprs among an equation's parameters, including those in tuples and lists."""
     for value in equation.params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(opened(one)[0], "eqns"):
-                yield one
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(opened(item)[0], "eqns"):
+                yield item
 
 
 def number_within(equation: Any, jaxpr: Any) -> int:
@@ -25,7 +25,7 @@ def number_within(equation: Any, jaxpr: Any) -> int:
 
 
 def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """The steps of `evaluate` in their order, each equation with the calls around it, outermost first."""
+    """Yield the steps of `evaluate` in order: each equation with its enclosing calls, outermost first."""
     for equation in opened(jaxpr)[0].eqns:
         body = called(equation)
         if body is None:
@@ -35,7 +35,7 @@ def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[
 
 
 def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """All equations of a jaxpr and of the jaxprs within it, each with those that it stands in, outermost first."""
+    """Yield every equation of a jaxpr and of the jaxprs inside it, with the enclosing equations, outermost first."""
     for equation in opened(jaxpr)[0].eqns:
         yield equation, stack
         for inner in within(equation):
@@ -43,18 +43,18 @@ def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
 
 
 def work(jaxpr: Any) -> tuple[int, int]:
-    """Number of elements of all results in a jaxpr together, and of the largest; each round of a `scan` counts."""
+    """Return the total size of all results in a jaxpr, counting each iteration of a `scan`, and the largest size."""
     total, largest = 0, 0
     for equation in opened(jaxpr)[0].eqns:
         sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
         bodies = [work(body) for body in within(equation)]
         total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
-        largest = max(largest, *sizes, *(most for _, most in bodies), 0)
+        largest = max(largest, *sizes, *(size for _, size in bodies), 0)
     return total, largest
 
 
 def coarsest(jaxpr: Any) -> float:
-    """The coarsest eps of the floats in a jaxpr, inner ones included; 0 if there are none."""
+    """Return the largest eps of the float dtypes in a jaxpr and the jaxprs inside it; 0 if there are none."""
     jaxpr, _ = opened(jaxpr)
     variables = [*jaxpr.invars, *jaxpr.constvars, *(v for equation, _ in equations(jaxpr) for v in equation.outvars)]
     dtypes = {v.aval.dtype for v in variables if hasattr(v.aval, "dtype")}

@@ -227,7 +227,7 @@ def test_recheck_objects_to_a_forged_certificate(project, capsys):
     forged["leaves"][0]["axes"][0]["cyclic"]["moves"] = [[1, 2]]
     Path("made.json").write_text(json.dumps(forged))
     assert main(["recheck", "made.json", "pkg.models:circular", *SHAPE]) == 1
-    assert "claim about output 0: it moves by ((1, 2),)" in capsys.readouterr().out
+    assert "claim about output 0: the claimed moves are ((1, 2),)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options", [(), ("--interior",), ("--json",)])
@@ -239,4 +239,4 @@ def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, 
     out = capsys.readouterr().out
     objections = json.loads(out)["objections"] if options == ("--json",) else out.splitlines()[1:]
     assert len(objections) == 2
-    assert all("claim about output 0: it moves by ()" in objection for objection in objections)
+    assert all("claim about output 0: the claimed moves are ()" in objection for objection in objections)

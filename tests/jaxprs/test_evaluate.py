@@ -1,4 +1,4 @@
-"""Evaluation beside JAX's own, and what its steps are told."""
+"""`evaluate` against JAX's own evaluation, and the arguments that it passes to its steps."""
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,9 @@ def traced(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_it_computes_what_jax_does(name):
     closed = traced(name)
-    found = evaluate(closed.jaxpr, closed.consts, [X])
-    for one, other in zip(found, jax.tree.leaves(FUNCTIONS[name](X)), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    outputs = evaluate(closed.jaxpr, closed.consts, [X])
+    for actual, expected in zip(outputs, jax.tree.leaves(FUNCTIONS[name](X)), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -46,10 +46,10 @@ def test_a_path_leads_to_its_equation(name):
 
 
 def equation_at(closed, path):
-    """Every number but the last is that of a call."""
+    """Return the equation at a path; every index but the last is that of a call."""
     *calls, last = path
-    for number in calls:
-        closed = called(opened(closed)[0].eqns[number])
+    for index in calls:
+        closed = called(opened(closed)[0].eqns[index])
     return opened(closed)[0].eqns[last]
 
 
@@ -58,22 +58,22 @@ def test_steps_are_in_the_order_of_the_evaluation_and_stand_in_their_calls():
     step = lambda equation, inputs, path: names.append(equation.primitive.name) or executed(equation, inputs)
     evaluate(closed.jaxpr, closed.consts, [X], step)
     assert names == [equation.primitive.name for equation, _ in steps(closed)]
-    stacks = {equation.primitive.name: [one.primitive.name for one in stack] for equation, stack in steps(closed)}
+    stacks = {equation.primitive.name: [call.primitive.name for call in stack] for equation, stack in steps(closed)}
     assert stacks["max"] == ["jit", "custom_jvp_call", "jit"]
     assert stacks["sub"] == []
 
 
 def test_constants_and_literals_are_told_apart():
     closed = traced("constants")
-    told = []
-    constant = lambda value, aval: told.append(("constant", np.shape(value), aval.shape)) or "constant"
-    literal = lambda value, aval: told.append(("literal", float(value), aval.shape)) or "literal"
+    recorded = []
+    constant = lambda value, aval: recorded.append(("constant", np.shape(value), aval.shape)) or "constant"
+    literal = lambda value, aval: recorded.append(("literal", float(value), aval.shape)) or "literal"
     step = lambda equation, inputs, path: [" ".join([equation.primitive.name, *inputs])]
-    (found,) = evaluate(closed.jaxpr, closed.consts, ["x"], step, constant=constant, literal=literal)
-    assert found == "add mul x constant literal"
-    assert told == [("constant", (3,), (3,)), ("literal", 2.0, ())]
-    (found,) = evaluate(closed.jaxpr, closed.consts, ["x"], step, constant=constant)
-    assert found == "add mul x constant constant"
+    (output,) = evaluate(closed.jaxpr, closed.consts, ["x"], step, constant=constant, literal=literal)
+    assert output == "add mul x constant literal"
+    assert recorded == [("constant", (3,), (3,)), ("literal", 2.0, ())]
+    (output,) = evaluate(closed.jaxpr, closed.consts, ["x"], step, constant=constant)
+    assert output == "add mul x constant constant"
 
 
 def test_calls_are_steps_where_nothing_is_entered():
@@ -84,6 +84,6 @@ def test_calls_are_steps_where_nothing_is_entered():
         body = called(equation)
         return executed(equation, inputs) if body is None else evaluate(*opened(body), inputs)
 
-    (found,) = evaluate(closed.jaxpr, closed.consts, [X], step, calls=False)
-    np.testing.assert_allclose(found, FUNCTIONS["calls"](X), rtol=1e-6)
+    (output,) = evaluate(closed.jaxpr, closed.consts, [X], step, calls=False)
+    np.testing.assert_allclose(output, FUNCTIONS["calls"](X), rtol=1e-6)
     assert names == ["mul", "jit", "jit", "sub"]

@@ -1,4 +1,4 @@
-"""Parameters that the table of primitives calls irrelevant: another value changes no number."""
+"""Irrelevant parameters of the table of primitives: another value does not change the result."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from jaxconv.verify.rules import RULES
 
 
 def drawn(equation: Any) -> list[Any]:
-    """Operands of the equation's types: whole numbers in order, so that indices are sorted and unique."""
+    """Return operands of the equation's types. They increase, so that indices are sorted and unique."""
     shapes = [(v.aval.shape, v.aval.dtype) for v in variables_of(equation)]
     return [jnp.asarray(np.arange(int(np.prod(shape))).reshape(shape) / 4 + 1).astype(dtype) for shape, dtype in shapes]
 
 
 def on_one_device(value: Any) -> Any:
-    """A sharding that says the same as none on one device."""
+    """Return a sharding that is equivalent to no sharding on one device."""
     return jax.sharding.NamedSharding(mesh("Auto"), jax.sharding.PartitionSpec())
 
 
 def in_the_type(value: Any) -> Any:
-    """The same as part of an array's type, which names no devices."""
+    """Return the same sharding as part of an array type, which names no devices."""
     return jax.sharding.NamedSharding(mesh("Auto").abstract_mesh, jax.sharding.PartitionSpec())
 
 
 def negated(value: Any) -> Any:
-    return tuple(not one for one in value) if isinstance(value, tuple) else not value
+    return tuple(not item for item in value) if isinstance(value, tuple) else not value
 
 
-# Parameters that say where and how to compute, and how to make another value of the present one.
+# Parameters that state where and how to compute, and a function that returns another value of each.
 IRRELEVANT: dict[str, Callable[[Any], Any]] = {
     "accuracy": lambda value: lax.AccuracyMode.HIGHEST,
     "name": lambda value: "another",
     "devices": lambda value: (jax.devices()[0],),
-    "copy_semantics": lambda value: (next(one for one in type(value[0]) if one != value[0]),),
+    "copy_semantics": lambda value: (next(member for member in type(value[0]) if member != value[0]),),
     "unconstrained_dims": lambda value: frozenset({0}),
     "precision": lambda value: lax.Precision.HIGHEST,
     "algorithm": lambda value: "lax",
@@ -56,13 +56,13 @@ IRRELEVANT: dict[str, Callable[[Any], Any]] = {
     "compiler_options_kvs": lambda value: (("xla_cpu_enable_fast_min_max", False),),
     "ctx_mesh": lambda value: mesh("Auto"),
     "context_mesh": lambda value: mesh("Auto"),
-    "inline": lambda value: not value if isinstance(value, bool) else next(one for one in type(value) if one != value),
+    "inline": lambda value: not value if isinstance(value, bool) else next(m for m in type(value) if m != value),
 } | dict.fromkeys(
     ("weak_type", "indices_are_sorted", "unique_indices", "donated_invars", "keep_unused", "prevent_cse",
      "differentiated", "symbolic_zeros"), negated)  # fmt: skip
-# Derivatives of calls: those of another example are as irrelevant to its value as its own.
+# Derivatives of calls, which do not affect the value: another example's derivatives replace them.
 DERIVATIVES = {"jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd"}
-# How arrays lie in memory: on the CPU there is one way.
+# Memory layouts: the CPU has only one.
 MEMORY = {("device_put", "srcs"), ("sharding_constraint", "layout"), ("jit", "in_layouts"), ("jit", "out_layouts")}
 
 CALLS = [name for name, row in PRIMITIVES.items() if row.family == "call"]
@@ -75,7 +75,7 @@ irrelevant = sorted(
 
 
 def another(name: str, key: str) -> Callable[[Any], Any]:
-    """How to make another value of a parameter."""
+    """Return a function that returns another value of a parameter."""
     if key == "sharding":
         return on_one_device if name in ("sharding_constraint", "convert_element_type") else in_the_type
     return IRRELEVANT[key]
@@ -91,12 +91,12 @@ def test_an_irrelevant_parameter_changes_no_number(name, key):
     operands = drawn(equation)
     before, after = (alone(equation, **changed)(*operands) for changed in ({}, {key: other}))
     assert len(before) == len(after) > 0
-    for one, two in zip(before, after, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-5)
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_allclose(old, new, rtol=1e-5)
 
 
 def test_a_parameter_that_matters_would_be_seen():
-    """The broken twin."""
+    """The broken twin: a relevant parameter fails the check above."""
     equation = MET["reduce_precision"][0]
     before, after = (alone(equation, mantissa_bits=bits)(*drawn(equation)) for bits in (3, 1))
     with pytest.raises(AssertionError, match="Mismatched elements"):

@@ -1,4 +1,4 @@
-"""The table of primitives beside JAX: every primitive has a row, and a row names every parameter."""
+"""The table of primitives against JAX: every primitive has a row, and a row names every parameter."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from jaxconv.verify.domain import Moving
 from jaxconv.verify.rules import RULES
 
 VERSION = tuple(int(part) for part in jax.__version__.split(".")[:3])
-# Parameters that not every supported version has: the first one with it, and the first one without.
+# Parameters that some supported versions lack: the first version with the parameter, and the first without it.
 FIRST, LAST = (0, 10, 0), (0, 99, 0)
 VERSIONS = {
     ("eig", "enable_eigvec_derivs"): ((0, 10, 1), LAST),
@@ -37,10 +37,12 @@ VERSIONS = {
 
 
 def declared(name):
-    """The parameters that a row names, of those that this JAX has."""
+    """Return the parameters that a row names and that the installed JAX has."""
     row = PRIMITIVES[name]
-    lives = lambda key: VERSIONS.get((name, key), (FIRST, LAST))
-    return {key for key in (*row.understood, *row.irrelevant, *row.only) if lives(key)[0] <= VERSION < lives(key)[1]}
+    versions = lambda key: VERSIONS.get((name, key), (FIRST, LAST))
+    return {
+        key for key in (*row.understood, *row.irrelevant, *row.only) if versions(key)[0] <= VERSION < versions(key)[1]
+    }
 
 
 def test_every_primitive_has_a_row():
@@ -54,16 +56,16 @@ def test_every_rule_is_for_a_primitive_with_a_row():
 
 @pytest.mark.parametrize("name", sorted(MET))
 def test_a_row_names_every_parameter_and_no_other(name):
-    """A new JAX that adds a parameter fails here. Until its row says what it means, proofs through it stop."""
-    found = {key for equation in MET[name] for key in equation.params}
-    assert found == declared(name)
+    """A JAX version that adds a parameter fails here. Until the row names the parameter, it ends proofs."""
+    actual = {key for equation in MET[name] for key in equation.params}
+    assert actual == declared(name)
 
 
 def test_what_no_example_shows_has_no_rule_and_names_no_parameter():
-    """So nothing is said of such a primitive but whether it is a function of its operands."""
+    """The table states only whether such a primitive is a function of its operands."""
     unseen = set(defined()) - set(MET)
     assert {name for name in unseen if name in RULES[Moving]} == set()
-    # A call of JAX 0.10's that no function of that version makes; 0.12's searchsorted does.
+    # No function of JAX 0.10 makes these calls; searchsorted of 0.12 makes a `call_hi_primitive`.
     calls = {"call_hi_primitive", "call", "closed_call"}
     assert {name for name in unseen - calls if declared(name)} == set()
 
@@ -80,14 +82,14 @@ def test_the_sets_of_a_row_do_not_overlap():
 
 
 def test_an_effect_is_seen_in_the_row():
-    """What JAX gives an effect of its own has a row that says so: no rule, and no folding."""
-    loud = {name for name, found in MET.items() if any(e.effects and not inner(e) for e in found)}
-    assert {name for name in loud if PRIMITIVES[name].function} == set()
-    assert {"io_callback", "debug_print", "get"} <= loud
+    """A primitive with effects in JAX is no function in its row: it has no rule and is not folded."""
+    effectful = {name for name, examples in MET.items() if any(e.effects and not inner(e) for e in examples)}
+    assert {name for name in effectful if PRIMITIVES[name].function} == set()
+    assert {"io_callback", "debug_print", "get"} <= effectful
 
 
 def inner(equation):
-    """Whether an equation may have its effects from a jaxpr that it holds."""
+    """Whether the effects of an equation may come from a jaxpr inside it."""
     return PRIMITIVES[equation.primitive.name].family in ("call", "control")
 
 
@@ -97,13 +99,13 @@ def test_no_rule_speaks_of_what_is_no_function_of_its_operands(name):
     assert not PRIMITIVES[name].linear
 
 
-# `reshard` can be executed where its mesh is set, and only there.
-LINEAR = {name: [e for e in found if guard.is_linear(e)] for name, found in MET.items() if name != "reshard"}
+# `reshard` can be executed only where its mesh is set.
+LINEAR = {name: [e for e in examples if guard.is_linear(e)] for name, examples in MET.items() if name != "reshard"}
 
 
-@pytest.mark.parametrize("name", sorted(name for name, found in LINEAR.items() if found))
+@pytest.mark.parametrize("name", sorted(name for name, examples in LINEAR.items() if examples))
 def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
-    """Equal steps of one operand make equal steps of the result; a maximum's differ."""
+    """Equal steps of one operand give equal steps of the result, unlike for a maximum."""
     draws = np.random.default_rng(7)
     equation = LINEAR[name][0]
     operands = [drawn(draws, atom.aval) for atom in equation.invars]
@@ -115,33 +117,33 @@ def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
                 np.testing.assert_allclose(high - middle, middle - low, rtol=0, atol=1e-4 if name == "fft" else 0)
 
 
-SUMMED = {name: found for name, found in MET.items() if PRIMITIVES[name].rounds in (SUM, PRODUCTS)}
+SUMMED = {name: examples for name, examples in MET.items() if PRIMITIVES[name].rounds in (SUM, PRODUCTS)}
 
 
 @pytest.mark.parametrize("name", sorted(SUMMED))
 def test_as_many_terms_are_counted_as_ones_add_up_to(name):
-    """Where all indices are equal, all that is scattered meets in one cell."""
+    """All indices are equal, so that all updates of a scatter reach one cell."""
     for equation in SUMMED[name]:
-        of_ones = [np.full(atom.aval.shape, atom.aval.dtype.kind in "fc", atom.aval.dtype) for atom in equation.invars]
-        (found,) = executed(equation, of_ones)
-        assert np.abs(found).max() <= guard.terms(equation)
+        ones = [np.full(atom.aval.shape, atom.aval.dtype.kind in "fc", atom.aval.dtype) for atom in equation.invars]
+        (result,) = executed(equation, ones)
+        assert np.abs(result).max() <= guard.terms(equation)
 
 
-# Each by itself: what a cast makes of a number, and a row of numbers that comes from nothing.
+# Excluded: a cast to a coarser float changes numbers, and `iota` has no operand.
 MOVING = sorted({name for name in MET if PRIMITIVES[name].moves} - {"iota", "reduce_precision", "reshard"})
 
 
 @pytest.mark.parametrize("name", MOVING)
 def test_what_moves_cells_makes_no_others(name):
-    """But for fill values, which are operands, or 0."""
+    """Except fill values, which are operands or 0."""
     equation, numbers = MET[name][0], itertools.count(5)
-    of_numbers = [
+    operands = [
         np.reshape([next(numbers) for _ in range(math.prod(atom.aval.shape))], atom.aval.shape).astype(atom.aval.dtype)
         if np.issubdtype(atom.aval.dtype, np.inexact) else np.zeros(atom.aval.shape, atom.aval.dtype)
         for atom in equation.invars
     ]  # fmt: skip
-    for found in executed(equation, of_numbers):
-        assert np.isin(found, np.concatenate([[0], *map(np.ravel, of_numbers)])).all()
+    for result in executed(equation, operands):
+        assert np.isin(result, np.concatenate([[0], *map(np.ravel, operands)])).all()
 
 
 WITHOUT_POLES = sorted(name for name in MET if not PRIMITIVES[name].poles)
@@ -149,10 +151,10 @@ WITHOUT_POLES = sorted(name for name in MET if not PRIMITIVES[name].poles)
 
 @pytest.mark.parametrize("name", WITHOUT_POLES)
 def test_what_has_no_poles_is_finite_at_small_numbers(name):
-    """A logarithm and a quotient are not, at 0."""
+    """A logarithm and a quotient are infinite at 0."""
     draws, equation = np.random.default_rng(3), MET[name][0]
     small = [draws.choice([-1, -0.5, 0, 0.5, 1], atom.aval.shape).astype(atom.aval.dtype) for atom in equation.invars]
-    assert all(np.isfinite(np.asarray(one, complex)).all() for one in executed(equation, small))
+    assert all(np.isfinite(np.asarray(result, complex)).all() for result in executed(equation, small))
 
 
 @pytest.mark.parametrize("name", ["div", "log", "rsqrt", "rem", "integer_pow"])
@@ -161,7 +163,7 @@ def test_what_is_not_finite_at_0_has_poles(name):
 
 
 def drawn(draws, aval):
-    """Whole numbers as floats, or indices: powers of two, so that quotients are exact."""
+    """Draw floats that are powers of two up to the sign, so that quotients are exact, or the indices 0 and 1."""
     numbers = draws.choice([-4, -2, -1, 1, 2, 4], aval.shape)
     return np.asarray(numbers if np.issubdtype(aval.dtype, np.inexact) else abs(numbers) // 4, aval.dtype)
 
@@ -185,7 +187,7 @@ def test_a_scattered_function_that_adds_does_nothing_else():
 
 
 def test_a_parameter_that_no_row_names_is_objected_to():
-    """A version of JAX to come may have it; what it means nobody knows."""
+    """A future version of JAX may add a parameter of unknown meaning."""
     for name in PRIMITIVES:
         equation = SimpleNamespace(primitive=SimpleNamespace(name=name), params={"novel": 1})
         assert guard.objection(equation) == f"the parameter novel of {name} is not known"

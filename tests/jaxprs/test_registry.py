@@ -1,4 +1,4 @@
-"""Functions by primitive: none for what has no row, and one for each."""
+"""`Registry`: one function per primitive, and none for a primitive without a row."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_a_function_is_registered_under_each_of_its_names():
 def test_what_has_no_row_or_a_function_already_is_refused():
     table = Registry()
     table("add")(len)
-    with pytest.raises(ValueError, match="there is no row for a primitive 'addition'"):
+    with pytest.raises(ValueError, match="the table of primitives has no row for 'addition'"):
         table("addition")(len)
-    with pytest.raises(ValueError, match=r"add has .*len.* already"):
+    with pytest.raises(ValueError, match=r"add is already registered to .*len"):
         table("mul", "add")(max)

@@ -1,4 +1,7 @@
-"""What stands in a jaxpr, calls, loops and branches included. Its coarsest float: see tests/verify/execution/test_tolerance.py."""
+"""Equations of a jaxpr, including calls, loops and branches.
+
+`tests/verify/execution/test_tolerance.py` tests `coarsest`.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +14,9 @@ X = np.float32([3, -4, 5])
 
 
 def names(jaxpr):
-    return [(equation.primitive.name, *(one.primitive.name for one in stack)) for equation, stack in equations(jaxpr)]
+    return [
+        (equation.primitive.name, *(outer.primitive.name for outer in stack)) for equation, stack in equations(jaxpr)
+    ]
 
 
 def test_equations_of_calls_branches_and_loops_are_among_them():
@@ -19,13 +24,13 @@ def test_equations_of_calls_branches_and_loops_are_among_them():
         y = jax.jit(lambda y: lax.cond(y[0] > 0, jnp.sin, jnp.cos, y))(x)
         return lax.while_loop(lambda u: jnp.all(u < 9), lambda u: u * u, y)
 
-    found = names(jax.make_jaxpr(fn)(X))
-    assert {("sin", "jit", "cond"), ("cos", "jit", "cond"), ("lt", "while"), ("mul", "while")} <= set(found)
-    assert [one for one in found if len(one) == 1] == [("jit",), ("while",)]
+    stacks = names(jax.make_jaxpr(fn)(X))
+    assert {("sin", "jit", "cond"), ("cos", "jit", "cond"), ("lt", "while"), ("mul", "while")} <= set(stacks)
+    assert [stack for stack in stacks if len(stack) == 1] == [("jit",), ("while",)]
 
 
 def test_jaxprs_in_tuples_are_seen():
-    """Those of the branches of a cond, and those of a linear solver, which stand in a tuple with names."""
+    """The branches of a cond are in a tuple, the jaxprs of a linear solver in a named tuple."""
     branches = jax.make_jaxpr(lambda i, x: lax.switch(i, [jnp.sin, jnp.cos, jnp.tan], x))(np.int32(0), X)
     (cond,) = [equation for equation, _ in equations(branches) if equation.primitive.name == "cond"]
     assert len(list(within(cond))) == 3

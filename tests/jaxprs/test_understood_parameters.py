@@ -1,4 +1,4 @@
-"""Parameters that the table of primitives calls understood: with another value, the walk says something else."""
+"""Understood parameters of the table of primitives: another value changes the state that the walk derives."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CONVOLUTION = {
     "window_strides": (2, 1), "padding": ((1, 1), (0, 1)), "lhs_dilation": (2, 1), "rhs_dilation": (2, 1),
     "dimension_numbers": lambda v: v._replace(out_spec=(0, 3, 2, 1)), "preferred_element_type": np.dtype("float64"),
 }  # fmt: skip
-# Of an equation of that name: its function, the operand, and another value for each parameter.
+# Primitive -> a function with such an equation, its operand, and another value for each parameter.
 UNDERSTOOD: dict[str, tuple[Callable, Any, dict[str, Any]]] = {
     "conj": (jnp.conj, SQUARE.astype(np.complex64), {"input_dtype": np.dtype("complex128")}),
     "bitcast_convert_type": (lambda x: lax.bitcast_convert_type(x, np.int32), SQUARE, {"new_dtype": np.dtype("uint32")}),
@@ -135,12 +135,13 @@ UNDERSTOOD: dict[str, tuple[Callable, Any, dict[str, Any]]] = {
     name: (lambda x, name=name: getattr(lax, name)(x, 2), CUBE, {"axis": 1, "reverse": True})
     for name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 }  # fmt: skip
-# `iota` has no operand, so that nothing moves; jaxconv_conv_kernel_grad is of two that move and stays: it names nothing.
+# `iota` has no operand, so nothing moves. The operands of jaxconv_conv_kernel_grad move, but its result is invariant,
+# so it has no signal.
 NOTHING_MOVES = {"iota", "jaxconv_conv_kernel_grad"}
 
 
 def retraced(equation: Any, new: dict[str, Any]) -> Any:
-    """The equation with other parameters, and with results of the shapes that it then has, if JAX allows it."""
+    """Return the equation with other parameters, and with the result shapes that follow if JAX accepts them."""
     try:
         avals = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in variables_of(equation)]
         outvars = jax.make_jaxpr(alone(equation, **new))(*avals).jaxpr.eqns[-1].outvars
@@ -150,29 +151,29 @@ def retraced(equation: Any, new: dict[str, Any]) -> Any:
 
 
 def states(name: str, key: str | None) -> list[list[Any]]:
-    """What the walk says of the equation's results, for a shift along each axis of x, with a parameter replaced or not.
+    """Return the states of the equation's results, without and with a replaced parameter, per shifted axis of x.
 
-    One walk does both, so that signals of one name are one signal.
+    Both come from one walk, so that equal names mean the same signal.
     """
     fn, x, changes = UNDERSTOOD[name]
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         closed = jax.make_jaxpr(fn)(x)
-    found = []
+    pairs = []
     for axis in range(x.ndim):
         walk = Walk(None if name == "fft" else x.shape[axis], RULES)
         pair = [Replaced(name, {}), Replaced(name, {key: changes[key]})]
-        found.append([one.results(walk, closed, x.shape, axis) for one in pair])
-    return found
+        pairs.append([variant.results(walk, closed, x.shape, axis) for variant in pair])
+    return pairs
 
 
 class Replaced:
-    """A walk that meets an equation with another parameter, and notes what it says of the results."""
+    """Replaces parameters of one equation in a walk, and records the states of its results."""
 
     def __init__(self, name: str, changed: dict[str, Any]):
         self.name, self.changed, self.seen = name, changed, []
 
     def results(self, walk: Walk, closed: Any, shape: tuple[int, ...], axis: int) -> list[Any]:
-        """The states of the first such equation's results."""
+        """Return the states of the results of the first equation of that name."""
         step = walk._step
 
         def watched(equation: Any, operands: list[Any], path: tuple[int, ...]) -> Any:
@@ -201,19 +202,19 @@ understood = sorted(
 
 @pytest.fixture
 def failing_rules_break(monkeypatch):
-    """A rule may fail on parameters that do not fit the equation: then it gives up."""
+    """A rule may raise on parameters that do not fit the equation; its result is then Broken."""
     monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
 
 
 @pytest.mark.usefixtures("failing_rules_break")
 @pytest.mark.parametrize(("name", "key"), understood)
 def test_an_understood_parameter_is_not_overlooked(name, key):
-    """With another value the walk says something else of the result, another name of its signal at least, or gives up."""
+    """Another value changes the state of the result, at least the name of its signal, or makes it Broken."""
     moved = 0
     for before, after in states(name, key):
         assert len(before) > 0
-        alike = [one == other for one, other in zip(before, after, strict=False)]
-        is_moving = [isinstance(one, Moving) and bool(one.moving_axes) for one in before]
+        equal = [old == new for old, new in zip(before, after, strict=False)]
+        is_moving = [isinstance(state, Moving) and bool(state.moving_axes) for state in before]
         moved += any(is_moving)
-        assert not any(same and moves for same, moves in zip(alike, is_moving, strict=True))
+        assert not any(same and moves for same, moves in zip(equal, is_moving, strict=True))
     assert moved

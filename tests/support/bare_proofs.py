@@ -1,7 +1,7 @@
-"""Proofs and nothing else: `with bare():` the certifier compiles no constant, and looks for no size that would be enough.
+"""`bare`, a context in which the certifier compiles no constant and searches for no sufficient input size.
 
-Where an image is too small, the smallest size that works is told, which takes traces at other sizes and changes no
-verdict: that is for `test_worth_reporting.py`.
+If an input is too small, the certifier reports the smallest size that works. This takes traces at other sizes and
+changes no verdict; `test_worth_reporting.py` tests it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from unittest import mock
 
 from support.numpy_execution import executing_by_numpy
 
-CERTIFY = "jaxconv.verify.certify"  # the module; the package has the function under this name
+CERTIFY = "jaxconv.verify.certify"  # the module; in the package, this name is the function
 
 
 @contextlib.contextmanager
 def bare() -> Iterator[None]:
-    """Proofs are found as ever, sooner."""
-    told = mock.patch.object(sys.modules[CERTIFY], "explained", lambda claim, *_: claim)
-    with told, executing_by_numpy():
+    """Find the same proofs in less time."""
+    no_size = mock.patch.object(sys.modules[CERTIFY], "explained", lambda claim, *_: claim)
+    with no_size, executing_by_numpy():
         yield

@@ -1,6 +1,6 @@
-"""Broken twins: some example that is drawn must give them away. Any will do, so none is made smaller.
+"""Tests of broken twins: some drawn example must expose the fault. The example is not shrunk.
 
-Making it smaller, as Hypothesis would, compiles a program for each attempt, and its result is looked at by nobody.
+Hypothesis would compile a program for each attempt to shrink it, and no test uses the shrunk example.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Example = TypeVar("Example")
 
 
 def caught(strategy: SearchStrategy[Example], gives_away: Callable[[Example], bool]) -> bool:
-    """Whether one of 2,000 examples gives it away."""
+    """Whether one of 2,000 examples satisfies `gives_away`."""
     try:
         find(strategy, gives_away, settings=settings(max_examples=2000, phases=[Phase.generate]))
     except NoSuchExample:

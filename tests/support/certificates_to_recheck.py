@@ -1,4 +1,4 @@
-"""Certificates to recheck: of which functions they are, and what of their derivations can be tampered with."""
+"""Functions whose certificates the tests recheck, and helpers that forge derivations."""
 
 from dataclasses import replace
 from functools import partial
@@ -40,7 +40,7 @@ def network_of(x):
 
 
 def with_row(certificate, kind, number, change, result=0):
-    """The certificate with one state of one row changed."""
+    """Return the certificate with one state of one row changed."""
     walks = list(certificate.derivations[0])
     rows = list(walks[kind])
     outputs = list(rows[number].outputs)
@@ -51,16 +51,18 @@ def with_row(certificate, kind, number, change, result=0):
 
 
 def carrying(state, **changes):
-    """The same state, what it carries changed: by a number, or by a function of what it is."""
+    """Return the state with fields of its motions changed, each to a value or to a function of the motion."""
     new = lambda motion: {name: to(motion) if callable(to) else to for name, to in changes.items()}
-    one = lambda factor: (
+    changed = lambda factor: (
         factor if factor.motion is None else replace(factor, motion=replace(factor.motion, **new(factor.motion)))
     )
     return (
-        state if isinstance(state, Broken) else replace(state, axes=tuple(tuple(map(one, axis)) for axis in state.axes))
+        state
+        if isinstance(state, Broken)
+        else replace(state, axes=tuple(tuple(map(changed, axis)) for axis in state.axes))
     )
 
 
 def number_of(certificate, primitive, kind=1):
-    """The number of the first row of a primitive."""
+    """Return the number of the first row of a primitive."""
     return next(row.number for row in certificate.derivations[0][kind] if row.primitive == primitive)

@@ -1,6 +1,6 @@
-"""One equation out of a function's jaxpr, to pin down what rules assume of it.
+"""Access to one equation of a function's jaxpr, for the contract tests of what rules assume about it.
 
-All sizes in these contracts differ from one another wherever the layout allows it, so that a swapped order fails.
+All sizes in the contract tests are distinct wherever the layout allows it, so that a swapped order fails.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def array(*shape, dtype="float32"):
 
 
 def flat(jaxpr):
-    """All equations, those inside calls too; calls themselves are left out."""
-    found = []
+    """Return all equations, including those inside calls, but without the calls themselves."""
+    collected = []
     for equation in jaxpr.eqns:
         is_call = equation.primitive.name in CALLS
-        found += flat(opened(called(equation))[0]) if is_call else [equation]
-    return found
+        collected += flat(opened(called(equation))[0]) if is_call else [equation]
+    return collected
 
 
 def names(fn, *arguments):
@@ -35,15 +35,15 @@ def names(fn, *arguments):
 
 
 def only(name, fn, *arguments):
-    """The one equation of this name."""
-    (found,) = (equation for equation in flat(trace(fn, arguments)[0]) if equation.primitive.name == name)
-    return found
+    """Return the only equation with a primitive of this name."""
+    (match,) = (equation for equation in flat(trace(fn, arguments)[0]) if equation.primitive.name == name)
+    return match
 
 
 def call(fn, *arguments):
-    """The one equation, a call, of a function."""
-    (found,) = trace(fn, arguments)[0].eqns
-    return found
+    """Return the only equation of a function, which is a call."""
+    (equation,) = trace(fn, arguments)[0].eqns
+    return equation
 
 
 def operands(equation):
@@ -59,17 +59,17 @@ def parameters(equation, *keys):
 
 
 def alone(equation: Any, **changed: Any) -> Callable[..., list]:
-    """A function that is this one equation, with other parameters."""
+    """Return a function that executes this one equation with some parameters changed."""
     equation = equation.replace(params={**equation.params, **changed})
 
     def run(*operands: Any) -> list:
-        given = dict(zip(variables_of(equation), operands, strict=True))
-        atoms = [atom.val if isinstance(atom, Literal) else given[atom] for atom in equation.invars]
+        env = dict(zip(variables_of(equation), operands, strict=True))
+        atoms = [atom.val if isinstance(atom, Literal) else env[atom] for atom in equation.invars]
         return evaluate.executed(equation, atoms)
 
     return run
 
 
 def variables_of(equation: Any) -> list[Any]:
-    """The operands that are no literals, each once."""
+    """Return the operands that are not literals, without duplicates."""
     return list(dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal)))

@@ -1,4 +1,4 @@
-"""A call for each primitive of lax, jax.random and linalg: what the contracts read equations from."""
+"""Examples of each primitive of lax, jax.random and linalg, whose equations the contract tests read."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def conv(x: Any, w: Any, **settings: Any) -> Any:
     return lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=HWIO, **settings)
 
 
-# Primitives that no public function calls by itself.
+# Primitives that no public function calls directly.
 UNNAMED = {"eq_to": (V, V), "le_to": (V, V), "lt_to": (V, V), "mulhi": (WHOLE, WHOLE), "one_minus_square": (V,)}
-# Where lax, jax.random and lax.linalg define their primitives, and what traces and transforms them.
+# Modules that define the primitives of lax, jax.random and lax.linalg, or that trace and transform them.
 SOURCES = ("jax._src.lax", "jax._src.random", "jax._src.prng", "jax._src.ad_util", "jax._src.core", "jax._src.pjit",
            "jax._src.callback", "jax._src.custom_derivatives", "jax._src.custom_batching", "jax._src.ad_checkpoint",
            "jax._src.debugging", "jax._src.dispatch", "jax._src.state", "jax._src.shard_map", "jax._src.hijax",
@@ -47,14 +47,14 @@ SOURCES = ("jax._src.lax", "jax._src.random", "jax._src.prng", "jax._src.ad_util
 
 
 def defined() -> dict[str, Primitive]:
-    """The primitives that this JAX and jaxconv define, by name."""
+    """Return the primitives that the installed JAX and jaxconv define, by name."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(SOURCES)]
     values = [value for module in modules for value in list(vars(module).values())]
     return {value.name: value for value in values if isinstance(value, Primitive)}
 
 
 def bound(name: str) -> Callable:
-    """A primitive without parameters, as a function."""
+    """Return a primitive without parameters as a function."""
     return defined()[name].bind
 
 
@@ -64,7 +64,7 @@ def gradient(fn: Callable, *operands: Any) -> tuple[Callable, tuple]:
 
 
 def tower(v: Any) -> Any:
-    """A function with rules of its own for derivatives."""
+    """Return the sum of functions with custom derivatives."""
     f = jax.custom_jvp(jnp.sin)
     f.defjvp(lambda xs, ts: (jnp.sin(xs[0]), ts[0]))
     g = jax.custom_vjp(jnp.cos)
@@ -106,13 +106,13 @@ def linearised(v: Any) -> Any:
 
 
 def mesh(kind: str) -> Any:
-    """A mesh of the one device."""
+    """Return a mesh of one device."""
     kinds = (getattr(jax.sharding.AxisType, kind),)
     return jax.make_mesh((1,), ("d",), axis_types=kinds, devices=jax.devices()[:1])
 
 
 def on_the_mesh(function: Callable, **checks: Any) -> Callable:
-    """A function in a shard_map over the one device."""
+    """Return a function in a shard_map over one device."""
     spec = jax.sharding.PartitionSpec("d")
     return jax.shard_map(function, mesh=mesh("Auto"), in_specs=spec, out_specs=spec, **checks)
 
@@ -126,7 +126,7 @@ def resharded(v: Any) -> Any:
 
 
 def numbers() -> Iterator[tuple[Callable, tuple]]:
-    """Position by position."""
+    """Yield examples of element-wise operations and cumulative reductions."""
     yield from ((getattr(lax, name), (V,)) for name in UNARY.split())
     yield from ((getattr(lax, name), (V, V)) for name in BINARY.split() if hasattr(lax, name))
     yield from ((getattr(lax, name), (V,)) for name in CUMULATIVE.split())
@@ -149,7 +149,7 @@ def numbers() -> Iterator[tuple[Callable, tuple]]:
 
 
 def movement() -> Iterator[tuple[Callable, tuple]]:
-    """Cells that are moved, chosen, ordered or added up."""
+    """Yield examples that move, select, sort or reduce cells."""
     yield from map(scattered, ("set", "add", "multiply", "min", "max", "subtract", "divide"))
     yield lambda v: lax.approx_max_k(v, 3), (V,)
     yield lambda v: lax.argmax(v, 0, np.int32), (V,)
@@ -184,7 +184,7 @@ def movement() -> Iterator[tuple[Callable, tuple]]:
 
 
 def matrices() -> Iterator[tuple[Callable, tuple]]:
-    """Linear algebra."""
+    """Yield examples of linear algebra."""
     yield from ((getattr(lax.linalg, name), (SYMMETRIC,)) for name in ("cholesky", "eig", "eigh", "lu", "qr", "svd"))
     yield from ((getattr(lax.linalg, name), (SYMMETRIC,)) for name in ("hessenberg", "schur", "tridiagonal"))
     yield lax.linalg.householder_product, (SQUARE, V[:3])
@@ -198,7 +198,7 @@ def matrices() -> Iterator[tuple[Callable, tuple]]:
 
 
 def windows() -> Iterator[tuple[Callable, tuple]]:
-    """Windows, products and transforms."""
+    """Yield examples of windows, products and transforms."""
     yield lambda v: lax.bitcast_convert_type(v, jnp.int32), (V,)
     yield conv, (IMAGE, KERNEL)
     yield lambda v: jax.closure_convert(jnp.sin, v)[0](v), (V,)
@@ -221,7 +221,7 @@ def windows() -> Iterator[tuple[Callable, tuple]]:
 
 
 def control() -> Iterator[tuple[Callable, tuple]]:
-    """Calls, loops and branches."""
+    """Yield examples of calls, loops and branches."""
     yield lambda i, v: lax.switch(i, [jnp.sin, jnp.cos], v), (WHOLE[0], V)
     yield tower, (V,)
     yield jax.checkpoint(lambda v: jnp.sin(jnp.cos(v))), (V,)
@@ -238,7 +238,7 @@ def control() -> Iterator[tuple[Callable, tuple]]:
 
 
 def effects() -> Iterator[tuple[Callable, tuple]]:
-    """Random numbers, devices, callbacks and references."""
+    """Yield examples of random numbers, devices, callbacks and references."""
     yield lambda k: lax.rng_bit_generator(k, (8,)), (np.zeros(4, np.uint32),)
     yield lambda a, b: lax.rng_uniform(a, b, (3,)), (V[0], V[1])
     yield with_a_reference, (V,)
@@ -268,7 +268,7 @@ EXAMPLES = (numbers, movement, matrices, windows, control, effects)
 
 
 def equations(jaxpr: Any) -> Iterator[Any]:
-    """All equations of a jaxpr, those of calls, loops and branches included."""
+    """Yield all equations of a jaxpr, including those of calls, loops and branches."""
     for equation in jaxpr.eqns:
         yield equation
         for inner in jaxprs_in_params(equation.params):
@@ -276,13 +276,13 @@ def equations(jaxpr: Any) -> Iterator[Any]:
 
 
 def met() -> dict[str, list[Any]]:
-    """The equations of all examples, by the name of their primitive."""
-    found: dict[str, list[Any]] = {}
+    """Return the equations of all examples, by the name of their primitive."""
+    collected: dict[str, list[Any]] = {}
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         for fn, operands in itertools.chain.from_iterable(family() for family in EXAMPLES):
             for equation in equations(jax.make_jaxpr(fn)(*map(jnp.asarray, operands)).jaxpr):
-                found.setdefault(equation.primitive.name, []).append(equation)
-    return found
+                collected.setdefault(equation.primitive.name, []).append(equation)
+    return collected
 
 
 MET = met()

@@ -1,4 +1,4 @@
-"""What a claim says, held against the last state of its derivation: no more than that, and no less."""
+"""Checks that a claim states exactly what the last state of its derivation implies, no more and no less."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from jaxconv.verify.recheck.relation import motions_of
 
 
 def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, around: Any, *, cyclic: bool) -> str:
-    """What is wrong with a claim about an output of some shape, if anything. Its witness is executed elsewhere.
+    """Return an objection to a claim about an output, or the empty string. `unwitnessed` executes the witness.
 
-    `around`: the output's state in the cyclic walk.
+    Args:
+        claim: the claim.
+        state: the output's state in the walk of the claim.
+        shape: the output's shape.
+        length: length of the shifted axis of the input.
+        around: the output's state in the cyclic walk.
+        cyclic: whether the claim is cyclic.
     """
-    against, obstacle = _obstacle(state, shape, length)
+    no_law, obstacle = _obstacle(state, shape, length)
     if claim.verdict == Verdict.PROVED:
         if (claim.broken, claim.witness, claim.standing) != (None, None, None):
-            return "it is proved, and says what broke or which shifts are refuted"
-        return _not_shown(claim, state) or against or _other_field(claim, state, shape)
+            return "the claim is PROVED, but has a culprit, a witness or an unrefuted shift"
+        return _not_shown(claim, state) or no_law or _other_field(claim, state, shape)
     if (claim.shift, claim.moves, claim.region, claim.receptive_field) != (None, (), (), None):
-        return f"it is {claim.verdict}, and says how the output moves"
-    if not against:
-        return f"it is {claim.verdict}, and the output's state shows a law"
+        return f"the claim is {claim.verdict}, but states how the output moves"
+    if not no_law:
+        return f"the claim is {claim.verdict}, but the output's state proves a law"
     too_small = not cyclic and _too_small(state, around, length)
     return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misblamed(
         claim.broken, obstacle, too_small=too_small
@@ -35,132 +41,135 @@ def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, aro
 
 
 def needed(length: int, *, cyclic: bool) -> list[int]:
-    """The shifts that are to be refuted: n/p for each prime p that divides the length n, or each one up to n/2."""
+    """Return the shifts that a refutation needs: n/p for each prime p that divides the length n, or all up to n/2."""
     if not cyclic:
         return list(range(1, length // 2 + 1))
     return [length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p))][::-1]
 
 
 def _beyond_its_witness(claim: Claim, shifts: list[int]) -> str:
-    """Where a verdict, or the shift that stands, is not what the witness says."""
+    """Return an objection if the verdict or the smallest unrefuted shift contradicts the witness."""
     refuted = claim.witness.shifts if claim.witness else ()
     left = [shift for shift in shifts if shift not in refuted]
     if claim.verdict == Verdict.REFUTED:
         if claim.witness is None:
-            return "it is REFUTED, and there is no witness"
+            return "the claim is REFUTED, but has no witness"
         if left or claim.standing is not None:
-            return f"it is REFUTED, and shifts by {left[0] if left else claim.standing} are not"
+            return f"the claim is REFUTED, but shifts by {left[0] if left else claim.standing} are not refuted"
         return ""
     if claim.witness is not None and not left:
-        return "it is UNDECIDED, and its witness refutes every shift"
+        return "the claim is UNDECIDED, but its witness refutes every shift"
     if claim.standing != (left[0] if left else None) and (claim.standing is not None or claim.witness is not None):
-        return f"the smallest shift that is not refuted is {left[0] if left else None}, and not {claim.standing}"
+        return f"the smallest unrefuted shift is {left[0] if left else None}, but the claim names {claim.standing}"
     return ""
 
 
 def _not_shown(claim: Claim, state: Any) -> str:
-    """What a proved claim says that the output's state does not, or the reverse."""
+    """Return an objection if a proved claim and the output's state differ in shift, moves or region."""
     if not isinstance(state, Moving):
-        return f"the output's state is {type(state).__name__}"
+        return f"the claim is PROVED, but the output's state is {type(state).__name__}"
     if claim.shift != state.shift:
-        return f"it is of shifts by {claim.shift}, and the output's state of shifts by {state.shift}"
-    carried = motions_of(state)
-    moves = tuple((axis, int(state.shift / motion.rate)) for axis, motion in carried)
+        return f"the claim is for shifts by {claim.shift}, but the output's state for shifts by {state.shift}"
+    motions = motions_of(state)
+    moves = tuple((axis, int(state.shift / motion.rate)) for axis, motion in motions)
     if claim.moves != moves:
-        return f"it moves by {claim.moves}, and the output's state by {moves}"
-    region = () if state.cycle is not None else tuple((axis, motion.lo, motion.hi) for axis, motion in carried)
-    return "" if claim.region == region else f"its region is {claim.region}, and the output's state's {region}"
+        return f"the claimed moves are {claim.moves}, but the output's state moves by {moves}"
+    region = () if state.cycle is not None else tuple((axis, motion.lo, motion.hi) for axis, motion in motions)
+    return "" if claim.region == region else f"the claimed region is {claim.region}, but the state has {region}"
 
 
 def _obstacle(state: Any, shape: tuple[int, ...], length: int) -> tuple[str, Break | None]:
-    """Why a state shows no law that is worth reporting, and which equation's fault that is; "" if it shows one."""
+    """Return why a state proves no law worth reporting, and the culprit if any; ("", None) if it proves a law."""
     if isinstance(state, Broken):
-        return "it is broken", state.broken
+        return "the output is broken", state.broken
     if not isinstance(state, Moving):
-        return "it does not move", None
+        return "the output does not move", None
     return next(_obstacles(state, shape, length), ("", None))
 
 
 def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[tuple[str, Break | None]]:
     if length == 1:
-        yield "it shifts an axis of one cell", None
-    carried = motions_of(state)
-    for axis, _ in carried:
+        yield "the shifted axis has one cell", None
+    motions = motions_of(state)
+    for axis, _ in motions:
         if len(state.axes[axis]) > 1:
             yield f"only a part of output axis {axis} moves", None
-    for axis, motion in carried:
+    for axis, motion in motions:
         if motion.field is not None and all(first > last for first, last in motion.field):
-            yield f"what moves along axis {axis} does not depend on the input", None
-        if beyond := _beyond(state, axis, motion, shape[axis]):
-            yield beyond, motion.edge if state.cycle is None else motion.lost or motion.edge
-    if 2 * state.shift > length and (carried or state.depends):
-        yield f"shifts by {state.shift} are more than half of {length} cells", None
+            yield f"the signal along axis {axis} does not depend on the input", None
+        if problem := _beyond(state, axis, motion, shape[axis]):
+            yield problem, motion.edge if state.cycle is None else motion.lost or motion.edge
+    if 2 * state.shift > length and (motions or state.depends):
+        yield f"shifts by {state.shift} are more than half of the {length} cells", None
 
 
 def _too_small(state: Any, around: Any, length: int) -> bool:
-    """Whether the receptive field of an output leaves no room for a law in an image of that many cells.
+    """Whether an input of `length` cells is too small for a law, given the output's receptive field.
 
-    A walk whose state is broken may have met the border only; then the cyclic walk knows the receptive field.
+    If the interior state is broken, perhaps only because of the border, the cyclic state has the receptive field.
     """
-    for one in (state, around):
-        carried = motions_of(one) if isinstance(one, Moving) else []
-        if len(carried) == 1:
-            ((_, motion),) = carried
-            seen, phases = motion.field, math.lcm(len(motion.field or ()), motion.rate.denominator)
-            size = 0 if seen is None else max((len(_cells(seen, motion.rate, j)) for j in range(phases)), default=0)
+    for value in (state, around):
+        motions = motions_of(value) if isinstance(value, Moving) else []
+        if len(motions) == 1:
+            ((_, motion),) = motions
+            field, phases = motion.field, math.lcm(len(motion.field or ()), motion.rate.denominator)
+            size = 0 if field is None else max((len(_cells(field, motion.rate, j)) for j in range(phases)), default=0)
             if not size:
                 return False
-            step = max(abs(one.shift / motion.rate), 2)
-            enough = max(size + one.shift + math.ceil(abs(motion.rate) * step), 2 * one.shift)
-            return math.ceil(enough / one.shift) * one.shift > length
+            step = max(abs(value.shift / motion.rate), 2)
+            enough = max(size + value.shift + math.ceil(abs(motion.rate) * step), 2 * value.shift)
+            return math.ceil(enough / value.shift) * value.shift > length
     return False
 
 
 def _beyond(state: Moving, axis: int, motion: Motion, length: int) -> str:
-    """Where a claim is about positions of an axis that do not show the signal."""
+    """Return an objection if too few positions of an axis contain the signal."""
     if state.cycle is None:
         step = abs(int(state.shift / motion.rate))
         pairs = motion.hi - motion.lo - step
-        return "" if pairs >= max(step, 2) else f"{pairs} pairs of its region along axis {axis} are a shift apart"
+        return "" if pairs >= max(step, 2) else f"only {pairs} pairs of the region along axis {axis} are a shift apart"
     if (motion.lo, motion.hi) != (0, length):
-        return f"output axis {axis} shows the signal on [{motion.lo}, {motion.hi}) of {length} positions only"
+        return f"output axis {axis} contains the signal only on [{motion.lo}, {motion.hi}) of {length} positions"
     period = state.cycle / abs(motion.rate)
-    return f"axis {axis} has {length} positions, of a signal that repeats after {period}" if length % period else ""
+    return f"axis {axis} has {length} positions, but its signal repeats after {period}" if length % period else ""
 
 
 def _other_field(claim: Claim, state: Moving, shape: tuple[int, ...]) -> str:
-    """Where a claim's receptive field is not what the output's state says; around a circle, up to whole turns."""
-    field, carried = claim.receptive_field, motions_of(state)
-    axis, motion = carried[0] if len(carried) == 1 else (0, None)
-    seen = None if motion is None else motion.field
-    if motion is None or seen is None or all(first > last for first, last in seen):
-        return "" if field is None else f"its receptive field is {field}, and the output's state has none"
-    found = f"the output's state's is from {_shown(seen)}, at rate {motion.rate}"
+    """Return an objection if the receptive fields of a claim and of the output's state differ.
+
+    In a cyclic walk they may differ by a multiple of the cycle.
+    """
+    field, motions = claim.receptive_field, motions_of(state)
+    axis, motion = motions[0] if len(motions) == 1 else (0, None)
+    state_field = None if motion is None else motion.field
+    if motion is None or state_field is None or all(first > last for first, last in state_field):
+        return "" if field is None else f"the claimed receptive field is {field}, but the output's state has none"
+    expected = f"the output's state has {_as_text(state_field)} at rate {motion.rate}"
     if field is None:
-        return f"it has no receptive field, and {found}"
-    if field.rate != motion.rate or not _same_cells(field, seen, motion.rate, shape[axis], state.cycle):
-        return f"its receptive field is {field}, and {found}"
+        return f"the claim has no receptive field, but {expected}"
+    if field.rate != motion.rate or not _same_cells(field, state_field, motion.rate, shape[axis], state.cycle):
+        return f"the claimed receptive field is {field}, but {expected}"
     return ""
 
 
-def _same_cells(field: ReceptiveField, seen: Field, rate: Fraction, length: int, cycle: int | None) -> bool:
-    """Whether each output sees the same cells by a claim as by a state; around a circle, up to turns of all of them."""
+def _same_cells(field: ReceptiveField, state_field: Field, rate: Fraction, length: int, cycle: int | None) -> bool:
+    """Whether a claim and a state give each output the same cells, up to one common multiple of the cycle."""
     blocks = len(field.phases)
     if field.period < 1 or blocks < 1 or field.period % blocks or (field.rate * field.period).denominator != 1:
         return False
-    repeats = math.lcm(field.period, len(seen), rate.denominator)
-    pairs = [(field.cells(j), _cells(seen, rate, j)) for j in range(min(length, repeats))]
-    turns = {claimed.start - state.start for claimed, state in pairs if state}
-    whole = all(turn == 0 if cycle is None else turn % cycle == 0 for turn in turns)
-    return whole and len(turns) <= 1 and all(len(claimed) == len(state) for claimed, state in pairs)
+    repeats = math.lcm(field.period, len(state_field), rate.denominator)
+    pairs = [(field.cells(j), _cells(state_field, rate, j)) for j in range(min(length, repeats))]
+    offsets = {claimed.start - state.start for claimed, state in pairs if state}
+    whole = all(offset == 0 if cycle is None else offset % cycle == 0 for offset in offsets)
+    return whole and len(offsets) <= 1 and all(len(claimed) == len(state) for claimed, state in pairs)
 
 
-def _cells(seen: Field, rate: Fraction, position: int) -> range:
-    """The input cells that a position sees by a state."""
-    first, last = seen[position % len(seen)]
+def _cells(field: Field, rate: Fraction, position: int) -> range:
+    """Return the input cells in the receptive field of a position, according to a state."""
+    first, last = field[position % len(field)]
     at = rate * position
     return range(math.ceil(at + first), math.floor(at + last) + 1) if first <= last else range(0)
 
 
-def _shown(seen: Field) -> str:
-    return ", ".join(f"{first} to {last}" if first <= last else "nothing" for first, last in seen)
+def _as_text(field: Field) -> str:
+    return ", ".join(f"{first} to {last}" if first <= last else "no cell" for first, last in field)

@@ -1,9 +1,9 @@
-"""Whether an equation does arithmetic between positions, found out by executing it: it knows no primitive.
+"""Detects arithmetic between positions by executing an equation, without knowledge of its primitive.
 
-0 times infinity is NaN, and so is infinity minus infinity: where cells are added up, such numbers reach results that
-they do not matter to. So an objection that rests on them counts only where each cell of a result is made from one cell
-of each operand at most. Then cells of an operand that are exchanged for others change a result that is made from one of
-them, and the exchange of all other cells does not.
+0 times infinity is NaN, and so is infinity minus infinity. So in a sum, NaN and infinities reach results that do not
+depend on them. An objection that rests on such numbers counts only if each cell of a result depends on at most one cell
+of each operand. Then, if some cells of an operand are replaced, a result changes only if it depends on one of them; if
+all other cells are replaced instead, that result does not change.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from jaxconv.verify.recheck.named_cells import DRAWS, FRACTIONS, mixed, numbers, plain
 from jaxconv.verify.recheck.relation import Held
 
-MASKS = 8  # random halves of the cells that are exchanged
+MASKS = 8  # number of random masks, each of half of the cells
 
 
 def mixes(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Held]) -> bool:
-    """Whether a cell of a result depends on several cells of one operand of floats."""
+    """Whether a cell of a result depends on several cells of one float operand."""
     first, second = ([_drawn(held, draw) for held in operands] for draw in (FRACTIONS, FRACTIONS + DRAWS))
     before = list(map(plain, run(first)))
     for place, held in enumerate(operands):
@@ -30,8 +30,8 @@ def mixes(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Held]) -
         for others in (second[place], np.full_like(first[place], np.nan), np.full_like(first[place], np.inf)):
             for mask in _masks(held.aval.shape):
                 halves = (np.where(half, others, first[place]) for half in (mask, ~mask))
-                found = [list(map(plain, run([*first[:place], half, *first[place + 1 :]]))) for half in halves]
-                if any(np.any(_apart(a, c) & _apart(b, c)) for a, b, c in zip(*found, before, strict=True)):
+                after = [list(map(plain, run([*first[:place], half, *first[place + 1 :]]))) for half in halves]
+                if any(np.any(_differ(a, c) & _differ(b, c)) for a, b, c in zip(*after, before, strict=True)):
                     return True
     return False
 
@@ -48,5 +48,5 @@ def _masks(shape: tuple[int, ...]) -> list[np.ndarray]:
     return [bit % np.uint64(2) == 0 for bit in bits]
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a != b) & ~(np.isnan(a) & np.isnan(b))

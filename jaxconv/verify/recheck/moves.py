@@ -1,7 +1,8 @@
-"""What an output may answer to a shift of the input, and which of that executed pairs leave: by plain comparison.
+"""The moves of an output that agree with executed pairs (f(x), f(y)), where y is x shifted; found by comparison.
 
-Cyclic: f(y) is f(x) rolled along any of its axes, not at all among them. Interior: f(y) is f(x); or it is f(x) moved by
-t along one axis or along two, 0 < |t| <= m/2, on `max(|t|, 2)` consecutive positions of each.
+Cyclic: f(y) is f(x) rolled along any of its axes, including a roll by 0. Interior: f(y) is f(x), or f(x) moved by t
+along one or two axes. Then 0 < |t| <= m/2 for an axis of length m, and f(y) agrees on `max(|t|, 2)` consecutive
+positions of each axis.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from typing import Any
 
 import numpy as np
 
-PEAKS = 32  # cells of f(y) that rule out most of the rolls
-MOST = 4096  # rolls that are compared in full
+PEAKS = 32  # number of largest cells of f(y), compared first: they exclude most rolls
+MOST = 4096  # maximum number of rolls that are compared in full
 
 
 @dataclass(frozen=True)
 class Pair:
-    """f(x), f(y), the mismatch from which on two cells are different, and by how much more each of them may be off."""
+    """An executed pair.
+
+    Attributes:
+        before: f(x).
+        after: f(y).
+        allowed: the largest mismatch of equal cells.
+        before_doubt: the rounding error of each cell of f(x), which is allowed in addition.
+        after_doubt: the rounding error of each cell of f(y), which is allowed in addition.
+    """
 
     before: np.ndarray
     after: np.ndarray
@@ -28,76 +37,76 @@ class Pair:
     after_doubt: np.ndarray
 
     def apart(self, j: Any, p: Any) -> np.ndarray:
-        """Where f(y)[p] and f(x)[j] are different, for any indices that NumPy takes."""
+        """Return where f(y)[p] and f(x)[j] differ, for any NumPy indices."""
         return off_by(self.before[j], self.after[p]) > self.allowed + self.before_doubt[j] + self.after_doubt[p]
 
 
 def off_by(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How far apart cells are: not at all where both are NaN or the same infinity."""
+    """Return the distance of cells, 0 if both are NaN or the same infinity."""
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.abs(a - b)
-    return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(off), np.inf, off))
+        distance = np.abs(a - b)
+    return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(distance), np.inf, distance))
 
 
 def steps(length: int) -> list[int]:
-    """The t by which an axis may move in the interior: up to half of it, so that two positions or more are left."""
+    """Return the interior moves t of an axis: at most half of its length, with at least two positions left."""
     return [t for t in range(-(length // 2), length // 2 + 1) if t and length - abs(t) >= max(abs(t), 2)]
 
 
 def moving_by(pair: Pair, axis: int, t: int, *, cyclic: bool) -> np.ndarray:
-    """How far each cell of f(y) is from that of f(x) which a move brings there; 0 where it brings none."""
-    off = off_by(np.roll(pair.before, t, axis), pair.after)
+    """Return the distance of each cell of f(y) from the cell of f(x) that moves there; 0 where none does."""
+    distance = off_by(np.roll(pair.before, t, axis), pair.after)
     if not cyclic and t:
-        np.moveaxis(off, axis, 0)[slice(0, t) if t > 0 else slice(t, None)] = 0
-    return off
+        np.moveaxis(distance, axis, 0)[slice(0, t) if t > 0 else slice(t, None)] = 0
+    return distance
 
 
 def rolls_of(pairs: Sequence[Pair]) -> str:
-    """A roll that all pairs leave, in words; empty if there is none."""
+    """Return a description of a roll that agrees with all pairs, or the empty string."""
     shape = pairs[0].before.shape
-    left = np.ones(shape, bool)  # by how much each axis is rolled
+    left = np.ones(shape, bool)  # indexed by the roll of each axis
     for pair in pairs:
         size = np.nan_to_num(np.abs(pair.after - np.median(np.abs(pair.after))), nan=np.inf)
         for peak in np.argsort(-size, axis=None, kind="stable")[:PEAKS]:
-            place = np.unravel_index(peak, shape)
-            seen = np.ix_(*((p - np.arange(m)) % m for p, m in zip(place, shape, strict=True)))
-            left &= ~pair.apart(seen, place)
+            position = np.unravel_index(peak, shape)
+            sources = np.ix_(*((p - np.arange(m)) % m for p, m in zip(position, shape, strict=True)))
+            left &= ~pair.apart(sources, position)
     rolls = np.argwhere(left)
     if len(rolls) > MOST:
         return "is almost the same everywhere"
 
-    def stands(roll: np.ndarray) -> bool:
+    def agrees(roll: np.ndarray) -> bool:
         rolled = np.ix_(*((np.arange(m) - t) % m for t, m in zip(roll, shape, strict=True)))
         return not any(pair.apart(rolled, ...).any() for pair in pairs)
 
-    found = next((roll.tolist() for roll in rolls if stands(roll)), None)
-    return "" if found is None else f"is rolled by {found}"
+    agreeing = next((roll.tolist() for roll in rolls if agrees(roll)), None)
+    return "" if agreeing is None else f"is rolled by {agreeing}"
 
 
 def moves_of(pairs: Sequence[Pair]) -> str:
-    """A move that all pairs leave somewhere, in words; empty if there is none."""
+    """Return a description of a move that agrees with all pairs on some positions, or the empty string."""
     if not any(pair.apart(..., ...).any() for pair in pairs):
         return "does not change"
     shape = pairs[0].before.shape
     for axes in (axes for count in (1, 2) for axes in combinations(range(len(shape)), count)):
         for along in product(*(steps(shape[axis]) for axis in axes)):
             move = dict(zip(axes, along, strict=True))
-            if _stands(pairs, move, probing=True) and _stands(pairs, move, probing=False):
+            if _agrees(pairs, move, probing=True) and _agrees(pairs, move, probing=False):
                 return f"moves by {move} somewhere"
     return ""
 
 
-def _stands(pairs: Sequence[Pair], move: dict[int, int], *, probing: bool) -> bool:
-    """Whether all pairs leave a move on enough positions. Probing, of each such run one position is looked at."""
+def _agrees(pairs: Sequence[Pair], move: dict[int, int], *, probing: bool) -> bool:
+    """Whether a move agrees with all pairs on enough positions; `probing` compares one position per run only."""
     shape = pairs[0].before.shape
-    here: list[slice] = [slice(None)] * len(shape)
-    there, runs = list(here), [max(abs(t), 2) for t in move.values()]
+    source: list[slice] = [slice(None)] * len(shape)
+    target, runs = list(source), [max(abs(t), 2) for t in move.values()]
     for (axis, t), run in zip(move.items(), runs, strict=True):
         start, stop, by = max(0, -t), shape[axis] - max(0, t), run if probing else 1
         start += run - 1 if probing else 0
-        here[axis], there[axis] = slice(start, stop, by), slice(start + t, stop + t, by)
+        source[axis], target[axis] = slice(start, stop, by), slice(start + t, stop + t, by)
     others = tuple(axis for axis in range(len(shape)) if axis not in move)
-    left = np.all([~pair.apart(tuple(here), tuple(there)).any(others) for pair in pairs], axis=0)
+    left = np.all([~pair.apart(tuple(source), tuple(target)).any(others) for pair in pairs], axis=0)
     if not probing:
         for axis, run in enumerate(runs):
             windows = np.lib.stride_tricks.sliding_window_view(left, run, axis) if left.shape[axis] >= run else left[:0]

@@ -1,4 +1,4 @@
-"""Numbers for named cells, of which those of one name show one number: drawn by hashing names, judged by comparing."""
+"""Numbers for named cells: cells of the same name have the same number. Names are hashed to draw numbers."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-ROUNDING = 32  # units in the last place by which floats may differ
-Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, their cells' names, which are meant
+ROUNDING = 32  # allowed difference of floats in units in the last place
+Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, names of the cells, which to compare
 RUNS = ("", " of the second run")
-# What the numbers of a draw are like: small whole ones, which are exact; fractions; numbers of all sizes; large ones,
-# all of a size; and the extremes of the dtype, NaN and infinities among them.
+# The kind of numbers in a draw: small integers, which are exact; fractions; numbers of all magnitudes; large numbers of
+# one magnitude; and the extremes of the dtype, including NaN and infinities.
 WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES = range(5)
-KINDS = (WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES, EXTREMES)  # of one draw after the other
+KINDS = (WHOLE, FRACTIONS, SIZES, LARGE, EXTREMES, EXTREMES)  # of consecutive draws
 DRAWS = len(KINDS)
-PUSHED, PUSH = (WHOLE, FRACTIONS), 64  # of these kinds no number is as large
+PUSHED, PUSH = (WHOLE, FRACTIONS), 64  # numbers of these kinds are smaller than PUSH
 GOLDEN, FACTORS = 0x9E3779B97F4A7C15, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of SplitMix64
 
 
 def kind_of(draw: int) -> int:
-    """What the numbers of a draw are like."""
+    """Return the kind of numbers in a draw."""
     return KINDS[draw % DRAWS]
 
 
 def mixed(*parts: Any) -> np.ndarray:
-    """A hash of whole numbers, or of arrays of them, cell by cell (the finaliser of SplitMix64).
+    """Return a hash of integers or arrays of integers, element-wise (the finaliser of SplitMix64).
 
-    Numbers in front of the first array are hashed by Python, which takes a tenth of the time of an array of one cell.
+    Python hashes the integers before the first array, in a tenth of the time that NumPy needs for an array of one cell.
     """
     number, rest = 0, list(parts)
     while rest and isinstance(rest[0], int):
@@ -50,27 +50,27 @@ def mixed(*parts: Any) -> np.ndarray:
 
 
 def along(axis: int, rank: int) -> list[int]:
-    """The shape of a row of cells along one axis, to be spread over an array."""
+    """Return the shape that makes a vector along one axis broadcast to an array of some rank."""
     return [-1 if n == axis else 1 for n in range(rank)]
 
 
 def is_real(aval: Any) -> bool:
-    """Whether an array holds real numbers, floats or whole ones."""
+    """Whether an array has a real dtype, float or integer."""
     return not is_key(aval) and aval.dtype != bool and not jnp.issubdtype(aval.dtype, jnp.complexfloating)
 
 
 def is_unsigned(aval: Any) -> bool:
-    """Whether an array holds no negative numbers."""
+    """Whether an array has an unsigned integer dtype."""
     return jnp.issubdtype(aval.dtype, jnp.unsignedinteger)
 
 
 def is_key(aval: Any) -> bool:
-    """Whether an array holds keys of a random generator."""
+    """Whether an array contains keys of a random number generator."""
     return jnp.issubdtype(aval.dtype, jax.dtypes.extended)
 
 
 def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
-    """A number of the array's dtype for each name, as `kind_of(draw)` says."""
+    """Return a number of the array's dtype for each name, of the kind `kind_of(draw)`."""
     if is_key(aval):
         return _keys(names, aval, draw)
     bits = mixed(names, draw).reshape(names.shape)
@@ -78,21 +78,24 @@ def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
         return (bits & np.uint64(1)).astype(bool)
     if jnp.issubdtype(aval.dtype, jnp.complexfloating):
         part = jax.ShapeDtypeStruct(aval.shape, np.finfo(aval.dtype).dtype)
-        found = np.zeros(names.shape, aval.dtype)
-        found.real, found.imag = (numbers(n, part, draw) for n in (names, mixed(names, 1).reshape(names.shape)))
-        return found
+        drawn = np.zeros(names.shape, aval.dtype)
+        drawn.real, drawn.imag = (numbers(n, part, draw) for n in (names, mixed(names, 1).reshape(names.shape)))
+        return drawn
     unit, sign = (bits >> np.uint64(11)) / 2.0**53, 1 - 2 * (bits & np.uint64(1)).astype(np.int64)
     floating = jnp.issubdtype(aval.dtype, jnp.floating)
     kind = kind_of(draw)
-    reals = (_reals if floating else _whole_numbers).get(kind)
-    if reals is not None:
-        return reals(unit, sign, draw, aval.dtype).astype(aval.dtype)
+    draw_kind = (_reals if floating else _whole_numbers).get(kind)
+    if draw_kind is not None:
+        return draw_kind(unit, sign, draw, aval.dtype).astype(aval.dtype)
     least, count = (0 if is_unsigned(aval) else 4), 200 if kind == SIZES else 9
     return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
 
 
 def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
-    """Of one size, so that nothing is lost in rounding: from 1e5 to 1e15, if the product of two such is finite."""
+    """Return numbers of one magnitude, so that sums lose none of them in rounding.
+
+    The magnitude is from 1e5 to 1e15, or less if the product of two such numbers would overflow.
+    """
     most = min(50.0, 0.4 * float(jnp.finfo(dtype).maxexp) - 2)
     least = min(17.0, most)
     size = least + (most - least) * float(mixed(draw)[0] % np.uint64(101)) / 100
@@ -100,7 +103,7 @@ def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndar
 
 
 def _extreme(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
-    """An eighth each of NaN, of zeros and of small numbers of all sizes, a quarter of infinities; the others large."""
+    """Return 1/8 NaN, 1/8 zeros, 1/8 small numbers of all magnitudes, 1/4 infinities, and 3/8 large numbers."""
     kind, rest = np.divmod(8 * unit, 1)
     limits = jnp.finfo(dtype)
     middle = (limits.maxexp + limits.minexp) // 2
@@ -110,7 +113,7 @@ def _extreme(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.nd
 
 
 def _any_size(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
-    """Whole numbers of the dtype's whole range, of all sizes."""
+    """Return integers of all magnitudes from the whole range of the dtype."""
     limits = jnp.iinfo(dtype)
     sizes = np.floor(2.0 ** (unit * np.log2(float(limits.max) + 1))).astype(np.uint64) - np.uint64(1)
     return np.where((sign < 0) & (limits.min < 0), 0 - sizes, sizes)
@@ -133,7 +136,7 @@ def _keys(names: np.ndarray, aval: Any, draw: int) -> Any:
 
 @functools.cache
 def _of_keys(dtype: Any) -> tuple[int, Any]:
-    """How many words a key has, and what the generator is called."""
+    """Return the number of words in a key, and the name of the generator."""
     kinds: list[Any] = []
     key = jax.ShapeDtypeStruct((), dtype)
     jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), key)
@@ -141,27 +144,31 @@ def _of_keys(dtype: Any) -> tuple[int, Any]:
 
 
 def plain(array: Any) -> np.ndarray:
-    """What an array holds; of random keys a hash."""
+    """Return an array as NumPy array; random keys are hashed."""
     if not is_key(array):
         return np.asarray(array)
     data = np.asarray(jax.random.key_data(array))
     return mixed(*np.moveaxis(data, -1, 0)).reshape(data.shape[:-1])
 
 
-def alike(found: np.ndarray, expected: np.ndarray, *, signed: bool = False, noise: float = 0.0) -> np.ndarray:
-    """Which numbers are the same, but for rounding where they are floats; NaN is NaN.
+def alike(actual: np.ndarray, expected: np.ndarray, *, signed: bool = False, noise: float = 0.0) -> np.ndarray:
+    """Return which numbers are equal, up to rounding for floats; NaN equals NaN.
 
-    `signed`: -0 is not 0; `noise`: what a unit in the last place of what they were made of changes them by.
+    All complex numbers that are not finite are equal: which parts of a quotient are NaN or infinite depends on how the
+    processor divides, and so on the position of a cell in the array.
 
-    Complex numbers that are not finite are all the same: which parts of a quotient are NaN or infinite depends on how
-    the processor divides, and so on the place of a cell in the array.
+    Args:
+        actual: numbers.
+        expected: numbers to compare with.
+        signed: whether -0 and 0 differ.
+        noise: the change of the numbers if the numbers that they are computed from change by a unit in the last place.
     """
-    equal = found == expected
-    if not jnp.issubdtype(found.dtype, jnp.inexact) or (equal.all() and not signed):
+    equal = actual == expected
+    if not jnp.issubdtype(actual.dtype, jnp.inexact) or (equal.all() and not signed):
         return equal
-    wide = np.complex128 if jnp.issubdtype(found.dtype, jnp.complexfloating) else np.float64
-    rounding = ROUNDING * float(jnp.finfo(found.dtype).eps)
-    a, b = found.astype(wide), expected.astype(wide)
+    wide = np.complex128 if jnp.issubdtype(actual.dtype, jnp.complexfloating) else np.float64
+    rounding = ROUNDING * float(jnp.finfo(actual.dtype).eps)
+    a, b = actual.astype(wide), expected.astype(wide)
     sizes = np.abs(a)[np.isfinite(a)]
     allowed = rounding * np.abs(a) + rounding * np.abs(b) + rounding * (sizes / max(sizes.size, 1)).sum()
     allowed += ROUNDING * noise
@@ -177,14 +184,14 @@ def _negative(x: np.ndarray) -> np.ndarray:
 
 
 def odd_one(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
-    """The first cell that differs from another of its name; see `alike` for `signed` and `noise`."""
-    names = np.concatenate([its_names[clear] for _, _, its_names, clear in parts])
-    found = np.concatenate([its_numbers[clear] for _, its_numbers, _, clear in parts])
+    """Describe the first cell that differs from another cell of its name; see `alike` for `signed` and `noise`."""
+    names = np.concatenate([part_names[clear] for _, _, part_names, clear in parts])
+    values = np.concatenate([part_numbers[clear] for _, part_numbers, _, clear in parts])
     _, first, group = np.unique(names, return_index=True, return_inverse=True)
-    same = alike(found, found[first[group]], signed=signed, noise=noise)
+    same = alike(values, values[first[group]], signed=signed, noise=noise)
     if same.all():
         return ""
     odd = int(np.argmin(same))
     model = first[group][odd]
     places = [f"{place}{RUNS[run]}" for run, _, _, clear in parts for place in np.argwhere(clear).tolist()]
-    return f"cell {places[odd]} is {found[odd]} and should be {found[model]}, as is cell {places[model]}"
+    return f"cell {places[odd]} is {values[odd]}, but should be {values[model]} as cell {places[model]}"

@@ -1,7 +1,7 @@
-"""How much of a result is rounding: what it changes by if the last places of its operands do.
+"""The rounding error of a result: its change when its operands change by units in the last place.
 
-A sum of large terms may be small, and its rounding is that of the terms. So the result alone does not say how exact it
-is.
+A sum of large terms may be small, but has the rounding error of its terms. So the size of a result does not bound its
+error.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from jaxconv.verify.recheck.named_cells import is_key, mixed, plain
 
-TIMES = 4  # a single change may happen to cancel out
+TIMES = 4  # changes to try: a single one may cancel out by chance
 
 
 def noise(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Any], number: int) -> float:
-    """The largest change of a finite cell of one result, over a few changes of all operands by units in the last place.
+    """Return the largest change of a finite cell of one result if all operands change by units in the last place.
 
     >>> terms = np.float32([1e6, 1, -1e6])
     >>> noise(lambda operands: [operands[0]], [terms], 0) < 1e6 * 4 * 2**-23
@@ -29,17 +29,17 @@ def noise(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Any], nu
     before = plain(run(list(operands))[number])
     if not jnp.issubdtype(before.dtype, jnp.inexact):
         return 0.0
-    found = 0.0
+    largest = 0.0
     with np.errstate(all="ignore"):
         for turn in range(TIMES):
             after = plain(run([_changed(array, turn, place) for place, array in enumerate(operands)])[number])
             change = np.abs(_wide(after) - _wide(before))
-            found = max(found, float(change[np.isfinite(change)].max(initial=0)))
-    return found
+            largest = max(largest, float(change[np.isfinite(change)].max(initial=0)))
+    return largest
 
 
 def _changed(array: Any, turn: int, place: int) -> Any:
-    """An array of floats in which each cell is one unit in the last place more or less, or as it was."""
+    """Return an array of floats with each cell changed by -1, 0 or 1 units in the last place."""
     if is_key(array) or not jnp.issubdtype(array.dtype, jnp.inexact):
         return array
     steps = mixed(turn, place, np.arange(array.size)).reshape(array.shape) % np.uint64(3)

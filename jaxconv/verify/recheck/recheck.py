@@ -1,9 +1,10 @@
-"""The independent checker: executes each step of a derivation by itself, and knows no rule.
+"""The independent checker: executes each step of a derivation separately, and uses no rule.
 
-A derivation is an inductive invariant. Each state relates two runs of the function (`relation.py`). If every equation
-takes operands that stand in their states' relations to results that stand in theirs, then the whole function takes
-related inputs to related outputs. So each equation is executed alone, on operands drawn at random among all that are
-related as their states say, and its results are judged by the states that the derivation claims for them (`steps.py`).
+A derivation is an inductive invariant. Each state is a relation between two runs of the function (`relation.py`).
+Suppose that every equation maps operands that satisfy the relations of their states to results that satisfy theirs.
+Then the function maps related inputs to related outputs. So each equation is executed alone, on random operands that
+satisfy the relations of their states. Its results must satisfy the relations of the states that the derivation claims
+for them (`steps.py`).
 """
 
 from __future__ import annotations
@@ -39,35 +40,35 @@ from jaxconv.verify.tracing import trace
 
 
 class _AstrayError(Exception):
-    """The derivation does not follow the jaxpr, so that nothing more can be said of it."""
+    """The derivation does not follow the jaxpr, so the check of the walk ends."""
 
 
 def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int = 0) -> tuple[str, ...]:
-    """Execute every step of a certificate's derivations by itself, and hold all that it claims against them.
+    """Execute every step of a certificate's derivations separately, and check every claim against them.
 
-    Evidence for each step, not a proof of it: operands are random. Of primitives that move numbers about or compute
-    polynomials of them, a false step passes with a tiny probability only (Schwartz and Zippel).
+    The result is evidence for each step, not a proof, because operands are random. For primitives that move numbers or
+    compute polynomials of them, a false step passes only with a tiny probability (Schwartz and Zippel).
 
-    A claim has to say what the last state of its derivation says, no more and no less. If that is no law, it has to
-    blame the equation that keeps it from one, or the image where it is too small. What is blamed has to be there.
-    Witnesses are executed, and have to refute each shift that they name. Not checked: the function's name, the words of
-    reasons and cures, folders of files, lines within a function that JAX traced before, and names of signals as such.
+    A claim must state exactly what the last state of its derivation implies. If that state proves no law, the claim
+    must name the culprit, or the input if it is too small. The culprit must exist. Witnesses are executed, and must
+    refute every shift that they name. Not checked: the function's name, the text of reasons and cures, folders of
+    files, lines inside a function that JAX traced before, and the names of signals as such.
 
     Args:
-        certificate: what `certify` returned for `fn`.
+        certificate: the result of `certify` for `fn`.
         fn: the function, which is traced again.
-        arguments: those that it was certified for: arrays, shapes, or pytrees of them.
-        seed: of the operands.
+        arguments: the arguments that it was certified for: arrays, shapes, or pytrees of them.
+        seed: seed of the random operands.
 
     Returns:
-        The objections, each with the row and the primitive that it is about; none if every step and claim stands.
+        The objections, each with its row and primitive, or its output; empty if every step and every claim passes.
 
     Raises:
-        TypeError: `certificate` is none.
-        ValueError: a field of it holds what no certificate does, or a shape has symbolic dimensions.
-        Exception: what tracing `fn` raises passes through, with a note of the shapes.
+        TypeError: `certificate` is not a Certificate.
+        ValueError: a field of the certificate has an invalid value, or a shape has symbolic dimensions.
+        Exception: an error that tracing `fn` raises propagates, with a note of the shapes.
 
-    Law: what a certificate without objections proves is refuted by no execution, as far as chance can tell.
+    Law: no execution refutes what a certificate without objections proves, up to chance.
 
     >>> import jax, jaxconv as jc
     >>> x = jax.ShapeDtypeStruct((1, 12, 1), "float32")
@@ -76,7 +77,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     >>> jc.recheck(certificate, smooth, x)
     ()
     >>> jc.recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
-    'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, and the derivation add'
+    'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, but the derivation has add'
     """
     _refuse_malformed(certificate)
     check_call("recheck", fn, arguments)
@@ -85,7 +86,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     problem = misfit(certificate, shapes, arguments)
     if problem:
         return (problem,)
-    found: list[str] = []
+    objections: list[str] = []
     epsilon = coarsest(jaxpr)
     for axis, walks in enumerate(certificate.derivations):
         reports = [leaf.axes[axis] for leaf in certificate.leaves]
@@ -99,18 +100,18 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
             setting = Setting(fn, arguments, shifted, length, certificate.values, kind == "cyclic", epsilon)
             with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking():
                 walk = _Walk(title, rows, steps, around)
-                found += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
+                objections += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
                 around = walk.ends
-                found += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
+                objections += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
                           if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip
-    return tuple(found)
+    return tuple(objections)
 
 
 def _refuse_malformed(certificate: Any) -> None:
-    """Raise if something is no certificate, or holds what no certificate does."""
-    cure = "Pass a certificate, or what Certificate.from_json read"
+    """Raise an error if something is not a Certificate, or a field has an invalid value."""
+    cure = "Pass the result of certify or of Certificate.from_json"
     if not isinstance(certificate, Certificate):
-        raise TypeError(explain("recheck", "certificate", shown(certificate), "what certify returned", cure))
+        raise TypeError(explain("recheck", "certificate", shown(certificate), "a Certificate", cure))
     try:
         json_codec.encode(certificate, Certificate, "certificate")
     except json_codec.MalformedError as error:
@@ -119,9 +120,16 @@ def _refuse_malformed(certificate: Any) -> None:
 
 @dataclass
 class _Walk:
-    """One walk's rows, of which those up to `at` have been checked.
+    """Checks the rows and claims of one walk.
 
-    `ends`: the states of the outputs; `around`: those of the cyclic walk, if this is the interior one.
+    Attributes:
+        title: the walk, as objections name it.
+        rows: the rows.
+        steps: checks the equations.
+        around: the states of the outputs in the cyclic walk, for the interior walk; empty for the cyclic walk.
+        at: number of rows checked so far.
+        problems: the objections so far.
+        ends: the states of the outputs.
     """
 
     title: str
@@ -129,13 +137,13 @@ class _Walk:
     steps: Steps
     around: Sequence[Any]
     at: int = 0
-    found: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     ends: list[Any] = field(default_factory=list)
 
     def objections(
         self, jaxpr: Any, constants: Any, arguments: Any, moving: Mapping[int, int], claims: Sequence[Claim]
     ) -> list[str]:
-        """What is wrong with the rows or the claims."""
+        """Return the objections to the rows and the claims."""
         variables = iter(jaxpr.invars)
         inputs = [
             self.input(next(variables).aval, leaf, number, moving.get(number))
@@ -145,26 +153,26 @@ class _Walk:
         try:
             outputs = self.follow(jaxpr, constants, inputs, ())
             if self.at < len(self.rows):
-                raise _AstrayError(f"row {self.at}: the function has no equation for it")
+                raise _AstrayError(f"row {self.at}: the function has no equation for this row")
         except _AstrayError as astray:
-            return [f"{self.title}, {astray}", *self.found]
+            return [f"{self.title}, {astray}", *self.problems]
         self.ends = [(held.besides or held).state for held in outputs]
         length, cyclic, around = self.steps.length, self.steps.cycle is not None, self.around or self.ends
         for leaf, (claim, held, *states) in enumerate(zip(claims, outputs, self.ends, around, strict=True)):
             if states[0] is NOTHING:
-                continue  # its row has been objected to
+                continue  # there is an objection to its row already
             if problem := unfounded(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
-                self.found.append(f"{self.title}, claim about output {leaf}: {problem}")
-        return self.found
+                self.problems.append(f"{self.title}, claim about output {leaf}: {problem}")
+        return self.problems
 
     def input(self, aval: Any, leaf: Any, number: int, axis: int | None) -> Held:
-        """An argument: of one that is shifted, one axis shows the scene; others may be anything, but for `values`."""
+        """Return an argument: with the signal along its shifted axis, or invariant; a constant if `values` is set."""
         state = self.steps.still(aval)
         if axis is None:
             known = self.steps.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)
             return self.steps.constant(aval, leaf) if known else self.steps.hold(state, aval)
-        scene = Motion(Fraction(1), 0, self.steps.length, ONE_CELL, f"argument {number}")
-        axes = (*state.axes[:axis], (Factor(self.steps.length, motion=scene),), *state.axes[axis + 1 :])
+        motion = Motion(Fraction(1), 0, self.steps.length, ONE_CELL, f"argument {number}")
+        axes = (*state.axes[:axis], (Factor(self.steps.length, motion=motion),), *state.axes[axis + 1 :])
         held = self.steps.hold(replace(state, axes=axes), aval)
         self.steps.remember([], [(same, [held], (0, held))])
         return held
@@ -172,9 +180,9 @@ class _Walk:
     def follow(
         self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], stack: tuple[Any, ...]
     ) -> list[Held]:
-        """Check the rows of a jaxpr's equations, and those of the calls among them; what its outputs are.
+        """Check the rows of a jaxpr's equations, including those inside calls, and return its outputs.
 
-        `stack`: the calls that it stands in, innermost first.
+        `stack`: the calls around the jaxpr, innermost first.
         """
 
         def step(equation: Any, operands: list[Held], _: Path) -> list[Held]:
@@ -184,39 +192,39 @@ class _Walk:
                 before = [*before, *operands]
             row, rows_within = self.next_row(equation, stack)
             results, problem = self.steps.check(equation, operands, row.outputs)
-            problem = problem or self.blamed(equation, stack, before, row, rows_within)
+            problem = problem or self.misnamed_culprit(equation, stack, before, row, rows_within)
             if problem:
-                self.found.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
+                self.problems.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
             return results
 
         constant = lambda value, aval: self.steps.constant(aval, value)
         literal = lambda value, aval: self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
         return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False)
 
-    def blamed(
+    def misnamed_culprit(
         self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]
     ) -> str:
-        """What is wrong with whom a row's states blame, if anything."""
-        before = [one for held in operands for one in breaks_of(held.state)]
+        """Return an objection to the culprits in a row's states, or the empty string."""
+        before = [broken for held in operands for broken in breaks_of(held.state)]
         candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
-        found = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
-        return next(filter(None, found), "")
+        problems = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
+        return next(filter(None, problems), "")
 
     def next_row(self, equation: Any, stack: tuple[Any, ...]) -> tuple[Row, Sequence[Row]]:
-        """The row of an equation, and those of loops' bodies and of branches within it: they are executed whole."""
+        """Return the row of an equation, and the rows inside it: loop bodies and branches, which are executed whole."""
         name, depth, first = equation.primitive.name, len(stack), self.at
         if called(equation) is None and any(True for _ in within(equation)):
             kinds = {(one.primitive.name, len(one.outvars)) for one, *_ in nested(equation, ())}
             while self.at < len(self.rows) and (inner := self.rows[self.at]).depth > depth:
                 if inner.number != self.at or (inner.primitive, len(inner.outputs)) not in kinds:
-                    raise _AstrayError(f"row {self.at}: there is no {inner.primitive} of that number within {name}")
+                    raise _AstrayError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
                 self.at += 1
         if self.at == len(self.rows):
-            raise _AstrayError(f"row {self.at}: the function has {name} here, and the derivation ends")
+            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation ends")
         row = self.rows[self.at]
         if row.primitive != name:
-            raise _AstrayError(f"row {self.at}: the function has {name} here, and the derivation {row.primitive}")
+            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
         if (row.number, row.depth, len(row.outputs)) != (self.at, depth, len(equation.outvars)):
-            raise _AstrayError(f"row {self.at} ({name}): its number, depth or number of results is not that of {name}")
+            raise _AstrayError(f"row {self.at} ({name}): its number, depth or number of results does not match {name}")
         self.at += 1
         return row, self.rows[first : self.at - 1]

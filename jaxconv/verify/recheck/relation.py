@@ -1,12 +1,15 @@
-"""What a state says of two runs of a function: pairs of arrays are drawn by it, and judged by it. It knows no rule.
+"""The relation between two runs of a function that a state implies: draws and compares pairs of arrays. Uses no rule.
 
-v is a value for a scene, v' the same value for the scene shifted. What a `Moving` state says of the two is said by
-naming cells. A cell of a factor that stays is named by its position modulo the period, in v and in v' alike. One that
-shows cell i of a signal is named i: in v' it stands `shift / rate` positions further on; in a cyclic walk i is taken
-modulo the period. Cells outside of [lo, hi) have names of their own.
+Let v be a value for an input, and v' the same value for the shifted input. A `Moving` state names the cells of both,
+and cells of the same name are equal:
 
-A second relation is that of receptive fields: one cell of the input is changed, and every cell of a value that does not
-see it is the same in both runs.
+- A cell of an invariant factor is named by its position modulo the period, in v and in v'.
+- A cell that contains cell i of a signal is named i. In v' it is `shift / rate` positions further on. In a cyclic walk,
+  i is taken modulo the period.
+- Cells outside of [lo, hi) have unique names.
+
+A second relation tests receptive fields: one cell of the input is changed, and every cell of a value whose receptive
+field excludes that cell is equal in both runs.
 """
 
 from __future__ import annotations
@@ -39,16 +42,20 @@ from jaxconv.verify.recheck.named_cells import (
     odd_one,
 )
 
-SMALL = 2**12  # cells of a value whose names are kept
+SMALL = 2**12  # maximum size of a value whose names are cached
 
 
 @dataclass(frozen=True)
 class RunPair:
-    """What sets the second run apart: the scene shifted by some cells, or one changed cell; and which draw it is.
+    """The difference between two runs: a shift of the input, or one changed cell.
 
-    `noise`: how much of what is judged is rounding, beyond what its own size says; see `noise.py`.
-    `push`: the sign of what stands in changed cells, which is then larger than all else, or 0 for any numbers: a
-    maximum does not see that a cell becomes smaller.
+    Attributes:
+        shift: cells by which the second run shifts the input.
+        changed: the cell of the input that the second run changes, or None.
+        draw: number of the draw.
+        noise: rounding error of the result, in addition to that expected from its size; see `noise.py`.
+        push: if not 0, changed cells become larger in magnitude than all others, with this sign. A maximum does not
+            depend on a cell that becomes smaller.
     """
 
     shift: int
@@ -59,16 +66,21 @@ class RunPair:
 
     @property
     def kind(self) -> int:
-        """What the draw's numbers are like."""
+        """The kind of numbers in the draw."""
         return kind_of(self.draw)
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A value of the function: its state, its shape and dtype, and its numbers if it is a constant.
+    """A value of the function.
 
-    `name` is the same for values that carry the same signals: they show one content. `besides`: the value by another
-    state that it has as well.
+    Attributes:
+        number: unique number of the value.
+        name: common to all values with the same signals, which have the same content.
+        state: the state of the value.
+        aval: shape and dtype.
+        constant: the numbers of a constant, or None.
+        besides: the same value with a second state that it also has, or None.
     """
 
     number: int
@@ -79,73 +91,73 @@ class Held:
     besides: Held | None = None
 
 
-Pair: TypeAlias = Sequence[Any]  # of arrays: in the first run and in the second
-Group: TypeAlias = Sequence[tuple[Held, Pair]]  # values of one name, the judged one first
+Pair: TypeAlias = Sequence[Any]  # the array in the first run and in the second
+Group: TypeAlias = Sequence[tuple[Held, Pair]]  # values of one name, the one to check first
 
 
 def parent_of(pieces: Pieces) -> tuple[Any, ...]:
-    """What pieces say of their parent: its axis and length, and how its folded sum moves."""
+    """Return the properties of the parent of pieces: its axis and length, and the motion of its folded sum."""
     folded = pieces.folded
-    seen = lambda motion: motion and (motion.rate, motion.lo, motion.hi, motion.start)
-    axes = tuple(tuple((factor.length, factor.period, seen(factor.motion)) for factor in axis) for axis in folded.axes)
+    moves = lambda motion: motion and (motion.rate, motion.lo, motion.hi, motion.start)
+    axes = tuple(tuple((factor.length, factor.period, moves(factor.motion)) for factor in axis) for axis in folded.axes)
     return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
 
 
 def moving_part(state: Any) -> Moving | None:
-    """What of a state moves: of a spectrum all but its turning, of pieces their sum."""
+    """Return the Moving part of a state: the sum of pieces, or a spectrum without its phase factors; None if none."""
     if isinstance(state, Pieces):
         return state.folded
     return state.value if isinstance(state, Spectrum) else state if isinstance(state, Moving) else None
 
 
 def motions_of(state: Any) -> list[tuple[int, Motion]]:
-    """The factors that carry the shift, each with its axis."""
+    """Return the motion of each factor that carries the shift, with its axis."""
     moving = moving_part(state)
     axes = () if moving is None else moving.axes
     return [(n, factor.motion) for n, axis in enumerate(axes) for factor in axis if factor.motion is not None]
 
 
 def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
-    """Why something is no state of an array of some shape at all, if so."""
+    """Return why something is not a valid state of an array of this shape, or the empty string."""
     try:
         return _malformed(state, shape, cycle)
     except (ArithmeticError, LookupError) as error:
-        return f"a state whose numbers do not fit together cannot be that of {shape}: {error!r}"
+        return f"the numbers of the state contradict each other or the shape {shape}: {error!r}"
 
 
 def _malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
     if isinstance(state, Spectrum):
         if motions_of(state) or len(state.modes) != shape[state.axis] or cycle is None:
-            return f"a spectrum of {len(state.modes)} modes along axis {state.axis} cannot be that of {shape}"
+            return f"a spectrum with {len(state.modes)} modes along axis {state.axis} does not fit the shape {shape}"
         state = state.value
     if isinstance(state, Pieces):
         period, ends = _lengths(state.folded)[state.axis], [(hi, at + hi - lo) for lo, hi, at in state.spans]
         if state.total < 1 or any(hi > state.total or end > shape[state.axis] for hi, end in ends):
-            return f"pieces {state.spans} of {state.total} cells cannot be those of {shape}"
+            return f"pieces {state.spans} of {state.total} cells do not fit the shape {shape}"
         folded = (*shape[: state.axis], period, *shape[state.axis + 1 :])
         return _malformed_moving(state.folded, folded, cycle) or _malformed(state.value, shape, cycle)
     if isinstance(state, Moving):
         return _malformed_moving(state, shape, cycle)
-    return "" if type(state) in KINDS else f"{type(state).__name__} is a kind of state that this checker does not know"
+    return "" if type(state) in KINDS else f"recheck does not support states of type {type(state).__name__}"
 
 
 def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) -> str:
     lengths = _lengths(state)
     if lengths != shape or state.cycle != cycle or state.shift < 1:
-        return f"a state of {lengths}, shift {state.shift} and cycle {state.cycle} cannot be that of {shape} here"
+        return f"a state of shape {lengths}, shift {state.shift} and cycle {state.cycle} does not fit the shape {shape}"
     factors = [factor for axis in state.axes for factor in axis]
     if any(factor.length < 0 or (1 if factor.period is None else factor.period) < 1 for factor in factors):
-        return f"a state with a factor of negative length, or of no period, cannot be that of {shape}"
+        return f"a state of shape {shape} has a factor of negative length, or a period below 1"
     if any(
         factor.motion is not None and (factor.period is not None or factor.motion.field == ()) for factor in factors
     ):
-        return "a factor that moves has no period, and a receptive field of one phase or more"
+        return "a moving factor must have no period, and at least one phase in its receptive field"
     for axis, motion in motions_of(state):
         step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate)
         if step.denominator != 1 or period.denominator != 1:
-            return f"axis {axis} would move by {step} cells and repeat after {period}"
+            return f"axis {axis} moves by {step} cells and repeats after {period}, which must be integers"
         if motion.lo < 0 or motion.hi > lengths[axis]:
-            return f"axis {axis} has {lengths[axis]} positions, and the region is [{motion.lo}, {motion.hi})"
+            return f"axis {axis} has {lengths[axis]} positions, but the region is [{motion.lo}, {motion.hi})"
     return ""
 
 
@@ -154,45 +166,45 @@ def _lengths(state: Moving) -> tuple[int, ...]:
 
 
 def edges(state: Moving, draw: int, length: int) -> list[int]:
-    """Cells of the input next to those that a position may depend on: one position of each moving factor, by the draw.
+    """Return the input cells next to the receptive field of a position, for one random position per moving factor.
 
-    If it may depend on none, the cell that it stands at.
+    If the receptive field is empty, return the input cell at the position.
     """
-    found = []
+    neighbours = []
     for _, motion in motions_of(state):
         if motion.field is None or motion.lo >= motion.hi:
             continue
         j = motion.lo + int(mixed(draw)[0] % (motion.hi - motion.lo))
         first, last = motion.field[j % len(motion.field)]
         at = Fraction(motion.rate) * j
-        found += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
+        neighbours += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
     inside = lambda cell: cell if state.cycle is None else cell % state.cycle
-    return [inside(cell) for cell in found if 0 <= inside(cell) < length]
+    return [inside(cell) for cell in neighbours if 0 <= inside(cell) < length]
 
 
 def sees(state: Moving, motion: Motion, length: int, cell: int) -> np.ndarray:
-    """Which positions of a moving factor may depend on a cell of the input."""
+    """Return a mask of the positions of a moving factor that may depend on a cell of the input."""
     if motion.field is None:
         return np.ones(length, bool)
-    found = np.zeros(length, bool)
+    mask = np.zeros(length, bool)
     for phase, (first, last) in enumerate(motion.field):
         if not first <= last:
             continue
         rate, first, last = Fraction(motion.rate), Fraction(first), Fraction(last)
-        unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # so that all is in whole numbers
+        unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # in this unit all numbers are integers
         at = np.arange(phase, length, len(motion.field)) * int(rate * unit) - cell * unit
         low, high = at + int(first * unit), at + int(last * unit)
         around = 0 if state.cycle is None else state.cycle * unit
-        found[phase :: len(motion.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
-    return found
+        mask[phase :: len(motion.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
+    return mask
 
 
 def cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """The names of a moving value's cells in the first run (0) or the second (1), and which its state is about.
+    """Return the names of a moving value's cells in run 0 or 1, and a mask of the cells that its state describes.
 
-    Each draw has the same names, and each trial those of the first run; so of small values they are kept.
+    All draws share the names, and all trials share those of the first run. So the names of small values are cached.
     """
-    named = _kept_cells if held.aval.size <= SMALL else _cells
+    named = _cached_cells if held.aval.size <= SMALL else _cells
     return named(held, RunPair(trial.shift, trial.changed, 0) if run else RunPair(0, None, 0), run)
 
 
@@ -201,28 +213,28 @@ def _cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray
     factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
     clear = np.ones(names.shape, bool)
-    apart = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
+    differs = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
     for place, factor in enumerate(factors):
         spread, at, motion = along(place, len(factors)), np.arange(factor.length), factor.motion
         if motion is not None:
             clear = clear & ((at >= motion.lo) & (at < motion.hi)).reshape(spread)
             if trial.changed is not None:
-                apart = apart | sees(state, motion, factor.length, trial.changed).reshape(spread)
+                differs = differs | sees(state, motion, factor.length, trial.changed).reshape(spread)
             at = motion.start + at - run * int(trial.shift / motion.rate)
             at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate))
         elif factor.period is not None:
             at = at % factor.period
         names = names + mixed(place, at).reshape(spread)
-    return names.reshape(held.aval.shape), (clear & ~apart if run else clear).reshape(held.aval.shape)
+    return names.reshape(held.aval.shape), (clear & ~differs if run else clear).reshape(held.aval.shape)
 
 
 def _others(number: int, run: int, count: int) -> np.ndarray:
-    """Names of a value's cells that no other cell has, nor the same one in the other run."""
+    """Return unique names for a value's cells, which also differ between the runs."""
     return mixed(number, run + 1, np.arange(count))
 
 
-_kept_cells = functools.lru_cache(maxsize=512)(_cells)
-_kept_others = functools.lru_cache(maxsize=512)(_others)
+_cached_cells = functools.lru_cache(maxsize=512)(_cells)
+_cached_others = functools.lru_cache(maxsize=512)(_others)
 
 
 def _draw_moving(held: Held, trial: RunPair, run: int) -> Any:
@@ -234,26 +246,27 @@ def _draw_broken(held: Held, trial: RunPair, run: int) -> Any:
 
 
 def _numbers(held: Held, trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
-    """Numbers for cells by their names; what the state is not about is different in each run."""
-    others = (_kept_others if names.size <= SMALL else _others)(held.number, run, names.size)
-    found = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
+    """Return numbers for cells by name; cells that the state does not describe differ between the runs."""
+    others = (_cached_others if names.size <= SMALL else _others)(held.number, run, names.size)
+    drawn = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
     if run == 0 or trial.push == 0 or not (is_real(held.aval) and trial.kind in PUSHED):
-        return found
-    pushed = PUSH + np.abs(found)
-    return np.where(clear, found, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(found.dtype)
+        return drawn
+    pushed = PUSH + np.abs(drawn)
+    return np.where(clear, drawn, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(drawn.dtype)
 
 
 def _draw_spectrum(held: Held, trial: RunPair, run: int) -> Any:
-    zeros, angles = _turns(held, trial)
-    found = _draw_moving(replace(held, state=held.state.value), trial, run)
-    return np.where(zeros, 0, found * np.exp(-1j * angles) if run else found).astype(found.dtype)
+    zeros, angles = _phases(held, trial)
+    drawn = _draw_moving(replace(held, state=held.state.value), trial, run)
+    return np.where(zeros, 0, drawn * np.exp(-1j * angles) if run else drawn).astype(drawn.dtype)
 
 
 def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
-    """Parts of a parent that has any cells whose sums a period apart move.
+    """Draw parts of a parent: arbitrary cells, except that the sums of cells one period apart move.
 
-    Where sums are of all sizes or large, the cells beyond the first period are small: else sums were lost in their
-    rounding. A sum of which the parent has no cell is zero, and so are those that move to its place.
+    If the draw has numbers of all magnitudes or large ones, cells beyond the first period are small. Otherwise their
+    rounding error would exceed the sums. A sum without a cell of the parent is zero, and so are the sums that move to
+    its position.
     """
     state, folded = held.state, _folded(held)
     period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
@@ -268,35 +281,36 @@ def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
     parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
     for cell in range(period, state.total):
         parent[cell % period] -= parent[cell]
-    found = np.zeros((held.aval.shape[state.axis], *parent.shape[1:]), parent.dtype)
+    pieces = np.zeros((held.aval.shape[state.axis], *parent.shape[1:]), parent.dtype)
     for lo, hi, at in state.spans:
-        found[at : at + hi - lo] += parent[lo:hi]
-    return np.moveaxis(found, 0, state.axis)
+        pieces[at : at + hi - lo] += parent[lo:hi]
+    return np.moveaxis(pieces, 0, state.axis)
 
 
 def _judge_cells(group: Group, trial: RunPair) -> str:
-    """Whether values of one name show one content, each cell of it the same number, in both runs."""
+    """Return an objection if cells of the same name differ, in values of one name, in either run."""
     parts = [
         (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
     ]
     pieces = [(held, pair) for held, pair in group if isinstance(held.state, Pieces)]
-    found = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise)
+    difference = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise)
     if trial.changed is None:
-        return found and f"shifting the scene by {trial.shift}, {found}"
-    return found and f"changing cell {trial.changed} of the input, which lies outside its receptive field, {found}"
+        return difference and f"after shifting the input by {trial.shift}, {difference}"
+    changed = f"after changing cell {trial.changed} of the input, which is outside the receptive field"
+    return difference and f"{changed}, {difference}"
 
 
 def _judge_spectrum(group: Group, trial: RunPair) -> str:
-    ((held, (one, other)), *_) = group
-    zeros, angles = _turns(held, trial)
-    if np.any(zeros & (one != 0)):
-        return "a mode that is claimed to be zero is not"
-    turned = (other * np.exp(1j * angles)).astype(other.dtype)
-    return _judge_cells([(replace(held, state=held.state.value), (one, turned))], trial)
+    ((held, (first, second)), *_) = group
+    zeros, angles = _phases(held, trial)
+    if np.any(zeros & (first != 0)):
+        return "a mode that must be zero is not"
+    turned = (second * np.exp(1j * angles)).astype(second.dtype)
+    return _judge_cells([(replace(held, state=held.state.value), (first, turned))], trial)
 
 
-def _turns(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
-    """Which cells of a spectrum are zeros, and the angle by which a shift turns each of the others."""
+def _phases(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mask of the zero cells of a spectrum, and the phase by which a shift multiplies each of the others."""
     spread = along(held.state.axis, len(held.aval.shape))
     zeros = np.array([mode is None for mode in held.state.modes], bool).reshape(spread)
     turns = [Fraction((mode or 0) * trial.shift, held.state.value.cycle) % 1 for mode in held.state.modes]
@@ -304,37 +318,38 @@ def _turns(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _folded(held: Held) -> Held:
-    """The sum of a parent's cells a period apart, as a value."""
+    """Return the sum of a parent's cells that are a period apart, as a value."""
     shape = jax.ShapeDtypeStruct(_lengths(held.state.folded), held.aval.dtype)
     return Held(held.name, held.name, held.state.folded, shape)
 
 
 def _parts_of_pieces(pieces: Group, trial: RunPair) -> list[Part]:
-    """Pieces of one parent: each shows the parent's cells, or sums of them, and zeros elsewhere.
+    """Return the parts to compare for pieces of one parent: cells of the parent or sums of them, and zeros elsewhere.
 
-    If they are all of the parent: its sums a period apart, of which it is claimed that they move.
+    If the pieces contain every cell of the parent, add its sums of cells a period apart, which must move.
     """
     if not pieces:
         return []
-    held, parts = pieces[0][0], [(run, pair[run], *_parent_cells(one, run)) for one, pair in pieces for run in (0, 1)]
+    held = pieces[0][0]
+    parts = [(run, pair[run], *_parent_cells(piece, run)) for piece, pair in pieces for run in (0, 1)]
     parts.append((0, np.zeros(1, held.aval.dtype), np.zeros(1, np.uint64), np.ones(1, bool)))
     folded, axis = _folded(held), held.state.axis
     period = folded.aval.shape[axis]
     for run in (0, 1):
-        found: dict[int, np.ndarray] = {}
-        for one, pair in pieces:
-            places = [(cell, at + cell - lo) for lo, hi, at in one.state.spans for cell in range(lo, hi)]
+        known: dict[int, np.ndarray] = {}
+        for piece, pair in pieces:
+            places = [(cell, at + cell - lo) for lo, hi, at in piece.state.spans for cell in range(lo, hi)]
             taken = [at for _, at in places]
-            found |= {cell: np.take(pair[run], at, axis) for cell, at in places if taken.count(at) == 1}
-        if len(found) == held.state.total:
-            nothing = np.zeros_like(found[0])
-            sums = [sum((found[cell] for cell in range(i, held.state.total, period)), nothing) for i in range(period)]
+            known |= {cell: np.take(pair[run], at, axis) for cell, at in places if taken.count(at) == 1}
+        if len(known) == held.state.total:
+            nothing = np.zeros_like(known[0])
+            sums = [sum((known[cell] for cell in range(i, held.state.total, period)), nothing) for i in range(period)]
             parts.append((run, np.stack(sums, axis).astype(held.aval.dtype), *cells(folded, trial, run)))
     return parts
 
 
 def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """Names of the cells of pieces: which of the parent's each one is, or is the sum of; 0 where there is none."""
+    """Return names for the cells of pieces, by the parent's cells that each one is the sum of; 0 for none."""
     state, shape = held.state, held.aval.shape
     key = np.zeros(shape[state.axis], np.uint64)
     for lo, hi, at in state.spans:
@@ -347,8 +362,8 @@ def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_to(names, shape), np.ones(shape, bool)
 
 
-# A kind of state is two functions: draw a value in one run, so that both stand in its relation, the first whatever sets
-# the second apart; judge such a pair, and say what is wrong with it.
+# State -> two functions. The first draws a value in one run, such that both runs satisfy the relation; the value in the
+# first run does not depend on the difference of the second. The second function returns an objection to such a pair.
 KINDS: dict[type, tuple[Callable[[Held, RunPair, int], Any], Callable[[Group, RunPair], str]]] = {
     Moving: (_draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),

@@ -1,11 +1,13 @@
-"""How far rounding may move each cell of an output: found by executing, with no table of what primitives do.
+"""Bounds the rounding error of each cell of an output by execution, without a table of primitives.
 
-Every equation that depends on the arguments has its operands and its result moved by a few units in the last place, at
-random, but for two kinds, which show when they are executed. Some only hand numbers on: each cell of the result is,
-but for its sign, a cell of an operand, or 0 or 1. Others make small whole numbers of small whole numbers, which is
-exact. Loops and branches are one equation each.
+The operands and the result of every equation that depends on the arguments are changed at random by a few units in the
+last place. Two kinds of equations, which are detected by execution, are exempt:
 
-Equations are executed one by one. One program of all, with what moves them, takes longer to compile than all that runs.
+- equations that only copy numbers: each cell of the result is, up to its sign, a cell of an operand, or 0 or 1;
+- equations whose operands and results are small integers, which is exact.
+
+A loop or a `cond` is one equation. Equations are executed one by one: compiling one program of all, with the changes,
+takes longer than these executions.
 """
 
 from __future__ import annotations
@@ -22,14 +24,19 @@ from jaxconv.jaxprs import evaluate
 from jaxconv.verify import array_json
 from jaxconv.verify.execution.run import executing
 
-UNITS = 8  # in the last place
-CELLS = 2**13  # that are moved each by its own number
-DRAWS = 4  # of those numbers, and their negatives
+UNITS = 8  # size of the changes in units in the last place
+CELLS = 2**13  # number of cells before the random numbers repeat
+DRAWS = 4  # number of draws of random numbers; their negatives are used too
 
 
 @dataclass(frozen=True)
 class _Value:
-    """An array as it is after each draw of noise, one for all that have moved nothing yet; whether it may be moved."""
+    """A value under noise.
+
+    Attributes:
+        drawn: the array under each draw of noise, or a single array if no draw has changed it.
+        depends: whether the value depends on the arguments.
+    """
 
     drawn: tuple[Any, ...]
     depends: bool
@@ -42,9 +49,9 @@ Execute = Callable[[Any, list[_Value]], list[_Value]]
 
 
 def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[list[Any], np.ndarray], np.ndarray]:
-    """A function of fn's argument and output: how far each cell of the output may be off.
+    """Return a function of fn's argument and output that returns the rounding error of each cell of the output.
 
-    Infinitely, if an overflow is part of it: half of the draws make NaN of an infinity.
+    The error is infinite if a computation overflows: half of the draws turn an infinity into NaN.
     """
     closed = jax.make_jaxpr(fn)(example)
     noises = np.random.default_rng(0).uniform(-1, 1, (DRAWS, 2 * CELLS)).astype(np.float32)
@@ -71,29 +78,29 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
             return [_Value(drawn, depends) for drawn in zip(*plains, strict=True)]
 
         with executing(), np.errstate(all="ignore"):
-            found = _walk(closed, leaves, execute)
-            off = np.abs([array_json.wide(one) - output for one in found.drawn])
-            equal = np.isnan(off) & (np.isnan([array_json.wide(one) for one in found.drawn]) == np.isnan(output))
-            return np.where(equal, 0, np.nan_to_num(off, nan=np.inf)).max(axis=0)
+            drawn = _walk(closed, leaves, execute).drawn
+            error = np.abs([array_json.wide(array) - output for array in drawn])
+            equal = np.isnan(error) & (np.isnan([array_json.wide(array) for array in drawn]) == np.isnan(output))
+            return np.where(equal, 0, np.nan_to_num(error, nan=np.inf)).max(axis=0)
 
     return doubts
 
 
 def _walk(closed: Any, leaves: Sequence[Any], execute: Execute) -> _Value:
-    """The one output of a jaxpr; calls are walked into."""
-    given, step = [_Value((x,), True) for x in leaves], lambda equation, inputs, path: execute(equation, inputs)
-    still = lambda value, aval: _Value((value,), False)
-    (output,) = evaluate.evaluate(closed.jaxpr, closed.consts, given, step, constant=still)
+    """Return the single output of a jaxpr; calls are entered."""
+    operands, step = [_Value((x,), True) for x in leaves], lambda equation, inputs, path: execute(equation, inputs)
+    constant = lambda value, aval: _Value((value,), False)
+    (output,) = evaluate.evaluate(closed.jaxpr, closed.consts, operands, step, constant=constant)
     return output
 
 
 def _executed(equation: Any, values: list[Any]) -> list[Any]:
-    """The results of an equation, as NumPy has them but for random keys."""
+    """Return the results of an equation as NumPy arrays, except random keys."""
     return [y if array_json.is_key(y) else np.asarray(y) for y in evaluate.executed(equation, values)]
 
 
 def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
-    """Whether each cell of a result is one of the operands' but for its sign, or 0 or 1; not so of loops."""
+    """Whether each cell of a result is, up to its sign, a cell of an operand, or 0 or 1."""
     if not _is_float(y):
         return True
     given = [np.abs(array_json.wide(x)).ravel() for x in operands if not array_json.is_key(x)]
@@ -103,7 +110,7 @@ def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
 def _moved(
     equation: Any, operands: list[_Value], plains: list[list[Any]], noises: np.ndarray, first: int
 ) -> list[list[Any]]:
-    """The results of an equation that rounds more coarsely, for each draw; as they are if they are exact in all."""
+    """Return the results of an equation under each draw of noise; unchanged if they are exact in every draw."""
     exact = [_are_small_and_whole([*(x[draw] for x in operands), *plain]) for draw, plain in enumerate(plains)]
     if all(exact):
         return plains
@@ -135,10 +142,10 @@ def _noisy(x: Any, noise: np.ndarray, first: int, terms: int = 0) -> Any:
 
 
 def _are_small_and_whole(values: Sequence[Any]) -> bool:
-    """Whether all floats are whole numbers so small that sums and products of some of them are exact."""
+    """Whether all floats are integers small enough that sums and products of a few of them are exact."""
     floats = [(array_json.wide(x), 1 / (64 * float(jnp.finfo(x.dtype).eps))) for x in values if _is_float(x)]
-    parts = [(part, most) for x, most in floats for part in (np.real(x), np.imag(x))]
-    return all(bool(((part == np.rint(part)) & (np.abs(part) < most)).all()) for part, most in parts)
+    parts = [(part, limit) for x, limit in floats for part in (np.real(x), np.imag(x))]
+    return all(bool(((part == np.rint(part)) & (np.abs(part) < limit)).all()) for part, limit in parts)
 
 
 def _is_float(x: Any) -> bool:

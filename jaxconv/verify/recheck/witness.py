@@ -1,7 +1,7 @@
-"""Executes a claim's witness, and looks by itself for an answer of the output to the shifts that it should refute.
+"""Executes the witness of a claim, and searches for moves of the output that agree with the shifts to refute.
 
-A mismatch counts if it is larger than half a unit, where all numbers are whole and exact, or than 3*sqrt(eps) of the
-output's magnitude; and than what rounding more coarsely makes of the two cells (`doubts.py`).
+Two cells differ if their mismatch is larger than 0.5, if all numbers are exact integers, or else than 3*sqrt(eps) times
+the output's magnitude. The rounding error of both cells is allowed in addition (`rounding.py`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,22 @@ from jaxconv.verify.execution.run import FAILURES, executing
 from jaxconv.verify.recheck.moves import Pair, moves_of, moving_by, rolls_of, steps
 from jaxconv.verify.recheck.rounding import doubting
 
-CLOSE = 0.01  # by how much of itself a recorded error may differ from the one that is found again
+CLOSE = 0.01  # relative tolerance of a recorded error
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What witnesses are about: the function and its arguments, and which of these are shifted along which axis."""
+    """The function and the shift that a witness is about.
+
+    Attributes:
+        fn: the function.
+        arguments: its arguments.
+        shifted: pairs of an argument's number and its shifted axis.
+        length: length of the shifted axes.
+        values: whether the certificate depends on the values of the arguments.
+        cyclic: whether shifts are cyclic.
+        epsilon: the largest eps of the float dtypes in the function.
+    """
 
     fn: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -34,53 +44,54 @@ class Setting:
     length: int
     values: bool
     cyclic: bool
-    epsilon: float  # the coarsest of the function's floats
+    epsilon: float
 
 
 def unwitnessed(witness: Witness, output: int, setting: Setting) -> str:
-    """What is wrong with a witness about an output, if anything: its form, a sample, or a shift that is not refuted."""
+    """Return an objection to the format or a sample of a witness, or to a shift that it does not refute; "" if none."""
     try:
         return _malformed(witness, setting) or _not_refuting(witness, output, setting)
     except FAILURES as error:
-        return f"its witness could not be executed: {error!r}"
+        return f"the witness could not be executed: {error!r}"
 
 
 def _malformed(witness: Witness, setting: Setting) -> str:
     (argument, axis), *others = setting.shifted
     if others:
-        return "it has a witness, and several arguments are shifted together"
+        return "the claim has a witness, but several arguments are shifted together"
     leaf = len(jax.tree.leaves(setting.arguments[:argument]))
     if (witness.leaf, witness.axis) != (leaf, axis):
-        return f"its witness shifts axis {witness.axis} of leaf {witness.leaf}, and the claim is about {axis} of {leaf}"
+        shifted = f"axis {witness.axis} of leaf {witness.leaf}"
+        return f"the witness shifts {shifted}, but the claim is about axis {axis} of leaf {leaf}"
     if not witness.samples or len(set(witness.samples)) < len(witness.samples):
-        return "its witness has no samples, or one of them twice"
+        return "the witness has no samples, or duplicate samples"
     if not witness.shifts or list(witness.shifts) != sorted(set(witness.shifts)):
-        return f"its witness is of shifts by {witness.shifts}, which are none, or not in order"
+        return f"the shifts of the witness are {witness.shifts}, but must be non-empty and increasing"
     if witness.shifts[0] < 1 or witness.shifts[-1] >= setting.length:
-        return f"its witness is of shifts by {witness.shifts}, of {setting.length} cells"
+        return f"the shifts of the witness are {witness.shifts}, but must be from 1 to {setting.length - 1}"
     return next(filter(None, (_unlike(sample, witness, setting) for sample in witness.samples)), "")
 
 
 def _unlike(sample: Sample, witness: Witness, setting: Setting) -> str:
-    """Where a sample's arguments are not such that the function was certified for."""
+    """Return an objection if the function was not certified for arguments like those of a sample."""
     leaves, given = _leaves(sample.arguments), jax.tree.leaves(setting.arguments)
-    kinds = [[(np.shape(x), jnp.result_type(x)) for x in side] for side in (leaves, given)]
-    if kinds[0] != kinds[1]:
-        return f"its witness has arguments {kinds[0]}, and the function {kinds[1]}"
+    types = [[(np.shape(x), jnp.result_type(x)) for x in side] for side in (leaves, given)]
+    if types[0] != types[1]:
+        return f"the witness has arguments {types[0]}, but the function has {types[1]}"
     kept = [n for n, x in enumerate(given) if n != witness.leaf and not isinstance(x, jax.ShapeDtypeStruct)]
     if setting.values and any(_numbers(leaves[n]) != _numbers(given[n]) for n in kept):
-        return "its witness has other arguments than those that were looked at"
+        return "the arguments of the witness differ in value from those of the certificate"
     if setting.cyclic != (sample.entering is None):
-        return "its witness does not say what enters, or says so of a cyclic shift"
+        return "the witness must have entering cells for interior shifts, and none for cyclic shifts"
     return "" if sample.entering is None else _not_to_enter(sample.entering, leaves[witness.leaf], witness)
 
 
 def _not_to_enter(entering: Any, x: Any, witness: Witness) -> str:
-    shapes = [tuple(m for axis, m in enumerate(np.shape(one)) if axis != witness.axis) for one in (entering, x)]
+    shapes = [tuple(m for axis, m in enumerate(np.shape(array)) if axis != witness.axis) for array in (entering, x)]
     if np.ndim(entering) != np.ndim(x) or shapes[0] != shapes[1] or jnp.result_type(entering) != jnp.result_type(x):
-        return f"what enters in its witness is of shape {np.shape(entering)}, or of another dtype"
-    room = np.shape(entering)[witness.axis]
-    return f"only {room} cells enter in its witness" if room < witness.shifts[-1] else ""
+        return f"the entering cells of the witness, of shape {np.shape(entering)}, do not fit its input"
+    count = np.shape(entering)[witness.axis]
+    return f"only {count} cells enter in the witness" if count < witness.shifts[-1] else ""
 
 
 def _numbers(leaf: Any) -> Any:
@@ -93,17 +104,17 @@ def _not_refuting(witness: Witness, output: int, setting: Setting) -> str:
     before = [run(leaves) for leaves, _ in samples]
     for shift in witness.shifts:
         after = [run(_shifted(leaves, entering, witness, shift)) for leaves, entering in samples]
-        pairs = [_pair(*one, *other, setting.epsilon) for one, other in zip(before, after, strict=True)]
-        answer = (rolls_of if setting.cyclic else moves_of)(pairs)
-        if answer:
-            return f"its witness does not refute shifts by {shift}: the output {answer}"
+        pairs = [_pair(*old, *new, setting.epsilon) for old, new in zip(before, after, strict=True)]
+        move = (rolls_of if setting.cyclic else moves_of)(pairs)
+        if move:
+            return f"the witness does not refute shifts by {shift}: the output {move}"
         if shift == witness.shifts[0] and (problem := _misreported(witness, pairs, setting.cyclic)):
             return problem
     return ""
 
 
 def _runner(number: int, setting: Setting, example: list[Any]) -> Callable[[list[Any]], tuple[np.ndarray, np.ndarray]]:
-    """An output as a function of the leaves, with how far each of its cells may be off."""
+    """Return an output as a function of the leaves, together with the rounding error of each cell."""
     structure = jax.tree.structure(setting.arguments)
     output = lambda leaves: array_json.as_numbers(
         jax.tree.leaves(setting.fn(*jax.tree.unflatten(structure, leaves)))[number]
@@ -112,21 +123,21 @@ def _runner(number: int, setting: Setting, example: list[Any]) -> Callable[[list
 
     def run(leaves: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         with executing():
-            found = array_json.wide(compiled(leaves))
-        return found, doubts(leaves, found)
+            result = array_json.wide(compiled(leaves))
+        return result, doubts(leaves, result)
 
     return run
 
 
 def _leaves(tree: Any) -> list[Any]:
-    """The arrays of a container, also of one that was read from JSON without its class."""
-    is_read = lambda one: isinstance(one, array_json.Leaves)
-    found = jax.tree.leaves(tree, is_leaf=is_read)
-    return [x for one in found for x in (_leaves(one.leaves) if is_read(one) else [one])]
+    """Return the arrays of a pytree, including one read from JSON without its container class."""
+    is_read = lambda node: isinstance(node, array_json.Leaves)
+    nodes = jax.tree.leaves(tree, is_leaf=is_read)
+    return [x for node in nodes for x in (_leaves(node.leaves) if is_read(node) else [node])]
 
 
 def _shifted(leaves: list[Any], entering: Any, witness: Witness, shift: int) -> list[Any]:
-    """The arguments with one of them shifted: its last cells enter again, or the last of those that enter."""
+    """Return the leaves with one of them shifted. Its last cells re-enter, or the last of the entering cells do."""
     x = np.moveaxis(np.asarray(array_json.as_numbers(leaves[witness.leaf])), witness.axis, 0)
     new = x if entering is None else np.moveaxis(np.asarray(array_json.as_numbers(entering)), witness.axis, 0)
     y = np.moveaxis(np.concatenate([new[len(new) - shift :], x[: len(x) - shift]]), 0, witness.axis)
@@ -147,19 +158,19 @@ def _pair(
 
 
 def _misreported(witness: Witness, pairs: Sequence[Pair], cyclic: bool) -> str:
-    """Where the error or the position is not that of the smallest shift."""
+    """Return an objection if the recorded error or position is not that of the smallest shift."""
     shape, shift = pairs[0].before.shape, witness.shifts[0]
-    along = [(0, 0), *((axis, t) for axis, m in enumerate(shape) for t in (range(m) if cyclic else steps(m)))]
-    error = min(max(float(moving_by(pair, *move, cyclic=cyclic).max()) for pair in pairs) for move in along)
+    moves = [(0, 0), *((axis, t) for axis, m in enumerate(shape) for t in (range(m) if cyclic else steps(m)))]
+    error = min(max(float(moving_by(pair, *move, cyclic=cyclic).max()) for pair in pairs) for move in moves)
     allowed = max(pair.allowed for pair in pairs)
     close = lambda a, b: a == b or abs(a - b) <= max(CLOSE * abs(b), min(allowed, abs(b) / 2))
     if not close(witness.error, error):
-        return f"its witness has an error of {witness.error:.3g}, and that is {error:.3g}"
-    has_room = witness.axis < len(shape) and shift < shape[witness.axis]
-    off = moving_by(pairs[0], *((witness.axis, shift) if has_room else (0, 0)), cyclic=cyclic)
+        return f"the witness records an error of {witness.error:.3g}, but the error is {error:.3g}"
+    fits = witness.axis < len(shape) and shift < shape[witness.axis]
+    distance = moving_by(pairs[0], *((witness.axis, shift) if fits else (0, 0)), cyclic=cyclic)
     position = witness.position or (0,)
     inside = len(position) == len(shape) and all(0 <= p < m for p, m in zip(position, shape, strict=True))
-    if not inside or not close(float(off[position]), float(off.max())):
-        worst = tuple(map(int, np.unravel_index(int(off.argmax()), off.shape)))
-        return f"its witness is off the most at {worst}, and not at {witness.position}"
+    if not inside or not close(float(distance[position]), float(distance.max())):
+        worst = tuple(map(int, np.unravel_index(int(distance.argmax()), distance.shape)))
+        return f"the error of the witness is largest at {worst}, but it records {witness.position}"
     return ""

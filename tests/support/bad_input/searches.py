@@ -136,12 +136,12 @@ ROWS = [
     *[
         Bad("recheck", argument, fault, call, error, named, found, expected, fix, "recheck")
         for argument, fault, call, error, named, found, expected, fix in [
-            ("certificate", "text", lambda: jc.recheck("x", identity, X), TypeError, "certificate", "'x'", "what certify returned",
-             "Pass a certificate, or what Certificate.from_json read"),
-            ("certificate", "None", lambda: jc.recheck(None, identity, X), TypeError, "certificate", "None", "what certify returned",
-             "Pass a certificate, or ..."),
+            ("certificate", "text", lambda: jc.recheck("x", identity, X), TypeError, "certificate", "'x'", "a Certificate",
+             "Pass the result of certify or of Certificate.from_json"),
+            ("certificate", "None", lambda: jc.recheck(None, identity, X), TypeError, "certificate", "None", "a Certificate",
+             "Pass the result of certify or ..."),
             ("certificate", "a verdict", lambda: jc.recheck(CERTIFICATE.cyclic, identity, X), TypeError, "certificate",
-             "...PROVED...", "what certify returned", "Pass a certificate, or ..."),
+             "...PROVED...", "a Certificate", "Pass the result of certify or ..."),
             ("fn", "None", lambda: jc.recheck(CERTIFICATE, None, X), TypeError, "fn", "None", "a function",
              "Pass the function itself, as in recheck(model, x, ...)"),
             ("arguments", "none at all", lambda: jc.recheck(CERTIFICATE, identity), ValueError, "arguments", "()",

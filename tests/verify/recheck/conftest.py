@@ -1,4 +1,4 @@
-"""What `recheck` need not do again in each test: execute derivations that others execute, or compile each equation."""
+"""Fixtures that make `recheck` faster: without execution of the equations, or with execution by NumPy."""
 
 import pytest
 from support.numpy_execution import executing_by_numpy
@@ -8,15 +8,15 @@ from jaxconv.verify.recheck.steps import Steps
 
 @pytest.fixture
 def unexecuted(monkeypatch):
-    """Every row's states are taken to be right, as they are: what is objected to is objected to for another reason."""
-    right = lambda self, run, operands, results, named=True: [
+    """Accept the states of every row without execution, so that objections have other reasons."""
+    accept = lambda self, run, operands, results, named=True: [
         ("", (run, operands, fact)) for fact in enumerate(results)
     ]
-    monkeypatch.setattr(Steps, "examine", right)
+    monkeypatch.setattr(Steps, "examine", accept)
 
 
 @pytest.fixture
 def executes_by_numpy():
-    """Equations are executed by NumPy, and nothing is compiled."""
+    """Execute equations with NumPy, without compilation."""
     with executing_by_numpy():
         yield

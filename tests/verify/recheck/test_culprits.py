@@ -1,4 +1,4 @@
-"""Whom a claim may blame for not being proved: the break of the output's state, or the image where it is too small."""
+"""The culprit of a claim that is not proved: the break of the output's state, or an input that is too small."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def padded(x):
     return conv(x, padding="SAME")
 
 
-FUNCTIONS = {  # function, its input, whom its claims blame: a primitive, or "" where they are proved
+FUNCTIONS = {  # function, its input, the culprits of its cyclic and interior claims: a primitive, or "" if proved
     "proved": (lambda x: conv(x, padding="CIRCULAR"), X, "", ""),
     "invariant": (lambda x: jnp.max(x, axis=1), X, "", "reduce_max"),
     "broken": (lambda x: x * jnp.arange(12.0)[None, :, None], X, "mul", "mul"),
@@ -48,7 +48,7 @@ def claims(name):
 
 
 def forged(name, kind, **changes):
-    """The certificate with another claim about its output."""
+    """Return the certificate with another claim about its output."""
     (leaf,) = MADE[name].leaves
     (report,) = leaf.axes
     report = replace(report, **{kind: replace(claims(name)[kind], **changes)})
@@ -70,31 +70,33 @@ def test_whom_claims_blame(name):
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
-    """Neither a proof nor the break of an equation can be passed off as an image that is too small."""
-    found = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
+    """A certificate cannot replace a proof or the break of an equation by an input that is too small."""
+    actual = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
     claim = claims(name)[kind]
     if claim.broken and claim.broken.primitive == "output":
-        assert found == ()
+        assert actual == ()
         return
     words = (
-        f"it blames output in row -1, and the output's state {claim.broken.primitive} in row"
+        f"the claim names output in row -1 as the culprit, but the output's state names {claim.broken.primitive} in row"
         if claim.broken
-        else "it is UNDECIDED, and the output's state shows a law"
+        else "the claim is UNDECIDED, but the output's state proves a law"
     )
-    assert [words in one for one in found] == [True]
+    assert [words in objection for objection in actual] == [True]
 
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
-    """Each that some row names, and is not the one that keeps the output from a law."""
+    """No break of a row is accepted, except the one because of which the output has no law."""
     walks = dict(zip(("cyclic", "interior"), MADE[name].derivations[0], strict=True))
     last = walks[kind][-1]
-    breaks = {one for row in walks["cyclic"] + walks["interior"] for state in row.outputs for one in breaks_of(state)}
+    breaks = {
+        broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in breaks_of(state)
+    }
     claim = claims(name)[kind]
     right = {claim.broken}
     if kind == "interior" and claim.broken and claim.broken.primitive == "output":
-        right |= {one for state in last.outputs for one in breaks_of(main_state(state))}  # which the size explains
+        right |= {b for state in last.outputs for b in breaks_of(main_state(state))}  # the size explains these
     for other in breaks - right:
         (objection,) = objections(forged(name, kind, broken=other, **NOTHING_SHOWN), name)
-        assert "it blames" in objection or "shows a law" in objection
+        assert "as the culprit" in objection or "proves a law" in objection

@@ -1,4 +1,4 @@
-"""Certificates with one statement forged: each must be objected to."""
+"""Certificates with one forged statement: `recheck` must object to each."""
 
 from dataclasses import replace
 
@@ -15,11 +15,11 @@ from jaxconv.verify.claims import Claim, Verdict
 from jaxconv.verify.domain import Factor, Moving
 from jaxconv.verify.recheck import recheck
 
-# Invariance that only large numbers, NaN, infinities or the sign of zero refute
+# False invariance that only large numbers, NaN, infinities or the sign of zero refute
 
 
 def thresholds(dtype):
-    """Functions that are constant on small numbers."""
+    """Return functions that are constant on small numbers."""
     return {
         "maximum": lambda x: jnp.maximum(x, jnp.asarray(1e5, dtype)),
         "clamp": lambda x: lax.clamp(jnp.asarray(1e5, dtype), x, jnp.asarray(1e6, dtype)),
@@ -42,7 +42,7 @@ UNSEEN = thresholds("float32") | {
 
 @pytest.mark.parametrize("name", UNSEEN)
 def test_a_forged_invariance_is_objected_to(name):
-    """The last row and the claim say that shifts change nothing."""
+    """The last row and the claim state that shifts change nothing."""
     fn = UNSEEN[name]
     certificate = certify(fn, X)
     assert recheck(certificate, fn, X) == ()
@@ -51,22 +51,23 @@ def test_a_forged_invariance_is_objected_to(name):
     for kind, walk in enumerate(("cyclic", "interior")):
         objections = recheck(with_row(certificate, kind, last, still), fn, X)
         assert any(
-            f"{walk} walk" in one and f"row {last} (" in one and "shifting the scene by 1" in one for one in objections
+            f"{walk} walk" in objection and f"row {last} (" in objection and "shifting the input by 1" in objection
+            for objection in objections
         )
 
 
 def test_a_refutation_for_one_cell_needs_a_witness_too():
-    """There is no shift that a witness could leave out, and none that it could refute."""
+    """An axis of one cell has no shift for a witness to omit or to refute."""
     x = jax.ShapeDtypeStruct((1, 1, 2), "float32")
     certificate = certify(jnp.sin, x)
     (leaf,) = certificate.leaves
     forged = replace(leaf.axes[0], interior=Claim(Verdict.REFUTED))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(forged,)),)), jnp.sin, x)
-    assert any("it is REFUTED, and there is no witness" in one for one in objections)
+    assert any("the claim is REFUTED, but has no witness" in objection for objection in objections)
 
 
 def test_a_witness_refutes_each_of_its_shifts():
-    """By 1 and 2 it does, of weights that repeat after 3 cells; that shifts by 3 are refuted is false."""
+    """The weights repeat after 3 cells: the witness refutes shifts by 1 and 2, but not by 3."""
     x = jax.ShapeDtypeStruct((1, 6, 2), "float32")
     weighted = lambda weights: lambda x: x * jnp.float32(weights)[None, :, None]
     anywhere, repeating = weighted(range(6)), weighted([0, 1, 2, 0, 1, 2])
@@ -81,21 +82,21 @@ def test_a_witness_refutes_each_of_its_shifts():
     forged = replace(witness, error=float(error), position=tuple(map(int, position)))
     report = replace(leaf.axes[0], cyclic=replace(leaf.axes[0].cyclic, witness=forged))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(report,)),)), repeating, x)
-    assert [one for one in objections if one.startswith("cyclic")] == [
-        "cyclic walk for shifts of ((0, 1),), claim about output 0: its witness does not refute shifts by 3: the output "
+    assert [objection for objection in objections if objection.startswith("cyclic")] == [
+        "cyclic walk for shifts of ((0, 1),), claim about output 0: the witness does not refute shifts by 3: the output "
         "is rolled by [0, 3, 0]"
     ]
 
 
 def test_each_of_many_branches_is_executed():
-    """A certificate of branches that are all alike, held against a function whose last one stops a cell."""
+    """A certificate for equal branches is checked against a function whose last branch sets a cell to 0."""
     still = lambda x: jnp.sin(x).at[:, 3].set(0)
     chosen = lambda last: lambda which, x: lax.switch(which, [*[jnp.sin] * 40, last], x)
     which = jax.ShapeDtypeStruct((), "int32")
     certificate = jc.certify(chosen(jnp.sin), which, X, axes={1: (1,)}, search=False)
     assert recheck(certificate, chosen(jnp.sin), which, X) == ()
     objections = recheck(certificate, chosen(still), which, X)
-    assert any("(cond): " in one and "shifting the scene by 1" in one for one in objections)
+    assert any("(cond): " in objection and "shifting the input by 1" in objection for objection in objections)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,8 @@ def test_each_of_many_branches_is_executed():
     ],
 )
 def test_extremes_refute_nothing_that_is_arithmetic_between_positions(fn):
-    """Zero times infinity is no objection to a row of a banded matrix."""
+    """Zero times infinity causes no objection to the product with a banded matrix."""
     for values in (False, True):
         certificate = certify(fn, X, values=values)
-        for seed in range(3) if NIGHTLY else [values]:  # each night with more operands
+        for seed in range(3) if NIGHTLY else [values]:  # more operands in the nightly profile
             assert recheck(certificate, fn, X, seed=int(seed)) == ()

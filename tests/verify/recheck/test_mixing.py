@@ -1,4 +1,4 @@
-"""Arithmetic between positions is told from data movement and from what is done position by position."""
+"""`mixes` distinguishes arithmetic between positions from data movement and element-wise operations."""
 
 import jax
 import jax.numpy as jnp

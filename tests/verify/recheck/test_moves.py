@@ -1,4 +1,4 @@
-"""Which rolls several pairs of outputs leave standing."""
+"""`rolls_of`: the rolls that agree with several pairs of outputs."""
 
 from dataclasses import replace
 
@@ -8,13 +8,13 @@ import pytest
 from jaxconv.verify.recheck.moves import Pair, rolls_of
 
 BEFORE = np.arange(64.0)
-SURE = np.zeros(64)  # of every cell
+SURE = np.zeros(64)  # no doubt about any cell
 ROLLED = Pair(BEFORE, np.roll(BEFORE, 3), 0.1, SURE, SURE)
 ANYTHING = Pair(np.zeros(64), np.zeros(64), 0.1, SURE, SURE)
 
 
 def altered():
-    """A pair that is rolled but for one cell in the middle, which is none of the peaks that are looked at first."""
+    """Return a pair that is rolled except for one cell in the middle, which is none of the peaks compared first."""
     after = np.roll(BEFORE, 3)
     after[35] += 0.4
     return Pair(BEFORE, after, 0.1, SURE, SURE)
@@ -31,7 +31,7 @@ def test_a_roll_that_one_pair_forbids_does_not_stand():
 
 @pytest.mark.parametrize("side", ["before_doubt", "after_doubt"])
 def test_a_cell_in_doubt_forbids_no_roll(side):
-    """The spoilt cell of f(y), or the one of f(x) from which it came."""
+    """The doubt is about the changed cell of f(y), or about the cell of f(x) that moves there."""
     after = np.roll(BEFORE, 3)
     after[10] += 5
     doubt = np.zeros(64)

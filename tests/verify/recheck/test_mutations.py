@@ -1,6 +1,6 @@
-"""Every field of every kind of certificate, changed: `recheck` objects, or refuses what is no certificate.
+"""Changes of every field of every kind of certificate: `recheck` objects, or raises an error for an invalid one.
 
-What may be changed unnoticed is listed in INFORMATIONAL, as in the docstring of `recheck`.
+INFORMATIONAL lists the fields that `recheck` does not check, as does its docstring.
 """
 
 import dataclasses
@@ -63,15 +63,15 @@ MADE = {
 }
 
 INFORMATIONAL = {
-    "function": "what the function is called",
-    "reason": "words",
-    "cure": "words",
-    "signal": "a name: another one says less, the same for two signals is objected to in test_steps.py",
-    "start": "counts a signal's cells, and so belongs to its name",
-    "standing": "the smallest shift instead of None says that a search refuted nothing",
-    "values": "True instead of False says less; the reverse is objected to below",
+    "function": "the name of the function",
+    "reason": "text",
+    "cure": "text",
+    "signal": "a name: another one implies less; test_steps.py tests one name for two signals",
+    "start": "position in the signal, part of its name",
+    "standing": "the smallest shift instead of None means that a search refuted nothing",
+    "values": "True instead of False implies less; a test below covers the reverse",
 }
-# Of states in rows: what says less is accepted as long as what follows still does. Here is what says more.
+# Changes of states in rows that imply more. One that implies less is accepted if the following states still follow.
 STRONGER = {
     "lo": lambda lo: lo - 1,
     "hi": lambda hi: hi + 1,
@@ -95,20 +95,20 @@ BROKEN = Break(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
 
 
 def wide(state):
-    """Whether each of its cells may depend on the whole input by another field."""
+    """Whether another field of a state already lets each of its cells depend on the whole input."""
     carries = [factor.motion for axis in state.axes for factor in axis if factor.motion]
     return any(motion.field is None for motion in carries)
 
 
 def mutants(value, path=()):
-    """(path, the value with one thing in it changed), for all things."""
+    """Yield (path, value with one change) for every change."""
     if dataclasses.is_dataclass(value):
         yield from mutants_of_fields(value, path)
     elif isinstance(value, tuple):
         yield from mutants_of_items(value, path)
     elif isinstance(value, np.ndarray):
         yield path, value[..., :1]
-        if path[-1] != "entering":  # that other cells enter may refute as well
+        if path[-1] != "entering":  # other entering cells may also refute the claim
             yield path, np.zeros_like(value)
     elif value is None:
         yield path, {"broken": BROKEN, "edge": BROKEN, "lost": BROKEN}.get(path[-1], 1)
@@ -125,11 +125,11 @@ def mutants_of_fields(value, path):
             changed = [((*path, name), new)] if new != old else []
         else:
             changed = mutants(old, (*path, name))
-        yield from ((its_path, replace(value, **{name: one})) for its_path, one in changed)
+        yield from ((field_path, replace(value, **{name: new})) for field_path, new in changed)
 
 
 def mutants_of_items(value, path):
-    """Of long tuples but of rows, only the first and the last item are changed."""
+    """Yield changes of the items of a tuple: of all rows, but of the first and last item only in other tuples."""
     if value:
         yield (*path, "fewer"), value[:-1]
         yield (*path, "twice"), (*value, value[-1])
@@ -142,9 +142,9 @@ def mutants_of_items(value, path):
 
 
 def accepted(name, *, rows):
-    """Which changes of a certificate meet no objection: those of rows, or all others."""
+    """Return the accepted changes of a certificate and the number of changes tried: of rows, or of all else."""
     fn, arguments, _ = CASES[name]
-    found, tried = [], 0
+    paths, tried = [], 0
     for path, mutant in mutants(MADE[name]):
         if (path[0] == "derivations") != rows:
             continue
@@ -156,13 +156,13 @@ def accepted(name, *, rows):
             if not str(error).startswith("recheck: certificate."):
                 raise
         if objections == () and path[-1] not in INFORMATIONAL:
-            found.append(path)
-    return found, tried
+            paths.append(path)
+    return paths, tried
 
 
 @pytest.fixture
 def compiled_once(monkeypatch):
-    """Certificates with the same samples have the same compiled functions for their witnesses."""
+    """Share compiled functions between witnesses with the same samples."""
     runner, compiled = witness._runner, {}
 
     def shared(number, setting, example):
@@ -183,58 +183,58 @@ def test_nobody_objects_to_what_is_unchanged(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_field_of_a_claim_is_checked(name, unexecuted, compiled_once):
-    found, tried = accepted(name, rows=False)
-    assert found == []
+    paths, tried = accepted(name, rows=False)
+    assert paths == []
     assert tried > 30
 
 
-# Pieces of a parent may be claimed twice where nothing rests on them: the rest of the parent can make up for it.
+# Duplicate pieces of a parent are accepted if no later state depends on them: the rest of the parent can compensate.
 QUICK = ["undecided", "numbers of parameters", "two outputs"]
 SLOW = ["proved", "refuted twice", "spectra", "pieces"]
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_every_field_of_a_row_is_checked(name, executes_by_numpy, compiled_once):
-    found, tried = accepted(name, rows=True)
-    assert [path for path in found if path[-2:] != ("spans", "twice")] == []
+    paths, tried = accepted(name, rows=True)
+    assert [path for path in paths if path[-2:] != ("spans", "twice")] == []
     assert tried > 30
 
 
 def test_the_kinds_of_certificates_are_all_there():
-    verdicts = {(one.cyclic, one.interior) for one in MADE.values()}
+    verdicts = {(certificate.cyclic, certificate.interior) for certificate in MADE.values()}
     assert {cyclic for cyclic, _ in verdicts} == {interior for _, interior in verdicts} == set(Verdict)
 
 
 def test_numbers_that_were_looked_at_are_not_all_numbers():
     (fn, arguments, _), certificate = CASES["numbers of parameters"], MADE["numbers of parameters"]
     (objection, *_) = recheck(replace(certificate, values=False), fn, *arguments)
-    assert "shifting the scene by 1" in objection
+    assert "shifting the input by 1" in objection
 
 
 # Forgeries of more than one field
 
 
 def claim_of(certificate, kind, **changes):
-    """The certificate with another claim about its first output."""
+    """Return the certificate with another claim about its first output."""
     (leaf, *others) = certificate.leaves
     report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
     return replace(certificate, leaves=(replace(leaf, axes=(report, *leaf.axes[1:])), *others))
 
 
 def test_an_undecided_claim_is_not_relabelled():
-    """Not without a witness, nor with one that refutes other shifts, another function, or nothing."""
+    """It is rejected without a witness, and with one that refutes too few shifts or nothing."""
     certificate = MADE["undecided"]
     witness = MADE["refuted, proved in the interior"].leaves[0].axes[0].cyclic.witness
     forge = lambda **changes: claim_of(
         certificate, "cyclic", **{"verdict": Verdict.REFUTED, "standing": None} | changes
     )
-    assert any("there is no witness" in one for one in recheck(forge(), zero_padded, SHORT))
+    assert any("has no witness" in objection for objection in recheck(forge(), zero_padded, SHORT))
     assert recheck(forge(witness=witness), zero_padded, SHORT) == ()
     (objection,) = recheck(forge(witness=replace(witness, shifts=witness.shifts[:1])), zero_padded, SHORT)
-    assert "it is REFUTED, and shifts by" in objection
+    assert "the claim is REFUTED, but shifts by" in objection
     of_zeros = replace(witness, samples=(Sample((np.zeros((1, 6, 2), np.float32),)),))
     (objection,) = recheck(forge(witness=of_zeros), zero_padded, SHORT)
-    assert "its witness does not refute shifts by 1: the output is" in objection
+    assert "the witness does not refute shifts by 1: the output is" in objection
 
 
 def test_a_proof_is_not_relabelled():
@@ -244,37 +244,38 @@ def test_a_proof_is_not_relabelled():
     forged = claim_of(certificate, "interior", verdict=Verdict.REFUTED, broken=broken, witness=witness, **empty)
     objections = recheck(forged, proved, SHORT)
     assert any(
-        "its witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in one for one in objections
+        "the witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in objection
+        for objection in objections
     )
-    assert any("it is REFUTED, and the output's state shows a law" in one for one in objections)
+    assert any("the claim is REFUTED, but the output's state proves a law" in objection for objection in objections)
 
 
 def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
-    """Everywhere at once, so that the certificate agrees with itself."""
+    """The culprit changes everywhere, so that the certificate is consistent."""
     certificate = MADE["refuted twice"]
     old = certificate.leaves[0].axes[0].cyclic.broken
     for changes in ({"equation": 0}, {"primitive": "iota"}, {"source": "other.py:1 (f)"}, {"frames": ()}):
         forged = changed_everywhere(certificate, old, replace(old, **changes))
-        assert any("it blames" in one for one in recheck(forged, by_position, SHORT)), changes
+        assert any("as the culprit" in objection for objection in recheck(forged, by_position, SHORT)), changes
 
 
 def changed_everywhere(value, old, new):
-    """The value with all that is equal to `old` replaced."""
+    """Return the value with everything equal to `old` replaced."""
     if value == old:
         return new
     if dataclasses.is_dataclass(value) and not isinstance(value, Sample):
         names = [field.name for field in dataclasses.fields(value)]
         return replace(value, **{name: changed_everywhere(getattr(value, name), old, new) for name in names})
-    return tuple(changed_everywhere(one, old, new) for one in value) if isinstance(value, tuple) else value
+    return tuple(changed_everywhere(item, old, new) for item in value) if isinstance(value, tuple) else value
 
 
 def test_a_certificate_of_another_size_is_objected_to():
     (objection,) = recheck(MADE["invariant"], CASES["invariant"][0], X)
-    assert "it shifts axis 1 of argument 0, of 6 cells, and there is none of that kind" in objection
+    assert "the certificate shifts axis 1 of argument 0, of 6 cells, which does not exist" in objection
 
 
 def test_what_is_no_certificate_is_refused():
-    with pytest.raises(TypeError, match=r"recheck: certificate is .*, but should be what certify returned"):
+    with pytest.raises(TypeError, match=r"recheck: certificate is .*, but should be a Certificate"):
         recheck(MADE["proved"].to_json(), proved, SHORT)
     with pytest.raises(ValueError, match=r"recheck: certificate.leaves\[0\] is None, but should be LeafReport"):
         recheck(replace(MADE["proved"], leaves=(None,)), proved, SHORT)

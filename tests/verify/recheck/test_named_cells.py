@@ -1,4 +1,4 @@
-"""Numbers for named cells: drawn of the dtype, and alike but for rounding."""
+"""Numbers for named cells: drawn from the dtype, and compared up to rounding."""
 
 import jax
 import numpy as np
@@ -25,9 +25,9 @@ def test_numbers_are_alike_but_for_rounding():
 def test_draws_are_of_the_dtype_and_of_many_values(dtype):
     aval = jax.ShapeDtypeStruct((40,), dtype)
     for draw in range(named_cells.DRAWS):
-        found = named_cells.numbers(np.arange(40, dtype=np.uint64), aval, draw)
-        assert found.dtype == aval.dtype
-        assert len(np.unique(found)) >= (2 if dtype == "bool" else 5)
+        drawn = named_cells.numbers(np.arange(40, dtype=np.uint64), aval, draw)
+        assert drawn.dtype == aval.dtype
+        assert len(np.unique(drawn)) >= (2 if dtype == "bool" else 5)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64", "complex64"])
@@ -41,24 +41,24 @@ def test_large_draws_are_large_and_extreme_ones_hold_all_that_is_special(dtype):
         assert large.max() ** 2 < float(part.max)
         if dtype != "float16":
             assert large.min() >= 1e5
-    found = np.real(named_cells.numbers(names, jax.ShapeDtypeStruct((4000,), dtype), named_cells.EXTREMES)).astype(
+    drawn = np.real(named_cells.numbers(names, jax.ShapeDtypeStruct((4000,), dtype), named_cells.EXTREMES)).astype(
         float
     )
-    zeros, finite = found == 0, np.abs(found[np.isfinite(found)])
-    assert {*np.signbit(found[zeros])} == {True, False}
-    assert {*found[np.isinf(found)]} == {np.inf, -np.inf}
-    assert 0.1 < np.isnan(found).mean() < 0.15
-    assert 0.2 < np.isinf(found).mean() < 0.3
+    zeros, finite = drawn == 0, np.abs(drawn[np.isfinite(drawn)])
+    assert {*np.signbit(drawn[zeros])} == {True, False}
+    assert {*drawn[np.isinf(drawn)]} == {np.inf, -np.inf}
+    assert 0.1 < np.isnan(drawn).mean() < 0.15
+    assert 0.2 < np.isinf(drawn).mean() < 0.3
     assert finite.max() > float(part.max) / 16
     assert 0 < finite[finite > 0].min() < 16 * float(part.tiny)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint32"])
 def test_extreme_whole_numbers_are_of_all_sizes(dtype):
-    found = named_cells.numbers(
+    drawn = named_cells.numbers(
         np.arange(4000, dtype=np.uint64), jax.ShapeDtypeStruct((4000,), dtype), named_cells.EXTREMES
     )
     limits = np.iinfo(dtype)
-    assert found.max() > 0.9 * limits.max
-    assert found.min() <= 0.9 * limits.min
-    assert 0.2 < (np.abs(found.astype(float)) < limits.max**0.5).mean() < 0.7
+    assert drawn.max() > 0.9 * limits.max
+    assert drawn.min() <= 0.9 * limits.min
+    assert 0.2 < (np.abs(drawn.astype(float)) < limits.max**0.5).mean() < 0.7

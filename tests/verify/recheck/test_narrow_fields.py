@@ -1,4 +1,4 @@
-"""A receptive field that is narrowed by one cell, in the claim and in the last row alike: `recheck` sees it."""
+"""`recheck` objects to a receptive field that is one cell too narrow, both in the claim and in the last row."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -35,7 +35,7 @@ FUNCTIONS = {
 
 
 def narrowed(certificate, before, after):
-    """The same with fields that begin and end so many cells further inside."""
+    """Return the certificate with receptive fields narrowed by these numbers of cells at either end."""
     leaf = certificate.leaves[0]
     axis, (cyclic, interior) = leaf.axes[0], certificate.derivations[0]
     field = axis.interior.receptive_field
@@ -47,7 +47,7 @@ def narrowed(certificate, before, after):
 
 
 def execute_only(state, monkeypatch):
-    """Of the rows that `recheck` executes, leave those whose first result has this state."""
+    """Execute only the rows whose first result has this state."""
     examine = Steps.examine
 
     def one_row(self, run, operands, results, **settings):
@@ -60,7 +60,7 @@ def execute_only(state, monkeypatch):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_narrowed_field_is_objected_to(name, monkeypatch):
-    """Of ten seeds nine at least, at either end: which position is looked at is drawn."""
+    """At least nine of ten seeds object, at either end: the tested position is random."""
     fn = FUNCTIONS[name]
     certificate = jc.certify(fn, SIGNAL, axes=(0,), search=False)
     assert recheck(narrowed(certificate, 0, 0), fn, SIGNAL) == ()
@@ -75,19 +75,19 @@ def test_one_cell_that_is_said_to_depend_on_nothing_is_objected_to():
     certificate = jc.certify(fn, SIGNAL, axes=(0,), search=False)
     at = number_of(certificate, "slice")
     nothing = with_row(certificate, 1, at, lambda state: carrying(state, field=NOTHING))
-    assert any("outside its receptive field" in one for one in recheck(nothing, fn, SIGNAL))
+    assert any("outside the receptive field" in objection for objection in recheck(nothing, fn, SIGNAL))
 
 
 def test_the_cells_next_to_a_field_are_those_of_one_position():
     motion = Motion(Fraction(2), 1, 3, ((Fraction(-1), Fraction(1)),), "signal")
-    found = {tuple(edges(Moving(2, None, ((Factor(4, motion=motion),),)), draw, 8)) for draw in range(20)}
-    assert found == {(0, 4), (2, 6)}  # position 1 sees 1 to 3, position 2 sees 3 to 5
+    neighbours = {tuple(edges(Moving(2, None, ((Factor(4, motion=motion),),)), draw, 8)) for draw in range(20)}
+    assert neighbours == {(0, 4), (2, 6)}  # the receptive field of position 1 is 1 to 3, of position 2 it is 3 to 5
     assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, lo=0, hi=1)),),)), 0, 8) == [6, 2]
     assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, field=NOTHING)),),)), 0, 8)[0] in (2, 4)
     assert edges(Moving(2, 8, ((Factor(4, motion=replace(motion, field=None)),),)), 0, 8) == []
 
 
-PIECES = {  # with zeros between their cells, and fewer cells than a period has
+PIECES = {  # zeros between the cells, and fewer cells than one period
     "the gradient of average pooling": jax.grad(lambda x: jnp.sum(jnp.sin(pooled(2, 2, lax.add, 0.0)(x)))),
     "the gradient of pooling with gaps": jax.grad(lambda x: jnp.sum(jnp.sin(pooled(2, 3, lax.add, 0.0)(x)))),
     "zeros between": lambda x: lax.pad(x, np.float32(0), ((0, 2, 1),)),
@@ -106,7 +106,7 @@ def test_pieces_of_fewer_cells_than_a_period_are_no_objection(name):
 
 
 def test_infinite_quotients_of_complex_numbers_are_no_objection():
-    """Which of their parts is NaN depends on the place of a cell in the array."""
+    """Which part of the quotient is NaN depends on the position of a cell in the array."""
     fn = lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=0) / jnp.abs(jnp.fft.fft(x, axis=0)).astype("complex64"), axis=0)
     x = jax.ShapeDtypeStruct((12, 3), "float32")
     certificate = jc.certify(fn, x, axes=(0,), search=False)

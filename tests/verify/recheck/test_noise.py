@@ -1,4 +1,4 @@
-"""How much of a result is rounding: sums of large terms that cancel are no objections, and other sums are."""
+"""The rounding error of a result: sums of large terms that cancel cause no objection, other sums do."""
 
 import jax
 import jax.numpy as jnp
@@ -60,10 +60,10 @@ def test_sums_of_terms_that_cancel_are_no_objection(name):
 
 
 def test_a_sum_that_is_no_invariant_is_one():
-    """The weights differ by a thousandth."""
+    """The weights differ by 0.001."""
     fn = lambda x: jnp.einsum("nac,a->", x, 1 + jnp.arange(12.0) / 1000)
     certificate = certify(fn, X)
     last = len(certificate.derivations[0][0]) - 1
     for kind, cycle in enumerate((12, None)):
         forged = with_row(certificate, kind, last, lambda state, cycle=cycle: Moving(1, cycle, ()))
-        assert any("shifting the scene by 1" in one for one in recheck(forged, fn, X))
+        assert any("shifting the input by 1" in objection for objection in recheck(forged, fn, X))

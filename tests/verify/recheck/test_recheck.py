@@ -1,6 +1,7 @@
-"""The independent checker: it has no objection to what is derived, and objects to what was tampered with.
+"""The independent checker: it accepts derived certificates and objects to forged ones.
 
-Rows that do not follow the function, and claims that say more than the last state; states are in `test_relation.py`.
+Here, forged rows do not follow the function, and forged claims state more than the last state. `test_relation.py` tests
+forged states.
 """
 
 from dataclasses import replace
@@ -84,22 +85,22 @@ def certificate_of(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_there_is_no_objection_to_what_is_derived(name, executes_by_numpy):
-    """Nor, each night, with other operands."""
+    """The nightly profile also uses other operands."""
     for seed in range(4 if NIGHTLY else 1):
         assert recheck(certificate_of(name), FUNCTIONS[name], X, seed=seed) == ()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS if NIGHTLY else COMPILED)
 def test_there_is_no_objection_by_xla(name):
-    """Of those kinds of equations that the other tests of this folder do not compile."""
+    """These functions have equations that the other tests of this folder do not compile."""
     assert recheck(certificate_of(name), FUNCTIONS[name], X) == ()
 
 
 def test_what_is_derived_of_these_functions_is_something():
-    """So that the test above says something."""
-    proved = list(map(certificate_of, FUNCTIONS))
-    assert sum(one.cyclic == Verdict.PROVED for one in proved) > 0.6 * len(proved)
-    assert sum(one.interior == Verdict.PROVED for one in proved) > 0.5 * len(proved)
+    """Most certificates contain proofs, so that the test above is not vacuous."""
+    certificates = list(map(certificate_of, FUNCTIONS))
+    assert sum(certificate.cyclic == Verdict.PROVED for certificate in certificates) > 0.6 * len(certificates)
+    assert sum(certificate.interior == Verdict.PROVED for certificate in certificates) > 0.5 * len(certificates)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_parameters_are_drawn_unless_the_certificate_is_about_their_numbers():
     assert certificate.cyclic == Verdict.PROVED
     assert recheck(certificate, fn, bias, x) == ()
     (objection, *_) = recheck(replace(certificate, values=False), fn, bias, x)
-    assert "shifting the scene by 1, cell" in objection
+    assert "shifting the input by 1, cell" in objection
 
 
 def test_two_arguments_are_shifted_together():
@@ -136,29 +137,29 @@ def test_two_arguments_are_shifted_together():
     assert recheck(certificate, fn, X, X) == ()
 
 
-# Broken twins: the certificate was tampered with
+# Broken twins: forged certificates
 
 
 def with_rows(certificate, change):
-    """The certificate with other rows in its interior walk."""
+    """Return the certificate with other rows in its interior walk."""
     cyclic, interior = certificate.derivations[0]
     return replace(certificate, derivations=((cyclic, change(interior)),))
 
 
 def with_claim(certificate, kind, **changes):
-    """The certificate with another claim about its first output."""
+    """Return the certificate with another claim about its first output."""
     (leaf, *others) = certificate.leaves
     report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
     return replace(certificate, leaves=(replace(leaf, axes=(report,)), *others))
 
 
 ROWS = [
-    (lambda rows: rows[1:], "row 0: the function has jaxconv_conv here, and the derivation max"),
-    (lambda rows: rows[:-1], "row 3: the function has jaxconv_max_pool here, and the derivation ends"),
-    (lambda rows: rows + rows[-1:], "row 4: the function has no equation for it"),
+    (lambda rows: rows[1:], "row 0: the function has jaxconv_conv here, but the derivation has max"),
+    (lambda rows: rows[:-1], "row 3: the function has jaxconv_max_pool here, but the derivation ends"),
+    (lambda rows: rows + rows[-1:], "row 4: the function has no equation for this row"),
     (
         lambda rows: (rows[1], rows[0], *rows[2:]),
-        "row 0: the function has jaxconv_conv here, and the derivation",
+        "row 0: the function has jaxconv_conv here, but the derivation has",
     ),
     (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, depth or number"),
     (
@@ -181,31 +182,35 @@ def test_rows_that_do_not_follow_the_function_are_objected_to(change, words):
 
 PROVED = {"verdict": Verdict.PROVED, "broken": None}
 CLAIMS = [
-    ("interior", {"region": ((1, 0, 6),)}, "its region is ((1, 0, 6),), and the output's state's ((1, 1, 5),)"),
-    ("interior", {"region": ()}, "its region is (), and the output's state's ((1, 1, 5),)"),
-    ("interior", {"region": ((1, 1, 5),) * 2}, "its region is ((1, 1, 5), (1, 1, 5)), and the output's state's"),
-    ("interior", {"region": ((1, 2, 5),)}, "its region is ((1, 2, 5),), and the output's state's"),
-    ("interior", {"shift": 1}, "it is of shifts by 1, and the output's state of shifts by 2"),
-    ("interior", {"shift": 4, "moves": ((1, 2),)}, "it is of shifts by 4, and the output's state of shifts by 2"),
-    ("interior", {"moves": ()}, "it moves by (), and the output's state by ((1, 1),)"),
-    ("interior", {"moves": ((2, 1),)}, "it moves by ((2, 1),), and the output's state by ((1, 1),)"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((0, 2),))}, "its receptive field is"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-1, 1),))}, "its receptive field is"),
+    ("interior", {"region": ((1, 0, 6),)}, "the claimed region is ((1, 0, 6),), but the state has ((1, 1, 5),)"),
+    ("interior", {"region": ()}, "the claimed region is (), but the state has ((1, 1, 5),)"),
+    ("interior", {"region": ((1, 1, 5),) * 2}, "the claimed region is ((1, 1, 5), (1, 1, 5)), but the state has"),
+    ("interior", {"region": ((1, 2, 5),)}, "the claimed region is ((1, 2, 5),), but the state has"),
+    ("interior", {"shift": 1}, "the claim is for shifts by 1, but the output's state for shifts by 2"),
+    (
+        "interior",
+        {"shift": 4, "moves": ((1, 2),)},
+        "the claim is for shifts by 4, but the output's state for shifts by 2",
+    ),
+    ("interior", {"moves": ()}, "the claimed moves are (), but the output's state moves by ((1, 1),)"),
+    ("interior", {"moves": ((2, 1),)}, "the claimed moves are ((2, 1),), but the output's state moves by ((1, 1),)"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((0, 2),))}, "the claimed receptive field is"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-1, 1),))}, "the claimed receptive field is"),
     ("interior", {"receptive_field": ReceptiveField(Fraction(1), 1, ((-1, 2),))}, "at rate 2"),
-    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-3, 4),))}, "its receptive field is"),
-    ("interior", {"receptive_field": None}, "it has no receptive field, and the output's state's is from -1 to 2"),
-    ("interior", {"standing": 1}, "it is proved, and says what broke or which shifts are refuted"),
-    ("interior", {"verdict": Verdict.UNDECIDED}, "it is UNDECIDED, and says how the output moves"),
+    ("interior", {"receptive_field": ReceptiveField(Fraction(2), 1, ((-3, 4),))}, "the claimed receptive field is"),
+    ("interior", {"receptive_field": None}, "the claim has no receptive field, but the output's state has -1 to 2"),
+    ("interior", {"standing": 1}, "the claim is PROVED, but has a culprit, a witness or an unrefuted shift"),
+    ("interior", {"verdict": Verdict.UNDECIDED}, "the claim is UNDECIDED, but states how the output moves"),
     (
         "cyclic",
         PROVED | {"shift": 2, "moves": ((1, 1),)},
-        "output axis 1 shows the signal on [1, 5) of 6 positions only",
+        "output axis 1 contains the signal only on [1, 5) of 6 positions",
     ),
-    ("cyclic", PROVED, "it is of shifts by None"),
-    ("cyclic", {"verdict": Verdict.PROVED}, "it is proved, and says what broke"),
-    ("cyclic", {"verdict": Verdict.REFUTED}, "it is REFUTED, and there is no witness"),
-    ("cyclic", {"standing": 3}, "the smallest shift that is not refuted is 4, and not 3"),
-    ("cyclic", {"broken": None}, "it blames nothing"),
+    ("cyclic", PROVED, "the claim is for shifts by None"),
+    ("cyclic", {"verdict": Verdict.PROVED}, "the claim is PROVED, but has a culprit"),
+    ("cyclic", {"verdict": Verdict.REFUTED}, "the claim is REFUTED, but has no witness"),
+    ("cyclic", {"standing": 3}, "the smallest unrefuted shift is 4, but the claim names 3"),
+    ("cyclic", {"broken": None}, "the claim names no culprit"),
 ]
 
 
@@ -224,26 +229,32 @@ def test_a_cyclic_field_may_be_named_a_turn_further(unexecuted):
     assert recheck(with_claim(certificate, "cyclic", receptive_field=turned), fn, X) == ()
     narrow = ReceptiveField(Fraction(1), 1, ((11, 12),))
     (objection,) = recheck(with_claim(certificate, "cyclic", receptive_field=narrow), fn, X)
-    assert "and the output's state's is from -1 to 1" in objection
+    assert "but the output's state has -1 to 1" in objection
 
 
 def test_claims_about_broken_values_or_longer_signals_are_objected_to():
     fn = lambda x: jnp.cumsum(x, 1)
     proved = PROVED | {"shift": 1, "moves": ((1, 1),)}
     (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
-    assert objection.endswith("claim about output 0: the output's state is Broken")
+    assert objection.endswith("claim about output 0: the claim is PROVED, but the output's state is Broken")
     fn = lambda x: jnp.pad(x, ((0, 0), (2, 0), (0, 0)), mode="wrap")
     (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
-    assert objection.endswith("claim about output 0: axis 1 has 14 positions, of a signal that repeats after 12")
+    assert objection.endswith("claim about output 0: axis 1 has 14 positions, but its signal repeats after 12")
 
 
 def test_a_certificate_of_another_function_is_objected_to():
     certificate = certify(network_of, X)
     (objection,) = recheck(certificate, lambda x: (x, x), X)
-    assert objection.startswith("it is of outputs [(1, 6, 2)] and [1] axes, with 1 derivations; here the outputs are")
+    assert objection.startswith(
+        "the certificate has outputs [(1, 6, 2)], [1] axes and 1 derivations, but the function has"
+    )
     objections = recheck(certificate, lambda x: jc.avg_pool(relu(conv(x, padding="SAME")), (2,)), X)
-    astray = [one for one in objections if "the function has jaxconv_sum_pool here, and the derivation" in one]
+    astray = [
+        objection
+        for objection in objections
+        if "the function has jaxconv_sum_pool here, but the derivation has" in objection
+    ]
     assert len(astray) == 2
     assert objections[0] == astray[0]
     (objection,) = recheck(replace(certificate, derivations=()), network_of, X)
-    assert "with 0 derivations" in objection
+    assert "and 0 derivations" in objection

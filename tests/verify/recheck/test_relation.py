@@ -1,4 +1,4 @@
-"""What a state says of two runs: one that does not follow from its operands' states is objected to."""
+"""The relation between two runs: `recheck` objects to a state that does not follow from the operands' states."""
 
 import math
 from dataclasses import replace
@@ -15,22 +15,22 @@ from jaxconv.verify.domain import Factor, Moving, Pieces
 from jaxconv.verify.recheck import recheck, relation
 from jaxconv.verify.recheck.named_cells import EXTREMES
 
-STATES = [  # primitive, walk, what is changed, what is objected
-    ("jaxconv_conv", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, hi=12), "shifting the scene by 1, cell"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, field=((0, 1),)), "which lies outside its receptive field"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, field=((-1, 0),)), "which lies outside its receptive field"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, signal="argument 0"), "it is not the signal whose name it bears"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, rate=-1), "shifting the scene by 1, cell"),
-    ("jaxconv_conv", 1, lambda s: carrying(s, hi=13), "axis 1 has 12 positions, and the region is [1, 13)"),
-    ("jaxconv_conv", 0, lambda s: carrying(s, lo=0, hi=12), "shifting the scene by 1, cell"),
-    ("jaxconv_max_pool", 1, lambda s: carrying(s, lo=0), "shifting the scene by 2, cell"),
-    ("jaxconv_max_pool", 1, lambda s: replace(s, shift=1), "axis 1 would move by 1/2 cells"),
-    ("jaxconv_max_pool", 1, lambda s: replace(carrying(s, rate=Fraction(1)), shift=1), "shifting the scene by 1, cell"),
-    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=s.axes[:2]), "a state of (1, 6), shift 2 and cycle None cannot be"),
-    ("jaxconv_max_pool", 1, lambda s: carrying(s, rate=Fraction(0)), "a state whose numbers do not fit together cannot be"),
-    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=((Factor(1, 0),), *s.axes[1:])), "a factor of negative length, or of"),
-    ("jit", 1, lambda s: carrying(s, lo=0), "shifting the scene by 1, cell"),
+STATES = [  # primitive, walk, change of the state, text of the objection
+    ("jaxconv_conv", 1, lambda s: carrying(s, lo=0), "shifting the input by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, hi=12), "shifting the input by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((0, 1),)), "which is outside the receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, field=((-1, 0),)), "which is outside the receptive field"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, signal="argument 0"), "the result differs from the signal of the same name"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, rate=-1), "shifting the input by 1, cell"),
+    ("jaxconv_conv", 1, lambda s: carrying(s, hi=13), "axis 1 has 12 positions, but the region is [1, 13)"),
+    ("jaxconv_conv", 0, lambda s: carrying(s, lo=0, hi=12), "shifting the input by 1, cell"),
+    ("jaxconv_max_pool", 1, lambda s: carrying(s, lo=0), "shifting the input by 2, cell"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, shift=1), "axis 1 moves by 1/2 cells"),
+    ("jaxconv_max_pool", 1, lambda s: replace(carrying(s, rate=Fraction(1)), shift=1), "shifting the input by 1, cell"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=s.axes[:2]), "a state of shape (1, 6), shift 2 and cycle None does not fit"),
+    ("jaxconv_max_pool", 1, lambda s: carrying(s, rate=Fraction(0)), "the numbers of the state contradict each other or the shape"),
+    ("jaxconv_max_pool", 1, lambda s: replace(s, axes=((Factor(1, 0),), *s.axes[1:])), "has a factor of negative length, or a"),
+    ("jit", 1, lambda s: carrying(s, lo=0), "shifting the input by 1, cell"),
 ]  # fmt: skip
 
 
@@ -49,16 +49,17 @@ def test_an_invariance_that_is_none_is_objected_to():
     certificate = certify(fn, X)
     last = len(certificate.derivations[0][0]) - 1
     (objection,) = recheck(with_row(certificate, 0, last, lambda s: replace(s, depends=False)), fn, X)
-    assert f"row {last} (reduce_sum): changing cell" in objection
+    assert f"row {last} (reduce_sum): after changing cell" in objection
     (objection,) = recheck(
         with_row(certificate, 1, last, lambda s: certificate.derivations[0][0][last].outputs[0]), fn, X
     )
     assert (
-        f"row {last} (reduce_sum): a state of (1, 2), shift 1 and cycle 12 cannot be that of (1, 2) here" in objection
+        f"row {last} (reduce_sum): a state of shape (1, 2), shift 1 and cycle 12 does not fit the shape (1, 2)"
+        in objection
     )
     still = replace(certificate.derivations[0][0][last].outputs[0], cycle=None)
     (objection, *_) = recheck(with_row(certificate, 1, last, lambda s: still), fn, X)
-    assert f"row {last} (reduce_sum): shifting the scene by 1, cell" in objection
+    assert f"row {last} (reduce_sum): after shifting the input by 1, cell" in objection
 
 
 def test_a_field_around_the_circle_is_seen():
@@ -69,7 +70,7 @@ def test_a_field_around_the_circle_is_seen():
 
 
 def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(executes_by_numpy):
-    """The gradient through two wrap-around pads, on operands of all sizes: each value that is pieces, as it is drawn."""
+    """The gradient of two wrap pads: every value with a Pieces state passes its check as drawn, at all magnitudes."""
     fn = loss_gradient(lambda x: jc.conv({"kernel": KERNEL[:, None, :1] + KERNEL[None, :, :1]}, x, padding="circular"))
     x = jax.ShapeDtypeStruct((1, 12, 16, 1), "float32")
     certificate = certify(fn, x)

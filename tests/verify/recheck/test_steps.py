@@ -1,4 +1,4 @@
-"""Each step by itself: a false rule is found out where it was used, and what cannot be executed is said to be so."""
+"""Checks of single steps: `recheck` objects to each use of a false rule, and to equations that it cannot execute."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -17,98 +17,98 @@ from jaxconv.verify.domain import Moving, Pieces, Spectrum, main_state
 from jaxconv.verify.recheck import recheck, steps
 from jaxconv.verify.rule_table import RULES
 
-# Broken twins: a rule is false
+# Broken twins: false rules
 
 
-def a_region_too_large(eqn, found):
-    return [carrying(state, lo=0) for state in found]
+def a_region_too_large(eqn, states):
+    return [carrying(state, lo=0) for state in states]
 
 
-def all_of_it(eqn, found):
-    return [carrying(found[0], lo=0, hi=eqn.shapes[0][1])]
+def all_of_it(eqn, states):
+    return [carrying(states[0], lo=0, hi=eqn.shapes[0][1])]
 
 
-def a_narrow_field(eqn, found):
-    return [carrying(state, field=lambda motion: ((motion.field[0][0] + 1, motion.field[0][1]),)) for state in found]
+def a_narrow_field(eqn, states):
+    return [carrying(state, field=lambda motion: ((motion.field[0][0] + 1, motion.field[0][1]),)) for state in states]
 
 
-def forgets_where_it_starts(eqn, found):
-    return [carrying(main_state(state), start=0) for state in found]
+def forgets_where_it_starts(eqn, states):
+    return [carrying(main_state(state), start=0) for state in states]
 
 
-def as_the_operand(eqn, found=None):
+def as_the_operand(eqn, states=None):
     return [main_state(eqn.inputs[0])]
 
 
-def moves_no_more(eqn, found=None):
+def moves_no_more(eqn, states=None):
     value = main_state(eqn.inputs[0])
     return [
         replace(value, axes=tuple(a for n, a in enumerate(value.axes) if n not in eqn.params["axes"]), depends=True)
     ]
 
 
-def under_one_name(eqn, found):
-    return [carrying(state, signal="the one name") for state in found]
+def under_one_name(eqn, states):
+    return [carrying(state, signal="the one name") for state in states]
 
 
-def at_any_stride(eqn, found):
-    return [replace(carrying(found[0], rate=Fraction(1)), shift=1)]
+def at_any_stride(eqn, states):
+    return [replace(carrying(states[0], rate=Fraction(1)), shift=1)]
 
 
-def not_reversed(eqn, found):
-    return [carrying(found[0], rate=lambda motion: -motion.rate)]
+def not_reversed(eqn, states):
+    return [carrying(states[0], rate=lambda motion: -motion.rate)]
 
 
-def uniform(eqn, found):
-    state = found[0]
+def uniform(eqn, states):
+    state = states[0]
     return [replace(state, axes=tuple(axis if any(f.motion for f in axis) else
             tuple(replace(f, period=1) for f in axis) for axis in state.axes))]  # fmt: skip
 
 
-def all_modes_in_place(eqn, found):
-    return [replace(found[0], modes=tuple(range(len(found[0].modes))))]
+def all_modes_in_place(eqn, states):
+    return [replace(states[0], modes=tuple(range(len(states[0].modes))))]
 
 
-def wrongly_folded(eqn, found):
-    """Pieces put elsewhere than they are."""
-    (one,) = found
-    return [replace(one, spans=tuple((lo, hi, at + 1) for lo, hi, at in one.spans if at + hi - lo < 12)) if
-            isinstance(one, Pieces) and any(a + hi - lo < 12 for lo, hi, a in one.spans) else one]  # fmt: skip
+def wrongly_folded(eqn, states):
+    """Return pieces at wrong positions."""
+    (state,) = states
+    return [replace(state, spans=tuple((lo, hi, at + 1) for lo, hi, at in state.spans if at + hi - lo < 12)) if
+            isinstance(state, Pieces) and any(a + hi - lo < 12 for lo, hi, a in state.spans) else state]  # fmt: skip
 
 
 def weighed_by_position(x):
-    """Pieces of which all are there, times numbers that differ from place to place."""
+    """Return a complete set of pieces, multiplied by weights that depend on the position."""
     overlaps = lax.reduce_window(x, np.float32(0), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0)))
     return overlaps * np.arange(1, 15, dtype=np.float32)[None, :, None]
 
 
-def weighs_alike(eqn, found=None):
+def weighs_alike(eqn, states=None):
     pieces, weights = eqn.inputs
     return RULES[Pieces]["div"](replace(eqn, inputs=[pieces, replace(weights, axes=())]))
 
 
-PLANTED = [  # primitive, its false rule, a function, the walk in which it shows, the objection; for which operands
-    ("jaxconv_conv", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the scene by 1"),
-    ("jaxconv_conv", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside its receptive field"),
-    ("jaxconv_conv", at_any_stride, partial(conv, stride=2), "interior", "shifting the scene by 1"),
-    ("pad", all_of_it, lambda x: jnp.pad(x, ((0, 0), (1, 1), (0, 0))), "interior", "shifting the scene by 1"),
-    ("slice", forgets_where_it_starts, lambda x: x[:, 3:] + x[:, :-3], "cyclic", "it is not the signal whose name it bears"),
-    ("slice", forgets_where_it_starts, lambda x: jnp.roll(x, 3, 1), "cyclic", "it is not the signal whose name it bears"),
-    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x[:, :6], 1), "cyclic", "shifting the scene by 1"),
-    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x, 1), "interior", "shifting the scene by 1"),
-    ("sort", as_the_operand, lambda x: jnp.sort(x, 1), "cyclic", "shifting the scene by 1"),
-    ("sort", as_the_operand, lambda x: jnp.sort(x, 2), "cyclic", "it is not the signal whose name it bears"),
-    ("cumsum", as_the_operand, lambda x: jnp.cumsum(x, 1), "cyclic", "shifting the scene by 1"),
-    ("rev", not_reversed, lambda x: x[:, ::-1], "interior", "shifting the scene by 1"),
-    ("tanh", uniform, jnp.tanh, "interior", "shifting the scene by 1"),
+PLANTED = [  # primitive, false rule, function, walk with the objection, text of the objection, type of operand states
+    ("jaxconv_conv", a_region_too_large, partial(conv, padding="SAME"), "interior", "shifting the input by 1"),
+    ("jaxconv_conv", a_narrow_field, partial(conv, padding="SAME"), "interior", "outside the receptive field"),
+    ("jaxconv_conv", at_any_stride, partial(conv, stride=2), "interior", "shifting the input by 1"),
+    ("pad", all_of_it, lambda x: jnp.pad(x, ((0, 0), (1, 1), (0, 0))), "interior", "shifting the input by 1"),
+    ("slice", forgets_where_it_starts, lambda x: x[:, 3:] + x[:, :-3], "cyclic", "the result differs from the signal of the same name"),
+    ("slice", forgets_where_it_starts, lambda x: jnp.roll(x, 3, 1), "cyclic", "the result differs from the signal of the same name"),
+    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x[:, :6], 1), "cyclic", "shifting the input by 1"),
+    ("reduce_sum", moves_no_more, lambda x: jnp.sum(x, 1), "interior", "shifting the input by 1"),
+    ("sort", as_the_operand, lambda x: jnp.sort(x, 1), "cyclic", "shifting the input by 1"),
+    ("sort", as_the_operand, lambda x: jnp.sort(x, 2), "cyclic", "the result differs from the signal of the same name"),
+    ("cumsum", as_the_operand, lambda x: jnp.cumsum(x, 1), "cyclic", "shifting the input by 1"),
+    ("rev", not_reversed, lambda x: x[:, ::-1], "interior", "shifting the input by 1"),
+    ("tanh", uniform, jnp.tanh, "interior", "shifting the input by 1"),
     ("sin", under_one_name, lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.sin(-x)[:, :1]], 1), "cyclic",
-     "it is not the signal whose name it bears"),
-    ("top_k", under_one_name, lambda x: lax.top_k(x, 2), "cyclic", "it is not the signal whose name it bears"),
-    ("fft", lambda eqn, found: [carrying(found[0], rate=-1)], filtered, "cyclic", "shifting the scene by 1", Spectrum),
+     "the result differs from the signal of the same name"),
+    ("top_k", under_one_name, lambda x: lax.top_k(x, 2), "cyclic", "the result differs from the signal of the same name"),
+    ("fft", lambda eqn, states: [carrying(states[0], rate=-1)], filtered, "cyclic", "shifting the input by 1", Spectrum),
     ("rev", all_modes_in_place, lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1), "cyclic",
-     "shifting the scene by", Spectrum),
-    ("pad", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the scene by 1, cell", Pieces),
-    ("mul", weighs_alike, weighed_by_position, "cyclic", "shifting the scene by 1, cell", Pieces),
+     "shifting the input by", Spectrum),
+    ("pad", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the input by 1, cell", Pieces),
+    ("mul", weighs_alike, weighed_by_position, "cyclic", "shifting the input by 1, cell", Pieces),
 ]  # fmt: skip
 
 
@@ -124,14 +124,18 @@ def test_a_false_rule_is_found_out(monkeypatch, name, wrong, fn, walk, words, of
     monkeypatch.setitem(RULES[of], name, planted)
     certificate = certify(fn, X)
     monkeypatch.undo()
-    objections = [one for one in recheck(certificate, fn, X) if one.startswith(walk) and f" ({name}): " in one]
+    objections = [
+        objection
+        for objection in recheck(certificate, fn, X)
+        if objection.startswith(walk) and f" ({name}): " in objection
+    ]
     assert objections
     assert words in objections[0]
     assert recheck(certify(fn, X), fn, X) == ()
 
 
 def test_concatenating_two_signals_as_one_is_found_out(monkeypatch):
-    """The signals are told apart even where only the join confuses them."""
+    """`recheck` distinguishes the signals even if only the join confuses them."""
     fn = lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.cos(x)[:, :1]], 1)
     join = RULES[Moving]["concatenate"]
 
@@ -141,8 +145,8 @@ def test_concatenating_two_signals_as_one_is_found_out(monkeypatch):
     monkeypatch.setitem(RULES[Moving], "concatenate", any_two)
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
-    (objection,) = [one for one in recheck(certificate, fn, X) if "cyclic" in one]
-    assert "(concatenate): shifting the scene by 1, cell" in objection
+    (objection,) = [objection for objection in recheck(certificate, fn, X) if "cyclic" in objection]
+    assert "(concatenate): after shifting the input by 1, cell" in objection
 
 
 def test_a_loop_that_calls_its_result_by_an_old_name_is_found_out(monkeypatch):
@@ -153,10 +157,13 @@ def test_a_loop_that_calls_its_result_by_an_old_name_is_found_out(monkeypatch):
     )
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
-    assert any("(while): it bears a name that is not new" in one for one in recheck(certificate, fn, X))
+    assert any(
+        "(while): the result reuses the name of an existing signal" in objection
+        for objection in recheck(certificate, fn, X)
+    )
 
 
-# What cannot be executed is said to be so
+# Objections to equations that cannot be executed
 
 
 def test_what_is_too_large_is_not_passed_over(monkeypatch):
@@ -165,29 +172,31 @@ def test_what_is_too_large_is_not_passed_over(monkeypatch):
     monkeypatch.setattr(steps, "LARGEST", 40)
     objections = recheck(certificate, fn, X)
     assert objections
-    assert all("too large, certify the function at a smaller shape" in one for one in objections)
+    assert all("too large; certify the function at a smaller shape" in objection for objection in objections)
 
 
 def test_what_cannot_be_run_is_not_passed_over():
     def fn(x):
         means = x.mean(1)
-        return lax.dot_general(means, means, (((1,), (1,)), ((0,), (0,))), "TF32_TF32_F32")  # which CPUs do not have
+        return lax.dot_general(means, means, (((1,), (1,)), ((0,), (0,))), "TF32_TF32_F32")  # not supported by CPUs
 
     certificate = certify(fn, X)
     assert certificate.cyclic == Verdict.PROVED
-    objections = [one for one in recheck(certificate, fn, X) if "(dot_general)" in one]
-    assert all("it could not be executed" in one for one in objections)
+    objections = [objection for objection in recheck(certificate, fn, X) if "(dot_general)" in objection]
+    assert all("the equation could not be executed" in objection for objection in objections)
     assert objections
 
 
 def test_what_acts_is_not_executed():
-    """Though a forged certificate says that the result of the callback stays as it is."""
+    """A forged certificate states that the result of the callback is invariant."""
     executed = []
     one = jax.ShapeDtypeStruct((), "float32")
     fn = lambda x: x + io_callback(lambda: np.float32(executed.append(1) or 1), one)
     certificate = certify(fn, X)
     (objection, *_) = recheck(with_row(certificate, 0, 0, lambda state: Moving(1, 12, ())), fn, X)
-    assert "row 0 (io_callback): it could not be executed: RuntimeError('an equation with effects')" in objection
+    assert (
+        "row 0 (io_callback): the equation could not be executed: RuntimeError('the equation has effects')" in objection
+    )
     assert not executed
 
 
@@ -196,7 +205,10 @@ def test_a_loop_within_a_loop_is_not_passed_over():
     fn = lambda x: lax.scan(lambda c, _: (inner(c), None), x, None, length=2)[0]
     certificate = certify(fn, X)
     (objection,) = recheck(certificate, fn, X)
-    assert "(scan): it could not be executed: RuntimeError('a loop of unknown length')" in objection
+    assert (
+        "(scan): the equation could not be executed: RuntimeError('a loop with an unknown number of iterations')"
+        in objection
+    )
 
 
 def test_a_loop_whose_rounds_depend_on_the_shift_is_objected_to():
@@ -205,4 +217,4 @@ def test_a_loop_whose_rounds_depend_on_the_shift_is_objected_to():
     number = number_of(certificate, "while", 0)
     moves = Moving(1, 12, certify(jnp.sin, X).derivations[0][0][0].outputs[0].axes, depends=True)
     (objection, *_) = recheck(with_row(certificate, 0, number, lambda state: moves), fn, X)
-    assert f"row {number} (while): whether it goes on: shifting the scene by 1, cell []" in objection
+    assert f"row {number} (while): the loop condition: after shifting the input by 1, cell []" in objection
