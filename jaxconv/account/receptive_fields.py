@@ -1,4 +1,4 @@
-"""What a certificate's derivation says of each layer: how far apart its cells are in the input, and what they see."""
+"""The stride and the receptive field of each layer, read from a certificate's derivation."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from jaxconv.verify.worth_reporting import field_of
 
 
 def rows_of(jaxpr: Any, rows: Sequence[Row]) -> dict[Place, Row]:
-    """For each equation its row in a walk's derivation: of a loop's body in the last of the rounds that were followed.
+    """The row of each equation in the derivation of a walk.
 
-    A row stands behind those of what it calls, which are one deeper: so they tell themselves what belongs to what.
-    Bodies that the walk did not follow, or not to their end, have none.
+    The rows of a loop's body are those of the last round that the walk follows. The row of a call follows the rows of
+    the equations that it calls, which are one level deeper. The depths show which rows belong together. Bodies that the
+    walk did not follow to the end have no rows.
     """
-    found: dict[Place, Row] = {}
-    _align(jaxpr.eqns, rows, (), found)
-    return found
+    by_place: dict[Place, Row] = {}
+    _align(jaxpr.eqns, rows, (), by_place)
+    return by_place
 
 
-def _align(equations: Sequence[Any], rows: Sequence[Row], place: Place, found: dict[Place, Row]) -> None:
+def _align(equations: Sequence[Any], rows: Sequence[Row], place: Place, by_place: dict[Place, Row]) -> None:
     groups = _groups(rows)
     names = [equation.primitive.name for equation in equations]
     if [group[-1].primitive for group in groups] != names:
         return
     for number, (equation, group) in enumerate(zip(equations, groups, strict=True)):
-        found[*place, number] = group[-1]
+        by_place[*place, number] = group[-1]
         bodies, inside = _bodies(equation), _groups(group[:-1])
         if repeated(equation):
             inside = inside[-len(bodies[0]) :] if bodies[0] else []
         if len(inside) != sum(map(len, bodies)):
             continue
         for body, inner in enumerate(bodies):
-            rows, inside = [row for one in inside[: len(inner)] for row in one], inside[len(inner) :]
-            _align(inner, rows, (*place, number, body), found)
+            rows, inside = [row for group in inside[: len(inner)] for row in group], inside[len(inner) :]
+            _align(inner, rows, (*place, number, body), by_place)
 
 
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows as equations of one depth, each with the rows of what it calls before its own."""
+    """One group for each equation at the lowest depth: the rows of the equations that it calls, then its row."""
     groups: list[list[Row]] = []
     depth = min((row.depth for row in rows), default=0)
     group: list[Row] = []
@@ -56,15 +57,15 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _bodies(equation: Any) -> list[Sequence[Any]]:
-    """The equations of what a call, a scan or a cond runs. (Of other loops it is not known which round is which.)"""
+    """The equations in each body of a call, scan or cond. Rows of a while loop cannot be assigned to its rounds."""
     body = called(equation)
     if body is None:
-        return [opened(one)[0].eqns for one in (*repeated(equation), *branches(equation))]
+        return [opened(closed)[0].eqns for closed in (*repeated(equation), *branches(equation))]
     return [opened(body)[0].eqns]
 
 
 def reach(row: Row | None) -> Reach:
-    """The stride and the receptive field of an equation's first result; `row` is of an interior walk."""
+    """The stride and the receptive field of an equation's first result. `row` is from an interior walk."""
     value = _value(row)
     if isinstance(value, str):
         return Reach(reason=value)
@@ -76,11 +77,11 @@ def reach(row: Row | None) -> Reach:
         return Reach(reason=lost.reason)
     field = None if motion is None else field_of(motion, None)
     rate = None if motion is None else motion.rate
-    return Reach(rate, reason="it may see the whole input") if field is None else Reach(rate, field)
+    return Reach(rate, reason="its receptive field may be the whole input") if field is None else Reach(rate, field)
 
 
 def _value(row: Row | None) -> Moving | str:
-    """How an equation's first result moves, if along one axis at most; else why that is not known."""
+    """The state of an equation's first result, if it moves along at most one axis; otherwise why it is unknown."""
     if row is None:
         return "the certifier does not follow the equations of this body one by one"
     value = main_state(row.outputs[0])
@@ -92,10 +93,10 @@ def _value(row: Row | None) -> Moving | str:
 
 
 def mixes(equation: Any, row: Row | None, count: int) -> str:
-    """Why an equation's first result cannot be divided among so many examples; "" if it has a part for each.
+    """Why an equation's first result cannot be divided among `count` examples; "" if it has a part for each.
 
-    `row` is of a cyclic walk along the axis of examples: so moments of a whole batch, which no order of it changes, do
-    not mix its examples.
+    `row` is from a cyclic walk along the batch axis. The moments of a whole batch are invariant to permutations of its
+    examples, so they do not mix examples.
     """
     value = _value(row)
     if isinstance(value, str):
@@ -112,6 +113,6 @@ def mixes(equation: Any, row: Row | None, count: int) -> str:
 
 
 def shared(row: Row | None) -> bool:
-    """Whether an equation is computed once for all examples together."""
+    """Whether an equation is computed once for all examples."""
     value = None if row is None else main_state(row.outputs[0])
     return isinstance(value, Moving) and not value.moving_axes
