@@ -81,12 +81,13 @@ class Recorder:
         now, before = snapshot.entry(certificate), self._session.before.get(self._test, {}).get(name)
         found = snapshot.changes(before, now, MODELS[self._model]) if before is not None else []
         status = "new" if before is None else ", ".join(sorted({"weaker" if one.lost else "stronger" for one in found}))
+        lost = [one for one in found if one.lost]
+        failing = bool(lost) and not self._session.update
+        if failing and not self._thorough and small:
+            certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
         row = {"test": self._test, "name": name, "entry": now, "shown": table.shown(certificate), "status": status}
         self._node.user_properties.append((PROPERTY, json.dumps(row)))
-        lost = [one for one in found if one.lost]
-        if lost and not self._session.update:
-            if not self._thorough and small:
-                certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
+        if failing:
             proved = any(one.now for one in lost)
             operations = culprits.Operations.of(fn, arguments, axes, values=values) if proved else None
             raise AssertionError(_message(name, self._session.path.name, lost, certificate, operations))

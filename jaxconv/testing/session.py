@@ -106,8 +106,11 @@ class Session:
         counts = {word: sum(word in status for status in statuses) for word in ("weaker", "stronger", "new")}
         notes = [f"not recorded any more, though the test ran: {one}" for one in unrecorded]
         if any(counts.values()) or unrecorded:
-            told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-            notes.append(f"{told or 'some gone'}, compared with {self._file}: --update-certificates writes it anew")
+            summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "some gone"
+            if self._missing:
+                notes.append(f"{summary}: {self._file} does not exist yet, --update-certificates writes it")
+            else:
+                notes.append(f"{summary}, compared with {self._file}: --update-certificates writes it anew")
         self._notes = notes
         if not self._strict or not self._whole:
             return

@@ -23,7 +23,7 @@ def test_the_run_ends_with_a_table(project):
             "test_models.py::test_each[[]1]",
             "  two  output[[]'features'] along axis 1*",
             "       output[[]'sum'] along axis 1 * cyclic invariant by 1 *",
-            "3 new, compared with certificates.json: --update-certificates writes it anew",
+            "3 new: certificates.json does not exist yet, --update-certificates writes it",
         ]
     )
     assert not project.snapshot.exists()
@@ -78,6 +78,21 @@ def test_a_change_that_loses_equivariance_fails_and_says_where(project):
         ]
     )
     assert "plugin.py" not in result.stdout.str()  # the traceback ends in the test
+
+
+def test_the_table_shows_the_counterexample_of_a_lost_claim(project):
+    """The failure prints an executed counterexample, so the table shows the verdict REFUTED for the same claim."""
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("same")
+    result = project.run("-k", "backbone")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*    witness:  shift by 1: f(shifted)*is off by*at least",
+            "  backbone  output along axis 1 of argument 0 (6 cells)  cyclic REFUTED at models.py:7  *weaker",
+        ]
+    )
 
 
 def test_the_shift_model_says_which_claims_count(project):
