@@ -57,7 +57,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
         summary reports.
 
     Raises:
-        ValueError: axes that an argument does not have, or lengths that do not fit together.
+        ValueError: axes that an argument does not have, or lengths that do not match.
         TypeError: an argument with axes that is not an array.
 
     Law: the layers' parameters and the unused ones add up to the sizes of all parameters, each number counted once. The

@@ -236,7 +236,7 @@ def test_reuse_is_what_a_derivative_counts(name):
 
 
 def test_parameters_counted_twice_or_forgotten_would_be_seen():
-    """Two mutants: a total that counts tied numbers again, and one that leaves out unused numbers."""
+    """Two broken twins: a total that counts tied numbers again, and one that leaves out unused numbers."""
     fn, params, x, *_ = OTHERS["partly tied"]
     found = summarised(fn, params, x)
     first, second = found.layers
@@ -247,7 +247,7 @@ def test_parameters_counted_twice_or_forgotten_would_be_seen():
 
 
 def test_a_reuse_that_counts_no_positions_would_be_seen():
-    """A mutant: the mean over positions instead of the sum."""
+    """A broken twin: the mean over positions instead of the sum."""
     fn, params, x, *_ = LINEAR["conv"]
     found = summarised(fn, params, x)
     (layer,) = found.layers

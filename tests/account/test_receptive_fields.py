@@ -80,7 +80,7 @@ def test_a_cell_away_from_the_border_reads_its_receptive_field(layers):
 
 @pytest.mark.parametrize("wrong", [-1, 1])
 def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
-    """A mutant: a receptive field that is wrong by one cell."""
+    """A broken twin: a receptive field that is wrong by one cell."""
     fn = chain([(False, (3, 3), (2, 1), 1, "same")])
     (layer,) = jc.summary(fn, IMAGE).layers
     fields = [reach.receptive_field for reach in layer.reaches]

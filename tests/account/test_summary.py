@@ -187,7 +187,7 @@ def objections_to_batch(found, batch):
     ],
 )  # fmt: skip
 def test_a_first_axis_that_counts_no_examples_divides_nothing(fn, params, x, reason):
-    """Mutants of the law above: counts divided by the axis' length would differ from those of one call."""
+    """Broken twins of the law above: counts divided by the axis' length would differ from those of one call."""
     found = jc.summary(fn, params, x, axes={1: ()})
     assert found.examples == 1
     assert reason in found.whole_call

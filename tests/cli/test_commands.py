@@ -232,7 +232,7 @@ def test_recheck_objects_to_a_forged_certificate(project, capsys):
 
 @pytest.mark.parametrize("options", [(), ("--interior",), ("--json",)])
 def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, options):
-    """A mutant of all rules: a certifier to which everything is invariant."""
+    """A broken twin of all rules: a certifier to which everything is invariant."""
     true = certifier.claimed
     monkeypatch.setattr(certifier, "claimed", lambda value, length: true(value.with_axis(1, ()), length))
     assert run("recheck", "circular", "--shape", "1,6,5,2", "--axes", "1", *options) == 1

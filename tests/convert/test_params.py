@@ -84,7 +84,7 @@ def test_one_depthwise_weight_at_a_time():
 
 @pytest.mark.parametrize("adjoint", [False, True])
 def test_a_transposed_kernel_is_flipped_unless_it_is_the_adjoints(adjoint):
-    """Flax's is `jax.lax.conv_transpose`. The mutant is the other row's layout, whose round trip is exact as well."""
+    """Flax's is `jax.lax.conv_transpose`. The broken twin is the other row's layout, whose round trip is exact as well."""
     x, channels = jnp.asarray(integers(1, 5, 2)), (3, 2) if adjoint else (2, 3)
     kernel = jnp.asarray(integers(4, *channels))
     y = jax.lax.conv_transpose(

@@ -282,8 +282,8 @@ ROWS = [
     ),
     *bad(
         strategies.parameters, "tree",
-        ("text", "conv", TypeError, "'conv'", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
-        ("None", None, ValueError, "None", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
+        ("text", "conv", TypeError, "'conv'", "a tree of arrays or shapes", "Pass the result of an init function, ..."),
+        ("None", None, ValueError, "None", "a tree of arrays or shapes", "Pass the result of an init function, ..."),
     ),
     shift("none at all", (), ValueError, "()", "one length or more, one of them above 1"),
     shift("one cell", (1,), ValueError, "(1,)", "one length or more, one of them above 1"),
