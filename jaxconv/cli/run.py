@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (
         SystemExit
-    ) as stop:  # argparse has printed help or the version; exits of the user's code are caught elsewhere
+    ) as stop:  # from argparse, after help or the version; exits of the user's code are caught elsewhere
         return int(stop.code or 0)
     except UsageError as error:
         line = error.line(command)

@@ -111,7 +111,7 @@ def _pads(library: str, lengths: Sequence[int], window: Sequence[int], options: 
 def _fitted(
     lengths: Sequence[int], window: Sequence[int], options: dict[str, Any], pads: tuple[Pad, ...]
 ) -> tuple[Pad, ...]:
-    """The padding, checked to be as wide as the window together with x. `ceil_mode` adds padding for a last window."""
+    """The padding; `slide` refuses a window wider than x with it. `ceil_mode` adds padding for a last window."""
     ceil_mode = options.get("ceil_mode", False)
     axes = slide(WHERE, lengths, window, options["stride"], pads, options["dilation"], ceil_mode=ceil_mode)
     return tuple(axis.pad for axis in axes)

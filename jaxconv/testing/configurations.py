@@ -121,7 +121,8 @@ class Network:
 
     Values are integers, and multiples of 1/4 or 1/2 after average pooling, so that float32 is exact.
 
-    >>> network = Network((Layer("conv", (3,), (2,), "CIRCULAR", 3), Layer("relu")), shape=(1, 8, 2), seed=0)
+    >>> layers = (LayerConfiguration("conv", (3,), (2,), "CIRCULAR", 3), LayerConfiguration("relu"))
+    >>> network = Network(layers, shape=(1, 8, 2), seed=0)
     >>> str(network), network.strides, network(network.params(), network.x()).shape
     ('conv 3 -> 3 stride 2 CIRCULAR > relu', (2,), (1, 4, 3))
     """

@@ -72,9 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the snapshot. A broken snapshot and contradictory options end the run before any test."""
-    if {"--quick", "--thorough"} <= set(
-        config.invocation_params.args
-    ):  # on the command line; one of them may override addopts
+    # Only the command line counts: one of the two options may override the project's addopts.
+    if {"--quick", "--thorough"} <= set(config.invocation_params.args):
         raise pytest.UsageError("--quick is given with --thorough, but should be alone: leave one of them out")
     config.addinivalue_line("markers", MARKER)
     path = config.rootpath / (config.getoption("--certificates-file") or config.getini("certificates_file"))

@@ -73,7 +73,7 @@ def __getattr__(name):
         raise STOPS[name]
     return net
 """
-# Modules whose import fails or has side effects: name -> text.
+# Modules that cannot be imported: name -> text.
 IMPORTS = {
     "exits": "import sys\nsys.exit(0)\n",
     "exits_with_text": "import sys\nsys.exit('no GPU')\n",
