@@ -37,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = options.run(options)
         sys.stdout.write(outcome.text + "\n")
         sys.stdout.flush()
-    except (
-        SystemExit
-    ) as stop:  # from argparse, after help or the version; exits of the user's code are caught elsewhere
+    except SystemExit as stop:  # argparse has printed help or the version; `attempt` catches the user's exits
         return int(stop.code or 0)
     except UsageError as error:
         line = error.line(command)
