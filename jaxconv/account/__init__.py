@@ -1,1 +1,1 @@
-"""Accounting: what layers hold and do, counted in numbers, and what weight sharing saves."""
+"""Parameter counts, multiply-adds and receptive fields of a function's layers, and what weight sharing saves."""

@@ -1,4 +1,4 @@
-"""Which part of a parameter is meant: boxes of its cells, and what is left of a box once others are taken away."""
+"""Boxes: rectangular blocks of an array's cells, and the set differences of boxes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-Box: TypeAlias = tuple[tuple[int, int], ...]  # along each axis the cells from start to stop - 1
+Box: TypeAlias = tuple[tuple[int, int], ...]  # (start, stop) along each axis
 
 
 def whole(shape: Sequence[int]) -> Box:
-    """All cells of an array.
+    """The box of all cells of an array.
 
     >>> whole((2, 3))
     ((0, 2), (0, 3))
@@ -19,7 +19,7 @@ def whole(shape: Sequence[int]) -> Box:
 
 
 def volume(box: Box) -> int:
-    """How many cells a box has; one without axes has one.
+    """Number of cells in a box. A box without axes has one cell.
 
     >>> volume(((1, 3), (0, 5))), volume(())
     (10, 1)
@@ -28,7 +28,7 @@ def volume(box: Box) -> int:
 
 
 def without(box: Box, other: Box) -> list[Box]:
-    """Disjoint boxes that hold the cells of `box` that are not in `other`, at most two for each axis.
+    """Disjoint boxes that cover the cells of `box` outside `other`: at most two for each axis.
 
     >>> without(((0, 4), (0, 4)), ((0, 2), (1, 9)))
     [((2, 4), (0, 4)), ((0, 2), (0, 1))]
@@ -44,12 +44,12 @@ def without(box: Box, other: Box) -> list[Box]:
 
 
 def remaining(box: Box, taken: Iterable[Box]) -> list[Box]:
-    """Disjoint boxes that hold the cells of `box` that are in none of the others.
+    """Disjoint boxes that cover the cells of `box` outside every box in `taken`.
 
     >>> remaining(((0, 6),), [((0, 2),), ((4, 5),)])
     [((2, 4),), ((5, 6),)]
     """
-    left = [box]
+    pieces = [box]
     for other in taken:
-        left = [piece for one in left for piece in without(one, other)]
-    return left
+        pieces = [rest for piece in pieces for rest in without(piece, other)]
+    return pieces

@@ -1,7 +1,7 @@
-"""The arrays that a function closes over, as far as its closures, globals and objects lead to them.
+"""The NumPy arrays that a function closes over, found through its closures, globals and attributes.
 
-JAX converts a NumPy array whose dtype it does not have, as float64, anew in each trace. Such a constant of the jaxpr
-cannot be recognised by where its numbers are, so it is looked for among these arrays.
+JAX converts a NumPy array of an unsupported dtype, such as float64, again in each trace. The address of such a constant
+does not identify it, so the jaxpr's constant is compared with these arrays.
 """
 
 from __future__ import annotations
@@ -17,51 +17,51 @@ from jaxconv.jaxprs.source import is_users
 
 
 def closed_over(fn: Callable[..., Any]) -> list[np.ndarray]:
-    """The NumPy arrays that a function and the users' functions and objects that it refers to hold, each once.
+    """The NumPy arrays held by a function and by the user functions and objects that it refers to, each once.
 
     >>> weights, used = np.ones(3), {"bias": np.zeros(2)}
     >>> [array.shape for array in closed_over(lambda x: x @ weights + used["bias"])]
     [(3,), (2,)]
     """
-    found: list[np.ndarray] = []
-    seen: dict[int, Any] = {}  # by id; the objects are kept, so that no id is used again
-    waiting = [fn]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
+    arrays: list[np.ndarray] = []
+    visited: dict[int, Any] = {}  # by id; holding the objects prevents the reuse of their ids
+    pending = [fn]
+    while pending:
+        value = pending.pop()
+        if id(value) in visited:
             continue
-        seen[id(one)] = one
-        if isinstance(one, np.ndarray):
-            found.append(one)
+        visited[id(value)] = value
+        if isinstance(value, np.ndarray):
+            arrays.append(value)
         else:
-            waiting += reversed(list(_held(one)))
-    return found
+            pending += reversed(list(_referents(value)))
+    return arrays
 
 
-def _held(one: Any) -> Iterator[Any]:
-    """What an object refers to; nothing of modules, classes and the functions of libraries."""
-    if isinstance(one, Mapping):
-        yield from one.values()
-    elif isinstance(one, list | tuple | set | frozenset):
-        yield from one
-    elif isinstance(one, partial):
-        yield from (one.func, *one.args, *one.keywords.values())
-    elif isinstance(one, MethodType):
-        yield from (one.__func__, one.__self__)
-    elif isinstance(one, FunctionType):
-        yield from one.__dict__.values()  # what a transformation of a library wraps
-        if is_users(one.__code__.co_filename):
-            yield from _of_function(one)
-    elif not isinstance(one, type | ModuleType):
-        yield from getattr(one, "__dict__", {}).values()  # an object's attributes, a jitted function's own
+def _referents(value: Any) -> Iterator[Any]:
+    """The objects that an object refers to. Modules, classes and library functions are not searched."""
+    if isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from value
+    elif isinstance(value, partial):
+        yield from (value.func, *value.args, *value.keywords.values())
+    elif isinstance(value, MethodType):
+        yield from (value.__func__, value.__self__)
+    elif isinstance(value, FunctionType):
+        yield from value.__dict__.values()  # a wrapper made by a library keeps the wrapped function here
+        if is_users(value.__code__.co_filename):
+            yield from _function_referents(value)
+    elif not isinstance(value, type | ModuleType):
+        yield from getattr(value, "__dict__", {}).values()  # attributes of an object or of a jitted function
 
 
-def _of_function(fn: FunctionType) -> Iterator[Any]:
-    """Its closure, its defaults, and the globals that its code names."""
+def _function_referents(fn: FunctionType) -> Iterator[Any]:
+    """The contents of a function's closure, its defaults, and the globals that its code names."""
     for cell in fn.__closure__ or ():
         try:
             yield cell.cell_contents
-        except ValueError:  # the variable has no value yet
+        except ValueError:  # the variable is not yet assigned
             continue
     yield from fn.__defaults__ or ()
     yield from (fn.__kwdefaults__ or {}).values()
@@ -69,7 +69,7 @@ def _of_function(fn: FunctionType) -> Iterator[Any]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names in a function's code and in that of the functions inside of it."""
+    """The names in a function's code and in the code of the functions nested in it."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, CodeType):

@@ -1,4 +1,4 @@
-"""From what the walk found to what is counted: for one example, every number of every parameter once."""
+"""Counts from the records of the walk: per example, with each number of each parameter counted once."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxconv.account.boxes import Box, remaining, volume
-from jaxconv.account.records import Found, Leaf
+from jaxconv.account.records import LayerRecord, Leaf
 from jaxconv.account.report import Layer, Reach, Use, Weight
 from jaxconv.jaxprs.source import source_line
 from jaxconv.verify.execution.tolerance import is_kind
 
 
-def tally(
-    found: Sequence[Found],
+def count_layers(
+    records: Sequence[LayerRecord],
     leaves: Sequence[Leaf],
-    reaches: Callable[[Found], tuple[Reach, ...]],
-    examples: Callable[[Found], int],
+    reaches: Callable[[LayerRecord], tuple[Reach, ...]],
+    examples: Callable[[LayerRecord], int],
 ) -> tuple[tuple[Layer, ...], tuple[Weight, ...]]:
-    """The layers and the parameters. `examples` says how many of them a layer's counts are to be divided by.
+    """The layers and the parameters. The counts of a layer are divided by its number of `examples`.
 
-    Floating-point arrays are parameters; integers are (quantised ones) if some layer contracts them with data, and
-    otherwise indices, counters or keys.
+    Floating-point arrays are parameters. Integer arrays are (quantised) parameters if a layer contracts them with data;
+    otherwise they are indices, counters or keys.
     """
-    contracted = {part.leaf for one in found for met in one.weights for part in met.parts}
+    contracted = {part.leaf for record in records for applied in record.weights for part in applied.parts}
     counted = [is_kind(leaf, np.inexact) or number in contracted for number, leaf in enumerate(leaves)]
     taken: list[list[Box]] = [[] for _ in leaves]
     users: list[dict[int, None]] = [{} for _ in leaves]
     layers = []
-    for number, one in enumerate(found):
+    for number, record in enumerate(records):
         uses = []
-        for met, contracted in [*((met, True) for met in one.weights), *((met, False) for met in one.others)]:
-            for part in met.parts:
+        for applied, contracted in [*((a, True) for a in record.weights), *((a, False) for a in record.others)]:
+            for part in applied.parts:
                 if counted[part.leaf]:
-                    left = remaining(part.box, taken[part.leaf])
-                    taken[part.leaf] += left
+                    new = remaining(part.box, taken[part.leaf])
+                    taken[part.leaf] += new
                     users[part.leaf][number] = None
-                    tied = volume(part.box) - sum(map(volume, left))
-                    reuse = met.reuse(part)
-                    each = None if reuse is None else reuse // examples(one)
-                    uses.append(Use(leaves[part.leaf].path, volume(part.box), tied, each, contracted))
-        layers.append(_layer(one, _name(one, leaves), tuple(uses), reaches(one), examples(one)))
+                    tied = volume(part.box) - sum(map(volume, new))
+                    reuse = applied.reuse(part)
+                    reuse_per_example = None if reuse is None else reuse // examples(record)
+                    uses.append(Use(leaves[part.leaf].path, volume(part.box), tied, reuse_per_example, contracted))
+        layers.append(_layer(record, _name(record, leaves), tuple(uses), reaches(record), examples(record)))
     weights = tuple(
-        Weight(leaf.path, leaf.shape, size, tuple(its_users), size - sum(map(volume, boxes)))
-        for leaf, its_users, boxes, its in zip(leaves, users, taken, counted, strict=True)
-        if its
+        Weight(leaf.path, leaf.shape, size, tuple(layer_numbers), size - sum(map(volume, boxes)))
+        for leaf, layer_numbers, boxes, is_parameter in zip(leaves, users, taken, counted, strict=True)
+        if is_parameter
         for size in [math.prod(leaf.shape)]
     )
     return tuple(layers), weights
 
 
-def _layer(one: Found, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, ...], examples: int) -> Layer:
-    geometry, times = one.geometry, one.where.times
+def _layer(record: LayerRecord, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, ...], examples: int) -> Layer:
+    geometry, times = record.geometry, record.location.times
     kernels, others = [use for use in uses if use.contracted], [use for use in uses if not use.contracted]
-    connections = (one.inputs // examples) * (math.prod(one.output) // examples) if kernels else 0
+    connections = (record.inputs // examples) * (math.prod(record.output) // examples) if kernels else 0
     unshared, spread = _unshared(uses), _unshared(others)
     reuses = [use.reuse for use in kernels or others]
     count = geometry.multiply_adds
     return Layer(
         name=name,
         kind=geometry.kind,
-        primitive=one.equation.primitive.name,
-        source=source_line(one.equation, one.where.stack),
-        output=one.output,
+        primitive=record.equation.primitive.name,
+        source=source_line(record.equation, record.location.stack),
+        output=record.output,
         window=geometry.window,
         stride=geometry.stride,
         dilation=geometry.dilation,
@@ -77,17 +77,18 @@ def _layer(one: Found, name: str, uses: tuple[Use, ...], reaches: tuple[Reach, .
         reuse=max((use for use in reuses if use is not None), default=None) if None not in reuses else None,
         multiply_adds=None if count is None or times is None else count * times // examples,
         times=times,
-        condition=one.where.condition,
+        condition=record.location.condition,
         reaches=reaches,
     )
 
 
 def _unshared(uses: Sequence[Use]) -> int | None:
-    """A number for each use of a number: what is needed if nothing is shared. None if that is not known."""
+    """Number of weights if nothing is shared: one for each use of a number. None if the number of uses is unknown."""
     counts = [use.numbers * use.reuse for use in uses if use.reuse is not None]
     return sum(counts) if len(counts) == len(uses) else None
 
 
-def _name(one: Found, leaves: Sequence[Leaf]) -> str:
-    """What a layer's first parameters are a part of."""
-    return next((leaves[part.leaf].name for met in (*one.weights, *one.others) for part in met.parts), "")
+def _name(record: LayerRecord, leaves: Sequence[Leaf]) -> str:
+    """Name of the container of the layer's first parameter."""
+    applications = (*record.weights, *record.others)
+    return next((leaves[part.leaf].name for applied in applications for part in applied.parts), "")

@@ -1,10 +1,11 @@
-"""What the primitives that make layers do: the window that slides, and how many multiplications and additions it takes.
+"""The window and the multiply-adds of each primitive that makes a layer.
 
-Multiply-adds are counted as the field does: one for each position, tap, channel of the tap's group and output channel,
-those that meet a zero of the padding included. The zeros that a transposed convolution puts between and around cells
-are not padding: it takes as many as the convolution that it transposes, each cell times each tap. So does the gradient
-with respect to a convolution's input, which is one. In lax one with stride 1 is the same equation as a convolution with
-much padding, and counts as that; `jc.conv_transpose` and our gradients say which they are.
+Multiply-adds are counted in the usual way: one for each position, tap, channel of the tap's group and output channel.
+Those that multiply a zero of the padding are included. The zeros that a transposed convolution puts between and around
+cells are not padding. A transposed convolution takes as many multiply-adds as the convolution that it transposes: each
+cell times each tap. The input gradient of a convolution is a transposed convolution. With stride 1, lax writes it as
+the equation of a convolution with more padding, so it is counted as that. `jc.conv_transpose` and this library's
+gradients are separate primitives.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from jaxconv.jaxprs.registry import Registry
 
 @dataclass(frozen=True)
 class Geometry:
-    """A layer without its parameters: `multiply_adds` are those of one call, None if nobody can tell.
+    """The geometry of a layer, without its parameters.
 
-    `stride`, `dilation`: along the window's axes. `uses`: of each number of the parameters together, if not as often as
-    there are multiply-adds.
+    Attributes:
+        kind: the name of the kind of layer.
+        multiply_adds: those of one call; None if unknown.
+        window, stride, dilation: along the axes of the window.
+        groups: number of channel groups.
+        uses: number of uses of all parameters together, if it differs from `multiply_adds`.
     """
 
     kind: str
@@ -35,12 +40,12 @@ class Geometry:
     uses: int | None = None
 
 
-geometry: Registry[Callable[[Any, str], Geometry]] = Registry()  # of an equation; what its weights are, in words
+geometry: Registry[Callable[[Any, str], Geometry]] = Registry()  # arguments: the equation; a word for its weights
 
 
 @geometry("jaxconv_conv_input_grad")
 def transposed_convolution(equation: Any, weights: str) -> Geometry:
-    """A convolution with respect to its input, which says that it is one."""
+    """The input gradient of a convolution."""
     return convolution(equation, weights, transposes=True)
 
 
@@ -48,7 +53,8 @@ def transposed_convolution(equation: Any, weights: str) -> Geometry:
 def convolution(equation: Any, weights: str, *, transposes: bool = False) -> Geometry:
     """out[n,j,o] = sum_{u,c} x[n, j*stride + u*dilation - lo, c] w[u,c,o]: positions * taps * c/groups * o for each n.
 
-    Positions are those of the output; of the input if it is transposed (zeros between cells, or our own equation).
+    The positions are those of the output. For a transposed convolution (zeros between cells, or our own equation) they
+    are those of the input.
     Jaxpr: operands x, w; `dimension_numbers` with (batch, feature, *spatial) of x, w and the result; `window_strides`,
     `lhs_dilation`, `rhs_dilation`, `feature_group_count`.
     """
@@ -59,8 +65,8 @@ def convolution(equation: Any, weights: str, *, transposes: bool = False) -> Geo
     window, stride, apart = tuple(kernel[axis] for axis in rhs[2:]), p["window_strides"], p["lhs_dilation"]
     transposes = transposes or any(gap > 1 for gap in apart)
     positions = [
-        x[here] if transposes and step == 1 else y[there]
-        for here, there, step in zip(lhs[2:], out[2:], stride, strict=True)
+        x[x_axis] if transposes and step == 1 else y[y_axis]
+        for x_axis, y_axis, step in zip(lhs[2:], out[2:], stride, strict=True)
     ]
     name = "transposed conv" if transposes else "conv"
     count = y[out[0]] * y[out[1]] * math.prod(positions) * math.prod(window) * channels
@@ -70,7 +76,7 @@ def convolution(equation: Any, weights: str, *, transposes: bool = False) -> Geo
 
 @geometry("dot_general")
 def contraction(equation: Any, weights: str) -> Geometry:
-    """out[b,i,j] = sum_k x[b,i,k] w[b,k,j]: b * i * j * k. With axes b, every index of them has weights of its own.
+    """out[b,i,j] = sum_k x[b,i,k] w[b,k,j]: b * i * j * k. Each index of the batch axes b has separate weights.
 
     Jaxpr: operands x, w; `dimension_numbers` ((contracted axes of x, of w), (shared axes of x, of w)).
     """
@@ -85,15 +91,15 @@ def contraction(equation: Any, weights: str) -> Geometry:
 
 @geometry("reduce_window")
 def pooling(equation: Any, weights: str, kind: str = "pool") -> Geometry:
-    """out[j] = max, min or sum over u of x[j*stride - lo + u*dilation]. No multiplications.
+    """out[j] = max, min or sum over u of x[j*stride - lo + u*dilation]. It has no multiplications.
 
     Jaxpr: `window_dimensions`, `window_strides`, `window_dilation`, one for each axis of x.
     """
     p = equation.params
     triples = list(zip(p["window_dimensions"], p["window_strides"], p["window_dilation"], strict=True))
-    slides = [axis for axis, (taps, stride, _) in enumerate(triples) if (taps, stride) != (1, 1)]
-    seen = triples[slides[0] : slides[-1] + 1] if slides else []
-    window, stride, dilation = zip(*seen, strict=True) if seen else ((), (), ())
+    windowed = [axis for axis, (taps, stride, _) in enumerate(triples) if (taps, stride) != (1, 1)]
+    spanned = triples[windowed[0] : windowed[-1] + 1] if windowed else []
+    window, stride, dilation = zip(*spanned, strict=True) if spanned else ((), (), ())
     return Geometry(kind, 0, window, stride, dilation)
 
 
@@ -103,18 +109,19 @@ geometry("reduce_window_sum")(partial(pooling, kind="sum pool"))
 
 
 def lookup(equation: Any) -> tuple[Geometry, int]:
-    """out[i] = table[index[i]]: the product of the table with a one-hot row for each index, and how long these are.
+    """out[i] = table[index[i]]: the geometry, and the number of elements of the one-hot matrix.
 
+    A lookup is the product of the table with one one-hot row for each index.
     Jaxpr: the table, then the indices; `slice_sizes`.
     """
     table = math.prod(equation.invars[0].aval.shape)
-    each = max(math.prod(equation.params["slice_sizes"]), 1)
-    found = math.prod(equation.outvars[0].aval.shape) // each
-    return Geometry("embedding", uses=found * table), found * table // each
+    slice_size = max(math.prod(equation.params["slice_sizes"]), 1)
+    indices = math.prod(equation.outvars[0].aval.shape) // slice_size
+    return Geometry("embedding", uses=indices * table), indices * table // slice_size
 
 
 def slides(equation: Any, axis: int) -> bool:
-    """Whether the equation's window slides along this axis of its result."""
+    """Whether the equation's window slides along an axis of its result."""
     p = equation.params
     if "dimension_numbers" in p and hasattr(p["dimension_numbers"], "out_spec"):
         return axis in p["dimension_numbers"].out_spec[2:]
@@ -122,7 +129,7 @@ def slides(equation: Any, axis: int) -> bool:
 
 
 def described(kind: str, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int], groups: int) -> str:
-    """A layer in a few words.
+    """A short description of a layer.
 
     >>> described("conv", (3, 3), (2, 2), (1, 1), 4)
     'conv 3x3, stride 2, groups 4'

@@ -1,7 +1,7 @@
-"""Where a value comes from: from the input, from parameters alone, or from neither; and of how many numbers it is made.
+"""The origin of a value: the input, parameters alone, or neither; and how many different numbers it holds.
 
-An array that was padded, cut into windows or spread over positions has more cells than it has numbers. Each value keeps
-the trail of the values that it was moved from; the smallest of them bounds the numbers that stand in it.
+An array that was padded, cut into windows or broadcast has more cells than different numbers. So each value keeps the
+trail of the values that it was moved from. The smallest of them bounds the number of different numbers in the value.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from jaxconv.jaxprs.registry import Registry
 
 POINTWISE = family("pointwise")
 CASTS = named(lambda row: row.family == "pointwise" and row.moves)
-# What their results hold are their operands' numbers, or some of them.
+# Each element of a result of these primitives is an element of an operand.
 MOVEMENT = named(lambda row: row.moves or (row.family == "scatter" and bool(row.linear)))
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some cells of a parameter. `loops`: those of which every round takes another slice of it."""
+    """Some cells of a parameter. `loops`: the loops in which each round takes another slice of it."""
 
     leaf: int
     box: Box
@@ -34,26 +34,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value comes from.
+    """The origin of a value.
 
-    `data`: it depends on the input; else `parts` are the parameters that it is made of, none for a constant. `after`:
-    of data, the last layer that it has passed. `axes`: which axis of its only part each axis is, so that it can be cut.
+    Attributes:
+        data: whether the value depends on the input.
+        parts: the parameters that it is computed from, if it is not data. Empty for a constant.
+        after: the last layer that the data has passed; -1 if there is none.
+        trail: (name, cells) of the values that it was moved from, then of the value itself.
+        axes: the parameter's axis along each axis of the value, if it has one part. Views of it can then be located.
     """
 
     data: bool = False
     parts: tuple[Part, ...] = ()
     after: int = -1
-    trail: tuple[tuple[int, int], ...] = field(default=(), compare=False)  # (name, cells), this value's own last
+    trail: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     axes: tuple[int | None, ...] | None = None
 
     @property
     def numbers(self) -> int:
-        """How many different numbers there can be in the value."""
+        """Upper bound of the number of different numbers in the value."""
         return min((cells for _, cells in self.trail), default=1)
 
     @property
     def fixed(self) -> bool:
-        """Whether it is a constant."""
+        """Whether the value is a constant."""
         return not self.data and not self.parts
 
 
@@ -61,7 +65,7 @@ CONSTANT = Origin()
 
 
 def mixed(operands: Sequence[Origin]) -> Origin:
-    """Where a result comes from: from data if an operand does, else from all their parameters. Its trail is empty."""
+    """The origin of a result: data if an operand is data, otherwise all parameters of the operands. No trail."""
     data = any(operand.data for operand in operands)
     after = max((operand.after for operand in operands if operand.data), default=-1)
     parts = () if data else tuple(dict.fromkeys(part for operand in operands for part in operand.parts))
@@ -69,45 +73,45 @@ def mixed(operands: Sequence[Origin]) -> Origin:
 
 
 def moved(operands: Sequence[Origin]) -> Origin:
-    """The same of a result that holds its operands' numbers: its trail begins with what is common to all of theirs.
+    """The origin of a result that holds its operands' numbers. Its trail starts with the common start of their trails.
 
-    So the windows of a padded image, joined again, hold the image's numbers. Constants, as the zeros of a padding, do
-    not count.
+    So the windows of a padded image, when joined again, hold the numbers of the image. Constants, such as the zeros of
+    a padding, are not counted.
     """
     trails = [operand.trail for operand in operands if not operand.fixed]
     if not trails:
         return mixed(operands)
-    alike = takewhile(lambda each: len(set(each)) == 1, zip(*trails, strict=False))
-    return replace(mixed(operands), trail=tuple(each[0] for each in alike))
+    same = takewhile(lambda names: len(set(names)) == 1, zip(*trails, strict=False))
+    return replace(mixed(operands), trail=tuple(names[0] for names in same))
 
 
-view: Registry[Callable[[Any, int], list[View]]] = Registry()  # of an equation and its first operand's axes
+view: Registry[Callable[[Any, int], list[View]]] = Registry()  # arguments: the equation; its first operand's rank
 
 
 @dataclass(frozen=True)
 class View:
-    """A result whose axis k is axis `order[k]` of the operand, None if a new one, after `cuts` (axis, start, stop)."""
+    """A result whose axis k is axis `order[k]` of the operand (None: a new axis), after `cuts` (axis, start, stop)."""
 
     order: tuple[int | None, ...]
     cuts: tuple[tuple[int, int, int], ...] = ()
 
 
-def seen(origin: Origin, view: View) -> Origin:
-    """The parts and axes of a view of a value; what cannot be located stays whole."""
+def viewed(origin: Origin, view: View) -> Origin:
+    """The origin of a view of a value. Parts that cannot be located remain whole."""
     if origin.axes is None or len(origin.parts) != 1:
         return replace(origin, axes=None)
     (part,) = origin.parts
     box = list(part.box)
     for axis, start, stop in view.cuts:
-        its = origin.axes[axis]
-        if its is not None:
-            box[its] = (box[its][0] + start, box[its][0] + stop)
+        leaf_axis = origin.axes[axis]
+        if leaf_axis is not None:
+            box[leaf_axis] = (box[leaf_axis][0] + start, box[leaf_axis][0] + stop)
     axes = tuple(None if axis is None else origin.axes[axis] for axis in view.order)
     return replace(origin, parts=(replace(part, box=tuple(box)),), axes=axes)
 
 
 def views(equation: Any) -> list[View] | None:
-    """How each result views the first operand; None of what is no view."""
+    """How each result views the first operand; None if the equation is not a view."""
     name = equation.primitive.name
     rank = len(getattr(equation.invars[0].aval, "shape", ())) if equation.invars else 0
     if name in CASTS:
@@ -116,11 +120,11 @@ def views(equation: Any) -> list[View] | None:
 
 
 def permutes(equation: Any) -> bool:
-    """Whether the one result is the first operand with its axes in another order."""
-    found = views(equation)
-    if found is None or len(found) != 1 or found[0].cuts:
+    """Whether the single result is the first operand with its axes in another order."""
+    result_views = views(equation)
+    if result_views is None or len(result_views) != 1 or result_views[0].cuts:
         return False
-    order, rank = found[0].order, equation.invars[0].aval.ndim
+    order, rank = result_views[0].order, equation.invars[0].aval.ndim
     return order != tuple(range(rank)) and sorted(axis for axis in order if axis is not None) == list(range(rank))
 
 
@@ -178,10 +182,10 @@ def _squeeze(equation: Any, rank: int) -> list[View]:
     return [View(tuple(n for n in range(rank) if n not in equation.params["dimensions"]))]
 
 
-def one_round(origin: Origin, loop: Any, length: int, shape: Sequence[int]) -> tuple[Origin, int]:
-    """A slice of what a loop goes through, whichever, and how many numbers are in it.
+def loop_slice(origin: Origin, loop: Any, length: int, shape: Sequence[int]) -> tuple[Origin, int]:
+    """The origin of the slice that a loop takes in one round, and the number of different numbers in it.
 
-    Every round has a slice of its own, unless there are no more numbers in the whole than in one.
+    Each round has a different slice, unless the whole array holds no more numbers than one slice.
     """
     cells = math.prod(shape[1:])
     parts, numbers = origin.parts, min(origin.numbers, cells)
@@ -191,9 +195,9 @@ def one_round(origin: Origin, loop: Any, length: int, shape: Sequence[int]) -> t
     return replace(origin, parts=parts, axes=axes), numbers
 
 
-def either(one: Origin, other: Origin) -> Origin:
-    """A value that may be any of two. Of data, it has passed what the first one has."""
-    if replace(one, after=-1) == replace(other, after=-1):
-        return one
-    both = mixed([one, other])
-    return replace(both, after=one.after if one.data else both.after)
+def either(before: Origin, after: Origin) -> Origin:
+    """The origin of a value that has one of two origins. If the first one is data, the result keeps its last layer."""
+    if replace(before, after=-1) == replace(after, after=-1):
+        return before
+    both = mixed([before, after])
+    return replace(both, after=before.after if before.data else both.after)

@@ -1,4 +1,4 @@
-"""What a certificate's derivation says of each layer: how far apart its cells are in the input, and what they see."""
+"""The stride and the receptive field of each layer, read from a certificate's derivation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _endless(jaxpr: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def reach(row: Row | None) -> Reach:
-    """The stride and the receptive field of an equation's first result; `row` is of an interior walk."""
+    """The stride and the receptive field of an equation's first result. `row` is from an interior walk."""
     value = _value(row)
     if isinstance(value, str):
         return Reach(reason=value)
@@ -60,11 +60,11 @@ def reach(row: Row | None) -> Reach:
         return Reach(reason=lost.reason)
     field = None if motion is None else field_of(motion, None)
     rate = None if motion is None else motion.rate
-    return Reach(rate, reason="it may see the whole input") if field is None else Reach(rate, field)
+    return Reach(rate, reason="its receptive field may be the whole input") if field is None else Reach(rate, field)
 
 
 def _value(row: Row | None) -> Moving | str:
-    """How an equation's first result moves, if along one axis at most; else why that is not known."""
+    """The state of an equation's first result, if it moves along at most one axis; otherwise why it is unknown."""
     if row is None:
         return "the certifier does not follow the equations of this body one by one"
     value = main_state(row.outputs[0])
@@ -76,10 +76,10 @@ def _value(row: Row | None) -> Moving | str:
 
 
 def mixes(equation: Any, row: Row | None, count: int) -> str:
-    """Why an equation's first result cannot be divided among so many examples; "" if it has a part for each.
+    """Why an equation's first result cannot be divided among `count` examples; "" if it has a part for each.
 
-    `row` is of a cyclic walk along the axis of examples: so moments of a whole batch, which no order of it changes, do
-    not mix its examples.
+    `row` is from a cyclic walk along the batch axis. The moments of a whole batch are invariant to permutations of its
+    examples, so they do not mix examples.
     """
     value = _value(row)
     if isinstance(value, str):
@@ -96,6 +96,6 @@ def mixes(equation: Any, row: Row | None, count: int) -> str:
 
 
 def shared(row: Row | None) -> bool:
-    """Whether an equation is computed once for all examples together."""
+    """Whether an equation is computed once for all examples."""
     value = None if row is None else main_state(row.outputs[0])
     return isinstance(value, Moving) and not value.moving_axes

@@ -12,7 +12,7 @@ from jaxconv.verify import report
 
 
 def text(summary: Any) -> str:
-    """A table with a row for each layer and one of totals, and in words what the table cannot say."""
+    """A table with a row for each layer and a row of totals, followed by notes."""
     title = ["", "layer", "name", "output", "parameters", "unshared", "dense", "reuse", "multiply-adds"]
     shifted = bool(summary.shifted)
     rows = [title + ["stride", "field"] * shifted + ["line"]]
@@ -48,7 +48,7 @@ def _row(number: int, layer: Any, shifted: bool) -> list[str]:
 
 
 def _along(sizes: Sequence[Any]) -> str:
-    """What is known along each axis, "2x2"."""
+    """The sizes along each axis, as "2x2"."""
     return "-" if set(sizes) == {None} else "x".join("-" if size is None else str(size) for size in sizes)
 
 
@@ -57,20 +57,20 @@ def _count(count: int | None) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: words to the left, numbers to the right. A column without a word in it is left out."""
+    """Rows of cells as lines: text left-aligned, numbers right-aligned. Empty columns are left out."""
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     titles = [column[0] for column in columns]
     left = {"", "layer", "name", "output", "line"}
     widths = [max(map(len, column)) for column in columns]
-    place: Callable[[str, int, str], str] = lambda cell, width, title: (
+    align: Callable[[str, int, str], str] = lambda cell, width, title: (
         cell.ljust(width) if title in left else cell.rjust(width)
     )
     lines = zip(*columns, strict=True)
-    return ["  ".join(map(place, line, widths, titles)).rstrip() for line in lines]
+    return ["  ".join(map(align, line, widths, titles)).rstrip() for line in lines]
 
 
 def _notes(summary: Any) -> list[str]:
-    """What needs words: what is tied, runs several times or perhaps not at all, is not counted or not known."""
+    """Notes: parameters that are tied or idle, multiply-adds and receptive fields that are unknown, constants."""
     notes = []
     if any(layer.tied for layer in summary.layers):
         notes.append("(n): n of the parameters were counted in a layer above")
@@ -79,7 +79,7 @@ def _notes(summary: Any) -> list[str]:
     notes += _uncounted(summary)
     notes += _ends(summary)
     idle = [weight for weight in summary.weights if weight.idle]
-    notes += [f"{weight.idle:,} of the {weight.numbers:,} numbers of {weight.path} meet no data" for weight in idle]
+    notes += [f"{weight.idle:,} of the {weight.numbers:,} numbers of {weight.path} are not used" for weight in idle]
     if summary.constants:
         notes.append(f"{summary.constants:,} floating-point numbers are constants, not parameters")
     if summary.whole_call:
@@ -88,20 +88,22 @@ def _notes(summary: Any) -> list[str]:
 
 
 def _uncounted(summary: Any) -> list[str]:
-    """Which layers' multiply-adds are not in the total, and why."""
-    why: dict[str, list[str]] = {}
+    """The layers whose multiply-adds are not in the total, and the reasons."""
+    reasons: dict[str, list[str]] = {}
     for number, layer in enumerate(summary.layers):
         if layer.condition:
-            why.setdefault(f"may not run: {layer.condition}", []).append(str(number))
+            reasons.setdefault(f"may not run: {layer.condition}", []).append(str(number))
         if layer.times is None:
-            why.setdefault("in a while loop: how often is not known", []).append(str(number))
+            reasons.setdefault("in a while loop, whose number of rounds is unknown", []).append(str(number))
         elif layer.multiply_adds is None:
-            why.setdefault(f"what {layer.primitive} computes is not known", []).append(str(number))
-    return [f"multiply-adds not in the total, layer {', '.join(its)}: {reason}" for reason, its in why.items()]
+            reasons.setdefault(f"the multiply-adds of {layer.primitive} are unknown", []).append(str(number))
+    return [
+        f"multiply-adds not in the total, layer {', '.join(numbers)}: {reason}" for reason, numbers in reasons.items()
+    ]
 
 
 def _ends(summary: Any) -> list[str]:
-    """For each axis the first layer without a stride or a field, and why it has none."""
+    """For each axis the first layer without a stride or a receptive field, and the reason."""
     notes: dict[str, list[str]] = {}
     for axis, name in enumerate(summary.shifted):
         for number, layer in enumerate(summary.layers):
@@ -117,5 +119,5 @@ def as_html(text: str) -> str:
 
 
 def as_json(summary: Any, totals: Sequence[str]) -> str:
-    """All that a summary holds, and its totals: fractions as "3/2"."""
+    """All fields of a summary, and its totals. Fractions are written as "3/2"."""
     return json.dumps(dataclasses.asdict(summary) | {name: getattr(summary, name) for name in totals}, default=str)

@@ -1,4 +1,4 @@
-"""The summary: what was counted, layer by layer and parameter by parameter; only data."""
+"""The summary: the counts of each layer and each parameter, as data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from jaxconv.verify.claims import ReceptiveField
 
 @dataclass(frozen=True)
 class Reach:
-    """Along one axis of the input: from one cell of the result to the next, `stride` cells of the input; what one sees.
+    """The stride and the receptive field of a layer along one axis of the input, away from the border.
 
-    Away from the border, where no window reaches padding; the field may be larger than the image. `reason`: why there
-    is no stride, or no field.
+    Attributes:
+        stride: cells of the input between neighbouring cells of the result.
+        receptive_field: the receptive field of one cell of the result. It may be larger than the image.
+        reason: why there is no stride or no receptive field.
     """
 
     stride: Fraction | None = None
@@ -24,10 +26,14 @@ class Reach:
 
 @dataclass(frozen=True)
 class Use:
-    """Parameters of a layer: `numbers` of those of a leaf, of which `tied` were counted in a layer before.
+    """Parameters of a layer that come from one leaf.
 
-    `reuse`: how often each of them is used, None if that is not known. `contracted`: with data, as a
-    kernel is, rather than met position by position, as a bias is.
+    Attributes:
+        path: the path of the leaf.
+        numbers: how many of its numbers the layer uses.
+        tied: how many of these were counted in a layer before.
+        reuse: how often each of them is used; None if unknown.
+        contracted: whether they are contracted with data, as a kernel is. A bias is combined element by element.
     """
 
     path: str
@@ -39,13 +45,13 @@ class Use:
 
 @dataclass(frozen=True)
 class Layer:
-    """What applies parameters to data, together with what is done position by position behind it; or slides a window.
+    """A contraction of data with parameters and the element-wise operations after it; or a pooling operation.
 
-    Counts are for one example, see `Summary.examples`, and for all rounds of the loops around: `times`. None is what
-    cannot be known: how often a while loop runs, what a primitive does that is not followed.
+    Counts are for one example (see `Summary.examples`) and for all rounds of the surrounding loops (`times`). A count
+    is None if it is unknown: the number of rounds of a while loop, or the computation of an unsupported primitive.
     """
 
-    name: str  # of its parameters: "blocks.0.conv" for [0]['blocks'][0]['conv']['kernel']
+    name: str  # that of its parameters' container: "blocks.0.conv" for [0]['blocks'][0]['conv']['kernel']
     kind: str  # "conv", "depthwise conv", "transposed conv", "local", "dense", "embedding", "max pool", ...
     primitive: str
     source: str  # "file.py:12 (function)"
@@ -56,19 +62,19 @@ class Layer:
     groups: int
     uses: tuple[Use, ...]
     parameters: int  # without those that were counted in a layer before
-    tied: int  # these
+    tied: int  # those that were counted in a layer before
     unshared: int | None
     dense: int | None
-    reuse: int | None  # of the kernel's weights, or of the others if there is no kernel; the most, if they differ
+    reuse: int | None  # of the kernel's weights, or of the other parameters if there is no kernel; the maximum
     multiply_adds: int | None
     times: int | None
-    condition: str  # "branch 0 of 2" if it is not always run
-    reaches: tuple[Reach, ...]  # for each shifted axis
+    condition: str  # "branch 0 of 2" if it runs conditionally
+    reaches: tuple[Reach, ...]  # one for each shifted axis
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One array of parameters: which layers use it, by number. `idle`: how many of its numbers meet no data."""
+    """One array of parameters. `layers`: the layers that use it. `idle`: how many of its numbers no layer uses."""
 
     path: str
     shape: tuple[int, ...]
@@ -79,51 +85,57 @@ class Weight:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a function's layers need and do. Printed, it is a table.
+    """The counts of a function's layers. `print` shows them as a table.
 
-    `examples`: how many the counts were divided by; where it is 1, they are for the whole call, and `whole_call` says
-    why if the input's first axis is longer. `constants`: how many floating-point numbers the function holds itself.
+    Attributes:
+        function: the name of the function.
+        layers: its layers.
+        weights: its parameters.
+        constants: how many floating-point numbers the function holds that are not parameters.
+        shifted: the shifted axes, one for each of a layer's `reaches`: "axis 1 of argument 0".
+        examples: the number that the counts were divided by. If it is 1, the counts are for the whole call.
+        whole_call: why the counts are for the whole call, if the input's first axis is longer than 1.
     """
 
     function: str
     layers: tuple[Layer, ...]
     weights: tuple[Weight, ...]
     constants: int
-    shifted: tuple[str, ...]  # "axis 1 of argument 0", for each of a layer's reaches
+    shifted: tuple[str, ...]
     examples: int
     whole_call: str = ""
 
     @property
     def parameters(self) -> int:
-        """Numbers in all parameters, each counted once."""
+        """How many numbers all parameters hold, each counted once."""
         return sum(weight.numbers for weight in self.weights)
 
     @property
     def idle(self) -> int:
-        """Those that meet no data; `parameters` is what the layers' add up to, and these."""
+        """How many of them no layer uses. `parameters` is the sum of the layers' parameters and these."""
         return sum(weight.idle for weight in self.weights)
 
     @property
     def unshared(self) -> int:
-        """What unshared layers in place of all of them would need, of those of which it is known."""
+        """How many parameters unshared layers in place of all layers would need. Unknown counts are left out."""
         return sum(layer.unshared or 0 for layer in self.layers)
 
     @property
     def dense(self) -> int:
-        """What dense layers in place of all of them would need, of those of which it is known."""
+        """How many parameters dense layers in place of all layers would need. Unknown counts are left out."""
         return sum(layer.dense or 0 for layer in self.layers)
 
     @property
     def multiply_adds(self) -> int:
-        """Of all layers that always run, as often as is known: see `uncounted`."""
+        """The multiply-adds of all layers that always run. Unknown counts are left out: see `uncounted`."""
         return sum(layer.multiply_adds or 0 for at, layer in enumerate(self.layers) if at not in self.uncounted)
 
     @property
     def uncounted(self) -> tuple[int, ...]:
-        """The layers whose multiply-adds are not in the total, by number: it is not known how many there are."""
+        """The numbers of the layers whose multiply-adds are not in the total."""
         return tuple(
-            at
-            for at, layer in enumerate(self.layers)
+            number
+            for number, layer in enumerate(self.layers)
             if layer.multiply_adds is None or (layer.condition and layer.multiply_adds)
         )
 
@@ -134,5 +146,5 @@ class Summary:
         return render.as_html(str(self))
 
     def to_json(self) -> str:
-        """The summary as JSON, totals included: fractions as "3/2"."""
+        """The summary as JSON, with its totals. Fractions are written as "3/2"."""
         return render.as_json(self, ("parameters", "idle", "unshared", "dense", "multiply_adds", "uncounted"))

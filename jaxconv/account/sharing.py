@@ -1,4 +1,4 @@
-"""How many parameters a layer needs if its kernel is shared, if it is not, and if every connection is a weight."""
+"""The number of parameters of a layer with a shared kernel, with an unshared kernel, and with full connections."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from jaxconv.window import Axis
 
 
 class Sharing(NamedTuple):
-    """One count under three rules, from the most to the least shared. They add up field by field."""
+    """A count for the shared, the unshared and the dense layer. `plus` adds counts field by field."""
 
     shared: int
     unshared: int
     dense: int
 
     def plus(self, other: Sharing) -> Sharing:
-        """The counts of both together."""
-        return Sharing(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        """The sums of the counts."""
+        return Sharing(*(lhs + rhs for lhs, rhs in zip(self, other, strict=True)))
 
 
 def window_weights(
     axes: Sequence[Axis], channels_in: int, channels_out: int, groups: int = 1, *, kernels: Sequence[int] = ()
 ) -> Sharing:
-    """Weights of a layer whose window slides along `axes`, biases not counted.
+    """The number of weights, without biases, of a layer whose window slides along `axes`.
 
-        shared    F*F * c/groups * o                    one kernel, whatever the size of the image
+        shared    F*F * c/groups * o                    one kernel for all positions
         unshared  F*F * c/groups * o  for each output position
         dense     W*H * c  for each output position and channel
 
-    Of partly shared weights there are more than one `kernels` along each axis: a period's, or one for each region. Then
-    "shared" counts all of them. It is between one kernel and "unshared" as long as each of them stands somewhere.
+    A partly shared layer has several `kernels` along each axis, one for each phase of a period or for each region. Then
+    "shared" counts all of them. It lies between one kernel's count and "unshared" if each kernel is used somewhere.
 
-    The seeds' example, a 2x2 kernel over a 3x3 image, needs 4, 16 and 36; two kernels in turn along each axis of a
-    larger one 16 of 144:
+    In the seeds' example, a 2x2 kernel over a 3x3 image, the counts are 4, 16 and 36. Two kernels that alternate along
+    each axis of a larger image have 16 weights, of 144 unshared:
 
     >>> from jaxconv.window import slide
     >>> window_weights(slide("conv", (3, 3), (2, 2)), 1, 1)
@@ -53,7 +53,7 @@ def window_weights(
 
 
 def window_biases(axes: Sequence[Axis], channels_out: int, *, kernels: Sequence[int] = ()) -> Sharing:
-    """Biases of the same layer: one for each output channel (and kernel, if there are several), or one for each output.
+    """The number of biases of the same layer: one for each output channel and kernel, or one for each output.
 
     >>> from jaxconv.window import slide
     >>> window_biases(slide("conv", (32, 32), (5, 5)), 6)
@@ -64,7 +64,7 @@ def window_biases(axes: Sequence[Axis], channels_out: int, *, kernels: Sequence[
 
 
 def dense_parameters(features_in: int, features_out: int) -> Sharing:
-    """Weights and biases of a dense layer: there is nothing to share, so the three counts are one.
+    """The number of weights and biases of a dense layer. It shares nothing, so the three counts are equal.
 
     >>> dense_parameters(120, 84)
     Sharing(shared=10164, unshared=10164, dense=10164)
@@ -73,7 +73,7 @@ def dense_parameters(features_in: int, features_out: int) -> Sharing:
 
 
 def table(rows: Sequence[tuple[str, str, Sharing]]) -> str:
-    """A table of (layer, output shape, counts) with a line of totals, as text.
+    """A text table of (layer, output shape, counts) with a row of totals.
 
     >>> print(table([("C1", "28x28x6", Sharing(156, 122304, 4821600)), ("F6", "84", dense_parameters(120, 84))]))
     layer  output   shared  unshared      dense

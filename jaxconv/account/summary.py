@@ -1,4 +1,4 @@
-"""`summary`: trace a function, find its layers, and count what they hold and do."""
+"""`summary`: the parameters, multiply-adds, strides and receptive fields of a function's layers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import jax
 import numpy as np
 
 from jaxconv.account.closures import closed_over
-from jaxconv.account.count import tally
+from jaxconv.account.count import count_layers
 from jaxconv.account.dataflow import Flow
 from jaxconv.account.provenance import Origin
 from jaxconv.account.receptive_fields import mixes, reach, rows_of, shared
-from jaxconv.account.records import Leaf, Where
+from jaxconv.account.records import Leaf, Location
 from jaxconv.account.report import Summary
 from jaxconv.errors import explain
 from jaxconv.jaxprs import layout
@@ -27,40 +27,41 @@ from jaxconv.verify.tracing import name_of, trace
 
 
 def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -> Summary:
-    """Count what each layer of a function holds and does: parameters, reuse, multiply-adds, stride, receptive field.
+    """Count the parameters, reuse and multiply-adds of each layer, and find its stride and receptive field.
 
-    For a window of u taps over c channels in g groups, to J positions of o channels, over I cells:
+    For a window of u taps over c channels in g groups, J positions of o channels, and I cells of the input:
 
         parameters     u * c/g * o                 and biases o
-        unshared       u * c/g * o * J             and biases o * J: a number for each use of a number
+        unshared       u * c/g * o * J             and biases o * J: one number for each use of a number
         dense          (I * c) * (J * o)           and biases o * J
         reuse          J, how often each weight is used
-        multiply-adds  J * u * c/g * o             padding included, as is usual
+        multiply-adds  J * u * c/g * o             padding included, as usual
 
-    The layers are read off the jaxpr, so any function will do: there are no module classes. A layer is an equation that
-    contracts data with parameters (convolutions, matrix products, lookups in a table) or slides a window over them
-    (pooling), together with the parameters that meet its result position by position (biases, scales), whatever the
-    casts, reshapes and arithmetic among parameters on their way. Products of data with data, as in attention, have a
-    row, too. Nothing is run: arguments may be `jax.ShapeDtypeStruct`s of any size.
+    The layers are found in the jaxpr, so `fn` may be any function. No module classes are needed. A layer is an equation
+    that contracts data with parameters (convolutions, matrix products, table lookups) or slides a window over data
+    (pooling). It includes the parameters that are combined with its result element by element (biases, scales). Casts,
+    reshapes and arithmetic between parameters may come before. A product of data with data, as in attention, also has a
+    row. `fn` is traced and not run, so arguments may be `jax.ShapeDtypeStruct`s of any size.
 
     Args:
         fn: any JAX function of arrays.
-        arguments: its positional arguments: arrays, shapes, or pytrees of them. Those that are not the input are its
-            parameters; if these hold none, the floating-point arrays that it closes over are.
-        axes: which axes of which argument are shifted to follow strides and receptive fields: see `certify`. An
-            argument with axes, be they `()`, is the input. None: the last argument is, with all of its axes but the
-            first and the last.
+        arguments: its positional arguments: arrays, shapes, or pytrees of them. Arguments other than the input are the
+            parameters. If they contain no parameters, the closed-over floating-point arrays are the parameters.
+        axes: which axes of which argument are shifted to find strides and receptive fields: see `certify`. An argument
+            that is listed is the input, also with the axes `()`. None: the last argument is the input, and all of its
+            axes except the first and the last are shifted.
 
     Returns:
-        A `Summary`. Counts are for one example where the certifier proves that the first axis of the input is one of
-        examples (no window slides along it, and no product sums over it); else for the whole call, and it says so.
+        A `Summary`. Counts are for one example if the certifier proves that the first axis of the input is a batch axis
+        (no window slides along it, and no product sums over it). Otherwise they are for the whole call, which the
+        summary reports.
 
     Raises:
-        ValueError: axes that an argument does not have, or lengths that do not fit together.
-        TypeError: an argument with axes that is no array.
+        ValueError: axes that an argument does not have, or lengths that do not match.
+        TypeError: an argument with axes that is not an array.
 
-    Law: for any function the layers' parameters and those that meet no data add up to the sizes of all parameters, each
-    number counted once; and what an unshared layer needs is the sum of the numbers used, each times its reuse.
+    Law: the layers' parameters and the unused ones add up to the sizes of all parameters, each number counted once. The
+    parameters of an unshared layer are the sum over the numbers used, each times its reuse.
 
     >>> import jax, jaxconv as jc
     >>> params = jax.eval_shape(lambda: jc.init_conv(jax.random.key(0), (3, 3), 1, 8))
@@ -71,96 +72,97 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     >>> [(along.stride, along.receptive_field.size) for along in layer.reaches]
     [(Fraction(1, 1), 3), (Fraction(1, 1), 3)]
 
-    Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B, where
-    layers are told by their trainable parameters and by their connections, which are the unshared ones here.
+    Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B, which
+    lists the trainable parameters and the connections of each layer. The connections are the unshared parameters here.
     """
     check_call("summary", fn, arguments)
     inputs = _inputs(arguments, axes)
     along = directions("summary", arguments, inputs) if any(inputs.values()) else ()
     jaxpr, constants, _ = trace("summary", fn, arguments)
     leaves, of_leaf = _leaves(arguments, inputs)
-    another = Flow(leaves)  # kept: what is made in one trace must not be where the other's was
-    held: list[np.ndarray] = []
+    other_walk = Flow(leaves)  # kept alive, so that no constant of the second trace reuses an address of the first
+    referenced: list[np.ndarray] = []
     if not any(is_kind(leaf, np.inexact) for leaf in leaves):
-        again, constants_again, _ = _traced_again(fn, arguments)
-        _run(another, again, constants_again, arguments, of_leaf)
-        held = closed_over(fn)
-    flow = Flow(leaves, held, frozenset(another.constants))  # those of both traces are not made by the function
-    _run(flow, jaxpr, constants, arguments, of_leaf)
+        other_jaxpr, other_constants, _ = _traced_again(fn, arguments)
+        _run(other_walk, other_jaxpr, other_constants, arguments, of_leaf)
+        referenced = closed_over(fn)
+    walk = Flow(leaves, referenced, frozenset(other_walk.constants))  # constants of both traces are closed over
+    _run(walk, jaxpr, constants, arguments, of_leaf)
     count = _examples(arguments, inputs)
-    shifted = {number: ((0,) if count > 1 else ()) + tuple(its) for number, its in inputs.items()}
-    ways = [*directions("summary", arguments, shifted)] if any(shifted.values()) else []
-    walked = partial(walk_along, jaxpr, constants, arguments, values=False)
-    batch = rows_of(jaxpr, walked(ways[0], cyclic=True)[1]) if count > 1 else {}
-    walks = [rows_of(jaxpr, walked(one, cyclic=False)[1]) for one in ways[count > 1 :]]
-    reasons = (mixes(one.equation, batch.get(one.place), count) for one in flow.layers) if count > 1 else ()
+    shifted = {number: ((0,) if count > 1 else ()) + tuple(shifts) for number, shifts in inputs.items()}
+    walked_axes = [*directions("summary", arguments, shifted)] if any(shifted.values()) else []
+    certified = partial(walk_along, jaxpr, constants, arguments, values=False)
+    batch = rows_of(jaxpr, certified(walked_axes[0], cyclic=True)[1]) if count > 1 else {}
+    derivations = [rows_of(jaxpr, certified(axis, cyclic=False)[1]) for axis in walked_axes[count > 1 :]]
+    reasons = (mixes(layer.equation, batch.get(layer.place), count) for layer in walk.layers) if count > 1 else ()
     whole_call = next(filter(None, reasons), "")
     examples = 1 if whole_call else count
-    layers, weights = tally(
-        flow.layers,
-        flow.leaves,
-        lambda one: tuple(reach(within.get(one.place)) for within in walks),
-        lambda one: 1 if shared(batch.get(one.place)) else examples,
+    layers, weights = count_layers(
+        walk.layers,
+        walk.leaves,
+        lambda layer: tuple(reach(rows.get(layer.place)) for rows in derivations),
+        lambda layer: 1 if shared(batch.get(layer.place)) else examples,
     )
-    unused = sum(math.prod(array.shape) for array, origin in flow.constants.values() if origin.fixed)
+    unused = sum(math.prod(array.shape) for array, origin in walk.constants.values() if origin.fixed)
     return Summary(name_of(fn), layers, weights, unused, tuple(map(str, along)), examples, whole_call)
 
 
 def _traced_again(fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
-    """Another trace, in which whatever is made while tracing is made anew.
+    """A second trace, in which constants that are made during the trace are made again.
 
-    JAX remembers the traces of functions, and of the jitted functions that they call, for each precision by itself.
+    JAX caches the traces of functions, and of the jitted functions that they call, separately for each precision. So
+    the second trace uses another precision.
     """
     other = "highest" if jax.config.jax_default_matmul_precision is None else None
     with jax.default_matmul_precision(other):
         return layout.trace(partial(fn), arguments)
 
 
-def _run(flow: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], of_leaf: Sequence[int | None]):
-    """Let the walk go from the arguments through the whole function."""
+def _run(walk: Flow, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], of_leaf: Sequence[int | None]):
+    """Walk through the whole function, from its arguments."""
     origins = [
-        flow.anew(Origin(data=True), np.shape(leaf)) if number is None else flow.leaf(number)
+        walk.renamed(Origin(data=True), np.shape(leaf)) if number is None else walk.leaf(number)
         for number, leaf in zip(of_leaf, jax.tree.leaves(arguments), strict=True)
     ]
-    flow.run(jaxpr, constants, origins, Where())
+    walk.run(jaxpr, constants, origins, Location())
 
 
 def _inputs(arguments: Sequence[Any], axes: Axes | None) -> dict[int, tuple[int, ...]]:
-    """The arguments that are the input, and the axes along which each is shifted."""
+    """The numbers of the arguments that are the input, and the shifted axes of each."""
     if axes is None:
         rank = len(getattr(arguments[-1], "shape", ()))
         return {len(arguments) - 1: tuple(range(1, rank - 1))}
-    found = by_argument("summary", arguments, axes)
-    for number in found:
+    inputs = by_argument("summary", arguments, axes)
+    for number in inputs:
         if not 0 <= number < len(arguments):
             expected, cure = f"from 0 to {len(arguments) - 1}", "The first argument after fn is 0"
             raise ValueError(explain("summary", "the argument's number in axes", number, expected, cure))
-    return found
+    return inputs
 
 
 def _leaves(arguments: Sequence[Any], inputs: Mapping[int, Any]) -> tuple[list[Leaf], list[int | None]]:
-    """The arrays that may be parameters, and for each leaf of the arguments which of them it is; None for the input."""
-    found: list[Leaf] = []
+    """The arrays that may be parameters; and for each leaf of the arguments its number among them (None: input)."""
+    leaves: list[Leaf] = []
     numbers: list[int | None] = []
     several = len(arguments) - len(inputs) > 1
     for (number, *path), leaf in jax.tree_util.tree_leaves_with_path(tuple(arguments)):
         if number.idx in inputs:
             numbers.append(None)
             continue
-        numbers.append(len(found))
-        owner = [*([number] if several else []), *(path[:-1] or path)]  # its parent, as of a kernel and its bias
+        numbers.append(len(leaves))
+        owner = [*([number] if several else []), *(path[:-1] or path)]  # a kernel and its bias have the same owner
         name = jax.tree_util.keystr(tuple(owner), simple=True, separator=".")
         dtype = getattr(leaf, "dtype", None) or jax.numpy.result_type(leaf)
-        found.append(Leaf(jax.tree_util.keystr((number, *path)), name, np.shape(leaf), dtype))
-    return found, numbers
+        leaves.append(Leaf(jax.tree_util.keystr((number, *path)), name, np.shape(leaf), dtype))
+    return leaves, numbers
 
 
 def _examples(arguments: Sequence[Any], inputs: Mapping[int, Sequence[int]]) -> int:
-    """How many examples the first axis of the input would have, if it is one of examples."""
+    """The length of the input's first axis, if it may be a batch axis; otherwise 1."""
     lengths = set()
-    for number, its in inputs.items():
+    for number, axes in inputs.items():
         shape = getattr(arguments[number], "shape", ())
-        if not shape or any(axis % len(shape) == 0 for axis in its):
+        if not shape or any(axis % len(shape) == 0 for axis in axes):
             return 1
         lengths.add(shape[0])
     return lengths.pop() if len(lengths) == 1 and 0 not in lengths else 1

@@ -1,4 +1,4 @@
-"""From the words of the command line to what the library takes: shapes, dtypes, axes, numbers."""
+"""Conversion of the command line's text to shapes, dtypes, axes and integers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxconv.cli.usage import UsageError
 
-LARGEST = 2**31 - 1  # of one size: what JAX can index with
+LARGEST = 2**31 - 1  # of one size: the largest index of JAX
 SHAPE = "sizes from 0 to 2**31 - 1, separated by commas, like 1,32,32,3"
 AXES = "whole numbers like 1,2 or, for argument 1, like 1:1,2"
 EXAMPLES = {
@@ -28,22 +28,22 @@ def shapes(options: argparse.Namespace) -> list[Any]:
     """One `jax.ShapeDtypeStruct` for each --shape.
 
     Raises:
-        UsageError: a shape or a dtype that is none, or numbers of them that do not fit.
+        UsageError: an invalid shape or dtype, or a number of dtypes that does not match the number of shapes.
     """
     if not options.shape:
         expected = "given once for each argument of the function"
         raise UsageError("--shape", "missing", expected, "Write --shape 1,32,32,3 for an image")
-    found = [shape(text) for text in options.shape]
+    parsed = [shape(text) for text in options.shape]
     names = options.dtype or ["float32"]
-    if len(names) not in (1, len(found)):
-        expected = f"1, or {len(found)} as the number of --shape"
+    if len(names) not in (1, len(parsed)):
+        expected = f"1, or {len(parsed)} as the number of --shape"
         raise UsageError("the number of --dtype", len(names), expected, "Give one for all arguments, or one for each")
-    dtypes = [dtype(name) for name in names] * (len(found) if len(names) == 1 else 1)
-    return [jax.ShapeDtypeStruct(one, kind) for one, kind in zip(found, dtypes, strict=True)]
+    dtypes = [dtype(name) for name in names] * (len(parsed) if len(names) == 1 else 1)
+    return [jax.ShapeDtypeStruct(sizes, kind) for sizes, kind in zip(parsed, dtypes, strict=True)]
 
 
 def shape(text: str | None) -> tuple[int, ...]:
-    """A shape; of nothing, that of a scalar.
+    """A shape. Empty text is the shape of a scalar.
 
     >>> shape("1,32,32,3"), shape("4,"), shape("")
     ((1, 32, 32, 3), (4,), ())
@@ -55,21 +55,21 @@ def shape(text: str | None) -> tuple[int, ...]:
 
 
 def dtype(name: str | None) -> Any:
-    """A dtype of numbers or truth values that JAX has as it is set."""
+    """A numerical or boolean dtype that JAX has in its current configuration."""
     expected = "the name of a dtype of numbers, like float32, bfloat16, int32 or bool"
     try:
-        found = jnp.dtype(name or "")
+        parsed = jnp.dtype(name or "")
     except TypeError as error:
         raise UsageError("--dtype", repr(name), expected, "Leave it out for float32") from error
-    if not (jnp.issubdtype(found, np.number) or jnp.issubdtype(found, np.bool_)):
+    if not (jnp.issubdtype(parsed, np.number) or jnp.issubdtype(parsed, np.bool_)):
         raise UsageError("--dtype", repr(name), expected, "Leave it out for float32")
-    if jax.dtypes.canonicalize_dtype(found) != found:
-        raise UsageError("--dtype", repr(name), "of at most 32 bits here", "Set JAX_ENABLE_X64=1 in the environment")
-    return found
+    if jax.dtypes.canonicalize_dtype(parsed) != parsed:
+        raise UsageError("--dtype", repr(name), "a dtype of at most 32 bits", "Set JAX_ENABLE_X64=1 in the environment")
+    return parsed
 
 
 def integers(text: str | None, option: str, expected: str) -> tuple[int, ...]:
-    """Whole numbers, separated by commas; one comma may end them.
+    """Integers separated by commas. A comma may follow the last one.
 
     >>> integers("1, -2", "--axes", AXES)
     (1, -2)
@@ -82,19 +82,19 @@ def integers(text: str | None, option: str, expected: str) -> tuple[int, ...]:
 
 
 def integer(text: str | None, option: str, least: int | None = None) -> int:
-    """One whole number.
+    """An integer.
 
     >>> integer("-3", "--shift")
     -3
     """
     expected = "a whole number" if least is None else f"a whole number, {least} or more"
     try:
-        found = int(text or "")
+        number = int(text or "")
     except ValueError as error:
         raise UsageError(option, _shown(text), expected, EXAMPLES[option]) from error
-    if least is not None and found < least:
+    if least is not None and number < least:
         raise UsageError(option, _shown(text), expected, EXAMPLES[option])
-    return found
+    return number
 
 
 def _shown(text: str | None) -> str:
@@ -102,14 +102,15 @@ def _shown(text: str | None) -> str:
 
 
 def shifted(texts: Sequence[str | None] | None, arguments: Sequence[Any]) -> dict[int, tuple[int, ...]]:
-    """Which axes of which arguments are shifted: of one argument, all but the first and the last if not said.
+    """The shifted axes of each argument. Without `--axes`: all axes of one argument except the first and the last.
 
     Raises:
-        UsageError: it has to be said, or what is said is no list of axes, or two lists for one argument.
+        UsageError: several arguments or too few axes without `--axes`, an invalid list of axes, or two lists for one
+            argument.
     """
     if texts is None:
         return _usual(arguments)
-    found: dict[int, tuple[int, ...]] = {}
+    axes_of: dict[int, tuple[int, ...]] = {}
     for text in texts:
         argument, colon, axes = (text or "").rpartition(":")
         numbers = integers(axes, "--axes", AXES) if text else ()
@@ -117,21 +118,21 @@ def shifted(texts: Sequence[str | None] | None, arguments: Sequence[Any]) -> dic
             raise UsageError("--axes", _shown(text), AXES, EXAMPLES["--axes"])
         if not colon and len(arguments) > 1:
             cure = "Write --axes 0:1,2 for axes 1 and 2 of argument 0"
-            raise UsageError("--axes", repr(text), "given with the argument that has these axes", cure)
+            raise UsageError("--axes", repr(text), "given with the number of the argument", cure)
         number = int(argument) if colon else 0
         if number >= len(arguments):
-            expected = f"from 0 to {len(arguments) - 1}, as --shape is given"
+            expected = f"from 0 to {len(arguments) - 1}, the arguments given by --shape"
             raise UsageError("the argument in --axes", number, expected, "The first argument of the function is 0")
         rank = len(arguments[number].shape)
         beyond = next((axis for axis in numbers if not -rank <= axis < rank), None)
         if beyond is not None:
-            expected = f"from {-rank} to {rank - 1}, as argument {number} has {rank} axes"
+            expected = f"from {-rank} to {rank - 1}, since argument {number} has {rank} axes"
             raise UsageError("an axis in --axes", beyond, expected, EXAMPLES["--axes"])
-        if number in found:
-            cure = f"Write --axes {number}:1,2 for axes 1 and 2 of it"
+        if number in axes_of:
+            cure = f"Write --axes {number}:1,2 for axes 1 and 2 of argument {number}"
             raise UsageError("--axes", f"given twice for argument {number}", "one list for each argument", cure)
-        found[number] = numbers
-    return found
+        axes_of[number] = numbers
+    return axes_of
 
 
 def _usual(arguments: Sequence[Any]) -> dict[int, tuple[int, ...]]:
@@ -146,7 +147,7 @@ def _usual(arguments: Sequence[Any]) -> dict[int, tuple[int, ...]]:
 
 
 def random_inputs(shapes: Sequence[Any], seed: int) -> list[Any]:
-    """Random arrays: normal numbers, whole numbers from 0 to 7, or truth values."""
+    """Random arrays: normally distributed numbers, integers from 0 to 7, or booleans."""
     rng = np.random.default_rng(seed)
     draw = lambda leaf: (
         rng.normal(size=leaf.shape)

@@ -1,4 +1,4 @@
-"""What each command does: the exit status and the text that it prints."""
+"""The commands: each returns its exit status and the text to print."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jaxconv.verify.recheck import recheck
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command ends with."""
+    """The result of a command."""
 
     status: int
     text: str
@@ -31,31 +31,31 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Request:
-    """What all commands are given: a function, its arguments' shapes, the shifted axes, and a seed."""
+    """The input of every command: a function, the shapes of its arguments, the shifted axes, and a seed."""
 
     fn: Any
     arguments: list[Any]
-    axes: dict[int, tuple[int, ...]]  # none for `summary`, which then chooses them
+    axes: dict[int, tuple[int, ...]]  # empty for `summary`, which then chooses them
     seed: int
 
     @classmethod
     def read(cls, options: argparse.Namespace, *, axes_needed: bool = True) -> Request:
-        """Validate the options first, and then import the function: that may take long."""
+        """Validate the options before importing the function, which may take long."""
         arguments = shapes(options)
-        usual = options.axes is None and len(arguments) == 1 and not axes_needed
-        axes = {} if usual else shifted(options.axes, arguments)
+        by_default = options.axes is None and len(arguments) == 1 and not axes_needed
+        axes = {} if by_default else shifted(options.axes, arguments)
         seed = integer(getattr(options, "seed", "0"), "--seed", least=0)
         fn = target.function(options.function)
         target.attempt(f"{options.function} cannot be read", lambda: target.check_arguments(fn, arguments))
         return cls(fn, arguments, axes, seed)
 
     def attempt(self, call: Any) -> Any:
-        """The result of what runs or traces the function."""
+        """The result of a call that runs or traces the function."""
         return target.attempt(target.given(self.fn, self.arguments), call)
 
 
 def certify_command(options: argparse.Namespace) -> Outcome:
-    """Prove it; the weaker of the claims that are asked for decides."""
+    """Certify the function. The weaker of the requested claims determines the status."""
     request = Request.read(options)
     search = {"search": not options.no_search, "seed": request.seed}
     certificate = request.attempt(lambda: certify(request.fn, *request.arguments, axes=request.axes, **search))
@@ -63,7 +63,7 @@ def certify_command(options: argparse.Namespace) -> Outcome:
 
 
 def check_command(options: argparse.Namespace) -> Outcome:
-    """Measure it on one random input."""
+    """Measure the equivariance error on one random input."""
     kind, request = _kind(options), Request.read(options)
     fn, axes = request.fn, request.axes
 
@@ -72,43 +72,43 @@ def check_command(options: argparse.Namespace) -> Outcome:
         inputs = random_inputs(request.arguments, request.seed)
         settings = {"model": kind, "integers": options.integers, "certificate": claims, "seed": request.seed}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InsensitiveWarning)  # the report says it
-            found = check(fn, *inputs, axes=axes, **settings)
-        return found, (pictures.draw(found, fn, inputs, axes) if options.pictures is not None else None)
+            warnings.simplefilter("ignore", InsensitiveWarning)  # the report has the same text
+            report = check(fn, *inputs, axes=axes, **settings)
+        return report, (pictures.draw(report, fn, inputs, axes) if options.pictures is not None else None)
 
-    found, drawn = request.attempt(run)
+    report, drawn = request.attempt(run)
     if drawn is not None:
         files, missing = drawn
         target.attempt(f"--pictures {options.pictures}", lambda: pictures.save(files, Path(options.pictures)))
         sys.stderr.writelines(f"{PROGRAM} check: {line}\n" for line in missing)
-    return Outcome(STATUS[found.finding], _shown(found, options.json))
+    return Outcome(STATUS[report.finding], _shown(report, options.json))
 
 
 def falsify_command(options: argparse.Namespace) -> Outcome:
-    """Search for a violation; that none is found is no proof."""
+    """Search for a violation. A search that finds none is not a proof."""
     kind, examples = _kind(options), integer(options.examples, "--examples", least=1)
     shift = None if options.shift is None else integer(options.shift, "--shift")
     request = Request.read(options)
     settings = {"kind": kind, "shift": shift, "invariant": options.invariant, "examples": examples}
     run = lambda: falsify(request.fn, *request.arguments, axes=request.axes, seed=request.seed, **settings)
-    found = request.attempt(run)
-    return Outcome(VIOLATED if found.counterexample else UNDECIDED, _search(found) if options.json else str(found))
+    search = request.attempt(run)
+    return Outcome(VIOLATED if search.counterexample else UNDECIDED, _search(search) if options.json else str(search))
 
 
 def recheck_command(options: argparse.Namespace) -> Outcome:
-    """Execute every step of a certificate's derivations; an objection is as bad as a violation."""
-    read = None if options.certificate is None else _certificate(options)
-    request = Request.read(options, axes_needed=read is None)
+    """Execute each step of a certificate's derivations. An objection has the status of a violation."""
+    loaded = None if options.certificate is None else _certificate(options)
+    request = Request.read(options, axes_needed=loaded is None)
 
     def run() -> Any:
-        made = read or certify(request.fn, *request.arguments, axes=request.axes, search=False)
-        return made, recheck(made, request.fn, *request.arguments, seed=request.seed)
+        checked = loaded or certify(request.fn, *request.arguments, axes=request.axes, search=False)
+        return checked, recheck(checked, request.fn, *request.arguments, seed=request.seed)
 
     certificate, objections = request.attempt(run)
     verdict = _verdict(certificate, options)
     if options.json:
-        plain = {"objections": objections, "cyclic": certificate.cyclic, "interior": certificate.interior}
-        text = json.dumps({"function": certificate.function} | plain, indent=2)
+        data = {"objections": objections, "cyclic": certificate.cyclic, "interior": certificate.interior}
+        text = json.dumps({"function": certificate.function} | data, indent=2)
     else:
         count = "no objections" if not objections else f"{len(objections)} objections"
         head = f"{certificate.function}: cyclic shifts {certificate.cyclic}, interior {certificate.interior}; {count}"
@@ -117,17 +117,17 @@ def recheck_command(options: argparse.Namespace) -> Outcome:
 
 
 def summary_command(options: argparse.Namespace) -> Outcome:
-    """Count it."""
+    """Count parameters and multiply-adds."""
     request = Request.read(options, axes_needed=False)
     counted = request.attempt(lambda: summary(request.fn, *request.arguments, axes=request.axes or None))
     return Outcome(HELD, _shown(counted, options.json))
 
 
 def _certificate(options: argparse.Namespace) -> Certificate:
-    """What `certify --json` has written to a file."""
+    """The certificate in a file that `certify --json` has written."""
     if options.axes is not None:
-        expected = "left out: the certificate says which axes are shifted"
-        raise UsageError("--axes", "given", expected, "Certify along other axes to recheck them")
+        expected = "left out: the certificate has the shifted axes"
+        raise UsageError("--axes", "given", expected, "To recheck other axes, certify along them first")
     read = lambda: Certificate.from_json(Path(options.certificate).read_text(encoding="utf-8"))
     return target.attempt(f"{options.certificate} cannot be read", read)
 
@@ -148,9 +148,9 @@ def _shown(result: Any, as_json: bool) -> str:
     return json.dumps(json.loads(result.to_json()), indent=2) if as_json else str(result)
 
 
-def _search(found: Falsification) -> str:
-    """A search as JSON; the counterexample is what `Counterexample.from_json` reads."""
-    counterexample = None if found.counterexample is None else json.loads(found.counterexample.to_json())
+def _search(search: Falsification) -> str:
+    """A search as JSON. `Counterexample.from_json` reads its counterexample."""
+    counterexample = None if search.counterexample is None else json.loads(search.counterexample.to_json())
     names = ("function", "examples", "shifts", "seconds", "responded")
-    plain = {name: getattr(found, name) for name in names} | {"laws": [str(law) for law in found.laws]}
-    return json.dumps(plain | {"counterexample": counterexample}, indent=2)
+    data = {name: getattr(search, name) for name in names} | {"laws": [str(law) for law in search.laws]}
+    return json.dumps(data | {"counterexample": counterexample}, indent=2)

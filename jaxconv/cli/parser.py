@@ -1,4 +1,4 @@
-"""The commands, their options and their help. Values stay text here: `arguments.py` reads them."""
+"""The commands, their options and their help. Values remain text: `arguments.py` parses them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from jaxconv.cli import commands
 from jaxconv.cli.usage import PROGRAM, UsageError
 
 DESCRIPTION = """\
-By which shifts of its input is a JAX function equivariant, which line breaks it, and what do its layers hold?
+Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, and count its layers.
 
   certify   prove it, for all inputs and parameters, without running the function once
   check     run the function on one input and all shifts of it, and measure the error
   falsify   search inputs and shifts for a violation, and shrink it
-  recheck   execute each step of a proof by itself: of a certificate in a file, or of one that is made now
+  recheck   execute each step of a proof: of a certificate in a file, or of a new one
   summary   count parameters, reuse and multiply-adds, layer by layer, without running the function
 """
 
 EXAMPLES = """\
-The function is named as package.module:name, and found from the current directory. It takes arrays; bind parameters
+The function is written as package.module:name, and found from the current directory. It takes arrays; bind parameters
 beforehand, for example with functools.partial. --shape is given once for each of its arguments.
-The report goes to stdout. What the function and its module print goes to stderr.
+The report is printed to stdout. The output of the function and of its module is redirected to stderr.
 
 examples:
   python -m jaxconv certify models.resnet:features --shape 1,224,224,3
@@ -35,26 +35,26 @@ examples:
   python -m jaxconv check models.resnet:features --shape 1,64,48,3 --seed 7
   python -m jaxconv falsify models.resnet:features --shape 1,16,12,3 --examples 1000
   python -m jaxconv recheck models.resnet:features --shape 1,64,48,3
-  python -m jaxconv recheck certificate.json models.resnet:features --shape 1,64,48,3  # what certify --json printed
+  python -m jaxconv recheck certificate.json models.resnet:features --shape 1,64,48,3  # a file from certify --json
   python -m jaxconv summary models.resnet:features --shape 1,224,224,3
 
 exit status:
   0  proved (certify; recheck, without objections), held (check), counted (summary)
   1  refuted by an executed counterexample (certify), violated (check, falsify), refuted or an objection (recheck)
   2  undecided; falsify found no violation, which is no proof
-  3  the command could not be carried out: bad usage, or the function or its module raises or exits
+  3  the command failed: bad usage, or the function or its module raises or exits
 """
 COMMANDS = ("certify", "check", "falsify", "recheck", "summary")
 
 
-WITHOUT = "\0"  # the value of an option that is given without one: no word of a command line has this character
+WITHOUT = "\0"  # the value of an option without a value: a command line cannot contain this character
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises instead of ending the process with argparse's status 2, which means undecided here."""
+    """Raises an error instead of exiting with argparse's status 2, which means undecided here."""
 
     def error(self, message: str) -> NoReturn:
-        """What argparse finds wrong."""
+        """Raise argparse's error as a `UsageError`."""
         raise UsageError(f"{message}. {PROGRAM} --help lists all options")
 
 
@@ -62,8 +62,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command and its options, as text.
 
     Raises:
-        UsageError: no such command, or an option that it does not have.
-        SystemExit: help or the version was asked for, and printed.
+        UsageError: an unknown command or option.
+        SystemExit: help or the version was printed.
     """
     expected, cure = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}", f"{PROGRAM} --help has examples"
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
@@ -74,7 +74,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     where = f"{PROGRAM} {options.command} --help"
     unknown = [word for word in others if word.startswith("-")]
     if unknown:
-        raise UsageError(repr(unknown[0]), "none of its options", "one of them", f"{where} lists them")
+        raise UsageError(repr(unknown[0]), "not an option", f"an option of {options.command}", f"{where} lists them")
     for name, value in vars(options).items():
         if value == WITHOUT or (isinstance(value, list) and WITHOUT in value):
             raise UsageError(f"--{name}", "without a value", "given with one", f"{where} has examples")
@@ -83,29 +83,29 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _names(options: argparse.Namespace, words: Sequence[str]) -> None:
-    """The words that belong to no option: the function, and for recheck before it a file."""
+    """Read the words that belong to no option: the function, and for recheck an optional file before it."""
     file = options.command == "recheck" and bool(words) and ":" not in words[0]
     options.certificate, names = (words[0], words[1:]) if file else (None, words)
     if len(names) != 1:
-        found = "missing" if not names else f"{len(names)} words, {' '.join(names)}"
+        actual = "missing" if not names else f"{len(names)} words, {' '.join(names)}"
         cure = f"{PROGRAM} {options.command} --help has examples"
-        raise UsageError("the function's name", found, "one word, package.module:function", cure)
+        raise UsageError("the function's name", actual, "one word, package.module:function", cure)
     options.function = names[0]
 
 
 def joined(words: Sequence[str]) -> list[str]:
-    """The words, values that begin with a minus sign attached to their option: argparse takes them for options.
+    """Attach values that begin with a minus sign to their options, since argparse takes them for options.
 
     >>> joined(["certify", "--axes", "-3,-2", "--json"])
     ['certify', '--axes=-3,-2', '--json']
     """
-    found: list[str] = []
+    attached: list[str] = []
     for word in words:
-        if found and found[-1].startswith("--") and word[:1] == "-" and word[1:2].isdigit():
-            found[-1] += f"={word}"
+        if attached and attached[-1].startswith("--") and word[:1] == "-" and word[1:2].isdigit():
+            attached[-1] += f"={word}"
         else:
-            found.append(word)
-    return found
+            attached.append(word)
+    return attached
 
 
 def parser() -> Parser:
@@ -114,46 +114,46 @@ def parser() -> Parser:
     top = Parser(PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, **raw)
     top.add_argument("--version", action="version", version=version())
     subparsers = top.add_subparsers(metavar="command", dest="command")
-    helps = ("prove it", "measure it", "search for a violation", "execute each step of the proof", "count it")
-    found = {}
+    helps = ("prove it", "measure it", "search for a violation", "execute each step of a proof", "count its layers")
+    subparser = {}
     for name, text in zip(COMMANDS, helps, strict=True):
         words = "[certificate.json] " if name == "recheck" else ""
         usage = f"{PROGRAM} {name} {words}package.module:function --shape N,H,W,C [options]"
-        found[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
-        found[name].set_defaults(run=getattr(commands, f"{name}_command"))
-        _shared(found[name])
+        subparser[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
+        subparser[name].set_defaults(run=getattr(commands, f"{name}_command"))
+        _shared(subparser[name])
     for name in ("certify", "check", "falsify", "recheck"):
-        _valued(found[name], "--seed", "of random inputs and searches (0)", "N", default="0")
+        _valued(subparser[name], "--seed", "of random inputs and searches (0)", "N", default="0")
     for name in ("certify", "recheck"):
-        _flag(found[name], "--cyclic", "only the claim about cyclic shifts decides the status")
-        _flag(found[name], "--interior", "only the claim about the interior decides the status")
+        _flag(subparser[name], "--cyclic", "only the claim about cyclic shifts decides the status")
+        _flag(subparser[name], "--interior", "only the claim about the interior decides the status")
     for name in ("check", "falsify"):
-        _flag(found[name], "--cyclic", "shifts that wrap around (the default)")
-        _flag(found[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
-    _flag(found["certify"], "--no-search", "look for no counterexamples: run nothing")
-    _flag(found["check"], "--integers", "small whole numbers, compared exactly, without a tolerance")
-    pictures = "draw the error there: by position, by shift and by layer (PNG)"
-    _valued(found["check"], "--pictures", pictures, "FOLDER")
-    _flag(found["falsify"], "--invariant", "no shift should change the output, instead of the moves that are claimed")
-    _valued(found["falsify"], "--shift", "shifts by this many cells, instead of those that are claimed", "CELLS")
-    _valued(found["falsify"], "--examples", "how many to draw at most (100)", "N", default="100")
+        _flag(subparser[name], "--cyclic", "shifts that wrap around (the default)")
+        _flag(subparser[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
+    _flag(subparser["certify"], "--no-search", "do not search for counterexamples, so that nothing is executed")
+    _flag(subparser["check"], "--integers", "use small integers, which are compared exactly, without a tolerance")
+    pictures = "write plots of the error to a folder: by position, by shift and by layer (PNG)"
+    _valued(subparser["check"], "--pictures", pictures, "FOLDER")
+    _flag(subparser["falsify"], "--invariant", "the output should not change, instead of moving as claimed")
+    _valued(subparser["falsify"], "--shift", "the number of cells to shift by, instead of the claimed ones", "CELLS")
+    _valued(subparser["falsify"], "--examples", "maximum number of examples (100)", "N", default="100")
     return top
 
 
 def version() -> str:
-    """The versions that a report of a fault should have."""
+    """The versions to include in a bug report."""
     try:
-        own = importlib.metadata.version("jaxconv")
+        installed = importlib.metadata.version("jaxconv")
     except importlib.metadata.PackageNotFoundError:  # run from a copy of the sources
-        own = "(not installed)"
-    return f"jaxconv {own}, jax {jax.__version__}, Python {platform.python_version()}"
+        installed = "(not installed)"
+    return f"jaxconv {installed}, jax {jax.__version__}, Python {platform.python_version()}"
 
 
 def _shared(command: argparse.ArgumentParser) -> None:
-    _valued(command, "--shape", "of an argument; once for each", "N,H,W,C", action="append")
-    dtypes = "of the arguments, once for all or once for each; float32 if left out"
+    _valued(command, "--shape", "shape of an argument; once for each argument", "N,H,W,C", action="append")
+    dtypes = "dtype of the arguments, once for all or once for each; default: float32"
     _valued(command, "--dtype", dtypes, "DTYPE", action="append")
-    axes = "shifted axes, 1,2 or 1:1,2 for argument 1; all but the first and the last if left out"
+    axes = "shifted axes: 1,2, or 1:1,2 for argument 1; default: all but the first and the last"
     _valued(command, "--axes", axes, "[ARGUMENT:]AXES", action="append")
     _flag(command, "--json", "print JSON instead of a report")
 

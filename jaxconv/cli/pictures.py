@@ -1,4 +1,4 @@
-"""The pictures of `check --pictures`: all are drawn before the first is written."""
+"""The plots of `check --pictures`. All are drawn before the first one is written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jaxconv.verify.execution.layerwise import layerwise
 from jaxconv.verify.execution.plots import layer_bars, position_map, shift_map
 
 
-def draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any) -> tuple[dict[str, bytes], list[str]]:
-    """What a check found as PNG files, and where in the function the error arises.
+def draw(report: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any) -> tuple[dict[str, bytes], list[str]]:
+    """Plots of a check's errors by position, by shift and by layer, as PNG files.
 
     Returns:
-        The files by name, and a line for each picture that this function does not have: by position of an output
-        without axes, by shift along more than two axes, by layer of a function that computes nothing.
+        The files by name, and a line for each plot that does not exist: by position for an output without axes, by
+        shift along more than two axes, by layer for a function that computes nothing.
     """
 
     def by_layer() -> Any:
@@ -26,9 +26,9 @@ def draw(found: Any, fn: Callable[..., Any], inputs: Sequence[Any], axes: Any) -
         return layer_bars(layers)
 
     pictures: dict[str, Callable[[], Any]] = {}
-    for leaf in range(len(found.leaves)):
-        pictures[f"output-{leaf}-by-position.png"] = lambda leaf=leaf: position_map(found, leaf=leaf)
-        pictures[f"output-{leaf}-by-shift.png"] = lambda leaf=leaf: shift_map(found, leaf=leaf)
+    for leaf in range(len(report.leaves)):
+        pictures[f"output-{leaf}-by-position.png"] = lambda leaf=leaf: position_map(report, leaf=leaf)
+        pictures[f"output-{leaf}-by-shift.png"] = lambda leaf=leaf: shift_map(report, leaf=leaf)
     pictures["by-layer.png"] = by_layer
     files, missing = {}, []
     for name, picture in pictures.items():
@@ -48,7 +48,7 @@ def _png(figure: Any) -> bytes:
 
 
 def save(files: dict[str, bytes], folder: Path) -> None:
-    """Write the files into a folder, which is made if it is not there."""
+    """Write the files into a folder, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

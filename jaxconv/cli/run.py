@@ -1,4 +1,4 @@
-"""Runs one command: its report on stdout, everything else on stderr, and an exit status that never says too much."""
+"""Runs one command: its report on stdout, everything else on stderr, and an exit status that only means a verdict."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words, `sys.argv[1:]` if None.
 
     Returns:
-        The exit status: 0 proved, held or counted, 1 refuted, violated or objected to, 2 undecided, 3 not carried out.
+        The exit status: 0 proved, held or counted; 1 refuted, violated or an objection; 2 undecided; 3 failed.
 
     Raises:
-        KeyboardInterrupt: the user, or the user's code, interrupted it.
+        KeyboardInterrupt: the user interrupted the command, or the user's code raised it.
 
     >>> main(["certify", "jax.nn:relu", "--shape", "1,8,6,1", "--axes", "1"])  # doctest: +ELLIPSIS
     relu: cyclic shifts PROVED, interior PROVED
@@ -37,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = options.run(options)
         sys.stdout.write(outcome.text + "\n")
         sys.stdout.flush()
-    except SystemExit as stop:  # of argparse, which has printed help or the version: the user's own are caught
+    except SystemExit as stop:  # argparse has printed help or the version; `attempt` catches the user's exits
         return int(stop.code or 0)
     except UsageError as error:
         line = error.line(command)
-    except Exception as error:  # a fault of ours, or of the machine: Python's own status, 1, means refuted here
+    except Exception as error:  # a bug or a system error: Python's status for it, 1, means refuted here
         line = f"{PROGRAM} {command}".rstrip() + f": {last_line(error)}"
     else:
         return outcome.status
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stderr, or a full disk: the status says it
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stderr or a full disk; the status remains
         sys.stderr.write(f"{line}\n")
     return FAILED

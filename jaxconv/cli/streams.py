@@ -1,4 +1,4 @@
-"""Keeps stdout for the report: what the user's code prints goes to stderr, whoever prints it."""
+"""Redirects everything that the user's code prints to stderr, so that stdout contains only the report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 
-STDOUT, STDERR = 1, 2  # file descriptors, through which C libraries and child processes print
+STDOUT, STDERR = 1, 2  # file descriptors, which C libraries and child processes write to
 
 
 @contextlib.contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send to stderr what is printed meanwhile: by Python, by C libraries and by child processes."""
+    """Redirect stdout to stderr for Python, C libraries and child processes."""
     with contextlib.redirect_stdout(sys.stderr), _descriptor_to_stderr():
         yield
 
@@ -33,6 +33,6 @@ def _descriptor_to_stderr() -> Iterator[None]:
 
 
 def leave_stdout() -> None:
-    """Send to stderr what is printed through the descriptor from now on, by handlers at the end of the process too."""
+    """Redirect the descriptor of stdout to stderr permanently, including handlers at the end of the process."""
     with contextlib.suppress(OSError):  # the process has no stderr
         os.dup2(STDERR, STDOUT)

@@ -1,4 +1,4 @@
-"""The user's function: imported by name, called with shapes, and every way in which its code may fail made one line."""
+"""Imports the user's function by name, calls it with shapes, and reduces every error of its code to one line."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from jaxconv.verify.tracing import name_of
 
 T = TypeVar("T")
 NAME = "written as package.module:function"
-# Where no line of the user's is: what is installed beside JAX, Python's own modules, this package.
+# Code that is not the user's: packages installed beside JAX, Python's standard library, this package.
 LIBRARIES = ("<", *(f"{Path(file).parents[1]}{os.sep}" for file in (jax.__file__, importlib.__file__, __file__)))
 
 
 def attempt(what: str, call: Callable[[], T]) -> T:
-    """The result of code that may do anything: raise, or end the process as `sys.exit` does.
+    """Run code that may raise anything or exit the process, and return its result.
 
     Args:
-        what: the beginning of the line that says what failed.
-        call: runs that code.
+        what: the start of the message: what failed.
+        call: runs the code.
 
     Raises:
-        UsageError: it raised anything but KeyboardInterrupt.
+        UsageError: the code raised anything except KeyboardInterrupt.
     """
     try:
         return call()
     except (KeyboardInterrupt, UsageError):
         raise
-    except BaseException as error:  # SystemExit too: its status is not a verdict
+    except BaseException as error:  # including SystemExit: its status is not a verdict
         raise UsageError(f"{what}: {last_line(error)}") from error
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of a traceback, without what a message of several lines adds, and the user's line that raised it.
+    """The error's type, the first line of its message, and the line of the user's code that raised it.
 
     >>> last_line(ValueError("no weights here"))
     'ValueError: no weights here'
@@ -61,13 +61,13 @@ def last_line(error: BaseException) -> str:
 
 
 def function(name: str) -> Callable[..., Any]:
-    """The function of that name; the current directory is searched first, as `python -m pytest` does.
+    """The function of a given name. The current directory is searched first, as by `python -m pytest`.
 
     Args:
         name: `package.module:function`, or `package.module:Class.method`.
 
     Raises:
-        UsageError: there is no such function, or the module fails while it is imported.
+        UsageError: there is no such function, or the import of the module fails.
     """
     module, _, path = name.partition(":")
     dotted = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
@@ -76,19 +76,19 @@ def function(name: str) -> Callable[..., Any]:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    found: Any = attempt(f"{module} cannot be imported", lambda: _import(module, name))
+    target: Any = attempt(f"{module} cannot be imported", lambda: _import(module, name))
     for part in path.split("."):
-        found = attempt(f"{name} cannot be read", lambda owner=found, part=part: _attribute(owner, part, name))
-    if not callable(found):
-        raise UsageError(name, type(found).__name__, "a function", "Name what is called with the arrays")
-    return found
+        target = attempt(f"{name} cannot be read", lambda owner=target, part=part: _attribute(owner, part, name))
+    if not callable(target):
+        raise UsageError(name, type(target).__name__, "a function", "Name a function that takes the arrays")
+    return target
 
 
 def _import(module: str, name: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None:  # raised by hand
+        if error.name is None:  # raised by user code without a name
             raise
         if module.endswith(".py"):
             raise UsageError("the function's name", repr(name), NAME, "Leave .py out") from error
@@ -100,26 +100,26 @@ def _attribute(owner: Any, part: str, name: str) -> Any:
     try:
         return getattr(owner, part)
     except AttributeError as error:
-        found = f"{part!r} is not in {getattr(owner, '__name__', owner)!r}"
+        missing = f"{part!r} is not in {getattr(owner, '__name__', owner)!r}"
         near = get_close_matches(part, dir(owner), 1)
-        cure = f"Perhaps you mean {near[0]!r}" if near else "Name what stands at the top of the module"
-        raise UsageError(f"there is no {name}: {found}. {cure}") from error
+        cure = f"Perhaps you mean {near[0]!r}" if near else "Name an object at the top level of the module"
+        raise UsageError(f"there is no {name}: {missing}. {cure}") from error
 
 
 def check_arguments(fn: Callable[..., Any], shapes: Sequence[Any]) -> None:
-    """Refuse a number of shapes that the function cannot be called with.
+    """Refuse a number of shapes with which the function cannot be called.
 
     Raises:
-        UsageError: it takes more arrays, or fewer; parameters have to be bound beforehand.
+        UsageError: the function takes more or fewer arrays. Its parameters must be bound beforehand.
     """
     try:
         signature = inspect.signature(fn)
-    except (TypeError, ValueError):  # of a function written in C
+    except (TypeError, ValueError):  # a function written in C
         return
     try:
         signature.bind(*shapes)
     except TypeError as error:
-        needed = [name for name, one in signature.parameters.items() if _required(one)]
+        needed = [name for name, parameter in signature.parameters.items() if _required(parameter)]
         expected = f"{len(needed)}, one for each argument of {name_of(fn)} without a default: {', '.join(needed)}"
         cure = f"Bind parameters and settings beforehand: apply = functools.partial({name_of(fn)}, params)"
         raise UsageError("the number of --shape", len(shapes), expected, cure) from error
@@ -131,7 +131,7 @@ def _required(parameter: inspect.Parameter) -> bool:
 
 
 def given(fn: Callable[..., Any], shapes: Sequence[Any]) -> str:
-    """The beginning of a line on what fails.
+    """The start of an error message: the function and the types of its arguments.
 
     >>> given(abs, [jax.ShapeDtypeStruct((1, 8), "float32")])
     'abs fails with float32[1, 8]'

@@ -1,4 +1,4 @@
-"""Exit statuses, and the error for a request that cannot be carried out."""
+"""Exit statuses, and the error for a command that cannot be run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROGRAM = "python -m jaxconv"
 
 
 class UsageError(Exception):
-    """A request that cannot be carried out: a sentence, or the arguments of `explain` after the first.
+    """A command that cannot be run. Its arguments are a sentence, or those of `explain` after the first.
 
     >>> print(UsageError("--seed", "'a'", "a whole number", "Leave it out for 0").line("certify"))
     python -m jaxconv certify: --seed is 'a', but should be a whole number. Leave it out for 0.
@@ -19,13 +19,13 @@ class UsageError(Exception):
     """
 
     def line(self, command: str) -> str:
-        """What the user sees."""
+        """The message that is printed."""
         where, (first, *others) = f"{PROGRAM} {command}".rstrip(), self.args
         return explain(where, first, *others) if others else f"{where}: {first}"
 
 
 def worst(statuses: list[int]) -> int:
-    """The status of several claims: violated before undecided before held.
+    """The combined status of several claims: violated, otherwise undecided, otherwise held.
 
     >>> worst([0, 2]), worst([2, 1, 0])
     (2, 1)

@@ -1,1 +1,1 @@
-"""Conversion between libraries: their kernels, biases and settings as ours, and back. Imports none of them."""
+"""Conversion of kernels, biases and settings from and to other libraries. None of them is imported."""

@@ -1,7 +1,7 @@
-"""What every change of layout is: split axes, put them in another order, merge them; and, for some kernels, a flip.
+"""Changes of layout: split the axes of an array, transpose them, merge them, and flip some kernels.
 
-A layout is written as its axes in order, `"*w i o"`: `*w` for one axis `w` in each spatial dimension, `(g o)` for one
-axis that runs over g and, within it, over o, `1` for an axis of one cell, and `*1` for one in each spatial dimension.
+A layout lists its axes in order, `"*w i o"`: `*w` is one axis `w` for each spatial dimension, `(g o)` is one axis that
+runs over g and, within it, over o, `1` is an axis of length 1, and `*1` is one such axis for each spatial dimension.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 
-Atoms = tuple[str, ...]  # what one axis runs over, slowest first; nothing for an axis of one cell
+Atoms = tuple[str, ...]  # the names that one axis runs over, slowest first; empty for an axis of length 1
 
 
 def axes_of(layout: str, rank: int) -> list[Atoms]:
-    """The axes of a layout in so many spatial dimensions.
+    """The axes of a layout in `rank` spatial dimensions.
 
     >>> axes_of("*p (i *w) o", 2)
     [('p0',), ('p1',), ('i', 'w0', 'w1'), ('o',)]
@@ -34,7 +34,7 @@ def axes_of(layout: str, rank: int) -> list[Atoms]:
 
 
 def _repeated(name: str, rank: int) -> list[str]:
-    """A name's axes; an empty name is an axis of one cell."""
+    """The axes of a name. The empty name is an axis of length 1."""
     plain = name.removeprefix("*").replace("1", "")
     if not name.startswith("*"):
         return [plain]
@@ -42,40 +42,41 @@ def _repeated(name: str, rank: int) -> list[str]:
 
 
 def rank_of(layout: str, axes: int) -> int | None:
-    """In how many spatial dimensions a layout has so many axes; None if it does not say, or cannot have them.
+    """The number of spatial dimensions in which a layout has `axes` axes; None if there is none or it is not unique.
 
     >>> rank_of("*w i o", 4), rank_of("*p (i *w) o", 6), rank_of("o", 1)
     (2, 4, None)
     """
-    none, one = (len(axes_of(layout, rank)) for rank in (0, 1))
-    if one == none or (axes - none) % (one - none) or axes < none:
+    without_spatial, with_one = (len(axes_of(layout, rank)) for rank in (0, 1))
+    per_dimension = with_one - without_spatial
+    if per_dimension == 0 or (axes - without_spatial) % per_dimension or axes < without_spatial:
         return None
-    return (axes - none) // (one - none)
+    return (axes - without_spatial) // per_dimension
 
 
 def sizes_of(shape: tuple[int, ...], axes: list[Atoms], sizes: Mapping[str, int]) -> dict[str, int]:
-    """How many cells each atom has, in an array of that shape; `sizes` are known beforehand.
+    """The length of each atom in an array of a shape. `sizes`: the lengths known beforehand.
 
     Raises:
-        ValueError: the array does not have these axes, or does not say how an axis is split.
+        ValueError: the array does not have these axes, or the split of an axis is ambiguous.
 
     >>> sizes_of((6, 5), [("g", "o"), ("w0",)], {"g": 2})
     {'g': 2, 'o': 3, 'w0': 5}
     """
     if len(shape) != len(axes):
         raise ValueError(f"{len(axes)} axes")
-    found = dict(sizes)
+    lengths = dict(sizes)
     for length, atoms in zip(shape, axes, strict=True):
-        unknown = [atom for atom in atoms if atom not in found]
-        known = math.prod(found[atom] for atom in atoms if atom in found)
+        unknown = [atom for atom in atoms if atom not in lengths]
+        known = math.prod(lengths[atom] for atom in atoms if atom in lengths)
         if length == 0 or len(unknown) > 1 or length % known or (not unknown and length != known):
             raise ValueError(f"{length} cells along ({' '.join(atoms) or '1'})")
-        found |= dict.fromkeys(unknown, length // known)
-    return found
+        lengths |= dict.fromkeys(unknown, length // known)
+    return lengths
 
 
 def rearranged(array: Any, before: list[Atoms], after: list[Atoms], sizes: Mapping[str, int], *, flip: bool) -> Any:
-    """The same numbers along other axes; with `flip`, the window's axes `w0, w1, ...` turned around.
+    """The same numbers along other axes. With `flip`, the axes `w0, w1, ...` of the window are reversed.
 
     >>> import numpy as np
     >>> rearranged(np.arange(6).reshape(2, 3), [("o",), ("w0",)], [("w0",), ("o",)], {"o": 2, "w0": 3}, flip=True)
@@ -92,10 +93,10 @@ def rearranged(array: Any, before: list[Atoms], after: list[Atoms], sizes: Mappi
 
 
 def checked_name(where: str, argument: str, value: object, names: Collection[str], expected: str) -> None:
-    """Refuse what is none of the names that there are."""
+    """Refuse a value that is not one of the names."""
     if isinstance(value, str) and value in names:
         return
     near = get_close_matches(value, names, 1, cutoff=0.5) if isinstance(value, str) else []
-    cure = f'Perhaps you mean "{near[0]}"' if near else "docs/conversion.md has the whole table"
+    cure = f'Perhaps you mean "{near[0]}"' if near else "The tables in docs/conversion.md list all names"
     error = ValueError if isinstance(value, str) else TypeError
     raise error(explain(where, argument, shown(value), expected, cure))

@@ -1,4 +1,4 @@
-"""The table: for each library and layer the names and the layouts of its arrays, beside ours."""
+"""A table of the names and layouts of each library's arrays, for each layer; and of ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stored:
-    """One array of a layer as a library stores it: its name, its axes, and whether the window is turned around."""
+    """One array of a layer as a library stores it: its name, its axes, and whether the window is reversed."""
 
     name: str
     layout: str
@@ -16,11 +16,11 @@ class Stored:
 
 Layer = dict[str, Stored]  # our name -> theirs
 
-# Axes: *w the window's taps, *p the output's positions, i and o the channels that a kernel takes and gives, g groups of
-# them, c the channels that go out of a transposed convolution (o come in), or the channels of a normalisation.
+# Axes: *w taps of the window, *p positions of the output, i and o input and output channels of a kernel, g groups of
+# channels, c the output channels of a transposed convolution (its input channels are o), or those of a normalisation.
 OURS: dict[str, dict[str, str]] = {
     "conv": {"kernel": "*w i (g o)", "bias": "(g o)"},
-    "depthwise_conv": {"kernel": "*w 1 (g m)", "bias": "(g m)"},  # conv with groups=g, m kernels for each channel
+    "depthwise_conv": {"kernel": "*w 1 (g m)", "bias": "(g m)"},  # conv with groups=g and m kernels per channel
     "conv_transpose": {"kernel": "*w c (g o)", "bias": "(g c)"},
     "locally_connected": {"kernel": "*p *w i (g o)", "bias": "*p (g o)"},
     "dense": {"kernel": "i o", "bias": "o"},
@@ -28,25 +28,25 @@ OURS: dict[str, dict[str, str]] = {
     "batch_norm": {"scale": "c", "bias": "c"},
     "batch_norm_state": {"mean": "c", "var": "c"},
 }
-NEEDED = frozenset({"kernel", "mean", "var"})  # without which the others of a layer are nothing
+NEEDED = frozenset({"kernel", "mean", "var"})  # the other arrays of a layer are useless without these
 
 
 def _same(layer: str, kernel: str = "kernel", bias: str = "bias") -> Layer:
-    """A layer stored as ours is, under its own names."""
+    """A layer stored in our layout."""
     return {"kernel": Stored(kernel, OURS[layer]["kernel"]), "bias": Stored(bias, OURS[layer]["bias"])}
 
 
 def _norm(scale: str, bias: str, layout: str = "c") -> Layer:
-    """Scale and bias of a normalisation."""
+    """The scale and bias of a normalisation."""
     return {"scale": Stored(scale, layout), "bias": Stored(bias, layout)}
 
 
 def _state(mean: str, var: str, layout: str = "c") -> Layer:
-    """Running averages of batch normalisation."""
+    """The running averages of batch normalisation."""
     return {"mean": Stored(mean, layout), "var": Stored(var, layout)}
 
 
-# What is flipped is a transposed kernel that is correlated with the spread-out input; the adjoint lays kernels down.
+# A transposed kernel is flipped if the library correlates it with the dilated input instead of taking the adjoint.
 LAYOUTS: dict[str, dict[str, Layer]] = {
     "flax": {
         "conv": _same("conv"),

@@ -1,4 +1,4 @@
-"""Settings of normalisations: epsilon, groups and momentum by other libraries' names and defaults, in our words."""
+"""Settings of normalisations: epsilon, groups and momentum, from other libraries' names and defaults to ours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxconv.errors import explain
 from jaxconv.window import positive
 
 MOMENTUM = "Write it as a number between 0 and 1"
-# library -> layer -> their settings, with their defaults.
+# library -> layer -> its settings and their defaults.
 NORMS: dict[str, dict[str, dict[str, Any]]] = {
     "flax": {
         "layer_norm": {"epsilon": 1e-6, "reduction_axes": -1, "feature_axes": -1},
@@ -54,7 +54,7 @@ AXES = ("axis", "reduction_axes", "feature_axes")
 
 
 def norm_settings(where: str, library: str, layer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of our normalisation with which it computes what theirs does.
+    """The keyword arguments with which our normalisation computes the same as the other library's.
 
     >>> norm_settings("example", "torch", "batch_norm", {"momentum": 0.25})
     {'epsilon': 1e-05, 'momentum': 0.75, 'running_variance': 'unbiased'}
@@ -62,26 +62,26 @@ def norm_settings(where: str, library: str, layer: str, settings: Mapping[str, A
     theirs = merged(where, library, layer, NORMS[library][layer], settings)
     for name in AXES:
         if name in theirs and theirs[name] not in (-1, (-1,), [-1]):
-            cure = "For all axes of an example take group_norm with groups=1; for another layout move the channels"
+            cure = "Use group_norm with groups=1 for all axes of an example; move the channels of another layout"
             raise ValueError(explain(where, name, theirs[name], "-1, the channels", cure))
     if theirs.get("track_running_stats"):
-        cure = "Ours takes each example's own statistics, in training and after it"
+        cure = "jaxconv uses the statistics of each example, in training and after it"
         raise ValueError(explain(where, "track_running_stats", True, "False", cure))
     if "eps" in theirs and theirs["eps"] is None:
         theirs["eps"] = _smallest_step(where, theirs["dtype"])
-    found = {OUR_WORDS.get(name, name): value for name, value in theirs.items()}
-    ours = {"epsilon": number(where, "epsilon", found["epsilon"], cure="Write epsilon=1e-5")}
-    if "groups" in found:
-        ours["groups"] = _groups(where, found["groups"])
-    if "momentum" in found:
-        ours |= _running(where, library, found["momentum"])
+    renamed = {OUR_WORDS.get(name, name): value for name, value in theirs.items()}
+    ours = {"epsilon": number(where, "epsilon", renamed["epsilon"], cure="Write epsilon=1e-5")}
+    if "groups" in renamed:
+        ours["groups"] = _groups(where, renamed["groups"])
+    if "momentum" in renamed:
+        ours |= _running(where, library, renamed["momentum"])
     return ours
 
 
 def _smallest_step(where: str, dtype: Any) -> float:
-    """The eps of the dtype that PyTorch computes in for x of a dtype: of half precision float32.
+    """The default eps of PyTorch's RMSNorm for x of a dtype: the eps of the dtype, for half precision that of float32.
 
-    (Its documentation has `torch.finfo(x.dtype).eps`; 2.14 computes with this.) A dtype may be theirs, `torch.float16`.
+    PyTorch's documentation has `torch.finfo(x.dtype).eps`; PyTorch 2.14 uses this. A dtype may be `torch.float16`.
     """
     name = str(dtype).removeprefix("torch.")
     try:
@@ -92,18 +92,16 @@ def _smallest_step(where: str, dtype: Any) -> float:
 
 
 def _groups(where: str, groups: Any) -> int:
-    if groups == -1:  # Keras's word for as many as there are channels
-        raise ValueError(
-            explain(where, "groups", -1, "a number of groups", 'Take our instance_norm with this "epsilon"')
-        )
+    if groups == -1:  # Keras: one group per channel
+        raise ValueError(explain(where, "groups", -1, "a number of groups", "Use instance_norm with the same epsilon"))
     return positive(where, "groups", groups, 1)[0]
 
 
 def _running(where: str, library: str, momentum: Any) -> dict[str, Any]:
-    """The share that is kept, and which variance it is kept of: PyTorch's is the share taken, of the unbiased one."""
+    """Our momentum and the kind of running variance. PyTorch's momentum is 1 - ours, its variance the unbiased one."""
     if library != "torch":
         return {"momentum": number(where, "momentum", momentum, cure=MOMENTUM)}
     if momentum is None:
-        cure = "A cumulative average takes another share in each step: pass our batch_norm 1 - 1/n in step n"
+        cure = "For a cumulative average pass momentum=1 - 1/n to batch_norm in step n"
         raise ValueError(explain(where, "momentum", None, "a number", cure))
     return {"momentum": 1 - number(where, "momentum", momentum, cure=MOMENTUM), "running_variance": "unbiased"}

@@ -1,4 +1,4 @@
-"""Conversion of parameters: a layer's arrays under another library's names and layouts, and back, bit for bit."""
+"""Conversion of a layer's arrays to and from another library's names and layouts, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxconv.convert.layouts import LAYOUTS, NEEDED, OURS, Layer, Stored
 from jaxconv.errors import explain
 from jaxconv.window import window_sizes
 
-MOST_AXES = 62  # spatial ones: NumPy makes arrays of 64 axes at most
+MOST_AXES = 62  # spatial axes: NumPy's limit is 64 axes
 Library = Literal["flax", "equinox", "haiku", "keras", "torch"]
 
 
@@ -27,8 +27,10 @@ def from_library(
     groups: int = 1,
     window: tuple[int, ...] | None = None,
 ) -> dict[str, Any]:
-    """Another library's arrays of one layer as our layer takes them: axes split, reordered, merged, and for some
-    transposed kernels the window turned around. No number is computed, so none is lost.
+    """Convert another library's arrays of one layer to ours.
+
+    Axes are split, transposed and merged, and the window of some transposed kernels is reversed. The numbers do not
+    change.
 
     Law: `to_library(library, layer, from_library(library, layer, params)) == params`, bit for bit and dtype for dtype.
 
@@ -37,28 +39,30 @@ def from_library(
         layer: "conv", "depthwise_conv", "conv_transpose", "locally_connected" (Flax), "dense", "norm", "batch_norm",
             or "batch_norm_state" (the running averages). Flax's `ConvTranspose(transpose_kernel=True)` is
             "conv_transpose, transpose_kernel".
-        params: their arrays under their names, `{"weight": ..., "bias": ...}`. What is None counts as left out.
-        groups: as for our `conv`. Of a depthwise convolution, the channels.
-        window: taps along each spatial axis. Only Flax's `ConvLocal` needs it, whose kernel does not say.
+        params: their arrays under their names, `{"weight": ..., "bias": ...}`. None means that an array is left out.
+        groups: as for our `conv`. For a depthwise convolution, the number of channels.
+        window: taps along each spatial axis. Only Flax's `ConvLocal` needs it: the shape of its kernel is ambiguous.
 
     Returns:
-        `{"kernel": ..., "bias": ...}`, or `{"scale": ..., "bias": ...}`, or `{"mean": ..., "var": ...}`; JAX arrays
-        where JAX arrays came in, and NumPy's otherwise.
+        `{"kernel": ..., "bias": ...}`, or `{"scale": ..., "bias": ...}`, or `{"mean": ..., "var": ...}`. JAX arrays
+        remain JAX arrays; other arrays become NumPy arrays.
 
     Raises:
-        ValueError: an unknown library, layer or array; a shape that such an array does not have; no arrays at all, or a
-            bias without its kernel; `groups` of a layer that has none, or that do not divide the channels.
+        ValueError: an unknown library, layer or array; an array of a wrong shape; no arrays; a bias without a kernel;
+            `groups` for a layer without groups, or that do not divide the channels.
 
-    >>> weight = np.arange(12).reshape(2, 1, 3, 2)                      # [o, c, h, w]: two 3x2 kernels of PyTorch's
+    >>> weight = np.arange(12).reshape(2, 1, 3, 2)                      # PyTorch's [o, c, h, w]: two 3x2 kernels
     >>> from_library("torch", "conv", {"weight": weight})["kernel"].shape
     (3, 2, 1, 2)
 
-    Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
+    Source: the tables in docs/conversion.md. Tests run both libraries for each row.
     """
     stored, ours = _row("from_library", library, layer)
-    needed = [one.name for name, one in stored.items() if name in NEEDED]
-    given = _given("from_library", layer, params, [one.name for one in stored.values()], needed)
-    arrays = {name: (given[one.name], one.layout, ours[name]) for name, one in stored.items() if one.name in given}
+    needed = [array.name for name, array in stored.items() if name in NEEDED]
+    given = _given("from_library", layer, params, [array.name for array in stored.values()], needed)
+    arrays = {
+        name: (given[array.name], array.layout, ours[name]) for name, array in stored.items() if array.name in given
+    }
     return _converted("from_library", layer, arrays, stored, groups, window, None)
 
 
@@ -70,7 +74,7 @@ def to_library(
     groups: int = 1,
     rank: int | None = None,
 ) -> dict[str, Any]:
-    """Our arrays of one layer as another library's layer takes them, under its names: what `from_library` undoes.
+    """Convert our arrays of one layer to another library's. The inverse of `from_library`.
 
     Law: `from_library(library, layer, to_library(library, layer, params)) == params`, bit for bit and dtype for dtype.
 
@@ -79,10 +83,10 @@ def to_library(
         layer: as for `from_library`.
         params: our arrays, `{"kernel": ..., "bias": ...}` or those of a normalisation or its state.
         groups: as for `from_library`.
-        rank: the number of spatial axes. Only Haiku's `BatchNorm` needs it, whose arrays have one axis for each.
+        rank: number of spatial axes. Only Haiku's `BatchNorm` needs it: its arrays have an axis for each of them.
 
     Returns:
-        A dict of their names; JAX arrays where JAX arrays came in, and NumPy's otherwise.
+        A dict under their names. JAX arrays remain JAX arrays; other arrays become NumPy arrays.
 
     Raises:
         ValueError: as for `from_library`.
@@ -94,13 +98,13 @@ def to_library(
     """
     stored, ours = _row("to_library", library, layer)
     given = _given("to_library", layer, params, list(ours), [name for name in ours if name in NEEDED])
-    arrays = {name: (given[name], ours[name], one.layout) for name, one in stored.items() if name in given}
-    found = _converted("to_library", layer, arrays, stored, groups, None, rank)
-    return {stored[name].name: array for name, array in found.items()}
+    arrays = {name: (given[name], ours[name], array.layout) for name, array in stored.items() if name in given}
+    converted = _converted("to_library", layer, arrays, stored, groups, None, rank)
+    return {stored[name].name: array for name, array in converted.items()}
 
 
 def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
-    """Their arrays and ours, from the table."""
+    """The arrays of both libraries for a layer, from the tables."""
     checked_name(where, "library", library, LAYOUTS, f"one of {', '.join(LAYOUTS)}")
     checked_name(where, "layer", layer, LAYOUTS[library], f"one of {library}'s {'; '.join(LAYOUTS[library])}")
     return LAYOUTS[library][layer], OURS[layer.split(",", maxsplit=1)[0]]
@@ -109,15 +113,15 @@ def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
 def _given(
     where: str, layer: str, params: Mapping[str, Any], names: Sequence[str], needed: Sequence[str]
 ) -> dict[str, Any]:
-    """The arrays that there are, NumPy's or JAX's, the needed ones among them."""
+    """The arrays that were passed, as NumPy or JAX arrays. The needed ones must be among them."""
     whole = f"a dict of {', '.join(names)}, the arrays of {layer}"
-    mapping(where, "params", params, whole, cure="Pass the arrays under the names that they have there")
+    mapping(where, "params", params, whole, cure="Pass the arrays under these names")
     given = {name: array for name, array in dict(params).items() if array is not None}
     if not params.keys() <= set(names):
-        cure = "Rename them, or name the library and layer that they are of"
+        cure = "Rename them, or pass the library and layer that they come from"
         raise ValueError(explain(where, "params", sorted(map(str, params)), f"{whole}, or some of them", cure))
     if not params:
-        cure = "Nothing has to be converted for a layer without arrays"
+        cure = "A layer without arrays needs no conversion"
         raise ValueError(explain(where, "params", {}, whole, cure))
     missing = [name for name in needed if name not in given]
     if missing:
@@ -127,17 +131,17 @@ def _given(
 
 
 def _array(where: str, name: str, value: Any) -> Any:
-    """An array of numbers, NumPy's or JAX's."""
+    """A numerical array of NumPy or JAX."""
     if isinstance(value, jax.Array):
         return value
-    cure = "Pass arrays, such as NumPy's: tensor.numpy() of PyTorch's"
+    cure = "Pass NumPy or JAX arrays; for a PyTorch tensor write tensor.numpy()"
     try:
-        found = np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
         raise ValueError(explain(where, name, shown(value), "an array", cure)) from error
-    if found.dtype.kind in "OUSMm":
+    if array.dtype.kind in "OUSMm":
         raise TypeError(explain(where, name, shown(value), "an array of numbers", cure))
-    return found
+    return array
 
 
 def _converted(
@@ -149,7 +153,7 @@ def _converted(
     window: tuple[int, ...] | None,
     rank: int | None,
 ) -> dict[str, Any]:
-    """Each array from its layout before to the one after; the kernel first, which knows rank and sizes for the rest."""
+    """The arrays in their new layouts. The kernel comes first: it determines rank and sizes for the other arrays."""
     groups = integer(where, "groups", groups, least=1, cure="Write 1 for a layer without groups")
     if groups > 1 and not any(re.search(r"\bg\b", before) for _, before, _ in arrays.values()):
         raise ValueError(explain(where, "groups", groups, f"1, since {layer} has no groups", "Leave it out"))
@@ -160,23 +164,25 @@ def _converted(
         sizes |= {f"w{n}": taps for n, taps in enumerate(window)}
     elif rank is not None:
         rank = integer(where, "rank", rank, least=0, most=MOST_AXES, cure="Write 2 for images")
-    found = {}
+    converted = {}
     for name, (array, before, after) in arrays.items():
         rank = rank_of(before, array.ndim) if rank is None else rank
         if rank == 0 and re.search(r"\*[a-z]", before):
             expected = f"[{before}], with 1 spatial axis or more"
-            raise ValueError(explain(where, f"{layer}'s {name}", array.shape, expected, "Without any it is dense"))
+            raise ValueError(
+                explain(where, f"{layer}'s {name}", array.shape, expected, 'Use "dense" without spatial axes')
+            )
         if rank is None and ("*" in before or "*" in after):
             cure = "Pass rank, the number of spatial axes" if "*" in after and "*" not in before else ""
             raise ValueError(explain(where, f"{layer}'s {name}", array.shape, f"[{before}]", cure))
-        axes, others = axes_of(before, rank or 0), axes_of(after, rank or 0)
+        before_axes, after_axes = axes_of(before, rank or 0), axes_of(after, rank or 0)
         try:
-            sizes = sizes_of(array.shape, axes, sizes)
+            sizes = sizes_of(array.shape, before_axes, sizes)
         except ValueError as error:
-            cure = f"Its channels, taps and the groups ({groups}) do not fit together"
+            cure = f"Its channels and taps do not match groups={groups}"
             if window is None and "*w)" in before:
                 cure = "Pass window, the taps along each spatial axis"
             expected = f"[{before}], with {rank or 0} spatial axes; not {error}"
             raise ValueError(explain(where, f"{layer}'s {name}", array.shape, expected, cure)) from None
-        found[name] = rearranged(array, axes, others, sizes, flip=stored[name].flip)
-    return found
+        converted[name] = rearranged(array, before_axes, after_axes, sizes, flip=stored[name].flip)
+    return converted

@@ -1,7 +1,7 @@
-"""Where another library's transposed convolution begins and ends, in terms of the convolution whose adjoint it is.
+"""The padding and output length of other libraries' transposed convolutions, as adjoints of our convolution.
 
-Cell p of the input lays its tap u down at the output's cell `p*stride + u*dilation - lo`. A library is one formula for
-`lo` and one for the output's length; what is to be padded after follows, if that is an adjoint at all.
+Tap u of the kernel adds cell p of the input to the output's cell `p*stride + u*dilation - lo`. Each library has a
+formula for `lo` and one for the output's length. They determine the padding after the end, if such an adjoint exists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxconv.window import Pad
 
 @dataclass(frozen=True)
 class Transposed:
-    """One axis: `length` cells come in. `padding` is a name, or cells before and after, in the library's meaning."""
+    """One axis. `length`: input cells. `padding`: a name, or the cells before and after as the library defines them."""
 
     length: int
     span: int
@@ -27,14 +27,14 @@ class Transposed:
 
     @property
     def reach(self) -> int:
-        """Cells from the first that is laid down to the last, both included."""
+        """Number of cells from the first one that the kernel writes to the last."""
         return (self.length - 1) * self.stride + self.span
 
 
 def lax(axis: Transposed) -> tuple[int, int]:
-    """`jax.lax.conv_transpose`, so Flax and Haiku: numbers pad the input after it was spread out.
+    """`jax.lax.conv_transpose`, as used by Flax and Haiku. Numbers are the padding of the dilated input.
 
-    CIRCULAR (Flax): what VALID gives, wrapped around `length * stride` cells, moved by half of what is too much.
+    CIRCULAR (Flax): the VALID result wrapped around `length * stride` cells, shifted by half of the excess.
     """
     over = max(axis.span - axis.stride, 0)
     if axis.padding == "CIRCULAR":
@@ -48,7 +48,7 @@ def lax(axis: Transposed) -> tuple[int, int]:
 
 
 def keras(axis: Transposed) -> tuple[int, int]:
-    """TensorFlow's, which Keras has on its JAX backend; with an output padding, one more rule."""
+    """TensorFlow's rule, which Keras uses on its JAX backend; and another rule if there is an output padding."""
     if axis.output_padding is None:
         return lax(axis)
     if axis.padding == "VALID":
@@ -59,13 +59,13 @@ def keras(axis: Transposed) -> tuple[int, int]:
 
 
 def torch(axis: Transposed) -> tuple[int, int]:
-    """Numbers pad the output, as they would pad a convolution's input; `output_padding` makes it longer at its end."""
+    """PyTorch. Numbers pad the convolution's input, so they crop the output. `output_padding` extends the output."""
     before, after = (0, 0) if isinstance(axis.padding, str) else axis.padding
     return before, axis.reach - before - after + (axis.output_padding or 0)
 
 
 def equinox(axis: Transposed) -> tuple[int, int]:
-    """PyTorch's; SAME chooses the numbers such that the output is `length * stride` long, less an output padding."""
+    """PyTorch's rule. With SAME the output has `length * stride` cells, less an output padding."""
     if axis.padding == "VALID" or not isinstance(axis.padding, str):
         return torch(axis)
     extra = axis.output_padding or 0
@@ -89,15 +89,15 @@ def adjoint(where: str, library: str, axis: Transposed, boundary: str) -> tuple[
     (Pad(lo=1, hi=0, boundary='ZERO'), 10)
     """
     lo, out = PHASES[library](axis)
-    most = axis.length * axis.stride + axis.span - 1 - lo  # one more, and a window more would fit
+    most = axis.length * axis.stride + axis.span - 1 - lo  # with one more cell, one more window would fit
     if lo < 0 or not 0 < out <= most:
-        found = f"{axis.padding} (output padding {axis.output_padding})"
-        wrong = f"begins {-lo} cells before what the kernel reaches" if lo < 0 else f"has {out} cells, not 1 to {most}"
-        expected = f"such that the output could be a convolution's input; here it {wrong}"
-        raise ValueError(explain(where, "padding", found, expected, "Convert with less of it, and pad the output"))
+        actual = f"{axis.padding} (output padding {axis.output_padding})"
+        wrong = f"begins {-lo} cells before the kernel's first cell" if lo < 0 else f"has {out} cells, not 1 to {most}"
+        expected = f"such that the output is a valid input of the convolution; here it {wrong}"
+        raise ValueError(explain(where, "padding", actual, expected, "Convert with less padding, and pad the output"))
     return Pad(lo, max(axis.reach - lo - out, 0), boundary), out
 
 
 def each_axis(setting: Any, rank: int) -> list[Any]:
-    """A setting for each axis; one that is not a sequence is all axes'."""
+    """A setting for each axis. A setting that is not a sequence applies to all axes."""
     return list(setting) if isinstance(setting, list | tuple) else [setting] * rank

@@ -1,4 +1,4 @@
-"""Conversion of settings: padding, phase and divisor with which our layer computes what another library's does."""
+"""Conversion of settings: the padding, output shape and divisor with which our layer computes the same as another's."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ WHERE = "settings_from_library"
 def settings_from_library(
     library: Library, layer: str, lengths: Sequence[int] = (), window: Sequence[int] = (), **settings: Any
 ) -> dict[str, Any]:
-    """The keyword arguments with which our layer computes what another library's does.
+    """The keyword arguments with which our layer computes the same as another library's layer.
 
-    What a library does by default, and what it means by SAME, by a number or by "circular", is made explicit: each axis
-    has a `Pad`, an average its divisor, a transposed convolution its output's shape, a normalisation its epsilon.
+    Defaults, and the library's meanings of SAME, of numbers and of "circular", become explicit: a `Pad` for each axis,
+    the divisor of an average, the output shape of a transposed convolution, the epsilon of a normalisation.
 
-    Law: with `from_library` for the parameters, both layers give the same numbers.
+    Law: with the parameters of `from_library`, both layers compute the same numbers.
 
     Args:
         library: "flax" (linen and nnx), "equinox", "haiku", "keras" (3) or "torch".
-        layer: "conv", "conv_transpose", "max_pool", "avg_pool"; of Haiku and Keras "depthwise_conv" (pass it to our
-            `conv` with the channels as `groups`), of Flax "locally_connected". And "layer_norm", "rms_norm",
-            "group_norm", "batch_norm", and of Flax, Haiku and PyTorch "instance_norm".
-        lengths: of the spatial axes of what goes into the layer; SAME with a stride depends on them. Not for norms.
+        layer: "conv", "conv_transpose", "max_pool", "avg_pool"; for Haiku and Keras also "depthwise_conv" (our `conv`
+            with the number of channels as `groups`); for Flax also "locally_connected". And "layer_norm", "rms_norm",
+            "group_norm", "batch_norm", and for Flax, Haiku and PyTorch "instance_norm".
+        lengths: lengths of the spatial axes of the layer's input; SAME with a stride depends on them. Not for norms.
         window: taps along each spatial axis. Not for norms.
-        settings: their settings under their names, `kernel_dilation=2, padding="SAME"`; what is left out has their
-            default, such as the stride of 1 that Flax's and Equinox's pools have. PyTorch's `RMSNorm` takes its default
-            from x's dtype: pass `dtype` if that is float64.
+        settings: their settings under their names, such as `kernel_dilation=2, padding="SAME"`. The others have the
+            library's defaults, such as stride 1 for the pools of Flax and Equinox. The default of PyTorch's `RMSNorm`
+            depends on the dtype of x: pass `dtype` if it is float64.
 
     Returns:
-        For `conv`: stride, padding, dilation and, where they have them, groups. For `conv_transpose`: these and
-        output_shape. For pools: stride, padding, dilation and, for averages, divisor. For norms: epsilon; groups of
-        `group_norm`; of `batch_norm` momentum and, of PyTorch's, running_variance.
+        For `conv`: stride, padding, dilation and, if the layer has them, groups. For `conv_transpose`: these and
+        output_shape. For pools: stride, padding, dilation and, for averages, divisor. For norms: epsilon; for
+        `group_norm` also groups; for `batch_norm` also momentum and, for PyTorch, running_variance.
 
     Raises:
         ValueError: a setting that the layer does not have, or one that our layers cannot reproduce: a transposed
-            convolution that is no adjoint, an average whose divisors no rule of ours gives, a normalisation over other
-            axes than our layer takes.
+            convolution that is not an adjoint, an average with divisors that we do not have, a normalisation over other
+            axes than our layer's.
 
     >>> settings_from_library("torch", "conv", (8, 8), (3, 3), stride=2, padding=1, padding_mode="circular")["padding"]
     (Pad(lo=1, hi=1, boundary='CIRCULAR'), Pad(lo=1, hi=1, boundary='CIRCULAR'))
@@ -56,106 +56,106 @@ def settings_from_library(
     >>> settings_from_library("torch", "avg_pool", (7,), (3,), padding=1)
     {'stride': (3,), 'padding': (Pad(lo=1, hi=1, boundary='ZERO'),), 'dilation': (1,), 'divisor': 'window'}
 
-    Source: the tables in docs/conversion.md, each row of which is proved by running both libraries.
+    Source: the tables in docs/conversion.md. Tests run both libraries for each row.
     """
     _check_row(library, layer)
     if layer in NORMS[library]:
         if lengths or window:
             cure = f'Write settings_from_library("{library}", "{layer}", ...)'
-            expected = f"left out, as {layer} has no window"
+            expected = f"left out, since {layer} has no window"
             raise ValueError(explain(WHERE, "lengths, window", (lengths, window), expected, cure))
         return norm_settings(WHERE, library, layer, settings)
-    found = in_our_words(WHERE, library, layer, settings)
+    options = in_our_words(WHERE, library, layer, settings)
     window = window_sizes(WHERE, window)
     lengths = positive(WHERE, "lengths", lengths, len(window))
-    found["stride"] = stride_of(WHERE, found["stride"], window)
-    found["dilation"] = positive(WHERE, "dilation", found.get("dilation", 1), len(window))
-    found["padding"] = padding_of(WHERE, library, layer, found["padding"], len(window))
+    options["stride"] = stride_of(WHERE, options["stride"], window)
+    options["dilation"] = positive(WHERE, "dilation", options.get("dilation", 1), len(window))
+    options["padding"] = padding_of(WHERE, library, layer, options["padding"], len(window))
     for name in ("ceil_mode", "count_include_pad", "transpose_kernel"):
-        if name in found:
-            found[name] = flag(WHERE, name, found[name])
-    if "groups" in found:
-        found["groups"] = integer(WHERE, "groups", found["groups"], least=1, cure="Leave it out for 1")
-    if "padding_mode" in found:
-        found["padding_mode"] = boundary_of(WHERE, found["padding_mode"], layer)
+        if name in options:
+            options[name] = flag(WHERE, name, options[name])
+    if "groups" in options:
+        options["groups"] = integer(WHERE, "groups", options["groups"], least=1, cure="Leave it out for 1")
+    if "padding_mode" in options:
+        options["padding_mode"] = boundary_of(WHERE, options["padding_mode"], layer)
     if layer == "conv_transpose":
-        return _transposed(library, lengths, window, found)
+        return _transposed(library, lengths, window, options)
     if layer in ("max_pool", "avg_pool"):
-        return _pool(library, layer, lengths, window, found)
-    found["padding"] = _standing(lengths, window, found, _pads(library, lengths, window, found))
-    return {name: found[name] for name in ("stride", "padding", "dilation", "groups") if name in found}
+        return _pool(library, layer, lengths, window, options)
+    options["padding"] = _fitted(lengths, window, options, _pads(library, lengths, window, options))
+    return {name: options[name] for name in ("stride", "padding", "dilation", "groups") if name in options}
 
 
 def _check_row(library: str, layer: str) -> None:
-    """Refuse a library or a layer without settings."""
+    """Raise an error for a library or a layer without settings."""
     checked_name(WHERE, "library", library, DEFAULTS, f"one of {', '.join(DEFAULTS)}")
     layers = [*DEFAULTS[library], *NORMS[library]]
     checked_name(WHERE, "layer", layer, layers, f"one of {library}'s {', '.join(layers)}")
 
 
-def _pads(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> tuple[Pad, ...]:
-    """Cells before and after each axis, and what they hold."""
-    padding, boundary = found["padding"], found.get("padding_mode")
-    spans = [d * (k - 1) + 1 for d, k in zip(found["dilation"], window, strict=True)]
+def _pads(library: str, lengths: Sequence[int], window: Sequence[int], options: dict[str, Any]) -> tuple[Pad, ...]:
+    """The padding of each axis and its boundary."""
+    padding, boundary = options["padding"], options.get("padding_mode")
+    spans = [d * (k - 1) + 1 for d, k in zip(options["dilation"], window, strict=True)]
     if library == "torch" and padding == "SAME":
-        if set(found["stride"]) != {1}:
-            expected, cure = "a number where there is a stride, as PyTorch has it", "Write padding=1, or stride=1"
+        if set(options["stride"]) != {1}:
+            expected, cure = "a number if there is a stride, as for PyTorch", "Write padding=1, or stride=1"
             raise ValueError(explain(WHERE, "padding", "'same'", expected, cure))
         padding = [((span - 1) // 2, span // 2) for span in spans]
     if isinstance(padding, str):
-        axes = slide(WHERE, lengths, window, found["stride"], padding, found["dilation"])
+        axes = slide(WHERE, lengths, window, options["stride"], padding, options["dilation"])
         return tuple(Pad(axis.pad.lo, axis.pad.hi, boundary or axis.pad.boundary) for axis in axes)
     return tuple(Pad(lo, hi, boundary or "ZERO") for lo, hi in padding)
 
 
-def _standing(
-    lengths: Sequence[int], window: Sequence[int], found: dict[str, Any], pads: tuple[Pad, ...]
+def _fitted(
+    lengths: Sequence[int], window: Sequence[int], options: dict[str, Any], pads: tuple[Pad, ...]
 ) -> tuple[Pad, ...]:
-    """The padding under a window that is no wider than all of it and x; by `ceil_mode` so much that a last one fits."""
-    ceil_mode = found.get("ceil_mode", False)
-    axes = slide(WHERE, lengths, window, found["stride"], pads, found["dilation"], ceil_mode=ceil_mode)
+    """The padding; `slide` refuses a window wider than x with it. `ceil_mode` adds padding for a last window."""
+    ceil_mode = options.get("ceil_mode", False)
+    axes = slide(WHERE, lengths, window, options["stride"], pads, options["dilation"], ceil_mode=ceil_mode)
     return tuple(axis.pad for axis in axes)
 
 
 def _pool(
-    library: str, layer: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]
+    library: str, layer: str, lengths: Sequence[int], window: Sequence[int], options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Stride, padding and divisor; PyTorch's `ceil_mode` is more padding after."""
-    pads = _pads(library, lengths, window, found)
-    wider = _standing(lengths, window, found, pads)
-    settings = {"stride": found["stride"], "padding": wider, "dilation": found["dilation"]}
+    """Stride, padding and divisor. PyTorch's `ceil_mode` becomes padding at the end."""
+    pads = _pads(library, lengths, window, options)
+    wider = _fitted(lengths, window, options, pads)
+    settings = {"stride": options["stride"], "padding": wider, "dilation": options["dilation"]}
     if layer == "max_pool":
         return settings
-    return settings | {"divisor": _divisor(library, pads, wider, found)}
+    return settings | {"divisor": _divisor(library, pads, wider, options)}
 
 
-def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], found: dict[str, Any]) -> str | int:
-    """What their average divides by."""
-    if found.get("divisor_override") is not None:
+def _divisor(library: str, pads: Sequence[Pad], wider: Sequence[Pad], options: dict[str, Any]) -> str | int:
+    """The divisor of the library's average."""
+    if options.get("divisor_override") is not None:
         cure = "Leave it out for the number of taps"
-        return size(WHERE, "divisor_override", found["divisor_override"], cure=cure)
-    counts_padding = found.get("count_include_pad", library == "equinox")  # Haiku and Keras never count it
+        return size(WHERE, "divisor_override", options["divisor_override"], cure=cure)
+    counts_padding = options.get("count_include_pad", library == "equinox")  # Haiku and Keras never count the padding
     if not counts_padding:
         return "inside"
     if wider == pads:
         return "window"
     if all((pad.lo, pad.hi) == (0, 0) for pad in pads):
-        return "inside"  # what ceil_mode adds is not counted
-    expected = "False where there is padding as well: it counts the padding's zeros, but not those of ceil_mode"
+        return "inside"  # the padding that ceil_mode adds is not counted
+    expected = "False with padding: the padding's zeros are counted, but not those that ceil_mode adds"
     raise ValueError(explain(WHERE, "ceil_mode", True, expected, "Pass count_include_pad=False in both libraries"))
 
 
-def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], found: dict[str, Any]) -> dict[str, Any]:
-    """The convolution whose adjoint it is, and the shape of its input."""
-    rank, padding, strides, dilations = len(window), found["padding"], found["stride"], found["dilation"]
-    boundary = "CIRCULAR" if padding == "CIRCULAR" else found.get("padding_mode", "ZERO")
+def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], options: dict[str, Any]) -> dict[str, Any]:
+    """The convolution of which it is the adjoint, and the shape of that convolution's input."""
+    rank, padding, strides, dilations = len(window), options["padding"], options["stride"], options["dilation"]
+    boundary = "CIRCULAR" if padding == "CIRCULAR" else options.get("padding_mode", "ZERO")
     axes = [
-        Transposed(n, d * (k - 1) + 1, s, pad, extra, found.get("transpose_kernel", False))
+        Transposed(n, d * (k - 1) + 1, s, pad, extra, options.get("transpose_kernel", False))
         for n, k, s, d, pad, extra in zip(
             lengths, window, strides, dilations, each_axis(padding, rank),
-            output_padding_of(WHERE, found.get("output_padding"), rank), strict=True,
+            output_padding_of(WHERE, options.get("output_padding"), rank), strict=True,
         )
     ]  # fmt: skip
     pads, shape = zip(*(adjoint(WHERE, library, axis, boundary) for axis in axes), strict=True)
     settings = {"stride": strides, "padding": pads, "dilation": dilations, "output_shape": shape}
-    return settings | ({"groups": found["groups"]} if "groups" in found else {})
+    return settings | ({"groups": options["groups"]} if "groups" in options else {})

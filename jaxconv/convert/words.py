@@ -1,4 +1,4 @@
-"""The other libraries' settings: which a layer has, under which names and with which defaults, in our words."""
+"""Settings of other libraries: the names and defaults of each layer, and their conversion to our names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxconv.window import positive
 
 GIVEN = object()  # a setting without a default
 
-# library -> layer -> their settings, with their defaults.
+# library -> layer -> its settings and their defaults.
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "flax": {
         "conv": {"strides": 1, "padding": "SAME", "kernel_dilation": 1, "feature_group_count": 1},
@@ -62,7 +62,7 @@ OUR_WORDS = {
 }
 SAME = frozenset({"SAME", "VALID"})
 ANY = SAME | {"SAME_LOWER", "CAUSAL", "CIRCULAR", "REFLECT"}
-# The paddings that each knows by name, in any case.
+# The names of paddings that each layer accepts, in any case.
 NAMED: dict[str, dict[str, frozenset[str]]] = {
     "flax": {
         "conv": ANY, "locally_connected": ANY, "conv_transpose": SAME | {"CIRCULAR"},
@@ -79,35 +79,35 @@ BOUNDARIES = {"ZEROS": "ZERO", "CIRCULAR": "CIRCULAR", "REFLECT": "REFLECT", "RE
 
 
 def in_our_words(where: str, library: str, layer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Their settings, with their defaults where none were given, under our names.
+    """Their settings under our names. Settings that were not given have the library's defaults.
 
     >>> in_our_words("example", "keras", "max_pool", {"padding": "same"})
     {'stride': None, 'padding': 'same'}
     """
-    found = merged(where, library, layer, DEFAULTS[library][layer], settings)
-    return {OUR_WORDS.get(name, name): value for name, value in found.items()}
+    theirs = merged(where, library, layer, DEFAULTS[library][layer], settings)
+    return {OUR_WORDS.get(name, name): value for name, value in theirs.items()}
 
 
 def merged(
     where: str, library: str, layer: str, defaults: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Their settings under their names, with their defaults where none were given."""
+    """Their settings under their names. Settings that were not given have the library's defaults."""
     if not settings.keys() <= defaults.keys():
         unknown = sorted(settings.keys() - defaults.keys())
         near = get_close_matches(unknown[0], defaults, 1)
-        cure = f'Perhaps you mean "{near[0]}"' if near else "Leave out what the layer does not have"
+        cure = f'Perhaps you mean "{near[0]}"' if near else "Leave out settings that the layer does not have"
         expected = f"among {', '.join(defaults)}"
         raise ValueError(explain(where, f"settings of {library}'s {layer}", unknown, expected, cure))
-    found = {**defaults, **settings}
-    missing = [name for name, value in found.items() if value is GIVEN]
+    values = {**defaults, **settings}
+    missing = [name for name, value in values.items() if value is GIVEN]
     if missing:
-        expected, cure = f"given, as {library}'s {layer} has no default for it", f"Pass {missing[0]}=..."
+        expected, cure = f"given, since {library}'s {layer} has no default for it", f"Pass {missing[0]}=..."
         raise ValueError(explain(where, missing[0], "left out", expected, cure))
-    return found
+    return values
 
 
 def boundary_of(where: str, mode: str, layer: str) -> str:
-    """Our name for what a padding is filled with."""
+    """Our name for the boundary of a padding."""
     modes = ("ZEROS", "CIRCULAR") if layer == "conv_transpose" else tuple(BOUNDARIES)
     if not isinstance(mode, str) or mode.upper() not in modes:
         error = ValueError if isinstance(mode, str) else TypeError
@@ -117,9 +117,9 @@ def boundary_of(where: str, mode: str, layer: str) -> str:
 
 
 def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) -> str | list[tuple[int, int]]:
-    """A padding's name in upper case, or for each axis how many cells before and after.
+    """A padding's name in upper case, or for each axis the cells before and after.
 
-    One number is the same on all sides of all axes; one for each axis is the same on both its sides.
+    One number applies to both sides of all axes. One number for each axis applies to both sides of that axis.
 
     >>> padding_of("example", "torch", "conv", (1, 2), rank=2), padding_of("example", "keras", "conv", "same", rank=2)
     ([(1, 1), (2, 2)], 'SAME')
@@ -134,11 +134,11 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
     if library == "keras":
         expected = f"one of Keras's names: {', '.join(sorted(names))}"
         raise ValueError(explain(where, "padding", padding, expected, 'Write padding="same"'))
-    cure, each = "Write padding=1 for one cell on every side", several(padding)
+    cure, items = "Write padding=1 for one cell on every side", several(padding)
     cells = lambda value: size(where, "padding", value, least=0, cure=cure)
-    if each is None:
+    if items is None:
         return [(cells(padding), cells(padding))] * rank
-    pairs = [several(one) or (one, one) for one in each]
+    pairs = [several(item) or (item, item) for item in items]
     if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
         expected = f"a number, or one or two for each of {rank} spatial axes"
         raise ValueError(explain(where, "padding", shown(padding), expected, cure))
@@ -146,17 +146,17 @@ def padding_of(where: str, library: str, layer: str, padding: Any, rank: int) ->
 
 
 def stride_of(where: str, stride: Any, window: Sequence[int]) -> tuple[int, ...]:
-    """A stride along each axis; None is the window's own size."""
+    """The stride along each axis. None means the size of the window."""
     return positive(where, "stride", window if stride is None else stride, len(window))
 
 
 def output_padding_of(where: str, setting: Any, rank: int) -> tuple[int | None, ...]:
-    """By how many cells each axis of an output is longer; None where the library finds it out."""
+    """The number of cells by which each axis of the output is longer; None if the library computes it."""
     if setting is None:
         return (None,) * rank
-    cure, each = "Write output_padding=1 for one cell along every axis", several(setting)
-    items = (setting,) * rank if each is None else each
+    cure, values = "Write output_padding=1 for one cell along every axis", several(setting)
+    items = (setting,) * rank if values is None else values
     if len(items) != rank:
         expected = f"a number, or one for each of {rank} spatial axes"
         raise ValueError(explain(where, "output_padding", shown(setting), expected, cure))
-    return tuple(size(where, "output_padding", one, least=0, cure=cure) for one in items)
+    return tuple(size(where, "output_padding", item, least=0, cure=cure) for item in items)

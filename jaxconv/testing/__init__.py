@@ -1,6 +1,6 @@
-"""Testing: assertions about any JAX function, strategies for Hypothesis, and a plugin for pytest; all of it opt-in.
+"""Testing: assertions about any JAX function, Hypothesis strategies, and a pytest plugin. All of it is opt-in.
 
-The strategies are in `jaxconv.testing.strategies`, which needs Hypothesis; the plugin is `jaxconv.testing.plugin`.
+The strategies are in `jaxconv.testing.strategies`, which needs Hypothesis. The plugin is `jaxconv.testing.plugin`.
 """
 
 from jaxconv.testing.assertions import UndecidedWarning as UndecidedWarning

@@ -1,4 +1,4 @@
-"""Assertions about shifts, for any JAX function: proved, refuted by an executed counterexample, or neither."""
+"""Assertions about shifts of any JAX function. The result is a proof, an executed counterexample, or undecided."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Undecided = Literal["fail", "pass"]
 
 
 class UndecidedWarning(UserWarning):
-    """An assertion passed that was neither proved nor refuted: the search for a violation found none."""
+    """An assertion passed that was neither proved nor refuted, because a search found no violation."""
 
 
 def assert_equivariant(
@@ -37,31 +37,31 @@ def assert_equivariant(
 ) -> Certificate:
     """Assert that shifting the input shifts every output, `f(roll(x, k*s)) == roll(f(x), k*t)` for some lattice s -> t.
 
-    `certify` is asked first. What it proves passes. What it refutes fails, with the line that breaks it, the executed
-    counterexample and the cure. What it leaves open is put to `falsify`: a violation fails, none is `undecided`; so are
-    inputs of more than 2**16 cells, which are not run.
-    An output that does not move at all passes: invariance is equivariance with t = 0. Shifts by more than half of
-    the input are no lattice that `certify` reports.
+    A claim that `certify` proves passes. A claim that it refutes fails, with the culprit line, the executed
+    counterexample and the fix. For an undecided claim `falsify` searches for a violation. A violation fails; otherwise
+    `undecided` decides. Inputs of more than 2**16 cells are not executed and count as undecided.
+    An output that does not move passes: invariance is equivariance with t = 0. `certify` does not report lattices with
+    shifts by more than half of the input.
 
     Args:
         fn: any JAX function of arrays.
         arguments: as for `certify`: arrays, shapes, or pytrees of them. Small shapes make counterexamples readable.
         axes: as for `certify`.
         kind: "cyclic", or "interior" for shifts at which new content enters at the border.
-        shift: assert it of shifts by this many cells, 1 for every shift. None: of the lattice that is proved.
-        undecided: "fail" or "pass" where there is neither a proof nor a violation; passing warns `UndecidedWarning`.
-        values: as for `certify`: of these parameters only, instead of all.
-        examples: for `falsify`.
-        seed: of the searches.
+        shift: the number of cells of the asserted shifts, 1 for every shift. None: the lattice that is proved.
+        undecided: "fail" or "pass" without a proof and without a violation; "pass" warns with `UndecidedWarning`.
+        values: as for `certify`: assert for these parameters only, instead of all.
+        examples: as for `falsify`.
+        seed: seed of the searches.
 
     Returns:
         The certificate.
 
     Raises:
-        AssertionError: it is not equivariant, or neither proved nor refuted.
-        ValueError: what `certify` and `falsify` refuse, or another `undecided`.
+        AssertionError: the function is not equivariant, or neither proved nor refuted.
+        ValueError: an argument that `certify` or `falsify` refuses, or an unknown `undecided`.
 
-    Law: what fails with a counterexample is not equivariant: replaying it shows so.
+    Law: a function that fails with a counterexample is not equivariant: replaying the counterexample shows it.
 
     >>> import jax, jaxconv as jc
     >>> from jaxconv.testing import assert_equivariant
@@ -91,27 +91,27 @@ def assert_invariant(
 ) -> Certificate:
     """Assert that shifting the input changes no output, `f(roll(x, k*s)) == f(x)`.
 
-    As `assert_equivariant`, and an output that moves fails too.
+    As `assert_equivariant`, but an output that moves fails.
 
     Args:
         fn: any JAX function of arrays.
-        arguments: as for `assert_equivariant`, and so are all others.
-        axes: see there.
-        kind: see there.
-        shift: see there.
-        undecided: see there.
-        values: see there.
-        examples: see there.
-        seed: see there.
+        arguments: as for `assert_equivariant`.
+        axes: as for `assert_equivariant`.
+        kind: as for `assert_equivariant`.
+        shift: as for `assert_equivariant`.
+        undecided: as for `assert_equivariant`.
+        values: as for `assert_equivariant`.
+        examples: as for `assert_equivariant`.
+        seed: as for `assert_equivariant`.
 
     Returns:
         The certificate.
 
     Raises:
-        AssertionError: it is not invariant, or neither proved nor refuted.
+        AssertionError: the function is not invariant, or neither proved nor refuted.
         ValueError: as for `assert_equivariant`.
 
-    Law: what fails with a counterexample is not invariant: replaying it shows so.
+    Law: a function that fails with a counterexample is not invariant: replaying the counterexample shows it.
 
     >>> import jax, jaxconv as jc
     >>> from jaxconv.testing import assert_invariant
@@ -135,7 +135,7 @@ def _assert(
     examples: int,
     seed: int,
 ) -> Certificate:
-    """Every claim in turn; the searches run for what is not proved, and for nothing else."""
+    """Check the claims one by one. Searches run only for claims that are not proved."""
     __tracebackhide__ = True
     where = "assert_invariant" if invariant else "assert_equivariant"
     choice(where, "undecided", undecided, ("fail", "pass"))
@@ -145,8 +145,8 @@ def _assert(
     failing = [
         (leaf, axis)
         for leaf, report in enumerate(certificate.leaves)
-        for axis, one in enumerate(report.axes)
-        if not _holds(_claim(one, kind), shift, invariant)
+        for axis, axis_report in enumerate(report.axes)
+        if not _holds(_claim(axis_report, kind), shift, invariant)
     ]
     if not failing:
         return certificate
@@ -155,23 +155,23 @@ def _assert(
         math.prod(arguments[number].shape) for leaf, axis in failing for number, _ in _shifted(searched, leaf, axis)
     ]
     small = max(cells) <= SEARCHED
-    wrong, open_ = [], []
+    violated, open_ = [], []
     for leaf, axis in failing:
-        alone = _alone(searched, leaf, axis)
+        single = _single(searched, leaf, axis)
         settings = {"kind": kind, "shift": shift, "invariant": invariant, "values": values, "examples": examples}
-        tried = falsify(fn, *arguments, axes=axes, certificate=alone, seed=seed, **settings) if small else None
+        tried = falsify(fn, *arguments, axes=axes, certificate=single, seed=seed, **settings) if small else None
         report = searched.leaves[leaf]
         claim = _claim(report.axes[axis], kind)
         refuted = claim.verdict == Verdict.REFUTED and _refutes(report.axes[axis], kind, shift)
         text = _report(report, report.axes[axis], claim, shift, invariant, tried, kind, refuted)
-        (wrong if refuted or (tried and tried.counterexample) else open_).append(text)
-    wanted = "invariant" if invariant else "equivariant"
+        (violated if refuted or (tried and tried.counterexample) else open_).append(text)
+    law = "invariant" if invariant else "equivariant"
     name = certificate.function
-    if wrong:
-        raise AssertionError("\n\n".join(f"{name} is not {wanted}: {text}" for text in wrong))
-    texts = "\n\n".join(f"{name} is neither proved nor refuted to be {wanted}: {text}" for text in open_)
+    if violated:
+        raise AssertionError("\n\n".join(f"{name} is not {law}: {text}" for text in violated))
+    texts = "\n\n".join(f"{name} is neither proved nor refuted to be {law}: {text}" for text in open_)
     if undecided == "fail":
-        raise AssertionError(f'{texts}\n\nIf a search in vain is evidence enough, pass undecided="pass".')
+        raise AssertionError(f'{texts}\n\nIf a search without a violation is enough evidence, pass undecided="pass".')
     warnings.warn(texts, UndecidedWarning, stacklevel=3)
     return searched
 
@@ -185,21 +185,21 @@ def _shifted(certificate: Certificate, leaf: int, axis: int) -> tuple[tuple[int,
 
 
 def _holds(claim: Claim, shift: int | None, invariant: bool) -> bool:
-    """Whether the proof is of what is asserted."""
+    """Whether the claim proves the assertion."""
     if claim.verdict != Verdict.PROVED or claim.shift is None or (invariant and claim.moves):
         return False
     return shift is None or shift % claim.shift == 0
 
 
 def _refutes(axis: AxisReport, kind: Kind, shift: int | None) -> bool:
-    """Whether a refuted claim speaks of this shift: of all cyclic ones but whole turns, in the interior up to half."""
+    """Whether a refuted claim applies to a shift: all cyclic shifts but whole turns; interior ones up to half."""
     if shift is None:
         return True
     return shift % axis.length != 0 if kind == "cyclic" else abs(shift) <= axis.length // 2
 
 
-def _alone(certificate: Certificate, leaf: int, axis: int) -> Certificate:
-    """The certificate of one leaf and one axis; the others keep their numbers."""
+def _single(certificate: Certificate, leaf: int, axis: int) -> Certificate:
+    """The certificate restricted to one leaf and one axis. The leaves keep their numbers."""
     leaves = [replace(report, axes=()) for report in certificate.leaves]
     leaves[leaf] = replace(leaves[leaf], axes=certificate.leaves[leaf].axes[axis : axis + 1])
     return replace(certificate, leaves=tuple(leaves))
@@ -215,7 +215,7 @@ def _report(
     kind: Kind,
     refuted: bool,
 ) -> str:
-    """What is wrong, the line, the witness and the cure."""
+    """The text of a failure: the violated claim, the culprit line, the witness and the fix."""
     where = " and ".join(f"axis {number} of argument {argument}" for argument, number in axis.shifted)
     start = f"{kind} shifts along {where} ({axis.length} cells)"
     output = f"output{leaf.path} {leaf.shape}"
@@ -225,12 +225,12 @@ def _report(
         lines = [f"{start} by {claim.shift} move {output} {by}"]
         cure = "Reduce over the axis that moves, as jc.global_avg_pool does, or assert that the output is equivariant"
     elif claim.verdict == Verdict.PROVED and shift is not None:
-        lines = [f"{start} are proved by {claim.shift} and not by {shift}, for {output}"]
-        cure = f"Assert shift={claim.shift}, or take the strides out that multiply to it"
+        lines = [f"{start} by {shift} are not proved for {output}; shifts by {claim.shift} are"]
+        cure = f"Assert shift={claim.shift}, or remove the strides whose product it is"
     elif refuted:
         lines = [f"{start} have no counterpart in {output}"]
     elif tried is not None and tried.counterexample is not None:
-        lines = [f"{start} change {output}" if invariant else f"{start} do not move {output} as its law says"]
+        lines = [f"{start} change {output}" if invariant else f"{start} do not move {output} according to its law"]
     else:
         lines = [f"{start} of {output}"]
     if claim.broken is not None:
@@ -240,23 +240,23 @@ def _report(
     elif claim.witness is not None:
         lines += _witness(_executed(axis, claim.witness))
     elif tried is None:
-        lines.append(f"searched: nothing, since the input has more than {SEARCHED} cells; try a smaller one")
+        lines.append(f"searched: nothing, since the input has more than {SEARCHED} cells; use a smaller input")
     else:
         lines += [] if tried.responded else [line.strip() for line in str(tried).splitlines()[-1:]]
-        lines.append(f"searched: no violation in {tried.examples} examples and {tried.shifts} shifts of each")
+        lines.append(f"searched: no violation in {tried.examples} examples with {tried.shifts} shifts each")
     return "\n  ".join([*lines, f"cure:     {cure}"] if cure else lines)
 
 
 def broken_lines(axis: AxisReport, claim: Claim) -> list[str]:
-    """The line that broke a claim, the executed counterexample if there is one, and the cure."""
+    """The culprit line of a claim, the executed counterexample if there is one, and the fix."""
     lines = [] if claim.broken is None else _line(claim.broken)
     lines += [] if claim.witness is None else _witness(_executed(axis, claim.witness))
     return [*lines, f"cure:     {claim.broken.cure}"] if claim.broken and claim.broken.cure else lines
 
 
 def _executed(axis: AxisReport, witness: Witness) -> list[str]:
-    off = f"shift by {witness.shift}: f(shifted){list(witness.position)} is off by {witness.error:.6g} at least"
-    return [off, *(f"argument {number}: {pixels(witness.arguments[number])}" for number, _ in axis.shifted)]
+    first = f"shift by {witness.shift}: f(shifted){list(witness.position)} is off by {witness.error:.6g} at least"
+    return [first, *(f"argument {number}: {pixels(witness.arguments[number])}" for number, _ in axis.shifted)]
 
 
 def _line(broken: Break) -> list[str]:

@@ -1,4 +1,4 @@
-"""Configurations of windows, and whole networks, as data: what the strategies draw."""
+"""Configurations of windows, and networks, as data. The strategies draw them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxconv.window import Axis, Padding, slide
 
 
 def small_integers(shape: tuple[int, ...], *seed: int, most: int = 4) -> np.ndarray:
-    """Whole numbers from -most to most as float32, the same for the same shape and seed.
+    """Random integers from -most to most as float32, determined by the shape and the seed.
 
     >>> small_integers((2, 3), 7).dtype, float(abs(small_integers((9, 9), 7)).max())
     (dtype('float32'), 4.0)
@@ -29,7 +29,7 @@ def small_integers(shape: tuple[int, ...], *seed: int, most: int = 4) -> np.ndar
 
 @dataclass(frozen=True)
 class Configuration:
-    """One layer's geometry with data for it: whole numbers from -4 to 4, so that sums in float32 are exact.
+    """The geometry of one layer, with data for it: integers from -4 to 4, so that sums in float32 are exact.
 
     `layer(params, x, **configuration.geometry)` takes `params()` and `x()`; see `strategies.conv_configurations`.
     """
@@ -43,12 +43,12 @@ class Configuration:
 
     @property
     def groups(self) -> int:
-        """Groups of channels, 1 where the layer has none."""
+        """Number of channel groups; 1 if the layer has none."""
         return self.geometry.get("groups", 1)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The window along each axis."""
+        """The window along each spatial axis."""
         g = self.geometry
         ceil_mode = g.get("ceil_mode", False)
         return slide(
@@ -63,7 +63,7 @@ class Configuration:
 
     @property
     def out(self) -> tuple[int, ...]:
-        """Positions along each axis."""
+        """Number of positions along each axis."""
         return tuple(axis.out for axis in self.axes)
 
     @property
@@ -72,7 +72,7 @@ class Configuration:
         return (*self.window, self.channels[0] // self.groups, self.channels[1])
 
     def integers(self, shape: tuple[int, ...], salt: int = 0) -> np.ndarray:
-        """Small whole numbers of both signs as float32, the same for the same configuration and salt."""
+        """Random integers from -4 to 4 as float32, determined by the configuration and the salt."""
         return small_integers(shape, self.seed, salt)
 
     def x(self) -> np.ndarray:
@@ -84,7 +84,7 @@ class Configuration:
         return {"kernel": self.integers(self.kernel_shape, 2), "bias": self.integers(self.channels[1:], 3)}
 
     def local_params(self, count: tuple[int, ...] | None = None) -> dict[str, np.ndarray]:
-        """A kernel and a bias for each position, [*out, ...]; or another number of them along each axis."""
+        """A kernel and a bias for each position, [*out, ...], or for each of `count` positions along the axes."""
         count = self.out if count is None else count
         kernel = self.integers((*count, *self.kernel_shape), 2)
         return {"kernel": kernel, "bias": self.integers((*count, self.channels[1]), 3)}
@@ -96,13 +96,13 @@ class Configuration:
 
 @dataclass(frozen=True)
 class LayerConfiguration:
-    """One layer of a `Network`: "conv", "dense", "max_pool", "avg_pool" or "relu", and its settings."""
+    """One layer of a `Network`: "conv", "dense", "max_pool", "avg_pool" or "relu", with its settings."""
 
     kind: str
     window: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     padding: Padding = "VALID"
-    channels: int = 0  # out
+    channels: int = 0  # output channels
 
     def __str__(self) -> str:
         settings = [f"{self.kind}"]
@@ -117,9 +117,9 @@ class LayerConfiguration:
 
 @dataclass(frozen=True)
 class Network:
-    """A composition of layers: call it as `network(params, x)`.
+    """A composition of layers, called as `network(params, x)`.
 
-    Values are whole numbers, and halves and quarters behind average pooling: float32 computes with them exactly.
+    Values are integers, and multiples of 1/4 or 1/2 after average pooling, so that float32 is exact.
 
     >>> layers = LayerConfiguration("conv", (3,), (2,), "CIRCULAR", 3), LayerConfiguration("relu")
     >>> network = Network(layers, shape=(1, 8, 2), seed=0)
@@ -136,23 +136,23 @@ class Network:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Along each spatial axis the product of the strides: the shift that should move the output by one."""
+        """Product of the strides along each spatial axis: the shift that should move the output by one position."""
         each = [layer.stride for layer in self.layers if layer.stride]
         return tuple(math.prod(stride[axis] for stride in each) for axis in range(len(self.shape) - 2))
 
     def params(self) -> dict[str, dict[str, np.ndarray]]:
-        """Parameters of the layers that have some: whole numbers from -2 to 2."""
-        found, channels = {}, self.shape[-1]
+        """Parameters of the layers: integers from -2 to 2."""
+        params, channels = {}, self.shape[-1]
         for number, layer in enumerate(self.layers):
             if layer.channels:
                 kernel = (*layer.window, channels, layer.channels)
                 draw = lambda shape, salt, number=number: small_integers(shape, self.seed, number, salt, most=2)
-                found[f"{layer.kind}{number}"] = {"kernel": draw(kernel, 0), "bias": draw((layer.channels,), 1)}
+                params[f"{layer.kind}{number}"] = {"kernel": draw(kernel, 0), "bias": draw((layer.channels,), 1)}
                 channels = layer.channels
-        return found
+        return params
 
     def x(self) -> np.ndarray:
-        """An input [n, *spatial, c]: whole numbers from -4 to 4."""
+        """An input [n, *spatial, c] of integers from -4 to 4."""
         return small_integers(self.shape, self.seed)
 
     def __call__(self, params: dict[str, Any], x: ArrayLike) -> Array:
@@ -162,7 +162,7 @@ class Network:
         return jax.numpy.asarray(x)
 
 
-# How each kind of layer is applied to its parameters and an input.
+# Kind of layer -> the function that applies it to its parameters and an input.
 APPLY: dict[str, Callable[[Any, Any, LayerConfiguration], Array]] = {
     "conv": lambda params, x, layer: conv(params, x, stride=layer.stride, padding=layer.padding),
     "dense": lambda params, x, layer: dense(params, x),

@@ -1,4 +1,4 @@
-"""Files that several processes change: replaced as a whole or not at all, one process at a time."""
+"""Files that several processes write: atomic replacement, and a lock."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-PAUSE = 0.02  # seconds between two attempts to take a lock
+PAUSE = 0.02  # seconds between two attempts to acquire a lock
 TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file as a whole: it has the new text or the old one, whatever fails meanwhile.
+    """Write a file atomically: after any failure it has either the new text or the old text.
 
     Args:
-        path: of the file; of a link to one, the file that it leads to is replaced.
-        text: what it should hold, as UTF-8.
+        path: the file. If it is a link, its target is replaced.
+        text: the new content, written as UTF-8.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written to. The file is as it was.
+        OSError: the disk is full, or the folder is not writable. The file is unchanged.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def replace(path: Path, text: str) -> None:
         with new.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())  # a full disk may show here only
+            os.fsync(file.fileno())  # a full disk may raise an error only here
         if path.exists():
             shutil.copymode(path, new)
         new.replace(path)
@@ -49,40 +49,40 @@ def replace(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, seconds: float = 30.0) -> Iterator[None]:
-    """Keep other processes from changing a file that they lock, too.
+    """Hold a lock, so that other processes that also use it do not write a file.
 
-    The lock is the operating system's, on a file beside `path`, which is removed again: a process that is killed
-    leaves no lock behind.
+    The operating system locks a file beside `path`, which is removed afterwards. The lock of a process that is killed
+    is released.
 
     Args:
         path: the file to protect; it need not exist.
-        seconds: how long to wait for others.
+        seconds: how long to wait for the lock.
 
     Raises:
-        OSError: others hold the lock for longer, or the folder cannot be written to.
+        OSError: the lock was not released in time, or the folder is not writable.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.lock")
-    descriptor = _taken(beside, time.monotonic() + seconds)
+    lock_file = path.with_name(f".{path.name}.lock")
+    descriptor = _acquire(lock_file, time.monotonic() + seconds)
     if descriptor is None:
-        message = explain("certificates", str(beside), f"locked for more than {seconds:g} s", "free", "Try again")
+        message = explain("certificates", str(lock_file), f"locked for more than {seconds:g} s", "free", "Try again")
         raise TimeoutError(message)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows removes no file that is open
-            beside.unlink()
+        with contextlib.suppress(OSError):  # Windows does not remove open files
+            lock_file.unlink()
         os.close(descriptor)
 
 
-def _taken(beside: Path, deadline: float) -> int | None:
-    """A descriptor that holds the lock; None where the deadline passes."""
+def _acquire(lock_file: Path, deadline: float) -> int | None:
+    """A descriptor that holds the lock; None after the deadline."""
     while True:
-        descriptor = os.open(beside, os.O_CREAT | os.O_RDWR, 0o666)
+        descriptor = os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o666)
         try:
             _lock(descriptor)
-            if _is(descriptor, beside):  # and not a file that its last holder has removed
+            if _is(descriptor, lock_file):  # the previous holder may have removed the file
                 return descriptor
         except OSError as error:
             if error.errno not in TAKEN:

@@ -1,4 +1,4 @@
-"""The summed-delta rule for any layer: the gradient of shared parameters is the sum over positions of untied ones."""
+"""The summed-delta rule for any layer: the gradient of shared parameters is the sum of the untied gradients."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from jaxconv.errors import explain
 from jaxconv.testing.configurations import small_integers
 from jaxconv.verify.execution.run import executing
 
-NUMBERS = 512  # of the parameters, at most so many are changed, one after the other
-SHOWN = 3  # positions that a message names
+NUMBERS = 512  # maximum number of entries of a parameter that are perturbed
+SHOWN = 3  # maximum number of positions in a message
 
 
 @executing()
@@ -29,33 +29,33 @@ def assert_gradient_is_summed_delta(
     positions: Sequence[int] | None = None,
     seed: int = 0,
 ) -> None:
-    """Assert that `jax.grad` of shared parameters is the sum over output positions of what each position asks for.
+    """Assert that `jax.grad` of shared parameters is the sum over output positions of the untied gradients.
 
         dL/dw = sum_p dL/dw[p],    dL/dw[p] = sum_{n,o} dy[n,p,o] dy[n,p,o]/dw
 
-    where `w[p]` is a copy of the parameters of its own for output position p: the untied, locally connected layer. It
-    is the sum, never the mean, and no position is left out. The right-hand side is taken from the layer's forward pass
-    alone, by changing one parameter at a time and looking at each position's output, so it judges the backward pass,
-    be it JAX's or a `custom_vjp`, and shares nothing with it.
+    where `w[p]` is a separate copy of the parameters for output position p: the untied, locally connected layer. The
+    rule is a sum, not a mean, and includes every position. The right-hand side uses only the layer's forward pass: one
+    parameter at a time is perturbed, and the change at each position's output is measured. So the test of the backward
+    pass, which is JAX's or a `custom_vjp`, shares no code with it.
 
-    What it proves: parameters, input and deltas dy are drawn as small whole numbers, so that nothing is rounded. A
-    layer that is affine in its parameters, as far as this is seen by changing each up and down, is compared bit for
-    bit. Of such a layer the derivatives do not depend on the parameters, and both sides are linear in dy: a backward
+    Parameters, input and the deltas dy are small random integers, so that nothing is rounded. A layer is taken to be
+    affine in its parameters if equal steps up and down change its outputs equally. Then both sides are compared bit for
+    bit. The derivatives of such a layer do not depend on the parameters, and both sides are linear in dy. So a backward
     pass that is wrong by a fixed factor, or at some positions, agrees only by chance. Other layers (an activation or a
-    normalisation after the sum) are compared at one random point, with central differences. The tolerance is then what
-    the differences to either side and those of two step sizes disagree by, plus rounding; where that could hide the
-    gradient itself, the comparison is refused.
+    normalisation after the sum) are compared at one random point, with central differences. The tolerance then contains
+    the difference between the one-sided differences, the difference between two step sizes, and rounding. If the
+    tolerance could hide the gradient itself, an error is raised.
 
     Args:
-        layer: `layer(params, x) -> y`, [n, *out, o]: any function of two pytrees to one array.
-        params: a pytree of arrays or shapes. Of floats only shapes and dtypes are used; others are kept.
-        x: an array or a shape, or a pytree of them; likewise.
-        positions: the axes of y over which the parameters are shared; by default all but the first and the last.
-        seed: of the numbers.
+        layer: `layer(params, x) -> y`, [n, *out, o]: a function of two pytrees that returns one array.
+        params: a pytree of arrays or shapes. Floating-point leaves are replaced by random ones; other leaves are kept.
+        x: an array or a shape, or a pytree of them, treated in the same way.
+        positions: axes of y over which the parameters are shared; by default all but the first and the last.
+        seed: seed of the random numbers.
 
     Raises:
-        AssertionError: the gradient is something else; the message says which parameter, and what it is instead.
-        ValueError: no floating-point parameter, no array as output, or rounding that would hide a difference.
+        AssertionError: the gradient differs; the message names the parameter and the kind of mistake.
+        ValueError: no floating-point parameter, an output that is not an array, or a tolerance that is too large.
 
     Law: `jax.grad` of every layer of this library passes; a `custom_vjp` that averages does not.
 
@@ -90,7 +90,7 @@ def assert_gradient_is_summed_delta(
         raise ValueError(explain(where, "the layer's output", type(y).__name__, "one array [n, *out, o]", cure))
     along = tuple(range(1, len(y.shape) - 1)) if positions is None else _positions(where, positions, len(y.shape))
     dy = small_integers(y.shape, seed, 3, most=3)
-    dy[dy == 0] = 1  # every position counts
+    dy[dy == 0] = 1  # so that every position contributes
     generic = [_real(leaf, seed, number) if number in free else leaf for number, leaf in enumerate(leaves)]
     for number in free:
         rng = np.random.default_rng((seed, number))
@@ -99,18 +99,18 @@ def assert_gradient_is_summed_delta(
         at, untied = leaves, _affine(moved, leaves, number, entries, dy, along)
         if untied is None:
             at, untied = generic, _smooth(moved, generic, number, entries, dy, along)
-        found = _gradient(forward, at, number, dy).ravel()[entries]
-        _compare(names[number], found, untied, np.shape(leaves[number]))
+        gradient = _gradient(forward, at, number, dy).ravel()[entries]
+        _compare(names[number], gradient, untied, np.shape(leaves[number]))
 
 
 @dataclass(frozen=True)
 class Untied:
-    """For some entries of a parameter: the delta of each position, [entries, positions], and how far off it may be."""
+    """For some entries of a parameter: the delta of each position, [entries, positions], and the tolerances."""
 
     entries: np.ndarray
     each: np.ndarray
-    allowed: np.ndarray  # of the sum over positions, [entries]
-    curved: np.ndarray  # how much of that is not rounding, [entries]
+    allowed: np.ndarray  # tolerance of the sum over positions, [entries]
+    curved: np.ndarray  # the part of the tolerance that is not rounding, [entries]
     positions: tuple[int, ...]  # the output's shape along its positions
 
     @property
@@ -120,7 +120,7 @@ class Untied:
 
 
 def _check_arrays(where: str, name: str, tree: Any) -> None:
-    """Refuse a tree that holds anything but arrays and shapes."""
+    """Raise an error if a leaf is not an array or a shape."""
     for leaf in jax.tree.leaves(tree):
         if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
             cure = "Pass arrays or shapes, and close over the rest"
@@ -128,11 +128,11 @@ def _check_arrays(where: str, name: str, tree: Any) -> None:
 
 
 def _positions(where: str, positions: Sequence[int], rank: int) -> tuple[int, ...]:
-    """Axes of the output, counted from the front."""
-    cure, each = "Write (1, 2) for the rows and columns of [n, i, j, o]", several(positions)
-    if each is None:
+    """Non-negative axes of the output."""
+    cure, items = "Write (1, 2) for the rows and columns of [n, i, j, o]", several(positions)
+    if items is None:
         raise TypeError(explain(where, "positions", shown(positions), "a sequence of the output's axes", cure))
-    axes = [integer(where, "positions", axis, cure=cure) for axis in each]
+    axes = [integer(where, "positions", axis, cure=cure) for axis in items]
     for axis in axes:
         if not -rank <= axis < rank:
             raise ValueError(explain(where, "positions", axis, f"from {-rank} to {rank - 1}, axes of the output", cure))
@@ -140,7 +140,7 @@ def _positions(where: str, positions: Sequence[int], rank: int) -> tuple[int, ..
 
 
 def _drawn(tree: Any, *seed: int) -> Any:
-    """The tree with its floats replaced by small whole numbers; shapes of other dtypes by zeros."""
+    """The tree with random integers in place of its floats, and zeros in place of shapes of other dtypes."""
     leaves, structure = jax.tree.flatten(tree)
 
     def draw(number: int, leaf: Any) -> Any:
@@ -152,7 +152,7 @@ def _drawn(tree: Any, *seed: int) -> Any:
 
 
 def _gradient(forward: Callable[[list[Any]], Any], leaves: list[Any], number: int, dy: np.ndarray) -> np.ndarray:
-    """`jax.grad` of the sum of y * dy by one of the leaves, as float64."""
+    """`jax.grad` of sum(y * dy) with respect to one of the leaves, as float64."""
 
     def loss(leaf: Any) -> Any:
         y = forward([leaf if i == number else other for i, other in enumerate(leaves)])
@@ -163,7 +163,7 @@ def _gradient(forward: Callable[[list[Any]], Any], leaves: list[Any], number: in
 
 
 def _real(leaf: Any, *seed: int) -> Any:
-    """The leaf between whole numbers, where kinks and ties are unlikely to be."""
+    """The leaf plus random fractions, since kinks and ties are unlikely between integers."""
     return leaf + jnp.asarray(np.random.default_rng((*seed, 4)).uniform(-0.5, 0.5, leaf.shape), leaf.dtype)
 
 
@@ -171,7 +171,7 @@ Moved = Callable[[list[Any], float], np.ndarray]  # leaves, step -> [entries, *y
 
 
 def _mover(forward: Callable[[list[Any]], Any], number: int, entries: np.ndarray) -> Moved:
-    """The layer's outputs with each entry of one leaf moved by a step in turn, as float64; compiled once."""
+    """A function that returns the outputs with each entry of one leaf in turn changed by a step, as float64."""
 
     def changed(entry: Any, leaves: list[Any], step: Any) -> Any:
         leaf = leaves[number]
@@ -190,7 +190,7 @@ def _mover(forward: Callable[[list[Any]], Any], number: int, entries: np.ndarray
 
 
 def _by_position(change: np.ndarray, dy: np.ndarray, along: tuple[int, ...]) -> np.ndarray:
-    """[entries, positions]: change * dy, summed over all but the positions."""
+    """change * dy, summed over all axes except the positions: [entries, positions]."""
     product = np.moveaxis(change * dy, [axis + 1 for axis in along], range(1, len(along) + 1))
     summed = product.sum(axis=tuple(range(len(along) + 1, product.ndim)))
     return summed.reshape(len(change), math.prod(dy.shape[axis] for axis in along))
@@ -199,9 +199,9 @@ def _by_position(change: np.ndarray, dy: np.ndarray, along: tuple[int, ...]) -> 
 def _affine(
     moved: Moved, leaves: list[Any], number: int, entries: np.ndarray, dy: np.ndarray, along: tuple[int, ...]
 ) -> Untied | None:
-    """The deltas, exactly, of a layer whose outputs are whole numbers and change alike up and down; None of others."""
+    """The exact deltas, if all outputs are integers and equal steps up and down change them equally; otherwise None."""
     up, here, down = (moved(leaves, step) for step in (1.0, 0.0, -1.0))
-    most = 2 / float(jnp.finfo(leaves[number].dtype).eps)  # whole numbers up to here are exact
+    most = 2 / float(jnp.finfo(leaves[number].dtype).eps)  # integers up to this one are exact
     whole = all(
         (y == np.rint(y)).all() and np.abs(y).max(initial=0) * np.abs(dy).sum() < most for y in (up, here, down)
     )
@@ -215,16 +215,16 @@ def _affine(
 def _smooth(
     moved: Moved, leaves: list[Any], number: int, entries: np.ndarray, dy: np.ndarray, along: tuple[int, ...]
 ) -> Untied:
-    """The deltas by central differences, and how far off they may be.
+    """The deltas by central differences, and their tolerances.
 
-    To either side of a kink the slopes are those of the two sides, so their distance bounds the error there.
+    At a kink the derivative is between the one-sided slopes, so their difference bounds the error.
     """
     h = 2.0**-6
     far_up, up, here, down, far_down = (moved(leaves, s * h) for s in (2, 1, 0, -1, -2))
     near, far, sides = (up - down) / (2 * h), (far_up - far_down) / (4 * h), np.abs(up + down - 2 * here) / h
     rounding = 8 * float(jnp.finfo(leaves[number].dtype).eps) * np.abs(here) / h
     total = lambda error: (error * np.abs(dy)).sum(axis=tuple(range(1, error.ndim)))
-    # Rounding makes kinks of its own, as large as itself.
+    # Rounding causes apparent kinks of about its size.
     allowed, curved = (
         total(np.abs(near - far) + sides + rounding),
         total(np.maximum(np.abs(near - far) + sides - rounding, 0)),
@@ -232,19 +232,19 @@ def _smooth(
     return Untied(entries, _by_position(near, dy, along), allowed, curved, tuple(dy.shape[axis] for axis in along))
 
 
-def _compare(name: str, found: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> None:
-    """Raise if the gradient's entries are not the sums."""
+def _compare(name: str, gradient: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> None:
+    """Raise an error if the entries of the gradient are not the sums of the untied gradients."""
     __tracebackhide__ = True
     total = untied.each.sum(axis=1)
-    wrong = np.flatnonzero(~(np.abs(found - total) <= untied.allowed))
+    wrong = np.flatnonzero(~(np.abs(gradient - total) <= untied.allowed))
     if not len(wrong):
-        asked, curved = np.median(np.abs(untied.each).sum(axis=1)), np.median(untied.curved)
-        if curved > asked / 4:
+        size, curved = np.median(np.abs(untied.each).sum(axis=1)), np.median(untied.curved)
+        if curved > size / 4:
             where, expected = (
                 "assert_gradient_is_summed_delta",
-                f"well below the {asked:.3g} that the positions ask for",
+                f"well below {size:.3g}, the size of the untied gradients",
             )
-            cure = "Check the layer before its activation, or with smaller numbers"
+            cure = "Check the layer before its activation, or with smaller values"
             raise ValueError(explain(where, f"the tolerance for {name}", f"{curved:.3g}", expected, cure))
         return
     first = int(wrong[0])
@@ -252,21 +252,21 @@ def _compare(name: str, found: np.ndarray, untied: Untied, shape: tuple[int, ...
     how = "bit for bit" if untied.exact else f"to within {untied.allowed[first]:.3g}"
     lines = [
         f"the gradient of {name} is not the sum over positions of the untied gradient ({how})",
-        f"entry {index}: jax.grad is {found[first]:.6g}, the sum over {untied.each.shape[1]} positions "
-        f"{total[first]:.6g}; {len(wrong)} of {len(found)} entries differ",
+        f"entry {index}: jax.grad is {gradient[first]:.6g}, the sum over {untied.each.shape[1]} positions "
+        f"{total[first]:.6g}; {len(wrong)} of {len(gradient)} entries differ",
     ]
-    raise AssertionError("\n  ".join([*lines, *_diagnosis(found, total, untied, shape)]))
+    raise AssertionError("\n  ".join([*lines, *_diagnosis(gradient, total, untied, shape)]))
 
 
-def _diagnosis(found: np.ndarray, total: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> list[str]:
-    """What the gradient is instead, where that is one of the usual mistakes; and the cure."""
+def _diagnosis(gradient: np.ndarray, total: np.ndarray, untied: Untied, shape: tuple[int, ...]) -> list[str]:
+    """The kind of mistake, if it is one of the usual ones; and the fix."""
     count = untied.each.shape[1]
-    same = lambda other: bool((np.abs(found - other) <= untied.allowed + 1e-5 * np.abs(other)).all())
+    same = lambda other: bool((np.abs(gradient - other) <= untied.allowed + 1e-5 * np.abs(other)).all())
     if count > 1 and same(total / count):
         return ["it is the mean over positions", "cure: add the deltas of all positions up and do not divide"]
-    if not found.any():
+    if not gradient.any():
         return ["it is zero", "cure: look for stop_gradient, or for a custom_vjp that returns zeros"]
-    for sign, name in ((-1, "the sum with its sign turned"), (0.5, "half the sum"), (2, "twice the sum")):
+    for sign, name in ((-1, "the negated sum"), (0.5, "half the sum"), (2, "twice the sum")):
         if same(sign * total):
             return [f"it is {name}", "cure: look for that factor in the custom_vjp"]
     if len(total) == math.prod(shape) and len(shape) > 2:
@@ -276,5 +276,5 @@ def _diagnosis(found: np.ndarray, total: np.ndarray, untied: Untied, shape: tupl
     missing = [p for p in range(count) if same(total - untied.each[:, p])]
     if missing:
         at = [int(i) for i in np.unravel_index(missing[0], untied.positions)]
-        return [f"it is the sum without position {at}", "cure: let the sum run over every position, the last too"]
+        return [f"it is the sum without position {at}", "cure: sum over every position, including the last one"]
     return ["cure: compare the backward pass with sum_p x[under p] * dy[p], position by position"]

@@ -1,18 +1,18 @@
-"""A pytest plugin: tests record certificates, the run ends with a table of them, and a snapshot says what was lost.
+"""A pytest plugin: tests record certificates, a table lists them, and a snapshot shows which claims were lost.
 
-Opt in by `pytest -p jaxconv.testing.plugin`, or by `pytest_plugins = ["jaxconv.testing.plugin"]` in the conftest.py at
-the root. There is no entry point: that would import JAX in every run of pytest on the machine.
+Enable it with `pytest -p jaxconv.testing.plugin`, or with `pytest_plugins = ["jaxconv.testing.plugin"]` in the
+conftest.py at the root. There is no entry point, because it would import JAX in every run of pytest on the machine.
 
     def test_backbone(certificates):
         certificates.record(backbone, params, image, axes={1: (1, 2)})
 
-It is a fixture rather than a marker because what is certified is built by the test: parameters by other fixtures,
-configurations by parametrize; a marker's arguments would have to exist when the module is imported. The marker
-`equivariance` sets options for one test, and selects all of these tests: `pytest -m equivariance`.
+It is a fixture and not a marker because the test builds the function: other fixtures provide parameters, and
+parametrize provides configurations. The arguments of a marker would have to exist when the module is imported. The
+marker `equivariance` sets options for one test, and selects all of these tests: `pytest -m equivariance`.
 
-In CI a run of all tests is strict: what the snapshot does not guard fails (`strictness.py`).
+In CI a run of all tests is strict: a claim without an entry in the snapshot is an error (`strictness.py`).
 
-PYTEST_DONT_REWRITE: nothing here asserts, and who has imported this file before pytest does need not be warned.
+PYTEST_DONT_REWRITE: there are no asserts here, so pytest need not warn users who have already imported this file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MARKER = "equivariance(shift_model, thorough): records certificates; options of 
 SESSION = pytest.StashKey[Session]()
 DEADLINE = """\
 Hypothesis's deadline of 200 ms is for each example, and the first call of a jitted function with a new shape compiles.
-Switch it off for the test, or for all of them in conftest.py:
+Disable it for the test, or for all tests in conftest.py:
 
     @hypothesis.settings(deadline=None)
 
@@ -40,41 +40,40 @@ Switch it off for the test, or for all of them in conftest.py:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options, in a group of their own."""
+    """The options, in a group."""
     group = parser.getgroup("jaxconv", "certificates of equivariance")
     group.addoption(
         "--shift-model",
         choices=sorted(MODELS),
         default="both",
-        help="which claims may not get weaker than in the snapshot (both)",
+        help="which claims may not become weaker than in the snapshot (both)",
     )
     group.addoption(
         "--quick",
         dest="certificates_thorough",
         action="store_false",
         default=False,
-        help="prove only, run nothing (the default)",
+        help="prove only, execute nothing (the default)",
     )
     group.addoption(
         "--thorough",
         dest="certificates_thorough",
         action="store_true",
-        help="also search for counterexamples to what is not proved, and try to falsify what is",
+        help="also search for counterexamples to claims that are not proved, and try to falsify proved ones",
     )
-    group.addoption("--update-certificates", action="store_true", help="write what is proved to the snapshot")
-    group.addoption("--certificates-file", help="the snapshot to compare with; also in the ini file")
+    group.addoption("--update-certificates", action="store_true", help="write the proved claims to the snapshot")
+    group.addoption("--certificates-file", help="the snapshot to compare with (ini: certificates_file)")
     parser.addini("certificates_file", "the snapshot to compare certificates with", default="certificates.json")
-    strict = "fail if the snapshot is missing, has an entry without a test, or a test has no entry (where CI is set)"
+    strict = "fail if the snapshot is missing, or if a test or an entry has no counterpart (default in CI)"
     group.addoption("--strict-certificates", action="store_true", default=None, help=strict)
-    group.addoption("--no-strict-certificates", dest="strict_certificates", action="store_false", help="do not")
+    group.addoption("--no-strict-certificates", dest="strict_certificates", action="store_false", help="the opposite")
     parser.addini("strict_certificates", "auto, true or false: --strict-certificates or not", default="auto")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the snapshot once; a broken one ends the run before it begins, and so do options that contradict."""
-    if {"--quick", "--thorough"} <= set(
-        config.invocation_params.args
-    ):  # one of them may overrule the project's addopts
+    """Read the snapshot. A broken snapshot and contradictory options end the run before any test."""
+    # Only the command line counts: one of the two options may override the project's addopts.
+    if {"--quick", "--thorough"} <= set(config.invocation_params.args):
         raise pytest.UsageError("--quick is given with --thorough, but should be alone: leave one of them out")
     config.addinivalue_line("markers", MARKER)
     path = config.rootpath / (config.getoption("--certificates-file") or config.getini("certificates_file"))
@@ -87,13 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def certificates(request: pytest.FixtureRequest) -> Recorder:
-    """Record certificates: they are compared with the snapshot, and shown at the end of the run."""
+    """Records certificates, compares them with the snapshot, and lists them at the end of the run."""
     return Recorder(request.node, request.config.stash[SESSION])
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say beside a failure by Hypothesis's deadline what to do about compilation."""
+    """Add an explanation of compilation times to a failure by Hypothesis's deadline."""
     report = yield
     if call.excinfo is not None and exceeds_deadline(call.excinfo.value):
         report.sections.append(("jaxconv", DEADLINE))
@@ -101,7 +100,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pyt
 
 
 def exceeds_deadline(error: BaseException | None) -> bool:
-    """Whether an exception is Hypothesis's DeadlineExceeded, or holds one. Hypothesis need not be installed."""
+    """Whether an exception is or contains Hypothesis's DeadlineExceeded. Hypothesis need not be installed."""
     if error is None:
         return False
     if (type(error).__module__, type(error).__name__) == ("hypothesis.errors", "DeadlineExceeded"):

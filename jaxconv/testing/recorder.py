@@ -1,4 +1,4 @@
-"""The fixture's object: certifies what a test gives it, and fails the test if less is proved than in the snapshot."""
+"""The fixture's class: it certifies functions, and fails the test if a claim is weaker than in the snapshot."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ class Recorder:
         self._thorough = options.pop("thorough", config.getoption("certificates_thorough"))
         known = self._model in MODELS and isinstance(self._thorough, bool)
         if options or (marker and marker.args) or not known:
-            found = f"{marker.args if marker else ()} {marker.kwargs if marker else {}}"
+            actual = f"{marker.args if marker else ()} {marker.kwargs if marker else {}}"
             expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
             cure = "Write @pytest.mark.equivariance(thorough=True)"
-            raise ValueError(explain("equivariance", "the marker's arguments", found, expected, cure))
+            raise ValueError(explain("equivariance", "the marker's arguments", actual, expected, cure))
         self._node, self._session, self._test = node, session, session.collected.name(node.nodeid)
         self._names: set[str] = set()
 
     def record(
         self, fn: Callable[..., Any], *arguments: Any, axes: Axes, name: str | None = None, values: bool = False
     ) -> Certificate:
-        """Certify a function, and fail if less is proved of it than the snapshot says.
+        """Certify a function, and fail if a claim is weaker than in the snapshot.
 
         Args:
             fn: any JAX function of arrays.
             arguments: as for `certify`: arrays, shapes, or pytrees of them.
             axes: as for `certify`.
-            name: under which it stands in the table and the snapshot; by default the function's own.
+            name: the function's name in the table and the snapshot; by default that of `fn`.
             values: as for `certify`.
 
         Returns:
             The certificate, for more assertions.
 
         Raises:
-            AssertionError: a claim that was proved before is not, or of fewer shifts, or on a smaller region.
-            ValueError: a name that this test has used before.
-            TypeError: a name that is no text.
+            AssertionError: a claim of the snapshot is no longer proved, or only for fewer shifts or a smaller region.
+            ValueError: the test has already used the name.
+            TypeError: the name is not text.
 
-        Law: a test that passed when the snapshot was written passes until some claim in it is proved no more.
+        Law: a test that passed when the snapshot was written passes until one of its claims is no longer proved.
         """
         __tracebackhide__ = True
         if name is not None and not isinstance(name, str):
@@ -71,7 +71,7 @@ class Recorder:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=self._thorough)
         name = name or certificate.function
         if name in self._names:
-            raise ValueError(explain("certificates", "name", repr(name), "another one for each", "Pass name="))
+            raise ValueError(explain("certificates", "name", repr(name), "different for each function", "Pass name="))
         self._names.add(name)
         small = all(math.prod(leaf.shape) <= SEARCHED for leaf in jax.tree.leaves(arguments) if hasattr(leaf, "shape"))
         tried = []
@@ -79,20 +79,22 @@ class Recorder:
             settings = {"axes": axes, "values": values, "certificate": certificate}
             tried = [falsify(fn, *arguments, kind=kind, **settings) for kind in MODELS[self._model]]
         now, before = snapshot.entry(certificate), self._session.before.get(self._test, {}).get(name)
-        found = snapshot.changes(before, now, MODELS[self._model]) if before is not None else []
-        status = "new" if before is None else ", ".join(sorted({"weaker" if one.lost else "stronger" for one in found}))
+        changes = snapshot.changes(before, now, MODELS[self._model]) if before is not None else []
+        status = ", ".join(sorted({"weaker" if change.lost else "stronger" for change in changes}))
+        status = "new" if before is None else status
+        lost = [change for change in changes if change.lost]
+        failing = bool(lost) and not self._session.update
+        if failing and not self._thorough and small:
+            certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
         row = {"test": self._test, "name": name, "entry": now, "shown": table.shown(certificate), "status": status}
         self._node.user_properties.append((PROPERTY, json.dumps(row)))
-        lost = [one for one in found if one.lost]
-        if lost and not self._session.update:
-            if not self._thorough and small:
-                certificate = certify(fn, *arguments, axes=axes, values=values)  # for its counterexamples
-            proved = any(one.now for one in lost)
+        if failing:
+            proved = any(change.now for change in lost)
             operations = culprits.Operations.of(fn, arguments, axes, values=values) if proved else None
             raise AssertionError(_message(name, self._session.path.name, lost, certificate, operations))
-        for one in tried:
-            if one.counterexample is not None and one.counterexample.law.origin == "proved":
-                raise AssertionError(f"{name}: proved, and yet violated; please report it\n{one}")
+        for search in tried:
+            if search.counterexample is not None and search.counterexample.law.origin == "proved":
+                raise AssertionError(f"{name}: proved, but violated; please report it\n{search}")
         return certificate
 
 
@@ -103,24 +105,24 @@ def _message(
     certificate: Certificate,
     operations: culprits.Operations | None,
 ) -> str:
-    """What was lost, the lines of the user's that broke it or made it weaker, and the way out."""
-    lines = [f"{name} has lost what {file} says was proved of it"]
+    """The text of a failure: the lost claims, the culprit lines, and how to accept the change."""
+    lines = [f"{name}: claims of {file} are no longer proved"]
     places = [
         {"leaf": leaf, "axis": axis}
         for leaf, report in enumerate(certificate.leaves)
         for axis, _ in enumerate(report.axes)
     ]
     known = dict(zip(snapshot.entry(certificate), places, strict=True))
-    for one in lost:
-        lines.append(f"  {one}")
-        if one.where not in known:
-            lines.append("    this output is gone")
+    for change in lost:
+        lines.append(f"  {change}")
+        if change.where not in known:
+            lines.append("    this output no longer exists")
             continue
-        place = known[one.where]
-        if operations is not None and one.before is not None and one.now is not None:
-            reasons = culprits.weaker(one.before, one.now, operations.steps(**place, kind=one.kind))
+        place = known[change.where]
+        if operations is not None and change.before is not None and change.now is not None:
+            reasons = culprits.weaker(change.before, change.now, operations.steps(**place, kind=change.kind))
         else:
             report = certificate.leaves[place["leaf"]].axes[place["axis"]]
-            reasons = broken_lines(report, report.cyclic if one.kind == "cyclic" else report.interior)
+            reasons = broken_lines(report, report.cyclic if change.kind == "cyclic" else report.interior)
         lines += [f"    {line}" for line in reasons]
-    return "\n".join([*lines, "  If it is meant to be so, run with --update-certificates and commit the file."])
+    return "\n".join([*lines, "  If this is intended, run with --update-certificates and commit the file."])

@@ -1,4 +1,4 @@
-"""The certificates of a run: collected from its tests, compared with the snapshot, and written to it if asked to."""
+"""The certificates of a run: collected from its tests, compared with the snapshot, and written to it on request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from jaxconv.testing import snapshot_file, strictness, table
 from jaxconv.testing.snapshot import Tests
 
-PROPERTY = "jaxconv certificate"  # under which reports carry a certificate, from workers of pytest-xdist too
-CURE = "pytest --update-certificates writes the file, to be committed; --no-strict-certificates lets the run pass"
-OUTPUT = "jaxconv collected"  # under which workers send what they have collected
+PROPERTY = "jaxconv certificate"  # key of a certificate in a test report; pytest-xdist sends it to the controller
+CURE = "pytest --update-certificates writes the file, which you commit; --no-strict-certificates disables the check"
+OUTPUT = "jaxconv collected"  # key of the tests that a pytest-xdist worker has collected
 JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class Session:
-    """The certificates of the run; a plugin of its own, since hooks need somewhere to keep them."""
+    """The certificates of a run. It is registered as a plugin, since its hooks need this state."""
 
     def __init__(self, path: Path, before: Tests, config: pytest.Config):
         self.path, self.before, self._config = path, before, config
@@ -26,7 +26,7 @@ class Session:
         self._file = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
         self.update = bool(config.getoption("--update-certificates"))
         self._worker = hasattr(config, "workerinput")
-        self._whole = not strictness.narrowed(config)  # all tests, or all of some folders
+        self._whole = not strictness.narrowed(config)  # all tests, or all tests of some folders
         self._strict = strictness.wanted(config) and not self._worker and not self.update
         self.collected = strictness.Collected()
         self._rows: dict[str, dict[str, dict[str, Any]]] = {}  # test -> function -> row
@@ -34,9 +34,9 @@ class Session:
         self._notes: list[str] = []
         self._errors: list[str] = []
 
-    @pytest.hookimpl(tryfirst=True)  # before -k and -m select
+    @pytest.hookimpl(tryfirst=True)  # before -k and -m deselect tests
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Every test that records certificates has the marker; all are known, whichever will run."""
+        """Collect all tests, including those that will not run. Add the marker to those that record certificates."""
         for item in items:
             self.collected.tests.add(item.nodeid)
             if "certificates" in getattr(item, "fixturenames", ()):
@@ -45,12 +45,12 @@ class Session:
                     item.add_marker("equivariance")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A module that skips itself or fails has tests that nobody knows."""
+        """Note modules that are skipped or fail, because their tests are unknown."""
         if not report.passed:
             self.collected.skipped.add(report.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect what a test recorded; the report of its teardown has it all, whatever failed before."""
+        """Collect the certificates of a test, from the report of its teardown, which exists after any failure."""
         if report.when == "call" and report.passed:
             self._passed.add(report.nodeid)
         if report.when == "teardown":
@@ -60,11 +60,11 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """What a worker of pytest-xdist has collected: the controller collects nothing."""
+        """Collect the tests of a pytest-xdist worker. The controller itself collects no tests."""
         self.collected.add(getattr(node, "workeroutput", {}).get(OUTPUT, {}))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the snapshot, or judge what it does not guard; a worker leaves both to the controller."""
+        """Write the snapshot, or compare it with the run. Workers leave both to the controller."""
         if self._worker:
             self._config.workeroutput[OUTPUT] = self.collected.plain()  # pyright: ignore[reportAttributeAccessIssue]  xdist's
         elif session.exitstatus in JUDGED:
@@ -78,51 +78,54 @@ class Session:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write(self, gone: list[str]) -> None:
-        """Merge what was recorded with the snapshot as it is now."""
+        """Merge the recorded certificates into the current snapshot."""
         if not self._rows and not gone:
             return
         try:
             snapshot_file.update(self.path, lambda now: self._merged(now, gone))
         except (OSError, ValueError) as error:
-            self._errors = [f"{self._file} could not be written, and is as it was: {error}"]
+            self._errors = [f"{self._file} could not be written and is unchanged: {error}"]
         else:
             self._notes = [
                 f"written to {self._file}",
-                *(f"removed, since there is no such test: {one}" for one in gone),
+                *(f"removed, since there is no such test: {test}" for test in gone),
             ]
 
     def _merged(self, now: Tests, gone: list[str]) -> Tests:
-        """Tests that did not run keep their entries, and so does what a test that failed has not come to."""
-        found = {test: entries for test, entries in now.items() if test not in gone}
+        """The new snapshot. Entries that were not recorded are kept, unless their test passed or no longer exists."""
+        tests = {test: entries for test, entries in now.items() if test not in gone}
         for test, rows in self._rows.items():
-            kept = {} if test in self._passed else found.get(test, {})
-            found[test] = kept | {name: row["entry"] for name, row in rows.items()}
-        return found
+            kept = {} if test in self._passed else tests.get(test, {})
+            tests[test] = kept | {name: row["entry"] for name, row in rows.items()}
+        return tests
 
     def _judge(self, gone: list[str]) -> None:
-        """Compare with the snapshot; in a strict run of all tests what is not guarded is an error."""
+        """Compare with the snapshot. In a strict run of all tests, claims without entries are errors."""
         unrecorded = strictness.not_recorded(self.before, self._rows, self._passed)
         statuses = [row["status"] for rows in self._rows.values() for row in rows.values()]
         counts = {word: sum(word in status for status in statuses) for word in ("weaker", "stronger", "new")}
-        notes = [f"not recorded any more, though the test ran: {one}" for one in unrecorded]
+        notes = [f"no longer recorded, although the test ran: {name}" for name in unrecorded]
         if any(counts.values()) or unrecorded:
-            told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-            notes.append(f"{told or 'some gone'}, compared with {self._file}: --update-certificates writes it anew")
+            summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "some missing"
+            if self._missing:
+                notes.append(f"{summary}: {self._file} does not exist yet, --update-certificates writes it")
+            else:
+                notes.append(f"{summary}, compared with {self._file}: --update-certificates updates it")
         self._notes = notes
         if not self._strict or not self._whole:
             return
         new = strictness.without_entries(self.before, self._rows, self.collected.recording, self._passed)
         if self._missing and new:
-            self._errors = [f"{self._file} is missing: nothing is guarded"]
+            self._errors = [f"{self._file} is missing: no claim is checked"]
         else:
-            self._errors = [f"no entry in {self._file}: {one}" for one in new]
-            self._errors += [f"an entry in {self._file}, and no such test: {one}" for one in gone]
-            self._errors += [f"an entry in {self._file}, and not recorded any more: {one}" for one in unrecorded]
+            self._errors = [f"no entry in {self._file}: {name}" for name in new]
+            self._errors += [f"an entry in {self._file} without a test: {test}" for test in gone]
+            self._errors += [f"an entry in {self._file} that is no longer recorded: {name}" for name in unrecorded]
         if self._errors:
             self._notes.append(CURE)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """The table, and what to do about it."""
+        """Print the table, the errors, and how to update the snapshot."""
         if not self._rows and not self._errors and not self._notes:
             return
         terminalreporter.section("certificates")

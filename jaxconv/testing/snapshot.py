@@ -1,6 +1,6 @@
-"""What certificates prove, as plain data to compare: what was lost or won since the snapshot was written.
+"""Proved claims as plain data, and the changes between a snapshot and a run.
 
-`snapshot_file.py` says how it is laid out.
+`snapshot_file.py` describes the file format.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Claim, Verdict
 
 KINDS = ("cyclic", "interior")
-Entry = dict[str, dict[str, Any]]  # of one function: output and axis -> length and claims
+Entry = dict[str, dict[str, Any]]  # one function: output and axis -> length and claims
 Tests = dict[str, dict[str, Entry]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A claim that is not what it was."""
+    """A claim that differs from the snapshot."""
 
-    where: str  # which output and axis
+    where: str  # the output and the axis
     kind: str
     before: dict[str, Any] | None
     now: dict[str, Any] | None
@@ -32,31 +32,31 @@ class Change:
 
 
 def entry(certificate: Certificate) -> Entry:
-    """What a certificate proves.
+    """The proved claims of a certificate.
 
     >>> import jax, jaxconv as jc
     >>> certificate = jc.certify(lambda x: jc.max_pool(x, (2,)), jax.ShapeDtypeStruct((1, 8, 3), "float32"), axes=(1,))
     >>> entry(certificate)["output along axis 1 of argument 0"]["cyclic"]
     {'shift': 2, 'moves': [[1, 1]]}
     """
-    found = {}
+    claims_of = {}
     for leaf in certificate.leaves:
         for axis in leaf.axes:
             along = " and ".join(f"axis {number} of argument {argument}" for argument, number in axis.shifted)
             claims = {"cyclic": _proved(axis.cyclic), "interior": _proved(axis.interior)}
-            found[f"output{leaf.path} along {along}"] = {"length": axis.length, **claims}
-    return found
+            claims_of[f"output{leaf.path} along {along}"] = {"length": axis.length, **claims}
+    return claims_of
 
 
 def _proved(claim: Claim) -> dict[str, Any] | None:
     if claim.verdict != Verdict.PROVED:
         return None
-    found = {"shift": claim.shift, "moves": [list(move) for move in claim.moves]}
-    return found | ({"region": [list(part) for part in claim.region]} if claim.region else {})
+    data = {"shift": claim.shift, "moves": [list(move) for move in claim.moves]}
+    return data | ({"region": [list(part) for part in claim.region]} if claim.region else {})
 
 
 def described(claim: Mapping[str, Any] | None) -> str:
-    """A claim in words.
+    """A claim as text.
 
     >>> described({"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}), described({"shift": 1, "moves": []})
     ('2 -> 1 on [1, 5)', 'invariant by 1')
@@ -71,28 +71,28 @@ def described(claim: Mapping[str, Any] | None) -> str:
 
 
 def changes(before: Entry, now: Entry, kinds: Sequence[str] = KINDS) -> list[Change]:
-    """The claims that are not what they were. One is lost unless what is proved now has all of what was proved before:
-    its shifts, answered by the same moves, on the same region at least. (Images of another size have other regions.)
+    """The claims that differ. A claim is lost unless the new claim has the same moves for all shifts of the old claim,
+    on at least the same region. (Regions are not compared if the image has another size.)
 
     Args:
-        before: of a snapshot.
-        now: of a certificate.
+        before: the entry in the snapshot.
+        now: the entry of a certificate.
         kinds: "cyclic", "interior" or both.
     """
-    found = []
+    differing = []
     for where, old in before.items():
         new = now.get(where)
         same_size = new is not None and new["length"] == old["length"]
         for kind in kinds:
-            was, claim = old[kind], new[kind] if new else None
-            lost = was is not None and not _has(claim, was, same_size)
-            if lost or (claim is not None and not _has(was, claim, same_size)):
-                found.append(Change(where, kind, was, claim, lost))
-    return found
+            old_claim, claim = old[kind], new[kind] if new else None
+            lost = old_claim is not None and not _has(claim, old_claim, same_size)
+            if lost or (claim is not None and not _has(old_claim, claim, same_size)):
+                differing.append(Change(where, kind, old_claim, claim, lost))
+    return differing
 
 
 def _has(claim: Mapping[str, Any] | None, other: Mapping[str, Any], same_size: bool) -> bool:
-    """Whether a claim includes another one."""
+    """Whether a claim includes another claim."""
     if claim is None or other["shift"] % claim["shift"]:
         return False
     times = other["shift"] // claim["shift"]

@@ -1,8 +1,8 @@
-"""The snapshot as a file: read and checked, key by key; merged with what another run has written meanwhile.
+"""The snapshot file: it is validated key by key, and merged with the results of other runs.
 
     {"format": 1, "tests": {test: {function: {output and axis: {"length": n, "cyclic": claim, "interior": claim}}}}}
 
-A claim is null where nothing is proved, else `{"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}`.
+A claim is null if it is not proved, otherwise `{"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from jaxconv.testing.files import locked, replace
 from jaxconv.testing.snapshot import KINDS, Tests
 
 FORMAT = 1
-LEVELS = ("file", "tests", "test", "function", "output")  # those that are written a line for each key
+LEVELS = ("file", "tests", "test", "function", "output")  # the levels with one line for each key
 
 
 def read(path: Path) -> Tests:
-    """The tests of a snapshot; none if there is no such file.
+    """The tests of a snapshot; empty if the file does not exist.
 
     Raises:
-        ValueError: the file is none of ours, or has a key or a value that no snapshot has; the message says where.
+        ValueError: the file is not a snapshot, or has an invalid key or value, whose place is in the message.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -38,11 +38,11 @@ def read(path: Path) -> Tests:
 
 
 def _parsed(path: Path, text: str) -> Tests:
-    """The tests that a snapshot's text holds, every key and value checked."""
+    """The tests in a snapshot's text. Every key and value is checked."""
     try:
-        data = json.loads(text, object_pairs_hook=_without_doubles)
+        data = json.loads(text, object_pairs_hook=_without_duplicates)
     except DoubleKeyError as error:
-        raise _wrong(path, "a key", f"twice in one place: {error}", "there once") from error
+        raise _wrong(path, "a key", f"twice in one object: {error}", "unique") from error
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("tests"), dict):
@@ -58,15 +58,15 @@ def _parsed(path: Path, text: str) -> Tests:
 
 
 def update(path: Path, merge: Callable[[Tests], Tests]) -> None:
-    """Change a snapshot while no other run does: what another one has written since this one began is kept.
+    """Change a snapshot under a lock, so that results that another run has written since are kept.
 
     Args:
-        path: of the snapshot.
-        merge: from the tests of the file as it is now to those to be written.
+        path: the file.
+        merge: a function from the tests in the file to the tests to write.
 
     Raises:
-        ValueError: the file is none of ours, or what should be written would not be read back; it is as it was.
-        OSError: it cannot be written, and is as it was.
+        ValueError: the file is not a snapshot, or the new tests cannot be read back. The file is unchanged.
+        OSError: the file cannot be written. It is unchanged.
     """
     with locked(path):
         tests = merge(read(path))
@@ -82,7 +82,7 @@ def update(path: Path, merge: Callable[[Tests], Tests]) -> None:
 
 
 def _lines(value: Any, indent: int, levels: Sequence[str]) -> str:
-    """JSON of which so many levels are written a line for each key; what is below them stays on its line."""
+    """JSON with one line for each key of the first levels. Values below them are on one line."""
     if not levels or not isinstance(value, dict) or not value:
         return json.dumps(value)
     pad = "  " * (indent + 1)
@@ -91,19 +91,19 @@ def _lines(value: Any, indent: int, levels: Sequence[str]) -> str:
 
 
 class DoubleKeyError(ValueError):
-    """A key that an object of JSON has twice, as after a merge that kept both sides."""
+    """An object of JSON has a key twice, for example after a merge that kept both sides."""
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
-        raise DoubleKeyError(next(repr(name) for name in found if names.count(name) > 1))
-    return found
+        raise DoubleKeyError(next(repr(name) for name in unique if names.count(name) > 1))
+    return unique
 
 
 def _entry(path: Path, at: list[str], claims: Any) -> None:
-    """Refuse an output's claims that are none."""
+    """Raise an error if the claims of an output are invalid."""
     _mapping(path, at, claims)
     _keys(path, at, claims, ("length", *KINDS))
     if not _number(claims["length"], 1):
@@ -120,7 +120,7 @@ def _entry(path: Path, at: list[str], claims: Any) -> None:
             rows = claim.get(name, [])
             fits = lambda row, length=length: isinstance(row, list) and len(row) == length and all(map(_number, row))
             if not isinstance(rows, list) or not all(map(fits, rows)):
-                expected = f"a list of lists of {length} whole numbers"
+                expected = f"a list of lists of {length} integers"
                 raise _wrong(path, _place([*here, name]), json.dumps(rows), expected)
 
 
@@ -136,13 +136,13 @@ def _mapping(path: Path, at: list[str], value: Any) -> None:
 def _keys(
     path: Path, at: list[str], value: Mapping[str, Any], needed: Collection[str], more: Collection[str] = ()
 ) -> None:
-    names = ", ".join(map(repr, needed)) + (f", and {' or '.join(map(repr, more))} where there is one" if more else "")
+    names = ", ".join(map(repr, needed)) + (f", and {' or '.join(map(repr, more))} if it has one" if more else "")
     for key in value:
         if key not in needed and key not in more:
             raise _wrong(path, f"a key {_place(at)}", repr(key), f"one of {names}")
     for key in needed:
         if key not in value:
-            raise _wrong(path, f"the key {key!r} {_place(at)}", "missing", f"there, as {names} are")
+            raise _wrong(path, f"the key {key!r} {_place(at)}", "missing", f"present, like {names}")
 
 
 def _place(at: list[str]) -> str:
@@ -150,5 +150,5 @@ def _place(at: list[str]) -> str:
 
 
 def _wrong(path: Path, what: str, actual: Any, expected: str) -> ValueError:
-    cure = f"Correct {path.name} by hand, resolve conflicts in it, or delete it and write it by --update-certificates"
+    cure = f"Correct {path.name} by hand, resolve conflicts in it, or delete it and write it with --update-certificates"
     return ValueError(explain("certificates", what, actual, expected, cure))

@@ -1,7 +1,7 @@
-"""Hypothesis strategies: images, shifts, windows, parameters and whole networks, on which comparisons are exact.
+"""Hypothesis strategies for images, shifts, windows, parameters and networks with exact arithmetic.
 
-Everything is drawn in small whole numbers, so that float32 rounds nothing and a test needs no tolerance. A new shape
-costs a compilation, so images and networks have shapes from small pools; lengths along the axes of one image differ.
+All values are small integers, so that float32 does not round and a test needs no tolerance. Each new shape costs a
+compilation, so images and networks have shapes from small pools. The axes of an image have different lengths.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ try:
 except ModuleNotFoundError as error:
     cure = "Install it: pip install 'jaxconv[test]'"
     raise ModuleNotFoundError(
-        explain("jaxconv.testing.strategies", "hypothesis", "not installed", "there", cure)
+        explain("jaxconv.testing.strategies", "hypothesis", "not installed", "installed", cure)
     ) from error
 
-# The spatial shapes of images and networks, for each number of axes: lengths that differ and have many divisors.
+# Spatial shapes of images and networks, by number of axes: different lengths with many divisors.
 SPATIAL = {1: ((12,), (7,)), 2: ((12, 8), (5, 7)), 3: ((4, 6, 8), (3, 5, 4))}
 CHANNELS = ((1, 1), (2, 3))  # (n, c)
-EVEN = {1: ((12,),), 2: ((12, 8), (6, 4)), 3: ((4, 6, 8),)}  # of networks whose strides must divide them
+EVEN = {1: ((12,),), 2: ((12, 8), (6, 4)), 3: ((4, 6, 8),)}  # spatial shapes that the networks' strides divide
 
 
 def _any_case(name: str) -> st.SearchStrategy[str]:
@@ -53,16 +53,16 @@ def paddings() -> st.SearchStrategy[Any]:
 
 
 def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> st.SearchStrategy[np.ndarray]:
-    """Arrays of whole numbers from -most to most: never all 0: a few cells on zeros, or on random numbers. They
-    shrink to one cell where one will do.
+    """Arrays of integers from -most to most, not all 0: a few cells on zeros or on random integers. They shrink to one
+    nonzero cell.
 
     Args:
-        shape: of the arrays.
-        most: the largest number; unsigned arrays begin with 0.
-        dtype: of the arrays.
+        shape: shape of the arrays.
+        most: largest absolute value. Unsigned arrays have no negative values.
+        dtype: dtype of the arrays.
 
     Raises:
-        ValueError: `most` is not positive, or more than the dtype holds exactly: 2**24 of float32.
+        ValueError: `most` is not positive, or the dtype does not hold all integers up to it (float32: up to 2**24).
 
     >>> import hypothesis
     >>> hypothesis.find(arrays((1, 3)), lambda x: x.any())
@@ -72,7 +72,7 @@ def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> s
 
 
 def _arrays(where: str, shape: Sequence[int], most: int, dtype: Any) -> st.SearchStrategy[np.ndarray]:
-    """The same, for another function's messages."""
+    """`arrays`, with the name of the calling function for error messages."""
     lengths, cure = several(shape), "Write (2, 3), or () for a scalar"
     if lengths is None:
         raise TypeError(explain(where, "shape", shown(shape), "a sequence of integers", cure))
@@ -98,16 +98,16 @@ def _arrays(where: str, shape: Sequence[int], most: int, dtype: Any) -> st.Searc
 def images(
     rank: int = 2, *, shapes: Sequence[Sequence[int]] | None = None, most: int = 4, dtype: Any = np.float32
 ) -> st.SearchStrategy[np.ndarray]:
-    """Images [n, h, w, c], signals [n, w, c] or volumes [n, d, h, w, c] of small whole numbers; no two axes alike.
+    """Images [n, h, w, c], signals [n, w, c] or volumes [n, d, h, w, c] of small integers. All lengths differ.
 
     Args:
-        rank: the number of spatial axes, 1 to 3.
-        shapes: the pool of shapes to draw from, instead of the default one of four.
-        most: the largest number.
-        dtype: of the images.
+        rank: number of spatial axes, 1 to 3.
+        shapes: the shapes to draw from, instead of the default four.
+        most: largest absolute value.
+        dtype: dtype of the images.
 
     Raises:
-        ValueError: there is no pool for that rank.
+        ValueError: `rank` is not from 1 to 3.
 
     >>> import hypothesis
     >>> hypothesis.find(images(), lambda x: x.any()).shape
@@ -125,10 +125,10 @@ def images(
 
 
 def shifts(*lengths: int) -> st.SearchStrategy[Any]:
-    """Shifts of either sign, never 0: by less than the length. With several lengths, a tuple of which one is not 0.
+    """Nonzero shifts of both signs by less than the length. With several lengths, tuples that are not all 0.
 
     Args:
-        lengths: cells along each shifted axis.
+        lengths: number of cells along each shifted axis.
 
     Raises:
         ValueError: no lengths, or none above 1.
@@ -146,14 +146,14 @@ def shifts(*lengths: int) -> st.SearchStrategy[Any]:
 
 
 def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
-    """Parameters of small whole numbers, for a tree of arrays or shapes: what an `init` function returns.
+    """Parameters of small integers, for a tree of arrays or shapes such as the result of an `init` function.
 
     Args:
-        tree: a pytree of arrays or `jax.ShapeDtypeStruct`s; of arrays only shapes and dtypes are used.
-        most: the largest number.
+        tree: a pytree of arrays or `jax.ShapeDtypeStruct`s. Only their shapes and dtypes are used.
+        most: largest absolute value.
 
     Raises:
-        ValueError: `most` is not positive, or more than a leaf's dtype holds exactly.
+        ValueError: `most` is not positive, or a leaf's dtype does not hold all integers up to it.
 
     >>> import hypothesis, jax, jaxconv as jc
     >>> tree = jax.eval_shape(lambda key: jc.init_conv(key, (3, 2), 1, 4), jax.random.key(0))
@@ -163,9 +163,9 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
     leaves, structure = jax.tree.flatten(tree)
     wrong = [leaf for leaf in leaves if not hasattr(leaf, "dtype")]
     if wrong or not leaves:
-        cure = "Pass what an init function returns, or jax.eval_shape of it"
-        found, error = (wrong[0], TypeError) if wrong else (tree, ValueError)
-        raise error(explain("parameters", "tree", shown(found), "a tree of arrays or shapes", cure))
+        cure = "Pass the result of an init function, or jax.eval_shape of it"
+        actual, error = (wrong[0], TypeError) if wrong else (tree, ValueError)
+        raise error(explain("parameters", "tree", shown(actual), "a tree of arrays or shapes", cure))
     each = [_arrays("parameters", np.shape(leaf), most, leaf.dtype) for leaf in leaves]
     return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
 
@@ -173,15 +173,15 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
 def conv_configurations(
     max_rank: int = 3, padding: st.SearchStrategy[Any] = _paddings
 ) -> st.SearchStrategy[Configuration]:
-    """Convolutions of 1 to `max_rank` axes with any stride, dilation, groups and mix of paddings.
+    """Convolutions with 1 to `max_rank` spatial axes, and any stride, dilation, groups and paddings.
 
     Args:
-        max_rank: the most spatial axes, 1 or more.
-        padding: of one axis.
+        max_rank: maximum number of spatial axes, 1 or more.
+        padding: a strategy for the padding of one axis.
 
     Raises:
         ValueError: `max_rank` is not positive.
-        TypeError: `padding` is no strategy.
+        TypeError: `padding` is not a strategy.
 
     >>> import hypothesis
     >>> case = hypothesis.find(conv_configurations(), lambda case: case.groups > 1)
@@ -208,10 +208,10 @@ def _convolution(draw: st.DrawFn, max_rank: int, padding: st.SearchStrategy[Any]
 
 
 def pool_configurations(max_rank: int = 3) -> st.SearchStrategy[Configuration]:
-    """Pooling windows of 1 to `max_rank` axes, overlapping, dilated, overhanging or not, that all see some cell of x.
+    """Pooling windows with 1 to `max_rank` axes. They may overlap, be dilated or overhang; each reads a cell of x.
 
     Args:
-        max_rank: the most spatial axes, 1 or more.
+        max_rank: maximum number of spatial axes, 1 or more.
 
     Raises:
         ValueError: `max_rank` is not positive.
@@ -246,14 +246,14 @@ def _pooling(draw: st.DrawFn, max_rank: int) -> Configuration:
 def circular_configurations(
     boundary: str | Pad = "CIRCULAR", *, divides: bool = True
 ) -> st.SearchStrategy[tuple[Configuration, int]]:
-    """A convolution that wraps around, whose stride divides the length of its axis (or does not); and that axis.
+    """A circular convolution, and an axis whose length its stride divides (or does not divide).
 
     Args:
         boundary: another padding, for broken twins.
         divides: whether the stride divides the length.
 
     Raises:
-        ValueError: there is no padding of that name.
+        ValueError: there is no padding with that name.
 
     >>> import hypothesis
     >>> case, axis = hypothesis.find(circular_configurations(), lambda pair: max(pair[0].geometry["stride"]) > 1)
@@ -283,19 +283,19 @@ def _circular(draw: st.DrawFn, boundary: str | Pad, divides: bool) -> tuple[Conf
 def networks(
     rank: int | None = None, *, padding: st.SearchStrategy[Any] | None = None, max_depth: int = 3
 ) -> st.SearchStrategy[Network]:
-    """Networks of one to `max_depth` convolutions, poolings and dense layers, a ReLU after some of them.
+    """Networks of one to `max_depth` convolutions, pooling layers and dense layers, with a ReLU after some of them.
 
-    Without `padding` every window wraps around and every stride divides its length, so that by construction cyclic
-    shifts by `network.strides` along each axis move the output by one. With it, nothing is promised.
+    Without `padding` all windows are circular and all strides divide the lengths. So cyclic shifts by `network.strides`
+    along each axis move the output by one position. With `padding` a network need not be equivariant.
 
     Args:
-        rank: the number of spatial axes, 1 to 3; drawn if None.
-        padding: of one axis, `paddings()` for all kinds.
-        max_depth: at most this many layers with windows or weights; more than 3 may leave what float32 holds exactly.
+        rank: number of spatial axes, 1 to 3; random if None.
+        padding: a strategy for the padding of one axis, such as `paddings()`.
+        max_depth: maximum number of layers except ReLU. More than 3 layers may exceed float32's exact integers.
 
     Raises:
-        ValueError: `rank` is another number, or `max_depth` is not positive.
-        TypeError: `padding` is no strategy.
+        ValueError: `rank` is not from 1 to 3, or `max_depth` is not positive.
+        TypeError: `padding` is not a strategy.
 
     >>> import hypothesis
     >>> print(hypothesis.find(networks(), lambda network: max(network.strides) > 1))
@@ -329,7 +329,7 @@ def _network(draw: st.DrawFn, rank: int | None, padding: st.SearchStrategy[Any] 
 def _window(
     draw: st.DrawFn, kind: str, lengths: tuple[int, ...], padding: st.SearchStrategy[Any] | None
 ) -> LayerConfiguration:
-    """A convolution or a pooling that fits: averages over 1, 2 or 4 cells, so that they are exact."""
+    """A convolution or pooling layer that fits x. Averages are over 1, 2 or 4 cells, so they are exact."""
     window, stride, paddings_of_axes = [], [], []
     for length in lengths:
         most = min(length, 2 if len(lengths) == 3 or kind == "avg_pool" else 3)
@@ -339,7 +339,7 @@ def _window(
         stride.append(draw(st.sampled_from(fits)))
         chosen = "CIRCULAR" if padding is None else draw(padding)
         if kind != "conv" and padding is not None:
-            chosen = draw(st.sampled_from(("VALID", "SAME", "CIRCULAR")))  # no window sees nothing but padding
+            chosen = draw(st.sampled_from(("VALID", "SAME", "CIRCULAR")))  # so that every window reads a cell of x
         paddings_of_axes.append(chosen)
     every = paddings_of_axes[0] if len(set(map(str, paddings_of_axes))) == 1 else tuple(paddings_of_axes)
     each = every if isinstance(every, str | Pad) else tuple(paddings_of_axes)
@@ -348,7 +348,7 @@ def _window(
 
 
 def _checked_most(where: str, most: int, dtype: Any) -> int:
-    """A largest number up to which a dtype holds every integer."""
+    """Return `most`, if the dtype holds all integers up to it."""
     most = integer(where, "most", most, least=1, cure="Leave it out for 4")
     if jnp.issubdtype(dtype, np.inexact):
         exact = 2 ** (jnp.finfo(dtype).nmant + 1)
@@ -363,7 +363,7 @@ def _checked_most(where: str, most: int, dtype: Any) -> int:
 
 
 def _strategy(where: str, padding: object) -> st.SearchStrategy[Any]:
-    """A strategy for the padding of one axis."""
+    """Return `padding`, if it is a strategy."""
     if not isinstance(padding, st.SearchStrategy):
         cure = 'Write st.just("same") for one padding, or leave it out'
         raise TypeError(explain(where, "padding", shown(padding), "a strategy of paddings of one axis", cure))
@@ -371,9 +371,9 @@ def _strategy(where: str, padding: object) -> st.SearchStrategy[Any]:
 
 
 def _checked_rank(where: str, rank: int) -> int:
-    """A number of spatial axes for which there is a pool of shapes."""
+    """Return `rank`, if there are shapes with that number of spatial axes."""
     cure = "Write 2 for images"
-    found = integer(where, "rank", rank, cure=cure)
-    if found not in SPATIAL:
-        raise ValueError(explain(where, "rank", found, "1, 2 or 3 spatial axes", cure))
-    return found
+    rank = integer(where, "rank", rank, cure=cure)
+    if rank not in SPATIAL:
+        raise ValueError(explain(where, "rank", rank, "1, 2 or 3 spatial axes", cure))
+    return rank

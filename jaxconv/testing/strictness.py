@@ -1,7 +1,7 @@
-"""Strict runs: what is not guarded by the snapshot fails, where the run is one of all tests.
+"""Strict runs: in a run of all tests, claims without an entry and entries without a test are errors.
 
-A run of some tests only says nothing of the others, so `-k`, `-m`, `--lf` and the like end the judgement, unless the
-project's own `addopts` have them. Of a run of some folders or files the entries of other files are not judged.
+A run of some tests shows nothing about the other tests. So it is not checked if `-k`, `-m`, `--lf` or similar options
+are given, unless they are in the project's `addopts`. A run of some folders or files is checked only for entries there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from jaxconv.errors import explain
 from jaxconv.testing.snapshot import Tests
 
-# Options that leave tests out: the attribute of `config.option`, and how they are written.
+# Options that deselect tests: attribute of `config.option` -> its spellings.
 NARROWING = {
     "keyword": ("-k",),
     "markexpr": ("-m",),
@@ -35,10 +35,10 @@ FLAGS = {"lf", "stepwise", "collectonly", "setuponly", "setupplan"}
 
 
 def wanted(config: pytest.Config) -> bool:
-    """Whether the run is strict: by the option, else the ini file, else where the environment has CI set.
+    """Whether the run is strict: according to the option, or the ini file, or the environment variable CI.
 
     Raises:
-        pytest.UsageError: the ini file has another value than auto, true or false.
+        pytest.UsageError: the ini file has a value other than auto, true or false.
     """
     chosen = config.getoption("strict_certificates")
     if chosen is not None:
@@ -53,10 +53,10 @@ def wanted(config: pytest.Config) -> bool:
 
 
 def narrowed(config: pytest.Config) -> bool:
-    """Whether the command line picks tests: by an option that the project's own addopts do not have, or by name."""
-    own = _options(list(config.getini("addopts")))
-    picks = lambda name: getattr(config.option, name, None) or None
-    if any(picks(name) is not None and picks(name) != getattr(own, name) for name in NARROWING):
+    """Whether the command line selects tests: with an option that is not in the project's addopts, or by name."""
+    defaults = _options(list(config.getini("addopts")))
+    selected = lambda name: getattr(config.option, name, None) or None
+    if any(selected(name) is not None and selected(name) != getattr(defaults, name) for name in NARROWING):
         return True
     return config.option.pyargs or any("::" in argument for argument in config.args)
 
@@ -71,54 +71,55 @@ def _options(words: list[str]) -> argparse.Namespace:
 
 
 def folders(config: pytest.Config) -> list[Path]:
-    """The files and folders that the run is of, from the root; none where it is of all that there is."""
+    """The files and folders of the run, relative to the root; empty if it is a run of all tests."""
     if not config.option.file_or_dir and config.invocation_params.dir == config.rootpath:
         return []
-    return [Path(os.path.relpath(config.invocation_params.dir / one, config.rootpath)) for one in config.args]
+    return [Path(os.path.relpath(config.invocation_params.dir / path, config.rootpath)) for path in config.args]
 
 
 @dataclass
 class Collected:
-    """What was collected, before anything was deselected."""
+    """The collected tests, before any of them is deselected."""
 
     tests: set[str] = field(default_factory=set)
-    recording: set[str] = field(default_factory=set)  # of them those that use the fixture
-    skipped: set[str] = field(default_factory=set)  # modules that skip themselves or fail: their tests are not known
+    recording: set[str] = field(default_factory=set)  # the tests that use the fixture
+    skipped: set[str] = field(default_factory=set)  # modules that are skipped or fail: their tests are unknown
 
     def name(self, test: str) -> str:
-        """The name of a test without the group that pytest-xdist's `--dist loadgroup` has added to it."""
-        own = test.rpartition("@")[0]
-        return own if test not in self.tests and own in self.tests else test
+        """The name of a test without the suffix that pytest-xdist's `--dist loadgroup` adds."""
+        without_group = test.rpartition("@")[0]
+        return without_group if test not in self.tests and without_group in self.tests else test
 
     def plain(self) -> dict[str, list[str]]:
-        """For a worker of pytest-xdist to send."""
+        """The data that a pytest-xdist worker sends."""
         return {name: sorted(ids) for name, ids in vars(self).items()}
 
     def add(self, plain: Mapping[str, list[str]]) -> None:
-        """What a worker has sent."""
+        """Add the data that a worker has sent."""
         for name, ids in plain.items():
             getattr(self, name).update(ids)
 
 
 def without_tests(before: Tests, collected: Collected, folders: list[Path]) -> list[str]:
-    """The entries of the snapshot whose test is not there any more, among the files that the run is of."""
-    if not collected.tests:  # pytest's own status says so; and workers that crashed have sent nothing
+    """The entries of the snapshot whose test no longer exists, in the files of the run."""
+    if not collected.tests:  # pytest's status reports this; and crashed workers send nothing
         return []
     return [
-        test for test in sorted(before) if test not in collected.tests and _judged(test, collected.skipped, folders)
+        test for test in sorted(before) if test not in collected.tests and _checked(test, collected.skipped, folders)
     ]
 
 
-def _judged(test: str, skipped: Set[str], folders: list[Path]) -> bool:
+def _checked(test: str, skipped: Set[str], folders: list[Path]) -> bool:
     file = Path(test.partition("::")[0])
-    inside = not folders or any(one in (file, *file.parents) for one in folders)
-    return inside and not any(not one or test == one or test.startswith((f"{one}::", f"{one}/")) for one in skipped)
+    inside = not folders or any(folder in (file, *file.parents) for folder in folders)
+    is_in = lambda module: not module or test == module or test.startswith((f"{module}::", f"{module}/"))
+    return inside and not any(map(is_in, skipped))
 
 
 def without_entries(
     before: Tests, rows: Mapping[str, Mapping[str, Any]], recording: Set[str], passed: Set[str]
 ) -> list[str]:
-    """What was recorded and is not in the snapshot, and tests that passed and have recorded nothing at all."""
+    """Recorded functions that are not in the snapshot, and tests that passed without recording anything."""
     new = [f"{test}: {name}" for test in sorted(rows) for name in rows[test] if name not in before.get(test, {})]
     return [*new, *sorted(test for test in recording & passed if test not in rows and test not in before)]
 

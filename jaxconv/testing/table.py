@@ -1,4 +1,4 @@
-"""The table with which a run ends: what is proved of every recorded function, and which line breaks what is not."""
+"""The table at the end of a run: the proved claims of every recorded function, and the culprits of the others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxconv.verify.claims import Claim
 
 
 def shown(certificate: Certificate) -> dict[str, dict[str, str]]:
-    """For each output and axis its two claims as the table has them."""
+    """For each output and axis the text of its two claims."""
     proved = snapshot.entry(certificate)
     claims = [(axis.cyclic, axis.interior) for leaf in certificate.leaves for axis in leaf.axes]
     return {
-        where: {kind: _text(claim, one[kind]) for kind, claim in zip(snapshot.KINDS, pair, strict=True)}
-        for (where, one), pair in zip(proved.items(), claims, strict=True)
+        where: {kind: _text(claim, entry[kind]) for kind, claim in zip(snapshot.KINDS, pair, strict=True)}
+        for (where, entry), pair in zip(proved.items(), claims, strict=True)
     }
 
 
@@ -29,7 +29,7 @@ def _text(claim: Claim, proved: dict[str, Any] | None) -> str:
 
 
 def _cells(name: str, row: Mapping[str, Any]) -> list[list[str]]:
-    """The lines of the table for one function, the status in the last column of the first."""
+    """The table rows of one function. The status is in the last column of the first row."""
     lines = []
     for number, (where, claims) in enumerate(row["shown"].items()):
         length = row["entry"][where]["length"]
@@ -40,10 +40,10 @@ def _cells(name: str, row: Mapping[str, Any]) -> list[list[str]]:
 
 
 def lines(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, bool]]:
-    """The lines of one test, one for each output and axis, and whether it tells of a claim that became weaker.
+    """The lines of one test, one for each output and axis, and whether the line is of a claim that became weaker.
 
     Args:
-        rows: name of a function -> what `Recorder` has recorded of it.
+        rows: name of a function -> the row that `Recorder` has recorded.
     """
     cells = [cell for name, row in rows.items() for cell in _cells(name, row)]
     widths = [max(len(cell[column]) for cell in cells) for column in range(4)]

@@ -1,1 +1,1 @@
-"""Training: LeNet-5 as plain functions, the step over optax, and data from files; everything explicit."""
+"""Training: LeNet-5 as plain functions, the training step over optax, and data from files. State is explicit."""

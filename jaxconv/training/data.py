@@ -1,4 +1,4 @@
-"""Handwritten digits as arrays: scikit-learn's bundled ones, MNIST's IDX files, and batches in a fixed order."""
+"""Handwritten digits as arrays: those of scikit-learn, MNIST's IDX files, and batches in a fixed order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jaxconv.checks import integer, shown
 from jaxconv.errors import explain
 from jaxconv.training.lenet import SIDE
 
-AGAIN = "Download the file again: images and labels of one part belong together"
+AGAIN = "Download the file again: the images and labels of one part must match"
 
 
 class Digits(NamedTuple):
-    """Images [n, h, w, 1] of float32 from 0 (paper) to 1 (ink), by default 32x32; labels [n] of int32 from 0 to 9."""
+    """Images [n, h, w, 1] in float32 from 0 (paper) to 1 (ink), by default 32x32; labels [n] in int32 from 0 to 9."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -30,10 +30,10 @@ class Digits(NamedTuple):
 
 
 def bundled_digits(side: int = SIDE) -> Digits:
-    """The 1,797 UCI digits that come with scikit-learn, 8x8 up-sampled to side x side; with 8 they are as they came.
+    """The 1,797 UCI digits in scikit-learn, resized from 8x8 to `side` x `side`. With `side=8` they are not resized.
 
-    Of them 360, always the same, are held out for the test. Their writers have written training digits too: the
-    accuracy is that of new digits, not of new writers.
+    A fixed set of 360 digits is held out for the test. Their writers also wrote training digits, so the accuracy is for
+    new digits, not for new writers.
 
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
     """
@@ -50,11 +50,11 @@ def bundled_digits(side: int = SIDE) -> Digits:
 
 
 def mnist(folder: str | Path) -> Digits:
-    """MNIST's 28x28 digits from its four IDX files in `folder`, plain or gzipped, with a margin of 2 pixels: 32x32.
+    """MNIST's 28x28 digits from its four IDX files in `folder`, plain or gzipped, padded by 2 pixels to 32x32.
 
     Raises:
-        FileNotFoundError: there is no such folder, or a file is not there under any of its usual names.
-        ValueError: a file is no IDX file, is truncated, or images and labels do not belong together.
+        FileNotFoundError: the folder does not exist, or it lacks a file under all of its usual names.
+        ValueError: a file is not an IDX file or is truncated, or images and labels do not match.
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
     """
@@ -68,11 +68,11 @@ def mnist(folder: str | Path) -> Digits:
         if images.shape[1:] != (28, 28):
             raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28", AGAIN))
         if len(images) != len(labels):
-            found = f"{len(labels)} labels"
-            raise ValueError(explain("mnist", labels_path.name, found, f"{len(images)}, one for each image", AGAIN))
+            actual = f"{len(labels)} labels"
+            raise ValueError(explain("mnist", labels_path.name, actual, f"{len(images)}, one for each image", AGAIN))
         if labels.size and labels.max() > 9:
-            found = f"label {labels.max()} at index {labels.argmax()}"
-            raise ValueError(explain("mnist", labels_path.name, found, "labels from 0 to 9", AGAIN))
+            actual = f"label {labels.max()} at index {labels.argmax()}"
+            raise ValueError(explain("mnist", labels_path.name, actual, "labels from 0 to 9", AGAIN))
         margin = (SIDE - 28) // 2
         images = np.pad(images, [(0, 0), (margin, margin), (margin, margin)])[..., None]
         parts += [images.astype(np.float32) / 255, labels.astype(np.int32)]
@@ -80,13 +80,13 @@ def mnist(folder: str | Path) -> Digits:
 
 
 def read_idx(path: str | Path, axes: int) -> np.ndarray:
-    """The unsigned bytes of an IDX file, plain or gzipped, as an array with that many axes.
+    """The unsigned bytes of an IDX file, plain or gzipped, as an array with `axes` axes.
 
-    An IDX file is two zero bytes, a byte for the type (8: unsigned bytes), a byte for the number of axes, each axis's
-    length in four bytes, big end first, and then the numbers themselves.
+    An IDX file has two zero bytes, a byte for the type (8: unsigned bytes), a byte for the number of axes, the length
+    of each axis in four bytes (big-endian), and then the data.
 
     Raises:
-        ValueError: it is not such a file, has another number of axes, or is shorter or longer than it says.
+        ValueError: not such a file, another number of axes, or more or less data than in the header.
     """
     path = _path("read_idx", "path", path)
     axes = integer("read_idx", "axes", axes, least=1, cure="Write 3 for images and 1 for labels")
@@ -98,28 +98,28 @@ def read_idx(path: str | Path, axes: int) -> np.ndarray:
             raise ValueError(explain("read_idx", path.name, "a broken gzip file", "whole", "Fetch it again")) from error
     if len(content) < 4 + 4 * axes or content[:4] != bytes((0, 0, 8, axes)):
         kind = {1: "labels", 3: "images"}.get(axes, "numbers")
-        found = f"a file that begins with {content[:4].hex(' ') or 'nothing'}"
+        actual = f"a file that begins with {content[:4].hex(' ') or 'nothing'}"
         expected = f"an IDX file of {kind}, which begins with 00 00 08 {axes:02x} and {axes} lengths"
-        raise ValueError(explain("read_idx", path.name, found, expected, "Are images and labels mixed up?"))
+        raise ValueError(explain("read_idx", path.name, actual, expected, "Are images and labels mixed up?"))
     shape = tuple(int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
     numbers = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
     if numbers.size != math.prod(shape):
-        expected = f"{math.prod(shape)} numbers long, as its header says: {shape}"
+        expected = f"{math.prod(shape)} numbers long, according to its header: {shape}"
         cure = "It is truncated: fetch it again" if numbers.size < math.prod(shape) else "Something follows the data"
         raise ValueError(explain("read_idx", path.name, f"{numbers.size} numbers long", expected, cure))
     return numbers.reshape(shape)
 
 
 def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
-    """Index arrays of `size` out of `count` examples, without end; the seed fixes the order, a new one for each epoch.
+    """Index arrays of `size` out of `count` examples, without end. The seed determines the order of each epoch.
 
-    The last examples of an order that do not fill a batch are left for other epochs, so every batch has one shape.
+    The last examples of an epoch that do not fill a batch are skipped, so all batches have the same shape.
 
     >>> [batch.tolist() for _, batch in zip(range(2), batches(5, 2, seed=0))]
     [[2, 4], [3, 0]]
     """
     count = integer("batches", "count", count, least=1, cure="It is len(images)")
-    cure = "Write a power of two that is no larger than the examples are many"
+    cure = "Write a power of two that is at most the number of examples"
     size = integer("batches", "size", size, cure=cure)
     if not 1 <= size <= count:
         raise ValueError(explain("batches", "size", size, f"from 1 to the {count} examples", cure))
@@ -131,17 +131,17 @@ def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
 
 
 def _path(where: str, argument: str, value: object) -> Path:
-    """A path, as text or as a `Path`."""
+    """The path from text or a `Path`."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(explain(where, argument, shown(value), "a path", 'Write it as text: "data/mnist"'))
     return Path(value)
 
 
 def _find(folder: Path, stem: str) -> Path:
-    """The file in its usual spellings: train-images-idx3-ubyte or train-images.idx3-ubyte, with or without .gz."""
+    """The file under its usual names: train-images-idx3-ubyte or train-images.idx3-ubyte, with or without .gz."""
     names = [f"{spelling}-ubyte{end}" for spelling in (stem, stem.replace("-idx", ".idx")) for end in ("", ".gz")]
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    expected, cure = f"one that holds {names[0]} (or with .gz)", "Download the four files of MNIST into it"
+    expected, cure = f"one that contains {names[0]} (or with .gz)", "Download the four files of MNIST into it"
     raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), expected, cure))

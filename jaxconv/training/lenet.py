@@ -1,18 +1,19 @@
-"""LeNet-5 as plain functions of (params, images), in its modern and its historical form.
+"""LeNet-5 as plain functions of (params, images), in a modern and in the historical form.
 
 Both have the layers of LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998),
-section II.B, under their names there, for images of 32x32 pixels:
+section II.B, with the names used there, for images of 32x32 pixels:
 
     C1  6 filters of 5x5      28x28x6       C3  16 filters of 5x5    10x10x16      C5  120 filters of 5x5   1x1x120
     S2  sub-sampling by 2     14x14x6       S4  sub-sampling by 2    5x5x16        F6  dense                84
 
-and a dense layer of 10 outputs, one for each digit. A filter is shared by all positions of its map, and by no two maps:
-C1's 6 filters are 6 kernels, and each filter of C3 has a slice of its own for each map of S2 that it reads.
+and a dense layer with 10 outputs, one for each digit. All positions of a map share a filter, and no two maps do: C1's 6
+filters are 6 kernels, and each filter of C3 has a separate slice for each map of S2 that it reads.
 
-The modern form sub-samples by max pooling, squashes by ReLU, and connects every map of S2 with every map of C3.
-The historical one is the paper's: `1.7159 tanh(2x/3)`; a sub-sampling that adds up 2x2 cells, multiplies by a trainable
-coefficient and adds a trainable bias, one of each for a whole map; and C3 connected by the paper's table I. Its ten
-outputs were distances to fixed bitmaps; here they are a dense layer, trained by cross-entropy as the modern form is.
+The modern form sub-samples by max pooling, has the nonlinearity ReLU, and connects each map of S2 to each map of C3.
+The historical form is the paper's. Its nonlinearity is `1.7159 tanh(2x/3)`. Its sub-sampling adds up 2x2 cells,
+multiplies by a trainable coefficient and adds a trainable bias, with one of each per map. Table I of the paper lists
+the connections of C3. The paper's ten outputs are distances to fixed bitmaps. Here they are a dense layer, trained by
+cross-entropy as in the modern form.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ Images = Float[Array, "n 32 32 1"]
 Logits = Float[Array, "n 10"]
 
 SIDE = 32
-DTYPE = jnp.float32  # of the images, so of the parameters
+DTYPE = jnp.float32  # of the images and the parameters
 WINDOW = (5, 5)
 FILTERS = {"c1": (1, 6), "c3": (6, 16), "c5": (16, 120)}  # channels in and out
 FEATURES = {"f6": (120, 84), "output": (84, 10)}
 
-# Table I of the paper: which maps of S2 (rows) feed which maps of C3 (columns).
+# Table I of the paper: the maps of S2 (rows) that are inputs of the maps of C3 (columns).
 CONNECTIONS = np.array(
     [
         [int(cell == "X") for cell in row]
@@ -87,8 +88,8 @@ def lenet(params: Params, images: Images) -> Logits:
 def init_lenet_1998(key: Array) -> Params:
     """Parameters of the historical form: the paper's 60,000 and the 850 of the dense output.
 
-    C3's kernel is stored whole, [5, 5, 6, 16]; the 36 of its 96 slices that the table leaves out are zeros that no
-    gradient ever reaches. The sub-sampling starts as an average.
+    C3's kernel is stored whole, [5, 5, 6, 16]. The 36 of its 96 slices that the table leaves out are zeros with zero
+    gradients. The sub-sampling starts as an average.
 
     >>> params = init_lenet_1998(jax.random.key(0))
     >>> stored = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -115,12 +116,12 @@ def lenet_1998(params: Params, images: Images) -> Logits:
 
 
 def scaled_tanh(x: Array) -> Array:
-    """LeCun's squashing function, `1.7159 tanh(2x/3)`, which maps 1 to 1 and -1 to -1 (the paper's appendix A)."""
+    """LeCun's nonlinearity, `1.7159 tanh(2x/3)`, which maps 1 to 1 and -1 to -1 (the paper's appendix A)."""
     return 1.7159 * jnp.tanh(2 / 3 * x)
 
 
 def _check(where: str, params: Params, images: Images, layers: Sequence[str]) -> None:
-    """Refuse other layers than the network's, and images of another size."""
+    """Raise an error if the layers are not the network's, or the images are not 32x32."""
     named(where, "params", params, required=layers)
     shape = array(where, "images", images, "an array [n, 32, 32, 1]").shape
     if len(shape) != 4 or shape[1:] != (SIDE, SIDE, 1):
@@ -129,19 +130,19 @@ def _check(where: str, params: Params, images: Images, layers: Sequence[str]) ->
 
 
 def _connected(params: LayerParams) -> LayerParams:
-    """C3's parameters with zeros where the table has no connection."""
+    """C3's parameters, with zeros at the pairs of maps that are not connected."""
     kernel = params["kernel"]
     return {**params, "kernel": kernel * jnp.asarray(CONNECTIONS, kernel.dtype)[None, None]}
 
 
 def _subsample(params: LayerParams, x: Array) -> Array:
-    """Sums of 2x2 cells, times a coefficient and plus a bias that a whole map shares."""
+    """Sums of 2x2 cells, times the map's coefficient plus the map's bias."""
     coefficient, bias = unpack("subsample", params)
     return add_bias(avg_pool(x, (2, 2), divisor=1) * coefficient.reshape(1, 1, 1, -1), bias)
 
 
 def sharing(*, historical: bool = False) -> list[tuple[str, str, Sharing]]:
-    """For each layer its name, output shape and parameters (weights and biases): shared, unshared and dense.
+    """For each layer its name, output shape and number of parameters (weights and biases): shared, unshared and dense.
 
     >>> [counts.shared for _, _, counts in sharing(historical=True)]
     [156, 12, 1516, 32, 48120, 10164, 850]
@@ -171,7 +172,7 @@ def _row(name: str, axes: tuple[Axis, ...], channels: int, counts: Sharing) -> t
 
 
 def _subsampling(axes: tuple[Axis, ...], maps: int, trainable: bool) -> Sharing:
-    """A maximum has no parameters; the trainable form has a coefficient and a bias, for a map or for each output."""
+    """Max pooling has no parameters. The trainable form has a coefficient and a bias for each map or each output."""
     if not trainable:
         return Sharing(0, 0, 0)
     biases = window_biases(axes, maps)

@@ -1,4 +1,4 @@
-"""The training step over optax, and accuracy, as pure functions of explicit state."""
+"""The training step over optax, and the accuracy, as pure functions of explicit state."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Step = Callable[..., tuple[Params, optax.OptState, Float[Array, ""]]]
 def cross_entropy(
     model: Model, params: Params, images: Float[Array, "n h w c"], labels: Int[Array, " n"]
 ) -> Float[Array, ""]:
-    """Mean over the examples of the cross-entropy between the model's scores and the labels.
+    """The mean cross-entropy between the model's scores and the labels.
 
     Raises:
-        TypeError: the scores are no floating-point numbers, or the labels no integers.
-        ValueError: the scores are not of shape [n, classes], or there is not one label for each.
+        TypeError: the scores are not floating-point numbers, or the labels are not integers.
+        ValueError: the scores are not of shape [n, classes], or the number of labels differs.
     """
     _check_model("cross_entropy", model)
     check_labels("cross_entropy", labels, count := _count("cross_entropy", images))
@@ -39,8 +39,8 @@ def cross_entropy(
 def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
     """A jitted `step(params, opt_state, images, labels) -> (params, opt_state, loss)` of gradient descent.
 
-    The loss is that before the step. Start with `opt_state = optimiser.init(params)`. Labels have to be from 0 to
-    classes - 1, which a compiled step does not look at.
+    The loss is computed before the update. Start with `opt_state = optimiser.init(params)`. Labels must be from 0 to
+    classes - 1; a compiled step does not check them.
 
     >>> import jaxconv as jc
     >>> params = jc.init_dense(jax.random.key(0), 4, 2)
@@ -64,28 +64,28 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
         return optax.apply_updates(params, updates), opt_state, loss
 
     def step(params: Params, opt_state: optax.OptState, images: Array, labels: Array):
-        check_labels("step", labels, _count("step", images))  # here, since jax.jit refuses text in words of its own
+        check_labels("step", labels, _count("step", images))  # before jax.jit, whose error for text is less clear
         return compiled(params, opt_state, images, labels)
 
     return step
 
 
 def accuracy(model: Model, params: Params, images: np.ndarray, labels: np.ndarray, *, batch: int = 500) -> float:
-    """The share of images [n, h, w, c] whose highest score is their label's, `batch` images at a time.
+    """The share of images [n, h, w, c] whose highest score is that of their label, in batches of `batch` images.
 
-    An image with a score that is NaN is counted as wrong.
+    An image with a NaN among its scores counts as wrong.
 
     Raises:
-        TypeError: the labels are no integers, or the scores no real numbers.
-        ValueError: there is not one label for each image, a label is none of the classes, or the scores are not of
-            shape [n, classes].
+        TypeError: the labels are not integers, or the scores are not real numbers.
+        ValueError: the number of labels differs from that of the images, a label is not a class, or the scores are not
+            of shape [n, classes].
     """
     images, labels = checked_examples("accuracy", images, labels)
     return _accuracy("accuracy", model, params, images, labels, batch)
 
 
 def _accuracy(where: str, model: Model, params: Params, images: np.ndarray, labels: np.ndarray, batch: int) -> float:
-    """The accuracy, for another function's messages."""
+    """The accuracy, with the name of the calling function for error messages."""
     _check_model(where, model)
     batch = integer(where, "batch", batch, least=1, cure="Leave it out for 500")
     parts = [images[start : start + batch] for start in range(0, len(images), batch)]
@@ -95,7 +95,7 @@ def _accuracy(where: str, model: Model, params: Params, images: np.ndarray, labe
 
 
 def shifted(images: np.ndarray, by: tuple[int, int]) -> np.ndarray:
-    """Images [n, h, w, c] moved down and right by `by` pixels (up and left if negative); zeros come in.
+    """Images [n, h, w, c] moved down and right by `by` pixels (up and left if negative), filled with zeros.
 
     >>> shifted(np.arange(1, 5).reshape(1, 2, 2, 1), (1, -1))[0, :, :, 0]
     array([[0, 0],
@@ -103,16 +103,14 @@ def shifted(images: np.ndarray, by: tuple[int, int]) -> np.ndarray:
     """
     images = _images("shifted", images)
     cure = "Write (1, -2) for 1 pixel down and 2 to the left"
-    each = several(by)
-    if each is None or len(each) != 2:
-        error = TypeError if each is None else ValueError
+    pair = several(by)
+    if pair is None or len(pair) != 2:
+        error = TypeError if pair is None else ValueError
         raise error(explain("shifted", "by", shown(by), "two integers: pixels down and right", cure))
-    by = integer("shifted", "by", each[0], cure=cure), integer("shifted", "by", each[1], cure=cure)
+    by = integer("shifted", "by", pair[0], cure=cure), integer("shifted", "by", pair[1], cure=cure)
     moved = np.zeros_like(images)
     height, width = images.shape[1:3]
-    to, source = zip(
-        *(_overlap(length, by_one) for length, by_one in zip((height, width), by, strict=True)), strict=True
-    )
+    to, source = zip(*map(_overlap, (height, width), by), strict=True)
     moved[:, *to] = images[:, *source]
     return moved
 
@@ -120,56 +118,56 @@ def shifted(images: np.ndarray, by: tuple[int, int]) -> np.ndarray:
 def accuracy_when_shifted(
     model: Model, params: Params, images: np.ndarray, labels: np.ndarray, distances: Sequence[int]
 ) -> dict[int, float]:
-    """For each distance in pixels, the accuracy over the images moved that far up, down, left and right."""
+    """For each distance in pixels, the accuracy on the images shifted by it up, down, left and right."""
     where, cure = "accuracy_when_shifted", "Write (0, 1, 2) for up to 2 pixels"
     images, labels = checked_examples(where, images, labels)
-    each = several(distances)
-    if each is None:
+    items = several(distances)
+    if items is None:
         raise TypeError(explain(where, "distances", shown(distances), "a sequence of integers", cure))
-    found = {}
-    for d in (integer(where, "distances", one, least=0, cure=cure) for one in each):
+    accuracies = {}
+    for d in (integer(where, "distances", item, least=0, cure=cure) for item in items):
         directions = [(d, 0), (-d, 0), (0, d), (0, -d)] if d else [(0, 0)]
         moved = np.concatenate([shifted(images, by) for by in directions])
-        found[d] = _accuracy(where, model, params, moved, np.tile(labels, len(directions)), 500)
-    return found
+        accuracies[d] = _accuracy(where, model, params, moved, np.tile(labels, len(directions)), 500)
+    return accuracies
 
 
 def checked_examples(where: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images [n, h, w, c] and a label for each, an integer, one example or more."""
+    """Images [n, h, w, c] and an integer label for each; at least one."""
     images, labels = _images(where, images), np.asarray(labels)
     if len(images) == 0:
-        cure = "Pass one example or more: the accuracy of none is no number"
+        cure = "Pass at least one example: the accuracy is a mean"
         raise ValueError(explain(where, "images", f"of shape {images.shape}", "one image or more", cure))
     check_labels(where, labels, len(images))
     return images, labels
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """Refuse anything but one integer for each image; arrays may be traced."""
+    """Raise an error unless there is one integer for each image. The arrays may be traced."""
     shape = tuple(np.shape(labels))
     if shape != (count,):
         expected, cure = f"of shape {(count,)}, one for each image", "Pass the labels of these images, in order"
         raise ValueError(explain(where, "labels", f"of shape {shape}", expected, cure))
     dtype = jnp.result_type(labels) if isinstance(labels, jax.Array) else np.asarray(labels).dtype
     if not jnp.issubdtype(dtype, np.integer):
-        cure = "Number the classes from 0; of one-hot rows take labels.argmax(-1)"
+        cure = "Number the classes from 0; for one-hot rows write labels.argmax(-1)"
         raise TypeError(explain(where, "labels", f"of dtype {dtype}", "of integers", cure))
 
 
 def check_classes(where: str, labels: np.ndarray, classes: int) -> None:
-    """Refuse a label that is none of the classes that the model has scores for."""
+    """Raise an error if a label is not one of the classes for which the model has scores."""
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
-        found = f"{labels[wrong[0]]} at index {wrong[0]}"
-        cure = "Number the classes from 0, or give the model as many scores as there are classes"
+        actual = f"{labels[wrong[0]]} at index {wrong[0]}"
+        cure = "Number the classes from 0, or return one score for each class from the model"
         raise ValueError(
-            explain(where, "labels", found, f"from 0 to {classes - 1}, since there are {classes} scores", cure)
+            explain(where, "labels", actual, f"from 0 to {classes - 1}, since there are {classes} scores", cure)
         )
 
 
 def checked_scores(where: str, scores: Any, count: int, *, floating: bool = False) -> Array:
-    """A model's scores [n, classes], real numbers; for a loss floating-point ones."""
-    cure = "Return one array [n, classes]: a model of one image is jax.vmap(model, in_axes=(None, 0))"
+    """A model's scores [n, classes]: real numbers, or floating-point numbers for a loss."""
+    cure = "Return one array [n, classes]: for a model of one image write jax.vmap(model, in_axes=(None, 0))"
     expected = f"an array of shape ({count}, classes)"
     if not isinstance(scores, jax.Array | np.ndarray):
         raise TypeError(explain(where, "the model's output", shown(scores), expected, cure))
@@ -185,8 +183,8 @@ def checked_scores(where: str, scores: Any, count: int, *, floating: bool = Fals
 
 
 def _check_model(where: str, model: Model) -> None:
-    """Refuse what is no function of two arguments."""
-    cure = "Pass model(params, images), which gives scores [n, classes]"
+    """Raise an error unless the model is a function of two arguments."""
+    cure = "Pass model(params, images), which returns scores [n, classes]"
     function(where, "model", model, cure=cure)
     takes(where, "model", model, ("params", "images"), "a function of two arguments", cure=cure)
 
@@ -200,7 +198,7 @@ def _count(where: str, images: Any) -> int:
 
 
 def _images(where: str, images: np.ndarray) -> np.ndarray:
-    """An array of four axes."""
+    """An array with four axes."""
     expected = "an array [n, h, w, c]"
     if not hasattr(images, "shape"):
         raise TypeError(explain(where, "images", shown(images), expected, ONE_IMAGE))
@@ -211,12 +209,12 @@ def _images(where: str, images: np.ndarray) -> np.ndarray:
 
 @partial(jax.jit, static_argnames=("model", "where"))
 def _predict(model: Model, params: Params, images: Array, where: str) -> tuple[Array, int]:
-    """The class of each image, -1 where a score is NaN; and how many classes there are."""
+    """The class of each image, -1 if a score is NaN; and the number of classes."""
     scores = checked_scores(where, model(params, images), len(images))
     return jnp.where(jnp.isnan(scores).any(-1), -1, jnp.argmax(scores, axis=-1)), scores.shape[1]
 
 
 def _overlap(length: int, by: int) -> tuple[slice, slice]:
-    """Where to put, and where to take, what stays in view along one axis."""
+    """The target and source slices of the cells that remain in view along one axis."""
     by = max(-length, min(by, length))
     return slice(max(by, 0), length + min(by, 0)), slice(max(-by, 0), length - max(by, 0))

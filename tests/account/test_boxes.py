@@ -1,4 +1,4 @@
-"""Boxes against sets of cells."""
+"""Boxes are compared with sets of cells."""
 
 from itertools import product
 

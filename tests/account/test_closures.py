@@ -1,4 +1,4 @@
-"""Which arrays of a function that takes no parameters are parameters: those that it closes over, under every flag."""
+"""The closed-over arrays of a function without parameters are its parameters, under every flag of JAX."""
 
 import functools
 from contextlib import nullcontext
@@ -33,11 +33,11 @@ def test_closed_over_parameters_are_parameters_and_what_is_made_while_tracing_is
     def fn(x):
         params = {"kernel": jnp.asarray(KERNELS[kernel], jnp.float32)}
         x = jc.conv(params, x, padding="same")
-        x = x * jnp.array(MADE * 2)  # an array that is made anew
+        x = x * jnp.array(MADE * 2)  # an array that the trace makes
         return jc.conv(params, x[..., :2])
 
     with FLAGS[flag]():
-        for _ in range(2):  # the second time JAX remembers the traces of the first
+        for _ in range(2):  # the second call uses the cached traces of the first
             found = jc.summary(fn, X)
             assert [(layer.kind, layer.parameters, layer.tied) for layer in found.layers] == [
                 ("conv", 72, 0),
@@ -48,7 +48,7 @@ def test_closed_over_parameters_are_parameters_and_what_is_made_while_tracing_is
 
 @pytest.mark.parametrize("whole", [False, True], ids=["inside", "around"])
 def test_what_a_jitted_function_makes_is_no_parameter(whole):
-    """Though JAX remembers its trace, and the array in it."""
+    """JAX caches the function's trace, and the array in it."""
     scaled = jax.jit(lambda x: x * jnp.array(MADE * 2))
     fn = lambda x: scaled(jc.conv({"kernel": KERNEL}, x, padding="same"))
     for _ in range(2):
@@ -57,7 +57,7 @@ def test_what_a_jitted_function_makes_is_no_parameter(whole):
 
 
 def test_a_parameter_that_holds_a_nan_is_one_all_the_same():
-    """Also where JAX converts it, and only its numbers say that it is the same array."""
+    """Also if JAX converts the array, so that only its numbers identify it."""
     kernel = np.where(KERNEL.cumsum().reshape(KERNEL.shape) == 5, np.nan, KERNEL).astype(float)
     found = jc.summary(lambda x: jc.conv({"kernel": jnp.asarray(kernel, jnp.float32)}, x), X)
     assert np.isnan(kernel).sum() == 1
@@ -76,7 +76,7 @@ def test_beside_parameters_closed_over_arrays_are_constants():
 
 @dataclass
 class Model:
-    """An object that is its own parameters."""
+    """An object whose parameters are its attributes."""
 
     layers: list[dict[str, np.ndarray]]
 

@@ -1,4 +1,4 @@
-"""Which parameters meet data, where, and how often: every number once in the total, through calls, loops and slices."""
+"""Each number of a parameter is counted once, in the layer that uses it: through calls, loops and slices."""
 
 import dataclasses
 
@@ -22,50 +22,50 @@ KERNEL = {"kernel": shape(3, 3, 2, 4), "bias": shape(4)}
 
 
 def stacked(params, x):
-    """Every round of the loop has a slice of its own."""
+    """Each round of the loop takes another slice."""
     return lax.scan(lambda carry, each: (jc.dense(each, carry), None), x, params)[0]
 
 
 def repeated(params, x):
-    """Every round has the same matrix."""
+    """Each round uses the same matrix."""
     return lax.scan(lambda carry, _: (carry @ params, None), x, None, length=7)[0]
 
 
 def nested(params, x):
-    """Three times two rounds; the outer loop slices, the inner one does not."""
+    """Three rounds of two rounds. The outer loop takes slices, the inner loop does not."""
     inner = lambda x, matrix: lax.scan(lambda carry, _: (carry @ matrix, None), x, None, length=2)[0]
     return lax.scan(lambda carry, matrix: (inner(carry, matrix), None), x, params)[0]
 
 
 def learned_start(params, x):
-    """The state begins as parameters and becomes data."""
+    """The initial state is a parameter. Later states are data."""
     step = lambda state, x: (state @ params["again"] + x @ params["in"], None)
     return lax.scan(step, params["start"], x)[0]
 
 
 def raveled(params, x):
-    """All parameters in one vector, cut into what is needed; one number is left over."""
+    """All parameters in one vector, which is cut into kernels and biases. One number is not used."""
     return jc.dense({"kernel": params[:12].reshape(4, 3), "bias": params[12:15]}, x) @ params[15:21].reshape(3, 2)
 
 
 def batch_norm(params, x):
-    """Moments and scales meet before the data does."""
+    """Moments and scales are combined before they are applied to data."""
     x = jc.conv(params["conv"], x)
     scale = params["scale"] * lax.rsqrt(params["variance"] + 1e-5)
     return (x - params["mean"].reshape(1, 1, 1, 4)) * scale.reshape(1, 1, 1, 4)
 
 
 def class_token(params, x):
-    """A row that stands beside the data."""
+    """A parameter row that is concatenated with the data."""
     return jnp.concatenate([params["token"].reshape(1, 1, 4), x @ params["in"]], axis=1) @ params["out"]
 
 
 def rounds(params, x):
-    """Each round has its own matrix and the same bias, and looks at the same x."""
+    """Each round uses another matrix, and the same bias and x."""
     return lax.scan(lambda _, matrix: (None, jc.dense({"kernel": matrix, "bias": params[1]}, x)), None, params[0])[1]
 
 
-# name: (fn, params, x, of each layer (kind, parameters, tied, reuse), idle numbers)
+# name: (fn, params, x, (kind, parameters, tied, reuse) of each layer, idle numbers)
 LINEAR = {
     "conv": (jc.conv, KERNEL, IMAGE, [("conv", 76, 0, 24)], 0),
     "jit": (jax.jit(jc.conv), KERNEL, IMAGE, [("conv", 76, 0, 24)], 0),
@@ -105,7 +105,7 @@ LINEAR = {
         0,
     ),
 }
-# The same of functions of several layers, or that are not linear, where a derivative counts something else.
+# Functions that have several layers or are not linear. The derivative of these is not the number of uses.
 OTHERS = {
     "stacked": (
         stacked,
@@ -230,13 +230,13 @@ def test_each_parameter_is_counted_once_where_it_meets_data(fn, params, x, layer
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_reuse_is_what_a_derivative_counts(name):
-    """The derivative of a sum of ones by a shared number is the number of its uses: the summed-delta rule, counted."""
+    """For parameters of ones, the derivative by a shared number is the number of its uses: the summed-delta rule."""
     fn, params, x, *_ = LINEAR[name]
     assert objections_to_reuse(summarised(fn, params, x), fn, params, x) == []
 
 
 def test_parameters_counted_twice_or_forgotten_would_be_seen():
-    """The broken twins: a total that counts tied numbers again, and one that drops those that meet no data."""
+    """Two broken twins: a total that counts tied numbers again, and one that leaves out unused numbers."""
     fn, params, x, *_ = OTHERS["partly tied"]
     found = summarised(fn, params, x)
     first, second = found.layers
@@ -247,7 +247,7 @@ def test_parameters_counted_twice_or_forgotten_would_be_seen():
 
 
 def test_a_reuse_that_counts_no_positions_would_be_seen():
-    """The broken twin: the mean over positions instead of their sum."""
+    """A broken twin: the mean over positions instead of the sum."""
     fn, params, x, *_ = LINEAR["conv"]
     found = summarised(fn, params, x)
     (layer,) = found.layers
@@ -264,7 +264,7 @@ def test_tied_parameters_say_where():
     assert {weight.path: weight.layers for weight in found.weights} == {"[0]['matrix']": (1,), "[0]['table']": (0, 2)}
     assert [(layer.parameters, layer.tied) for layer in found.layers] == [(400, 0), (64, 0), (0, 400)]
     assert [layer.multiply_adds for layer in found.layers] == [0, 7 * 8 * 8, 7 * 8 * 50]
-    assert found.layers[0].dense == (7 * 50) * (7 * 8)  # of a row of 50 numbers for each token
+    assert found.layers[0].dense == (7 * 50) * (7 * 8)  # 50 numbers of the one-hot row for each token
     assert "[0]['table'] is used in layers 0, 2" in str(found)
 
 
@@ -275,7 +275,7 @@ def test_a_while_loop_is_not_guessed():
     assert (inside.parameters, behind.tied) == (16, 16)
     assert found.multiply_adds == behind.multiply_adds == 16
     assert found.uncounted == (0,)
-    assert "layer 0: in a while loop: how often is not known" in str(found)
+    assert "layer 0: in a while loop, whose number of rounds is unknown" in str(found)
 
 
 def test_branches_are_conditions():
@@ -300,11 +300,11 @@ def test_what_is_not_followed_is_not_guessed():
     found = summarised(solve, shape(4, 4), shape(4))
     (layer,) = found.layers
     assert (layer.kind, layer.parameters, layer.tied, layer.multiply_adds) == ("custom_linear_solve", 16, 0, None)
-    assert "what custom_linear_solve computes is not known" in str(found)
+    assert "the multiply-adds of custom_linear_solve are unknown" in str(found)
 
 
 def test_an_equation_with_a_parameter_that_is_not_known_is_not_counted():
-    """A primitive of a known name may mean something else there."""
+    """A primitive with a known name but an unknown parameter may compute something else."""
     twisted = Primitive("dot_general")
     twisted.def_abstract_eval(lambda x, matrix, **params: x)
     fn = lambda matrix, x: twisted.bind(x, matrix, dimension_numbers=(((1,), (0,)), ((), ())), twist=3)
@@ -323,7 +323,7 @@ def test_keys_and_counters_are_no_parameters(key):
 
 
 def test_a_random_projection_has_no_parameters():
-    """Its numbers come from a key, which is none."""
+    """The matrix is drawn from a key, and a key is not a parameter."""
     fn = lambda key, x: x @ jax.random.normal(key, (4, 3))
     found = summarised(fn, shape(2, dtype="uint32"), X)
     assert [(layer.kind, layer.parameters) for layer in found.layers] == [("fixed dense", 0)]

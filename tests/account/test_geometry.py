@@ -1,4 +1,4 @@
-"""Multiply-adds against the loops of the NumPy reference, which lays the kernel on each position."""
+"""Multiply-adds are compared with the loops of the NumPy reference, which visits each window position."""
 
 import math
 from fractions import Fraction
@@ -26,7 +26,7 @@ def shape(*sizes, dtype="float32"):
 
 
 def counted(case):
-    """Numbers that the kernel meets, over all overlays, padding included: each meets o/groups kernels."""
+    """Number of products of kernel and cells over all window positions, padding included."""
     x = with_border(case.x()[:1])
     return sum(x[cells].size for _, cells in overlays(case.axes)) * case.channels[1] // case.groups
 
@@ -56,9 +56,9 @@ def test_locally_connected_layers_share_nothing(case):
 @examples(16)
 @given(case=conv_configurations(max_rank=2), periods=st.tuples(*[st.integers(1, 3)] * 2))
 def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
-    """Its kernels have a row each: all of what is held, and all that an unshared layer would hold.
+    """Each kernel has a row. The rows add up to the parameters, and to those of an unshared layer.
 
-    Or one together, if they are many: of the last period, then, the product is made as if it were whole.
+    Many kernels have one row together. Then the last period is computed as a whole one.
     """
     period, (_, outputs) = tuple(map(min, periods, case.out)), case.channels
     layer = lambda params, x: jc.tiled_conv(params, x, **case.geometry)
@@ -74,7 +74,7 @@ def test_the_rows_of_a_tiled_convolution_add_up_to_it(case, periods):
 
 
 def test_a_product_has_the_shape_that_it_is_handed_on_in():
-    """Products put the axes that they share first; the layer's output is what comes of it behind the transposition."""
+    """`dot_general` puts shared axes first. The output of the layer is the result of the transpose after it."""
     kernel = {"kernel": shape(6, 4, 3, 3, 2, 5)}
     layer = _only(jc.locally_connected, kernel, shape(7, 8, 6, 2))
     assert layer.output[:3] == (7, 6, 4)
@@ -83,7 +83,7 @@ def test_a_product_has_the_shape_that_it_is_handed_on_in():
 @examples(16)
 @given(case=conv_configurations())
 def test_the_counts_are_the_sizes_of_real_layers(case):
-    """What it would need: so many numbers hold the parameters that `init_*` makes for such layers."""
+    """The counts are the sizes of the parameters that the `init_*` functions return for such layers."""
     layer = _only(lambda params, x: jc.conv(params, x, **case.geometry), case.params(), case.x())
     size = lambda init: sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))))
     geometry = {name: value for name, value in case.geometry.items() if name != "groups"}
@@ -99,7 +99,7 @@ def test_the_counts_are_the_sizes_of_real_layers(case):
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_a_transposed_convolution_uses_each_weight_at_each_input_cell(stride):
-    """VALID crops nothing, so that every cell is multiplied by every tap: the derivative counts it."""
+    """VALID does not crop, so each cell is multiplied by each tap. The derivative counts the same uses."""
     fn = lambda kernel, x: lax.conv_transpose(x, kernel, (stride, stride), "VALID")
     kernel, x = shape(3, 2, 2, 5), shape(1, 6, 4, 2)
     layer = _only(fn, kernel, x)
@@ -112,7 +112,7 @@ def test_a_transposed_convolution_uses_each_weight_at_each_input_cell(stride):
 @examples(16)
 @given(case=conv_configurations())
 def test_our_transposed_convolution_counts_as_the_convolution_that_it_transposes(case):
-    """Whatever its stride, 1 among them; so does the gradient with respect to the convolution's input."""
+    """This holds for every stride, including 1, and for the input gradient of the convolution."""
     kernel, y = {"kernel": case.params()["kernel"]}, case.dy(case.channels[1])[:1]
     fn = lambda p, y: jc.conv_transpose(p, y, output_shape=case.lengths, **case.geometry)
     found = jc.summary(fn, kernel, y, axes={1: ()})
@@ -126,13 +126,13 @@ def test_our_transposed_convolution_counts_as_the_convolution_that_it_transposes
 
 
 def test_one_cell_meets_each_tap_once():
-    """3x3 taps, 32 channels, on 1x1 cells: 9 * 32 products, though there are 9 cells of the result."""
+    """3x3 taps and 32 channels on 1x1 cells are 9 * 32 products, although the result has 9 cells."""
     layer = _only(jc.conv_transpose, {"kernel": shape(3, 3, 1, 32)}, shape(1, 1, 1, 32))
     assert (layer.kind, layer.multiply_adds, layer.parameters, layer.reuse) == ("transposed conv", 288, 288, 1)
 
 
 def test_a_stride_along_one_axis_is_a_transposed_convolution_along_both():
-    """VALID crops nothing: each of 6x4 cells meets each tap, as the derivative counts."""
+    """VALID does not crop: each of 6x4 cells is multiplied by each tap, as the derivative counts."""
     fn = lambda kernel, x: lax.conv_transpose(x, kernel, (1, 2), "VALID")
     kernel, x = shape(3, 2, 2, 5), shape(1, 6, 4, 2)
     layer = _only(fn, kernel, x)
@@ -153,7 +153,7 @@ def test_any_layout(dimensions):
 
 
 def test_products_multiply_every_pair():
-    """Scores of 5 tokens among themselves: 5 * 5 pairs of 3 features, after a matrix for queries and one for keys."""
+    """Attention scores of 5 tokens: 5 * 5 pairs of 3 features, after the query and key matrices."""
     fn = lambda params, x: jnp.einsum("nqf,nkf->nqk", x @ params["q"], x @ params["k"])
     found = jc.summary(fn, {"q": shape(4, 3), "k": shape(4, 3)}, shape(2, 5, 4), axes={1: ()})
     assert [(layer.kind, layer.multiply_adds, layer.parameters) for layer in found.layers] == [
@@ -176,7 +176,7 @@ def test_pooling_multiplies_nothing(pool, kind):
 
 
 def test_a_blur_has_no_parameters():
-    """Two fixed convolutions, one for each axis that is blurred: cells times taps."""
+    """Two fixed convolutions, one for each blurred axis: cells times taps."""
     found = jc.summary(lambda x: jc.blur_pool(x, (3, 2), padding="circular"), shape(2, 8, 6, 4))
     assert [(layer.kind, layer.window, layer.groups) for layer in found.layers] == [
         ("fixed conv", (3, 1), 4),
@@ -192,7 +192,7 @@ def test_words():
 
 
 def _only(fn, params, x, axes=None):
-    """The one layer; the first axis of x counts examples."""
+    """The single layer. The first axis of x is the batch axis."""
     arguments = (x,) if params is None else (params, x)
     found = jc.summary(fn, *arguments, axes=axes)
     (layer,) = found.layers

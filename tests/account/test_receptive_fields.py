@@ -1,4 +1,4 @@
-"""Strides and receptive fields of layers: what derivatives see, what is published, and where nothing can be said."""
+"""Strides and receptive fields of layers: compared with derivatives and published values; reasons if unknown."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ def shape(*sizes, dtype="float32"):
 
 IMAGE = shape(1, 41, 34, 1)
 KERNEL = {"kernel": shape(3, 3, 1, 1)}
-# (pooling?, taps, stride, dilation, padding) along h and w: a window
+# a window: (pooling?, taps, stride, dilation, padding) along h and w
 windows = st.tuples(
     st.booleans(),
     st.tuples(st.integers(1, 4), st.integers(1, 3)),
@@ -34,7 +34,7 @@ windows = st.tuples(
 
 
 def cells_seen(layers, axis):
-    """By hand: each window adds its span, at the strides of those before it."""
+    """The receptive field by the usual formula: each window adds its span times the product of earlier strides."""
     seen, rate = 1, 1
     for pool, taps, stride, dilation, _ in layers:
         seen += rate * (1 if pool else dilation) * (taps[axis] - 1)
@@ -47,7 +47,7 @@ def fits(layers):
 
 
 def chain(layers):
-    """The function that slides these windows one after another, with kernels of ones."""
+    """A function that applies these windows one after another, with kernels of ones."""
 
     def fn(x):
         for pool, taps, stride, dilation, padding in layers:
@@ -64,7 +64,7 @@ def chain(layers):
 @given(layers=st.lists(windows, min_size=1, max_size=3).filter(fits))
 @examples(12)
 def test_a_cell_away_from_the_border_reads_its_receptive_field(layers):
-    """A product of ones has a derivative by every cell that it reads, and by no other."""
+    """The derivative of a chain of windows of ones is nonzero for exactly the cells in the receptive field."""
     fn = chain(layers)
     last = jc.summary(fn, IMAGE).layers[-1]
     cell = tuple(length // 2 for length in last.output[1:3])
@@ -80,7 +80,7 @@ def test_a_cell_away_from_the_border_reads_its_receptive_field(layers):
 
 @pytest.mark.parametrize("wrong", [-1, 1])
 def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
-    """The broken twin."""
+    """A broken twin: a receptive field that is wrong by one cell."""
     fn = chain([(False, (3, 3), (2, 1), 1, "same")])
     (layer,) = jc.summary(fn, IMAGE).layers
     fields = [reach.receptive_field for reach in layer.reaches]
@@ -91,7 +91,7 @@ def test_a_field_that_is_wrong_by_one_cell_would_be_seen(wrong):
 
 @each_network(without=["coord_conv"])
 def test_the_networks_fields_are_those_worked_out_by_hand(name):
-    """In tests/support/networks: VGG-16's 212 cells and the 483 and 1027 of ResNets are published."""
+    """The expected values are in tests/support/networks. VGG-16's 212 and the ResNets' 483 and 1027 are published."""
     one = network(name)
     layers = summarised(name).layers
     for number, axis in enumerate(one.axes):
@@ -99,10 +99,10 @@ def test_the_networks_fields_are_those_worked_out_by_hand(name):
         if expected.field is None:
             continue
         found = [layer.reaches[number] for layer in layers if layer.reaches[number].receptive_field is not None]
-        # The U-Net's outputs see 22 or 26 of the 27 cells that their phases see together: 4j - 11 to 4j + 14, say.
+        # A phase of the U-Net's output has a receptive field of 22 or 26 cells; the union over the phases has 27.
         size = 26 if name == "unet" else expected.field.size
         assert max(reach.receptive_field.size for reach in found) == size
-        if name != "unet":  # which comes back to the image's rate
+        if name != "unet":  # its output has the image's rate
             assert max(reach.stride for reach in found) == expected.field.rate
 
 
@@ -116,7 +116,7 @@ def test_published_fields():
 
 
 def test_no_other_size_is_tried():
-    """Where an image is too small for an interior law, `certify` looks for one that is not; a summary has no use for it."""
+    """`certify` looks for a larger image if an image is too small for an interior law. A summary does not need that."""
     traced = []
 
     def fn(params, x):
@@ -136,7 +136,7 @@ def test_up_sampling_has_a_stride_below_one():
 
 
 def test_a_loop_counts_all_of_its_rounds():
-    """Five 3x3 windows see 11 cells, whether a loop slides them or lines of code."""
+    """Five 3x3 windows have a receptive field of 11 cells, in a loop or unrolled."""
     step = lambda carry, kernel: (jc.conv({"kernel": kernel}, carry, padding="same"), None)
     looped = jc.summary(lambda kernels, x: lax.scan(step, x, kernels)[0], shape(5, 3, 3, 1, 1), IMAGE)
     unrolled = jc.summary(

@@ -1,4 +1,4 @@
-"""The table, the notes under it, and the same for machines and for notebooks."""
+"""The table, the notes under it, the JSON and the HTML."""
 
 import json
 
@@ -28,7 +28,7 @@ def found():
 
 
 def test_the_table(found):
-    """By hand: 8x12 positions; 72 + 4 parameters; (16*12*2 + 1) * 8*12*4 if dense; 96 * 5 in the head."""
+    """Computed by hand: 8x12 positions; 72 + 4 parameters; (16*12*2 + 1) * 8*12*4 if dense; 96 * 5 in the head."""
     lines = [line[: line.rindex("  test_")] if "  test_" in line else line for line in str(found).splitlines()]
     assert lines[0] == "net: 561 parameters, 7,392 multiply-adds for each of 3 examples"
     assert [" ".join(line.split()) for line in lines[1:7]] == [
@@ -39,7 +39,7 @@ def test_the_table(found):
         "2 dense head 3x5 485 485 485 1 480 - -",
         "total 561 7,781 148,325 7,392",
     ]
-    assert len(lines) == 9  # a note for each axis: they end at the head for different reasons
+    assert len(lines) == 9  # one note for each axis: the reasons at the head differ
     assert all(line.startswith("-: first along axis") for line in lines[7:])
 
 
@@ -93,7 +93,7 @@ def test_a_function_without_layers_has_an_empty_table():
 
 
 def test_notes():
-    """Ties, idle numbers, rounds, and what is not known, in words."""
+    """Notes on ties, unused numbers, rounds and unknown counts."""
     params = {"a": shape(4, 4), "b": shape(4, 4), "idle": shape(9)}
 
     def fn(p, x):
@@ -106,10 +106,10 @@ def test_notes():
     assert "dense x7" in text
     assert "0 (16)" in text
     (total,) = [line.split() for line in text.splitlines() if line.split()[:1] == ["total"]]
-    assert total[1] == "32"  # those that meet data
+    assert total[1] == "32"  # those that are used
     assert text.splitlines()[-4:] == [
         "(n): n of the parameters were counted in a layer above",
         "[0]['a'] is used in layers 1, 2",
-        "multiply-adds not in the total, layer 0: in a while loop: how often is not known",
-        "9 of the 9 numbers of [0]['idle'] meet no data",
+        "multiply-adds not in the total, layer 0: in a while loop, whose number of rounds is unknown",
+        "9 of the 9 numbers of [0]['idle'] are not used",
     ]

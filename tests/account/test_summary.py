@@ -1,4 +1,4 @@
-"""Summaries of networks against what is published of them, against other libraries' own counts, and one against many."""
+"""Summaries of networks: compared with published counts, with other libraries' counts, and between batch sizes."""
 
 import dataclasses
 import re
@@ -37,7 +37,7 @@ VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 5
 
 
 def vgg16(params, x):
-    """Simonyan and Zisserman's configuration D, a 0 for each pooling, with its classifier."""
+    """Simonyan and Zisserman's configuration D with its classifier. In VGG16, 0 is a pooling layer."""
     convolutions = iter(params["features"])
     for channels in VGG16:
         x = jax.nn.relu(jc.conv(next(convolutions), x, padding="same")) if channels else jc.max_pool(x, (2, 2))
@@ -54,12 +54,12 @@ def vgg16_params():
 
 
 def normalised(params, x):
-    """Batch normalisation, its moments folded in."""
+    """Batch normalisation with its moments folded into scale and bias."""
     return x * params["scale"][None, None, None] + params["bias"][None, None, None]
 
 
 def resnet50(params, x):
-    """He et al.'s ResNet-50 with the stride in the 3x3 convolution, as torchvision has it."""
+    """He et al.'s ResNet-50 with the stride in the 3x3 convolution, as in torchvision."""
     layer = lambda p, x, stride=1, pad=0: normalised(
         p["norm"], jc.conv(p["conv"], x, stride=stride, padding=(pad, pad))
     )
@@ -97,7 +97,7 @@ def resnet50_params():
 
 
 def test_vgg16_has_138_million_parameters_and_15_billion_multiply_adds():
-    """138,357,544 and 15.47 G, as torchvision's documentation of its weights has them."""
+    """138,357,544 and 15.47 G, according to torchvision's documentation of its weights."""
     found = jc.summary(vgg16, vgg16_params(), photo())
     assert found.parameters == 138_357_544
     assert round(found.multiply_adds / 1e9, 2) == 15.47
@@ -105,11 +105,11 @@ def test_vgg16_has_138_million_parameters_and_15_billion_multiply_adds():
 
 
 def test_resnet50_has_25_million_parameters_and_4_billion_multiply_adds():
-    """25,557,032 and 4.089 G, from the same source; the moments of its normalisations are not parameters there."""
+    """25,557,032 and 4.089 G, from the same source, which does not count the normalisations' moments as parameters."""
     found = jc.summary(resnet50, resnet50_params(), photo())
     assert found.parameters == 25_557_032
     assert round(found.multiply_adds / 1e9, 3) == 4.089
-    assert found.layers[-1].reaches[0].reason  # behind the global mean
+    assert found.layers[-1].reaches[0].reason  # after the global mean
     assert [reach.stride for reach in found.layers[-2].reaches] == [32, 32]
     assert sum(layer.kind == "conv" for layer in found.layers) == 53
 
@@ -118,11 +118,11 @@ def test_the_size_of_the_image_changes_no_parameter():
     small, large = (jc.summary(resnet50, resnet50_params(), photo(side)) for side in (64, 4096))
     assert small.parameters == large.parameters
     assert small.multiply_adds < large.multiply_adds
-    assert large.dense > 2**53  # Python's integers, exact at any size
+    assert large.dense > 2**53  # Python integers are exact at any size
 
 
 def test_lenets_table():
-    """C1 of 1998 has "156 trainable parameters, and 122,304 connections", S2 12 and S4 32, C5 48,120, F6 10,164."""
+    """The 1998 paper: C1 has "156 trainable parameters, and 122,304 connections", S2 12, S4 32, C5 48,120, F6 10,164."""
     params = jax.eval_shape(init_lenet, jax.random.key(0))
     found = jc.summary(lenet, params, shape(1, 32, 32, 1))
     expected = [tuple(counts) for _, _, counts in sharing()]
@@ -135,7 +135,7 @@ def test_lenets_table():
 
 
 def test_the_seeds_figures():
-    """2x2 over 3x3: 4, 16, 36 weights. 3x3 over 224x224: 9 against 443,556. Eight 3x3 filters: 72 against 65,536."""
+    """2x2 over 3x3: 4, 16, 36 weights. 3x3 over 224x224: 9 and 443,556. Eight 3x3 filters: 72, and 65,536 dense."""
     count = lambda fn, params, x: [
         (layer.parameters, layer.unshared, layer.dense, layer.reuse) for layer in jc.summary(fn, params, x).layers
     ]
@@ -148,7 +148,7 @@ def test_the_seeds_figures():
 
 @each_network()
 def test_networks_of_all_makers(name):
-    """Every number once; a batch of five changes no count, since all of them are for one example."""
+    """Each number is counted once. A batch of five has the same counts, since counts are for one example."""
     one = network(name)
     *params, image = one.arguments
     axes = {len(params): one.axes}
@@ -161,7 +161,7 @@ def test_networks_of_all_makers(name):
 
 
 def objections_to_batch(found, batch):
-    """Layers whose counts differ between one example and several."""
+    """The numbers of the layers whose counts differ between two batch sizes."""
     alike = lambda layer: dataclasses.replace(layer, output=())
     pairs = zip(found.layers, batch.layers, strict=True)
     return [number for number, (one, other) in enumerate(pairs) if alike(one) != alike(other)]
@@ -187,7 +187,7 @@ def objections_to_batch(found, batch):
     ],
 )  # fmt: skip
 def test_a_first_axis_that_counts_no_examples_divides_nothing(fn, params, x, reason):
-    """The broken twins of the law above: divided by its length, these counts would differ from those for one call."""
+    """Broken twins of the law above: counts divided by the axis' length would differ from those of one call."""
     found = jc.summary(fn, params, x, axes={1: ()})
     assert found.examples == 1
     assert reason in found.whole_call
@@ -199,7 +199,7 @@ def test_a_first_axis_that_counts_no_examples_divides_nothing(fn, params, x, rea
 
 
 def test_moments_over_the_batch_keep_examples_apart():
-    """In training, batch normalisation takes moments over all examples; each layer still runs once for each."""
+    """Batch normalisation in training takes moments over all examples. Each layer still runs once per example."""
 
     def fn(params, x):
         y = jc.conv(params, x)
@@ -210,7 +210,7 @@ def test_moments_over_the_batch_keep_examples_apart():
 
 
 def test_what_all_examples_share_counts_whole():
-    """A product with the largest of all examples is done once, for however many there are."""
+    """A product with the maximum over all examples is computed once for all of them."""
     fn = lambda p, x: (x @ p["each"]) * (jnp.max(x, axis=0, keepdims=True) @ p["once"])
     found = jc.summary(fn, {"each": shape(4, 3), "once": shape(4, 3)}, shape(6, 4))
     assert [(layer.name, layer.multiply_adds) for layer in found.layers] == [("each", 12), ("once", 12)]
@@ -298,6 +298,6 @@ def test_an_input_may_be_a_tree():
 
 
 def test_nothing_is_run():
-    """Terabytes of parameters, counted in whole numbers."""
+    """10**13 parameters, counted with Python integers."""
     (layer,) = jc.summary(lambda params, x: x @ params, shape(10**7, 10**6), shape(10**3, 10**7)).layers
     assert (layer.parameters, layer.multiply_adds, layer.reuse) == (10**13, 10**13, 1)

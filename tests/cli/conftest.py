@@ -1,4 +1,4 @@
-"""A user's project: a folder with modules of all kinds, the current one."""
+"""A user's project: the current folder, with modules of several kinds."""
 
 import sys
 
@@ -73,7 +73,7 @@ def __getattr__(name):
         raise STOPS[name]
     return net
 """
-# What stands in the way of an import: module -> its text.
+# Modules that cannot be imported: name -> text.
 IMPORTS = {
     "exits": "import sys\nsys.exit(0)\n",
     "exits_with_text": "import sys\nsys.exit('no GPU')\n",
@@ -87,7 +87,7 @@ IMPORTS = {
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with a user's modules, the current one; nothing of it stays imported."""
+    """A folder with a user's modules, as the current folder. The modules are removed from `sys.modules` afterwards."""
     (tmp_path / "pkg").mkdir()
     modules = IMPORTS | {"__init__": "", "models": MODELS, "noisy": NOISY, "stops": STOPS}
     for name, text in modules.items():

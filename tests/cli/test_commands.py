@@ -1,4 +1,4 @@
-"""The commands: verdicts as exit statuses, and a report or JSON on stdout."""
+"""The commands: exit statuses for verdicts, and a report or JSON on stdout."""
 
 import importlib
 import json
@@ -130,7 +130,7 @@ def test_a_seed_is_another_input(project, capsys):
 
 
 def test_summary_counts(project, capsys):
-    """By hand: 3*3*2*4 parameters, each used at 6x5 positions."""
+    """Computed by hand: 3*3*2*4 parameters, each used at 6x5 positions."""
     assert run("summary", "circular", *SHAPE) == 0
     out, err = capsys.readouterr()
     assert out.startswith("circular: 72 parameters, 2,160 multiply-adds for one call\n")
@@ -147,7 +147,7 @@ def test_summary_for_machines(project, capsys):
 
 
 def test_summary_takes_any_shapes(project, capsys):
-    """A signal without spatial axes has no strides; two arguments are the input where both are shifted."""
+    """A signal without spatial axes has no strides. Two shifted arguments are both inputs."""
     assert main(["summary", "jax.nn:relu", "--shape", "5,4"]) == 0
     assert "stride" not in capsys.readouterr().out
     both = ("--shape", "1,6,5,2", "--shape", "1,6,5,2", "--axes", "0:1", "--axes", "1:1")
@@ -174,11 +174,11 @@ def test_falsify_searches_and_never_proves(project, capsys, function, options, s
 
 
 def test_falsify_for_machines(project, capsys):
-    """The counterexample is what the library writes: it can be read again, and replayed."""
+    """The counterexample is in the library's format, so it can be read and replayed."""
     assert run("falsify", "zero_padded", *SHAPE, "--json") == 1
     data = json.loads(capsys.readouterr().out)
     found = Counterexample.from_json(json.dumps(data["counterexample"]), jax.ShapeDtypeStruct((1, 6, 4, 2), "float32"))
-    models = importlib.import_module("pkg.models")  # the project's, which the fixture has written
+    models = importlib.import_module("pkg.models")  # the module that the fixture has written
     assert found.replay(models.zero_padded) == found.error > 0
     assert (data["function"], len(data["laws"])) == ("zero_padded", 2)
     assert run("falsify", "circular", *SHAPE, "--json", "--examples", "3") == 2
@@ -196,7 +196,7 @@ def test_recheck_executes_the_proof(project, capsys, options, status):
 
 
 def saved(capsys, function):
-    """A certificate in a file, as the shell puts it there."""
+    """A certificate in a file, written as by a redirect of the shell."""
     main(["certify", f"pkg.models:{function}", *SHAPE, "--json"])
     Path("made.json").write_text(capsys.readouterr().out)
 
@@ -205,7 +205,7 @@ def saved(capsys, function):
     ("function", "statuses"), [("circular", {(): 0}), ("zero_padded", {(): 1, ("--interior",): 0})]
 )
 def test_recheck_takes_a_certificate_from_a_file(project, capsys, function, statuses):
-    """That it says REFUTED of a claim is its verdict, as it was certify's."""
+    """A certificate with a REFUTED claim has the same status as for certify."""
     saved(capsys, function)
     for options, status in statuses.items():
         assert main(["recheck", *SHAPE, *options, "made.json", f"pkg.models:{function}"]) == status
@@ -232,7 +232,7 @@ def test_recheck_objects_to_a_forged_certificate(project, capsys):
 
 @pytest.mark.parametrize("options", [(), ("--interior",), ("--json",)])
 def test_recheck_objects_to_a_proof_that_is_wrong(project, capsys, monkeypatch, options):
-    """The broken twin of every rule: a certifier that calls everything invariant."""
+    """A broken twin of all rules: a certifier to which everything is invariant."""
     true = certifier.claimed
     monkeypatch.setattr(certifier, "claimed", lambda value, length: true(value.with_axis(1, ()), length))
     assert run("recheck", "circular", "--shape", "1,6,5,2", "--axes", "1", *options) == 1

@@ -1,4 +1,4 @@
-"""What cannot be carried out: one clear line in the library's own form, status 3, and help."""
+"""Bad usage: a one-line error in the library's format, status 3, and help."""
 
 import pytest
 
@@ -39,19 +39,19 @@ CIRCULAR = ("certify", "pkg.models:circular")
         ([*CIRCULAR, "--shape", "1,2147483648,8,1"], "--shape is '1,2147483648,8,1', but should be sizes from 0"),
         ([*CIRCULAR, "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: ValueError: conv: x's"),
         ([*CIRCULAR, "--shape", "6,4"], "--axes is missing, but should be given for an argument of shape (6, 4)."),
-        ([*CIRCULAR, *SHAPE, "--axes", "4"], "an axis in --axes is 4, but should be from -4 to 3, as argument 0 has 4 axes. Write --axes 1,2"),
+        ([*CIRCULAR, *SHAPE, "--axes", "4"], "an axis in --axes is 4, but should be from -4 to 3, since argument 0 has 4 axes. Write --axes 1,2"),
         ([*CIRCULAR, *SHAPE, "--axes", "x:1"], "--axes is 'x:1', but should be whole numbers like 1,2 or, for"),
         ([*CIRCULAR, *SHAPE, "--axes", ""], "--axes is '', but should be whole numbers like 1,2 or, for"),
         ([*CIRCULAR, *SHAPE, "--axes"], "--axes is without a value, but should be given with one"),
-        ([*CIRCULAR, *SHAPE, "--axes", "1:1"], "the argument in --axes is 1, but should be from 0 to 0, as --shape"),
+        ([*CIRCULAR, *SHAPE, "--axes", "1:1"], "the argument in --axes is 1, but should be from 0 to 0, the arguments"),
         ([*CIRCULAR, *SHAPE, "--axes", "1", "--axes", "0:2"], "--axes is given twice for argument 0, but should be"),
         ([*CIRCULAR, *SHAPE, "--dtype", "float33"], "--dtype is 'float33', but should be the name of a dtype of"),
         ([*CIRCULAR, *SHAPE, "--dtype", "object"], "--dtype is 'object', but should be the name of a dtype of"),
-        ([*CIRCULAR, *SHAPE, "--dtype", "float64"], "--dtype is 'float64', but should be of at most 32 bits here. Set"),
+        ([*CIRCULAR, *SHAPE, "--dtype", "float64"], "--dtype is 'float64', but should be a dtype of at most 32 bits. Set"),
         ([*CIRCULAR, *SHAPE, "--dtype", "int32", "--dtype", "int8"], "the number of --dtype is 2, but should be 1, or 1"),
         ([*CIRCULAR, *SHAPE, "--seed", "a"], "--seed is 'a', but should be a whole number, 0 or more."),
         ([*CIRCULAR, *SHAPE, "--seed", "-1"], "--seed is '-1', but should be a whole number, 0 or more."),
-        ([*CIRCULAR, *SHAPE, "--fast"], "'--fast' is none of its options, but should be one of them. python -m jaxconv certify --help lists"),
+        ([*CIRCULAR, *SHAPE, "--fast"], "'--fast' is not an option, but should be an option of certify. python -m jaxconv certify --help lists"),
         ([*CIRCULAR, *SHAPE, "--json=3"], "argument --json: ignored explicit argument '3'. python -m jaxconv --help"),
         ([*CIRCULAR, *SHAPE, *SHAPE, "--axes", "0:1"], "number of --shape is 2, but should be 1, one for each argument"),
         (["certify", "jaxconv:conv", *SHAPE], "conv without a default: params, x. Bind parameters and settings"),
@@ -67,7 +67,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         (["summary", "pkg.models:circular", "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: "),
         (["summary", "pkg.models:masked", *SHAPE, *SHAPE], "--axes is missing, but should be given for at least one"),
         (["summary", "pkg.models:circular", *SHAPE, "--axes", "4"], "an axis in --axes is 4, but should be from -4 to 3"),
-        (["summary", "pkg.models:circular", *SHAPE, "--seed", "3"], "'--seed' is none of its options"),
+        (["summary", "pkg.models:circular", *SHAPE, "--seed", "3"], "'--seed' is not an option, but should be an option of summary"),
     ],
 )  # fmt: skip
 def test_bad_usage_is_one_clear_line_and_status_3(project, capsys, words, message):

@@ -1,4 +1,4 @@
-"""The user's code may exit, raise and print: none of it looks like a verdict, and stdout has the report alone."""
+"""The user's code may exit, raise and print. Its status is not taken for a verdict, and stdout has only the report."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def test_an_interrupt_passes(project, name):
 
 
 def test_a_fault_of_ours_is_no_verdict_either(project, capsys, monkeypatch):
-    """Python's own status of an exception is 1, which means refuted here."""
+    """Python's status for an exception is 1, which means refuted here."""
     monkeypatch.setattr(commands, "_verdict", lambda *_: "".index("x"))
     assert main(["certify", "pkg.models:circular", *SHAPE]) == 3
     out, err = capsys.readouterr()
@@ -88,7 +88,7 @@ def run(*words):
 
 
 def test_what_code_prints_goes_to_stderr(project):
-    """In a real process: Python, a C library, a child process, JAX's callbacks, and handlers at the end."""
+    """In a separate process: Python, a C library, a child process, JAX's callbacks, and handlers at the exit."""
     status, out, err = run("check", "pkg.noisy:net", *SHAPE, "--json")
     assert status == 0
     assert json.loads(out)["finding"] == "HELD"

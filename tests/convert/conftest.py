@@ -1,4 +1,4 @@
-"""Other libraries promote dtypes and ranks, which our own tests refuse: they run with both allowed."""
+"""Other libraries rely on dtype and rank promotion, which our tests forbid. Their tests run with both allowed."""
 
 import jax
 import pytest

@@ -1,4 +1,4 @@
-"""Conversion to and from Equinox, whose layers take one example with its channels first: the same whole numbers, `==`."""
+"""Conversion to and from Equinox (one example, channels first): both libraries agree exactly on whole numbers."""
 
 import warnings
 
@@ -31,7 +31,10 @@ CONVS = [
     (1, {"padding": "SAME", "stride": 2}),
     (2, {"stride": (2, 1), "padding": 1, "groups": 2}),
     (2, {"padding": ((2, 0), (1, 1)), "padding_mode": "CIRCULAR", "dilation": 2}),
-    (2, {"padding": "SAME", "padding_mode": "CIRCULAR", "stride": 2}),  # other windows than Flax's CIRCULAR has
+    (
+        2,
+        {"padding": "SAME", "padding_mode": "CIRCULAR", "stride": 2},
+    ),  # the windows differ from those of Flax's CIRCULAR
     (2, {"padding": "SAME_LOWER", "padding_mode": "REFLECT"}),
     (2, {"padding": (2, 1), "padding_mode": "REPLICATE", "stride": 2}),
     (3, {"padding": "VALID", "stride": (1, 2, 1)}),
@@ -51,18 +54,18 @@ TRANSPOSED = [
 
 
 def arrays(module):
-    """As this library stores them."""
+    """A module's arrays under Equinox's names."""
     return {"weight": np.asarray(module.weight), "bias": np.asarray(module.bias)}
 
 
 def filled(module):
-    """A module with whole numbers for parameters."""
+    """A module with whole numbers as parameters."""
     values = (integers(*module.weight.shape), integers(*module.bias.shape))
     return eqx.tree_at(lambda m: (m.weight, m.bias), module, tuple(map(jnp.asarray, values)))
 
 
 def applied(module, x):
-    """To [n, *spatial, c], which it takes one at a time as [c, *spatial]."""
+    """A module applied to each example of x [n, *spatial, c] as [c, *spatial]."""
     return jnp.moveaxis(jax.vmap(module)(jnp.moveaxis(jnp.asarray(x), -1, 1)), 1, -1)
 
 
@@ -85,7 +88,7 @@ def test_conv_transpose(rank, settings):
 
 
 def run(make):
-    """Their layer with given arrays."""
+    """The Equinox layer with given arrays."""
 
     def with_arrays(params, x):
         module = eqx.tree_at(lambda m: (m.weight, m.bias), make(), tuple(map(jnp.asarray, params.values())))
@@ -121,7 +124,7 @@ def test_dense():
 
 @pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": 1}, {"stride": (2, 1), "padding": ((0, 1), (1, 0))}])
 def test_pools(settings):
-    """Averages always over four cells, so that they are exact."""
+    """All averages are over four cells, so they are exact."""
     x = integers(2, 7, 6, 3)
     for layer, ours, theirs in (
         ("max_pool", jc.max_pool, eqx.nn.MaxPool2d),
@@ -134,7 +137,7 @@ def test_pools(settings):
 
 @pytest.mark.parametrize(("mode", "steps"), [("ema", 1), ("ema", 3), ("batch", 3)])
 def test_batch_norm_in_evaluation(mode, steps):
-    """Running averages, read from its state: those of the mode "batch" are divided by `1 - momentum**steps` first."""
+    """Running averages are read from the state. The mode "batch" divides them by `1 - momentum**steps`."""
     x = jnp.asarray(integers(3, 5, 4, 6))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -154,7 +157,7 @@ def test_batch_norm_in_evaluation(mode, steps):
 
 
 def test_batch_norm_in_training():
-    """The mode "batch" normalises as we do; "ema" by its running averages, which are the batch's own at first."""
+    """The mode "batch" normalises as we do; "ema" by its running averages, which at first are those of the batch."""
     x = jnp.asarray(integers(3, 5, 4, 6))
     module, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(6, "batch", momentum=0.75, mode="batch")
     module = filled(module)
@@ -169,7 +172,7 @@ def test_batch_norm_in_training():
 
 
 def test_settings_of_norms():
-    """Theirs are over [c] at each position, or over [c, h, w]."""
+    """Equinox normalises over [c] at each position, or over [c, h, w]."""
     each = lambda module: jax.vmap(jax.vmap(jax.vmap(module)))
     assert_norm("equinox", "layer_norm", {}, lambda x: each(eqx.nn.LayerNorm(64))(jnp.asarray(x)))
     assert_norm("equinox", "rms_norm", {}, lambda x: each(eqx.nn.RMSNorm(64))(jnp.asarray(x)))

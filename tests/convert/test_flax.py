@@ -1,4 +1,4 @@
-"""Conversion to and from Flax, linen and nnx: both libraries on the same whole numbers, `==`."""
+"""Conversion to and from Flax, linen and nnx: both libraries agree exactly on whole numbers."""
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +80,7 @@ def test_conv_transpose_with_any_settings(length, taps, stride, dilation, paddin
 @pytest.mark.parametrize("adjoint", [False, True])
 @pytest.mark.parametrize(("rank", "settings"), **names(TRANSPOSED))
 def test_conv_transpose(rank, settings, adjoint):
-    """Without `transpose_kernel` it correlates with the input spread out: the kernel comes over turned around."""
+    """Without `transpose_kernel` Flax correlates with the dilated input, so the conversion flips the kernel."""
     x = integers(2, *LENGTHS[:rank], 4)
     channels = (6, 4) if adjoint else (4, 6)
     params = {"kernel": integers(*WINDOW[:rank], *channels), "bias": integers(6)}
@@ -120,7 +120,7 @@ def test_dense():
     ],
 )
 def test_pools(settings):
-    """Windows of 4 cells, so that averages by the window are exact; those by other counts to the last bit or two."""
+    """Windows of 4 cells make averages by the window exact. Averages by other counts agree to one or two ulps."""
     x, window = integers(2, 7, 6, 3), (2, 2)
     ours = jc.settings_from_library("flax", "avg_pool", (7, 6), window, **settings)
     np.testing.assert_allclose(jc.avg_pool(x, window, **ours), linen.avg_pool(x, window, **settings), rtol=3e-7)
@@ -146,7 +146,7 @@ def test_batch_norm(training):
 
 
 def test_nnx_has_the_same_arrays():
-    """Read from its modules, and written to them."""
+    """The arrays are read from nnx modules and written to them."""
     x, rngs = integers(2, 7, 6, 4), nnx.Rngs(0)
     conv = nnx.Conv(4, 6, (3, 2), strides=2, padding="CIRCULAR", rngs=rngs)
     kernel, bias = integers(3, 2, 4, 6), integers(6)
@@ -179,7 +179,7 @@ NORMS = {
 
 @pytest.mark.parametrize("layer", NORMS)
 def test_settings_of_norms(layer):
-    """linen's and nnx's have the same defaults."""
+    """The defaults of linen and nnx are the same."""
     make = getattr(linen, NORMS[layer])
     assert_defaults("flax", layer, make)
     assert_defaults("flax", layer, getattr(nnx, NORMS[layer]).__init__)
@@ -188,7 +188,7 @@ def test_settings_of_norms(layer):
 
 
 def test_settings_of_batch_norm():
-    """In training, from running averages of 0 and 1, with its defaults."""
+    """In training, from running averages of 0 and 1, with Flax's defaults."""
     x, (params, state) = 1e-2 * integers(2, 3, 4, 6), jc.init_batch_norm(6)
     module = linen.BatchNorm(use_running_average=False)
     variables = module.init(jax.random.key(0), jnp.asarray(x))

@@ -1,4 +1,4 @@
-"""Conversion to and from Haiku: both libraries on the same whole numbers, `==`."""
+"""Conversion to and from Haiku: both libraries agree exactly on whole numbers."""
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ TRANSPOSED = [(1, {}), (1, {"stride": 3, "padding": "VALID"}), (2, {"stride": 2}
 
 
 def applied(make, x):
-    """A layer's parameters, in its own shapes and filled with whole numbers, and what it gives."""
+    """A layer's parameters, filled with whole numbers, and its output."""
 
     def forward(x):
         return make()(x)
@@ -85,14 +85,14 @@ def test_conv_with_any_settings(length, taps, stride, dilation, padding):
 
 @few(st.sampled_from(["SAME", "VALID"]), examples=15)
 def test_conv_transpose_with_any_settings(length, taps, stride, dilation, padding):
-    del dilation  # it has none
+    del dilation  # Haiku's transposed convolution has no dilation
     theirs = {"stride": stride, "padding": padding}
     make = lambda: hk.Conv1DTranspose(3, taps, name="m", **theirs)
     assert_any_settings("haiku", "conv_transpose", length, taps, theirs, run(make))
 
 
 def run(make):
-    """Their layer with given arrays."""
+    """The Haiku layer with given arrays."""
 
     def forward(x):
         return make()(x)
@@ -109,7 +109,7 @@ def test_dense():
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
 @pytest.mark.parametrize("strides", [1, (2, 1), 3])
 def test_pools(strides, padding):
-    """It averages over the cells that there are: 1, 2 or 4, exactly."""
+    """Haiku's averages do not count padding: they are over 1, 2 or 4 cells, so they are exact."""
     x, settings = integers(2, 7, 6, 3), {"strides": strides, "padding": padding}
     theirs = {"strides": (*np.broadcast_to(strides, 2).tolist(), 1), "padding": padding}
     ours = jc.settings_from_library("haiku", "avg_pool", (7, 6), (2, 2), **settings)
@@ -121,7 +121,7 @@ def test_pools(strides, padding):
 @pytest.mark.parametrize("rank", [0, 1, 2])
 @pytest.mark.parametrize("training", [True, False])
 def test_batch_norm(rank, training):
-    """Its running averages start from nothing and are divided by what they have seen: `average`, not `hidden`."""
+    """Haiku's running averages start at 0 and are divided by their total weight: `average`, not `hidden`."""
 
     def forward(x, training):
         return hk.BatchNorm(True, True, decay_rate=0.75)(x, is_training=training)
@@ -135,7 +135,7 @@ def test_batch_norm(rank, training):
     read = lambda state: {name: state[f"batch_norm/~/{name}"]["average"] for name in ("mean_ema", "var_ema")}
     ours = jc.from_library("haiku", "batch_norm", params["batch_norm"])
     running = jc.from_library("haiku", "batch_norm_state", read(state))
-    # After one step at a decay of 3/4 its average weighs the new batch by (1 - 3/4) / (1 - (3/4)**2) = 4/7.
+    # After one step with decay 3/4 the weight of the new batch is (1 - 3/4) / (1 - (3/4)**2) = 4/7.
     found, following = jc.batch_norm(ours, running, x - 2, training=training, momentum=3 / 7)
     np.testing.assert_allclose(found, y, rtol=1e-4, atol=1e-4)
     back = jc.to_library("haiku", "batch_norm_state", following, rank=rank)
@@ -149,7 +149,7 @@ def test_settings_of_norms():
     affine = {"create_scale": False, "create_offset": False}
 
     def run(make):
-        """Modules are made where they are applied."""
+        """Haiku modules are made inside the function that applies them."""
 
         def module(x):
             return make()(x)

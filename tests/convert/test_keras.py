@@ -1,4 +1,4 @@
-"""Conversion to and from Keras 3, on its JAX backend: both libraries on the same whole numbers, `==`."""
+"""Conversion to and from Keras 3, on its JAX backend: both libraries agree exactly on whole numbers."""
 
 import os
 
@@ -21,7 +21,7 @@ from support.converted_layers import (
 
 import jaxconv as jc
 
-os.environ.setdefault("KERAS_BACKEND", "jax")  # read when it is first imported; it would look for TensorFlow
+os.environ.setdefault("KERAS_BACKEND", "jax")  # read at the first import; the default backend is TensorFlow
 pytestmark = pytest.mark.peers
 keras = pytest.importorskip("keras")
 
@@ -53,7 +53,7 @@ TRANSPOSED = [
 
 
 def applied(layer, x):
-    """A layer's arrays, filled with whole numbers, and what it gives."""
+    """A layer's arrays, filled with whole numbers, and its output."""
     layer.build(x.shape)
     layer.set_weights([integers(*weight.shape, seed=n) for n, weight in enumerate(layer.weights)])
     return {weight.name: np.asarray(weight.value) for weight in layer.weights}, np.asarray(layer(jnp.asarray(x)))
@@ -70,7 +70,7 @@ def test_conv(rank, settings):
 
 @pytest.mark.parametrize(("rank", "settings"), **names(DEPTHWISE))
 def test_depthwise_conv(rank, settings):
-    """Its kernel is [h, w, c, m], with m outputs for each of c channels; they come out channel by channel."""
+    """Keras's kernel is [h, w, c, m], with m outputs for each of c channels. The outputs are ordered by channel."""
     x = integers(2, *LENGTHS[:rank], 4)
     make = {1: keras.layers.DepthwiseConv1D, 2: keras.layers.DepthwiseConv2D}[rank]
     params, y = applied(make(WINDOW[:rank], depth_multiplier=3, **settings), x)
@@ -90,7 +90,7 @@ def test_conv_transpose(rank, settings):
 
 
 def test_a_separable_convolution_is_two():
-    """A depthwise one with its settings, then one of a single tap with its bias."""
+    """A depthwise convolution with the layer's settings, then a convolution of one tap with its bias."""
     x, theirs = integers(2, 7, 6, 4), {"padding": "same", "strides": 2}
     arrays, y = applied(keras.layers.SeparableConv2D(6, (3, 2), depth_multiplier=3, **theirs), x)
     depthwise = jc.from_library("keras", "depthwise_conv", {"kernel": arrays["depthwise_kernel"]}, groups=4)
@@ -101,7 +101,7 @@ def test_a_separable_convolution_is_two():
 
 
 def run(make):
-    """Their layer with given arrays."""
+    """The Keras layer with given arrays."""
 
     def with_arrays(params, x):
         layer = make()
@@ -136,7 +136,7 @@ def test_dense():
 
 @pytest.mark.parametrize("settings", [{}, {"padding": "same"}, {"strides": (2, 1), "padding": "same"}, {"strides": 3}])
 def test_pools(settings):
-    """It averages over the cells that there are: 1, 2 or 4, exactly."""
+    """Keras's averages do not count padding: they are over 1, 2 or 4 cells, so they are exact."""
     x = integers(2, 7, 5, 3)
     ours = jc.settings_from_library("keras", "avg_pool", (7, 5), (2, 2), **settings)
     expected = keras.layers.AveragePooling2D((2, 2), **settings)(jnp.asarray(x))
@@ -148,7 +148,7 @@ def test_pools(settings):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_batch_norm(training):
-    """The share of its momentum is kept, as ours; the variance that runs is the biased one."""
+    """Keras's momentum is the share that is kept, as ours. Its running variance is the biased one."""
     x = integers(3, 4, 5, 6)
     layer = keras.layers.BatchNormalization(momentum=0.75, epsilon=1e-3)
     layer.build(x.shape)
@@ -168,7 +168,7 @@ def test_batch_norm(training):
 
 
 def test_other_norms():
-    """Its layer norm takes the last axis, as ours; its group norm neighbouring channels, as ours."""
+    """Keras's layer norm takes the last axis and its group norm neighbouring channels, as ours do."""
     x = integers(3, 4, 5, 6)
     for layer, ours, settings in (
         (keras.layers.LayerNormalization(), jc.layer_norm, {"epsilon": 1e-3}),

@@ -1,4 +1,4 @@
-"""Conversion of parameters without the other libraries: nothing is lost, and what is refused."""
+"""Conversion of parameters without the other libraries: round trips, gradients and refusals."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ROWS = [(library, layer) for library, layers in LAYOUTS.items() for layer in lay
 
 
 def array_of(layout, rank, groups, dtype, seed):
-    """An array whose every number is another, with the axes of a layout."""
+    """An array of different numbers, with the axes of a layout."""
     sizes = SIZES | {"g": groups}
     shape = [np.prod([sizes[atom] for atom in axis], dtype=int) for axis in axes_of(layout, rank)]
     return np.random.default_rng(seed).permutation(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
@@ -31,7 +31,7 @@ def array_of(layout, rank, groups, dtype, seed):
     seed=st.integers(0, 9), bias=st.booleans(),
 )  # fmt: skip
 def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bias):
-    """From either side, for every row of the table, rank and number of groups, if it has any: the same names, dtypes and bits."""
+    """From both sides, for every row of the table, every rank and number of groups: the same names, dtypes and bits."""
     rows = LAYOUTS[library][layer]
     groups = groups if any("g " in one.layout for one in rows.values()) else 1
     settings = {"groups": groups}
@@ -59,7 +59,7 @@ def test_the_documents_table_is_the_one_that_converts():
 
 
 def test_one_weight_at_a_time():
-    """PyTorch's transposed kernel [in, out/groups, h, w], entry by entry, to ours [h, w, out/groups, in]."""
+    """Each entry of PyTorch's transposed kernel [in, out/groups, h, w] is compared with ours [h, w, out/groups, in]."""
     weight = integers(4, 3, 2, 5)
     kernel = jc.from_library("torch", "conv_transpose", {"weight": weight}, groups=2)["kernel"]
     for i, o, u, v in np.ndindex(4, 3, 2, 5):
@@ -67,7 +67,7 @@ def test_one_weight_at_a_time():
 
 
 def test_one_grouped_and_flipped_weight_at_a_time():
-    """Equinox's [out, in/groups, h, w]: its output 3*g + o of group g sees the input 2*g + i, with its taps reversed."""
+    """Equinox's [out, in/groups, h, w]: output 3*g + o of group g reads input 2*g + i, with the taps reversed."""
     weight = integers(6, 2, 2, 5)
     kernel = jc.from_library("equinox", "conv_transpose", {"weight": weight}, groups=2)["kernel"]
     assert kernel.shape == (2, 5, 3, 4)
@@ -84,7 +84,7 @@ def test_one_depthwise_weight_at_a_time():
 
 @pytest.mark.parametrize("adjoint", [False, True])
 def test_a_transposed_kernel_is_flipped_unless_it_is_the_adjoints(adjoint):
-    """Flax's is `jax.lax.conv_transpose`. The broken twin is the other row's layout, which goes there and back as well."""
+    """Flax's is `jax.lax.conv_transpose`. The broken twin is the other row's layout, whose round trip is exact as well."""
     x, channels = jnp.asarray(integers(1, 5, 2)), (3, 2) if adjoint else (2, 3)
     kernel = jnp.asarray(integers(4, *channels))
     y = jax.lax.conv_transpose(
@@ -108,7 +108,7 @@ def test_numpy_stays_numpy_and_jax_stays_jax():
 
 
 def test_gradients_go_through_the_door():
-    """It is made of reshapes and transpositions, so a loss may be written in the other library's arrays."""
+    """A conversion consists of reshapes and transposes, so a loss may be a function of the other library's arrays."""
     x, weight = jnp.asarray(integers(1, 5, 4, 2)), jnp.asarray(integers(3, 2, 3, 2))
     loss = lambda weight: jnp.sum(jc.conv(jc.from_library("torch", "conv", {"weight": weight}), x))
     inner = jax.grad(lambda kernel: jnp.sum(jc.conv({"kernel": kernel}, x)))(jnp.transpose(weight, (2, 3, 1, 0)))
@@ -128,13 +128,13 @@ def test_none_is_no_bias():
         (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's kernel is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
         (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[\(g o\) i \*w\]"),
         (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[\(g o\)\].* not 5 cells along \(g o\)"),
-        (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's kernel is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels, taps and the groups \(2\) do not fit"),
-        (("keras", "depthwise_conv", {"kernel": integers(3, 4, 2)}), {}, r"depthwise_conv's kernel is \(3, 4, 2\), .* not 4 cells along \(g\)\. Its channels, taps and the groups \(1\)"),
+        (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's kernel is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels and taps do not match groups=2"),
+        (("keras", "depthwise_conv", {"kernel": integers(3, 4, 2)}), {}, r"depthwise_conv's kernel is \(3, 4, 2\), .* not 4 cells along \(g\)\. Its channels and taps do not match groups=1"),
         (("flax", "locally_connected", {"kernel": integers(5, 6, 2)}), {}, r"locally_connected's kernel is \(5, 6, 2\), .* Pass window, the taps along each spatial axis"),
         (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 0}, "groups is 0, but should be 1 or more"),
         (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 2}, "groups is 2, but should be 1, since dense has no groups"),
         (("torch", "conv", {"weight": integers(3, 3)}), {}, r"conv's kernel is \(3, 3\), but should be \[\(g o\) i \*w\], with 1 spatial axis or more"),
-        (("torch", "conv", {"weight": integers(4, 1, 3, 3)}), {"groups": 3}, r"conv's kernel is \(4, 1, 3, 3\), .* not 4 cells along \(g o\)\. Its channels, taps and the groups \(3\)"),
+        (("torch", "conv", {"weight": integers(4, 1, 3, 3)}), {"groups": 3}, r"conv's kernel is \(4, 1, 3, 3\), .* not 4 cells along \(g o\)\. Its channels and taps do not match groups=3"),
         (("torch", "conv", {"weight": integers(0, 2, 3), "bias": integers(0)}), {}, r"conv's kernel is \(0, 2, 3\), .* not 0 cells along"),
         (("torch", "conv", {"bias": integers(4)}), {}, r"conv's weight is left out, but should be given, with \['bias'\]"),
         (("flax", "batch_norm_state", {"mean": integers(4)}), {}, "batch_norm_state's var is left out"),
@@ -147,7 +147,7 @@ def test_errors_name_the_argument_and_the_cure(arguments, settings, message):
 
 @pytest.mark.parametrize(("library", "layer"), ROWS)
 def test_an_empty_dict_is_no_layer(library, layer):
-    """It is what a wrong prefix leaves of a `state_dict`; without it a network would lose its parameters silently."""
+    """A wrong prefix of a `state_dict` selects nothing. Without the error a network would lose its parameters."""
     for convert in (jc.from_library, jc.to_library):
         with pytest.raises(ValueError, match=rf"{convert.__name__}: params is {{}}, .* the arrays of {layer}\."):
             convert(library, layer, {})

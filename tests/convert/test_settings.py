@@ -1,4 +1,4 @@
-"""Conversion of settings without the other libraries: defaults, phases that differ, and what is refused."""
+"""Conversion of settings without the other libraries: defaults, different phases, and refusals."""
 
 from itertools import product
 
@@ -20,14 +20,14 @@ def pads(*arguments, **settings):
 
 
 def test_every_layer_with_a_window_has_settings():
-    """Both tables have the same rows, but that a flag of Flax's is a row of its own among the layouts."""
+    """Both tables have the same rows, except that a flag of Flax has a row among the layouts."""
     without = {"dense", "norm", "batch_norm", "batch_norm_state", "conv_transpose, transpose_kernel"}
     for library, layers in LAYOUTS.items():
         assert layers.keys() - without == DEFAULTS[library].keys() - {"max_pool", "avg_pool"}
 
 
 def test_the_same_word_means_four_things():
-    """A circular convolution of three taps with a stride of 2, on 8 cells: where its first window stands."""
+    """The first window of a circular convolution of three taps with stride 2 on 8 cells differs between libraries."""
     circular = {"padding": "CIRCULAR", "strides": 2}, {"padding": "SAME", "padding_mode": "CIRCULAR", "stride": 2}
     assert pads("flax", "conv", (8,), (3,), **circular[0]) == [(1, 1, "CIRCULAR")]
     assert pads("equinox", "conv", (8,), (3,), **circular[1]) == [(0, 1, "CIRCULAR")]
@@ -52,13 +52,13 @@ def test_the_defaults_are_theirs():
 
 
 def test_pytorchs_same_puts_the_odd_zero_behind():
-    """In torch.nn.Conv1d `total = dilation*(taps - 1)`, of which `total // 2` are on the left."""
+    """In torch.nn.Conv1d, `total // 2` of `total = dilation*(taps - 1)` zeros are on the left."""
     assert pads("torch", "conv", (8,), (4,), padding="same") == [(1, 2, "ZERO")]
     assert pads("torch", "conv", (8,), (2,), padding="same", dilation=3) == [(1, 2, "ZERO")]
 
 
 def test_settings_fit_the_layer():
-    """What comes back is what the layer takes, and no more."""
+    """The result has exactly the settings that the layer takes."""
     x, params = integers(1, 5, 6, 4), {"kernel": integers(3, 3, 4, 4)}
     jc.conv(params, x, **settings_of("keras", "conv", (5, 6), (3, 3), padding="same"))
     jc.conv_transpose(params, x, **settings_of("keras", "conv_transpose", (5, 6), (3, 3), strides=2))
@@ -70,7 +70,7 @@ def test_settings_fit_the_layer():
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize(("taps", "stride"), [(2, 1), (3, 2), (4, 2), (2, 3), (5, 3)])
 def test_transposed_convolutions_stand_where_laxs_do(library, padding, taps, stride):
-    """Theirs is `lax.conv_transpose`, which turns no kernel around."""
+    """The other libraries' transposed convolution is `lax.conv_transpose`, which does not flip the kernel."""
     x, kernel = integers(1, 4, 2), integers(taps, 2, 3)
     word = "strides" if library == "flax" else "stride"
     ours = settings_of(library, "conv_transpose", (4,), (taps,), **{word: stride, "padding": padding})
@@ -83,7 +83,7 @@ def test_transposed_convolutions_stand_where_laxs_do(library, padding, taps, str
     [(3, 2, 1, 1, 1), (3, 2, 1, 1, 0), (2, 3, 0, 1, 2), (3, 2, 2, 2, 1), (4, 1, 1, 1, 0)],
 )
 def test_pytorchs_transposed_convolution_by_its_formula(taps, stride, padding, dilation, extra):
-    """`(n - 1)*stride - 2*padding + dilation*(taps - 1) + output_padding + 1` cells; x[j] w[u] goes to one of them."""
+    """The length is `(n - 1)*stride - 2*padding + dilation*(taps - 1) + output_padding + 1`; x[j] w[u] adds to one cell."""
     x, kernel = integers(1, 4, 1), integers(taps, 1, 1)
     cells = 3 * stride - 2 * padding + dilation * (taps - 1) + extra + 1
     expected = np.zeros(cells)
@@ -95,7 +95,7 @@ def test_pytorchs_transposed_convolution_by_its_formula(taps, stride, padding, d
     np.testing.assert_array_equal(jc.conv_transpose({"kernel": kernel}, x, **ours).ravel(), expected)
 
 
-EPSILONS = {  # by their documentation
+EPSILONS = {  # from the libraries' documentation
     "flax": {"layer_norm": 1e-6, "rms_norm": 1e-6, "group_norm": 1e-6, "instance_norm": 1e-6, "batch_norm": 1e-5},
     "equinox": {"layer_norm": 1e-5, "rms_norm": 1e-5, "group_norm": 1e-5, "batch_norm": 1e-5},
     "haiku": {"layer_norm": 1e-5, "rms_norm": 1e-5, "group_norm": 1e-5, "instance_norm": 1e-5, "batch_norm": 1e-5},
@@ -133,7 +133,7 @@ def test_epsilons_are_theirs(library, layer):
     ("library", "expected"), [("flax", 0.5**0.5), ("equinox", 1 / 11**0.5), ("keras", 1 / 1001**0.5)]
 )
 def test_an_epsilon_is_what_small_numbers_come_to(library, expected):
-    """Of -a and a the layer norm is a / sqrt(a^2 + epsilon), here for a of 0.001; worked out by hand."""
+    """The layer norm of (-a, a) is a / sqrt(a^2 + epsilon), here for a = 0.001; computed by hand."""
     y = jc.layer_norm({}, np.float32([[-1e-3, 1e-3]]), **settings_of(library, "layer_norm"))
     np.testing.assert_allclose(y, [[-expected, expected]], rtol=1e-6)
 
@@ -162,7 +162,7 @@ def test_groups_are_theirs():
 
 @pytest.mark.parametrize("library", EPSILONS)
 def test_settings_fit_the_norm(library):
-    """What comes back is what the layer takes, and no more."""
+    """The result has exactly the settings that the layer takes."""
     x = integers(2, 3, 4, 6)
     params, state = jc.init_batch_norm(6)
     for layer in EPSILONS[library]:
@@ -174,7 +174,7 @@ def test_settings_fit_the_norm(library):
 
 
 def test_same_is_not_a_number():
-    """PyTorch's padding=1 and SAME agree on 7 cells and not on 8: the phase of SAME depends on the length."""
+    """PyTorch's padding=1 and SAME agree on 7 cells and differ on 8: the phase of SAME depends on the length."""
     x, params = integers(1, 8, 2), {"kernel": integers(3, 2, 2)}
     for length, equal in ((7, True), (8, False)):
         found = settings_of("torch", "conv", (length,), (3,), stride=2, padding=1)
@@ -188,7 +188,7 @@ def test_same_is_not_a_number():
         (("mxnet", "conv", (8,), (3,)), {}, "library is 'mxnet', but should be one of flax, equinox"),
         (("torch", "dense", (8,), (3,)), {}, "layer is 'dense', but should be one of torch's conv, conv_transpose, max_pool"),
         (("torch", "conv", (8,), (3,)), {"strides": 2}, r"settings of torch's conv is \['strides'\], but should be among stride, padding"),
-        (("haiku", "max_pool", (8,), (3,)), {"padding": "SAME"}, "strides is left out, but should be given, as haiku's max_pool has no default"),
+        (("haiku", "max_pool", (8,), (3,)), {"padding": "SAME"}, "strides is left out, but should be given, since haiku's max_pool has no default"),
         (("keras", "conv", (8,), (3,)), {"padding": "circular"}, "padding is 'circular', but should be one that keras's conv has: CAUSAL, SAME, VALID"),
         (("keras", "depthwise_conv", (8,), (3,)), {"padding": "causal"}, "padding is 'causal', but should be one that keras's depthwise_conv has: SAME, VALID"),
         (("flax", "conv_transpose", (8,), (3,)), {"padding": "REFLECT"}, "padding is 'REFLECT', but should be one that flax's conv_transpose has: CIRCULAR, SAME, VALID"),
@@ -198,24 +198,24 @@ def test_same_is_not_a_number():
         (("keras", "conv", (8,), (3,)), {"padding": 1}, "padding is 1, but should be one of Keras's names"),
         (("torch", "conv", (8, 8), (3, 3)), {"padding": (1, 1, 1)}, r"padding is \(1, 1, 1\), but should be a number, or one or two for each of 2"),
         (("torch", "conv", (8,), (3,)), {"padding_mode": "wrap"}, "padding_mode is 'wrap', but should be one of ZEROS, CIRCULAR"),
-        (("torch", "conv", (8,), (3,)), {"padding": "same", "stride": 2}, "padding is 'same', but should be a number where there is a stride"),
-        (("torch", "batch_norm"), {"momentum": None}, "momentum is None, but should be a number. A cumulative average"),
-        (("torch", "instance_norm"), {"track_running_stats": True}, "track_running_stats is True, but should be False. Ours"),
+        (("torch", "conv", (8,), (3,)), {"padding": "same", "stride": 2}, "padding is 'same', but should be a number if there is a stride"),
+        (("torch", "batch_norm"), {"momentum": None}, "momentum is None, but should be a number. For a cumulative average"),
+        (("torch", "instance_norm"), {"track_running_stats": True}, "track_running_stats is True, but should be False. jaxconv uses"),
         (("torch", "rms_norm"), {"dtype": "int8"}, "dtype is 'int8', but should be a floating-point dtype, that of x"),
-        (("torch", "group_norm"), {}, "num_groups is left out, but should be given, as torch's group_norm has no default"),
+        (("torch", "group_norm"), {}, "num_groups is left out, but should be given, since torch's group_norm has no default"),
         (("haiku", "layer_norm"), {}, "axis is left out, but should be given"),
-        (("haiku", "layer_norm"), {"axis": (1, 2, 3)}, r"axis is \(1, 2, 3\), but should be -1, the channels. For all axes"),
+        (("haiku", "layer_norm"), {"axis": (1, 2, 3)}, r"axis is \(1, 2, 3\), but should be -1, the channels. Use group_norm"),
         (("flax", "layer_norm"), {"reduction_axes": (1, 2, 3)}, r"reduction_axes is \(1, 2, 3\), but should be -1"),
         (("keras", "batch_norm"), {"axis": 1}, "axis is 1, but should be -1, the channels"),
-        (("keras", "group_norm"), {"groups": -1}, "groups is -1, but should be a number of groups. Take our instance_norm"),
+        (("keras", "group_norm"), {"groups": -1}, "groups is -1, but should be a number of groups. Use instance_norm"),
         (("equinox", "batch_norm"), {"mode": "ema"}, r"settings of equinox's batch_norm is \['mode'\], but should be among momentum, eps"),
         (("keras", "instance_norm"), {}, "layer is 'instance_norm', but should be one of keras's conv, .* batch_norm"),
-        (("flax", "layer_norm", (8, 8), (3, 3)), {}, r"lengths, window is .*, but should be left out, as layer_norm has no window"),
+        (("flax", "layer_norm", (8, 8), (3, 3)), {}, r"lengths, window is .*, but should be left out, since layer_norm has no window"),
         (("flax", "conv"), {}, r"window is \(\), but should be one integer per spatial axis"),
         (("torch", "conv", (8, 8), (3,)), {}, r"lengths is \(8, 8\), but should be one integer"),
         (("torch", "conv", (8,), 3), {}, "window is 3, but should be one integer per spatial axis"),
-        (("torch", "avg_pool", (4,), (3,)), {"padding": 1, "stride": 4, "ceil_mode": True}, "ceil_mode is True, but should be False where there is padding as well"),
-        (("flax", "conv_transpose", (4,), (3,)), {"padding": ((4, 0),)}, r"padding is \(4, 0\) \(output padding None\), but should be such that .* begins 2 cells before what the kernel reaches"),
+        (("torch", "avg_pool", (4,), (3,)), {"padding": 1, "stride": 4, "ceil_mode": True}, "ceil_mode is True, but should be False with padding"),
+        (("flax", "conv_transpose", (4,), (3,)), {"padding": ((4, 0),)}, r"padding is \(4, 0\) \(output padding None\), but should be such that .* begins 2 cells before the kernel's first cell"),
         (("keras", "conv_transpose", (4,), (3,)), {"strides": 2, "output_padding": 2}, r"padding is VALID \(output padding 2\), .* it has 11 cells, not 1 to 10"),
         (("torch", "conv_transpose", (2,), (3,)), {"padding": 2}, r"padding is \(2, 2\) .* it has 0 cells, not 1 to 2"),
     ],

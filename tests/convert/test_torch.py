@@ -1,4 +1,4 @@
-"""Conversion to and from PyTorch: both libraries on the same whole numbers, `==`. Run with `-m torch`; its wheel is a heavy one."""
+"""Conversion to and from PyTorch: both libraries agree exactly on whole numbers. Run with `-m torch`: its wheel is large."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -46,16 +46,16 @@ TRANSPOSED = [
 POOLS = [
     {},
     {"stride": (2, 1), "padding": 1},
-    {"stride": 3, "ceil_mode": True},  # x has 7 and 6 cells: one window more along the first axis, that ends beyond x
-    {"stride": (7, 2), "padding": (1, 0), "ceil_mode": True},  # one more that ends beyond the padding
-    {"stride": (4, 5), "padding": 1, "ceil_mode": True},  # none, since they would begin in the padding after x
+    {"stride": 3, "ceil_mode": True},  # x has 7 and 6 cells: one more window along the first axis, which ends beyond x
+    {"stride": (7, 2), "padding": (1, 0), "ceil_mode": True},  # one more window, which ends beyond the padding
+    {"stride": (4, 5), "padding": 1, "ceil_mode": True},  # no more windows: they would begin in the padding after x
 ]
 
 DILATED = [{"dilation": (2, 3), "stride": 1, "padding": 1}, {"dilation": 2, "stride": 2, "ceil_mode": True}]
 
 
 def filled(module):
-    """A module with whole numbers for parameters."""
+    """A module with whole numbers as parameters."""
     with torch.no_grad():
         for n, array in enumerate(module.parameters()):
             array.copy_(torch.from_numpy(integers(*array.shape, seed=n)))
@@ -63,12 +63,12 @@ def filled(module):
 
 
 def arrays(module):
-    """As `state_dict` has them, in NumPy."""
+    """The arrays of a module's `state_dict`, in NumPy."""
     return {name: array.numpy() for name, array in module.state_dict().items()}
 
 
 def applied(module, x):
-    """To [n, *spatial, c], which it takes as [n, c, *spatial]."""
+    """A module applied to x [n, *spatial, c] as [n, c, *spatial]."""
     with torch.no_grad():
         return np.moveaxis(module(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy(), 1, -1)
 
@@ -94,7 +94,7 @@ def test_conv_transpose(rank, settings):
 
 
 def run(module):
-    """Their layer with given arrays."""
+    """The PyTorch layer with given arrays."""
 
     def with_arrays(params, x):
         module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in params.items()})
@@ -141,7 +141,7 @@ def test_max_pool(settings):
 @pytest.mark.parametrize("divisor", [{}, {"count_include_pad": False}, {"divisor_override": 4}])
 @pytest.mark.parametrize("settings", POOLS)
 def test_avg_pool(settings, divisor):
-    """Or a refusal, where `ceil_mode` counts zeros of one kind and not of the other."""
+    """The same average, or an error if `ceil_mode` mixes counted and uncounted zeros."""
     x, settings = integers(2, 7, 6, 3), settings | divisor
     if settings == POOLS[3]:
         with pytest.raises(ValueError, match="settings_from_library: ceil_mode is True, but should be False where"):
@@ -154,7 +154,7 @@ def test_avg_pool(settings, divisor):
 
 @few(st.sampled_from(["max_pool", "avg_pool"]), st.integers(0, 2), st.booleans(), st.booleans(), examples=200)
 def test_pools_with_any_settings(length, taps, stride, dilation, layer, padding, ceil, counted):
-    """Against the reference. What is refused is the one documented case, or PyTorch refuses it, too."""
+    """Pools are compared with the reference. Errors are the one documented case, or cases that PyTorch refuses, too."""
     x, theirs = integers(1, length, 2), {"stride": stride, "padding": min(padding, taps // 2), "ceil_mode": ceil}
     theirs |= {"count_include_pad": counted} if layer == "avg_pool" else {"dilation": dilation}
     module = {"max_pool": torch.nn.MaxPool1d, "avg_pool": torch.nn.AvgPool1d}[layer](taps, **theirs)
@@ -170,7 +170,7 @@ def test_pools_with_any_settings(length, taps, stride, dilation, layer, padding,
 
 @pytest.mark.parametrize("training", [False, True])
 def test_batch_norm(training):
-    """Its momentum is the share taken, and the variance that runs the unbiased one."""
+    """PyTorch's momentum is the share of the new batch, and its running variance is the unbiased one."""
     x = integers(3, 4, 5, 6)
     module = filled(torch.nn.BatchNorm2d(6, momentum=0.25)).train(training)
     module.running_mean.copy_(torch.from_numpy(integers(6, seed=2)))
@@ -190,7 +190,7 @@ def test_batch_norm(training):
 
 
 def test_other_norms():
-    """Its layer norm over [c] takes each position; over everything of an example it has a scale for each cell."""
+    """PyTorch's layer norm over [c] normalises each position; over a whole example it has a scale for each cell."""
     x = integers(3, 4, 5, 6)
     for module, ours, settings in (
         (torch.nn.GroupNorm(2, 6), jc.group_norm, {"groups": 2}),
@@ -234,7 +234,7 @@ def test_rms_norms_epsilon_is_its_dtypes(dtype):
 
 
 def test_settings_of_batch_norm():
-    """In training, from running averages of 0 and 1, with its defaults."""
+    """In training, from running averages of 0 and 1, with PyTorch's defaults."""
     x, (params, state) = 1e-2 * integers(2, 3, 4, 6), jc.init_batch_norm(6)
     module = torch.nn.BatchNorm2d(6)
     y = applied(module, x)
@@ -245,7 +245,7 @@ def test_settings_of_batch_norm():
 
 
 def test_a_large_mean_costs_no_more_digits_than_there():
-    """Beside float64: errors of batch normalisation for a mean of 1000 and a spread of 1."""
+    """Errors of batch normalisation for mean 1000 and standard deviation 1 are compared with float64."""
     x = np.random.default_rng(0).normal(1000, 1, (8, 10, 10, 4)).astype(np.float32)
     wide = x.astype(np.float64)
     exact = (wide - wide.mean((0, 1, 2))) / np.sqrt(wide.var((0, 1, 2)) + 1e-5)

@@ -1,4 +1,4 @@
-"""What the tests of the plugin share."""
+"""Fixtures for the tests of the plugin."""
 
 import pytest
 from support.recorded_project import Project

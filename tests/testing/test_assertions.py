@@ -1,4 +1,4 @@
-"""The assertions: what is proved passes, what is not fails with the line, the witness and the cure."""
+"""The assertions: proved claims pass; others fail with the culprit line, the witness and the fix."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def strided(params, x):
 
 
 def zero_padded(params, x):
-    return jc.conv(params, x, padding="same")  # the guilty line
+    return jc.conv(params, x, padding="same")  # the culprit
 
 
 def pooled(params, x):
@@ -36,7 +36,7 @@ def pooled(params, x):
 
 
 def beyond_the_rules(x):
-    """Invariant: the last of the running sums is the sum. That is more than a rule for running sums can say."""
+    """Invariant: the last cumulative sum is the sum. The rule for cumulative sums cannot prove this."""
     return jnp.cumsum(x, axis=1)[:, -1]
 
 
@@ -59,12 +59,12 @@ def test_other_shifts_fail_with_a_witness(shift):
         assert_equivariant(strided, PARAMS, X, axes={1: (1,)}, shift=shift)
     message = str(caught.value)
     assert (
-        f"strided is not equivariant: cyclic shifts along axis 1 of argument 1 (6 cells) are proved by 2 and not by {shift}"
+        f"strided is not equivariant: cyclic shifts along axis 1 of argument 1 (6 cells) by {shift} are not proved"
         in message
     )
     assert "by whole cells\n" in message
-    assert "cure:     Assert shift=2, or take the strides out" in message
-    if shift != 3:  # by 3, half of the length, only the two phases of the stride differ
+    assert "cure:     Assert shift=2, or remove the strides" in message
+    if shift != 3:  # shift 3 is half of the length: only the phases of the stride differ
         assert f"witness:  shift by {shift}: f(shifted)" in message
 
 
@@ -145,7 +145,7 @@ def test_an_undecided_claim_that_is_violated_fails_all_the_same():
 
 
 def test_a_violation_along_one_axis_is_no_violation_along_another():
-    """Each axis that fails is searched by itself: along axis 1 nothing is refuted, and nothing is proved."""
+    """Each failing axis is searched separately: the claim for axis 1 is neither refuted nor proved."""
     fn = lambda x: beyond_the_rules(x) * jnp.arange(x.shape[2], dtype=x.dtype)[None, :, None]
     with pytest.raises(AssertionError) as caught:
         assert_equivariant(fn, X, axes=(1, 2), examples=20)
@@ -174,7 +174,7 @@ def test_optional_packages_are_loaded_by_those_who_need_them():
 
 
 def test_only_these_parameters():
-    """A bias that happens to be uniform: as a claim about all biases it is false, about this one it is true."""
+    """The scale is uniform, so the claim holds for these parameters, but not for all parameters."""
     scale = np.ones((1, 6, 1, 1), np.float32)
     fn = lambda scale, x: x * scale
     assert_equivariant(fn, scale, X, axes={1: (1,)}, values=True)

@@ -1,4 +1,4 @@
-"""The line to blame where a law is still proved, and is weaker: a stride, a wider kernel, another rate."""
+"""The culprit of a claim that is still proved but weaker: a stride, a wider kernel, another rate."""
 
 import functools
 
@@ -29,15 +29,15 @@ def net(x, *, width=3, up=False, stride=1, after=1):
     return {"a": jc.max_pool(x, (4, 4)), "b": jax.nn.relu(y)}
 
 
-START = net.__code__.co_firstlineno  # line 0 below
+START = net.__code__.co_firstlineno  # the line that is 0 below
 WIDENED = widened.__wrapped__.__code__.co_firstlineno + 2
-LAW, CLEAR = "from here on the law is of shifts by ", "from here on fewer positions are clear of the border"
-RATE = "it changes by how many positions a shift moves its operand"
-NEIGHBOURS = "it combines neighbours, and has no stride (any more)"
+LAW, CLEAR = "from here on the law holds for shifts by ", "from here on fewer positions are unaffected by the border"
+RATE = "it changes the number of positions by which its operand moves"
+NEIGHBOURS = "it combines neighbours and has no stride (any more)"
 
 
 def lost(before, now, kind="interior"):
-    """What each claim that was lost is blamed on: where, the lines from `net`'s first on, the reasons."""
+    """For each lost claim the output, the culprit lines, and the reasons."""
     old, new = functools.partial(net, **before), functools.partial(net, **now)
     entries = [snapshot.entry(jc.certify(fn, X, axes=(1, 2), search=False)) for fn in (old, new)]
     operations = culprits.Operations.of(new, (X,), (1, 2), values=False)
@@ -64,7 +64,7 @@ def lost(before, now, kind="interior"):
     ],
 )
 def test_the_line_that_makes_a_law_weaker_is_named(before, now, lines, reason):
-    """And never that of another output, though its stride is larger."""
+    """A line of another output is not named, although its stride is larger."""
     for where, found, reasons in lost(before, now):
         assert where == "output['b']"
         assert found == lines

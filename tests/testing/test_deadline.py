@@ -1,4 +1,4 @@
-"""Beside a failure by Hypothesis's deadline the plugin says how to set it."""
+"""The plugin explains how to disable Hypothesis's deadline, beside a failure by it."""
 
 pytest_plugins = ["pytester"]
 

@@ -1,4 +1,4 @@
-"""Files that several runs change: nothing is lost, whether two write at once, the disk is full, or a run is killed."""
+"""Files that several runs write: nothing is lost by concurrent writes, a full disk, or a killed run."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ from jaxconv.testing.snapshot_file import read, update
 
 
 def race(path):
-    """Two updates, of which the second begins while the first is between reading and writing."""
+    """Two updates. The second one starts while the first one is between reading and writing."""
     second = threading.Thread(target=update, args=(path, lambda tests: tests | {"second": {}}))
 
     def first(tests):
@@ -33,7 +33,7 @@ def test_two_updates_at_once_lose_nothing(tmp_path):
 
 
 def test_without_the_lock_one_would_be_lost(tmp_path, monkeypatch):
-    """The broken twin."""
+    """A broken twin: no lock."""
     monkeypatch.setattr(snapshot_file, "locked", lambda _: contextlib.nullcontext())
     assert race(tmp_path / "certificates.json") == ["first"]
 
@@ -58,7 +58,7 @@ def test_who_waits_too_long_is_told(tmp_path):
 
 
 def test_a_run_that_was_killed_leaves_no_lock(tmp_path):
-    """Its file may stay; the lock is the operating system's, and went with the process."""
+    """The lock file may remain. The operating system's lock ends with the process."""
     (tmp_path / ".certificates.json.lock").touch()
     with locked(tmp_path / "certificates.json", seconds=0):
         pass
@@ -67,7 +67,7 @@ def test_a_run_that_was_killed_leaves_no_lock(tmp_path):
 
 @contextlib.contextmanager
 def disk_of(cells):
-    """Files may have so many bytes only: a write beyond is cut off and fails, as on a full disk."""
+    """Limit the size of files: a longer write is cut off and fails, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (cells, before[1]))
     try:
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_the_old_content(tmp_path):
 
 
 def test_a_file_that_is_written_in_place_would_be_cut(tmp_path):
-    """The broken twin: the disk is full in earnest."""
+    """A broken twin: the file is overwritten in place on a disk that is full."""
     path = tmp_path / "certificates.json"
     path.write_text("old")
     with disk_of(100), pytest.raises(OSError, match="File too large"):

@@ -1,4 +1,4 @@
-"""`assert_gradient_is_summed_delta`: the layers pass, and each of the usual mistakes fails under its own name."""
+"""`assert_gradient_is_summed_delta`: the layers pass, and each of the usual mistakes fails with its diagnosis."""
 
 from functools import partial
 
@@ -44,7 +44,7 @@ def test_layers_that_are_not_affine_pass_too(layer):
 
 
 def test_what_is_not_affine_is_judged_where_there_are_no_kinks():
-    """At whole numbers a ReLU stands on its kink at many positions, where no slope is right."""
+    """At integers the input of a ReLU is often exactly 0, where it has no derivative."""
     for seed in range(3 if NIGHTLY else 1):
         assert_gradient_is_summed_delta(
             lambda params, x: jax.nn.relu(jc.conv(params, x, padding="same")), PARAMS, X, seed=seed
@@ -58,7 +58,7 @@ def test_layers_without_positions_and_of_one_position_pass():
 
 
 def test_a_gradient_that_is_nan_fails():
-    """It is neither larger nor smaller than what the positions ask for."""
+    """A NaN is neither larger nor smaller than the sum."""
 
     @jax.custom_vjp
     def layer(params, x):
@@ -85,7 +85,7 @@ def test_short_floats_are_exact_where_they_hold_the_numbers(dtype):
 
 
 def broken(backward, forward=jc.conv):
-    """A layer whose backward pass is `backward(gradients, dy) -> gradients` of the right ones."""
+    """A layer whose backward pass is `backward(gradients, dy) -> gradients` of the correct gradients."""
     layer = jax.custom_vjp(forward)
 
     def bwd(residuals, dy):
@@ -125,7 +125,7 @@ def first_example_only(gradients, dy, residuals):
         ),
         (without_the_last, r"the sum over 16 positions(?s:.*)it is the sum without position \[3, 3\]"),
         (flipped, r"params\['kernel'\](?s:.*)it is the sum, flipped"),
-        (scaled(-1.0), "it is the sum with its sign turned"),
+        (scaled(-1.0), "it is the negated sum"),
         (scaled(0.5), "it is half the sum"),
         (scaled(0.0), "it is zero\n  cure: look for stop_gradient"),
         (first_example_only, "cure: compare the backward pass with sum_p"),

@@ -1,4 +1,4 @@
-"""The plugin: the table, the snapshot, and that a change which loses equivariance fails and says where."""
+"""The plugin: the table, the snapshot, and failures that name the line at which equivariance is lost."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_the_run_ends_with_a_table(project):
             "test_models.py::test_each[[]1]",
             "  two  output[[]'features'] along axis 1*",
             "       output[[]'sum'] along axis 1 * cyclic invariant by 1 *",
-            "3 new, compared with certificates.json: --update-certificates writes it anew",
+            "3 new: certificates.json does not exist yet, --update-certificates writes it",
         ]
     )
     assert not project.snapshot.exists()
@@ -66,18 +66,33 @@ def test_a_change_that_loses_equivariance_fails_and_says_where(project):
     result.assert_outcomes(failed=3, passed=1)
     result.stdout.fnmatch_lines(
         [
-            "*AssertionError: backbone has lost what certificates.json says was proved of it",
+            "*AssertionError: backbone: claims of certificates.json are no longer proved",
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
             "*    line:     jaxconv_conv at */models.py:7 (backbone)",
             "*    witness:  shift by 1: f(shifted)*is off by*at least",
             "*              argument 0: zeros (1, 6, 4, 2) but for [[]0, *] = 1",
             "*    cure:     Pad circularly, or keep to the interior",
             "*  output along axis 2 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
-            "*  If it is meant to be so, run with --update-certificates and commit the file.",
+            "*  If this is intended, run with --update-certificates and commit the file.",
             "*3 weaker, compared with *",
         ]
     )
     assert "plugin.py" not in result.stdout.str()  # the traceback ends in the test
+
+
+def test_the_table_shows_the_counterexample_of_a_lost_claim(project):
+    """The failure prints an executed counterexample, so the table shows the verdict REFUTED for the same claim."""
+    project.write("circular")
+    project.run("--update-certificates")
+    project.write("same")
+    result = project.run("-k", "backbone")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*    witness:  shift by 1: f(shifted)*is off by*at least",
+            "  backbone  output along axis 1 of argument 0 (6 cells)  cyclic REFUTED at models.py:7  *weaker",
+        ]
+    )
 
 
 def test_the_shift_model_says_which_claims_count(project):
@@ -93,12 +108,12 @@ def test_fewer_shifts_are_less_and_more_are_more(project):
     project.run("--update-certificates")
     project.write("circular", 1)
     result = project.run("-k", "backbone")
-    result.assert_outcomes(failed=1, deselected=3)  # 1 -> 1 is 2 -> 2: the output moves otherwise than it did
+    result.assert_outcomes(failed=1, deselected=3)  # 1 -> 1 implies 2 -> 2, so the moves differ from 2 -> 1
     result.stdout.fnmatch_lines(
         [
             "*cyclic shifts: 2 -> 1 before, 1 -> 1 now",
             "*    line:     jaxconv_conv at */models.py:7 (backbone)",
-            "*              it combines neighbours, and has no stride (any more)",
+            "*              it combines neighbours and has no stride (any more)",
         ]
     )
 
@@ -111,10 +126,10 @@ def test_a_stride_fails_and_says_where(project):
     result.assert_outcomes(failed=1, deselected=3)
     result.stdout.fnmatch_lines(
         [
-            "*backbone has lost what certificates.json says was proved of it",
+            "*backbone: claims of certificates.json are no longer proved",
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, 2 -> 1 now",
             "*    line:     jaxconv_conv at */models.py:7 (backbone)",
-            "*              from here on the law is of shifts by 2 and their multiples",
+            "*              from here on the law holds for shifts by 2 and their multiples",
         ]
     )
 
@@ -125,7 +140,7 @@ def test_what_is_won_passes_and_asks_for_an_update(project):
     project.write("circular")
     result = project.run()
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["*  stronger", "3 stronger, compared with *: --update-certificates writes it anew"])
+    result.stdout.fnmatch_lines(["*  stronger", "3 stronger, compared with *: --update-certificates updates it"])
 
 
 def test_an_update_keeps_what_did_not_run(project):
@@ -142,7 +157,7 @@ def test_what_is_not_recorded_any_more_is_named(project):
     result = project.run()
     result.stdout.fnmatch_lines(
         [
-            "not recorded any more, though the test ran: test_models.py::test_each[[]1]: two",
+            "no longer recorded, although the test ran: test_models.py::test_each[[]1]: two",
             "2 new, compared with *",
         ]
     )
@@ -155,7 +170,7 @@ def test_an_output_that_is_gone_is_lost(project):
     result = project.run()
     result.assert_outcomes(failed=2, passed=2)
     result.stdout.fnmatch_lines(
-        ["*output[[]'sum'] along axis 1*invariant by 1 before, not proved now", "*    this output is gone"]
+        ["*output[[]'sum'] along axis 1*invariant by 1 before, not proved now", "*    this output no longer exists"]
     )
 
 
@@ -179,19 +194,19 @@ def test_thorough_runs_the_functions(project):
 
 
 def test_a_proof_that_is_violated_would_be_reported(project, monkeypatch):
-    """The broken twin of every rule: a certifier that calls everything invariant."""
+    """A broken twin of all rules: a certifier to which everything is invariant."""
     monkeypatch.setattr(worth_reporting, "_checked", lambda value, number, carry: None)
     project.write("valid")
     result = project.run("--thorough", "-k", "backbone")
     result.assert_outcomes(failed=1, deselected=3)
-    result.stdout.fnmatch_lines(["*backbone: proved, and yet violated; please report it"])
+    result.stdout.fnmatch_lines(["*backbone: proved, but violated; please report it"])
 
 
 def test_one_name_twice_in_a_test_is_refused(project):
     twice = TESTS.replace("axes=(1, 2))\n", "axes=(1,))\n    certificates.record(backbone, image, axes=(2,))\n")
     project.write(tests=twice)
     project.run("-k", "backbone").stdout.fnmatch_lines(
-        ["*certificates: name is 'backbone', but should be another one for each. Pass name=."]
+        ["*certificates: name is 'backbone', but should be different for each function. Pass name=."]
     )
 
 
@@ -226,7 +241,7 @@ def test_without_recorded_certificates_the_plugin_says_nothing(project):
 
 
 def test_workers_send_their_certificates(project):
-    """From a new process, over pytest-xdist where it is installed."""
+    """The worker is a new process. Needs pytest-xdist."""
     pytest.importorskip("xdist")
     project.write("circular")
     result = project.run("-n", "1", "--update-certificates")
@@ -236,7 +251,7 @@ def test_workers_send_their_certificates(project):
 
 
 def test_without_the_plugin_its_fixture_is_not_there(project, pytester):
-    """Opt-in: nothing is loaded unasked."""
+    """The plugin is opt-in: it is not loaded by default."""
     project.write()
     pytester.makeini("[pytest]")
     project.run("-k", "backbone").stdout.fnmatch_lines(["*fixture 'certificates' not found"])

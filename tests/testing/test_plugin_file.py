@@ -1,4 +1,4 @@
-"""The plugin and its file: where it is, what is said of a broken one, and that a full disk fails the run."""
+"""The plugin's file: its location, the errors for a broken file, and a full disk, which fails the run."""
 
 import errno
 
@@ -23,7 +23,7 @@ def test_a_full_disk_fails_the_run_and_leaves_the_snapshot(project, monkeypatch)
     result.assert_outcomes(passed=4)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["ERROR: certificates.json could not be written, and is as it was: [[]Errno 28] No space left on device"]
+        ["ERROR: certificates.json could not be written and is unchanged: [[]Errno 28] No space left on device"]
     )
     assert project.snapshot.read_text() == before
 

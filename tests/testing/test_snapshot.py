@@ -1,4 +1,4 @@
-"""Snapshots: what counts as lost, and that the file comes back as it was written."""
+"""Snapshots: which changes are losses, and round trips of the file."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from jaxconv.testing.snapshot_file import read, update
 
 @st.composite
 def claims(draw):
-    """A claim about an output of 12 cells, or none."""
+    """A claim about an output of 12 cells, or None."""
     if draw(st.booleans()):
         return None
     moves = draw(st.sampled_from([[], [[1, 1]], [[1, -1]], [[1, 2]], [[2, 1]], [[1, 1], [2, 1]]]))
@@ -25,7 +25,7 @@ def entry(claim, length=12):
 
 
 def says(claim):
-    """All that a claim says, spelled out: which shifts up to 24, which moves, at which cells."""
+    """All consequences of a claim: shifts up to 24, their moves, and the cells."""
     if claim is None:
         return set()
     cells = {(axis, j) for axis, lo, hi in claim.get("region", ()) for j in range(lo, hi)} or {None}
@@ -37,7 +37,7 @@ def says(claim):
     return {(*move, cell) for move in lattice for cell in cells if cell is None or cell[0] == move[1]}
 
 
-@settings(max_examples=1000)  # no two of 40 are alike but for their shifts or regions; nothing is compiled here
+@settings(max_examples=1000)  # with 40 examples no two claims differ only by shift or region; nothing is compiled
 @given(before=claims(), now=claims())
 def test_lost_is_what_was_said_and_is_not_any_more(before, now):
     (change,) = changes(entry(before), entry(now)) or [None]

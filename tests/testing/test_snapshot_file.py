@@ -1,4 +1,4 @@
-"""The snapshot's file: it comes back as it was written, and what is wrong in it is named with its place."""
+"""The snapshot file: round trips, and errors that name the place of an invalid key or value."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ IN = "tests > test_a.py::test_a > net"
 
 
 def changed(*keys, to):
-    """The snapshot with another value at a place; a key that is None is taken out."""
+    """The snapshot with another value at a place. None deletes the key."""
     found = copy.deepcopy(SNAPSHOT)
     place = found
     for key in keys[:-1]:
@@ -36,14 +36,14 @@ ENTRY = ("tests", "test_a.py::test_a", "net", WHERE)
     ("data", "message"),
     [
         (changed(*ENTRY, "cylic", to={}), f"a key in {IN} > {WHERE} is 'cylic', but should be one of 'length', 'cyclic', 'interior'"),
-        (changed(*ENTRY, "cyclic", to=None), f"the key 'cyclic' in {IN} > {WHERE} is missing, but should be there"),
+        (changed(*ENTRY, "cyclic", to=None), f"the key 'cyclic' in {IN} > {WHERE} is missing, but should be present"),
         (changed(*ENTRY, "length", to="6"), f"in {IN} > {WHERE} > length is '6', but should be a number of cells"),
         (changed(*ENTRY, "length", to=True), f"in {IN} > {WHERE} > length is True, but should be a number of cells"),
-        (changed(*ENTRY, "interior", "shft", to=2), f"a key in {IN} > {WHERE} > interior is 'shft', but should be one of 'shift', 'moves', and 'region' where"),
+        (changed(*ENTRY, "interior", "shft", to=2), f"a key in {IN} > {WHERE} > interior is 'shft', but should be one of 'shift', 'moves', and 'region' if"),
         (changed(*ENTRY, "interior", "shift", to=None), f"the key 'shift' in {IN} > {WHERE} > interior is missing"),
         (changed(*ENTRY, "interior", "shift", to=0), f"in {IN} > {WHERE} > interior > shift is 0, but should be a number of cells"),
-        (changed(*ENTRY, "interior", "moves", to=[[1]]), "interior > moves is [[1]], but should be a list of lists of 2 whole numbers"),
-        (changed(*ENTRY, "interior", "moves", to={}), "interior > moves is {}, but should be a list of lists of 2 whole"),
+        (changed(*ENTRY, "interior", "moves", to=[[1]]), "interior > moves is [[1]], but should be a list of lists of 2 integers"),
+        (changed(*ENTRY, "interior", "moves", to={}), "interior > moves is {}, but should be a list of lists of 2 integers"),
         (changed(*ENTRY, "interior", "region", to=[[1, 2, "3"]]), 'interior > region is [[1, 2, "3"]], but should be a list'),
         (changed(*ENTRY, "interior", to=[]), f"in {IN} > {WHERE} > interior is [], but should be an object of JSON"),
         (changed(*ENTRY, to=3), f"in {IN} > {WHERE} is 3, but should be an object of JSON"),
@@ -69,7 +69,7 @@ def test_what_is_wrong_is_named(tmp_path, data, message):
         (b"<<<<<<< HEAD", "but should be JSON of format 1"),
         (b"[" * 100_000, "but should be JSON of format 1"),
         (b"\xff", "which cannot be read ("),
-        (b'{"format": 1, "tests": {"a": {}, "a": {}}}', "a key is twice in one place: 'a', but should be there once"),
+        (b'{"format": 1, "tests": {"a": {}, "a": {}}}', "a key is twice in one object: 'a', but should be unique"),
     ],
 )
 def test_what_is_no_json_of_ours_is_refused(tmp_path, content, message):

@@ -1,4 +1,4 @@
-"""The strategies: what they draw is what they say, shrinks to something readable, and is exact in float32."""
+"""The strategies: their examples are as documented, shrink to readable ones, and are exact in float32."""
 
 from functools import partial
 
@@ -47,7 +47,7 @@ def test_images_shrink_to_one_pixel_and_are_dense_too():
 
 
 def test_images_come_in_few_shapes():
-    """A new shape costs a compilation."""
+    """Each new shape costs a compilation."""
     seen = set()
 
     @given(x=jst.images(2))
@@ -109,7 +109,7 @@ def test_pool_configurations_see_a_cell_everywhere(case):
     ],
 )
 def test_configurations_reach_everything(wanted):
-    """Any one will do, and is not made smaller."""
+    """Any example is sufficient, so it is not shrunk."""
     first = settings(database=None, max_examples=2000, phases=[Phase.generate])
     assert wanted(find(jst.conv_configurations(), wanted, settings=first))
 
@@ -126,9 +126,9 @@ def test_strides_divide_lengths_or_do_not(pair, other):
 @examples(6)
 @given(network=jst.networks())
 def test_networks_that_wrap_around_shift_by_their_strides_exactly(network):
-    """With no tolerance, and the certifier proves it: shifts by (a divisor of) the strides move the output by one.
+    """The law holds exactly, and the certifier proves it: shifts by (a divisor of) the strides move the output by one.
 
-    A stride above half of the length is no law that is worth reporting.
+    `certify` does not report a stride above half of the length.
     """
     params, x = network.params(), network.x()
     run = jax.jit(network)
@@ -153,7 +153,7 @@ def test_networks_with_any_padding_fit_together(network):
 
 
 def test_a_network_with_any_padding_need_not_be_equivariant():
-    """The broken twin of the law above."""
+    """A broken twin of the law above."""
 
     def breaks(network):
         report = jc.certify(network, network.params(), network.x(), axes={1: (1,)}, search=False).leaves[0].axes[0]
@@ -185,7 +185,7 @@ def test_networks_are_data():
 
 
 def data_of(value):
-    """What was drawn, with the arrays that a network or a configuration makes."""
+    """The drawn value, with the arrays that a network or a configuration makes."""
     if isinstance(value, Network):
         return value.params(), value.x(), value.strides
     configuration = value[0] if isinstance(value, tuple) and isinstance(value[0], Configuration) else value
@@ -195,7 +195,7 @@ def data_of(value):
 
 
 def drawn(strategy):
-    """Draw examples under Hypothesis's own deadline; how many programs were compiled."""
+    """Draw examples with Hypothesis's default deadline. Returns the number of compiled programs."""
 
     @settings(deadline=200, max_examples=20, database=None)
     @given(strategy)
@@ -231,7 +231,7 @@ def test_drawing_compiles_nothing(strategy):
 
 
 def test_a_strategy_that_computes_with_jax_would_be_seen():
-    """The broken twin: a shape that no other test has."""
+    """A broken twin, which computes with JAX on a shape that no other test has compiled."""
     assert drawn(jst.images(shapes=[(1, 13, 11, 1)]).map(jnp.sinh)) > 0
 
 

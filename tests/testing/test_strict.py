@@ -1,4 +1,4 @@
-"""Strict runs: what the snapshot does not guard fails a run of all tests, and no run of some."""
+"""Strict runs: claims without entries fail a run of all tests, but not a run of some tests."""
 
 import json
 
@@ -32,7 +32,7 @@ OTHER = TESTS.replace("name=", "name='other' + ").replace("test_backbone", "test
 
 @pytest.fixture
 def guarded(project):
-    """The project, all of its tests in the snapshot."""
+    """A project with all of its tests in the snapshot."""
     project.write(tests=TESTS)
     project.run("--update-certificates").assert_outcomes(passed=4)
     return project
@@ -45,7 +45,7 @@ def errors(result):
 
 @pytest.fixture
 def ci(monkeypatch):
-    """In CI from here on."""
+    """Set the environment variable CI."""
     return lambda value="true": monkeypatch.setenv("CI", value)
 
 
@@ -56,9 +56,9 @@ def test_a_missing_snapshot_fails_in_ci(project, ci):
     result = project.run()
     result.assert_outcomes(passed=4)
     assert result.ret == 1
-    assert errors(result) == ["certificates.json is missing: nothing is guarded"]
+    assert errors(result) == ["certificates.json is missing: no claim is checked"]
     result.stdout.fnmatch_lines(
-        ["pytest --update-certificates writes the file, to be committed; --no-strict-certificates *"]
+        ["pytest --update-certificates writes the file, which you commit; --no-strict-certificates *"]
     )
 
 
@@ -71,17 +71,17 @@ def test_a_renamed_test_has_no_entry_and_its_entry_no_test(guarded, ci):
     assert result.ret == 1
     assert errors(result) == [
         "no entry in certificates.json: test_models.py::test_renamed: backbone",
-        "an entry in certificates.json, and no such test: test_models.py::test_backbone",
+        "an entry in certificates.json without a test: test_models.py::test_backbone",
     ]
 
 
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
-        (TESTS.replace('name="two"', 'name="pair"'), "not recorded any more: test_models.py::test_each[1]: two"),
+        (TESTS.replace('name="two"', 'name="pair"'), "that is no longer recorded: test_models.py::test_each[1]: two"),
         (
             TESTS.replace("certificates.record(backbone, image, axes=(1,))", "certificates"),
-            "not recorded any more: test_models.py::test_backbone: backbone",
+            "that is no longer recorded: test_models.py::test_backbone: backbone",
         ),
         (TESTS + "\ndef test_void(certificates):\n    pass\n", "no entry in certificates.json: test_models.py::test_void"),
     ],
@@ -151,12 +151,12 @@ def test_files_that_were_not_asked_for_are_not_judged(guarded, ci):
     assert len(errors(guarded.run("."))) == 2
     (guarded.pytester.path / "test_models_b.py").unlink()
     assert guarded.run("test_models.py").ret == 0
-    gone = "an entry in certificates.json, and no such test: test_models_b.py::test_"
+    gone = "an entry in certificates.json without a test: test_models_b.py::test_"
     assert [one.startswith(gone) for one in errors(guarded.run())] == [True] * 3
 
 
 def test_addopts_are_the_projects_own(guarded, ci):
-    """Tests that they leave out are there, and all others are judged."""
+    """Tests that addopts deselect still exist, and all other tests are checked."""
     ci()
     slow = TESTS.replace("def test_backbone", "@pytest.mark.slow\ndef test_backbone")
     options = {"addopts": "-m 'not slow'", "ini": "markers = slow"}
@@ -185,13 +185,13 @@ def test_what_skips_itself_is_not_judged(guarded, ci):
 
 
 def test_what_fails_is_not_said_to_record_nothing(guarded, ci):
-    """Its failure is what there is to see."""
+    """Only the failure is reported."""
     ci()
     guarded.write(tests=TESTS.replace("record(backbone, image, axes=(1,))", "missing"))
     result = guarded.run()
     result.assert_outcomes(passed=3, failed=1)
     assert errors(result) == []
-    assert "not recorded any more" not in result.stdout.str()
+    assert "no longer recorded" not in result.stdout.str()
     guarded.write(tests="raise RuntimeError\n")
     result = guarded.run()
     assert (result.ret, errors(result)) == (2, [])
@@ -233,11 +233,11 @@ def test_the_name_of_a_group_is_no_part_of_a_tests_name():
 
 
 def test_the_controller_of_workers_judges(guarded, ci):
-    """Each worker sees some tests, and says nothing; over pytest-xdist, where it is installed."""
+    """Each worker runs some tests and checks nothing. Needs pytest-xdist."""
     pytest.importorskip("xdist")
     ci()
     grouped = RENAMED.replace("@pytest.mark.param", "@pytest.mark.xdist_group('each')\n@pytest.mark.param")
-    guarded.write(tests=grouped)  # loadgroup adds a group's name to the names of its tests
+    guarded.write(tests=grouped)  # loadgroup appends a group's name to the names of its tests
     result = guarded.run("-n", "2", "--dist", "loadgroup")
     result.assert_outcomes(passed=4)
     assert result.ret == 1

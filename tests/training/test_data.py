@@ -1,4 +1,4 @@
-"""Data: IDX files whole, broken and mixed up; the bundled digits; batches."""
+"""Data: complete, broken and mixed-up IDX files; the digits of scikit-learn; batches."""
 
 import gzip
 from itertools import islice
@@ -64,7 +64,7 @@ def test_bad_files_are_refused_by_name(tmp_path, replaced, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"one that holds train-images-idx3-ubyte \(or with \.gz\)"):
+    with pytest.raises(FileNotFoundError, match=r"one that contains train-images-idx3-ubyte \(or with \.gz\)"):
         mnist(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""LeNet-5 in both forms: the paper's numbers, and its gradients against the reference chained by hand."""
+"""LeNet-5 in both forms: the paper's numbers, and its gradients compared with the chained reference."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ every_form = pytest.mark.parametrize(("init", "model", "by_hand"), FORMS.values(
 
 @every_form
 def test_the_whole_networks_gradient_is_the_chain_of_summed_deltas(init, model, by_hand):
-    """In double precision, by parameters and by images; what is left is the order of the sums."""
+    """In double precision, by parameters and by images. The results differ only by the order of the sums."""
     generator = np.random.default_rng(0)
     with jax.enable_x64(True):
         draw = lambda leaf: generator.normal(size=leaf.shape) / np.sqrt(max(np.prod(leaf.shape[:-1]), 100))
@@ -38,7 +38,7 @@ def test_the_whole_networks_gradient_is_the_chain_of_summed_deltas(init, model, 
 
 
 def test_on_integers_the_whole_networks_gradient_is_exact():
-    """Weights from -1 to 1, pixels from 0 to 2, a loss linear in the scores: every number is an integer below 2**53."""
+    """Weights from -1 to 1, pixels from 0 to 2, and a linear loss: every number is an integer below 2**53."""
     generator = np.random.default_rng(1)
     with jax.enable_x64(True):
         integers = lambda leaf: generator.integers(-1, 2, leaf.shape).astype(np.float64)
@@ -55,7 +55,7 @@ def test_on_integers_the_whole_networks_gradient_is_exact():
 
 @every_form
 def test_ten_scores_for_each_image_and_the_same_from_the_same_seed(init, model, by_hand):
-    """Compiled as one program, from the seed to the scores."""
+    """Initialisation and scores are compiled as one program."""
     images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
     scores = jax.jit(lambda seed: model(init(jax.random.key(seed)), images))
     assert scores(0).shape == (2, 10)
@@ -74,14 +74,14 @@ def test_connections_are_the_papers_table():
 
 
 def test_the_papers_trainable_parameters_layer_by_layer():
-    """C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164: 60,000 in all; then our dense output's 850."""
+    """C1 156, S2 12, C3 1,516, S4 32, C5 48,120, F6 10,164: 60,000 in total; and the 850 of our dense output."""
     found = {name: counts.shared for name, _, counts in sharing(historical=True)}
     assert found == {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48_120, "F6": 10_164, "OUTPUT": 850}
     assert sum(found.values()) - 850 == 60_000
 
 
 def test_the_papers_connections():
-    """The paper counts connections as each weight and bias at each place where it is used: 122,304 in C1, ..."""
+    """The paper counts a connection for each weight and bias at each place where it is used: 122,304 in C1, ..."""
     found = {name: counts.unshared for name, _, counts in sharing(historical=True)}
     assert (found["C1"], found["C3"], found["C5"], found["F6"]) == (122_304, 151_600, 48_120, 10_164)
 
@@ -95,7 +95,7 @@ def test_the_modern_table_adds_up_to_the_parameters():
 
 
 def test_connections_that_do_not_exist_have_no_weight_and_no_gradient():
-    """Sharing is across positions, never across maps: 36 of C3's 96 slices are absent, and stay absent."""
+    """Kernels are shared across positions, not across maps: 36 of C3's 96 slices do not exist, and stay zero."""
     params = jax.tree.map(np.asarray, jax.jit(init_lenet_1998)(jax.random.key(0)))
     images = np.random.default_rng(1).random((2, 32, 32, 1)).astype(np.float32)
     gradient = evaluated(jax.grad(lambda params: jnp.sum(lenet_1998(params, images) ** 2)))(params)["c3"]["kernel"]

@@ -31,7 +31,7 @@ def run(seed, optimiser, step, steps=5):
 
 
 def test_plain_gradient_descent_is_the_rule_by_hand():
-    """One step of `optax.sgd`: each parameter minus the rate times its gradient."""
+    """One step of `optax.sgd` subtracts the rate times the gradient from each parameter."""
     before = init(0)
     optimiser = optax.sgd(0.1)
     after, _ = run(0, optimiser, make_step(lenet, optimiser), steps=1)
@@ -41,7 +41,7 @@ def test_plain_gradient_descent_is_the_rule_by_hand():
 
 
 def test_the_optimisers_state_is_handed_on():
-    """Momentum by hand, on one weight: v = 0.9 v + g and w = w - 0.1 v, of two steps whose gradients differ."""
+    """Momentum computed by hand for one weight: v = 0.9 v + g and w = w - 0.1 v, in two steps with different gradients."""
     model = lambda params, x: jnp.stack([params["w"] * x[:, 0, 0, 0], 0 * x[:, 0, 0, 0]], axis=-1)
     images, labels = np.ones((1, 1, 1, 1), np.float32), np.array([1], np.int32)
     optimiser = optax.sgd(0.1, momentum=0.9)
@@ -58,7 +58,7 @@ def test_the_optimisers_state_is_handed_on():
 @pytest.mark.parametrize("optimiser", [optax.sgd(0.05), optax.adam(1e-3)], ids=["sgd", "adam"])
 def test_training_lowers_the_loss_and_is_deterministic(optimiser):
     step = make_step(lenet, optimiser)
-    with jax.numpy_dtype_promotion("standard"):  # optax's own Adam raises a float to an integer power
+    with jax.numpy_dtype_promotion("standard"):  # optax's Adam raises a float to an integer power
         params, losses = run(0, optimiser, step)
         again, same_losses = run(0, optimiser, step)
     assert losses[-1] < losses[0]
@@ -67,7 +67,7 @@ def test_training_lowers_the_loss_and_is_deterministic(optimiser):
 
 
 def test_accuracy_counts_right_answers_in_batches_of_any_size():
-    """A model that reads the answer off the first pixel, wrong for one image in eight."""
+    """A model that reads the label from the first pixel, which is wrong for one image in eight."""
     images = np.zeros((8, 4, 4, 1), np.float32)
     images[:, 0, 0, 0] = [0, 1, 2, 3, 4, 5, 6, 6]
     model = lambda params, x: jax.nn.one_hot(x[:, 0, 0, 0].astype(jnp.int32), 10)
@@ -76,7 +76,7 @@ def test_accuracy_counts_right_answers_in_batches_of_any_size():
 
 
 def test_a_score_that_is_nan_is_a_wrong_answer():
-    """NumPy's argmax takes a NaN for the largest: class 0 of these, which their labels say."""
+    """NumPy's argmax treats a NaN as the maximum: class 0 here, which is the label."""
     scores = np.array([[np.nan, 1, 0], [0, np.nan, 2], [0, 1, 5]], np.float32)
     assert accuracy(lambda params, x: params, scores, np.zeros((3, 2, 2, 1)), np.array([0, 1, 2])) == 1 / 3
 
@@ -89,7 +89,7 @@ def test_scores_and_labels_of_any_real_dtype_count(dtype):
 
 
 def test_shifts_are_those_of_a_camera():
-    """What moves out of view is lost, zeros come in, and shifting back does not bring it back."""
+    """Cells that move out of view are lost, zeros are filled in, and shifting back does not restore the cells."""
     image = np.arange(1.0, 13).reshape(1, 3, 4, 1)
     assert shifted(image, (1, 0))[0, :, :, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
     assert shifted(image, (0, -3))[0, :, :, 0].tolist() == [[4, 0, 0, 0], [8, 0, 0, 0], [12, 0, 0, 0]]
@@ -99,7 +99,7 @@ def test_shifts_are_those_of_a_camera():
 
 
 def test_accuracy_when_shifted_looks_in_all_four_directions():
-    """A model that answers whether the middle pixel is lit: of any neighbour, one of four shifts by 1 lights it."""
+    """A model that tests whether the middle pixel is set. For each neighbouring pixel, one of four shifts by 1 sets it."""
     model = lambda params, x: jnp.stack([1 - x[:, 2, 2, 0], x[:, 2, 2, 0]], axis=-1)
     for row, column in ((1, 2), (3, 2), (2, 1), (2, 3)):
         image = np.zeros((1, 5, 5, 1), np.float32)

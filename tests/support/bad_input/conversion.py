@@ -5,12 +5,12 @@ from support.bad_input.valid import FUNCTIONS, ones
 from support.bad_input.windows import LENGTH
 
 LIBRARIES = "one of flax, equinox, haiku, keras, torch"
-TABLE = "docs/conversion.md has the whole table"
+TABLE = "The tables in docs/conversion.md list all names"
 THEIRS, OURS = {"weight": ones(4, 2, 3, 3)}, {"kernel": ones(3, 3, 2, 4)}
 BOTH = (("from_library", THEIRS, "weight, bias"), ("to_library", OURS, "kernel, bias"))
 EACH = "Write 1 for every axis, or (1,) for each"
-UNDER = "Pass the arrays under the names that they have there"
-NUMPYS = "Pass arrays, such as NumPy's: tensor.numpy() of PyTorch's"
+UNDER = "Pass the arrays under these names"
+NUMPYS = "Pass NumPy or JAX arrays; for a PyTorch tensor write tensor.numpy()"
 
 
 def settings(
@@ -55,10 +55,10 @@ ROWS = [
                 ("text", "weights.pt", TypeError, "'weights.pt'", f"a dict of {names}, the arrays of conv", UNDER),
                 ("an array", ones(2), TypeError, "an array of shape (2,) and dtype float32", f"a dict of {names}, ...", UNDER),
                 ("empty", {}, ValueError, "{}", f"a dict of {names}, the arrays of conv",
-                 "Nothing has to be converted for a layer without arrays"),
+                 "A layer without arrays needs no conversion"),
                 ("other names", {"gamma": ones(2)}, ValueError, "['gamma']",
                  f"a dict of {names}, the arrays of conv, or some of them",
-                 "Rename them, or name the library and layer that they are of"),
+                 "Rename them, or pass the library and layer that they come from"),
                 library="torch", layer="conv",
             ),
             *bad(
@@ -155,7 +155,7 @@ ROWS = [
     settings("strides", "another library's name", 2, ValueError, "['strides']",
              "among stride, padding, dilation, groups, padding_mode", 'Perhaps you mean "stride"', named="settings of torch's conv"),
     settings("kernel", "an unknown name", 2, ValueError, "['kernel']", "among stride, ...",
-             "Leave out what the layer does not have", named="settings of torch's conv"),
+             "Leave out settings that the layer does not have", named="settings of torch's conv"),
     settings("ceil_mode", "text", "no", TypeError, "'no'", "True or False", "Write ceil_mode=True or ceil_mode=False",
              layer="max_pool"),
     settings("count_include_pad", "text", "no", TypeError, "'no'", "True or False",

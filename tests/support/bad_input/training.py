@@ -13,12 +13,12 @@ from support.bad_input.valid import KERNEL, KEY, X, ones
 IMAGES, LABELS = ones(2, 6, 6, 1), np.zeros(2, int)
 DIGITS = ones(1, 32, 32, 1)
 FOUR, ONE = "an array [n, h, w, c]", "Pass a NumPy array; one image is image[None]"
-SCORES = "Pass model(params, images), which gives scores [n, classes]"
+SCORES = "Pass model(params, images), which returns scores [n, classes]"
 LAYER = "Pass layer(params, x), functools.partial(jc.conv, stride=2) for example"
 PIXELS = "Write (1, -2) for 1 pixel down and 2 to the left"
-NUMBERED = "Number the classes from 0; of one-hot rows take labels.argmax(-1)"
+NUMBERED = "Number the classes from 0; for one-hot rows write labels.argmax(-1)"
 CLASSES = "an array of shape (2, classes)"
-VMAP = "Return one array [n, classes]: a model of one image is jax.vmap(model, in_axes=(None, 0))"
+VMAP = "Return one array [n, classes]: for a model of one image write jax.vmap(model, in_axes=(None, 0))"
 AXES = "Write (1, 2) for the rows and columns of [n, i, j, o]"
 
 
@@ -93,7 +93,7 @@ ROWS = [
                 ("None", None, TypeError, "None", FOUR, ONE),
                 ("one image", IMAGES[0], ValueError, "of shape (6, 6, 1)", FOUR, ONE),
                 ("none at all", IMAGES[:0], ValueError, "of shape (0, 6, 6, 1)", "one image or more",
-                 "Pass one example or more: the accuracy of none is no number"),
+                 "Pass at least one example: the accuracy is a mean"),
             ),
             *bad(
                 function, "labels",
@@ -105,7 +105,7 @@ ROWS = [
                 ("text", ["a", "b"], TypeError, "of dtype <U1", "of integers", NUMBERED),
                 ("booleans", [True, False], TypeError, "of dtype bool", "of integers", NUMBERED),
                 ("none of the classes", np.array([0, 1]), ValueError, "1 at index 1", "from 0 to 0, since there are 1 scores",
-                 "Number the classes from 0, or give the model as many scores as there are classes"),
+                 "Number the classes from 0, or return one score for each class from the model"),
                 ("negative", np.array([-1, 0]), ValueError, "-1 at index 0", "from 0 to 0, since there are 1 scores", "Number ..."),
             ),
             *outputs(function, "model", lambda model, function=function: function(**{**VALID[function], "model": model})),
@@ -282,8 +282,8 @@ ROWS = [
     ),
     *bad(
         strategies.parameters, "tree",
-        ("text", "conv", TypeError, "'conv'", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
-        ("None", None, ValueError, "None", "a tree of arrays or shapes", "Pass what an init function returns, ..."),
+        ("text", "conv", TypeError, "'conv'", "a tree of arrays or shapes", "Pass the result of an init function, ..."),
+        ("None", None, ValueError, "None", "a tree of arrays or shapes", "Pass the result of an init function, ..."),
     ),
     shift("none at all", (), ValueError, "()", "one length or more, one of them above 1"),
     shift("one cell", (1,), ValueError, "(1,)", "one length or more, one of them above 1"),
