@@ -265,7 +265,9 @@ def test_rounding_and_ties_are_no_violation():
 
 def test_without_doubt_ties_would_be_violations(monkeypatch):
     """The broken twin."""
-    monkeypatch.setattr(violations.Trials, "_doubt", lambda self, sample, window, exact, leaf: np.zeros(exact.shape))
+    monkeypatch.setattr(
+        violations.Trials, "_rounding_bound", lambda self, sample, window, exact, leaf: np.zeros(exact.shape)
+    )
     x = jax.ShapeDtypeStruct((1, 37, 1), "float32")
     assert falsify(all_there, x, axes=(1,)).counterexample is not None
 

@@ -207,16 +207,16 @@ def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
 
 def test_time_that_ends_between_two_samples_leaves_what_was_refuted(monkeypatch):
     """A sample is lost whose time is over while it is executed, and those before it count."""
-    whole = refute._answers
+    whole = refute._remaining
     calls = []
 
-    def answers(experiment, draw, known):
+    def remaining(experiment, draw, known):
         calls.append(draw)
         if len(calls) == 2:
             raise TooLateError
         return whole(experiment, draw, known)
 
-    monkeypatch.setattr(refute, "_answers", answers)
+    monkeypatch.setattr(refute, "_remaining", remaining)
     claim = certified(every(4, 12), jax.ShapeDtypeStruct((12, 2), "float32")).cyclic
     assert (claim.verdict, claim.standing, claim.witness.shifts) == (Verdict.UNDECIDED, 4, (1, 6))
 
