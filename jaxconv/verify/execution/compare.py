@@ -291,11 +291,7 @@ def _gap(a: Any, b: Any, *, careful: bool) -> tuple[Any, Any, Any]:
     if not jnp.issubdtype(a.dtype, jnp.inexact):
         wide = jnp.float64 if jax.config.jax_enable_x64 else jnp.float32  # pyright: ignore[reportAttributeAccessIssue]
         gap = jnp.abs(a.astype(wide) - b.astype(wide))
-        return (
-            jnp.where(a == b, 0, jnp.maximum(gap, 1)),
-            None,
-            None,
-        )  # large integers may differ but round to the same float
+        return jnp.where(a == b, 0, jnp.maximum(gap, 1)), None, None  # large integers may round to the same float
     if jnp.finfo(a.dtype).bits < 32:
         a, b = a.astype(jnp.float32), b.astype(jnp.float32)
     if not careful:

@@ -59,7 +59,10 @@ def _few_pixels(trials: Trials) -> Any:
 
 
 def _dense(trials: Trials) -> Any:
-    """Samples of random numbers; up to 64 blocks of cells are kept or set to zero, so that shrinking can remove them."""
+    """Samples of random numbers in up to 64 blocks of cells, of which each is kept or set to zero.
+
+    So about half of all cells are nonzero, and shrinking removes whole blocks.
+    """
 
     def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
         count = min(64, math.prod(shape))

@@ -2,10 +2,10 @@
 
 One rounding has an error of at most u = eps/2 relative to its result (Higham, "Accuracy and Stability of Numerical
 Algorithms", 2nd ed., SIAM 2002, section 2.2). The error of a sum of n terms, in any order, is at most
-`gamma_n = n u/(1 - n u)` times the sum of their absolute values (sections 3.1 and 4.2). Rounding errors have both signs,
-so with high probability it is at most about `lambda sqrt(n) u` (Higham and Mary, "A New Approach to Probabilistic
-Rounding Error Analysis", SIAM J. Sci. Comput. 41, 2019, theorem 2.4). With lambda = 6 the probability of failure is
-`2 n exp(-18)`, or n in 30 million.
+`gamma_n = n u/(1 - n u)` times the sum of their absolute values (sections 3.1 and 4.2). Rounding errors have both
+signs, so with high probability it is at most about `lambda sqrt(n) u` (Higham and Mary, "A New Approach to
+Probabilistic Rounding Error Analysis", SIAM J. Sci. Comput. 41, 2019, theorem 2.4). With lambda = 6 the probability of
+failure is `2 n exp(-18)`, or n in 30 million.
 
 So the number of roundings of an equation is
 
@@ -38,7 +38,7 @@ LAMBDA = 6
 
 @dataclass(frozen=True)
 class Depth:
-    """The roundings along the path of the largest error: `units` is the sum of each rounding times the u of its dtype."""
+    """The roundings along the path of the largest error; `units` is their sum, each times the u of its dtype."""
 
     units: float = 0.0
     roundings: float = 0.0

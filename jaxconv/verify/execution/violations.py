@@ -77,7 +77,7 @@ class Trials:
         return np.argsort(far.ravel(), kind="stable")
 
     def judge(self, sample: list[Any]) -> Counterexample | None:
-        """A counterexample at the smallest shift whose violation rounding does not explain, or None; cached by sample."""
+        """A counterexample at the smallest shift that violates a law beyond rounding, or None; cached by sample."""
         key = b"".join(np.asarray(sample[i]).tobytes() for i in [*self.free_numbers, *self.numbers.values()])
         if key not in self.outcomes:
             self.outcomes[key] = self._execute(sample)
