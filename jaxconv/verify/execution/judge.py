@@ -238,19 +238,19 @@ def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> l
     for along in plan.along:
         shifted = [(_wide(trial.leaves[plan.offsets[argument]]), axis) for argument, axis in along.arguments]
         if along.length > 1 and all(_flat(x, axis) for x, axis in shifted):
-            notes.append(f"the input is the same everywhere along {along}: shifting it changes nothing")
+            notes.append(f"the input is the same everywhere along {along}, so shifts do not change it")
     for number, leaf in enumerate(leaves):
         name = f"output{leaf.path}" if len(leaves) > 1 else "the output"
         if leaf.response <= HARDLY * leaf.tolerance.absolute:
-            change = f"exchanged for a random one, it changes the output by {leaf.response:.2g}"
-            cause = "dead ReLUs, zero weights, a large constant or a coarse type would do that, and hide violations"
+            change = f"replacing it by a random one changes the output by {leaf.response:.2g}"
+            cause = "dead ReLUs, zero weights, a large constant or a coarse dtype cause this and hide violations"
             change += f", tolerance {leaf.tolerance.absolute:.2g}"
             notes.append(f"{name} hardly depends on the input: {change}; {cause}")
         elif not notes:
             moving = {axis for law in plan.laws[number] for axis, _ in law.moves if leaf.shape[axis] > 1}
             before, other = found.before[number], found.tallies[number].other
             if moving and all(_flat(before, axis) and not _flat(other, axis) for axis in moving):
-                notes.append(f"{name} is the same everywhere at this input, and is not at a random one")
+                notes.append(f"{name} is the same everywhere at this input, but not at a random one")
     return notes
 
 

@@ -191,12 +191,12 @@ def _relative(
         "cyclic",
     )
     numbers = tuple(place.number for place, _ in with_law)
-    moves = tuple(tuple(place_laws) for _, place_laws in with_law)
+    laws_of_layers = tuple(tuple(place_laws) for _, place_laws in with_law)
     with executing():
         before = jax.jit(lambda consts, leaves: _values(prepared.function, numbers, consts, leaves))(
             prepared.function.consts, prepared.leaves
         )
-    errors = iter(sweep(prepared, rows, _layer_errors(numbers, moves), before, batch))
+    errors = iter(sweep(prepared, rows, _layer_errors(numbers, laws_of_layers), before, batch))
     return [np.asarray([np.nan]) if place_laws is None else next(errors) for place_laws in laws]
 
 

@@ -66,7 +66,7 @@ def test_a_long_run_shows_its_progress(monkeypatch):
         (
             lambda x: jax.nn.relu(zero_padded(x) - 99.0),
             X,
-            r"hardly depends on the input: exchanged for a random one, it changes the output by 0, ",
+            r"hardly depends on the input: replacing it by a random one changes the output by 0, ",
         ),
         (lambda x: zero_padded(x, 0 * KERNEL), X, r"hardly depends on the input"),
         (lambda x: biased(x * 1e-9), X, r"hardly depends on the input"),
