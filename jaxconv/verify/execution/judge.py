@@ -63,7 +63,7 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     kinds = np.asarray([2, 1] + [0] * len(shifts) + [2] * idle, np.int32)
     reference = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
     tallies, excess = [_Tally() for _ in reference], []
-    for start in _progress(range(0, len(every), size)):
+    for start in _progress(range(0, len(all_rows), size)):
         part = slice(start, start + size)
         call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, all_rows[part], kinds[part])
         reference = call.reference

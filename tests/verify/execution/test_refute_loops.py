@@ -80,7 +80,7 @@ def test_loops_compute_what_they_did_but_for_rounding(reverse):
 
     x = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
     closed = jax.make_jaxpr(fn)(x)
-    (coarse,), overflow = perturbed.shaken(closed.jaxpr, closed.consts, [x], perturbed.NOISES[0])
+    (coarse,), overflow = perturbed.perturbed_outputs(closed.jaxpr, closed.consts, [x], perturbed.NOISES[0])
     assert not overflow
     off = np.abs(np.asarray(coarse) - fn(x))
     assert 0 < off.max() < 1e-4
