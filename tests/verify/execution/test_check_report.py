@@ -1,4 +1,4 @@
-"""Reports: what was found, as text and as strict JSON."""
+"""Test the report of a check as text, HTML and strict JSON."""
 
 import json
 import re
