@@ -126,7 +126,7 @@ class Check:
         inputs = "small whole numbers, compared exactly" if self.integers else "the given input"
         lines = [
             f"{self.function}: {self.finding} for {len(shifts)} {self.model} shifts of {lengths} cells",
-            f"  measured on {inputs}: evidence, no proof",
+            f"  measured on {inputs}: evidence, not a proof",
         ]
         for leaf in self.leaves:
             lines += [f"  {line}" for line in _leaf(leaf, several=len(self.leaves) > 1)]

@@ -129,7 +129,7 @@ def pixels(x: Any) -> str:
     x = np.asarray(x)
     cells = np.argwhere(x != 0)
     if len(cells) > SHOWN:
-        return f"{x.shape}, {len(cells)} of {x.size} cells not zero"
+        return f"{x.shape}, {len(cells)} of {x.size} cells nonzero"
     listed = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
     return f"zeros {x.shape} but for {listed}" if listed else f"zeros {x.shape}"
 

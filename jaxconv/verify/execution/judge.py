@@ -135,11 +135,11 @@ def judged(trial: Trial, found: Measured) -> list[LeafCheck]:
     return [_leaf(trial, found, number, inexact) for number in range(len(found.rows))]
 
 
-def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck:
+def _leaf(trial: Trial, measurement: Measured, number: int, inexact: str) -> LeafCheck:
     path, leaf = trial.function.outputs[number]
-    plan, row, tally, shifts = trial.plan, found.rows[number], found.tallies[number], trial.shifts
+    plan, row, tally, shifts = trial.plan, measurement.rows[number], measurement.tallies[number], trial.shifts
     errors = row.errors.astype(float)
-    before, other, worst = (_wide(side) for side in (found.before[number], tally.other, tally.worst))
+    before, other, worst = (_wide(side) for side in (measurement.before[number], tally.other, tally.worst))
     tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
     at = int(errors.argmax())
     expected = _moved(plan, number, before, shifts[at])

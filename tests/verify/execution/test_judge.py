@@ -98,7 +98,7 @@ def test_no_input_is_exchanged_for_itself(shape, dtype):
 
 
 def test_an_output_that_is_dead_at_this_input_only_is_warned_of():
-    """The ReLU is zero at x, whose values alternate between -1 and 1, and positive at random values between them."""
+    """The ReLU is zero at x, whose values alternate between -1 and 1, and positive at some values between them."""
     x = np.where(np.arange(H) % 2, 1, -1).reshape(1, H, 1, 1).astype(np.float32)
     dead_relu = lambda x: (
         jax.nn.relu(x + jnp.roll(x, 1, axis=1)) + jnp.where(jnp.cumsum(0 * x + 1.0, axis=1) > 3, x * x - 1, 0)

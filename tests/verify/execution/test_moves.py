@@ -15,7 +15,7 @@ def moved_at(cells, step):
 
 
 @pytest.mark.parametrize(
-    ("cells", "step", "stands"),
+    ("cells", "step", "possible"),
     [
         ([4, 5, 6], 3, True),
         ([4, 5], 3, False),
@@ -26,7 +26,7 @@ def moved_at(cells, step):
         ([4], 1, False),
     ],
 )
-def test_a_move_stands_on_as_many_positions_in_a_row_as_it_is_long(cells, step, stands):
+def test_a_move_stands_on_as_many_positions_in_a_row_as_it_is_long(cells, step, possible):
     """At least two positions are required, since a single cell may agree by chance."""
     (moves,) = moves_left(moved_at(cells, step), [None])
-    assert (((0, step),) in moves) == stands
+    assert (((0, step),) in moves) == possible
