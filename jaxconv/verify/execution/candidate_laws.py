@@ -47,7 +47,7 @@ class Lattice:
             return f"{start} move {output} along its axis {axis} by whole cells{regions.get(axis, '')}"
         moves = next(iter(self.moves))
         if not moves:
-            return f"{start} leave {output} as it is"
+            return f"{start} do not move {output}"
         return f"{start} move {output} " + " and ".join(
             f"by {t} along its axis {axis}{regions.get(axis, '')}" for axis, t in moves
         )
