@@ -141,7 +141,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
         (lambda found: position_map(found, axes=(0, 1, 2)), "one or two of the output's 4 axes"),
         (lambda found: position_map(found, axes=(4,)), r"Write axes=\(1, 2\)"),
         (lambda found: position_map(found, statistic="median"), "statistic is 'median'"),
-        (lambda found: layer_bars([]), r"layer_bars: layers is \[\], but should be what layerwise measured"),
+        (lambda found: layer_bars([]), r"layer_bars: layers is \[\], but should be one LayerError or more"),
     ],
 )
 def test_errors_name_the_argument(draw, match):
