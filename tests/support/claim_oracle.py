@@ -1,4 +1,4 @@
-"""A judge of claims that reasons about nothing: it runs the function on shifted inputs and compares what comes out."""
+"""An oracle for claims without any analysis: it runs the function on shifted inputs and compares the outputs."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ def violation(
     seed: int = 0,
     samples: int = 8,
 ) -> str | None:
-    """The first refutation found of `claim` ("cyclic" or "interior") about `fn(*arguments)`; None if it stands.
+    """The first refutation found of `claim` ("cyclic" or "interior") about `fn(*arguments)`, or None.
 
     Args:
         fn: a function of arrays, or pytrees of them, that returns a pytree of arrays.
-        arguments: concrete; of the shifted one only shape and dtype matter. Half of the samples replace the other
-            floating-point arguments by random numbers, since a claim speaks of every parameter value.
-        argument: which argument is shifted.
-        axis: along which of its axes.
+        arguments: concrete arguments; only the shape and dtype of the shifted one are used. Half of the samples replace
+            the other floating-point arguments by random numbers, since a claim covers all parameter values.
+        argument: number of the shifted argument.
+        axis: the axis along which it is shifted.
         leaf: the output's number in the order of `jax.tree.leaves`.
-        claim: what to refute. Its verdict is not looked at.
-        kind: how shifted inputs are made: rolled, or with new content entering at the border.
-        seed: of the samples.
-        samples: each is one random input and all its shifts.
+        claim: the claim to refute. Its verdict is not used.
+        kind: "cyclic" rolls the inputs; "interior" lets new content enter at the border.
+        seed: seed of the samples.
+        samples: number of samples; each is one random input and all of its shifts.
     """
     if claim.shift is None:
         raise ValueError("the claim has no shift, so it claims nothing")
     for number in range(samples):
         sample = Sample.draw(fn, arguments, argument, axis, leaf, seed, number)
-        found = KINDS[kind](sample, claim)
-        if found is None and claim.receptive_field is not None and claim.moves:
-            found = _reaches_too_far(sample, claim, kind)
-        if found is not None:
-            return f"{kind} {claim.shift} -> {claim.moves}: {found} (seed {seed}, sample {number})"
+        refutation = KINDS[kind](sample, claim)
+        if refutation is None and claim.receptive_field is not None and claim.moves:
+            refutation = _reaches_too_far(sample, claim, kind)
+        if refutation is not None:
+            return f"{kind} {claim.shift} -> {claim.moves}: {refutation} (seed {seed}, sample {number})"
     return None
 
 
 def judged(
     fn: Callable[..., Any], x: Any, axis: int = 1, kinds: Sequence[str] = ("cyclic", "interior"), **settings: Any
 ) -> AxisReport:
-    """What is certified of the one output of `fn` for shifts of x along `axis`; fails if an execution refutes it."""
+    """The certified report of the only output of `fn` for shifts of x along `axis`; fails if an execution refutes it."""
     with bare():
         (leaf,) = jc.certify(fn, x, axes=(axis,), search=False, **settings).leaves
     (report,) = leaf.axes
@@ -65,24 +65,24 @@ def judged(
         claim = getattr(report, kind)
         assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
         if claim.verdict == Verdict.PROVED:
-            found = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
-            assert found is None, found
+            refutation = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
+            assert refutation is None, refutation
     return report
 
 
 def _not_cyclic(sample: Sample, claim: Claim) -> str | None:
-    """A k for which rolling the input does not roll the output."""
+    """A message with a k for which rolling the input does not roll the output, or None."""
     ks = shifts_by(claim.shift, sample.length, (), cyclic=True)
     output = sample.run(np.stack([sample.x, *(sample.roll(k * claim.shift) for k in ks)]))
     for row, k in enumerate(ks, start=1):
-        found = _first(output[row], output[0].roll(claim.moves, k))
-        if found:
-            return f"k = {k}: f(roll(x)){found} of roll(f(x))"
+        difference = _first(output[row], output[0].roll(claim.moves, k))
+        if difference:
+            return f"k = {k}: f(roll(x)){difference} of roll(f(x))"
     return None
 
 
 def _not_interior(sample: Sample, claim: Claim) -> str | None:
-    """A k for which what stays in the region does not move along."""
+    """A message with a k for which positions that stay in the region do not move, or None."""
     shape = sample.run(sample.x[None]).value.shape[1:]
     region = {axis: (lo, hi) for axis, lo, hi in claim.region}
     outside = [axis for axis, (lo, hi) in region.items() if not 0 <= lo <= hi <= shape[axis]]
@@ -97,9 +97,9 @@ def _not_interior(sample: Sample, claim: Claim) -> str | None:
             lo, hi = max(lo, lo - k * t), min(hi, hi - k * t)
             before.append((axis, lo, hi))
             after.append((axis, lo + k * t, hi + k * t))
-        found = _first(output[row].cut(after), output[0].cut(before))
-        if found:
-            return f"k = {k}, from {after}: f(y){found} of f(x)"
+        difference = _first(output[row].cut(after), output[0].cut(before))
+        if difference:
+            return f"k = {k}, from {after}: f(y){difference} of f(x)"
     return None
 
 
@@ -107,7 +107,7 @@ KINDS = {"cyclic": _not_cyclic, "interior": _not_interior}
 
 
 def _reaches_too_far(sample: Sample, claim: Claim, kind: str) -> str | None:
-    """An output that changes although every input cell of its receptive field stays."""
+    """A message with an output that changes although its receptive field does not, or None."""
     along = claim.moves[0][0]
     length = sample.run(sample.x[None]).value.shape[along + 1]
     lo, hi = next(((lo, hi) for axis, lo, hi in claim.region if axis == along), (0, length))
@@ -118,15 +118,15 @@ def _reaches_too_far(sample: Sample, claim: Claim, kind: str) -> str | None:
         return None
     output = sample.run(np.stack([sample.x, *(sample.keep(fields[j]) for j in checked)]))
     for row, j in enumerate(checked, start=1):
-        here = [(along, j, j + 1)]
-        found = _first(output[row].cut(here), output[0].cut(here))
-        if found:
-            return f"output {j} of axis {along} reads beyond {np.flatnonzero(fields[j]).tolist()}: f(y){found} of f(x)"
+        position = [(along, j, j + 1)]
+        difference = _first(output[row].cut(position), output[0].cut(position))
+        if difference:
+            return f"output {j} of axis {along} reads beyond {np.flatnonzero(fields[j]).tolist()}: f(y){difference} of f(x)"
     return None
 
 
 def cells_of(field: ReceptiveField, output: int, length: int, *, cyclic: bool) -> list[bool]:
-    """Which input cells lie in the receptive field of an output, around the circle if it is one."""
+    """Whether each input cell is in the receptive field of an output, modulo the length if cyclic."""
     phase = output % field.period
     first, last = field.phases[phase * len(field.phases) // field.period]
     lo, hi = field.rate * (output - phase) + first, field.rate * (output - phase) + last
@@ -136,7 +136,7 @@ def cells_of(field: ReceptiveField, output: int, length: int, *, cyclic: bool) -
 
 
 def _first(found: Observed, expected: Observed) -> str:
-    """Where two outputs differ first, and by how much; empty if they do not."""
+    """The first position at which two outputs differ, and both values; empty if they do not differ."""
     cells = np.argwhere(differ(found, expected))
     if not len(cells):
         return ""
@@ -145,9 +145,9 @@ def _first(found: Observed, expected: Observed) -> str:
 
 
 def shifts_by(shift: int, length: int, steps: Sequence[tuple[int, int]], *, cyclic: bool = False) -> list[int]:
-    """The k worth trying: until the input has come round, or has left and its output too; of both signs if it leaves.
+    """The k to try. Cyclic: once around. Otherwise both signs, until the input and the output have left their ranges.
 
-    Steps are (t, length) of the output along each axis that moves.
+    `steps` are (t, length) of the output for each axis that moves.
     """
     if cyclic:
         most = length // math.gcd(length, shift)
@@ -157,7 +157,7 @@ def shifts_by(shift: int, length: int, steps: Sequence[tuple[int, int]], *, cycl
 
 
 def _thinned(ks: list[int]) -> list[int]:
-    """At most MOST_SHIFTS of them, evenly spread, the first half of those kept whole."""
+    """At most MOST_SHIFTS of the ks: the first half of them unchanged, the rest spread evenly."""
     half = MOST_SHIFTS // 2
     if len(ks) <= MOST_SHIFTS:
         return ks
@@ -175,7 +175,7 @@ def maximal_interior(
     seed: int = 0,
     samples: int = 8,
 ) -> tuple[int, int]:
-    """The longest range [lo, hi) of the one axis of `moves` on which no sample refutes the interior claim."""
+    """The longest range [lo, hi) along the only axis of `moves` on which no sample refutes the interior claim."""
     ((along, step),) = moves
     refuted: set[tuple[int, int]] = set()
     for number in range(samples):
@@ -186,10 +186,10 @@ def maximal_interior(
         output = sample.run(np.stack([sample.x, *(sample.enter(k * shift) for k in ks)]))
         for row, k in enumerate(ks, start=1):
             lo, hi = max(0, -k * step), min(length, length - k * step)
-            here, there = ((along, lo, hi),), ((along, lo + k * step, hi + k * step),)
-            apart = differ(output[row].cut(there), output[0].cut(here))
-            others = tuple(a for a in range(apart.ndim) if a != along)
-            refuted |= {(lo + int(j), lo + int(j) + k * step) for j in np.flatnonzero(apart.any(axis=others))}
+            before, after = ((along, lo, hi),), ((along, lo + k * step, hi + k * step),)
+            differs = differ(output[row].cut(after), output[0].cut(before))
+            others = tuple(a for a in range(differs.ndim) if a != along)
+            refuted |= {(lo + int(j), lo + int(j) + k * step) for j in np.flatnonzero(differs.any(axis=others))}
     return _longest_free_of(refuted, length)
 
 
@@ -204,26 +204,29 @@ def equivariant_somehow(
 ) -> list[tuple[int, Moves]]:
     """Every cyclic equivariance (shift, moves) that no sample refutes, for the shifts that divide the length.
 
-    Where the output is invariant, `moves == ()` stands alone: its other symmetries are not equivariance. Two axes
-    that move together are tried where no single one does. Moves are between minus and plus half the axis.
+    For an invariant output, only `moves == ()` is returned, since its other symmetries are not equivariance. Joint
+    moves of two axes are tried if no single axis moves. Moves are from minus half to plus half the axis.
     """
-    drawn = [Sample.draw(fn, arguments, argument, axis, leaf, seed, number) for number in range(samples)]
-    length = drawn[0].length
-    outputs = [sample.run(np.stack([sample.roll(i) for i in range(length)])) for sample in drawn]
+    all_samples = [Sample.draw(fn, arguments, argument, axis, leaf, seed, number) for number in range(samples)]
+    length = all_samples[0].length
+    outputs = [sample.run(np.stack([sample.roll(i) for i in range(length)])) for sample in all_samples]
     shape = outputs[0].value.shape[1:]
     holds = lambda shift, moves: all(_commutes(output, shift, moves) for output in outputs)
-    found: list[tuple[int, Moves]] = []
+    laws: list[tuple[int, Moves]] = []
     for shift in (s for s in range(1, length) if length % s == 0):
         for size in (0, 1, 2):
             held = [(shift, moves) for moves in _candidates(shape, size) if holds(shift, moves)]
             if held:
-                found += held
+                laws += held
                 break
-    return found
+    return laws
 
 
 def _commutes(output: Observed, shift: int, moves: Moves) -> bool:
-    """Whether rolling the input k * shift cells, row by row of the output, rolls the output, for every k."""
+    """Whether the output for the input rolled by k * shift cells is the rolled output, for every k.
+
+    Row i of `output` is the output for the input rolled by i cells.
+    """
     length = len(output.value)
     return not any(
         differ(output[k * shift % length], output[0].roll(moves, k)).any() for k in range(1, length // shift + 1)
@@ -231,7 +234,7 @@ def _commutes(output: Observed, shift: int, moves: Moves) -> bool:
 
 
 def _candidates(shape: tuple[int, ...], size: int) -> Iterator[Moves]:
-    """Moves along `size` axes of an output."""
+    """All moves along `size` axes of an output."""
     for axes in itertools.combinations([a for a, length in enumerate(shape) if length > 1], size):
         ranges = [[t for t in range(-((shape[a] - 1) // 2), shape[a] // 2 + 1) if t] for a in axes]
         for steps in itertools.product(*ranges):
@@ -239,7 +242,7 @@ def _candidates(shape: tuple[int, ...], size: int) -> Iterator[Moves]:
 
 
 def _longest_free_of(refuted: set[tuple[int, int]], length: int) -> tuple[int, int]:
-    """The longest [lo, hi) in [0, length) that holds no refuted pair of positions; the first of several."""
+    """The longest [lo, hi) in [0, length) that contains no refuted pair of positions; the first of several."""
     best = (0, 0)
     for lo in range(length):
         hi = min((max(pair) for pair in refuted if min(pair) >= lo), default=length)

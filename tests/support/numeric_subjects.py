@@ -1,4 +1,4 @@
-"""What the numeric tests check: one image, functions of it that move with it, and broken twins that do not."""
+"""Subjects of the numeric tests: one image, equivariant functions of it, and broken variants that are not."""
 
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,7 @@
-"""The certifier without XLA: it folds constants by NumPy, and `recheck` executes the rows of a derivation by NumPy.
+"""Run the certifier without XLA: NumPy folds constants, and executes the rows of a derivation for `recheck`.
 
-XLA would compile a program for each new shape. What it makes of constants, `tests/verify/test_certify.py` and others
-test; of rows, `tests/verify/recheck/test_recheck.py`.
+XLA would compile a program for each new shape. `tests/verify/test_certify.py` and others test constants folded by XLA;
+`tests/verify/recheck/test_recheck.py` tests rows executed by XLA.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ by_jax, loop_by_jax = evaluate.executed, steps._evaluation
 
 @contextlib.contextmanager
 def executing_by_numpy() -> Iterator[None]:
-    """While it lasts, equations are executed by NumPy where it has a row for the primitive, and the rest by XLA."""
+    """Execute equations by NumPy if the evaluation supports the primitive, and by XLA otherwise."""
     with (
         mock.patch.object(evaluate, "executed", executed),
         mock.patch.object(steps, "_evaluation", of_a_loop),
@@ -34,7 +34,7 @@ def executing_by_numpy() -> Iterator[None]:
 
 
 def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
-    """The results of one equation, by NumPy if it has a row, and not within a trace."""
+    """The results of one equation: by JAX inside a trace or for an unsupported primitive, by NumPy otherwise."""
     if any(isinstance(operand, jax.core.Tracer) for operand in operands):
         return by_jax(equation, operands)
     try:
@@ -45,7 +45,7 @@ def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
 
 
 def of_a_loop(closed: Any) -> Callable[[list[Any]], Sequence[Any]]:
-    """To evaluate the condition or the body of a loop; what JAX's evaluation refuses is refused here too."""
+    """A function that evaluates the condition or body of a loop by NumPy; it refuses what JAX's evaluation refuses."""
     compiled = loop_by_jax(closed)
 
     def run(arrays: list[Any]) -> Sequence[Any]:

@@ -1,9 +1,9 @@
-"""Runs of a function on random inputs and their shifts: what comes out, and how far each cell may be off.
+"""Runs of a function on random inputs and their shifts: the outputs, with an error bar for each cell.
 
-Every output cell is read with an error bar: the rounding that its dtype allows, and how far the cell moves when the
-input trembles by a few ULPs. Two cells differ only beyond both their bars, so that neither rounding, nor a tie decided
-by rounding, nor rounding that cancellation laid bare counts as a difference. A cell that is not finite has no value in
-real arithmetic and differs from nothing.
+The error bar is the sum of the rounding that the dtype allows, and of how far the cell moves when the input is
+perturbed by a few ULPs. Two cells differ if their difference exceeds the sum of their error bars. So rounding, ties
+decided by rounding, and rounding errors amplified by cancellation do not count as differences. A cell that is not
+finite has no value in real arithmetic and differs from no cell.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from jax.extend.core import jaxpr_as_fun
 from support.numpy_evaluation import Evaluation
 from support.profiles import NIGHTLY
 
-STYLES = ("integers", "reals", "sparse", "one cell")  # of the inputs, one after the other
-TREMORS = 6
-CHUNK = 64  # rows of one call, so that a function is traced once, whatever the number of shifts
-BY_NUMPY = not NIGHTLY  # compiles only what NumPy has no rows for
-KEPT = 64  # results of a function: claims about several of its leaves are judged on the same inputs
+STYLES = ("integers", "reals", "sparse", "one cell")  # of the inputs, in turn
+TREMORS = 6  # perturbed runs for each input
+CHUNK = 64  # rows of one call, so that a function is traced once for any number of shifts
+BY_NUMPY = not NIGHTLY  # compile only functions that the NumPy evaluation does not support
+KEPT = 64  # cached results of a function, since claims about several leaves are judged on the same inputs
 
 Moves = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Outputs, one for each row of inputs, and by how much each cell may be off."""
+    """Outputs, one for each row of inputs, and the error bar of each cell (`slack`)."""
 
     value: np.ndarray
     slack: np.ndarray
@@ -48,26 +48,26 @@ class Observed:
         return Observed(np.roll(self.value, steps, axes), np.roll(self.slack, steps, axes))
 
     def cut(self, region: Sequence[tuple[int, int, int]]) -> Observed:
-        """One output, between lo and hi along each (axis, lo, hi); nothing where hi < lo."""
-        where = [slice(None)] * self.value.ndim
+        """One output, sliced to [lo, hi) along each (axis, lo, hi); empty if hi < lo."""
+        index = [slice(None)] * self.value.ndim
         for axis, lo, hi in region:
-            where[axis] = slice(lo, max(lo, hi))
-        return Observed(self.value[tuple(where)], self.slack[tuple(where)])
+            index[axis] = slice(lo, max(lo, hi))
+        return Observed(self.value[tuple(index)], self.slack[tuple(index)])
 
 
-def differ(one: Observed, other: Observed) -> np.ndarray:
-    """Cells that are further apart than their error bars."""
+def differ(lhs: Observed, rhs: Observed) -> np.ndarray:
+    """Whether each cell of two outputs differs by more than the sum of their error bars."""
     with np.errstate(invalid="ignore"):
-        gap = np.abs(one.value - other.value)
-    return np.where(np.isfinite(gap), gap, 0) > one.slack + other.slack
+        gap = np.abs(lhs.value - rhs.value)
+    return np.where(np.isfinite(gap), gap, 0) > lhs.slack + rhs.slack
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A random input of a function, fresh parameters perhaps, and the means to shift the one and run the other."""
+    """A random input of a function, possibly with random parameters; methods shift the input and run the function."""
 
     fn: Callable[..., Any]
-    arguments: tuple[Any, ...]  # None in place of the shifted one
+    arguments: tuple[Any, ...]  # None in place of the shifted argument
     argument: int
     axis: int
     leaf: int
@@ -86,31 +86,31 @@ class Sample:
         seed: int,
         number: int,
     ) -> Sample:
-        """Sample `number` of `seed`: the styles in turn, then again with other parameters."""
+        """Sample `number` of `seed`: the styles in turn, then again with random parameters."""
         generator = np.random.default_rng((seed, number))
         style = STYLES[number % len(STYLES)]
         given = arguments[argument]
         x = numbers(generator, given.shape, given.dtype, style)
         rest: tuple[Any, ...] = tuple(None if i == argument else a for i, a in enumerate(arguments))
         if number // len(STYLES) % 2:
-            rest = jax.tree.map(lambda leaf: _another(generator, leaf), rest)
+            rest = jax.tree.map(lambda leaf: _random_parameter(generator, leaf), rest)
         return cls(fn, rest, argument, axis, leaf, x, style, generator)
 
     @property
     def length(self) -> int:
-        """Cells along the shifted axis."""
+        """Number of cells along the shifted axis."""
         return self.x.shape[self.axis]
 
     def fresh(self) -> np.ndarray:
-        """Other content of the same kind."""
+        """Another random input of the same style."""
         return numbers(self.generator, self.x.shape, self.x.dtype, self.style)
 
     def roll(self, by: int) -> np.ndarray:
-        """The input, shifted cyclically."""
+        """The input, rolled along the shifted axis."""
         return np.roll(self.x, by, self.axis)
 
     def enter(self, by: int) -> np.ndarray:
-        """A y with y[i + by] == x[i] wherever both are in range, and fresh content elsewhere."""
+        """An input y with y[i + by] == x[i] where both are in range, and fresh values elsewhere."""
         y = np.moveaxis(self.fresh(), self.axis, 0)
         lo, hi = max(0, -by), max(0, min(self.length, self.length - by))
         if lo < hi:
@@ -118,12 +118,12 @@ class Sample:
         return np.moveaxis(y, 0, self.axis)
 
     def keep(self, cells: Sequence[bool]) -> np.ndarray:
-        """The input at `cells` of the shifted axis, fresh content at all others."""
+        """The input, with fresh values at all cells of the shifted axis that are not in `cells`."""
         mask = np.reshape(cells, [-1 if a == self.axis else 1 for a in range(self.x.ndim)])
         return np.where(mask, self.x, self.fresh())
 
     def run(self, xs: np.ndarray) -> Observed:
-        """The outputs for inputs xs [k, *x.shape], each with its error bar."""
+        """The outputs for inputs xs [k, *x.shape], with error bars."""
         tremors = 1 + (TREMORS if jnp.issubdtype(xs.dtype, jnp.inexact) else 0)
         rows = np.concatenate([xs, *(tremble(self.generator, xs) for _ in range(1, tremors))])
         values = np.concatenate([self._outputs(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)])
@@ -137,7 +137,7 @@ class Sample:
         return Observed(values[0], np.where(finite, rounding + 10 * spread, np.inf))
 
     def _outputs(self, xs: np.ndarray) -> np.ndarray:
-        """The one leaf of interest for at most CHUNK inputs; the rows that fill the chunk up are dropped again."""
+        """The output leaf `self.leaf` for at most CHUNK inputs. Rows that pad the chunk are dropped."""
         full = np.concatenate([xs, np.repeat(xs[:1], CHUNK - len(xs), axis=0)])
         leaves = _running(self.fn, self.argument)(full, self.arguments)
         return np.asarray(leaves[self.leaf])[: len(xs)]
@@ -145,7 +145,7 @@ class Sample:
 
 @lru_cache(maxsize=32)
 def _running(fn: Callable[..., Any], argument: int) -> Callable[..., Sequence[Any]]:
-    """All output leaves for a stack of inputs, by NumPy where it has a row for each equation; else compiled."""
+    """A function from a stack of inputs to all output leaves: by NumPy if it supports every equation, else compiled."""
     evaluations: dict[Any, Callable[..., Sequence[Any]] | None] = {}
     kept: dict[Any, Sequence[Any]] = {}
 
@@ -167,10 +167,10 @@ def _running(fn: Callable[..., Any], argument: int) -> Callable[..., Sequence[An
 def _evaluation(
     fn: Callable[..., Any], argument: int, xs: np.ndarray, arguments: tuple[Any, ...]
 ) -> Callable[..., Sequence[Any]] | None:
-    """The function's equations over a whole stack; None where one has no row, or what is batched is not the same.
+    """The NumPy evaluation of the function over a stack; None if it lacks a primitive, or if batching changes a result.
 
-    The batching rules are those of vmap: so the first input is evaluated by itself, too, and must come out as it does
-    in the stack.
+    The stack is evaluated by vmap's batching rules. So the first input is also evaluated alone, and its result must
+    equal that in the stack.
     """
     evaluation = Evaluation()
 
@@ -195,9 +195,9 @@ def _evaluation(
 
 @lru_cache(maxsize=32)
 def _compiled(fn: Callable[..., Any], argument: int) -> Callable[..., list[jax.Array]]:
-    """All output leaves for a stack of inputs, one after the other.
+    """A compiled function from a stack of inputs to all output leaves, one input after the other.
 
-    A map, not vmap: what runs is the function itself, without batching rules. LLVM's optimiser is off since compiling
+    `lax.map` instead of vmap runs the function itself, without batching rules. LLVM's optimiser is off, since compiling
     takes longer than running.
     """
 
@@ -209,7 +209,7 @@ def _compiled(fn: Callable[..., Any], argument: int) -> Callable[..., list[jax.A
 
 
 def numbers(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any, style: str) -> np.ndarray:
-    """Small numbers of both signs, where the dtype has them, in one of the `STYLES`."""
+    """Small numbers in one of the `STYLES`, of both signs if the dtype is signed."""
     if jnp.issubdtype(dtype, jnp.bool_):
         return generator.integers(0, 2, shape).astype(bool)
     drawn = generator.integers(-4, 5, shape).astype(np.float64)
@@ -228,13 +228,13 @@ def numbers(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any, 
 
 
 def tremble(generator: np.random.Generator, xs: np.ndarray) -> np.ndarray:
-    """The inputs with every cell off by some ULPs of the largest, one if they are coarse."""
+    """The inputs with every cell perturbed by at most 8 eps (or 0.01) times the largest absolute value, or times 1."""
     size = min(8 * _epsilon(xs.dtype), 0.01) * max(1.0, float(np.abs(xs).max(initial=0.0)))
     return (xs + size * generator.uniform(-1, 1, xs.shape)).astype(xs.dtype)
 
 
-def _another(generator: np.random.Generator, leaf: Any) -> Any:
-    """Random numbers in place of a floating-point parameter, of its size; anything else as it is."""
+def _random_parameter(generator: np.random.Generator, leaf: Any) -> Any:
+    """Random numbers of the same standard deviation for a floating-point leaf; any other leaf unchanged."""
     if not jnp.issubdtype(getattr(leaf, "dtype", np.int32), jnp.floating):
         return leaf
     size = float(np.std(np.asarray(leaf, np.float64))) or 1.0

@@ -1,1 +1,1 @@
-"""Claims by execution: run a function on shifted inputs; refute, check, measure and plot what comes out."""
+"""Tests of claims by execution: run a function on shifted inputs to refute, check, measure and plot equivariance."""

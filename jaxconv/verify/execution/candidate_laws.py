@@ -1,4 +1,4 @@
-"""The lattices that `falsify` tries: by which shifts an output should move, and how far, along which of its axes."""
+"""The lattices that `falsify` tries: how far an output should move, and along which axes, for which shifts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ Region = tuple[tuple[int, int, int], ...]  # (output axis, lo, hi) for each axis
 
 @dataclass(frozen=True)
 class Lattice:
-    """What shifts along one axis of the input should do to one leaf of the output.
+    """The law of one output leaf for shifts along one axis of the input.
 
     cyclic    f(roll(x, k*s)) == roll(f(x), k*t)                 for all integers k
     interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
 
-    `moves` has more than one entry where no whole number of cells answers the shift, as of half a stride: then k is 1
-    or -1, and the law says that *some* entry does. `origin` says where the law comes from: "proved", "natural" or
-    "given".
+    `moves` has several entries if the output should move by a fraction of a cell, as for half a stride. Then k is 1 or
+    -1, and the law states that *some* entry holds. `origin` is the source of the law: "proved", "natural" or "given".
     """
 
     kind: Kind
@@ -48,13 +47,15 @@ class Lattice:
             return f"{start} move {output} along its axis {axis} by whole cells{regions.get(axis, '')}"
         moves = next(iter(self.moves))
         if not moves:
-            return f"{start} leave {output} as it is"
+            return f"{start} do not move {output}"
         return f"{start} move {output} " + " and ".join(
             f"by {t} along its axis {axis}{regions.get(axis, '')}" for axis, t in moves
         )
 
     def multiples(self, most: int) -> list[int]:
-        """The k to try, both signs, nearest to 0 first, at most `most` of them: the first half whole, the rest spread.
+        """At most `most` multiples k to try, of both signs, nearest to 0 first.
+
+        If there are more, the first half of `most` is kept and the other half is spread evenly over the rest.
 
         >>> Lattice("cyclic", 0, "", (1, 6), ((0, 1),), 6, 1, (((1, 1),),), (), "proved").multiples(8)
         [1, -1, 2, -2, 3]
@@ -83,33 +84,32 @@ def lattices(
     shift: int | None = None,
     given: Sequence[tuple[int | None, Moves]] | None = None,
 ) -> tuple[Lattice, ...]:
-    """The laws to try, one for each output leaf and axis: as given, else as proved, else the natural ones.
+    """The laws to try, one for each output leaf and axis: given, else proved, else natural.
 
-    The natural law takes the lattice that was proved of the other kind of shifts; else what the shapes suggest, and
-    where they say nothing, that the output does not move.
-    In the interior it speaks of the two positions in the middle of the output, a step apart: if it fails there,
-    no region around the middle has it.
+    The natural law is the lattice that was proved for the other kind of shifts. If there is none, it is the law that
+    the shapes suggest, or else invariance. In the interior, the natural law is compared at two positions in the middle
+    of the output, one step apart, and those between. If it fails there, it holds in no region around the middle.
 
     Args:
-        leaves: a certificate's.
-        arguments: those that it was made for.
-        kind: of the shifts.
-        shift: instead of the claimed one.
-        given: for each shifted axis a shift, None for the claimed one, and the moves that answer it.
+        leaves: the leaves of a certificate.
+        arguments: the arguments of that certificate.
+        kind: the kind of shifts.
+        shift: a shift to use instead of the claimed one.
+        given: for each shifted axis, a shift (None for the claimed one) and the expected moves.
     """
-    found = []
+    laws = []
     for number, leaf in enumerate(leaves):
         for number_of_axis, axis in enumerate(leaf.axes):
             rank = len(arguments[axis.shifted[0][0]].shape)
-            by, candidates, origin = _lattice(
+            step, candidates, origin = _lattice(
                 kind, axis, leaf, rank, shift, None if given is None else given[number_of_axis]
             )
             claim = axis.cyclic if kind == "cyclic" else axis.interior
             known = claim.region if claim.verdict == Verdict.PROVED and origin != "given" else None
             region = () if kind == "cyclic" else known or _middle(leaf.shape, candidates)
             at = (number, leaf.path, leaf.shape, axis.shifted, axis.length)
-            found.append(Lattice(kind, *at, by, candidates, region, origin))
-    return tuple(found)
+            laws.append(Lattice(kind, *at, step, candidates, region, origin))
+    return tuple(laws)
 
 
 def _lattice(
@@ -120,7 +120,7 @@ def _lattice(
     shift: int | None,
     given: tuple[int | None, Moves] | None,
 ) -> tuple[int, tuple[Moves, ...], str]:
-    """The shift, what may answer it, and where that comes from."""
+    """The shift, the candidate moves and the origin of a law."""
     claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
     known = claim if claim.verdict == Verdict.PROVED else None
     if known is None and other.verdict == Verdict.PROVED:
@@ -149,12 +149,12 @@ def _lattice(
 
 
 def _natural(kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
-    """The lattice that the shapes suggest; that nothing moves, where they say nothing."""
+    """The lattice that the shapes suggest; invariance if they suggest none."""
     return natural(Along(axis.shifted, axis.length), rank, leaf.shape, cyclic=kind == "cyclic") or (1, ())
 
 
 def _middle(shape: tuple[int, ...], candidates: tuple[Moves, ...]) -> Region:
-    """Along each axis that moves, the two positions nearest the middle that are a step apart, and those between."""
+    """For each axis that moves, the two positions nearest the middle that are one step apart, and those between."""
     steps: dict[int, int] = {}
     for axis, t in (move for moves in candidates for move in moves):
         steps[axis] = max(steps.get(axis, 0), abs(t))

@@ -1,4 +1,4 @@
-"""`check`: run a function on shifted inputs, all of them in one compiled program, and measure how far it is off."""
+"""`check`: run a function on shifted inputs, in one compiled program, and measure the equivariance error."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tracing import name_of
 
-FILL = 1  # a stream of its own, since inputs are often drawn from the stream of the same seed
-DRAWS = 20  # of another input, until one differs
+FILL = 1  # selects a separate random stream, since inputs are often drawn with the same seed
+DRAWS = 20  # largest number of draws of another input, until one differs
 
 
 class InsensitiveWarning(UserWarning):
-    """The check could hardly have failed: the output, or the input, does not change enough to show a violation."""
+    """The check could hardly fail: the output or the input does not change enough to show a violation."""
 
 
 def check(
@@ -47,62 +47,67 @@ def check(
     batch: int | None = None,
     seed: int = 0,
 ) -> Check:
-    """Shift the input, run the function, and compare with the moved output: for all shifts, in one compiled program.
+    """Shift the input, run the function, and compare with the moved output, for all shifts in one compiled program.
 
-    With x' the input shifted by s and t the move that answers it, `error(s) = max_p |f(x')[p] - f(x)[p - t]|`:
-    - "cyclic": x' is x rolled by s, and p - t is taken modulo the output's length; every p counts.
-    - "interior": `x'[i + s] = x[i]` where both are in range, random values enter elsewhere; p and p - t in the region.
-    - "zero": the same, and zeros enter.
+    Let x' be the input shifted by s, and t the move of the output that the law expects. The error is
+    `error(s) = max_p |f(x')[p] - f(x)[p - t]|`, where
 
-    A function HELD if no error is above a tolerance that is derived, not picked: `2 * D * max |f(x)|`, D being the
-    rounding along the longest path of the jaxpr (`growth.py` beside this file has the rules and their source). Off
-    that, the worst shifts are run again with every rounding made coarser: if this alone explains the mismatch (a tie, a
-    cancellation), the finding is UNDECIDED, otherwise VIOLATED. Integers and booleans are compared exactly.
+    - "cyclic": x' is x rolled by s. All p are compared, and p - t is taken modulo the output's length.
+    - "interior": `x'[i + s] = x[i]` where both are in range; random values enter elsewhere. p and p - t are in the
+      region.
+    - "zero": as "interior", but zeros enter.
+
+    The finding is HELD if no error exceeds the tolerance `2 * D * max |f(x)|`. It is derived, not chosen: D is the
+    rounding error along the longest path of the jaxpr (`error_bounds.py` has the rules and their sources). If an error
+    exceeds it, the worst shifts run again with every operation perturbed. If rounding alone explains all of them (a tie
+    or a cancellation), the finding is UNDECIDED, otherwise VIOLATED. Integers and booleans are compared exactly.
 
     Args:
         fn: any JAX function of arrays.
-        arguments: its positional arguments, arrays or pytrees of them.
-        axes: as for `certify`: the axes to shift, or `{argument number: axes}`. Several axes are shifted jointly: every
+        arguments: its positional arguments, arrays or pytrees of arrays.
+        axes: the axes to shift, or `{argument number: axes}`, as for `certify`. Several axes are shifted jointly: every
             combination of shifts is tried.
-        shifts: None for all of them: multiples of the law's own shift, once around if cyclic, else both ways as far as
-            positions are left to compare. An integer, or one for each axis, is a lattice: its multiples only. Rows of
-            one integer for each axis, [k, axes], are a sample, tried as given.
+        shifts: None for all multiples of the law's shift: once around for cyclic shifts, else in both directions as far
+            as positions remain to compare. An integer, or one for each axis, is a lattice: only its multiples are
+            tried. Rows of one integer for each axis, [k, axes], are a sample, tried as given.
         model: "cyclic", "interior" or "zero".
-        certificate: what answers which shift, and on which region: `certify(fn, *arguments, axes=axes)`. Where it
-            proves no claim of this model, what the shapes suggest is taken. Not with `moves` or `invariant`.
-        moves: the same by hand, for every leaf: for each shifted axis `(s, {output axis: t})`.
-        invariant: the same as moves that are all `(1, {})`: the output stays.
-        region: `{output axis: (lo, hi)}` for the interior and zero models, where there is no certificate.
-        integers: exchange the floats of all arguments (not what `fn` closes over) for small whole numbers, and compare
-            with `==`. If an operation is not exact on them, the finding is UNDECIDED and names it.
-        batch: evaluations at once; by default as many as fit (`comparison.py`); 1 does not vectorise.
-        seed: of what enters at the border, of whole numbers, and of the other input that sensitivity is measured with.
+        certificate: the law and its region: `certify(fn, *arguments, axes=axes)`. If it proves no claim of this model,
+            the law is the one that the shapes suggest. It excludes `moves` and `invariant`.
+        moves: the law by hand, for every output leaf: for each shifted axis `(s, {output axis: t})`.
+        invariant: the law that the output does not move; the same as `(1, {})` for every axis in `moves`.
+        region: `{output axis: (lo, hi)}` for the interior and zero models, if there is no certificate.
+        integers: replace the floats of all arguments (not those that `fn` closes over) by small whole numbers, and
+            compare with `==`. If an operation is not exact on them, the finding is UNDECIDED and names the operation.
+        batch: number of evaluations in one call; by default as many as fit (`compare.rows_per_call`). 1 does not
+            vectorise.
+        seed: seed of the values that enter at the border, of the whole numbers, and of the other input with which
+            sensitivity is measured.
 
     Returns:
-        A `Check`: printed, a report; `leaves[i]` has the errors by shift and by position.
+        A `Check`, which prints as a report; `leaves[i]` has the errors by shift and by position.
 
-    Without a certificate or moves: an output of as many axes as the input moves along the same axis, by `s*m/n` for
-    lengths n and m (rounded to a whole stride or up-sampling where that is no simple fraction); one with fewer axes,
-    or of length 1 there, is invariant. Products are at the highest precision of the platform, unless `fn` says
-    otherwise. A second check of the same function, shapes and law compiles nothing.
+    Without a certificate or moves, the shapes suggest the law. An output with as many axes as the input moves along the
+    same axis, by `s*m/n` for lengths n and m (rounded to a whole stride or up-sampling if that is no simple fraction).
+    An output with fewer axes, or of length 1 along that axis, is invariant. Products have the highest precision of the
+    platform, unless `fn` sets another. A second check of the same function, shapes and law compiles nothing.
 
     Warns:
-        InsensitiveWarning: exchanging the input for a random one changes the output by less than 10 tolerances (dead
-            ReLUs, zero weights), the input is the same everywhere, or f(x) is. It is in `warnings` of the result too.
+        InsensitiveWarning: replacing the input by a random one changes the output by at most 10 tolerances (dead ReLUs,
+            zero weights), or the input or f(x) is the same everywhere. `warnings` of the result has the same texts.
 
     Raises:
-        ValueError: axes, shifts, moves or a certificate that do not fit the function; no shift that can be compared.
-        TypeError: an argument with axes that is no array, or a shape in place of one, other than with `integers`.
+        ValueError: the axes, shifts, moves or certificate do not fit the function, or no shift can be compared.
+        TypeError: an argument with axes is not an array, or is a shape and `integers` is False.
 
     Law: where `certify` proves a claim, its check finds HELD.
 
     >>> import jax, jax.numpy as jnp, jaxconv as jc
     >>> x = jax.random.normal(jax.random.key(0), (1, 8, 12, 1))
-    >>> found = jc.check(lambda x: jnp.roll(x, 3, axis=1) ** 2, x, axes=(1, 2))
-    >>> found.finding.value, found.leaves[0].shifts.shape
+    >>> report = jc.check(lambda x: jnp.roll(x, 3, axis=1) ** 2, x, axes=(1, 2))
+    >>> report.finding.value, report.leaves[0].shifts.shape
     ('HELD', (96, 2))
-    >>> found = jc.check(lambda x: x.at[:, 0].set(0), x, axes=(1,), shifts=[[2]])
-    >>> found.finding.value, found.leaves[0].worst.shift, found.leaves[0].worst.position[1] in (0, 2)
+    >>> report = jc.check(lambda x: x.at[:, 0].set(0), x, axes=(1,), shifts=[[2]])
+    >>> report.finding.value, report.leaves[0].worst.shift, report.leaves[0].worst.position[1] in (0, 2)
     ('VIOLATED', (2,), True)
     """
     check_call("check", fn, arguments)
@@ -116,30 +121,30 @@ def check(
         function = compare.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
         check_outputs("check", function)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-        chosen = law.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
-        rows = law.grid("check", along, chosen, shapes, shifts, model)
+        laws = law.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
+        rows = law.grid("check", along, laws, shapes, shifts, model)
         offsets = law.offsets(arguments)
-        moved = {offsets[argument] for one in along for argument, _ in one.arguments}
+        moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
         live = tuple(number in moved for number in range(len(leaves)))
         settings = {
             "vectorised": batch is None or operator.index(batch) != 1,
             "integers": integers,
             "summed": jax.default_backend() != "cpu",
         }
-        plan = Plan(model, along, tuple(map(tuple, chosen)), offsets, live, **settings)
+        plan = Plan(model, along, tuple(map(tuple, laws)), offsets, live, **settings)
         trial = Trial(function, plan, leaves, fill, rows)
         outcome = measured(trial, batch)
-        found = judged(trial, outcome)
-    notes = insensitive(trial, outcome, found)
+        leaf_checks = judged(trial, outcome)
+    notes = insensitive(trial, outcome, leaf_checks)
     for note in notes:
         warnings.warn(note, InsensitiveWarning, stacklevel=2)
-    return Check(name_of(fn), model, integers, tuple(found), tuple(notes))
+    return Check(name_of(fn), model, integers, tuple(leaf_checks), tuple(notes))
 
 
 def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, seed: int) -> tuple[list, list]:
-    """The leaves to run, and for each that is shifted another input, the fill; None for the others."""
+    """The leaves to run, and for each shifted leaf another input (the fill); None for the other leaves."""
     rng, offsets = np.random.default_rng(seed), law.offsets(arguments)
-    moved = {offsets[argument] for one in along for argument, _ in one.arguments}
+    moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
     leaves = jax.tree.leaves(arguments)
     if integers:
         drawn = lambda leaf, number: exactness.draw(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
@@ -147,19 +152,19 @@ def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, se
         leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
     others = np.random.default_rng((seed, FILL))
     fill = [_other(others, x, integers) if number in moved else None for number, x in enumerate(leaves)]
-    as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # which takes its time even so
+    as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # jnp.asarray is slow even for arrays
     return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
 
 
 def _other(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
-    """Random values like an array's, another array where there is one: a few cells may well come out as they are."""
+    """Random values like those of the leaf. Draws of few cells may equal the leaf, so at most `DRAWS` are tried."""
     numbers = lambda x: np.asarray(jax.random.key_data(x) if is_kind(x, jax.dtypes.prng_key) else x)
     draws = (_like(rng, leaf, integers) for _ in range(DRAWS))
     return next((draw for draw in draws if not np.array_equal(numbers(draw), numbers(leaf))), leaf)
 
 
 def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
-    """Random values between the least and the largest of an array; of an array of one value, around it."""
+    """Random values between the least and the largest finite value of the leaf, or from it upwards if all are equal."""
     if is_kind(leaf, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(int(rng.integers(2**31)), impl=jax.random.key_impl(leaf)), leaf.shape)
     if is_kind(leaf, np.bool_):

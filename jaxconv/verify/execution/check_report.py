@@ -1,4 +1,4 @@
-"""What a numeric check found: errors by shift and by position, the worst case, a verdict; as data, text and JSON."""
+"""The result of a numeric check: errors by shift and by position, the worst case and a finding; data, text and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxconv.verify.shifted_axes import Along
 
 
 class Finding(StrEnum):
-    """What a check found. HELD speaks of the shifts and inputs that were tried: it is evidence, and no proof."""
+    """The finding of a check. HELD covers only the shifts and inputs that were tried: it is evidence, not a proof."""
 
     HELD = "HELD"
     UNDECIDED = "UNDECIDED"  # integer mode: not exact; otherwise: rounding explains the mismatch
@@ -30,8 +30,8 @@ class Finding(StrEnum):
 class Tolerance:
     """The largest error that rounding explains: `absolute = 2 * units * scale`, 0 where the comparison is exact.
 
-    `units` is u = eps/2 of each rounding, summed along the longest path to this output (`roundings` of them); `scale`
-    the largest absolute value of f(x); and 2 stands for the two sides. See `jaxconv/verify/execution/error_bounds.py`.
+    `units` is the sum of u = eps/2 over the `roundings` along the longest path to this output. `scale` is the largest
+    absolute value of f(x). The factor 2 is for the two sides. See `jaxconv/verify/execution/error_bounds.py`.
     """
 
     absolute: float
@@ -47,7 +47,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Worst:
-    """The largest error: after which shift, where in f(shifted), and the two values there."""
+    """The largest error: its shift, its position in f(shifted), and the two values there."""
 
     shift: tuple[int, ...]
     position: tuple[int, ...]
@@ -58,43 +58,43 @@ class Worst:
 
 @dataclass(frozen=True, eq=False)
 class AxisCheck:
-    """The shifts along one axis alone, the others at rest: a two-dimensional check seen along one dimension."""
+    """The shifts along one axis alone, without shifts along the other axes."""
 
     along: Along
     law: Law
     shifts: np.ndarray  # [k]
-    errors: np.ndarray  # [k], the largest absolute error after each
+    errors: np.ndarray  # [k], the largest absolute error of each shift
 
 
 @dataclass(frozen=True, eq=False)
 class LeafCheck:
-    """One output leaf under every shift that was tried."""
+    """The result for one output leaf, over all shifts that were tried."""
 
     path: str
     shape: tuple[int, ...]
     dtype: Any
     finding: Finding
-    reason: str  # why it is not HELD, or empty
+    reason: str  # why the finding is not HELD; empty if it is
     axes: tuple[AxisCheck, ...]
     shifts: np.ndarray  # [k, axes]
-    errors: np.ndarray  # [k], the largest absolute error; infinite where a NaN or a lone infinity was met
-    nans: np.ndarray  # [k], cells with a NaN on either side: never equal
-    infinities: np.ndarray  # [k], cells with the same infinity on both sides: equal, and worth knowing
-    positions: np.ndarray  # the leaf's shape: the largest absolute error at each position of f(shifted), -1 where none
-    means: np.ndarray  # likewise the mean absolute error over the shifts that were compared there
+    errors: np.ndarray  # [k], the largest absolute error; infinite for a NaN or an infinity on one side only
+    nans: np.ndarray  # [k], number of cells with a NaN on either side: never equal
+    infinities: np.ndarray  # [k], number of cells with the same infinity on both sides: equal
+    positions: np.ndarray  # the largest absolute error at each position of f(shifted), -1 where nothing was compared
+    means: np.ndarray  # the mean absolute error at each position over the shifts compared there, -1 likewise
     worst: Worst
     tolerance: Tolerance
-    response: float  # the largest change of the output when the input is exchanged for a random one
+    response: float  # the largest change of the output when a random input replaces the given one
 
     @functools.cached_property
     def relative(self) -> np.ndarray:
-        """[k], the errors as a part of the scale, the largest absolute value of f(x)."""
+        """The errors relative to the scale, the largest absolute value of f(x): [k]."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.errors == 0, 0, self.errors / self.tolerance.scale)
 
     @functools.cached_property
     def ulps(self) -> np.ndarray:
-        """[k], the errors in units in the last place of the scale; of integers, in ones."""
+        """The errors in units in the last place of the scale: [k]. For integers and booleans, the errors themselves."""
         if not jnp.issubdtype(self.dtype, jnp.inexact):
             return self.errors
         info = jnp.finfo(self.dtype)
@@ -103,9 +103,9 @@ class LeafCheck:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """A numeric check of a function: a finding for each output leaf, and what may hide a violation from it.
+    """A numeric check of a function: a result for each output leaf, and warnings of what may hide a violation.
 
-    Printed, it is a report.
+    It prints as a report.
     """
 
     function: str
@@ -116,7 +116,7 @@ class Check:
 
     @property
     def finding(self) -> Finding:
-        """The worst finding over the leaves."""
+        """The worst finding of all leaves."""
         order = [Finding.VIOLATED, Finding.UNDECIDED, Finding.HELD]
         return min((leaf.finding for leaf in self.leaves), key=order.index)
 
@@ -126,7 +126,7 @@ class Check:
         inputs = "small whole numbers, compared exactly" if self.integers else "the given input"
         lines = [
             f"{self.function}: {self.finding} for {len(shifts)} {self.model} shifts of {lengths} cells",
-            f"  measured on {inputs}: evidence, no proof",
+            f"  measured on {inputs}: evidence, not a proof",
         ]
         for leaf in self.leaves:
             lines += [f"  {line}" for line in _leaf(leaf, several=len(self.leaves) > 1)]
@@ -157,16 +157,14 @@ def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:
         values = f"{_value(worst.found)}, expected {_value(worst.expected)}"
         lines[-1] += f" at shift {_row(worst.shift)}, position {worst.position}: {values}"
     lines.append(f"  tolerance {leaf.tolerance}")
-    off = int((leaf.errors > leaf.tolerance.absolute).sum())
-    if off:
-        lines.append(f"  beyond it after {off} of {len(leaf.errors)} shifts")
+    exceeded = int((leaf.errors > leaf.tolerance.absolute).sum())
+    if exceeded:
+        lines.append(f"  tolerance exceeded after {exceeded} of {len(leaf.errors)} shifts")
     alone = [f"{axis.along}: {axis.errors.max():.3g}" for axis in leaf.axes if len(axis.errors)]
     if len(leaf.axes) > 1 and alone:
         lines.append(f"  largest error of shifts along one axis alone: {'; '.join(alone)}")
     if leaf.nans.any():
-        lines.append(
-            f"  NaN met after {int((leaf.nans > 0).sum())} shifts, in up to {leaf.nans.max()} cells: never equal"
-        )
+        lines.append(f"  NaN after {int((leaf.nans > 0).sum())} shifts, in up to {leaf.nans.max()} cells: never equal")
     if leaf.infinities.any():
         lines.append(f"  the same infinity on both sides in up to {leaf.infinities.max()} cells: counted as equal")
     return lines
@@ -175,7 +173,7 @@ def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:
 def _law(axis: AxisCheck) -> str:
     law, along = axis.law, axis.along
     if not law.moves:
-        return f"shifts along {along} leave it as it is (from {law.origin})"
+        return f"shifts along {along} do not move it (from {law.origin})"
     regions = {number: f" on [{lo}, {hi})" for number, lo, hi in law.region}
     moves = " and ".join(f"{t} along output axis {number}{regions.get(number, '')}" for number, t in law.moves)
     return f"shifts by {law.shift} along {along} -> {moves} (from {law.origin})"
@@ -190,11 +188,11 @@ def _value(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON knows it."""
+    """The value as types that JSON has."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):

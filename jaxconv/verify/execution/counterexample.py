@@ -1,4 +1,4 @@
-"""A counterexample as data: what went in, what came out and what should have, to be written down and run again."""
+"""A counterexample as data: its inputs, the output and the expected output. It can be written as JSON and replayed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap
 from jaxconv.verify.shifted_axes import Moves
 
-SHOWN = 6  # cells of an input that are named one by one
+SHOWN = 6  # largest number of cells of an input that are listed
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An input, the same input shifted by `k * law.shift`, and a cell of the output where the law does not hold.
+    """An input, the same input shifted by `k * law.shift`, and a cell of the output that violates the law.
 
-    `f(shifted)[position]` came out as `found`, where `f(arguments)[origin]` is `expected`. `moves` is what should have
-    answered the shift, for k = 1.
+    `f(shifted)[position]` is `found`, but `f(arguments)[origin]` is `expected`. `moves` are the moves that the law
+    expects for k = 1.
     """
 
     law: Lattice
@@ -39,16 +39,16 @@ class Counterexample:
 
     @property
     def shift(self) -> int:
-        """By how many cells the input is shifted."""
+        """The number of cells by which the input is shifted."""
         return self.k * self.law.shift
 
     @property
     def error(self) -> float:
-        """How far apart the two sides are."""
+        """The absolute difference of `found` and `expected`."""
         return float(gap(np.asarray(self.found), np.asarray(self.expected)))
 
     def replay(self, fn: Callable[..., Any]) -> float:
-        """How far apart the two sides are for `fn`: `error` again for the same function, 0 for one that was mended."""
+        """The absolute difference of the two cells for `fn`: `error` for the same function, 0 for a corrected one."""
         after, before = (_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
         return float(gap(after[self.position], before[self.origin]))
 
@@ -80,11 +80,11 @@ class Counterexample:
 
         Args:
             text: the JSON.
-            arguments: those that were given to `falsify`, arrays or shapes: of them only the trees' structure is used.
+            arguments: the arguments of `falsify`, arrays or shapes; only their tree structure is used.
 
         Raises:
-            TypeError: `text` is no string.
-            ValueError: it is not what `to_json` writes; or the arguments have another number of arrays.
+            TypeError: `text` is not a string.
+            ValueError: `text` is not the output of `to_json`, or the arguments have another number of arrays.
         """
         data = strict_json.loads("from_json", text)
         try:
@@ -103,7 +103,7 @@ class Counterexample:
 
 
 Cells: TypeAlias = tuple[int, ...]
-WRITTEN = {  # what the JSON has, in this order, and as what it is read
+WRITTEN = {  # the keys of the JSON, in this order, and the types as which they are read
     "law": Lattice,
     "k": int,
     "moves": Moves,
@@ -121,7 +121,7 @@ def _read(data: Any) -> Iterator[Any]:
 
 
 def pixels(x: Any) -> str:
-    """An array in words: its few non-zero cells, or how many there are.
+    """A description of an array: its nonzero cells, or their number if there are more than `SHOWN`.
 
     >>> pixels(np.array([[0, 0, 3]]))
     'zeros (1, 3) but for [0, 2] = 3'
@@ -129,9 +129,9 @@ def pixels(x: Any) -> str:
     x = np.asarray(x)
     cells = np.argwhere(x != 0)
     if len(cells) > SHOWN:
-        return f"{x.shape}, {len(cells)} of {x.size} cells not zero"
-    named = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
-    return f"zeros {x.shape} but for {named}" if named else f"zeros {x.shape}"
+        return f"{x.shape}, {len(cells)} of {x.size} cells nonzero"
+    listed = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
+    return f"zeros {x.shape} but for {listed}" if listed else f"zeros {x.shape}"
 
 
 def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""What `falsify` lets Hypothesis draw: a few pixels or dense images, and parameters. Only this file needs it."""
+"""Hypothesis strategies of `falsify`: images of a few pixels or dense images, and parameters.
+
+Only this module imports Hypothesis.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import jax
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
-from hypothesis._settings import local_settings  # there is no public way to nest
+from hypothesis._settings import local_settings  # there is no public way to nest searches
 from hypothesis.errors import NoSuchExample
 
 from jaxconv.verify.array_json import key_kind
@@ -21,7 +24,7 @@ from jaxconv.verify.execution.violations import Trials
 
 
 def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
-    """Let Hypothesis look among images of few pixels, then among dense ones; what it returns is shrunk."""
+    """The shrunk counterexample that Hypothesis finds, among images of few pixels first, then among dense ones."""
     fewer = examples // 2
     for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
         chosen = settings(
@@ -33,7 +36,7 @@ def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
         )
         try:
             violates = lambda sample: trials.judge(sample) is not None
-            with local_settings(chosen):  # so that a test that is itself a property may search
+            with local_settings(chosen):  # so that a Hypothesis test may call falsify
                 sample = find(strategy, violates, settings=chosen, random=Random(seed)) if count else None
         except NoSuchExample:
             continue
@@ -43,7 +46,7 @@ def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
 
 
 def _few_pixels(trials: Trials) -> Any:
-    """Samples of one to four pixels each."""
+    """Samples whose sources have at most four nonzero cells each."""
 
     def source(at: int, shape: tuple[int, ...], dtype: Any) -> Any:
         order = trials.simplest(at)
@@ -56,7 +59,10 @@ def _few_pixels(trials: Trials) -> Any:
 
 
 def _dense(trials: Trials) -> Any:
-    """Samples of which about half of all cells are random numbers; cells go out in up to 64 blocks."""
+    """Samples of random numbers in up to 64 blocks of cells, of which each is kept or set to zero.
+
+    So about half of all cells are nonzero, and shrinking removes whole blocks.
+    """
 
     def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
         count = min(64, math.prod(shape))
@@ -72,7 +78,7 @@ def _dense(trials: Trials) -> Any:
 
 
 def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any]) -> Any:
-    """Lists of leaves: sources as given, parameters of ones, small whole numbers or reals."""
+    """Lists of leaves: sources drawn by `source`, and parameters of ones, small whole numbers or reals."""
     sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.sources().items()}
     recipes = st.sampled_from(("ones", "whole", "signed", "real"))
 
@@ -96,13 +102,13 @@ def _pixels(shape: tuple[int, ...], dtype: Any, cells: Sequence[tuple[int, int]]
 
 
 def _blocks(x: np.ndarray, kept: Sequence[bool]) -> np.ndarray:
-    """The array with the blocks of its cells that are not kept set to zero."""
+    """The array with zeros in all blocks of cells that are not kept."""
     mask = np.repeat(np.array(kept), -(-x.size // len(kept)))[: x.size].reshape(x.shape)
     return np.where(mask, x, np.zeros((), x.dtype))
 
 
 def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scaled: bool = False) -> Any:
-    """An array of ones, of whole numbers up to 4 and none of them 0, or of reals, scaled by the fan-in if asked."""
+    """An array of ones, of nonzero whole numbers up to 4, or of reals; `scaled` divides reals by sqrt(fan-in)."""
     rng = np.random.default_rng(seed)
     if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(seed, impl=key_kind(dtype)), shape)

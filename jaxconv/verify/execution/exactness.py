@@ -1,8 +1,9 @@
-"""Integer mode: is every operation exact on these values? Then a comparison needs no tolerance.
+"""Integer mode: test whether every operation is exact on the given values, so that a comparison needs no tolerance.
 
-A float is `i * 2^g` with whole i. An operation is exact if its exact result needs no more bits than the type holds (24
-in float32). What it needs is read from the values: the largest magnitude above, the finest bit of the operands below.
-Sums are held to the sum of their terms' absolute values, which bounds every partial sum in every order.
+A float is `i * 2^g` with a whole number i. An operation is exact if its exact result needs no more bits than the dtype
+has (24 in float32). The number of bits is computed from the values: from the largest magnitude of the result down to
+the finest bit of the operands. For a sum, the magnitude is the sum of the terms' absolute values, which bounds every
+partial sum in every order.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.execution.tolerance import is_kind
 
-TOO_WIDE = 2**14  # bits too many: an operation that is not exact on whole numbers, or that cannot be looked into
+TOO_WIDE = 2**14  # excess bits of an operation that is not exact on whole numbers, or that cannot be analysed
 
 
 def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: Sequence[bool]) -> tuple[list, Any]:
-    """The outputs, and for each equation by how many bits its values are too wide for its type: 0 or less is exact.
+    """The outputs, and the excess of each equation: the bits that its values need beyond those of its dtype.
 
-    `live` says which operands change with the shift. What depends on none of them is the same on both sides of the
-    comparison, exact or not.
+    An equation with an excess of 0 or less is exact. `live` says which operands change with the shift. Values that
+    depend on none of them are the same on both sides of the comparison, exact or not.
     """
     alive, excess = iter(depends(jaxpr, live)), []
 
@@ -47,31 +48,31 @@ def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live
 
 
 def blame(jaxpr: Any, excess: np.ndarray) -> str:
-    """Which operation was not exact, and why; empty if all were."""
+    """A message that names the first operation that is not exact, and why; empty if all are exact."""
     for (equation, stack), bits in zip(steps(jaxpr), excess, strict=True):
         if bits > 0:
             kind = equation.outvars[0].aval.dtype
             where = f"{equation.primitive.name} at {source_line(equation, stack)}"
             if bits >= TOO_WIDE // 2:
-                return f"not exact: {where} does not keep numbers whole, or cannot be looked into"
+                return f"not exact: {where} does not keep numbers whole, or cannot be analysed"
             return f"not exact: {where} needs {bits + _digits(kind)} bits, and {kind} holds {_digits(kind)}"
     return ""
 
 
 def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
-    """Of each step of `evaluate`, in order: does it depend on a live operand?"""
-    found: list[bool] = []
+    """Whether each step of `evaluate`, in order, depends on a live operand."""
+    dependent: list[bool] = []
 
     def step(equation: Any, inputs: list[bool], _: Path) -> list[bool]:
-        found.append(any(inputs))
+        dependent.append(any(inputs))
         return [any(inputs)] * len(equation.outvars)
 
     evaluate(jaxpr, jaxpr.constvars, live, step, constant=lambda value, aval: False)
-    return found
+    return dependent
 
 
 def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
-    """Bits beyond those that the type holds."""
+    """The number of bits that the result needs beyond those of its dtype."""
     name, how, holds = guard.lax_name(equation), guard.rounds(equation), _digits(output.dtype)
     if not is_kind(output, np.floating) or guard.objection(equation):
         return jnp.int32(TOO_WIDE)
@@ -90,11 +91,11 @@ def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
 
 
 def _least(parts: Sequence[Any]) -> Any:
-    """The least of traced numbers."""
+    """The least of several traced numbers."""
     return functools.reduce(jnp.minimum, parts)
 
 
-# The bits that a result needs, by primitive: log2 of its magnitude above its operands' finest bit.
+# The number of bits that a result needs, by primitive: from its largest magnitude down to its operands' finest bit.
 needs: Registry[Callable[[Any, list[Any], Any], Any]] = Registry()
 
 
@@ -121,7 +122,7 @@ def _power(equation: Any, inputs: list[Any], y: Any) -> Any:
 
 @needs("div")
 def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
-    """a/b is exact if q*b, computed exactly, is a."""
+    """a/b is exact if q*b equals a and q*b is exact."""
     a, b = inputs
     exact = jnp.all(q * b == a)
     return jnp.where(exact, _top(q * b) - _finest(q) - _finest(b), TOO_WIDE)
@@ -129,7 +130,7 @@ def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
 
 @needs("convert_element_type")
 def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
-    """From integers: held by the bits of the result; from wider floats: the value must not change."""
+    """From integers, the result must have enough bits; from floats, the value must not change."""
     (x,) = inputs
     if not is_kind(x, np.floating):
         return _top(y)
@@ -138,7 +139,7 @@ def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
 
 @needs("select_and_scatter_add")
 def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
-    """A cell takes the numbers of all windows over it at most."""
+    """A cell receives at most one number from each window that covers it."""
     p = equation.params
     dilations = p.get("window_dilation", (1,) * len(p["window_dimensions"]))
     windows = math.prod(
@@ -150,7 +151,7 @@ def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
 
 
 def _parts(x: Any) -> tuple[Any, Any]:
-    """x = i * 2^e with whole i, of a float."""
+    """The whole number i and the exponent e with x = i * 2^e, for floats x."""
     wide = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
     mantissa, exponent = jnp.frexp(wide)
     digits = _digits(wide.dtype)
@@ -159,7 +160,7 @@ def _parts(x: Any) -> tuple[Any, Any]:
 
 
 def _top(x: Any) -> Any:
-    """The least e with |x| < 2^e everywhere; very low if all are 0."""
+    """The least e with |x| < 2^e everywhere; -1024 if all are 0."""
     x = jnp.asarray(x)
     x = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
     exponent = jnp.frexp(x)[1].astype(jnp.int32)
@@ -167,7 +168,7 @@ def _top(x: Any) -> Any:
 
 
 def _finest(x: Any) -> Any:
-    """The largest g such that every value is a multiple of 2^g; 0 if all are 0."""
+    """The largest g such that every value is a multiple of 2^g; 0 if all values are 0."""
     whole, exponent = _parts(jnp.asarray(x))
     lowest = jax.lax.population_count((whole & -whole) - 1).astype(jnp.int32)
     finest = jnp.min(jnp.where(whole == 0, 1024, exponent + lowest), initial=1024)
@@ -175,15 +176,18 @@ def _finest(x: Any) -> Any:
 
 
 def _digits(dtype: Any) -> int:
-    """Bits of the significand, the leading one included: 24 in float32."""
+    """Number of bits of the significand, including the leading one: 24 in float32."""
     return jnp.finfo(dtype).nmant + 1
 
 
 def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, parameter: bool) -> np.ndarray:
-    """Small whole numbers of both signs; a kernel's are few, four for each output, lest deep networks overflow.
+    """Small whole numbers of both signs.
 
-    An input is drawn from -4 to 4; a parameter of two axes or more from -2 to 2, 0 with probability 1 - 4/fan-in,
-    where the fan-in is the product of all axes but the last; any other parameter from -2 to 2 but 0.
+    - An input has values from -4 to 4.
+    - A parameter of two axes or more has values from -2 to 2, which are nonzero with probability 4/fan-in (at most 1).
+      The fan-in is the product of all axes except the last. About four nonzero weights for each output keep deep
+      networks from overflowing.
+    - Any other parameter has nonzero values from -2 to 2.
     """
     if not parameter:
         return rng.integers(-4, 5, shape).astype(dtype)

@@ -1,4 +1,4 @@
-"""Experiments: draw a sample of arguments, and execute the function on all of its shifts in one compiled call."""
+"""Experiments: draw a sample of arguments and execute the function on all shifts of it in one compiled call."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from jaxconv.jaxprs.traverse import coarsest, equations, work
 from jaxconv.verify import array_json
 from jaxconv.verify.claims import Sample
 from jaxconv.verify.execution.moves import Outcome
-from jaxconv.verify.execution.perturbed import NOISES, bounded, shaken
+from jaxconv.verify.execution.perturbed import NOISES, bounded, perturbed_outputs
 from jaxconv.verify.execution.run import FAILURES, compiler_options, executing
 from jaxconv.verify.execution.tolerance import doubt, is_kind, tolerance
 
-LARGEST = 2**22  # cells of an input or an output: static analysis works at any size, execution should not
-CELLS = 2**23  # cells of the largest intermediate value in one call, over all shifts that are executed together
-ROWS = 8  # inputs that are executed together: a cyclic claim needs no more, and one compilation serves all axes
+LARGEST = 2**22  # largest number of cells of an input or output; larger functions are analysed but not executed
+CELLS = 2**23  # largest number of cells of an intermediate value in one call, over all shifts executed together
+ROWS = 8  # inputs executed together: a cyclic claim needs no more, and all axes share one compilation
 LEAST = 8  # shifts that are tried whatever the budget: all that a cyclic claim needs
-WORK = 2**30  # cells of all intermediate values of one sample, over all of its shifts and roundings
-SECONDS = 60.0  # of one search; between two calls of the compiled function it is seen whether they are over
-LONGER = 8  # times as long as the function itself takes what rounds it more coarsely to be compiled
+WORK = 2**30  # cells of all intermediate values of one sample, over all shifts and noises
+SECONDS = 60.0  # time limit of one search, checked between two calls of the compiled function
+LONGER = 8  # estimated compilation time of the perturbed function, as a multiple of the function's
 
 
 class CannotRunError(Exception):
-    """The function cannot be executed here, or there is nothing to execute, or too much."""
+    """The function cannot be executed here, has nothing to execute, or is too large."""
 
 
 class TooLateError(Exception):
-    """The time of a search is over."""
+    """The time limit of a search has passed."""
 
 
-# Of the leaves, of a stack of inputs, of when it is too late, and of a noise that says how to shake them: the outputs,
-# and which of them overflowed.
+# Takes the leaves, a stack of inputs, the time limit and optionally a noise. Returns the outputs, and which of them
+# overflowed.
 Run: TypeAlias = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Program:
-    """A function that is traced once, and compiled once for all shifts along all axes."""
+    """A function, traced once and compiled once for all shifts along all axes."""
 
     run: Run
     structure: Any
     leaves: list[Any]
     argument: int  # the leaf that is shifted
-    output: tuple[int, ...]  # its shape, a scalar as one cell
+    output: tuple[int, ...]  # the output's shape; (1,) for a scalar
     rank: int
     epsilon: float
     work: int  # cells of all intermediate values
@@ -58,27 +58,30 @@ class Program:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What stays the same from draw to draw. A draw is the list of leaves, with a source in place of the input.
+    """The parts of a search that all draws share. A draw is the list of leaves, with a source in place of the input.
 
-    Input x and each shifted y are cut from the source: it is x itself if shifts are cyclic, else it is longer by the
-    largest shift, and x and y are windows of it. So y is x shifted whatever the source holds, and shrinking may try
-    anything. A source of random keys is their data.
+    The input x and each shifted y are slices of the source. For cyclic shifts the source is x. Otherwise it is longer
+    than x by the largest shift. So y is a shift of x for any content of the source, and shrinking may change any cell.
+    The source of random keys is their data.
     """
 
     program: Program
-    free: list[int]  # the leaves that the search draws, besides the source
+    free: list[int]  # the leaves that the search draws, in addition to the source
     axis: int
     shifts: tuple[int, ...]
     cyclic: bool
-    until: float = math.inf  # as `time.monotonic` has it
+    until: float = math.inf  # the time limit, in seconds of `time.monotonic`
 
     @property
     def margin(self) -> int:
-        """By how much the source is longer than the input."""
+        """The number of cells by which the source is longer than the input."""
         return 0 if self.cyclic else max(self.shifts)
 
     def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[Any]:
-        """A dense draw. What enters or leaves at the border stands out in half of them: a sort follows most of it."""
+        """A dense draw. In draws of real floats, the cells that enter or leave at the border are 4 times larger.
+
+        Otherwise most positions of a sorted output would agree with a move.
+        """
         x, border = self.program.leaves[self.program.argument], self.margin
         shape = tuple(n + border * (i == self.axis) for i, n in enumerate(x.shape))
         source = np.asarray(array_json.as_numbers(_draw(rng, shape, x.dtype, whole, True, False)))
@@ -91,7 +94,7 @@ class Experiment:
         return exchanged(self.program.leaves, drawn | {self.program.argument: source})
 
     def sample(self, draw: list[Any]) -> Sample:
-        """A draw as the caller's own trees."""
+        """A draw as pytrees of the caller's structure."""
         source, cells = draw[self.program.argument], np.arange(draw[self.program.argument].shape[self.axis])
         read = lambda cells: array_json.as_keys(
             source.take(cells, self.axis), self.program.leaves[self.program.argument]
@@ -101,7 +104,7 @@ class Experiment:
         return Sample(jax.tree.unflatten(self.program.structure, exchanged(draw, {self.program.argument: x})), entering)
 
     def execute(self, draw: list[Any]) -> Outcome:
-        """f(x) and f(y) for each shift, and how far apart their cells may be without being different."""
+        """f(x), f(y) for each shift, and the tolerance of each cell, without the rounding bounds."""
         outputs, cut_short = self.program.run(draw, self._inputs(draw), self.until)
         allowed = [tolerance(outputs[0], y, self.program.epsilon) for y in outputs[1:]]
         allowed = np.where(cut_short[1:], np.inf, allowed).reshape(-1, *[1] * len(self.program.output))
@@ -109,15 +112,15 @@ class Experiment:
         return Outcome(outputs[0], outputs[1:], before, np.broadcast_to(allowed, (len(allowed), *self.program.output)))
 
     def doubted(self, draw: list[Any], outcome: Outcome) -> Outcome:
-        """The outcome with how far rounding may move each cell; to find out takes many more executions."""
+        """The outcome with the rounding bound of each cell added. It takes one more execution for each noise."""
         inputs, exact = self._inputs(draw), np.concatenate([outcome.before[None], outcome.after])
-        doubts = np.zeros(exact.shape)
+        bounds = np.zeros(exact.shape)
         for noise in NOISES:
-            doubts = np.maximum(doubts, doubt(*self.program.run(draw, inputs, self.until, noise), exact))
-        return Outcome(outcome.before, outcome.after, doubts[0], outcome.after_doubt + doubts[1:])
+            bounds = np.maximum(bounds, doubt(*self.program.run(draw, inputs, self.until, noise), exact))
+        return Outcome(outcome.before, outcome.after, bounds[0], outcome.after_tolerance + bounds[1:])
 
     def _inputs(self, draw: list[Any]) -> np.ndarray:
-        """x and each y, stacked."""
+        """x and the y of each shift, stacked."""
         source, length = draw[self.program.argument], self.program.leaves[self.program.argument].shape[self.axis]
         starts = [self.margin - shift for shift in (0, *self.shifts)]
         return np.stack([source.take(np.arange(first, first + length), self.axis, mode="wrap") for first in starts])
@@ -126,7 +129,7 @@ class Experiment:
 def prepare(
     program: Program, axis: int, shifts: Sequence[int], cyclic: bool, free: bool, until: float = math.inf
 ) -> Experiment:
-    """An experiment with a program. Of the shifts as many are kept as the budget has room for."""
+    """An experiment with a program; it keeps the first shifts, as many as the budget `WORK` allows."""
     leaves, shape = program.leaves, program.leaves[program.argument].shape
     shifts = [shift for shift in shifts if 0 < shift < shape[axis]]
     if not shifts:
@@ -138,7 +141,7 @@ def prepare(
 
 
 def traced(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
-    """The function of one leaf of its arguments, to one leaf of its results; its first run compiles it."""
+    """The function from one leaf of its arguments to one leaf of its results; the first run compiles it."""
     leaves, structure = jax.tree.flatten(arguments)
     output = lambda leaves: array_json.as_numbers(jax.tree.leaves(fn(*jax.tree.unflatten(structure, leaves)))[leaf])
     closed: Any = jax.make_jaxpr(output)(leaves)
@@ -151,7 +154,7 @@ def traced(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
 
 
 def remembering() -> Callable[[Callable, tuple, int, int], Program]:
-    """`traced`, for one function: each pair of leaves once."""
+    """`traced` for one function, cached for each pair of leaves."""
     known: dict[tuple[int, int], Program] = {}
 
     def program(fn: Callable, arguments: tuple, argument: int, leaf: int) -> Program:
@@ -163,7 +166,7 @@ def remembering() -> Callable[[Callable, tuple, int, int], Program]:
 
 
 def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
-    """What the call returns; without outputs there is no counterexample."""
+    """The result of a call; a failed execution raises CannotRunError, since it gives no counterexample."""
     try:
         with executing():
             return jax.block_until_ready(call(*operands))
@@ -172,52 +175,52 @@ def _guarded(call: Callable[..., Any], *operands: Any) -> Any:
 
 
 def _batched(closed: Any, given: list[Any], argument: int, most: int) -> Run:
-    """A jaxpr as a function of a stack of inputs: `most` of them at once, or in turn where it cannot be batched."""
+    """A jaxpr as a function of a stack of inputs: `most` inputs in one call, one by one if it cannot be batched."""
 
     def exact(leaves: list[Any]) -> Any:
         (y,), cut_short = bounded(closed.jaxpr, closed.consts, leaves)
         return y, cut_short
 
     def coarse(leaves: list[Any], noise: Any) -> Any:
-        (y,), overflow = shaken(closed.jaxpr, closed.consts, leaves, noise)
+        (y,), overflow = perturbed_outputs(closed.jaxpr, closed.consts, leaves, noise)
         return y, overflow
 
-    def each(one: Callable[..., Any], leaves: list[Any], stack: Any, *noise: Any) -> Any:
-        row = lambda x: one(exchanged(leaves, {argument: array_json.as_keys(x, given[argument])}), *noise)
+    def each(function: Callable[..., Any], leaves: list[Any], stack: Any, *noise: Any) -> Any:
+        row = lambda x: function(exchanged(leaves, {argument: array_json.as_keys(x, given[argument])}), *noise)
         if array_json.is_key(given[argument]):
-            return jax.lax.map(row, stack)  # of several keys at once some generators make other numbers than of each
+            return jax.lax.map(row, stack)  # some generators make other numbers for a batch of keys than for each key
         try:
             return jax.vmap(row)(stack)
         except NotImplementedError:
             return jax.lax.map(row, stack)
 
     options = compiler_options(sum(1 for _ in equations(closed)))
-    jitted, jitted_coarse = (jax.jit(partial(each, one), compiler_options=options) for one in (exact, coarse))
-    compiled: dict[bool, float] = {}  # how long the first call took, by whether it was coarse
+    jitted, jitted_coarse = (jax.jit(partial(each, function), compiler_options=options) for function in (exact, coarse))
+    compiled: dict[bool, float] = {}  # seconds of the first call, without and with perturbation
 
     def run(leaves: list[Any], stack: np.ndarray, until: float, noise: np.ndarray | None = None) -> Any:
-        others, found, overflows = exchanged(leaves, {argument: None}), [], []
+        others, outputs, overflows = exchanged(leaves, {argument: None}), [], []
         is_coarse = noise is not None
         ahead = LONGER * compiled.get(False, 0.0) if is_coarse and True not in compiled else 0.0
         for first in range(0, len(stack), most):
             started = time.monotonic()
             if started + ahead > until:
                 raise TooLateError
-            part = stack.take(range(first, first + most), 0, mode="clip")  # of one shape: the last part is filled up
-            found_now = _guarded(jitted_coarse, others, part, noise) if is_coarse else _guarded(jitted, others, part)
-            y, overflow = map(np.asarray, found_now)
+            part = stack.take(range(first, first + most), 0, mode="clip")  # pads the last part to the same shape
+            results = _guarded(jitted_coarse, others, part, noise) if is_coarse else _guarded(jitted, others, part)
+            y, overflow = map(np.asarray, results)
             compiled.setdefault(is_coarse, time.monotonic() - started)
             ahead = 0.0
-            found.append(y.astype(complex if np.iscomplexobj(y) else float)[: len(stack) - first])
+            outputs.append(y.astype(complex if np.iscomplexobj(y) else float)[: len(stack) - first])
             overflows.append(overflow[: len(stack) - first])
-        y = np.concatenate(found)
+        y = np.concatenate(outputs)
         return y.reshape(len(y), *(y.shape[1:] or (1,))), np.concatenate(overflows)
 
     return run
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: bool, signed: bool, scaled: bool) -> Any:
-    """Small whole numbers but zero, or reals (scaled by the fan-in, lest deep networks overflow)."""
+    """Small nonzero whole numbers, or reals. Scaling by the fan-in keeps deep networks from overflowing."""
     if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
         key = jax.random.key(int(rng.integers(2**31)), impl=array_json.key_kind(dtype))
         return jax.random.split(key, shape)
@@ -236,5 +239,5 @@ def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, whole: b
 
 
 def exchanged(sample: list[Any], new: dict[int, Any]) -> list[Any]:
-    """The sample with some of its leaves exchanged."""
+    """The sample with some leaves replaced."""
     return [new.get(i, leaf) for i, leaf in enumerate(sample)]

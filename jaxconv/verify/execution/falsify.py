@@ -1,4 +1,4 @@
-"""`falsify`: look for an input, parameters and a shift that violate a law, and shrink what is found."""
+"""`falsify`: search for an input, parameters and a shift that violate a law, and shrink the counterexample."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from jaxconv.verify.shifted_axes import Axes, Moves, directions
 
 @dataclass(frozen=True)
 class Falsification:
-    """What a search for violations came to: a counterexample, or how much was tried in vain.
+    """The result of a search for violations: a counterexample, or the number of examples tried without one.
 
-    `shifts`: how many shifted inputs were compared with each example. `responded`: whether the output ever changed from
-    one example to the next; if it did not, as behind a dead ReLU, nothing was tested.
+    `shifts` is the number of shifted inputs that were compared with each example. `responded` says whether the output
+    ever differed between two examples. If it did not, as after a dead ReLU, nothing was tested.
     """
 
     function: str
@@ -62,38 +62,42 @@ def falsify(
     examples: int = 100,
     seed: int = 0,
 ) -> Falsification:
-    """Search inputs, parameters and shifts for a violation of what is claimed of a function, and shrink it.
+    """Search inputs, parameters and shifts for a violation of a law, and shrink it.
 
         cyclic    f(roll(x, k*s)) == roll(f(x), k*t)                 for all integers k
         interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
 
-    For each output leaf and axis the law is the lattice s -> t that `certify` proves; where it proves none, the one it
-    proves of the other kind of shifts, else the natural one: an output with as many axes as the input moves at the rate
-    of the two lengths, any other does not move. Hypothesis draws and shrinks: first a few pixels, then dense images.
-    All multiples k of all shifts go through one compiled call for each example. A mismatch counts where it is larger
-    than all that rounding can explain, and is executed again with every operation rounded more coarsely.
+    For each output leaf and axis, the law is the lattice s -> t that `certify` proves. If it proves none, the law is
+    the lattice that it proves for the other kind of shifts, or else the natural one: an output with as many axes as the
+    input moves at the rate of the two lengths, and any other output does not move.
+
+    Hypothesis draws and shrinks the examples: images of a few pixels first, then dense images. All multiples k of all
+    shifts run in one compiled call for each example. A mismatch counts if it is larger than rounding explains, which is
+    tested by a second execution with every operation perturbed.
 
     Args:
         fn: any JAX function of arrays.
-        arguments: as for `certify`: arrays, shapes, or pytrees of them; small ones, since they are executed. Of the
-            shifted ones only shapes and dtypes are used. Other shapes and floating-point arrays are drawn.
-        axes: as for `certify`.
-        kind: "cyclic" or "interior": which shifts.
-        shift: s, instead of the claimed one. Where t is then no whole number, some whole number has to do.
-        moves: the law by hand, for every leaf: for each shifted axis `(s, {output axis: t})`.
-        invariant: no shift should move anything, instead of the claimed moves.
-        values: keep the arguments that are arrays and not shifted as they are: try only these parameters.
-        certificate: of this or of another version of `fn`, the claims of which are put to the test.
-        examples: how many to draw at most.
-        seed: of the draws; the same seed finds the same counterexample.
+        arguments: arrays, shapes or pytrees of them, as for `certify`; small ones, since they are executed. Only the
+            shapes and dtypes of shifted arguments are used. Other shapes and floating-point arrays are drawn.
+        axes: the axes to shift, as for `certify`.
+        kind: the kind of shifts, "cyclic" or "interior".
+        shift: s, instead of the claimed shift. If t is then no whole number, the law is that a whole number satisfies
+            it.
+        moves: the law by hand, for every output leaf: for each shifted axis `(s, {output axis: t})`.
+        invariant: the law that no shift moves the output, instead of the claimed moves.
+        values: keep the arrays that are not shifted, so that only these parameters are tried.
+        certificate: a certificate of `fn`, or of another version of it, whose claims are tested.
+        examples: the largest number of examples to draw.
+        seed: seed of the draws; the same seed finds the same counterexample.
 
     Returns:
-        A `Falsification`, whose `counterexample` can be replayed and written as JSON; None of it means that nothing was
-        found, which is no proof.
+        A `Falsification`, whose `counterexample` can be replayed and written as JSON. It is None if the search found no
+        violation, which is not a proof.
 
     Raises:
-        ValueError: an unknown kind, a shift of 0, no examples, moves that do not fit, or what `certify` refuses.
-        TypeError: likewise.
+        ValueError: an unknown kind, a shift of 0, no examples, moves that do not fit, or a request that `certify`
+            refuses.
+        TypeError: an argument of a wrong type, or a request that `certify` refuses.
         ModuleNotFoundError: Hypothesis is not installed.
 
     Law: a counterexample replays: `counterexample.replay(fn)` is its `error`, and more than rounding explains.
@@ -118,8 +122,8 @@ def falsify(
     if moves is not None and (invariant or shift is not None or certificate is not None):
         expected = "left out where a shift, a certificate or invariance is given"
         raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
-    along = {one.arguments for one in directions("falsify", arguments, axes)}
-    if certificate is not None and any({one.shifted for one in leaf.axes} != along for leaf in certificate.leaves):
+    along = {direction.arguments for direction in directions("falsify", arguments, axes)}
+    if certificate is not None and any({axis.shifted for axis in leaf.axes} != along for leaf in certificate.leaves):
         expected, cure = "one for these axes", "Make it by jc.certify(fn, *arguments, axes=axes)"
         raise ValueError(explain("falsify", "the certificate", f"of {certificate.function}", expected, cure))
     if certificate is None:
@@ -127,33 +131,33 @@ def falsify(
     given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))
     if invariant:
         given = [(None, ())] * max((len(leaf.axes) for leaf in certificate.leaves), default=0)
-    claimed = lattices(certificate.leaves, arguments, kind, shift, given)
-    trials = Trials(fn, arguments, claimed, keep=values)
-    found = _drawn(trials, examples, seed) if trials.rows else None
+    laws = lattices(certificate.leaves, arguments, kind, shift, given)
+    trials = Trials(fn, arguments, laws, keep=values)
+    counterexample = _drawn(trials, examples, seed) if trials.rows else None
     seconds = time.monotonic() - started
     tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)
-    return Falsification(certificate.function, claimed, found, *tried)
+    return Falsification(certificate.function, laws, counterexample, *tried)
 
 
 def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
-    """What Hypothesis finds, if it is there."""
+    """The counterexample that Hypothesis finds, or None; an error if Hypothesis is not installed."""
     try:
         from jaxconv.verify.execution.draw import search
     except ModuleNotFoundError as error:
         cure = "Install it: pip install 'jaxconv[test]'"
-        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "there", cure)) from error
+        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "installed", cure)) from error
     return search(trials, examples, seed)
 
 
 def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> list[tuple[int | None, Moves]] | None:
-    """The caller's moves, checked to be one for each shifted axis."""
+    """The caller's moves, validated: one entry for each shifted axis, and no shift of 0."""
     if moves is None:
         return None
-    found = checked_moves("falsify", moves, axes)
-    if not all(shift for shift, _ in found):
-        cure = "Write a shift that is answered by these moves"
+    checked = checked_moves("falsify", moves, axes)
+    if not all(shift for shift, _ in checked):
+        cure = "Write the shift that causes these moves"
         raise ValueError(explain("falsify", "moves", shown(moves), "of shifts that are not 0", cure))
-    return [(shift, tuple(its_moves.items())) for shift, its_moves in found]
+    return [(shift, tuple(by_axis.items())) for shift, by_axis in checked]
 
 
 def checked_request(
@@ -168,9 +172,9 @@ def checked_request(
     examples: object,
     seed: object,
 ) -> tuple[int | None, int, int]:
-    """The shift, the examples and the seed of a search for violations, as integers.
+    """The shift, the number of examples and the seed of a search for violations, validated, as integers.
 
-    `where` is the function that a message names.
+    `where` is the function name in error messages.
     """
     check_call(where, fn, arguments)
     along = directions(where, arguments, axes)

@@ -1,4 +1,4 @@
-"""A trial: every shift measured, then judged: is an error more than rounding explains, and could one have shown?"""
+"""Measure all shifts of a trial, compare the errors with rounding, and test whether the check is sensitive."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 from jaxconv.verify.execution import compare, exactness
 from jaxconv.verify.execution.check_report import AxisCheck, Finding, LeafCheck, Tolerance, Worst
 from jaxconv.verify.execution.compare import Plan, Summary, Traced
-from jaxconv.verify.execution.perturbed import NOISES, shaken
+from jaxconv.verify.execution.perturbed import NOISES, perturbed_outputs
 from jaxconv.verify.execution.tolerance import doubt, gap, is_kind
 
-LONG = 2.0  # seconds of work ahead that call for a progress bar
-HARDLY = 10  # a response of so few tolerances is too small to tell a violation from rounding
-DOUBTED = 4  # violating shifts whose rounding is looked into before the finding is UNDECIDED
+LONG = 2.0  # expected seconds above which a progress bar is shown
+HARDLY = 10  # a response of at most this many tolerances is too small to distinguish a violation from rounding
+DOUBTED = 4  # number of the worst shifts whose rounding bounds are computed before the finding is UNDECIDED
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What is run: the function, its input and another one (the fill), and the shifts, a row each."""
+    """A function, its input, another input (the fill), and the shifts, one row each."""
 
     function: Traced
     plan: Plan
@@ -35,7 +35,7 @@ class Trial:
 
 
 class Rows(NamedTuple):
-    """Of each shift."""
+    """The largest error of each shift, and its numbers of NaNs and infinities."""
 
     errors: np.ndarray
     nans: np.ndarray
@@ -44,7 +44,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What came out, an entry for each output leaf; `excess` is one for all."""
+    """The measurements of a trial, one entry for each output leaf; `excess` is shared by all leaves."""
 
     before: list[np.ndarray]  # f(x)
     tallies: list[_Tally]
@@ -53,23 +53,23 @@ class Measured:
 
 
 def measured(trial: Trial, batch: int | None) -> Measured:
-    """All shifts, so many to a call of one compiled program; once more with care if anything is not finite."""
+    """Measure all shifts by calls of one compiled program. Non-finite errors are measured again by a careful plan."""
     function, plan, shifts = trial.function, trial.plan, trial.shifts
     size = compare.rows_per_call(function, len(shifts), batch)
     run = compare.program(function, plan)
     idle = -(len(shifts) + 2) % size
-    still = np.zeros((2 + idle, shifts.shape[1]), np.int32)
-    every = np.concatenate([still[:2], shifts, still[2:]])
+    unshifted = np.zeros((2 + idle, shifts.shape[1]), np.int32)
+    all_rows = np.concatenate([unshifted[:2], shifts, unshifted[2:]])
     kinds = np.asarray([2, 1] + [0] * len(shifts) + [2] * idle, np.int32)
     reference = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
     tallies, excess = [_Tally() for _ in reference], []
-    for start in _progress(range(0, len(every), size)):
+    for start in _progress(range(0, len(all_rows), size)):
         part = slice(start, start + size)
-        call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, every[part], kinds[part])
+        call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, all_rows[part], kinds[part])
         reference = call.reference
         excess.append(np.asarray(call.excess))
-        for tally, *found in zip(tallies, call.outputs, call.errors, call.nans, call.infinities, strict=True):
-            tally.add(*found)
+        for tally, *results in zip(tallies, call.outputs, call.errors, call.nans, call.infinities, strict=True):
+            tally.add(*results)
     if not plan.careful and not all(np.isfinite(tally.totals).all() for tally in tallies):
         return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
     rows = [tally.rows(len(shifts)) for tally in tallies]
@@ -77,16 +77,16 @@ def measured(trial: Trial, batch: int | None) -> Measured:
 
 
 class _Tally:
-    """What the calls found of one output leaf, added up."""
+    """The results of all calls for one output leaf, accumulated."""
 
     def __init__(self) -> None:
         self.most = -2.0
         self.columns: list[tuple[Any, Any, Any]] = []
 
     def add(self, outputs: Any, errors: Any, nans: Any, infinities: Any) -> None:
-        """One more call."""
-        found = errors if isinstance(errors, Summary) else compare.summary(np.asarray(errors), np)
-        largest, positions, totals, counts = map(np.asarray, found)
+        """Add the results of one call."""
+        summed = errors if isinstance(errors, Summary) else compare.summary(np.asarray(errors), np)
+        largest, positions, totals, counts = map(np.asarray, summed)
         at = int(largest.argmax())
         if not self.columns:
             self.other = np.asarray(outputs)[1].copy()
@@ -99,7 +99,7 @@ class _Tally:
         self.columns.append((largest, np.asarray(nans), np.asarray(infinities)))
 
     def rows(self, shifts: int) -> Rows:
-        """Of the shifts, without the two rows before them and the idle ones behind."""
+        """The rows of the shifts, without the two rows before them and the idle rows after them."""
         return Rows(*(np.concatenate(column)[2 : 2 + shifts] for column in zip(*self.columns, strict=True)))
 
     @property
@@ -109,7 +109,7 @@ class _Tally:
 
 
 def _progress(starts: range) -> Iterator[int]:
-    """The starts, with a bar if the second call says that the rest takes long, and tqdm is installed."""
+    """The starts, with a tqdm progress bar if, judging by the second call, the rest takes longer than `LONG`."""
     began = 0.0
     for number, start in enumerate(starts):
         if number == 2:
@@ -135,16 +135,16 @@ def judged(trial: Trial, found: Measured) -> list[LeafCheck]:
     return [_leaf(trial, found, number, inexact) for number in range(len(found.rows))]
 
 
-def _leaf(trial: Trial, found: Measured, number: int, inexact: str) -> LeafCheck:
+def _leaf(trial: Trial, measurement: Measured, number: int, inexact: str) -> LeafCheck:
     path, leaf = trial.function.outputs[number]
-    plan, row, tally, shifts = trial.plan, found.rows[number], found.tallies[number], trial.shifts
+    plan, row, tally, shifts = trial.plan, measurement.rows[number], measurement.tallies[number], trial.shifts
     errors = row.errors.astype(float)
-    before, other, worst = (_wide(side) for side in (found.before[number], tally.other, tally.worst))
+    before, other, worst = (_wide(side) for side in (measurement.before[number], tally.other, tally.worst))
     tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
     at = int(errors.argmax())
     expected = _moved(plan, number, before, shifts[at])
-    apart = _apart(plan, number, expected, worst, shifts[at])
-    cell = tuple(map(int, np.unravel_index(int(apart.argmax()), apart.shape)))
+    differences = _errors(plan, number, expected, worst, shifts[at])
+    cell = tuple(map(int, np.unravel_index(int(differences.argmax()), differences.shape)))
     finding, reason = _finding(trial, number, errors, tolerance, inexact)
     axes, moved = [], shifts != 0
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
@@ -175,7 +175,7 @@ def _wide(leaf: Any) -> np.ndarray:
 
 
 def _tolerance(function: Traced, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
-    """What rounding explains of the leaf: nothing of integers and booleans, nor where all is exact."""
+    """The tolerance of an output leaf: 0 for integers and booleans, and if every operation is exact."""
     scale = float(np.abs(before[np.isfinite(before)]).max(initial=0))
     if exactly or not is_kind(function.outputs[number][1], np.inexact):
         return Tolerance(0.0, 0.0, 0.0, scale)
@@ -184,19 +184,19 @@ def _tolerance(function: Traced, number: int, before: np.ndarray, *, exactly: bo
 
 
 def _moved(plan: Plan, number: int, before: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """What answers the shift: f(x), rolled as the law says."""
+    """The expected output after a shift: f(x), rolled by the moves of the law."""
     moves = compare.moves_of(plan.laws[number], shift)
     return np.roll(before, [int(t) for _, t in moves], [axis for axis, _ in moves]) if moves else before
 
 
-def _apart(plan: Plan, number: int, expected: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """|f(shifted) - what should answer it| of one shift, infinite at a NaN, -1 where the law does not speak."""
+def _errors(plan: Plan, number: int, expected: np.ndarray, after: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The error |f(shifted) - expected| of one shift: infinite at a NaN, -1 where the law does not apply."""
     errors = np.where(np.isnan(expected) | np.isnan(after), np.inf, gap(expected, after))
     return np.where(compare.spoken_of(plan, plan.laws[number], shift, expected.shape), errors, -1)
 
 
 def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance, inexact: str) -> tuple[Finding, str]:
-    """The finding, and its reason where it is not HELD."""
+    """The finding, and its reason if it is not HELD."""
     beyond = np.argsort(-errors, kind="stable")[: int((errors > tolerance.absolute).sum())]
     if not len(beyond):
         return (Finding.UNDECIDED, inexact) if inexact else (Finding.HELD, "")
@@ -209,48 +209,48 @@ def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance
 
 
 def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Tolerance) -> bool:
-    """Whether rounding more coarsely, this way and that, moves the output as far as the mismatch."""
+    """Whether the perturbed outputs differ from the exact ones by as much as the error of this shift."""
     function, plan = trial.function, trial.plan
 
     def coarse(consts: Any, leaves: Any, fill: Any, by: Any, noise: Any) -> tuple[Any, Any, Any]:
         inputs = compare.shifted(plan, leaves, fill, by, jnp.bool_(False))
-        outputs, overflow = shaken(function.jaxpr, consts, inputs, noise)
+        outputs, overflow = perturbed_outputs(function.jaxpr, consts, inputs, noise)
         return function(consts, inputs)[number], outputs[number], overflow
 
     run = function.programs.setdefault((plan, number, "coarse"), jax.jit(coarse))
 
-    def doubtful(by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def with_bounds(by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         runs = [run(function.consts, trial.leaves, trial.fill, by, noise) for noise in NOISES]
-        plain = _wide(runs[0][0])
-        doubts = [doubt(_wide(y)[None], np.asarray(overflow), plain)[0] for _, y, overflow in runs]
-        return plain, np.max([np.zeros(plain.shape), *doubts], axis=0)
+        exact = _wide(runs[0][0])
+        bounds = [doubt(_wide(y)[None], np.asarray(overflow), exact)[0] for _, y, overflow in runs]
+        return exact, np.max([np.zeros(exact.shape), *bounds], axis=0)
 
     with jax.numpy_dtype_promotion("standard"):
-        (before, doubts), (after, more_doubts) = doubtful(np.zeros_like(shift)), doubtful(shift)
-    expected, doubts = (_moved(plan, number, side, shift) for side in (before, doubts))
-    apart = _apart(plan, number, expected, after, shift)
-    return bool((apart <= tolerance.absolute + doubts + more_doubts).all())
+        (before, before_bounds), (after, after_bounds) = with_bounds(np.zeros_like(shift)), with_bounds(shift)
+    expected, before_bounds = (_moved(plan, number, side, shift) for side in (before, before_bounds))
+    errors = _errors(plan, number, expected, after, shift)
+    return bool((errors <= tolerance.absolute + before_bounds + after_bounds).all())
 
 
 def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:
-    """What may hide a violation: an input that shifting does not change, an output that hardly depends on it."""
+    """Notes on insensitivity: an input that shifts do not change, or an output that hardly depends on the input."""
     plan, notes = trial.plan, []
     for along in plan.along:
         shifted = [(_wide(trial.leaves[plan.offsets[argument]]), axis) for argument, axis in along.arguments]
         if along.length > 1 and all(_flat(x, axis) for x, axis in shifted):
-            notes.append(f"the input is the same everywhere along {along}: shifting it changes nothing")
+            notes.append(f"the input is the same everywhere along {along}, so shifts do not change it")
     for number, leaf in enumerate(leaves):
         name = f"output{leaf.path}" if len(leaves) > 1 else "the output"
         if leaf.response <= HARDLY * leaf.tolerance.absolute:
-            change = f"exchanged for a random one, it changes the output by {leaf.response:.2g}"
-            cause = "dead ReLUs, zero weights, a large constant or a coarse type would do that, and hide violations"
+            change = f"replacing it by a random one changes the output by {leaf.response:.2g}"
+            cause = "dead ReLUs, zero weights, a large constant or a coarse dtype cause this and hide violations"
             change += f", tolerance {leaf.tolerance.absolute:.2g}"
             notes.append(f"{name} hardly depends on the input: {change}; {cause}")
         elif not notes:
             moving = {axis for law in plan.laws[number] for axis, _ in law.moves if leaf.shape[axis] > 1}
             before, other = found.before[number], found.tallies[number].other
             if moving and all(_flat(before, axis) and not _flat(other, axis) for axis in moving):
-                notes.append(f"{name} is the same everywhere at this input, and is not at a random one")
+                notes.append(f"{name} is the same everywhere at this input, but not at a random one")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Where in the network does it get lost? A measure of every intermediate value of any function."""
+"""`layerwise`: the equivariance error of every intermediate value of a function, to find the layer that breaks it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Along, Axes
 
 MEASURES = ("relative", "lie")
-# What only moves values, makes them or names them: its result says nothing that its operands do not.
+# Primitives that only move, create or name values: their results have no information that their operands lack.
 MOVEMENT = named(lambda row: row.moves and row.family != "scatter")
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """One intermediate value: what computed it, on which of the user's lines, and how far it is from equivariant."""
+    """One intermediate value: the primitive that computes it, the user's line and its equivariance error."""
 
     primitive: str
     source: str  # "file.py:12 (function)"
     shape: tuple[int, ...]
-    value: float  # relative: the mean over the shifts; lie: over the axes; NaN where no law is known
-    worst: float  # the largest of them
+    value: float  # the mean error, over the shifts ("relative") or the axes ("lie"); NaN if no law is known
+    worst: float  # the largest error, over the same
 
     def __str__(self) -> str:
         return f"{self.primitive} at {self.source}"
@@ -53,35 +53,36 @@ def layerwise(
     shifts: Any = None,
     batch: int | None = None,
 ) -> tuple[LayerError, ...]:
-    """Measure every intermediate value, from the input on: the layer at which the error rises is the one to blame.
+    """Measure every intermediate value in the order of computation. The error rises at the culprit.
 
-    Each value h(x) that fn computes on its way is taken for a function of the input and held to a law, by
-    `equivariance_error` ("relative") or by `lie_derivative_error` over the mean square of h(x) ("lie"). The law is the
-    one that `certify` proves of h, cyclic or at least in the interior, and where it proves none, the one that the shape
-    suggests (see `check`). The values are read off the jaxpr, so any function will do: there are no hooks and no module
-    classes. Left out is what does not depend on the shifted input, what is not a float, and data movement; loops and
-    branches are one layer each.
+    Each intermediate value h(x) is a function of the input. It is compared with a law by `equivariance_error`
+    ("relative"), or by `lie_derivative_error` divided by the mean square of h(x) ("lie"). The law is the one that
+    `certify` proves for h, cyclic or else in the interior. If it proves none, the law is the one that the shape
+    suggests (see `check`). The values are those of the jaxpr, so any function can be measured, without hooks or module
+    classes. Values that do not depend on the shifted input, values that are not floats, and data movement are left out.
+    Each loop or branch is one layer.
 
     Args:
         fn: any JAX function of arrays.
         arguments: its positional arguments, arrays or pytrees of them.
         axes: the axes along which the input is rolled, jointly: see `check`.
         measure: "relative" or "lie".
-        shifts: of the relative measure: None for all of them, an integer or one for each axis for its multiples, or
-            rows, a sample. Values that a shift does not move by whole cells are held to those that it does.
-        batch: evaluations at once: see `check`.
+        shifts: shifts of the relative measure: None for all of them, an integer or one for each axis for its multiples,
+            or rows for a sample. All layers are measured at the same shifts, which move each of them by whole cells.
+        batch: number of evaluations in one call: see `check`.
 
     Returns:
-        A `Layer` for each value in the order of computation: its primitive, the user's line, its shape, the error.
+        A `LayerError` for each value, in the order of computation: its primitive, the user's line, its shape and error.
 
     Raises:
         ValueError: axes or shifts that do not fit, or another measure.
-        TypeError: an argument with axes that is no array.
+        TypeError: an argument with axes is not an array.
 
-    Law: the relative error of the last layer is the function's own, where its last operation is no movement.
+    Law: the relative error of the last layer is that of the function, if its last operation is not data movement.
 
-    Source: Gruver et al., "The Lie Derivative for Measuring Learned Equivariance", ICLR 2023, section 4, who blame
-    layers by hooks: they push each share through to the output, here each value is measured where it stands.
+    Source: Gruver et al., "The Lie Derivative for Measuring Learned Equivariance", ICLR 2023, section 4. They attribute
+    the error to layers by hooks and propagate each contribution to the output. Here each intermediate value is measured
+    directly.
 
     >>> import jax.numpy as jnp
     >>> from jaxconv.verify.execution.layerwise import layerwise
@@ -91,24 +92,28 @@ def layerwise(
     [('tanh', False), ('mul', True), ('add', True)]
     """
     choice("layerwise", "measure", measure, MEASURES)
-    one = subject("layerwise", fn, arguments, axes, batch=batch, invariant=True)
-    one.rows(shifts)  # refuses what are none, whether or not there is a value to measure
-    places = _places(one)
-    if not places:
+    prepared = subject("layerwise", fn, arguments, axes, batch=batch, invariant=True)
+    prepared.rows(shifts)  # raises for invalid shifts, even if there is no value to measure
+    measured = _places(prepared)
+    if not measured:
         return ()
-    chosen = _laws(one, arguments, places)
+    laws = _laws(prepared, arguments, measured)
     if measure == "lie":
-        at = lambda inputs: _values(one.function, [place.number for place in places], one.function.consts, inputs)
+        outputs = lambda inputs: _values(
+            prepared.function, [place.number for place in measured], prepared.function.consts, inputs
+        )
         columns = [
-            lie_derivative(one, at, axis, [its[axis] if its else None for its in chosen], scaled=True)
-            for axis in range(len(one.plan.along))
+            lie_derivative(
+                prepared, outputs, axis, [value_laws[axis] if value_laws else None for value_laws in laws], scaled=True
+            )
+            for axis in range(len(prepared.plan.along))
         ]
         values = [np.asarray(column) for column in zip(*columns, strict=True)]
     else:
-        values = _relative(one, places, chosen, shifts, batch)
+        values = _relative(prepared, measured, laws, shifts, batch)
     return tuple(
-        LayerError(place.primitive, place.source, place.shape, float(found.mean()), float(found.max()))
-        for place, found in zip(places, values, strict=True)
+        LayerError(place.primitive, place.source, place.shape, float(errors.mean()), float(errors.max()))
+        for place, errors in zip(measured, values, strict=True)
     )
 
 
@@ -116,28 +121,30 @@ def layerwise(
 class _Place:
     """An equation whose first result is measured."""
 
-    number: int  # among those the steps of `evaluate`
+    number: int  # among the steps of `evaluate`
     primitive: str
     source: str
     shape: tuple[int, ...]
 
 
-def _places(one: Subject) -> list[_Place]:
-    jaxpr = one.function.jaxpr
-    found = []
-    depends = exactness.depends(jaxpr, one.plan.live)
+def _places(prepared: Subject) -> list[_Place]:
+    jaxpr = prepared.function.jaxpr
+    places = []
+    depends = exactness.depends(jaxpr, prepared.plan.live)
     for number, ((equation, stack), live) in enumerate(zip(steps(jaxpr), depends, strict=True)):
         first, name = equation.outvars[0].aval, equation.primitive.name
         if live and name not in MOVEMENT and is_kind(first, np.inexact):
-            found.append(_Place(number, name, source_line(equation, stack), tuple(first.shape)))
-    return found
+            places.append(_Place(number, name, source_line(equation, stack), tuple(first.shape)))
+    return places
 
 
-def _laws(one: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> list[list[Law] | None]:
-    """Of each place the law for each axis: what is proved of it, or what its shape suggests; None if neither."""
-    function, along = one.function, one.plan.along
+def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> list[list[Law] | None]:
+    """For each place, the law for each axis, proved or suggested by its shape; None if an axis has neither."""
+    function, along = prepared.function, prepared.plan.along
     renumbered = [
-        Along(tuple((one.plan.offsets[argument], axis) for argument, axis in direction.arguments), direction.length)
+        Along(
+            tuple((prepared.plan.offsets[argument], axis) for argument, axis in direction.arguments), direction.length
+        )
         for direction in along
     ]
     axes: dict[int, list[int]] = {}
@@ -145,56 +152,62 @@ def _laws(one: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> l
         for argument, axis in direction.arguments:
             axes.setdefault(argument, []).append(axis)
     values = lambda *leaves: _values(function, [place.number for place in places], function.consts, leaves)
-    certificate = certify(values, *one.leaves, axes=axes, search=False)
-    found: list[list[Law] | None] = []
+    certificate = certify(values, *prepared.leaves, axes=axes, search=False)
+    laws: list[list[Law] | None] = []
     for number, place in enumerate(places):
         proved = [
-            law.certified(one.where, certificate, number, direction, place.shape, "cyclic")
-            or law.certified(one.where, certificate, number, direction, place.shape, "interior")
+            law.certified(prepared.where, certificate, number, direction, place.shape, "cyclic")
+            or law.certified(prepared.where, certificate, number, direction, place.shape, "interior")
             for direction in renumbered
         ]
         try:
-            (suggested,) = law.chosen(one.where, arguments, [place.shape], along, "cyclic")
+            (suggested,) = law.chosen(prepared.where, arguments, [place.shape], along, "cyclic")
         except ValueError:
-            suggested = None  # the shape could mean two things
-        its = proved if suggested is None else [a or b for a, b in zip(proved, suggested, strict=True)]
-        found.append([law for law in its if law is not None] if all(its) else None)
-    return found
+            suggested = None  # the shape is ambiguous
+        by_axis = proved if suggested is None else [a or b for a, b in zip(proved, suggested, strict=True)]
+        laws.append([law for law in by_axis if law is not None] if all(by_axis) else None)
+    return laws
 
 
 def _values(function: Traced, numbers: Sequence[int], consts: Any, inputs: Any) -> list[Any]:
-    """The chosen intermediate values."""
-    found = first_results(function.jaxpr, consts, inputs)
-    return [found[number] for number in numbers]
+    """The intermediate values of these numbers."""
+    results = first_results(function.jaxpr, consts, inputs)
+    return [results[number] for number in numbers]
 
 
 def _relative(
-    one: Subject, places: Sequence[_Place], chosen: Sequence[list[Law] | None], shifts: Any, batch: int | None
+    prepared: Subject, places: Sequence[_Place], laws: Sequence[list[Law] | None], shifts: Any, batch: int | None
 ) -> list[np.ndarray]:
-    """Of each place the relative error for every shift that all of them answer by whole cells."""
-    held = [(place, its) for place, its in zip(places, chosen, strict=True) if its is not None]
-    if not held:
+    """The relative errors of each place, for all shifts that move every place by whole cells; NaN without a law."""
+    with_law = [(place, place_laws) for place, place_laws in zip(places, laws, strict=True) if place_laws is not None]
+    if not with_law:
         return [np.asarray([np.nan]) for _ in places]
     rows = law.grid(
-        one.where, one.plan.along, [its for _, its in held], [place.shape for place, _ in held], shifts, "cyclic"
+        prepared.where,
+        prepared.plan.along,
+        [place_laws for _, place_laws in with_law],
+        [place.shape for place, _ in with_law],
+        shifts,
+        "cyclic",
     )
-    numbers = tuple(place.number for place, _ in held)
-    moves = tuple(tuple(its) for _, its in held)
+    numbers = tuple(place.number for place, _ in with_law)
+    laws_of_layers = tuple(tuple(place_laws) for _, place_laws in with_law)
     with executing():
-        before = jax.jit(lambda consts, leaves: _values(one.function, numbers, consts, leaves))(
-            one.function.consts, one.leaves
+        before = jax.jit(lambda consts, leaves: _values(prepared.function, numbers, consts, leaves))(
+            prepared.function.consts, prepared.leaves
         )
-    found = iter(sweep(one, rows, _apart(numbers, moves), before, batch))
-    return [np.asarray([np.nan]) if its is None else next(found) for its in chosen]
+    errors = iter(sweep(prepared, rows, _layer_errors(numbers, laws_of_layers), before, batch))
+    return [np.asarray([np.nan]) if place_laws is None else next(errors) for place_laws in laws]
 
 
-@functools.lru_cache(maxsize=64)  # the same function each time, so that it is compiled once
-def _apart(numbers: tuple[int, ...], moves: tuple[tuple[Law, ...], ...]) -> Callable[..., list[Any]]:
+@functools.lru_cache(maxsize=64)  # returns the same function object each time, so that it is compiled once
+def _layer_errors(numbers: tuple[int, ...], laws_of_layers: tuple[tuple[Law, ...], ...]) -> Callable[..., list[Any]]:
     def each(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
         del plan
         after = _values(function, numbers, consts, inputs)
         expected = [
-            compare.rolled(value, compare.moves_of(its, shift)) for value, its in zip(before, moves, strict=True)
+            compare.rolled(value, compare.moves_of(laws, shift))
+            for value, laws in zip(before, laws_of_layers, strict=True)
         ]
         return [relative(*pair) for pair in zip(expected, after, strict=True)]
 

@@ -1,6 +1,6 @@
-"""How far a function is from equivariant, in numbers: measures from the literature, each with its source.
+"""Measures of partial equivariance from the literature, each with its source.
 
-All of them speak of cyclic shifts. What a function should do under a shift (its law) is settled as in `check`.
+All of them are for cyclic shifts. The law of a function is determined as in `check`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class ShiftErrors:
 
     @property
     def mean(self) -> float:
-        """Over the shifts."""
+        """The mean error over the shifts."""
         return float(self.values.mean())
 
     @property
     def worst(self) -> float:
-        """The largest."""
+        """The largest error."""
         return float(self.values.max())
 
 
@@ -53,31 +53,31 @@ def consistency(
     classes: int = -1,
     batch: int | None = None,
 ) -> float:
-    """How often two random shifts of an image are given the same label: argmax consistency.
+    """The probability that two random shifts of an image have the same label: argmax consistency.
 
     `E_x P_{s,s'}[argmax f(shift(x, s)) == argmax f(shift(x, s'))]`, with s and s' drawn independently from `shifts`.
-    The expectation over pairs is taken in full: `mean_x sum_c p_c(x)^2`, p_c(x) being the part of the shifts that are
-    given label c. A NaN among the scores is a label of its own.
+    The expectation over all pairs is computed exactly as `mean_x sum_c p_c(x)^2`, where p_c(x) is the fraction of the
+    shifts with label c. Scores with a NaN have a label that equals no other.
 
     Args:
         fn: any JAX function to an array of scores, such as [n, classes].
         arguments: its positional arguments, arrays or pytrees of them.
         axes: the axes along which the input is rolled: see `certify`.
         shifts: None for all of them, an integer for its multiples, or rows of one integer for each axis.
-        classes: the axis of the scores; labels at all other positions are counted, as in a batch of images.
-        batch: evaluations at once: see `check`.
+        classes: the axis of the scores; each index of the other axes has a label, as in a batch of images.
+        batch: number of evaluations in one call: see `check`.
 
     Returns:
         A number from 0 to 1: the mean over the images.
 
     Raises:
         ValueError: axes or shifts that do not fit, or an output that is not one array of scores.
-        TypeError: an argument with axes that is no array.
+        TypeError: an argument with axes is not an array.
 
-    Law: 1 where f is invariant and its scores have no ties; never less than 1/classes.
+    Law: 1 if f is invariant and its scores have no ties; never less than 1/classes.
 
     Source: Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, section 4. There, pairs of crops
-    are sampled; here the image wraps around, and all pairs are counted.
+    are sampled. Here the image is rolled, and all pairs are counted.
 
     >>> import jax.numpy as jnp
     >>> from jaxconv.verify.execution.metrics import consistency
@@ -100,9 +100,9 @@ def adversarial_consistency(
     labels: Any = None,
     batch: int | None = None,
 ) -> float:
-    """For which part of the images no shift at all changes the label: consistency against the worst shift.
+    """The fraction of the images whose label no shift changes: consistency under the worst shift.
 
-    `E_x min_s [argmax f(shift(x, s)) == y(x)]`, y being f's own label of the unshifted image, or the true one.
+    `E_x min_s [argmax f(shift(x, s)) == y(x)]`, where y is f's label of the unshifted image, or the true label.
 
     Args:
         fn: any JAX function to an array of scores, such as [n, classes].
@@ -110,20 +110,22 @@ def adversarial_consistency(
         axes: the axes along which the input is rolled: see `certify`.
         shifts: None for all of them, an integer for its multiples, or rows of one integer for each axis.
         classes: the axis of the scores.
-        labels: the true labels, of the scores' shape without `classes`; then this is adversarial accuracy.
-        batch: evaluations at once: see `check`.
+        labels: the true labels, with the shape of the scores without the axis `classes`. With them, the result is
+            adversarial accuracy.
+        batch: number of evaluations in one call: see `check`.
 
     Returns:
-        A number from 0 to 1: the part of the images.
+        A number from 0 to 1: the fraction of the images.
 
     Raises:
-        ValueError: axes or shifts that do not fit, labels of another shape, an output that is not one array of scores.
-        TypeError: an argument with axes that is no array.
+        ValueError: axes or shifts that do not fit, labels of another shape, or an output that is not one array of
+            scores.
+        TypeError: an argument with axes is not an array.
 
-    Law: 1 where f is invariant and its scores have no ties; without `labels` at most `consistency`.
+    Law: 1 if f is invariant and its scores have no ties; without `labels`, at most `consistency`.
 
     Source: Michaeli, Michaeli and Soudry, "Alias-Free Convnets: Fractional Shift Invariance via Polynomial
-    Activations", CVPR 2023, whose adversarial accuracy takes the worst of all integer shifts.
+    Activations", CVPR 2023, whose adversarial accuracy is that of the worst integer shift.
 
     >>> import jax.numpy as jnp
     >>> from jaxconv.verify.execution.metrics import adversarial_consistency
@@ -132,13 +134,13 @@ def adversarial_consistency(
     0.5
     """
     where = "adversarial_consistency"
-    found = _labels(where, fn, arguments, axes, shifts, classes, batch)
+    shifted = _labels(where, fn, arguments, axes, shifts, classes, batch)
     unshifted = _labels(where, fn, arguments, axes, np.zeros((1, _count(axes)), np.int32), classes, batch)
     if labels is not None and np.shape(labels) != unshifted.shape[1:]:
         expected, cure = f"of shape {unshifted.shape[1:]}", "Pass one label for each image, or leave them out"
         raise ValueError(explain(where, "labels", f"of shape {np.shape(labels)}", expected, cure))
     expected = unshifted if labels is None else np.asarray(labels)[None]
-    return float((found == expected).all(0).mean())
+    return float((shifted == expected).all(0).mean())
 
 
 @executing()
@@ -152,31 +154,31 @@ def equivariance_error(
     invariant: bool = False,
     batch: int | None = None,
 ) -> Any:
-    """How far both sides of the law are apart, relative to their size, for each shift.
+    """The equivariance error for each shift: the difference of both sides of the law, relative to their size.
 
-    `|f(shift(x, s)) - shift(f(x), t)| / (|f(shift(x, s))| + |f(x)|)` in the Euclidean norm; 0 where both are 0.
+    `|f(shift(x, s)) - shift(f(x), t)| / (|f(shift(x, s))| + |f(x)|)` in the Euclidean norm; 0 if both norms are 0.
 
     Args:
         fn: any JAX function of arrays.
         arguments: its positional arguments, arrays or pytrees of them.
         axes: the axes along which the input is rolled, jointly: see `check`.
-        shifts: None for all of them, an integer or one for each axis for its multiples, or rows, a sample.
-        certificate: the law, as for `check`; without it, and moves, the one that the shapes suggest.
+        shifts: None for all of them, an integer or one for each axis for its multiples, or rows for a sample.
+        certificate: the law, as for `check`; without it or moves, the law is the one that the shapes suggest.
         moves: the law by hand.
-        invariant: the law that the output stays.
-        batch: evaluations at once: see `check`.
+        invariant: the law that the output does not move.
+        batch: number of evaluations in one call: see `check`.
 
     Returns:
         `ShiftErrors` in place of each array of f's output: `shifts`, `values`, and their `mean` and `worst`.
 
     Raises:
         ValueError: axes, shifts, moves or a certificate that do not fit the function.
-        TypeError: an argument with axes that is no array.
+        TypeError: an argument with axes is not an array.
 
-    Law: 0 for equivariant functions, but for rounding; 1 at most; the same for every multiple of f.
+    Law: 0 up to rounding for equivariant functions; at most 1; the same for every multiple of f.
 
     Source: Finzi, Welling and Wilson, "A Practical Method for Constructing Equivariant Multilayer Perceptrons for
-    Arbitrary Matrix Groups", ICML 2021, whose library EMLP tests with it, in root mean squares.
+    Arbitrary Matrix Groups", ICML 2021, whose library EMLP tests with it, using root mean squares.
 
     >>> import jax.numpy as jnp
     >>> from jaxconv.verify.execution.metrics import equivariance_error
@@ -185,11 +187,11 @@ def equivariance_error(
     [0.0, 1.0, 1.0, 1.0]
     """
     law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    one = subject("equivariance_error", fn, arguments, axes, batch=batch, **law)
-    rows = one.rows(shifts)
-    before = one.function(one.function.consts, one.leaves)
-    values = sweep(one, rows, _apart, before, batch)
-    return jax.tree.unflatten(one.structure, [ShiftErrors(rows, value) for value in values])
+    prepared = subject("equivariance_error", fn, arguments, axes, batch=batch, **law)
+    rows = prepared.rows(shifts)
+    before = prepared.function(prepared.function.consts, prepared.leaves)
+    values = sweep(prepared, rows, _relative_errors, before, batch)
+    return jax.tree.unflatten(prepared.structure, [ShiftErrors(rows, value) for value in values])
 
 
 @executing()
@@ -201,22 +203,22 @@ def lie_derivative_error(
     moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
 ) -> Any:
-    """How fast the law is left as the input begins to move, by parts of a cell: the local equivariance error.
+    """The local equivariance error: the mean square of the Lie derivative of f, for shifts by fractions of a cell.
 
-    `LEE = mean_p |L f(x)[p]|^2`, with the Lie derivative `L f(x) = d/de shift(f(shift(x, e)), -r e)` at e = 0, where r
-    is the rate t/s of the law (0 for invariance), and shifts by parts of a cell turn each mode of the Fourier
-    transform: `shift(x, e)^[k] = exp(-2 pi i k e / n) x^[k]`, but for the mode n/2 of an even n, which has no
-    direction and rests.
+    `LEE = mean_p |L f(x)[p]|^2`, with the Lie derivative `L f(x) = d/de shift(f(shift(x, e)), -r e)` at e = 0. Here r
+    is the rate t/s of the law (0 for invariance). A shift by a fraction of a cell multiplies each mode of the Fourier
+    transform by a phase: `shift(x, e)^[k] = exp(-2 pi i k e / n) x^[k]`. The mode n/2 of an even n has no direction and
+    stays unchanged.
 
     One JVP computes it: `L f(x) = J(-D x) + r D f(x)`, with the Jacobian J at x and the spectral derivative D.
 
     Args:
-        fn: any JAX function of arrays that can be differentiated forward.
-        arguments: its positional arguments, arrays or pytrees of them; real floats where they are shifted.
+        fn: any JAX function of arrays that supports forward-mode differentiation.
+        arguments: its positional arguments, arrays or pytrees of arrays; the shifted ones have real floats.
         axes: the axes along which the input is shifted, one at a time.
-        certificate: the law, as for `check`; without it, and moves, the one that the shapes suggest.
+        certificate: the law, as for `check`; without it or moves, the law is the one that the shapes suggest.
         moves: the law by hand.
-        invariant: the law that the output stays.
+        invariant: the law that the output does not move.
 
     Returns:
         An array [axes] in place of each array of f's output: the error for each axis, in squared units of the output
@@ -224,10 +226,10 @@ def lie_derivative_error(
 
     Raises:
         ValueError: axes, moves or a certificate that do not fit the function.
-        TypeError: an argument with axes that is no array of real floats.
+        TypeError: an argument with axes is not an array of real floats.
 
-    Law: 0 for linear circular convolutions, and wherever f commutes with shifts by parts of a cell. Aliasing shows: for
-    f(x) = x^2 and x a wave of more than n/4 periods it is pi^2/2; of less, 0.
+    Law: 0 for linear circular convolutions, and if f commutes with shifts by fractions of a cell. It measures aliasing:
+    for f(x) = x^2 and a wave x, it is pi^2/2 for more than n/4 periods and 0 for fewer.
 
     Source: Gruver, Finzi, Goldblum and Wilson, "The Lie Derivative for Measuring Learned Equivariance", ICLR 2023,
     section 4. There, shifts interpolate bilinearly.
@@ -239,41 +241,42 @@ def lie_derivative_error(
     [0.0, 4.9348]
     """
     law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    one = subject("lie_derivative_error", fn, arguments, axes, **law)
-    outputs = lambda inputs: one.function(one.function.consts, inputs)
+    prepared = subject("lie_derivative_error", fn, arguments, axes, **law)
+    outputs = lambda inputs: prepared.function(prepared.function.consts, inputs)
     errors = [
-        lie_derivative(one, outputs, axis, [laws[axis] for laws in one.plan.laws]) for axis in range(_count(axes))
+        lie_derivative(prepared, outputs, axis, [laws[axis] for laws in prepared.plan.laws])
+        for axis in range(_count(axes))
     ]
-    return jax.tree.unflatten(one.structure, [np.asarray(column) for column in zip(*errors, strict=True)])
+    return jax.tree.unflatten(prepared.structure, [np.asarray(column) for column in zip(*errors, strict=True)])
 
 
 def lie_derivative(
     one: Subject, outputs: Callable[[Any], list[Any]], axis: int, laws: Sequence[Law | None], *, scaled: bool = False
 ) -> list[float]:
-    """The mean square of each output's Lie derivative along one axis; NaN where there is no law, or no real number.
+    """The mean square of each output's Lie derivative along one axis; NaN for an output without a law or real floats.
 
-    `scaled` divides by the mean square of the output, 0 by 0 being 0.
+    `scaled` divides by the mean square of the output; 0/0 is 0.
     """
     mean_square = lambda y: jnp.mean(jnp.square(y.astype(jnp.float32) if y.dtype.itemsize < 4 else y))
 
     def errors(leaves: list[Any]) -> list[Any]:
         tangents = [jnp.zeros_like(x) for x in leaves]
-        for argument, its_axis in one.plan.along[axis].arguments:
+        for argument, argument_axis in one.plan.along[axis].arguments:
             leaf = one.plan.offsets[argument]
-            tangents[leaf] = -derivative(leaves[leaf], its_axis)
-        moved = [number for number, x in enumerate(leaves) if is_kind(x, np.floating)]
-        at = lambda some: outputs([dict(zip(moved, some, strict=True)).get(i, x) for i, x in enumerate(leaves)])
-        values, changes = jax.jvp(at, ([leaves[i] for i in moved],), ([tangents[i] for i in moved],))
-        found = []
+            tangents[leaf] = -derivative(leaves[leaf], argument_axis)
+        real = [number for number, x in enumerate(leaves) if is_kind(x, np.floating)]
+        of_real = lambda new: outputs([dict(zip(real, new, strict=True)).get(i, x) for i, x in enumerate(leaves)])
+        values, changes = jax.jvp(of_real, ([leaves[i] for i in real],), ([tangents[i] for i in real],))
+        mean_squares = []
         for value, change, law in zip(values, changes, laws, strict=True):
             if law is None or not is_kind(value, np.floating):
-                found.append(jnp.nan)
+                mean_squares.append(jnp.nan)
                 continue
-            for its_axis, t in law.moves:
-                change = change + jnp.asarray(t / law.shift, value.dtype) * derivative(value, its_axis)
+            for output_axis, t in law.moves:
+                change = change + jnp.asarray(t / law.shift, value.dtype) * derivative(value, output_axis)
             error, size = mean_square(change), mean_square(value) if scaled else 1
-            found.append(jnp.where(error == 0, 0, error / size))
-        return found
+            mean_squares.append(jnp.where(error == 0, 0, error / size))
+        return mean_squares
 
     for argument, _ in one.plan.along[axis].arguments:
         leaf = one.leaves[one.plan.offsets[argument]]
@@ -285,19 +288,19 @@ def lie_derivative(
 
 
 def derivative(x: Any, axis: int) -> Any:
-    """The spectral derivative along an axis, per cell: each mode k times `2 pi i k / n`; the mode n/2 times 0."""
+    """The spectral derivative along an axis, per cell: mode k is multiplied by `2 pi i k / n`, and mode n/2 by 0."""
     n = x.shape[axis]
     wide = x if x.dtype.itemsize >= 4 else x.astype(jnp.float32)
     modes = np.arange(n // 2 + 1) * (2 * np.pi / n)
     if n % 2 == 0:
         modes[-1] = 0
     kind = jnp.complex128 if wide.dtype == jnp.float64 else jnp.complex64
-    turn = jnp.asarray(1j * modes, kind).reshape([-1 if number == axis else 1 for number in range(x.ndim)])
-    return jnp.fft.irfft(turn * jnp.fft.rfft(wide, axis=axis), n, axis=axis).astype(x.dtype)
+    factors = jnp.asarray(1j * modes, kind).reshape([-1 if number == axis else 1 for number in range(x.ndim)])
+    return jnp.fft.irfft(factors * jnp.fft.rfft(wide, axis=axis), n, axis=axis).astype(x.dtype)
 
 
 def relative(before: Any, after: Any) -> Any:
-    """`|after - before| / (|after| + |before|)`, 0 where both are 0."""
+    """`|after - before| / (|after| + |before|)` in the Euclidean norm; 0 if both norms are 0."""
     wide = lambda x: jnp.abs(x if is_kind(x, np.inexact) and x.dtype.itemsize >= 4 else x.astype(jnp.float32))
     norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(wide(x))))
     if not is_kind(before, np.inexact):
@@ -306,17 +309,17 @@ def relative(before: Any, after: Any) -> Any:
     return jnp.where(size == 0, 0, norm(after - before) / jnp.where(size == 0, 1, size))
 
 
-def _apart(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
-    """Of each output leaf the relative error after one shift."""
+def _relative_errors(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
+    """The relative error of each output leaf after one shift."""
     expected = (
         compare.rolled(leaf, compare.moves_of(laws, shift)) for leaf, laws in zip(before, plan.laws, strict=True)
     )
     return [relative(*pair) for pair in zip(expected, function(consts, inputs), strict=True)]
 
 
-@functools.cache  # the same function each time, so that it is compiled once
+@functools.cache  # returns the same function object each time, so that it is compiled once
 def _label(classes: int) -> Each:
-    """The labels, -1 where a score is NaN."""
+    """A function for `sweep` that returns the labels; -1 where a score is NaN."""
 
     def each(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, context: Any) -> Any:
         del plan, shift, context
@@ -330,22 +333,22 @@ def _label(classes: int) -> Each:
 def _labels(
     where: str, fn: Any, arguments: tuple[Any, ...], axes: Axes, shifts: Any, classes: int, batch: int | None
 ) -> np.ndarray:
-    """The label of every image, [shifts, *images]."""
+    """The label of every image for every shift: [shifts, *images]."""
     classes = integer(where, "classes", classes, cure="Leave it out for the last axis")
-    one = subject(where, fn, arguments, axes, batch=batch, invariant=True)
-    ranks = [len(shape) for shape in one.shapes]
+    prepared = subject(where, fn, arguments, axes, batch=batch, invariant=True)
+    ranks = [len(shape) for shape in prepared.shapes]
     if len(ranks) != 1 or not -ranks[0] <= classes < ranks[0]:
         cure = "Return one array of scores, such as [n, classes], and name its axis of classes"
         expected = f"one array with an axis {classes}"
-        raise ValueError(explain(where, "the output", f"of shapes {one.shapes}", expected, cure))
-    rows = np.asarray(shifts) if _is_still(shifts) else one.rows(shifts)
-    labels = sweep(one, rows, _label(classes), batch=batch)
-    # A NaN is a label of its own, unlike any other.
+        raise ValueError(explain(where, "the output", f"of shapes {prepared.shapes}", expected, cure))
+    rows = np.asarray(shifts) if _is_unshifted(shifts) else prepared.rows(shifts)
+    labels = sweep(prepared, rows, _label(classes), batch=batch)
+    # The label of scores with a NaN differs from those of all other shifts.
     return np.where(labels < 0, -1 - np.arange(len(labels)).reshape(-1, *[1] * (labels.ndim - 1)), labels)
 
 
-def _is_still(shifts: Any) -> bool:
-    """Whether this is the unshifted image alone."""
+def _is_unshifted(shifts: Any) -> bool:
+    """Whether the shifts are rows of zeros."""
     return np.ndim(shifts) == 2 and not np.any(shifts)
 
 

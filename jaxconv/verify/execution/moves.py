@@ -1,9 +1,9 @@
-"""Answers of an output to shifts of its input: which of them stand after executing f(x) and f(y) for shifted inputs y.
+"""Moves of an output that remain possible after executing f(x) and f(y) for shifted inputs y.
 
-- Cyclic shifts: the rolls of f(x) along one or several output axes; no change at all is the roll by 0.
-- Interior shifts: no change at all, and moves by t along one output axis, or along two at once (as attention maps
-  do), with 0 < |t| <= m/2. A move stands as long as `max(|t|, 2)` consecutive positions j with f(y)[j + t] == f(x)[j]
-  do, along both axes if there are two.
+- Cyclic shifts: the rolls of f(x) along one or several output axes. Invariance is the roll by 0.
+- Interior shifts: invariance, and moves by t along one output axis or along two jointly (as in attention maps), with
+  0 < |t| <= m/2. A move remains possible while f(y)[j + t] == f(x)[j] holds at `max(|t|, 2)` consecutive positions j,
+  along each axis of the move.
 """
 
 from __future__ import annotations
@@ -18,41 +18,42 @@ import numpy as np
 
 from jaxconv.verify.execution.tolerance import gap
 
-MOST_ROLLS = 64  # tried in full; an output to which more are left is all but constant
-COMPARISONS = 2**27  # cells that are compared to find out which moves stand
+MOST_ROLLS = 64  # rolls that are compared in every cell; an output with more is almost constant
+COMPARISONS = 2**27  # cells that are compared to find the moves that remain
 
-Move: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) each; none at all is no change
-Rolls: TypeAlias = np.ndarray  # a row of cells by which each axis is rolled
-# For each move: whether it stands at each position j, for all j with j + t in range.
+Move: TypeAlias = tuple[tuple[int, int], ...]  # (output axis, t) for each axis; empty for invariance
+Rolls: TypeAlias = np.ndarray  # one row per roll: by how many cells each axis is rolled
+# For each move: whether it holds at each position j, for all j with j + t in range.
 SurvivingMoves: TypeAlias = dict[Move, np.ndarray]
 
 
 class TooManyError(Exception):
-    """There are more comparisons to make than the budget allows."""
+    """The comparisons exceed the budget `COMPARISONS`."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """f(x), and f(y) for each shift [shifts, ...]; and by how much each cell may be off."""
+    """f(x), f(y) for each shift [shifts, ...], and a tolerance for each of their cells."""
 
     before: np.ndarray
     after: np.ndarray
-    before_doubt: np.ndarray
-    after_doubt: np.ndarray
+    before_tolerance: np.ndarray
+    after_tolerance: np.ndarray
 
     def row(self, number: int) -> Outcome:
-        """The outcome of one shift, f(y) without an axis for the shifts."""
-        return Outcome(self.before, self.after[number], self.before_doubt, self.after_doubt[number])
+        """The outcome of one shift; f(y) then has no axis for the shifts."""
+        return Outcome(self.before, self.after[number], self.before_tolerance, self.after_tolerance[number])
 
     def differ(self, j: tuple, p: tuple) -> np.ndarray:
-        """Where f(y)[p] is not f(x)[j], for any indices that NumPy takes."""
-        return gap(self.after[p], self.before[j]) > self.after_doubt[p] + self.before_doubt[j]
+        """Whether f(y)[p] and f(x)[j] differ by more than their tolerances. j and p are NumPy indices."""
+        return gap(self.after[p], self.before[j]) > self.after_tolerance[p] + self.before_tolerance[j]
 
 
 def rolls_left(outcome: Outcome, known: Rolls | None) -> Rolls | None:
-    """The rolls by which f(y) is f(x); `known` stood before, None if all did. None if they are too many to try.
+    """The rolls of f(x) that equal f(y), among those of `known`; `known` itself if more than `MOST_ROLLS` remain.
 
-    That the cells which stand out most must meet leaves few rolls to try in full.
+    `known` is None if no roll is excluded yet. Comparing the cells furthest from the median first leaves few rolls to
+    compare in every cell.
     """
     shape = outcome.before.shape
     cells = np.stack(np.unravel_index(np.arange(outcome.before.size), shape), axis=-1)
@@ -70,44 +71,51 @@ def rolls_left(outcome: Outcome, known: Rolls | None) -> Rolls | None:
 
 
 def _peaks(array: np.ndarray) -> np.ndarray:
-    """The 16 cells that stand out most."""
+    """The indices of the 16 cells whose absolute values are furthest from their median."""
     size = np.abs(array.ravel())
     with np.errstate(invalid="ignore"):
         return np.argsort(-np.abs(size - np.median(size)), kind="stable")[:16]
 
 
 def moves_left(outcome: Outcome, known: Sequence[SurvivingMoves | None]) -> list[SurvivingMoves]:
-    """For each shift the moves that stand, and where; `known` stood before, None if all did."""
-    found: list[SurvivingMoves] = [{} if moves is None else dict(moves) for moves in known]
+    """For each shift, the moves that remain possible and the positions at which they hold.
+
+    `known` has the moves that remain from earlier samples, for each shift; None if no move is excluded yet.
+    """
+    surviving: list[SurvivingMoves] = [{} if moves is None else dict(moves) for moves in known]
     fresh = [row for row, moves in enumerate(known) if moves is None]
     for row, move in _candidates(outcome, fresh) if fresh else ():
-        found[row][move] = np.ones(_count_of_positions(move, outcome.before.shape), np.bool_)
-    budget = COMPARISONS - sum(len(moves) for moves in found) * outcome.before.size
+        surviving[row][move] = np.ones(_position_counts(move, outcome.before.shape), np.bool_)
+    budget = COMPARISONS - sum(len(moves) for moves in surviving) * outcome.before.size
     if budget < 0:
         raise TooManyError
-    return [_standing(outcome.row(row), moves) for row, moves in enumerate(found)]
+    return [_surviving(outcome.row(row), moves) for row, moves in enumerate(surviving)]
 
 
-def _standing(pair: Outcome, moves: SurvivingMoves) -> SurvivingMoves:
-    """Of some moves those that stand, and where."""
-    found = {}
+def _surviving(pair: Outcome, moves: SurvivingMoves) -> SurvivingMoves:
+    """The moves that remain possible after the outcome of one shift, and the positions at which they hold."""
+    surviving = {}
     for move, cells in moves.items():
-        here, there = _slices(move, pair.before.ndim)
-        apart = pair.differ(here, there)
-        others = tuple(axis for axis in range(apart.ndim) if axis not in dict(move))
-        left = cells & ~apart.any(axis=others)
-        if _holds_a_run(left, [abs(t) for _, t in move]):
-            found[move] = left
-    return found
+        j, p = _slices(move, pair.before.ndim)
+        differs = pair.differ(j, p)
+        others = tuple(axis for axis in range(differs.ndim) if axis not in dict(move))
+        holds = cells & ~differs.any(axis=others)
+        if _has_run(holds, [abs(t) for _, t in move]):
+            surviving[move] = holds
+    return surviving
 
 
 def steps(length: int) -> list[int]:
-    """The t by which an output axis may move: up to half of it, so that two positions or more are left."""
+    """The nonzero t by which an output axis of this length may move: up to half of it, and two positions remain.
+
+    >>> steps(4), steps(2)
+    ([1, -1, 2, -2], [])
+    """
     return [t for size in range(1, length // 2 + 1) for t in (size, -size) if length - size >= max(size, 2)]
 
 
 def _candidates(outcome: Outcome, rows: Sequence[int]) -> Iterator[tuple[int, Move]]:
-    """Every move that may stand, by row: of each run of `max(|t|, 2)` positions one is looked at, in one column."""
+    """(row, move) for each move that may hold. In one column, one position of each run of `max(|t|, 2)` is compared."""
     shape = outcome.before.shape
     yield from ((row, ()) for row in rows)
     groups = [axes for count in (1, 2) for axes in combinations(range(len(shape)), count)]
@@ -117,50 +125,55 @@ def _candidates(outcome: Outcome, rows: Sequence[int]) -> Iterator[tuple[int, Mo
     if sum(math.prod(map(probes, axes)) for axes in groups) * len(rows) > COMPARISONS:
         raise TooManyError
     for axes in groups:
-        one = _column(outcome, axes, rows)
+        column = _column(outcome, axes, rows)
         for along in product(*(steps(shape[axis]) for axis in axes)):
             move = tuple(zip(axes, along, strict=True))
-            here, there = zip(*(_probed(shape[axis], t) for axis, t in move), strict=True)
-            apart = one.differ(here, (slice(None), *there))
-            left = ~apart.all(axis=tuple(range(1, apart.ndim)))
-            yield from ((rows[number], move) for number in np.flatnonzero(left).tolist())
+            j, p = zip(*(_probed(shape[axis], t) for axis, t in move), strict=True)
+            differs = column.differ(j, (slice(None), *p))
+            possible = ~differs.all(axis=tuple(range(1, differs.ndim)))
+            yield from ((rows[number], move) for number in np.flatnonzero(possible).tolist())
 
 
 def _column(outcome: Outcome, axes: tuple[int, ...], rows: Sequence[int]) -> Outcome:
-    """The outcome along some output axes, at the place along the others where f(x) varies most."""
+    """The outcome along some output axes, at the index along the other axes where f(x) varies most."""
     front = tuple(range(len(axes)))
     lengths = [outcome.before.shape[axis] for axis in axes]
     flat = lambda array: np.moveaxis(array, axes, front).reshape(*lengths, -1)
     before = flat(outcome.before)
     size = np.nan_to_num(np.abs(before), posinf=0).reshape(-1, before.shape[-1])
     at = int(size.std(axis=0).argmax())
-    many = lambda array: np.stack([flat(array[row])[..., at] for row in rows])
-    return Outcome(before[..., at], many(outcome.after), flat(outcome.before_doubt)[..., at], many(outcome.after_doubt))
+    of_rows = lambda array: np.stack([flat(array[row])[..., at] for row in rows])
+    return Outcome(
+        before[..., at],
+        of_rows(outcome.after),
+        flat(outcome.before_tolerance)[..., at],
+        of_rows(outcome.after_tolerance),
+    )
 
 
 def _probed(length: int, t: int) -> tuple[slice, slice]:
-    """Positions j, one in each run of `max(|t|, 2)` of those with j + t in range; and j + t."""
+    """Slices of j and j + t: one position j in each run of `max(|t|, 2)` positions with j + t in range."""
     run = max(abs(t), 2)
-    here = slice(max(0, -t) + run - 1, length - max(0, t), run)
-    return here, slice(here.start + t, here.stop + t, run)
+    j = slice(max(0, -t) + run - 1, length - max(0, t), run)
+    return j, slice(j.start + t, j.stop + t, run)
 
 
 def _slices(move: Move, rank: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """All positions j with j + t in range, and j + t."""
+    """Slices of j and j + t, for all positions j with j + t in range."""
     along = dict(move)
     cut = lambda start, end: slice(max(0, start), None if end <= 0 else -end)
-    here = tuple(cut(-along.get(axis, 0), along.get(axis, 0)) for axis in range(rank))
-    there = tuple(cut(along.get(axis, 0), -along.get(axis, 0)) for axis in range(rank))
-    return here, there
+    j = tuple(cut(-along.get(axis, 0), along.get(axis, 0)) for axis in range(rank))
+    p = tuple(cut(along.get(axis, 0), -along.get(axis, 0)) for axis in range(rank))
+    return j, p
 
 
-def _count_of_positions(move: Move, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """How many positions j have j + t in range, along each axis that moves."""
+def _position_counts(move: Move, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The number of positions j with j + t in range, along each axis of the move."""
     return tuple(shape[axis] - abs(t) for axis, t in move)
 
 
-def _holds_a_run(cells: np.ndarray, sizes: Sequence[int]) -> bool:
-    """Whether `max(size, 2)` consecutive cells are all there, along each axis at once."""
+def _has_run(cells: np.ndarray, sizes: Sequence[int]) -> bool:
+    """Whether a block of `max(size, 2)` consecutive cells along each axis is all True."""
     for axis, size in enumerate(sizes):
         run = max(size, 2)
         total = np.cumsum(np.moveaxis(cells, axis, 0), axis=0)

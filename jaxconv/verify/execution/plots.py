@@ -1,6 +1,6 @@
-"""Pictures of what a check found: where do borders bite, where is the stride's grid, which layer loses it?
+"""Pictures of a check: errors by position (effects of borders), by shift (the grid of a stride), and by layer.
 
-Every function returns a new `matplotlib.figure.Figure` of its own: no pyplot, nothing global, nothing shown.
+Every function returns a new `matplotlib.figure.Figure`. None uses pyplot, changes global state or shows the figure.
 `figure.savefig("error.png")` saves it.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATISTICS = {"mean": "means", "largest": "positions"}
-NEVER = "#d9d9d9"  # not compared
-SMALLEST = 1e-38  # so that a picture of zeros has a scale
+NEVER = "#d9d9d9"  # colour of positions that are not compared
+SMALLEST = 1e-38  # top of the scale for a picture of zeros
 COLOURS = {"HELD": "#1a7f37", "VIOLATED": "#cf222e", "UNDECIDED": "#9a6700"}
 
 
@@ -33,26 +33,26 @@ def position_map(
     axes: tuple[int, ...] | None = None,
     statistic: Literal["mean", "largest"] = "mean",
 ) -> Figure:
-    """A heat map of the error at each position of f(shifted), over the shifts: where do borders bite?
+    """A heat map of the error at each position of f(shifted), over the shifts; it shows the effects of borders.
 
-    `error[p] = mean_s |f(shift(x, s))[p] - f(x)[p - t]|`, or `max_s`; the largest over the axes that are not shown.
-    Over many shifts each position is compared with one at the border now and then, so that the largest error hides what
-    the mean shows.
+    `error[p] = mean_s |f(shift(x, s))[p] - f(x)[p - t]|`, or `max_s` for "largest", maximised over the axes that are
+    not shown. With many shifts, every position is compared with one at the border for some shift. So the mean may
+    show borders that the largest error hides.
 
     Args:
-        check: what `jc.check` found.
-        leaf: which of its output leaves.
+        check: the result of `jc.check`.
+        leaf: number of the output leaf.
         axes: the output's axes to show, down and across; by default those that move, or else the longest.
         statistic: "mean" or "largest".
 
     Returns:
-        A figure: positions that the law does not speak of are grey, the largest is marked. One axis makes a curve.
+        A figure. Positions that are not compared are grey, and the largest error is marked. One axis makes a curve.
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: a leaf or axes that the check does not have, another statistic, or an output without any axis.
+        ValueError: a leaf or axes that the check does not have, another statistic, or a scalar output.
 
-    Law: of the statistic "largest", the largest value in the picture is `check.leaves[leaf].worst.error`.
+    Law: for the statistic "largest", the largest value in the picture is `check.leaves[leaf].worst.error`.
 
     >>> import jax.numpy as jnp, jaxconv as jc
     >>> x = jnp.sin(jnp.arange(48.0)).reshape(6, 8)
@@ -60,28 +60,31 @@ def position_map(
     >>> figure.axes[0].get_title()
     'mean error at each position'
     """
-    found = _leaf("position_map", check, leaf)
-    rank = found.positions.ndim
-    chosen = _axes("position_map", _shown(found) if axes is None else axes, rank)
+    result = _leaf("position_map", check, leaf)
+    rank = result.positions.ndim
+    chosen = _axes("position_map", _shown(result) if axes is None else axes, rank)
     choice("position_map", "statistic", statistic, tuple(STATISTICS))
-    errors = getattr(found, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
+    errors = getattr(result, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
     errors = errors if tuple(sorted(chosen)) == chosen else errors.T
-    figure, plot = _figure(check, found, f"{statistic} error at each position", errors.shape)
-    _draw(figure, plot, found, errors, [f"output axis {axis}" for axis in chosen], [np.arange(n) for n in errors.shape])
+    figure, plot = _figure(check, result, f"{statistic} error at each position", errors.shape)
+    _draw(
+        figure, plot, result, errors, [f"output axis {axis}" for axis in chosen], [np.arange(n) for n in errors.shape]
+    )
     return figure
 
 
 def shift_map(check: Check, *, leaf: int = 0) -> Figure:
-    """A heat map of the error after each shift: where is the stride's grid?
+    """A heat map of the error after each shift; it shows the grid of a stride.
 
     `error[s] = max_p |f(shift(x, s))[p] - f(x)[p - t]|`
 
     Args:
-        check: what `jc.check` found, for shifts along one axis or two.
-        leaf: which of its output leaves.
+        check: the result of `jc.check`, for shifts along one axis or two.
+        leaf: number of the output leaf.
 
     Returns:
-        A figure: a cell for each shift, grey where none was tried, the worst marked. One axis makes a curve.
+        A figure with a cell for each shift. Shifts that were not tried are grey, and the worst is marked. One axis
+        makes a curve.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -96,30 +99,32 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'shift along axis 0 of argument 0'
     """
-    found = _leaf("shift_map", check, leaf)
-    if found.shifts.shape[1] > 2:
+    result = _leaf("shift_map", check, leaf)
+    if result.shifts.shape[1] > 2:
         cure = "Check two axes at a time"
-        raise ValueError(explain("shift_map", "the check", f"of {found.shifts.shape[1]} axes", "of one or two", cure))
-    ticks = [np.arange(column.min(), column.max() + 1) for column in found.shifts.T]
-    ticks = [t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, found.shifts.T, strict=True)]
+        raise ValueError(explain("shift_map", "the check", f"of {result.shifts.shape[1]} axes", "of one or two", cure))
+    ticks = [np.arange(column.min(), column.max() + 1) for column in result.shifts.T]
+    ticks = [
+        t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, result.shifts.T, strict=True)
+    ]
     errors = np.full([len(t) for t in ticks], -1.0)
-    cells = tuple(np.searchsorted(t, column) for t, column in zip(ticks, found.shifts.T, strict=True))
-    errors[cells] = found.errors
-    figure, plot = _figure(check, found, "largest error after each shift", errors.shape)
-    names = [f"shift along {axis.along}" for axis in found.axes]
-    _draw(figure, plot, found, errors, names, ticks)
+    cells = tuple(np.searchsorted(t, column) for t, column in zip(ticks, result.shifts.T, strict=True))
+    errors[cells] = result.errors
+    figure, plot = _figure(check, result, "largest error after each shift", errors.shape)
+    names = [f"shift along {axis.along}" for axis in result.axes]
+    _draw(figure, plot, result, errors, names, ticks)
     return figure
 
 
 def layer_bars(layers: Sequence[LayerError], *, title: str = "error of each intermediate value") -> Figure:
-    """A bar for each intermediate value, in the order of computation: at which layer does the error rise?
+    """A bar for each intermediate value, in the order of computation; the error rises at the culprit.
 
     Args:
-        layers: what `layerwise` measured.
-        title: above the picture.
+        layers: the result of `layerwise`.
+        title: the title of the figure.
 
     Returns:
-        A figure: bars for the mean error, a tick for the worst; without a bar where no law is known.
+        A figure with a bar for each mean error and a tick for each worst error. Layers without a known law have no bar.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -136,7 +141,9 @@ def layer_bars(layers: Sequence[LayerError], *, title: str = "error of each inte
     measured = several(layers)
     if not measured or not all(isinstance(layer, LayerError) for layer in measured):
         error, cure = ValueError if measured == () else TypeError, "Pass layerwise(fn, x, axes=...)"
-        raise error(explain("layer_bars", "layers", shown(layers), "what layerwise measured, one layer or more", cure))
+        raise error(
+            explain("layer_bars", "layers", shown(layers), "one LayerError or more, as layerwise returns them", cure)
+        )
     figure = _new((9.0, 1.4 + 0.28 * len(layers)))
     plot = figure.add_subplot()
     rows = np.arange(len(layers))
@@ -165,14 +172,14 @@ def _new(size: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        message = 'pictures need matplotlib, which is not installed. Install it by pip install "jaxconv[pictures]".'
+        message = 'pictures need matplotlib, which is not installed. Install it: pip install "jaxconv[pictures]".'
         raise ImportError(message) from error
     return Figure(figsize=size, layout="constrained")
 
 
 def _leaf(where: str, check: Check, leaf: int) -> LeafCheck:
     if not isinstance(check, Check):
-        raise TypeError(explain(where, "check", shown(check), "what check returned", "Pass jc.check(fn, x, axes=...)"))
+        raise TypeError(explain(where, "check", shown(check), "a Check", "Pass jc.check(fn, x, axes=...)"))
     number = integer(where, "leaf", leaf, cure="Leave it out for the first output")
     if not 0 <= number < len(check.leaves):
         cure = "Leave it out for the first output"
@@ -181,27 +188,27 @@ def _leaf(where: str, check: Check, leaf: int) -> LeafCheck:
 
 
 def _axes(where: str, axes: object, rank: int) -> tuple[int, ...]:
-    """One or two axes of an output of so many."""
+    """One or two axes of an output of this rank, validated."""
     expected, cure = f"one or two of the output's {rank} axes", "Write axes=(1, 2) for [n, h, w, c]"
     given = several(axes)
     if given is None:
         raise TypeError(explain(where, "axes", shown(axes), expected, cure))
-    found = tuple(integer(where, "axes", axis, cure=cure) for axis in given)
-    if not 1 <= len(found) <= 2 or len(set(found)) != len(found) or not all(0 <= axis < rank for axis in found):
-        raise ValueError(explain(where, "axes", found, expected, cure))
-    return found
+    chosen = tuple(integer(where, "axes", axis, cure=cure) for axis in given)
+    if not 1 <= len(chosen) <= 2 or len(set(chosen)) != len(chosen) or not all(0 <= axis < rank for axis in chosen):
+        raise ValueError(explain(where, "axes", chosen, expected, cure))
+    return chosen
 
 
-def _shown(found: LeafCheck) -> tuple[int, ...]:
-    """Two axes at most: those that move, or else the longest."""
-    moving = [axis for along in found.axes for axis, _ in along.law.moves]
-    longest = sorted(range(len(found.shape)), key=lambda axis: -found.shape[axis])
-    others = [axis for axis in longest if found.shape[axis] > 1] or longest
+def _shown(result: LeafCheck) -> tuple[int, ...]:
+    """The axes shown by default, at most two: those that move, or else the longest."""
+    moving = [axis for along in result.axes for axis, _ in along.law.moves]
+    longest = sorted(range(len(result.shape)), key=lambda axis: -result.shape[axis])
+    others = [axis for axis in longest if result.shape[axis] > 1] or longest
     return tuple(sorted(list(dict.fromkeys(moving or others))[:2]))
 
 
-def _figure(check: Check, found: LeafCheck, title: str, shape: Sequence[int]) -> tuple[Figure, Any]:
-    """A figure that fits the array, with the finding above it."""
+def _figure(check: Check, result: LeafCheck, title: str, shape: Sequence[int]) -> tuple[Figure, Any]:
+    """A figure whose size fits the array, with the finding as its title."""
     if len(shape) == 1:
         size = (7.0, 3.4)
     else:
@@ -209,18 +216,18 @@ def _figure(check: Check, found: LeafCheck, title: str, shape: Sequence[int]) ->
         wide = min(9.0, max(4.5, 0.25 * across + 2.0))
         size = (wide, min(9.0, max(3.2, (wide - 2.0) * down / across + 1.4)))
     figure = _new(size)
-    finding = f"{check.function}{found.path if len(check.leaves) > 1 else ''}: {found.finding}, {check.model} shifts"
-    figure.suptitle(finding, color=COLOURS[str(found.finding)], fontsize="medium", fontweight="bold")
+    finding = f"{check.function}{result.path if len(check.leaves) > 1 else ''}: {result.finding}, {check.model} shifts"
+    figure.suptitle(finding, color=COLOURS[str(result.finding)], fontsize="medium", fontweight="bold")
     plot = figure.add_subplot()
     plot.set_title(title, fontsize="medium")
     return figure, plot
 
 
 def _draw(
-    figure: Figure, plot: Any, found: LeafCheck, errors: np.ndarray, names: Sequence[str], ticks: Sequence[np.ndarray]
+    figure: Figure, plot: Any, result: LeafCheck, errors: np.ndarray, names: Sequence[str], ticks: Sequence[np.ndarray]
 ) -> None:
-    """A curve of one axis, a map of two; infinite errors at the top of the scale, the largest one marked."""
-    tolerance, finite, largest = found.tolerance.absolute, errors[np.isfinite(errors)], float(errors.max())
+    """Draw a curve for one axis, a map for two. Infinite errors are at the top of the scale; the largest is marked."""
+    tolerance, finite, largest = result.tolerance.absolute, errors[np.isfinite(errors)], float(errors.max())
     top = max(float(finite.max(initial=0)), tolerance, SMALLEST)
     shown = np.ma.masked_less(np.minimum(errors, top), 0)
     mark = np.unravel_index(int(errors.argmax()), errors.shape)

@@ -1,4 +1,7 @@
-"""The search for counterexamples: samples until they refute every shift together, then the simplest that still does."""
+"""The search for counterexamples: draw samples until together they refute every shift, then shrink.
+
+A shift is refuted if no move of the output remains possible after all samples.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,10 @@ from jaxconv.verify.execution.experiment import (
 from jaxconv.verify.execution.moves import Outcome, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.execution.tolerance import gap, is_kind
 
-# A row a sample: are the parameters whole numbers, and of both signs? Whole numbers are exact, reals do not saturate
-# a softmax, a variance must be positive.
+# One row per sample: (whether parameters are whole numbers, whether they have both signs). Whole numbers are exact,
+# reals do not saturate a softmax, and a variance must be positive.
 RECIPES = ((True, True), (False, True), (True, False), (False, False))
-ROUNDS = 3  # of the recipes; a round that makes no progress is the last
+ROUNDS = 3  # of all recipes; a round without progress is the last
 
 Draw = list[Any]
 
@@ -47,22 +50,22 @@ def refute_cyclic(
     free_parameters: bool = False,
     program: Callable[..., Program] = traced,
 ) -> Witness | None:
-    """Inputs x for which f(roll(x, shift)) is not f(x), nor f(x) rolled along any of its axes, alone or together.
+    """Samples x for which f(roll(x, shift)) is no roll of f(x), along any of its axes or several of them, nor f(x).
 
     Args:
       fn: the function; `fn(*arguments)` is a pytree of arrays.
       arguments: pytrees of arrays, used as they are, and of `jax.ShapeDtypeStruct`, drawn by the search.
-      argument: the leaf of `arguments` that is shifted; of its values only shape and dtype are used.
+      argument: number of the leaf of `arguments` that is shifted; only its shape and dtype are used.
       axis: the axis of that leaf.
-      leaf: the leaf of the output that is compared.
+      leaf: number of the output leaf that is compared.
       shifts: by how many cells the input is rolled, from 1 up to its length; all are tried in one compiled call.
-      seed: of the draws; the same seed finds the same witness.
-      free_parameters: draw the other float arguments too, though they have values.
-      program: traces the function; one that remembers what it traced serves several searches.
+      seed: seed of the draws; the same seed finds the same witness.
+      free_parameters: draw the other float arguments as well, although they have values.
+      program: traces the function; `experiment.remembering` shares traces between several searches.
 
     Returns:
-      The samples, and which of the shifts they refute; None where that is none of them, or `fn` cannot be executed here
-      or is too large. One sample that refutes them all is shrunk.
+      The samples and the shifts that they refute. None if they refute no shift, or if `fn` cannot be executed here or
+      is too large. If one sample refutes every shift, it is shrunk.
     """
     return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, True, seed, free_parameters)
 
@@ -79,11 +82,12 @@ def refute_interior(
     free_parameters: bool = False,
     program: Callable[..., Program] = traced,
 ) -> Witness | None:
-    """Evidence that no part of the output follows the shift: executed pairs x and y leave no answer to it.
+    """Samples x and y, where y is a shift of x, after which no move of any part of the output remains possible.
 
-    Each y is x shifted, with new content where cells are free. The answers are no change at all, and each move by t
-    along one output axis of length m or along two at once, 0 < |t| <= m/2, as long as `max(|t|, 2)` consecutive
-    positions follow it (`execution/moves.py`). Arguments and result as for `refute_cyclic`; nothing is shrunk.
+    New content enters y at the border. The candidates are invariance, and each move by t along one output axis of
+    length m or along two jointly, with 0 < |t| <= m/2. A move remains possible while it holds at `max(|t|, 2)`
+    consecutive positions (`execution/moves.py`). Arguments and result are those of `refute_cyclic`, but nothing is
+    shrunk.
     """
     return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, False, seed, free_parameters)
 
@@ -91,108 +95,111 @@ def refute_interior(
 def _refute(
     program: Callable[[], Program], axis: int, shifts: Sequence[int], cyclic: bool, seed: int, free: bool
 ) -> Witness | None:
-    """Draw samples until together they refuted every shift, a round of recipes made no progress, or time is over."""
+    """Draw samples until together they refute every shift, a round makes no progress, or the time limit passes."""
     try:
-        hurried = prepare(program(), axis, shifts, cyclic, free, time.monotonic() + experiments.SECONDS)
-        draws = _refuting(hurried, np.random.default_rng(seed))
-        experiment = replace(hurried, until=float("inf"))  # it takes no longer than to find them
+        timed = prepare(program(), axis, shifts, cyclic, free, time.monotonic() + experiments.SECONDS)
+        draws = _refuting(timed, np.random.default_rng(seed))
+        experiment = replace(timed, until=float("inf"))  # repeating the draws takes no longer than the search did
         refuted = _refuted_by(experiment, draws)
         if cyclic and len(refuted) == len(experiment.shifts):
             alone = next((draw for draw in draws if _refuted_by(experiment, [draw]) == refuted), None)
-            draws = draws if alone is None else [_shrunk(hurried, alone)]
+            draws = draws if alone is None else [_shrunk(timed, alone)]
         return _witness(experiment, draws, refuted) if refuted else None
     except (CannotRunError, TooManyError):
         return None
 
 
 def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
-    """Draws that have a part in refuting a shift."""
-    left: list[Any] = [None] * len(experiment.shifts)
+    """The draws that contribute to the refutation of a shift."""
+    remaining: list[Any] = [None] * len(experiment.shifts)
     helped: list[tuple[Draw, set[int]]] = []
     for _ in range(ROUNDS):
         before = len(helped)
         for whole, signed in RECIPES:
             draw = experiment.draw(rng, whole, signed)
             try:
-                now = _answers(experiment, draw, left)
+                now = _remaining(experiment, draw, remaining)
             except TooLateError:
                 break
-            rows = {row for row, (one, known) in enumerate(zip(now, left, strict=True)) if _size(one) < _size(known)}
-            helped, left = ([*helped, (draw, rows)], now) if rows else (helped, left)
-            if not any(map(_size, left)):
+            rows = {row for row, (new, old) in enumerate(zip(now, remaining, strict=True)) if _size(new) < _size(old)}
+            helped, remaining = ([*helped, (draw, rows)], now) if rows else (helped, remaining)
+            if not any(map(_size, remaining)):
                 break
-        if len(helped) == before or not any(map(_size, left)):
+        if len(helped) == before or not any(map(_size, remaining)):
             break
-    refuted = {row for row, one in enumerate(left) if not _size(one)}
+    refuted = {row for row, moves in enumerate(remaining) if not _size(moves)}
     return [draw for draw, rows in helped if rows & refuted]
 
 
-def _answers(experiment: Experiment, draw: Draw, known: list[Any]) -> list[Any]:
-    """The answers that a draw leaves to each shift, of those known. Doubt takes many executions, so it comes last."""
+def _remaining(experiment: Experiment, draw: Draw, known: list[Any]) -> list[Any]:
+    """For each shift, the moves of `known` that remain possible after a draw.
+
+    The rounding bounds take many executions, so they are computed only if the tolerance alone excludes a move.
+    """
     outcome = experiment.execute(draw)
-    if list(map(_size, _left(experiment, outcome, known))) == list(map(_size, known)):
+    if list(map(_size, _remaining_moves(experiment, outcome, known))) == list(map(_size, known)):
         return known
-    return _left(experiment, experiment.doubted(draw, outcome), known)
+    return _remaining_moves(experiment, experiment.doubted(draw, outcome), known)
 
 
-def _left(experiment: Experiment, outcome: Outcome, known: list[Any]) -> list[Any]:
+def _remaining_moves(experiment: Experiment, outcome: Outcome, known: list[Any]) -> list[Any]:
     if experiment.cyclic:
         return [rolls_left(outcome.row(row), rolls) for row, rolls in enumerate(known)]
     return moves_left(outcome, known)
 
 
-def _size(answers: Any) -> float:
-    """How many answers there are, and at how many places."""
-    if answers is None:
+def _size(moves: Any) -> float:
+    """The number of rolls, or the number of positions of all moves; infinity if nothing is excluded yet."""
+    if moves is None:
         return float("inf")
-    return sum(int(cells.sum()) for cells in answers.values()) if isinstance(answers, dict) else len(answers)
+    return sum(int(cells.sum()) for cells in moves.values()) if isinstance(moves, dict) else len(moves)
 
 
 def _refuted_by(experiment: Experiment, draws: Sequence[Draw]) -> tuple[int, ...]:
-    """The shifts to which some draws together leave no answer."""
-    left: list[Any] = [None] * len(experiment.shifts)
+    """The shifts for which no move remains possible after all draws."""
+    remaining: list[Any] = [None] * len(experiment.shifts)
     for draw in draws:
-        left = _answers(experiment, draw, left)
-    return tuple(shift for shift, one in zip(experiment.shifts, left, strict=True) if not _size(one))
+        remaining = _remaining(experiment, draw, remaining)
+    return tuple(shift for shift, moves in zip(experiment.shifts, remaining, strict=True) if not _size(moves))
 
 
 def _witness(experiment: Experiment, draws: list[Draw], refuted: tuple[int, ...]) -> Witness:
-    """The draws as samples, that with the largest mismatch first."""
+    """The witness of the draws; the sample with the largest mismatch is the first."""
     row = experiment.shifts.index(min(refuted))
     outcomes = [experiment.execute(draw).row(row) for draw in draws]
-    off = [_mismatch(experiment, outcome, *_natural(experiment, min(refuted))) for outcome in outcomes]
-    order = sorted(range(len(draws)), key=lambda number: -off[number].max())
-    worst = np.unravel_index(off[order[0]].argmax(), experiment.program.output)
+    errors = [_mismatch(experiment, outcome, *_natural(experiment, min(refuted))) for outcome in outcomes]
+    order = sorted(range(len(draws)), key=lambda number: -errors[number].max())
+    worst = np.unravel_index(errors[order[0]].argmax(), experiment.program.output)
     position = tuple(map(int, worst))[: experiment.program.rank]
     samples = tuple(experiment.sample(draws[number]) for number in order)
-    apart = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
-    error = min(map(apart, _along_one_axis(experiment)))
+    largest = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
+    error = min(map(largest, _along_one_axis(experiment)))
     return Witness(samples, refuted, experiment.program.argument, experiment.axis, float(error), position)
 
 
 def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np.ndarray:
-    """How far each cell of f(y) is from the one of f(x) that would be there after a move; 0 where none is."""
-    off = gap(outcome.after, np.roll(outcome.before, t, axis))
-    p = np.arange(off.shape[axis])
-    there = experiment.cyclic | ((p - t >= 0) & (p - t < len(p)))
-    return np.where(np.expand_dims(there, tuple(b for b in range(off.ndim) if b != axis)), off, 0)
+    """The difference of each cell of f(y) and the cell of f(x) that a move puts there; 0 where it puts none."""
+    error = gap(outcome.after, np.roll(outcome.before, t, axis))
+    p = np.arange(error.shape[axis])
+    inside = experiment.cyclic | ((p - t >= 0) & (p - t < len(p)))
+    return np.where(np.expand_dims(inside, tuple(b for b in range(error.ndim) if b != axis)), error, 0)
 
 
 def _natural(experiment: Experiment, shift: int) -> tuple[int, int]:
-    """The move (output axis, t) that a reader expects: the input's own, or none if it has no room."""
+    """The move (output axis, t) that equals the shift of the input, or (0, 0) if the output has no such axis."""
     axis = experiment.axis
     same = axis < len(experiment.program.output) and shift < experiment.program.output[axis]
     return (axis, shift) if same else (0, 0)
 
 
 def _along_one_axis(experiment: Experiment) -> list[tuple[int, int]]:
-    """All answers along one axis, no change included."""
+    """All moves along one axis; (0, 0) is invariance."""
     moves = range if experiment.cyclic else steps
     return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.program.output) for t in moves(m))]
 
 
 def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
-    """The simplest draw found that refutes every shift: one to three pixels, else a dense one with many zeros."""
+    """The simplest draw found that refutes every shift: one to three nonzero cells, or a dense draw with many zeros."""
     at, source = experiment.program.argument, draw[experiment.program.argument]
     budget = int(np.clip(2**24 // (source.size * ROWS), 16, 200))
     numbers = [i for i in experiment.free if not is_kind(draw[i], jax.dtypes.prng_key)]
@@ -205,7 +212,9 @@ def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
         except TooLateError:
             return False
 
-    trials = (exchanged(base, {at: few}) for kind in _sparse(source, experiment.axis) for base in bases for few in kind)
+    trials = (
+        exchanged(base, {at: cells}) for kind in _sparse(source, experiment.axis) for base in bases for cells in kind
+    )
     for trial in islice(trials, budget):
         if refutes(trial):
             return trial
@@ -214,9 +223,9 @@ def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
     for _ in range(budget // 2):
         if pieces:
             piece = pieces.pop(0)
-            fewer = draw[at].copy()
-            fewer.flat[piece] = 0
-            if refutes(trial := exchanged(draw, {at: fewer})):
+            zeroed = draw[at].copy()
+            zeroed.flat[piece] = 0
+            if refutes(trial := exchanged(draw, {at: zeroed})):
                 draw = trial
             elif len(piece) > 1:
                 pieces.extend(np.array_split(piece, 2))
@@ -224,13 +233,13 @@ def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
 
 
 def _sparse(source: np.ndarray, axis: int) -> Iterator[list[np.ndarray]]:
-    """One pixel of value 1 at the ends and in the middle, then two or three neighbours, of values 1 or 1, 2, 3."""
+    """Sources of one cell of value 1 at the ends and in the middle, then of two or three neighbours of small values."""
     length, middle = source.shape[axis], [m // 2 for m in source.shape]
     centre = (middle[axis], middle[axis] - 1, middle[axis] + 1)
     starts = list(dict.fromkeys(i % length for i in (-1, 0, -2, 1, -3, 2, *centre)))
     for values in ((1,), (1, 1), (1, 2), (1, 1, 1), (1, 2, 3)):
         kind = [np.zeros_like(source) for _ in starts]
-        for few, start in zip(kind, starts, strict=True):
+        for cells, start in zip(kind, starts, strict=True):
             for i, value in enumerate(values):
-                few[(*middle[:axis], (start + i) % length, *middle[axis + 1 :])] = value
+                cells[(*middle[:axis], (start + i) % length, *middle[axis + 1 :])] = value
         yield kind

@@ -1,4 +1,4 @@
-"""What everything that runs a function on shifted inputs refuses: nothing to run, nothing to compare, no batch."""
+"""Validation shared by all functions that run a function on shifted inputs: arguments, batch, certificate, outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_request(
     certificate: object = None,
     drawn: bool = False,
 ) -> None:
-    """Refuse an input without cells, a batch or a certificate that is none, and shapes unless arrays are drawn."""
+    """Raise for an empty input, an invalid batch or certificate, and for shapes unless arrays are `drawn` for them."""
     if batch is not None:
         integer(where, "batch", batch, least=1, cure="Leave it out for as many as fit")
     if certificate is not None and not isinstance(certificate, Certificate):
@@ -34,11 +34,13 @@ def check_request(
     check_cells(where, arguments, [number for number, _ in along[0].arguments])
     if not drawn and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
         cure = "Pass arrays, or integers=True, which draws them" if where == "check" else "Pass arrays"
-        raise TypeError(explain(where, "an argument", "a jax.ShapeDtypeStruct", "an array: it is run", cure))
+        raise TypeError(
+            explain(where, "an argument", "a jax.ShapeDtypeStruct", "an array, because the function is executed", cure)
+        )
 
 
 def check_outputs(where: str, function: Traced) -> None:
-    """Refuse a function whose output cannot be compared."""
+    """Raise ValueError for a function whose output cannot be compared: one without arrays, or with random keys."""
     if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
         cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"
         expected = "a tree of one array of numbers or more"

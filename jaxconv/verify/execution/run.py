@@ -1,4 +1,4 @@
-"""How the certifier's experiments execute a function: as exactly as the platform can, and whatever guards are set."""
+"""Execution of functions by the certifier's experiments: at the highest precision, under any of JAX's guards."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from typing import Any
 
 import jax
 
-# What an execution raises that cannot be done here: a callback raised, no memory, no code for a primitive, an effect
-# that cannot be batched, a number that is none. All else passes: an interrupt, an alarm's exception, a deadline's.
+# Exceptions of an execution that is impossible here: an error in a callback, too little memory, a primitive without an
+# implementation, an effect that cannot be batched, a NaN under jax.debug_nans. All others propagate: an interrupt, or
+# the exception of an alarm or a deadline.
 FAILURES = (jax.errors.JaxRuntimeError, MemoryError, NotImplementedError, RecursionError,
             ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)  # fmt: skip
-FEW = 64  # equations: what has more of them is compiled one by one
+FEW = 64  # equations; longer programs are compiled without fusion
 
 
 @contextlib.contextmanager
 def executing() -> Iterator[None]:
-    """Products at the highest precision; samples go to the device and results come back, which is no accident here."""
+    """Execute products at the highest precision, and allow transfers of samples to the device and of results back."""
     with jax.default_matmul_precision("highest"), jax.transfer_guard("allow"):
         yield
 
 
 @contextlib.contextmanager
 def rechecking() -> Iterator[None]:
-    """The same, of draws that hold infinities and NaN on purpose, in each equation by itself."""
+    """As `executing`, for `recheck`: its draws contain infinities and NaNs, and it executes single equations."""
     with executing(), jax.debug_nans(False), jax.debug_infs(False), jax.disable_jit(False):
         yield
 
 
 def compiler_options(equations: int) -> dict[str, Any] | None:
-    """How to compile what is small and runs a few times: soon, in a time that grows no faster than the program.
+    """Compiler options for small programs that run a few times; None on platforms other than CPUs.
 
-    XLA's optimiser for CPUs does neither: fusion repeats a value at each of its uses, so that a chain of a hundred
-    rolls takes minutes. Programs of few equations are compiled sooner with fusion than without.
+    They keep the compilation time short, and it grows no faster than the program. XLA's default options for CPUs do
+    neither: fusion repeats a value at each of its uses, so a chain of a hundred rolls takes minutes. Programs of few
+    equations (at most `FEW`) compile faster with fusion than without.
     """
     if jax.default_backend() != "cpu":
         return None

@@ -1,4 +1,4 @@
-"""The same function at many shifts of its input: one compiled program, so many rows at a time."""
+"""Evaluate a function at many shifts of its input by one compiled program, many shifts in one call."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A function and its input, ready to be shifted around; `plan` holds the law of each output leaf."""
+    """A traced function and its input; `plan` has the law of each output leaf."""
 
-    where: str  # who asks, for messages
+    where: str  # the function name in error messages
     function: Traced
     plan: Plan
     leaves: list[Any]
@@ -34,11 +34,11 @@ class Subject:
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Of the output leaves."""
+        """The shapes of the output leaves."""
         return [tuple(leaf.shape) for _, leaf in self.function.outputs]
 
     def rows(self, shifts: Any) -> np.ndarray:
-        """The shifts to try: see `check`."""
+        """The shifts to try, one row each: see `check`."""
         return law.grid(self.where, self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
 
 
@@ -52,13 +52,13 @@ def subject(
     invariant: bool = False,
     **given: Any,
 ) -> Subject:
-    """Trace the function and settle its laws; `given` is certificate or moves, as `check` takes them."""
+    """Trace the function and determine its laws; `given` may have a certificate and moves, as for `check`."""
     check_call(where, fn, arguments)
     along = directions(where, arguments, axes)
     check_request(where, arguments, along, batch=batch, certificate=given.get("certificate"))
     invariant = flag(where, "invariant", invariant)
     offsets = law.offsets(arguments)
-    moved = {offsets[argument] for one in along for argument, _ in one.arguments}
+    moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
     with executing():
         structure = jax.tree.structure(arguments)
@@ -66,16 +66,16 @@ def subject(
         check_outputs(where, function)
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-    chosen = law.chosen(where, arguments, shapes, along, "cyclic", invariant=invariant, **given)
+    laws = law.chosen(where, arguments, shapes, along, "cyclic", invariant=invariant, **given)
     live = tuple(number in moved for number in range(len(leaves)))
-    plan = Plan("cyclic", along, tuple(map(tuple, chosen)), offsets, live, vectorised=True, integers=False)
+    plan = Plan("cyclic", along, tuple(map(tuple, laws)), offsets, live, vectorised=True, integers=False)
     return Subject(where, function, plan, leaves, output)
 
 
 def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: int | None = None) -> Any:
-    """`each(function, plan, consts, shifted leaves, shift, context)` for every row, stacked. `each` is jax code.
+    """`each(function, plan, consts, shifted leaves, shift, context)` for every row, stacked.
 
-    How many rows are evaluated at once: see `compare.rows_per_call`.
+    `each` is a traceable JAX function. `compare.rows_per_call` determines the number of rows in one call.
     """
     function, plan = one.function, one.plan
     size, vectorised = min(compare.rows_per_call(function, len(rows), batch), len(rows)), batch != 1
@@ -91,9 +91,9 @@ def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: 
     if key not in function.programs:
         function.programs[key] = jax.jit(all_rows)
     idle = np.zeros((-len(rows) % size, rows.shape[1]), np.int32)
-    every, found = np.concatenate([rows, idle]), []
+    padded_rows, results = np.concatenate([rows, idle]), []
     with executing():
         for number in range(math.ceil(len(rows) / size)):
-            part = every[number * size : (number + 1) * size]
-            found.append(function.programs[key](function.consts, one.leaves, context, part))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(rows)], *jax.device_get(found))
+            part = padded_rows[number * size : (number + 1) * size]
+            results.append(function.programs[key](function.consts, one.leaves, context, part))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(rows)], *jax.device_get(results))

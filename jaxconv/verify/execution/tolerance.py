@@ -1,11 +1,11 @@
-"""What rounding can explain: a mismatch counts where it is larger than that.
+"""The largest difference of two cells that rounding explains. It is the sum of two parts.
 
-- half a unit where every value is a whole number that the arithmetic holds exactly, else `3*sqrt(eps)` of the output's
-  magnitude (1e-3 in float32, 5e-8 in float64), `eps` being that of the coarsest float in the jaxpr;
-- on top of that, however far the two cells move when every operation rounds more coarsely, this way and that
-  (`shaking.py`). It silences cancellation, where the rounding of terms is as large as what is left of them. It silences
-  ties: a floor or a comparison on its very edge answers rounding with a jump (do these probabilities reach 1?), and
-  such a jump refutes nothing.
+- A tolerance: 0.5 if every value is a whole number that the arithmetic represents exactly. Otherwise it is
+  `3*sqrt(eps)` times the output's magnitude (1e-3 in float32, 5e-8 in float64), where `eps` is that of the coarsest
+  float in the jaxpr.
+- A rounding bound: how far the two cells move when every operation is perturbed (`perturbed.py`). It covers
+  cancellation, where the rounding error of the terms is as large as their sum. It also covers ties: a floor or a
+  comparison at its threshold jumps because of rounding (do these probabilities sum to 1?), which refutes nothing.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 
 
 def doubt(shaken: np.ndarray, overflow: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """How far each cell moved when everything rounded more coarsely; as far as can be where something overflowed.
+    """The rounding bound of each cell: how far the perturbed output is from the exact one; infinity after an overflow.
 
-    `shaken` and `exact` are stacks of outputs, and `overflow` has a flag for each of `shaken`.
+    `shaken` (perturbed) and `exact` are stacks of outputs, and `overflow` has a flag for each entry of `shaken`.
     """
     flags = np.reshape(overflow, (-1, *[1] * (shaken.ndim - 1)))
     return np.where(flags, np.inf, gap(shaken, exact))
 
 
 def tolerance(before: np.ndarray, after: np.ndarray, epsilon: float) -> float:
-    """The mismatch beyond which a cell counts; none does where an overflow is near."""
+    """The largest difference of two cells that is not a mismatch; infinity for values close to an overflow."""
     both = np.concatenate([before.ravel(), after.ravel()])
     both = both[np.isfinite(both)]
     scale = float(np.abs(both).max(initial=0))
@@ -37,7 +37,7 @@ def tolerance(before: np.ndarray, after: np.ndarray, epsilon: float) -> float:
 
 
 def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """|a - b|; 0 where both are NaN, or the same infinity; infinite where only one of them is."""
+    """|a - b|: 0 where both are NaN or the same infinity, and infinity where only one of them is."""
     with np.errstate(invalid="ignore", over="ignore"):
         gap = np.abs(a - b)
     if np.isfinite(gap).all():
@@ -46,5 +46,5 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def is_kind(leaf: Any, kind: Any) -> bool:
-    """Whether the leaf is an array of that kind of numbers."""
+    """Whether the leaf is an array whose dtype is of this kind."""
     return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, kind)

@@ -66,7 +66,7 @@ ROWS = [
     ),
     *bad(
         SHIFTING, "arguments",
-        ("a shape", (jax.ShapeDtypeStruct((1, 6), "float32"),), TypeError, "a jax.ShapeDtypeStruct", "an array: it is run", "Pass arrays"),
+        ("a shape", (jax.ShapeDtypeStruct((1, 6), "float32"),), TypeError, "a jax.ShapeDtypeStruct", "an array, because the function is executed", "Pass arrays"),
         named="an argument",
     ),
     *bad(
@@ -131,8 +131,8 @@ ROWS = [
         row for picture in (measures.position_map, measures.shift_map) for row in [
             *bad_of(
                 picture, {}, "check",
-                ("None", None, TypeError, "None", "what check returned", CALLED),
-                ("a verdict", CHECKED.finding.value, TypeError, "'HELD'", "what check returned", CALLED),
+                ("None", None, TypeError, "None", "a Check", CALLED),
+                ("a verdict", CHECKED.finding.value, TypeError, "'HELD'", "a Check", CALLED),
             ),
             *bad_of(
                 picture, {"check": CHECKED}, "leaf",
@@ -157,9 +157,9 @@ ROWS = [
     ),
     *bad_of(
         measures.layer_bars, {}, "layers",
-        ("none", (), ValueError, "()", "what layerwise measured, one layer or more", "Pass layerwise(fn, x, axes=...)"),
-        ("the function", identity, TypeError, "the function identity", "what layerwise measured, ...", "Pass layerwise(...)"),
-        ("numbers", [1.0], TypeError, "[1.0]", "what layerwise measured, ...", "Pass layerwise(...)"),
+        ("none", (), ValueError, "()", "one LayerError or more, as layerwise returns them", "Pass layerwise(fn, x, axes=...)"),
+        ("the function", identity, TypeError, "the function identity", "one LayerError or more, ...", "Pass layerwise(...)"),
+        ("numbers", [1.0], TypeError, "[1.0]", "one LayerError or more, ...", "Pass layerwise(...)"),
     ),
     *[
         row for strategy in (strategies.conv_configurations, strategies.pool_configurations)

@@ -53,7 +53,7 @@ ROWS = [
         ("a fraction", 2.0, TypeError, "2.0", "an integer", "Leave it out for as many as fit"),
     ),
     *bad("check", "arguments", ("a shape", (jax.ShapeDtypeStruct((1, 6), "float32"),), TypeError,
-                                "a jax.ShapeDtypeStruct", "an array: it is run",
+                                "a jax.ShapeDtypeStruct", "an array, because the function is executed",
                                 "Pass arrays, or integers=True, which draws them"), named="an argument"),
     *bad(
         "check", "shifts",

@@ -1,6 +1,6 @@
-"""The numeric check: what holds, broken twins that must be found, and errors that name the cure.
+"""Test `check` on equivariant functions, on broken variants that it must detect, and on bad arguments.
 
-`brute_force` judges anew, one shift at a time, with NumPy's roll and nothing of the check.
+`brute_force` computes the errors independently, one shift at a time, with NumPy's roll.
 """
 
 from itertools import product
@@ -40,13 +40,13 @@ def running_sum(x):
 
 
 def brute_force(fn, x):
-    """`{shift: the largest error}` for cyclic shifts of axes 1 and 2, one evaluation each."""
+    """`{shift: the largest error}` for cyclic shifts along axes 1 and 2, by one evaluation each."""
     (errors,) = brute_forces(lambda x: [fn(x)], x)
     return errors
 
 
 def brute_forces(fn, x):
-    """The same for each of several outputs."""
+    """The errors of `brute_force` for each of several outputs."""
     wide = lambda outputs: [np.asarray(y).astype(float) for y in outputs]
     shifts = list(product(range(x.shape[1]), range(x.shape[2])))
     before, after = wide(fn(x)), [wide(fn(np.roll(x, shift, (1, 2)))) for shift in shifts]
@@ -58,7 +58,7 @@ def brute_forces(fn, x):
 
 
 def by_shift(leaf):
-    """The check's errors in the same form."""
+    """The errors of the check as a dict `{shift: the largest error}`."""
     return {tuple(map(int, shift)): float(error) for shift, error in zip(leaf.shifts, leaf.errors, strict=True)}
 
 
@@ -68,9 +68,9 @@ def by_shift(leaf):
     ids=["circular", "strided", "pooled", "negative"],
 )
 def test_what_holds(fn, shifts):
-    found = check(fn, X, axes=(1, 2))
-    (leaf,) = found.leaves
-    assert found.finding == Finding.HELD
+    report = check(fn, X, axes=(1, 2))
+    (leaf,) = report.leaves
+    assert report.finding == Finding.HELD
     assert leaf.shifts.shape == (shifts, 2)
     assert leaf.errors.max() <= leaf.tolerance.absolute
     assert leaf.reason == ""
@@ -78,21 +78,21 @@ def test_what_holds(fn, shifts):
 
 @pytest.mark.parametrize("fn", [zero_padded, biased, running_sum, reversed_rows])
 def test_broken_twins_are_found_with_their_errors(fn):
-    """The errors of every shift are those of a loop."""
+    """The error of every shift equals that of a loop over shifts."""
     (leaf,) = check(fn, X, axes=(1, 2)).leaves
     expected = brute_force(fn, X)
     assert leaf.finding == Finding.VIOLATED
     assert len(expected) == len(leaf.shifts) == H * W
     assert by_shift(leaf) == pytest.approx(expected, abs=1e-4)
     assert leaf.worst.error == leaf.errors.max() == pytest.approx(max(expected.values()), abs=1e-4)
-    # The worst case can be looked up: both values, where they stand.
+    # Both values of the worst case can be recomputed at its shift and position.
     after = np.asarray(fn(np.roll(X, leaf.worst.shift, (1, 2))))[leaf.worst.position]
     before = np.roll(np.asarray(fn(X)), leaf.worst.shift, (1, 2))[leaf.worst.position]
     assert (leaf.worst.found, leaf.worst.expected) == pytest.approx((after, before), abs=1e-5)
 
 
 def test_zero_padding_shows_at_the_border_only():
-    """One shift down: rows 0 and 5 of f(shifted) read the padding, and row 1 is compared with such a row."""
+    """After one shift down, rows 0 and 5 of f(shifted) read the padding, and row 1 is compared with such a row."""
     (leaf,) = check(zero_padded, X, axes=(1,), shifts=[[1]]).leaves
     rows = leaf.positions.max((0, 2, 3))
     assert (rows[[0, 1, 5]] > 0.1).all()
@@ -100,7 +100,7 @@ def test_zero_padding_shows_at_the_border_only():
 
 
 def test_errors_by_position_are_those_of_a_loop():
-    """The largest and the mean over the shifts, at each position of f(shifted)."""
+    """The largest and the mean error over the shifts, at each position of f(shifted)."""
     (leaf,) = check(zero_padded, X, axes=(1, 2)).leaves
     before = np.asarray(zero_padded(X))
     errors = [
@@ -114,16 +114,16 @@ def test_errors_by_position_are_those_of_a_loop():
 def test_a_scalar_is_invariant_or_not():
     (leaf,) = check(lambda x: jnp.square(x).sum(), X, axes=(1, 2)).leaves
     assert (leaf.finding, leaf.shape, leaf.worst.position, leaf.positions.shape) == (Finding.HELD, (), (), ())
-    found = check(lambda x: x[0, 0, 0, 0], X, axes=(2,))
-    assert found.finding == Finding.VIOLATED
-    np.testing.assert_allclose(found.leaves[0].errors, np.abs(np.roll(X[0, 0, ::-1, 0], 1) - X[0, 0, 0, 0]), rtol=1e-6)
+    report = check(lambda x: x[0, 0, 0, 0], X, axes=(2,))
+    assert report.finding == Finding.VIOLATED
+    np.testing.assert_allclose(report.leaves[0].errors, np.abs(np.roll(X[0, 0, ::-1, 0], 1) - X[0, 0, 0, 0]), rtol=1e-6)
 
 
 PADDED = list(product([(1, 1), (3, 1), (2, 3)], ["wrap", "constant", "reflect", "edge"]))
 
 
 def padded(kernels, x):
-    """An output for each window and mode of padding."""
+    """One output for each window and padding mode."""
     margins = [[(0, 0), *[((k - 1) // 2, k // 2) for k in window], (0, 0)] for window, _ in PADDED]
     images = [jnp.pad(x, margin, mode=mode) for margin, (_, mode) in zip(margins, PADDED, strict=True)]
     return [correlate(image, kernel) for image, kernel in zip(images, kernels, strict=True)]
@@ -132,7 +132,7 @@ def padded(kernels, x):
 @examples(4)
 @given(st.integers(0, 2**16))
 def test_every_shift_agrees_with_brute_force(seed):
-    """Padding right and wrong, on integers: the same errors to the bit, and HELD exactly where all of them are 0."""
+    """Circular and other padding on integers: the errors are equal, and the finding is HELD only if all are 0."""
     rng = np.random.default_rng(seed)
     kernels = [rng.integers(-2, 3, (*window, 2, 3)).astype(np.int32) for window, _ in PADDED]
     x = rng.integers(-4, 5, (1, 4, 5, 2)).astype(np.int32)
@@ -154,23 +154,23 @@ def test_an_unhashable_function_is_checked_too():
         def __call__(self, x):
             return circular(x)
 
-    found = check(Model(), X, axes=(1,))
-    assert found.finding == Finding.HELD
-    assert found.function == "Model"
+    report = check(Model(), X, axes=(1,))
+    assert report.finding == Finding.HELD
+    assert report.function == "Model"
 
 
 def test_arguments_that_shift_together_and_outputs_of_several_strides():
-    """Two images, strided differently; the shifts tried are those that every output can answer."""
+    """Two images with different strides; the shifts tried move every output by whole positions."""
     fn = lambda params, a, b: {
         "fine": circular(a + b, params["kernel"]),
         "coarse": circular(a, params["kernel"])[:, ::2] * params["scale"],
     }
     params = {"kernel": jnp.asarray(KERNEL), "scale": 2.0}
-    found = check(fn, params, X, X[:, :, ::-1], axes={1: (1,), 2: (1,)})
-    assert found.finding == Finding.HELD
-    assert [leaf.path for leaf in found.leaves] == ["['coarse']", "['fine']"]
-    assert [leaf.shifts.tolist() for leaf in found.leaves] == [[[0], [2], [4]]] * 2
-    assert "output['fine']" in str(found)
+    report = check(fn, params, X, X[:, :, ::-1], axes={1: (1,), 2: (1,)})
+    assert report.finding == Finding.HELD
+    assert [leaf.path for leaf in report.leaves] == ["['coarse']", "['fine']"]
+    assert [leaf.shifts.tolist() for leaf in report.leaves] == [[[0], [2], [4]]] * 2
+    assert "output['fine']" in str(report)
     crossed = lambda a, b: a + b[:, ::-1]
     assert check(crossed, X, X, axes={0: (1,), 1: (1,)}).finding == Finding.VIOLATED
     assert check(crossed, X, X, axes={0: (2,), 1: (2,)}).finding == Finding.HELD
@@ -178,7 +178,7 @@ def test_arguments_that_shift_together_and_outputs_of_several_strides():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_proved_holds(seed):
-    """The law of `check`: random programs, every claim that their certificate proves, on whole numbers."""
+    """The law of `check`, for random programs on whole numbers: no claim that a certificate proves is VIOLATED."""
     program = random_program(seed)
     models = ("cyclic", "interior", "zero") if NIGHTLY else ("cyclic", ("interior", "zero")[seed % 2])
     for axis in program.axes:
@@ -186,8 +186,8 @@ def test_what_is_proved_holds(seed):
         report = alone.leaves[0].axes[0]
         for model in models:
             if (report.cyclic if model == "cyclic" else report.interior).verdict == Verdict.PROVED:
-                found = check(program.fn, *program.arguments, axes={0: (axis,)}, certificate=alone, model=model)
-                assert found.finding != Finding.VIOLATED, f"{program}\n{found}"
+                result = check(program.fn, *program.arguments, axes={0: (axis,)}, certificate=alone, model=model)
+                assert result.finding != Finding.VIOLATED, f"{program}\n{result}"
 
 
 SHAPE = jax.ShapeDtypeStruct(X.shape, np.float32)
@@ -305,7 +305,7 @@ def test_errors_name_the_cure(fn, arguments, settings, error, match):
 
 
 def test_a_certificate_of_more_axes_gives_the_law_of_the_axis_that_is_asked_for():
-    """By the axis, and not by its place in the list of axes."""
+    """The law is looked up by axis, not by index in the list of axes."""
     halved = lambda x: jc.avg_pool(x, (1, 2))
     certificate = jc.certify(halved, SHAPE, axes=(1, 2), search=False)
     (leaf,) = check(halved, X, axes=(2,), certificate=certificate).leaves

@@ -1,4 +1,4 @@
-"""Reports: what was found, as text and as strict JSON."""
+"""Test the report of a check as text, HTML and strict JSON."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from jaxconv.verify.execution.check import check
 def test_the_report_says_what_was_found():
     text = str(check(zero_padded, X, axes=(1, 2)))
     assert text.startswith("zero_padded: VIOLATED for 48 cyclic shifts of 6 x 8 cells")
-    assert "evidence, no proof" in text
+    assert "evidence, not a proof" in text
     assert "shifts by 1 along axis 1 of argument 0 -> 1 along output axis 1 (from the shapes)" in text
     assert re.search(
         r"largest error \S+ \(relative \S+, \S+ ULPs\) at shift \(\d, \d\), position \(0, \d, \d, \d\)", text

@@ -1,4 +1,4 @@
-"""The compiled comparison: how the input is shifted, what is compiled, and values that are not finite."""
+"""Test the compiled comparison: shifts of the input, compilations, and values that are not finite."""
 
 import math
 from functools import cache
@@ -29,7 +29,7 @@ def infinite_everywhere(x):
 
 
 def test_new_content_tells_interior_from_zero_fill():
-    """A sum over everything sees what enters; if only zeros enter, and zeros left, it sees nothing."""
+    """A sum over all cells changes if new values enter, but not if zeros enter and zeros leave."""
     x = np.pad(X, ((0, 0), (H, H), (0, 0), (0, 0)))
     total = lambda x: jnp.sum(x, axis=(1, 2, 3))
     sample = [[2], [-3]]
@@ -39,7 +39,7 @@ def test_new_content_tells_interior_from_zero_fill():
 
 @cache
 def shifting(model):
-    """To shift an argument [4, 7, 2] along both axes, as a compiled function of it, the fill and the shift."""
+    """A compiled function of an argument [4, 7, 2], the fill and the shift, which shifts along the first two axes."""
     along = Along(((0, 0),), 4), Along(((0, 1),), 7)
     plan = compare.Plan(model, along, ((),), (0,), (True,), vectorised=True, integers=False)
     return jax.jit(lambda x, fill, shift: compare.shifted(plan, [x], [fill], shift, jnp.bool_(False)))
@@ -60,7 +60,7 @@ def test_the_shifted_input(model, s, u, seed):
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), max_size=5))
 def test_cells_are_rolled_as_numpy_rolls_them(moves):
-    """Along any axes, side by side or not, one of them twice."""
+    """The axes may be adjacent or not, and an axis may occur twice."""
     x = np.arange(2 * 3 * 4 * 5, dtype=np.int32).reshape(2, 3, 4, 5)
     expected = np.roll(x, [s for _, s in moves], [axis for axis, _ in moves])
     axes, shifts = [axis for axis, _ in moves], [np.int32(s) for _, s in moves]
@@ -81,14 +81,14 @@ def test_a_second_check_compiles_nothing():
 
 
 def test_nothing_is_closed_over():
-    """What the function closes over is an argument of the compiled program, as the input and the parameters are."""
+    """Arrays that the function closes over are arguments of the compiled program, like the input and the parameters."""
     function = compare.traced(circular, (jnp.asarray(X),))
     assert [np.shape(const) for const in function.consts] == [KERNEL.shape]
 
 
 @pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
 def test_a_summary_counts_what_was_compared(xp):
-    """Of three shifts, at three positions; -1 stands where a law does not speak."""
+    """Three shifts, three positions; the error is -1 where a law does not apply."""
     errors = xp.asarray([[1, -1, 2], [-1, -1, -1], [3, -1, 0]], np.float32)
     found = compare.summary(errors, xp)
     np.testing.assert_array_equal(found.largest, [2, -1, 3])
@@ -98,7 +98,7 @@ def test_a_summary_counts_what_was_compared(xp):
 
 
 def test_half_precision_is_compared_in_single_precision():
-    """The difference of 6e4 and -6e4 is more than a float16 holds."""
+    """The difference of 6e4 and -6e4 overflows float16."""
     up = np.where(np.arange(H) % 2, 6e4, -6e4).astype(np.float16)[None, :, None, None]
     found = check(lambda x: jnp.sign(x) * up, X.astype(np.float16), axes=(1,))
     assert found.leaves[0].errors.max() == 1.2e5
@@ -113,7 +113,7 @@ def test_nan_is_never_equal():
         assert (leaf.errors == np.inf).all()
         assert math.isnan(leaf.worst.found) or math.isnan(leaf.worst.expected)
     assert check(lambda x: x.at[0, 1, 2, 0].set(jnp.nan), X, axes=(1, 2)).finding == Finding.VIOLATED
-    # One NaN on each side, of 48 * 3 cells; unshifted, both stand in the same place.
+    # There is one NaN on each side, among 48 * 3 cells; without a shift, both are in the same cell.
     (leaf,) = check(poisoned, X, axes=(1,)).leaves
     assert leaf.nans.tolist() == [1, 2, 2, 2, 2, 2]
     assert "never equal" in str(check(poisoned, X, axes=(1,)))
@@ -124,17 +124,17 @@ def test_infinities_are_equal_to_themselves_and_reported():
     assert leaf.finding == Finding.HELD
     assert (leaf.infinities == H * W * C).all()
     assert leaf.errors.max() < 1e-5
-    found = check(infinite_somewhere, X, axes=(2,))
-    assert found.finding == Finding.VIOLATED
-    assert found.leaves[0].errors.tolist() == [0.0] + [np.inf] * (W - 1)
-    assert found.leaves[0].infinities.tolist() == [1] + [0] * (W - 1)
+    report = check(infinite_somewhere, X, axes=(2,))
+    assert report.finding == Finding.VIOLATED
+    assert report.leaves[0].errors.tolist() == [0.0] + [np.inf] * (W - 1)
+    assert report.leaves[0].infinities.tolist() == [1] + [0] * (W - 1)
     sign = np.where(np.arange(H) > 3, np.inf, -np.inf).astype(np.float32)[:, None]
     other_sign = lambda x: circular(x).at[0, :, :, 0].set(sign)
     assert check(other_sign, X, axes=(1,)).finding == Finding.VIOLATED
 
 
 def test_large_integers_that_differ_are_told_apart():
-    """2^24 and 2^24 + 1 are one number in float32."""
+    """2^24 and 2^24 + 1 round to the same float32."""
     odd = lambda x: x + jnp.arange(6, dtype=x.dtype) % 2
     finding = lambda size: check(odd, size + 4 * np.arange(6, dtype=np.int32), axes=(0,), shifts=[[1]]).finding
     assert (finding(2**24), finding(2**10)) == (Finding.VIOLATED, Finding.VIOLATED)

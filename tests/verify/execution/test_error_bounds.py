@@ -1,4 +1,4 @@
-"""Roundings counted by hand, for one equation of each kind and for paths of them."""
+"""Test the number of roundings, counted by hand, for one equation of each kind and for paths of equations."""
 
 import math
 
@@ -33,8 +33,8 @@ def correlate(x, kernel, groups=1):
         (lambda x: jnp.sum(x, 1), 9),
         (jnp.sum, SIX(72)),
         (lambda x: jnp.mean(x, (0, 1)), 19),  # 18 terms, and a division
-        (lambda x: correlate(x, KERNEL), 20),  # 5 taps of 4 channels
-        (lambda x: correlate(x, KERNEL[:, :2, :2], 2), 10),  # of 2 channels each
+        (lambda x: correlate(x, KERNEL), 20),  # 5 taps, 4 channels
+        (lambda x: correlate(x, KERNEL[:, :2, :2], 2), 10),  # 5 taps, 2 channels per group
         (lambda x: x @ np.ones((4, 7), np.float32), 4),
         (lambda x: jnp.cumsum(x, 1), 9),
         (lambda x: jax.lax.reduce(x, np.float32(1), lambda a, b: a * b + 0.0, (1,)), 9),
@@ -48,11 +48,14 @@ def correlate(x, kernel, groups=1):
         (
             lambda x: jnp.zeros(3).at[x[0, :, 0].astype(int)].add(x[0, :, 1]),
             10,
-        ),  # 9 updates, which may all meet in one cell
-        (lambda x: (x * 2.0) + jnp.exp(jnp.exp(x)), 9),  # the longer path
+        ),  # all 9 updates may have the same index
+        (lambda x: (x * 2.0) + jnp.exp(jnp.exp(x)), 9),  # the longer of two paths
         (lambda x: jax.jit(lambda y: y * 2.0)(x) + 1.0, 2),
         (lambda x: jax.nn.relu(x * 2.0), 1),
-        (lambda x: jax.lax.fori_loop(0, 5, lambda _, y: y * 2.0 + 1.0, x * 2.0), 11),  # 5 turns of 2
+        (
+            lambda x: jax.lax.fori_loop(0, 5, lambda _, y: y * 2.0 + 1.0, x * 2.0),
+            11,
+        ),  # 5 iterations of 2 roundings, after 1
         (lambda x: jax.lax.cond(x.sum() > 0, lambda y: y * 2.0, jnp.exp, x), SIX(72) + 4),
     ],
 )
@@ -68,8 +71,8 @@ def test_each_output_has_its_own_depth_and_integers_none():
 
 @pytest.mark.parametrize("terms", [4, 64, 4096])
 def test_sums_err_by_less_than_they_may(terms):
-    """Random data, two orders of the same sum: below the derived bound and above a thousandth of it."""
+    """For random data, two orders of a sum differ by less than the derived bound and more than a thousandth of it."""
     x = np.random.default_rng(0).normal(size=(200, terms)).astype(np.float32)
-    there, back = np.add.accumulate(x, 1)[:, -1], np.add.accumulate(x[:, ::-1], 1)[:, -1]
-    relative = np.abs(there - back).max() / np.abs(there).max()
+    forward, backward = np.add.accumulate(x, 1)[:, -1], np.add.accumulate(x[:, ::-1], 1)[:, -1]
+    relative = np.abs(forward - backward).max() / np.abs(forward).max()
     assert 1e-3 < relative / (2 * SIX(terms) * 2**-24) < 1

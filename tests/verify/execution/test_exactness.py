@@ -1,4 +1,4 @@
-"""Integer mode: its judge of which operations are exact on which values, and checks that leave no tolerance."""
+"""Test integer mode: which operations are exact on which values, and checks without a tolerance."""
 
 import re
 from fractions import Fraction
@@ -20,7 +20,7 @@ from jaxconv.verify.rules import RULES
 
 
 def excess(fn, *values, live=None):
-    """The most bits beyond those of the type, over the equations."""
+    """The largest excess over all equations, in bits, and the outputs."""
     values = [jnp.asarray(value, jnp.float32) if isinstance(value, float | list) else value for value in values]
     closed = jax.make_jaxpr(fn)(*values)
     outputs, bits = exactness.with_excess(closed.jaxpr, closed.consts, values, live or [True] * len(values))
@@ -35,19 +35,23 @@ def excess(fn, *values, live=None):
         (jnp.subtract, (2.0**23, 2.0**-3), False),
         (jnp.multiply, (4097.0, 4097.0), False),
         (jnp.multiply, (4095.0, 4095.0), True),
-        (jnp.multiply, (0.1, 2.0), True),  # a power of two moves no digit
+        (jnp.multiply, (0.1, 2.0), True),  # a power of two changes only the exponent
         (jnp.multiply, (0.1, 3.0), False),
         (jnp.divide, (7.0, 4.0), True),
         (jnp.divide, (1.0, 3.0), False),
-        (jnp.divide, ([8.0, 2.0**-126], [4.0, 2.0**30]), False),  # the second is too small, and becomes 0
+        (jnp.divide, ([8.0, 2.0**-126], [4.0, 2.0**30]), False),  # the second quotient underflows to 0
         (jnp.square, (4097.0,), False),
         (lambda x: x**3, (255.0,), True),
         (lambda x: x**3, (257.0,), False),
         (lambda x: x**-1, (2.0,), False),
         (jnp.sqrt, (4.0,), False),
         (jax.lax.rem, (7.75, -0.5), True),
-        (lambda x, y: x * jax.lax.rem(y, 4.0), (2.0**23 + 1, 7.0), False),  # three times an odd number of 24 bits
-        (jnp.sum, ([2.0**24, 1.0, -(2.0**24)],), False),  # the result is small, a partial sum is not
+        (
+            lambda x, y: x * jax.lax.rem(y, 4.0),
+            (2.0**23 + 1, 7.0),
+            False,
+        ),  # rem is 3, and 3 times this odd number needs 25 bits
+        (jnp.sum, ([2.0**24, 1.0, -(2.0**24)],), False),  # the result is small, but a partial sum is not exact
         (jnp.sum, ([2.0**22, 1.0, -(2.0**22)],), True),
         (jnp.dot, ([4096.0, 1.0], [4096.0, 1.0]), False),
         (jnp.dot, ([2048.0, 1.0], [2048.0, 1.0]), True),
@@ -57,7 +61,7 @@ def excess(fn, *values, live=None):
         (lambda x: x.astype(jnp.bfloat16), (257.0,), False),
         (lambda x: x.astype(jnp.bfloat16), (256.0,), True),
         (lambda x: x + jnp.inf, (1.0,), False),
-        (lambda x: jax.lax.fori_loop(0, 3, lambda _, y: y + 1.0, x), (1.0,), False),  # is not looked into
+        (lambda x: jax.lax.fori_loop(0, 3, lambda _, y: y + 1.0, x), (1.0,), False),  # loops are not analysed
         (jax.jit(lambda y: y + 1.0), (2.0**24,), False),
         (lambda y: y + 0.25, (2.0**23,), False),
         (lambda y: y + 0.25, (2.0**21,), True),
@@ -76,11 +80,11 @@ def test_one_bit_too_many_is_blamed(bits, blamed):
     assert (blamed in found) if blamed else found == ""
 
 
-NOT_WHOLE = {"sqrt"}  # never counted on to keep numbers whole
+NOT_WHOLE = {"sqrt"}  # always treated as not exact
 
 
 def test_every_primitive_with_a_rule_is_known():
-    """It rounds never, is a sum, or has a row, or is an elementary function."""
+    """It never rounds, is a sum, has a rule in `exactness.needs`, or is an elementary function."""
     names = set(RULES[Moving])
     rounding = {name for name in names if PRIMITIVES[name].rounds == ONCE}
     assert rounding - set(exactness.needs) - NOT_WHOLE == set()
@@ -98,7 +102,7 @@ MOVING = [
 
 
 def test_what_moves_numbers_keeps_them_whole():
-    """All in one program: the first that was not exact would be blamed."""
+    """All functions are in one program; a finding other than HELD would name the first that is not exact."""
     leaves = check(lambda x: [fn(x) for fn in MOVING], X, axes=(1, 2), integers=True).leaves
     assert [(leaf.finding, leaf.reason) for leaf in leaves] == [(Finding.HELD, "")] * len(MOVING)
 
@@ -116,7 +120,7 @@ def test_what_no_shift_changes_may_round():
     st.integers(-9, 9),
 )
 def test_never_exact_where_fractions_differ(fn, a, b, shift):
-    """Judged by Python's fractions: whatever is called exact is."""
+    """A result without excess bits equals that of Python's fractions."""
     x, y = float(a), float(np.float32(b * 2.0**shift))
     bits, (result,) = excess(fn, x, y)
     truth = {
@@ -134,7 +138,7 @@ def test_the_draws_are_small_whole_numbers_of_both_signs():
     assert set(np.unique(x)) == set(range(-4, 5))
     kernel = exactness.draw(rng, (3, 3, 64, 200), np.float32, parameter=True)
     assert set(np.unique(kernel)) == {-2, -1, 0, 1, 2}
-    assert np.abs(kernel).sum((0, 1, 2)).mean() == pytest.approx(6, abs=0.5)  # four of 1.5 each
+    assert np.abs(kernel).sum((0, 1, 2)).mean() == pytest.approx(6, abs=0.5)  # four nonzero weights of mean size 1.5
     assert 0 not in exactness.draw(rng, (99,), np.float32, parameter=True)
 
 
@@ -142,7 +146,7 @@ def test_the_draws_are_small_whole_numbers_of_both_signs():
 
 
 def test_whole_numbers_leave_no_tolerance():
-    """A violation far below what rounding could explain: seen by `==` only."""
+    """Only an exact comparison detects an error far below the tolerance for rounding."""
     fn = lambda x: (circular(x, np.rint(KERNEL)) + 2.0**20) + (jnp.arange(W) == 3).astype(x.dtype)[None, None, :, None]
     assert check(lambda x: fn(jnp.round(8 * x)), X, axes=(2,)).leaves[0].errors.max() == 1
     (leaf,) = check(fn, X, axes=(2,), integers=True).leaves

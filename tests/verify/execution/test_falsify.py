@@ -1,7 +1,7 @@
-"""`falsify`: what is false is violated by something small that replays, and what is true is not, whatever it is called.
+"""Test `falsify`: false laws have a small counterexample that replays, and true laws have none.
 
-`violates` judges each counterexample anew, on the function's equations as NumPy evaluates them, and with NumPy's own
-roll and slices.
+`violates` verifies each counterexample independently: NumPy evaluates the function's equations, and NumPy's roll and
+slices shift the input.
 """
 
 import json
@@ -40,7 +40,7 @@ def along(leaf, axis, cells):
 
 
 def violates(fn, counterexample, evaluate=evaluated):
-    """The shifted input is a shift of the input, and the two outputs differ where the counterexample says."""
+    """Whether the two outputs differ at the position of the counterexample, whose inputs are asserted to be shifts."""
     law, s = counterexample.law, counterexample.shift
     for argument, axis in law.shifted:
         x, y = (np.asarray(side[argument]) for side in (counterexample.arguments, counterexample.shifted))
@@ -57,10 +57,10 @@ def violates(fn, counterexample, evaluate=evaluated):
         origin[axis] = origin[axis] + counterexample.k * t
         origin[axis] %= before.shape[axis] if law.kind == "cyclic" else 10**9
     assert tuple(origin) == counterexample.position
-    off = abs(after[counterexample.position] - before[counterexample.origin])
-    assert off == pytest.approx(counterexample.error, rel=1e-3)
-    assert counterexample.replay(fn) == pytest.approx(off, rel=1e-3)
-    return off > 1e-4
+    error = abs(after[counterexample.position] - before[counterexample.origin])
+    assert error == pytest.approx(counterexample.error, rel=1e-3)
+    assert counterexample.replay(fn) == pytest.approx(error, rel=1e-3)
+    return error > 1e-4
 
 
 FALSE = {
@@ -154,7 +154,7 @@ def test_what_is_no_counterexample_is_refused_by_the_place(name):
 
 
 def test_a_counterexample_is_small():
-    """One pixel, the smallest shift, parameters of ones."""
+    """It has one nonzero pixel, the smallest shift, and parameters of ones."""
     found = falsify(conv("same"), PARAMS, X, axes={1: (1, 2)}).counterexample
     params, x = found.arguments
     assert abs(found.shift) == 1
@@ -164,7 +164,7 @@ def test_a_counterexample_is_small():
 
 
 def test_pixels_that_do_not_matter_are_left_out():
-    """A violation that needs thirteen is shown by no more, and by whole numbers."""
+    """A violation that needs thirteen nonzero pixels has a counterexample of thirteen, which are whole numbers."""
     fn, arguments, axes, _ = FALSE["seen by dense images only"]
     (x,) = falsify(fn, *arguments, axes=axes).counterexample.arguments
     assert np.count_nonzero(x) == 13
@@ -172,7 +172,7 @@ def test_pixels_that_do_not_matter_are_left_out():
 
 
 def test_what_enters_an_interior_window_is_new():
-    """Every shifted input is a piece of one longer image; none of its cells comes from the other end."""
+    """Every shifted input is a slice of one longer image; no cell wraps around from the other end."""
     law = Lattice("interior", 0, "", (1, 6, 1), ((0, 1),), 6, 1, (((1, 1),),), (), "given")
     trials = Trials(lambda x: x, (jax.ShapeDtypeStruct((1, 6, 1), "float32"),), (law,), keep=True)
     (shape,) = trials.sources().values()
@@ -190,9 +190,9 @@ def test_a_mended_function_replays_to_nothing():
 
 
 def test_the_same_seed_finds_the_same():
-    one, two = (falsify(conv("same"), PARAMS, X, axes={1: (1,)}, seed=3) for _ in range(2))
-    assert one.counterexample.to_json() == two.counterexample.to_json()
-    assert (one.examples, one.shifts) == (two.examples, two.shifts)
+    first, second = (falsify(conv("same"), PARAMS, X, axes={1: (1,)}, seed=3) for _ in range(2))
+    assert first.counterexample.to_json() == second.counterexample.to_json()
+    assert (first.examples, first.shifts) == (second.examples, second.shifts)
 
 
 @examples(8)
@@ -210,7 +210,7 @@ def test_given_parameters_are_kept_if_asked():
 
 
 def test_an_older_certificate_is_held_against_the_new_code():
-    """A pull request that changed the padding: what was proved before is violated now."""
+    """A pull request changes the padding: a claim that was proved before is violated now."""
     before = jc.certify(conv(), PARAMS, X, axes={1: (1,)}, search=False)
     result = falsify(conv("same"), PARAMS, X, axes={1: (1,)}, certificate=before)
     assert result.laws[0].origin == "proved"
@@ -218,7 +218,7 @@ def test_an_older_certificate_is_held_against_the_new_code():
 
 
 def test_one_compiled_call_for_an_example():
-    """The function is traced for its certificate, its outputs, and once for all of the shifts, never per example."""
+    """The function is traced for its certificate, its outputs, and once for all shifts, but never for an example."""
     traces = []
 
     def fn(x):
@@ -234,7 +234,9 @@ def test_a_function_that_cannot_be_batched_is_run_in_turn():
     def fn(x):
         return jax.pure_callback(lambda x: np.cumsum(np.asarray(x), 1), jax.ShapeDtypeStruct(X.shape, X.dtype), x)
 
-    assert violates(fn, falsify(fn, X, axes=(1,)).counterexample, evaluate=jax.jit)  # NumPy has no row for callbacks
+    assert violates(
+        fn, falsify(fn, X, axes=(1,)).counterexample, evaluate=jax.jit
+    )  # the NumPy evaluation does not support callbacks
 
 
 def test_an_output_that_never_changes_tests_nothing():
@@ -252,7 +254,7 @@ def test_whole_turns_leave_nothing_to_compare(turns):
 
 
 def all_there(x):
-    """A softmax adds up to 1, or nearly, and which of the two depends on where the sum begins."""
+    """A softmax sums to 1 up to rounding. Whether the sum reaches 1 depends on the order of the terms."""
     return x * (jnp.sum(jax.nn.softmax(x, axis=1), axis=1, keepdims=True) >= 1).astype(x.dtype)
 
 
@@ -264,8 +266,10 @@ def test_rounding_and_ties_are_no_violation():
 
 
 def test_without_doubt_ties_would_be_violations(monkeypatch):
-    """The broken twin."""
-    monkeypatch.setattr(violations.Trials, "_doubt", lambda self, sample, window, exact, leaf: np.zeros(exact.shape))
+    """The broken variant: without rounding bounds, ties are reported as violations."""
+    monkeypatch.setattr(
+        violations.Trials, "_rounding_bound", lambda self, sample, window, exact, leaf: np.zeros(exact.shape)
+    )
     x = jax.ShapeDtypeStruct((1, 37, 1), "float32")
     assert falsify(all_there, x, axes=(1,)).counterexample is not None
 
@@ -369,7 +373,7 @@ def test_without_hypothesis_the_message_names_the_extra(monkeypatch):
 @pytest.mark.parametrize("seed", range(4))
 @KINDS
 def test_random_programs_are_violated_only_where_nothing_is_proved(seed, kind):
-    """And by what replays; the programs' construction says which laws hold."""
+    """Each counterexample replays and violates a law that is not proved, nor known from the program's construction."""
     program = random_program(seed)
     with bare():
         result = falsify(program.fn, *program.arguments, axes={0: program.axes}, kind=kind, examples=10)

@@ -1,4 +1,4 @@
-"""A trial: the same sums however it is run, tolerances that are derived, and warnings of what hides a violation."""
+"""Test trials: results independent of the batch, derived tolerances, and warnings of what may hide a violation."""
 
 import math
 import sys
@@ -17,7 +17,7 @@ from jaxconv.verify.execution.check_report import Finding
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 7, 64])
 def test_any_batch_finds_the_same(batch):
-    """Calls of the same program, the last one filled up with idle rows: nothing is lost or counted twice."""
+    """Idle rows fill the last call; no row is lost or counted twice."""
     whole, parts = (check(zero_padded, X, axes=(1, 2), batch=size).leaves[0] for size in (None, batch))
     np.testing.assert_allclose(parts.errors, whole.errors, atol=1e-5)
     np.testing.assert_allclose(parts.positions, whole.positions, atol=1e-5)
@@ -27,17 +27,17 @@ def test_any_batch_finds_the_same(batch):
 
 @pytest.mark.parametrize("fn", [zero_padded, poisoned])
 def test_accelerators_sum_up_in_the_program(fn, monkeypatch):
-    """Where outputs are far from NumPy the same sums are compiled: the same numbers."""
+    """On an accelerator the program computes the summaries, and they equal those that NumPy computes on a CPU."""
     near = check(fn, X, axes=(1, 2)).leaves[0]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    far = check(partial(fn), X, axes=(1, 2)).leaves[0]  # another function, which is compiled anew
+    far = check(partial(fn), X, axes=(1, 2)).leaves[0]  # another function object, which is compiled again
     for name in ("errors", "positions", "means", "nans"):
         np.testing.assert_allclose(getattr(far, name), getattr(near, name), rtol=1e-5, atol=1e-6)
     assert (far.finding, far.worst.shift) == (near.finding, near.worst.shift)
 
 
 class Bar:
-    """In tqdm's place."""
+    """A stand-in for tqdm that records the starts."""
 
     seen: tuple = ()
 
@@ -49,7 +49,7 @@ class Bar:
 
 
 def test_a_long_run_shows_its_progress(monkeypatch):
-    """The first two calls say how long it takes; the bar is for the others."""
+    """The first two calls measure the time; the progress bar covers the others."""
     monkeypatch.setattr(judge, "LONG", 0.0)
     monkeypatch.setitem(sys.modules, "tqdm", type(sys)("tqdm"))
     sys.modules["tqdm"].tqdm = Bar
@@ -66,7 +66,7 @@ def test_a_long_run_shows_its_progress(monkeypatch):
         (
             lambda x: jax.nn.relu(zero_padded(x) - 99.0),
             X,
-            r"hardly depends on the input: exchanged for a random one, it changes the output by 0, ",
+            r"hardly depends on the input: replacing it by a random one changes the output by 0, ",
         ),
         (lambda x: zero_padded(x, 0 * KERNEL), X, r"hardly depends on the input"),
         (lambda x: biased(x * 1e-9), X, r"hardly depends on the input"),
@@ -86,9 +86,7 @@ def test_what_hides_a_violation_is_warned_of(fn, x, match):
 @pytest.mark.parametrize("shape", [(1, 8, 12, 3), (1, 2, 1)])
 @pytest.mark.filterwarnings("error")
 def test_no_input_is_exchanged_for_itself(shape, dtype):
-    """Inputs drawn from the stream of the same seed, as the command line draws them; and of two cells, which come out
-    alike every few draws.
-    """
+    """Inputs drawn with the seed of the check, as the command line draws them. Draws of two cells often coincide."""
     for seed in range(12):
         rng = np.random.default_rng(seed)
         x = rng.normal(size=shape) if dtype == "float32" else rng.integers(0, 2 if dtype == "bool" else 8, shape)
@@ -100,13 +98,13 @@ def test_no_input_is_exchanged_for_itself(shape, dtype):
 
 
 def test_an_output_that_is_dead_at_this_input_only_is_warned_of():
-    """The ReLU is shut at x, whose values alternate about 0, and open where they are drawn at random between."""
+    """The ReLU is zero at x, whose values alternate between -1 and 1, and positive at some values between them."""
     x = np.where(np.arange(H) % 2, 1, -1).reshape(1, H, 1, 1).astype(np.float32)
-    shut = lambda x: (
+    dead_relu = lambda x: (
         jax.nn.relu(x + jnp.roll(x, 1, axis=1)) + jnp.where(jnp.cumsum(0 * x + 1.0, axis=1) > 3, x * x - 1, 0)
     )
     with pytest.warns(InsensitiveWarning, match="the output is the same everywhere at this input"):
-        assert check(shut, x, axes=(1,)).finding == Finding.HELD
+        assert check(dead_relu, x, axes=(1,)).finding == Finding.HELD
 
 
 # Tolerances.
@@ -124,7 +122,7 @@ def test_the_tolerance_is_what_it_says():
 
 
 def test_errors_of_one_unit_in_the_last_place():
-    """1 + 2^-23 where 1 was expected: one ULP of 1."""
+    """An output of 1 + 2^-23 instead of 1 is an error of one ULP."""
     fn = lambda x: jnp.round(x * 0) + jnp.where(jnp.arange(4) == 2, jnp.float32(1 + 2**-23), jnp.float32(1))
     with pytest.warns(InsensitiveWarning, match="hardly depends"):
         (leaf,) = check(fn, np.arange(4, dtype=np.float32), axes=(0,)).leaves
@@ -133,7 +131,7 @@ def test_errors_of_one_unit_in_the_last_place():
 
 
 def test_a_cancellation_is_told_from_a_violation():
-    """The mean loses all its digits on the way: rounding explains the error, and the finding is UNDECIDED."""
+    """Cancellation leaves no correct digit of the mean: rounding explains the error, so the finding is UNDECIDED."""
     fn = lambda x: jnp.mean(x + 1e6, axis=(1, 2)) - 1e6
     x = np.random.default_rng(3).normal(size=(1, 31, 33, 2)).astype(np.float32)
     found = check(fn, x, axes=(1,))
@@ -142,7 +140,7 @@ def test_a_cancellation_is_told_from_a_violation():
 
 
 def test_a_violation_beside_cancellations_is_one():
-    """Odd shifts change the sign of the second term; the error of even ones is that of the mean, which rounding explains."""
+    """Odd shifts change the sign of the second term. Even shifts change only the mean, which rounding explains."""
     signs = np.where(np.arange(32) % 2, 1, -1).astype(np.float32)[None, :, None, None]
     fn = lambda x: jnp.mean(x + 1e6, axis=(1, 2)) - 1e6 + jnp.sum(x * signs, axis=(1, 2))
     (leaf,) = check(fn, np.random.default_rng(3).normal(size=(1, 32, 33, 2)).astype(np.float32), axes=(1,)).leaves

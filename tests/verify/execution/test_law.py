@@ -1,4 +1,4 @@
-"""Which move answers which shift: inferred from shapes, given by hand, read off a certificate, inside a region."""
+"""Test laws: inferred from shapes, given by hand, from a certificate, and within a region."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from jaxconv.verify.execution.check_report import Finding
 
 
 def test_a_stride_that_does_not_divide_is_found():
-    """Nine columns, every second of them: five, and the seam is off."""
+    """A stride of 2 over nine columns gives five, so the rolled output is wrong at the wrap."""
     x = np.random.default_rng(2).normal(size=(1, H, 9, C)).astype(np.float32)
     (leaf,) = check(strided, x, axes=(2,)).leaves
     assert leaf.finding == Finding.VIOLATED
@@ -34,7 +34,7 @@ def test_moves_are_inferred_from_the_shapes():
 
 
 def test_moves_by_hand_and_from_a_certificate():
-    """A reversed axis moves against the shift, which shapes cannot tell; a transposed one is another axis."""
+    """A reversed axis moves against the shift, which shapes do not show; a transposed output moves along another axis."""
     assert check(reversed_rows, X, axes=(1,), moves=[(1, {1: -1})]).finding == Finding.HELD
     assert check(reversed_rows, X, axes=(1,), moves=[(1, {-3: -1})]).finding == Finding.HELD
     certificate = jc.certify(reversed_rows, X, axes=(1, 2), search=False)
@@ -63,7 +63,7 @@ def test_a_refuted_certificate_leaves_the_shapes():
 
 @pytest.mark.parametrize("model", ["interior", "zero"])
 def test_the_interior_of_a_zero_padded_network(model):
-    """It holds on the region of the certificate, [1, h - 1), shifts of both signs, and on no larger one."""
+    """The law holds on the certificate's region [1, h - 1), for shifts of both signs, and on no larger region."""
     certificate = jc.certify(zero_padded, X, axes=(1, 2), search=False)
     (leaf,) = check(zero_padded, X, axes=(1, 2), model=model, certificate=certificate).leaves
     assert leaf.finding == Finding.HELD

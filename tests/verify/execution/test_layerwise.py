@@ -1,4 +1,4 @@
-"""Measures by layer: where in a network it gets lost, and laws that shapes alone would get wrong."""
+"""Test `layerwise`: the layer that breaks equivariance, and laws that shapes alone would not determine."""
 
 import jax
 import jax.numpy as jnp
@@ -31,22 +31,22 @@ def test_the_layer_at_which_it_gets_lost():
     assert layers[2].shape == (3, 6, 8, 4)
     assert str(layers[3]).startswith("tanh at test_layerwise.py:")
     assert layers[3].source.endswith("(network)")
-    own = equivariance_error(network, SECOND, X, axes={1: (1, 2)})
-    assert layers[-1].value == pytest.approx(own.mean)
-    assert layers[-1].worst == pytest.approx(own.worst)
+    whole = equivariance_error(network, SECOND, X, axes={1: (1, 2)})
+    assert layers[-1].value == pytest.approx(whole.mean)
+    assert layers[-1].worst == pytest.approx(whole.worst)
 
 
 def test_layers_by_lie_derivative():
     layers = layerwise(network, SECOND, X, axes={1: (1, 2)}, measure="lie")
     assert layers[0].worst < 1e-9
     assert layers[1].value > 0.1  # the ReLU aliases
-    own = lie_derivative_error(network, SECOND, X, axes={1: (1, 2)})
+    whole = lie_derivative_error(network, SECOND, X, axes={1: (1, 2)})
     size = float(jnp.mean(network(SECOND, X) ** 2))
-    assert layers[-1].value == pytest.approx(own.mean() / size, rel=1e-4)
+    assert layers[-1].value == pytest.approx(whole.mean() / size, rel=1e-4)
 
 
 def test_laws_of_layers_are_proved_where_shapes_would_mislead():
-    """Channels first, and a reversal: no shape says so."""
+    """Neither a channels-first layout nor a reversal is visible in a shape."""
     fn = lambda x: jnp.tanh(jnp.transpose(x[:, ::-1], (0, 3, 1, 2))) * 2.0
     assert [layer.worst for layer in layerwise(fn, X, axes=(1, 2))] == [0, 0]
     unclear = lambda x: jnp.cumsum(x, axis=1).sum(2) * 2.0  # [3, 6, 2]: do the rows move?

@@ -1,4 +1,4 @@
-"""Measures of partial equivariance, on functions for which the value is known: by theory, or by a loop over shifts."""
+"""Test the measures of partial equivariance on functions with a known value, by theory or by a loop over shifts."""
 
 from itertools import product
 
@@ -44,7 +44,7 @@ def invariant_scores(x):
 
 
 def scores(x):
-    """Position matters: [n, 5] scores of a zero-padded network whose corner counts double."""
+    """Scores [n, 5] that depend on position: a zero-padded network to which the corner is added again."""
     y = zero_padded(x)
     return y.mean((1, 2)) + y[:, 0, 0]
 
@@ -94,19 +94,19 @@ def two(x):
 @examples(25)
 @given(st.lists(st.booleans(), min_size=6, max_size=6).filter(any))
 def test_consistency_of_two_labels(bits):
-    """The score of label 1 is the first cell: with k of 6 cells set, `(k/6)^2 + (1 - k/6)^2`."""
+    """The score of label 1 is the first cell. With k of 6 cells set, consistency is `(k/6)^2 + (1 - k/6)^2`."""
     x = jnp.asarray(bits, jnp.float32)
-    part = sum(bits) / 6
+    fraction = sum(bits) / 6
     value = consistency(two, x, axes=(0,))
-    assert value == pytest.approx(part**2 + (1 - part) ** 2)
-    assert adversarial_consistency(two, x, axes=(0,)) == (part in (0, 1)) <= value
+    assert value == pytest.approx(fraction**2 + (1 - fraction) ** 2)
+    assert adversarial_consistency(two, x, axes=(0,)) == (fraction in (0, 1)) <= value
 
 
 def test_the_axis_of_the_scores_may_be_another_and_nan_is_no_label():
     first = lambda x: jnp.moveaxis(scores(x), -1, 0)
     assert consistency(first, X, axes=(1, 2), classes=0) == pytest.approx(consistency(scores, X, axes=(1, 2)))
     poisoned = lambda x: invariant_scores(x) * jnp.where(x[:1, 0, 0, :1] == x[:1].max(), jnp.nan, 1.0)
-    x = np.where(np.arange(8)[:, None] == 3, [9, 0], X[:1, :1]).astype(np.float32)  # the maximum in 1 of 8 places
+    x = np.where(np.arange(8)[:, None] == 3, [9, 0], X[:1, :1]).astype(np.float32)  # the maximum is in 1 of 8 columns
     assert consistency(poisoned, x, axes=(2,)) == pytest.approx((7 / 8) ** 2 + (1 / 8) ** 2)
 
 
@@ -134,12 +134,12 @@ def test_relative_error_is_zero_for_what_is_equivariant_and_whatever_the_scale()
     certificate = jc.certify(flipped, X, axes=(1,), search=False)
     assert equivariance_error(flipped, X, axes=(1,), certificate=certificate).worst == 0
     assert equivariance_error(flipped, X, axes=(1,)).worst > 0.5
-    one, other = (equivariance_error(lambda x, k=k: k * zero_padded(x), X, axes=(1,)).values for k in (1, -64))
-    np.testing.assert_allclose(one, other, rtol=1e-5)
+    once, scaled = (equivariance_error(lambda x, k=k: k * zero_padded(x), X, axes=(1,)).values for k in (1, -64))
+    np.testing.assert_allclose(once, scaled, rtol=1e-5)
 
 
 def test_opposite_sides_are_one_apart():
-    """A checkerboard's sign: after one shift the two sides are opposite."""
+    """f multiplies by alternating signs: after one shift, the two sides are opposite."""
     fn = lambda x: x * jnp.asarray([1.0, -1.0] * 4)[None, None, :, None]
     found = equivariance_error(fn, X, axes=(2,))
     np.testing.assert_allclose(found.values, [0, 1] * 4, atol=1e-6)
@@ -167,26 +167,26 @@ def test_the_spectral_derivative_of_waves(n):
 
 @pytest.mark.parametrize("periods", range(1, 8))
 def test_squaring_a_wave_aliases_beyond_a_quarter(periods):
-    """cos^2 has twice the periods; from n/2 on they fold, and the Lie derivative is `pi sin(4 pi k i / n)`."""
+    """cos^2 has twice as many periods. Above n/2 they alias, and the Lie derivative is `pi sin(4 pi k i / n)`."""
     (error,) = lie_derivative_error(jnp.square, jnp.asarray(wave(periods)), axes=(0,))
     if periods < N // 4:
         assert error == pytest.approx(0, abs=1e-6)
     elif periods > N // 4:
         assert error == pytest.approx(np.pi**2 / 2, rel=1e-4)
     else:
-        assert error > 0.1  # twice 4 of 16 is the mode n/2, which rests
+        assert error > 0.1  # twice 4 periods is the mode n/2, which shifts leave unchanged
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_a_positional_gain(k):
-    """f(x) = m x with m a wave of k periods, at x = 1: L f = m', whose mean square is `(2 pi k / n)^2 / 2`."""
+    """For f(x) = m x at x = 1, with a wave m of k periods, L f = m'. Its mean square is `(2 pi k / n)^2 / 2`."""
     gain = jnp.asarray(wave(k))
     (error,) = lie_derivative_error(lambda x: gain * x, jnp.ones(N), axes=(0,))
     assert error == pytest.approx((2 * np.pi * k / N) ** 2 / 2, rel=1e-4)
 
 
 def test_a_score_that_moves_with_the_input():
-    """f(x) = sum m x is not invariant: `L f = (sum m' x)^2`, with m' from the definition of the derivative."""
+    """f(x) = sum m x is not invariant: the error is `(sum m' x)^2`, with the derivative m' of the wave m."""
     m, x = wave(2), wave(2, phase=1.7)
     (error,) = lie_derivative_error(lambda x: jnp.vdot(jnp.asarray(m), x), jnp.asarray(x), axes=(0,))
     slope = -(2 * np.pi * 2 / N) * np.sin(2 * np.pi * 2 * CELLS / N + 0.3)
@@ -206,7 +206,7 @@ def test_lie_derivatives_are_zero_for_what_commutes():
 
 
 def test_each_axis_has_its_own_lie_derivative():
-    """Only rows are padded with zeros."""
+    """Only the first axis is padded with zeros, so only its Lie derivative is not 0."""
     rows = lambda x: subjects.correlate(jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0))), KERNEL[:, :1])
     first, second = lie_derivative_error(rows, X, axes=(1, 2))
     assert first > 0.1
@@ -214,7 +214,7 @@ def test_each_axis_has_its_own_lie_derivative():
 
 
 def test_the_jvp_agrees_with_shifting_by_a_little():
-    """L f by central differences of the definition, in float64."""
+    """Central differences of the definition of L f, in float64, agree with the JVP."""
     x = RNG.normal(size=(9,))
     gain = RNG.normal(size=(9,))
 
@@ -224,9 +224,9 @@ def test_the_jvp_agrees_with_shifting_by_a_little():
 
     with jax.enable_x64(True):
         f = lambda x: jnp.tanh(jnp.asarray(gain) * x)
-        there, back = (shift(np.asarray(f(jnp.asarray(shift(x, e)))), -e) for e in (1e-4, -1e-4))
+        forward, backward = (shift(np.asarray(f(jnp.asarray(shift(x, e)))), -e) for e in (1e-4, -1e-4))
         (error,) = lie_derivative_error(f, jnp.asarray(x), axes=(0,))
-    assert error == pytest.approx(np.mean(((there - back) / 2e-4) ** 2), rel=1e-5)
+    assert error == pytest.approx(np.mean(((forward - backward) / 2e-4) ** 2), rel=1e-5)
 
 
 @pytest.mark.parametrize(

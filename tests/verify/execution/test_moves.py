@@ -1,4 +1,4 @@
-"""Which moves of an output stand after one shift of the input."""
+"""Test which moves of an output remain possible after one shift of the input."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from jaxconv.verify.execution.moves import Outcome, moves_left
 
 
 def moved_at(cells, step):
-    """f(y) is f(x) moved by `step` at these positions of f(x), and something else everywhere else."""
+    """An outcome in which f(y) is f(x) moved by `step` at these positions of f(x), and differs at all others."""
     before = np.arange(1.0, 13.0)
     after = -before
     after[np.add(cells, step)] = before[cells]
@@ -15,7 +15,7 @@ def moved_at(cells, step):
 
 
 @pytest.mark.parametrize(
-    ("cells", "step", "stands"),
+    ("cells", "step", "possible"),
     [
         ([4, 5, 6], 3, True),
         ([4, 5], 3, False),
@@ -26,7 +26,7 @@ def moved_at(cells, step):
         ([4], 1, False),
     ],
 )
-def test_a_move_stands_on_as_many_positions_in_a_row_as_it_is_long(cells, step, stands):
-    """Two at least: of any two numbers one may be another's by chance."""
+def test_a_move_stands_on_as_many_positions_in_a_row_as_it_is_long(cells, step, possible):
+    """At least two positions are required, since a single cell may agree by chance."""
     (moves,) = moves_left(moved_at(cells, step), [None])
-    assert (((0, step),) in moves) == stands
+    assert (((0, step),) in moves) == possible

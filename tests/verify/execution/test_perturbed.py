@@ -1,7 +1,7 @@
-"""Rounding is no counterexample: functions that are equivariant in exact arithmetic, and ill-conditioned in floats.
+"""Test that rounding is not a counterexample: functions equivariant in exact arithmetic, but ill-conditioned in floats.
 
-Each is true by algebra alone: what a cancellation leaves is rounding, and the function makes a jump, a large number or
-an overflow of it. The laws are the author's, and not the certifier's.
+Each law is true by algebra. A cancellation leaves only rounding errors, which the function turns into a jump, a large
+number or an overflow. The expected laws are written by hand, not derived by the certifier.
 """
 
 import sys
@@ -23,7 +23,7 @@ WIDE, ALL = ("float32", "float64"), ("float16", "bfloat16", "float32", "float64"
 
 
 def both(x):
-    """Numbers that add up to 0."""
+    """Numbers whose sum is 0."""
     return jnp.concatenate([x, -x])
 
 
@@ -59,23 +59,23 @@ def summed_in_a_loop(x):
 
 
 def variance(x):
-    """Two formulas of one number; they are equal in exact arithmetic."""
+    """The difference of two formulas for the variance, which are equal in exact arithmetic."""
     return jnp.cumsum(x * x)[-1] / x.size - (jnp.cumsum(x)[-1] / x.size) ** 2 - jnp.mean((x - jnp.mean(x)) ** 2)
 
 
 def quotients(x):
-    """0: whole numbers, which no rounding of x changes, divided and multiplied by the same."""
+    """0 in exact arithmetic: whole numbers, unaffected by rounding of x, are divided and multiplied by the same number."""
     whole, by = jnp.round(4 * x) + 7, jnp.arange(3, x.size + 3, dtype=x.dtype)
     return jnp.sign(whole / by * by - whole)
 
 
 def scaled_up_and_down(x):
-    """16x: all but five cells are multiplied by an eighth of the largest number, and divided by it."""
+    """16x in exact arithmetic: all but five cells are multiplied and divided by an eighth of the largest float."""
     scale = jnp.where(jnp.arange(x.size) < 5, 1, float(jnp.finfo(x.dtype).max) / 8).astype(x.dtype)
     return 16 * x * scale / scale
 
 
-# name: (function, dtypes, whether the interior claim is true as well)
+# name: (function, dtypes, whether the interior claim is also true)
 TRUE = {
     "sign of a cumulative sum": (lambda x: jnp.sign(nothing(x)), ALL, True),
     "sign of a sum": (lambda x: jnp.sign(jnp.sum(both(x))), ALL, True),
@@ -117,7 +117,7 @@ TRUE = {
 
 
 def cases():
-    """Each function in one of its dtypes, in turn, overflows in the narrowest; every night in all of them."""
+    """Each function in one of its dtypes, in turn, and overflows in float16; nightly runs take all dtypes."""
     for number, (name, (_, dtypes, _)) in enumerate(TRUE.items()):
         by_day = "float16" if "float16" in dtypes and "overflow" in name else dtypes[number % len(dtypes)]
         yield from ((name, dtype) for dtype in (dtypes if NIGHTLY else [by_day]))
@@ -125,7 +125,7 @@ def cases():
 
 @pytest.fixture
 def shares(monkeypatch):
-    """All searches of one test share what they compile."""
+    """All searches of one test share compiled programs."""
     program = experiment.remembering()
     monkeypatch.setattr(sys.modules["jaxconv.verify.certify"], "remembering", lambda: program)
 
@@ -158,7 +158,7 @@ BROKEN = [("sign of a cumulative sum", "float32"), ("sign of a cumulative sum", 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 @pytest.mark.parametrize(("name", "dtype"), BROKEN)
 def test_without_doubt_rounding_would_refute_it_and_recheck_objects(name, dtype, monkeypatch):
-    """The broken twin; its certificate holds the counterexamples that rounding makes."""
+    """The broken variant: without rounding bounds, the certificate has counterexamples caused by rounding."""
     monkeypatch.setattr(experiment, "NOISES", [])
     fn, x = TRUE[name][0], jax.ShapeDtypeStruct((LENGTH,), dtype)
     with jax.enable_x64(dtype == "float64"), jax.numpy_dtype_promotion("standard"):
@@ -166,11 +166,11 @@ def test_without_doubt_rounding_would_refute_it_and_recheck_objects(name, dtype,
         assert certificate.leaves[0].axes[0].cyclic.verdict == Verdict.REFUTED
         with bare():
             objections = jc.recheck(certificate, fn, x)
-    assert any("cyclic walk" in one and "does not refute" in one for one in objections), objections
+    assert any("cyclic walk" in text and "does not refute" in text for text in objections), objections
 
 
 def test_whole_numbers_do_not_round():
-    """Recheck would object to the witness if each floor of a whole number were a tie."""
+    """If the floor of a whole number counted as a tie, recheck would object to the witness."""
     steps, x = jnp.where(jnp.arange(LENGTH) < 5, 3.0, 5.0), jax.ShapeDtypeStruct((LENGTH,), "float32")
     fn = lambda x: jnp.floor(jnp.round(x) + steps)
     certificate = jc.certify(fn, x, axes=(0,))

@@ -1,4 +1,4 @@
-"""Pictures: that they show the numbers of the check, stand on their own, and say what is missing."""
+"""Test that pictures show the numbers of the check, change no global state, and raise errors for bad arguments."""
 
 import io
 import subprocess
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(1, 6, 8, 2)).astype(np.float32)
 
 
 def bordered(x):
-    """Equivariant but for its first row, and blind to every odd column."""
+    """Equivariant except in its first row."""
     return x.at[:, 0].set(0.0)
 
 
@@ -25,7 +25,7 @@ def halved(x):
 
 
 def drawn(figure):
-    """The numbers of the heat map, NaN where it is grey."""
+    """The numbers of the heat map; NaN where it is grey."""
     (image,) = figure.axes[0].get_images()
     return np.ma.filled(image.get_array().astype(float), np.nan)
 
@@ -141,7 +141,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
         (lambda found: position_map(found, axes=(0, 1, 2)), "one or two of the output's 4 axes"),
         (lambda found: position_map(found, axes=(4,)), r"Write axes=\(1, 2\)"),
         (lambda found: position_map(found, statistic="median"), "statistic is 'median'"),
-        (lambda found: layer_bars([]), r"layer_bars: layers is \[\], but should be what layerwise measured"),
+        (lambda found: layer_bars([]), r"layer_bars: layers is \[\], but should be one LayerError or more"),
     ],
 )
 def test_errors_name_the_argument(draw, match):

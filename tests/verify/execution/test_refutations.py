@@ -1,4 +1,4 @@
-"""What REFUTED means: no shift is left. Laws that the certifier cannot prove are refuted by nothing it executes."""
+"""Test that REFUTED means that no shift remains, and that true laws which cannot be proved are not refuted."""
 
 import gc
 import signal
@@ -23,7 +23,7 @@ SIGNAL = jax.ShapeDtypeStruct((16,), "float32")
 
 
 def sine(x):
-    """Position by position, and opaque to the certifier."""
+    """An element-wise sine that is opaque to the certifier."""
     return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
 
 
@@ -46,7 +46,7 @@ def every(period, length):
     [(4, 12, (1, 6), 4), (3, 12, (1, 4), 6), (2, 6, (1, 3), 2), (3, 6, (1, 2), 3), (5, 30, (1, 6), 10)],
 )
 def test_a_cyclic_refutation_needs_every_maximal_divisor(period, length, refuted, standing):
-    """The largest proper divisor alone says nothing of the others."""
+    """A refutation of the largest proper divisor does not refute the other divisors."""
     claim = certified(every(period, length), jax.ShapeDtypeStruct((length, 2), "float32")).cyclic
     assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, standing)
     assert claim.witness.shifts == refuted
@@ -62,7 +62,7 @@ def test_one_sample_refutes_all_that_a_cyclic_verdict_rests_on(length, refuted):
 
 
 def transposed(y):
-    """Circular up-sampling by two, as Flax's ConvTranspose with padding CIRCULAR does it: full, and then folded."""
+    """Circular up-sampling by two, as by Flax's ConvTranspose with CIRCULAR padding: full output, then wrapped sums."""
     kernel = jnp.asarray([[[3.0]], [[1.0]], [[2.0]], [[-1.0]]])
     full = lax.conv_transpose(y, kernel, (2,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
     length = 2 * y.shape[1]
@@ -71,7 +71,7 @@ def transposed(y):
 
 
 def unet(x):
-    """Strided down, circularly up, and a skip connection: 2 -> 2."""
+    """A strided convolution, circular up-sampling and a skip connection: shifts by 2 move the output by 2."""
     x = x[None, :, None]
     kernel = jnp.asarray([[[1.0]], [[-2.0]], [[1.0]]])
     wide = jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="wrap")
@@ -79,7 +79,7 @@ def unet(x):
     return (x + transposed(down))[0, :, 0]
 
 
-# What is true in the interior and not proved, because of the callback: (function, smallest shift that holds).
+# Laws that are true in the interior but not proved, because of the callback: (function, smallest shift that holds).
 TRUE_INSIDE = {
     "a checkerboard": (lambda x: sine(x) * (CELLS % 2), 2),
     "every third cell": (lambda x: jnp.where(CELLS % 3 == 0, 0, sine(x)), 3),
@@ -96,7 +96,7 @@ TRUE_INSIDE = {
 
 @pytest.mark.parametrize("name", TRUE_INSIDE)
 def test_a_law_of_the_interior_is_never_refuted(name):
-    """All shifts below the law's are, up to the smallest that holds; a smaller shift has more room, so each counts."""
+    """The witness refutes all shifts below the smallest that holds, which is `standing`."""
     fn, shift = TRUE_INSIDE[name]
     claim = certified(fn).interior
     assert (claim.verdict, claim.standing) == (Verdict.UNDECIDED, shift)
@@ -122,7 +122,7 @@ def test_an_interior_refutation_refutes_every_shift_up_to_half(fn):
 
 
 def test_what_only_looks_constant_counts_as_standing():
-    """Two cells in a row that never changed may be a law, as far as executions go."""
+    """Executions cannot distinguish two consecutive constant cells from a law."""
     assert certified(lambda x: jnp.cumsum(sine(x)) * jnp.array([1.0] * 13 + [0] * 3)).interior.standing == 1
 
 
@@ -133,7 +133,7 @@ def test_one_cell_claims_nothing(kind):
 
 
 def test_where_the_budget_ends_the_verdict_is_undecided(monkeypatch):
-    """With what was refuted, and the smallest shift that was not."""
+    """The claim has the shifts that were refuted, and the smallest shift that was not."""
     monkeypatch.setattr(experiment, "WORK", 0)
     monkeypatch.setattr(experiment, "LEAST", 3)
     found = certified(lambda x: sine(x) + CELLS**2)
@@ -143,7 +143,7 @@ def test_where_the_budget_ends_the_verdict_is_undecided(monkeypatch):
 
 
 def test_all_shifts_go_through_one_compiled_call():
-    """Traced for the proofs, and once for each refute, its outputs and their roundings; never for each shift."""
+    """The function is traced for the proofs, the searches and the perturbed outputs, but never for a single shift."""
     traces = []
 
     def fn(x):
@@ -168,7 +168,7 @@ def test_what_cannot_be_batched_is_executed_in_turn():
 
 
 def chain(x):
-    """XLA's optimiser repeats each link wherever it is used."""
+    """A chain of operations in which XLA's optimiser repeats each value at each of its uses."""
     for _ in range(100):
         x = jnp.sin(jnp.roll(x, 1, 0)) + x
     return x * jnp.arange(x.shape[0], dtype=x.dtype)
@@ -176,14 +176,14 @@ def chain(x):
 
 @pytest.mark.slow
 def test_a_long_program_is_compiled_in_a_time_that_grows_with_it():
-    """Processor time, which other processes on the machine do not change. Fused, it was more than two minutes."""
+    """It measures processor time, independent of other processes. With fusion it took more than two minutes."""
     started = time.process_time()
     assert certified(chain, jax.ShapeDtypeStruct((64,), "float32")).cyclic.verdict == Verdict.REFUTED
     assert time.process_time() - started < 60
 
 
 def test_only_programs_of_few_equations_are_fused(monkeypatch):
-    """On CPUs, where XLA repeats each link of the chain wherever it is used: a hundred take minutes to compile."""
+    """On CPUs, fusion repeats each value of a chain at each of its uses: a chain of a hundred takes minutes to compile."""
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert "xla_disable_hlo_passes" not in compiler_options(FEW)
     assert compiler_options(FEW + 1)["xla_disable_hlo_passes"] == "fusion"
@@ -200,29 +200,29 @@ def test_where_the_time_is_over_the_verdict_is_undecided(seconds, monkeypatch):
 
 
 def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
-    """The time to compile what rounds more coarsely is known from that of the function itself."""
+    """The compilation time of the perturbed function is estimated from that of the function."""
     monkeypatch.setattr(experiment, "LONGER", 1e9)
     assert certified(lambda x: sine(x) + CELLS**2).interior.witness is None
 
 
 def test_time_that_ends_between_two_samples_leaves_what_was_refuted(monkeypatch):
-    """A sample is lost whose time is over while it is executed, and those before it count."""
-    whole = refute._answers
+    """If the time limit passes while a sample is executed, that sample is dropped and earlier samples count."""
+    whole = refute._remaining
     calls = []
 
-    def answers(experiment, draw, known):
+    def remaining(experiment, draw, known):
         calls.append(draw)
         if len(calls) == 2:
             raise TooLateError
         return whole(experiment, draw, known)
 
-    monkeypatch.setattr(refute, "_answers", answers)
+    monkeypatch.setattr(refute, "_remaining", remaining)
     claim = certified(every(4, 12), jax.ShapeDtypeStruct((12, 2), "float32")).cyclic
     assert (claim.verdict, claim.standing, claim.witness.shifts) == (Verdict.UNDECIDED, 4, (1, 6))
 
 
 class AlarmError(Exception):
-    """What a handler of a signal raises, as in a deadline."""
+    """The exception of a signal handler, as for a deadline."""
 
 
 def search_for_long():
@@ -232,13 +232,13 @@ def search_for_long():
 
 @pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4, 0.8])
 def test_an_alarm_ends_the_search(seconds):
-    """Wherever it rings: while the function is traced, compiled or executed."""
+    """An alarm ends the search while the function is traced, compiled or executed."""
 
     def ring(*_):
         raise AlarmError
 
     before = signal.signal(signal.SIGALRM, ring)
-    gc.disable()  # Python swallows what is raised in a callback of its garbage collector, and JAX has one
+    gc.disable()  # Python ignores exceptions in callbacks of its garbage collector, and JAX has one
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         with pytest.raises(AlarmError):
@@ -291,14 +291,14 @@ def test_keys_are_shifted(keys):
     assert found.interior.verdict != Verdict.REFUTED
 
 
-OF_KEYS = [(weighted, "threefry2x32"), (folded, "rbg")]  # and every night the other two pairs
+OF_KEYS = [(weighted, "threefry2x32"), (folded, "rbg")]  # nightly runs take the other two pairs as well
 
 
 @pytest.mark.parametrize(
     ("fn", "kind"), [*OF_KEYS, *([(folded, "threefry2x32"), (weighted, "rbg")] if NIGHTLY else [])]
 )
 def test_keys_are_counterexamples(fn, kind):
-    """Executed and rechecked; what comes out may be keys, too."""
+    """Functions of keys are refuted and the certificate passes recheck; their outputs may be keys, too."""
     keys = jax.random.split(jax.random.key(0, impl=kind), 8)
     certificate = jc.certify(fn, keys, axes=(0,))
     claims = certificate.leaves[0].axes[0]

@@ -1,7 +1,7 @@
-"""The search for counterexamples: what it refutes, what it leaves alone, and that every witness violates its claim.
+"""Test the search for counterexamples: what it refutes, what it does not, and that every witness violates its claim.
 
-`violates_cyclic` and `violates_interior` judge the witnesses anew, on plain outputs of the function as the user has
-it, whose equations NumPy evaluates, with NumPy's own roll and slices and nothing of the search.
+`violates_cyclic` and `violates_interior` verify the witnesses independently of the search. NumPy evaluates the
+equations of the original function, and NumPy's roll and slices shift the inputs.
 """
 
 from functools import partial
@@ -74,7 +74,7 @@ def dense(x):
 
 
 def gram(x):
-    """An attention map: it moves along both of its axes at once."""
+    """An attention map, which moves along both axes jointly."""
     return jnp.einsum("nic,njc->nij", circular(x), x)
 
 
@@ -95,8 +95,8 @@ def run(fn, arguments, leaf=0):
 
 
 def executed(fn, witness, shift, leaf=0):
-    """f(x) and f(y) for each sample of a witness; y is x rolled, or what enters is not what left."""
-    found = []
+    """f(x) and f(y) for each sample of a witness; y is x rolled, or x shifted with new content."""
+    outputs = []
     for sample in witness.samples:
         sides = sample.arguments, sample.shifted(witness.leaf, witness.axis, shift)
         x, y = (np.asarray(jax.tree.leaves(side)[witness.leaf]) for side in sides)
@@ -104,12 +104,12 @@ def executed(fn, witness, shift, leaf=0):
         np.testing.assert_array_equal(y.take(i + shift, witness.axis), x.take(i, witness.axis))
         if sample.entering is None:
             np.testing.assert_array_equal(y, np.roll(x, shift, witness.axis))
-        found.append([np.atleast_1d(run(fn, side, leaf)) for side in sides])
-    return found
+        outputs.append([np.atleast_1d(run(fn, side, leaf)) for side in sides])
+    return outputs
 
 
 def violates_cyclic(fn, witness, leaf=0, tolerance=1e-4):
-    """For each shift every roll of f(x), along any axes together, is off in some sample."""
+    """Assert that, for each shift, every roll of f(x) along any axes differs from f(y) in some sample."""
     for shift in witness.shifts:
         pairs = executed(fn, witness, shift, leaf)
         shape = pairs[0][0].shape
@@ -125,14 +125,17 @@ def violates_cyclic(fn, witness, leaf=0, tolerance=1e-4):
 
 
 def survives(alive, sizes):
-    """Whether a box of `max(size, 2)` cells along each axis is all alive."""
+    """Whether all cells of some box of `max(size, 2)` cells along each axis are alive."""
     runs = [max(size, 2) for size in sizes]
     corners = np.ndindex(tuple(max(0, m - run + 1) for m, run in zip(alive.shape, runs, strict=True)))
     return any(alive[tuple(slice(c, c + run) for c, run in zip(at, runs, strict=True))].all() for at in corners)
 
 
 def violates_interior(fn, witness, leaf=0, tolerance=1e-4):
-    """For each shift something changes, and no two cells in a row (or |t|) follow it, along one axis or two."""
+    """Assert that, for each shift, the output changes, and no move along one axis or two holds.
+
+    A move by t holds if `max(|t|, 2)` consecutive cells move by t, along each axis of the move.
+    """
     for shift in witness.shifts:
         pairs = executed(fn, witness, shift, leaf)
         shape = pairs[0][0].shape
@@ -162,7 +165,7 @@ def test_zero_padding_is_refuted_by_one_pixel_next_to_the_border():
 @pytest.mark.parametrize("shift", [1, 11, 5])
 @pytest.mark.parametrize("fn", [circular, pooled, flipped, transposed, ordered, gram, normed(circular)])
 def test_what_is_equivariant_is_not_refuted(fn, shift):
-    """A sort of all cells does not move at all, flips move backwards, attention maps along two axes at once."""
+    """A sort of all cells is invariant, flips move backwards, and attention maps move along two axes jointly."""
     assert refute_cyclic(fn, (X,), 0, 1, 0, (shift,)) is None
 
 
@@ -201,7 +204,7 @@ def test_rounding_is_no_counterexample(seed):
 
 
 def all_there(x):
-    """A softmax adds up to 1, or nearly, and which of the two depends on where the sum begins."""
+    """A softmax sums to 1 up to rounding. Whether the sum reaches 1 depends on the order of the terms."""
     return x * (jnp.sum(jax.nn.softmax(x, axis=1), axis=1, keepdims=True) >= 1).astype(x.dtype)
 
 
@@ -210,7 +213,7 @@ def counted(x):
 
 
 def binary(x):
-    """The signs hide the input's own rounding; those of the transform's zeros are luck."""
+    """The signs hide rounding of the input; the signs of the transform's zeros depend on rounding."""
     signs = jnp.fft.fft(jnp.sign(x - jnp.mean(x, axis=1, keepdims=True)), axis=1)
     return jnp.sign(jnp.fft.ifft(signs + 0 * jnp.conj(signs), axis=1).real - 1)
 
@@ -218,13 +221,13 @@ def binary(x):
 @SEEDS
 @pytest.mark.parametrize("fn", [all_there, counted, binary])
 def test_ties_are_no_counterexample(fn, seed):
-    """Rounding decides them, and makes a unit of its own error."""
+    """Rounding decides ties, so a rounding error becomes an error of one unit."""
     assert refute_cyclic(fn, (jax.ShapeDtypeStruct((1, 37, 1), jnp.float32),), 0, 1, 0, (1,), seed=seed) is None
 
 
 @pytest.mark.parametrize("fn", [all_there, counted, binary])
 def test_without_doubt_ties_would_be_counterexamples(fn, monkeypatch):
-    """The broken twin."""
+    """The broken variant: without rounding bounds, ties are reported as counterexamples."""
     monkeypatch.setattr(experiment, "NOISES", [])
     x = jax.ShapeDtypeStruct((1, 37, 1), jnp.float32)
     assert any(refute_cyclic(fn, (x,), 0, 1, 0, (1,), seed=seed) for seed in range(8))
@@ -321,7 +324,7 @@ def test_scalars_are_either_invariant_or_refuted():
 
 
 def looped(x):
-    """Control flow, whose bodies are executed as they are."""
+    """A scan, a loop and a branch."""
     carry, ys = jax.lax.scan(lambda carry, row: (carry + row, carry), jnp.zeros((1, 1), x.dtype), jnp.moveaxis(x, 1, 0))
     total = jax.lax.fori_loop(0, 3, lambda _, total: total + carry, carry)
     return jnp.moveaxis(ys, 0, 1) + jax.lax.cond(True, lambda y: y, jnp.negative, total)[:, None]
@@ -333,7 +336,7 @@ def test_loops_and_branches_are_executed():
 
 
 def raises(x):
-    """While it runs: it can be traced."""
+    """A function that can be traced, but raises when it runs."""
 
     def callback(x):
         raise RuntimeError
@@ -356,6 +359,6 @@ def test_a_shift_by_the_whole_length_says_nothing_of_the_interior():
 
 
 def test_the_same_seed_finds_the_same_witness():
-    one, two = (refute_interior(dense, (X,), 0, 1, 0, (1,), seed=5) for _ in range(2))
-    np.testing.assert_array_equal(one.arguments[0], two.arguments[0])
-    assert (one.error, one.position) == (two.error, two.position)
+    first, second = (refute_interior(dense, (X,), 0, 1, 0, (1,), seed=5) for _ in range(2))
+    np.testing.assert_array_equal(first.arguments[0], second.arguments[0])
+    assert (first.error, first.position) == (second.error, second.position)

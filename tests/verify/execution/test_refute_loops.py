@@ -1,4 +1,4 @@
-"""The search for counterexamples in loops: rounding that grows from round to round is no counterexample."""
+"""Test the search for counterexamples in loops: rounding that grows with every iteration is not a counterexample."""
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,12 @@ X = jax.ShapeDtypeStruct((1, 12, 1), jnp.float32)
 
 
 def mixed(x):
-    """A chaotic map, coupled by a mean whose rounding depends on the order of the cells."""
+    """A chaotic map whose cells are coupled by a mean, which rounds depending on the order of the cells."""
     return 3.9 * x * (1 - x) * 0.95 + 0.05 * jnp.cumsum(x, axis=1)[:, -1:] / x.shape[1]
 
 
 def started(i, x):
-    """All of it stands inside of the loop, the first round included."""
+    """The loop body: the sigmoid in the first iteration, then the chaotic map."""
     return jnp.where(i == 0, jax.nn.sigmoid(x), mixed(x))
 
 
@@ -32,7 +32,7 @@ def repeated(x):
 
 
 def until_it_is_large(x):
-    """How many rounds there are is a matter of rounding, and so is the result."""
+    """A loop whose number of iterations, and therefore its result, depends on rounding."""
     state = jax.nn.sigmoid(x), jnp.sum(x) * 0
     return jax.lax.while_loop(lambda s: s[1] < 100, lambda s: (mixed(s[0]), s[1] + mixed(s[0])[0, 0, 0] + 0.1), state)[
         0
@@ -40,7 +40,7 @@ def until_it_is_large(x):
 
 
 def converged(x):
-    """Rounded more coarsely, it never comes to rest."""
+    """Newton's iteration for a square root; if perturbed, it never reaches a fixed point."""
     halve = lambda s: (s[1], (s[1] + x / s[1]) / 2)
     return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), halve, (x, 1 + 0 * x))[1]
 
@@ -55,7 +55,7 @@ def test_chaos_in_a_loop_is_rounding(fn):
 
 @pytest.mark.parametrize("fn", CHAOTIC, ids=["scan", "fori_loop and cond", "jit of scan"])
 def test_without_doubt_in_loops_chaos_would_be_a_counterexample(fn, monkeypatch):
-    """The broken twin, to which a loop is one operation that does not round."""
+    """The broken variant: a loop counts as one operation that does not round."""
     rounds = perturbed.guard.rounds
     monkeypatch.setattr(perturbed, "inside", {})
     monkeypatch.setattr(
@@ -71,7 +71,7 @@ def test_a_loop_of_unknown_length_ends_however_coarsely_it_rounds(fn):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_loops_compute_what_they_did_but_for_rounding(reverse):
-    """Shaken, each control flow is the same function to a few digits."""
+    """A perturbed scan, loop or branch has the same result up to a small error."""
 
     def fn(x):
         carry, ys = jax.lax.scan(lambda c, row: (c * 0.5 + row, c), x[0] * 2, x, reverse=reverse)
@@ -80,30 +80,30 @@ def test_loops_compute_what_they_did_but_for_rounding(reverse):
 
     x = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
     closed = jax.make_jaxpr(fn)(x)
-    (coarse,), overflow = perturbed.shaken(closed.jaxpr, closed.consts, [x], perturbed.NOISES[0])
+    (coarse,), overflow = perturbed.perturbed_outputs(closed.jaxpr, closed.consts, [x], perturbed.NOISES[0])
     assert not overflow
     off = np.abs(np.asarray(coarse) - fn(x))
     assert 0 < off.max() < 1e-4
 
 
 def square_root(x):
-    """Newton's iteration, which never ends where x has no square root; one cell starts elsewhere."""
+    """Newton's iteration, which never ends if a cell has no square root; the last cell has another start."""
     start = jnp.ones_like(x).at[:, -1].set(2.0)
     return jax.lax.while_loop(lambda s: jnp.max(jnp.abs(s * s - x)) > 1e-6, lambda s: (s + x / s) / 2, start)
 
 
 def of_positions(x):
-    """The same of numbers that no shift moves, which is refuted by inputs for which the loop ends."""
+    """Square roots times a ramp over positions. Inputs for which the loop ends refute its equivariance."""
     return square_root(jnp.abs(x) + 1.0) * jnp.arange(1.0, 13.0)[None, :, None]
 
 
 def test_a_loop_that_does_not_end_is_cut_short():
-    """It hung, and an interrupt did not reach it. What was cut short refutes nothing."""
+    """Regression: the search hung, and an interrupt did not end it. A loop that is stopped refutes nothing."""
     assert refute_cyclic(square_root, (X,), 0, 1, 0, (1, 4, 6)) is None
     assert refute_cyclic(of_positions, (X,), 0, 1, 0, (1, 4, 6)) is not None
 
 
 def test_falsify_cuts_such_a_loop_short():
-    """It returns, and what it finds is of an input for which the loop ends."""
+    """`falsify` returns, and the loop ends for the input of any counterexample."""
     found = jc.falsify(square_root, X, axes=(1,), examples=10).counterexample
     assert found is None or found.arguments[0].min() >= 0

@@ -1,4 +1,4 @@
-"""The coarsest float on the way decides how far a result may be off."""
+"""Test `coarsest`, the epsilon of the coarsest float of a jaxpr, which determines the tolerance of a result."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jaxconv.jaxprs.traverse import coarsest
     ],
 )
 def test_the_coarsest_float_is_that_of_any_value(dtypes, epsilon):
-    """Of what comes in and of what is computed, here and within a call, in either order."""
+    """It includes the inputs and all results, in the jaxpr and in calls, in either order."""
     for names in (dtypes, dtypes[::-1]):
         convert = jax.jit(lambda x, names=names: [x := real_as(x, name) for name in names][-1])
         jaxpr = jax.make_jaxpr(convert)(jax.ShapeDtypeStruct((3,), names[0]))
@@ -28,5 +28,5 @@ def test_the_coarsest_float_is_that_of_any_value(dtypes, epsilon):
 
 
 def real_as(x, name):
-    """Of a complex number the real part."""
+    """x, or the real part of a complex x, as a dtype of this name."""
     return (x.real if jnp.iscomplexobj(x) else x).astype(name)
