@@ -229,5 +229,7 @@ def test_init_errors(arguments, message):
 
 def test_a_kernel_for_other_groups_is_named_as_such():
     """It said to pass groups=1 "for a grouped convolution"."""
-    with pytest.raises(ValueError, match="The kernel is one for groups=1: pass that, or draw one for groups=2"):
+    with pytest.raises(
+        ValueError, match="The kernel has the shape for groups=1: pass that, or draw a kernel for groups=2"
+    ):
         jc.conv({"kernel": jnp.ones((3, 3, 2, 4))}, jnp.ones((1, 8, 8, 2)), groups=2)

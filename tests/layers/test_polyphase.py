@@ -120,7 +120,7 @@ def test_sizes_of_short_integers_do_not_wrap():
             (4, 2),
             {},
             ValueError,
-            "x along axis h is 6 cells long, and the stride there 4, but .* multiple of it. Pad",
+            "x along axis h is 6 cells long, with stride 4, but .* multiple of the stride. Pad",
         ),
         (X[:, :0], (2, 2), {}, ValueError, r"x is \(3, 0, 8, 2\) .* 1 or more cells"),
         (X, (2, 2), {"norm": 0}, ValueError, "norm is 0, but should be positive and finite"),

@@ -158,15 +158,15 @@ def test_more_cells_than_32_bits_count():
         (X, (7, 2), {}, ValueError, "window along axis h is 7 cells wide .* the padded input, which has 6 cells"),
         (X, (2, 2), {"stride": 0}, ValueError, "stride is 0, but should be 1 or more"),
         (X, (2, 2), {"padding": "full"}, ValueError, "padding is 'full', but should be one of VALID, SAME"),
-        (X, (2, 2), {"padding": ((0, 0), (2, 0))}, ValueError, r"padding is \(2, 0\) along axis w, but should be less than "
-         "the window's 2 taps, so that every window sees a cell of x"),
+        (X, (2, 2), {"padding": ((0, 0), (2, 0))}, ValueError, r"padding is \(2, 0\) along axis w, but should be small enough "
+         "that no window lies entirely in the padding. Pad by at most 1 at each end"),
         (X[:, :1], (2, 2), {"padding": ((1, 1), (0, 0)), "dilation": 2, "stride": 1}, ValueError,
-         r"padding is \(1, 1\) along axis h, but should be so little, with dilation 2, for the window's 2 taps, so that"),
+         r"padding is \(1, 1\) along axis h, but should be small enough that no window lies entirely in the padding"),
         (X, (2, 2), {"dilation": 0}, ValueError, "dilation is 0, but should be 1 or more"),
         (X, (2, 4), {"dilation": (1, 3)}, ValueError, r"window along axis w is 10 cells wide \(4 taps, dilation 3\), but"),
         (X, (2, 2), {"ceil_mode": 1}, TypeError, "ceil_mode is 1, but should be True or False"),
         (X, (2, 2), {"ceil_mode": True, "padding": "same"}, ValueError, "ceil_mode is True, and the padding SAME along "
-         r"axis h, but should be False, but for .* ceil\(length / stride\) positions without it"),
+         r"axis h, but should be False unless .* ceil\(length / stride\) positions without it"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(pool, x, window, settings, error, message):
@@ -204,7 +204,9 @@ ORDERED = {
 
 @pytest.mark.parametrize("name", ORDERED)
 def test_complex_numbers_have_no_order(name):
-    with pytest.raises(TypeError, match=f"{name}: x is complex64, but should be real: complex numbers have no largest"):
+    with pytest.raises(
+        TypeError, match=f"{name}: x is complex64, but should be real, because complex numbers have no order"
+    ):
         ORDERED[name](X.astype(np.complex64))
 
 

@@ -63,7 +63,7 @@ def test_init_draws_each_kernel_as_conv_would():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"regions": ((1, 2), (2, 2))}, ValueError, r"regions along axis w is \(2, 2\), 4 long, but should be lengths that add up to 5"),
+        ({"regions": ((1, 2), (2, 2))}, ValueError, r"regions along axis w is \(2, 2\), 4 long, but should be lengths that sum to 5"),
         ({"regions": ((1, 2), (5,))}, ValueError, r"kernel's \*regions is \(2, 2\), but should be \(2, 1\), as many as"),
         ({"regions": ((3, 0), (2, 3))}, ValueError, "regions along axis h is 0, but should be 1 or more"),
         ({"regions": ((1.5, 1.5), (2, 3))}, TypeError, r"regions along axis h is \(1\.5, 1\.5\), but should be an integer"),

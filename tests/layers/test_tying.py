@@ -89,7 +89,7 @@ def test_sums_are_taken_in_single_precision():
         (lambda: jc.tie(LOCAL | {"bias": np.zeros(2, np.float32)}), ValueError, r"tie: bias is \(2,\), but should be \(5, 6, 2\) \[\*out, o\]"),
         (lambda: jc.tie(LOCAL, period=(6, 1)), ValueError, "tie: period along axis h is 6, but should be at most 5, the positions"),
         (lambda: jc.tie(LOCAL, period=2, regions=((5,), (6,))), ValueError, "tie: period is 2, but should be left out where regions"),
-        (lambda: jc.tie(LOCAL, regions=((5,), (5,))), ValueError, r"tie: regions along axis w is \(5,\), 5 long, but should be lengths that add up to 6"),
+        (lambda: jc.tie(LOCAL, regions=((5,), (5,))), ValueError, r"tie: regions along axis w is \(5,\), 5 long, but should be lengths that sum to 6"),
         (lambda: jc.tie({"kernel": np.ones((3, 3, 1, 2), np.int32)}), TypeError, "tie: kernel is int32, but should be floating-point numbers"),
         (lambda: jc.tie_gradient(LOCAL, period=0), ValueError, "tie_gradient: period is 0, but should be 1 or more"),
     ],
