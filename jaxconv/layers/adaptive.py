@@ -97,7 +97,6 @@ def adaptive_avg_pool(
     >>> adaptive_avg_pool(jnp.arange(7.0).reshape(1, 7, 1), (3,)).ravel()                    # 0 1 2, 2 3 4, 4 5 6
     Array([1., 3., 5.], dtype=float32)
     >>> adaptive_avg_pool(jnp.array([2.0, 4.0]).reshape(1, 2, 1), (3,)).ravel()              # 2, 2 4, 4
-    >>> adaptive_avg_pool(jnp.array([2.0, 4.0]).reshape(1, 2, 1), (3,)).ravel()              # of 2, 2 4, 4
     Array([2., 3., 4.], dtype=float32)
     """
     x, from_nhwc, counts = _to_nhwc_windows("adaptive_avg_pool", x, output_shape, batched=batched, layout=layout)
@@ -167,7 +166,7 @@ def _selected_along(pool: Pool, x: Array, number: int, windows: Sequence[tuple[i
     return _taken(jnp.concatenate(pooled, number), tuple(indices), number, unique)
 
 
-@partial(compiled, static_argnames=("at", "number", "once"))
+@partial(compiled, static_argnames=("indices", "number", "unique"))
 def _taken(x: Array, indices: Sequence[int], number: int, unique: bool) -> Array:
     return jnp.take(x, np.array(indices), axis=number, mode="clip", unique_indices=unique)
 

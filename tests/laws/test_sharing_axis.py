@@ -1,4 +1,4 @@
-"""One sharing axis: shared, partly shared and unshared layers are one family; each end of it is the layer next to it."""
+"""Shared, partly shared and unshared layers form one family: each limiting case equals the neighbouring layer."""
 
 from functools import partial
 
@@ -15,9 +15,9 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def outputs_and_deltas(compute, case, *layers):
-    """Output of each layer on its parameters, gradients by the parameters and by x; the parameters' shapes are not told.
+    """Output of each layer, and gradients by its parameters, flattened, and by x.
 
-    All are computed by one program: `evaluated` by NumPy, or compiled by `jax.jit`.
+    One program computes all: `evaluated` with NumPy, or compiled by `jax.jit`.
     """
 
     def one(layer, params, x, dy):
@@ -30,12 +30,12 @@ def outputs_and_deltas(compute, case, *layers):
 
 
 def same(found, expected):
-    """No tolerance."""
+    """Exact equality."""
     return all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def alone(params, rank):
-    """A shared kernel as the only one of a period."""
+    """A shared kernel as the only kernel of a period of one."""
     return jax.tree.map(lambda leaf: np.expand_dims(leaf, tuple(range(rank))), params)
 
 
@@ -88,7 +88,7 @@ def test_compiled(ends, rank):
 
 
 def test_a_period_of_two_is_neither():
-    """The broken twin: the comparisons above tell the members of the family apart."""
+    """The comparisons above distinguish the members of the family."""
 
     def neither(case):
         params = case.local_params((2,))

@@ -1,4 +1,4 @@
-"""Transposed convolution: shapes, layouts, the bias, and what it refuses. Its law stands in tests/laws/test_adjoint.py."""
+"""Transposed convolution: shapes, layouts, bias and errors. tests/laws/test_adjoint.py covers its law."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Every way to compute a convolution: equal to the reference bit for bit on small integers."""
+"""Every algorithm for convolutions equals the reference, exactly on small integers."""
 
 import re
 from dataclasses import replace
@@ -26,18 +26,18 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def one_wide(case: Configuration) -> Configuration:
-    """One tap along each axis, and one group."""
+    """The case with one tap along each axis and one group."""
     return replace(case, window=(1,) * len(case.window), geometry=case.geometry | {"groups": 1})
 
 
 def depthwise(case: Configuration) -> Configuration:
-    """As many groups as channels."""
+    """The case with as many groups as channels."""
     channels = case.channels[0]
     return replace(case, geometry=case.geometry | {"groups": channels}, channels=(channels, channels))
 
 
 def grouped(case: Configuration) -> Configuration:
-    """Two groups or more."""
+    """The case with two or more groups."""
     groups = max(case.groups, 2)
     per_group = [channels // case.groups for channels in case.channels]
     return replace(
@@ -46,12 +46,12 @@ def grouped(case: Configuration) -> Configuration:
 
 
 def dense(case: Configuration) -> Configuration:
-    """One group."""
+    """The case with one group."""
     return replace(case, geometry=case.geometry | {"groups": 1})
 
 
 def volume(case: Configuration) -> Configuration:
-    """One group, and an axis more, in front: a strided, dilated window of two, with padding before it."""
+    """The case with one group and an additional first axis: a strided, dilated window of two, with padding before it."""
     axes = case.axes
     geometry = {
         "stride": (2, *(axis.stride for axis in axes)),
@@ -61,7 +61,7 @@ def volume(case: Configuration) -> Configuration:
     return dense(replace(case, lengths=(5, *case.lengths), window=(2, *case.window), geometry=geometry))
 
 
-# What makes a case fit each way. A new way needs a row.
+# Function that makes a case fit each algorithm. A new algorithm needs a row.
 FITTING = {
     "matmul": one_wide,
     "depthwise": depthwise,
@@ -74,12 +74,12 @@ FITTING = {
 CONV_ALGORITHMS = sorted(name for name, algorithm in ALGORITHMS.items() if "conv" in algorithm.operations)
 every_algorithm = pytest.mark.parametrize("algorithm", CONV_ALGORITHMS)
 
-# Over zeros alone: what copies cells at a border does so before.
+# Zero padding only: boundaries that copy cells are copied before the convolution.
 windows_over_zeros = conv_configurations(padding=st.tuples(st.integers(0, 4), st.integers(0, 4)))
 
 
 def computed(algorithm, case):
-    """The same three as `operations`, by NumPy: each as the way computes it, without what differentiates convolutions."""
+    """The results of `operations`, evaluated with NumPy from the algorithm itself, without differentiating convolutions."""
     spec, given = ConvSpec(case.axes, case.groups), {"kernel": case.params()["kernel"], "x": case.x(), "y": case.dy()}
 
     def all_three(given):
@@ -93,7 +93,7 @@ def computed(algorithm, case):
 
 
 def compiled(algorithm, case):
-    """(kernel, x, dy) -> y, and the deltas of kernel and x, of a layer in the way that is forced."""
+    """(kernel, x, dy) -> y, and the gradients of kernel and x, of a layer with a forced algorithm."""
 
     @jax.jit
     def all_three(kernel, x, dy):
@@ -105,12 +105,12 @@ def compiled(algorithm, case):
 
 
 def operations(algorithm, case, dtype=np.float32):
-    """These of the case's own numbers."""
+    """The results of `compiled` for the numbers of the case."""
     return compiled(algorithm, case)(*(a.astype(dtype) for a in (case.params()["kernel"], case.x(), case.dy())))
 
 
 def by_hand(case):
-    """The same by the reference."""
+    """The same three results of the reference."""
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     return reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
@@ -144,7 +144,7 @@ def test_compiled_convolutions_and_their_deltas_are_the_references(algorithm, ca
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("stride", [1, 3])
 def test_windows_of_one_cell(algorithm, length, stride):
-    """The smallest there are: of one phase, and where the stride is more than x is long, most of padding."""
+    """The smallest windows: one phase, and a stride larger than x with mostly padding."""
     geometry = {"stride": (stride,), "padding": (jc.Pad(2, 1),), "dilation": (1,), "groups": 1}
     case = FITTING[algorithm](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
     for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
@@ -153,7 +153,7 @@ def test_windows_of_one_cell(algorithm, length, stride):
 
 GEOMETRY = {"stride": (2, 1), "padding": ((2, 0), "circular"), "dilation": (1, 2)}
 CASE = Configuration((9, 8), (3, 2), GEOMETRY | {"groups": 2}, (4, 6), 2, 0)
-# What dtypes do is the same along one axis, which takes less time to compile.
+# One axis is enough for dtypes, and takes less time to compile.
 SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilation": (3,), "groups": 2}, (4, 6), 2, 0)
 
 
@@ -164,12 +164,12 @@ def test_every_dtype_is_kept(algorithm, dtype):
     found = operations(algorithm, case, dtype)
     assert {a.dtype for a in found} == {jnp.dtype(dtype)}
     for one, expected in zip(found, by_hand(case), strict=True):
-        np.testing.assert_array_equal(one, expected.astype(dtype))  # one rounding, of the exact sum
+        np.testing.assert_array_equal(one, expected.astype(dtype))  # the exact sum, rounded once
 
 
 @every_algorithm
 def test_double_precision(algorithm):
-    """Also of numbers that have no such sum in single precision."""
+    """Also for numbers whose sums are not representable in single precision."""
     case = FITTING[algorithm](SMALL)
     with jax.enable_x64(True):
         run = compiled(algorithm, case)
@@ -187,7 +187,7 @@ def test_double_precision(algorithm):
     ("dtype", "preferred"), [(np.int32, None), (np.int8, None), (np.int8, np.int32), (jnp.bfloat16, np.float32)]
 )
 def test_integers_and_wider_results(algorithm, dtype, preferred):
-    """As lax has it: short integers wrap around, unless a wider result is asked for."""
+    """As in lax: short integers wrap around unless a wider result is requested."""
     case = FITTING[algorithm](SMALL)
     kernel, x = 9 * case.params()["kernel"].astype(dtype), 9 * case.x().astype(dtype)
 
@@ -224,7 +224,7 @@ def test_deltas_of_a_wider_result_have_the_operands_dtype(algorithm):
 
 
 def with_an_infinite_cell(algorithm):
-    """y in one way, of a case with one infinite cell that no padding hides; and as it should be."""
+    """y of a case with one infinite cell that is never covered by padding; and the expected y."""
     case = FITTING[algorithm](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.array(case.x())
     x[(0, *(length // 2 for length in case.lengths), 0)] = np.inf
@@ -239,13 +239,13 @@ def with_an_infinite_cell(algorithm):
 
 @every_algorithm
 def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(algorithm):
-    """A way that multiplies cells by zeros of its own making would make NaNs of the others."""
+    """An algorithm that multiplies cells by zeros that it adds would turn the other outputs into NaN."""
     np.testing.assert_array_equal(*with_an_infinite_cell(algorithm))
 
 
 @pytest.mark.parametrize("algorithm", ["toeplitz", "grouped"])
 def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
-    """A way that pads before it multiplies would: lax skips windows that lie in the padding."""
+    """An algorithm that pads before it multiplies would give more NaNs: lax skips windows in the padding."""
     geometry = {"stride": (1,), "dilation": (1,), "padding": ((2, 1),), "groups": 2}
     case = FITTING[algorithm](Configuration((4,), (1,), geometry, (2, 2), 1, 0))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.abs(case.x()) + 1
@@ -261,7 +261,7 @@ def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
 @pytest.mark.parametrize("channels", [1, 2, 3, 8, 16])
 @pytest.mark.parametrize("groups", [2, 3, 5, 6, 12, 17, 35, 64])
 def test_groups_are_put_together_in_equal_parts(groups, channels):
-    """The fewest together that are wide and leave few parts, or all of them."""
+    """As few groups per part as are wide enough and leave few parts, or all groups together."""
     possible = [m for m in range(1, groups) if m * channels >= grouped_.WIDE and groups / m < grouped_.MOST + 1]
     expected = min([m for m in possible if groups / m == groups // m], default=groups)
     assert grouped_.groups_per_conv(ConvSpec((), groups), groups * channels) == expected
@@ -269,7 +269,7 @@ def test_groups_are_put_together_in_equal_parts(groups, channels):
 
 @pytest.mark.parametrize(("algorithm", "rewriting"), [("toeplitz", toeplitz._rewrite), ("grouped", grouped_._rewrite)])
 def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, monkeypatch):
-    """The broken twin: the two ways whose kernels have zeros of their own, not told so."""
+    """The incorrect variant: two algorithms that add zeros to kernels, used without their guard for infinite cells."""
     monkeypatch.setitem(ALGORITHMS, f"careless {algorithm}", by_rewrite(lambda spec, c, o: True, rewriting))
     monkeypatch.setitem(FITTING, f"careless {algorithm}", FITTING[algorithm])
     y, expected = with_an_infinite_cell(f"careless {algorithm}")
@@ -277,11 +277,11 @@ def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, mo
     assert not np.isnan(expected).any()
 
 
-# The broken twins: faces that look right and are not.
+# Incorrect variants: operations that look plausible.
 
 
 def twin(operation, fault):
-    """The taps with a fault in one face."""
+    """The depthwise algorithm with a fault in one operation."""
     right = ALGORITHMS["depthwise"].run
 
     def run(requested, spec, one, other, *, inner_conv):
@@ -292,17 +292,17 @@ def twin(operation, fault):
 
 
 def flipped(right, spec, one, kernel):
-    """The kernel of true convolution, which flips."""
+    """Flips the kernel, as in a true convolution."""
     return right(spec, one, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
 def without_the_first_row(right, spec, one, other):
-    """One position forgotten."""
+    """Omits one position."""
     return right(spec, one, other.at[:, 0].set(0))
 
 
 def padded_behind(right, spec, one, other):
-    """The zeros before the cells counted as if they stood behind them."""
+    """Exchanges the padding before and after the cells."""
     turned = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
     return right(replace(spec, axes=tuple(replace(axis, pad=turned(axis.pad)) for axis in spec.axes)), one, other)
 
@@ -333,7 +333,7 @@ def test_broken_twins_are_caught(operation, fault, monkeypatch):
 
 @pytest.mark.parametrize("operation", ["conv", "conv_input_grad", "conv_kernel_grad"])
 def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_for(operation):
-    """[n, *spatial, c] by [*window, c, o]; the broken twin is lax's own gradient, which XLA leaves as it is there."""
+    """[n, *spatial, c] by [*window, c, o]; lax's own gradient keeps its slow layout inside loops."""
     case = Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0)
     arrays = {"x": case.x(), "kernel": case.params()["kernel"], "y": case.dy()}
     one, other = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
@@ -358,6 +358,6 @@ def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_f
     [(4, 64, 1), (32, 64, 8), (16, 64, 4), (8, 64, 2), (3, 6, 3), (32, 1024, 2), (2, 2, 2)],
 )
 def test_thin_groups_are_computed_together(groups, channels, expected):
-    """At 16 channels or more, and at most 16 convolutions; all of them together where they never get there."""
+    """Groups are merged to 16 or more channels and at most 16 convolutions, or all into one."""
     spec = ConvSpec(CASE.axes, groups)
     assert grouped_.groups_per_conv(spec, channels) == expected

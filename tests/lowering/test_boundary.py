@@ -1,4 +1,4 @@
-"""Padding made real, against `np.pad`."""
+"""Padding by copies, compared with `np.pad`."""
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SY
 
 
 def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
-    """The input of a case, padded one spatial axis after the other."""
+    """The input of a case, padded along one spatial axis after the other."""
     x = case.x()
     for position, axis in enumerate(case.axes, start=1):
         if zeros or axis.pad.boundary != "ZERO":
@@ -28,7 +28,7 @@ def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
 
 
 def judge(case, written, everything, axes):
-    """Holds what `copy_boundary` writes, and that with zeros around it, against `np.pad`; and the axes against both."""
+    """Compares the result of `copy_boundary`, without and with zero padding, with `np.pad`; and checks the axes."""
     np.testing.assert_array_equal(written, padded_by_numpy(case, zeros=False))
     np.testing.assert_array_equal(everything, padded_by_numpy(case, zeros=True))
     for before, after, length in zip(case.axes, axes, written.shape[1:-1], strict=True):
@@ -37,7 +37,7 @@ def judge(case, written, everything, axes):
 
 
 def both(case, axes_seen):
-    """x -> what `copy_boundary` writes, and everything padded; the axes are noted."""
+    """x -> the result of `copy_boundary`, without and with zero padding; stores the axes in `axes_seen`."""
 
     def run(x):
         written, axes = copy_boundary(x, case.axes)

@@ -1,4 +1,4 @@
-"""The cells under a window at each position, against the window's own list of what it reads."""
+"""`im2col` compared with the cells that `Axis.reads` lists for each position."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def reads(case, found):
-    """Holds element [n, *j, *u, c] against the cell that tap u reads at position j, or a zero."""
+    """Checks that element [n, *j, *u, c] is the cell that tap u reads at position j, or zero."""
     x, rank = case.x(), len(case.window)
     assert found.shape == (case.batch, *case.out, *case.window, case.channels[0])
     for index in np.ndindex(*case.out, *case.window):

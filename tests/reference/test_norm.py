@@ -1,4 +1,4 @@
-"""Reference normalisation: which cells are taken together, and finite differences of its own forward."""
+"""Reference normalisation: groups of cells, and deltas compared with finite differences of the forward pass."""
 
 from functools import partial
 
@@ -48,7 +48,7 @@ def test_without_centring_the_mean_square_is_1():
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("name", CELLS)
 def test_deltas_are_differences(name, centred):
-    """Central ones, whose error is the third derivative times the step squared: 1e-10."""
+    """Central differences, whose error is the third derivative times the squared step: 1e-10."""
     cells, normal, step = CELLS[name][0], np.random.default_rng(2).normal, 1e-5
     arrays = {"scale": normal(size=4), "bias": normal(size=4), "x": normal(size=SHAPE)}
     dy = normal(size=SHAPE)

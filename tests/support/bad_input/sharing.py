@@ -98,7 +98,7 @@ ROWS = [
         )
     ],
     *bad("tie", "period", ("longer than the output", (5, 1), ValueError, "5", "at most 4, the number of positions",
-                           "Pass 4 for a kernel at each of them"), named="period along axis h"),
+                           "Pass 4 for a kernel at each position"), named="period along axis h"),
     *bad("tie tie_gradient", "period", ("beside regions", 2, ValueError, "2", "left out if regions are given",
                                         "Pass one of the two"), regions=((4,), (4,))),
     *bad(
