@@ -71,11 +71,11 @@ def unspread(case):
 
 @pytest.mark.parametrize("twin", [flipped, without_copies, unspread])
 def test_broken_twins_are_caught(twin):
-    def gives_away(case):
+    def is_detected(case):
         forward = evaluated(partial(jc.conv, **case.geometry))({"kernel": case.params()["kernel"]}, case.x())
         return np.vdot(forward, case.dy()) != np.vdot(case.x(), twin(case))
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_its_gradients_are_convs():

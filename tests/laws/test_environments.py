@@ -79,15 +79,15 @@ def outcomes(rows, folder, expected=None):
 
 
 @pytest.fixture(scope="module")
-def found(expected, tmp_path_factory):
+def actual(expected, tmp_path_factory):
     """Nightly runs compile every row in every environment; other runs trace all rows and compile some."""
     return outcomes("all" if NIGHTLY else "some", tmp_path_factory.mktemp("environments"), expected)
 
 
 @pytest.mark.parametrize("environment", DEVICES)
-def test_on_8_devices_as_on_one(found, environment):
+def test_on_8_devices_as_on_one(actual, environment):
     """Forward and gradient. A row with a deliberate error of one shows that the comparison detects differences."""
-    rows = dict(found[environment])
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED) == "[0] is off by 1.0"
     assert rows == dict.fromkeys(LAYERS, "")
 
@@ -98,18 +98,18 @@ STRICT = {"strict dtype promotion": "TypePromotionError", "rank promotion raises
 
 
 @pytest.mark.parametrize("environment", FLAGS)
-def test_under_a_flag_as_without(found, environment):
+def test_under_a_flag_as_without(actual, environment):
     """Forward and gradient, compared with a process without flags. A row with a deliberate error of one is detected."""
-    rows = dict(found[environment])
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED) == "[0] is off by 1.0"
     assert rows == dict.fromkeys(rows, "")
     assert rows.keys() == LAYERS.keys() if NIGHTLY or environment not in COMPILED else {"conv"} <= rows.keys()
 
 
 @pytest.mark.parametrize("environment", STRICT)
-def test_no_dtype_and_no_rank_is_promoted(found, environment):
+def test_no_dtype_and_no_rank_is_promoted(actual, environment):
     """The traced program is the same with and without the flag. A layer that promotes both is detected."""
-    rows = dict(found[environment])
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED).startswith(STRICT[environment])
     assert rows == dict.fromkeys(LAYERS, "")
 
@@ -182,8 +182,8 @@ def test_what_is_made_is_the_same_under_a_flag(name, context):
     """Initialised and converted parameters."""
     expected = environments.MADE[name]()
     with context():
-        found = environments.MADE[name]()
-    assert difference(found, expected) == ""
+        actual = environments.MADE[name]()
+    assert difference(actual, expected) == ""
 
 
 @pytest.mark.parametrize("name", environments.MADE)
@@ -197,8 +197,8 @@ def test_what_is_converted_is_not_transferred_and_what_is_drawn_is_by_jax_too(na
         return
     expected = environments.MADE[name]()
     with jax.transfer_guard("disallow"):
-        found = environments.MADE[name]()
-    assert difference(found, expected) == ""
+        actual = environments.MADE[name]()
+    assert difference(actual, expected) == ""
 
 
 @pytest.mark.parametrize("name", environments.MADE)
@@ -207,9 +207,9 @@ def test_what_is_made_under_x64_is_wide_where_it_is_drawn(name):
     made = partial(jax.eval_shape, environments.MADE[name]) if name in DRAWN else environments.MADE[name]
     expected = made()
     with jax.enable_x64(True):
-        found = made()
-    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
-    assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name in DRAWN else "float32"}
+        actual = made()
+    assert jax.tree.map(np.shape, actual) == jax.tree.map(np.shape, expected)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(actual)} == {"float64" if name in DRAWN else "float32"}
 
 
 COMPILED_BY_THREADS = ["conv", "max_pool", *(["batch_norm", "tie"] if NIGHTLY else [])]
@@ -220,10 +220,10 @@ SPAWNED = ALL if NIGHTLY else ["conv", "max_pool", "dropout", "init_dense", "fro
 def test_threads_trace_and_compile_the_same(expected):
     """Each layer runs in two of 8 threads at the same time."""
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.map(plain, COMPILED_BY_THREADS) for _ in range(2)]
-        for name, one, other in zip(COMPILED_BY_THREADS, *found, strict=True):
-            assert difference(one, other, bound=0) == "", name
-            assert difference(one, expected[name]) == "", name
+        actual = [pool.map(plain, COMPILED_BY_THREADS) for _ in range(2)]
+        for name, first, second in zip(COMPILED_BY_THREADS, *actual, strict=True):
+            assert difference(first, second, bound=0) == "", name
+            assert difference(first, expected[name]) == "", name
 
 
 @pytest.fixture(scope="module")
@@ -238,8 +238,8 @@ def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
     threads = kind == "threads"
     rows = ALL if threads else SPAWNED
     with ThreadPoolExecutor(8) if threads else ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(rows, pool.map(environments.forward, rows), strict=True))
-    assert {name: difference(found[name], here[name]) for name in rows} == dict.fromkeys(rows, "")
+        actual = dict(zip(rows, pool.map(environments.forward, rows), strict=True))
+    assert {name: difference(actual[name], here[name]) for name in rows} == dict.fromkeys(rows, "")
 
 
 CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
@@ -306,9 +306,9 @@ def test_an_image_of_one_cell(row):
 @pytest.mark.slow
 def test_on_8_devices_as_on_one_in_every_geometry(tmp_path):
     """Except where lax is wrong: the kernel gradient for stride 3 and SAME with a height split automatically."""
-    for environment, found in outcomes("more", tmp_path).items():
-        assert "is off by" in found.pop(PLANTED), environment
-        of_lax = {row.removeprefix("lax "): found.pop(row) for row in list(found) if row.startswith("lax ")}
+    for environment, actual in outcomes("more", tmp_path).items():
+        assert "is off by" in actual.pop(PLANTED), environment
+        of_lax = {row.removeprefix("lax "): actual.pop(row) for row in list(actual) if row.startswith("lax ")}
         assert len(of_lax) == 4
         wrong = {row for row, message in of_lax.items() if message}
-        assert {row for row, message in found.items() if message} <= wrong, environment
+        assert {row for row, message in actual.items() if message} <= wrong, environment

@@ -73,13 +73,15 @@ def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(case):
         t = draw.integers(-4, 5, shape).astype(np.float32)
         compiled = [*LAYERS] if NIGHTLY and (x.size > 2000 or shape is cases[-1][0]) else []
         compiled = compiled or ([turn] if shape is cases[-1][0] else [])
-        found = {}
+        actual = {}
         for compute, names in ((jax.jit, compiled), (evaluated, [name for name in LAYERS if name not in compiled])):
-            found |= compute(
-                lambda x, dy, t, its=names, pools=pools: {name: every_mode(pools[name], x, dy, t) for name in its}
+            actual |= compute(
+                lambda x, dy, t, selected=names, pools=pools: {
+                    name: every_mode(pools[name], x, dy, t) for name in selected
+                }
             )(x, dy, t)
         axes = slide("test", shape[1:-1], window, settings.get("stride", window), *(settings.get(n, d) for n, d in (("padding", "VALID"), ("dilation", 1))), ceil_mode=settings.get("ceil_mode", False))  # fmt: skip
-        for name, (y, dx, pushed) in found.items():
+        for name, (y, dx, pushed) in actual.items():
             assert np.isnan(y).any()
             if not any(axis.pad.boundary == "CIRCULAR" for axis in axes):
                 fill = -np.inf if name == "max" else np.inf
@@ -132,8 +134,8 @@ def test_adaptive_and_global_pools(pool, shape):
     if pool is jc.adaptive_max_pool:
         np.testing.assert_array_equal(dx, reference.adaptive_max_pool_deltas(x, np.ones(y.shape)))
         return
-    there = np.asarray(y)[:, None, None]
-    equal = (x == there) | (np.isnan(x) & np.isnan(there))
+    expanded = np.asarray(y)[:, None, None]
+    equal = (x == expanded) | (np.isnan(x) & np.isnan(expanded))
     np.testing.assert_allclose(dx, equal / equal.sum((1, 2), keepdims=True), rtol=1e-6)
     np.testing.assert_allclose(pushed, (equal * t).sum((1, 2)) / equal.sum((1, 2)), rtol=1e-5, atol=1e-6)
 
@@ -169,8 +171,8 @@ def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
     dy = np.random.default_rng(0).integers(1, 5, (3, *(axis.out for axis in axes), 2)).astype(dtype)
     wide, deltas = x.astype(np.float32), dy.astype(np.float32)
     expected = reference.max_pool_deltas(wide, deltas, (3, 2), stride=(2, 1), padding=((1, 1), (0, 1)))
-    found = jax.jit(partial(LAX["max_pool_scatter"], axes))(x, dy)
-    np.testing.assert_array_equal(np.asarray(found).astype(np.float32), expected)
+    actual = jax.jit(partial(LAX["max_pool_scatter"], axes))(x, dy)
+    np.testing.assert_array_equal(np.asarray(actual).astype(np.float32), expected)
     twin = jax.jit(lambda x, dy: jax.vjp(partial(LAX["max_pool"], axes), x)[1](dy)[0])(x, dy)
     assert not np.array_equal(np.asarray(twin).astype(np.float32), expected)
 

@@ -34,8 +34,8 @@ every_norm = pytest.mark.parametrize(("layer", "together"), NORMS.values(), ids=
 def by_hand(x, together):
     """Computes in float64: first the mean, then the squares of the differences."""
     wide = np.asarray(x, np.float64).reshape(*x.shape[:-1], 4, -1)
-    left = wide - wide.mean(together, keepdims=True)
-    return (left / np.sqrt(np.square(left).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
+    centred = wide - wide.mean(together, keepdims=True)
+    return (centred / np.sqrt(np.square(centred).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
 
 
 @every_norm
@@ -125,11 +125,11 @@ def test_the_derivative_is_that_of_the_formula(layer, together):
         return (left / jnp.sqrt(jnp.square(left).mean(together, keepdims=True) + EPSILON)).reshape(x.shape)
 
     both = lambda layer: lambda x, dy: (jax.vjp(layer, x)[1](dy)[0], jax.jvp(layer, (x,), (dy,))[1])
-    found, pushed = jax.jit(both(partial(layer, {})))(x, dy)
+    actual, pushed = jax.jit(both(partial(layer, {})))(x, dy)
     with jax.enable_x64(True):
-        expected, its = evaluated(both(plain))(x.astype(np.float64), dy.astype(np.float64))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
-    np.testing.assert_allclose(pushed, its, rtol=0, atol=2e-5)
+        expected, expected_tangent = evaluated(both(plain))(x.astype(np.float64), dy.astype(np.float64))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(pushed, expected_tangent, rtol=0, atol=2e-5)
 
 
 @every_norm

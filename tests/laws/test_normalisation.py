@@ -76,9 +76,11 @@ def test_compiled_gradients():
     """All layers in one program."""
     operands = {name: drawn(name, SHAPES[0], 0) for name in NORMS}
     with jax.enable_x64(True):
-        found = jax.jit(lambda operands: {name: gradients(name)(*its) for name, its in operands.items()})(operands)
-    for name, its in operands.items():
-        gives_the_deltas(name, found[name], *its)
+        actual = jax.jit(lambda operands: {name: gradients(name)(*arguments) for name, arguments in operands.items()})(
+            operands
+        )
+    for name, arguments in operands.items():
+        gives_the_deltas(name, actual[name], *arguments)
 
 
 def gradients(name):
@@ -87,12 +89,16 @@ def gradients(name):
     return jax.grad(loss, argnums=(0, 1))
 
 
-def gives_the_deltas(name, found, params, x, dy):
-    of_params, dx = found
+def gives_the_deltas(name, actual, params, x, dy):
+    of_params, dx = actual
     cells = list(NORMS[name][1](x.shape))
     deltas = reference.norm_deltas(params["scale"], x, dy, cells, EPSILON, centred=name != "rms_norm")
-    for one, other in ((of_params["scale"], deltas.kernel), (of_params["bias"], deltas.bias), (dx, deltas.x)):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    for result, expected_result in (
+        (of_params["scale"], deltas.kernel),
+        (of_params["bias"], deltas.bias),
+        (dx, deltas.x),
+    ):
+        np.testing.assert_allclose(result, expected_result, rtol=1e-9, atol=1e-9)
 
 
 @centred_norms

@@ -29,14 +29,16 @@ def moves(x, stride, shift):
     """Whether y, its phase and the upsampled result follow the law, bit for bit."""
     y, phase = map(np.asarray, down(x, stride=stride))
     rolled = np.roll(x, shift, axis=(1, 2))
-    found, found_phase = down(rolled, stride=stride)
-    turned = phase + np.array(shift)
-    expected = [np.roll(one, turn, axis=(0, 1)) for one, turn in zip(y, turned // np.array(stride), strict=True)]
+    actual, found_phase = down(rolled, stride=stride)
+    moved_phase = phase + np.array(shift)
+    expected = [
+        np.roll(example, cells, axis=(0, 1)) for example, cells in zip(y, moved_phase // np.array(stride), strict=True)
+    ]
     return (
-        np.array_equal(found_phase, turned % np.array(stride))
-        and np.array_equal(found, np.stack(expected))
+        np.array_equal(found_phase, moved_phase % np.array(stride))
+        and np.array_equal(actual, np.stack(expected))
         and np.array_equal(
-            up(found, found_phase, stride=stride), np.roll(up(y, phase, stride=stride), shift, axis=(1, 2))
+            up(actual, found_phase, stride=stride), np.roll(up(y, phase, stride=stride), shift, axis=(1, 2))
         )
     )
 
@@ -104,9 +106,9 @@ def test_whole_networks_are_invariant_as_the_numeric_check_shows(sample, finding
     draw = np.random.default_rng(0)
     params = [drawn_conv(draw, 1, 4), drawn_conv(draw, 4, 4)]
     x = draw.normal(size=(1, 12, 8, 1)).astype(np.float32)
-    found = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
-    assert found.finding.value == finding
-    assert len(found.leaves[0].shifts) == 96
+    actual = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
+    assert actual.finding.value == finding
+    assert len(actual.leaves[0].shifts) == 96
 
 
 def test_branches_that_share_a_phase_can_be_added():

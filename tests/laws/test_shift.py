@@ -85,12 +85,12 @@ def pools_commute(compute, case, axis, amount):
 
     @compute
     def pools(x):
-        found = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
+        actual = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
         norm, blur = (
             jc.lp_pool(x, window, norm=1, **settings),
             jc.blur_pool(x, window, stride=stride, padding="circular"),
         )
-        return [*found, norm, blur]
+        return [*actual, norm, blur]
 
     return commutes(pools, case.x(), axis, stride[axis], amount)
 
@@ -128,11 +128,11 @@ def test_and_with_no_others(length, count):
     compiled = jax.jit(lambda x: jc.adaptive_avg_pool(x, (count,)))
     pool = lambda x: np.asarray(compiled(x))[0, :, 0]
     period, cells = length // math.gcd(length, count), np.eye(length, dtype=np.float32)[..., None]
-    answers = lambda cell, shift: any(
+    some_roll_matches = lambda cell, shift: any(
         np.array_equal(pool(np.roll(cell, shift, axis=1)), np.roll(pool(cell), t)) for t in range(count)
     )
     for shift in range(1, length):
-        always = all(answers(cells[i : i + 1], shift) for i in range(length))
+        always = all(some_roll_matches(cells[i : i + 1], shift) for i in range(length))
         assert always is (shift % period == 0)
 
 

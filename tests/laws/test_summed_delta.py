@@ -48,9 +48,9 @@ def outputs_and_gradients(layer, params, x, dy):
     return y, *gradients
 
 
-def check(found, law):
+def check(actual, law):
     """Compares shapes and numbers, exactly unless the law defines a tolerance."""
-    y, gradients, dx = found
+    y, gradients, dx = actual
     law.same(y, law.y)
     assert gradients.keys() == law.gradients.keys()
     jax.tree.map(law.same, gradients, law.gradients)
@@ -60,11 +60,11 @@ def check(found, law):
 def hold(compute, *laws):
     """Checks all laws on the results of one program: `evaluated` with NumPy, or compiled by `jax.jit`."""
     program = lambda *operands: [
-        outputs_and_gradients(law.layer, *its) for law, its in zip(laws, operands, strict=True)
+        outputs_and_gradients(law.layer, *arguments) for law, arguments in zip(laws, operands, strict=True)
     ]
-    found = compute(program)(*((law.params, law.x, law.dy) for law in laws))
-    for one, law in zip(found, laws, strict=True):
-        check(one, law)
+    actual = compute(program)(*((law.params, law.x, law.dy) for law in laws))
+    for result, law in zip(actual, laws, strict=True):
+        check(result, law)
 
 
 def of_kernels(layer, forward, backward, params, case, **settings):
@@ -288,14 +288,14 @@ def flipped(kernel, x, dy, **geometry):
 
 @pytest.mark.parametrize("rule", [averaged, without_the_last_overlay, flipped])
 def test_broken_twins_are_caught(rule):
-    def gives_away(case):
+    def is_detected(case):
         try:
             hold(evaluated, of_kernels(jc.conv, reference.conv, rule, case.params(), case))
         except AssertionError:
             return True
         return False
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_the_mean_is_too_small_by_the_number_of_overlays():

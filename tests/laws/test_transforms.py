@@ -161,8 +161,8 @@ def loss_of(name, compute):
     return jax.jit(of_layer) if compute is evaluated else of_layer
 
 
-def close_trees(found, expected):
-    jax.tree.map(close, found, expected)
+def close_trees(actual, expected):
+    jax.tree.map(close, actual, expected)
 
 
 @cache
@@ -175,8 +175,8 @@ def output(name):
 def test_jit():
     """Compares all layers, compiled in one program, with their operations evaluated one by one."""
     every = jax.jit(lambda params, x: {name: layer(params[name], x) for name, (layer, _) in LAYERS.items()})
-    for name, found in every({name: params for name, (_, params) in LAYERS.items()}, X).items():
-        close(found, output(name), err_msg=name)
+    for name, actual in every({name: params for name, (_, params) in LAYERS.items()}, X).items():
+        close(actual, output(name), err_msg=name)
 
 
 @every_layer
@@ -192,18 +192,18 @@ def test_vmap_over_batches_is_one_batch(name, compute):
     """Two batches of two examples each; the merged batch must keep their order."""
     layer, params = layer_of(name, compute)
     y = output(name)
-    found = compute(jax.vmap(partial(layer, params)))(np.asarray(X).reshape(2, 2, *SHAPE[1:]))
-    close(np.asarray(found).reshape(y.shape), y)
+    actual = compute(jax.vmap(partial(layer, params)))(np.asarray(X).reshape(2, 2, *SHAPE[1:]))
+    close(np.asarray(actual).reshape(y.shape), y)
 
 
 @every_computation
 def test_vmap_over_parameters(name, compute):
     """Two sets of parameters at once, as in an ensemble."""
     layer, params = layer_of(name, compute)
-    params, alone = jax.tree.map(np.asarray, params), compute(layer)
+    params, per_example = jax.tree.map(np.asarray, params), compute(layer)
     both = jax.tree.map(lambda leaf: np.stack([leaf, -2 * leaf]), params)
-    found = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
-    close(found, np.stack([alone(params, X), alone(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
+    actual = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
+    close(actual, np.stack([per_example(params, X), per_example(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
 
 
 @every_computation
@@ -226,7 +226,7 @@ TWO = np.asarray(X[:2])
 
 
 @cache
-def alone(name, compute):
+def per_example(name, compute):
     """The loss of each of two examples separately, with gradients by the parameters and x."""
     params, run = LAYERS[name][1], compute(jax.value_and_grad(loss_of(name, compute), argnums=(0, 1)))
     return [jax.tree.map(np.asarray, run(params, x[None])) for x in TWO]
@@ -236,7 +236,7 @@ def alone(name, compute):
 def test_gradients_of_each_example(name, compute):
     params, gradient = LAYERS[name][1], jax.grad(loss_of(name, compute), argnums=(0, 1))
     each = jax.tree.map(np.asarray, compute(jax.vmap(gradient, in_axes=(None, 0)))(params, TWO[:, None]))
-    for n, (_, gradients) in enumerate(alone(name, compute)):
+    for n, (_, gradients) in enumerate(per_example(name, compute)):
         close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradients)
 
 
@@ -247,19 +247,19 @@ def test_hessian_vector_products(name, compute):
         wide = jax.tree.map(lambda leaf: np.asarray(leaf).astype(np.float64), (LAYERS[name][1], X))
         direction = jax.tree.map(lambda leaf: GENERATOR.normal(size=leaf.shape), wide)
         gradient = jax.grad(loss_of(name, compute), argnums=(0, 1))
-        found = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
-        step, alone = 1e-6, compute(gradient)
-        moved = lambda by: alone(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
+        actual = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
+        step, per_example = 1e-6, compute(gradient)
+        moved = lambda by: per_example(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
         up, down = moved(step), moved(-step)
         expected = jax.tree.map(lambda a, b: (np.asarray(a) - np.asarray(b)) / (2 * step), up, down)
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), found, expected)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), actual, expected)
 
 
 @every_computation
 def test_checkpoint(name, compute):
     """The gradient with `jax.checkpoint` equals the gradient without it."""
     gradient = jax.grad(jax.checkpoint(loss_of(name, compute)), argnums=(0, 1))
-    close_trees(compute(gradient)(LAYERS[name][1], TWO[:1]), alone(name, compute)[0][1])
+    close_trees(compute(gradient)(LAYERS[name][1], TWO[:1]), per_example(name, compute)[0][1])
 
 
 @every_computation
@@ -270,9 +270,9 @@ def test_scan(name, compute):
     def scanned(params, x):
         return jax.lax.scan(lambda total, x: (total + of_one(params, x[None]), None), jnp.float32(0), x)[0]
 
-    found, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
-    values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *alone(name, compute))
-    close(found, values.sum())
+    actual, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
+    values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *per_example(name, compute))
+    close(actual, values.sum())
     close_trees(of_params, jax.tree.map(lambda leaf: leaf.sum(axis=0), each))
     close(dx, dxs[:, 0])
 
@@ -308,8 +308,8 @@ def test_sharded_batches_have_sharded_types(name):
         y, (of_params, dx) = jax.eval_shape(run, *held)
         assert y.sharding.spec[0] == dx.sharding.spec[0] == "batch"
         assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(of_params))
-        found = evaluated(run)(*held)
-    close_trees(found, on_one_device(name))
+        actual = evaluated(run)(*held)
+    close_trees(actual, on_one_device(name))
 
 
 # `test_environments.py` runs all layers on 8 devices, with a split batch and a split height; nightly all are compiled.

@@ -30,11 +30,11 @@ def both_gradients(compute, case, params, local_params):
     x, dy = case.x(), case.dy()
 
     def run(params, local_params, x, dy):
-        def one(layer, params):
+        def run_layer(layer, params):
             y, pull_back = jax.vjp(lambda params: layer(params, x, **case.geometry), params)
             return y, pull_back(dy)[0]
 
-        return one(jc.conv, params), one(jc.locally_connected, local_params)
+        return run_layer(jc.conv, params), run_layer(jc.locally_connected, local_params)
 
     return compute(run)(params, local_params, x, dy)
 

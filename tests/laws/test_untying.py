@@ -85,8 +85,8 @@ def members(max_rank=2, cases=conv_configurations):
     return st.builds(Member, cases(max_rank=max_rank), kinds, sizes)
 
 
-def equal_trees(found, expected):
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def equal_trees(actual, expected):
+    jax.tree.map(np.testing.assert_array_equal, actual, expected)
 
 
 def both(member, compute=evaluated):
@@ -99,8 +99,8 @@ def both(member, compute=evaluated):
         local = lambda params: jc.locally_connected(params, x, **member.case.geometry)
         untied = jc.untie(params, member.out, regions=member.regions)
         results = []
-        for fn, its in ((lambda params: member.layer(params, x), params), (local, untied)):
-            y, pull_back = jax.vjp(fn, its)
+        for fn, layer_params in ((lambda params: member.layer(params, x), params), (local, untied)):
+            y, pull_back = jax.vjp(fn, layer_params)
             results.append((y, pull_back(dy)[0]))
         return *results, jc.tie_gradient(results[1][1], **member.tying), jc.tie(untied, **member.tying)
 
@@ -131,12 +131,12 @@ def test_compiled(member):
 def test_the_mean_of_the_gradients_is_not_the_gradient():
     """The mean, which `tie` applies to weights, is wrong for gradients."""
 
-    def gives_away(member):
+    def is_detected(member):
         (_, gradient), (_, local_gradient), *_ = both(member)
         mean = tie(local_gradient, **member.tying).params
         return not np.array_equal(mean["kernel"], gradient["kernel"])
 
-    assert caught(members(max_rank=1), gives_away)
+    assert caught(members(max_rank=1), is_detected)
 
 
 @examples(12)
@@ -147,7 +147,7 @@ def test_summing_is_the_adjoint_of_untying(member):
     assert product(member.untie(params), gradient) == product(params, tie_gradient(gradient, **member.tying))
 
 
-def standing(member, position):
+def kernel_index(member, position):
     """The index of the kernel at a position."""
     if member.kind == "shared":
         return ()
@@ -161,9 +161,9 @@ def standing(member, position):
 def test_untying_copies(member):
     params, untied = member.params(), member.untie(member.params())
     for position in np.ndindex(member.out):
-        its = standing(member, position)
+        index = kernel_index(member, position)
         equal_trees(
-            {name: leaf[position] for name, leaf in untied.items()}, {n: leaf[its] for n, leaf in params.items()}
+            {name: leaf[position] for name, leaf in untied.items()}, {n: leaf[index] for n, leaf in params.items()}
         )
 
 
@@ -183,19 +183,21 @@ def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
     """Computed per position in double precision, for bias and kernel together and separately."""
     untied = member.case.local_params()
     tied = tie(untied, **member.tying)
-    left, whole = {}, {}
+    residuals, totals = {}, {}
     for name, leaf in untied.items():
-        places = {position: standing(member, position) for position in np.ndindex(member.out)}
-        mean = lambda its, leaf=leaf, places=places: np.mean(
-            [leaf[j] for j, k in places.items() if k == its], axis=0, dtype=np.float64
+        places = {position: kernel_index(member, position) for position in np.ndindex(member.out)}
+        mean = lambda index, leaf=leaf, places=places: np.mean(
+            [leaf[j] for j, k in places.items() if k == index], axis=0, dtype=np.float64
         )
-        rest = 0.0
-        for position, its in places.items():
-            np.testing.assert_allclose(tied.params[name][its], mean(its), rtol=1e-5, atol=1e-6)
-            rest += ((leaf[position] - mean(its)) ** 2).sum()
-        left[name], whole[name] = rest, (np.float64(leaf) ** 2).sum()
-        np.testing.assert_allclose(tied.distances[name], np.sqrt(rest / max(whole[name], 1e-9)), rtol=1e-4, atol=1e-5)
-    total = np.sqrt(sum(left.values()) / max(sum(whole.values()), 1e-9))
+        residual = 0.0
+        for position, index in places.items():
+            np.testing.assert_allclose(tied.params[name][index], mean(index), rtol=1e-5, atol=1e-6)
+            residual += ((leaf[position] - mean(index)) ** 2).sum()
+        residuals[name], totals[name] = residual, (np.float64(leaf) ** 2).sum()
+        np.testing.assert_allclose(
+            tied.distances[name], np.sqrt(residual / max(totals[name], 1e-9)), rtol=1e-4, atol=1e-5
+        )
+    total = np.sqrt(sum(residuals.values()) / max(sum(totals.values()), 1e-9))
     np.testing.assert_allclose(tied.distance, total, rtol=1e-4, atol=1e-5)
     assert tied.distance <= 1.0
 

@@ -27,10 +27,10 @@ def after(x=X, state=STATE, **settings):
 @pytest.mark.parametrize("momentum", [0.0, 0.75, 1.0])
 @pytest.mark.parametrize("running_variance", ["biased", "unbiased"])
 def test_momentum_is_the_share_that_is_kept(momentum, running_variance):
-    found = after(momentum=momentum, running_variance=running_variance)
+    actual = after(momentum=momentum, running_variance=running_variance)
     variance = WIDE.var(axis=(0, 1, 2), ddof=running_variance == "unbiased")
-    close(found["mean"], momentum * np.array([1.0, -2.0]) + (1 - momentum) * WIDE.mean(axis=(0, 1, 2)))
-    close(found["var"], momentum * np.array([4.0, 0.25]) + (1 - momentum) * variance)
+    close(actual["mean"], momentum * np.array([1.0, -2.0]) + (1 - momentum) * WIDE.mean(axis=(0, 1, 2)))
+    close(actual["var"], momentum * np.array([4.0, 0.25]) + (1 - momentum) * variance)
 
 
 def test_which_variance_runs_does_not_change_the_output():

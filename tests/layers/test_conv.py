@@ -105,12 +105,12 @@ def test_short_signals_strided_and_dilated(dtype):
 
     y, params, dx = layer({"kernel": kernel.astype(dtype)}, x.astype(dtype), dy.astype(dtype))
     deltas = reference.conv_deltas(kernel, x, dy, **settings)
-    for found, expected in (
+    for actual, expected in (
         (y, reference.conv(kernel, 0, x, **settings)),
         (params["kernel"], deltas.kernel),
         (dx, deltas.x),
     ):
-        np.testing.assert_array_equal(found.astype(np.float32), expected)
+        np.testing.assert_array_equal(actual.astype(np.float32), expected)
 
 
 def test_double_precision():

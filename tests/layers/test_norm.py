@@ -83,8 +83,8 @@ def test_vectors_have_no_spatial_axes(name):
 
 
 def test_init():
-    found = jc.init_norm(3, dtype=jnp.bfloat16)
-    assert jax.tree.map(lambda leaf: (leaf.tolist(), leaf.dtype.name), found) == {
+    actual = jc.init_norm(3, dtype=jnp.bfloat16)
+    assert jax.tree.map(lambda leaf: (leaf.tolist(), leaf.dtype.name), actual) == {
         "scale": ([1, 1, 1], "bfloat16"),
         "bias": ([0, 0, 0], "bfloat16"),
     }
@@ -100,9 +100,9 @@ def test_a_summary_counts_scale_and_bias():
         return jc.group_norm(params["norm"], x, groups=2)
 
     params = {"conv": jc.init_conv(jax.random.key(0), (3, 3), 4, 6), "norm": jc.init_norm(6)}
-    found = jc.summary(net, params, X)
-    assert found.parameters == 3 * 3 * 4 * 6 + 6 + 6 + 6
-    assert not found.uncounted
+    actual = jc.summary(net, params, X)
+    assert actual.parameters == 3 * 3 * 4 * 6 + 6 + 6 + 6
+    assert not actual.uncounted
 
 
 def test_a_summary_counts_running_averages_as_what_they_are_passed_as():

@@ -41,8 +41,8 @@ def test_flax_batch_norm(training):
     module = linen.BatchNorm(use_running_average=not training, momentum=0.9)
     variables = {"params": PARAMS, "batch_stats": STATE}
     y, updated = module.apply(variables, X, mutable=["batch_stats"])
-    found, state = jc.batch_norm(PARAMS, STATE, X, training=training, momentum=0.9)
-    close(found, y)
+    actual, state = jc.batch_norm(PARAMS, STATE, X, training=training, momentum=0.9)
+    close(actual, y)
     for name in ("mean", "var"):
         close(state[name], updated["batch_stats"][name])
 
@@ -54,8 +54,8 @@ def test_equinox():
     for groups in (1, 2, 4):
         module = eqx.nn.GroupNorm(groups, 4)
         module = eqx.tree_at(lambda m: (m.weight, m.bias), module, (SCALE, BIAS))
-        found = jc.group_norm(PARAMS, channels_first, groups=groups, layout="channels_first")
-        close(found, jax.vmap(module)(channels_first))
+        actual = jc.group_norm(PARAMS, channels_first, groups=groups, layout="channels_first")
+        close(actual, jax.vmap(module)(channels_first))
     close(jc.group_norm({}, X, groups=1), jax.vmap(eqx.nn.LayerNorm(X.shape[1:]))(X))
     pointwise = eqx.tree_at(lambda m: (m.weight, m.bias), eqx.nn.LayerNorm(4), (SCALE, BIAS))
     close(jc.layer_norm(PARAMS, X), jax.vmap(jax.vmap(jax.vmap(pointwise)))(X))

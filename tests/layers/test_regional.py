@@ -24,9 +24,9 @@ def test_each_region_is_a_convolution_by_its_own_kernel():
     y = regional_conv(PARAMS, X)
     rows, columns = (slice(0, 1), slice(1, 3)), (slice(0, 2), slice(2, 5))
     for i, j in np.ndindex(2, 2):
-        its = jax.tree.map(lambda leaf, i=i, j=j: leaf[i, j], PARAMS)
+        region_params = jax.tree.map(lambda leaf, i=i, j=j: leaf[i, j], PARAMS)
         np.testing.assert_array_equal(
-            y[:, rows[i], columns[j]], by_numpy.conv(its, X, **GEOMETRY)[:, rows[i], columns[j]]
+            y[:, rows[i], columns[j]], by_numpy.conv(region_params, X, **GEOMETRY)[:, rows[i], columns[j]]
         )
 
 

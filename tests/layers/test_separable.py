@@ -42,8 +42,8 @@ def test_it_is_the_convolution_by_the_product_of_its_kernels(case, multiplier):
         y, pull_back = jax.vjp(fn, depthwise, pointwise, case.x())
         return y, *pull_back(dy)
 
-    found = evaluated(lambda dy: (run(dense, dy), run(separable, dy)))(case.dy())
-    jax.tree.map(np.testing.assert_array_equal, *found)
+    actual = evaluated(lambda dy: (run(dense, dy), run(separable, dy)))(case.dy())
+    jax.tree.map(np.testing.assert_array_equal, *actual)
 
 
 def test_the_channels_of_one_input_lie_side_by_side():
@@ -80,8 +80,8 @@ def test_a_certificate_and_the_counts_of_it():
     layer = lambda params, x: jc.separable_conv(params, x, stride=2, padding="circular")
     (axis,) = jc.certify(layer, PARAMS, image, axes={1: (1,)}, search=False).leaves[0].axes
     assert (axis.cyclic.verdict.value, axis.cyclic.shift, axis.cyclic.moves) == ("PROVED", 2, ((1, 1),))
-    found = jc.summary(layer, PARAMS, image).layers
-    assert [(one.name, one.parameters, one.groups) for one in found] == [("depthwise", 36, 3), ("pointwise", 28, 1)]
+    actual = jc.summary(layer, PARAMS, image).layers
+    assert [(one.name, one.parameters, one.groups) for one in actual] == [("depthwise", 36, 3), ("pointwise", 28, 1)]
 
 
 def test_init_keeps_the_variance_of_the_input():

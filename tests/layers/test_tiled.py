@@ -59,8 +59,8 @@ def test_dtype_is_kept_or_as_preferred(dtype, period):
 def windows_computed(period):
     """Number of windows, from the multiplications of a kernel with one tap and one channel on 12 x 12 cells."""
     params = {"kernel": jax.ShapeDtypeStruct((*period, 1, 1, 1, 1), "float32")}
-    found = jc.summary(jc.tiled_conv, params, jax.ShapeDtypeStruct((1, 12, 12, 1), "float32"))
-    return found.multiply_adds, len(found.layers)
+    actual = jc.summary(jc.tiled_conv, params, jax.ShapeDtypeStruct((1, 12, 12, 1), "float32"))
+    return actual.multiply_adds, len(actual.layers)
 
 
 def test_each_output_costs_one_window():

@@ -126,8 +126,8 @@ def test_every_algorithm_has_cases(algorithm):
 @given(case=windows_over_zeros)
 def test_every_operation_is_the_references(algorithm, case):
     case = FITTING[algorithm](case)
-    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
@@ -136,8 +136,8 @@ def test_every_operation_is_the_references(algorithm, case):
 def test_compiled_convolutions_and_their_deltas_are_the_references(algorithm, case):
     """As a layer, with every kind of padding."""
     case = FITTING[algorithm](case)
-    for found, expected in zip(operations(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(operations(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
@@ -147,8 +147,8 @@ def test_windows_of_one_cell(algorithm, length, stride):
     """The smallest windows: one phase, and a stride larger than x with mostly padding."""
     geometry = {"stride": (stride,), "padding": (jc.Pad(2, 1),), "dilation": (1,), "groups": 1}
     case = FITTING[algorithm](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
-    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 GEOMETRY = {"stride": (2, 1), "padding": ((2, 0), "circular"), "dilation": (1, 2)}
@@ -161,10 +161,10 @@ SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilati
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, *([jnp.float16, jnp.float32] if NIGHTLY else [])])
 def test_every_dtype_is_kept(algorithm, dtype):
     case = FITTING[algorithm](SMALL)
-    found = operations(algorithm, case, dtype)
-    assert {a.dtype for a in found} == {jnp.dtype(dtype)}
-    for one, expected in zip(found, by_hand(case), strict=True):
-        np.testing.assert_array_equal(one, expected.astype(dtype))  # the exact sum, rounded once
+    actual = operations(algorithm, case, dtype)
+    assert {a.dtype for a in actual} == {jnp.dtype(dtype)}
+    for result, expected in zip(actual, by_hand(case), strict=True):
+        np.testing.assert_array_equal(result, expected.astype(dtype))  # the exact sum, rounded once
 
 
 @every_algorithm
@@ -174,10 +174,10 @@ def test_double_precision(algorithm):
     with jax.enable_x64(True):
         run = compiled(algorithm, case)
         kernel, x, dy = (a.astype(np.float64) for a in (case.params()["kernel"], case.x(), case.dy()))
-        found = run(kernel, x, dy)
-        assert {a.dtype for a in found} == {jnp.dtype(np.float64)}
-        for one, expected in zip(found, by_hand(case), strict=True):
-            np.testing.assert_array_equal(one, expected)
+        actual = run(kernel, x, dy)
+        assert {a.dtype for a in actual} == {jnp.dtype(np.float64)}
+        for result, expected in zip(actual, by_hand(case), strict=True):
+            np.testing.assert_array_equal(result, expected)
         for third in map(np.asarray, run(kernel / 3, x / 3, dy)):
             assert np.any(third != third.astype(np.float32))
 
@@ -195,13 +195,13 @@ def test_integers_and_wider_results(algorithm, dtype, preferred):
     def by_both(kernel, x):
         convolve = lambda: jc.conv({"kernel": kernel}, x, **case.geometry, preferred_element_type=preferred)
         with use_algorithm(algorithm):
-            found = convolve()
+            actual = convolve()
         with use_algorithm("lax"):
-            return found, convolve()
+            return actual, convolve()
 
-    found, expected = by_both(kernel, x)
-    assert found.dtype == expected.dtype == jnp.dtype(preferred or dtype)
-    np.testing.assert_array_equal(found, expected)
+    actual, expected = by_both(kernel, x)
+    assert actual.dtype == expected.dtype == jnp.dtype(preferred or dtype)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
@@ -218,9 +218,9 @@ def test_deltas_of_a_wider_result_have_the_operands_dtype(algorithm):
     with use_algorithm(algorithm):
         y, *deltas = both(kernel, x, case.dy())
     assert y.dtype == jnp.float32
-    for found, expected in zip(deltas, by_hand(case)[1:], strict=True):
-        assert found.dtype == jnp.bfloat16
-        np.testing.assert_array_equal(found, expected.astype(jnp.bfloat16))
+    for actual, expected in zip(deltas, by_hand(case)[1:], strict=True):
+        assert actual.dtype == jnp.bfloat16
+        np.testing.assert_array_equal(actual, expected.astype(jnp.bfloat16))
 
 
 def with_an_infinite_cell(algorithm):
@@ -251,11 +251,11 @@ def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.abs(case.x()) + 1
     kernel[..., 0, 0] = np.inf
     spec = ConvSpec(case.axes, case.groups)
-    found, expected = (
-        np.asarray(convolution._run(one, "conv", spec, x, kernel, lax_conv, None)) for one in (algorithm, "lax")
+    actual, expected = (
+        np.asarray(convolution._run(result, "conv", spec, x, kernel, lax_conv, None)) for result in (algorithm, "lax")
     )
     assert np.isinf(expected).any()
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 8, 16])
@@ -282,29 +282,29 @@ def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, mo
 
 def twin(operation, fault):
     """The depthwise algorithm with a fault in one operation."""
-    right = ALGORITHMS["depthwise"].run
+    correct = ALGORITHMS["depthwise"].run
 
-    def run(requested, spec, one, other, *, inner_conv):
-        compute = lambda spec, one, other: right(requested, spec, one, other, inner_conv=inner_conv)
-        return fault(compute, spec, one, other) if requested == operation else compute(spec, one, other)
+    def run(requested, spec, lhs, rhs, *, inner_conv):
+        compute = lambda spec, lhs, rhs: correct(requested, spec, lhs, rhs, inner_conv=inner_conv)
+        return fault(compute, spec, lhs, rhs) if requested == operation else compute(spec, lhs, rhs)
 
     return replace(ALGORITHMS["depthwise"], run=run)
 
 
-def flipped(right, spec, one, kernel):
+def flipped(correct, spec, lhs, kernel):
     """Flips the kernel, as in a true convolution."""
-    return right(spec, one, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
+    return correct(spec, lhs, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
-def without_the_first_row(right, spec, one, other):
+def without_the_first_row(correct, spec, lhs, rhs):
     """Omits one position."""
-    return right(spec, one, other.at[:, 0].set(0))
+    return correct(spec, lhs, rhs.at[:, 0].set(0))
 
 
-def padded_behind(right, spec, one, other):
+def padded_behind(correct, spec, lhs, rhs):
     """Exchanges the padding before and after the cells."""
-    turned = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
-    return right(replace(spec, axes=tuple(replace(axis, pad=turned(axis.pad)) for axis in spec.axes)), one, other)
+    exchanged = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
+    return correct(replace(spec, axes=tuple(replace(axis, pad=exchanged(axis.pad)) for axis in spec.axes)), lhs, rhs)
 
 
 @pytest.mark.parametrize(
@@ -321,14 +321,14 @@ def padded_behind(right, spec, one, other):
 def test_broken_twins_are_caught(operation, fault, monkeypatch):
     monkeypatch.setitem(ALGORITHMS, "twin", twin(operation, fault))
 
-    def gives_away(case):
+    def is_detected(case):
         case = depthwise(case)
         return any(
-            not np.array_equal(found, expected)
-            for found, expected in zip(computed("twin", case), by_hand(case), strict=True)
+            not np.array_equal(actual, expected)
+            for actual, expected in zip(computed("twin", case), by_hand(case), strict=True)
         )
 
-    assert caught(windows_over_zeros, gives_away)
+    assert caught(windows_over_zeros, is_detected)
 
 
 @pytest.mark.parametrize("operation", ["conv", "conv_input_grad", "conv_kernel_grad"])
@@ -336,18 +336,18 @@ def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_f
     """[n, *spatial, c] by [*window, c, o]; lax's own gradient keeps its slow layout inside loops."""
     case = Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0)
     arrays = {"x": case.x(), "kernel": case.params()["kernel"], "y": case.dy()}
-    one, other = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
+    lhs, rhs = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
     spec = ConvSpec(case.axes, 1)
 
     def layouts(algorithm):
-        compute = lambda one, other: convolution._run(algorithm, operation, spec, one, other, lax_conv, None)
-        fn = lambda one, other: jax.lax.fori_loop(
+        compute = lambda lhs, rhs: convolution._run(algorithm, operation, spec, lhs, rhs, lax_conv, None)
+        fn = lambda lhs, rhs: jax.lax.fori_loop(
             0,
-            one.shape[0],
-            lambda i, total: total + compute(one + i, other),
-            jnp.zeros(jax.eval_shape(compute, one, other).shape),
+            lhs.shape[0],
+            lambda i, total: total + compute(lhs + i, rhs),
+            jnp.zeros(jax.eval_shape(compute, lhs, rhs).shape),
         )
-        return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(one, other).compile().as_text()))
+        return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(lhs, rhs).compile().as_text()))
 
     assert layouts("nhwc") == {"b01f_01io->b01f"}
     assert (layouts("lax") == {"b01f_01io->b01f"}) == (operation == "conv")

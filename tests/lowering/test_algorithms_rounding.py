@@ -61,16 +61,16 @@ AS_DENSE_IMAGES = {"grouped": group_by_group, "conv3d_as_2d": slice_by_slice}
     ],
 )
 def test_no_less_exact_than_lax(algorithm, batch):
-    for ours, its in errors(algorithm, replace(LARGE[algorithm], batch=batch)):
-        assert 0 < ours <= 1.05 * its
+    for error, lax_error in errors(algorithm, replace(LARGE[algorithm], batch=batch)):
+        assert 0 < error <= 1.05 * lax_error
 
 
 @pytest.mark.parametrize(("side", "taps", "o"), [(28, 5, 6), (56, 3, 16)])
 def test_of_a_single_channel_lax_is_more_exact(side, taps, o):
     """lax has separate code for a single channel; docs/lowering.md documents the bound."""
     settings = {"stride": 1, "padding": "SAME", "groups": 1}
-    for ours, its in errors("toeplitz", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
-        assert 0 < ours <= 1.6 * its
+    for error, lax_error in errors("toeplitz", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
+        assert 0 < error <= 1.6 * lax_error
 
 
 def errors(algorithm, case):
@@ -92,7 +92,7 @@ def errors(algorithm, case):
 
     with jax.enable_x64(True):
         exact = run("lax", np.float64)
-    error = lambda found: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(found, exact, strict=True)]
+    error = lambda actual: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(actual, exact, strict=True)]
     laxs = run(
         "lax", np.float32, partial(AS_DENSE_IMAGES[algorithm], convolve) if algorithm in AS_DENSE_IMAGES else convolve
     )
@@ -104,7 +104,7 @@ def errors(algorithm, case):
 )
 def test_short_sums_are_made_in_pieces(rows, count, of):
     """A prime number of rows cannot be split; XLA splits long sums itself."""
-    one, other = (small_integers((rows, columns), columns) for columns in (3, 2))
+    lhs, rhs = (small_integers((rows, columns), columns) for columns in (3, 2))
     seen = set()
 
     def product(a, b):
@@ -112,6 +112,6 @@ def test_short_sums_are_made_in_pieces(rows, count, of):
         return a.T @ b
 
     run = partial(toeplitz.sum_in_chunks, product)
-    turns = [e.params["length"] for e in jax.make_jaxpr(run)(one, other).eqns if e.primitive.name == "scan"]
-    assert (seen, turns) == ({of}, [count] if count > 1 else [])
-    np.testing.assert_array_equal(evaluated(run)(one, other), one.T @ other)
+    chunk_counts = [e.params["length"] for e in jax.make_jaxpr(run)(lhs, rhs).eqns if e.primitive.name == "scan"]
+    assert (seen, chunk_counts) == ({of}, [count] if count > 1 else [])
+    np.testing.assert_array_equal(evaluated(run)(lhs, rhs), lhs.T @ rhs)

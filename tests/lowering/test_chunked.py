@@ -32,27 +32,27 @@ def pulled(algorithm, kernel, x, dy, compute=jax.jit, **geometry):
     return compute(run)(kernel, x, dy)
 
 
-def judge_one_example_at_a_time(case, compute):
+def check_one_example_at_a_time(case, compute):
     case = replace(case, batch=2, geometry=case.geometry | {"groups": 1})
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunked, "chunk_length", lambda *_: 1)  # otherwise such a small batch is a single chunk
-        found = pulled("chunked", kernel, x, dy, compute, **case.geometry)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+        actual = pulled("chunked", kernel, x, dy, compute, **case.geometry)
+    for result, expected_result in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(result, expected_result)
 
 
 @given(case=conv_configurations(max_rank=2))
 def test_one_example_at_a_time(case):
-    judge_one_example_at_a_time(case, evaluated)
+    check_one_example_at_a_time(case, evaluated)
 
 
 @few_compiled
 @given(case=convolutions())
 def test_one_example_at_a_time_compiled(case):
-    judge_one_example_at_a_time(case, jax.jit)
+    check_one_example_at_a_time(case, jax.jit)
 
 
 def integers(seed, *shape):
@@ -72,9 +72,9 @@ def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
         return taken[-1]
 
     monkeypatch.setattr(chunked, "chunk_length", noted)
-    found, expected = (pulled(algorithm, *arrays, padding="same")[1] for algorithm in ("table", "lax"))
+    actual, expected = (pulled(algorithm, *arrays, padding="same")[1] for algorithm in ("table", "lax"))
     assert taken == [few]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_inside_of_shard_map(check_vma, monkeypatch):
     run = jax.shard_map(
         inside, mesh=mesh, in_specs=(PartitionSpec(), split, split), out_specs=specs, check_vma=check_vma
     )
-    for found, expected in zip(jax.jit(run)(kernel, x, dy), pulled("lax", kernel, x, dy, padding="same"), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(jax.jit(run)(kernel, x, dy), pulled("lax", kernel, x, dy, padding="same"), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_batch_of_any_size_is_one_portion():

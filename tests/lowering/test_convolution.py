@@ -104,10 +104,10 @@ def test_vmap_over_kernel_and_input(kernel, x, settings, axes):
     stacked = [a if axis is None else np.stack(b, axis) for a, b, axis in zip(arrays, batches, axes, strict=True)]
     # Other tests compile the other cases.
     compute = jax.jit if axes == (-1, 2) and (NIGHTLY or kernel is LAYERS["grouped"][0]) else evaluated
-    found = compute(jax.vmap(all_three, in_axes=axes))(*stacked)
+    actual = compute(jax.vmap(all_three, in_axes=axes))(*stacked)
     one = evaluated(all_three)
     one_by_one = [one(*pair) for pair in zip(*batches, strict=True)]
-    same(found, jax.tree.map(lambda *leaves: np.stack(leaves), *one_by_one))
+    same(actual, jax.tree.map(lambda *leaves: np.stack(leaves), *one_by_one))
 
 
 @every_layer
@@ -115,9 +115,9 @@ def test_vmap_in_vmap_and_over_nothing(kernel, x, settings):
     _, all_three = with_gradients(kernel, x, settings)
     kernels, inputs = np.stack([kernel, 2 * kernel]), np.stack([x, x + 1, -x])
     over_inputs = jax.vmap(all_three, (None, 0))
-    found = evaluated(jax.vmap(over_inputs, (0, None)))(kernels, inputs)
+    actual = evaluated(jax.vmap(over_inputs, (0, None)))(kernels, inputs)
     one = evaluated(over_inputs)
-    same(found, jax.tree.map(lambda *a: np.stack(a), *[one(k, inputs) for k in kernels]))
+    same(actual, jax.tree.map(lambda *a: np.stack(a), *[one(k, inputs) for k in kernels]))
     shapes = jax.tree.map(jnp.shape, jax.jit(over_inputs)(kernel, inputs[:0]))
     assert shapes == jax.tree.map(lambda a: (0, *a.shape), jax.eval_shape(all_three, kernel, x))
 
@@ -164,16 +164,16 @@ def test_shard_map(kernel, x, settings, check_vma):
         of_kernel, of_x = jax.grad(loss, argnums=(0, 1))(kernel, x)
         return jax.lax.psum(of_kernel, "batch"), of_x
 
-    found = jax.shard_map(
+    actual = jax.shard_map(
         inside, mesh=mesh, in_specs=(PartitionSpec(), split), out_specs=(PartitionSpec(), split), check_vma=check_vma
     )
-    same(jax.jit(found)(kernel, x), expected[1])
+    same(jax.jit(actual)(kernel, x), expected[1])
 
 
 def operations(exported):
     """The number of occurrences of each operation in a module."""
-    found = Counter(re.findall(r"stablehlo\.(\w+)", exported.mlir_module()))
-    return {name: count for name, count in found.items() if name != "constant"}
+    actual = Counter(re.findall(r"stablehlo\.(\w+)", exported.mlir_module()))
+    return {name: count for name, count in actual.items() if name != "constant"}
 
 
 @every_layer

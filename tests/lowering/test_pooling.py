@@ -69,7 +69,7 @@ def test_pools_and_their_deltas_are_the_references(algorithm, case):
     """Integers from -4 to 4, so that windows have many equal cells."""
     x, dy, settings = case.x(), case.dy(case.channels[0]), case.geometry
     names = ["max_pool", "max_pool_scatter", "min_pool", "max_pool_scatter", "sum_pool", "sum_pool_grad"]
-    found = computed(algorithm, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
+    actual = computed(algorithm, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
     expected = (
         reference.max_pool(x, case.window, **settings),
         reference.max_pool_deltas(x, dy, case.window, **settings),
@@ -78,8 +78,8 @@ def test_pools_and_their_deltas_are_the_references(algorithm, case):
         reference.avg_pool(x, case.window, **settings, divisor=1),
         reference.avg_pool_deltas(x, dy, case.window, **settings, divisor=1),
     )
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for result, expected_result in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(result, expected_result)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_forward_mode_follows_the_cell_that_reverse_mode_does(case):
     """<J t, dy> = <t, J' dy> in integers, for windows with many equal cells, where lax's two modes differ."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
     pushed = computed(None, case, 2 * ["max_pool_gather"], [x, t], [-x, t])
-    for one, deltas in zip(pushed, (reference.max_pool_deltas, reference.min_pool_deltas), strict=True):
-        assert np.vdot(one, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
+    for tangent, deltas in zip(pushed, (reference.max_pool_deltas, reference.min_pool_deltas), strict=True):
+        assert np.vdot(tangent, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
 
 
 @every_way
@@ -146,17 +146,17 @@ def test_dilated_windows(case):
     by_slices = [lambda x: jnp.max(cells(x), axis=-2), lambda x: jnp.sum(cells(x), axis=-2)]
 
     def run(x, dy):
-        found = {"by hand": [pulled(pool, x, dy) for pool in by_slices]}
+        actual = {"by hand": [pulled(pool, x, dy) for pool in by_slices]}
         for algorithm in ("table", "window_slices", "lax"):
             with use_algorithm(algorithm):
-                found[algorithm] = [
+                actual[algorithm] = [
                     pulled(partial(pool), x, dy) for pool in pools
                 ]  # a new function for each algorithm, because JAX caches traces
-        return found
+        return actual
 
-    found = evaluated(run)(x, dy)
+    actual = evaluated(run)(x, dy)
     for algorithm in ("table", "window_slices", "lax"):
-        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=algorithm), found[algorithm], found["by hand"])
+        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=algorithm), actual[algorithm], actual["by hand"])
 
 
 TIED = np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(np.float32)
@@ -170,15 +170,15 @@ def test_ties_go_where_laxs_go(layer, dtype):
 
     @jax.jit
     def both(x, dy):
-        found = {}
+        actual = {}
         for algorithm in ("window_slices", "lax"):
             with use_algorithm(algorithm):
-                found[algorithm] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
-        return found
+                actual[algorithm] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
+        return actual
 
-    found = both(TIED.astype(dtype), dy)
-    assert found["window_slices"][1].dtype == dtype
-    jax.tree.map(np.testing.assert_array_equal, found["window_slices"], found["lax"])
+    actual = both(TIED.astype(dtype), dy)
+    assert actual["window_slices"][1].dtype == dtype
+    jax.tree.map(np.testing.assert_array_equal, actual["window_slices"], actual["lax"])
 
 
 @pytest.mark.parametrize("name", ["max_pool_gather", "max_pool_scatter", "sum_pool", "sum_pool_grad"])
@@ -191,9 +191,9 @@ def test_sums_in_16_bits_are_rounded_once(name, dtype):
     operands = {"max_pool_gather": (x, x), "max_pool_scatter": (x, y), "sum_pool": (x,), "sum_pool_grad": (y,)}[name]
     bind = partial(pooling.bind, name, axes=axes, algorithm="window_slices")
     both = jax.jit(lambda operands, wide: (bind(*operands), bind(*wide)))
-    found, wide = both(operands, [operand.astype(np.float32) for operand in operands])
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, np.asarray(wide).astype(dtype))
+    actual, wide = both(operands, [operand.astype(np.float32) for operand in operands])
+    assert actual.dtype == dtype
+    np.testing.assert_array_equal(actual, np.asarray(wide).astype(dtype))
 
 
 def test_a_delta_is_never_given_to_the_padding():
@@ -256,8 +256,8 @@ def test_vmap_in_each_operand(algorithm, in_axes, pool):
         # Our algorithm is compiled once for a maximum and once for a sum.
         own = (algorithm, in_axes) == ("table", -1) and (NIGHTLY or pool is not jc.min_pool)
         compute = jax.jit if algorithm == "lax" or own else evaluated
-        for found, expected in compute(run)(TIED, xs, tangents, cotangents.astype(np.float32)):
-            np.testing.assert_array_equal(found, expected)
+        for actual, expected in compute(run)(TIED, xs, tangents, cotangents.astype(np.float32)):
+            np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
@@ -372,22 +372,22 @@ def to_all_equals(x, dy, axes):
 
 def one_window_each(x, dy, axes):
     """If a cell is the maximum of two windows, it gets the gradient of the later one only."""
-    winner, found = argmax_taps(axes, x), jnp.zeros_like(x)
+    winner, actual = argmax_taps(axes, x), jnp.zeros_like(x)
     for u in range(math.prod(axis.taps for axis in axes)):
         placed = scatter_adjacent_taps(axes, jnp.where(winner == u, dy, 0))
-        found = jnp.where(placed != 0, placed, found)
-    return found
+        actual = jnp.where(placed != 0, placed, actual)
+    return actual
 
 
 @pytest.mark.parametrize("twin", [to_the_last_of_equals, to_all_equals, one_window_each])
 def test_broken_twins_are_caught(twin):
-    def gives_away(case: Configuration):
+    def is_detected(case: Configuration):
         axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID")
         x, dy = case.x(), case.integers((case.batch, *(a.out for a in axes), case.channels[0]), 4)
         expected = reference.max_pool_deltas(x, dy, case.window, stride=case.geometry["stride"])
         return not np.array_equal(evaluated(partial(twin, axes=axes))(x, dy), expected)
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_laxs_two_modes_follow_two_cells():

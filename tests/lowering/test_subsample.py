@@ -28,10 +28,10 @@ def skipping_axes(draw):
     return replace(axis, length=axis.length + longer)
 
 
-def reads(thin):
+def reads(subsampled_axis):
     """The cells of x that windows over the subsampled cells read."""
-    of_x = lambda cell: None if cell is None else thin.first + thin.step * cell
-    return [tuple(map(of_x, thin.axis.reads(j))) for j in range(thin.axis.out)]
+    of_x = lambda cell: None if cell is None else subsampled_axis.first + subsampled_axis.step * cell
+    return [tuple(map(of_x, subsampled_axis.axis.reads(j))) for j in range(subsampled_axis.axis.out)]
 
 
 @given(axis=skipping_axes())
@@ -42,9 +42,9 @@ def test_the_same_cells_are_read(axis):
 @given(axis=skipping_axes())
 def test_no_cell_is_skipped_any_more(axis):
     """Except if the windows read no cell at all."""
-    thin = Subsampling.of(axis).axis
+    subsampled_axis = Subsampling.of(axis).axis
     sees_some = any(cell is not None for j in range(axis.out) for cell in axis.reads(j))
-    assert np.gcd(thin.stride, thin.dilation) == 1 or not sees_some
+    assert np.gcd(subsampled_axis.stride, subsampled_axis.dilation) == 1 or not sees_some
 
 
 @given(axes=st.lists(skipping_axes(), min_size=1, max_size=2).map(tuple), seed=st.integers(0, 2**16))
@@ -66,10 +66,10 @@ def test_operands_over_cells_are_subsampled_and_others_are_not():
 
     x, y = jnp.arange(42).reshape(1, 7, 6, 1), jnp.zeros((1, 4, 3, 1))
     assert subsampled(compute, [x, y], axes, inputs=1, result_is_input=False) is y
-    ((thin_x, same_y, thin),) = seen
+    ((thin_x, same_y, subsampled_axis),) = seen
     np.testing.assert_array_equal(thin_x[0, :, :, 0], x[0, ::2, 1::3, 0])
     assert same_y is y
-    assert thin == (Axis(4, 2, 1, 1, Pad(1, 0)), Axis(2, 1, 1, 1, Pad(1, 0)))
+    assert subsampled_axis == (Axis(4, 2, 1, 1, Pad(1, 0)), Axis(2, 1, 1, 1, Pad(1, 0)))
 
 
 def test_nothing_is_cut_where_no_cell_is_skipped():
@@ -89,8 +89,8 @@ def from_the_first_cell(axis):
 
 def padding_as_before(axis):
     """Keeps the padding as a number of cells of x instead of subsampled cells."""
-    thin = Subsampling.of(axis)
-    return replace(thin, axis=replace(thin.axis, pad=axis.pad))
+    subsampled_axis = Subsampling.of(axis)
+    return replace(subsampled_axis, axis=replace(subsampled_axis.axis, pad=axis.pad))
 
 
 @pytest.mark.parametrize("twin", [from_the_first_cell, padding_as_before], ids=lambda twin: twin.__name__)

@@ -89,8 +89,8 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
 def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
     """lax is slow beyond the processor's caches, before JAX 0.12 and with few channels much sooner."""
     spec = ConvSpec(slide("test", (length, length), (window, window)), 1)
-    found = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
-    assert found == (before if OLD else since)
+    actual = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
+    assert actual == (before if OLD else since)
 
 
 def test_an_algorithm_is_forced_inside_only():

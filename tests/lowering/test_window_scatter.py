@@ -68,10 +68,10 @@ def test_compiled_windows_spread(case):
     zeros = tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)  # boundary cells are copied before
     axes, y, winner = windows(replace(case, geometry=case.geometry | {"padding": zeros}))
     algorithms = scatter_adjacent_taps, scatter_each_tap
-    found = jax.jit(lambda y, winner: [(algorithm(axes, y), algorithm(axes, y, winner)) for algorithm in algorithms])(
+    actual = jax.jit(lambda y, winner: [(algorithm(axes, y), algorithm(axes, y, winner)) for algorithm in algorithms])(
         y, winner
     )
-    for everywhere, at_winners in found:
+    for everywhere, at_winners in actual:
         np.testing.assert_array_equal(everywhere, by_hand(axes, y))
         np.testing.assert_array_equal(at_winners, by_hand(axes, y, winner))
 
@@ -112,8 +112,8 @@ def first_run_alone(axes, y, winner):
 
 @pytest.mark.parametrize("twin", [columns_first, first_run_alone], ids=lambda twin: twin.__name__)
 def test_broken_twins_are_caught(twin):
-    def gives_away(case):
+    def is_detected(case):
         axes, y, winner = windows(case)
         return not np.array_equal(evaluated(partial(twin, axes))(y, winner), by_hand(axes, y, winner))
 
-    assert caught(configurations, gives_away)
+    assert caught(configurations, is_detected)

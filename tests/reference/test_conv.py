@@ -50,12 +50,12 @@ def test_without_stride_or_padding_it_is_scipys_correlate(rank):
 
 def by_differences(f, z):
     """The gradient of a function that is linear in z, by differences of each entry: exact on integers."""
-    found = np.zeros(z.shape)
+    actual = np.zeros(z.shape)
     for index in np.ndindex(z.shape):
         moved = z.copy()
         moved[index] += 1
-        found[index] = f(moved) - f(z)
-    return found
+        actual[index] = f(moved) - f(z)
+    return actual
 
 
 def assert_deltas_are_differences(conv, deltas_of, params, case):

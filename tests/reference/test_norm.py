@@ -53,8 +53,8 @@ def test_deltas_are_differences(name, centred):
     arrays = {"scale": normal(size=4), "bias": normal(size=4), "x": normal(size=SHAPE)}
     dy = normal(size=SHAPE)
     loss = lambda scale, bias, x: (dy * reference.norm(scale, bias, x, cells(SHAPE), 0.1, centred=centred)).sum()
-    found = reference.norm_deltas(arrays["scale"], arrays["x"], dy, list(cells(SHAPE)), 0.1, centred=centred)
-    for (argument, array), delta in zip(arrays.items(), found, strict=True):
+    actual = reference.norm_deltas(arrays["scale"], arrays["x"], dy, list(cells(SHAPE)), 0.1, centred=centred)
+    for (argument, array), delta in zip(arrays.items(), actual, strict=True):
         expected = np.zeros(array.shape)
         for index in np.ndindex(array.shape):
             up, down = array.copy(), array.copy()

@@ -46,11 +46,11 @@ def test_forward(functions, settings, places):
 
 @each_layer
 def test_deltas(functions, settings, places):
-    found = functions[1](KERNELS, X, DY, **settings, **GEOMETRY)
+    actual = functions[1](KERNELS, X, DY, **settings, **GEOMETRY)
     dx = np.zeros(X.shape)
     for k, mask in masks(places):
         deltas = reference.conv_deltas(KERNELS[k], X, mask * DY, **GEOMETRY)
-        np.testing.assert_array_equal(found.kernel[k], deltas.kernel)
-        np.testing.assert_array_equal(found.bias[k], deltas.bias)
+        np.testing.assert_array_equal(actual.kernel[k], deltas.kernel)
+        np.testing.assert_array_equal(actual.bias[k], deltas.bias)
         dx += deltas.x
-    np.testing.assert_array_equal(found.x, dx)
+    np.testing.assert_array_equal(actual.x, dx)

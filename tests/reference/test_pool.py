@@ -68,8 +68,8 @@ def test_norms_deltas_are_differences(norm, case):
         up[index] += step
         down[index] -= step
         expected[index] = (loss(up) - loss(down)) / (2 * step)
-    found = reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    actual = reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
 
 
 EXTREMES = {

@@ -30,7 +30,7 @@ def test_single_precision_is_widened_before_the_first_sum(call):
     """float32 arguments give exactly the results of the same numbers as float64."""
     single = [value.astype(np.float32) for value in (KERNEL, LOCAL, X, DY)]
     widened = [value.astype(np.float64) for value in single]
-    found, expected = call(*single), call(*widened)
-    for one, other in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True):
+    actual, expected = call(*single), call(*widened)
+    for one, other in zip(*((r if isinstance(r, tuple) else (r,)) for r in (actual, expected)), strict=True):
         assert one.dtype == np.float64
         np.testing.assert_array_equal(one, other)

@@ -1,4 +1,4 @@
-"""Bad inputs: what is no array, of the wrong axes, channels, or numbers; and settings that say how to read it."""
+"""Invalid inputs: not an array, wrong axes, channels or dtypes; and settings that describe the layout."""
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ BATCHES = "Write batched=True or batched=False"
 
 
 def no_arrays(functions, argument, expected, **others):
-    """Faults of an array of numbers."""
+    """Invalid values for an array of numbers."""
     return bad(
         functions, argument,
         ("None", None, TypeError, "None", expected, ARRAY),
@@ -43,14 +43,14 @@ def no_arrays(functions, argument, expected, **others):
 
 
 def shapes(function, expected, argument="x"):
-    """A shape in the place of an array."""
+    """A shape instead of an array."""
     fix = f"To compute with shapes alone, write jax.eval_shape({function}, ...)"
     shape = jax.ShapeDtypeStruct((1, 6, 6, 2), "float32")
     return bad(function, argument, ("a shape", shape, TypeError, "a jax.ShapeDtypeStruct", expected, fix))
 
 
 def read_as(name):
-    """What a layer says that its input should be."""
+    """The description of a layer's input in its messages."""
     return (
         "an array [n, *spatial, c]"
         if name in f"{UP} {GLOBAL} {NORMS}".replace("separable_conv", "").split()
@@ -59,7 +59,7 @@ def read_as(name):
 
 
 def take(names):
-    """The functions whose input is x."""
+    """The functions whose input is named x."""
     return [name for name in names.split() if name not in ("conv_transpose", "polyphase_up", "channel_dropout")]
 
 

@@ -1,4 +1,4 @@
-"""Bad parameters: what is no dict of arrays, other layers' parameters, and arrays that do not fit."""
+"""Invalid parameters: not a dict of arrays, parameters of other layers, and arrays with wrong shapes or dtypes."""
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ POSITIONS = "locally_connected, tiled_conv or regional_conv"
 
 
 def kernels(function, argument, arrays):
-    """Faults of a kernel and a bias."""
+    """Invalid values for a kernel and a bias."""
     kernel, bias = arrays["kernel"], ones(1)
     return [
         *bad(
@@ -61,7 +61,7 @@ def kernels(function, argument, arrays):
 
 
 def biases(function, shape, names):
-    """A bias of another shape."""
+    """A bias with a wrong shape."""
     params = VALID[function]["params"] | {"bias": ones(3)}
     fix = "Draw kernel and bias together, by the init function"
     return bad(function, "params", ("another bias", params, ValueError, "(3,)", f"{shape} {names}", fix), named="bias")

@@ -1,4 +1,4 @@
-"""Bad settings: numbers, dtypes, precisions, keys, initializers and switches."""
+"""Invalid settings: numbers, dtypes, precisions, keys, initializers and switches."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ VMAPPED = 'Write jax.vmap(f, axis_name="batch"), or leave it out if the batch is
 
 
 def numbers(functions, argument, expected, fix, *, others=()):
-    """Faults of a number, and of one that is out of range."""
+    """Invalid values for a number in a range."""
     return bad(
         functions, argument,
         ("text", "1e-5", TypeError, "'1e-5'", "a number", fix),
@@ -41,7 +41,7 @@ def numbers(functions, argument, expected, fix, *, others=()):
 
 
 def switches(functions, argument):
-    """Faults of True or False."""
+    """Invalid values for a boolean."""
     fix = f"Write {argument}=True or {argument}=False"
     return bad(
         functions, argument,
@@ -53,7 +53,7 @@ def switches(functions, argument):
 
 
 def initializers(argument):
-    """Faults of a function that draws an array."""
+    """Invalid initializers."""
     called = f"It is called as {argument}(key, shape, dtype)"
     flat = lambda key, shape, dtype: jnp.zeros(7, dtype)
     double = lambda key, shape, dtype: jnp.zeros(shape, jnp.float16)
@@ -82,7 +82,7 @@ def initializers(argument):
 
 
 def counts(functions, argument, fix):
-    """Faults of a positive integer."""
+    """Invalid values for a positive integer."""
     return bad(
         functions, argument,
         ("zero", 0, ValueError, "0", "1 or more", fix),

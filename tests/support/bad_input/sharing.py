@@ -1,4 +1,4 @@
-"""Bad regions, periods and output lengths of partly shared layers, and of what ties them."""
+"""Invalid regions, periods and output lengths of partly shared layers, and of `tie`, `untie` and `tie_gradient`."""
 
 from support.bad_input import bad
 from support.bad_input.parameters import INIT, LAYER

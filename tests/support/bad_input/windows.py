@@ -1,4 +1,4 @@
-"""Bad windows: strides, dilations, paddings, sizes and groups."""
+"""Invalid windows: strides, dilations, paddings, sizes and groups."""
 
 from support.bad_input import bad
 
@@ -15,7 +15,7 @@ UNGROUPED = "Write 1 for a convolution that is not grouped"
 
 
 def sizes(functions, argument):
-    """Faults of an integer for every axis, or one for each."""
+    """Invalid values for one integer for all axes, or one per axis."""
     return bad(
         functions, argument,
         ("zero", 0, ValueError, "0", "1 or more", EACH),
