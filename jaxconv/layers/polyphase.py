@@ -49,8 +49,8 @@ def polyphase_down(
 
     exactly: y moves by whole cells for every k. A global pool after it is therefore invariant under every shift, and
     `polyphase_up` restores the positions. If two phases tie, or differ by less than the rounding of their sums, the
-    first is chosen for every shift. The law then holds only for shifts by multiples of s. `jc.certify` proves what
-    holds for all x, shifts by s. Other shifts move y depending on the values of x, which `jc.check` tests.
+    first is chosen for every shift. The law then holds only for shifts by multiples of s. `jc.certify` proves only what
+    holds for all x: shifts by s. Whether other shifts move y depends on the values of x, as `jc.check` shows.
 
     Args:
         x: [n, *spatial, c], numbers; see `batched` and `layout`.

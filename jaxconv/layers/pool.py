@@ -35,7 +35,7 @@ def max_pool(
 ) -> Shaped[Array, "n *out c"]:
     """Returns the maximum of each window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
 
-    Zero padding never wins: padded cells count as minus infinity, or as the smallest integer. The derivative of a
+    Cells of zero padding never win: they count as minus infinity, or as the smallest integer. The derivative of a
     window goes to its largest cell. If several cells are equal, it goes to the first in row-major order, in forward and
     reverse mode, with any dilation. A NaN counts as larger than any number: a window with NaNs returns NaN, and its
     derivative goes to the first NaN.

@@ -252,7 +252,7 @@ def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
     kernel[..., 0, 0] = np.inf
     spec = ConvSpec(case.axes, case.groups)
     actual, expected = (
-        np.asarray(convolution._run(result, "conv", spec, x, kernel, lax_conv, None)) for result in (algorithm, "lax")
+        np.asarray(convolution._run(name, "conv", spec, x, kernel, lax_conv, None)) for name in (algorithm, "lax")
     )
     assert np.isinf(expected).any()
     np.testing.assert_array_equal(actual, expected)
