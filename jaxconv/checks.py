@@ -1,8 +1,8 @@
-"""Readers of arguments that are plain Python: each returns the value that a function asked for, or says what to pass.
+"""Validates arguments that are plain Python values: each function returns the value, or raises an error with a fix.
 
-Every public function reads its settings through these, so that one mistake gets one message wherever it is made. They
-look at types and static values only: a call costs microseconds, and nothing of it is in a jaxpr. No JAX is imported,
-since `window` and the reference do without.
+Every public function reads its settings through these functions, so one mistake gives one message everywhere. The
+checks use types and static values only. They cost microseconds and add nothing to a jaxpr. The module imports no JAX,
+because `window` and the reference must not.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, SupportsIndex
 from jaxconv.errors import explain
 
 STATIC = "Under jax.jit, make it a static argument: jax.jit(f, static_argnames=...)"
-LONGEST = 80  # characters of a value in a message
+LONGEST = 80  # maximum number of characters of a value in an error message
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: an array by shape and dtype, a function by name, others by `repr`, cut short.
+    """Formats a value for an error message: an array as shape and dtype, a function as its name, others by `repr`, cut.
 
     >>> shown("2"), shown(None), shown(dict)
     ("'2'", 'None', "<class 'dict'>")
@@ -33,12 +33,12 @@ def shown(value: object) -> str:
     if isinstance(value, type):
         return repr(value)
     if callable(value) and hasattr(value, "__name__"):
-        return f"the function {value.__name__}"  # pyright: ignore[reportAttributeAccessIssue]  it has one
+        return f"the function {value.__name__}"  # pyright: ignore[reportAttributeAccessIssue]  hasattr checked it
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
         kind = "a traced array" if is_traced(value) else "an array"
         return f"{kind} of shape {tuple(shape)} and dtype {dtype}"
-    if isinstance(value, int) and abs(value) >= 10**LONGEST:  # Python refuses to write integers of thousands of digits
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:  # Python does not print integers of thousands of digits
         return f"an integer of {value.bit_length()} bits"
     return _cut(" ".join(repr(value).split()))
 
@@ -48,14 +48,14 @@ def _cut(text: str) -> str:
 
 
 def is_traced(value: object) -> bool:
-    """Whether a value is known only when the compiled program runs: what JAX passes to a function that it traces."""
+    """Whether a value is a JAX tracer, whose value is known only when the compiled program runs."""
     return any(base.__name__ == "Tracer" and base.__module__.startswith("jax") for base in type(value).__mro__)
 
 
 def integer(
     where: str, argument: str, value: object, *, cure: str, least: int | None = None, most: int | None = None
 ) -> int:
-    """A Python or NumPy integer, or an array of one; no boolean, float or text.
+    """Returns a Python or NumPy integer, or an array with one integer, as an int; refuses booleans, floats and strings.
 
     >>> integer("conv", "groups", 2, least=1, cure="Leave it out for 1")
     2
@@ -71,7 +71,7 @@ def integer(
 
 
 def _index(value: SupportsIndex) -> int | None:
-    """The integer that a value stands for; None for an array of several, and a traced one."""
+    """The integer that a value represents; None for an array of several integers or a traced array."""
     try:
         return operator.index(value)
     except TypeError:
@@ -79,14 +79,14 @@ def _index(value: SupportsIndex) -> int | None:
 
 
 def is_one(value: object) -> bool:
-    """Whether a value is a single integer rather than several: an integer, or an array without axes."""
+    """Whether a value is a single integer: an integer, or an array without axes."""
     return isinstance(value, SupportsIndex) and not getattr(value, "ndim", 0)
 
 
 def several(value: object) -> tuple[Any, ...] | None:
-    """The items of a list, a tuple, a range or an array of one axis; None of anything else.
+    """Returns the items of a list, tuple, range or 1-D array as a tuple, and None for any other value.
 
-    Sets and dicts have no order to go by, and the characters of a text are no items.
+    Sets and dicts have no defined order, and a string is not a sequence of settings.
     """
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple(value)
@@ -96,7 +96,7 @@ def several(value: object) -> tuple[Any, ...] | None:
 
 
 def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
-    """True or False, Python's or NumPy's.
+    """Returns a Python or NumPy boolean as a bool.
 
     >>> flag("conv", "batched", False)
     False
@@ -110,19 +110,19 @@ def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
 
 
 def number(where: str, argument: str, value: object, *, cure: str) -> float:
-    """A real number, Python's or NumPy's or an array of one, as Python's: so that no dtype is promoted to it.
+    """Returns a real number, of Python, NumPy or a 0-D array, as a Python number, which does not promote a dtype.
 
     >>> number("layer_norm", "epsilon", 1e-5, cure="Leave it out for 1e-5")
     1e-05
     """
-    given = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
-    if isinstance(given, bool) or not isinstance(given, numbers.Real):
+    scalar = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
+    if isinstance(scalar, bool) or not isinstance(scalar, numbers.Real):
         raise TypeError(explain(where, argument, shown(value), "a number", STATIC if is_traced(value) else cure))
     try:
-        wide = float(given)
-    except OverflowError:  # of an integer
+        converted = float(scalar)
+    except OverflowError:  # an integer too large for a float
         raise ValueError(explain(where, argument, shown(value), "a number that a float holds", cure)) from None
-    return given if isinstance(given, int) else wide
+    return scalar if isinstance(scalar, int) else converted
 
 
 def choice(
@@ -135,17 +135,19 @@ def choice(
     any_case: bool = False,
     besides: str = "",
 ) -> str:
-    """One of a few names; with `any_case`, of upper-case ones, in any letter case. `besides`: what else may be passed.
+    """Returns one of a few names; `any_case` accepts any letter case if the options are upper case.
+
+    `besides` describes, for the message, other values that the caller accepts.
 
     >>> choice("conv", "layout", "channels_last", ("channels_last", "channels_first"))
     'channels_last'
     """
-    found = value.upper() if any_case and isinstance(value, str) else value
-    if isinstance(found, str) and found in options:
-        return found
+    normalised = value.upper() if any_case and isinstance(value, str) else value
+    if isinstance(normalised, str) and normalised in options:
+        return normalised
     names = [f'"{name}"' for name in options]
-    near = get_close_matches(found, options, 1) if isinstance(found, str) else []
-    cure = f'Perhaps you mean "{near[0]}"' if near else cure or f"Write {argument}={names[0]}"
+    close = get_close_matches(normalised, options, 1) if isinstance(normalised, str) else []
+    cure = f'Perhaps you mean "{close[0]}"' if close else cure or f"Write {argument}={names[0]}"
     names += [besides] if besides else []
     expected = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
     error = ValueError if isinstance(value, str) else TypeError
@@ -153,7 +155,7 @@ def choice(
 
 
 def function(where: str, argument: str, value: object, *, cure: str) -> None:
-    """Refuse what cannot be called."""
+    """Refuses a value that is not callable."""
     if not callable(value):
         raise TypeError(explain(where, argument, shown(value), "a function", cure))
 
@@ -161,23 +163,23 @@ def function(where: str, argument: str, value: object, *, cure: str) -> None:
 def takes(
     where: str, argument: str, value: Callable[..., Any], given: Sequence[Any], expected: str, *, cure: str
 ) -> None:
-    """Refuse a function that cannot be called with these positional arguments, as far as its signature says so.
+    """Refuses a function whose signature does not accept these positional arguments.
 
     >>> takes("certify", "fn", lambda x: x, (1,), "a function of one argument", cure="Bind the others")
     """
     try:
-        signature = inspect.signature(value, follow_wrapped=False)  # what a decorator wraps may take others
-    except (TypeError, ValueError):  # of what is not written in Python
+        signature = inspect.signature(value, follow_wrapped=False)  # a wrapped function may have another signature
+    except (TypeError, ValueError):  # a function that is not written in Python has no signature
         return
     try:
         signature.bind(*given)
     except TypeError:
-        found = f"{shown(value)}, which takes {_cut(str(signature))}"
-        raise TypeError(explain(where, argument, found, expected, cure)) from None
+        actual = f"{shown(value)}, which takes {_cut(str(signature))}"
+        raise TypeError(explain(where, argument, actual, expected, cure)) from None
 
 
 def mapping(where: str, argument: str, value: object, expected: str, *, cure: str) -> Mapping[Any, Any]:
-    """A dict or another mapping."""
+    """Returns a mapping, such as a dict."""
     if not isinstance(value, Mapping):
         raise TypeError(explain(where, argument, shown(value), expected, cure))
     return value

@@ -1,8 +1,8 @@
-"""One formatter for every message: where, which argument, what it is, what it should be, and the cure."""
+"""The format of all error messages: function, argument, its value, the expected value, and the fix."""
 
 
 def explain(where: str, argument: str, actual: object, expected: str, cure: str) -> str:
-    """A message in the one shape that all of the library's errors have.
+    """Returns an error message in the format that all of the library's errors share.
 
     >>> explain("max_pool", "window", 2, "one integer per spatial axis", "Write (2, 2) for images")
     'max_pool: window is 2, but should be one integer per spatial axis. Write (2, 2) for images.'
@@ -11,7 +11,7 @@ def explain(where: str, argument: str, actual: object, expected: str, cure: str)
 
 
 def spatial_names(rank: int) -> tuple[str, ...]:
-    """The names of `rank` spatial axes, as messages and docstrings write them.
+    """Returns the names of `rank` spatial axes as messages and docstrings write them.
 
     >>> spatial_names(0), spatial_names(1), spatial_names(2), spatial_names(5)
     ((), ('w',), ('h', 'w'), ('s0', 's1', 'd', 'h', 'w'))
@@ -20,5 +20,5 @@ def spatial_names(rank: int) -> tuple[str, ...]:
 
 
 def bracketed(names: tuple[str, ...]) -> str:
-    """Axis names as a shape is written: ("n", "h") is "[n, h]"."""
+    """Formats axis names like a shape: ("n", "h") becomes "[n, h]"."""
     return f"[{', '.join(names)}]"

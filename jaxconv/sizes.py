@@ -1,6 +1,6 @@
-"""The largest sizes that can be meant. Whatever exceeds them is refused before anything is built.
+"""Upper limits for sizes. Larger sizes are refused before an array is built.
 
-A slip, `dilation=2**31` for example, would otherwise run for hours, ask for terabytes or end the process.
+A typing error such as `dilation=2**31` would otherwise run for hours, allocate terabytes or end the process.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from jaxconv.checks import integer
 from jaxconv.errors import explain
 
-LARGEST = 2**31 - 1  # XLA counts the cells along an axis in 32-bit integers, and ends the process on a larger padding
+LARGEST = 2**31 - 1  # XLA indexes an axis with 32-bit integers, and a larger padding ends the process
 
 
 def size(where: str, argument: str, value: object, *, least: int = 1, cure: str) -> int:
-    """An integer that counts cells, taps, channels or kernels.
+    """Returns an integer that counts cells, taps, channels or kernels: at least `least`, at most `LARGEST`.
 
     >>> size("conv", "groups", 2, cure="Leave it out for 1")
     2
@@ -26,16 +26,16 @@ def size(where: str, argument: str, value: object, *, least: int = 1, cure: str)
 
 @dataclass(frozen=True)
 class Bound:
-    """An array that settings ask for has at most `cells` cells in a channel, or `times` as many as the input has.
+    """The size limit of an array that settings request: `cells` per channel, or `times` the size of the input.
 
-    The first allows small inputs under wide windows, the second inputs that are large themselves.
+    The larger of the two applies. The first allows small inputs under wide windows, the second allows large inputs.
     """
 
     cells: int
     times: int
 
     def check(self, where: str, argument: str, lengths: Sequence[int], given: Sequence[int], cure: str) -> None:
-        """Refuse an array of these lengths, made of an input of the lengths given.
+        """Refuses an array of shape `lengths` that is computed from an input of shape `given`.
 
         >>> WIDENED.check("conv", "x with its padding", (1028, 1028), (28, 28), "Use less")
         Traceback (most recent call last):
@@ -46,11 +46,11 @@ class Bound:
             raise ValueError(explain(where, argument, tuple(lengths), f"of at most {most} cells", cure))
 
 
-WIDENED = Bound(2**20, 4)  # padding and adaptive windows: a million cells, or twice an image's height and width
-UPSAMPLED = Bound(2**24, 2**10)  # strides between cells: 16 million cells, or a stride of 32 along two axes
+WIDENED = Bound(2**20, 4)  # padding and adaptive windows: 2**20 cells, or twice an image's height and width
+UPSAMPLED = Bound(2**24, 2**10)  # strides of upsampling: 2**24 cells, or a stride of 32 along two axes
 
 
 def check_weights(where: str, argument: str, shape: Sequence[int], cure: str) -> None:
-    """Refuse an array of parameters with more numbers than `LARGEST`."""
+    """Refuses an array of parameters with more than `LARGEST` elements."""
     if math.prod(shape) > LARGEST:
         raise ValueError(explain(where, argument, tuple(shape), f"of at most {LARGEST} numbers", cure))

@@ -1,15 +1,17 @@
-"""The arithmetic of sliding windows in plain integers: paddings, output sizes, and the cell that each tap reads.
+"""Sliding-window arithmetic in plain integers: paddings, output sizes, and the cell that each tap reads.
 
-Everything that slides (convolution, pooling, locally connected layers, their NumPy reference, the verifier) asks this
-module, so each padding mode is defined here and nowhere else. It imports no JAX. A fault here would hide from tests
-that compare those; so its formulas are proved in proofs/coq/Geometry.v, and compared in tests/proofs/test_golden.py.
+Every operation with a window uses this module: convolution, pooling, locally connected layers, the NumPy reference and
+the verifier. Each padding mode is defined here only. The module imports no JAX. A fault here would affect both sides of
+a test that compares these users. The formulas are therefore proved in proofs/coq/Geometry.v, and
+tests/proofs/test_golden.py compares the code with them.
 
-One axis at a time. Along an axis of `length` cells, a window of `taps` taps, `dilation` apart, stands at the positions
-`j = 0 .. out-1`, `stride` apart; tap `u` of the window at `j` stands at the coordinate
+Each axis is independent. Along an axis of `length` cells, a window of `taps` taps, `dilation` cells apart, has the
+positions `j = 0 .. out-1`, `stride` cells apart. Tap `u` of the window at position `j` has the coordinate
 
-    i = j*stride + u*dilation - lo,        -lo <= i < length + hi,
+    i = j*stride + u*dilation - lo,        -lo <= i < length + hi.
 
-and reads the cell `i` when `0 <= i < length`; otherwise the boundary says which cell it reads, or that it reads a zero.
+It reads cell `i` if `0 <= i < length`. Otherwise the boundary determines the cell that it reads, or that it reads a
+zero.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ def _reflect(i: int, length: int) -> int:
     return min(i % period, -i % period)
 
 
-# boundary -> the cell that stands at coordinate i, outside [0, length); None is a zero.
-# On the cells [a, b, c], two steps beyond either end:
+# boundary -> the cell at coordinate i outside [0, length); None is a zero.
+# The cells [a, b, c] with two more at each end:
 BOUNDARIES: dict[str, Callable[[int, int], int | None]] = {
     "ZERO": lambda i, length: None,  #                                    0 0 a b c 0 0
     "CIRCULAR": lambda i, length: i % length,  #                          b c a b c a b
@@ -44,9 +46,18 @@ BOUNDARIES: dict[str, Callable[[int, int], int | None]] = {
 
 @dataclass(frozen=True)
 class Pad:
-    """`lo` cells before the axis and `hi` after it, filled as `boundary` says; the form that every padding comes to.
+    """`lo` cells of padding before the axis and `hi` after it, filled as `boundary` says.
 
-    The named boundary paddings centre the window; write `Pad` for another amount.
+    Every padding is converted to this form. The named boundary paddings centre the window; use `Pad` for other amounts.
+
+    Args:
+        lo: number of cells before the axis, 0 or more.
+        hi: number of cells after the axis, 0 or more.
+        boundary: "ZERO", "CIRCULAR", "REFLECT", "SYMMETRIC" or "EDGE", in any letter case.
+
+    Raises:
+        ValueError: a negative number of cells, or an unknown boundary.
+        TypeError: `lo` or `hi` is not an integer, or `boundary` is not a string.
 
     >>> Pad(2, 1, "circular")
     Pad(lo=2, hi=1, boundary='CIRCULAR')
@@ -70,9 +81,10 @@ Padding: TypeAlias = AxisPadding | Sequence[AxisPadding]
 
 
 def _same(length: int, span: int, stride: int, *, lower: bool = False) -> Pad:
-    """The fewest zeros that give `ceil(length / stride)` windows, split evenly; the odd one after the axis, or before.
+    """The fewest zeros that give `ceil(length / stride)` windows, split evenly.
 
-    Where the windows start thus depends on the length as well as on the window: SAME with a stride has no fixed phase.
+    An odd zero is placed after the axis, or before it if `lower`. The start of the windows depends on the length as
+    well as on the window, so SAME with a stride has no fixed phase.
     """
     total = max((-(-length // stride) - 1) * stride + span - length, 0)
     less, more = total // 2, total - total // 2
@@ -80,7 +92,7 @@ def _same(length: int, span: int, stride: int, *, lower: bool = False) -> Pad:
 
 
 def _centred(boundary: str) -> Callable[[int, int, int], Pad]:
-    """Window `j` is centred on cell `j*stride`, whatever the length: `ceil(length / stride)` windows."""
+    """Padding that centres window `j` on cell `j*stride` for any length: `ceil(length / stride)` windows."""
     return lambda length, span, stride: Pad((span - 1) // 2, span // 2, boundary)
 
 
@@ -96,13 +108,13 @@ PADDINGS: dict[str, Callable[[int, int, int], Pad]] = {
     "EDGE": _centred("EDGE"),
 }
 
-# The names that NumPy, SciPy and PyTorch have for some of them, for messages.
+# Names of some of these paddings in NumPy, SciPy and PyTorch, for error messages.
 OTHERS = {"WRAP": "CIRCULAR", "REPLICATE": "EDGE", "NEAREST": "EDGE", "MIRROR": "REFLECT", "ZEROS": "SAME"}
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a sliding window, with its padding in cells.
+    """One axis of a sliding window, with its padding as a number of cells.
 
     >>> axis = Axis(length=3, taps=2, stride=1, dilation=1, pad=Pad(0, 1, "CIRCULAR"))
     >>> axis.out, [axis.reads(j) for j in range(axis.out)]
@@ -117,21 +129,21 @@ class Axis:
 
     @property
     def span(self) -> int:
-        """Cells from the first tap to the last, both included: `dilation*(taps - 1) + 1`."""
+        """Number of cells from the first tap to the last, inclusive: `dilation*(taps - 1) + 1`."""
         return self.dilation * (self.taps - 1) + 1
 
     @property
     def padded(self) -> int:
-        """Cells with the padding: `lo + length + hi`."""
+        """Length including the padding: `lo + length + hi`."""
         return self.pad.lo + self.length + self.pad.hi
 
     @property
     def out(self) -> int:
-        """Positions at which the window fits: `floor((padded - span) / stride) + 1`, or 0 if it fits nowhere."""
+        """Number of window positions: `floor((padded - span) / stride) + 1`, or 0 if the window does not fit."""
         return (self.padded - self.span) // self.stride + 1 if self.padded >= self.span else 0
 
     def cell(self, i: int) -> int | None:
-        """The cell that stands at coordinate `i`; None is a zero."""
+        """The cell at coordinate `i`; None is a zero."""
         return i if 0 <= i < self.length else BOUNDARIES[self.pad.boundary](i, self.length)
 
     def reads(self, j: int) -> tuple[int | None, ...]:
@@ -140,7 +152,7 @@ class Axis:
         return tuple(self.cell(start + u * self.dilation) for u in range(self.taps))
 
     def inside(self, j: int) -> int:
-        """How many taps of the window at position `j` read a cell rather than a zero."""
+        """Number of taps of the window at position `j` that read a cell rather than a zero."""
         if self.pad.boundary != "ZERO":
             return self.taps
         start = j * self.stride - self.pad.lo  # 0 <= start + u*dilation < length
@@ -158,24 +170,24 @@ def slide(
     *,
     ceil_mode: bool = False,
 ) -> tuple[Axis, ...]:
-    """The axes of a window that slides over an input of `lengths`; the window's length is the number of axes.
+    """Returns the axes of a window that slides over an input of `lengths`: one axis per entry of `window`.
 
     Args:
-        where: the caller's name, with which every message begins.
-        lengths: cells along each spatial axis.
-        window: taps along each spatial axis.
-        stride: cells from one position to the next; one integer for every axis, or one each.
-        padding: a name of `PADDINGS` in any letter case, or a `Pad`, for every axis; or a sequence that has for each
-            axis a name, a `Pad`, or a pair `(lo, hi)` of zeros.
-        dilation: cells from one tap to the next; one integer for every axis, or one each.
-        ceil_mode: whether a last window may overhang the padded input, `ceil((padded - span) / stride) + 1` positions,
-            as long as it does not start behind the input: PyTorch's rule. What it reads beyond are zeros. For paddings
-            whose number of positions is a floor, "VALID" and zeros, and for no others.
+        where: name of the calling function, the first word of every error message.
+        lengths: number of cells along each spatial axis.
+        window: number of taps along each spatial axis.
+        stride: number of cells between neighbouring positions; one integer for all axes, or one per axis.
+        padding: a name in `PADDINGS` in any letter case, or a `Pad`, for all axes; or a sequence with a name, a `Pad`
+            or a pair `(lo, hi)` of zeros for each axis.
+        dilation: number of cells between neighbouring taps; one integer for all axes, or one per axis.
+        ceil_mode: whether the last window may overhang the padded input: `ceil((padded - span) / stride) + 1`
+            positions. As in PyTorch, no window starts beyond the input. Overhanging taps read zeros. This is allowed
+            only for "VALID" and zero padding, where the number of positions is otherwise rounded down.
 
     Raises:
-        ValueError: a size that is not positive or cannot be meant (`sizes.py`), an unknown padding, or a window larger
-            than the padded input; a padding that `ceil_mode` is not for.
-        TypeError: something other than an integer where an integer should be, or than a boolean.
+        ValueError: a size is not positive or exceeds the limits of `sizes.py`; the padding is unknown; the window is
+            larger than the padded input; or `ceil_mode` is used with a padding that does not support it.
+        TypeError: a size is not an integer, or `ceil_mode` is not a boolean.
 
     >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
     [3, 3]
@@ -184,7 +196,7 @@ def slide(
     """
     ceil_mode = flag(where, "ceil_mode", ceil_mode, cure="Write one of them, for all axes")
     each = _each_axis(where, window, stride, padding, dilation)
-    axes = tuple(_axis(where, length, ceil_mode, *one) for length, one in zip(lengths, each, strict=True))
+    axes = tuple(_axis(where, length, ceil_mode, *settings) for length, settings in zip(lengths, each, strict=True))
     cure = "Use less padding, or a smaller window or dilation"
     WIDENED.check(where, "x with its padding", [axis.padded for axis in axes], lengths, cure)
     return axes
@@ -198,16 +210,16 @@ def lengths_before(
     padding: Padding = "VALID",
     dilation: int | Sequence[int] = 1,
 ) -> tuple[range, ...]:
-    """For each axis the lengths over which a window stands at just so many positions; arguments as for `slide`.
+    """Returns for each axis the input lengths that give `outs` window positions; other arguments as for `slide`.
 
     Raises:
-        ValueError: there is no such length, or as for `slide`.
+        ValueError: no length gives that number of positions, or as for `slide`.
 
     >>> lengths_before("conv_transpose", (3, 3), (3, 3), stride=(1, 2), padding=("valid", "circular"))
     (range(5, 6), range(5, 7))
     """
     each = _each_axis(where, window, stride, padding, dilation)
-    return tuple(_lengths(where, out, *one) for out, one in zip(outs, each, strict=True))
+    return tuple(_lengths(where, out, *settings) for out, settings in zip(outs, each, strict=True))
 
 
 def _each_axis(
@@ -217,7 +229,7 @@ def _each_axis(
     padding: Padding,
     dilation: int | Sequence[int],
 ) -> list[tuple[str, int, int, int, str | Pad]]:
-    """For each axis its name, taps, stride, dilation and padding, all of them checked."""
+    """The name, taps, stride, dilation and padding of each axis, checked."""
     rank = len(window)
     return list(
         zip(
@@ -231,29 +243,29 @@ def _each_axis(
     )
 
 
-def _made(length: int, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
+def _make_axis(length: int, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
     span = dilation * (taps - 1) + 1
     pad = padding if isinstance(padding, Pad) else PADDINGS[padding](length, span, stride)
     return Axis(length, taps, stride, dilation, pad)
 
 
 def _lengths(where: str, out: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> range:
-    count = lambda length: _made(length, taps, stride, dilation, padding).out
-    lengths = range(1, out * stride + dilation * taps + 1)  # the count grows with the length, at last beyond `out`
-    found = lengths[bisect_left(lengths, out, key=count) : bisect_left(lengths, out + 1, key=count)]
-    if not found:
-        expected = f"as many as a window of {taps} taps has over an input of some length, with padding {padding}"
-        cure = "Pass the output of a layer with this window, or other settings"
+    count = lambda length: _make_axis(length, taps, stride, dilation, padding).out
+    lengths = range(1, out * stride + dilation * taps + 1)  # the count is monotonic, and exceeds `out` at the end
+    matching = lengths[bisect_left(lengths, out, key=count) : bisect_left(lengths, out + 1, key=count)]
+    if not matching:
+        expected = f"the number of positions of a window of {taps} taps for some input length, with padding {padding}"
+        cure = "Pass the output of a layer with this window, or change the settings"
         raise ValueError(explain(where, f"y along axis {name}", f"{out} positions long", expected, cure))
-    return found
+    return matching
 
 
 def _overhanging(where: str, name: str, axis: Axis, padding: str | Pad) -> Axis:
-    """The axis with as many more zeros after it as the next window needs, if some cell is left over for that."""
+    """Extends the padding with zeros for one more window, if cells remain after the last window."""
     if padding != "VALID" and not (isinstance(padding, Pad) and padding.boundary == "ZERO"):
-        found = f"True, and the padding {padding} along axis {name}"
-        cure = "Other names give ceil(length / stride) positions without it; a Pad of copies can be made longer"
-        raise ValueError(explain(where, "ceil_mode", found, 'False, but for "VALID" and zeros (lo, hi)', cure))
+        actual = f"True, and the padding {padding} along axis {name}"
+        cure = "Other names give ceil(length / stride) positions without it; for a Pad of copies use a larger hi"
+        raise ValueError(explain(where, "ceil_mode", actual, 'False unless padding is "VALID" or zeros (lo, hi)', cure))
     positions = -(-(axis.padded - axis.span) // axis.stride) + 1
     start = (positions - 1) * axis.stride
     if positions <= axis.out or start >= axis.pad.lo + axis.length:
@@ -265,9 +277,9 @@ def _axis(
     where: str, length: int, ceil_mode: bool, name: str, taps: int, stride: int, dilation: int, padding: str | Pad
 ) -> Axis:
     if length < 1:
-        cure = "Pass an image with cells"
+        cure = "Pass an input with at least one cell along each axis"
         raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more", cure))
-    axis = _made(length, taps, stride, dilation, padding)
+    axis = _make_axis(length, taps, stride, dilation, padding)
     if ceil_mode:
         axis = _overhanging(where, name, axis, padding)
     if axis.out < 1:
@@ -285,9 +297,9 @@ def _axis(
 
 
 def window_sizes(where: str, window: Sequence[int], argument: str = "window") -> tuple[int, ...]:
-    """The window's taps along each axis, or other positive integers whose number is that of the spatial axes.
+    """The number of taps along each axis, or another tuple of positive integers with one item per spatial axis.
 
-    A single one is refused, since it does not say how many axes there are.
+    A single integer is refused, because it does not determine the number of axes.
 
     >>> window_sizes("max_pool", [2, 3])
     (2, 3)
@@ -301,7 +313,7 @@ def window_sizes(where: str, window: Sequence[int], argument: str = "window") ->
 
 
 def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """One positive integer per spatial axis; a single integer stands for every axis.
+    """One positive integer per spatial axis; a single integer applies to every axis.
 
     >>> positive("conv", "stride", 2, rank=3)
     (2, 2, 2)
@@ -322,33 +334,33 @@ def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -
 def _each_positive(
     where: str, argument: str, value: object, items: tuple[object, ...], expected: str, cure: str
 ) -> tuple[int, ...]:
-    """The items of `value`, each a positive integer; a message shows the whole of it where one has the wrong type."""
+    """The items of `value`, each a positive integer; an error message about a type shows all of `value`."""
     try:
-        return tuple(size(where, argument, one, cure=cure) for one in items)
+        return tuple(size(where, argument, item, cure=cure) for item in items)
     except TypeError as error:
         cure = STATIC if any(map(is_traced, items)) else cure
         raise TypeError(explain(where, argument, shown(value), expected, cure)) from error
 
 
 def runs(cells: Iterable[int | None]) -> list[tuple[int | None, int, int]]:
-    """Cells as the fewest `(first, count, step)`, step in -1, 0, 1: what slices and reversals can copy in one go.
+    """Groups cells into the fewest runs `(first, count, step)`, step -1, 0 or 1. One slice or reversal copies a run.
 
     >>> runs([1, 2, 3, 2, 1, 1, 1, None, None])
     [(1, 3, 1), (2, 2, -1), (1, 2, 0), (None, 2, 0)]
     """
-    found: list[tuple[int | None, int, int]] = []
+    groups: list[tuple[int | None, int, int]] = []
     for cell in cells:
-        step = _next_step(found[-1], cell) if found else None
+        step = _next_step(groups[-1], cell) if groups else None
         if step is None:
-            found.append((cell, 1, 0))
+            groups.append((cell, 1, 0))
         else:
-            first, count, _ = found[-1]
-            found[-1] = (first, count + 1, step)
-    return found
+            first, count, _ = groups[-1]
+            groups[-1] = (first, count + 1, step)
+    return groups
 
 
 def _next_step(run: tuple[int | None, int, int], cell: int | None) -> int | None:
-    """The step with which `cell` continues `run`; None if it does not."""
+    """The step with which `cell` continues `run`, or None if it does not."""
     first, count, step = run
     if first is None or cell is None:
         return 0 if first is cell else None
@@ -361,17 +373,17 @@ def _axes(rank: int) -> str:
 
 
 def _paddings(where: str, padding: Padding, rank: int) -> tuple[str | Pad, ...]:
-    """One name or `Pad` per axis."""
+    """One padding per axis: a name of `PADDINGS` or a `Pad`."""
     if isinstance(padding, str | Pad):
         return (_padding(where, padding, rank),) * rank
     each = padding if isinstance(padding, list | tuple) else ()
-    if len(each) != rank or any(is_one(one) for one in each):
+    if len(each) != rank or any(is_one(item) for item in each):
         raise _unknown_padding(where, padding, rank)
-    return tuple(_padding(where, one, rank) for one in each)
+    return tuple(_padding(where, item, rank) for item in each)
 
 
 def _padding(where: str, padding: object, rank: int) -> str | Pad:
-    """One axis's padding: a name of `PADDINGS` in upper case, or a `Pad`."""
+    """The padding of one axis: a name of `PADDINGS` in upper case, or a `Pad`."""
     if isinstance(padding, Pad):
         return padding
     if isinstance(padding, str) and padding.upper() in PADDINGS:

@@ -136,7 +136,7 @@ def test_settings_of_a_window(name, setting):
             WINDOWED[name](**settings)
         return
     if setting in UNREACHABLE and name == "conv_transpose":
-        message = "y along axis h is 28 positions long, but should be as many as a window of 3 taps has over an input"
+        message = "y along axis h is 28 positions long, but should be the number of positions of a window of 3 taps for some input"
     at_once(lambda: WINDOWED[name](**settings), f"{name}: {message}")
 
 

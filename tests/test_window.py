@@ -1,4 +1,4 @@
-"""The arithmetic of sliding windows, against NumPy's padding, JAX's own numbers, and plain enumeration."""
+"""Sliding-window arithmetic, compared with NumPy's padding, JAX's output sizes, and plain enumeration."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ lengths, sizes, amounts = st.integers(1, 9), st.integers(1, 5), st.integers(0, 1
 
 @given(length=lengths, lo=amounts, hi=amounts, mode=st.sampled_from(sorted(NUMPY_MODES)))
 def test_boundaries_are_numpys(length, lo, hi, mode):
-    """The cell at every coordinate is the one that `np.pad` copies there, however far beyond the border."""
+    """Every coordinate maps to the cell that `np.pad` copies there, at any distance beyond the border."""
     axis = Axis(length, 1, 1, 1, Pad(lo, hi, mode))
     cells = [axis.cell(i) for i in range(-lo, length + hi)]
     assert cells == np.pad(np.arange(length), (lo, hi), mode=NUMPY_MODES[mode]).tolist()
@@ -47,7 +47,7 @@ def test_every_padding_but_valid_gives_ceil_length_over_stride(name, length, tap
 @pytest.mark.parametrize("name", sorted(NUMPY_MODES))
 @given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
 def test_boundary_paddings_centre_the_window_on_every_stride_th_cell(name, length, taps, stride, dilation):
-    """With an odd number of taps, output j reads cell j*stride with its middle tap, whatever the length."""
+    """For an odd number of taps, the middle tap of window j is at cell j*stride, for every length."""
     taps = 2 * (taps // 2) + 1
     (axis,) = slide("test", (length,), (taps,), stride, (name,), dilation)
     assert [axis.reads(j)[taps // 2] for j in range(axis.out)] == list(range(0, length, stride))
@@ -62,7 +62,7 @@ def test_causal_windows_end_on_their_own_cell(length, taps, stride, dilation):
 
 @given(length=lengths, taps=sizes, stride=sizes, dilation=sizes, lo=amounts, hi=amounts)
 def test_out_counts_the_places_where_the_window_fits(length, taps, stride, dilation, lo, hi):
-    """Position j fits when its last tap stands within the padded input."""
+    """Position j fits if its last tap is within the padded input."""
     axis = Axis(length, taps, stride, dilation, Pad(lo, hi))
     last_tap = lambda j: j * stride - lo + (taps - 1) * dilation
     assert axis.out == sum(last_tap(j) < length + hi for j in range(length + lo + hi))
@@ -70,7 +70,7 @@ def test_out_counts_the_places_where_the_window_fits(length, taps, stride, dilat
 
 @given(case=conv_configurations())
 def test_reads_are_the_padded_input_at_stride_and_dilation(case):
-    """Tap u at position j is element j*stride + u*dilation of the padded input."""
+    """Tap u at position j reads element j*stride + u*dilation of the padded input."""
     for axis in case.axes:
         padded = [axis.cell(i) for i in range(-axis.pad.lo, axis.length + axis.pad.hi)]
         for j in range(axis.out):
@@ -86,7 +86,7 @@ def pytorchs_positions(length, taps, stride, dilation, lo, hi):
 
 @given(length=lengths, taps=sizes, stride=sizes, dilation=st.integers(1, 2), lo=st.integers(0, 2), hi=st.integers(0, 2))
 def test_in_ceil_mode_there_are_as_many_positions_as_pytorch_has(length, taps, stride, dilation, lo, hi):
-    """Of paddings of less than a window, as PyTorch has them; the cells beyond the padding are zeros as it is."""
+    """For paddings smaller than the window, which PyTorch requires. Cells beyond the padding are zeros."""
     lo, hi = min(lo, taps - 1), min(hi, taps - 1)
     expected = pytorchs_positions(length, taps, stride, dilation, lo, hi)
     sliding = partial(slide, "test", (length,), (taps,), stride, ((lo, hi),), dilation)
@@ -106,8 +106,10 @@ def test_in_ceil_mode_there_are_as_many_positions_as_pytorch_has(length, taps, s
 
 @pytest.mark.parametrize("padding", ["SAME", "SAME_LOWER", "CAUSAL", "CIRCULAR", "EDGE", Pad(1, 1, "REFLECT")])
 def test_ceil_mode_is_for_paddings_with_a_floor(padding):
-    """CIRCULAR with a window more would have one that starts where the first does: no shift law."""
-    message = "op: ceil_mode is True, and the padding .* along axis w, but should be False, but for .VALID. and zeros"
+    """CIRCULAR with one more window would repeat the first window, which breaks the shift law."""
+    message = (
+        "op: ceil_mode is True, and the padding .* along axis w, but should be False unless padding is .VALID. or zeros"
+    )
     with pytest.raises(ValueError, match=message):
         slide("op", (5, 6), (3, 2), 2, ("VALID", padding), ceil_mode=True)
 
@@ -237,7 +239,7 @@ def test_one_integer_stands_for_every_axis(one):
 
 @given(case=conv_configurations(max_rank=1))
 def test_the_lengths_before_are_those_that_slide_makes_so_many_positions_of(case):
-    """All lengths tried one by one, up to more than could be."""
+    """Tries all lengths up to a bound that no solution exceeds."""
     (out,) = case.out
     window, (stride, padding, dilation) = (
         case.window,

@@ -1,1 +1,1 @@
-"""The layers: pure functions of explicit parameters, `layer(params, x, **configuration) -> y`."""
+"""Layers as pure functions of explicit parameters: `layer(params, x, **settings) -> y`."""

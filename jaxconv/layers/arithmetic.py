@@ -1,4 +1,4 @@
-"""What layers ask of the numbers in x: an order, a dtype to add up in, divisions, powers and roots."""
+"""Numeric helpers of the layers: checks of dtypes, accumulation dtypes, division, powers and roots."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from jaxconv.lowering.compiled import compiled
 
 
 def check_ordered(where: str, x: Array) -> None:
-    """Refuse numbers of which none is the largest."""
+    """Refuses complex arrays, whose elements have no order."""
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        expected = "real: complex numbers have no largest one, and no least"
-        raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or parts"))
+        expected = "real, because complex numbers have no order"
+        raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or its real and imaginary parts"))
 
 
 def accumulator(where: str, x: Array) -> DTypeLike:
-    """The dtype to sum in: 32 bits at least, so that short floats keep their digits and short integers do not wrap."""
+    """The dtype for sums: at least 32 bits, so that short floats keep their digits and short integers do not overflow.
+
+    Raises:
+        TypeError: x is boolean.
+    """
     if jnp.issubdtype(x.dtype, jnp.inexact):
         return at_least_float32(x.dtype)
     if jnp.issubdtype(x.dtype, jnp.integer):
@@ -35,9 +39,9 @@ def accumulator(where: str, x: Array) -> DTypeLike:
 
 
 def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
-    """Divide `total` [n, *out, c] by one number, or for each axis by one for each position (they multiply).
+    """Divides `total` [n, *out, c] by one number, or by the product over the axes of one number per position.
 
-    Integers round down. Counts per axis stay small vectors until they meet the data.
+    Integers are rounded down. The counts of each axis stay a small vector until the division.
     """
     return _divided(total, counts if isinstance(counts, int) else tuple(map(tuple, counts)))
 
@@ -45,48 +49,48 @@ def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
 @partial(compiled, static_argnames="counts")
 def _divided(total: Array, counts: int | tuple[tuple[int, ...], ...]) -> Array:
     if isinstance(counts, int):
-        # A float, since the cells of a large volume are more than 32-bit integers count.
-        by = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
+        # A float, because the number of cells of a large volume may exceed the range of 32-bit integers.
+        divisor = counts if jnp.issubdtype(total.dtype, jnp.integer) else float(counts)
     else:
-        by = jnp.ones((1,) * total.ndim, total.dtype)
+        divisor = jnp.ones((1,) * total.ndim, total.dtype)
         for position, count in enumerate(counts, start=1):
             others = tuple(axis for axis in range(total.ndim) if axis != position)
-            whole = jnp.array(count, jnp.int32)  # whole numbers, since the certifier reads these and no floats
-            by = by * jnp.expand_dims(whole, others).astype(total.dtype)
-    return total // by if jnp.issubdtype(total.dtype, jnp.integer) else total / by
+            factors = jnp.array(count, jnp.int32)  # integers, because the certifier reads integer constants, not floats
+            divisor = divisor * jnp.expand_dims(factors, others).astype(total.dtype)
+    return total // divisor if jnp.issubdtype(total.dtype, jnp.integer) else total / divisor
 
 
 def checked_norm(where: str, norm: float) -> float:
-    """A positive number, the p of an Lp norm."""
+    """Returns p, the exponent of an Lp norm, as a positive number."""
     cure = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool of abs(x)"
-    found = number(where, "norm", norm, cure=cure)
-    if not 0 < found < math.inf:
-        raise ValueError(explain(where, "norm", found, "positive and finite", cure))
-    least, most = 2.0**-126, 2.0**126  # whose reciprocals float32 holds, too
-    if not least <= found <= most:
-        raise ValueError(explain(where, "norm", shown(found), f"from {least:.3g} to {most:.3g}", cure))
-    return found
+    value = number(where, "norm", norm, cure=cure)
+    if not 0 < value < math.inf:
+        raise ValueError(explain(where, "norm", value, "positive and finite", cure))
+    smallest, largest = 2.0**-126, 2.0**126  # the reciprocals are also float32 numbers
+    if not smallest <= value <= largest:
+        raise ValueError(explain(where, "norm", shown(value), f"from {smallest:.3g} to {largest:.3g}", cure))
+    return value
 
 
 def check_real_floats(where: str, x: Array) -> None:
-    """Refuse numbers that have no powers and roots among their own."""
+    """Refuses an array that is not of real floating-point numbers, for which powers and roots are not closed."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(explain(where, "x", x.dtype, "real floats", "Cast it first, or take abs(x) of complex numbers"))
 
 
 @partial(compiled, static_argnames="norm")
 def power(x: Array, norm: float) -> Array:
-    """|x|^p; its derivative at 0 is 0, whatever p."""
+    """|x|^p. The derivative at 0 is 0 for every p."""
     if norm % 2 == 0:
         return lax.integer_pow(x, int(norm))
-    zero = x == 0  # where JAX's derivative of |x| is 1
+    zero = x == 0  # JAX's derivative of |x| at 0 is 1
     size = jnp.where(zero, 1, jnp.abs(x))
     return jnp.where(zero, 0, lax.integer_pow(size, int(norm)) if norm == int(norm) else size ** float(norm))
 
 
 @partial(compiled, static_argnames="norm")
 def root(total: Array, norm: float) -> Array:
-    """total^(1/p) of sums that are not negative; its derivative at 0 is 0 rather than infinite, unless p is 1."""
+    """total^(1/p) for non-negative sums. The derivative at 0 is 0 instead of infinite, except for p = 1."""
     if norm == 1:
         return total
     zero = total == 0

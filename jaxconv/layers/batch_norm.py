@@ -1,4 +1,4 @@
-"""Batch normalisation: the one layer with a state, which is passed in and handed back."""
+"""Batch normalisation, the only layer with a state: the state is an argument and a result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from jaxconv.lowering.compiled import compiled
 
 
 class BatchNormState(TypedDict):
-    """Running mean and variance of each channel, [c], in 32 bits at least. Not trained: keep it out of the gradient."""
+    """Running mean and variance of each channel, [c], in at least 32 bits. The state is not trained."""
 
     mean: Array
     var: Array
@@ -50,40 +50,41 @@ def batch_norm(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> tuple[Float[Array, "n *spatial c"], BatchNormState]:
-    """Standardise each channel over the batch and all positions, or by running averages of what that came to:
+    """Standardises each channel over the batch and all positions, or with running averages of these statistics:
 
         y[n,i,j,c] = scale[c] (x[n,i,j,c] - mean[c]) / sqrt(var[c] + epsilon) + bias[c]
 
-    In training mean and (biased) variance are those of x[*, *, *, c], gradients flow through them, and the state that
-    is returned is `momentum * state + (1 - momentum) * statistics of x`. In evaluation they are the state's, which is
-    returned as it came.
+    In training, `mean` and the biased `var` are the statistics of x[*, *, *, c], and gradients flow through them. The
+    returned state is `momentum * state + (1 - momentum) * statistics of x`. In evaluation, `mean` and `var` are those
+    of the state, which is returned unchanged.
 
-    Law: in evaluation every shift of x is the same shift of y, up to the border. In training cyclic shifts are, which
-    leave statistics and new state as they are; but each cell of y sees all cells of the batch, so that new content at
-    the border changes every one of them: no part of the interior keeps the law.
+    Law: in evaluation every shift of x shifts y equally, except at the border. In training this holds for cyclic shifts
+    only, which change neither the statistics nor the new state. Each output depends on all cells of the batch. New
+    content at the border therefore changes every output, and the law holds on no part of the interior.
 
     Args:
-        params: `{"scale": [c], "bias": [c]}`; one or both may be left out. Their dtype is x's.
-        state: `{"mean": [c], "var": [c]}`, of x's dtype, or float32 if x is of half precision.
-        x: [n, *spatial, c], floats, with any number of spatial axes, none among them; see `batched` and `layout`.
-        training: whether to use and take in the statistics of x. A Python bool: under `jax.jit` a static argument.
-        momentum: the share of the old state that is *kept*, as in Flax, Keras and Haiku (there `decay_rate`).
-            PyTorch's `momentum` is the share taken, 1 - this.
-        running_variance: which variance of x the state takes in: "biased" (over the number of cells, as Flax, Haiku,
-            Keras have it) or "unbiased" (over one less, as PyTorch has it). y never depends on it in training.
+        params: `{"scale": [c], "bias": [c]}`; both are optional. Their dtype is that of x.
+        state: `{"mean": [c], "var": [c]}`, with the dtype of x, or float32 if x has half precision.
+        x: [n, *spatial, c], floats, with zero or more spatial axes; see `batched` and `layout`.
+        training: whether to use the statistics of x and update the state. A Python bool; under `jax.jit` a static
+            argument.
+        momentum: the fraction of the old state that is *kept*, as in Flax, Keras and Haiku (there `decay_rate`).
+            PyTorch's `momentum` is 1 minus this.
+        running_variance: the variance that enters the state: "biased" (divided by the number of cells, as in Flax,
+            Haiku and Keras) or "unbiased" (divided by one less, as in PyTorch). In training y does not depend on it.
         epsilon: added to the variance.
-        axis_name: of `jax.vmap` or `jax.shard_map`, over which the batch is split; its parts are averaged over. A tuple
-            names several axes.
+        axis_name: axis of `jax.vmap` or `jax.shard_map` over which the batch is split; the statistics are averaged over
+            it. A tuple names several axes.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        y [n, *spatial, c], of x's dtype, and the state. Half precision is computed in float32 and rounded at the end.
+        y [n, *spatial, c], with the dtype of x; and the state. Half precision is computed in float32 and rounded once.
 
     Raises:
-        ValueError: shapes that do not fit together, a `momentum` outside [0, 1], an `epsilon` that is not positive, no
-            cells to take the statistics of, or in training an `axis_name` of no mapped axis.
-        TypeError: `training` is no Python bool, x is not of floats, or the parameters or the state are of the wrong
+        ValueError: shapes do not match, `momentum` is outside [0, 1], `epsilon` is not positive, x has no cells for the
+            statistics (or one, for "unbiased"), or in training `axis_name` is not a mapped axis.
+        TypeError: `training` is not a Python bool, x is not floating-point, or the parameters or the state have another
             dtype.
 
     >>> params, state = init_batch_norm(1)
@@ -97,40 +98,40 @@ def batch_norm(
     training = flag(where, "training", training)
     momentum, variance_kept = _checked_settings(momentum, running_variance)
     axis_name = _checked_axis_name(axis_name, training)
-    x, leave = enter_norm(where, params, x, batched=batched, layout=layout)
+    x, from_nhwc = enter_norm(where, params, x, batched=batched, layout=layout)
     epsilon = checked_epsilon(where, epsilon, x)
-    kept = _checked_state(state, x)
+    old = _checked_state(state, x)
     if not training:
-        centred, variance = x - along_channels(kept["mean"], x), along_channels(kept["var"], x)
+        centred, variance = x - along_channels(old["mean"], x), along_channels(old["var"], x)
     else:
         axes = range(x.ndim - 1)
         correction = _correction(x, variance_kept, axis_name)
         centred, mean, variance = moments(x, axes, axis_name)
-        taken: BatchNormState = {
+        statistics: BatchNormState = {
             "mean": jnp.squeeze(mean, axes),
             "var": _corrected(jnp.squeeze(variance, axes), correction),
         }
-        state = _updated(kept, taken, momentum)
-    return leave(divided(centred, variance, epsilon)), state
+        state = _updated(old, statistics, momentum)
+    return from_nhwc(divided(centred, variance, epsilon)), state
 
 
 @partial(compiled, static_argnames="momentum")
-def _updated(kept: BatchNormState, taken: BatchNormState, momentum: float) -> BatchNormState:
-    """The old state enters by what it differs from the new, so that a state that is right stays as it is."""
+def _updated(old: BatchNormState, statistics: BatchNormState, momentum: float) -> BatchNormState:
+    """Interpolates from the statistics to the old state, so that a state that equals the statistics is unchanged."""
     return {
-        "mean": taken["mean"] + momentum * (kept["mean"] - taken["mean"]),
-        "var": taken["var"] + momentum * (kept["var"] - taken["var"]),
+        "mean": statistics["mean"] + momentum * (old["mean"] - statistics["mean"]),
+        "var": statistics["var"] + momentum * (old["var"] - statistics["var"]),
     }
 
 
 @partial(compiled, static_argnames="correction")
 def _corrected(variance: Array, correction: float) -> Array:
-    """The variance that the state takes in."""
+    """The variance for the state, from the biased variance and `_correction`."""
     return variance * correction
 
 
 def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:
-    """How a state takes in the statistics of x."""
+    """Checks `momentum` and `running_variance`."""
     cure = "It is the share kept: for PyTorch's, pass 1 minus it"
     momentum = number("batch_norm", "momentum", momentum, cure=cure)
     if not 0 <= momentum <= 1:
@@ -139,9 +140,9 @@ def _checked_settings(momentum: float, running_variance: str) -> tuple[float, st
 
 
 def _checked_axis_name(axis_name: str | tuple[str, ...] | None, training: bool) -> str | tuple[str, ...] | None:
-    """The name of one or several mapped axes; in training they have to be there."""
+    """Checks the names of mapped axes. In training the axes must exist."""
     expected = "the axis_name of a jax.vmap or a jax.shard_map around the call, or None"
-    cure = 'Write jax.vmap(f, axis_name="batch"), or leave it out where the batch is in one piece'
+    cure = 'Write jax.vmap(f, axis_name="batch"), or leave it out if the batch is not split'
     names = axis_name if isinstance(axis_name, tuple) else (axis_name,)
     if axis_name is not None and not (names and all(isinstance(name, str) for name in names)):
         raise TypeError(explain("batch_norm", "axis_name", shown(axis_name), expected, cure))
@@ -154,21 +155,21 @@ def _checked_axis_name(axis_name: str | tuple[str, ...] | None, training: bool) 
 
 
 def _checked_state(state: BatchNormState, x: Array) -> BatchNormState:
-    """A mean and a variance for each channel of x [n, *spatial, c], in x's dtype."""
+    """Checks that the state has a mean and a variance for each channel of x [n, *spatial, c], in the dtype of x."""
     where = "batch_norm"
-    given = named(where, "state", state, required=("mean", "var"))
-    found = {name: array(where, f'state["{name}"]', each, "an array [c]") for name, each in given.items()}
-    for name, each in found.items():
+    entries = named(where, "state", state, required=("mean", "var"))
+    arrays = {name: array(where, f'state["{name}"]', each, "an array [c]") for name, each in entries.items()}
+    for name, each in arrays.items():
         check_channels(where, f'state["{name}"]', each, x)
         if each.dtype != x.dtype:
-            expected = f"{x.dtype}, in which statistics of such an x are kept"
-            cure = "Make it by init_batch_norm for x's dtype"
+            expected = f"{x.dtype}, the dtype of the state for this x"
+            cure = "Create it with init_batch_norm for x's dtype"
             raise TypeError(explain(where, f'state["{name}"]', each.dtype, expected, cure))
-    return {"mean": found["mean"], "var": found["var"]}
+    return {"mean": arrays["mean"], "var": arrays["var"]}
 
 
 def _correction(x: Array, running_variance: str, axis_name: str | tuple[str, ...] | None) -> float:
-    """What to multiply the biased variance by before the state takes it in."""
+    """The factor from the biased variance to the variance that enters the state."""
     cells = math.prod(x.shape[:-1]) * (1 if axis_name is None else lax.axis_size(axis_name))
     if cells == 0:
         cure = "Leave the layer out for a batch without cells, or pass training=False"
@@ -184,17 +185,18 @@ def _correction(x: Array, running_variance: str, axis_name: str | tuple[str, ...
 def init_batch_norm(
     channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None
 ) -> tuple[NormParams, BatchNormState]:
-    """Parameters and state for `batch_norm`: scales of 1 and biases of 0; means of 0 and variances of 1; all [c].
+    """Returns parameters and state for `batch_norm`: scale 1 and bias 0; mean 0 and variance 1; all [c].
 
     Args:
         channels: c.
-        scale: False for a layer without one.
-        bias: likewise.
-        dtype: of x and the parameters. By default JAX's: float32, or float64 under `jax_enable_x64`. The state is in
-            float32 if that is of half precision.
+        scale: False for a layer without scale.
+        bias: False for a layer without bias.
+        dtype: dtype of x and the parameters. The default is JAX's: float32, or float64 under `jax_enable_x64`. The
+            state is float32 if this is half precision.
 
     Raises:
-        ValueError: a number of channels that is not positive.
+        ValueError: `channels` is not positive.
+        TypeError: `dtype` is not a floating-point dtype.
 
     >>> init_batch_norm(1, bias=False, dtype=jnp.bfloat16)
     ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})

@@ -1,4 +1,4 @@
-"""Convolution with a shared kernel: one set of weights, used at every position of the input."""
+"""Convolution with a shared kernel: the same weights at every position."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain
-from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import (
     UNSHARED,
@@ -44,40 +44,41 @@ def conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "n *out o"]:
-    """Slide one kernel over the input (cross-correlation: the kernel is not flipped). In two dimensions
+    """Slides one kernel over the input (cross-correlation: the kernel is not flipped). In two dimensions
 
         y[n,i,j,o] = b[o] + sum_{u,v,c} x[n, i*s + u*d - lo, j*s + v*d - lo, c] w[u,v,c,o]
 
-    and likewise in any number of them, which is the kernel's: its shape is [*window, c/groups, o]. The output is
-    `floor((lo + length + hi - d*(window - 1) - 1) / s) + 1` long along each axis. Weights are shared across positions,
-    never across channels: every input channel has its own slice of the kernel, every output channel its own kernel.
+    and likewise in any number of dimensions. The kernel's shape [*window, c/groups, o] determines that number. The
+    output has length `floor((lo + length + hi - d*(window - 1) - 1) / s) + 1` along each axis. Weights are shared
+    across positions, never across channels: each input channel has a separate slice of the kernel, and each output
+    channel a separate kernel.
 
-    Law: with padding "CIRCULAR", shifting x by s cells shifts y by one, `conv(roll(x, s)) == roll(conv(x), 1)`,
-    whenever s divides the length. When it does not, y has `ceil(length / s)` positions, the step from the last back to
-    the first is shorter than s, and the law fails. Every other padding keeps it only away from the border, at outputs
-    that read no padding both before the shift and after it.
+    Law: with padding "CIRCULAR", shifting x by s cells shifts y by one, `conv(roll(x, s)) == roll(conv(x), 1)`, if s
+    divides the length. Otherwise y has `ceil(length / s)` positions, the step from the last position back to the first
+    is shorter than s, and the law fails. With every other padding the law holds only away from the border: at outputs
+    that read no padding before and after the shift.
 
     Args:
-        params: `{"kernel": [*window, c/groups, o], "bias": [o]}`; the bias may be left out.
-        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernel's.
-        stride: s, cells from one output to the next; one integer, or one for each spatial axis.
+        params: `{"kernel": [*window, c/groups, o], "bias": [o]}`; the bias is optional.
+        x: [n, *spatial, c], with the dtype of the kernel; see `batched` and `layout`.
+        stride: s, number of cells between neighbouring outputs; one integer, or one per spatial axis.
         padding: "VALID" (none), "SAME", "SAME_LOWER", "CAUSAL" (zeros); "CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"
-            (copies; output j is centred on cell j*s); in any letter case. Or for each spatial axis one of them, a pair
-            (lo, hi) of zeros, or a `Pad(lo, hi, boundary)`: `("EDGE", "CIRCULAR")` for latitude and longitude.
-        dilation: d, cells from one tap of the kernel to the next; one integer, or one for each spatial axis.
-        groups: split the channels of x and y into this many groups; a group's outputs see its inputs only.
-            `groups=c` is a depthwise convolution.
+            (copies; output j is centred on cell j*s); in any letter case. Or for each spatial axis one of these names,
+            a pair (lo, hi) of zeros, or a `Pad(lo, hi, boundary)`: `("EDGE", "CIRCULAR")` for latitude and longitude.
+        dilation: d, number of cells between neighbouring taps; one integer, or one per spatial axis.
+        groups: number of groups into which the channels of x and y are split; the outputs of a group depend on its
+            inputs only. `groups=c` is a depthwise convolution.
         batched: False for one example without the axis n.
-        layout: "channels_first" for x and y as [n, c, *spatial]; the kernel stays as it is.
+        layout: "channels_first" for x and y as [n, c, *spatial]. The layout of the kernel does not change.
         precision: as for `jax.lax.conv_general_dilated`.
-        preferred_element_type: the dtype to accumulate in and return, likewise.
+        preferred_element_type: dtype of the accumulation and the result, as for `jax.lax.conv_general_dilated`.
 
     Returns:
-        [n, *out, o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+        [n, *out, o], with the dtype of the kernel, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together, among them a kernel wider than the padded input.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match, for example a kernel that is wider than the padded input.
+        TypeError: x and the parameters have different dtypes.
 
     >>> import jax.numpy as jnp
     >>> params = {"kernel": jnp.array([0.3, 0.5]).reshape(2, 1, 1)}
@@ -89,7 +90,9 @@ def conv(
     kernel, bias = unpack("conv", params)
     x, batched = read("conv", x, batched)
     rank = spatial_axes("conv", kernel, x, "x", batched=batched)
-    x, leave = enter("conv", x, rank, batched=batched, layout=layout, otherwise=f"; or pass {UNSHARED}" * (rank == 2))
+    x, from_nhwc = to_nhwc(
+        "conv", x, rank, batched=batched, layout=layout, otherwise=f"; or pass {UNSHARED}" * (rank == 2)
+    )
     same_dtype("conv", "x", x, kernel)
     groups = checked_groups("conv", groups)
     check_channels("conv", x.shape[-1], kernel.shape, groups)
@@ -99,16 +102,16 @@ def conv(
     x, back = gathered(x, keeps_zero_padding(x, axes))
     x, axes = copy_boundary(x, axes)
     y = convolve(x, kernel, ConvSpec(axes, groups, lax_precision(precision), wider))
-    return leave(back(add_bias(y, bias)))
+    return from_nhwc(back(add_bias(y, bias)))
 
 
 def checked_groups(where: str, groups: object) -> int:
-    """A number of groups of channels."""
+    """Returns `groups` as a positive integer."""
     return size(where, "groups", groups, cure="Write 1 for a convolution that is not grouped")
 
 
 def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
-    """Refuse channel counts that do not fit the kernel [..., c/groups, o] and the groups."""
+    """Refuses numbers of channels that do not match the kernel [..., c/groups, o] and the groups."""
     *_, channels_in, channels_out = kernel_shape
     if channels_out % groups:
         expected = f"a divisor of the kernel's {channels_out} output channels"
@@ -121,7 +124,7 @@ def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], gro
         if times and channels_out % times == 0:
             cure = f"For a grouped convolution pass groups={times}"
             if groups > 1:
-                cure = f"The kernel is one for groups={times}: pass that, or draw one for groups={groups}"
+                cure = f"The kernel has the shape for groups={times}: pass that, or draw a kernel for groups={groups}"
         raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
 
 
@@ -137,22 +140,23 @@ def init_conv(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `conv`: a kernel [*window, channels_in/groups, channels_out] and a bias [channels_out].
+    """Returns parameters for `conv`: a kernel [*window, channels_in/groups, channels_out] and a bias [channels_out].
 
     Args:
         key: a `jax.random` key.
-        window: taps along each spatial axis; its length is the number of spatial axes.
+        window: number of taps along each spatial axis; its length is the number of spatial axes.
         channels_in: c.
         channels_out: o.
         groups: as for `conv`; divides both numbers of channels.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`. The default keeps the variance of its input: 1 / (taps * c / groups).
-        bias_init: likewise.
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`. The default, of variance 1 / (taps * c / groups), preserves the
+            variance of the input.
+        bias_init: one of `jax.nn.initializers`.
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
-            or an initializer returns an array of another shape.
+        ValueError: a size is not positive, `groups` does not divide the channels, `window` is empty, or an initializer
+            returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> import jax.numpy as jnp
@@ -176,7 +180,7 @@ def init_conv(
 def kernel_shape(
     where: str, window: Sequence[int], channels_in: int, channels_out: int, groups: int, *, transposed: bool = False
 ) -> tuple[int, ...]:
-    """[*window, channels_in/groups, channels_out], each checked; with `transposed`, the two changed over."""
+    """Returns [*window, channels_in/groups, channels_out], checked. `transposed` swaps the two numbers of channels."""
     window = window_sizes(where, window)
     channels_in, channels_out = checked_channels(where, channels_in, channels_out)
     groups = checked_groups(where, groups)
@@ -189,8 +193,8 @@ def kernel_shape(
 
 
 def checked_channels(where: str, channels_in: object, channels_out: object) -> tuple[int, int]:
-    """How many channels go in and out."""
-    cure = "It is the length of {}'s axis of channels"
+    """Checks the numbers of input and output channels."""
+    cure = "It is the length of {}'s channel axis"
     return (
         size(where, "channels_in", channels_in, cure=cure.format("the input")),
         size(where, "channels_out", channels_out, cure=cure.format("the output")),

@@ -1,4 +1,4 @@
-"""The dense layer: every output is connected to every input, each connection with a weight of its own."""
+"""The dense layer: every output depends on every input, with a separate weight for each pair."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def dense(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "*batch o"]:
-    """Multiply by a matrix:  y[..., o] = b[o] + sum_i x[..., i] w[i, o].
+    """Multiplies by a matrix:  y[..., o] = b[o] + sum_i x[..., i] w[i, o].
 
-    Law: linear in x without the bias. It knows no position: permuting the inputs and the kernel's rows alike changes
-    nothing, and shifting the inputs alone has no counterpart in the output.
+    Law: linear in x without the bias. Permuting the inputs and the kernel's rows alike does not change y. Shifting the
+    inputs alone corresponds to no shift of the output.
 
     Args:
-        params: `{"kernel": [i, o], "bias": [o]}`; the bias may be left out.
-        x: [..., i]; every axis before the last is a batch axis. Its dtype is the kernel's.
+        params: `{"kernel": [i, o], "bias": [o]}`; the bias is optional.
+        x: [..., i], with the dtype of the kernel. Every axis before the last is a batch axis.
         precision: as for `jax.numpy.matmul`.
-        preferred_element_type: the dtype to accumulate in and return, likewise.
+        preferred_element_type: dtype of the accumulation and the result, as for `jax.numpy.matmul`.
 
     Returns:
-        [..., o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+        [..., o], with the dtype of the kernel, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes that do not fit together.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes do not match.
+        TypeError: x and the parameters have different dtypes.
 
     >>> dense({"kernel": jnp.array([[1.0], [10.0]]), "bias": jnp.array([0.5])}, jnp.array([2.0, 3.0]))
     Array([32.5], dtype=float32)
@@ -71,20 +71,19 @@ def init_dense(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `dense`: a kernel [features_in, features_out] and a bias [features_out].
+    """Returns parameters for `dense`: a kernel [features_in, features_out] and a bias [features_out].
 
     Args:
         key: a `jax.random` key.
         features_in: i.
         features_out: o.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`. The default keeps the variance of its input: 1 / i.
-        bias_init: likewise.
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`. The default, of variance 1 / i, preserves the variance of the input.
+        bias_init: one of `jax.nn.initializers`.
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive; or
-            an initializer returns an array of another shape.
+        ValueError: a size is not positive, or an initializer returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_dense(jax.random.key(0), 400, 120))

@@ -1,4 +1,4 @@
-"""Dropout: cells, or whole channels, set to zero at random, with the key in the caller's hand."""
+"""Dropout of cells or of whole channels, with an explicit random key."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from jaxconv.lowering.compiled import compiled
 
 
 def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, training: bool) -> Float[Array, "*shape"]:
-    """Set each cell to zero with probability `rate`, by itself, and divide the others by `1 - rate`:
+    """Sets each cell independently to zero with probability `rate`, and divides the other cells by `1 - rate`:
 
         y[i] = x[i] / (1 - rate) where kept[i], else 0.
 
-    So y is x on the average over keys. Without `training` it is x.
+    The expectation of y over keys is x. Without `training`, y is x.
 
-    Law: without `training` or with a rate of 0 it is the identity. Else it breaks shift equivariance for any one key:
-    x moves, what is dropped stays where it is (only the distribution over keys is the same at every position). Use
-    `channel_dropout` where the law matters.
+    Law: without `training`, or with a rate of 0, the layer is the identity. Otherwise it breaks shift equivariance for
+    each key: x moves, and the mask does not. Only the distribution over keys is the same at every position. Use
+    `channel_dropout` if equivariance is required.
 
     Args:
-        key: a `jax.random` key; None will do where nothing is dropped. The same key drops the same cells.
-        x: of any shape, floats.
-        rate: the share that is dropped, on the average: at least 0, less than 1. A Python number.
-        training: whether to drop anything. A Python bool: under `jax.jit` a static argument.
+        key: a `jax.random` key, or None if nothing is dropped. The same key drops the same cells.
+        x: any shape, floats.
+        rate: expected fraction of cells that are dropped, 0 <= rate < 1. A Python number.
+        training: whether to drop cells. A Python bool; under `jax.jit` a static argument.
 
     Returns:
-        Of x's shape and dtype.
+        An array with the shape and the dtype of x.
 
     Raises:
-        ValueError: a rate outside [0, 1), or no key where one is needed.
-        TypeError: x is not of floats.
+        ValueError: `rate` is outside [0, 1), or a key is required and missing.
+        TypeError: x is not floating-point.
 
     >>> y = dropout(jax.random.key(0), jnp.ones((2, 1000)), 0.75, training=True)
     >>> sorted(set(y.ravel().tolist()))
@@ -60,24 +60,26 @@ def channel_dropout(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *spatial c"]:
-    """Set whole channels of an example to zero, each with probability `rate`, and divide the others by `1 - rate`:
+    """Sets each channel of each example to zero with probability `rate`, and divides the others by `1 - rate`:
 
         y[n,i,j,c] = x[n,i,j,c] / (1 - rate) where kept[n,c], else 0.
 
-    Neighbouring cells of a feature map are so alike that dropping some of them drops little; this drops maps.
+    Neighbouring cells of a feature map are similar, so dropping some of them removes little information. This layer
+    drops whole feature maps.
 
-    Law: with a given key, every shift of x is the same shift of y, up to the border: what is dropped knows no position.
+    Law: for a given key, every shift of x shifts y equally, except at the border, because the mask does not depend on
+    the position.
 
     Args:
         key: as for `dropout`.
         x: [n, *spatial, c], floats, with any number of spatial axes; see `batched` and `layout`.
-        rate: as for `dropout`: of channels.
+        rate: expected fraction of channels that are dropped; otherwise as for `dropout`.
         training: as for `dropout`.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of x's dtype.
+        [n, *spatial, c], with the dtype of x.
 
     Raises:
         ValueError: as for `dropout`; or x has too few axes.
@@ -90,15 +92,15 @@ def channel_dropout(
     Source: Tompson et al., Efficient object localization using convolutional networks, CVPR 2015, section 3.2.
     """
     key, x, rate = _checked("channel_dropout", key, x, rate, training)
-    x, leave = enter_any("channel_dropout", x, batched=batched, layout=layout)
+    x, from_nhwc = enter_any("channel_dropout", x, batched=batched, layout=layout)
     maps = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
-    return leave(x if key is None else _drop(key, x, rate, maps))
+    return from_nhwc(x if key is None else _drop(key, x, rate, maps))
 
 
 def _checked(
     where: str, key: Array | None, x: ArrayLike, rate: float, training: bool
 ) -> tuple[Array | None, Array, float]:
-    """The key, None where nothing is dropped; x and the rate."""
+    """Checks the arguments. The returned key is None if nothing is dropped."""
     cure = "It is the share that is dropped, not the share kept"
     rate, training = number(where, "rate", rate, cure=cure), flag(where, "training", training)
     if not 0 <= rate < 1:
@@ -114,8 +116,8 @@ def _checked(
 
 @partial(compiled, static_argnames=("rate", "mask_shape"))
 def _drop(key: Array, x: Array, rate: float, mask_shape: tuple[int, ...]) -> Array:
-    """Zeros where a mask of the given shape says so, the rest scaled up."""
+    """Applies a random mask of the given shape, and scales the remaining cells."""
     kept = jax.random.bernoulli(key, 1 - rate, mask_shape)
-    # In float32, since half precision is too short for 1 - rate: 0.9 would be 0.8984375, and the average off by that.
+    # In float32, because half precision is too short for 1 - rate: 0.9 becomes 0.8984375, and the mean is off by that.
     scaled = (x.astype(at_least_float32(x.dtype)) / (1 - rate)).astype(x.dtype)
     return jnp.where(kept, scaled, jnp.zeros((), x.dtype))

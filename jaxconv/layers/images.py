@@ -1,4 +1,4 @@
-"""The one check of the images, signals and volumes that layers take: their rank, and the form [n, *spatial, c]."""
+"""Converts the inputs of layers to [n, *spatial, c] and back, and checks their number of axes."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ Layout = Literal["channels_last", "channels_first"]
 
 
 def axis_names(rank: int, *, batched: bool, layout: Layout) -> tuple[str, ...]:
-    """The names of an input's axes: ("n", "h", "w", "c") for a batch of images."""
+    """Returns the names of an input's axes: ("n", "h", "w", "c") for a batch of images."""
     spatial = spatial_names(rank)
     return ("n",) * batched + (("c", *spatial) if layout == "channels_first" else (*spatial, "c"))
 
 
-def enter(
+def to_nhwc(
     where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x", otherwise: str = ""
 ) -> tuple[Array, Callable[[Array], Array]]:
-    """`x` as [n, *spatial, c], and the function that brings a result of that form back to the caller's.
+    """Returns `x` as [n, *spatial, c], and the function that converts a result of that form to the caller's layout.
 
     Args:
-        where: the layer's name, for messages.
-        x: [n, *spatial, c]; without n if not `batched`; with c before the spatial axes if `layout` says so.
-        rank: the number of spatial axes, known from the kernel or the window, never from x.
+        where: name of the layer, for error messages.
+        x: [n, *spatial, c]; without n if `batched` is False; with c before the spatial axes if `layout` is
+            "channels_first".
+        rank: number of spatial axes, from the kernel or the window, never from x.
         batched: whether x has a batch axis.
-        layout: where x has its channels.
-        argument: what the layer calls x, for messages.
-        otherwise: another cure, where x has no batch axis.
+        layout: the position of the channel axis of x.
+        argument: name of x in the layer's signature, for error messages.
+        otherwise: an alternative fix for the error message about a missing batch axis.
 
     Raises:
         ValueError: x has another number of axes, or `layout` is unknown.
-        TypeError: x is no array of numbers, `batched` no boolean, or `layout` no name.
+        TypeError: x is not an array of numbers, `batched` is not a boolean, or `layout` is not a string.
     """
     batched, layout = flag(where, "batched", batched), checked_layout(where, layout)
     names = axis_names(rank, batched=batched, layout=layout)
     x = array(where, argument, x, f"an array {bracketed(names)}")
     if x.ndim != len(names):
-        cure = f"Reshape it to these axes; a window or a kernel of {rank} spatial axes asks for them"
+        cure = f"Reshape it to these axes, as a window or kernel of {rank} spatial axes requires"
         if batched and x.ndim == rank + 1:
             cure = "For one example without a batch axis, pass batched=False"
             cure += otherwise
@@ -58,38 +59,38 @@ def enter(
     if layout == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
 
-    def leave(y: Array) -> Array:
-        """Back to the caller's layout; a result without spatial axes is [n, c] in both."""
+    def from_nhwc(y: Array) -> Array:
+        """Restores the caller's layout. A result without spatial axes is [n, c] in both layouts."""
         if layout == "channels_first":
             y = jnp.moveaxis(y, -1, 1)
         return y if batched else lax.squeeze(y, (0,))
 
-    return x, leave
+    return x, from_nhwc
 
 
 def enter_any(
     where: str, x: ArrayLike, *, batched: bool, layout: Layout, least: int = 0
 ) -> tuple[Array, Callable[[Array], Array]]:
-    """As `enter`, with as many spatial axes as x has beside those of the batch and of channels: `least` or more."""
+    """As `to_nhwc`, with the number of spatial axes taken from x, but at least `least`."""
     x, batched = read(where, x, batched)
-    return enter(where, x, max(x.ndim - 1 - batched, least), batched=batched, layout=layout)
+    return to_nhwc(where, x, max(x.ndim - 1 - batched, least), batched=batched, layout=layout)
 
 
 def read(where: str, x: ArrayLike, batched: bool, argument: str = "x") -> tuple[Array, bool]:
-    """An input as an array, and whether it has a batch axis; how many spatial axes it has is not asked here."""
+    """Returns an input as an array, and whether it has a batch axis. The number of spatial axes is not checked."""
     batched = flag(where, "batched", batched)
     return array(where, argument, x, f"an array {'[n, *spatial, c]' if batched else '[*spatial, c]'}"), batched
 
 
 def checked_layout(where: str, layout: object) -> Layout:
-    """A layout by its name."""
+    """Checks the name of a layout."""
     cure = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
     return choice(where, "layout", layout, ("channels_last", "channels_first"), cure=cure)  # pyright: ignore[reportReturnType]  one of its names
 
 
 def check_cells(where: str, x: Array) -> None:
-    """Refuse an x [n, *spatial, c] with nothing to pool."""
+    """Refuses an x [n, *spatial, c] that has no cells to pool."""
     if 0 in x.shape[1:-1]:
-        cure = "Leave the layer out for images without cells"
+        cure = "Remove the layer, or pass inputs with cells"
         expected = "1 or more cells along every spatial axis"
         raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", expected, cure))

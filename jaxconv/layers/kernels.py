@@ -1,4 +1,4 @@
-"""What layers of several kernels have in common: parameters [*count, *window, c/groups, o], checked and drawn."""
+"""Functions shared by the layers with several kernels, whose parameters are [*count, *window, c/groups, o]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from jaxconv.errors import explain
 from jaxconv.layers.conv import check_channels, checked_groups
-from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, check_bias, drawn, init_layer, same_dtype, unpack
 from jaxconv.lowering.conv_spec import ConvSpec, lax_precision
@@ -22,18 +22,18 @@ from jaxconv.window import Padding, slide
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A layer's operands, checked: x as [n, *spatial, c], and `leave` to bring y back to the caller's layout."""
+class UnpackedLayer:
+    """The checked operands of a layer: x as [n, *spatial, c], and `from_nhwc`, which restores the layout for y."""
 
     kernel: Array
     bias: Array | None
     x: Array
-    leave: Callable[[Array], Array]
+    from_nhwc: Callable[[Array], Array]
     count: tuple[int, ...]
-    spec: ConvSpec  # of one kernel at every position
+    spec: ConvSpec  # the convolution with one of the kernels at every position
 
 
-def opened(
+def unpack_layer(
     where: str,
     count: str,
     params: LayerParams,
@@ -47,14 +47,14 @@ def opened(
     layout: Layout,
     precision: lax.PrecisionLike,
     preferred_element_type: DTypeLike | None,
-) -> Opened:
-    """The operands of a layer whose kernel is [*count, *window, c/groups, o], and its windows.
+) -> UnpackedLayer:
+    """Checks the operands of a layer whose kernel is [*count, *window, c/groups, o], and computes its windows.
 
     Args:
-        where: the layer's name, for messages.
-        count: the name of the kernel's first axes, "*out" for example, likewise.
-        params: the layer's own.
-        x: the layer's input, and so are the settings after it.
+        where: name of the layer, for error messages.
+        count: name of the kernel's first axes, for example "*out", for error messages.
+        params: parameters of the layer.
+        x: input of the layer; the remaining arguments are its settings.
         stride: see `conv`.
         padding: see `conv`.
         dilation: see `conv`.
@@ -65,17 +65,17 @@ def opened(
         preferred_element_type: see `conv`.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together; whether there are kernels enough is not asked here.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match. The number of kernels is not checked here.
+        TypeError: x and the parameters have different dtypes.
     """
     kernel, bias = unpack(where, params)
     x, batched = read(where, x, batched)
     rank, odd = divmod(kernel.ndim - 2, 2)
     if (shared := x.ndim - batched == kernel.ndim - 1 > 1) or rank < 1 or odd:
         expected = f"[{count}, *window, c/groups, o], an even number of axes, 4 or more"
-        cure = "Pass a kernel that all positions share to conv" if shared else f"Draw it by init_{where}"
+        cure = "Pass a kernel shared by all positions to conv" if shared else f"Draw it by init_{where}"
         raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
-    x, leave = enter(where, x, rank, batched=batched, layout=layout)
+    x, from_nhwc = to_nhwc(where, x, rank, batched=batched, layout=layout)
     same_dtype(where, "x", x, kernel)
     groups = checked_groups(where, groups)
     check_channels(where, x.shape[-1], kernel.shape, groups)
@@ -84,7 +84,7 @@ def opened(
     precision = checked_precision(where, precision)
     spec = ConvSpec(axes, groups, lax_precision(precision), result_dtype(where, preferred_element_type, x.dtype))
     x, back = gathered(x)
-    return Opened(kernel, bias, x, lambda y: leave(back(y)), kernel.shape[:rank], spec)
+    return UnpackedLayer(kernel, bias, x, lambda y: from_nhwc(back(y)), kernel.shape[:rank], spec)
 
 
 def init_kernels(
@@ -98,9 +98,9 @@ def init_kernels(
     bias_init: Initializer,
     dtype: DTypeLike | None,
 ) -> LayerParams:
-    """A kernel of `shape` for each index of `count`, each drawn by itself, and a bias for each unless not wanted."""
+    """Draws a kernel of `shape` for each index of `count`, independently, and a bias for each kernel if `bias`."""
 
-    def one_by_one(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    def independent_kernels(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         keys = jax.random.split(key, tuple(count))
         draw: Callable[..., Any] = lambda key: drawn(where, "kernel_init", kernel_init, key, tuple(shape), dtype)
         for _ in count:
@@ -113,7 +113,7 @@ def init_kernels(
         (*count, *shape),
         (*count, shape[-1]),
         bias=bias,
-        kernel_init=one_by_one,
+        kernel_init=independent_kernels,
         bias_init=bias_init,
         dtype=dtype,
     )

@@ -1,4 +1,4 @@
-"""The locally connected layer: a convolution's windows, with a kernel of its own at every position."""
+"""The locally connected layer: the windows of a convolution, with a separate kernel at every position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.errors import explain
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
-from jaxconv.layers.kernels import init_kernels, opened
+from jaxconv.layers.kernels import init_kernels, unpack_layer
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.lowering.im2col import im2col
 from jaxconv.lowering.multi_kernel import multi_kernel_matmul
@@ -32,63 +32,63 @@ def locally_connected(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "n *out o"]:
-    """Slide a window whose weights are not shared. In two dimensions
+    """Slides a window over the input with a separate kernel at each position. In two dimensions
 
         y[n,i,j,o] = b[i,j,o] + sum_{u,v,c} x[n, i*s + u*d - lo, j*s + v*d - lo, c] w[i,j,u,v,c,o]
 
-    and likewise in any number of them. The windows are those of `conv` with the same configuration; the kernel's shape
-    is [*out, *window, c/groups, o], so half of its axes but two are spatial ones of the output.
+    and likewise in any number of dimensions. The windows are those of `conv` with the same settings. The kernel's shape
+    is [*out, *window, c/groups, o].
 
-    Law: with the same kernel and bias at every position it *is* `conv`, and the gradient of `conv`'s kernel is the sum
-    over positions of this layer's. With kernels that differ it is not equivariant under any shift.
+    Law: with the same kernel and bias at every position the layer equals `conv`. The gradient of `conv`'s kernel is the
+    sum over positions of this layer's kernel gradient. With different kernels it is not equivariant under any shift.
 
     Args:
-        params: `{"kernel": [*out, *window, c/groups, o], "bias": [*out, o]}`; the bias may be left out.
-        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernel's.
-        stride: as for `conv`, and so are the arguments after it.
+        params: `{"kernel": [*out, *window, c/groups, o], "bias": [*out, o]}`; the bias is optional.
+        x: [n, *spatial, c], with the dtype of the kernel; see `batched` and `layout`.
+        stride: see `conv`.
         padding: see `conv`.
         dilation: see `conv`.
         groups: see `conv`.
         batched: see `conv`.
         layout: see `conv`.
         precision: as for `jax.numpy.einsum`.
-        preferred_element_type: the dtype to accumulate in and return, likewise.
+        preferred_element_type: dtype of the accumulation and the result, as for `jax.numpy.einsum`.
 
     Returns:
-        [n, *out, o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+        [n, *out, o], with the dtype of the kernel, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together, among them a kernel for other output positions.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match, for example a kernel for other output positions.
+        TypeError: x and the parameters have different dtypes.
 
     >>> import jax.numpy as jnp
     >>> params = {"kernel": jnp.array([[0.3, 0.5], [-1.0, 1.0]]).reshape(2, 2, 1, 1)}
     >>> locally_connected(params, jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
     Array([1.3, 1. ], dtype=float32)
 
-    Source: LeCun, Generalization and network design strategies (1989), section 5: networks with local connections and
-    with weight sharing, compared.
+    Source: LeCun, Generalization and network design strategies (1989), section 5, which compares networks with local
+    connections and with weight sharing.
     """
     where = "locally_connected"
-    given = opened(
+    layer = unpack_layer(
         where, "*out", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    slots = tuple(axis.out for axis in given.spec.axes)
-    if given.count != slots:
-        expected = f"{slots}, the positions of the window over x"
-        cure = "Give init_locally_connected the same geometry"
-        raise ValueError(explain(where, "kernel's *out", given.count, expected, cure))
+    positions = tuple(axis.out for axis in layer.spec.axes)
+    if layer.count != positions:
+        expected = f"{positions}, the positions of the window over x"
+        cure = "Pass the same geometry to init_locally_connected"
+        raise ValueError(explain(where, "kernel's *out", layer.count, expected, cure))
     y = multi_kernel_matmul(
-        im2col(given.x, given.spec.axes),
-        given.kernel,
-        (True,) * len(slots),
-        given.spec.groups,
-        precision=given.spec.precision,
-        preferred_element_type=given.spec.preferred,
+        im2col(layer.x, layer.spec.axes),
+        layer.kernel,
+        (True,) * len(positions),
+        layer.spec.groups,
+        precision=layer.spec.precision,
+        preferred_element_type=layer.spec.preferred,
     )
-    return given.leave(add_bias(y, given.bias))
+    return layer.from_nhwc(add_bias(y, layer.bias))
 
 
 def init_locally_connected(
@@ -107,26 +107,25 @@ def init_locally_connected(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `locally_connected`: a kernel of its own for every position, each drawn as `conv`'s would be.
+    """Returns parameters for `locally_connected`: a separate kernel per position, each drawn as for `conv`.
 
     Args:
         key: a `jax.random` key.
-        spatial: cells of the input along each spatial axis; unlike `conv`'s, these parameters know the image's size.
-        window: taps along each spatial axis.
+        spatial: number of input cells along each spatial axis. Unlike those of `conv`, these parameters depend on it.
+        window: number of taps along each spatial axis.
         channels_in: c.
         channels_out: o.
-        stride: as for `locally_connected`, and so are the next three.
-        padding: see there.
-        dilation: see there.
-        groups: see there; divides both numbers of channels.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`, called for one position's kernel [*window, c/groups, o] at a time.
-        bias_init: likewise, for the whole bias [*out, o].
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        stride: as for `locally_connected`.
+        padding: as for `locally_connected`.
+        dilation: as for `locally_connected`.
+        groups: as for `locally_connected`; divides both numbers of channels.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`, called once per position for a kernel [*window, c/groups, o].
+        bias_init: one of `jax.nn.initializers`, called once for the whole bias [*out, o].
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: sizes that are not positive or do not fit together; or
-            an initializer returns an array of another shape.
+        ValueError: sizes are not positive or do not match, or an initializer returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Lp pooling: the norm of every window, each channel by itself."""
+"""Lp pooling: the norm of every window, separately for each channel."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ def lp_pool(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *out c"]:
-    """The Lp norm of every window:  y[n,i,j,c] = (sum_{u,v} |x[n, i*s + u*d - lo, j*s + v*d - lo, c]|^p)^(1/p).
+    """Returns the Lp norm of each window:  y[n,i,j,c] = (sum_{u,v} |x[n, i*s + u*d - lo, j*s + v*d - lo, c]|^p)^(1/p).
 
-    p = 1 sums magnitudes, p = 2 is the Euclidean norm, and a large p comes close to `max_pool(abs(x))`. Zeros of the
-    padding add nothing, so that there is no divisor to choose. (PyTorch does not take absolute values: for an odd p its
-    result is NaN where the sum of powers is negative. In ceil mode it also scales windows that overhang to full size.)
+    p = 1 sums magnitudes, p = 2 is the Euclidean norm, and a large p approximates `max_pool(abs(x))`. Zero padding adds
+    nothing, so no divisor is needed. (PyTorch does not take absolute values: for odd p its result is NaN if the sum of
+    powers is negative. In ceil mode it also scales overhanging windows to full size.)
 
-    The derivative is finite: at a window of zeros it is 0, the least of the norm's subgradients there, and so it is at
-    any cell that is 0 (for p < 1 too, where none exists). |x|^p must be a number of the dtype: powers too small for it
-    count as 0. Half-precision floats are summed in float32.
+    The derivative is finite. It is 0 at a window of zeros, where 0 is the smallest subgradient of the norm. It is also
+    0 at each cell that is 0, even for p < 1, where no derivative exists. |x|^p must be representable in the dtype:
+    powers that underflow count as 0. Half-precision floats are summed in float32.
 
-    Law: as for `max_pool`; and `lp_pool(a*x) == |a| * lp_pool(x)`, but for rounding.
+    Law: as for `max_pool`; and `lp_pool(a*x) == |a| * lp_pool(x)`, up to rounding.
 
     Args:
         x: [n, *spatial, c], real floats; see `batched` and `layout`.
-        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
+        window: number of taps along each spatial axis, for example (2, 2) for images. Its length is the number of
+            spatial axes.
         norm: p, a positive number.
-        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        stride: s, number of cells between neighbouring windows. The default is the window, so windows do not overlap.
         padding: as for `conv`.
         dilation: as for `max_pool`.
         ceil_mode: as for `max_pool`.
@@ -51,11 +52,11 @@ def lp_pool(
         layout: as for `conv`.
 
     Returns:
-        [n, *out, c], of x's dtype.
+        [n, *out, c], with the dtype of x.
 
     Raises:
-        ValueError: as for `max_pool`, or a norm that is not positive and finite.
-        TypeError: x is not of real floats, or the norm not a number.
+        ValueError: as for `max_pool`, or `norm` is not positive and finite.
+        TypeError: x is not real floating-point, or `norm` is not a number.
 
     >>> import jax.numpy as jnp
     >>> lp_pool(jnp.array([3.0, -4.0, 0.0, 0.0, 5.0, 12.0]).reshape(1, 6, 1), (2,), norm=2).ravel()
@@ -66,9 +67,9 @@ def lp_pool(
     """
     norm = checked_norm("lp_pool", norm)
     stride = window if stride is None else stride
-    x, leave, axes = enter_windows(
+    x, from_nhwc, axes = enter_windows(
         "lp_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     check_real_floats("lp_pool", x)
     powers = power(x.astype(accumulator("lp_pool", x)), norm)
-    return leave(root(pooling.sum_pool(*copy_boundary(powers, axes)), norm).astype(x.dtype))
+    return from_nhwc(root(pooling.sum_pool(*copy_boundary(powers, axes)), norm).astype(x.dtype))

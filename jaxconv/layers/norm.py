@@ -1,4 +1,4 @@
-"""Normalisation within one example: over the channels of a position, or over positions too; no state, no batch."""
+"""Normalisation within one example, over the channels of a position or also over positions; stateless."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ def layer_norm(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *spatial c"]:
-    """Standardise the channels of each position:
+    """Standardises the channels of each position:
 
         y[n,i,j,c] = scale[c] (x[n,i,j,c] - mean) / sqrt(variance + epsilon) + bias[c],
 
-    mean and variance (biased) being those of x[n,i,j,:], position by position. To normalise over the positions of an
-    example as well, which other libraries call layer norm, too, use `group_norm` with `groups=1`.
+    where `mean` and the biased `variance` are those of x[n,i,j,:], separately for each position. For normalisation over
+    the positions as well, which other libraries also call layer norm, use `group_norm` with `groups=1`.
 
-    Law: every shift of x is the same shift of y, up to the border: a position sees itself only.
+    Law: every shift of x shifts y equally, except at the border, because each position of y depends on the same
+    position of x only.
 
     Args:
-        params: `{"scale": [c], "bias": [c]}`; one or both may be left out. Their dtype is x's.
-        x: [n, *spatial, c], floats, with any number of spatial axes, none among them; see `batched` and `layout`.
-        epsilon: added to the variance, so that equal cells give the bias.
+        params: `{"scale": [c], "bias": [c]}`; both are optional. Their dtype is that of x.
+        x: [n, *spatial, c], floats, with zero or more spatial axes; see `batched` and `layout`.
+        epsilon: added to the variance; equal cells therefore give the bias.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of x's dtype. Half precision is computed in float32 and rounded at the end.
+        [n, *spatial, c], with the dtype of x. Half precision is computed in float32 and rounded once.
 
     Raises:
-        ValueError: shapes that do not fit together, or an `epsilon` that is not positive.
-        TypeError: x is not of floats, or the parameters are of another dtype.
+        ValueError: shapes do not match, or `epsilon` is not positive.
+        TypeError: x is not floating-point, or the parameters have another dtype.
 
     >>> layer_norm({}, jnp.array([[1.0, 3.0], [-20.0, 20.0]])).round(3)
     Array([[-1.,  1.],
@@ -52,10 +53,10 @@ def layer_norm(
     Source: Ba, Kiros and Hinton, Layer normalization, 2016; over channels alone as in Liu et al., A ConvNet for the
     2020s, CVPR 2022.
     """
-    x, leave = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
+    x, from_nhwc = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
     epsilon = checked_epsilon("layer_norm", epsilon, x)
     centred, _, variance = moments(x, (x.ndim - 1,))
-    return leave(divided(centred, variance, epsilon))
+    return from_nhwc(divided(centred, variance, epsilon))
 
 
 def rms_norm(
@@ -66,21 +67,21 @@ def rms_norm(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *spatial c"]:
-    """Divide the channels of each position by their root mean square:
+    """Divides the channels of each position by their root mean square:
 
         y[n,i,j,c] = scale[c] x[n,i,j,c] / sqrt(mean(x[n,i,j,:]**2) + epsilon) + bias[c].
 
-    Law: every shift of x is the same shift of y, as with `layer_norm`.
+    Law: every shift of x shifts y equally, as for `layer_norm`.
 
     Args:
-        params: as for `layer_norm`; commonly a scale alone.
+        params: as for `layer_norm`; usually only a scale.
         x: as for `layer_norm`.
         epsilon: added to the mean square.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of x's dtype. Half precision is computed in float32 and rounded at the end.
+        [n, *spatial, c], with the dtype of x. Half precision is computed in float32 and rounded once.
 
     Raises:
         ValueError: as for `layer_norm`.
@@ -92,9 +93,9 @@ def rms_norm(
 
     Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
     """
-    x, leave = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
+    x, from_nhwc = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
     epsilon = checked_epsilon("rms_norm", epsilon, x)
-    return leave(divided(x, jnp.mean(jnp.square(x), axis=-1, keepdims=True), epsilon))
+    return from_nhwc(divided(x, jnp.mean(jnp.square(x), axis=-1, keepdims=True), epsilon))
 
 
 def group_norm(
@@ -106,26 +107,29 @@ def group_norm(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *spatial c"]:
-    """Standardise each example's groups of channels, over all positions: as `layer_norm`, with mean and variance those
-    of x[n, *, channels of c's group]. Groups are `c / groups` channels that stand side by side. `groups=1` takes
-    everything of an example together; `groups=c` is `instance_norm`.
+    """Standardises groups of channels of each example over all positions:
 
-    Law: cyclic shifts of x are the same shifts of y, since they leave mean and variance as they are. Where new content
-    enters at the border these change, and every cell of y with them: no part of the interior keeps the law.
+        y[n,i,j,c] = scale[c] (x[n,i,j,c] - mean) / sqrt(variance + epsilon) + bias[c],
+
+    where `mean` and the biased `variance` are those of x[n, *, channels of c's group]. A group is `c / groups`
+    neighbouring channels. `groups=1` normalises a whole example; `groups=c` is `instance_norm`.
+
+    Law: cyclic shifts of x shift y equally, because they do not change the mean and the variance. New content at the
+    border changes both, and so every cell of y. The law therefore holds on no part of the interior.
 
     Args:
         params: as for `layer_norm`.
         x: as for `layer_norm`.
-        groups: how many; divides c.
+        groups: number of groups; divides c.
         epsilon: added to the variance.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of x's dtype. Half precision is computed in float32 and rounded at the end.
+        [n, *spatial, c], with the dtype of x. Half precision is computed in float32 and rounded once.
 
     Raises:
-        ValueError: as for `layer_norm`; or `groups` that do not divide the channels.
+        ValueError: as for `layer_norm`; or `groups` does not divide the number of channels.
         TypeError: as for `layer_norm`.
 
     >>> group_norm({}, jnp.array([[[1.0, 10.0], [3.0, 30.0]]]), groups=2).round(3)
@@ -134,7 +138,7 @@ def group_norm(
 
     Source: Wu and He, Group normalization, ECCV 2018.
     """
-    x, leave = enter_norm("group_norm", params, x, batched=batched, layout=layout)
+    x, from_nhwc = enter_norm("group_norm", params, x, batched=batched, layout=layout)
     epsilon = checked_epsilon("group_norm", epsilon, x)
     cure = "Write 1 for one group of all channels"
     groups = size("group_norm", "groups", groups, cure=cure)
@@ -142,7 +146,7 @@ def group_norm(
         raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     centred, _, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
-    return leave(divided(centred, variance, epsilon).reshape(x.shape))
+    return from_nhwc(divided(centred, variance, epsilon).reshape(x.shape))
 
 
 def instance_norm(
@@ -153,20 +157,23 @@ def instance_norm(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Float[Array, "n *spatial c"]:
-    """Standardise each channel of each example over all positions: as `layer_norm`, with mean and variance those of
-    x[n, *, c].
+    """Standardises each channel of each example over all positions:
+
+        y[n,i,j,c] = scale[c] (x[n,i,j,c] - mean) / sqrt(variance + epsilon) + bias[c],
+
+    where `mean` and the biased `variance` are those of x[n, *, c].
 
     Law: as for `group_norm`: cyclic shifts only.
 
     Args:
         params: as for `layer_norm`.
-        x: as for `layer_norm`, with one spatial axis or more.
+        x: as for `layer_norm`, with one or more spatial axes.
         epsilon: added to the variance.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of x's dtype. Half precision is computed in float32 and rounded at the end.
+        [n, *spatial, c], with the dtype of x. Half precision is computed in float32 and rounded once.
 
     Raises:
         ValueError: as for `layer_norm`; or x has no spatial axis.
@@ -178,23 +185,24 @@ def instance_norm(
 
     Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
     """
-    x, leave = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
+    x, from_nhwc = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
     epsilon = checked_epsilon("instance_norm", epsilon, x)
     centred, _, variance = moments(x, range(1, x.ndim - 1))
-    return leave(divided(centred, variance, epsilon))
+    return from_nhwc(divided(centred, variance, epsilon))
 
 
 def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None) -> NormParams:
-    """Parameters for `layer_norm`, `rms_norm`, `group_norm` and `instance_norm`: scales of 1 and biases of 0, [c].
+    """Returns parameters for `layer_norm`, `rms_norm`, `group_norm` and `instance_norm`: scale 1 and bias 0, [c].
 
     Args:
         channels: c.
-        scale: False for a layer without one.
-        bias: likewise.
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        scale: False for a layer without scale.
+        bias: False for a layer without bias.
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a number of channels that is not positive.
+        ValueError: `channels` is not positive.
+        TypeError: `dtype` is not a floating-point dtype.
 
     >>> init_norm(2)
     {'scale': Array([1., 1.], dtype=float32), 'bias': Array([0., 0.], dtype=float32)}
@@ -203,8 +211,8 @@ def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DT
 
 
 def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
-    """Scales of 1 and biases of 0, as far as they are wanted."""
-    channels = size(where, "channels", channels, cure="It is the length of x's axis of channels")
+    """Returns a scale of 1 and a bias of 0, each only if requested."""
+    channels = size(where, "channels", channels, cure="It is the length of x's channel axis")
     dtype, params = real_dtype(where, dtype), NormParams()
     if flag(where, "scale", scale):
         params["scale"] = jnp.ones(channels, dtype)

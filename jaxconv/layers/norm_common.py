@@ -1,4 +1,4 @@
-"""What all normalisations share: centre cells and divide by their spread, then a scale and a bias for each channel."""
+"""Functions shared by all normalisations: centring, division by the spread, and a scale and bias for each channel."""
 
 from __future__ import annotations
 
@@ -22,48 +22,48 @@ from jaxconv.lowering.compiled import compiled
 
 
 class NormParams(TypedDict):
-    """One scale and one bias for each channel, [c]. Without one of them it is taken for 1, or for 0."""
+    """A scale and a bias for each channel, [c]. A missing scale means 1, a missing bias means 0."""
 
     scale: NotRequired[Array]
     bias: NotRequired[Array]
 
 
 class Entered(NamedTuple):
-    """An input in the dtype of the statistics, and the way back.
+    """An input in the dtype of the statistics, and the function that finishes the layer.
 
-    `x` is [n, *spatial, c] in 32 bits at least; `leave` takes a standardised x through scale and bias to the caller's
-    layout and dtype.
+    `x` is [n, *spatial, c] in at least 32 bits. `from_nhwc` applies scale and bias to a standardised x, and restores
+    the caller's layout and dtype.
     """
 
     x: Array
-    leave: Callable[[Array], Array]
+    from_nhwc: Callable[[Array], Array]
 
 
 def enter_norm(
     where: str, params: NormParams, x: ArrayLike, *, batched: bool, layout: Layout, spatial: int = 0
 ) -> Entered:
-    """The input of a normalisation, checked with its parameters. `spatial`: it has so many spatial axes at least."""
+    """Checks the input of a normalisation and its parameters. `spatial` is the minimum number of spatial axes."""
     x, batched = read(where, x, batched)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(explain(where, "x", x.dtype, "real floating-point numbers", "Cast it: x.astype(jnp.float32)"))
-    entered, leave = enter_any(where, x, batched=batched, layout=layout, least=spatial)
+    entered, from_nhwc = enter_any(where, x, batched=batched, layout=layout, least=spatial)
     affine = _unpack(where, params, entered)
 
-    def leave_scaled(y: Array) -> Array:
-        """Times the scale, plus the bias, rounded once, at the end."""
+    def scale_and_restore(y: Array) -> Array:
+        """Applies scale and bias, and rounds once, at the end."""
         if "scale" in affine:
             y = y * along_channels(affine["scale"], y)
         if "bias" in affine:
             y = y + along_channels(affine["bias"], y)
-        return leave(y.astype(x.dtype))
+        return from_nhwc(y.astype(x.dtype))
 
-    return Entered(entered.astype(at_least_float32(x.dtype)), leave_scaled)
+    return Entered(entered.astype(at_least_float32(x.dtype)), scale_and_restore)
 
 
 def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
-    """The scale and the bias that there are, checked against x [n, *spatial, c]."""
-    given = named(where, "params", params, optional=("scale", "bias"))
-    arrays = {name: array(where, name, each, "an array [c]") for name, each in given.items()}
+    """Returns the scale and the bias that are present, checked against x [n, *spatial, c]."""
+    entries = named(where, "params", params, optional=("scale", "bias"))
+    arrays = {name: array(where, name, each, "an array [c]") for name, each in entries.items()}
     for name, each in arrays.items():
         check_channels(where, name, each, x)
         if each.dtype != x.dtype:
@@ -73,36 +73,36 @@ def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
 
 
 def checked_epsilon(where: str, epsilon: object, x: Array) -> float:
-    """A positive number that x's dtype holds: neither 0 nor infinite there, nor denormal, which processors take for 0.
+    """Returns a positive number that is a normal number in the dtype of x: not 0, infinite or denormal.
 
-    A float: an integer of more bits than the dtype's would overflow.
+    Processors may treat denormal numbers as 0. The result is a float, because a large integer could overflow the dtype.
     """
     cure = "Leave it out for 1e-5"
-    found, limits = number(where, "epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
-    least, most = float(limits.tiny), float(limits.max)
-    if not 0 < found < math.inf:
-        raise ValueError(explain(where, "epsilon", found, "positive and finite", cure))
-    if not least <= found <= most:
-        expected = f"from {least:.3g} to {most:.3g}, which {x.dtype} holds"
-        raise ValueError(explain(where, "epsilon", shown(found), expected, cure))
-    return float(found)
+    value, limits = number(where, "epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
+    smallest, largest = float(limits.tiny), float(limits.max)
+    if not 0 < value < math.inf:
+        raise ValueError(explain(where, "epsilon", value, "positive and finite", cure))
+    if not smallest <= value <= largest:
+        expected = f"from {smallest:.3g} to {largest:.3g}, which {x.dtype} holds"
+        raise ValueError(explain(where, "epsilon", shown(value), expected, cure))
+    return float(value)
 
 
 def check_channels(where: str, argument: str, array: Array, x: Array) -> None:
-    """Refuse an array that is not one number for each channel of x [n, *spatial, c]."""
+    """Refuses an array that does not have one number for each channel of x [n, *spatial, c]."""
     if array.shape != x.shape[-1:]:
-        cure = "Make it by the init function for that many channels, or check the layout of x"
+        cure = "Create it with the init function for that many channels, or check the layout of x"
         expected = f"{x.shape[-1:]} [c], for x's {x.shape[-1]} channels"
         raise ValueError(explain(where, argument, array.shape, expected, cure))
 
 
 def along_channels(array: Array, like: Array) -> Array:
-    """Numbers [c] so that they meet the last axis of `like`, in its dtype."""
+    """Returns numbers [c] in the dtype of `like`, with axes added so that they broadcast along its last axis."""
     return jnp.expand_dims(array.astype(like.dtype), tuple(range(like.ndim - 1)))
 
 
 class Moments(NamedTuple):
-    """`centred` is x - mean, without the rounding of the mean; the others keep one cell along each axis."""
+    """`centred` is x - mean without the rounding of the mean; `mean` and `variance` keep reduced axes of length 1."""
 
     centred: Array
     mean: Array
@@ -111,22 +111,23 @@ class Moments(NamedTuple):
 
 @partial(compiled, static_argnames=("axes", "axis_name"))
 def moments(x: Array, axes: Sequence[int], axis_name: str | tuple[str, ...] | None = None) -> Moments:
-    """Cells less their mean, the mean, and the (biased) variance, over some axes: with p a rounded mean,
+    """Returns the centred cells, the mean and the biased variance over some axes. With p a rounded mean,
 
         r = x - p,  d = mean(r),  centred = r - d,  mean = p + d,  variance = mean(r^2) - d^2.
 
-    A mean of n numbers is off by several of their last digits, which is much where the mean is large against the
-    spread. Nothing is lost in r, whose own mean d is what p is off by, and so small that the variance does not cancel
-    (as E[x^2] - E[x]^2 would). A mean lies between the least and the largest cell; p is made to, so that r and all
-    else is exactly 0 where the cells are equal. No result depends on p but for rounding, and so no derivative does.
+    A computed mean of n numbers is wrong in several of its last digits, which matters if the mean is large compared
+    with the spread. The residual r loses no digits. Its mean d is the error of p, and is small enough that the
+    variance does not cancel, unlike E[x^2] - E[x]^2. A mean lies between the smallest and the largest cell;
+    p is clipped to that range, so that r and all results are exactly 0 if the cells are equal. The results depend on p
+    only through rounding, so their derivatives do not depend on it.
 
     Law: every reduction is over all positions of `axes`, so moments do not change when x is rolled along one of them.
-    (A pivot that is one of the cells, such as the first, would only be as good if it did not move.)
+    (A pivot that is one of the cells, for example the first, would depend on the position.)
 
     Args:
-        x: in 32 bits at least.
-        axes: along which cells are taken together.
-        axis_name: a mapped axis (of `jax.vmap` or `jax.shard_map`) to take together as well.
+        x: in at least 32 bits.
+        axes: axes to reduce.
+        axis_name: mapped axis (of `jax.vmap` or `jax.shard_map`) to reduce as well.
 
     Source: Chan, Golub and LeVeque, Algorithms for computing the sample variance, The American Statistician 37 (1983),
     on shifting data by an approximate mean and on correcting the two-pass algorithm.
@@ -137,7 +138,7 @@ def moments(x: Array, axes: Sequence[int], axis_name: str | tuple[str, ...] | No
     offset, square = mean(residual), mean(jnp.square(residual))
     if axis_name is not None:
         offset, square = lax.pmean((offset, square), axis_name)
-    variance = lax.max(square - jnp.square(offset), jnp.zeros_like(square))  # rounding may leave less than nothing
+    variance = lax.max(square - jnp.square(offset), jnp.zeros_like(square))  # rounding may give a negative number
     return Moments(residual - offset, pivot + offset, variance)
 
 
@@ -148,7 +149,7 @@ def divided(x: Array, square: Array, epsilon: float) -> Array:
 
 
 def _pivot(x: Array, axes: tuple[int, ...], axis_name: str | tuple[str, ...] | None) -> Array:
-    """The mean as it is rounded, but between the least and the largest cell."""
+    """The mean as computed, clipped to the range from the smallest to the largest cell."""
     mean = jnp.mean(x, axis=axes, keepdims=True)
     least, largest = (jnp.expand_dims(reduced(x, axes), axes) for reduced in (lax.reduce_min, lax.reduce_max))
     if axis_name is not None:

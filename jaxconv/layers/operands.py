@@ -1,6 +1,6 @@
-"""Readers of what layers compute with: arrays, random keys, dtypes, precisions and initializers, each checked.
+"""Validates the operands of layers: arrays, random keys, dtypes, precisions and initializers.
 
-They look at types, shapes and dtypes only: they work under every transformation, and add nothing to a jaxpr.
+The checks use types, shapes and dtypes only. They work under every transformation and add nothing to a jaxpr.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Array
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 
-KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each is read as any that follows it
+KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)  # each kind converts to those after it
 
 
 def array(
@@ -29,32 +29,32 @@ def array(
     booleans: bool = True,
     cure: str = "Pass a NumPy or JAX array",
 ) -> Array:
-    """What `jnp.asarray` makes of numbers; no text, shapes, keys, or lists that are not rectangular.
+    """Returns a value as a JAX array of numbers; refuses strings, shapes, random keys and ragged lists.
 
     Args:
-        where: the function's name, for messages.
-        argument: the argument's, likewise.
-        value: what was passed.
-        expected: what it should be, likewise.
-        booleans: whether they will do as numbers.
-        cure: what to do where it is no array at all.
+        where: name of the function, for error messages.
+        argument: name of the argument, for error messages.
+        value: the value that was passed.
+        expected: description of the expected value, for error messages.
+        booleans: whether boolean arrays are accepted.
+        cure: the fix for a value that is not an array.
 
     Raises:
-        TypeError: it is no array, or one of something else.
-        ValueError: lists that differ in length, integers that no dtype holds.
+        TypeError: the value is not an array of numbers.
+        ValueError: lists have different lengths, or no dtype can represent an integer.
     """
-    found = value if isinstance(value, jax.Array) else _as_array(where, argument, value, expected, cure)
-    if not any(jnp.issubdtype(found.dtype, kind) for kind in KINDS):
+    result = value if isinstance(value, jax.Array) else _as_array(where, argument, value, expected, cure)
+    if not any(jnp.issubdtype(result.dtype, kind) for kind in KINDS):
         cure = "Pass the array of numbers first, the key as the argument named key"
-        raise TypeError(explain(where, argument, f"of dtype {found.dtype}", f"{expected} of numbers", cure))
-    if found.dtype == bool and not booleans:
+        raise TypeError(explain(where, argument, f"of dtype {result.dtype}", f"{expected} of numbers", cure))
+    if result.dtype == bool and not booleans:
         cure = f"Cast it first: {argument}.astype(jnp.float32)"
         raise TypeError(explain(where, argument, "of dtype bool", f"{expected} of numbers", cure))
-    return found
+    return result
 
 
 def _as_array(where: str, argument: str, value: Any, expected: str, cure: str) -> Array:
-    """A JAX array of anything else, or why there is none."""
+    """Converts any other value to a JAX array, or raises an error with the reason."""
     if isinstance(value, jax.ShapeDtypeStruct):
         cure = f"To compute with shapes alone, write jax.eval_shape({where}, ...)"
         raise TypeError(explain(where, argument, "a jax.ShapeDtypeStruct", expected, cure))
@@ -65,23 +65,23 @@ def _as_array(where: str, argument: str, value: Any, expected: str, cure: str) -
         return jnp.asarray(value)
     except (TypeError, ValueError) as error:
         lists = isinstance(value, list | tuple)
-        cure = "Make all its lists of one length, and all its items numbers" if lists else "Convert it to numbers"
+        cure = "Make all its lists equally long, and all its items numbers" if lists else "Convert it to numbers"
         raise type(error)(explain(where, argument, shown(value), expected, cure)) from error
-    except OverflowError as error:  # of an integer that no dtype of integers holds
+    except OverflowError as error:  # an integer that no integer dtype can represent
         cure = "Write large numbers as floats, 1e30 for example"
         raise ValueError(explain(where, argument, shown(value), expected, cure)) from error
 
 
 def random_key(where: str, value: object, argument: str = "key") -> Array:
-    """One key of `jax.random`, of the new style or the old.
+    """Returns one `jax.random` key, of the new or the old style.
 
     Raises:
-        TypeError: it is no key.
-        ValueError: it is an array of several.
+        TypeError: the value is not a key.
+        ValueError: the value is an array of several keys.
     """
     expected, cure = "one jax.random key", "Pass jax.random.key(0)"
     if not isinstance(value, jax.Array):
-        if not (hasattr(value, "shape") and getattr(value, "dtype", None) == jnp.uint32):  # an old key from NumPy
+        if not (hasattr(value, "shape") and getattr(value, "dtype", None) == jnp.uint32):  # an old-style key from NumPy
             raise TypeError(explain(where, argument, shown(value), expected, cure))
         value = jnp.asarray(value)
     new = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
@@ -94,45 +94,47 @@ def random_key(where: str, value: object, argument: str = "key") -> Array:
 
 
 def real_dtype(where: str, value: object, argument: str = "dtype") -> DTypeLike:
-    """The dtype of parameters: floats; None is that of `jax.random.normal`, float32, or float64 under x64.
+    """Returns a floating-point dtype for parameters. None means float32, or float64 under x64, as `jax.random.normal`.
 
     Raises:
-        TypeError: it is no dtype, or one of something else.
+        TypeError: the value is not a dtype, or not a floating-point dtype.
     """
     if value is None:
         return jnp.result_type(float)
-    found, cure = _dtype(where, argument, value), "Write jnp.float32 or jnp.bfloat16"
-    if not jnp.issubdtype(found, jnp.inexact):
-        raise TypeError(explain(where, argument, found, "a dtype of floating-point numbers", cure))
-    return found
+    dtype, cure = _dtype(where, argument, value), "Write jnp.float32 or jnp.bfloat16"
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        raise TypeError(explain(where, argument, dtype, "a dtype of floating-point numbers", cure))
+    return dtype
 
 
 def result_dtype(where: str, value: object, given: Any, *, narrower: bool = False) -> DTypeLike | None:
-    """A `preferred_element_type` for products of arrays of dtype `given`, as lax takes it; None stays None.
+    """Checks a `preferred_element_type` for products of arrays of dtype `given`, as lax accepts it; None stays None.
 
     Args:
-        where: the function's name, for messages.
-        value: what was passed.
-        given: the dtype of both operands.
-        narrower: whether one of fewer bits will do: `jnp.matmul` rounds to it, convolutions refuse it.
+        where: name of the function, for error messages.
+        value: the value that was passed.
+        given: dtype of both operands.
+        narrower: whether a dtype of fewer bits is accepted: `jnp.matmul` rounds to it, convolutions refuse it.
 
     Raises:
-        TypeError: it is no dtype, of another kind of numbers, or narrower.
+        TypeError: the value is not a dtype, has another kind of numbers, or is narrower.
     """
     if value is None:
         return None
     argument = "preferred_element_type"
-    found = _dtype(where, argument, value)
-    kind = lambda dtype: next((n for n, one in enumerate(KINDS) if jnp.issubdtype(dtype, one)), 0)
-    fits = kind(found) == kind(given) or (kind(given), kind(found)) == (1, 2)
-    if not fits or (not narrower and found.itemsize < jnp.dtype(given).itemsize):
+    preferred = _dtype(where, argument, value)
+    kind = lambda dtype: next((n for n, kind_dtype in enumerate(KINDS) if jnp.issubdtype(dtype, kind_dtype)), 0)
+    fits = kind(preferred) == kind(given) or (kind(given), kind(preferred)) == (1, 2)
+    if not fits or (not narrower and preferred.itemsize < jnp.dtype(given).itemsize):
         expected = f"as wide as {given}, and of the same kind of numbers"
-        raise TypeError(explain(where, argument, found, expected, f"Cast the result instead: y.astype({found})"))
-    return value  # pyright: ignore[reportReturnType]  jnp.dtype took it
+        raise TypeError(
+            explain(where, argument, preferred, expected, f"Cast the result instead: y.astype({preferred})")
+        )
+    return value  # pyright: ignore[reportReturnType]  jnp.dtype accepted it
 
 
 def _dtype(where: str, argument: str, value: Any) -> Any:
-    """A dtype of anything that names one."""
+    """Converts a value that describes a dtype."""
     try:
         return jnp.dtype(value)
     except TypeError as error:
@@ -141,11 +143,11 @@ def _dtype(where: str, argument: str, value: Any) -> Any:
 
 
 def checked_precision(where: str, value: Any) -> lax.PrecisionLike:
-    """A precision that `lax` takes, by its own judgement.
+    """Returns a precision that `lax` accepts; `lax` itself is the judge.
 
     Raises:
-        ValueError: `lax` refuses it.
-        TypeError: likewise, and it is no name.
+        ValueError: the value is a string that `lax` refuses.
+        TypeError: the value is not a string, and `lax` refuses it.
     """
     if value is None or isinstance(value, lax.Precision):
         return value
@@ -161,6 +163,6 @@ def checked_precision(where: str, value: Any) -> lax.PrecisionLike:
 
 @lru_cache(maxsize=64)
 def _multiplied(precision: Any) -> None:
-    """One product of two numbers, traced: what its equation refuses."""
+    """Traces one product of two numbers, which raises lax's error for a precision that it refuses."""
     one = jax.ShapeDtypeStruct((1, 1), jnp.float32)
     jax.eval_shape(lambda a, b: lax.dot(a, b, precision=precision), one, one)

@@ -1,4 +1,4 @@
-"""The parameters of a layer: a plain dict of a kernel and, where there is one, a bias."""
+"""The parameters of a layer: a dict with a kernel and an optional bias."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxconv.sizes import check_weights
 
 
 class LayerParams(TypedDict):
-    """A kernel and an optional bias. Nothing else is in it, so optax, orbax and `jax.tree` take it as it is."""
+    """A kernel and an optional bias. It is a plain dict, so optax, orbax and `jax.tree` accept it unchanged."""
 
     kernel: Array
     bias: NotRequired[Array]
@@ -26,11 +26,11 @@ class LayerParams(TypedDict):
 Initializer = Callable[..., Array]  # (key, shape, dtype) -> Array: one of jax.nn.initializers
 
 
-# Names by which parameters of something else are known, and what to do with those.
+# Names of parameters that belong to another layer or library, and the fix to suggest.
 ELSEWHERE = {
-    "depthwise": "They are separable_conv's: pass them to it",
-    "scale": "They are a normalisation's: pass them to layer_norm or its like",
-    "mean": "They are the state of batch_norm: pass them to it",
+    "depthwise": "These are parameters of separable_conv: pass them to it",
+    "scale": "These are parameters of a normalisation: pass them to layer_norm or a similar layer",
+    "mean": "This is the state of batch_norm: pass it to batch_norm",
     "weight": "Convert them from PyTorch or Equinox by from_library",
     "w": "Convert them from Haiku by from_library",
 }
@@ -40,12 +40,12 @@ UNSHARED = "kernels that differ by position to their layer: locally_connected, t
 
 
 def unpack(where: str, params: LayerParams, argument: str = "params") -> tuple[Array, Array | None]:
-    """The kernel and the bias (or None) of a layer's parameters, checked to be alike in dtype."""
-    found = named(where, argument, params, required=("kernel",), optional=("bias",))
-    kernel = array(where, "kernel", found["kernel"], booleans=False)
-    if "bias" not in found:
+    """Returns the kernel and the bias (or None) of a layer's parameters, and checks that their dtypes are equal."""
+    entries = named(where, argument, params, required=("kernel",), optional=("bias",))
+    kernel = array(where, "kernel", entries["kernel"], booleans=False)
+    if "bias" not in entries:
         return kernel, None
-    bias = array(where, "bias", found["bias"], booleans=False)
+    bias = array(where, "bias", entries["bias"], booleans=False)
     same_dtype(where, "bias", bias, kernel)
     return kernel, bias
 
@@ -53,11 +53,11 @@ def unpack(where: str, params: LayerParams, argument: str = "params") -> tuple[A
 def named(
     where: str, argument: str, value: object, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> Mapping[str, Any]:
-    """A dict that has all the names it must have, and no others than it may.
+    """Returns a dict that has all required names and, apart from the optional ones, no others.
 
     Raises:
-        TypeError: it is no dict.
-        ValueError: a name is missing, or there is another one.
+        TypeError: the value is not a dict, or an optional entry is None.
+        ValueError: a name is missing or unknown.
     """
     need, may = (" and ".join(f'"{name}"' for name in names) for names in (required, optional))
     expected = (
@@ -78,66 +78,75 @@ def named(
         raise ValueError(explain(where, argument, f"a dict of {sorted(map(str, value))}", expected, cure))
     for name in optional:
         if name in value and value[name] is None:
-            raise TypeError(explain(where, name, None, "an array", f"Leave it out of {argument} for a layer without"))
+            raise TypeError(
+                explain(where, name, None, "an array", f"Leave it out of {argument} for a layer without {name}")
+            )
     return value
 
 
 def same_dtype(where: str, argument: str, value: Array, kernel: Array) -> None:
-    """Refuse a mix of dtypes: which of them the result should have is not ours to guess."""
+    """Refuses different dtypes, because the dtype of the result would be ambiguous."""
     if value.dtype != kernel.dtype:
         cure = f"Cast one of them, {argument}.astype(kernel.dtype) for example"
         raise TypeError(explain(where, argument, value.dtype, f"{kernel.dtype}, as the kernel is", cure))
 
 
 def check_bias(where: str, bias: Array | None, shape: tuple[int, ...], names: str) -> None:
-    """Refuse a bias that is not of `shape`."""
+    """Refuses a bias of another shape than `shape`."""
     if bias is not None and bias.shape != shape:
         cure = "Draw kernel and bias together, by the init function"
         raise ValueError(explain(where, "bias", bias.shape, f"{shape} {names}", cure))
 
 
 def spatial_axes(where: str, kernel: Array, x: Array, argument: str, *, batched: bool) -> int:
-    """How many of its axes a shared kernel [*window, c/groups, o] slides along; x tells whether it is another layer's.
+    """Returns the number of spatial axes of a shared kernel [*window, c/groups, o].
+
+    The number of axes of x shows whether the kernel belongs to another layer.
 
     Raises:
-        ValueError: it has none, or is one of several kernels [*count, *window, c/groups, o].
+        ValueError: the kernel has no spatial axis, or is one of several kernels [*count, *window, c/groups, o].
     """
     rank, inputs = kernel.ndim - 2, x.ndim - 1 - batched
-    found = f"{kernel.shape}, {kernel.ndim} axes"
+    actual = f"{kernel.shape}, {kernel.ndim} axes"
     if rank < 1:
         cure = "For a kernel without spatial axes use dense"
-        raise ValueError(explain(where, "kernel", found, "[*window, c/groups, o], 3 axes or more", cure))
-    if inputs > 1 and rank == 2 * inputs:  # of 1 against 2 axes, x may be an image without its batch axis
+        raise ValueError(explain(where, "kernel", actual, "[*window, c/groups, o], 3 axes or more", cure))
+    if inputs > 1 and rank == 2 * inputs:  # for 1 against 2 axes, x may be an image without its batch axis
         expected = f"[*window, c/groups, o], {inputs + 2} axes for {argument} {x.shape}"
-        raise ValueError(explain(where, "kernel", found, expected, f"Pass {UNSHARED}"))
+        raise ValueError(explain(where, "kernel", actual, expected, f"Pass {UNSHARED}"))
     return rank
 
 
 def add_bias(y: Array, bias: Array | None) -> Array:
-    """`y + bias` along the last axes of `y`, in `y`'s dtype."""
+    """Returns `y + bias` along the last axes of `y`, in the dtype of `y`."""
     if bias is None:
         return y
     return y + jnp.expand_dims(bias.astype(y.dtype), tuple(range(y.ndim - bias.ndim)))
 
 
 def drawn(where: str, argument: str, init: Initializer, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """What an initializer returns, refused unless it has the shape and the dtype that it was asked for."""
-    makers = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
-    function(where, argument, init, cure=makers)
+    """Returns the array of an initializer. Refuses an array of another shape or dtype than requested."""
+    init_cure = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
+    function(where, argument, init, cure=init_cure)
     takes(
-        where, argument, init, (key, shape, dtype), f"one that is called as {argument}(key, shape, dtype)", cure=makers
+        where,
+        argument,
+        init,
+        (key, shape, dtype),
+        f"one that is called as {argument}(key, shape, dtype)",
+        cure=init_cure,
     )
-    given = init(key, shape, dtype)
-    if callable(given):
-        raise TypeError(explain(where, argument, "a maker of initializers", "an initializer", makers))
-    found, wanted = f"the array that {argument} returns", jnp.result_type(dtype)
+    drawn_array = init(key, shape, dtype)
+    if callable(drawn_array):
+        raise TypeError(explain(where, argument, "a function that returns initializers", "an initializer", init_cure))
+    argument_name, expected_dtype = f"the array that {argument} returns", jnp.result_type(dtype)
     cure = f"It is called as {argument}(key, shape, dtype)"
-    each = array(where, f"what {argument} returns", given, cure=cure)
-    if each.shape != shape:
-        raise ValueError(explain(where, found, each.shape, str(shape), cure))
-    if each.dtype != wanted:
-        raise TypeError(explain(where, found, each.dtype, str(wanted), cure))
-    return each
+    result = array(where, f"what {argument} returns", drawn_array, cure=cure)
+    if result.shape != shape:
+        raise ValueError(explain(where, argument_name, result.shape, str(shape), cure))
+    if result.dtype != expected_dtype:
+        raise TypeError(explain(where, argument_name, result.dtype, str(expected_dtype), cure))
+    return result
 
 
 def init_layer(
@@ -151,7 +160,7 @@ def init_layer(
     bias_init: Initializer,
     dtype: DTypeLike | None,
 ) -> LayerParams:
-    """A kernel and, if wanted, a bias, drawn from independent halves of `key`."""
+    """Draws a kernel and, if `bias`, a bias, from independent halves of `key`."""
     check_weights(where, "the kernel", kernel_shape, "Use smaller sizes")
     bias, dtype = flag(where, "bias", bias), real_dtype(where, dtype)
     kernel_key, bias_key = jax.random.split(random_key(where, key))

@@ -1,4 +1,4 @@
-"""Adaptive polyphase sampling: down-sampling that chooses by content where its grid begins, and the way back up."""
+"""Adaptive polyphase sampling: downsampling with a sampling phase that depends on the content, and its adjoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxtyping import Array, Int, Shaped
 from jaxconv.checks import is_traced
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
-from jaxconv.layers.images import Layout, check_cells, enter
+from jaxconv.layers.images import Layout, check_cells, to_nhwc
 from jaxconv.layers.operands import array
 from jaxconv.lowering.compiled import compiled
 from jaxconv.lowering.explicit_sharding import gathered
@@ -24,7 +24,7 @@ from jaxconv.lowering.interleave import split_periods
 from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import window_sizes
 
-MOST_PHASES = 2**10  # along an axis: each has an equation of its own, and takes its time to compile
+MOST_PHASES = 2**10  # along an axis: each phase is a separate equation and adds compile time
 
 
 def polyphase_down(
@@ -36,42 +36,40 @@ def polyphase_down(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> tuple[Shaped[Array, "n *out c"], Int[Array, "n d"]]:
-    """Of each example every s-th cell, beginning where the norm of what is kept is largest:
+    """Keeps every s-th cell of each example, with the phase for which the kept cells have the largest norm:
 
         y[n,i,j,c] = x[n, i*s + p, j*t + q, c],     (p, q) the first with the largest  sum_{i,j,c} |y[n,i,j,c]|^norm.
 
-    A stride that always begins at cell 0 keeps other cells of a shifted image than of the image. Here the grid moves
-    with the content. The derivative is that of the cells that are kept; the choice itself has none.
+    A stride with a fixed phase keeps different cells of an image and of the shifted image. Here the sampling grid moves
+    with the content. The derivative is that of the kept cells; the choice of the phase has no derivative.
 
-    Law: if one phase's norm is larger than every other's, then for every shift k along an axis,
+    Law: if one phase has a larger norm than every other phase, then for every shift k along an axis,
 
         polyphase_down(roll(x, k)) == roll(y, (p + k) // s), (p + k) % s,
 
-    exactly: y by whole cells, while x moves by any number. So a global pool behind it does not change with any shift,
-    and `polyphase_up` puts all back in place. Where two phases tie the first is taken, whatever the shift, and the law
-    fails but for shifts by multiples of s; also where they differ by no more than their sums are rounded. What holds
-    for all x is what `jc.certify` proves, shifts by s; that other shifts move y depends on the values of x, and
-    `jc.check` shows it.
+    exactly: y moves by whole cells for every k. A global pool after it is therefore invariant under every shift, and
+    `polyphase_up` restores the positions. If two phases tie, or differ by less than the rounding of their sums, the
+    first is chosen for every shift. The law then holds only for shifts by multiples of s. `jc.certify` proves only what
+    holds for all x: shifts by s. Whether other shifts move y depends on the values of x, as `jc.check` shows.
 
     Args:
         x: [n, *spatial, c], numbers; see `batched` and `layout`.
-        stride: s, t, ..., along each spatial axis, (2, 2) for images, which divide its length; its length is the number
-            d of spatial axes.
+        stride: s, t, ..., along each spatial axis, for example (2, 2) for images. Each divides the length of its axis.
+            Its length is the number d of spatial axes.
         norm: the p of the Lp norm that is compared, a positive number.
-        phase: [n, d], or [d] without a batch: phases to take instead of choosing, as of another branch of a network
-            whose y this one's is added to. From 0 to s - 1; inside `jax.jit`, where its values cannot be checked, one
-            that is out of this range counts as 0.
+        phase: [n, d], or [d] without a batch axis: phases to use instead of the choice, for example those of another
+            branch of a network to whose output y is added. From 0 to s - 1. Inside `jax.jit`, where the values cannot
+            be checked, a phase outside this range counts as 0.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        y: [n, *out, c], of x's dtype.
-        phase: [n, d], or [d] without a batch, int32: where each example's grid begins along each spatial axis.
+        y: [n, *out, c], with the dtype of x.
+        phase: [n, d], or [d] without a batch axis, int32: the first kept cell of each example along each spatial axis.
 
     Raises:
-        ValueError: a length that the stride does not divide, shapes that do not fit together, or a phase that is not
-            from 0 to s - 1.
-        TypeError: the norm is not a number, or the phases are not integers.
+        ValueError: the stride does not divide a length, shapes do not match, or a phase is not from 0 to s - 1.
+        TypeError: `norm` is not a number, or `phase` is not an integer array.
 
     >>> y, phase = polyphase_down(jnp.array([1.0, 5.0, 2.0, 6.0]).reshape(1, 4, 1), (2,))
     >>> y.ravel(), phase
@@ -81,17 +79,21 @@ def polyphase_down(
     """
     stride = _steps("polyphase_down", stride)
     norm = checked_norm("polyphase_down", norm)
-    x, leave = enter("polyphase_down", x, len(stride), batched=batched, layout=layout)
+    x, from_nhwc = to_nhwc("polyphase_down", x, len(stride), batched=batched, layout=layout)
     check_cells("polyphase_down", x)
     for name, length, step in zip(spatial_names(len(stride)), x.shape[1:-1], stride, strict=True):
         if length % step:
-            found = f"{length} cells long, and the stride there {step}"
-            cure = "Pad or crop it: of other lengths a shift around the border has no answer"
-            raise ValueError(explain("polyphase_down", f"x along axis {name}", found, "a multiple of it", cure))
+            actual = f"{length} cells long, with stride {step}"
+            cure = "Pad or crop it, because otherwise cyclic shifts do not permute the phases"
+            raise ValueError(
+                explain("polyphase_down", f"x along axis {name}", actual, "a multiple of the stride", cure)
+            )
     x, back = gathered(x)
-    found = _strongest(x, stride, norm) if phase is None else _entered("polyphase_down", phase, x, stride, batched)
-    y = reduce(lambda y, number: _taken(y, number, stride[number], _along(found, number)), range(len(stride)), x)
-    return leave(back(y)), found if batched else lax.squeeze(found, (0,))
+    phases = (
+        _strongest(x, stride, norm) if phase is None else _checked_phase("polyphase_down", phase, x, stride, batched)
+    )
+    y = reduce(lambda y, number: _taken(y, number, stride[number], _along(phases, number)), range(len(stride)), x)
+    return from_nhwc(back(y)), phases if batched else lax.squeeze(phases, (0,))
 
 
 def polyphase_up(
@@ -102,27 +104,29 @@ def polyphase_up(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The cells of each example s apart, from its phase on, zeros between:  x[n, i*s + p, j*t + q, c] = y[n,i,j,c].
+    """Places the cells of each example s apart, starting at its phase, with zeros between:
 
-    The adjoint of `polyphase_down` with the same phases, whose grid it restores.
+        x[n, i*s + p, j*t + q, c] = y[n,i,j,c].
 
-    Law: where `polyphase_down` keeps its law, `polyphase_up(*polyphase_down(x, s), s)` moves with x, by every shift:
+    The adjoint of `polyphase_down` with the same phases. It restores the sampling grid.
+
+    Law: if the law of `polyphase_down` holds, `polyphase_up(*polyphase_down(x, s), s)` moves with x for every shift:
     `up(*down(roll(x, k))) == roll(up(*down(x)), k)`.
 
     Args:
         y: [n, *spatial, c]; see `batched` and `layout`.
-        phase: [n, d], or [d] without a batch, integers from 0 to s - 1: those that `polyphase_down` returns. Inside
-            `jax.jit`, where its values cannot be checked, one that is out of this range leaves nothing but zeros.
+        phase: [n, d], or [d] without a batch axis, integers from 0 to s - 1, as `polyphase_down` returns them. Inside
+            `jax.jit`, where the values cannot be checked, a phase outside this range gives zeros only.
         stride: s, t, ..., along each spatial axis; its length is the number d of spatial axes.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *out, c], s times as long along each axis, of y's dtype.
+        [n, *out, c], s times as long along each axis, with the dtype of y.
 
     Raises:
-        ValueError: shapes that do not fit together, or a phase that is not from 0 to s - 1.
-        TypeError: phases that are not integers.
+        ValueError: shapes do not match, or a phase is not from 0 to s - 1.
+        TypeError: `phase` is not an integer array.
 
     >>> polyphase_up(jnp.array([5.0, 6.0]).reshape(1, 2, 1), jnp.array([[1]]), (2,)).ravel()
     Array([0., 5., 0., 6.], dtype=float32)
@@ -131,25 +135,25 @@ def polyphase_up(
     upsampling, Asilomar 2021.
     """
     stride = _steps("polyphase_up", stride)
-    y, leave = enter("polyphase_up", y, len(stride), batched=batched, layout=layout, argument="y")
+    y, from_nhwc = to_nhwc("polyphase_up", y, len(stride), batched=batched, layout=layout, argument="y")
     lengths = [length * step for length, step in zip(y.shape[1:-1], stride, strict=True)]
     UPSAMPLED.check("polyphase_up", "the result", lengths, y.shape[1:-1], "Use a smaller stride")
-    phase = _entered("polyphase_up", phase, y, stride, batched)
+    phase = _checked_phase("polyphase_up", phase, y, stride, batched)
     y, back = gathered(y)
     x = reduce(lambda x, number: _spread(x, number, stride[number], _along(phase, number)), range(len(stride)), y)
-    return leave(back(x))
+    return from_nhwc(back(x))
 
 
 def _steps(where: str, stride: Sequence[int]) -> tuple[int, ...]:
-    """The stride along each spatial axis."""
-    found = window_sizes(where, stride, "stride")
-    if max(found) > MOST_PHASES:
-        raise ValueError(explain(where, "stride", found, f"at most {MOST_PHASES} along each axis", "Use a smaller one"))
-    return found
+    """Checks the stride along each spatial axis."""
+    steps = window_sizes(where, stride, "stride")
+    if max(steps) > MOST_PHASES:
+        raise ValueError(explain(where, "stride", steps, f"at most {MOST_PHASES} along each axis", "Use a smaller one"))
+    return steps
 
 
-def _entered(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
-    """The phases as [n, d]."""
+def _checked_phase(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
+    """Checks the phases and returns them as [n, d]."""
     cure = "Take the phase that polyphase_down returns with this stride"
     phase = array(where, "phase", phase, "an array of integers")
     if not jnp.issubdtype(phase.dtype, jnp.integer):
@@ -164,20 +168,20 @@ def _entered(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], ba
 
 
 def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...], cure: str) -> None:
-    """Refuse a phase along some axis that is not one of 0 to s - 1."""
-    for name, found, step in zip(spatial_names(len(stride)), np.moveaxis(phases, -1, 0), stride, strict=True):
-        wrong = found[(found < 0) | (found >= step)]
+    """Refuses a phase outside 0 to s - 1 along an axis."""
+    for name, values, step in zip(spatial_names(len(stride)), np.moveaxis(phases, -1, 0), stride, strict=True):
+        wrong = values[(values < 0) | (values >= step)]
         if wrong.size:
             raise ValueError(explain(where, f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
 
 
 @partial(compiled, static_argnames=("stride", "norm"))
 def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
-    """Along each spatial axis where the phase begins that has the largest norm, [n, d]."""
+    """The phase with the largest norm along each spatial axis, [n, d]."""
     x = lax.stop_gradient(x)
     x = x.astype(accumulator("polyphase_down", x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32)
     powers = power(jnp.abs(x) if jnp.iscomplexobj(x) else x, norm)
-    for number in reversed(range(len(stride))):  # one by one, as arrays that are split over devices need it
+    for number in reversed(range(len(stride))):  # one axis at a time, as arrays that are split over devices require
         powers = split_periods(powers, number + 1, stride[number])
     along = (*range(1, 2 * len(stride), 2), 2 * len(stride) + 1)
     strengths = jnp.sum(powers, axis=along)
@@ -190,22 +194,22 @@ def _along(phase: Array, number: int) -> Array:
     return lax.index_in_dim(phase, number, 1, keepdims=False)
 
 
-def _here(phase: Array, rank: int, at: int) -> Array:
-    """For which examples, [n, 1, ...], a phase is this one."""
-    return (phase == at).reshape(phase.shape[0], *[1] * (rank - 1))
+def _has_phase(phase: Array, rank: int, value: int) -> Array:
+    """Whether the phase of each example, [n, 1, ...], equals `at`."""
+    return (phase == value).reshape(phase.shape[0], *[1] * (rank - 1))
 
 
 @partial(compiled, static_argnames=("number", "step"))
 def _taken(x: Array, number: int, step: int, phase: Array) -> Array:
-    """Every step-th cell along one spatial axis, beginning at each example's phase."""
-    kept = [lax.slice_in_dim(x, at, None, step, axis=number + 1) for at in range(step)]
-    return reduce(lambda y, at: jnp.where(_here(phase, x.ndim, at), kept[at], y), range(1, step), kept[0])
+    """Every step-th cell along one spatial axis, from the phase of each example on."""
+    candidates = [lax.slice_in_dim(x, p, None, step, axis=number + 1) for p in range(step)]
+    return reduce(lambda y, p: jnp.where(_has_phase(phase, x.ndim, p), candidates[p], y), range(1, step), candidates[0])
 
 
 @partial(compiled, static_argnames=("number", "step"))
 def _spread(y: Array, number: int, step: int, phase: Array) -> Array:
-    """Cells that many apart along one spatial axis, beginning at each example's phase."""
-    nothing = jnp.zeros((), y.dtype)
-    parts = [jnp.where(_here(phase, y.ndim, at), y, nothing) for at in range(step)]
+    """Places cells `step` apart along one spatial axis, from the phase of each example on, with zeros between."""
+    zero = jnp.zeros((), y.dtype)
+    parts = [jnp.where(_has_phase(phase, y.ndim, p), y, zero) for p in range(step)]
     shape = (*y.shape[: number + 1], step * y.shape[number + 1], *y.shape[number + 2 :])
     return jnp.stack(parts, axis=number + 2).reshape(shape)

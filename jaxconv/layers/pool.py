@@ -1,4 +1,4 @@
-"""Pooling: the maximum, the minimum or the average of every window, each channel by itself."""
+"""Pooling: the maximum, the minimum or the average of every window, separately for each channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.checks import choice
 from jaxconv.errors import explain, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, to_nhwc
 from jaxconv.lowering import pooling
 from jaxconv.lowering.boundary import copy_boundary
 from jaxconv.lowering.explicit_sharding import gathered, keeps_no_padding
@@ -33,35 +33,36 @@ def max_pool(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The largest cell of every window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
+    """Returns the maximum of each window:  y[n,i,j,c] = max_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
 
-    Padding cells never win: they count as minus infinity, or as the least integer. The derivative of a window is that
-    of its largest cell, or of the first of them in row-major order if several are equal, in forward and reverse mode
-    alike, with any dilation. A NaN is larger than any number: it wins its windows, and the first one takes their
-    derivative.
+    Cells of zero padding never win: they count as minus infinity, or as the smallest integer. The derivative of a
+    window goes to its largest cell. If several cells are equal, it goes to the first in row-major order, in forward and
+    reverse mode, with any dilation. A NaN counts as larger than any number: a window with NaNs returns NaN, and its
+    derivative goes to the first NaN.
 
     Law: as for `conv`: with padding "CIRCULAR" and s dividing the length, shifting x by s shifts y by one. With the
-    default stride, the window, it does so for shifts by whole windows only: pooling is not invariant to small shifts.
+    default stride, the window, this covers shifts by whole windows only: pooling is not invariant to small shifts.
 
     Args:
         x: [n, *spatial, c], real numbers of any dtype; see `batched` and `layout`.
-        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
-        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        window: number of taps along each spatial axis, for example (2, 2) for images. Its length is the number of
+            spatial axes.
+        stride: s, number of cells between neighbouring windows. The default is the window, so windows do not overlap.
         padding: as for `conv`.
-        dilation: d, cells from one tap of the window to the next; one integer, or one for each spatial axis.
-        ceil_mode: True for one more window where cells are left over behind the last: it overhangs the padded input,
-            and reads padding there. None that would start behind x: PyTorch's rule. For padding "VALID" and zeros
-            (lo, hi) only; every other name gives ceil(length / s) windows without it.
+        dilation: d, number of cells between neighbouring taps; one integer, or one per spatial axis.
+        ceil_mode: True for one more window if cells remain after the last window. It overhangs the padded input and
+            reads padding there. As in PyTorch, no window starts after the end of x. Only for padding "VALID" and zeros
+            (lo, hi); every other name gives ceil(length / s) windows without it.
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *out, c], of x's dtype.
+        [n, *out, c], with the dtype of x.
 
     Raises:
-        ValueError: sizes that do not fit together, a window that would see nothing but padding, or `ceil_mode` with a
-            padding that it is not for.
-        TypeError: x has no order (complex numbers).
+        ValueError: sizes do not match, a window lies entirely in the padding, or `ceil_mode` is used with a padding
+            that does not support it.
+        TypeError: x is complex, and complex numbers have no order.
 
     >>> import jax.numpy as jnp
     >>> max_pool(jnp.array([[3, 1, 4, 1, 5, 9, 2]]).reshape(1, 7, 1), (2,)).ravel()
@@ -72,11 +73,11 @@ def max_pool(
     Source: Yamaguchi et al., A neural network for speaker-independent isolated word recognition, ICSLP 1990.
     """
     stride = window if stride is None else stride
-    x, leave, axes = enter_windows(
+    x, from_nhwc, axes = enter_windows(
         "max_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     check_ordered("max_pool", x)
-    return leave(pooling.max_pool(*copy_boundary(x, axes)))
+    return from_nhwc(pooling.max_pool(*copy_boundary(x, axes)))
 
 
 def min_pool(
@@ -90,17 +91,18 @@ def min_pool(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The least cell of every window:  y[n,i,j,c] = min_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
+    """Returns the minimum of each window:  y[n,i,j,c] = min_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c].
 
-    The mirror of `max_pool`, -max_pool(-x), for every dtype: padding cells never win, and count as infinity, or as the
-    greatest integer; the derivative is that of the first of the least cells; the same is true of NaNs.
+    This is -max_pool(-x) for every dtype. Padded cells never win: they count as infinity, or as the largest integer.
+    The derivative goes to the first of the smallest cells. NaNs are as for `max_pool`.
 
     Law: as for `max_pool`.
 
     Args:
         x: [n, *spatial, c], real numbers of any dtype; see `batched` and `layout`.
-        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
-        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        window: number of taps along each spatial axis, for example (2, 2) for images. Its length is the number of
+            spatial axes.
+        stride: s, number of cells between neighbouring windows. The default is the window, so windows do not overlap.
         padding: as for `conv`.
         dilation: as for `max_pool`.
         ceil_mode: as for `max_pool`.
@@ -108,22 +110,22 @@ def min_pool(
         layout: as for `conv`.
 
     Returns:
-        [n, *out, c], of x's dtype.
+        [n, *out, c], with the dtype of x.
 
     Raises:
         ValueError: as for `max_pool`.
-        TypeError: x has no order (complex numbers).
+        TypeError: x is complex, and complex numbers have no order.
 
     >>> import jax.numpy as jnp
     >>> min_pool(jnp.array([[3, 1, 4, 1, 5, 9]]).reshape(1, 6, 1), (2,), stride=1, dilation=3).ravel()
     Array([1, 1, 4], dtype=int32)
     """
     stride = window if stride is None else stride
-    x, leave, axes = enter_windows(
+    x, from_nhwc, axes = enter_windows(
         "min_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     check_ordered("min_pool", x)
-    return leave(pooling.min_pool(*copy_boundary(x, axes)))
+    return from_nhwc(pooling.min_pool(*copy_boundary(x, axes)))
 
 
 def avg_pool(
@@ -138,36 +140,37 @@ def avg_pool(
     batched: bool = True,
     layout: Layout = "channels_last",
 ) -> Shaped[Array, "n *out c"]:
-    """The average of every window:  y[n,i,j,c] = sum_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c] / divisor.
+    """Returns the average of each window:  y[n,i,j,c] = sum_{u,v} x[n, i*s + u*d - lo, j*s + v*d - lo, c] / divisor.
 
-    Half-precision floats are summed in float32. Integers stay integers: the sum, in 32 bits or more, is divided
-    rounding down, as `//` does.
+    Half-precision floats are summed in float32. Integers stay integers: their sum, in 32 bits or more, is divided and
+    rounded down, as by `//`.
 
-    Law: as for `max_pool`; and linear in x (but for that rounding). With zero padding, `divisor="inside"` keeps
-    constant images constant up to the border, `divisor="window"` darkens them there.
+    Law: as for `max_pool`; and linear in x, except for that rounding. With zero padding, `divisor="inside"` keeps
+    constant images constant up to the border, and `divisor="window"` darkens them there.
 
     Args:
         x: [n, *spatial, c]; see `batched` and `layout`.
-        window: taps along each spatial axis, (2, 2) for images; its length is the number of spatial axes.
-        stride: s, cells from one window to the next; by default the window's own size, so that windows do not overlap.
+        window: number of taps along each spatial axis, for example (2, 2) for images. Its length is the number of
+            spatial axes.
+        stride: s, number of cells between neighbouring windows. The default is the window, so windows do not overlap.
         padding: as for `conv`.
         dilation: as for `max_pool`.
-        ceil_mode: as for `max_pool`; what an overhanging window reads beyond the padded input are zeros of the padding
-            like all others, so that a divisor is needed.
-        divisor: "window": the number of taps; "inside": the number of taps that read a cell of x rather than a zero of
-            the padding; or a positive integer (1 gives the sum). Needed only where windows reach zero padding, since
-            other libraries differ there; elsewhere the two are the same number. (PyTorch's `count_include_pad=True`
-            counts the zeros that are asked for and not those that `ceil_mode` adds: without the former it is "inside",
-            without the latter "window", and with both neither.)
+        ceil_mode: as for `max_pool`. An overhanging window reads zeros beyond the padded input. They count as zero
+            padding, so a divisor is needed.
+        divisor: "window": the number of taps; "inside": the number of taps that read a cell of x rather than zero
+            padding; or a positive integer (1 gives the sum). It is required only if windows reach zero padding, where
+            libraries differ; elsewhere "window" and "inside" are equal. (PyTorch's `count_include_pad=True` counts
+            requested zeros but not those that `ceil_mode` adds. Without `count_include_pad` it is "inside"; with it and
+            without `ceil_mode` it is "window"; with both it is neither.)
         batched: as for `conv`.
         layout: as for `conv`.
 
     Returns:
-        [n, *out, c], of x's dtype.
+        [n, *out, c], with the dtype of x.
 
     Raises:
-        ValueError: as for `max_pool`, or no divisor where it makes a difference.
-        TypeError: x is of booleans.
+        ValueError: as for `max_pool`, or the divisor is missing and windows reach zero padding.
+        TypeError: x is boolean.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1)
@@ -179,12 +182,12 @@ def avg_pool(
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B.
     """
     stride = window if stride is None else stride
-    x, leave, axes = enter_windows(
+    x, from_nhwc, axes = enter_windows(
         "avg_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
     counts = _counts("avg_pool", axes, divisor)
     total = pooling.sum_pool(*copy_boundary(x.astype(accumulator("avg_pool", x)), axes))
-    return leave(divide(total, counts).astype(x.dtype))
+    return from_nhwc(divide(total, counts).astype(x.dtype))
 
 
 def enter_windows(
@@ -199,28 +202,34 @@ def enter_windows(
     batched: bool,
     layout: Layout,
 ) -> tuple[Array, Callable[[Array], Array], tuple[Axis, ...]]:
-    """The input as [n, *spatial, c], the way back, and the axes of a window that sees a cell of x at every position."""
+    """Returns x as [n, *spatial, c], the function that restores the layout, and the axes of the window.
+
+    Raises:
+        ValueError: a window lies entirely in the padding, or as for `slide`.
+    """
     window = window_sizes(where, window)
-    x, leave = enter(where, x, len(window), batched=batched, layout=layout)
+    x, from_nhwc = to_nhwc(where, x, len(window), batched=batched, layout=layout)
     axes = slide(where, x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
     for name, axis in zip(spatial_names(len(axes)), axes, strict=True):
         if min(_inside(axis)) == 0:
-            found = f"{(axis.pad.lo, axis.pad.hi)} along axis {name}"
-            little = "less than" if axis.dilation == 1 else f"so little, with dilation {axis.dilation}, for"
-            expected = f"{little} the window's {axis.taps} taps, so that every window sees a cell of x"
-            cure = "Pad x itself first, by jnp.pad, with the numbers that windows beyond it should see"
-            raise ValueError(explain(where, "padding", found, expected, cure))
+            actual = f"{(axis.pad.lo, axis.pad.hi)} along axis {name}"
+            expected = "small enough that no window lies entirely in the padding"
+            less = (
+                f"Pad by at most {axis.taps - 1} at each end" if axis.dilation == 1 else "Use less padding or dilation"
+            )
+            cure = f"{less}; or pad x first by jnp.pad, with the values that such windows should read"
+            raise ValueError(explain(where, "padding", actual, expected, cure))
     x, back = gathered(x, keeps_no_padding(x, axes))
-    return x, lambda y: leave(back(y)), axes
+    return x, lambda y: from_nhwc(back(y)), axes
 
 
 def _inside(axis: Axis) -> tuple[int, ...]:
-    """For every position along one axis, how many taps read a cell of x."""
+    """The number of taps that read a cell of x, for every position along one axis."""
     return tuple(axis.inside(j) for j in range(axis.out))
 
 
 def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> int | list[tuple[int, ...]]:
-    """What to divide by: one number for all windows, or for each axis one number per position (they multiply)."""
+    """Returns one divisor for all windows, or for each axis one number per position, which multiply."""
     cure = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
     taps = math.prod(axis.taps for axis in axes)
     inside = [_inside(axis) for axis in axes]

@@ -1,4 +1,4 @@
-"""Convolution by regions: a kernel for each of a few rectangles of the output, for images that are aligned."""
+"""Convolution by regions: one kernel for each of several rectangles of the output, for aligned images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Array, Shaped
 from jaxconv.errors import explain
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
-from jaxconv.layers.kernels import init_kernels, opened
+from jaxconv.layers.kernels import init_kernels, unpack_layer
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import Regions, checked_regions, regional
 from jaxconv.lowering.multi_kernel import item, multi_kernel_conv
@@ -34,25 +34,25 @@ def regional_conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "n *out o"]:
-    """Slide a window that has a kernel for each region of the output: weights are shared within a region only.
+    """Slides a window with a separate kernel for each region of the output. In two dimensions
 
         y[n,i,j,o] = b[r,q,o] + sum_{u,v,c} x[n, i*s + u*d - lo, j*s + v*d - lo, c] w[r,q,u,v,c,o]
 
-    where output row i lies in region r and column j in region q, and likewise in any number of dimensions. The windows
-    are those of `conv` with the same configuration; near the border of a region they see cells beyond it. One region is
-    `conv`, regions of one position each are `locally_connected`. For faces that are aligned, say, where eyes are above
-    and the mouth is below, and a feature that is worth finding in one place is not in another.
+    where output row i lies in region r and column j in region q, and likewise in any number of dimensions. Weights are
+    shared within a region only. The windows are those of `conv` with the same settings; near the border of a region
+    they read cells beyond it. A single region is `conv`; regions of one position each are `locally_connected`. The
+    layer suits aligned images such as faces, where a feature matters in some places only.
 
-    Law: within each region it is `conv` with that region's kernel, so that what moves by s cells, away from the
-    borders, moves y by one as long as it stays in the region. No shift of the whole image has a counterpart.
+    Law: within a region the layer equals `conv` with the kernel of that region. Content that moves by s cells, away
+    from the borders and inside the region, moves y by one. No shift of the whole image corresponds to a shift of y.
 
     Args:
-        params: `{"kernel": [*count, *window, c/groups, o], "bias": [*count, o]}`, with the count of regions along each
-            axis; the bias may be left out.
-        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernel's.
-        regions: for each spatial axis the lengths of the regions along it, in positions of the output, of which they
-            are all: `((20, 12), (32,))` for the upper 20 rows and the lower 12, all columns alike.
-        stride: as for `conv`, and so are the arguments after it.
+        params: `{"kernel": [*count, *window, c/groups, o], "bias": [*count, o]}`, with the number of regions along each
+            axis; the bias is optional.
+        x: [n, *spatial, c], with the dtype of the kernel; see `batched` and `layout`.
+        regions: for each spatial axis, the lengths of its regions in output positions. They sum to the length of the
+            output: `((20, 12), (32,))` for the upper 20 rows and the lower 12, with all columns alike.
+        stride: see `conv`.
         padding: see `conv`.
         dilation: see `conv`.
         groups: see `conv`.
@@ -62,11 +62,11 @@ def regional_conv(
         preferred_element_type: see `conv`.
 
     Returns:
-        [n, *out, o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+        [n, *out, o], with the dtype of the kernel, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together, among them regions that do not add up to the output.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match, for example regions that do not sum to the output.
+        TypeError: x and the parameters have different dtypes.
 
     >>> params = {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]]).reshape(2, 2, 1, 1)}     # sums, then differences
     >>> x = jnp.array([1.0, 2.0, 4.0, 8.0, 16.0]).reshape(1, 5, 1)
@@ -77,18 +77,20 @@ def regional_conv(
     convolutional deep belief networks, CVPR 2012, where the regions overlap.
     """
     where = "regional_conv"
-    given = opened(
+    layer = unpack_layer(
         where, "*regions", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    positions = regional(where, [axis.out for axis in given.spec.axes], regions)
-    found = tuple(map(len, positions))
-    if given.count != found:
-        expected = f"{found}, as many as there are lengths in regions"
-        raise ValueError(explain(where, "kernel's *regions", given.count, expected, "Give init_regional_conv the same"))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else item(given.bias, index))
-    return given.leave(multi_kernel_conv(given.x, given.kernel, given.spec, positions, finish, jnp.concatenate))
+    positions = regional(where, [axis.out for axis in layer.spec.axes], regions)
+    expected_count = tuple(map(len, positions))
+    if layer.count != expected_count:
+        expected = f"{expected_count}, the numbers of regions"
+        raise ValueError(
+            explain(where, "kernel's *regions", layer.count, expected, "Pass the same regions to init_regional_conv")
+        )
+    finish = lambda y, index: add_bias(y, None if layer.bias is None else item(layer.bias, index))
+    return layer.from_nhwc(multi_kernel_conv(layer.x, layer.kernel, layer.spec, positions, finish, jnp.concatenate))
 
 
 def init_regional_conv(
@@ -104,23 +106,23 @@ def init_regional_conv(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `regional_conv`: a kernel for each region, each drawn as `conv`'s would be.
+    """Returns parameters for `regional_conv`: a kernel for each region, each drawn as for `conv`.
 
     Args:
         key: a `jax.random` key.
-        regions: as for `regional_conv`; only their number counts here.
-        window: taps along each spatial axis; its length is the number of spatial axes.
+        regions: as for `regional_conv`; only the number of regions matters here.
+        window: number of taps along each spatial axis; its length is the number of spatial axes.
         channels_in: c.
         channels_out: o.
         groups: as for `conv`; divides both numbers of channels.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`, called for one kernel [*window, c/groups, o] at a time.
-        bias_init: likewise, for the whole bias [*count, o].
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`, called once per region for a kernel [*window, c/groups, o].
+        bias_init: one of `jax.nn.initializers`, called once for the whole bias [*count, o].
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: sizes that are not positive, regions along another number of axes, or groups that do not divide; or
-            an initializer returns an array of another shape.
+        ValueError: sizes are not positive, `regions` has another number of axes, `groups` does not divide the channels,
+            or an initializer returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_regional_conv(jax.random.key(0), ((20, 12), (32,)), (5, 3), 1, 6))

@@ -1,4 +1,4 @@
-"""Depthwise separable convolution: a depthwise convolution, then a pointwise one. Nothing but `conv`, twice."""
+"""Depthwise separable convolution: a depthwise convolution followed by a pointwise one, both computed by `conv`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Shaped
 
 from jaxconv.errors import explain
 from jaxconv.layers.conv import checked_channels, conv
-from jaxconv.layers.images import Layout, enter
+from jaxconv.layers.images import Layout, to_nhwc
 from jaxconv.layers.operands import checked_precision, random_key, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, init_layer, named, same_dtype, unpack
 from jaxconv.sizes import size
@@ -20,7 +20,7 @@ from jaxconv.window import Padding, slide, window_sizes
 
 
 class SeparableParams(TypedDict):
-    """The parameters of two convolutions: over space channel by channel, and over channels position by position."""
+    """The parameters of a depthwise convolution, over space, and of a pointwise convolution, over channels."""
 
     depthwise: LayerParams
     pointwise: LayerParams
@@ -38,36 +38,38 @@ def separable_conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "n *out o"]:
-    """Convolve each channel by itself, m times, then mix channels at each position. In two dimensions, without biases,
+    """Convolves each channel with m kernels, then mixes the channels at each position. In two dimensions, without bias,
 
         y[n,i,j,o] = sum_{u,v,c,k} x[n, i*s + u*d - lo, j*s + v*d - lo, c] a[u,v,0,c*m + k] b[0,0,c*m + k,o]
 
-    and likewise in any number of them, which is that of the kernels. The settings are the depthwise convolution's.
+    and likewise in any number of dimensions, which the kernels determine. The settings are those of the depthwise
+    convolution.
 
-    Law: without a bias between the two it is `conv` with the kernel
+    Law: without a bias between the two convolutions, the layer equals `conv` with the kernel
 
-        w[u,v,c,o] = sum_k a[u,v,0,c*m + k] b[0,0,c*m + k,o],
+        w[u,v,c,o] = sum_k a[u,v,0,c*m + k] b[0,0,c*m + k,o].
 
-    and with one it is equivariant all the same, as `conv` is: see there.
+    With a bias between them it is also equivariant, with the same conditions as `conv`.
 
     Args:
-        params: `{"depthwise": {"kernel": [*window, 1, c*m]}, "pointwise": {"kernel": [1, ..., 1, c*m, o]}}`, each of
-            them with a "bias", [c*m] or [o], if wanted.
-        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernels'.
-        stride: as for `conv`, and so are the arguments after it.
+        params: `{"depthwise": {"kernel": [*window, 1, c*m]}, "pointwise": {"kernel": [1, ..., 1, c*m, o]}}`, each with
+            an optional "bias", [c*m] or [o].
+        x: [n, *spatial, c], with the dtype of the kernels; see `batched` and `layout`.
+        stride: see `conv`.
         padding: see `conv`.
         dilation: see `conv`.
         batched: see `conv`.
         layout: see `conv`.
-        precision: of both, see `conv`.
-        preferred_element_type: of the pointwise convolution, see `conv`. What is between has the kernels' dtype.
+        precision: precision of both convolutions; see `conv`.
+        preferred_element_type: of the pointwise convolution; see `conv`. The intermediate array has the dtype of the
+            kernels.
 
     Returns:
-        [n, *out, o], of the kernels' dtype unless `preferred_element_type` says otherwise.
+        [n, *out, o], with the dtype of the kernels, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match.
+        TypeError: x and the parameters have different dtypes.
 
     >>> import jax.numpy as jnp
     >>> depthwise = {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]]).reshape(2, 1, 2)}        # a difference and a sum
@@ -79,9 +81,9 @@ def separable_conv(
     Source: Sifre, Rigid-motion scattering for image classification, 2014; Howard et al., MobileNets, 2017, section 3.1.
     """
     where = "separable_conv"
-    given = named(where, "params", params, required=("depthwise", "pointwise"))
-    depthwise, _ = unpack(f"{where}, depthwise", given["depthwise"])
-    pointwise, _ = unpack(f"{where}, pointwise", given["pointwise"])
+    entries = named(where, "params", params, required=("depthwise", "pointwise"))
+    depthwise, _ = unpack(f"{where}, depthwise", entries["depthwise"])
+    pointwise, _ = unpack(f"{where}, pointwise", entries["pointwise"])
     rank = depthwise.ndim - 2
     if rank < 1 or depthwise.shape[-2] != 1:
         expected, cure = "[*window, 1, c*m], 3 axes or more", "Draw it by init_separable_conv"
@@ -90,7 +92,7 @@ def separable_conv(
         expected = f"({'1, ' * rank}{depthwise.shape[-1]}, o), after the depthwise kernel {depthwise.shape}"
         cure = "Draw both together, by init_separable_conv"
         raise ValueError(explain(where, "the pointwise kernel", pointwise.shape, expected, cure))
-    x, leave = enter(where, x, rank, batched=batched, layout=layout)
+    x, from_nhwc = to_nhwc(where, x, rank, batched=batched, layout=layout)
     channels = x.shape[-1]
     if not channels or depthwise.shape[-1] % channels:
         expected = f"a divisor of {depthwise.shape[-1]}, the depthwise kernel's output channels"
@@ -98,12 +100,12 @@ def separable_conv(
         raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
     same_dtype(where, "the pointwise kernel", pointwise, depthwise)
     same_dtype(where, "x", x, depthwise)
-    slide(where, x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # what it refuses is not conv's
+    slide(where, x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # so that its errors do not name conv
     precision = checked_precision(where, precision)
     preferred_element_type = result_dtype(where, preferred_element_type, x.dtype)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     y = conv(params["depthwise"], x, **settings, precision=precision)
-    return leave(conv(params["pointwise"], y, precision=precision, preferred_element_type=preferred_element_type))
+    return from_nhwc(conv(params["pointwise"], y, precision=precision, preferred_element_type=preferred_element_type))
 
 
 def init_separable_conv(
@@ -118,23 +120,22 @@ def init_separable_conv(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> SeparableParams:
-    """Parameters for `separable_conv`: those of a depthwise convolution and of a pointwise one.
+    """Returns parameters for `separable_conv`: those of a depthwise and of a pointwise convolution.
 
     Args:
         key: a `jax.random` key.
-        window: taps along each spatial axis; its length is the number of spatial axes.
+        window: number of taps along each spatial axis; its length is the number of spatial axes.
         channels_in: c.
         channels_out: o.
-        multiplier: m, depthwise channels for each channel of x.
-        bias: False for a layer without one. It is the pointwise convolution's: what one between the two would add is
-            the same at all positions, so this one can add it.
+        multiplier: m, number of depthwise channels for each channel of x.
+        bias: False for a layer without bias. The bias is that of the pointwise convolution. A bias between the two
+            would add the same at all positions, which the pointwise bias can also add.
         kernel_init: one of `jax.nn.initializers`, for both kernels.
-        bias_init: likewise.
-        dtype: of all. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias_init: one of `jax.nn.initializers`.
+        dtype: dtype of all parameters. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, or a window without a length;
-            or an initializer returns an array of another shape.
+        ValueError: a size is not positive, `window` is empty, or an initializer returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> import jax.numpy as jnp
@@ -146,9 +147,12 @@ def init_separable_conv(
     channels_in, channels_out = checked_channels(where, channels_in, channels_out)
     multiplier = size(where, "multiplier", multiplier, cure="Write 1 for one kernel for each channel")
     depthwise, pointwise = jax.random.split(random_key(where, key))
-    between, alike = channels_in * multiplier, {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype}
-    mixing = (*(1,) * len(window), between, channels_out)
+    intermediate, settings = (
+        channels_in * multiplier,
+        {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype},
+    )
+    pointwise_shape = (*(1,) * len(window), intermediate, channels_out)
     return {
-        "depthwise": init_layer(where, depthwise, (*window, 1, between), (between,), bias=False, **alike),
-        "pointwise": init_layer(where, pointwise, mixing, mixing[-1:], bias=bias, **alike),
+        "depthwise": init_layer(where, depthwise, (*window, 1, intermediate), (intermediate,), bias=False, **settings),
+        "pointwise": init_layer(where, pointwise, pointwise_shape, pointwise_shape[-1:], bias=bias, **settings),
     }

@@ -1,4 +1,4 @@
-"""Tiled convolution: a few kernels that take turns, between one that is shared by all positions and one for each."""
+"""Tiled convolution: several kernels that repeat with a period, between one shared kernel and one per position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Array, Shaped
 
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
-from jaxconv.layers.kernels import init_kernels, opened
+from jaxconv.layers.kernels import init_kernels, unpack_layer
 from jaxconv.layers.params import Initializer, LayerParams, add_bias
 from jaxconv.layers.placement import tiled
 from jaxconv.lowering.conv_spec import ConvSpec
@@ -22,9 +22,10 @@ from jaxconv.lowering.interleave import interleaved, merge_periods, split_period
 from jaxconv.lowering.multi_kernel import item, multi_kernel_conv, multi_kernel_matmul
 from jaxconv.window import Padding, positive
 
-# Up to so many kernels are convolutions of stride s*p, more of them one product. Measured roughly, on two busy cores
-# (3x3, 32 pixels, 16 channels, JAX 0.12.0.1), convolutions take half of the product's time for 2x2 kernels; for 4x4,
-# gradients included, twice as much: x's delta slides over y's cells s*p apart, and each is compiled by itself.
+# Up to this many kernels are computed by convolutions of stride s*p, more kernels by one product. Rough measurement on
+# two busy cores (3x3, 32 pixels, 16 channels, JAX 0.12.0.1): for 2x2 kernels the convolutions take half of the time of
+# the product. For 4x4 kernels, gradients included, they take twice as long: the input gradient slides over cells of y
+# that are s*p apart, and each convolution is compiled separately.
 MOST_CONVOLUTIONS = 4
 
 
@@ -41,24 +42,25 @@ def tiled_conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Shaped[Array, "n *out o"]:
-    """Slide a window whose kernels take turns, p of them along each axis: partly shared weights. In two dimensions
+    """Slides a window with kernels that repeat with period p along each axis (partly shared weights). In two dimensions
 
         y[n,i,j,o] = b[i%p,j%p,o] + sum_{u,v,c} x[n, i*s + u*d - lo, j*s + v*d - lo, c] w[i%p,j%p,u,v,c,o]
 
-    and likewise in any number of them. The windows are those of `conv` with the same configuration; the kernel's shape
-    is [*period, *window, c/groups, o], so that p is read from it. A period of 1 is `conv`, one as long as the output
-    `locally_connected`. Each output costs one window, as in both of them; of more than four kernels, a last period that
-    is cut short costs a whole one.
+    and likewise in any number of dimensions. The windows are those of `conv` with the same settings. The kernel's shape
+    [*period, *window, c/groups, o] determines p. A period of 1 is `conv`; a period of the output's length is
+    `locally_connected`. Each output costs one window, as in both of them. With more than four kernels, an incomplete
+    last period costs as much as a complete one.
 
-    Law: with padding "CIRCULAR", shifting x by s*p cells shifts y by p, whenever s*p divides the length; shifting it by
-    less has no counterpart. Every other padding keeps the law away from the border. Where p does not divide the length
-    of y, the last period is cut short, and no law holds across that seam.
+    Law: with padding "CIRCULAR", shifting x by s*p cells shifts y by p, if s*p divides the length. Smaller shifts
+    correspond to no shift of y. With every other padding the law holds away from the border. If p does not divide the
+    length of y, the last period is incomplete, and no law holds across the border between it and the first.
 
     Args:
-        params: `{"kernel": [*period, *window, c/groups, o], "bias": [*period, o]}`; the bias may be left out. Unlike
-            `locally_connected`'s they do not depend on the image's size. Kernels beyond the output's length are idle.
-        x: [n, *spatial, c]; see `batched` and `layout`. Its dtype is the kernel's.
-        stride: as for `conv`, and so are the arguments after it.
+        params: `{"kernel": [*period, *window, c/groups, o], "bias": [*period, o]}`; the bias is optional. Unlike those
+            of `locally_connected`, they do not depend on the image's size. Kernels beyond the output's length are
+            unused.
+        x: [n, *spatial, c], with the dtype of the kernel; see `batched` and `layout`.
+        stride: see `conv`.
         padding: see `conv`.
         dilation: see `conv`.
         groups: see `conv`.
@@ -68,33 +70,35 @@ def tiled_conv(
         preferred_element_type: see `conv`.
 
     Returns:
-        [n, *out, o], of the kernel's dtype unless `preferred_element_type` says otherwise.
+        [n, *out, o], with the dtype of the kernel, or `preferred_element_type` if given.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together, among them a kernel wider than the padded input.
-        TypeError: x and the parameters differ in dtype.
+        ValueError: shapes or sizes do not match, for example a kernel that is wider than the padded input.
+        TypeError: x and the parameters have different dtypes.
 
-    >>> params = {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]]).reshape(2, 2, 1, 1)}     # sums and differences in turn
+    >>> params = {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]]).reshape(2, 2, 1, 1)}     # sum, difference, sum, ...
     >>> tiled_conv(params, jnp.array([1.0, 2.0, 4.0, 8.0]).reshape(1, 4, 1)).ravel()
     Array([ 3.,  2., 12.], dtype=float32)
 
     Source: Ngiam et al., Tiled convolutional neural networks, NIPS 2010, where the period is k.
     """
-    given = opened(
+    layer = unpack_layer(
         "tiled_conv", "*period", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    spec = given.spec
-    positions = [[its for its in each if its] for each in tiled([axis.out for axis in spec.axes], given.count)]
+    spec = layer.spec
+    positions = [
+        [indices for indices in each if indices] for each in tiled([axis.out for axis in spec.axes], layer.count)
+    ]
     if math.prod(map(len, positions)) > MOST_CONVOLUTIONS:
-        return given.leave(_by_product(given.x, given.kernel, given.bias, spec))
-    finish = lambda y, index: add_bias(y, None if given.bias is None else item(given.bias, index))
-    return given.leave(multi_kernel_conv(given.x, given.kernel, spec, positions, finish, interleaved))
+        return layer.from_nhwc(_by_product(layer.x, layer.kernel, layer.bias, spec))
+    finish = lambda y, index: add_bias(y, None if layer.bias is None else item(layer.bias, index))
+    return layer.from_nhwc(multi_kernel_conv(layer.x, layer.kernel, spec, positions, finish, interleaved))
 
 
 def _by_product(x: Array, kernel: Array, bias: Array | None, spec: ConvSpec) -> Array:
-    """The cells under each window, cut into periods, times all kernels at once."""
+    """Computes all kernels by one matrix product of the im2col array, split into periods."""
     rank, cells = len(spec.axes), im2col(x, spec.axes)
     for number in reversed(range(rank)):
         cells = split_periods(cells, number + 1, kernel.shape[number])
@@ -109,7 +113,7 @@ def _by_product(x: Array, kernel: Array, bias: Array | None, spec: ConvSpec) -> 
     if bias is not None:
         bias = jnp.expand_dims(bias, tuple(range(1, 2 * rank - 1, 2)))  # [p, 1, q, o] on y's [..., p, j, q, o]
     y = add_bias(y, bias)
-    for number, axis in enumerate(spec.axes, start=1):  # one by one, as arrays that are split over devices need it
+    for number, axis in enumerate(spec.axes, start=1):  # one axis at a time, as arrays split over devices require
         y = merge_periods(y, number, axis.out)
     return y
 
@@ -127,23 +131,23 @@ def init_tiled_conv(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `tiled_conv`: as many kernels as there are in a period, each drawn as `conv`'s would be.
+    """Returns parameters for `tiled_conv`: one kernel per position of a period, each drawn as for `conv`.
 
     Args:
         key: a `jax.random` key.
-        period: p, positions until the same kernel comes again; one integer, or one for each spatial axis.
-        window: taps along each spatial axis; its length is the number of spatial axes.
+        period: p, number of positions after which the kernels repeat; one integer, or one per spatial axis.
+        window: number of taps along each spatial axis; its length is the number of spatial axes.
         channels_in: c.
         channels_out: o.
         groups: as for `conv`; divides both numbers of channels.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`, called for one kernel [*window, c/groups, o] at a time.
-        bias_init: likewise, for the whole bias [*period, o].
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`, called once per kernel [*window, c/groups, o].
+        bias_init: one of `jax.nn.initializers`, called once for the whole bias [*period, o].
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
-            or an initializer returns an array of another shape.
+        ValueError: a size is not positive, `groups` does not divide the channels, `window` is empty, or an initializer
+            returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_tiled_conv(jax.random.key(0), 2, (5, 3), 1, 6))

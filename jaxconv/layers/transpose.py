@@ -1,4 +1,4 @@
-"""Transposed convolution: the adjoint of `conv`, by definition."""
+"""Transposed convolution, defined as the adjoint of `conv`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Shaped
 
 from jaxconv.errors import bracketed, explain, spatial_names
 from jaxconv.layers.conv import checked_groups, conv, kernel_shape
-from jaxconv.layers.images import Layout, enter, read
+from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision
 from jaxconv.layers.params import (
     UNSHARED,
@@ -43,37 +43,37 @@ def conv_transpose(
     layout: Layout = "channels_last",
     precision: lax.PrecisionLike = None,
 ) -> Shaped[Array, "n *spatial c"]:
-    """The adjoint of `conv`, of the same kernel and settings. In two dimensions
+    """Applies the adjoint of `conv` with the same kernel and settings. In two dimensions
 
         x[n,i,j,c] = b[c] + sum_{p,q,u,v,o} y[n,p,q,o] w[u,v,c,o]
 
-    over the positions and taps that read the cell i, j: p*s + u*d - lo == i and q*s + v*d - lo == j, or a copy of it
-    beyond the border. So y is spread out by the stride, every cell of it laying down the whole kernel. The kernel is
-    stored as `conv` has it, [*window, c/groups, o], neither flipped nor with its channels swapped, although here o
-    channels come in and c go out.
+    over the positions and taps that read cell (i, j): p*s + u*d - lo == i and q*s + v*d - lo == j, or a copy of that
+    cell beyond the border. Each cell of y adds the whole kernel, times the cell, to x; neighbouring cells do so s cells
+    apart. The kernel has the layout of `conv`, [*window, c/groups, o]: it is not flipped, and its channels are not
+    swapped, although here o is the number of input channels and c that of output channels.
 
     Law: `<conv(x), y> = <x, conv_transpose(y)>` for all x and y, without biases. With padding "CIRCULAR", shifting y by
-    one shifts x by s; with every other padding it does so away from the border.
+    one shifts x by s. With every other padding this holds away from the border.
 
     Args:
-        params: `{"kernel": [*window, c/groups, o], "bias": [c]}`; the bias may be left out.
-        y: [n, *out, o], floats; see `batched` and `layout`. Its dtype is the kernel's.
-        stride: as for `conv`: cells of x from one cell of y to the next.
-        padding: as for `conv`: how x would be padded.
+        params: `{"kernel": [*window, c/groups, o], "bias": [c]}`; the bias is optional.
+        y: [n, *out, o], floats, with the dtype of the kernel; see `batched` and `layout`.
+        stride: as for `conv`: number of cells of x between neighbouring cells of y.
+        padding: as for `conv`: the padding of x.
         dilation: as for `conv`.
         groups: as for `conv`.
-        output_shape: the lengths of x's spatial axes. Needed where `conv` makes the same lengths of y out of several
-            lengths of x, as it does for most strides; elsewhere there is one answer.
+        output_shape: the lengths of the spatial axes of x. Required if `conv` gives the lengths of y for several
+            lengths of x, as for most strides; otherwise the length is unique.
         batched: as for `conv`.
         layout: as for `conv`.
         precision: as for `conv`.
 
     Returns:
-        [n, *spatial, c], of the kernel's dtype.
+        [n, *spatial, c], with the dtype of the kernel.
 
     Raises:
-        ValueError: shapes or sizes that do not fit together; or no `output_shape` where it makes a difference.
-        TypeError: y and the parameters differ in dtype, or are not floats.
+        ValueError: shapes or sizes do not match; or `output_shape` is required and missing.
+        TypeError: y and the parameters have different dtypes, or are not floating-point.
 
     >>> params = {"kernel": jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)}
     >>> conv_transpose(params, jnp.array([1.0, 10.0]).reshape(1, 2, 1), stride=2, output_shape=(5,)).ravel()
@@ -86,7 +86,7 @@ def conv_transpose(
     y, batched = read(where, y, batched, "y")
     rank = spatial_axes(where, kernel, y, "y", batched=batched)
     otherwise = f"; or pass {UNSHARED}" * (rank == 2)
-    y, leave = enter(where, y, rank, batched=batched, layout=layout, argument="y", otherwise=otherwise)
+    y, from_nhwc = to_nhwc(where, y, rank, batched=batched, layout=layout, argument="y", otherwise=otherwise)
     same_dtype(where, "y", y, kernel)
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         cure = "Cast both first: y.astype(jnp.float32)"
@@ -94,13 +94,13 @@ def conv_transpose(
     groups = checked_groups(where, groups)
     *window, channels, channels_in = kernel.shape
     if y.shape[-1] != channels_in:
-        expected = f"{channels_in}: kernel {kernel.shape} is [*window, c/groups, o], and o channels come in"
-        cure = "Draw the kernel by init_conv_transpose, whose channels_in are y's"
+        expected = f"{channels_in}: kernel {kernel.shape} is [*window, c/groups, o], and y has o channels"
+        cure = "Draw the kernel by init_conv_transpose with channels_in = y's number of channels"
         raise ValueError(explain(where, "y's number of channels", y.shape[-1], expected, cure))
     if channels_in % groups:
         expected = f"a divisor of the kernel's {channels_in} channels of y"
         raise ValueError(explain(where, "groups", groups, expected, "Draw the kernel with the same groups"))
-    check_bias(where, bias, (channels * groups,), "[c], c being the channels that go out")
+    check_bias(where, bias, (channels * groups,), "[c], one for each output channel")
     possible = lengths_before(where, y.shape[1:-1], window, stride, padding, dilation)
     scaled = tuple(n * s for n, s in zip(y.shape[1:-1], positive(where, "stride", stride, rank), strict=True))
     lengths = _chosen(output_shape, possible, scaled)
@@ -114,11 +114,11 @@ def conv_transpose(
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
     forward = lambda x: conv({"kernel": kernel}, x, **settings)
     (x,) = jax.linear_transpose(forward, jax.typeof(y).update(shape=shape))(y)
-    return leave(back(add_bias(x, bias)))
+    return from_nhwc(back(add_bias(x, bias)))
 
 
 def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scaled: tuple[int, ...]) -> tuple[int, ...]:
-    """The lengths asked for, or the only ones that there are; `scaled` are y's times the stride, for messages."""
+    """Returns the requested or the only possible lengths; `scaled` is y's lengths times the stride, for messages."""
     names = spatial_names(len(possible))
     ranges = " and ".join(
         f"{lengths[0]} to {lengths[-1]} along axis {name}" if len(lengths) > 1 else f"{lengths[0]} along axis {name}"
@@ -128,17 +128,17 @@ def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scale
     if output_shape is None:
         if all(len(lengths) == 1 for lengths in possible):
             return tuple(lengths[0] for lengths in possible)
-        expected = f"given, since conv would make y's lengths of any of these: {ranges}"
+        expected = f"given, because several input lengths give y's lengths under conv: {ranges}"
         usual = all(length in lengths for length, lengths in zip(scaled, possible, strict=True))
         cure = f"Pass output_shape={scaled if usual else tuple(lengths[0] for lengths in possible)}"
         cure += "" if usual else f', or padding="SAME" and output_shape={scaled} for y\'s lengths times the stride'
         raise ValueError(explain(where, argument, None, expected, cure))
-    found = positive(where, argument, output_shape, len(possible))
-    if any(length not in lengths for length, lengths in zip(found, possible, strict=True)):
-        expected = f"lengths of which conv would make y's: {ranges} ({bracketed(names)})"
+    requested = positive(where, argument, output_shape, len(possible))
+    if any(length not in lengths for length, lengths in zip(requested, possible, strict=True)):
+        expected = f"input lengths that give y's lengths under conv: {ranges} ({bracketed(names)})"
         cure = "Pass one of these, or another padding"
-        raise ValueError(explain(where, argument, found, expected, cure))
-    return found
+        raise ValueError(explain(where, argument, requested, expected, cure))
+    return requested
 
 
 def init_conv_transpose(
@@ -153,23 +153,23 @@ def init_conv_transpose(
     bias_init: Initializer = jax.nn.initializers.zeros,
     dtype: DTypeLike | None = None,
 ) -> LayerParams:
-    """Parameters for `conv_transpose`: a kernel [*window, channels_out/groups, channels_in], a bias [channels_out].
+    """Returns parameters for `conv_transpose`: kernel [*window, channels_out/groups, channels_in], bias [channels_out].
 
     Args:
         key: a `jax.random` key.
-        window: taps along each spatial axis; its length is the number of spatial axes.
-        channels_in: o, of y.
-        channels_out: c, of the result.
+        window: number of taps along each spatial axis; its length is the number of spatial axes.
+        channels_in: o, number of channels of y.
+        channels_out: c, number of channels of the result.
         groups: as for `conv`; divides both numbers of channels.
-        bias: False for a layer without one.
-        kernel_init: one of `jax.nn.initializers`. The default counts as inputs of a cell the kernel's taps and all
-            channels of y; with a stride of s along each axis only one tap in s of them meets it.
-        bias_init: likewise.
-        dtype: of both. By default JAX's: float32, or float64 under `jax_enable_x64`.
+        bias: False for a layer without bias.
+        kernel_init: one of `jax.nn.initializers`. The default takes the kernel's taps times all channels of y as the
+            fan-in. With a stride of s along each axis, only one tap in s contributes to a cell.
+        bias_init: one of `jax.nn.initializers`.
+        dtype: dtype of both. The default is JAX's: float32, or float64 under `jax_enable_x64`.
 
     Raises:
-        ValueError: a size that is not positive, groups that do not divide the channels, or a window without a length;
-            or an initializer returns an array of another shape.
+        ValueError: a size is not positive, `groups` does not divide the channels, `window` is empty, or an initializer
+            returns an array of another shape.
         TypeError: an initializer returns an array of another dtype.
 
     >>> jax.tree.map(jnp.shape, init_conv_transpose(jax.random.key(0), (5, 3), 8, 2))

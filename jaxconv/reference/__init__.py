@@ -1,6 +1,7 @@
-"""The seeds' arithmetic in NumPy, float64, overlay by overlay: what the layers and `jax.grad` are measured against.
+"""NumPy reference in float64: the seeds' arithmetic, overlay by overlay. Tests compare layers and `jax.grad` with it.
 
-It shares nothing with the layers but the integers of `window.py`: no JAX, no `lax.conv`, no automatic differentiation.
+It shares only the integer arithmetic of `window.py` with the layers. It uses no JAX, no `lax.conv` and no automatic
+differentiation.
 """
 
 from jaxconv.reference.adaptive import adaptive_avg_pool as adaptive_avg_pool

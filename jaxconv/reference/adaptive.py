@@ -1,4 +1,4 @@
-"""Adaptive pooling and its deltas by hand: window after window, its cells counted out as PyTorch counts them."""
+"""Adaptive pooling and its deltas, computed window by window with PyTorch's window boundaries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxconv.reference.overlays import Index
 
 
 def windows(lengths: Sequence[int], counts: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Index]]:
-    """Position of the output, and index of the cells of x [n, *spatial, c] under the window there, in turn.
+    """Yields each output position, and the index of the cells of x [n, *spatial, c] in the window at that position.
 
     >>> [(position, cells[1]) for position, cells in windows([5], [2])]
     [((0,), slice(0, 3, None)), ((1,), slice(2, 5, None))]
@@ -24,7 +24,7 @@ def windows(lengths: Sequence[int], counts: Sequence[int]) -> Iterator[tuple[tup
 
 
 def adaptive_max_pool(x: np.ndarray, output_shape: Sequence[int]) -> np.ndarray:
-    """The largest cell of each window.
+    """Returns the maximum of each window.
 
     >>> adaptive_max_pool(np.array([3.0, 1.0, 4.0]).reshape(1, 3, 1), (2,)).ravel()
     array([3., 4.])
@@ -36,7 +36,7 @@ def adaptive_max_pool(x: np.ndarray, output_shape: Sequence[int]) -> np.ndarray:
 
 
 def adaptive_max_pool_deltas(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
-    """The input's deltas: each output's delta goes to the cell that won, the first of equals in row-major order.
+    """Returns the input deltas: each output delta is added to the largest cell, the first in row-major order if equal.
 
     >>> x = np.array([3.0, 4.0, 4.0]).reshape(1, 3, 1)
     >>> adaptive_max_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1)).ravel()
@@ -45,14 +45,14 @@ def adaptive_max_pool_deltas(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     dx = np.zeros(x.shape)
     for position, cells in windows(x.shape[1:-1], dy.shape[1:-1]):
         for n, c in product(range(x.shape[0]), range(x.shape[-1])):
-            under = x[n][(*cells[1:], c)]
-            winner = np.unravel_index(under.argmax(), under.shape)
+            window = x[n][(*cells[1:], c)]
+            winner = np.unravel_index(window.argmax(), window.shape)
             dx[n][(*cells[1:], c)][winner] += dy[(n, *position, c)]
     return dx
 
 
 def adaptive_avg_pool(x: np.ndarray, output_shape: Sequence[int]) -> np.ndarray:
-    """The mean of each window.
+    """Returns the mean of each window.
 
     >>> adaptive_avg_pool(np.array([2.0, 4.0]).reshape(1, 2, 1), (3,)).ravel()
     array([2., 3., 4.])
@@ -64,7 +64,7 @@ def adaptive_avg_pool(x: np.ndarray, output_shape: Sequence[int]) -> np.ndarray:
 
 
 def adaptive_avg_pool_deltas(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
-    """The input's deltas: every cell of a window gets an equal share of the output's delta.
+    """Returns the input deltas: each cell of a window gets an equal share of the output delta.
 
     >>> adaptive_avg_pool_deltas(np.zeros((1, 3, 1)), np.array([2.0, 4.0]).reshape(1, 2, 1)).ravel()
     array([1., 3., 2.])

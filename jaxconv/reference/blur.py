@@ -1,4 +1,4 @@
-"""Blur pooling and its deltas by hand: at every overlay, each tap counts with its number of Pascal's triangle."""
+"""Blur pooling and its deltas, overlay by overlay; the weights of the taps are rows of Pascal's triangle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxconv.window import Padding, slide
 
 
 def filter_of(window: Sequence[int]) -> np.ndarray:
-    """The weights of a window's taps, each axis's row of Pascal's triangle grown by adding neighbours.
+    """Returns the weights of a window's taps: the outer product of normalised rows of Pascal's triangle.
 
     >>> (filter_of((3, 2)) * 8).tolist()
     [[1.0, 1.0], [2.0, 2.0], [1.0, 1.0]]
@@ -28,7 +28,7 @@ def filter_of(window: Sequence[int]) -> np.ndarray:
 def blur_pool(
     x: np.ndarray, window: Sequence[int], *, stride: int | Sequence[int] = 2, padding: Padding = "VALID"
 ) -> np.ndarray:
-    """The weighted sum under each overlay of the window on x [n, *spatial, c].
+    """Returns the weighted sum under each overlay of the window on x [n, *spatial, c].
 
     >>> blur_pool(np.array([0.0, 4.0, 0.0, 8.0, 0.0]).reshape(1, 5, 1), (3,)).ravel()
     array([2., 4.])
@@ -44,7 +44,7 @@ def blur_pool(
 def blur_pool_deltas(
     x: np.ndarray, dy: np.ndarray, window: Sequence[int], *, stride: int | Sequence[int] = 2, padding: Padding = "VALID"
 ) -> np.ndarray:
-    """The input's deltas: every cell under an overlay gets the output's delta times its weight.
+    """Returns the input deltas: each cell under an overlay gets the output delta times the weight of its tap.
 
     >>> blur_pool_deltas(np.zeros((1, 5, 1)), np.array([4.0, 8.0]).reshape(1, 2, 1), (3,)).ravel()
     array([1., 2., 3., 4., 2.])
@@ -52,6 +52,6 @@ def blur_pool_deltas(
     axes, weights = slide("reference.blur_pool", x.shape[1:-1], window, stride, padding), filter_of(window)
     dx = with_border(np.zeros(x.shape))
     for position, cells in overlays(axes):
-        each = dy[:, *position].reshape(dy.shape[0], *[1] * weights.ndim, dy.shape[-1])
-        np.add.at(dx, cells, each * weights[..., None])
+        output_delta = dy[:, *position].reshape(dy.shape[0], *[1] * weights.ndim, dy.shape[-1])
+        np.add.at(dx, cells, output_delta * weights[..., None])
     return without_border(dx)

@@ -1,14 +1,14 @@
-"""Convolution and its deltas by hand: walk the overlays, and at each of them multiply and add.
+"""Convolution and its deltas: a loop over the overlays that multiplies and adds at each of them.
 
-This is the seeds' arithmetic, in float64 NumPy. For every overlay of the kernel on the input:
+This is the seeds' arithmetic in float64 NumPy. For every overlay of the kernel on the input:
 
     output            =  sum of (input slice * kernel), plus the bias
     kernel's delta   +=  input slice * output delta
     bias's delta     +=  output delta
     input's delta    +=  kernel * output delta, into the slice under the overlay
 
-A locally connected layer has the same overlays with a kernel of its own at each of them, so there nothing is summed:
-its kernel deltas are the shared kernel's, overlay by overlay.
+A locally connected layer has the same overlays with a separate kernel for each, so it sums no kernel deltas. Its kernel
+deltas are those of the shared kernel before the sum over overlays.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 from jaxconv.reference.overlays import Index, overlays, with_border, without_border
 from jaxconv.window import Axis, Padding, slide
 
-Kernels = Callable[[tuple[int, ...]], np.ndarray]  # position -> the kernel [*window, c/groups, o] that lies there
+Kernels = Callable[[tuple[int, ...]], np.ndarray]  # position -> the kernel [*window, c/groups, o] at that position
 
 
 class Deltas(NamedTuple):
-    """How a loss changes with a layer's kernel, bias and input."""
+    """The derivatives of a loss with respect to a layer's kernel, bias and input."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -42,7 +42,7 @@ def conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> np.ndarray:
-    """One kernel [*window, c/groups, o], laid on x [n, *spatial, c] at every position: y [n, *out, o].
+    """Convolves x [n, *spatial, c] with one kernel [*window, c/groups, o] at all positions: y [n, *out, o].
 
     >>> conv(np.array([0.3, 0.5]).reshape(2, 1, 1), 0.0, np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
     array([1.3, 2.1])
@@ -61,7 +61,7 @@ def locally_connected(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> np.ndarray:
-    """A kernel for each position, [*out, *window, c/groups, o], on x [n, *spatial, c]: y [n, *out, o]."""
+    """Applies a separate kernel per position, [*out, *window, c/groups, o], to x [n, *spatial, c]: y [n, *out, o]."""
     rank = x.ndim - 2
     axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     return forward(lambda position: kernel[position], bias, x, axes, groups, kernel.shape[-1])
@@ -77,7 +77,7 @@ def conv_deltas(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Deltas:
-    """The summed-delta rule: from the output's deltas dy [n, *out, o] to those of kernel, bias [o] and x.
+    """Returns the deltas of kernel, bias [o] and x from the output deltas dy [n, *out, o], by the summed-delta rule.
 
     >>> kernel, x = np.array([0.3, 0.5]).reshape(2, 1, 1), np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
     >>> deltas = conv_deltas(kernel, x, np.array([-0.1, 0.2]).reshape(1, 2, 1))
@@ -89,7 +89,7 @@ def conv_deltas(
     dx = with_border(np.zeros(x.shape))
     for _, cells, kernel_delta, slice_delta in backward(lambda position: kernel, x, dy, axes, groups):
         total += kernel_delta
-        np.add.at(dx, cells, slice_delta)  # one cell can lie under two taps: near a border that copies
+        np.add.at(dx, cells, slice_delta)  # near a border that copies cells, two taps may read the same cell
     return Deltas(total, dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=np.float64), without_border(dx))
 
 
@@ -103,15 +103,15 @@ def locally_connected_deltas(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Deltas:
-    """From the output's deltas dy [n, *out, o] to those of kernel, bias [*out, o] and x: nothing is summed."""
+    """Returns the deltas of kernel, bias [*out, o] and x from dy [n, *out, o], without a sum over positions."""
     rank = x.ndim - 2
     axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
-    each = np.zeros(kernel.shape)
+    kernel_deltas = np.zeros(kernel.shape)
     dx = with_border(np.zeros(x.shape))
     for position, cells, kernel_delta, slice_delta in backward(lambda p: kernel[p], x, dy, axes, groups):
-        each[position] = kernel_delta
+        kernel_deltas[position] = kernel_delta
         np.add.at(dx, cells, slice_delta)
-    return Deltas(each, dy.sum(axis=0, dtype=np.float64), without_border(dx))
+    return Deltas(kernel_deltas, dy.sum(axis=0, dtype=np.float64), without_border(dx))
 
 
 def kernel_deltas_per_overlay(
@@ -124,21 +124,21 @@ def kernel_deltas_per_overlay(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> np.ndarray:
-    """The shared kernel's deltas before they are summed, [*out, *window, c/groups, o]: what each overlay asks for.
+    """Returns the shared kernel's deltas before the sum over overlays, [*out, *window, c/groups, o].
 
     >>> kernel, x = np.array([0.3, 0.5]).reshape(2, 1, 1), np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
     >>> kernel_deltas_per_overlay(kernel, x, np.array([-0.1, 0.2]).reshape(1, 2, 1)).squeeze().tolist()
     [[-0.1, -0.2], [0.4, 0.6000000000000001]]
     """
     axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
-    found = backward(lambda position: kernel, x, dy, axes, groups)
-    return np.stack([kernel_delta for _, _, kernel_delta, _ in found]).reshape(*dy.shape[1:-1], *kernel.shape)
+    per_overlay = backward(lambda position: kernel, x, dy, axes, groups)
+    return np.stack([kernel_delta for _, _, kernel_delta, _ in per_overlay]).reshape(*dy.shape[1:-1], *kernel.shape)
 
 
 def forward(
     kernels: Kernels, bias: np.ndarray | float, x: np.ndarray, axes: Sequence[Axis], groups: int, channels_out: int
 ) -> np.ndarray:
-    """The output of kernels that may differ from overlay to overlay, and a bias that may as well."""
+    """Returns the output for kernels and a bias that may differ between overlays."""
     y = np.zeros((x.shape[0], *(axis.out for axis in axes), channels_out))
     x = with_border(x)
     for position, cells in overlays(axes):
@@ -151,7 +151,7 @@ def forward(
 def backward(
     kernels: Kernels, x: np.ndarray, dy: np.ndarray, axes: Sequence[Axis], groups: int
 ) -> Iterator[tuple[tuple[int, ...], Index, np.ndarray, np.ndarray]]:
-    """For each overlay: its position, its cells, its delta of the kernel and its delta of the slice under it."""
+    """Yields for each overlay: position, index of its cells, kernel delta, and delta of the slice under it."""
     x, dy = with_border(x), np.asarray(dy, np.float64)
     for position, cells in overlays(axes):
         kernel = kernels(position)
@@ -165,7 +165,7 @@ def backward(
 
 
 def _groups(channels_in: int, channels_out: int, groups: int) -> Iterator[tuple[slice, slice]]:
-    """The input and the output channels of each group."""
+    """Yields the input and output channels of each group."""
     ins, outs = channels_in // groups, channels_out // groups
     for g in range(groups):
         yield slice(g * ins, (g + 1) * ins), slice(g * outs, (g + 1) * outs)

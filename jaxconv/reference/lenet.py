@@ -1,7 +1,7 @@
-"""LeNet-5 forwards and backwards by hand, in both of its forms: each layer's input deltas are the dy of the one below.
+"""Forward and backward passes of both forms of LeNet-5: each layer's input deltas are the dy of the layer below.
 
-The loss is the caller's: `logit_deltas` takes the ten scores of each image and says how the loss changes with them.
-With `cross_entropy_deltas` for it these are the gradients that train the network.
+The caller defines the loss: `logit_deltas` maps the ten logits of each image to the derivative of the loss with respect
+to them. With `cross_entropy_deltas` the results are the gradients that train the network.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from jaxconv.reference.pool import avg_pool, avg_pool_deltas, max_pool, max_pool
 
 Params = Mapping[str, Mapping[str, np.ndarray]]
 LogitDeltas = Callable[[np.ndarray], np.ndarray]  # logits [n, 10] -> their deltas [n, 10]
-LogitsAndDeltas = tuple[np.ndarray, dict[str, dict[str, np.ndarray]], np.ndarray]  # deltas by parameters, by images
+LogitsAndDeltas = tuple[np.ndarray, dict[str, dict[str, np.ndarray]], np.ndarray]  # logits; parameter and image deltas
 
 
 def lenet_deltas(params: Params, images: np.ndarray, logit_deltas: LogitDeltas) -> LogitsAndDeltas:
-    """The modern form (ReLU, max pooling) on images [n, 32, 32, 1]: logits, and deltas by parameters and images."""
+    """Runs the modern form (ReLU, max pooling) on images [n, 32, 32, 1]: logits, parameter deltas and image deltas."""
     p = params
     c1 = conv(p["c1"]["kernel"], p["c1"]["bias"], images)
     s2 = max_pool(relu(c1), (2, 2))
@@ -52,9 +52,9 @@ def lenet_deltas(params: Params, images: np.ndarray, logit_deltas: LogitDeltas) 
 def lenet_1998_deltas(
     params: Params, images: np.ndarray, logit_deltas: LogitDeltas, connections: np.ndarray
 ) -> LogitsAndDeltas:
-    """The historical form (scaled tanh, trainable sub-sampling, C3 connected by a table), likewise.
+    """Runs the historical form (scaled tanh, trainable sub-sampling, C3 connected by a table); results as above.
 
-    `connections` [6, 16] is 1 where a map of S2 feeds a map of C3, else 0; a weight that does not exist has delta 0.
+    `connections` [6, 16] is 1 if a map of S2 feeds a map of C3, else 0. The delta of a missing weight is 0.
     """
     p = params
     c1 = conv(p["c1"]["kernel"], p["c1"]["bias"], images)
@@ -81,7 +81,7 @@ def lenet_1998_deltas(
     layers = {"c1": c1_deltas, "c3": c3_deltas, "c5": c5_deltas, "f6": f6_deltas, "output": output}
     by_params = {name: {"kernel": deltas.kernel, "bias": deltas.bias} for name, deltas in layers.items()}
     by_params["c3"]["kernel"] = by_params["c3"]["kernel"] * connections
-    everywhere = (0, 1, 2)  # one coefficient and one bias for a whole map: they too are shared, so they too are sums
-    by_params["s2"] = {"kernel": (ds2 * sum2).sum(axis=everywhere), "bias": ds2.sum(axis=everywhere)}
-    by_params["s4"] = {"kernel": (ds4 * sum4).sum(axis=everywhere), "bias": ds4.sum(axis=everywhere)}
+    positions = (0, 1, 2)  # each map has one shared coefficient and one shared bias, so their deltas are sums as well
+    by_params["s2"] = {"kernel": (ds2 * sum2).sum(axis=positions), "bias": ds2.sum(axis=positions)}
+    by_params["s4"] = {"kernel": (ds4 * sum4).sum(axis=positions), "bias": ds4.sum(axis=positions)}
     return logits, by_params, c1_deltas.x

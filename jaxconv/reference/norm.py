@@ -1,13 +1,13 @@
-"""Normalisation and its deltas by hand: which cells are taken together, and the two averages that they share.
+"""Normalisation and its deltas. The normalisations differ only in the groups of cells that share statistics.
 
-Every normalisation is one arithmetic over another choice of cells. Among m cells that are taken together, with
-d = scale * output delta and h = (x - mean) / sqrt(variance + epsilon),
+For a group of m cells that share a mean and a variance, with d = scale * output delta and
+h = (x - mean) / sqrt(variance + epsilon),
 
     scale's delta  +=  h * output delta
     bias's delta   +=  output delta
     input's delta   =  (d - mean of d - h * mean of (d * h)) / sqrt(variance + epsilon)
 
-since the mean and the variance of the cells move with each of them. (Without centring the mean of d is not taken off.)
+because the mean and the variance depend on each cell. (Without centring, the mean of d is not subtracted.)
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from jaxconv.reference.overlays import Index
 
 
 def batch_cells(shape: tuple[int, ...]) -> Iterator[Index]:
-    """Batch norm: all cells of a channel of x [n, *spatial, c], in turn."""
+    """Yields the groups of batch norm: all cells of one channel of x [n, *spatial, c]."""
     for c in range(shape[-1]):
         yield (..., slice(c, c + 1))
 
 
 def group_cells(shape: tuple[int, ...], groups: int) -> Iterator[Index]:
-    """Group norm: the cells of one example, of `c / groups` neighbouring channels. Instance norm has as many as c."""
+    """Yields the groups of group norm: the cells of `c / groups` neighbouring channels of one example.
+
+    With `groups` equal to c these are the groups of instance norm.
+    """
     size = shape[-1] // groups
     for n in range(shape[0]):
         for g in range(groups):
@@ -35,7 +38,7 @@ def group_cells(shape: tuple[int, ...], groups: int) -> Iterator[Index]:
 
 
 def layer_cells(shape: tuple[int, ...]) -> Iterator[Index]:
-    """Layer and RMS norm: the channels of one position."""
+    """Yields the groups of layer and RMS norm: the channels of one position."""
     yield from np.ndindex(*shape[:-1])
 
 
@@ -48,7 +51,7 @@ def norm(
     *,
     centred: bool = True,
 ) -> np.ndarray:
-    """Centre the cells that are taken together (unless they are not to be), divide by their spread, scale and shift.
+    """Normalises each group: subtracts the mean if `centred`, divides by the spread, then applies scale and bias.
 
     >>> x = np.array([[1.0, 10.0], [3.0, 30.0]])
     >>> norm(1.0, 0.0, x, batch_cells(x.shape), epsilon=0.0).tolist()
@@ -60,13 +63,13 @@ def norm(
 def standardised(
     x: np.ndarray, together: Iterator[Index], epsilon: float, *, centred: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The cells before scale and bias, and what each was divided by."""
+    """Returns the normalised cells before scale and bias, and the divisor of each cell."""
     x = np.asarray(x, np.float64)
     h, spread = np.zeros(x.shape), np.zeros(x.shape)
     for cells in together:
-        left = x[cells] - (x[cells].mean() if centred else 0.0)
-        spread[cells] = np.sqrt((left**2).mean() + epsilon)
-        h[cells] = left / spread[cells]
+        centred_cells = x[cells] - (x[cells].mean() if centred else 0.0)
+        spread[cells] = np.sqrt((centred_cells**2).mean() + epsilon)
+        h[cells] = centred_cells / spread[cells]
     return h, spread
 
 
@@ -79,7 +82,7 @@ def norm_deltas(
     *,
     centred: bool = True,
 ) -> Deltas:
-    """The deltas of the scale (as `kernel`), the bias and the input.
+    """Returns the deltas of the scale (as `kernel`), the bias and the input.
 
     >>> x, dy = np.array([[1.0], [3.0]]), np.array([[1.0], [0.0]])
     >>> [delta.ravel().tolist() for delta in norm_deltas(1.0, x, dy, list(batch_cells(x.shape)), epsilon=0.0)]

@@ -1,4 +1,4 @@
-"""The overlays of a window: every place where it lies on the input, and the cells that are under it there."""
+"""The overlays of a window: all its positions on the input, with the cells under it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from jaxconv.window import Axis
 
-Index: TypeAlias = Any  # what NumPy takes between brackets: here a tuple of slices and integer arrays
+Index: TypeAlias = Any  # a NumPy index: here a tuple of slices and integer arrays
 
 
 def overlays(axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], Index]]:
-    """Position of the output, and index of the cells of x [n, *spatial, c] under the window there, in turn.
+    """Yields each output position, and the index of the cells of x [n, *spatial, c] under the window at that position.
 
-    `x[index]` is [n, *window, c]. A tap that reads a zero of the padding has the index `length`: let x carry one more
-    cell at the end of each axis (`with_border`), and such taps read that.
+    `x[index]` is [n, *window, c]. A tap that reads a zero of the padding has the index `length`, the additional cell
+    that `with_border` appends to each axis.
 
     >>> from jaxconv.window import Pad
     >>> axis = Axis(length=3, taps=2, stride=2, dilation=1, pad=Pad(1, 0))
@@ -33,10 +33,10 @@ def overlays(axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], Index]]:
 
 
 def with_border(x: np.ndarray, value: float = 0.0) -> np.ndarray:
-    """Give x [n, *spatial, c], as float64, one more cell at the end of each spatial axis: what the padding reads."""
+    """Converts x [n, *spatial, c] to float64, and appends one cell to each spatial axis as the value of the padding."""
     return np.pad(np.asarray(x, np.float64), [(0, 0), *[(0, 1)] * (x.ndim - 2), (0, 0)], constant_values=value)
 
 
 def without_border(x: np.ndarray) -> np.ndarray:
-    """Take that cell away again; deltas that reached the padding go with it."""
+    """Removes the cell that `with_border` appends, with the deltas that reached the padding."""
     return x[(slice(None), *[slice(-1)] * (x.ndim - 2))]

@@ -1,4 +1,4 @@
-"""Adaptive polyphase sampling and its deltas by hand: all phases of an example are written out, and one is kept."""
+"""Adaptive polyphase sampling and its deltas: computes all phases of an example and keeps one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def polyphase_down(x: np.ndarray, stride: Sequence[int], norm: float = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Of each example of x [n, *spatial, c] the phase with the largest norm, the first of equals; and which.
+    """Returns the phase of each example of x [n, *spatial, c] with the largest norm, the first if equal, and its index.
 
     >>> y, phase = polyphase_down(np.array([1.0, 5.0, 2.0, 6.0]).reshape(1, 4, 1), (2,))
     >>> y.ravel(), phase
@@ -17,23 +17,25 @@ def polyphase_down(x: np.ndarray, stride: Sequence[int], norm: float = 2) -> tup
     """
     found, phases = [], []
     for example in np.asarray(x, np.float64):
-        every = [*product(*map(range, stride))]
-        kept = [example[tuple(slice(p, None, s) for p, s in zip(phase, stride, strict=True))] for phase in every]
-        norms = [(np.abs(y) ** norm).sum() for y in kept]
+        all_phases = [*product(*map(range, stride))]
+        candidates = [
+            example[tuple(slice(p, None, s) for p, s in zip(phase, stride, strict=True))] for phase in all_phases
+        ]
+        norms = [(np.abs(y) ** norm).sum() for y in candidates]
         best = norms.index(max(norms))
-        found.append(kept[best])
-        phases.append(every[best])
+        found.append(candidates[best])
+        phases.append(all_phases[best])
     return np.stack(found), np.array(phases)
 
 
 def polyphase_up(y: np.ndarray, phase: np.ndarray, stride: Sequence[int]) -> np.ndarray:
-    """The cells of each example at its phase, with zeros between; these are also the deltas of `polyphase_down`.
+    """Places the cells of each example at its phase, with zeros between. These are also the deltas of `polyphase_down`.
 
     >>> polyphase_up(np.array([5.0, 6.0]).reshape(1, 2, 1), np.array([[1]]), (2,)).ravel()
     array([0., 5., 0., 6.])
     """
     n, *lengths, c = y.shape
     x = np.zeros((n, *(length * s for length, s in zip(lengths, stride, strict=True)), c))
-    for number, begins in enumerate(phase):
-        x[(number, *(slice(p, None, s) for p, s in zip(begins, stride, strict=True)))] = y[number]
+    for number, offsets in enumerate(phase):
+        x[(number, *(slice(p, None, s) for p, s in zip(offsets, stride, strict=True)))] = y[number]
     return x

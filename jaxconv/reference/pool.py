@@ -1,4 +1,4 @@
-"""Pooling and its deltas by hand: at every overlay, one winner takes the delta, or all taps share it."""
+"""Pooling and its deltas: at each overlay the delta goes to one cell, or to all taps in equal shares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def max_pool(
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
 ) -> np.ndarray:
-    """The largest cell under each overlay of the window on x [n, *spatial, c]; padding never wins, NaN always does.
+    """Returns the maximum under each overlay of the window on x [n, *spatial, c]. Padding never wins; NaN always does.
 
     >>> max_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (3,), stride=2).ravel()
     array([4., 5.])
@@ -43,9 +43,9 @@ def max_pool_deltas(
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
 ) -> np.ndarray:
-    """The input's deltas: each output's delta goes to the cell that won, the first of equals in row-major order.
+    """Returns the input deltas: each output delta is added to the largest cell, the first in row-major order if equal.
 
-    Where there are NaNs, the first of them won. (NumPy's maxima and places of maxima are that already.)
+    If the window has NaNs, the first NaN gets the delta. (NumPy's `max` and `argmax` follow this rule.)
 
     >>> x = np.array([3.0, 4.0, 4.0, 1.0]).reshape(1, 4, 1)
     >>> max_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1), (3,), stride=1).ravel()
@@ -55,15 +55,17 @@ def max_pool_deltas(
     x = with_border(x, -np.inf)
     dx = np.zeros(x.shape)
     for position, cells in overlays(axes):
-        under = x[cells]
-        flat = under.reshape(x.shape[0], -1, x.shape[-1])
+        window_cells = x[cells]
+        flat = window_cells.reshape(x.shape[0], -1, x.shape[-1])
         winner = np.arange(flat.shape[1])[:, None] == flat.argmax(axis=1)[:, None, :]
-        np.add.at(dx, cells, winner.reshape(under.shape) * dy[:, *position].reshape(_one_per_channel(under)))
+        np.add.at(
+            dx, cells, winner.reshape(window_cells.shape) * dy[:, *position].reshape(_one_per_channel(window_cells))
+        )
     return without_border(dx)
 
 
 def min_pool(x: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarray:
-    """The least cell under each overlay, or NaN; `geometry` as for `max_pool`.
+    """Returns the minimum under each overlay, or NaN; `geometry` as for `max_pool`.
 
     >>> min_pool(np.array([3.0, 1.0, 4.0, 1.0, 5.0]).reshape(1, 5, 1), (2,), ceil_mode=True).ravel()
     array([1., 1., 5.])
@@ -72,7 +74,7 @@ def min_pool(x: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarra
 
 
 def min_pool_deltas(x: np.ndarray, dy: np.ndarray, window: Sequence[int], **geometry: Any) -> np.ndarray:
-    """The input's deltas: each output's delta goes to the least cell, the first of equals in row-major order.
+    """Returns the input deltas: each output delta is added to the smallest cell, the first in row-major order if equal.
 
     >>> x = np.array([3.0, 1.0, 1.0, 4.0]).reshape(1, 4, 1)
     >>> min_pool_deltas(x, np.array([10.0, 1.0]).reshape(1, 2, 1), (3,), stride=1).ravel()
@@ -91,7 +93,7 @@ def avg_pool(
     ceil_mode: bool = False,
     divisor: Literal["inside", "window"] | int = "window",
 ) -> np.ndarray:
-    """The sum under each overlay of the window on x [n, *spatial, c], divided.
+    """Returns the sum under each overlay of the window on x [n, *spatial, c], divided by `divisor`.
 
     >>> avg_pool(np.array([1.0, 2.0, 6.0]).reshape(1, 3, 1), (2,), stride=1, padding="SAME", divisor="inside").ravel()
     array([1.5, 4. , 6. ])
@@ -115,7 +117,7 @@ def avg_pool_deltas(
     ceil_mode: bool = False,
     divisor: Literal["inside", "window"] | int = "window",
 ) -> np.ndarray:
-    """The input's deltas: every cell under an overlay gets the output's delta, divided.
+    """Returns the input deltas: each cell under an overlay gets the output delta divided by `divisor`.
 
     >>> x, dy = np.zeros((1, 3, 1)), np.array([2.0, 4.0]).reshape(1, 2, 1)
     >>> avg_pool_deltas(x, dy, (2,), stride=1).ravel()
@@ -130,7 +132,7 @@ def avg_pool_deltas(
 
 
 def lp_pool(x: np.ndarray, window: Sequence[int], norm: float, **geometry: Any) -> np.ndarray:
-    """The norm of the cells under each overlay; `geometry` as for `max_pool`.
+    """Returns the Lp norm of the cells under each overlay; `geometry` as for `max_pool`.
 
     >>> lp_pool(np.array([3.0, -4.0, 0.0]).reshape(1, 3, 1), (2,), 2, stride=1).ravel()
     array([5., 4.])
@@ -139,7 +141,7 @@ def lp_pool(x: np.ndarray, window: Sequence[int], norm: float, **geometry: Any) 
 
 
 def lp_pool_deltas(x: np.ndarray, dy: np.ndarray, window: Sequence[int], norm: float, **geometry: Any) -> np.ndarray:
-    """The input's deltas: the output's delta times sign(x) (|x| / norm of the window)^(p - 1); none to a cell of 0.
+    """Returns the input deltas: dy * sign(x) (|x| / norm of the window)^(p - 1), and 0 for a cell that is 0.
 
     >>> x = np.array([3.0, -4.0, 0.0, 0.0]).reshape(1, 4, 1)
     >>> lp_pool_deltas(x, np.full((1, 2, 1), 5.0), (2,), 2).ravel()
@@ -164,9 +166,9 @@ def _axes(
     return slide("reference.pool", x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
 
 
-def _one_per_channel(under: np.ndarray) -> tuple[int, ...]:
-    """The shape with which [n, c] spreads over the cells under an overlay, [n, *window, c]."""
-    return (under.shape[0], *[1] * (under.ndim - 2), under.shape[-1])
+def _one_per_channel(window_cells: np.ndarray) -> tuple[int, ...]:
+    """The shape that broadcasts [n, c] over the cells under an overlay, [n, *window, c]."""
+    return (window_cells.shape[0], *[1] * (window_cells.ndim - 2), window_cells.shape[-1])
 
 
 def _divisor(axes: Sequence[Axis], position: tuple[int, ...], divisor: str | int) -> int:

@@ -18,14 +18,14 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def transposed(case: Configuration, kernel=None, **other):
-    """The transposed convolution of a case's deltas, as long as its input is."""
+    """The transposed convolution of a case's output deltas, with the length of its input."""
     kernel = case.params()["kernel"] if kernel is None else kernel
     layer = partial(jc.conv_transpose, output_shape=case.lengths, **(case.geometry | other))
     return evaluated(layer)({"kernel": kernel}, case.dy())
 
 
 def check(compute, case: Configuration):
-    """<conv(x), y> = <x, conv_transpose(y)>, which is the delta that the reference collects for each cell of x."""
+    """<conv(x), y> = <x, conv_transpose(y)>, and conv_transpose(y) equals the input deltas of the reference."""
 
     def both(kernel, x, y):
         transpose = partial(jc.conv_transpose, output_shape=case.lengths, **case.geometry)
@@ -51,19 +51,19 @@ def test_compiled(case):
 
 
 def flipped(case):
-    """The kernel turned round, as libraries have it that call a convolution's reverse a convolution."""
+    """Incorrect: flips the kernel, as libraries do whose convolution flips it."""
     kernel = case.params()["kernel"]
     return transposed(case, np.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
 def without_copies(case):
-    """What falls on the padding is lost, although the padding copies cells of x."""
+    """Incorrect: drops the contributions to padding, although the padding copies cells of x."""
     pads = [(axis.pad.lo, axis.pad.hi) for axis in case.axes]
     return transposed(case, padding=pads)
 
 
 def unspread(case):
-    """Dilation forgotten."""
+    """Incorrect: ignores the dilation."""
     if any(axis.dilation > 1 and axis.taps > 1 for axis in case.axes):
         return np.zeros_like(case.x())
     return transposed(case)
@@ -71,15 +71,15 @@ def unspread(case):
 
 @pytest.mark.parametrize("twin", [flipped, without_copies, unspread])
 def test_broken_twins_are_caught(twin):
-    def gives_away(case):
+    def is_detected(case):
         forward = evaluated(partial(jc.conv, **case.geometry))({"kernel": case.params()["kernel"]}, case.x())
         return np.vdot(forward, case.dy()) != np.vdot(case.x(), twin(case))
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_its_gradients_are_convs():
-    """The adjoint's adjoint is conv, and its kernel's gradient is that of conv with x and y changing places."""
+    """The gradient by y is conv, and the kernel gradient is that of conv with x and y exchanged."""
     case = Configuration((7, 6), (3, 2), {"stride": (2, 1), "padding": ("circular", (1, 0)), "groups": 2}, (4, 6), 2, 0)
     kernel, x, y = case.params()["kernel"], case.x(), case.dy()
     layer = lambda kernel, y: jc.conv_transpose({"kernel": kernel}, y, output_shape=case.lengths, **case.geometry)

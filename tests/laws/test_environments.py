@@ -1,4 +1,4 @@
-"""Every public function in every environment that JAX has: flags, empty and smallest inputs, processes, devices."""
+"""Every public function in every JAX environment: flags, empty and smallest inputs, threads, processes, devices."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def test_every_public_name_has_a_row_or_a_reason():
 
 
 def test_a_difference_is_seen():
-    """The comparison's own twins: a value, a NaN, a shape, a leaf."""
+    """The comparison detects a different value, a NaN, a different shape and an additional leaf."""
     tree = {"a": np.arange(3.0), "b": np.zeros(0)}
     assert difference(tree, tree) == ""
     assert "['a'] is off by 1" in difference(tree | {"a": np.array([0, 1, 3])}, tree)
@@ -46,7 +46,7 @@ def test_a_difference_is_seen():
 
 @every_layer
 def test_an_empty_batch_gives_an_empty_batch(name):
-    """And the derivative by parameters is a sum over no examples."""
+    """The gradient by the parameters is a sum over no examples, which is zero."""
     layer = LAYERS[name]
     params, x = layer.operands()
     if layer.of_the_batch:
@@ -64,12 +64,12 @@ def test_an_empty_batch_gives_an_empty_batch(name):
 
 @pytest.fixture(scope="module")
 def expected():
-    """y and the gradients of each layer, by NumPy, in this process."""
+    """y and the gradients of each layer, computed with NumPy in this process."""
     return {name: expected_of(layer) for name, layer in LAYERS.items()}
 
 
 def outcomes(rows, folder, expected=None):
-    """What a fresh interpreter with 8 devices, under `python -O -W error`, finds wrong in each environment with each row."""
+    """The errors of each row in each environment, from a new interpreter with 8 devices under `python -O -W error`."""
     (folder / "expected").write_bytes(pickle.dumps(expected))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, SUPPORT.parents[:2])), "JAX_PLATFORMS": "cpu"}
     script = [str(SUPPORT / "environment_processes.py"), rows, str(folder / "expected")]
@@ -79,44 +79,44 @@ def outcomes(rows, folder, expected=None):
 
 
 @pytest.fixture(scope="module")
-def found(expected, tmp_path_factory):
-    """By night every row is compiled in every environment; else it is traced there, and some are compiled."""
+def actual(expected, tmp_path_factory):
+    """Nightly runs compile every row in every environment; other runs trace all rows and compile some."""
     return outcomes("all" if NIGHTLY else "some", tmp_path_factory.mktemp("environments"), expected)
 
 
 @pytest.mark.parametrize("environment", DEVICES)
-def test_on_8_devices_as_on_one(found, environment):
-    """Forward and gradient; that the comparison sees a difference, a row shows that is off by one on purpose."""
-    rows = dict(found[environment])
+def test_on_8_devices_as_on_one(actual, environment):
+    """Forward and gradient. A row with a deliberate error of one shows that the comparison detects differences."""
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED) == "[0] is off by 1.0"
     assert rows == dict.fromkeys(LAYERS, "")
 
 
 FLAGS = ["python -O -W error", "disable_jit", "debug_nans", "debug_infs", "x64", "transfer_guard"]
-COMPILED = ["debug_nans", "debug_infs", "transfer_guard"]  # which look at what programs do, not at how they are traced
+COMPILED = ["debug_nans", "debug_infs", "transfer_guard"]  # these flags affect execution, not tracing
 STRICT = {"strict dtype promotion": "TypePromotionError", "rank promotion raises": "ValueError"}
 
 
 @pytest.mark.parametrize("environment", FLAGS)
-def test_under_a_flag_as_without(found, environment):
-    """Forward and gradient, against a process without flags; a row that is off by one on purpose is seen."""
-    rows = dict(found[environment])
+def test_under_a_flag_as_without(actual, environment):
+    """Forward and gradient, compared with a process without flags. A row with a deliberate error of one is detected."""
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED) == "[0] is off by 1.0"
     assert rows == dict.fromkeys(rows, "")
     assert rows.keys() == LAYERS.keys() if NIGHTLY or environment not in COMPILED else {"conv"} <= rows.keys()
 
 
 @pytest.mark.parametrize("environment", STRICT)
-def test_no_dtype_and_no_rank_is_promoted(found, environment):
-    """The program traced under the flag is the program without it; a layer that promotes both is seen."""
-    rows = dict(found[environment])
+def test_no_dtype_and_no_rank_is_promoted(actual, environment):
+    """The traced program is the same with and without the flag. A layer that promotes both is detected."""
+    rows = dict(actual[environment])
     assert rows.pop(PLANTED).startswith(STRICT[environment])
     assert rows == dict.fromkeys(LAYERS, "")
 
 
 @pytest.mark.parametrize("step", ["seed", "transpose", "constant"])
 def test_a_gradient_executed_step_by_step_is_a_transfer_of_jaxs_own(step):
-    """Why `transfer_guard` has gradients in compiled programs only: these are lax's operations, not ours."""
+    """The reason why `transfer_guard` covers gradients only in compiled programs: the transfers come from lax."""
     x = jnp.ones((2, 6))
     steps = {
         "seed": lambda: jax.grad(lambda x: jax.lax.mul(x, x)[()])(x[0, 0]),
@@ -129,20 +129,20 @@ def test_a_gradient_executed_step_by_step_is_a_transfer_of_jaxs_own(step):
 
 @contextmanager
 def debugged():
-    """What looks at the arrays of a run, at once: whatever any of them objects to is raised."""
+    """Enables all debugging flags that inspect the arrays of a run; each raises an error on a fault."""
     with jax.debug_nans(True), jax.debug_infs(True):
         yield
 
 
 @contextmanager
 def watched():
-    """And no array is sent to the device by itself."""
+    """Also disallows implicit transfers to the device."""
     with debugged(), jax.transfer_guard("disallow"):
         yield
 
 
 CONTEXTS = {"disable_jit": jax.disable_jit, "x64": lambda: jax.enable_x64(True), "watched": watched}
-# Which run many small programs, one step at a time without jit.
+# These tools run many small programs, which is slow without jit.
 STEPPED = ["check", "consistency", "adversarial_consistency", "equivariance_error", "lie_derivative_error"]
 STEPPED += ["assert_gradient_is_summed_delta"]
 READ = [
@@ -160,14 +160,14 @@ def plain_tools():
 
 @pytest.mark.parametrize(("name", "environment"), READ)
 def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, environment):
-    """Strict promotion of dtypes and ranks is how all tests run."""
+    """All tests already run under strict promotion of dtypes and ranks."""
     with CONTEXTS[environment]():
         assert environments.TOOLS[name]() == plain_tools[name]
 
 
 KEY = environments.key()
 DRAWN = [name for name in environments.MADE if name.startswith("init")]
-# The others draw by the same function as `init_dense`, which takes seconds step by step.
+# The other initialisers draw with the same function as `init_dense`, which takes seconds without jit.
 OWN_DRAWS = ["init_dense", "init_norm"]
 MADE = [name for name in environments.MADE if NIGHTLY or name not in DRAWN or name in OWN_DRAWS]
 STEPWISE = OWN_DRAWS if NIGHTLY else ["init_norm"]
@@ -179,16 +179,16 @@ STEPPED_MADE = [name for name in environments.MADE if name not in DRAWN or name 
     [*((name, jax.disable_jit) for name in STEPPED_MADE), *((name, debugged) for name in MADE)],
 )
 def test_what_is_made_is_the_same_under_a_flag(name, context):
-    """Parameters that are drawn and converted."""
+    """Initialised and converted parameters."""
     expected = environments.MADE[name]()
     with context():
-        found = environments.MADE[name]()
-    assert difference(found, expected) == ""
+        actual = environments.MADE[name]()
+    assert difference(actual, expected) == ""
 
 
 @pytest.mark.parametrize("name", environments.MADE)
 def test_what_is_converted_is_not_transferred_and_what_is_drawn_is_by_jax_too(name):
-    """JAX's own initializers send numbers to the device."""
+    """JAX's initialisers themselves transfer numbers to the device."""
     if name in DRAWN:
         draw = jax.nn.initializers.lecun_normal()
         for made in (environments.MADE[name], lambda: jnp.ones(2) if "norm" in name else draw(KEY, (3, 2, 4))):
@@ -197,19 +197,19 @@ def test_what_is_converted_is_not_transferred_and_what_is_drawn_is_by_jax_too(na
         return
     expected = environments.MADE[name]()
     with jax.transfer_guard("disallow"):
-        found = environments.MADE[name]()
-    assert difference(found, expected) == ""
+        actual = environments.MADE[name]()
+    assert difference(actual, expected) == ""
 
 
 @pytest.mark.parametrize("name", environments.MADE)
 def test_what_is_made_under_x64_is_wide_where_it_is_drawn(name):
-    """And of the same shapes; what is converted keeps its dtype."""
+    """Initialised parameters are float64, converted ones keep their dtype; the shapes do not change."""
     made = partial(jax.eval_shape, environments.MADE[name]) if name in DRAWN else environments.MADE[name]
     expected = made()
     with jax.enable_x64(True):
-        found = made()
-    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
-    assert {leaf.dtype.name for leaf in jax.tree.leaves(found)} == {"float64" if name in DRAWN else "float32"}
+        actual = made()
+    assert jax.tree.map(np.shape, actual) == jax.tree.map(np.shape, expected)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(actual)} == {"float64" if name in DRAWN else "float32"}
 
 
 COMPILED_BY_THREADS = ["conv", "max_pool", *(["batch_norm", "tie"] if NIGHTLY else [])]
@@ -218,12 +218,12 @@ SPAWNED = ALL if NIGHTLY else ["conv", "max_pool", "dropout", "init_dense", "fro
 
 
 def test_threads_trace_and_compile_the_same(expected):
-    """Each layer in two of 8 threads at once."""
+    """Each layer runs in two of 8 threads at the same time."""
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.map(plain, COMPILED_BY_THREADS) for _ in range(2)]
-        for name, one, other in zip(COMPILED_BY_THREADS, *found, strict=True):
-            assert difference(one, other, bound=0) == "", name
-            assert difference(one, expected[name]) == "", name
+        actual = [pool.map(plain, COMPILED_BY_THREADS) for _ in range(2)]
+        for name, first, second in zip(COMPILED_BY_THREADS, *actual, strict=True):
+            assert difference(first, second, bound=0) == "", name
+            assert difference(first, expected[name]) == "", name
 
 
 @pytest.fixture(scope="module")
@@ -233,13 +233,13 @@ def here(expected):
 
 @pytest.mark.parametrize("kind", ["threads", "a spawned process"])
 def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
-    """Rows without gradients. A data loader's workers are spawned: they import everything anew."""
+    """Rows without gradients. Processes are spawned, as the workers of a data loader are, and import everything anew."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, SUPPORT.parents[:2])))
     threads = kind == "threads"
     rows = ALL if threads else SPAWNED
     with ThreadPoolExecutor(8) if threads else ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(rows, pool.map(environments.forward, rows), strict=True))
-    assert {name: difference(found[name], here[name]) for name in rows} == dict.fromkeys(rows, "")
+        actual = dict(zip(rows, pool.map(environments.forward, rows), strict=True))
+    assert {name: difference(actual[name], here[name]) for name in rows} == dict.fromkeys(rows, "")
 
 
 CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
@@ -248,7 +248,7 @@ SPREAD = environments.whole(3, 3, 1, 2)
 STANDARD = (CELL - 0.5) / np.sqrt(6.25 + 1e-5)  # the two channels have mean 1/2 and variance 25/4
 PLACED = np.zeros((1, 2, 2, 2), np.float32)
 PLACED[:, 1, 0] = CELL[:, 0, 0]
-CELLS = {  # an image of one cell: a layer, and what it must give, by hand
+CELLS = {  # layer and expected result, computed by hand, for an image of one cell
     "conv": (lambda x: jc.conv({"kernel": WIDE}, x, padding="same"), CELL @ WIDE[1, 1]),
     "conv, circular": (lambda x: jc.conv({"kernel": WIDE}, x, padding="circular"), CELL @ WIDE.sum((0, 1))),
     "conv_transpose": (lambda x: jc.conv_transpose({"kernel": SPREAD}, x), (SPREAD @ CELL[0, 0, 0])[None]),
@@ -292,7 +292,7 @@ def test_every_layer_has_an_image_of_one_cell():
 
 @pytest.mark.parametrize("row", CELLS)
 def test_an_image_of_one_cell(row):
-    """Its value by hand, and its derivative by a difference."""
+    """The value is computed by hand, the derivative by a finite difference."""
     layer, expected = CELLS[row]
     apply = evaluated(layer)
     y = apply(CELL)
@@ -305,10 +305,10 @@ def test_an_image_of_one_cell(row):
 
 @pytest.mark.slow
 def test_on_8_devices_as_on_one_in_every_geometry(tmp_path):
-    """But where lax is wrong: the kernel's gradient of stride 3 with SAME, its height split over devices automatically."""
-    for environment, found in outcomes("more", tmp_path).items():
-        assert "is off by" in found.pop(PLANTED), environment
-        of_lax = {row.removeprefix("lax "): found.pop(row) for row in list(found) if row.startswith("lax ")}
+    """Except where lax is wrong: the kernel gradient for stride 3 and SAME with a height split automatically."""
+    for environment, actual in outcomes("more", tmp_path).items():
+        assert "is off by" in actual.pop(PLANTED), environment
+        of_lax = {row.removeprefix("lax "): actual.pop(row) for row in list(actual) if row.startswith("lax ")}
         assert len(of_lax) == 4
         wrong = {row for row, message in of_lax.items() if message}
-        assert {row for row, message in found.items() if message} <= wrong, environment
+        assert {row for row, message in actual.items() if message} <= wrong, environment

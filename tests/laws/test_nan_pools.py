@@ -1,8 +1,8 @@
-"""NaN wins every maximum and minimum: of any size, batch, number of channels and dtype, in the value and the derivative.
+"""NaN wins every maximum and minimum, for all sizes, batches, channels and dtypes, in value and derivative.
 
-XLA's own reductions on the CPU drop NaNs from some thousand cells on, so sizes stand on both sides of that and of every
-threshold in the table of lowerings. What is expected comes from NumPy, whose maxima keep NaNs and whose places of
-maxima are those of the first NaN.
+XLA's reductions on the CPU lose NaNs from some thousand cells on. The sizes therefore lie on both sides of that size and
+of every threshold in the table of algorithms. The expected values come from NumPy, whose maxima keep NaNs and whose
+argmax is the position of the first NaN.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from jaxconv import reference
 from jaxconv.lowering.pooling import LAX
 from jaxconv.window import slide
 
-# [n, *spatial, c], the window, its settings; small sizes are followed by large ones, which XLA computes in other ways.
+# [n, *spatial, c], the window, its settings. Small sizes are followed by large ones, which XLA computes differently.
 CASES = {
     "2x2": [((1, 6, 4, 1), (2, 2), {}), ((1, 28, 28, 6), (2, 2), {}), ((32, 14, 14, 4), (2, 2), {}), ((32, 28, 28, 8), (2, 2), {})],
     "3x3 stride 1": [((2, 5, 6, 3), (3, 3), {"stride": 1}), ((8, 28, 28, 8), (3, 3), {"stride": 1, "padding": "SAME"})],
@@ -40,7 +40,7 @@ LAYERS = {"max": (jc.max_pool, np.max, np.argmax), "min": (jc.min_pool, np.min, 
 
 
 def with_nans(shape, seed, dtype=np.float32):
-    """Whole numbers full of ties and infinities, and a NaN in about one window in ten."""
+    """Integers with many ties and infinities, and a NaN in about one window in ten."""
     draw = np.random.default_rng(seed)
     x = draw.integers(-3, 4, shape).astype(np.float32)
     for number in (np.inf, -np.inf, np.nan, np.nan):
@@ -49,7 +49,7 @@ def with_nans(shape, seed, dtype=np.float32):
 
 
 def windows(x, axes, fill):
-    """[n, *out, c, taps] by NumPy's own view of every window; padding is not told apart from cells of the same value."""
+    """[n, *out, c, taps] from NumPy's sliding window view; padding looks like cells with the value `fill`."""
     x = np.pad(x, [(0, 0), *((axis.pad.lo, axis.pad.hi) for axis in axes), (0, 0)], constant_values=fill)
     spatial = tuple(range(1, x.ndim - 1))
     view = sliding_window_view(x, [axis.span for axis in axes], spatial)
@@ -60,10 +60,10 @@ def windows(x, axes, fill):
 
 @every_case
 def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(case):
-    """Of maxima and minima; in forward mode too: <J t, dy> == <t, J' dy> in whole numbers.
+    """For maxima and minima, also in forward mode: <J t, dy> == <t, J' dy> in integers.
 
-    The last of each case is compiled, by day of maxima and of minima in turn; by night of both, and all large inputs,
-    where XLA might compute in other ways.
+    The last size of each case is compiled: for maxima or minima in turn, and in nightly runs for both, together with
+    all large inputs, which XLA may compute differently.
     """
     cases, turn = CASES[case], list(LAYERS)[list(CASES).index(case) % 2]
     for shape, window, settings in cases:
@@ -73,13 +73,15 @@ def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(case):
         t = draw.integers(-4, 5, shape).astype(np.float32)
         compiled = [*LAYERS] if NIGHTLY and (x.size > 2000 or shape is cases[-1][0]) else []
         compiled = compiled or ([turn] if shape is cases[-1][0] else [])
-        found = {}
+        actual = {}
         for compute, names in ((jax.jit, compiled), (evaluated, [name for name in LAYERS if name not in compiled])):
-            found |= compute(
-                lambda x, dy, t, its=names, pools=pools: {name: every_mode(pools[name], x, dy, t) for name in its}
+            actual |= compute(
+                lambda x, dy, t, selected=names, pools=pools: {
+                    name: every_mode(pools[name], x, dy, t) for name in selected
+                }
             )(x, dy, t)
         axes = slide("test", shape[1:-1], window, settings.get("stride", window), *(settings.get(n, d) for n, d in (("padding", "VALID"), ("dilation", 1))), ceil_mode=settings.get("ceil_mode", False))  # fmt: skip
-        for name, (y, dx, pushed) in found.items():
+        for name, (y, dx, pushed) in actual.items():
             assert np.isnan(y).any()
             if not any(axis.pad.boundary == "CIRCULAR" for axis in axes):
                 fill = -np.inf if name == "max" else np.inf
@@ -91,13 +93,13 @@ def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(case):
 
 
 def every_mode(pool, x, dy, t):
-    """The results, the derivative by x of their product with dy, and the results' derivative along t."""
+    """The results, the gradient by x of their product with dy, and their derivative along t."""
     y, pull = jax.vjp(pool, x)
     return y, pull(dy)[0], jax.jvp(pool, (x,), (t,))[1]
 
 
 def value_and_gradient(pool, x):
-    """The results, and the derivative by x of their sum."""
+    """The results, and the gradient by x of their sum."""
     y, pull = jax.vjp(pool, x)
     return y, pull(jnp.ones_like(y))[0]
 
@@ -120,7 +122,7 @@ def test_every_dtype(name, dtype):
 @pytest.mark.parametrize("shape", [(1, 5, 4, 2), (8, 28, 30, 6), *([(32, 30, 28, 4)] if NIGHTLY else [])])
 def test_adaptive_and_global_pools(pool, shape):
     x = with_nans(shape, 3)
-    x[0, ..., 0] = 1  # one channel without
+    x[0, ..., 0] = 1  # one channel without NaNs
     if pool is jc.adaptive_max_pool:
         layer, expected = (lambda x: pool(x, (3, 4))), reference.adaptive_max_pool(x, (3, 4))
     else:
@@ -132,15 +134,15 @@ def test_adaptive_and_global_pools(pool, shape):
     if pool is jc.adaptive_max_pool:
         np.testing.assert_array_equal(dx, reference.adaptive_max_pool_deltas(x, np.ones(y.shape)))
         return
-    there = np.asarray(y)[:, None, None]
-    equal = (x == there) | (np.isnan(x) & np.isnan(there))
+    expanded = np.asarray(y)[:, None, None]
+    equal = (x == expanded) | (np.isnan(x) & np.isnan(expanded))
     np.testing.assert_allclose(dx, equal / equal.sum((1, 2), keepdims=True), rtol=1e-6)
     np.testing.assert_allclose(pushed, (equal * t).sum((1, 2)) / equal.sum((1, 2)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_one_example_is_computed_as_in_a_batch(name):
-    """The fault that was found from outside: a NaN was kept with 4 channels, and in batches of 32, but not with 6 alone."""
+    """Regression test: a NaN was kept with 4 channels and in batches of 32, but lost for a single example with 6."""
     layer = LAYERS[name][0]
     x = with_nans((32, 28, 28, 6), 0)
     y = layer(x, (2, 2))
@@ -151,7 +153,7 @@ def test_one_example_is_computed_as_in_a_batch(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_arrays_that_are_split_explicitly_keep_their_nans(name):
-    """They are computed as lax computes them, but for the comparison."""
+    """Such arrays are computed by lax, except for the comparison."""
     layer, extreme, _ = LAYERS[name]
     mesh = jax.make_mesh((2,), ("n",), axis_types=(jax.sharding.AxisType.Explicit,))
     split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("n"))
@@ -163,20 +165,20 @@ def test_arrays_that_are_split_explicitly_keep_their_nans(name):
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
 def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
-    """lax's select-and-scatter, executed here. By itself it lets NaNs lose, as the twin shows."""
+    """lax's select-and-scatter, run on the CPU. On its own it loses NaNs, as the incorrect variant shows."""
     axes = slide("test", (9, 8), (3, 2), (2, 1), ((1, 1), (0, 1)))
     x = with_nans((3, 9, 8, 2), 4, dtype)
     dy = np.random.default_rng(0).integers(1, 5, (3, *(axis.out for axis in axes), 2)).astype(dtype)
     wide, deltas = x.astype(np.float32), dy.astype(np.float32)
     expected = reference.max_pool_deltas(wide, deltas, (3, 2), stride=(2, 1), padding=((1, 1), (0, 1)))
-    found = jax.jit(partial(LAX["max_pool_scatter"], axes))(x, dy)
-    np.testing.assert_array_equal(np.asarray(found).astype(np.float32), expected)
+    actual = jax.jit(partial(LAX["max_pool_scatter"], axes))(x, dy)
+    np.testing.assert_array_equal(np.asarray(actual).astype(np.float32), expected)
     twin = jax.jit(lambda x, dy: jax.vjp(partial(LAX["max_pool"], axes), x)[1](dy)[0])(x, dy)
     assert not np.array_equal(np.asarray(twin).astype(np.float32), expected)
 
 
 def test_the_fault_is_there_to_be_seen():
-    """The broken twin: XLA's own maximum of as many cells. Once it keeps NaNs, this test fails, and slices are a choice."""
+    """XLA's maximum of the same size loses NaNs. If XLA keeps them one day, this test fails and slices become optional."""
     axes = slide("test", (28, 28), (2, 2), 2)
     dropped = jax.jit(partial(LAX["max_pool"], axes))(with_nans((32, 28, 28, 8), 0))
     assert not np.isnan(dropped).any()

@@ -1,4 +1,4 @@
-"""What normalisation and dropout do to shifts: the certificate of each, judged by running it, and the line that breaks it."""
+"""The shift laws of normalisation and dropout: certificates, rechecked by execution, and the culprit if a law breaks."""
 
 import linecache
 from functools import partial
@@ -57,7 +57,7 @@ def test_every_step_of_the_proofs_stands(name):
 
 @pytest.mark.parametrize("name", OVER_POSITIONS)
 def test_but_not_the_interior(name):
-    """New content at the border changes the mean, and so every cell: an executed pair shows it."""
+    """New content at the border changes the mean, and so every cell. Executed samples refute the claim."""
     claim = jc.certify(OVER_POSITIONS[name], X, axes=(1,)).leaves[0].axes[0].interior
     assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "reduce_sum")
     assert "reduces over the whole shifted axis" in claim.broken.reason
@@ -71,7 +71,7 @@ def test_the_new_state_does_not_change():
 
 
 def test_the_gradients_of_a_network_in_training():
-    """Through statistics, mask and all: the input's moves with it, the parameters' and the new state do not change."""
+    """The input gradient moves with x; the parameter gradients and the new state are invariant."""
 
     def loss(params, state, x):
         x = jc.conv(params["conv"], x, padding="circular")
@@ -90,7 +90,7 @@ def test_the_gradients_of_a_network_in_training():
 
 
 def test_dropped_cells_stay_behind():
-    """The broken twin of channel dropout, by name and line."""
+    """Plain dropout instead of channel dropout is refuted, with the culprit named by primitive and line."""
 
     def net(x):
         x = jax.nn.relu(x)
@@ -106,7 +106,7 @@ def test_dropped_cells_stay_behind():
 
 @pytest.mark.parametrize("key", [jax.random.key(3), jax.random.PRNGKey(3)], ids=["typed", "raw"])
 def test_the_key_may_be_an_argument(key):
-    """What comes of a key that no shift changes is a constant."""
+    """A value computed from a key that no shift changes is invariant."""
     net = lambda key, x: jc.channel_dropout(key, x, 0.5, training=True)
     with bare():
         certificate = jc.certify(net, key, X, axes={1: (1,)})
@@ -115,7 +115,7 @@ def test_the_key_may_be_an_argument(key):
 
 
 def test_a_key_made_from_the_input_is_none():
-    """It moves the mask with the scene in no way that anybody could follow."""
+    """A key that depends on the input moves the mask in no way that is related to the shift."""
 
     def net(x):
         key = jax.random.key(jnp.argmax(x.sum((0, 2, 3))))

@@ -1,4 +1,4 @@
-"""Normalisation: every layer against the arithmetic by hand, forward and backward, and what centring and scaling undo."""
+"""Normalisation layers compared with the reference, forward and backward; and the invariances of centring and scaling."""
 
 from functools import partial
 
@@ -22,12 +22,12 @@ STATE = {"mean": np.zeros(4, np.float32), "var": np.ones(4, np.float32)}
 
 
 def batch_norm(params, x, **settings):
-    """In training, without the state; that has tests of its own in tests/layers/test_batch_norm.py."""
+    """Batch norm in training mode, without the state, which tests/layers/test_batch_norm.py covers."""
     state = jax.tree.map(lambda leaf: leaf.astype(x.dtype), STATE)
     return jc.batch_norm(params, state, x, training=True, **settings)[0]
 
 
-# Each layer, and which cells it takes together; all center them but one.
+# Each layer, and the cells that it normalises together; all layers but one subtract the mean.
 NORMS = {
     "batch_norm": (batch_norm, reference.batch_cells),
     "layer_norm": (jc.layer_norm, reference.layer_cells),
@@ -40,14 +40,14 @@ centred_norms = pytest.mark.parametrize("name", [name for name in NORMS if name 
 
 
 def drawn(name, shape, seed):
-    """Parameters, an input and output deltas, in double precision."""
+    """Random parameters, input and output deltas in double precision."""
     normal = np.random.default_rng(seed).normal
     x = 3 * normal(size=shape) + normal(size=shape[-1])
     return {"scale": normal(size=shape[-1]), "bias": normal(size=shape[-1])}, x, normal(size=shape)
 
 
 def shapes(name):
-    """An instance has positions to average over."""
+    """Instance norm needs positions to average over."""
     return st.sampled_from([shape for shape in SHAPES if len(shape) > 2 or name != "instance_norm"])
 
 
@@ -66,38 +66,44 @@ def test_forward_is_the_reference(name, data, seed):
 @examples(16)
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_gradients_are_the_deltas_by_hand(name, data, seed):
-    """In double precision: to 1e-9, where float32 would leave 1e-4."""
+    """In double precision to 1e-9, where float32 would only reach 1e-4."""
     operands = drawn(name, data.draw(shapes(name)), seed)
     with jax.enable_x64(True):
         gives_the_deltas(name, evaluated(gradients(name))(*operands), *operands)
 
 
 def test_compiled_gradients():
-    """Of all layers, in one program."""
+    """All layers in one program."""
     operands = {name: drawn(name, SHAPES[0], 0) for name in NORMS}
     with jax.enable_x64(True):
-        found = jax.jit(lambda operands: {name: gradients(name)(*its) for name, its in operands.items()})(operands)
-    for name, its in operands.items():
-        gives_the_deltas(name, found[name], *its)
+        actual = jax.jit(lambda operands: {name: gradients(name)(*arguments) for name, arguments in operands.items()})(
+            operands
+        )
+    for name, arguments in operands.items():
+        gives_the_deltas(name, actual[name], *arguments)
 
 
 def gradients(name):
-    """Of a layer's product with dy, by its parameters and by x."""
+    """Gradients of the product of a layer with dy, by its parameters and by x."""
     loss = lambda params, x, dy: jnp.sum(NORMS[name][0](params, x, epsilon=EPSILON) * dy)
     return jax.grad(loss, argnums=(0, 1))
 
 
-def gives_the_deltas(name, found, params, x, dy):
-    of_params, dx = found
+def gives_the_deltas(name, actual, params, x, dy):
+    of_params, dx = actual
     cells = list(NORMS[name][1](x.shape))
     deltas = reference.norm_deltas(params["scale"], x, dy, cells, EPSILON, centred=name != "rms_norm")
-    for one, other in ((of_params["scale"], deltas.kernel), (of_params["bias"], deltas.bias), (dx, deltas.x)):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    for result, expected_result in (
+        (of_params["scale"], deltas.kernel),
+        (of_params["bias"], deltas.bias),
+        (dx, deltas.x),
+    ):
+        np.testing.assert_allclose(result, expected_result, rtol=1e-9, atol=1e-9)
 
 
 @centred_norms
 def test_a_large_mean_costs_no_digits(name):
-    """Cells around 4096 that are 1 apart. The mean is rounded to 2**-11; E[x^2] - E[x]^2 would lose 2**24 * 2**-24 = 1."""
+    """Cells around 4096, 1 apart. The mean is rounded to 2**-11; E[x^2] - E[x]^2 would lose 2**24 * 2**-24 = 1."""
     layer, cells = NORMS[name]
     x = 4096 + np.random.default_rng(0).integers(-2, 3, (4, 8, 16, 4)).astype(np.float32)
     expected = reference.norm(1.0, 0.0, x, cells(x.shape), EPSILON)
@@ -118,7 +124,7 @@ def test_contrast_and_brightness_are_undone(name, scale):
 
 
 def test_rms_norm_undoes_contrast_only():
-    """The broken twin: it does not centre, so brightness stays."""
+    """RMS norm does not centre, so an added constant changes its result."""
     x = np.random.default_rng(1).normal(size=(3, 6, 5, 4)).astype(np.float32)
     norm = partial(by_numpy.rms_norm, {}, epsilon=1e-12)
     np.testing.assert_allclose(norm(-4 * x), -norm(x), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Adaptive polyphase sampling moves with its input by every shift, where no two phases tie; a fixed grid does not."""
+"""Adaptive polyphase sampling is equivariant under every shift if no two phases tie; fixed sampling is not."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ pictures = images(shapes=[(1, 12, 8, 1), (2, 12, 8, 2)])
 
 
 def tied(x, stride):
-    """Whether some example has two phases of one norm, the largest; counted by hand."""
+    """Whether two phases of an example share the largest norm, computed with NumPy."""
     h, w = stride
     squares = [(np.asarray(x)[:, p::h, q::w] ** 2).sum(axis=(1, 2, 3)) for p in range(h) for q in range(w)]
     first, *others = np.sort(squares, axis=0)[::-1]
@@ -26,17 +26,19 @@ def tied(x, stride):
 
 
 def moves(x, stride, shift):
-    """Whether y, its phase and the way back up are what the law says, bit for bit."""
+    """Whether y, its phase and the upsampled result follow the law, bit for bit."""
     y, phase = map(np.asarray, down(x, stride=stride))
     rolled = np.roll(x, shift, axis=(1, 2))
-    found, found_phase = down(rolled, stride=stride)
-    turned = phase + np.array(shift)
-    expected = [np.roll(one, turn, axis=(0, 1)) for one, turn in zip(y, turned // np.array(stride), strict=True)]
+    actual, found_phase = down(rolled, stride=stride)
+    moved_phase = phase + np.array(shift)
+    expected = [
+        np.roll(example, cells, axis=(0, 1)) for example, cells in zip(y, moved_phase // np.array(stride), strict=True)
+    ]
     return (
-        np.array_equal(found_phase, turned % np.array(stride))
-        and np.array_equal(found, np.stack(expected))
+        np.array_equal(found_phase, moved_phase % np.array(stride))
+        and np.array_equal(actual, np.stack(expected))
         and np.array_equal(
-            up(found, found_phase, stride=stride), np.roll(up(y, phase, stride=stride), shift, axis=(1, 2))
+            up(actual, found_phase, stride=stride), np.roll(up(y, phase, stride=stride), shift, axis=(1, 2))
         )
     )
 
@@ -58,7 +60,7 @@ def test_global_pools_behind_it_are_invariant(x, stride, shift):
 
 
 def test_where_two_phases_tie_it_does_not():
-    """The first of two equal phases is kept, before the shift and after it: cells of another phase."""
+    """The first of two equal phases is kept before and after the shift, so the cells are those of another phase."""
     x = np.float32([1, -1, 0, 0]).reshape(1, 4, 1)
     y, phase = down(x, (2,))
     again, same = down(np.roll(x, 1, axis=1), (2,))
@@ -68,7 +70,7 @@ def test_where_two_phases_tie_it_does_not():
 
 
 def test_a_fixed_grid_does_not_move():
-    """The broken twin."""
+    """The incorrect variant: a stride with a fixed phase."""
     x = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
     fixed = lambda x: by_numpy.global_max_pool(x[:, ::2])
     adaptive = lambda x: by_numpy.global_max_pool(down(x, (2,))[0])
@@ -77,14 +79,14 @@ def test_a_fixed_grid_does_not_move():
 
 
 def network(params, x, sample):
-    """Circular convolutions with ReLUs, halved twice."""
+    """Circular convolutions with ReLUs, downsampled twice by two."""
     for layer in params:
         x = sample(jax.nn.relu(jc.conv(layer, x, padding="circular")))
     return jc.global_avg_pool(x)
 
 
 def drawn_conv(draw, channels_in, channels_out):
-    """Parameters as `init_conv` would draw them."""
+    """Parameters with the shapes of `init_conv`."""
     kernel = draw.normal(size=(3, 3, channels_in, channels_out)) / np.sqrt(9 * channels_in)
     return {"kernel": kernel.astype(np.float32), "bias": np.zeros(channels_out, np.float32)}
 
@@ -100,17 +102,17 @@ def drawn_conv(draw, channels_in, channels_out):
     ids=["polyphase", "blurred polyphase", "max pool", "blur pool"],
 )
 def test_whole_networks_are_invariant_as_the_numeric_check_shows(sample, finding):
-    """All 96 shifts of one image; through pooling and blurring alone by multiples of four."""
+    """All 96 shifts of one image. With pooling or blurring the network is invariant under multiples of four only."""
     draw = np.random.default_rng(0)
     params = [drawn_conv(draw, 1, 4), drawn_conv(draw, 4, 4)]
     x = draw.normal(size=(1, 12, 8, 1)).astype(np.float32)
-    found = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
-    assert found.finding.value == finding
-    assert len(found.leaves[0].shifts) == 96
+    actual = jc.check(lambda params, x: network(params, x, sample), params, x, axes={1: (1, 2)}, invariant=True)
+    assert actual.finding.value == finding
+    assert len(actual.leaves[0].shifts) == 96
 
 
 def test_branches_that_share_a_phase_can_be_added():
-    """A shortcut with phases of its own is added in another place after the shift."""
+    """With separate phases, the shortcut would be added at another position after the shift."""
     draw = np.random.default_rng(2)
     params, x = drawn_conv(draw, 1, 1), draw.normal(size=(1, 12, 8, 1)).astype(np.float32)
 

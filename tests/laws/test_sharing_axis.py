@@ -1,4 +1,4 @@
-"""One sharing axis: shared, partly shared and unshared layers are one family; each end of it is the layer next to it."""
+"""Shared, partly shared and unshared layers form one family: each limiting case equals the neighbouring layer."""
 
 from functools import partial
 
@@ -15,33 +15,37 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def outputs_and_deltas(compute, case, *layers):
-    """Output of each layer on its parameters, gradients by the parameters and by x; the parameters' shapes are not told.
+    """Output of each layer, and gradients by its parameters, flattened, and by x.
 
-    All are computed by one program: `evaluated` by NumPy, or compiled by `jax.jit`.
+    One program computes all: `evaluated` with NumPy, or compiled by `jax.jit`.
     """
 
-    def one(layer, params, x, dy):
+    def run_layer(layer, params, x, dy):
         y, pull_back = jax.vjp(lambda params, x: layer(params, x, **case.geometry), params, x)
         gradient, dx = pull_back(dy)
         return y, gradient["kernel"].ravel(), gradient["bias"].ravel(), dx
 
-    program = lambda each, x, dy: [one(layer, params, x, dy) for (layer, _), params in zip(layers, each, strict=True)]
+    program = lambda each, x, dy: [
+        run_layer(layer, params, x, dy) for (layer, _), params in zip(layers, each, strict=True)
+    ]
     return compute(program)([params for _, params in layers], case.x(), case.dy())
 
 
-def same(found, expected):
-    """No tolerance."""
-    return all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+def same(actual, expected):
+    """Exact equality."""
+    return all(
+        np.array_equal(result, expected_result) for result, expected_result in zip(actual, expected, strict=True)
+    )
 
 
-def alone(params, rank):
-    """A shared kernel as the only one of a period."""
+def single_kernel(params, rank):
+    """A shared kernel as the only kernel of a period of one."""
     return jax.tree.map(lambda leaf: np.expand_dims(leaf, tuple(range(rank))), params)
 
 
 def period_of_one(case):
     params = case.params()
-    return (jc.tiled_conv, alone(params, len(case.window))), (jc.conv, params)
+    return (jc.tiled_conv, single_kernel(params, len(case.window))), (jc.conv, params)
 
 
 def period_as_long_as_the_output(case):
@@ -50,7 +54,7 @@ def period_as_long_as_the_output(case):
 
 def one_region(case):
     params, layer = case.params(), partial(jc.regional_conv, regions=[(n,) for n in case.out])
-    return (layer, alone(params, len(case.window))), (jc.conv, params)
+    return (layer, single_kernel(params, len(case.window))), (jc.conv, params)
 
 
 def regions_of_one_position_each(case):
@@ -80,15 +84,15 @@ def test_compiled(ends, rank):
     @compiled_examples(2)
     @given(case=convolutions(max_rank=rank))
     def both_ends(case):
-        found = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))
-        assert same(*found[:2])
-        assert same(*found[2:])
+        actual = outputs_and_deltas(jax.jit, case, *ends[0](case), *ends[1](case))
+        assert same(*actual[:2])
+        assert same(*actual[2:])
 
     both_ends()
 
 
 def test_a_period_of_two_is_neither():
-    """The broken twin: the comparisons above tell the members of the family apart."""
+    """The comparisons above distinguish the members of the family."""
 
     def neither(case):
         params = case.local_params((2,))

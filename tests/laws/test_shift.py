@@ -1,4 +1,4 @@
-"""Shifting the input shifts the output: everywhere when the layer wraps around, elsewhere away from the border."""
+"""Shifting the input shifts the output: everywhere with circular padding, otherwise away from the border."""
 
 import math
 from dataclasses import replace
@@ -20,7 +20,7 @@ amounts = st.integers(-4, 4)
 
 
 def layer_of(case, compute=evaluated):
-    """The convolution of a case, evaluated by NumPy, or compiled by `jax.jit`."""
+    """The convolution of a case, evaluated with NumPy or compiled by `jax.jit`."""
     params = case.params()
     return compute(lambda x: jc.conv(params, x, **case.geometry))
 
@@ -40,7 +40,7 @@ def test_circular_conv_commutes_with_shifts_where_the_stride_divides_the_length(
 
 
 def made_circular(case):
-    """Padding that wraps around, and lengths that the strides divide."""
+    """The case with circular padding, and with lengths that the strides divide."""
     lengths = tuple(n * stride for n, stride in zip(case.lengths, case.geometry["stride"], strict=True))
     return replace(case, lengths=lengths, geometry=case.geometry | {"padding": "circular"})
 
@@ -54,7 +54,7 @@ def test_compiled_circular_conv_commutes_with_shifts(case, amount, axis):
 
 @pytest.mark.parametrize("boundary", ["ZERO", "REFLECT", "SYMMETRIC", "EDGE"])
 def test_no_other_padding_does(boundary):
-    """The broken twins of the test above: each padding has a case that does not commute."""
+    """Every other padding has a case that does not commute."""
     padding = jc.Pad(1, 1, boundary)
     drawn = st.tuples(circular_configurations(padding), amounts)
     breaks = lambda d: not commutes(layer_of(d[0][0]), d[0][0].x(), d[0][1], d[0][0].geometry["stride"][d[0][1]], d[1])
@@ -68,7 +68,7 @@ def test_nor_does_circular_where_the_stride_does_not_divide_the_length():
 
 
 def test_the_length_decides_for_a_stride_of_two():
-    """Length 8: a shift by 2 is a shift of the output by 1. Length 7: it is not, and the docstring says why."""
+    """Length 8: a shift by 2 shifts the output by 1. Length 7: it does not, as the docstring of `conv` explains."""
     params = {"kernel": np.float32([1.0, 2.0, 4.0]).reshape(3, 1, 1)}
     layer = evaluated(lambda x: jc.conv(params, x, stride=2, padding="CIRCULAR"))
     for length, expected in ((8, True), (7, False)):
@@ -78,19 +78,19 @@ def test_the_length_decides_for_a_stride_of_two():
 
 
 def pools_commute(compute, case, axis, amount):
-    """All circular pools of one window, in one program."""
+    """Checks all circular pools of one window, in one program."""
     axis %= len(case.lengths)
     window, stride, dilation = case.window, case.geometry["stride"], case.geometry["dilation"]
     settings = {"stride": stride, "padding": "circular", "dilation": dilation}
 
     @compute
     def pools(x):
-        found = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
+        actual = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
         norm, blur = (
             jc.lp_pool(x, window, norm=1, **settings),
             jc.blur_pool(x, window, stride=stride, padding="circular"),
         )
-        return [*found, norm, blur]
+        return [*actual, norm, blur]
 
     return commutes(pools, case.x(), axis, stride[axis], amount)
 
@@ -115,7 +115,7 @@ def test_compiled_circular_pools_commute_with_shifts(case, amount, axis):
     amount=amounts,
 )
 def test_adaptive_pools_commute_with_shifts_by_the_length_over_the_common_factor(pool, counts, x, amount):
-    """By n/g cells and m/g windows; every smaller shift of x leaves windows of other sizes over the same cells."""
+    """A shift by n/g cells moves the output by m/g windows. Smaller shifts put windows of other sizes over the cells."""
     length, count = counts
     common = math.gcd(length, count)
     x = small_integers((1, length, 2), x)
@@ -124,15 +124,15 @@ def test_adaptive_pools_commute_with_shifts_by_the_length_over_the_common_factor
 
 @pytest.mark.parametrize(("length", "count"), [(7, 3), (12, 8), (3, 5)])
 def test_and_with_no_others(length, count):
-    """The broken twin: a single cell, at each place, by each shift that is no multiple of n/g, and no roll answers."""
+    """No roll of the output matches other shifts: tested with one cell at each position, for all non-multiples of n/g."""
     compiled = jax.jit(lambda x: jc.adaptive_avg_pool(x, (count,)))
     pool = lambda x: np.asarray(compiled(x))[0, :, 0]
     period, cells = length // math.gcd(length, count), np.eye(length, dtype=np.float32)[..., None]
-    answers = lambda cell, shift: any(
+    some_roll_matches = lambda cell, shift: any(
         np.array_equal(pool(np.roll(cell, shift, axis=1)), np.roll(pool(cell), t)) for t in range(count)
     )
     for shift in range(1, length):
-        always = all(answers(cells[i : i + 1], shift) for i in range(length))
+        always = all(some_roll_matches(cells[i : i + 1], shift) for i in range(length))
         assert always is (shift % period == 0)
 
 
@@ -145,7 +145,7 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
 
 
 def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
-    """By half a stride. Its answer is compared with the mean of the two whole shifts between which it lies."""
+    """Shifts by half a stride. The result is compared with the mean of the results of the two neighbouring shifts."""
     x = np.random.default_rng(0).normal(size=(1, 64, 1)).astype(np.float32)
 
     def distance(taps):
@@ -160,7 +160,7 @@ def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
 
 
 def test_nor_do_windows_that_overhang():
-    """The broken twin in ceil mode: of 8 cells the third window has two, and what is behind it never wraps."""
+    """In ceil mode, the third window over 8 cells has two of them, and the cells beyond x do not wrap around."""
     pool = evaluated(lambda x: jc.min_pool(x, (3,), ceil_mode=True))
     x = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
     assert pool(x).ravel().tolist() == [0, 3, 6]
@@ -181,7 +181,7 @@ def test_a_circular_tiled_conv_commutes_with_shifts_by_its_period(drawn, amount,
 
 @pytest.mark.parametrize(("stride", "period"), [(1, 2), (2, 2), (1, 3), (2, 3), (1, 6)])
 def test_but_not_with_shifts_by_less_and_not_across_a_seam(stride, period):
-    """The broken twins: kernels in turn are not one kernel, whatever the answer; and a period must not be cut short."""
+    """Periodic kernels do not commute with shifts by less than a period, nor if the last period is incomplete."""
     case = Configuration((6 * stride,), (2,), {"stride": stride, "padding": "circular"}, (2, 3), 1, 0)
     params, x = case.local_params((period,)), case.x()
     fixed = jax.jit(lambda x: jc.tiled_conv(params, x, **case.geometry))
@@ -194,7 +194,7 @@ def test_but_not_with_shifts_by_less_and_not_across_a_seam(stride, period):
 
 
 def clear_of_padding(axis):
-    """Positions along one axis whose window reads no padding."""
+    """Positions along one axis whose windows read no padding."""
     starts = [j * axis.stride - axis.pad.lo for j in range(axis.out)]
     return [j for j, start in enumerate(starts) if start >= 0 and start + axis.span <= axis.length]
 
@@ -202,7 +202,7 @@ def clear_of_padding(axis):
 @examples(16)
 @given(case=conv_configurations(max_rank=2), k=st.integers(1, 2))
 def test_away_from_the_border_every_conv_is_equivariant(case, k):
-    """If y[i + k*stride] == x[i] wherever both exist, outputs clear of padding before and after have moved by k."""
+    """If y[i + k*stride] == x[i] wherever both exist, outputs that read no padding before and after move by k."""
     axis, stride = case.axes[0], case.geometry["stride"][0]
     x = case.x()
     y = case.integers(x.shape, 9)
@@ -216,7 +216,7 @@ def test_away_from_the_border_every_conv_is_equivariant(case, k):
 
 
 def test_beside_the_border_a_zero_padded_conv_is_not():
-    """The broken twin: one position further out, the zeros show. The plain shift by 1 of a ramp."""
+    """One position further out the zeros change the result: a ramp shifted by 1."""
     layer = evaluated(lambda x: jc.conv({"kernel": np.ones((3, 1, 1), np.float32)}, x, padding="SAME"))
     x = np.arange(1, 7, dtype=np.float32).reshape(1, 6, 1)
     y = np.concatenate([np.full((1, 1, 1), 9, np.float32), x[:, :-1]], axis=1)

@@ -1,4 +1,4 @@
-"""The summed-delta rule: `jax.grad` of every layer equals the deltas added by hand, bit for bit on small integers."""
+"""The summed-delta rule: `jax.grad` of every layer equals the reference's summed deltas, exactly on small integers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +25,7 @@ equal = np.testing.assert_array_equal
 
 
 class Law(NamedTuple):
-    """A layer on given operands, and its output and gradients by hand."""
+    """A layer with operands, and its output and gradients by the reference."""
 
     layer: Callable[[Any, Any], Any]
     params: dict[str, np.ndarray]
@@ -38,7 +38,7 @@ class Law(NamedTuple):
 
 
 def outputs_and_gradients(layer, params, x, dy):
-    """The output of `layer(params, x)`, and `jax.grad` of its product with dy by params and x."""
+    """The output of `layer(params, x)`, and the gradient of its product with dy by params and x."""
 
     def loss(params, x):
         y = layer(params, x)
@@ -48,9 +48,9 @@ def outputs_and_gradients(layer, params, x, dy):
     return y, *gradients
 
 
-def check(found, law):
-    """Equal shapes and equal numbers, with no tolerance but where the law says so."""
-    y, gradients, dx = found
+def check(actual, law):
+    """Compares shapes and numbers, exactly unless the law defines a tolerance."""
+    y, gradients, dx = actual
     law.same(y, law.y)
     assert gradients.keys() == law.gradients.keys()
     jax.tree.map(law.same, gradients, law.gradients)
@@ -58,17 +58,17 @@ def check(found, law):
 
 
 def hold(compute, *laws):
-    """All laws hold of what one program computes: `evaluated` by NumPy, or compiled by `jax.jit`."""
+    """Checks all laws on the results of one program: `evaluated` with NumPy, or compiled by `jax.jit`."""
     program = lambda *operands: [
-        outputs_and_gradients(law.layer, *its) for law, its in zip(laws, operands, strict=True)
+        outputs_and_gradients(law.layer, *arguments) for law, arguments in zip(laws, operands, strict=True)
     ]
-    found = compute(program)(*((law.params, law.x, law.dy) for law in laws))
-    for one, law in zip(found, laws, strict=True):
-        check(one, law)
+    actual = compute(program)(*((law.params, law.x, law.dy) for law in laws))
+    for result, law in zip(actual, laws, strict=True):
+        check(result, law)
 
 
 def of_kernels(layer, forward, backward, params, case, **settings):
-    """The law of a layer with a kernel and a bias, in a case's geometry."""
+    """The law of a layer with a kernel and a bias, with the geometry of a case."""
     x, dy, geometry = case.x(), case.dy(), case.geometry | settings
     deltas = backward(params["kernel"], x, dy, **geometry)
     gradients = {"kernel": deltas.kernel, "bias": deltas.bias}
@@ -85,7 +85,7 @@ def locally_connected(case, _):
 
 
 def tiled_conv(case, periods):
-    """Each of the kernels collects the deltas of its own overlays, in whichever way the layer is computed."""
+    """Each kernel sums the deltas of its own overlays, with both algorithms of the layer."""
     params = case.local_params(periods[: len(case.window)])
     return of_kernels(jc.tiled_conv, reference.tiled_conv, reference.tiled_conv_deltas, params, case)
 
@@ -126,7 +126,7 @@ def test_compiled_convolutions_of_several_kernels(case, sizes):
 
 
 def test_conv_in_four_dimensions():
-    """The rank is the kernel's; nothing stops at three."""
+    """The kernel determines the rank, which may exceed three."""
     generator = np.random.default_rng(4)
     integers = lambda *shape: generator.integers(-4, 5, shape).astype(np.float32)
     params, x = {"kernel": integers(2, 1, 3, 2, 2, 3), "bias": integers(3)}, integers(2, 3, 2, 4, 3, 2)
@@ -139,7 +139,7 @@ def test_conv_in_four_dimensions():
 
 
 def test_depthwise():
-    """groups = channels: each channel has a kernel, or several, of its own."""
+    """groups = channels: each channel has one or more separate kernels."""
     generator = np.random.default_rng(5)
     integers = lambda *shape: generator.integers(-4, 5, shape).astype(np.float32)
     params, x, dy = {"kernel": integers(3, 2, 1, 8), "bias": integers(8)}, integers(2, 5, 6, 4), integers(2, 5, 6, 8)
@@ -164,7 +164,7 @@ def test_dense(batch, compute):
 
 
 def of_pools(layer, forward, backward, case, *more, same=equal, **settings):
-    """The law of a pooling, in a case's geometry."""
+    """The law of a pooling layer, with the geometry of a case."""
     x, dy, settings = case.x(), case.dy(), case.geometry | settings
     pool = lambda _, x: layer(x, case.window, **settings)
     by_hand = forward(x, case.window, *more, **case.geometry)
@@ -173,26 +173,26 @@ def of_pools(layer, forward, backward, case, *more, same=equal, **settings):
 
 
 def extreme(name, case):
-    """Integers from -4 to 4 tie often: the delta goes to the first of the largest, or least, as the reference has it."""
+    """Integers from -4 to 4 tie often. The delta goes to the first of the largest or smallest, as in the reference."""
     by_hand = getattr(reference, f"{name}_pool"), getattr(reference, f"{name}_pool_deltas")
     return of_pools(getattr(jc, f"{name}_pool"), *by_hand, case)
 
 
 def average(divisor, case):
-    """With a divisor of 4 exactly; with others to float32's rounding, since thirds are not exact."""
+    """Exact for a divisor of 4; for other divisors up to the rounding of float32, because thirds are not exact."""
     same = equal if divisor == 4 else partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-5)
     by_hand = partial(reference.avg_pool, divisor=divisor), partial(reference.avg_pool_deltas, divisor=divisor)
     return of_pools(jc.avg_pool, *by_hand, case, same=same, divisor=divisor)
 
 
 def norm(p, case):
-    """Many cells are 0, and some windows; p = 1 exactly, others to the rounding of their powers and roots."""
+    """Many cells and some windows are 0. Exact for p = 1; otherwise up to the rounding of powers and roots."""
     same = equal if p == 1 else partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     return of_pools(jc.lp_pool, reference.lp_pool, reference.lp_pool_deltas, case, p, same=same, norm=p)
 
 
 def blur(case):
-    """Its weights are halves of halves, so that nothing is rounded."""
+    """The weights are multiples of a power of 1/2, so nothing is rounded."""
     x, geometry = case.x(), {"stride": case.geometry["stride"]}
     if not case.geometry["ceil_mode"] and max(case.geometry["dilation"]) == 1:
         geometry |= {"padding": case.geometry["padding"]}
@@ -233,7 +233,7 @@ def test_compiled_pools(case):
     [((7,), (3,), NIGHTLY), ((6, 5), (4, 5), True), ((4, 3), (6, 7), False), ((3, 4, 5), (2, 2, 5), False)],
 )
 def test_adaptive_pools(algorithm, lengths, counts, compiled):
-    """Whole numbers from -4 to 4, of which many tie."""
+    """Integers from -4 to 4, with many ties."""
     generator = np.random.default_rng(7)
     x, dy = (generator.integers(-4, 5, (2, *shape, 3)).astype(np.float32) for shape in (lengths, counts))
     most, mean = reference.adaptive_max_pool(x, counts), reference.adaptive_avg_pool(x, counts)
@@ -263,43 +263,43 @@ def test_global_pools(layer, expected):
     np.testing.assert_array_equal(dx.sum(axis=(1, 2)), [[1, 2, 3], [-4, 5, -6]])
 
 
-# The broken twins: rules that look right and are not. Each must be caught by the cases that the tests above draw.
+# Incorrect rules that look plausible. The cases that the tests above draw must detect each of them.
 
 
 def averaged(kernel, x, dy, **geometry):
-    """The mean over overlays where the sum should be."""
+    """The mean over overlays instead of the sum."""
     deltas = reference.conv_deltas(kernel, x, dy, **geometry)
     overlays = np.prod(dy.shape[1:-1])
     return deltas._replace(kernel=deltas.kernel / overlays)
 
 
 def without_the_last_overlay(kernel, x, dy, **geometry):
-    """One overlay forgotten."""
+    """Omits one overlay."""
     dy = dy.copy()
     dy.reshape(dy.shape[0], -1, dy.shape[-1])[:, -1] = 0
     return reference.conv_deltas(kernel, x, dy, **geometry)
 
 
 def flipped(kernel, x, dy, **geometry):
-    """The kernel's delta of true convolution, which flips, instead of cross-correlation."""
+    """The kernel gradient of a true convolution, which flips, instead of a cross-correlation."""
     deltas = reference.conv_deltas(kernel, x, dy, **geometry)
     return deltas._replace(kernel=np.flip(deltas.kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
 @pytest.mark.parametrize("rule", [averaged, without_the_last_overlay, flipped])
 def test_broken_twins_are_caught(rule):
-    def gives_away(case):
+    def is_detected(case):
         try:
             hold(evaluated, of_kernels(jc.conv, reference.conv, rule, case.params(), case))
         except AssertionError:
             return True
         return False
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_the_mean_is_too_small_by_the_number_of_overlays():
-    """Of the seed's two wrong explanations the second: sharing by averaging the deltas after the update."""
+    """The second of the seed's two wrong explanations: sharing by averaging the deltas after the update."""
     x, dy = np.float32([1, 2, 3, 5]).reshape(1, 4, 1), np.float32([1, -2, 4]).reshape(1, 3, 1)
     params = {"kernel": np.float32([2, -1]).reshape(2, 1, 1), "bias": np.float32([0])}
     _, gradients, _ = evaluated(partial(outputs_and_gradients, jc.conv))(params, x, dy)
@@ -312,17 +312,17 @@ SIGNAL, BACK = np.float32([3, -1, 0, 2, -4, 1, 1]).reshape(1, 7, 1), np.float32(
 
 
 def box(x, dy):
-    """A blur that weighs all taps alike."""
+    """A blur with equal weights for all taps."""
     return reference.avg_pool_deltas(x, dy, (3,), stride=2)
 
 
 def without_signs(x, dy):
-    """A norm that forgets which way from zero a cell is."""
+    """A norm that ignores the sign of a cell."""
     return np.abs(reference.lp_pool_deltas(x, np.abs(dy), (3,), 2, stride=2)) * np.sign(dy).sum()
 
 
 def even_shares(x, dy):
-    """An adaptive average that divides by n/m, whatever a window's size."""
+    """An adaptive average that divides every window by n/m."""
     dx = np.zeros(x.shape)
     for (j,), cells in windows(x.shape[1:-1], dy.shape[1:-1]):
         dx[cells] += dy[:, j : j + 1] * 3 / 7

@@ -1,10 +1,10 @@
-"""Every layer works under every JAX transformation: one table of layers, one test for each transformation.
+"""Every layer works under every JAX transformation: a table of layers, and one test for each transformation.
 
-A transformation makes other equations of a layer's, which NumPy computes (`evaluated`) for all layers; a convolution
-and a pooling are compiled under each of them, too. `test_jit` compiles all layers, and holds them against NumPy.
+Under a transformation a layer has other equations, which NumPy evaluates (`evaluated`) for all layers. One convolution
+and one pooling layer are also compiled. `test_jit` compiles all layers and compares them with NumPy.
 
-What NumPy computes is of jitted layers and losses: JAX traces and linearises each once, and the tests transform that.
-What is compiled is of the layers themselves, whose Python runs anew under each transformation.
+NumPy evaluates jitted layers and losses: JAX traces and linearises each once, and the tests transform the result.
+Compiled tests use the layers themselves, whose Python code runs again under each transformation.
 """
 
 from functools import cache, partial
@@ -30,7 +30,7 @@ def integers(*shape):
 
 
 def by_lax(layer):
-    """The layer, computed by lax's own operations."""
+    """The layer computed by lax's operations."""
 
     def computed(params, x):
         with use_algorithm("lax"):
@@ -40,18 +40,18 @@ def by_lax(layer):
 
 
 def by_example(layer):
-    """Each example by itself: a layer that couples them, or draws for each, is the same on a batch as on its parts."""
+    """The layer applied to each example separately, for layers that couple or draw across the batch."""
     return lambda params, x: jax.vmap(lambda x: layer(params, x))(x)
 
 
 def trained(params, x):
-    """Batch normalisation by the statistics of one example, and the state that comes of it, as one output."""
+    """Batch normalisation with the statistics of one example; the new state is added to the output."""
     state = {"mean": jnp.ones(2, x.dtype), "var": jnp.full(2, 2, x.dtype)}
     y, state = jc.batch_norm(params, state, x, training=True, momentum=0.75, batched=False)
     return y + jnp.expand_dims(state["mean"] * state["var"], (0, 1))
 
 
-# No two numbers are equal, so that every maximum has one winner and a derivative.
+# All numbers differ, so that every maximum has one winner and a derivative.
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
 KERNEL, BIAS, KEY = integers(3, 2, 2, 4), integers(4), jax.random.key(1)
 STATE = {"mean": integers(2), "var": jnp.array([0.5, 2.0])}
@@ -122,11 +122,11 @@ LAYERS = {
     "global_lp_pool": (lambda params, x: jc.global_lp_pool(x, norm=2), {}),
     "global_avg_pool": (lambda params, x: jc.global_avg_pool(x), {}),
 }
-# What the same code computes as another row does, or lax's own: their derivatives and batches by night.
+# Rows computed by the same code as another row, or by lax: their derivatives and batches are tested nightly.
 ALIKE = ["conv_by_lax", "max_pool_by_lax", "min_pool_by_lax", "min_pool", "global_min_pool", "conv_channels_first"]
 ALIKE += ["pointwise", "rms_norm", "adaptive_avg_pool", "tiled_conv_by_product", "dropout"]
 TRANSFORMED = [name for name in LAYERS if NIGHTLY or name not in ALIKE]
-COMPILED = ["conv", *(["max_pool"] if NIGHTLY else [])]  # as well
+COMPILED = ["conv", *(["max_pool"] if NIGHTLY else [])]  # in addition to the evaluation with NumPy
 every_layer = pytest.mark.parametrize("name", LAYERS)
 every_computation = pytest.mark.parametrize(
     ("name", "compute"),
@@ -138,7 +138,7 @@ close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 @cache
 def jitted(name):
-    """A layer whose equations all tests share."""
+    """A jitted layer, so that all tests share its equations."""
     return jax.jit(LAYERS[name][0])
 
 
@@ -149,20 +149,20 @@ def layer_of(name, compute=evaluated):
 
 
 def loss(layer, params, x):
-    """A scalar that depends on every output in a way of its own, and is not linear in any."""
+    """A scalar that depends on every output differently and nonlinearly."""
     y = layer(params, x)
     return jnp.sum(jnp.sin(y) * np.linspace(-1.0, 1.0, y.size, dtype=y.dtype).reshape(y.shape))
 
 
 @cache
 def loss_of(name, compute):
-    """The loss of a layer by its parameters and x."""
+    """The loss of a layer as a function of its parameters and x."""
     of_layer = partial(loss, layer_of(name, compute)[0])
     return jax.jit(of_layer) if compute is evaluated else of_layer
 
 
-def close_trees(found, expected):
-    jax.tree.map(close, found, expected)
+def close_trees(actual, expected):
+    jax.tree.map(close, actual, expected)
 
 
 @cache
@@ -173,10 +173,10 @@ def output(name):
 
 
 def test_jit():
-    """As its operations give, one by one; all layers in one program."""
+    """Compares all layers, compiled in one program, with their operations evaluated one by one."""
     every = jax.jit(lambda params, x: {name: layer(params[name], x) for name, (layer, _) in LAYERS.items()})
-    for name, found in every({name: params for name, (_, params) in LAYERS.items()}, X).items():
-        close(found, output(name), err_msg=name)
+    for name, actual in every({name: params for name, (_, params) in LAYERS.items()}, X).items():
+        close(actual, output(name), err_msg=name)
 
 
 @every_layer
@@ -189,21 +189,21 @@ def test_eval_shape_needs_no_arrays(name):
 
 @every_computation
 def test_vmap_over_batches_is_one_batch(name, compute):
-    """Two batches of two examples: those of the two may not be put together in another order."""
+    """Two batches of two examples each; the merged batch must keep their order."""
     layer, params = layer_of(name, compute)
     y = output(name)
-    found = compute(jax.vmap(partial(layer, params)))(np.asarray(X).reshape(2, 2, *SHAPE[1:]))
-    close(np.asarray(found).reshape(y.shape), y)
+    actual = compute(jax.vmap(partial(layer, params)))(np.asarray(X).reshape(2, 2, *SHAPE[1:]))
+    close(np.asarray(actual).reshape(y.shape), y)
 
 
 @every_computation
 def test_vmap_over_parameters(name, compute):
-    """Two sets of parameters at once, as an ensemble has them."""
+    """Two sets of parameters at once, as in an ensemble."""
     layer, params = layer_of(name, compute)
-    params, alone = jax.tree.map(np.asarray, params), compute(layer)
+    params, per_example = jax.tree.map(np.asarray, params), compute(layer)
     both = jax.tree.map(lambda leaf: np.stack([leaf, -2 * leaf]), params)
-    found = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
-    close(found, np.stack([alone(params, X), alone(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
+    actual = compute(jax.vmap(layer, in_axes=(0, None), axis_size=2))(both, X)
+    close(actual, np.stack([per_example(params, X), per_example(jax.tree.map(lambda leaf: -2 * leaf, params), X)]))
 
 
 @every_computation
@@ -226,8 +226,8 @@ TWO = np.asarray(X[:2])
 
 
 @cache
-def alone(name, compute):
-    """The loss of each of two examples by itself, and its gradients by the parameters and x."""
+def per_example(name, compute):
+    """The loss of each of two examples separately, with gradients by the parameters and x."""
     params, run = LAYERS[name][1], compute(jax.value_and_grad(loss_of(name, compute), argnums=(0, 1)))
     return [jax.tree.map(np.asarray, run(params, x[None])) for x in TWO]
 
@@ -236,55 +236,55 @@ def alone(name, compute):
 def test_gradients_of_each_example(name, compute):
     params, gradient = LAYERS[name][1], jax.grad(loss_of(name, compute), argnums=(0, 1))
     each = jax.tree.map(np.asarray, compute(jax.vmap(gradient, in_axes=(None, 0)))(params, TWO[:, None]))
-    for n, (_, gradients) in enumerate(alone(name, compute)):
+    for n, (_, gradients) in enumerate(per_example(name, compute)):
         close_trees(jax.tree.map(lambda leaf, n=n: leaf[n], each), gradients)
 
 
 @every_computation
 def test_hessian_vector_products(name, compute):
-    """Forward over reverse, against a difference of gradients in double precision."""
+    """Forward over reverse mode, compared with a difference of gradients in double precision."""
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda leaf: np.asarray(leaf).astype(np.float64), (LAYERS[name][1], X))
         direction = jax.tree.map(lambda leaf: GENERATOR.normal(size=leaf.shape), wide)
         gradient = jax.grad(loss_of(name, compute), argnums=(0, 1))
-        found = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
-        step, alone = 1e-6, compute(gradient)
-        moved = lambda by: alone(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
+        actual = compute(lambda operands, tangents: jax.jvp(gradient, operands, tangents)[1])(wide, direction)
+        step, per_example = 1e-6, compute(gradient)
+        moved = lambda by: per_example(*jax.tree.map(lambda a, b: a + by * b, wide, direction))
         up, down = moved(step), moved(-step)
         expected = jax.tree.map(lambda a, b: (np.asarray(a) - np.asarray(b)) / (2 * step), up, down)
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), found, expected)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), actual, expected)
 
 
 @every_computation
 def test_checkpoint(name, compute):
-    """As without it."""
+    """The gradient with `jax.checkpoint` equals the gradient without it."""
     gradient = jax.grad(jax.checkpoint(loss_of(name, compute)), argnums=(0, 1))
-    close_trees(compute(gradient)(LAYERS[name][1], TWO[:1]), alone(name, compute)[0][1])
+    close_trees(compute(gradient)(LAYERS[name][1], TWO[:1]), per_example(name, compute)[0][1])
 
 
 @every_computation
 def test_scan(name, compute):
-    """A scan over two examples, one at a time, and its gradients."""
+    """A scan over two examples, one per step, and its gradients."""
     params, of_one = LAYERS[name][1], loss_of(name, compute)
 
     def scanned(params, x):
         return jax.lax.scan(lambda total, x: (total + of_one(params, x[None]), None), jnp.float32(0), x)[0]
 
-    found, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
-    values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *alone(name, compute))
-    close(found, values.sum())
+    actual, (of_params, dx) = compute(jax.value_and_grad(scanned, argnums=(0, 1)))(params, TWO)
+    values, (each, dxs) = jax.tree.map(lambda *leaves: np.stack(leaves), *per_example(name, compute))
+    close(actual, values.sum())
     close_trees(of_params, jax.tree.map(lambda leaf: leaf.sum(axis=0), each))
     close(dx, dxs[:, 0])
 
 
 def on_two_devices(axis_type):
-    """The devices, and X and how it is split over them."""
+    """The devices, X and its sharding over them."""
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(axis_type,))
     return mesh, NamedSharding(mesh, PartitionSpec("batch")), NamedSharding(mesh, PartitionSpec())
 
 
 def output_and_gradients(layer, params, x):
-    """Of every output in a way of its own, by the parameters and x."""
+    """The outputs, and gradients by the parameters and x of a loss that depends on every output differently."""
     total = lambda params, x: (jnp.sum(jnp.sin(y := layer(params, x))), y)
     gradients, y = jax.grad(total, argnums=(0, 1), has_aux=True)(params, x)
     return y, gradients
@@ -292,27 +292,27 @@ def output_and_gradients(layer, params, x):
 
 @cache
 def on_one_device(name):
-    """Outputs and gradients of a batch that is not split."""
+    """Outputs and gradients of the batch on one device."""
     layer, params = layer_of(name)
     return evaluated(partial(output_and_gradients, layer))(params, X)
 
 
 @every_layer
 def test_sharded_batches_have_sharded_types(name):
-    """A batch that is split over two devices explicitly: outputs and gradients are split, too, and compute the same."""
+    """A batch split explicitly over two devices: outputs and gradients are split as well, with the same values."""
     layer, params = LAYERS[name]
     mesh, split, whole = on_two_devices(AxisType.Explicit)
-    run = jax.jit(partial(output_and_gradients, layer))  # whose trace is the one of its types, too
+    run = jax.jit(partial(output_and_gradients, layer))  # the trace also provides the types
     with jax.set_mesh(mesh):
         held = jax.device_put(params, whole), jax.device_put(X, split)
         y, (of_params, dx) = jax.eval_shape(run, *held)
         assert y.sharding.spec[0] == dx.sharding.spec[0] == "batch"
         assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(of_params))
-        found = evaluated(run)(*held)
-    close_trees(found, on_one_device(name))
+        actual = evaluated(run)(*held)
+    close_trees(actual, on_one_device(name))
 
 
-# `test_environments.py` has all layers on 8 devices, with a split batch and a split height; by night all are compiled.
+# `test_environments.py` runs all layers on 8 devices, with a split batch and a split height; nightly all are compiled.
 @pytest.mark.parametrize(
     ("name", "axis_type"),
     [(name, AxisType.Explicit) for name in ("conv_grouped", "max_pool", "avg_pool", "locally_connected")]
@@ -321,7 +321,7 @@ def test_sharded_batches_have_sharded_types(name):
     ids=lambda one: getattr(one, "name", one),
 )
 def test_sharded_batches(name, axis_type):
-    """A batch split over two devices gives the same outputs and gradients, still split."""
+    """A batch split over two devices gives the same outputs and gradients, which stay split."""
     layer, params = LAYERS[name]
     mesh, split, whole = on_two_devices(axis_type)
     run = partial(output_and_gradients, layer)
@@ -334,7 +334,7 @@ def test_sharded_batches(name, axis_type):
 
 @every_layer
 def test_configuration_is_static_and_hashable(name):
-    """A layer bound to its configuration is itself a static argument: it is traced once."""
+    """A layer with bound settings is a valid static argument, and is traced once."""
     traced = []
 
     @partial(jax.jit, static_argnames="layer")

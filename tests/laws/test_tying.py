@@ -1,4 +1,4 @@
-"""A shared kernel is a locally connected layer whose kernels are tied: equal outputs, gradients summed by position."""
+"""A shared kernel equals a locally connected layer with tied kernels: same outputs, gradients summed over positions."""
 
 from functools import partial
 
@@ -16,31 +16,31 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def untied(params, out):
-    """The locally connected parameters that repeat the shared ones at every position."""
+    """Parameters of a locally connected layer that repeat the shared ones at every position."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*out, *leaf.shape)), params)
 
 
 def copies(params, out):
-    """The same as NumPy arrays, which may be written to."""
+    """The same as writable NumPy arrays."""
     return jax.tree.map(lambda leaf: np.array(np.broadcast_to(leaf, (*out, *leaf.shape))), params)
 
 
 def both_gradients(compute, case, params, local_params):
-    """Outputs and gradients of the shared layer and of the unshared one, on the same input and deltas."""
+    """Outputs and gradients of the shared and the unshared layer, for the same input and output deltas."""
     x, dy = case.x(), case.dy()
 
     def run(params, local_params, x, dy):
-        def one(layer, params):
+        def run_layer(layer, params):
             y, pull_back = jax.vjp(lambda params: layer(params, x, **case.geometry), params)
             return y, pull_back(dy)[0]
 
-        return one(jc.conv, params), one(jc.locally_connected, local_params)
+        return run_layer(jc.conv, params), run_layer(jc.locally_connected, local_params)
 
     return compute(run)(params, local_params, x, dy)
 
 
 def check(compute, case):
-    """Tied kernels give the shared layer's output, and their gradients add up to its gradient."""
+    """Tied kernels give the output of the shared layer, and their gradients sum to its gradient."""
     params = case.params()
     (y, gradient), (local_y, local_gradient) = both_gradients(compute, case, params, copies(params, case.out))
     np.testing.assert_array_equal(y, local_y)
@@ -65,7 +65,7 @@ def test_compiled_tying_gives_the_shared_layer(case):
 
 
 def test_kernels_that_differ_at_one_position_are_not_the_shared_layer():
-    """The broken twin: the comparison above notices a single changed weight."""
+    """The comparison above detects a single changed weight."""
 
     def differs(case):
         params = case.params()
@@ -78,7 +78,7 @@ def test_kernels_that_differ_at_one_position_are_not_the_shared_layer():
 
 
 def trained(layer, params, steps=3):
-    """Parameters after plain gradient descent towards a fixed target."""
+    """Parameters after gradient descent towards a fixed target."""
     x = np.float32([[1, 2, 3, 5], [0, -1, 2, 1]])[..., None]
     target = np.float32([[1, -1, 2], [0, 3, 1]])[..., None]
     optimiser = optax.sgd(1 / 64)
@@ -96,7 +96,7 @@ def trained(layer, params, steps=3):
 
 
 def test_weights_that_start_equal_drift_apart_without_tying():
-    """Of the seed's two wrong explanations the first: that equal initialisation keeps shared weights equal."""
+    """The first of the seed's two wrong explanations: that equal initialisation keeps shared weights equal."""
     shared = {"kernel": np.float32([0.5, -0.25]).reshape(2, 1, 1), "bias": np.zeros(1, np.float32)}
     start = copies(shared, (3,))
     kernel = np.asarray(trained(jc.locally_connected, start)["kernel"])
@@ -105,7 +105,7 @@ def test_weights_that_start_equal_drift_apart_without_tying():
 
 
 def test_tied_weights_stay_equal_and_move_by_the_sum():
-    """Summing the deltas over positions before the update keeps the copies equal: it is the shared layer's descent."""
+    """Summing the deltas over positions before the update keeps the copies equal, as in the shared layer."""
     shared = {"kernel": np.float32([0.5, -0.25]).reshape(2, 1, 1), "bias": np.zeros(1, np.float32)}
     tied = lambda params, x: jc.locally_connected(untied(params, (3,)), x)
     after, expected = trained(tied, shared), trained(jc.conv, shared)

@@ -1,4 +1,4 @@
-"""Untying changes nothing, and its adjoint sums: for shared, tiled and regional layers, over every geometry."""
+"""Untying preserves the output, and its adjoint sums: for shared, tiled and regional layers, in every geometry."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,63 +20,63 @@ from jaxconv.testing.strategies import circular_configurations, conv_configurati
 
 
 def untie(params, out, regions=None):
-    """Computed by NumPy, as the next two are; `test_compiled` has what XLA makes of them."""
+    """`jc.untie` evaluated with NumPy, like the next two functions; `test_compiled` covers XLA."""
     return evaluated(lambda params: jc.untie(params, out, regions=regions))(params)
 
 
 def tie(params, **tying):
-    """The mean, and the distances."""
+    """`jc.tie` evaluated with NumPy."""
     return evaluated(partial(jc.tie, **tying))(params)
 
 
 def tie_gradient(gradient, **tying):
-    """The sum."""
+    """`jc.tie_gradient` evaluated with NumPy."""
     return evaluated(partial(jc.tie_gradient, **tying))(gradient)
 
 
 @dataclass(frozen=True)
 class Member:
-    """A layer of the family on a case: its parameters, and what `tie` and `untie` are told of it."""
+    """A layer of the family with a case: its parameters, and the arguments of `tie` and `untie`."""
 
     case: Configuration
     kind: str
-    sizes: tuple[int, ...]  # periods, or where the first region ends
+    sizes: tuple[int, ...]  # periods, or the length of the first region
 
     @property
     def out(self):
-        """Positions along each axis."""
+        """Number of positions along each axis."""
         return self.case.out
 
     @property
     def regions(self):
-        """The lengths of the regions along each axis, two at most."""
+        """The lengths of the regions along each axis, at most two."""
         cuts = zip(self.sizes, self.out, strict=False)
         return tuple((cut, n - cut) if cut < n else (n,) for cut, n in cuts) if self.kind == "regional" else None
 
     @property
     def period(self):
-        """Of the tiled layer; never longer than the output."""
+        """The period of a tiled layer, at most the length of the output."""
         return tuple(map(min, self.sizes, self.out)) if self.kind == "tiled" else None
 
     @property
     def tying(self) -> dict[str, Any]:
-        """What `tie` is told."""
+        """The arguments of `tie`."""
         return {"period": self.period, "regions": self.regions}
 
     def params(self):
-        """Its own parameters."""
+        """Parameters of the layer."""
         if self.kind == "shared":
             return self.case.params()
         return self.case.local_params(self.period or tuple(map(len, self.regions)))
 
     def layer(self, params, x):
-        """The layer itself."""
+        """Applies the layer."""
         settings = {"regions": self.regions} if self.regions else {}
         layer = {"shared": jc.conv, "tiled": jc.tiled_conv, "regional": jc.regional_conv}[self.kind]
         return layer(params, x, **settings, **self.case.geometry)
 
     def untie(self, params):
-        """A locally connected layer's parameters."""
+        """The parameters of the equivalent locally connected layer."""
         return untie(params, self.out, self.regions)
 
 
@@ -85,22 +85,22 @@ def members(max_rank=2, cases=conv_configurations):
     return st.builds(Member, cases(max_rank=max_rank), kinds, sizes)
 
 
-def equal_trees(found, expected):
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def equal_trees(actual, expected):
+    jax.tree.map(np.testing.assert_array_equal, actual, expected)
 
 
 def both(member, compute=evaluated):
-    """Output and gradient by the parameters of the layer that shares, and of the locally connected one untied from it.
+    """Output and parameter gradient of the layer with shared weights, and of its untied locally connected layer.
 
-    Behind them what is tied: that gradient, and the untied parameters.
+    The last two items are that gradient after `tie_gradient`, and the untied parameters after `tie`.
     """
 
     def run(params, x, dy):
         local = lambda params: jc.locally_connected(params, x, **member.case.geometry)
         untied = jc.untie(params, member.out, regions=member.regions)
         results = []
-        for fn, its in ((lambda params: member.layer(params, x), params), (local, untied)):
-            y, pull_back = jax.vjp(fn, its)
+        for fn, layer_params in ((lambda params: member.layer(params, x), params), (local, untied)):
+            y, pull_back = jax.vjp(fn, layer_params)
             results.append((y, pull_back(dy)[0]))
         return *results, jc.tie_gradient(results[1][1], **member.tying), jc.tie(untied, **member.tying)
 
@@ -108,7 +108,7 @@ def both(member, compute=evaluated):
 
 
 def check(compute, member):
-    """The same output, the gradient summed, and the parameters tied again bit for bit."""
+    """Both outputs are equal, the gradients sum to the shared gradient, and tying restores the parameters exactly."""
     (y, gradient), (local_y, _), summed, tied = both(member, compute)
     np.testing.assert_array_equal(y, local_y)
     equal_trees(summed, gradient)
@@ -129,14 +129,14 @@ def test_compiled(member):
 
 
 def test_the_mean_of_the_gradients_is_not_the_gradient():
-    """The broken twin: what `tie` does to weights is wrong for gradients."""
+    """The mean, which `tie` applies to weights, is wrong for gradients."""
 
-    def gives_away(member):
+    def is_detected(member):
         (_, gradient), (_, local_gradient), *_ = both(member)
         mean = tie(local_gradient, **member.tying).params
         return not np.array_equal(mean["kernel"], gradient["kernel"])
 
-    assert caught(members(max_rank=1), gives_away)
+    assert caught(members(max_rank=1), is_detected)
 
 
 @examples(12)
@@ -147,8 +147,8 @@ def test_summing_is_the_adjoint_of_untying(member):
     assert product(member.untie(params), gradient) == product(params, tie_gradient(gradient, **member.tying))
 
 
-def standing(member, position):
-    """Which kernel stands at a position."""
+def kernel_index(member, position):
+    """The index of the kernel at a position."""
     if member.kind == "shared":
         return ()
     if member.kind == "tiled":
@@ -161,16 +161,16 @@ def standing(member, position):
 def test_untying_copies(member):
     params, untied = member.params(), member.untie(member.params())
     for position in np.ndindex(member.out):
-        its = standing(member, position)
+        index = kernel_index(member, position)
         equal_trees(
-            {name: leaf[position] for name, leaf in untied.items()}, {n: leaf[its] for n, leaf in params.items()}
+            {name: leaf[position] for name, leaf in untied.items()}, {n: leaf[index] for n, leaf in params.items()}
         )
 
 
 @examples(12)
 @given(member=members(), dtype=st.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
-    """Also of numbers whose sums are rounded: thirds."""
+    """Also for numbers with rounded sums, such as thirds."""
     params = jax.tree.map(lambda leaf: (leaf / np.float32(3)).astype(dtype), member.params())
     tied = tie(member.untie(params), **member.tying)
     equal_trees(tied.params, params)
@@ -180,22 +180,24 @@ def test_what_was_untied_is_tied_again_bit_for_bit(member, dtype):
 @examples(12)
 @given(member=members())
 def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
-    """Position by position in double precision; the bias and the kernel together, and each by itself."""
+    """Computed per position in double precision, for bias and kernel together and separately."""
     untied = member.case.local_params()
     tied = tie(untied, **member.tying)
-    left, whole = {}, {}
+    residuals, totals = {}, {}
     for name, leaf in untied.items():
-        places = {position: standing(member, position) for position in np.ndindex(member.out)}
-        mean = lambda its, leaf=leaf, places=places: np.mean(
-            [leaf[j] for j, k in places.items() if k == its], axis=0, dtype=np.float64
+        places = {position: kernel_index(member, position) for position in np.ndindex(member.out)}
+        mean = lambda index, leaf=leaf, places=places: np.mean(
+            [leaf[j] for j, k in places.items() if k == index], axis=0, dtype=np.float64
         )
-        rest = 0.0
-        for position, its in places.items():
-            np.testing.assert_allclose(tied.params[name][its], mean(its), rtol=1e-5, atol=1e-6)
-            rest += ((leaf[position] - mean(its)) ** 2).sum()
-        left[name], whole[name] = rest, (np.float64(leaf) ** 2).sum()
-        np.testing.assert_allclose(tied.distances[name], np.sqrt(rest / max(whole[name], 1e-9)), rtol=1e-4, atol=1e-5)
-    total = np.sqrt(sum(left.values()) / max(sum(whole.values()), 1e-9))
+        residual = 0.0
+        for position, index in places.items():
+            np.testing.assert_allclose(tied.params[name][index], mean(index), rtol=1e-5, atol=1e-6)
+            residual += ((leaf[position] - mean(index)) ** 2).sum()
+        residuals[name], totals[name] = residual, (np.float64(leaf) ** 2).sum()
+        np.testing.assert_allclose(
+            tied.distances[name], np.sqrt(residual / max(totals[name], 1e-9)), rtol=1e-4, atol=1e-5
+        )
+    total = np.sqrt(sum(residuals.values()) / max(sum(totals.values()), 1e-9))
     np.testing.assert_allclose(tied.distance, total, rtol=1e-4, atol=1e-5)
     assert tied.distance <= 1.0
 
@@ -203,10 +205,10 @@ def test_tying_is_the_mean_and_the_distance_is_what_is_left(member):
 @examples(16)
 @given(drawn=circular_configurations(), changed=st.sampled_from((None, "kernel", "bias")), at=st.integers(0, 10**6))
 def test_a_layer_commutes_with_shifts_exactly_if_its_distance_is_0(drawn, changed, at):
-    """Looked at on every unit image and on none: by linearity that is on all. Along the shifted axis alone."""
+    """Tested on every unit image and on zeros, which by linearity covers all images, along the shifted axis only."""
     case, axis = drawn
-    assume(all(a.span <= a.length for a in case.axes))  # a window that reads a cell twice adds weights up
-    assume(case.out[axis] > 1)  # one position shares with no other
+    assume(all(a.span <= a.length for a in case.axes))  # a window that reads a cell twice adds its weights
+    assume(case.out[axis] > 1)  # a single position shares its kernel with no other
     period = tuple(1 if number == axis else n for number, n in enumerate(case.out))
     untied = untie(case.local_params(period), case.out)
     if changed:

@@ -1,4 +1,4 @@
-"""Adaptive pooling: its windows by hand, layouts, dtypes, and what it refuses. Gradients stand in tests/laws."""
+"""Adaptive pooling: windows, layouts, dtypes and errors. tests/laws covers the gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ ORDINARY = {by_numpy.adaptive_max_pool: by_numpy.max_pool, by_numpy.adaptive_avg
     ],
 )
 def test_windows_by_hand(length, count, expected):
-    """floor(j*n/m) to ceil((j + 1)*n/m): cell i counts 2^i, so that a mean says whose it is, rounded or not."""
+    """floor(j*n/m) to ceil((j + 1)*n/m). Cell i is 2^i, so that a mean identifies its cells, rounded or not."""
     x = 2.0 ** np.arange(length, dtype=np.float32).reshape(1, length, 1)
     cells = [[int(cell) for cell in window] for window in expected]
     means = [sum(2**cell for cell in window) / len(window) for window in cells]
@@ -40,7 +40,7 @@ def test_windows_by_hand(length, count, expected):
 
 @pytest.mark.parametrize(("length", "count"), [(38, 34), (60, 51), (20, 19)])
 def test_many_windows_by_their_formula(length, count):
-    """More than 16 in one turn, and one turn or more of them: they are picked out of windows at every cell."""
+    """More than 16 distinct windows, repeated or not: they are selected from windows at every cell."""
     x = np.random.default_rng(length).permutation(length).astype(np.float32).reshape(1, length, 1)
     ends = [(j * length // count, -(-(j + 1) * length // count)) for j in range(count)]
     expected = [x[0, lo:hi, 0].max() for lo, hi in ends]
@@ -66,7 +66,7 @@ def test_one_window_is_a_global_pool(pool):
 
 
 def test_ties_go_to_the_first_in_row_major_order():
-    """Along a window's diagonal of equal cells, with axes of either kind, divided and not."""
+    """Equal cells on the diagonal of a window, with counts that divide the axis and counts that do not."""
     x = np.zeros((1, 5, 6, 1), np.float32)
     x[0, 1, 2] = x[0, 2, 1] = 1
     for counts in ((2, 2), (2, 4), (1, 3)):
@@ -77,7 +77,7 @@ def test_ties_go_to_the_first_in_row_major_order():
 
 @every_pool
 def test_the_number_of_slices_is_that_of_the_phases(pool):
-    """1000 windows over 1500 cells are two slices, not a thousand."""
+    """1000 windows over 1500 cells take two slices."""
     jaxpr = jax.make_jaxpr(lambda x: pool(x, (1000,)))(jax.ShapeDtypeStruct((1, 1500, 2), np.float32))
     assert [equation.primitive.name for equation in jaxpr.eqns].count("slice") == 2
     assert max((np.size(constant) for constant in jaxpr.consts), default=0) <= 1000
@@ -86,7 +86,7 @@ def test_the_number_of_slices_is_that_of_the_phases(pool):
 @every_pool
 @pytest.mark.parametrize(("length", "count"), [(77, 45), (45, 77), (80, 70), (83, 41)])
 def test_many_phases_are_picked_out_of_windows_at_every_cell(pool, length, count):
-    """A program of the same size for 45 windows as for 1000; values and deltas are the reference's."""
+    """The program for 45 windows is as small as for 1000; values and deltas equal the reference."""
     x, dy = (np.random.default_rng(0).integers(-4, 5, (2, n, 3, 2)).astype(np.float32) for n in (length, count))
     y, dx = by_numpy.pulled(lambda x: pool(x, (count, 3)), x, dy)
     name = pool.__name__
@@ -94,7 +94,7 @@ def test_many_phases_are_picked_out_of_windows_at_every_cell(pool, length, count
     deltas = getattr(reference, f"{name}_deltas")(x, dy)
     np.testing.assert_allclose(dx, deltas, rtol=1e-6, atol=1e-6)
     size = lambda n, m: len(jax.make_jaxpr(lambda x: pool(x, (m,)))(jax.ShapeDtypeStruct((1, n, 2), np.float32)).eqns)
-    if length != 80:  # seven windows, ten times: slices
+    if length != 80:  # 80 cells and 70 windows take seven slices
         assert size(length, count) <= size(1501, 1000) < 20
 
 
@@ -147,7 +147,7 @@ def test_numbers_without_order_or_average():
 
 
 def test_other_windows_would_be_seen():
-    """The broken twin: Equinox's windows, of which the first few take in what is left over."""
+    """Equinox uses other windows, in which the first few take the remaining cells."""
     x = np.arange(7.0, dtype=np.float32)
     theirs = [part.mean() for part in np.array_split(x, 3)]
     assert theirs == [1, 3.5, 5.5]

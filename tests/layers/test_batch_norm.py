@@ -1,4 +1,4 @@
-"""Batch normalisation's state: what goes into it, what it does in evaluation, and what is refused."""
+"""The state of batch normalisation: updates, evaluation and errors."""
 
 from functools import partial
 
@@ -20,17 +20,17 @@ close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
 
 
 def after(x=X, state=STATE, **settings):
-    """The state after one step of training."""
+    """The state after one training step."""
     return by_numpy.batch_norm(PARAMS, state, x, training=True, **settings)[1]
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.75, 1.0])
 @pytest.mark.parametrize("running_variance", ["biased", "unbiased"])
 def test_momentum_is_the_share_that_is_kept(momentum, running_variance):
-    found = after(momentum=momentum, running_variance=running_variance)
+    actual = after(momentum=momentum, running_variance=running_variance)
     variance = WIDE.var(axis=(0, 1, 2), ddof=running_variance == "unbiased")
-    close(found["mean"], momentum * np.array([1.0, -2.0]) + (1 - momentum) * WIDE.mean(axis=(0, 1, 2)))
-    close(found["var"], momentum * np.array([4.0, 0.25]) + (1 - momentum) * variance)
+    close(actual["mean"], momentum * np.array([1.0, -2.0]) + (1 - momentum) * WIDE.mean(axis=(0, 1, 2)))
+    close(actual["var"], momentum * np.array([4.0, 0.25]) + (1 - momentum) * variance)
 
 
 def test_which_variance_runs_does_not_change_the_output():
@@ -48,14 +48,14 @@ def test_in_evaluation_the_state_is_used_and_stays():
 
 
 def test_a_state_that_is_right_stays():
-    """Momentum or not: what is averaged with itself does not drift."""
+    """For every momentum, the average of a number with itself does not drift."""
     right = after(momentum=0.0)
     for _ in range(3):
         np.testing.assert_array_equal(after(state=right)["mean"], right["mean"])
 
 
 def test_training_towards_evaluation():
-    """With a state that has seen the batch, both give the same."""
+    """If the state equals the batch statistics, training and evaluation give the same result."""
     trained, state = by_numpy.batch_norm(PARAMS, STATE, X, training=True, momentum=0.0)
     close(by_numpy.batch_norm(PARAMS, state, X, training=False)[0], trained)
 
@@ -72,7 +72,7 @@ def test_half_precision_keeps_its_state_in_single():
 
 @pytest.mark.parametrize("running_variance", ["biased", "unbiased"])
 def test_a_batch_split_over_a_mapped_axis(running_variance):
-    """One example each, averaged over by name: as the whole batch at once, statistics, state and gradients."""
+    """One example per mapped index: statistics, state and gradients equal those of the whole batch."""
     settings = {"training": True, "momentum": 0.5, "running_variance": running_variance}
     split = jax.vmap(
         lambda params, x: jc.batch_norm(params, STATE, x, batched=False, axis_name="batch", **settings),
@@ -88,14 +88,14 @@ def test_a_batch_split_over_a_mapped_axis(running_variance):
 
 
 def test_without_the_name_each_part_is_a_batch_of_its_own():
-    """The broken twin."""
+    """Without `axis_name` each part has its own statistics."""
     settings = {"training": True, "batched": False}
     y = evaluated(jax.vmap(lambda x: jc.batch_norm(PARAMS, STATE, x, **settings)[0]))(X)
     assert abs(y - by_numpy.batch_norm(PARAMS, STATE, X, training=True)[0]).max() > 0.1
 
 
 def test_parameters_learn_and_the_state_follows():
-    """The state is auxiliary to the gradient, and a step of both is one function."""
+    """One function can update parameters and state, with the state as auxiliary output of the gradient."""
 
     @evaluated
     def step(params, state, x):
@@ -130,7 +130,7 @@ def test_init():
         ({"mean": np.zeros(2, np.float32)}, X, {}, ValueError, r"""state is a dict of \['mean'\], but should be a dict of "mean" and "var"\. Pass what the init"""),
         (None, X, {}, TypeError, "state is None, but should be a dict"),
         (STATE | {"var": np.ones(3, np.float32)}, X, {}, ValueError, r"""state\["var"\] is \(3,\), but should be \(2,\) \[c\]"""),
-        (STATE | {"mean": np.zeros(2, jnp.bfloat16)}, X, {}, TypeError, r"""state\["mean"\] is bfloat16, but should be float32, in which"""),
+        (STATE | {"mean": np.zeros(2, jnp.bfloat16)}, X, {}, TypeError, r"""state\["mean"\] is bfloat16, but should be float32, the dtype of the state"""),
         (STATE, X, {"training": "eval"}, TypeError, "training is 'eval', but should be True or False"),
         (STATE, X, {"training": 1}, TypeError, "training is 1, but should be True or False"),
         (STATE, X, {"training": None}, TypeError, "training is None, but should be True or False"),

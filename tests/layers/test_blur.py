@@ -1,4 +1,4 @@
-"""Blur pooling: its filter, what it does to detail, dtypes, layouts, and what it refuses. Gradients: tests/laws."""
+"""Blur pooling: filter, anti-aliasing, dtypes, layouts and errors. tests/laws covers the gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).integers(-8, 8, (2, 6, 7, 3)).astype(np.float32)
     ("taps", "expected"), [(1, [1]), (2, [1, 1]), (3, [1, 2, 1]), (4, [1, 3, 3, 1]), (5, [1, 4, 6, 4, 1])]
 )
 def test_the_filter_is_a_row_of_pascals_triangle(taps, expected):
-    """What it makes of one cell, reversed; Zhang's own filters, by their names Rect-2 to Binomial-5."""
+    """The response to a single cell is the reversed filter; Zhang names these filters Rect-2 to Binomial-5."""
     cell = np.zeros((1, 2 * taps - 1, 1), np.float32)
     cell[0, taps - 1] = 2.0 ** (taps - 1)
     assert by_numpy.blur_pool(cell, (taps,), stride=1).ravel().tolist() == expected
@@ -30,7 +30,7 @@ def test_two_axes_are_blurred_one_after_the_other():
 
 
 def test_a_checkerboard_is_grey():
-    """The finest detail that there is, which a stride alone makes all black or all white: by where it starts."""
+    """A checkerboard has the finest detail; a stride alone would give all black or all white, depending on its phase."""
     x = np.float32(np.indices((6, 8)).sum(axis=0) % 2).reshape(1, 6, 8, 1)
     for shift in (0, 1):
         moved = np.roll(x, shift, axis=1)
@@ -65,13 +65,13 @@ def test_dtype_is_kept(dtype):
 
 
 def test_half_precision_is_summed_in_single():
-    """256 + 0.875 + 0.875 = 257.75 is rounded once, to 258; added up in bfloat16 from the left it stays 256."""
+    """256 + 0.875 + 0.875 = 257.75 is rounded once, to 258; sequential sums in bfloat16 stay at 256."""
     x = np.array([1024, 1.75, 3.5], jnp.bfloat16).reshape(1, 3, 1)
     assert by_numpy.blur_pool(x, (3,)).item() == by_numpy.blur_pool(x[:, ::-1], (3,)).item() == 258
 
 
 def test_no_platform_multiplies_in_less_than_single():
-    """A TPU would round x to bfloat16, a GPU to TF32."""
+    """With default precision a TPU would round x to bfloat16, a GPU to TF32."""
     for platform in ("cuda", "tpu"):
         exported = jax.export.export(jax.jit(lambda x: jc.blur_pool(x, (3, 3))), platforms=(platform,))(X)
         module = exported.mlir_module()

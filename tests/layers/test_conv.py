@@ -1,4 +1,4 @@
-"""Convolution: the ways to call it, what it refuses, and its initialisation. Its laws stand in tests/laws."""
+"""Convolution: arguments, errors and initialisation. tests/laws covers its laws."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 @pytest.mark.parametrize("padding", ["VALID", "SAME", "SAME_LOWER"])
 @pytest.mark.parametrize("stride", [1, 2, (3, 1)])
 def test_named_zero_paddings_are_laxs(padding, stride):
-    """The plain call to lax, of which `conv` is the readable form."""
+    """Compared with the direct call of lax."""
     strides = (stride, stride) if isinstance(stride, int) else stride
     plain = lambda x, kernel: lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=LAYOUT)
     y = evaluated(plain)(X, PARAMS["kernel"])
@@ -35,7 +35,7 @@ def test_named_zero_paddings_are_laxs(padding, stride):
 
 
 def test_the_slides_equation():
-    """Equation (1) of the slides: out(i, j) = sum_mn W(m, n) I(i+m, j+n): cross-correlation, the kernel not flipped."""
+    """Equation (1) of the slides: out(i, j) = sum_mn W(m, n) I(i+m, j+n): a cross-correlation without flip."""
     image, kernel = np.arange(12.0).reshape(3, 4), np.array([[1.0, 2.0], [4.0, 8.0]])
     y = by_numpy.conv({"kernel": np.float32(kernel)[..., None, None]}, np.float32(image)[None, ..., None])
     for i, j in np.ndindex(2, 3):
@@ -43,7 +43,7 @@ def test_the_slides_equation():
 
 
 def test_weights_are_never_shared_across_channels():
-    """Each input channel meets its own slice of the kernel: swapping two channels is not undone by any position."""
+    """Each input channel has a separate slice of the kernel, so exchanging two channels changes the output."""
     kernel = np.float32([[1.0], [10.0]]).reshape(1, 2, 1)
     assert by_numpy.conv({"kernel": kernel}, np.float32([[[2.0, 3.0]]])).item() == 32.0
     assert by_numpy.conv({"kernel": kernel}, np.float32([[[3.0, 2.0]]])).item() == 23.0
@@ -70,7 +70,7 @@ def test_channels_first(batched):
 
 
 def test_latitude_and_longitude():
-    """Edge along the first axis, circular along the second: equivariant along the second only."""
+    """Edge padding along the first axis, circular along the second: equivariant along the second only."""
     layer = lambda x: by_numpy.conv(PARAMS, x, padding=("EDGE", "CIRCULAR"))
     np.testing.assert_array_equal(layer(np.roll(X, 2, axis=2)), np.roll(layer(X), 2, axis=2))
     assert not np.array_equal(layer(np.roll(X, 2, axis=1)), np.roll(layer(X), 2, axis=1))
@@ -94,7 +94,7 @@ def test_dtype_is_kept(dtype):
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
 def test_short_signals_strided_and_dilated(dtype):
-    """XLA's autotuner for CUDA has found no code for these in bfloat16 (jax#37922): on a GPU this tells."""
+    """XLA's autotuner for CUDA found no code for these in bfloat16 (jax#37922); on a GPU this test detects it."""
     kernel, x, dy = (small_integers(shape, 0, most=2) for shape in ((3, 4, 16), (2, 16, 4), (2, 8, 16)))
     settings = {"stride": 2, "dilation": 2, "padding": "same"}
 
@@ -105,12 +105,12 @@ def test_short_signals_strided_and_dilated(dtype):
 
     y, params, dx = layer({"kernel": kernel.astype(dtype)}, x.astype(dtype), dy.astype(dtype))
     deltas = reference.conv_deltas(kernel, x, dy, **settings)
-    for found, expected in (
+    for actual, expected in (
         (y, reference.conv(kernel, 0, x, **settings)),
         (params["kernel"], deltas.kernel),
         (dx, deltas.x),
     ):
-        np.testing.assert_array_equal(found.astype(np.float32), expected)
+        np.testing.assert_array_equal(actual.astype(np.float32), expected)
 
 
 def test_double_precision():
@@ -197,7 +197,7 @@ def test_init_draws_what_the_initialisers_draw():
 
 
 def test_init_keeps_the_variance_of_the_input():
-    """With the default initialiser, unit-variance noise in gives unit-variance noise out."""
+    """With the default initialiser, noise of unit variance gives outputs of unit variance."""
     x = GENERATOR.normal(size=(4, 40, 40, 16)).astype(np.float32)
     y = by_numpy.conv(by_numpy.init_conv(jax.random.key(1), (3, 3), 16, 64), x)
     assert 0.9 < y.std() < 1.1
@@ -228,6 +228,8 @@ def test_init_errors(arguments, message):
 
 
 def test_a_kernel_for_other_groups_is_named_as_such():
-    """It said to pass groups=1 "for a grouped convolution"."""
-    with pytest.raises(ValueError, match="The kernel is one for groups=1: pass that, or draw one for groups=2"):
+    """Regression test: the message suggested groups=1 "for a grouped convolution"."""
+    with pytest.raises(
+        ValueError, match="The kernel has the shape for groups=1: pass that, or draw a kernel for groups=2"
+    ):
         jc.conv({"kernel": jnp.ones((3, 3, 2, 4))}, jnp.ones((1, 8, 8, 2)), groups=2)

@@ -1,4 +1,4 @@
-"""The dense layer: batches, dtypes, and what it refuses."""
+"""The dense layer: batches, dtypes and errors."""
 
 import jax
 import jax.numpy as jnp

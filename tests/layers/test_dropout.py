@@ -1,4 +1,4 @@
-"""Dropout: what is dropped, how often, and what the rest becomes."""
+"""Dropout: which cells are dropped, how often, and the scale of the others."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ both = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__
 
 @both
 def test_cells_are_dropped_or_scaled_up(layer):
-    """By 1 / (1 - 3/4) = 4, exactly."""
+    """The scale is 1 / (1 - 3/4) = 4, exactly."""
     y = layer(KEY, X, 0.75, training=True)
     np.testing.assert_array_equal(y, np.where(y == 0, 0, 4 * np.asarray(X)))
     assert 0 < np.mean(y == 0) < 1
@@ -25,7 +25,7 @@ def test_cells_are_dropped_or_scaled_up(layer):
 
 @both
 def test_the_average_is_kept(layer):
-    """5000 keys: the mean of a cell is x, give or take 4 standard deviations of 1 / sqrt(5000 * 0.75 / 0.25)."""
+    """5000 keys: the mean of a cell is x, within 4 standard deviations of 1 / sqrt(5000 * 0.75 / 0.25)."""
     keys = jax.random.split(KEY, 5000)
     x = np.ones((1, 2, 2, 2), np.float32)
     y = evaluated(jax.vmap(lambda key: layer(key, x, 0.25, training=True)))(keys)
@@ -37,8 +37,10 @@ def test_whole_maps_of_each_example_are_dropped():
     y = np.asarray(by_numpy.channel_dropout(KEY, X, 0.5, training=True))
     dropped = (y == 0).reshape(4, 30, 8)
     assert (dropped == dropped[:, :1]).all()
-    assert len({row.tobytes() for row in dropped[:, 0]}) > 1  # not the same maps in every example
-    assert ((by_numpy.dropout(KEY, X, 0.5, training=True) == 0).reshape(4, 30, 8).any(axis=1)).all()  # the twin
+    assert len({row.tobytes() for row in dropped[:, 0]}) > 1  # the examples drop different feature maps
+    assert (
+        (by_numpy.dropout(KEY, X, 0.5, training=True) == 0).reshape(4, 30, 8).any(axis=1)
+    ).all()  # cells are separate
 
 
 @both
@@ -67,7 +69,7 @@ def test_layouts_and_single_examples():
 
 @both
 def test_half_precision_is_scaled_in_single(layer):
-    """By 1 / 0.9, and rounded once. In bfloat16 0.9 is 0.8984375, and some of these quotients round otherwise."""
+    """Divided by 0.9 and rounded once. In bfloat16 0.9 is 0.8984375, and some of these quotients would differ."""
     x = np.arange(1, 257, dtype=np.float32).reshape(1, 16, 16, 1).astype(jnp.bfloat16)
     y = layer(jax.random.key(1), x, 0.1, training=True)
     assert y.dtype == jnp.bfloat16

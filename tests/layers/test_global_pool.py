@@ -1,4 +1,4 @@
-"""Pooling over whole images: layouts, and what it refuses. Values and gradients stand in tests/laws."""
+"""Global pooling: layouts and errors. tests/laws covers values and gradients."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What every `init_*` does: the dtype that it has by default, and initializers that return something else."""
+"""Common behaviour of all `init_*` functions: default dtypes, and errors for wrong results of initializers."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from support import by_numpy
 import jaxconv as jc
 
 KEY = jax.random.key(0)
-# name -> (init(**settings), layer(params, x)) on x [1, 4, 4, 2]; groups, so that an axis of the kernel tells c from c/g.
+# name -> (init(**settings), layer(params, x)) on x [1, 4, 4, 2]; with groups, so that c and c/groups differ in a kernel.
 DRAWN = {
     "init_conv": (lambda **settings: jc.init_conv(KEY, (3, 2), 2, 4, groups=2, **settings), lambda p, x: jc.conv(p, x, groups=2)),
     "init_conv_transpose": (lambda **settings: jc.init_conv_transpose(KEY, (3, 2), 2, 4, **settings), jc.conv_transpose),
@@ -36,7 +36,7 @@ def test_none_is_missing():
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("x64", [False, True])
 def test_the_default_dtype_is_that_of_jax_random_normal(name, x64):
-    """So a layer takes what `jax.random.normal` draws, under x64 as well. Traced only: dtypes are known by then."""
+    """A layer thus accepts what `jax.random.normal` draws, also under x64. Tracing is enough to know the dtypes."""
     init, layer = ALL[name]
     with jax.enable_x64(x64):
         x = jax.eval_shape(lambda: jax.random.normal(KEY, (1, 4, 4, 2)))
@@ -54,7 +54,7 @@ def test_a_dtype_that_is_given_is_kept(name):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_an_initializer_returns_the_shape_that_it_is_asked_for(name):
-    """A kernel of the same number of weights with its axes turned around would be reshaped into another kernel."""
+    """A kernel with the right number of weights but exchanged axes would otherwise be reshaped to another kernel."""
     turned = lambda key, shape, dtype: jnp.ones(shape[::-1], dtype)
     with pytest.raises(
         ValueError, match=rf"{name}: the array that kernel_init returns is \(.*\), but should be \(.*\)"
@@ -75,7 +75,7 @@ def test_an_initializer_returns_the_dtype_that_it_is_asked_for(name):
 
 
 def test_kernel_and_bias_are_drawn_independently():
-    """From one key the same initializer would draw the same numbers for both."""
+    """With the same key, one initializer would draw the same numbers for both."""
     normal = jax.nn.initializers.normal()
     params = by_numpy.init_conv(jax.random.key(0), (1,), 1, 4, kernel_init=normal, bias_init=normal)
     assert (params["kernel"].ravel() != params["bias"]).all()

@@ -1,4 +1,4 @@
-"""The locally connected layer: what it refuses, and its initialisation. Its laws stand in tests/laws."""
+"""The locally connected layer: errors and initialisation. tests/laws covers its laws."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def test_init_has_the_shapes_that_the_layer_takes():
 
 
 def test_init_draws_each_position_as_conv_would():
-    """Every position's kernel has the shared kernel's variance, 1 / (taps * c / groups), and they all differ."""
+    """The kernels of all positions have the variance of a shared kernel, 1 / (taps * c / groups), and all differ."""
     params = by_numpy.init_locally_connected(jax.random.key(0), (20, 20), (3, 3), 8, 8)
     kernels = np.asarray(params["kernel"]).reshape(18 * 18, -1)
     np.testing.assert_allclose(kernels.std(), (3 * 3 * 8) ** -0.5, rtol=0.02)

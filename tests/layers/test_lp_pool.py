@@ -1,4 +1,4 @@
-"""Lp pooling: norms, their derivatives at zero, dtypes, layouts, and what it refuses. Other gradients: tests/laws."""
+"""Lp pooling: norms, derivatives at zero, dtypes, layouts and errors. tests/laws covers the other gradients."""
 
 import math
 from functools import partial
@@ -18,7 +18,7 @@ NORMS = [0.5, 1, 1.5, 2, 3, 4.0]
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_norm_is_numpys(norm):
-    """`np.linalg.norm` of each window of six; and of whole channels."""
+    """Compared with `np.linalg.norm` of each window of six, and of whole channels."""
     windows = np.asarray(X).reshape(2, 3, 2, 7, 3)[:, :, :, :6].reshape(2, 3, 2, 2, 3, 3)
     cells = windows.transpose(0, 1, 3, 5, 2, 4).reshape(2, 3, 2, 3, 6)
     expected = np.linalg.norm(cells.astype(float), norm, axis=-1)
@@ -38,7 +38,7 @@ def test_the_norm_of_ones_is_the_sum_of_magnitudes():
 @pytest.mark.parametrize("zero", [0.0, -0.0])
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_derivative_at_zero_is_zero(norm, zero):
-    """Of a window of zeros, and of the zero beside another cell; in both modes, and of second order."""
+    """For a window of zeros, and for a zero beside another cell; in both modes, and for second derivatives."""
     x = np.float32([zero, zero, zero, -3.0]).reshape(1, 4, 1)
     for pool in (partial(jc.lp_pool, window=(2,), norm=norm), partial(jc.global_lp_pool, norm=norm)):
         total = lambda x, pool=pool: pool(x).sum()
@@ -51,7 +51,7 @@ def test_the_derivative_at_zero_is_zero(norm, zero):
 
 
 def test_powers_that_vanish_leave_no_nan():
-    """1e-30 squared is no float32: the window counts as zeros, and so does its derivative."""
+    """1e-30 squared underflows in float32: the window and its derivative count as zeros."""
     x = np.full((1, 2, 1), 1e-30, np.float32)
     y, dx = by_numpy.pulled(lambda x: jc.lp_pool(x, (2,), norm=2), x, np.ones((1, 1, 1), np.float32))
     assert y.item() == 0
@@ -63,13 +63,13 @@ def test_a_nan_is_not_lost():
 
 
 def test_the_least_subgradient_is_what_descent_needs():
-    """At zeros the norm is least: 0 is a subgradient, and JAX's own derivative is none."""
+    """The norm is minimal at zeros. 0 is a subgradient there; JAX's derivative of the formula is not."""
     naive = lambda x: jnp.sqrt(jnp.sum(x * x))
     assert np.isnan(evaluated(jax.grad(naive))(np.zeros(2, np.float32))).all()
 
 
 def test_padding_adds_nothing_whatever_the_window_overhangs():
-    """PyTorch's, in ceil mode, would scale the last window of one cell by the square root of two."""
+    """In ceil mode PyTorch would scale the last window, of one cell, by the square root of two."""
     x = np.float32([3.0, 4.0, 5.0]).reshape(1, 3, 1)
     assert by_numpy.lp_pool(x, (2,), norm=2, ceil_mode=True).ravel().tolist() == [5, 5]
     assert by_numpy.lp_pool(x, (2,), norm=2, padding=((1, 0),)).ravel().tolist() == [3, pytest.approx(math.sqrt(41))]
@@ -86,7 +86,7 @@ def test_layouts_and_batches():
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
 def test_dtype_is_kept_and_half_precision_is_summed_in_single(dtype):
-    """300 squared is no float16."""
+    """300 squared overflows in float16."""
     x = np.full((1, 4, 1), 300, dtype)
     for y in (by_numpy.lp_pool(x, (4,), norm=2), by_numpy.global_lp_pool(x, norm=2)):
         assert y.dtype == dtype

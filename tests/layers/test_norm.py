@@ -1,4 +1,4 @@
-"""Normalisation within an example: layouts, dtypes, parameters, and what it refuses. Values stand in tests/laws."""
+"""Normalisation within an example: layouts, dtypes, parameters and errors. tests/laws covers the values."""
 
 import math
 import re
@@ -18,7 +18,7 @@ STATE = {"mean": np.arange(4.0, dtype=np.float32), "var": np.float32([1.0, 4.0, 
 
 
 def batch_norm(params, x, **settings):
-    """In training; evaluation and the state have a file of their own."""
+    """Batch norm in training mode; test_batch_norm.py covers evaluation and the state."""
     return jc.batch_norm(params, STATE, x, training=True, **settings)[0]
 
 
@@ -49,7 +49,7 @@ def test_one_example_is_a_batch_of_one(norm):
 @every_norm
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
 def test_half_precision_is_rounded_once(norm, dtype):
-    """What comes out is the result in float32, rounded: sums of 30 cells in bfloat16 would be off by more."""
+    """The result equals the rounded float32 result; sums of 30 cells in bfloat16 would have larger errors."""
     x = (X + 3).astype(dtype)
     params = jax.tree.map(lambda leaf: leaf.astype(dtype), PARAMS)
     y = norm(params, x)
@@ -60,7 +60,7 @@ def test_half_precision_is_rounded_once(norm, dtype):
 
 @pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
 def test_nothing_is_differentiated_by_the_pivot(norm):
-    """No result depends on it: its derivative would compare each cell with the least and the largest, for nothing."""
+    """The results do not depend on the pivot; its derivative would compare each cell with the minimum and maximum."""
     loss = lambda x: jnp.sum(norm(PARAMS, x)[..., 0] ** 3)
     shapes = re.findall(r"bool\[([\d,]+)\]", str(jax.make_jaxpr(jax.grad(loss))(X)))
     assert X.size not in [math.prod(map(int, shape.split(","))) for shape in shapes]
@@ -83,8 +83,8 @@ def test_vectors_have_no_spatial_axes(name):
 
 
 def test_init():
-    found = jc.init_norm(3, dtype=jnp.bfloat16)
-    assert jax.tree.map(lambda leaf: (leaf.tolist(), leaf.dtype.name), found) == {
+    actual = jc.init_norm(3, dtype=jnp.bfloat16)
+    assert jax.tree.map(lambda leaf: (leaf.tolist(), leaf.dtype.name), actual) == {
         "scale": ([1, 1, 1], "bfloat16"),
         "bias": ([0, 0, 0], "bfloat16"),
     }
@@ -100,13 +100,13 @@ def test_a_summary_counts_scale_and_bias():
         return jc.group_norm(params["norm"], x, groups=2)
 
     params = {"conv": jc.init_conv(jax.random.key(0), (3, 3), 4, 6), "norm": jc.init_norm(6)}
-    found = jc.summary(net, params, X)
-    assert found.parameters == 3 * 3 * 4 * 6 + 6 + 6 + 6
-    assert not found.uncounted
+    actual = jc.summary(net, params, X)
+    assert actual.parameters == 3 * 3 * 4 * 6 + 6 + 6 + 6
+    assert not actual.uncounted
 
 
 def test_a_summary_counts_running_averages_as_what_they_are_passed_as():
-    """An argument is a parameter, what the function closes over is a constant."""
+    """Arguments count as parameters; values that the function closes over count as constants."""
 
     def net(params, state, x):
         x = jc.conv(params["conv"], x, padding="same")

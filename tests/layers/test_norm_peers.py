@@ -1,4 +1,4 @@
-"""Normalisation and dropout beside other libraries' own, where these are installed: values, running averages, shares."""
+"""Normalisation and dropout compared with other libraries, if installed: values, running averages, rates."""
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +13,13 @@ SCALE, BIAS, MEAN = (jnp.asarray(GENERATOR.normal(size=4).astype(np.float32)) fo
 VAR = jnp.array([1.0, 4.0, 0.25, 2.0])
 PARAMS, STATE = {"scale": SCALE, "bias": BIAS}, {"mean": MEAN, "var": VAR}
 pytestmark = pytest.mark.peers
-# They compute variances in one pass, E[x^2] - E[x]^2, which costs a digit or two.
+# These libraries compute variances in one pass, E[x^2] - E[x]^2, which loses a digit or two.
 close = lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(autouse=True)
 def _lenient():
-    """They promote dtypes and ranks."""
+    """Allows promotion of dtypes and ranks, which these libraries need."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
@@ -36,26 +36,26 @@ def test_flax():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_flax_batch_norm(training):
-    """The same momentum and the same (biased) running variance."""
+    """With the same momentum and the same (biased) running variance."""
     linen = pytest.importorskip("flax.linen")
     module = linen.BatchNorm(use_running_average=not training, momentum=0.9)
     variables = {"params": PARAMS, "batch_stats": STATE}
     y, updated = module.apply(variables, X, mutable=["batch_stats"])
-    found, state = jc.batch_norm(PARAMS, STATE, X, training=training, momentum=0.9)
-    close(found, y)
+    actual, state = jc.batch_norm(PARAMS, STATE, X, training=training, momentum=0.9)
+    close(actual, y)
     for name in ("mean", "var"):
         close(state[name], updated["batch_stats"][name])
 
 
 def test_equinox():
-    """Channels first, one example at a time; its layer norm takes everything of an example together."""
+    """Equinox uses channels first and single examples; its layer norm normalises a whole example."""
     eqx = pytest.importorskip("equinox")
     channels_first = jnp.moveaxis(X, -1, 1)
     for groups in (1, 2, 4):
         module = eqx.nn.GroupNorm(groups, 4)
         module = eqx.tree_at(lambda m: (m.weight, m.bias), module, (SCALE, BIAS))
-        found = jc.group_norm(PARAMS, channels_first, groups=groups, layout="channels_first")
-        close(found, jax.vmap(module)(channels_first))
+        actual = jc.group_norm(PARAMS, channels_first, groups=groups, layout="channels_first")
+        close(actual, jax.vmap(module)(channels_first))
     close(jc.group_norm({}, X, groups=1), jax.vmap(eqx.nn.LayerNorm(X.shape[1:]))(X))
     pointwise = eqx.tree_at(lambda m: (m.weight, m.bias), eqx.nn.LayerNorm(4), (SCALE, BIAS))
     close(jc.layer_norm(PARAMS, X), jax.vmap(jax.vmap(jax.vmap(pointwise)))(X))
@@ -67,7 +67,7 @@ def test_haiku():
     hk = pytest.importorskip("haiku")
 
     def apply(make):
-        """Its parameters, in its own shapes, filled with ours."""
+        """Applies their layer with our parameters, reshaped to its shapes."""
 
         def forward(x):
             return make()(x)
@@ -85,7 +85,7 @@ def test_haiku():
 
 
 def test_dropout_drops_the_share_that_others_drop():
-    """Flax and Haiku take the rate for the share dropped, too; stax takes it for the share kept."""
+    """Flax and Haiku also define the rate as the fraction dropped; stax defines it as the fraction kept."""
     hk = pytest.importorskip("haiku")
     x, key = jnp.ones((1, 400, 400, 1)), jax.random.key(0)
     shares = [(y == 0).mean() for y in (jc.dropout(key, x, 0.2, training=True), hk.dropout(key, 0.2, x))]

@@ -1,4 +1,4 @@
-"""Adaptive polyphase sampling: its choice, its inverse, layouts, dtypes, and what it refuses. Its law: tests/laws."""
+"""Adaptive polyphase sampling: choice of the phase, inverse, layouts, dtypes, errors. tests/laws covers its law."""
 
 from functools import partial
 
@@ -29,7 +29,7 @@ def test_it_keeps_the_phase_that_the_reference_keeps(stride, norm):
 
 
 def test_the_norm_decides():
-    """One large cell against three of middling size."""
+    """One phase has one large cell, the other three medium ones."""
     x = np.float32([5.0, 3.0, 0.0, 3.0, 0.0, 3.0]).reshape(1, 6, 1)
     assert by_numpy.polyphase_down(x, (2,), norm=1)[1].item() == 1
     assert by_numpy.polyphase_down(x, (2,), norm=3)[1].item() == 0
@@ -53,7 +53,7 @@ def test_up_then_down_is_the_identity_with_the_same_phases():
 
 
 def test_each_is_the_others_adjoint_and_derivative():
-    """<down(x), y> = <x, up(y)>, and what `jax.vjp` makes of either is the other; the choice has no derivative."""
+    """<down(x), y> = <x, up(y)>, and each is the transpose of the other under `jax.vjp`; the choice has no derivative."""
     y, phase = by_numpy.polyphase_down(X, (2, 4))
     down, up = lambda x: jc.polyphase_down(x, (2, 4))[0], lambda y: jc.polyphase_up(y, phase, (2, 4))
     dy = np.random.default_rng(1).integers(-4, 5, y.shape).astype(np.float32)
@@ -66,7 +66,7 @@ def test_each_is_the_others_adjoint_and_derivative():
 
 
 def test_infinite_cells_stay_where_they_are():
-    """The cells that are not kept are not added up as zeros times themselves."""
+    """Cells that are not kept are not multiplied by zero and added."""
     x = np.float32([1.0, np.inf, 2.0, -np.inf]).reshape(1, 4, 1)
     assert by_numpy.polyphase_down(x, (2,))[0].ravel().tolist() == [np.inf, -np.inf]
     assert by_numpy.polyphase_down(x, (2,), phase=[[0]])[0].ravel().tolist() == [1, 2]
@@ -76,11 +76,11 @@ def test_infinite_cells_stay_where_they_are():
 def test_layouts_and_batches():
     down, up = partial(by_numpy.polyphase_down, stride=(2, 4)), partial(by_numpy.polyphase_up, stride=(2, 4))
     y, phase = down(X)
-    one, its = down(X[1], batched=False)
+    one, single_phase = down(X[1], batched=False)
     np.testing.assert_array_equal(one, y[1])
-    np.testing.assert_array_equal(its, phase[1])
-    np.testing.assert_array_equal(up(one, its, batched=False), up(y, phase)[1])
-    np.testing.assert_array_equal(down(X[1], phase=its, batched=False)[0], one)
+    np.testing.assert_array_equal(single_phase, phase[1])
+    np.testing.assert_array_equal(up(one, single_phase, batched=False), up(y, phase)[1])
+    np.testing.assert_array_equal(down(X[1], phase=single_phase, batched=False)[0], one)
     first, same = down(np.moveaxis(X, -1, 1), layout="channels_first")
     np.testing.assert_array_equal(np.moveaxis(first, 1, -1), y)
     np.testing.assert_array_equal(same, phase)
@@ -103,7 +103,7 @@ def test_booleans_are_counted():
 
 
 def test_sizes_of_short_integers_do_not_wrap():
-    """-128 is larger than 127, and 16 squared is larger than nothing."""
+    """-128 has a larger magnitude than 127, and 16 squared does not wrap to 0."""
     x = np.array([127, -128, 0, 0], np.int8).reshape(1, 4, 1)
     assert by_numpy.polyphase_down(x, (2,))[1].item() == 1
     assert by_numpy.polyphase_down(np.array([0, 16], np.uint8).reshape(1, 2, 1), (2,))[1].item() == 1
@@ -120,7 +120,7 @@ def test_sizes_of_short_integers_do_not_wrap():
             (4, 2),
             {},
             ValueError,
-            "x along axis h is 6 cells long, and the stride there 4, but .* multiple of it. Pad",
+            "x along axis h is 6 cells long, with stride 4, but .* multiple of the stride. Pad",
         ),
         (X[:, :0], (2, 2), {}, ValueError, r"x is \(3, 0, 8, 2\) .* 1 or more cells"),
         (X, (2, 2), {"norm": 0}, ValueError, "norm is 0, but should be positive and finite"),

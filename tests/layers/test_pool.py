@@ -1,4 +1,4 @@
-"""Pooling: dtypes, identities, divisors, and what it refuses. Values and gradients stand in tests/laws."""
+"""Pooling: dtypes, identities, divisors and errors. tests/laws covers values and gradients."""
 
 import itertools
 
@@ -58,21 +58,21 @@ def test_short_integers_do_not_wrap_while_they_are_summed():
 
 
 def test_half_precision_is_summed_in_single():
-    """4096 ones in bfloat16 would add up to 256, where adding one more changes nothing."""
+    """In bfloat16, 4096 ones would sum to 256, where adding one has no effect."""
     x = np.ones((1, 4096, 1), jnp.bfloat16)
     assert by_numpy.avg_pool(x, (4096,)).item() == 1.0
     assert by_numpy.global_avg_pool(x).item() == 1.0
 
 
 def limits(dtype):
-    """The least and the greatest number of a dtype."""
+    """The smallest and the largest number of a dtype."""
     info = jnp.finfo(dtype) if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype)
     return info.min, info.max
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint8, np.int32, np.uint32, jnp.bfloat16])
 def test_padding_never_wins(dtype):
-    """Not even over the least values that there are, or, in a minimum, the greatest."""
+    """Not even over the smallest values of a dtype, or in a minimum over the largest."""
     for pool, limit in zip((by_numpy.max_pool, by_numpy.min_pool), limits(dtype), strict=True):
         x = np.full((1, 3, 1), limit, dtype)
         for algorithm in ("window_slices", "lax"):
@@ -83,7 +83,7 @@ def test_padding_never_wins(dtype):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32])
 def test_minima_of_integers_do_not_overflow(dtype):
-    """The least integer has no negative, and unsigned ones have none at all."""
+    """The smallest signed integer has no negative, and unsigned integers have none at all."""
     least, most = limits(dtype)
     x = np.array([most, least, most, 5, most, most], dtype).reshape(1, 6, 1)
     assert by_numpy.min_pool(x, (2,)).ravel().tolist() == [least, 5, most]
@@ -97,7 +97,7 @@ def test_a_maximum_of_booleans_is_any_and_a_minimum_all():
 
 
 def test_two_zeros_are_equal():
-    """The first of them has the derivative, whichever sign the result has."""
+    """The first of them gets the derivative, whichever sign the result has."""
     for pool, zeros in itertools.product((jc.max_pool, jc.min_pool), ([0.0, -0.0], [-0.0, 0.0])):
         x, dy = np.float32(zeros).reshape(1, 2, 1), np.ones((1, 1, 1), np.float32)
         y, dx = by_numpy.pulled(lambda x, pool=pool: pool(x, (2,)), x, dy)
@@ -106,7 +106,7 @@ def test_two_zeros_are_equal():
 
 
 def test_two_answers_to_one_question():
-    """The average of [1, 2, 3, 4] over three cells with a zero on either side: both answers, each by its name."""
+    """The average of [1, 2, 3, 4] over three cells with one zero on each side, with each of the two divisors."""
     x = np.float32([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1)
     pool = lambda divisor: by_numpy.avg_pool(x, (3,), stride=1, padding=((1, 1),), divisor=divisor).ravel()
     np.testing.assert_allclose(pool("inside"), [1.5, 2, 3, 3.5], rtol=1e-6)
@@ -115,7 +115,7 @@ def test_two_answers_to_one_question():
 
 
 def test_divisors_of_windows_that_overhang():
-    """Five cells, windows of three: the last one has two cells of x. PyTorch's average is the one inside."""
+    """Five cells and windows of three: the last one has two cells of x. PyTorch's average uses "inside"."""
     x = np.float32([1.0, 2.0, 3.0, 4.0, 6.0]).reshape(1, 5, 1)
     pool = lambda divisor: by_numpy.avg_pool(x, (3,), ceil_mode=True, divisor=divisor).ravel()
     np.testing.assert_allclose(pool("inside"), [2, 5], rtol=1e-6)
@@ -133,7 +133,7 @@ def test_without_zeros_the_divisors_agree_and_none_is_needed(padding):
 
 
 def test_counts_are_not_folded_into_an_image_sized_constant():
-    """The divisors of a 4096x4096 image are two vectors in the compiled program, not 16 million numbers."""
+    """The compiled program for a 4096x4096 image holds two vectors of divisors, not 16 million numbers."""
     pool = lambda x: jc.avg_pool(x, (3, 3), stride=1, padding="SAME", divisor="inside")
     text = jax.jit(pool).lower(jax.ShapeDtypeStruct((1, 4096, 4096, 1), np.float32)).as_text()
     assert len(text) < 200_000
@@ -158,15 +158,15 @@ def test_more_cells_than_32_bits_count():
         (X, (7, 2), {}, ValueError, "window along axis h is 7 cells wide .* the padded input, which has 6 cells"),
         (X, (2, 2), {"stride": 0}, ValueError, "stride is 0, but should be 1 or more"),
         (X, (2, 2), {"padding": "full"}, ValueError, "padding is 'full', but should be one of VALID, SAME"),
-        (X, (2, 2), {"padding": ((0, 0), (2, 0))}, ValueError, r"padding is \(2, 0\) along axis w, but should be less than "
-         "the window's 2 taps, so that every window sees a cell of x"),
+        (X, (2, 2), {"padding": ((0, 0), (2, 0))}, ValueError, r"padding is \(2, 0\) along axis w, but should be small enough "
+         "that no window lies entirely in the padding. Pad by at most 1 at each end"),
         (X[:, :1], (2, 2), {"padding": ((1, 1), (0, 0)), "dilation": 2, "stride": 1}, ValueError,
-         r"padding is \(1, 1\) along axis h, but should be so little, with dilation 2, for the window's 2 taps, so that"),
+         r"padding is \(1, 1\) along axis h, but should be small enough that no window lies entirely in the padding"),
         (X, (2, 2), {"dilation": 0}, ValueError, "dilation is 0, but should be 1 or more"),
         (X, (2, 4), {"dilation": (1, 3)}, ValueError, r"window along axis w is 10 cells wide \(4 taps, dilation 3\), but"),
         (X, (2, 2), {"ceil_mode": 1}, TypeError, "ceil_mode is 1, but should be True or False"),
         (X, (2, 2), {"ceil_mode": True, "padding": "same"}, ValueError, "ceil_mode is True, and the padding SAME along "
-         r"axis h, but should be False, but for .* ceil\(length / stride\) positions without it"),
+         r"axis h, but should be False unless .* ceil\(length / stride\) positions without it"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(pool, x, window, settings, error, message):
@@ -188,7 +188,7 @@ def test_the_divisor_is_asked_for_where_it_matters(settings, message):
 
 
 def test_integers_never_divide_by_nothing():
-    """A window that saw no cell would be 0 / 0, which integers have no NaN for; it is refused beforehand."""
+    """A window without cells would divide 0 by 0, which integers cannot represent; it is refused before."""
     x = np.ones((1, 3, 1), np.int32)
     with pytest.raises(ValueError, match=r"avg_pool: padding is \(0, 2\) along axis w"):
         jc.avg_pool(x, (2,), stride=1, padding=((0, 2),), divisor="inside")
@@ -204,7 +204,9 @@ ORDERED = {
 
 @pytest.mark.parametrize("name", ORDERED)
 def test_complex_numbers_have_no_order(name):
-    with pytest.raises(TypeError, match=f"{name}: x is complex64, but should be real: complex numbers have no largest"):
+    with pytest.raises(
+        TypeError, match=f"{name}: x is complex64, but should be real, because complex numbers have no order"
+    ):
         ORDERED[name](X.astype(np.complex64))
 
 

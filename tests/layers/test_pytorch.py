@@ -1,4 +1,4 @@
-"""Pooling beside PyTorch's: ceil mode, dilation, adaptive windows, which of equal cells wins. Run with `-m torch`."""
+"""Pooling compared with PyTorch: ceil mode, dilation, adaptive windows, ties. Run with `-m torch`."""
 
 import itertools
 
@@ -13,12 +13,12 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 functional = torch.nn.functional
 
-X = np.random.default_rng(0).integers(-4, 5, (2, 7, 8, 3)).astype(np.float32)  # many of them equal
+X = np.random.default_rng(0).integers(-4, 5, (2, 7, 8, 3)).astype(np.float32)  # with many ties
 WINDOWS = list(itertools.product([(2, 3), (3, 3)], [1, 2, (3, 2)], [0, 1], [1, 2], [False, True]))
 
 
 def both(ours, theirs):
-    """Outputs and the input's deltas of ours [n, h, w, c] and of PyTorch's [n, c, h, w], with the axes as ours."""
+    """Outputs and input gradients of our layer [n, h, w, c] and of PyTorch's [n, c, h, w], in our layout."""
     y, pull = jax.vjp(ours, jnp.asarray(X))
     x = torch.from_numpy(np.moveaxis(X, -1, 1).copy()).requires_grad_()
     their_y = theirs(x)
@@ -30,13 +30,13 @@ def both(ours, theirs):
 
 @pytest.mark.parametrize(("window", "stride", "pad", "dilation", "ceil_mode"), WINDOWS)
 def test_max_pool(window, stride, pad, dilation, ceil_mode):
-    """And min pooling as its mirror; the first of equal cells has the delta in both libraries."""
+    """Also min pooling as -max_pool(-x). In both libraries the first of equal cells gets the gradient."""
     ours = {"stride": stride, "padding": ((pad, pad),) * 2, "dilation": dilation, "ceil_mode": ceil_mode}
     theirs = ours | {"padding": pad}
     largest = lambda x: functional.max_pool2d(x, window, **theirs)
     for layer, theirs_layer in ((jc.max_pool, largest), (jc.min_pool, lambda x: -largest(-x))):
-        found, expected = both(lambda x, layer=layer: layer(x, window, **ours), theirs_layer)
-        jax.tree.map(np.testing.assert_array_equal, found, expected)
+        actual, expected = both(lambda x, layer=layer: layer(x, window, **ours), theirs_layer)
+        jax.tree.map(np.testing.assert_array_equal, actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_max_pool(window, stride, pad, dilation, ceil_mode):
 )
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_avg_pool(stride, pad, ceil_mode, count_include_pad, divisor):
-    """Each of PyTorch's settings that has a divisor of ours, as the docstring says."""
+    """All settings of PyTorch that correspond to one of our divisors, as the docstring of `avg_pool` lists them."""
     settings = {"stride": stride, "ceil_mode": ceil_mode}
-    found, expected = both(
+    actual, expected = both(
         lambda x: jc.avg_pool(x, (2, 3), padding=((pad, pad),) * 2, divisor=divisor, **settings),
         lambda x: functional.avg_pool2d(x, (2, 3), padding=pad, count_include_pad=count_include_pad, **settings),
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), actual, expected)
 
 
 def test_with_padding_and_ceil_mode_pytorch_counts_neither():
-    """Six cells, a zero on either side, windows of three: its last average is of the 6 and of one zero, two numbers."""
+    """Six cells, one zero on each side, windows of three: PyTorch's last average divides by two, for the 6 and one zero."""
     x = np.float32([1, 2, 3, 4, 5, 6])
     theirs = functional.avg_pool1d(torch.from_numpy(x)[None], 3, 3, 1, ceil_mode=True, count_include_pad=True)
     ours = lambda divisor: jc.avg_pool(
@@ -68,21 +68,21 @@ def test_with_padding_and_ceil_mode_pytorch_counts_neither():
 
 @pytest.mark.parametrize("counts", [(7, 8), (3, 4), (5, 3), (1, 1), (10, 9), (14, 12), (4, 8)])
 def test_adaptive_pools(counts):
-    found, expected = both(
+    actual, expected = both(
         lambda x: jc.adaptive_max_pool(x, counts), lambda x: functional.adaptive_max_pool2d(x, counts)
     )
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
-    found, expected = both(
+    jax.tree.map(np.testing.assert_array_equal, actual, expected)
+    actual, expected = both(
         lambda x: jc.adaptive_avg_pool(x, counts), lambda x: functional.adaptive_avg_pool2d(x, counts)
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), actual, expected)
 
 
 def test_lp_pool():
-    """Where theirs is a norm: of even p, and without windows that overhang, which it scales up."""
+    """Where PyTorch computes a norm: for even p, and without overhanging windows, which it scales."""
     theirs = functional.lp_pool2d(torch.from_numpy(np.moveaxis(X, -1, 1).copy()), 2, (2, 3), 2)
-    found = jc.lp_pool(X, (2, 3), norm=2, stride=2)
-    np.testing.assert_allclose(found, np.moveaxis(theirs.numpy(), 1, -1), rtol=1e-5)
+    actual = jc.lp_pool(X, (2, 3), norm=2, stride=2)
+    np.testing.assert_allclose(actual, np.moveaxis(theirs.numpy(), 1, -1), rtol=1e-5)
     signal = torch.tensor([[3.0, 4.0, -2.0]])
     assert functional.lp_pool1d(signal, 2, 2, ceil_mode=True).ravel().tolist() == pytest.approx([5, 8**0.5])
     assert functional.lp_pool1d(-signal, 3, 2).isnan().all()

@@ -1,4 +1,4 @@
-"""Convolution by regions: its law within a region, certificates, and what it refuses. Its other laws: tests/laws."""
+"""Convolution by regions: its law within a region, certificates and errors. tests/laws covers the other laws."""
 
 import jax
 import jax.numpy as jnp
@@ -20,18 +20,18 @@ def regional_conv(params, x, *, regions=REGIONS, **changes):
 
 
 def test_each_region_is_a_convolution_by_its_own_kernel():
-    """Also along its border, where the windows see cells of the next region."""
+    """Also at the border of a region, where windows read cells of the next region."""
     y = regional_conv(PARAMS, X)
     rows, columns = (slice(0, 1), slice(1, 3)), (slice(0, 2), slice(2, 5))
     for i, j in np.ndindex(2, 2):
-        its = jax.tree.map(lambda leaf, i=i, j=j: leaf[i, j], PARAMS)
+        region_params = jax.tree.map(lambda leaf, i=i, j=j: leaf[i, j], PARAMS)
         np.testing.assert_array_equal(
-            y[:, rows[i], columns[j]], by_numpy.conv(its, X, **GEOMETRY)[:, rows[i], columns[j]]
+            y[:, rows[i], columns[j]], by_numpy.conv(region_params, X, **GEOMETRY)[:, rows[i], columns[j]]
         )
 
 
 def test_certificates_prove_the_largest_region_and_refute_shifts_of_the_whole():
-    """Region 1 has the positions 3 to 11 of 12; its last window reads the padding."""
+    """Region 1 has the positions 3 to 11 of 12; its last window reads padding."""
     params = {"kernel": np.arange(1.0, 7.0, dtype=np.float32).reshape(2, 3, 1, 1), "bias": np.float32([[1.0], [2.0]])}
     layer = lambda params, x: jc.regional_conv(params, x, regions=((3, 9),), padding="same")
     image = jax.ShapeDtypeStruct((1, 12, 1), "float32")
@@ -63,8 +63,8 @@ def test_init_draws_each_kernel_as_conv_would():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"regions": ((1, 2), (2, 2))}, ValueError, r"regions along axis w is \(2, 2\), 4 long, but should be lengths that add up to 5"),
-        ({"regions": ((1, 2), (5,))}, ValueError, r"kernel's \*regions is \(2, 2\), but should be \(2, 1\), as many as"),
+        ({"regions": ((1, 2), (2, 2))}, ValueError, r"regions along axis w is \(2, 2\), 4 long, but should be lengths that sum to 5"),
+        ({"regions": ((1, 2), (5,))}, ValueError, r"kernel's \*regions is \(2, 2\), but should be \(2, 1\), the numbers of regions"),
         ({"regions": ((3, 0), (2, 3))}, ValueError, "regions along axis h is 0, but should be 1 or more"),
         ({"regions": ((1.5, 1.5), (2, 3))}, TypeError, r"regions along axis h is \(1\.5, 1\.5\), but should be an integer"),
         ({"regions": (1, 2)}, TypeError, r"regions is \(1, 2\), but should be the lengths of regions along each of 2 axes. For one"),

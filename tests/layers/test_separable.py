@@ -1,4 +1,4 @@
-"""Depthwise separable convolution: a dense one with the product of its kernels; its initialisation; what it refuses."""
+"""Depthwise separable convolution: equality with the product kernel, initialisation and errors."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ PARAMS = whole_like(jc.init_separable_conv, (3, 2), 3, 4, multiplier=2)
 @examples(16)
 @given(case=conv_configurations(max_rank=2), multiplier=st.integers(1, 2))
 def test_it_is_the_convolution_by_the_product_of_its_kernels(case, multiplier):
-    """Whatever the geometry; and so are its gradients, by the chain rule through that product."""
+    """In every geometry; the gradients follow from the chain rule through the product."""
     rank, (c, o) = len(case.window), case.channels
     depthwise = case.integers((*case.window, 1, c * multiplier), 2)
     pointwise = case.integers((*[1] * rank, c * multiplier, o), 3)
@@ -42,12 +42,12 @@ def test_it_is_the_convolution_by_the_product_of_its_kernels(case, multiplier):
         y, pull_back = jax.vjp(fn, depthwise, pointwise, case.x())
         return y, *pull_back(dy)
 
-    found = evaluated(lambda dy: (run(dense, dy), run(separable, dy)))(case.dy())
-    jax.tree.map(np.testing.assert_array_equal, *found)
+    actual = evaluated(lambda dy: (run(dense, dy), run(separable, dy)))(case.dy())
+    jax.tree.map(np.testing.assert_array_equal, *actual)
 
 
 def test_the_channels_of_one_input_lie_side_by_side():
-    """The broken twin: read the other way round, channel k of every input after channel k - 1, the product differs."""
+    """With the other channel order (multiplier first), the product kernel gives another result."""
     turned = PARAMS["depthwise"]["kernel"].reshape(3, 2, 2, 3).swapaxes(-1, -2).reshape(3, 2, 1, 6)
     other = PARAMS | {"depthwise": {"kernel": turned}}
     assert not np.array_equal(by_numpy.separable_conv(PARAMS, X), by_numpy.separable_conv(other, X))
@@ -80,12 +80,12 @@ def test_a_certificate_and_the_counts_of_it():
     layer = lambda params, x: jc.separable_conv(params, x, stride=2, padding="circular")
     (axis,) = jc.certify(layer, PARAMS, image, axes={1: (1,)}, search=False).leaves[0].axes
     assert (axis.cyclic.verdict.value, axis.cyclic.shift, axis.cyclic.moves) == ("PROVED", 2, ((1, 1),))
-    found = jc.summary(layer, PARAMS, image).layers
-    assert [(one.name, one.parameters, one.groups) for one in found] == [("depthwise", 36, 3), ("pointwise", 28, 1)]
+    actual = jc.summary(layer, PARAMS, image).layers
+    assert [(one.name, one.parameters, one.groups) for one in actual] == [("depthwise", 36, 3), ("pointwise", 28, 1)]
 
 
 def test_init_keeps_the_variance_of_the_input():
-    """Unit-variance noise in, unit-variance noise out."""
+    """Noise of unit variance gives outputs of unit variance."""
     params = by_numpy.init_separable_conv(jax.random.key(1), (3, 3), 32, 64, multiplier=2)
     assert jax.tree.map(jnp.shape, params) == {
         "depthwise": {"kernel": (3, 3, 1, 64)},

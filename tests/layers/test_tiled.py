@@ -1,4 +1,4 @@
-"""Tiled convolution: what it refuses, its initialisation, how it is computed, its certificates. Its laws: tests/laws."""
+"""Tiled convolution: errors, initialisation, algorithms and certificates. tests/laws covers its laws."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def test_init_draws_each_kernel_as_conv_would():
 
 
 def test_parameters_do_not_know_the_size_of_the_image():
-    """Not even where the image is too small for all kernels to stand somewhere: the others are idle."""
+    """Also if the image is too small for all kernels to be used."""
     assert by_numpy.tiled_conv(PARAMS, X, **GEOMETRY).shape == (2, 3, 5, 6)
     one_row = by_numpy.tiled_conv(PARAMS, X[:, :2], **GEOMETRY)
     first = jax.tree.map(lambda leaf: leaf[0, 0], PARAMS)
@@ -57,14 +57,14 @@ def test_dtype_is_kept_or_as_preferred(dtype, period):
 
 
 def windows_computed(period):
-    """Multiplications of a kernel of one tap and one channel each way on 12 x 12 cells: one for each window."""
+    """Number of windows, from the multiplications of a kernel with one tap and one channel on 12 x 12 cells."""
     params = {"kernel": jax.ShapeDtypeStruct((*period, 1, 1, 1, 1), "float32")}
-    found = jc.summary(jc.tiled_conv, params, jax.ShapeDtypeStruct((1, 12, 12, 1), "float32"))
-    return found.multiply_adds, len(found.layers)
+    actual = jc.summary(jc.tiled_conv, params, jax.ShapeDtypeStruct((1, 12, 12, 1), "float32"))
+    return actual.multiply_adds, len(actual.layers)
 
 
 def test_each_output_costs_one_window():
-    """However many kernels there are: of few each has a convolution, of more there is one product."""
+    """For any number of kernels: few kernels take one convolution each, more take one matrix product."""
     assert [windows_computed(period) for period in ((1, 1), (2, 2), (1, 4))] == [(144, 1), (144, 4), (144, 4)]
     assert [windows_computed(period) for period in ((3, 2), (4, 4), (12, 12))] == [(144, 1)] * 3
 
@@ -81,7 +81,7 @@ def test_few_kernels_are_convolutions_and_more_are_a_product():
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("period", [(2, 1), (3, 2)])
 def test_certificates_prove_the_lattice_of_stride_times_period(height, stride, period):
-    """Cyclic shifts where the layer wraps around, the interior whatever the padding; at any size."""
+    """Cyclic shifts with circular padding, and the interior with any padding; for every size."""
     params = {"kernel": np.ones((*period, 3, 3, 1, 1), np.float32), "bias": np.ones((*period, 1), np.float32)}
     image = jax.ShapeDtypeStruct((1, height, 12, 1), "float32")
     lattice = (stride * period[0], ((1, period[0]),))

@@ -1,4 +1,4 @@
-"""Transposed convolution: shapes, layouts, the bias, and what it refuses. Its law stands in tests/laws/test_adjoint.py."""
+"""Transposed convolution: shapes, layouts, bias and errors. tests/laws/test_adjoint.py covers its law."""
 
 import jax
 import jax.numpy as jnp
@@ -54,10 +54,10 @@ def test_parameters_are_drawn_for_the_channels_that_come_in():
 @pytest.mark.parametrize(
     ("params", "y", "settings", "error", "message"),
     [
-        (PARAMS, Y, {"stride": 2}, ValueError, r"output_shape is None, but should be given, since conv would make y's lengths of any of these: 7 to 8 along axis h and 8 to 9 along axis w\. Pass output_shape=\(7, 8\), or padding=.SAME. and output_shape=\(6, 8\) for"),
-        (PARAMS, Y, {"output_shape": (5, 6)}, ValueError, r"output_shape is \(5, 6\), but should be lengths of which conv would make y's: 5 along axis h and 5 along axis w"),
+        (PARAMS, Y, {"stride": 2}, ValueError, r"output_shape is None, but should be given, because several input lengths give y's lengths under conv: 7 to 8 along axis h and 8 to 9 along axis w\. Pass output_shape=\(7, 8\), or padding=.SAME. and output_shape=\(6, 8\) for"),
+        (PARAMS, Y, {"output_shape": (5, 6)}, ValueError, r"output_shape is \(5, 6\), but should be input lengths that give y's lengths under conv: 5 along axis h and 5 along axis w"),
         (PARAMS, Y, {"output_shape": (5, 5, 5)}, ValueError, r"output_shape is \(5, 5, 5\), but should be one integer, or 2"),
-        (PARAMS, Y, {"padding": ((4, 4), (0, 0))}, ValueError, "y along axis h is 3 positions long, but should be as many as a window of 3 taps has"),
+        (PARAMS, Y, {"padding": ((4, 4), (0, 0))}, ValueError, "y along axis h is 3 positions long, but should be the number of positions of a window of 3 taps"),
         (PARAMS, Y[0], {}, ValueError, r"y is \(3, 4, 5\), 3 axes, but should be \[n, h, w, c\].* pass batched=False"),
         (PARAMS, Y[..., :4], {}, ValueError, "y's number of channels is 4, but should be 5: kernel"),
         (PARAMS, Y, {"groups": 2}, ValueError, "groups is 2, but should be a divisor of the kernel's 5 channels of y"),

@@ -1,4 +1,4 @@
-"""Tying: certificates of layers that are tied inside of a function, penalties, and what is refused. Laws: tests/laws."""
+"""Tying: certificates of layers tied inside a function, penalties and errors. tests/laws covers its laws."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def test_parameters_that_happen_to_be_tied_are_certified_as_they_are(params, per
 
 
 def test_one_weight_that_differs_is_refuted():
-    """The broken twin."""
+    """A single different weight breaks the law."""
     untied = by_numpy.untie({"kernel": np.ones((3, 1, 1), np.float32)}, (6,))
     untied["kernel"] = untied["kernel"].copy()
     untied["kernel"][4] = 2
@@ -46,7 +46,7 @@ def test_one_weight_that_differs_is_refuted():
 
 
 def test_the_distance_is_a_penalty():
-    """It can be descended, and where it is 0 so is its derivative, rather than not a number."""
+    """Gradient descent reduces it, and its derivative at a distance of 0 is 0, not NaN."""
     distance = lambda params: jc.tie(params).distance
     gradient = evaluated(jax.grad(distance))(LOCAL)
     nearer = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, LOCAL, gradient)
@@ -68,7 +68,7 @@ def test_layers_without_a_bias_and_zeros():
 
 
 def test_sums_are_taken_in_single_precision():
-    """10,000 halves of bfloat16: a sum of that dtype would stop growing at 128."""
+    """10,000 halves in bfloat16: a sum in that dtype would stop at 128."""
     kernel = np.tile(np.array([0.25, 0.75], jnp.bfloat16), 5000).reshape(10_000, 1, 1, 1)
     tied = by_numpy.tie({"kernel": kernel})
     assert (tied.params["kernel"].dtype, tied.params["kernel"].item()) == (jnp.bfloat16, 0.5)
@@ -87,9 +87,9 @@ def test_sums_are_taken_in_single_precision():
         (lambda: jc.untie(TILED | {"bias": np.zeros(2, np.float32)}, (5, 5)), ValueError, r"untie: bias is \(2,\), but should be \(3, 2, 2\) \[\*count, o\]"),
         (lambda: jc.tie({"kernel": np.ones((3, 3, 3, 1, 2), np.float32)}), ValueError, r"tie: kernel is .*, 5 axes, but should be \[\*out, \*window"),
         (lambda: jc.tie(LOCAL | {"bias": np.zeros(2, np.float32)}), ValueError, r"tie: bias is \(2,\), but should be \(5, 6, 2\) \[\*out, o\]"),
-        (lambda: jc.tie(LOCAL, period=(6, 1)), ValueError, "tie: period along axis h is 6, but should be at most 5, the positions"),
-        (lambda: jc.tie(LOCAL, period=2, regions=((5,), (6,))), ValueError, "tie: period is 2, but should be left out where regions"),
-        (lambda: jc.tie(LOCAL, regions=((5,), (5,))), ValueError, r"tie: regions along axis w is \(5,\), 5 long, but should be lengths that add up to 6"),
+        (lambda: jc.tie(LOCAL, period=(6, 1)), ValueError, "tie: period along axis h is 6, but should be at most 5, the number of positions"),
+        (lambda: jc.tie(LOCAL, period=2, regions=((5,), (6,))), ValueError, "tie: period is 2, but should be left out if regions"),
+        (lambda: jc.tie(LOCAL, regions=((5,), (5,))), ValueError, r"tie: regions along axis w is \(5,\), 5 long, but should be lengths that sum to 6"),
         (lambda: jc.tie({"kernel": np.ones((3, 3, 1, 2), np.int32)}), TypeError, "tie: kernel is int32, but should be floating-point numbers"),
         (lambda: jc.tie_gradient(LOCAL, period=0), ValueError, "tie_gradient: period is 0, but should be 1 or more"),
     ],

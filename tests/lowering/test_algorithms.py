@@ -1,4 +1,4 @@
-"""Every way to compute a convolution: equal to the reference bit for bit on small integers."""
+"""Every algorithm for convolutions equals the reference, exactly on small integers."""
 
 import re
 from dataclasses import replace
@@ -26,18 +26,18 @@ from jaxconv.testing.strategies import conv_configurations
 
 
 def one_wide(case: Configuration) -> Configuration:
-    """One tap along each axis, and one group."""
+    """The case with one tap along each axis and one group."""
     return replace(case, window=(1,) * len(case.window), geometry=case.geometry | {"groups": 1})
 
 
 def depthwise(case: Configuration) -> Configuration:
-    """As many groups as channels."""
+    """The case with as many groups as channels."""
     channels = case.channels[0]
     return replace(case, geometry=case.geometry | {"groups": channels}, channels=(channels, channels))
 
 
 def grouped(case: Configuration) -> Configuration:
-    """Two groups or more."""
+    """The case with two or more groups."""
     groups = max(case.groups, 2)
     per_group = [channels // case.groups for channels in case.channels]
     return replace(
@@ -46,12 +46,12 @@ def grouped(case: Configuration) -> Configuration:
 
 
 def dense(case: Configuration) -> Configuration:
-    """One group."""
+    """The case with one group."""
     return replace(case, geometry=case.geometry | {"groups": 1})
 
 
 def volume(case: Configuration) -> Configuration:
-    """One group, and an axis more, in front: a strided, dilated window of two, with padding before it."""
+    """The case with one group and an additional first axis: a strided, dilated window of two, with padding before it."""
     axes = case.axes
     geometry = {
         "stride": (2, *(axis.stride for axis in axes)),
@@ -61,7 +61,7 @@ def volume(case: Configuration) -> Configuration:
     return dense(replace(case, lengths=(5, *case.lengths), window=(2, *case.window), geometry=geometry))
 
 
-# What makes a case fit each way. A new way needs a row.
+# Function that makes a case fit each algorithm. A new algorithm needs a row.
 FITTING = {
     "matmul": one_wide,
     "depthwise": depthwise,
@@ -74,12 +74,12 @@ FITTING = {
 CONV_ALGORITHMS = sorted(name for name, algorithm in ALGORITHMS.items() if "conv" in algorithm.operations)
 every_algorithm = pytest.mark.parametrize("algorithm", CONV_ALGORITHMS)
 
-# Over zeros alone: what copies cells at a border does so before.
+# Zero padding only: boundaries that copy cells are copied before the convolution.
 windows_over_zeros = conv_configurations(padding=st.tuples(st.integers(0, 4), st.integers(0, 4)))
 
 
 def computed(algorithm, case):
-    """The same three as `operations`, by NumPy: each as the way computes it, without what differentiates convolutions."""
+    """The results of `operations`, evaluated with NumPy from the algorithm itself, without differentiating convolutions."""
     spec, given = ConvSpec(case.axes, case.groups), {"kernel": case.params()["kernel"], "x": case.x(), "y": case.dy()}
 
     def all_three(given):
@@ -93,7 +93,7 @@ def computed(algorithm, case):
 
 
 def compiled(algorithm, case):
-    """(kernel, x, dy) -> y, and the deltas of kernel and x, of a layer in the way that is forced."""
+    """(kernel, x, dy) -> y, and the gradients of kernel and x, of a layer with a forced algorithm."""
 
     @jax.jit
     def all_three(kernel, x, dy):
@@ -105,12 +105,12 @@ def compiled(algorithm, case):
 
 
 def operations(algorithm, case, dtype=np.float32):
-    """These of the case's own numbers."""
+    """The results of `compiled` for the numbers of the case."""
     return compiled(algorithm, case)(*(a.astype(dtype) for a in (case.params()["kernel"], case.x(), case.dy())))
 
 
 def by_hand(case):
-    """The same by the reference."""
+    """The same three results of the reference."""
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     return reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
@@ -126,8 +126,8 @@ def test_every_algorithm_has_cases(algorithm):
 @given(case=windows_over_zeros)
 def test_every_operation_is_the_references(algorithm, case):
     case = FITTING[algorithm](case)
-    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
@@ -136,24 +136,24 @@ def test_every_operation_is_the_references(algorithm, case):
 def test_compiled_convolutions_and_their_deltas_are_the_references(algorithm, case):
     """As a layer, with every kind of padding."""
     case = FITTING[algorithm](case)
-    for found, expected in zip(operations(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(operations(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("stride", [1, 3])
 def test_windows_of_one_cell(algorithm, length, stride):
-    """The smallest there are: of one phase, and where the stride is more than x is long, most of padding."""
+    """The smallest windows: one phase, and a stride larger than x with mostly padding."""
     geometry = {"stride": (stride,), "padding": (jc.Pad(2, 1),), "dilation": (1,), "groups": 1}
     case = FITTING[algorithm](Configuration((length,), (1,), geometry, (2, 2), 1, 0))
-    for found, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(computed(algorithm, case), by_hand(case), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 GEOMETRY = {"stride": (2, 1), "padding": ((2, 0), "circular"), "dilation": (1, 2)}
 CASE = Configuration((9, 8), (3, 2), GEOMETRY | {"groups": 2}, (4, 6), 2, 0)
-# What dtypes do is the same along one axis, which takes less time to compile.
+# One axis is enough for dtypes, and takes less time to compile.
 SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilation": (3,), "groups": 2}, (4, 6), 2, 0)
 
 
@@ -161,23 +161,23 @@ SMALL = Configuration((8,), (2,), {"stride": (2,), "padding": ((2, 1),), "dilati
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, *([jnp.float16, jnp.float32] if NIGHTLY else [])])
 def test_every_dtype_is_kept(algorithm, dtype):
     case = FITTING[algorithm](SMALL)
-    found = operations(algorithm, case, dtype)
-    assert {a.dtype for a in found} == {jnp.dtype(dtype)}
-    for one, expected in zip(found, by_hand(case), strict=True):
-        np.testing.assert_array_equal(one, expected.astype(dtype))  # one rounding, of the exact sum
+    actual = operations(algorithm, case, dtype)
+    assert {a.dtype for a in actual} == {jnp.dtype(dtype)}
+    for result, expected in zip(actual, by_hand(case), strict=True):
+        np.testing.assert_array_equal(result, expected.astype(dtype))  # the exact sum, rounded once
 
 
 @every_algorithm
 def test_double_precision(algorithm):
-    """Also of numbers that have no such sum in single precision."""
+    """Also for numbers whose sums are not representable in single precision."""
     case = FITTING[algorithm](SMALL)
     with jax.enable_x64(True):
         run = compiled(algorithm, case)
         kernel, x, dy = (a.astype(np.float64) for a in (case.params()["kernel"], case.x(), case.dy()))
-        found = run(kernel, x, dy)
-        assert {a.dtype for a in found} == {jnp.dtype(np.float64)}
-        for one, expected in zip(found, by_hand(case), strict=True):
-            np.testing.assert_array_equal(one, expected)
+        actual = run(kernel, x, dy)
+        assert {a.dtype for a in actual} == {jnp.dtype(np.float64)}
+        for result, expected in zip(actual, by_hand(case), strict=True):
+            np.testing.assert_array_equal(result, expected)
         for third in map(np.asarray, run(kernel / 3, x / 3, dy)):
             assert np.any(third != third.astype(np.float32))
 
@@ -187,7 +187,7 @@ def test_double_precision(algorithm):
     ("dtype", "preferred"), [(np.int32, None), (np.int8, None), (np.int8, np.int32), (jnp.bfloat16, np.float32)]
 )
 def test_integers_and_wider_results(algorithm, dtype, preferred):
-    """As lax has it: short integers wrap around, unless a wider result is asked for."""
+    """As in lax: short integers wrap around unless a wider result is requested."""
     case = FITTING[algorithm](SMALL)
     kernel, x = 9 * case.params()["kernel"].astype(dtype), 9 * case.x().astype(dtype)
 
@@ -195,13 +195,13 @@ def test_integers_and_wider_results(algorithm, dtype, preferred):
     def by_both(kernel, x):
         convolve = lambda: jc.conv({"kernel": kernel}, x, **case.geometry, preferred_element_type=preferred)
         with use_algorithm(algorithm):
-            found = convolve()
+            actual = convolve()
         with use_algorithm("lax"):
-            return found, convolve()
+            return actual, convolve()
 
-    found, expected = by_both(kernel, x)
-    assert found.dtype == expected.dtype == jnp.dtype(preferred or dtype)
-    np.testing.assert_array_equal(found, expected)
+    actual, expected = by_both(kernel, x)
+    assert actual.dtype == expected.dtype == jnp.dtype(preferred or dtype)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @every_algorithm
@@ -218,13 +218,13 @@ def test_deltas_of_a_wider_result_have_the_operands_dtype(algorithm):
     with use_algorithm(algorithm):
         y, *deltas = both(kernel, x, case.dy())
     assert y.dtype == jnp.float32
-    for found, expected in zip(deltas, by_hand(case)[1:], strict=True):
-        assert found.dtype == jnp.bfloat16
-        np.testing.assert_array_equal(found, expected.astype(jnp.bfloat16))
+    for actual, expected in zip(deltas, by_hand(case)[1:], strict=True):
+        assert actual.dtype == jnp.bfloat16
+        np.testing.assert_array_equal(actual, expected.astype(jnp.bfloat16))
 
 
 def with_an_infinite_cell(algorithm):
-    """y in one way, of a case with one infinite cell that no padding hides; and as it should be."""
+    """y of a case with one infinite cell that is never covered by padding; and the expected y."""
     case = FITTING[algorithm](replace(CASE, geometry=CASE.geometry | {"padding": "VALID"}))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.array(case.x())
     x[(0, *(length // 2 for length in case.lengths), 0)] = np.inf
@@ -239,29 +239,29 @@ def with_an_infinite_cell(algorithm):
 
 @every_algorithm
 def test_an_infinite_cell_reaches_the_outputs_that_see_it_only(algorithm):
-    """A way that multiplies cells by zeros of its own making would make NaNs of the others."""
+    """An algorithm that multiplies cells by zeros that it adds would turn the other outputs into NaN."""
     np.testing.assert_array_equal(*with_an_infinite_cell(algorithm))
 
 
 @pytest.mark.parametrize("algorithm", ["toeplitz", "grouped"])
 def test_an_infinite_weight_makes_no_more_of_nan_than_lax(algorithm):
-    """A way that pads before it multiplies would: lax skips windows that lie in the padding."""
+    """An algorithm that pads before it multiplies would give more NaNs: lax skips windows in the padding."""
     geometry = {"stride": (1,), "dilation": (1,), "padding": ((2, 1),), "groups": 2}
     case = FITTING[algorithm](Configuration((4,), (1,), geometry, (2, 2), 1, 0))
     kernel, x = np.abs(case.params()["kernel"]) + 1, np.abs(case.x()) + 1
     kernel[..., 0, 0] = np.inf
     spec = ConvSpec(case.axes, case.groups)
-    found, expected = (
-        np.asarray(convolution._run(one, "conv", spec, x, kernel, lax_conv, None)) for one in (algorithm, "lax")
+    actual, expected = (
+        np.asarray(convolution._run(name, "conv", spec, x, kernel, lax_conv, None)) for name in (algorithm, "lax")
     )
     assert np.isinf(expected).any()
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 8, 16])
 @pytest.mark.parametrize("groups", [2, 3, 5, 6, 12, 17, 35, 64])
 def test_groups_are_put_together_in_equal_parts(groups, channels):
-    """The fewest together that are wide and leave few parts, or all of them."""
+    """As few groups per part as are wide enough and leave few parts, or all groups together."""
     possible = [m for m in range(1, groups) if m * channels >= grouped_.WIDE and groups / m < grouped_.MOST + 1]
     expected = min([m for m in possible if groups / m == groups // m], default=groups)
     assert grouped_.groups_per_conv(ConvSpec((), groups), groups * channels) == expected
@@ -269,7 +269,7 @@ def test_groups_are_put_together_in_equal_parts(groups, channels):
 
 @pytest.mark.parametrize(("algorithm", "rewriting"), [("toeplitz", toeplitz._rewrite), ("grouped", grouped_._rewrite)])
 def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, monkeypatch):
-    """The broken twin: the two ways whose kernels have zeros of their own, not told so."""
+    """The incorrect variant: two algorithms that add zeros to kernels, used without their guard for infinite cells."""
     monkeypatch.setitem(ALGORITHMS, f"careless {algorithm}", by_rewrite(lambda spec, c, o: True, rewriting))
     monkeypatch.setitem(FITTING, f"careless {algorithm}", FITTING[algorithm])
     y, expected = with_an_infinite_cell(f"careless {algorithm}")
@@ -277,34 +277,34 @@ def test_a_kernel_with_more_zeros_spoils_infinite_cells(algorithm, rewriting, mo
     assert not np.isnan(expected).any()
 
 
-# The broken twins: faces that look right and are not.
+# Incorrect variants: operations that look plausible.
 
 
 def twin(operation, fault):
-    """The taps with a fault in one face."""
-    right = ALGORITHMS["depthwise"].run
+    """The depthwise algorithm with a fault in one operation."""
+    correct = ALGORITHMS["depthwise"].run
 
-    def run(requested, spec, one, other, *, inner_conv):
-        compute = lambda spec, one, other: right(requested, spec, one, other, inner_conv=inner_conv)
-        return fault(compute, spec, one, other) if requested == operation else compute(spec, one, other)
+    def run(requested, spec, lhs, rhs, *, inner_conv):
+        compute = lambda spec, lhs, rhs: correct(requested, spec, lhs, rhs, inner_conv=inner_conv)
+        return fault(compute, spec, lhs, rhs) if requested == operation else compute(spec, lhs, rhs)
 
     return replace(ALGORITHMS["depthwise"], run=run)
 
 
-def flipped(right, spec, one, kernel):
-    """The kernel of true convolution, which flips."""
-    return right(spec, one, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
+def flipped(correct, spec, lhs, kernel):
+    """Flips the kernel, as in a true convolution."""
+    return correct(spec, lhs, jnp.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
 
 
-def without_the_first_row(right, spec, one, other):
-    """One position forgotten."""
-    return right(spec, one, other.at[:, 0].set(0))
+def without_the_first_row(correct, spec, lhs, rhs):
+    """Omits one position."""
+    return correct(spec, lhs, rhs.at[:, 0].set(0))
 
 
-def padded_behind(right, spec, one, other):
-    """The zeros before the cells counted as if they stood behind them."""
-    turned = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
-    return right(replace(spec, axes=tuple(replace(axis, pad=turned(axis.pad)) for axis in spec.axes)), one, other)
+def padded_behind(correct, spec, lhs, rhs):
+    """Exchanges the padding before and after the cells."""
+    exchanged = lambda pad: replace(pad, lo=pad.hi, hi=pad.lo)
+    return correct(replace(spec, axes=tuple(replace(axis, pad=exchanged(axis.pad)) for axis in spec.axes)), lhs, rhs)
 
 
 @pytest.mark.parametrize(
@@ -321,33 +321,33 @@ def padded_behind(right, spec, one, other):
 def test_broken_twins_are_caught(operation, fault, monkeypatch):
     monkeypatch.setitem(ALGORITHMS, "twin", twin(operation, fault))
 
-    def gives_away(case):
+    def is_detected(case):
         case = depthwise(case)
         return any(
-            not np.array_equal(found, expected)
-            for found, expected in zip(computed("twin", case), by_hand(case), strict=True)
+            not np.array_equal(actual, expected)
+            for actual, expected in zip(computed("twin", case), by_hand(case), strict=True)
         )
 
-    assert caught(windows_over_zeros, gives_away)
+    assert caught(windows_over_zeros, is_detected)
 
 
 @pytest.mark.parametrize("operation", ["conv", "conv_input_grad", "conv_kernel_grad"])
 def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_for(operation):
-    """[n, *spatial, c] by [*window, c, o]; the broken twin is lax's own gradient, which XLA leaves as it is there."""
+    """[n, *spatial, c] by [*window, c, o]; lax's own gradient keeps its slow layout inside loops."""
     case = Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0)
     arrays = {"x": case.x(), "kernel": case.params()["kernel"], "y": case.dy()}
-    one, other = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
+    lhs, rhs = (jnp.asarray(arrays[role]) for role in CONV_OPERANDS[operation][:2])
     spec = ConvSpec(case.axes, 1)
 
     def layouts(algorithm):
-        compute = lambda one, other: convolution._run(algorithm, operation, spec, one, other, lax_conv, None)
-        fn = lambda one, other: jax.lax.fori_loop(
+        compute = lambda lhs, rhs: convolution._run(algorithm, operation, spec, lhs, rhs, lax_conv, None)
+        fn = lambda lhs, rhs: jax.lax.fori_loop(
             0,
-            one.shape[0],
-            lambda i, total: total + compute(one + i, other),
-            jnp.zeros(jax.eval_shape(compute, one, other).shape),
+            lhs.shape[0],
+            lambda i, total: total + compute(lhs + i, rhs),
+            jnp.zeros(jax.eval_shape(compute, lhs, rhs).shape),
         )
-        return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(one, other).compile().as_text()))
+        return set(re.findall(r"dim_labels=(\w+->\w+)", jax.jit(fn).lower(lhs, rhs).compile().as_text()))
 
     assert layouts("nhwc") == {"b01f_01io->b01f"}
     assert (layouts("lax") == {"b01f_01io->b01f"}) == (operation == "conv")
@@ -358,6 +358,6 @@ def test_inside_of_loops_convolutions_are_in_the_layout_that_xla_has_fast_code_f
     [(4, 64, 1), (32, 64, 8), (16, 64, 4), (8, 64, 2), (3, 6, 3), (32, 1024, 2), (2, 2, 2)],
 )
 def test_thin_groups_are_computed_together(groups, channels, expected):
-    """At 16 channels or more, and at most 16 convolutions; all of them together where they never get there."""
+    """Groups are merged to 16 or more channels and at most 16 convolutions, or all into one."""
     spec = ConvSpec(CASE.axes, groups)
     assert grouped_.groups_per_conv(spec, channels) == expected

@@ -1,4 +1,4 @@
-"""Ways to compute a convolution are no less exact than lax: errors in float32 against sums in float64."""
+"""Rounding of the algorithms for convolutions: float32 errors, relative to float64, are no larger than those of lax."""
 
 from dataclasses import replace
 from functools import partial
@@ -29,13 +29,13 @@ LARGE = {
 
 
 def group_by_group(convolve, kernel, x):
-    """A grouped convolution as dense ones."""
+    """Computes a grouped convolution as one dense convolution per group."""
     pairs = zip(*(jnp.split(a, LARGE["grouped"].groups, axis=-1) for a in (kernel, x)), strict=True)
     return jnp.concatenate([convolve(kernel, x, groups=1) for kernel, x in pairs], axis=-1)
 
 
 def slice_by_slice(convolve, kernel, x):
-    """A convolution of volumes as one of images, the three slices under a window side by side as channels."""
+    """Computes a 3-D convolution as a 2-D one, with the three slices under a window as channels."""
     n, depth, h, w, _ = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))
     images = jnp.concatenate([x[:, u : u + depth] for u in range(3)], axis=-1).reshape(n * depth, h, w, -1)
@@ -43,12 +43,12 @@ def slice_by_slice(convolve, kernel, x):
     return y.reshape(n, depth, h, w, -1)
 
 
-# Of groups and volumes lax adds up in another order than of dense convolutions of images: its errors are smaller there,
-# by up to 2.3 times. These ways have the errors of lax's dense convolutions of images.
+# For grouped and 3-D convolutions lax adds in another order than for dense 2-D convolutions: its errors are smaller, by
+# up to 2.3 times. These two algorithms have the errors of lax's dense 2-D convolutions.
 AS_DENSE_IMAGES = {"grouped": group_by_group, "conv3d_as_2d": slice_by_slice}
 
 
-# XLA cuts sums where the machine's caches end, lax's delta of a kernel elsewhere than a product: both short and long ones.
+# XLA splits sums by the cache sizes, for lax's kernel gradient at other points than for a product: test short and long.
 @pytest.mark.parametrize(
     ("algorithm", "batch"),
     [
@@ -61,20 +61,20 @@ AS_DENSE_IMAGES = {"grouped": group_by_group, "conv3d_as_2d": slice_by_slice}
     ],
 )
 def test_no_less_exact_than_lax(algorithm, batch):
-    for ours, its in errors(algorithm, replace(LARGE[algorithm], batch=batch)):
-        assert 0 < ours <= 1.05 * its
+    for error, lax_error in errors(algorithm, replace(LARGE[algorithm], batch=batch)):
+        assert 0 < error <= 1.05 * lax_error
 
 
 @pytest.mark.parametrize(("side", "taps", "o"), [(28, 5, 6), (56, 3, 16)])
 def test_of_a_single_channel_lax_is_more_exact(side, taps, o):
-    """Its code for one channel is another; the bound is what docs/lowering.md says."""
+    """lax has separate code for a single channel; docs/lowering.md documents the bound."""
     settings = {"stride": 1, "padding": "SAME", "groups": 1}
-    for ours, its in errors("toeplitz", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
-        assert 0 < ours <= 1.6 * its
+    for error, lax_error in errors("toeplitz", Configuration((side, side), (taps, taps), settings, (1, o), 4, 0)):
+        assert 0 < error <= 1.6 * lax_error
 
 
 def errors(algorithm, case):
-    """Ours and lax's root mean squares of y and of both deltas: on normal numbers in float32, against float64 by lax."""
+    """Root mean square errors of our and lax's y and gradients, for normal numbers in float32, against float64 by lax."""
     generator = np.random.default_rng(0)
     shapes = case.kernel_shape, (case.batch, *case.lengths, case.channels[0]), (case.batch, *case.out, case.channels[1])
     arrays = [generator.normal(size=shape).astype(np.float32) for shape in shapes]
@@ -92,7 +92,7 @@ def errors(algorithm, case):
 
     with jax.enable_x64(True):
         exact = run("lax", np.float64)
-    error = lambda found: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(found, exact, strict=True)]
+    error = lambda actual: [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(actual, exact, strict=True)]
     laxs = run(
         "lax", np.float32, partial(AS_DENSE_IMAGES[algorithm], convolve) if algorithm in AS_DENSE_IMAGES else convolve
     )
@@ -103,8 +103,8 @@ def errors(algorithm, case):
     ("rows", "count", "of"), [(112, 1, 112), (448, 4, 112), (1792, 16, 112), (389, 1, 389), (3136, 1, 3136)]
 )
 def test_short_sums_are_made_in_pieces(rows, count, of):
-    """A prime number of rows has none; long sums XLA cuts by itself."""
-    one, other = (small_integers((rows, columns), columns) for columns in (3, 2))
+    """A prime number of rows cannot be split; XLA splits long sums itself."""
+    lhs, rhs = (small_integers((rows, columns), columns) for columns in (3, 2))
     seen = set()
 
     def product(a, b):
@@ -112,6 +112,6 @@ def test_short_sums_are_made_in_pieces(rows, count, of):
         return a.T @ b
 
     run = partial(toeplitz.sum_in_chunks, product)
-    turns = [e.params["length"] for e in jax.make_jaxpr(run)(one, other).eqns if e.primitive.name == "scan"]
-    assert (seen, turns) == ({of}, [count] if count > 1 else [])
-    np.testing.assert_array_equal(evaluated(run)(one, other), one.T @ other)
+    chunk_counts = [e.params["length"] for e in jax.make_jaxpr(run)(lhs, rhs).eqns if e.primitive.name == "scan"]
+    assert (seen, chunk_counts) == ({of}, [count] if count > 1 else [])
+    np.testing.assert_array_equal(evaluated(run)(lhs, rhs), lhs.T @ rhs)

@@ -1,4 +1,4 @@
-"""Padding made real, against `np.pad`."""
+"""Padding by copies, compared with `np.pad`."""
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ NUMPY_MODES = {"ZERO": "constant", "CIRCULAR": "wrap", "REFLECT": "reflect", "SY
 
 
 def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
-    """The input of a case, padded one spatial axis after the other."""
+    """The input of a case, padded along one spatial axis after the other."""
     x = case.x()
     for position, axis in enumerate(case.axes, start=1):
         if zeros or axis.pad.boundary != "ZERO":
@@ -27,8 +27,8 @@ def padded_by_numpy(case: Configuration, *, zeros: bool) -> np.ndarray:
     return x
 
 
-def judge(case, written, everything, axes):
-    """Holds what `copy_boundary` writes, and that with zeros around it, against `np.pad`; and the axes against both."""
+def check(case, written, everything, axes):
+    """Compares the result of `copy_boundary`, without and with zero padding, with `np.pad`; and checks the axes."""
     np.testing.assert_array_equal(written, padded_by_numpy(case, zeros=False))
     np.testing.assert_array_equal(everything, padded_by_numpy(case, zeros=True))
     for before, after, length in zip(case.axes, axes, written.shape[1:-1], strict=True):
@@ -37,7 +37,7 @@ def judge(case, written, everything, axes):
 
 
 def both(case, axes_seen):
-    """x -> what `copy_boundary` writes, and everything padded; the axes are noted."""
+    """x -> the result of `copy_boundary`, without and with zero padding; stores the axes in `axes_seen`."""
 
     def run(x):
         written, axes = copy_boundary(x, case.axes)
@@ -49,19 +49,19 @@ def both(case, axes_seen):
 
 @given(case=conv_configurations())
 def test_boundaries_are_copied_and_zeros_are_left(case):
-    judge(case, *evaluated(both(case, axes := []))(case.x()), axes)
+    check(case, *evaluated(both(case, axes := []))(case.x()), axes)
 
 
 @few_compiled
 @given(case=convolutions())
 def test_compiled_boundaries_are_copied_and_zeros_are_left(case):
-    judge(case, *jax.jit(both(case, axes := []))(case.x()), axes)
+    check(case, *jax.jit(both(case, axes := []))(case.x()), axes)
 
 
 @pytest.mark.parametrize("boundary", ["CIRCULAR", "REFLECT", "SYMMETRIC", "EDGE"])
 def test_a_border_many_times_as_wide_as_x_is_numpys_and_few_equations(boundary):
     x = np.arange(6, dtype=np.float32).reshape(1, 3, 2)
     axes = (Axis(3, 1, 1, 1, Pad(200, 77, boundary)),)
-    found = jax.jit(lambda x: copy_boundary(x, axes)[0])(x)
-    np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (200, 77), (0, 0)), mode=NUMPY_MODES[boundary]))
+    actual = jax.jit(lambda x: copy_boundary(x, axes)[0])(x)
+    np.testing.assert_array_equal(actual, np.pad(x, ((0, 0), (200, 77), (0, 0)), mode=NUMPY_MODES[boundary]))
     assert len(jax.make_jaxpr(lambda x: copy_boundary(x, axes)[0])(x).eqns) < 20

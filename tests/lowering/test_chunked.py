@@ -1,4 +1,4 @@
-"""A few examples at a time: as all at once, wherever a convolution may stand."""
+"""A convolution computed a few examples at a time equals one of the whole batch, under every transformation."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from jaxconv.window import slide
 
 
 def pulled(algorithm, kernel, x, dy, compute=jax.jit, **geometry):
-    """y, and the deltas of kernel and x."""
+    """y, and the gradients of kernel and x."""
 
     def run(kernel, x, dy):
         with use_algorithm(algorithm):
@@ -32,27 +32,27 @@ def pulled(algorithm, kernel, x, dy, compute=jax.jit, **geometry):
     return compute(run)(kernel, x, dy)
 
 
-def judge_one_example_at_a_time(case, compute):
+def check_one_example_at_a_time(case, compute):
     case = replace(case, batch=2, geometry=case.geometry | {"groups": 1})
     kernel, x, dy = case.params()["kernel"], case.x(), case.dy()
     deltas = reference.conv_deltas(kernel, x, dy, **case.geometry)
     expected = reference.conv(kernel, 0.0, x, **case.geometry), deltas.kernel, deltas.x
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunked, "chunk_length", lambda *_: 1)  # batches as small as these are one portion otherwise
-        found = pulled("chunked", kernel, x, dy, compute, **case.geometry)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+        patch.setattr(chunked, "chunk_length", lambda *_: 1)  # otherwise such a small batch is a single chunk
+        actual = pulled("chunked", kernel, x, dy, compute, **case.geometry)
+    for result, expected_result in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(result, expected_result)
 
 
 @given(case=conv_configurations(max_rank=2))
 def test_one_example_at_a_time(case):
-    judge_one_example_at_a_time(case, evaluated)
+    check_one_example_at_a_time(case, evaluated)
 
 
 @few_compiled
 @given(case=convolutions())
 def test_one_example_at_a_time_compiled(case):
-    judge_one_example_at_a_time(case, jax.jit)
+    check_one_example_at_a_time(case, jax.jit)
 
 
 def integers(seed, *shape):
@@ -61,7 +61,7 @@ def integers(seed, *shape):
 
 @pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])
 def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
-    """By the table: arrays as large as it takes, and of few channels smaller ones."""
+    """The table chooses chunks for large arrays, and for smaller arrays with few channels."""
     spec = ConvSpec(slide("test", (32, 35), (3, 3), padding="same"), 1)
     assert algorithm_for("conv_kernel_grad", spec, n, c, o) == "chunked"
     arrays = integers(0, 3, 3, c, o), integers(1, n, 32, 35, c), integers(2, n, 32, 35, o)
@@ -72,19 +72,19 @@ def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
         return taken[-1]
 
     monkeypatch.setattr(chunked, "chunk_length", noted)
-    found, expected = (pulled(algorithm, *arrays, padding="same")[1] for algorithm in ("table", "lax"))
+    actual, expected = (pulled(algorithm, *arrays, padding="same")[1] for algorithm in ("table", "lax"))
     assert taken == [few]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(
     ("n", "size", "enough", "few"),
     [
-        (128, 2**14, 2**16, 8),  # at least 8
-        (128, 2**11, 2**16, 32),  # and enough numbers
-        (100, 2**14, 2**16, 10),  # a divisor
+        (128, 2**14, 2**16, 8),  # at least 8 examples
+        (128, 2**11, 2**16, 32),  # and at least `enough` numbers
+        (100, 2**14, 2**16, 10),  # a divisor of the batch size
         (6, 2**14, 2**16, 6),
-        (31, 2**14, 2**16, 31),  # of a prime number all
+        (31, 2**14, 2**16, 31),  # a prime batch size is not split
         (8, 2**20, 2**19, 4),  # large images
         (7, 2**20, 2**19, 1),
         (5, 2**23, 2**19, 1),
@@ -96,7 +96,7 @@ def test_how_many_are_a_portion(n, size, enough, few):
 
 @pytest.mark.parametrize("check_vma", [True, False])
 def test_inside_of_shard_map(check_vma, monkeypatch):
-    """Deltas that start from zeros vary over the mesh as what is added to them."""
+    """Sums that start from zeros must vary over the same mesh axes as their terms."""
     monkeypatch.setattr(chunked, "chunk_length", lambda *_: 1)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     split = PartitionSpec("batch")
@@ -112,12 +112,12 @@ def test_inside_of_shard_map(check_vma, monkeypatch):
     run = jax.shard_map(
         inside, mesh=mesh, in_specs=(PartitionSpec(), split, split), out_specs=specs, check_vma=check_vma
     )
-    for found, expected in zip(jax.jit(run)(kernel, x, dy), pulled("lax", kernel, x, dy, padding="same"), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(jax.jit(run)(kernel, x, dy), pulled("lax", kernel, x, dy, padding="same"), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_batch_of_any_size_is_one_portion():
-    """`jax.export` does not know yet how many examples there will be."""
+    """For `jax.export` with a symbolic batch size, the number of examples is unknown."""
     shape = jax.export.symbolic_shape("n, 64, 64, 16")
     kernel, x = integers(0, 3, 3, 16, 16), integers(1, 2, 64, 64, 16)
     layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, padding="same")

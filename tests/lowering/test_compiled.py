@@ -1,4 +1,4 @@
-"""Compiled steps: nothing of them in a jaxpr, and constants that no transfer guard sees."""
+"""`compiled` adds no equation to a jaxpr, and its constants are no transfers."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def test_a_jaxpr_has_its_equations_and_no_call():
 
 
 def test_the_constant_is_no_transfer():
-    """Of lax's own operation it is one."""
+    """lax's own operation would transfer it."""
     x = jnp.arange(3.0)
     with jax.transfer_guard("disallow"):
         np.testing.assert_array_equal(scaled(x, by=2.0), [0, 2, 4])

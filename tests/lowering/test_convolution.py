@@ -1,4 +1,4 @@
-"""A convolution is one equation whatever computes it, under every transformation; elsewhere than on CPUs it is lax's."""
+"""A convolution is one equation for every algorithm and transformation; on platforms other than CPU it is lax's."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ GENERATOR = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def table_conv():
-    """Every test computes as the table says, but where it says itself."""
+    """Every test uses the table unless it forces an algorithm."""
     with use_algorithm("table"):
         yield
 
@@ -32,7 +32,7 @@ def integers(*shape):
     return GENERATOR.integers(-4, 5, shape).astype(np.float32)
 
 
-# name -> kernel, x, settings: one for each way, and one that is lax's. A stride wider than the window has cells between.
+# name -> kernel, x, settings: one per algorithm, and one for lax. A stride wider than the window skips cells.
 LAYERS = {
     "dense": (integers(3, 2, 2, 4), integers(4, 6, 7, 2), {"stride": (2, 1), "padding": ("circular", "same")}),
     "pointwise": (integers(1, 1, 2, 4), integers(4, 6, 7, 2), {"stride": 2, "padding": ((1, 0), (0, 1))}),
@@ -43,7 +43,7 @@ every_layer = pytest.mark.parametrize(("kernel", "x", "settings"), LAYERS.values
 
 
 def with_gradients(kernel, x, settings):
-    """The layer, and what it and both of its deltas are for deltas of 1 and up."""
+    """The layer; and a function that returns its output and both gradients, for cotangents from -2 to 2."""
     layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, **settings)
 
     def all_three(kernel, x):
@@ -54,7 +54,7 @@ def with_gradients(kernel, x, settings):
 
 
 def lax_conv(fn):
-    """The same function on lax's own operation."""
+    """The same function with lax's operation."""
 
     def run(*arguments):
         with use_algorithm("lax"):
@@ -68,7 +68,7 @@ same = partial(jax.tree.map, np.testing.assert_array_equal)
 
 @every_layer
 def test_each_face_is_one_equation_with_the_parameters_of_laxs(kernel, x, settings):
-    """What the certifier reads of ours is what it would read of lax's own gradients."""
+    """The certifier thus reads the same parameters from our equations as from lax's gradients."""
     _, all_three = with_gradients(kernel, x, settings)
     ours = [e for e in jax.make_jaxpr(all_three)(kernel, x).eqns if "conv" in e.primitive.name]
     laxs = [e for e in jax.make_jaxpr(lax_conv(all_three))(kernel, x).eqns if "conv" in e.primitive.name]
@@ -96,18 +96,18 @@ def test_parameters_are_laxs_for_every_geometry(case):
 @every_layer
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (-1, 2)])
 def test_vmap_over_kernel_and_input(kernel, x, settings, axes):
-    """Each face, batched in either operand or in both, at the front or elsewhere: as one by one."""
+    """Each operation, batched in one or both operands, along the first or another axis, equals a loop."""
     _, all_three = with_gradients(kernel, x, settings)
     arrays, batches = (kernel, x), []
     for a, axis in zip(arrays, axes, strict=True):
         batches.append([a] * 3 if axis is None else [a, 2 * a, a - 1])
     stacked = [a if axis is None else np.stack(b, axis) for a, b, axis in zip(arrays, batches, axes, strict=True)]
-    # What it is made of is compiled elsewhere, too.
+    # Other tests compile the other cases.
     compute = jax.jit if axes == (-1, 2) and (NIGHTLY or kernel is LAYERS["grouped"][0]) else evaluated
-    found = compute(jax.vmap(all_three, in_axes=axes))(*stacked)
+    actual = compute(jax.vmap(all_three, in_axes=axes))(*stacked)
     one = evaluated(all_three)
     one_by_one = [one(*pair) for pair in zip(*batches, strict=True)]
-    same(found, jax.tree.map(lambda *leaves: np.stack(leaves), *one_by_one))
+    same(actual, jax.tree.map(lambda *leaves: np.stack(leaves), *one_by_one))
 
 
 @every_layer
@@ -115,9 +115,9 @@ def test_vmap_in_vmap_and_over_nothing(kernel, x, settings):
     _, all_three = with_gradients(kernel, x, settings)
     kernels, inputs = np.stack([kernel, 2 * kernel]), np.stack([x, x + 1, -x])
     over_inputs = jax.vmap(all_three, (None, 0))
-    found = evaluated(jax.vmap(over_inputs, (0, None)))(kernels, inputs)
+    actual = evaluated(jax.vmap(over_inputs, (0, None)))(kernels, inputs)
     one = evaluated(over_inputs)
-    same(found, jax.tree.map(lambda *a: np.stack(a), *[one(k, inputs) for k in kernels]))
+    same(actual, jax.tree.map(lambda *a: np.stack(a), *[one(k, inputs) for k in kernels]))
     shapes = jax.tree.map(jnp.shape, jax.jit(over_inputs)(kernel, inputs[:0]))
     assert shapes == jax.tree.map(lambda a: (0, *a.shape), jax.eval_shape(all_three, kernel, x))
 
@@ -143,7 +143,7 @@ def test_second_order(kernel, x, settings, outer):
 @every_layer
 @pytest.mark.parametrize("check_vma", [True, False])
 def test_shard_map(kernel, x, settings, check_vma):
-    """A shared kernel and a split batch: its deltas are summed over the mesh, once."""
+    """A shared kernel and a split batch: its gradients are summed over the mesh exactly once."""
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     split = PartitionSpec("batch")
     layer, _ = with_gradients(kernel, x, settings)
@@ -164,16 +164,16 @@ def test_shard_map(kernel, x, settings, check_vma):
         of_kernel, of_x = jax.grad(loss, argnums=(0, 1))(kernel, x)
         return jax.lax.psum(of_kernel, "batch"), of_x
 
-    found = jax.shard_map(
+    actual = jax.shard_map(
         inside, mesh=mesh, in_specs=(PartitionSpec(), split), out_specs=(PartitionSpec(), split), check_vma=check_vma
     )
-    same(jax.jit(found)(kernel, x), expected[1])
+    same(jax.jit(actual)(kernel, x), expected[1])
 
 
 def operations(exported):
-    """How often each operation stands in a module."""
-    found = Counter(re.findall(r"stablehlo\.(\w+)", exported.mlir_module()))
-    return {name: count for name, count in found.items() if name != "constant"}
+    """The number of occurrences of each operation in a module."""
+    actual = Counter(re.findall(r"stablehlo\.(\w+)", exported.mlir_module()))
+    return {name: count for name, count in actual.items() if name != "constant"}
 
 
 @every_layer
@@ -212,7 +212,7 @@ def test_forced_to_lax_the_equation_is_laxs():
     layer, _ = with_gradients(kernel, x, settings)
 
     def names():
-        """Of a new function each time: of one that it has traced JAX would remember the jaxpr."""
+        """Uses a new function for each trace, because JAX caches the jaxpr of a function."""
         return [equation.primitive.name for equation in jax.make_jaxpr(partial(layer))(kernel, x).eqns]
 
     with use_algorithm("lax"):
@@ -244,7 +244,7 @@ def test_forced_names_what_does_not_fit():
 
 
 def test_certificates_of_our_equations_stand_a_recheck():
-    """The layer and its gradient: each of our equations is executed by itself, against what was claimed of it."""
+    """The layer and its gradient: each of our equations is executed separately and compared with its claim."""
     layer = lambda x: jc.conv({"kernel": integers(3, 3, 1, 4)}, x, groups=4, padding="circular")
     x = jax.ShapeDtypeStruct((1, 10, 8, 4), "float32")
     for fn in (layer, jax.grad(lambda x: jnp.sum(layer(x) ** 2))):

@@ -1,4 +1,4 @@
-"""The cells under a window at each position, against the window's own list of what it reads."""
+"""`im2col` compared with the cells that `Axis.reads` lists for each position."""
 
 from functools import partial
 
@@ -12,15 +12,15 @@ from jaxconv.lowering.im2col import im2col
 from jaxconv.testing.strategies import conv_configurations
 
 
-def reads(case, found):
-    """Holds element [n, *j, *u, c] against the cell that tap u reads at position j, or a zero."""
+def reads(case, actual):
+    """Checks that element [n, *j, *u, c] is the cell that tap u reads at position j, or zero."""
     x, rank = case.x(), len(case.window)
-    assert found.shape == (case.batch, *case.out, *case.window, case.channels[0])
+    assert actual.shape == (case.batch, *case.out, *case.window, case.channels[0])
     for index in np.ndindex(*case.out, *case.window):
         cells = tuple(axis.reads(j)[u] for axis, j, u in zip(case.axes, index[:rank], index[rank:], strict=True))
         expected = 0 if None in cells else x[(slice(None), *cells)]
         np.testing.assert_array_equal(
-            found[(slice(None), *index)], np.broadcast_to(expected, found.shape[:: found.ndim - 1])
+            actual[(slice(None), *index)], np.broadcast_to(expected, actual.shape[:: actual.ndim - 1])
         )
 
 

@@ -1,4 +1,4 @@
-"""Pooling by our own primitives: equal to the reference bit for bit, and its derivatives follow one and the same cell."""
+"""Our pooling primitives: they equal the reference exactly, and all derivatives go to the same cell."""
 
 import math
 from dataclasses import replace
@@ -47,12 +47,12 @@ every_extreme = pytest.mark.parametrize(("layer", "by_hand", "deltas"), EXTREMES
 
 
 def of_zeros(case):
-    """The same windows, padded with as many zeros: what copies cells at a border does so before."""
+    """The same windows with zero padding of the same amounts; boundaries that copy cells are copied before."""
     return replace(case, geometry=case.geometry | {"padding": tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)})
 
 
 def computed(algorithm, case, names, *operands):
-    """Operations over the windows of a case, each of its operands, as their primitives are computed on the CPU."""
+    """Applies operations over the windows of a case, each to its operands, with the CPU rules of their primitives."""
     rules = [COMPUTED[pooling.PRIMITIVES[name]] for name in names]
     run = lambda each: [
         rule(*operands, axes=case.axes, algorithm=algorithm, platform="cpu")
@@ -68,10 +68,10 @@ windows_over_zeros = pool_configurations().map(of_zeros)
 @examples(16)
 @given(case=windows_over_zeros)
 def test_pools_and_their_deltas_are_the_references(algorithm, case):
-    """Whole numbers from -4 to 4: windows are full of equal cells."""
+    """Integers from -4 to 4, so that windows have many equal cells."""
     x, dy, settings = case.x(), case.dy(case.channels[0]), case.geometry
     names = ["max_pool", "max_pool_scatter", "min_pool", "max_pool_scatter", "sum_pool", "sum_pool_grad"]
-    found = computed(algorithm, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
+    actual = computed(algorithm, case, names, [x], [x, dy], [x], [-x, dy], [x], [dy])
     expected = (
         reference.max_pool(x, case.window, **settings),
         reference.max_pool_deltas(x, dy, case.window, **settings),
@@ -80,8 +80,8 @@ def test_pools_and_their_deltas_are_the_references(algorithm, case):
         reference.avg_pool(x, case.window, **settings, divisor=1),
         reference.avg_pool_deltas(x, dy, case.window, **settings, divisor=1),
     )
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for result, expected_result in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(result, expected_result)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_pools_and_their_deltas_are_the_references(algorithm, case):
 @examples(20)
 @given(case=windows_over_zeros)
 def test_every_way_to_place_deltas_is_the_references(algorithm, case):
-    """Of all windows, also of those that the table leaves to another way."""
+    """For all windows, including those for which the table chooses another algorithm."""
     x, dy = case.x(), case.dy(case.channels[0])
     (dx,) = computed(algorithm, case, ["max_pool_scatter"], [x, dy])
     np.testing.assert_array_equal(dx, reference.max_pool_deltas(x, dy, case.window, **case.geometry))
@@ -99,18 +99,18 @@ def test_every_way_to_place_deltas_is_the_references(algorithm, case):
 @examples(20)
 @given(case=windows_over_zeros)
 def test_forward_mode_follows_the_cell_that_reverse_mode_does(case):
-    """<J t, dy> = <t, J' dy>, whole numbers, on windows full of equal cells: lax's own two modes differ there."""
+    """<J t, dy> = <t, J' dy> in integers, for windows with many equal cells, where lax's two modes differ."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
     pushed = computed(None, case, 2 * ["max_pool_gather"], [x, t], [-x, t])
-    for one, deltas in zip(pushed, (reference.max_pool_deltas, reference.min_pool_deltas), strict=True):
-        assert np.vdot(one, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
+    for tangent, deltas in zip(pushed, (reference.max_pool_deltas, reference.min_pool_deltas), strict=True):
+        assert np.vdot(tangent, dy) == np.vdot(t, deltas(x, dy, case.window, **case.geometry))
 
 
 @every_way
 @compiled_examples(4)
 @given(case=poolings())
 def test_compiled_pools_and_their_derivatives_are_the_references(algorithm, case):
-    """As layers, with every kind of padding; lax's own forward mode follows another cell than its gradient does."""
+    """As layers with every kind of padding. lax's forward mode uses another cell than its gradient."""
     x, t, dy = case.x(), case.integers(case.x().shape, 9), case.dy(case.channels[0])
 
     @jax.jit
@@ -131,7 +131,7 @@ def test_compiled_pools_and_their_derivatives_are_the_references(algorithm, case
 
 
 def with_dilation(case):
-    """A convolution's axes, dilated; and every window's cells by slices, [n, *out, taps, c]."""
+    """The dilated axes of a convolution; and a function for the cells of every window, [n, *out, taps, c]."""
     cells = np.random.default_rng(case.seed).permutation(case.x().size)
     x = cells.reshape(case.x().shape).astype(np.float32)
     axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID", case.geometry["dilation"])
@@ -141,24 +141,24 @@ def with_dilation(case):
 @examples(16)
 @given(case=conv_configurations(max_rank=2))
 def test_dilated_windows(case):
-    """No two cells are equal, so JAX's own derivative of a maximum over slices is the one that there is."""
+    """All cells differ, so JAX's derivative of a maximum over slices is the only correct one."""
     x, axes, cells = with_dilation(case)
     dy = case.integers((case.batch, *(axis.out for axis in axes), x.shape[-1]), 4)
     pools = [partial(pooling.max_pool, axes=axes), partial(pooling.sum_pool, axes=axes)]
     by_slices = [lambda x: jnp.max(cells(x), axis=-2), lambda x: jnp.sum(cells(x), axis=-2)]
 
     def run(x, dy):
-        found = {"by hand": [pulled(pool, x, dy) for pool in by_slices]}
+        actual = {"by hand": [pulled(pool, x, dy) for pool in by_slices]}
         for algorithm in ("table", "window_slices", "lax"):
             with use_algorithm(algorithm):
-                found[algorithm] = [
+                actual[algorithm] = [
                     pulled(partial(pool), x, dy) for pool in pools
-                ]  # a new function, or JAX remembers one way
-        return found
+                ]  # a new function for each algorithm, because JAX caches traces
+        return actual
 
-    found = evaluated(run)(x, dy)
+    actual = evaluated(run)(x, dy)
     for algorithm in ("table", "window_slices", "lax"):
-        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=algorithm), found[algorithm], found["by hand"])
+        jax.tree.map(partial(np.testing.assert_array_equal, err_msg=algorithm), actual[algorithm], actual["by hand"])
 
 
 TIED = np.random.default_rng(0).integers(0, 3, (2, 9, 8, 3)).astype(np.float32)
@@ -172,34 +172,34 @@ def test_ties_go_where_laxs_go(layer, dtype):
 
     @jax.jit
     def both(x, dy):
-        found = {}
+        actual = {}
         for algorithm in ("window_slices", "lax"):
             with use_algorithm(algorithm):
-                found[algorithm] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
-        return found
+                actual[algorithm] = pulled(lambda x: layer(x, (3, 2), **OVERLAPPING), x, dy)
+        return actual
 
-    found = both(TIED.astype(dtype), dy)
-    assert found["window_slices"][1].dtype == dtype
-    jax.tree.map(np.testing.assert_array_equal, found["window_slices"], found["lax"])
+    actual = both(TIED.astype(dtype), dy)
+    assert actual["window_slices"][1].dtype == dtype
+    jax.tree.map(np.testing.assert_array_equal, actual["window_slices"], actual["lax"])
 
 
 @pytest.mark.parametrize("name", ["max_pool_gather", "max_pool_scatter", "sum_pool", "sum_pool_grad"])
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_sums_in_16_bits_are_rounded_once(name, dtype):
-    """As in float32, then rounded; a rounding after each addition would lose more, and cost more than the sums."""
+    """The result equals the rounded float32 result. Rounding after each addition would lose more and be slower."""
     axes = slide("test", (9, 8), (3, 3), (1, 2), ((1, 0), (1, 1)))
     draw = np.random.default_rng(0).normal
     x, y = (draw(size=(2, *lengths, 3)).astype(dtype) for lengths in [(9, 8), (8, 4)])
     operands = {"max_pool_gather": (x, x), "max_pool_scatter": (x, y), "sum_pool": (x,), "sum_pool_grad": (y,)}[name]
     bind = partial(pooling.bind, name, axes=axes, algorithm="window_slices")
     both = jax.jit(lambda operands, wide: (bind(*operands), bind(*wide)))
-    found, wide = both(operands, [operand.astype(np.float32) for operand in operands])
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, np.asarray(wide).astype(dtype))
+    actual, wide = both(operands, [operand.astype(np.float32) for operand in operands])
+    assert actual.dtype == dtype
+    np.testing.assert_array_equal(actual, np.asarray(wide).astype(dtype))
 
 
 def test_a_delta_is_never_given_to_the_padding():
-    """Minus infinity is as small as the padding; infinity, under a minimum, as large."""
+    """Minus infinity equals the padding of a maximum, and infinity that of a minimum."""
     settings = {"window": (3,), "stride": 1, "padding": "SAME"}
     for layer, x in (
         (jc.max_pool, np.full((1, 3, 1), -np.float32(np.inf))),
@@ -224,7 +224,7 @@ def test_a_nan_wins_its_windows_and_takes_their_deltas():
         np.testing.assert_array_equal(np.ravel(dx), deltas)
 
 
-# Of lax's own forward mode NumPy knows nothing, so all of it is compiled; by day along one axis.
+# NumPy cannot evaluate lax's forward mode, so these cases are compiled; outside nightly runs along one axis only.
 @pytest.mark.parametrize(
     ("algorithm", "in_axes"),
     [
@@ -238,7 +238,7 @@ def test_a_nan_wins_its_windows_and_takes_their_deltas():
 )
 @pytest.mark.parametrize("pool", [jc.max_pool, jc.min_pool, jc.avg_pool], ids=lambda pool: pool.__name__)
 def test_vmap_in_each_operand(algorithm, in_axes, pool):
-    """Many inputs, many tangents of one input, many cotangents of one: as one by one."""
+    """Many inputs, many tangents of one input, and many cotangents of one input equal a loop."""
     layer = lambda x: pool(x, (2, 3), stride=(2, 1))
     xs = np.stack([TIED, TIED[::-1], 2 - TIED], in_axes)
     tangents = np.stack([TIED, 1 - TIED], in_axes)
@@ -255,11 +255,11 @@ def test_vmap_in_each_operand(algorithm, in_axes, pool):
         ]
 
     with use_algorithm(algorithm):
-        # Ours is compiled once for an extreme, and once for a sum.
+        # Our algorithm is compiled once for a maximum and once for a sum.
         own = (algorithm, in_axes) == ("table", -1) and (NIGHTLY or pool is not jc.min_pool)
         compute = jax.jit if algorithm == "lax" or own else evaluated
-        for found, expected in compute(run)(TIED, xs, tangents, cotangents.astype(np.float32)):
-            np.testing.assert_array_equal(found, expected)
+        for actual, expected in compute(run)(TIED, xs, tangents, cotangents.astype(np.float32)):
+            np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
@@ -277,7 +277,7 @@ def test_other_platforms_get_laxs_own_operations(platform, pool):
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_dilated_maxima_have_no_loop_over_images_on_other_platforms(platform):
-    """lax has no derivative of them: ours is slices everywhere, and image by image on the CPU alone."""
+    """lax cannot differentiate dilated maxima: we use slices on every platform, and a loop over images on the CPU only."""
     both = lambda x, dy: pulled(lambda x: jc.max_pool(x, (3, 2), stride=2, dilation=2), x, dy)
     exported = jax.export.export(jax.jit(both), platforms=(platform,))(TIED, jnp.ones((2, 3, 3, 3)))
     assert "stablehlo.while" not in exported.mlir_module()
@@ -300,9 +300,9 @@ def test_one_export_for_three_platforms_and_any_batch():
         ("max_pool", (2, 2), 2, "window_slices"),
         ("min_pool", (2, 2), 2, "window_slices"),
         ("sum_pool", (2, 2), 2, "window_slices"),
-        ("max_pool", (40, 1), 1, "window_slices"),  # few slices, whose number grows with the logarithm of the taps
+        ("max_pool", (40, 1), 1, "window_slices"),  # the number of slices is logarithmic in the number of taps
         ("sum_pool", (16, 16), 1, "window_slices"),
-        ("max_pool_scatter", (2, 2), 2, "argmax_at_once"),  # no cell is in two windows
+        ("max_pool_scatter", (2, 2), 2, "argmax_at_once"),  # each cell is in one window only
         ("max_pool_scatter", (6, 5), 6, "argmax_per_image" if OLD else "argmax_per_axis"),
         ("max_pool_scatter", (3, 3), 2, "argmax_per_axis" if OLD else "argmax_at_once"),
         ("max_pool_scatter", (2, 5), 2, "argmax_per_image" if OLD else "argmax_per_axis"),
@@ -310,8 +310,8 @@ def test_one_export_for_three_platforms_and_any_batch():
         ("max_pool_scatter", (8, 7), 1, "argmax_per_axis"),
         ("max_pool_scatter", (40, 2), 1, "argmax_per_axis"),
         ("sum_pool_grad", (3, 3), 2, "window_slices"),
-        ("sum_pool_grad", (2, 2), 2, "lax"),  # windows that do not overlap
-        ("sum_pool_grad", (48, 1), 1, "window_slices"),  # one that is a whole axis, as of adaptive pooling
+        ("sum_pool_grad", (2, 2), 2, "lax"),  # windows without overlap
+        ("sum_pool_grad", (48, 1), 1, "window_slices"),  # one window over a whole axis, as in adaptive pooling
     ],
 )
 def test_the_table(operation, window, stride, expected):
@@ -331,7 +331,7 @@ def test_the_table_of_few_channels():
 
 
 def test_the_table_of_windows_that_overlap():
-    """One image or many, with padding or none, dilated or not."""
+    """One or many images, with and without padding and dilation."""
     algorithm = lambda n, **settings: algorithm_for(
         "max_pool_scatter", ConvSpec(slide("test", (48, 48), (3, 3), **settings), 8), n, 8, 8
     )
@@ -346,7 +346,7 @@ def test_the_table_of_windows_that_overlap():
 
 
 def test_a_few_windows_that_do_not_overlap_are_laxs():
-    """Of sums; a maximum is never lax's, whose NaNs may be lost."""
+    """For sums only. lax is never chosen for maxima, because it may lose NaNs."""
     algorithm = lambda operation, n, stride: algorithm_for(
         operation, ConvSpec(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4
     )
@@ -360,7 +360,7 @@ def test_a_few_windows_that_do_not_overlap_are_laxs():
     assert algorithm_for("sum_pool", whole, 1, 4, 4) == "window_slices"
 
 
-# The broken twins: deltas that look right and are not.
+# Incorrect variants: gradients that look plausible.
 
 
 def to_the_last_of_equals(x, dy, axes):
@@ -373,27 +373,27 @@ def to_all_equals(x, dy, axes):
 
 
 def one_window_each(x, dy, axes):
-    """A cell that wins two windows takes the later one's delta only."""
-    winner, found = argmax_taps(axes, x), jnp.zeros_like(x)
+    """If a cell is the maximum of two windows, it gets the gradient of the later one only."""
+    winner, actual = argmax_taps(axes, x), jnp.zeros_like(x)
     for u in range(math.prod(axis.taps for axis in axes)):
         placed = scatter_adjacent_taps(axes, jnp.where(winner == u, dy, 0))
-        found = jnp.where(placed != 0, placed, found)
-    return found
+        actual = jnp.where(placed != 0, placed, actual)
+    return actual
 
 
 @pytest.mark.parametrize("twin", [to_the_last_of_equals, to_all_equals, one_window_each])
 def test_broken_twins_are_caught(twin):
-    def gives_away(case: Configuration):
+    def is_detected(case: Configuration):
         axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID")
         x, dy = case.x(), case.integers((case.batch, *(a.out for a in axes), case.channels[0]), 4)
         expected = reference.max_pool_deltas(x, dy, case.window, stride=case.geometry["stride"])
         return not np.array_equal(evaluated(partial(twin, axes=axes))(x, dy), expected)
 
-    assert caught(conv_configurations(max_rank=1), gives_away)
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 def test_laxs_two_modes_follow_two_cells():
-    """Why forward mode is our own on every platform: of equal cells lax's picks others than its gradient does."""
+    """The reason for our own forward mode on every platform: among equal cells lax's picks others than its gradient."""
     pool = lambda x: jc.max_pool(x, (3, 2), **OVERLAPPING)
     numbers = np.float32(np.arange(TIED.size).reshape(TIED.shape) % 11)
     dy = np.float32(np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3) % 7)

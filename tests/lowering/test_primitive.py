@@ -1,4 +1,4 @@
-"""Our primitives execute as JAX's own do: one compiled call each, whatever debugging flags are set."""
+"""Our primitives execute like JAX's own: one compiled call each, with every debugging flag."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ FORM = ConvSpec(AXES, groups=1)
 draw = np.random.default_rng(0).integers
 ROLES = {"x": draw(-4, 5, (2, 5, 6, 3)), "kernel": draw(-4, 5, (3, 3, 3, 4)), "y": draw(-4, 5, (2, 3, 3, 4))}
 CELLS, POSITIONS = draw(-4, 5, (2, 5, 6, 3)), draw(-4, 5, (2, 3, 3, 3))
-# primitive -> a call that binds it, and its operands.
+# primitive -> a function that binds it, and its operands.
 CALLS = {
     **{
         f"jaxconv_{operation}": (
@@ -58,7 +58,7 @@ def test_disable_jit_changes_nothing(name, call, operands):
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @every_primitive
 def test_the_first_primitive_with_a_nan_is_named(name, call, operands, value):
-    """As `lax.conv_general_dilated` is in the same situation; infinities are looked for by a flag of their own."""
+    """Like `lax.conv_general_dilated` in the same situation; a separate flag detects infinities."""
     *others, last = floats(operands)
     sign = -1 if name == "jaxconv_min_pool" else 1
     last = jnp.where(jnp.arange(last.size).reshape(last.shape) < 2, sign * jnp.float32(value), last)
@@ -76,7 +76,7 @@ def test_the_first_primitive_with_a_nan_is_named(name, call, operands, value):
 @pytest.mark.parametrize("flag", [jax.debug_nans, jax.debug_infs])
 @every_primitive
 def test_no_value_of_a_primitives_own_is_taken_for_a_fault(name, call, operands, flag):
-    """A maximum pads with minus infinity; so does lax's, inside one compiled call."""
+    """A maximum pads with minus infinity inside one compiled call, as lax's does."""
     operands = floats(operands)
     expected = call(*operands)
     with flag(True):

@@ -1,4 +1,4 @@
-"""The cells that windows read: the same ones, by smaller strides and dilations, for every geometry."""
+"""Subsampling preserves the cells that windows read, with smaller strides and dilations, in every geometry."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ few = st.integers(1, 4)
 
 @st.composite
 def skipping_axes(draw):
-    """Axes whose stride and dilation have a common divisor, mostly; with windows that overhang, or lie on zeros."""
+    """Axes whose stride and dilation often have a common divisor, with windows that overhang or lie on zeros."""
     step, taps = draw(few), draw(few)
     stride, dilation = step * draw(st.integers(1, 2)), step * draw(st.integers(1, 2))
     pad = Pad(draw(st.integers(0, 5)), draw(st.integers(0, 5)))
@@ -28,10 +28,10 @@ def skipping_axes(draw):
     return replace(axis, length=axis.length + longer)
 
 
-def reads(thin):
-    """What the windows over the subsampled cells read, as cells of x."""
-    of_x = lambda cell: None if cell is None else thin.first + thin.step * cell
-    return [tuple(map(of_x, thin.axis.reads(j))) for j in range(thin.axis.out)]
+def reads(subsampled_axis):
+    """The cells of x that windows over the subsampled cells read."""
+    of_x = lambda cell: None if cell is None else subsampled_axis.first + subsampled_axis.step * cell
+    return [tuple(map(of_x, subsampled_axis.axis.reads(j))) for j in range(subsampled_axis.axis.out)]
 
 
 @given(axis=skipping_axes())
@@ -41,10 +41,10 @@ def test_the_same_cells_are_read(axis):
 
 @given(axis=skipping_axes())
 def test_no_cell_is_skipped_any_more(axis):
-    """But where the windows see none at all."""
-    thin = Subsampling.of(axis).axis
+    """Except if the windows read no cell at all."""
+    subsampled_axis = Subsampling.of(axis).axis
     sees_some = any(cell is not None for j in range(axis.out) for cell in axis.reads(j))
-    assert np.gcd(thin.stride, thin.dilation) == 1 or not sees_some
+    assert np.gcd(subsampled_axis.stride, subsampled_axis.dilation) == 1 or not sees_some
 
 
 @given(axes=st.lists(skipping_axes(), min_size=1, max_size=2).map(tuple), seed=st.integers(0, 2**16))
@@ -56,7 +56,7 @@ def test_results_over_cells_are_put_back_in_their_places(axes, seed):
 
 
 def test_operands_over_cells_are_subsampled_and_others_are_not():
-    """Every second of seven cells from the first, of three, from the second on: by hand."""
+    """By hand: every second of seven cells from the first on, and every third of six from the second on."""
     axes = (Axis(7, 2, 2, 2, Pad(2, 0)), Axis(6, 1, 3, 3, Pad(2, 0)))
     seen = []
 
@@ -66,10 +66,10 @@ def test_operands_over_cells_are_subsampled_and_others_are_not():
 
     x, y = jnp.arange(42).reshape(1, 7, 6, 1), jnp.zeros((1, 4, 3, 1))
     assert subsampled(compute, [x, y], axes, inputs=1, result_is_input=False) is y
-    ((thin_x, same_y, thin),) = seen
+    ((thin_x, same_y, subsampled_axis),) = seen
     np.testing.assert_array_equal(thin_x[0, :, :, 0], x[0, ::2, 1::3, 0])
     assert same_y is y
-    assert thin == (Axis(4, 2, 1, 1, Pad(1, 0)), Axis(2, 1, 1, 1, Pad(1, 0)))
+    assert subsampled_axis == (Axis(4, 2, 1, 1, Pad(1, 0)), Axis(2, 1, 1, 1, Pad(1, 0)))
 
 
 def test_nothing_is_cut_where_no_cell_is_skipped():
@@ -79,18 +79,18 @@ def test_nothing_is_cut_where_no_cell_is_skipped():
     assert given_back[1] is axes
 
 
-# The broken twins.
+# Incorrect variants.
 
 
 def from_the_first_cell(axis):
-    """As if no window began before x."""
+    """Ignores windows that begin before x."""
     return replace(Subsampling.of(axis), first=0)
 
 
 def padding_as_before(axis):
-    """In cells of x, not in those that are left."""
-    thin = Subsampling.of(axis)
-    return replace(thin, axis=replace(thin.axis, pad=axis.pad))
+    """Keeps the padding as a number of cells of x instead of subsampled cells."""
+    subsampled_axis = Subsampling.of(axis)
+    return replace(subsampled_axis, axis=replace(subsampled_axis.axis, pad=axis.pad))
 
 
 @pytest.mark.parametrize("twin", [from_the_first_cell, padding_as_before], ids=lambda twin: twin.__name__)

@@ -1,4 +1,4 @@
-"""Which way the table takes: its rows, and what decides between them."""
+"""The choice of algorithms: rows of the table, and the criteria between them."""
 
 import jax
 import pytest
@@ -19,10 +19,10 @@ MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
     ("window", "channels", "settings", "expected"),
     [
         ((1, 1), (32, 8), {}, MATMUL),
-        ((1, 1), (16, 8), {}, ["lax", "nhwc", "matmul"]),  # small, where lax is as fast
+        ((1, 1), (16, 8), {}, ["lax", "nhwc", "matmul"]),  # small: lax is as fast
         ((1, 1), (64, 64), {"stride": 2}, ["lax", "nhwc", "matmul"]),
         ((1, 1, 1), (2, 32), {}, MATMUL),
-        ((8, 8), (16, 4), {}, MATMUL),  # laid on x in one place only
+        ((8, 8), (16, 4), {}, MATMUL),  # a single window position
         ((1,), (3, 3), {"groups": 3}, DEPTHWISE),
         ((3, 3), (64, 64), {"groups": 64}, DEPTHWISE),
         ((3, 3), (64, 64), {"groups": 32}, GROUPED),
@@ -42,7 +42,7 @@ MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
     ],
 )
 def test_the_table(window, channels, settings, expected):
-    """Of the convolution, of x's delta and of the kernel's, on 8 cells along each axis."""
+    """For a convolution, its input gradient and its kernel gradient, with 8 cells along each axis."""
     axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
     spec = ConvSpec(axes, settings.get("groups", 1))
     assert [
@@ -55,7 +55,7 @@ def test_the_table(window, channels, settings, expected):
     [("conv", (1, 1), (64, 64), "matmul"), ("conv_input_grad", (5, 5), (6, 16), "toeplitz")],
 )
 def test_small_batches_are_laxs(operation, window, channels, algorithm):
-    """Where the table's way starts more slowly; a batch of any size, as `jax.export` has it, is not small."""
+    """The table's algorithm has a larger constant cost. A symbolic batch size, as in `jax.export`, is not small."""
     spec = ConvSpec(slide("test", (20, 20), window), 1)
     small = "lax" if operation == "conv" else "nhwc"
     (any_batch,) = jax.export.symbolic_shape("n")
@@ -89,14 +89,14 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
     ],
 )
 def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
-    """Lax's own is slow beyond the processor's caches, before 0.12 and of few channels much sooner."""
+    """lax is slow beyond the processor's caches, before JAX 0.12 and with few channels much sooner."""
     spec = ConvSpec(slide("test", (length, length), (window, window)), 1)
-    found = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
-    assert found == (before if OLD else since)
+    actual = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
+    assert actual == (before if OLD else since)
 
 
 def test_an_algorithm_is_forced_inside_only():
-    """Of convolutions and pools, nested ones too, and after an error."""
+    """For convolutions and pooling, also nested, and after an exception."""
     spec, shapes = ConvSpec(slide("test", (8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
     algorithms = lambda: (forced_algorithm(spec, *shapes), forced_pool_algorithm())
     assert algorithms() == (None, None)
@@ -114,7 +114,7 @@ def test_an_algorithm_is_forced_inside_only():
 @pytest.mark.parametrize("empty", ["x", "kernel"])
 @pytest.mark.parametrize("operation", CONV_OPERANDS)
 def test_nothing_is_convolved_with_nothing(operation, empty):
-    """What lax's kernels of a platform make of operands without cells is not asked."""
+    """lax's kernels for empty operands are not used."""
     axes = slide("test", (8,), (3,), 1)
     batch, channels = (0, 2) if empty == "x" else (1, 0)
     shapes = {"x": (batch, 8, channels), "kernel": (3, channels, 4), "y": (batch, axes[0].out, 4)}

@@ -1,4 +1,4 @@
-"""From windows back to cells: every way equals the walk over windows, taps and cells, for every geometry."""
+"""Scatter from windows to cells: every algorithm equals a loop over windows, taps and cells, in every geometry."""
 
 import math
 from dataclasses import replace
@@ -20,12 +20,12 @@ from jaxconv.lowering.window_scatter import scatter_adjacent_taps, scatter_each_
 from jaxconv.testing.strategies import conv_configurations
 from jaxconv.window import slide
 
-# Also windows that overhang, or that lie on zeros alone.
+# Includes windows that overhang, and windows that lie on zeros only.
 configurations = conv_configurations(padding=st.tuples(st.integers(0, 3), st.integers(0, 3)))
 
 
 def by_hand(axes, y, winner=None):
-    """Window after window, tap after tap."""
+    """A loop over windows and taps."""
     x = np.zeros((len(y), *(axis.length for axis in axes), y.shape[-1]), np.float32)
     for position in product(*(range(axis.out) for axis in axes)):
         cells = product(*(axis.reads(j) for axis, j in zip(axes, position, strict=True)))
@@ -37,7 +37,7 @@ def by_hand(axes, y, winner=None):
 
 
 def windows(case):
-    """Deltas, and for each of them the number of a tap."""
+    """Cotangents of a case, and for each of them the number of a tap."""
     y, taps = case.dy(case.channels[0]), math.prod(case.window)
     return case.axes, y, np.random.default_rng(case.seed).integers(0, taps, y.shape).astype(np.uint8)
 
@@ -64,14 +64,14 @@ def test_every_window_gives_to_its_winner(algorithm, case):
 @few_compiled
 @given(case=convolutions())
 def test_compiled_windows_spread(case):
-    """Both ways, with winners and without, in one program."""
-    zeros = tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)  # cells are copied at borders before
+    """Both algorithms, with and without winners, in one program."""
+    zeros = tuple((axis.pad.lo, axis.pad.hi) for axis in case.axes)  # boundary cells are copied before
     axes, y, winner = windows(replace(case, geometry=case.geometry | {"padding": zeros}))
     algorithms = scatter_adjacent_taps, scatter_each_tap
-    found = jax.jit(lambda y, winner: [(algorithm(axes, y), algorithm(axes, y, winner)) for algorithm in algorithms])(
+    actual = jax.jit(lambda y, winner: [(algorithm(axes, y), algorithm(axes, y, winner)) for algorithm in algorithms])(
         y, winner
     )
-    for everywhere, at_winners in found:
+    for everywhere, at_winners in actual:
         np.testing.assert_array_equal(everywhere, by_hand(axes, y))
         np.testing.assert_array_equal(at_winners, by_hand(axes, y, winner))
 
@@ -89,31 +89,31 @@ def test_compiled_windows_spread(case):
     ],
 )
 def test_taps_less_than_a_stride_apart_take_one_pass(length, window, stride, dilation, passes):
-    """A single window has all its taps in one."""
+    """All taps of a single window take one pass."""
     (axis,) = slide("test", (length,), (window,), stride, dilation=dilation)
     jaxpr = jax.make_jaxpr(lambda y: scatter_adjacent_taps([axis], y))(jnp.ones((1, axis.out, 1)))
     assert str(jaxpr).count("pad[") == passes
 
 
-# The broken twins.
+# Incorrect variants.
 
 
 def columns_first(axes, y, winner):
-    """The taps numbered in the other order."""
+    """Numbers the taps in column-major order."""
     taps = [axis.taps for axis in axes]
     number = np.arange(math.prod(taps)).reshape(taps, order="F").ravel()
     return scatter_adjacent_taps(axes, y, jnp.asarray(number)[winner].astype(jnp.uint8))
 
 
 def first_run_alone(axes, y, winner):
-    """Taps a stride or more behind the first are forgotten."""
+    """Ignores taps that are a stride or more after the first."""
     return window_scatter._scatter_run(axes, y, winner, [0] * len(axes))
 
 
 @pytest.mark.parametrize("twin", [columns_first, first_run_alone], ids=lambda twin: twin.__name__)
 def test_broken_twins_are_caught(twin):
-    def gives_away(case):
+    def is_detected(case):
         axes, y, winner = windows(case)
         return not np.array_equal(evaluated(partial(twin, axes))(y, winner), by_hand(axes, y, winner))
 
-    assert caught(configurations, gives_away)
+    assert caught(configurations, is_detected)

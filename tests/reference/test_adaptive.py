@@ -1,4 +1,4 @@
-"""Reference adaptive pooling: its windows as real numbers have them, and its deltas against its own forward."""
+"""Reference adaptive pooling: windows compared with real intervals, and deltas with finite differences."""
 
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ def data(lengths, counts):
 
 @pytest.mark.parametrize("length", range(1, 13))
 def test_a_window_has_the_cells_that_its_share_of_the_axis_touches(length):
-    """Cells [i, i + 1) that meet the interval [j*n/m, (j + 1)*n/m) of real numbers."""
+    """The cells [i, i + 1) that intersect the real interval [j*n/m, (j + 1)*n/m)."""
     for count in range(1, 15):
         for (j,), (_, cells) in windows([length], [count]):
             begin, end = Fraction(j * length, count), Fraction((j + 1) * length, count)

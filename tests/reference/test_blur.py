@@ -1,4 +1,4 @@
-"""Reference blur pooling: SciPy's binomial weights, and deltas that are its adjoint."""
+"""Reference blur pooling: weights compared with SciPy's binomials, and deltas with the adjoint."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_weights_are_those_of_tossed_coins(taps):
 
 
 def test_it_is_a_convolution():
-    """With SciPy's; the filter is its own mirror image."""
+    """Compared with SciPy's convolution; the filter is symmetric."""
     x = np.random.default_rng(0).integers(-4, 5, (1, 6, 7, 1)).astype(float)
     expected = convolve(x[0, :, :, 0], filter_of((3, 2)), mode="valid", method="direct")
     np.testing.assert_allclose(reference.blur_pool(x, (3, 2), stride=1)[0, :, :, 0], expected, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The reference convolution, against the seeds' figures, SciPy, and finite differences of its own forward."""
+"""Reference convolution, compared with the seeds' figures, SciPy, and finite differences of its forward pass."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ DY = np.array([-0.1, 0.2]).reshape(1, 2, 1)
 
 
 def digits(array):
-    """Fifteen decimals: all that the seeds' decimal fractions have in binary."""
+    """Rounds to fifteen decimals, the binary precision of the seeds' decimal fractions."""
     return np.round(array, 15).ravel().tolist()
 
 
@@ -31,7 +31,7 @@ def test_worked_example_backward():
 
 
 def test_worked_example_overlay_by_overlay():
-    """The first overlay adds [1*-0.1, 2*-0.1] to the kernel's delta, the second [2*0.2, 3*0.2]."""
+    """The first overlay adds [1*-0.1, 2*-0.1] to the kernel delta, the second [2*0.2, 3*0.2]."""
     each = reference.kernel_deltas_per_overlay(KERNEL, X, DY)
     assert digits(each[0]) == [-0.1, -0.2]
     assert digits(each[1]) == [0.4, 0.6]
@@ -49,17 +49,17 @@ def test_without_stride_or_padding_it_is_scipys_correlate(rank):
 
 
 def by_differences(f, z):
-    """The gradient of a function that is linear in z, entry by entry: exact on integers."""
-    found = np.zeros(z.shape)
+    """The gradient of a function that is linear in z, by differences of each entry: exact on integers."""
+    actual = np.zeros(z.shape)
     for index in np.ndindex(z.shape):
         moved = z.copy()
         moved[index] += 1
-        found[index] = f(moved) - f(z)
-    return found
+        actual[index] = f(moved) - f(z)
+    return actual
 
 
 def assert_deltas_are_differences(conv, deltas_of, params, case):
-    """With loss = sum(dy * y), which is linear in each of kernel, bias and x, a delta is a difference of losses."""
+    """For loss = sum(dy * y), which is linear in kernel, bias and x, each delta is a difference of losses."""
     x, dy = case.x().astype(float), case.dy().astype(float)
     kernel, bias = (value.astype(float) for value in params.values())
     loss = lambda kernel, bias, x: (dy * conv(kernel, bias, x, **case.geometry)).sum()

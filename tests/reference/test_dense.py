@@ -1,4 +1,4 @@
-"""The reference's layers without a window, against finite differences and closed forms."""
+"""Reference layers without a window, compared with finite differences and closed forms."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reference normalisation: which cells are taken together, and finite differences of its own forward."""
+"""Reference normalisation: groups of cells, and deltas compared with finite differences of the forward pass."""
 
 from functools import partial
 
@@ -48,13 +48,13 @@ def test_without_centring_the_mean_square_is_1():
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("name", CELLS)
 def test_deltas_are_differences(name, centred):
-    """Central ones, whose error is the third derivative times the step squared: 1e-10."""
+    """Central differences, whose error is the third derivative times the squared step: 1e-10."""
     cells, normal, step = CELLS[name][0], np.random.default_rng(2).normal, 1e-5
     arrays = {"scale": normal(size=4), "bias": normal(size=4), "x": normal(size=SHAPE)}
     dy = normal(size=SHAPE)
     loss = lambda scale, bias, x: (dy * reference.norm(scale, bias, x, cells(SHAPE), 0.1, centred=centred)).sum()
-    found = reference.norm_deltas(arrays["scale"], arrays["x"], dy, list(cells(SHAPE)), 0.1, centred=centred)
-    for (argument, array), delta in zip(arrays.items(), found, strict=True):
+    actual = reference.norm_deltas(arrays["scale"], arrays["x"], dy, list(cells(SHAPE)), 0.1, centred=centred)
+    for (argument, array), delta in zip(arrays.items(), actual, strict=True):
         expected = np.zeros(array.shape)
         for index in np.ndindex(array.shape):
             up, down = array.copy(), array.copy()

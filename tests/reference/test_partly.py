@@ -1,4 +1,4 @@
-"""Partly shared kernels by hand: what each kernel does, and what it is asked for, is a convolution's at its positions."""
+"""Reference layers with partly shared kernels: outputs and deltas of each kernel equal a convolution at its positions."""
 
 from itertools import product
 
@@ -18,7 +18,7 @@ def integers(*shape):
 X, DY = integers(2, 5, 9, 4), integers(2, 5, 6, 6)
 KERNELS, BIAS = integers(2, 3, 2, 2, 2, 6), integers(2, 3, 6)
 REGIONS = ((1, 4), (2, 1, 3))
-# For each layer, its settings and where its kernels stand: row by row, then column by column.
+# For each layer, its settings and the positions of its kernels along rows and columns.
 LAYERS = {
     "tiled": ((reference.tiled_conv, reference.tiled_conv_deltas), {}, ([[0, 2, 4], [1, 3]], [[0, 3], [1, 4], [2, 5]])),
     "regional": (
@@ -31,7 +31,7 @@ each_layer = pytest.mark.parametrize(("functions", "settings", "places"), LAYERS
 
 
 def masks(places):
-    """For each kernel, ones where it stands [1, h, w, 1]."""
+    """For each kernel, a mask [1, h, w, 1] of its positions."""
     for (i, rows), (j, columns) in product(enumerate(places[0]), enumerate(places[1])):
         mask = np.zeros((1, 5, 6, 1))
         mask[:, np.ix_(rows, columns)[0], np.ix_(rows, columns)[1]] = 1.0
@@ -46,11 +46,11 @@ def test_forward(functions, settings, places):
 
 @each_layer
 def test_deltas(functions, settings, places):
-    found = functions[1](KERNELS, X, DY, **settings, **GEOMETRY)
+    actual = functions[1](KERNELS, X, DY, **settings, **GEOMETRY)
     dx = np.zeros(X.shape)
     for k, mask in masks(places):
         deltas = reference.conv_deltas(KERNELS[k], X, mask * DY, **GEOMETRY)
-        np.testing.assert_array_equal(found.kernel[k], deltas.kernel)
-        np.testing.assert_array_equal(found.bias[k], deltas.bias)
+        np.testing.assert_array_equal(actual.kernel[k], deltas.kernel)
+        np.testing.assert_array_equal(actual.bias[k], deltas.bias)
         dx += deltas.x
-    np.testing.assert_array_equal(found.x, dx)
+    np.testing.assert_array_equal(actual.x, dx)

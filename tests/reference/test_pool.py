@@ -1,4 +1,4 @@
-"""Reference pooling, against plain enumeration and finite differences of its own forward."""
+"""Reference pooling, compared with plain enumeration and finite differences of its forward pass."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from jaxconv.testing.strategies import pool_configurations
 
 
 def enumerated(case, combine):
-    """`combine` of the list of cells under the window, for every position, example and channel, one at a time."""
+    """Applies `combine` to the list of cells under the window, for each position, example and channel."""
     x, y = case.x(), np.zeros((case.batch, *case.out, case.channels[0]))
     for n, *position, c in np.ndindex(*y.shape):
         taps = [axis.reads(j) for axis, j in zip(case.axes, position, strict=True)]
@@ -40,7 +40,7 @@ def test_averages_are_of_the_cells_under_the_window(case):
 @pytest.mark.parametrize("divisor", ["inside", "window", 4])
 @given(case=pool_configurations(max_rank=2))
 def test_average_deltas_are_the_adjoint(divisor, case):
-    """<pool(x), dy> = <x, deltas(dy)>, for a linear pool; to rounding, since thirds are not exact."""
+    """<pool(x), dy> = <x, deltas(dy)> for a linear pool, up to rounding, because thirds are not exact."""
     x, dy = case.x(), case.dy()
     y = reference.avg_pool(x, case.window, **case.geometry, divisor=divisor)
     dx = reference.avg_pool_deltas(x, dy, case.window, **case.geometry, divisor=divisor)
@@ -58,7 +58,7 @@ def test_norms_are_of_the_cells_under_the_window(norm, case):
 @pytest.mark.parametrize("norm", [1, 2, 2.5])
 @given(case=pool_configurations(max_rank=1))
 def test_norms_deltas_are_differences(norm, case):
-    """Central ones, at numbers that are not 0 (where there is no derivative, and none is claimed)."""
+    """Central differences at numbers other than 0, where the derivative does not exist and is not claimed."""
     x, dy = case.x().astype(float), case.dy().astype(float)
     x = np.where(x == 0, 5.0, x)
     loss = lambda x: (dy * reference.lp_pool(x, case.window, norm, **case.geometry)).sum()
@@ -68,8 +68,8 @@ def test_norms_deltas_are_differences(norm, case):
         up[index] += step
         down[index] -= step
         expected[index] = (loss(up) - loss(down)) / (2 * step)
-    found = reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    actual = reference.lp_pool_deltas(x, dy, case.window, norm, **case.geometry)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
 
 
 EXTREMES = {
@@ -81,7 +81,7 @@ EXTREMES = {
 @pytest.mark.parametrize(("pool", "deltas"), EXTREMES.values(), ids=EXTREMES)
 @given(case=pool_configurations(max_rank=2))
 def test_deltas_of_extremes_are_differences_where_no_two_cells_tie(pool, deltas, case):
-    """A step too small to change a winner moves the loss by the winner's delta times the step."""
+    """A step too small to change the maximum changes the loss by the winner's delta times the step."""
     x = np.random.default_rng(case.seed).permutation(case.x().size).reshape(case.x().shape).astype(float)
     dy = case.dy().astype(float)
     loss = lambda x: (dy * pool(x, case.window, **case.geometry)).sum()

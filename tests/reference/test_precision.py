@@ -1,11 +1,11 @@
-"""The reference computes in float64, whatever it is given."""
+"""The reference computes in float64 for every input dtype."""
 
 import numpy as np
 import pytest
 
 from jaxconv import reference
 
-X = (1 + np.arange(24) / 3).reshape(2, 4, 3)  # thirds: in float32 the digits beyond the seventh are lost
+X = (1 + np.arange(24) / 3).reshape(2, 4, 3)  # thirds, of which float32 keeps seven digits
 KERNEL = (1 / (2 + np.arange(12))).reshape(2, 3, 2)
 DY = (np.arange(12) / 7).reshape(2, 3, 2)
 LOCAL = np.stack([KERNEL, 2 * KERNEL, KERNEL / 7])
@@ -27,10 +27,10 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_single_precision_is_widened_before_the_first_sum(call):
-    """float32 arguments give what the same numbers give as float64, to the last bit."""
+    """float32 arguments give exactly the results of the same numbers as float64."""
     single = [value.astype(np.float32) for value in (KERNEL, LOCAL, X, DY)]
     widened = [value.astype(np.float64) for value in single]
-    found, expected = call(*single), call(*widened)
-    for one, other in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True):
+    actual, expected = call(*single), call(*widened)
+    for one, other in zip(*((r if isinstance(r, tuple) else (r,)) for r in (actual, expected)), strict=True):
         assert one.dtype == np.float64
         np.testing.assert_array_equal(one, other)

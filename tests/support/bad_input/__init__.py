@@ -1,4 +1,4 @@
-"""Bad calls of every public function, as a table: what was passed, and each part of the message that it must get."""
+"""A table of invalid calls of every public function: the invalid argument, and each part of the expected message."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,21 +10,21 @@ from support.bad_input.valid import FUNCTIONS, VALID
 
 @dataclass(frozen=True)
 class Bad:
-    """One bad call, and its message: `where: named is found, but should be expected. fix.`
+    """An invalid call, and its message: `where: named is found, but should be expected. fix.`
 
-    `found`, `expected` and `fix` are written as the message has them, "..." standing for any text.
+    `found`, `expected` and `fix` are literal parts of the message; "..." matches any text.
     """
 
     function: str
     argument: str
-    fault: str  # what kind of fault it is, in a word or two
+    fault: str  # short description of the fault
     call: Callable[[], Any]
     error: type[Exception]
-    named: str  # what the message calls the argument
+    named: str  # name of the argument in the message
     found: str
     expected: str
     fix: str
-    where: str  # what the message calls the function
+    where: str  # name of the function in the message
 
     def __str__(self) -> str:
         return f"{self.function}, {self.argument}: {self.fault}"
@@ -38,13 +38,13 @@ class Bad:
 
 
 def bad(functions: str | Iterable[str], argument: str, *faults: tuple, named: str = "", **others: Any) -> list[Bad]:
-    """A row for each function and fault.
+    """Returns a row for each function and fault.
 
     Args:
-        functions: names of public functions, between spaces.
-        argument: the one that is bad; every other is as in `VALID`.
-        faults: (kind, value, error, found, expected, fix) each.
-        named: what the message calls the argument, if not that.
+        functions: names of public functions, separated by spaces.
+        argument: the invalid argument; all others are as in `VALID`.
+        faults: tuples (fault, value, error, found, expected, fix).
+        named: name of the argument in the message, if it differs.
         others: further arguments of the call.
     """
     names = functions.split() if isinstance(functions, str) else functions
@@ -59,5 +59,5 @@ def bad(functions: str | Iterable[str], argument: str, *faults: tuple, named: st
 
 
 def caller(name: str, changes: dict[str, Any]) -> Callable[[], Any]:
-    """The valid call of a function but for some arguments."""
+    """Returns the valid call of a function with some arguments changed."""
     return lambda: FUNCTIONS[name](**{**VALID.get(name, {}), **changes})

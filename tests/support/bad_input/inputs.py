@@ -1,4 +1,4 @@
-"""Bad inputs: what is no array, of the wrong axes, channels, or numbers; and settings that say how to read it."""
+"""Invalid inputs: not an array, wrong axes, channels or dtypes; and settings that describe the layout."""
 
 import jax
 import numpy as np
@@ -20,14 +20,14 @@ BATCHES = "Write batched=True or batched=False"
 
 
 def no_arrays(functions, argument, expected, **others):
-    """Faults of an array of numbers."""
+    """Invalid values for an array of numbers."""
     return bad(
         functions, argument,
         ("None", None, TypeError, "None", expected, ARRAY),
         ("text", "image.png", TypeError, "'image.png'", expected, ARRAY),
         ("ragged lists", RAGGED, ValueError, "[[[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0]]]]", expected,
-         "Make all its lists of one length, and all its items numbers"),
-        ("a list with text", [["1", 2.0]], TypeError, "[['1', 2.0]]", expected, "Make all its lists of one length, ..."),
+         "Make all its lists equally long, and all its items numbers"),
+        ("a list with text", [["1", 2.0]], TypeError, "[['1', 2.0]]", expected, "Make all its lists equally long, ..."),
         ("a dict", {"image": X}, TypeError, "{'image': array(...", expected, ARRAY),
         ("a function", ones, TypeError, "the function ones", expected, ARRAY),
         ("an array of text", np.array(["1"]), TypeError, "an array of shape (1,) and dtype <U1", expected,
@@ -43,14 +43,14 @@ def no_arrays(functions, argument, expected, **others):
 
 
 def shapes(function, expected, argument="x"):
-    """A shape in the place of an array."""
+    """A shape instead of an array."""
     fix = f"To compute with shapes alone, write jax.eval_shape({function}, ...)"
     shape = jax.ShapeDtypeStruct((1, 6, 6, 2), "float32")
     return bad(function, argument, ("a shape", shape, TypeError, "a jax.ShapeDtypeStruct", expected, fix))
 
 
 def read_as(name):
-    """What a layer says that its input should be."""
+    """The description of a layer's input in its messages."""
     return (
         "an array [n, *spatial, c]"
         if name in f"{UP} {GLOBAL} {NORMS}".replace("separable_conv", "").split()
@@ -59,7 +59,7 @@ def read_as(name):
 
 
 def take(names):
-    """The functions whose input is x."""
+    """The functions whose input is named x."""
     return [name for name in names.split() if name not in ("conv_transpose", "polyphase_up", "channel_dropout")]
 
 
@@ -89,7 +89,7 @@ ROWS = [
         ("one example", X[0], ValueError, "(6, 6, 2), 3 axes", "[n, h, w, c], 4 axes of which 2 spatial",
          "For one example without a batch axis, pass batched=False..."),
         ("too few axes", X[0, 0], ValueError, "(6, 2), 2 axes", "[n, h, w, c], 4 axes of which 2 spatial",
-         "Reshape it to these axes; a window or a kernel of 2 spatial axes asks for them"),
+         "Reshape it to these axes, as a window or kernel of 2 spatial axes requires"),
     ),
     *bad(
         f"{POOLS} blur_pool {ADAPTIVE} polyphase_down", "x",
@@ -105,7 +105,7 @@ ROWS = [
     *bad(
         f"{GLOBAL} {ADAPTIVE} polyphase_down", "x",
         ("no cells", ones(1, 0, 6, 2), ValueError, "(1, 0, 6, 2) [n, *spatial, c]",
-         "1 or more cells along every spatial axis", "Leave the layer out for images without cells"),
+         "1 or more cells along every spatial axis", "Remove the layer, or pass inputs with cells"),
     ),
     *bad(
         "conv", "x",
@@ -130,8 +130,8 @@ ROWS = [
     *bad(
         "conv_transpose", "y",
         ("other channels", ones(1, 4, 4, 2), ValueError, "2",
-         "4: kernel (3, 3, 2, 4) is [*window, c/groups, o], and o channels come in",
-         "Draw the kernel by init_conv_transpose, whose channels_in are y's"),
+         "4: kernel (3, 3, 2, 4) is [*window, c/groups, o], and y has o channels",
+         "Draw the kernel by init_conv_transpose with channels_in = y's number of channels"),
         named="y's number of channels",
     ),
     *bad(
@@ -153,8 +153,8 @@ ROWS = [
     ),
     *bad(
         "max_pool min_pool global_max_pool global_min_pool adaptive_max_pool", "x",
-        ("complex numbers", X * 1j, TypeError, "complex64", "real: complex numbers have no largest one, and no least",
-         "Pool abs(x), or parts"),
+        ("complex numbers", X * 1j, TypeError, "complex64", "real, because complex numbers have no order",
+         "Pool abs(x), or its real and imaginary parts"),
     ),
     *bad(
         "lp_pool global_lp_pool", "x",
@@ -177,8 +177,8 @@ ROWS = [
     ),
     *bad(
         "polyphase_down", "x",
-        ("not whole periods", ones(1, 6, 5, 2), ValueError, "5 cells long, and the stride there 2", "a multiple of it",
-         "Pad or crop it: of other lengths a shift around the border has no answer"),
+        ("not whole periods", ones(1, 6, 5, 2), ValueError, "5 cells long, with stride 2", "a multiple of the stride",
+         "Pad or crop it, because otherwise cyclic shifts do not permute the phases"),
         named="x along axis w",
     ),
     *bad(

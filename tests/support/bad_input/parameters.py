@@ -1,4 +1,4 @@
-"""Bad parameters: what is no dict of arrays, other layers' parameters, and arrays that do not fit."""
+"""Invalid parameters: not a dict of arrays, parameters of other layers, and arrays with wrong shapes or dtypes."""
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ POSITIONS = "locally_connected, tiled_conv or regional_conv"
 
 
 def kernels(function, argument, arrays):
-    """Faults of a kernel and a bias."""
+    """Invalid values for a kernel and a bias."""
     kernel, bias = arrays["kernel"], ones(1)
     return [
         *bad(
@@ -30,9 +30,9 @@ def kernels(function, argument, arrays):
             ("of several layers", {"c1": arrays}, ValueError, "a dict of ['c1']", LAYER,
              f"Pass the parameters of one layer: {argument}['c1']"),
             ("a separable convolution's", VALID["separable_conv"]["params"], ValueError,
-             "a dict of ['depthwise', 'pointwise']", LAYER, "They are separable_conv's: pass them to it"),
+             "a dict of ['depthwise', 'pointwise']", LAYER, "These are parameters of separable_conv: pass them to it"),
             ("a normalisation's", {"scale": bias}, ValueError, "a dict of ['scale']", LAYER,
-             "They are a normalisation's: pass them to layer_norm or its like"),
+             "These are parameters of a normalisation: pass them to layer_norm or a similar layer"),
             ("PyTorch's", {"weight": kernel}, ValueError, "a dict of ['weight']", LAYER,
              "Convert them from PyTorch or Equinox by from_library"),
         ),
@@ -43,7 +43,7 @@ def kernels(function, argument, arrays):
             ("the kernel is a shape", {"kernel": jax.ShapeDtypeStruct(kernel.shape, "float32")}, TypeError,
              "a jax.ShapeDtypeStruct", "an array", f"To compute with shapes alone, write jax.eval_shape({function}, ...)"),
             ("the kernel is ragged", {"kernel": [[1.0], [1.0, 2.0]]}, ValueError, "[[1.0], [1.0, 2.0]]", "an array",
-             "Make all its lists of one length, and all its items numbers"),
+             "Make all its lists equally long, and all its items numbers"),
             ("the kernel is of booleans", {"kernel": kernel > 0}, TypeError, "of dtype bool", "an array of numbers",
              "Cast it first: kernel.astype(jnp.float32)"),
             named="kernel",
@@ -51,7 +51,7 @@ def kernels(function, argument, arrays):
         *bad(
             function, argument,
             ("the bias is None", {"kernel": kernel, "bias": None}, TypeError, "None", "an array",
-             "Leave it out of params for a layer without"),
+             "Leave it out of params for a layer without ..."),
             ("the bias is text", {"kernel": kernel, "bias": "zeros"}, TypeError, "'zeros'", "an array", ARRAY),
             ("the bias is of another dtype", {"kernel": kernel, "bias": bias.astype(np.float16)}, TypeError, "float16",
              "float32, as the kernel is", "Cast one of them, bias.astype(kernel.dtype) for example"),
@@ -61,7 +61,7 @@ def kernels(function, argument, arrays):
 
 
 def biases(function, shape, names):
-    """A bias of another shape."""
+    """A bias with a wrong shape."""
     params = VALID[function]["params"] | {"bias": ones(3)}
     fix = "Draw kernel and bias together, by the init function"
     return bad(function, "params", ("another bias", params, ValueError, "(3,)", f"{shape} {names}", fix), named="bias")
@@ -72,7 +72,7 @@ DENSE = {"kernel": ones(2, 4)}
 ROWS = [
     *[row for name in ONE_KERNEL.split() for row in kernels(name, "params", VALID[name]["params"])],
     *biases("conv", (4,), "[o]"),
-    *biases("conv_transpose", (2,), "[c], c being the channels that go out"),
+    *biases("conv_transpose", (2,), "[c], one for each output channel"),
     *biases("dense", (4,), "[o]"),
     *biases("locally_connected", (4, 4, 4), "[*out, o]"),
     *biases("tiled_conv", (2, 2, 4), "[*period, o]"),
@@ -103,7 +103,7 @@ ROWS = [
     *bad(
         SEVERAL, "params",
         ("a convolution's", {"kernel": KERNEL["kernel"]}, ValueError, "(3, 3, 2, 4), 4 axes",
-         "[..., *window, c/groups, o], an even number of axes, 4 or more", "Pass a kernel that all positions share to conv"),
+         "[..., *window, c/groups, o], an even number of axes, 4 or more", "Pass a kernel shared by all positions to conv"),
         named="kernel",
     ),
     *[
@@ -119,13 +119,13 @@ ROWS = [
     *bad(
         "locally_connected", "params",
         ("of other positions", {"kernel": ones(3, 4, 3, 3, 2, 4)}, ValueError, "(3, 4)",
-         "(4, 4), the positions of the window over x", "Give init_locally_connected the same geometry"),
+         "(4, 4), the positions of the window over x", "Pass the same geometry to init_locally_connected"),
         named="kernel's *out",
     ),
     *bad(
         "regional_conv", "params",
         ("of other regions", {"kernel": ones(2, 2, 3, 3, 2, 4)}, ValueError, "(2, 2)",
-         "(2, 1), as many as there are lengths in regions", "Give init_regional_conv the same"),
+         "(2, 1), the numbers of regions", "Pass the same regions to init_regional_conv"),
         named="kernel's *regions",
     ),
     *bad(
@@ -167,14 +167,14 @@ ROWS = [
         ("PyTorch's", {"weight": ones(2)}, ValueError, "a dict of ['weight']", 'a dict of "scale" and "bias", or of one of them',
          "Convert them from PyTorch or Equinox by from_library"),
         ("a state", STATE, ValueError, "a dict of ['mean', 'var']", 'a dict of "scale" and "bias", or of one of them',
-         "They are the state of batch_norm: pass them to it"),
+         "This is the state of batch_norm: pass it to batch_norm"),
     ),
     *bad(
         NORMS, "params",
-        ("the scale is None", {"scale": None}, TypeError, "None", "an array", "Leave it out of params for a layer without"),
+        ("the scale is None", {"scale": None}, TypeError, "None", "an array", "Leave it out of params for a layer without ..."),
         ("the scale is text", {"scale": "ones"}, TypeError, "'ones'", "an array [c]", ARRAY),
         ("the scale of other channels", {"scale": ones(3)}, ValueError, "(3,)", "(2,) [c], for x's 2 channels",
-         "Make it by the init function for that many channels, or check the layout of x"),
+         "Create it with the init function for that many channels, or check the layout of x"),
         ("the scale of another dtype", {"scale": ones(2).astype(np.float16)}, TypeError, "float16", "float32, as x is",
          "Cast one of them, scale.astype(x.dtype) for example"),
         named="scale",
@@ -185,15 +185,15 @@ ROWS = [
         ("without a variance", {"mean": ones(2)}, ValueError, "a dict of ['mean']", 'a dict of "mean" and "var"',
          INIT),
         ("its parameters", {"scale": ones(2), "bias": ones(2)}, ValueError, "a dict of ['bias', 'scale']",
-         'a dict of "mean" and "var"', "They are a normalisation's: pass them to layer_norm or its like"),
+         'a dict of "mean" and "var"', "These are parameters of a normalisation: pass them to layer_norm or a similar layer"),
     ),
     *bad(
         "batch_norm", "state",
         ("the mean is None", STATE | {"mean": None}, TypeError, "None", "an array [c]", ARRAY),
         ("of other channels", STATE | {"mean": ones(3)}, ValueError, "(3,)", "(2,) [c], for x's 2 channels",
-         "Make it by the init function ..."),
+         "Create it with the init function ..."),
         ("of another dtype", STATE | {"mean": ones(2).astype(np.float16)}, TypeError, "float16",
-         "float32, in which statistics of such an x are kept", "Make it by init_batch_norm for x's dtype"),
+         "float32, the dtype of the state for this x", "Create it with init_batch_norm for x's dtype"),
         named='state["mean"]',
     ),
 ]  # fmt: skip

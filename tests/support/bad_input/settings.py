@@ -1,4 +1,4 @@
-"""Bad settings: numbers, dtypes, precisions, keys, initializers and switches."""
+"""Invalid settings: numbers, dtypes, precisions, keys, initializers and switches."""
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +21,11 @@ MAKERS = "Pass one of jax.nn.initializers, those with settings called: he_normal
 COUNTED = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
 REGIONS = "the lengths of regions along each of 2 axes"
 MAPPED = "the axis_name of a jax.vmap or a jax.shard_map around the call, or None"
-VMAPPED = 'Write jax.vmap(f, axis_name="batch"), or leave it out where the batch is in one piece'
+VMAPPED = 'Write jax.vmap(f, axis_name="batch"), or leave it out if the batch is not split'
 
 
 def numbers(functions, argument, expected, fix, *, others=()):
-    """Faults of a number, and of one that is out of range."""
+    """Invalid values for a number in a range."""
     return bad(
         functions, argument,
         ("text", "1e-5", TypeError, "'1e-5'", "a number", fix),
@@ -41,7 +41,7 @@ def numbers(functions, argument, expected, fix, *, others=()):
 
 
 def switches(functions, argument):
-    """Faults of True or False."""
+    """Invalid values for a boolean."""
     fix = f"Write {argument}=True or {argument}=False"
     return bad(
         functions, argument,
@@ -53,7 +53,7 @@ def switches(functions, argument):
 
 
 def initializers(argument):
-    """Faults of a function that draws an array."""
+    """Invalid initializers."""
     called = f"It is called as {argument}(key, shape, dtype)"
     flat = lambda key, shape, dtype: jnp.zeros(7, dtype)
     double = lambda key, shape, dtype: jnp.zeros(shape, jnp.float16)
@@ -65,7 +65,7 @@ def initializers(argument):
             ("a number", 0.0, TypeError, "0.0", "a function", MAKERS),
             ("of no arguments", lambda: 0, TypeError, "the function <lambda>, which takes ()",
              f"one that is called as {argument}(key, shape, dtype)", MAKERS),
-            ("a maker", jax.nn.initializers.he_normal, TypeError, "a maker of initializers", "an initializer", MAKERS),
+            ("a maker", jax.nn.initializers.he_normal, TypeError, "a function that returns initializers", "an initializer", MAKERS),
         ),
         *bad(
             DRAWN, argument,
@@ -82,7 +82,7 @@ def initializers(argument):
 
 
 def counts(functions, argument, fix):
-    """Faults of a positive integer."""
+    """Invalid values for a positive integer."""
     return bad(
         functions, argument,
         ("zero", 0, ValueError, "0", "1 or more", fix),
@@ -133,11 +133,11 @@ ROWS = [
     *switches("init_norm init_batch_norm", "bias"),
     *initializers("kernel_init"),
     *initializers("bias_init"),
-    *counts(INITS, "channels_in", "It is the length of the input's axis of channels"),
-    *counts(INITS, "channels_out", "It is the length of the output's axis of channels"),
+    *counts(INITS, "channels_in", "It is the length of the input's channel axis"),
+    *counts(INITS, "channels_out", "It is the length of the output's channel axis"),
     *counts("init_dense", "features_in", "It is the length of the input's last axis"),
     *counts("init_dense", "features_out", "It is the length of the output's last axis"),
-    *counts("init_norm init_batch_norm", "channels", "It is the length of x's axis of channels"),
+    *counts("init_norm init_batch_norm", "channels", "It is the length of x's channel axis"),
     *counts("init_separable_conv", "multiplier", "Write 1 for one kernel for each channel"),
     *counts("group_norm", "groups", "Write 1 for one group of all channels"),
     *bad("group_norm", "groups", ("no divisor", 3, ValueError, "3", "a divisor of x's 2 channels",

@@ -1,11 +1,11 @@
-"""Bad regions, periods and output lengths of partly shared layers, and of what ties them."""
+"""Invalid regions, periods and output lengths of partly shared layers, and of `tie`, `untie` and `tie_gradient`."""
 
 from support.bad_input import bad
 from support.bad_input.parameters import INIT, LAYER
 from support.bad_input.settings import REGIONS
 from support.bad_input.valid import KERNEL, VALID, ones
 
-ONE_REGION = "For one region of 8 positions along each write ((8,), (8,))"
+ONE_REGION = "For one region of 8 positions along each axis write ((8,), (8,))"
 OUT = "one length for each spatial axis, (8, 8) for example"
 LOCAL = VALID["tie"]["params"]
 TIES = ("tie", "params"), ("tie_gradient", "gradient")
@@ -42,7 +42,7 @@ ROWS = [
     *bad(
         "regional_conv tie tie_gradient", "regions",
         ("too long", ((1, 4), (4,)), ValueError, "(1, 4), 5 long",
-         "lengths that add up to 4, the positions of the window", "Make the last one 3 long"),
+         "lengths that sum to 4, the number of output positions", "Make the last one 3 long"),
         named="regions along axis h",
     ),
     *bad(
@@ -69,7 +69,7 @@ ROWS = [
     ),
     *bad(
         "untie", "regions",
-        ("other ones", ((2, 2), (4,)), ValueError, "(1, 1)", "(2, 1), as many as there are in regions",
+        ("other ones", ((2, 2), (4,)), ValueError, "(1, 1)", "(2, 1), the numbers of regions",
          "Pass the regions that the parameters were drawn for"),
         named="kernel's *regions", params={"kernel": ones(1, 1, 3, 3, 2, 4)},
     ),
@@ -82,7 +82,7 @@ ROWS = [
             ("of several layers", {"c1": KERNEL}, ValueError, "a dict of ['c1']", LAYER,
              f"Pass the parameters of one layer: {argument}['c1']"),
             ("a separable convolution's", VALID["separable_conv"]["params"], ValueError,
-             "a dict of ['depthwise', 'pointwise']", LAYER, "They are separable_conv's: pass them to it"),
+             "a dict of ['depthwise', 'pointwise']", LAYER, "These are parameters of separable_conv: pass them to it"),
         )
     ],
     *[
@@ -97,17 +97,17 @@ ROWS = [
             named="kernel",
         )
     ],
-    *bad("tie", "period", ("longer than the output", (5, 1), ValueError, "5", "at most 4, the positions that there are",
-                           "Pass 4 for a kernel at each of them"), named="period along axis h"),
-    *bad("tie tie_gradient", "period", ("beside regions", 2, ValueError, "2", "left out where regions are given",
+    *bad("tie", "period", ("longer than the output", (5, 1), ValueError, "5", "at most 4, the number of positions",
+                           "Pass 4 for a kernel at each position"), named="period along axis h"),
+    *bad("tie tie_gradient", "period", ("beside regions", 2, ValueError, "2", "left out if regions are given",
                                         "Pass one of the two"), regions=((4,), (4,))),
     *bad(
         "conv_transpose", "output_shape",
         ("left out where it counts", None, ValueError, "None",
-         "given, since conv would make y's lengths of any of these: 9 to 10 along axis h and 9 to 10 along axis w",
+         "given, because several input lengths give y's lengths under conv: 9 to 10 along axis h and 9 to 10 along axis w",
          'Pass output_shape=(9, 9), or padding="SAME" and output_shape=(8, 8) for y\'s lengths times the stride'),
         ("impossible", (8, 8), ValueError, "(8, 8)",
-         "lengths of which conv would make y's: 9 to 10 along axis h and 9 to 10 along axis w ([h, w])",
+         "input lengths that give y's lengths under conv: 9 to 10 along axis h and 9 to 10 along axis w ([h, w])",
          "Pass one of these, or another padding"),
         ("text", "8", TypeError, "'8'", "an integer, or 2 of them", "Write 1 for every axis, or (1, 1) for each"),
         ("a fraction", (9, 9.5), TypeError, "(9, 9.5)", "an integer, or 2 of them", "Write 1 for every axis, ..."),
@@ -117,7 +117,7 @@ ROWS = [
     *bad(
         "conv_transpose", "stride",
         ("of two lengths", 2, ValueError, "None",
-         "given, since conv would make y's lengths of any of these: 7 to 8 along axis h and 7 to 8 along axis w",
+         "given, because several input lengths give y's lengths under conv: 7 to 8 along axis h and 7 to 8 along axis w",
          "Pass output_shape=(8, 8)"),
         named="output_shape", padding="same",
     ),

@@ -1,4 +1,4 @@
-"""A valid call of every public function of arrays: the bad ones differ from it in one argument."""
+"""A valid call of every public function of arrays; each invalid call differs from it in one argument."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ KEY = jax.random.key(0)
 
 
 def ones(*shape):
-    """An array of float32."""
+    """A float32 array of ones."""
     return np.ones(shape, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Bad windows: strides, dilations, paddings, sizes and groups."""
+"""Invalid windows: strides, dilations, paddings, sizes and groups."""
 
 from support.bad_input import bad
 
@@ -15,7 +15,7 @@ UNGROUPED = "Write 1 for a convolution that is not grouped"
 
 
 def sizes(functions, argument):
-    """Faults of an integer for every axis, or one for each."""
+    """Invalid values for one integer for all axes, or one per axis."""
     return bad(
         functions, argument,
         ("zero", 0, ValueError, "0", "1 or more", EACH),
@@ -104,13 +104,13 @@ ROWS = [
     *bad(
         POOLS, "ceil_mode",
         ("with a padding that copies", True, ValueError, "True, and the padding CIRCULAR along axis h",
-         'False, but for "VALID" and zeros (lo, hi)', "Other names give ..."),
+         'False unless padding is "VALID" or zeros (lo, hi)', "Other names give ..."),
         padding="circular",
     ),
     *bad(
         f"{POOLS} blur_pool", "padding",
         ("as wide as the window", ((2, 0), (0, 0)), ValueError, "(2, 0) along axis h",
-         "less than the window's 2 taps, so that every window sees a cell of x", "Pad x itself first, by jnp.pad, ..."),
+         "small enough that no window lies entirely in the padding", "Pad by at most 1 at each end; or pad x first by jnp.pad, ..."),
         stride=1,
     ),
     *bad(
