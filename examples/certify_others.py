@@ -28,7 +28,7 @@ IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
 
 
 def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
-    """The function, the shapes of its parameters and the image's two axes: a stem and a residual block in Flax linen."""
+    """The function, its parameters' shapes and the image's two axes: a stem and a residual block in Flax linen."""
     from flax import linen  # pyright: ignore[reportMissingImports]  an optional package
 
     class ResidualBlock(linen.Module):
@@ -140,7 +140,9 @@ def run(args: argparse.Namespace) -> None:
         (lo, hi), claim, field = network.region, network.interior, network.interior.receptive_field
         law = (f"[{lo}, {hi})", f"{claim.shift} -> {claim.moves[0][1]}") if hi else ("-", "-")
         rows.append((network.name, network.cyclic.verdict, claim.verdict, *law, str(field.size) if field else "-"))
-    print("Shifts along the height, all inputs, all parameter values. There is no search, so an unproved law is UNDECIDED.\n")
+    print(
+        "Shifts along the height, all inputs, all parameter values. Without a search, an unproved law is UNDECIDED.\n"
+    )
     print(table(rows, words=3))
     print("\nLines of this file that break the cyclic law:\n")
     print("\n".join(f"{network.name}: {network.culprit}" for network in networks if network.culprit) + "\n")

@@ -1,4 +1,4 @@
-"""The style of the scripts' figures: colours that colour-blind readers can distinguish, and the finding as the title."""
+"""The style of the scripts' figures: colours that colour-blind readers can distinguish, and a finding as the title."""
 
 from __future__ import annotations
 

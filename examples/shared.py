@@ -138,8 +138,8 @@ def train_each(
 ) -> list[Params]:
     """The parameters after training on each of several sets of images and labels, with one seed for each set.
 
-    One program takes a step for each set in sequence. Under vmap the kernels would form one grouped convolution, which is
-    several times as slow.
+    One program takes a step for each set in sequence. Under vmap the kernels would form one grouped convolution, which
+    is several times as slow.
     """
 
     @jax.jit

@@ -1,9 +1,9 @@
 """A case in which sharing is not ideal: parts in fixed positions, as in aligned faces.
 
-A "face" of 16x16 pixels has four parts, each a handwritten digit: a 0 at the top left, a 1 at the top right, a 2 and a 3
-below. In each position, with probability 1/2, another of these digits replaces the correct one. The task is to count the
-correct parts. A 0 is correct in one position only, so a feature that is useful there is not useful elsewhere, as with
-eyes and mouths.
+A "face" of 16x16 pixels has four parts, each a handwritten digit: a 0 at the top left, a 1 at the top right, a 2 and a
+3 below. In each position, with probability 1/2, another of these digits replaces the correct one. The task is to count
+the correct parts. A 0 is correct in one position only, so a feature that is useful there is not useful elsewhere, as
+with eyes and mouths.
 
 Each network has one layer of 6x6 filters, the strongest response of each filter in each quarter, and a dense layer. The
 filters have a kernel for all positions, one for each quarter, or one for each position. Dense networks with as many
@@ -121,7 +121,7 @@ def finding(found: dict[str, dict[int, Found]]) -> str:
 
 
 def draw(test: Faces, found: dict[str, dict[int, Found]]) -> figures.Figure:
-    """Draw four faces, and the accuracy over the number of filters, which is proportional to the cost, and of parameters."""
+    """Draw four faces, and the accuracy over the number of filters (proportional to the cost) and of parameters."""
     figure = figures.new(12, 4.4, finding(found))
     left, right = np.ravel(figure.subfigures(1, 2, width_ratios=[1, 2.4]))
     for label, plot in enumerate(np.ravel(left.subplots(2, 2)), start=1):

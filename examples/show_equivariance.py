@@ -128,5 +128,7 @@ def run(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = picture_options(__doc__)
     parser.add_argument("--steps", type=positive, default=300, help="training steps of each network")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the parameters, the batches and the sampled shifts")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="seed of the parameters, the batches and the sampled shifts"
+    )
     start(run, parser)

@@ -39,7 +39,7 @@ def model(params: Params, images: jax.Array, offset: jax.Array | float = 0.0) ->
 
 
 def deltas(params: Params, image: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For the filter with the largest gradient: the delta of each overlay, [i, j, u, v], and jax.grad's gradient, [u, v]."""
+    """For the filter with the largest gradient: the delta [i, j, u, v] of each overlay, and the gradient [u, v]."""
     x, y = jnp.asarray(image), jnp.asarray(label)
     loss = lambda params, offset: cross_entropy(lambda p, x: model(p, x, offset), params, x, y)
     places = (image.shape[1] - WINDOW) // STRIDE + 1
@@ -51,7 +51,7 @@ def deltas(params: Params, image: np.ndarray, label: np.ndarray) -> tuple[np.nda
 
 
 def draw(image: np.ndarray, per_overlay: np.ndarray, gradient: np.ndarray) -> figures.Figure:
-    """Draw the digit with two overlays, a small picture for each overlay's delta, their sum, and jax.grad's gradient."""
+    """Draw the digit with two overlays, a small picture of each overlay's delta, their sum, and jax.grad's result."""
     total = per_overlay.sum((0, 1))
     count, largest, reach = per_overlay[..., 0, 0].size, np.abs(per_overlay).max(), np.abs(total).max()
     figure = figures.new(12, 4.5, f"What each of {count} overlays asks of one filter adds up to its gradient")

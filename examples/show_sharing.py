@@ -52,7 +52,7 @@ def overlay(plots: list[Axes], top: int, left: int) -> None:
 
 
 def stage(figure: figures.Figure, x: np.ndarray, y: np.ndarray, places: list[tuple[int, int]], until: int) -> None:
-    """Draw the three channels, the filter at some positions, and the first `until` cells of the feature map in row order."""
+    """Draw the three channels, the filter at some positions, and the first `until` cells of the feature map by row."""
     *channels, plot = figure.subplots(1, 4)
     for number, channel in enumerate(channels):
         figures.cells(channel, x[:, :, number], f"channel {number}", vmax=32)  # pale, so that the weights are legible

@@ -1,8 +1,8 @@
 """Train LeNet-5 on handwritten digits, then print its number of parameters and its accuracy under shifts.
 
-Prints the test accuracy, a table of the parameters of each layer, and the accuracy on shifted test images. The table has
-the parameters with shared kernels (shared), with a kernel for each position (unshared), and with a weight for each pair
-of an input and an output (dense).
+Prints the test accuracy, a table of the parameters of each layer, and the accuracy on shifted test images. The table
+has the parameters with shared kernels (shared), with a kernel for each position (unshared), and with a weight for each
+pair of an input and an output (dense).
 
     python examples/train_lenet.py                    1,797 digits that come with scikit-learn, about 20 seconds
     python examples/train_lenet.py --mnist DIR        MNIST, from its four IDX files in DIR, plain or gzipped
