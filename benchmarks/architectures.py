@@ -1,4 +1,4 @@
-"""The networks that are trained, as data: every library builds them from the same sizes and the same weights."""
+"""The networks of the training benchmarks, as data. Every library builds them from the same sizes and weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Weights: TypeAlias = dict[str, np.ndarray]  # "kernel" [*window, c/groups, o] or
 
 @dataclass(frozen=True)
 class Conv:
-    """A square kernel, with `pad` zeros on every side of x, and a bias."""
+    """A convolution with a square kernel, `pad` zeros on every side of x, and a bias."""
 
     window: int
     channels: tuple[int, int]
@@ -25,14 +25,14 @@ class Conv:
 
 @dataclass(frozen=True)
 class Dense:
-    """Every feature in to every feature out, and a bias."""
+    """A dense layer with a bias."""
 
     features: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Pool:
-    """2x2 windows, side by side: "max" or "average"."""
+    """Pooling over disjoint 2x2 windows: "max" or "average"."""
 
     kind: str
 
@@ -54,7 +54,7 @@ class GlobalAverage:
 
 @dataclass(frozen=True)
 class Residual:
-    """`relu(body(x) + shortcut(x))`; no layer in the shortcut is x itself."""
+    """`relu(body(x) + shortcut(x))`; an empty shortcut is the identity."""
 
     body: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
@@ -65,7 +65,7 @@ Network: TypeAlias = tuple[Layer, ...]
 
 
 def parameters(network: Network) -> Iterator[Conv | Dense]:
-    """The layers that have weights, in the order in which all lists of weights are: a body before its shortcut."""
+    """The layers with weights, in the order of every list of weights: a body before its shortcut."""
     for layer in network:
         if isinstance(layer, Conv | Dense):
             yield layer
@@ -75,9 +75,9 @@ def parameters(network: Network) -> Iterator[Conv | Dense]:
 
 
 def weights(network: Network) -> list[Weights]:
-    """Normal numbers of variance 2 / inputs, which keep the size of what passes a ReLU; and small biases."""
+    """Kernels of variance 2 / inputs, which preserve the scale of activations through a ReLU, and small biases."""
     generator = np.random.default_rng(0)
-    found = []
+    layers = []
     for layer in parameters(network):
         if isinstance(layer, Dense):
             shape = layer.features
@@ -85,19 +85,19 @@ def weights(network: Network) -> list[Weights]:
             shape = (layer.window, layer.window, layer.channels[0] // layer.groups, layer.channels[1])
         kernel = generator.normal(size=shape) * math.sqrt(2 / math.prod(shape[:-1]))
         bias = generator.normal(size=shape[-1:]) / 10
-        found.append({"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
-    return found
+        layers.append({"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
+    return layers
 
 
 def lenet(kind: str) -> Network:
-    """LeNet-5 in its modern form (`jaxconv.training.lenet`), by either way of pooling."""
+    """LeNet-5 in its modern form (`jaxconv.training.lenet`), with max or average pooling."""
     stages = [(Conv(5, channels), Relu(), Pool(kind)) for channels in ((1, 6), (6, 16))]
     head = Conv(5, (16, 120)), Relu(), Flatten(), Dense((120, 84)), Relu(), Dense((84, 10))
     return (*stages[0], *stages[1], *head)
 
 
 def resnet() -> Network:
-    """A stem of 16 channels, a block each of 16, 32 and 64, the later ones at half the size; no norm."""
+    """A stem of 16 channels, and a block each of 16, 32 and 64 channels. The later blocks halve the size. No norm."""
     layers: list[Layer] = [Conv(3, (3, 16), pad=1), Relu()]
     for c, o in ((16, 16), (16, 32), (32, 64)):
         stride = o // c
@@ -116,13 +116,13 @@ def mobilenet() -> Network:
 
 @dataclass(frozen=True)
 class Case:
-    """A network and the shape [n, h, w, c] of the images that it is trained on."""
+    """A network and the shape [n, h, w, c] of its training images."""
 
     network: Network
     images: tuple[int, int, int, int]
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Normal images, and labels below 10."""
+        """Normally distributed images, and labels below 10."""
         generator = np.random.default_rng(1)
         images = generator.normal(size=self.images).astype(np.float32)
         return images, generator.integers(0, 10, self.images[0]).astype(np.int32)

@@ -1,8 +1,8 @@
-"""How long a certificate takes: a residual network of 50 layers, for images from 32 to 4,096 pixels a side.
+"""The time of a certificate: a residual network of 50 layers, for images from 32 to 4,096 pixels a side.
 
-Tracing, and four walks (two axes, cyclic and interior), without a search for counterexamples. The first run apart,
-since constants are folded by compiled primitives. The sizes take turns (`timing.py`): a ratio is that of a size's time
-to the smallest one's.
+The time includes tracing and four walks (two axes, cyclic and interior), without a search for counterexamples. The
+first run is reported separately, because constant folding compiles primitives. The sizes alternate (`timing.py`). A
+ratio is the time of a size over that of the smallest size.
 
     python benchmarks/certify.py --json certify.json --plot certify.png
 """
@@ -23,7 +23,7 @@ STAGES = ((16, 3), (32, 4), (64, 6), (128, 3))  # channels, blocks of three conv
 
 
 def network(key: jax.Array, stages: int = len(STAGES)):
-    """Parameters' shapes and the function: a stem, up to 16 blocks of three convolutions, and a dense head."""
+    """Shapes of the parameters, and the function: a stem, up to 16 blocks of three convolutions, and a dense head."""
     shapes = jax.eval_shape(lambda key: [jc.init_conv(key, (3, 3), 3, STAGES[0][0])], key)
     channels = STAGES[0][0]
     for width, blocks in STAGES[:stages]:
@@ -52,17 +52,19 @@ def network(key: jax.Array, stages: int = len(STAGES)):
 
 
 def certified(params: Any, apply: Any, side: int) -> Any:
-    """The certificate of one size."""
+    """The certificate for one image size."""
     image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-    fresh = partial(apply)  # a new function, or JAX would remember the trace
+    fresh = partial(apply)  # a new function, because JAX would reuse the trace of the same one
     return jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
 
 
 def main() -> None:
-    """Print a row for each size; write and draw them if asked to."""
+    """Print a row for each size; write and draw the rows if requested."""
     parser = report.parser(__doc__, rounds=7)
-    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
-    parser.add_argument("--stages", type=int, choices=range(1, 5), default=4, help="of the network (%(default)s)")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, help="sides of the images, in pixels")
+    parser.add_argument(
+        "--stages", type=int, choices=range(1, 5), default=4, help="stages of the network (%(default)s)"
+    )
     options = parser.parse_args()
     params, apply = network(jax.random.key(0), options.stages)
     runs = {str(side): lambda side=side: certified(params, apply, side) for side in options.sides}
@@ -70,18 +72,22 @@ def main() -> None:
     print(report.heading(machine))
     certificates, first = first_calls(runs)
     smallest = str(options.sides[0])
-    found = alternate(runs, rounds=options.rounds, redo=options.redo).row([(side, smallest) for side in runs], first)
-    print(f"{report.rounds_text(found)}\nside   equations  first (s)  median (s)  {'to the first':20}  cyclic")
+    row = alternate(runs, rounds=options.rounds, redo=options.redo).row([(side, smallest) for side in runs], first)
+    print(f"{report.rounds_text(row)}\nside   equations  first (s)  median (s)  {'to the first':20}  cyclic")
     for side, certificate in certificates.items():
-        ratio, median = report.ratio_text(found["ratios"][f"{side} / {smallest}"]), found["seconds"][side]["median"]
+        ratio, median = report.ratio_text(row["ratios"][f"{side} / {smallest}"]), row["seconds"][side]["median"]
         cells = f"{side:<5}  {certificate.equations:>9}  {first[side]:>9.3f}  {median:>10.3f}"
         print(f"{cells}  {ratio:20}  {certificate.cyclic}")
-    print(report.warning([found]))
-    said = {side: {"equations": one.equations, "cyclic": str(one.cyclic)} for side, one in certificates.items()}
-    rows = [found | {"certificates": said}]
+    print(report.warning([row]))
+    contents = {
+        side: {"equations": certificate.equations, "cyclic": str(certificate.cyclic)}
+        for side, certificate in certificates.items()
+    }
+    rows = [row | {"certificates": contents}]
     report.write(options.json, machine, rows)
-    bars = [report.Bar("seconds", pair, "", ratio) for pair, ratio in found["ratios"].items()]
-    report.draw(options.plot, bars, report.title("A certificate, by image size", machine, rows), reading="1: no slower")
+    bars = [report.Bar("seconds", pair, "", ratio) for pair, ratio in row["ratios"].items()]
+    title = report.title("A certificate, by image size", machine, rows)
+    report.draw(options.plot, bars, title, reading="1: no slower")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""What the numeric check costs beside loops that a person would write: ratios, in one run.
+"""The cost of the numeric check compared with hand-written loops: ratios, in one run.
 
-A network of six circular convolutions, 3x3, 16 channels, with a ReLU each; every cyclic shift of its image:
+The network has six circular 3x3 convolutions of 16 channels, with a ReLU each. Every method takes every cyclic shift of
+its image:
 
 - `loop`: for each shift both sides, f(roll(x, s)) and roll(f(x), s), by a jitted f, and their difference;
 - `best loop`: f(x) once; for each shift f of the rolled image, and the difference in NumPy;
-- `network`: the jitted f on as many images in batches of 64, and nothing else: the floor of all ways to check;
+- `network`: only the jitted f on as many images in batches of 64, a lower bound for every method;
 - `check`: `jc.check`.
 
-"with compiling" starts each run from a function that JAX has not seen; "warm" has run everything once. The ways take
-turns (`timing.py`): a ratio above 1 says that the check is faster.
+"with compiling" starts each run with a function that JAX has not compiled; "warm" has run everything once. The methods
+alternate (`timing.py`). A ratio above 1 means that the check is faster.
 
     python benchmarks/check.py --json check.json --plot check.png
 """
@@ -35,7 +36,7 @@ BATCH = 64
 
 
 def network(algorithm: str):
-    """A function that JAX has not seen, of (params, x)."""
+    """A new function of (params, x), which JAX has not compiled."""
 
     def apply(params, x):
         with use_algorithm(algorithm):
@@ -47,7 +48,7 @@ def network(algorithm: str):
 
 
 def inputs(side: int, layers: int):
-    """Parameters and an image, one of them for all ways."""
+    """Parameters and an image, the same for all methods."""
     keys = jax.random.split(jax.random.key(0), layers + 1)
     sizes = [(3, CHANNELS), *[(CHANNELS, CHANNELS)] * (layers - 1)]
     params = [jc.init_conv(key, (3, 3), *size) for key, size in zip(keys, sizes, strict=False)]
@@ -55,7 +56,7 @@ def inputs(side: int, layers: int):
 
 
 def both_sides(fn, params, x) -> float:
-    """Both sides for each shift, as equivariance tests are written."""
+    """The largest error, from both sides for each shift, as equivariance tests are commonly written."""
     jitted, worst = jax.jit(fn), 0.0
     for shift in itertools.product(range(x.shape[1]), range(x.shape[2])):
         after = jitted(params, jnp.asarray(np.roll(np.asarray(x), shift, (1, 2))))
@@ -65,7 +66,7 @@ def both_sides(fn, params, x) -> float:
 
 
 def best_loop(fn, params, x) -> float:
-    """One evaluation a shift, rolling in NumPy, which compiles nothing."""
+    """The largest error, from one evaluation for each shift. NumPy rolls, which compiles nothing."""
     jitted, worst, image = jax.jit(fn), 0.0, np.asarray(x)
     before = np.asarray(jitted(params, image))
     for shift in itertools.product(range(x.shape[1]), range(x.shape[2])):
@@ -75,14 +76,14 @@ def best_loop(fn, params, x) -> float:
 
 
 def network_alone(fn, params, x) -> None:
-    """As many images as there are shifts, evaluated and thrown away."""
+    """Evaluate as many images as there are shifts, and discard the results."""
     jitted, images = jax.jit(fn), np.repeat(np.asarray(x), BATCH, axis=0)
     for _ in range(math.ceil(x.shape[1] * x.shape[2] / BATCH)):
         jax.block_until_ready(jitted(params, images))
 
 
 def checked(fn, params, x) -> float:
-    """The check."""
+    """The largest error, from `jc.check`."""
     return float(check(fn, params, x, axes={1: (1, 2)}).leaves[0].errors.max())
 
 
@@ -90,7 +91,7 @@ METHODS = {"loop": both_sides, "best loop": best_loop, "network": network_alone,
 
 
 def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, Any]:
-    """One row."""
+    """One row of the results."""
     params, x = inputs(side, layers)
     if warm:
         runs = {name: partial(method, network(options.algorithm), params, x) for name, method in METHODS.items()}
@@ -108,24 +109,24 @@ def measured(side: int, layers: int, options: Any, *, warm: bool) -> dict[str, A
 
 def shown(row: dict[str, Any]) -> str:
     """A line of the table."""
-    what = "warm" if row["warm"] else "with compiling"
+    state = "warm" if row["warm"] else "with compiling"
     times = "  ".join(f"{row['seconds'][name]['median']:>13.3f}" for name in METHODS)
     ratios = "  ".join(f"{report.ratio_text(ratio):>20}" for ratio in row["ratios"].values())
-    return f"{row['side']:<4}  {row['shifts']:>6}  {what:<14}  {times}  {ratios}  {report.rounds_text(row)}"
+    return f"{row['side']:<4}  {row['shifts']:>6}  {state:<14}  {times}  {ratios}  {report.rounds_text(row)}"
 
 
 def main() -> None:
-    """Print a row for each case; write and draw them if asked to."""
+    """Print a row for each case; write and draw the rows if requested."""
     parser = report.parser(__doc__, rounds=5)
     parser.add_argument("--sides", type=int, nargs=2, default=(32, 8), help="a large image's side and a small one's")
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--algorithm", default="table", help='"lax" for convolutions that are lax\'s, on all sides')
+    parser.add_argument("--layers", type=int, default=6, help="convolutions of the network (%(default)s)")
+    parser.add_argument("--algorithm", default="table", help='"lax" to use lax\'s convolutions in every method')
     options = parser.parse_args()
     machine = report.machine()
     print(report.heading(machine))
     times = "  ".join(f"{name + ' (s)':>13}" for name in METHODS)
     ratios = "  ".join(f"{name + ' / check':>20}" for name in METHODS if name != "check")
-    print(f"side  shifts  {'what':<14}  {times}  {ratios}")
+    print(f"side  shifts  {'state':<14}  {times}  {ratios}")
     rows = []
     for side in options.sides:
         for warm in (False, True):

@@ -1,8 +1,8 @@
-"""What exact numbers cost: pools in which NaN wins, and normalisations without the rounding of their mean.
+"""The cost of exactness: pools that keep NaN, and normalisations that correct the rounding of their mean.
 
-"lax" is `lax.reduce_window`, whose maxima XLA's code for CPUs takes without NaNs from some size on. "lax, NaNs kept"
-is what a person would write to keep them: a second maximum, of where they are. "two passes" is a mean, then the mean
-square of what it leaves. A ratio below 1 says that ours is faster; in brackets its quartiles.
+"lax" is `lax.reduce_window`, whose maxima drop NaNs on the CPU from some size on. "lax, NaNs kept" is hand-written code
+that keeps them: a second maximum, over the positions of NaN. "two passes" computes a mean, then the mean square of the
+residuals. A ratio below 1 means that ours is faster; the brackets have its quartiles.
 
     python benchmarks/exactness.py --json exactness.json --plot exactness.png
 """
@@ -27,14 +27,14 @@ EPSILON = 1e-5
 
 
 def largest(x: jax.Array, window: tuple[int, ...], stride: tuple[int, ...]) -> jax.Array:
-    """As lax has it."""
+    """Max pooling by lax."""
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, *window, 1), (1, *stride, 1), "VALID")
 
 
 def largest_or_nan(x: jax.Array, window: tuple[int, ...], stride: tuple[int, ...]) -> jax.Array:
-    """NaN wherever a window has one."""
-    lost = largest(jnp.isnan(x).astype(x.dtype), window, stride) > 0
-    return jnp.where(lost, jnp.asarray(jnp.nan, x.dtype), largest(x, window, stride))
+    """Max pooling by lax, with NaN wherever a window has one."""
+    has_nan = largest(jnp.isnan(x).astype(x.dtype), window, stride) > 0
+    return jnp.where(has_nan, jnp.asarray(jnp.nan, x.dtype), largest(x, window, stride))
 
 
 def pools(window: tuple[int, ...], stride: tuple[int, ...]) -> dict[str, Function]:
@@ -47,9 +47,9 @@ def pools(window: tuple[int, ...], stride: tuple[int, ...]) -> dict[str, Functio
 
 
 def two_passes(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """Centred and divided by the spread."""
-    left = x - jnp.mean(x, axes, keepdims=True)
-    return left * lax.rsqrt(jnp.mean(jnp.square(left), axes, keepdims=True) + EPSILON)
+    """x, centred and divided by the spread."""
+    residual = x - jnp.mean(x, axes, keepdims=True)
+    return residual * lax.rsqrt(jnp.mean(jnp.square(residual), axes, keepdims=True) + EPSILON)
 
 
 def norms(ours: Function, axes: tuple[int, ...]) -> dict[str, Function]:
@@ -58,7 +58,7 @@ def norms(ours: Function, axes: tuple[int, ...]) -> dict[str, Function]:
 
 
 def batch_norm(x: jax.Array) -> jax.Array:
-    """In training."""
+    """Batch normalisation in training."""
     state: jc.BatchNormState = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
     return jc.batch_norm({}, state, x, training=True)[0]
 
@@ -81,7 +81,7 @@ CASES: dict[str, tuple[tuple[int, ...], dict[str, Function]]] = {
 
 
 def with_gradient(function: Function) -> Callable[[jax.Array, jax.Array], Any]:
-    """The result, and the gradient of its product with dy."""
+    """A function that returns the result, and the gradient of its product with dy."""
 
     def both(x: jax.Array, dy: jax.Array) -> tuple[jax.Array, jax.Array]:
         y, pull = jax.vjp(function, x)
@@ -91,28 +91,30 @@ def with_gradient(function: Function) -> Callable[[jax.Array, jax.Array], Any]:
 
 
 def measured(label: str, program: str, options: Any) -> dict[str, Any]:
-    """One row; contenders have to agree, on numbers without NaNs."""
+    """One row of the results. The contenders have to agree, on numbers without NaNs."""
     shape, contenders = CASES[label]
     draw = np.random.default_rng(0)
     x = jnp.asarray(draw.normal(size=shape).astype(np.float32))
     out = jax.eval_shape(contenders["ours"], x)
     dy = jnp.asarray(draw.normal(size=out.shape).astype(np.float32))
-    given = (x,) if program == "forward" else (x, dy)
+    operands = (x,) if program == "forward" else (x, dy)
     make = {"forward": lambda function: function, "forward + gradient": with_gradient}[program]
     compiled = {name: jax.jit(make(function)) for name, function in contenders.items()}
-    runs = {name: lambda run=run: jax.block_until_ready(run(*given)) for name, run in compiled.items()}
+    runs = {name: lambda run=run: jax.block_until_ready(run(*operands)) for name, run in compiled.items()}
     results, first = first_calls(runs)
-    for name, found in results.items():
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4, err_msg=name), found, results["ours"])
+    for name, result in results.items():
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4, err_msg=name), result, results["ours"])
     pairs = [("ours", other) for other in runs if other != "ours"]
     timing = alternate(runs, rounds=options.rounds, redo=options.redo)
     return {"case": label, "program": program} | timing.row(pairs, first)
 
 
 def main() -> None:
-    """Print a row for each case and program; write and draw them if asked to."""
+    """Print a row for each case and program; write and draw the rows if requested."""
     parser = report.parser(__doc__)
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="cases named so, in part")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="cases whose name contains one of these"
+    )
     options = parser.parse_args()
     machine, rows = report.machine(), []
     print(report.heading(machine))
@@ -121,8 +123,8 @@ def main() -> None:
             if any(text in label for text in options.only):
                 rows.append(measured(label, program, options))
                 ratios = [f"{pair} {report.ratio_text(ratio)}" for pair, ratio in rows[-1]["ratios"].items()]
-                taken = [f"{name} {1e3 * its['median']:.3g}" for name, its in rows[-1]["seconds"].items()]
-                print(f"{label:28} {program:19} {'; '.join(ratios)};  ms: {', '.join(taken)}", flush=True)
+                times = [f"{name} {1e3 * spread['median']:.3g}" for name, spread in rows[-1]["seconds"].items()]
+                print(f"{label:28} {program:19} {'; '.join(ratios)};  ms: {', '.join(times)}", flush=True)
     print(report.warning(rows))
     report.write(options.json, machine, rows)
     bars = [

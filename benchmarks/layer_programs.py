@@ -1,4 +1,4 @@
-"""The single layers as JAX programs: ours, and lax's own operation; forward, and forward with every gradient."""
+"""Single layers as JAX programs: ours and lax's operation, forward and forward with every gradient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAMS = ("forward", "forward + gradients")
 
 
 def ours(layer: Layer) -> Callable[..., Any]:
-    """jaxconv's function of x, and of the kernel if there is one."""
+    """jaxconv's function of x, and of the kernel if the layer has one."""
     settings: dict[str, Any] = {"stride": layer.stride, "padding": ((layer.pad, layer.pad),) * len(layer.window)}
     pools: dict[Kind, Callable[[Any], Any]] = {
         "max": lambda x: jc.max_pool(x, layer.window, dilation=layer.dilation, **settings),
@@ -40,16 +40,17 @@ def ours(layer: Layer) -> Callable[..., Any]:
 
     def transposed(x: Any, kernel: Any) -> Any:
         output = jax.ShapeDtypeStruct((len(x), *layer.out, layer.channels[1]), x.dtype)
-        (found,) = jax.linear_transpose(lambda y: jc.conv({"kernel": kernel}, y, **settings), output)(x)
-        return found
+        (result,) = jax.linear_transpose(lambda y: jc.conv({"kernel": kernel}, y, **settings), output)(x)
+        return result
 
     return transposed
 
 
 def laxs(layer: Layer) -> Callable[..., Any]:
-    """The same by lax: our functions leave its own operation where "lax" is forced and there is one, else by hand.
+    """The same function by lax.
 
-    Tiled layers are local connections to lax: it has to be given a kernel for each position.
+    Our functions become lax's operation if "lax" is forced. Where lax has no such operation, the function is
+    hand-written. A tiled layer is locally connected in lax, with a kernel for each position.
     """
     if layer.kind == "tiled":
         untied = lambda kernel: jc.untie({"kernel": kernel}, layer.out)["kernel"]
@@ -66,7 +67,7 @@ def laxs(layer: Layer) -> Callable[..., Any]:
 
 
 def _blurred(layer: Layer, x: Any) -> Any:
-    """One depthwise convolution by the whole filter."""
+    """Blur pooling by one depthwise convolution with the whole filter."""
     row = np.poly1d([1, 1]) ** (layer.window[0] - 1)
     weights = np.multiply.outer(row.coeffs, row.coeffs) / row(1) ** 2
     kernel = jnp.broadcast_to(jnp.asarray(weights, x.dtype)[..., None, None], (*layer.window, 1, x.shape[-1]))
@@ -75,27 +76,27 @@ def _blurred(layer: Layer, x: Any) -> Any:
 
 
 def _adaptive_average(x: Any, axis: int, count: int) -> Any:
-    """The mean of one slice after the other."""
+    """The mean of each adaptive window along one axis, slice by slice."""
     length = x.shape[axis]
-    cut = [(j * length // count, -(-(j + 1) * length // count)) for j in range(count)]
-    return jnp.stack([jnp.mean(lax.slice_in_dim(x, *cells, axis=axis), axis=axis) for cells in cut], axis=axis)
+    windows = [(j * length // count, -(-(j + 1) * length // count)) for j in range(count)]
+    return jnp.stack([jnp.mean(lax.slice_in_dim(x, *cells, axis=axis), axis=axis) for cells in windows], axis=axis)
 
 
 def _dilated_maximum(layer: Layer, x: Any) -> Any:
-    """Of one slice after the other, since lax has no derivative of a dilated window."""
+    """Max pooling, slice by slice, because lax has no derivative of a dilated window."""
     x = lax.pad(x, jnp.asarray(-np.inf, x.dtype), [(0, 0, 0), *[(layer.pad, layer.pad, 0)] * 2, (0, 0, 0)])
     reach = lambda out: (out - 1) * layer.stride + 1
-    found = None
+    maximum = None
     for u, v in np.ndindex(*layer.window):
         first = [layer.dilation * u, layer.dilation * v]
         last = [at + reach(out) for at, out in zip(first, layer.out, strict=True)]
         cells = x[:, first[0] : last[0] : layer.stride, first[1] : last[1] : layer.stride]
-        found = cells if found is None else jnp.where(cells > found, cells, found)  # the first of equal ones
-    return found
+        maximum = cells if maximum is None else jnp.where(cells > maximum, cells, maximum)  # keeps the first maximum
+    return maximum
 
 
 def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:
-    """lax's operation, whose kernel is [*out, c*taps, o], the channel first."""
+    """lax's locally connected layer, whose kernel is [*out, c*taps, o], with the channel before the taps."""
     rank = len(layer.window)
     weights = jnp.moveaxis(kernel, -2, rank).reshape(*layer.out, -1, layer.channels[1])
     padding, image, window = [(layer.pad, layer.pad)] * rank, "HWD"[:rank], (layer.stride,) * rank
@@ -103,7 +104,7 @@ def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:
     return lax.conv_general_dilated_local(x, weights, window, padding, layer.window, dimension_numbers=numbers)
 
 
-# contender -> the way that it is forced to, and its function.
+# contender -> the algorithm that is forced, and its function.
 CONTENDERS: dict[str, tuple[str, Callable[[Layer], Callable[..., Any]]]] = {
     "ours": ("table", ours),
     "lax": ("lax", laxs),
@@ -111,7 +112,7 @@ CONTENDERS: dict[str, tuple[str, Callable[[Layer], Callable[..., Any]]]] = {
 
 
 def program(layer: Layer, name: str, contender: str) -> Program:
-    """A function of x, dy and the kernel if there is one: y, or y with the deltas of x and the kernel."""
+    """A function of x, dy and the kernel, if there is one, that returns y, or y and the deltas of x and the kernel."""
     algorithm, make = CONTENDERS[contender]
     function = make(layer)
 
@@ -128,9 +129,9 @@ def program(layer: Layer, name: str, contender: str) -> Program:
 
 
 def calls(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, Callable[[], Any]]:
-    """For ours and lax's a call that computes."""
-    arrays, found = [jnp.asarray(a) for a in given], {}
+    """For each contender, a function that runs its program."""
+    arrays, runs = [jnp.asarray(a) for a in given], {}
     for contender in CONTENDERS:
         jitted = jax.jit(program(layer, name, contender))
-        found[contender] = lambda jitted=jitted: jax.block_until_ready(jitted(*arrays))
-    return found
+        runs[contender] = lambda jitted=jitted: jax.block_until_ready(jitted(*arrays))
+    return runs

@@ -1,4 +1,4 @@
-"""The single layers that are timed, as sizes: what every library is asked to compute, on the same numbers."""
+"""The sizes of the single layers that are timed. Every library computes them on the same numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: x is [n, *spatial, c], the kernel [*window, c/groups, o], and `pad` zeros stand on every side of x.
+    """One layer: x is [n, *spatial, c], the kernel [*window, c/groups, o], and `pad` zeros are on every side of x.
 
-    A transposed layer is the convolution of these settings backwards, from its output to its input: its kernel is
-    [*window, o, c], and `spatial` are again the axes of x. A local one has a kernel for each position in front, a tiled
-    one as many as `period` says. Of an adaptive average `window` is the number of positions.
+    A transposed layer is the adjoint of the convolution with these settings, from its output to its input. Its kernel
+    is [*window, o, c], and `spatial` are the axes of its x. The kernel of a local layer has leading axes for the
+    positions, and that of a tiled layer leading axes of the lengths in `period`. For an adaptive average, `window` is
+    the number of windows.
     """
 
     kind: Kind
@@ -44,7 +45,7 @@ class Layer:
 
     @property
     def kernel(self) -> Shape | None:
-        """The kernel's shape; a pool has none."""
+        """The kernel's shape, or None for a pool."""
         c, o = self.channels
         shapes: dict[Kind, Shape] = {
             "conv": (*self.window, c // self.groups, o),
@@ -55,36 +56,36 @@ class Layer:
         return shapes.get(self.kind)
 
     def arguments(self, batch: int, dtype: Any = np.float32) -> list[Any]:
-        """Normal numbers: x, the deltas of the output, and the kernel if there is one."""
+        """Normally distributed x, deltas of the output, and kernel if there is one."""
         c, o = self.channels
         shapes = [(batch, *self.spatial, c), (batch, *self.out, o), *([self.kernel] if self.kernel else [])]
         generator = np.random.default_rng(0)
         return [generator.normal(size=shape).astype(dtype) for shape in shapes]
 
     def flops(self, batch: int) -> int:
-        """Multiplications and additions of the output of a convolution; so many again for each of its two deltas."""
+        """Multiplications and additions of a convolution's output. Each of its two deltas takes as many."""
         c, o = self.channels
         positions = math.prod(self.spatial if self.kind == "transposed" else self.out)
         return 2 * batch * positions * math.prod(self.window) * c * o // self.groups
 
 
 def convolution(window: int, side: int, c: int, o: int, *, rank: int = 2, **settings: Any) -> Layer:
-    """A square one, padded to keep its size."""
+    """A convolution with a square kernel, padded to keep the size of x."""
     chosen = {"pad": settings.get("dilation", 1) * (window - 1) // 2} | settings
     return Layer("conv", (window,) * rank, (side,) * rank, (c, o), **chosen)
 
 
 def depthwise(window: int, side: int, c: int, *, rank: int = 2, **settings: Any) -> Layer:
-    """Every channel by itself."""
+    """A depthwise convolution."""
     return convolution(window, side, c, c, rank=rank, groups=c, **settings)
 
 
 def pool(kind: Kind, window: int, side: int, c: int, **settings: Any) -> Layer:
-    """Windows 2 cells apart."""
+    """A pooling layer of stride 2."""
     return Layer(kind, (window,) * 2, (side,) * 2, (c, c), stride=2, **settings)
 
 
-SMALL: dict[str, Any] = {"largest_batch": 32}  # larger ones take minutes by lax
+SMALL: dict[str, Any] = {"largest_batch": 32}  # lax takes minutes for larger batches
 
 ROWS: dict[str, Layer] = {
     "3x3 1->16 32px": convolution(3, 32, 1, 16),

@@ -1,4 +1,4 @@
-"""The single layers by PyTorch, channels in front as it has them, in either of its layouts in memory."""
+"""Single layers by PyTorch, with channels first, in both of its memory layouts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]  an optional package
 from layer_rows import Kind, Layer
-from torch.nn import functional  # pyright: ignore[reportMissingImports]  likewise
+from torch.nn import functional  # pyright: ignore[reportMissingImports]  an optional package
 
-FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}  # spatial axes -> the layout with channels last
+FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}  # number of spatial axes -> layout with channels last
 
 
 def function(layer: Layer) -> Callable[..., Any]:
-    """PyTorch's function of x [n, c, *spatial], and of the kernel if there is one."""
+    """PyTorch's function of x [n, c, *spatial], and of the kernel if the layer has one."""
     rank = len(layer.window)
     sliding: dict[str, Any] = {"stride": layer.stride, "padding": layer.pad}
     largest = lambda x: functional.max_pool2d(x, layer.window, dilation=layer.dilation, **sliding)
@@ -43,28 +43,28 @@ def _blur(layer: Layer, channels: int) -> Any:
 
 
 def _locally_connected(layer: Layer, x: Any, kernel: Any) -> Any:
-    """Its cells by `unfold`, channel by channel; a product for each position. The kernel is [position, c*taps, o]."""
+    """A locally connected layer: `unfold`, then a product for each position. The kernel is [position, c*taps, o]."""
     cells = functional.unfold(x, layer.window, stride=layer.stride, padding=layer.pad)
     y = torch.einsum("ncp,pco->nop", cells, kernel)
     return y.reshape(*y.shape[:2], *layer.out)
 
 
 def contenders(layer: Layer, given: Sequence[Any], name: str) -> dict[str, Callable[[], Any]]:
-    """For each layout in memory a call that computes."""
+    """For each memory layout, a function that runs the layer."""
     formats = {"torch": torch.contiguous_format}
     if layer.kind != "local" and len(layer.window) in FORMATS:
         formats["torch channels_last"] = FORMATS[len(layer.window)]
-    apply, found = function(layer), {}
+    apply, runs = function(layer), {}
     for contender, memory in formats.items():
-        x, dy, *kernel = (_theirs(layer, number, a) for number, a in enumerate(given))
-        inputs = [_laid(a, memory).requires_grad_() for a in (x, *kernel)]
-        dy = _laid(dy, memory)
-        found[contender] = _forward(apply, inputs) if name == "forward" else _with_gradients(apply, inputs, dy)
-    return found
+        x, dy, *kernel = (_as_torch(layer, number, a) for number, a in enumerate(given))
+        inputs = [_in_layout(a, memory).requires_grad_() for a in (x, *kernel)]
+        dy = _in_layout(dy, memory)
+        runs[contender] = _forward(apply, inputs) if name == "forward" else _with_gradients(apply, inputs, dy)
+    return runs
 
 
-def _laid(a: Any, memory: Any) -> Any:
-    """An array with its axes in that order in memory; only images and volumes have a choice."""
+def _in_layout(a: Any, memory: Any) -> Any:
+    """An array in a memory layout; only images and volumes have a choice."""
     return a.contiguous(memory_format=memory) if a.ndim - 2 in FORMATS else a
 
 
@@ -84,7 +84,7 @@ def _with_gradients(apply: Callable[..., Any], inputs: list[Any], dy: Any) -> Ca
     return call
 
 
-def _theirs(layer: Layer, number: int, a: np.ndarray) -> Any:
+def _as_torch(layer: Layer, number: int, a: np.ndarray) -> Any:
     """x, dy [n, *spatial, c] as [n, c, *spatial]; a kernel [*window, c, o] as [o, c, *window]."""
     if number < 2:
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 1)))
@@ -95,12 +95,12 @@ def _theirs(layer: Layer, number: int, a: np.ndarray) -> Any:
 
 
 def arrays(layer: Layer, results: Sequence[Any]) -> list[np.ndarray]:
-    """Results with their axes in JAX's order: y and dx [n, *spatial, c], and a kernel's deltas."""
-    found = [np.moveaxis(a.detach().numpy(), 1, -1) for a in results[:2]]
+    """Results with their axes in JAX's order: y and dx [n, *spatial, c], and the kernel's deltas."""
+    converted = [np.moveaxis(a.detach().numpy(), 1, -1) for a in results[:2]]
     for kernel in (a.detach().numpy() for a in results[2:]):
         if layer.kind == "local":
             shape = (*layer.out, layer.channels[0], *layer.window, layer.channels[1])
-            found.append(np.moveaxis(kernel.reshape(shape), len(layer.out), -2))
+            converted.append(np.moveaxis(kernel.reshape(shape), len(layer.out), -2))
         else:
-            found.append(np.moveaxis(kernel, (0, 1), (-1, -2)))
-    return found
+            converted.append(np.moveaxis(kernel, (0, 1), (-1, -2)))
+    return converted

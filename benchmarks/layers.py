@@ -1,8 +1,8 @@
-"""Single layers, ours against lax's and, if asked to, PyTorch's: forward, and forward with every gradient.
+"""Single layers of jaxconv, lax and, with `--torch`, PyTorch: forward, and forward with every gradient.
 
-Ours is jaxconv by the table of its lowerings; "lax" is `lax.conv_general_dilated` and `lax.reduce_window`; PyTorch's
-time is that of the faster of its two layouts. A ratio below 1 says that ours is faster; in brackets its quartiles. All
-contenders have to agree on the results before they are timed.
+"Ours" is jaxconv with the algorithms of its table; "lax" is `lax.conv_general_dilated` and `lax.reduce_window`;
+PyTorch's time is that of the faster of its two memory layouts. A ratio below 1 means that ours is faster; the brackets
+have its quartiles. The results of all contenders have to agree before they are timed.
 
     python benchmarks/layers.py --json layers.json --plot layers.png
     python benchmarks/layers.py --torch --only depthwise pool --batch 1 32
@@ -22,48 +22,50 @@ from layer_programs import CONTENDERS, PROGRAMS, calls
 from layer_rows import ROWS, Layer
 from timing import alternate, first_calls
 
-# dtype -> by how much results may differ, as a part of the largest number: in float32 sums of up to 400,000 products in
-# any order, in 16 bits what is rounded once here, and a few times there.
+# dtype -> the largest difference of results, as a fraction of the largest number. In float32, contenders sum up to
+# 400,000 products in different orders. In 16 bits, ours rounds once, and others round several times.
 AGREE = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 
-def _torchs(layer: Layer, name: str, given: Sequence[Any]) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """For each of PyTorch's layouts a call that computes, and one that gives results in JAX's order of axes."""
+def _torch_calls(
+    layer: Layer, name: str, given: Sequence[Any]
+) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """For each layout of PyTorch, a function that runs the layer, and one that returns results in JAX's axis order."""
     import layer_torch
 
-    found = layer_torch.contenders(layer, given, name)
-    return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in found.items()}
+    runs = layer_torch.contenders(layer, given, name)
+    return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in runs.items()}
 
 
 def agree(layer: str, results: dict[str, list[np.ndarray]], dtype: str = "float32") -> None:
-    """Refuse to time what does not compute the same.
+    """Check that all contenders compute the same results.
 
     Raises:
         ValueError: a contender's results differ from lax's.
     """
     for contender, arrays in results.items():
-        for one, other in zip(arrays, results["lax"], strict=True):
-            if one.shape != other.shape:
-                raise ValueError(f"{layer}: {contender} has the shape {one.shape}, but lax {other.shape}")
-            one, other = np.asarray(one, np.float32), np.asarray(other, np.float32)
-            worst, scale = np.abs(one - other).max(), np.abs(other).max()
+        for result, expected in zip(arrays, results["lax"], strict=True):
+            if result.shape != expected.shape:
+                raise ValueError(f"{layer}: {contender} has the shape {result.shape}, but lax {expected.shape}")
+            result, expected = np.asarray(result, np.float32), np.asarray(expected, np.float32)
+            worst, scale = np.abs(result - expected).max(), np.abs(expected).max()
             if not worst <= AGREE[dtype] * scale:
                 raise ValueError(f"{layer}: {contender} differs from lax by {worst:.2g}, of numbers up to {scale:.2g}")
 
 
 def measured(layer: Layer, name: str, batch: int, label: str, options: Any) -> dict[str, Any]:
-    """One row."""
+    """One row of the results."""
     given = layer.arguments(batch, jax.numpy.dtype(options.dtype))
-    known = options.torch and layer.kind != "tiled"  # PyTorch has nothing like it
-    runs, torchs = calls(layer, name, given), _torchs(layer, name, given) if known else {}
+    in_torch = options.torch and layer.kind != "tiled"  # PyTorch has no tiled layer
+    runs, torch_runs = calls(layer, name, given), _torch_calls(layer, name, given) if in_torch else {}
     results, first = first_calls(runs)
-    results = {contender: [np.asarray(a) for a in jax.tree.leaves(found)] for contender, found in results.items()}
-    agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torchs.items()}, options.dtype)
-    runs |= {contender: run for contender, (run, _) in torchs.items()}
+    results = {contender: [np.asarray(a) for a in jax.tree.leaves(tree)] for contender, tree in results.items()}
+    agree(label, results | {contender: as_ours() for contender, (_, as_ours) in torch_runs.items()}, options.dtype)
+    runs |= {contender: run for contender, (run, _) in torch_runs.items()}
     timing = alternate(runs, rounds=options.rounds, redo=options.redo)
     row = timing.row([("ours", other) for other in runs if other != "ours"], first)
-    if torchs:
-        faster = min(torchs, key=lambda contender: timing.of(contender).median)
+    if torch_runs:
+        faster = min(torch_runs, key=lambda contender: timing.of(contender).median)
         row["ratios"]["ours / faster torch"] = row["ratios"][f"ours / {faster}"]
     return {"layer": label, "batch": batch, "program": name, "dtype": options.dtype} | row
 
@@ -79,32 +81,36 @@ def shown(row: dict[str, Any]) -> str:
 
 
 def compared(row: dict[str, Any]) -> list[str]:
-    """The pairs that the table and the picture show."""
+    """The pairs of contenders in the table and the picture."""
     return [pair for pair in ("ours / lax", "ours / faster torch") if pair in row["ratios"]]
 
 
 def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Geometric means over the rows: of each pair, for each program."""
-    found: dict[str, dict[str, float]] = {}
+    """Geometric means of the ratios over the rows, for each pair and program."""
+    by_pair: dict[str, dict[str, float]] = {}
     for row in rows:
         for pair in compared(row):
-            same = [
+            medians = [
                 other["ratios"][pair]["median"]
                 for other in rows
                 if other["program"] == row["program"] and pair in other["ratios"]  # PyTorch has no tiled layers
             ]
-            found.setdefault(pair, {})[row["program"]] = statistics.geometric_mean(same)
-    return found
+            by_pair.setdefault(pair, {})[row["program"]] = statistics.geometric_mean(medians)
+    return by_pair
 
 
 def main() -> None:
-    """Print a row for each layer, batch and program; write and draw them if asked to."""
+    """Print a row for each layer, batch and program; write and draw the rows if requested."""
     parser = report.parser(__doc__)
-    parser.add_argument("--batch", type=report.positive, nargs="+", default=[1, 32, 128], help="%(default)s")
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="layers named so, in part")
-    parser.add_argument("--program", nargs="+", choices=PROGRAMS, default=PROGRAMS)
-    parser.add_argument("--dtype", choices=AGREE, default="float32", help="of every array (%(default)s)")
-    parser.add_argument("--torch", action="store_true", help="PyTorch, too; in float32")
+    parser.add_argument(
+        "--batch", type=report.positive, nargs="+", default=[1, 32, 128], help="batch sizes (%(default)s)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="layers whose name contains one of these"
+    )
+    parser.add_argument("--program", nargs="+", choices=PROGRAMS, default=PROGRAMS, help="programs to time")
+    parser.add_argument("--dtype", choices=AGREE, default="float32", help="dtype of every array (%(default)s)")
+    parser.add_argument("--torch", action="store_true", help="also time PyTorch, in float32")
     options = parser.parse_args()
     if options.torch and not report.here("torch"):
         parser.error("--torch needs PyTorch: pip install torch")
@@ -116,10 +122,12 @@ def main() -> None:
     if not cells:
         parser.error(f"no layer's name contains any of {options.only} and takes a batch of {options.batch}")
     machine = report.machine(*["torch"] * options.torch)
-    jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # so that no row pays for starting the compiler
+    jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # starts the compiler before the first row
     print(f"{report.heading(machine)}; {options.dtype}")
     if len(cells) < len(asked):
-        print(f"{len(asked) - len(cells)} of {len(asked)} layers and batches left out, for which lax takes minutes")
+        print(
+            f"{len(asked) - len(cells)} of {len(asked)} layers and batches left out, because lax takes minutes for them"
+        )
     pairs = "".join(f" {pair:22}" for pair in ["ours / lax", *["ours / faster torch"] * options.torch])
     print(f"{'layer':30} batch  {'program':19} {pairs} compile s    rounds")
     rows = []
@@ -127,12 +135,12 @@ def main() -> None:
         for name in options.program:
             rows.append(measured(layers[label], name, batch, label, options))
             print(shown(rows[-1]), flush=True)
-    found = means(rows)
-    for pair, programs in found.items():
+    by_pair = means(rows)
+    for pair, programs in by_pair.items():
         for name, mean in programs.items():
             print(f"geometric mean of {pair}, {name}: {mean:.3f}")
     print(report.warning(rows))
-    report.write(options.json, machine, rows, means=found)
+    report.write(options.json, machine, rows, means=by_pair)
     bars = [
         report.Bar(f"{pair}\n{row['program']}", row["layer"], f"batch {row['batch']}", row["ratios"][pair])
         for row in rows

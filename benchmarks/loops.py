@@ -1,7 +1,8 @@
-"""Training steps inside of `lax.scan`, beside the same steps one call after the other: ours and lax's.
+"""Training steps inside `lax.scan`, and the same steps one call at a time: ours and lax's.
 
-Inside of loops XLA's CPU code computes the layouts of lax's gradients by scalar loops; ours are laid out before
-(`jaxconv/lowering/algorithms/nhwc.py`). A ratio below 1 says that ours is faster, in the loop or out of it.
+Inside loops on the CPU, XLA keeps the layouts of lax's gradients and computes them by scalar loops. Ours use a layout
+for which XLA has fast code (`jaxconv/lowering/algorithms/nhwc.py`). A ratio below 1 means that ours is faster, inside
+the loop or outside.
 
     python benchmarks/loops.py --json loops.json --plot loops.png
 """
@@ -21,13 +22,13 @@ NETWORKS = ("LeNet-5, max, batch 128", "ResNet, batch 32")
 
 
 def measured(name: str, turns: int, options: Any) -> dict[str, Any]:
-    """One network: as many steps in a loop, and as many calls."""
+    """One row of the results: `turns` steps of one network in a loop, and as many calls."""
     case, runs = CASES[name], {}
-    for way, says in (("table", "ours"), ("lax", "lax")):
-        make = partial(step, case, weights(case.network), RATE, algorithm=way)
-        runs[f"{says}, in a loop"] = make(turns=turns)
-        one = make()
-        runs[f"{says}, call by call"] = lambda one=one: [one() for _ in range(turns)][-1]
+    for algorithm, contender in (("table", "ours"), ("lax", "lax")):
+        make = partial(step, case, weights(case.network), RATE, algorithm=algorithm)
+        runs[f"{contender}, in a loop"] = make(turns=turns)
+        one_step = make()
+        runs[f"{contender}, call by call"] = lambda one_step=one_step: [one_step() for _ in range(turns)][-1]
     results, first = first_calls(runs)
     agree(name, {"lax": [float(results["lax, call by call"])]} | {run: [float(x)] for run, x in results.items()})
     pairs = [(f"ours, {where}", f"lax, {where}") for where in ("in a loop", "call by call")]
@@ -35,11 +36,11 @@ def measured(name: str, turns: int, options: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print a table for each network; write and draw them if asked to."""
+    """Print a table for each network; write and draw the rows if requested."""
     parser = report.parser(__doc__, rounds=5)
-    parser.add_argument("--turns", type=int, default=4, help="steps in the loop (4)")
-    said = "networks whose name contains one of these"
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help=said)
+    parser.add_argument("--turns", type=int, default=4, help="steps in the loop (%(default)s)")
+    only_help = "networks whose name contains one of these"
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help=only_help)
     options = parser.parse_args()
     machine, rows = report.machine(), []
     print(report.heading(machine))
@@ -47,8 +48,8 @@ def main() -> None:
         if any(text in name for text in options.only):
             rows.append(measured(name, options.turns, options))
             print(f"{name}, {options.turns} steps: {report.rounds_text(rows[-1])}")
-            for run, taken in rows[-1]["seconds"].items():
-                print(f"  {run:20} {1e3 * taken['median']:10.3f} ms")
+            for run, spread in rows[-1]["seconds"].items():
+                print(f"  {run:20} {1e3 * spread['median']:10.3f} ms")
             for pair, ratio in rows[-1]["ratios"].items():
                 print(f"  {pair:42} {report.ratio_text(ratio)}", flush=True)
     print(report.warning(rows))

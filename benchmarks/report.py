@@ -1,4 +1,4 @@
-"""What every benchmark says: on which machine, by which versions, as a table, as JSON and as a picture."""
+"""The output of every benchmark: the machine, the versions, a table, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ PACKAGES = {"flax": "flax", "equinox": "equinox", "haiku": "dm-haiku", "torch": 
 
 
 def parser(description: str | None, *, rounds: int = 11) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
-    found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--rounds", type=positive, default=rounds, help="how many at least (%(default)s)")
-    found.add_argument("--redo", type=int, default=10, help="how often disturbed rounds are redone (%(default)s)")
-    found.add_argument("--json", type=_file, metavar="FILE", help="where to write all numbers")
-    found.add_argument("--plot", type=_plot, metavar="FILE", help="where to draw them: PNG, SVG or PDF; by matplotlib")
-    return found
+    """A parser with the options of all benchmarks."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=positive, default=rounds, help="least number of rounds (%(default)s)")
+    options.add_argument("--redo", type=int, default=10, help="most repetitions of disturbed rounds (%(default)s)")
+    options.add_argument("--json", type=_file, metavar="FILE", help="write all numbers to this file")
+    options.add_argument(
+        "--plot", type=_plot, metavar="FILE", help="draw them in this file: PNG, SVG or PDF; needs matplotlib"
+    )
+    return options
 
 
 def machine(*peers: str) -> dict[str, Any]:
-    """The device, and the versions of what runs on it; of peers (module names) those that are installed."""
+    """The device, and the versions of Python, JAX, NumPy and the installed peers (module names)."""
     versions = {"python": platform.python_version(), "jax": jax.__version__, "jaxlib": metadata.version("jaxlib")}
     versions |= {"numpy": np.__version__} | {peer: metadata.version(PACKAGES[peer]) for peer in peers if here(peer)}
     return {"device": jax.devices()[0].device_kind, "processor": _processor(), "cpus": os.cpu_count()} | versions
@@ -41,7 +43,7 @@ def here(module: str) -> bool:
 
 
 def heading(found: Mapping[str, Any]) -> str:
-    """The machine in one line.
+    """A line that describes the machine.
 
     >>> heading({"device": "cpu", "processor": "Zen", "cpus": 2, "jax": "0.11"})
     'cpu (Zen, 2 CPUs); jax 0.11'
@@ -52,13 +54,13 @@ def heading(found: Mapping[str, Any]) -> str:
 
 
 def write(path: Path | None, found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], **more: Any) -> None:
-    """All numbers as JSON, if asked to."""
+    """Write all numbers as JSON, if there is a path."""
     if path:
         path.write_text(json.dumps({"machine": found, **more, "rows": rows}, indent=1) + "\n")
 
 
 def ratio_text(ratio: Mapping[str, float]) -> str:
-    """A median with its quartiles.
+    """The text of a median with its quartiles.
 
     >>> ratio_text({"median": 0.426, "low": 0.0123, "high": 12.34})
     '0.43 (0.012 - 12.3)'
@@ -68,7 +70,7 @@ def ratio_text(ratio: Mapping[str, float]) -> str:
 
 
 def rounds_text(row: Mapping[str, Any]) -> str:
-    """How many rounds count, and what became of those that other processes disturbed.
+    """The number of rounds that count, and of those that other processes disturbed.
 
     >>> rounds_text({"rounds": 12, "redone": 3, "disturbed": 0})
     '12 rounds, 3 redone'
@@ -79,22 +81,22 @@ def rounds_text(row: Mapping[str, Any]) -> str:
 
 
 def warning(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the reader has to know about other processes."""
+    """A line that states whether other processes disturbed the rows."""
     if any(row["disturbed"] is None for row in rows):
-        return "Whether other processes disturbed the rounds cannot be told: there is no /proc/stat here."
+        return "Unknown whether other processes disturbed the rounds: there is no /proc/stat here."
     noisy = sum(bool(row["disturbed"]) for row in rows)
     if noisy:
-        return f"NOISY: other processes disturbed {noisy} of {len(rows)} rows to the end. Do not quote these."
-    return f"Quiet: no round counts during which other processes took more than 15 % of a CPU; {len(rows)} rows."
+        return f"NOISY: other processes disturbed {noisy} of {len(rows)} rows in every attempt. Do not quote these."
+    return f"Quiet: in all counted rounds, other processes took at most 15 % of a CPU; {len(rows)} rows."
 
 
 def title(what: str, found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """For a picture: what was measured, where, and whether it can be relied on."""
+    """The title of a picture: the subject, the machine, and whether other processes disturbed the rows."""
     return "\n".join([what, *heading(found).split("; "), warning(rows)])
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty figure, of so many inches."""
+    """An empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -102,7 +104,7 @@ def new_figure(width: float, height: float) -> Any:
 
 @dataclass(frozen=True)
 class Bar:
-    """One ratio, and where it is drawn: in which panel, beside which label, in the colour of which series."""
+    """One ratio, and its panel, label and series in the picture."""
 
     panel: str
     label: str
@@ -111,13 +113,13 @@ class Bar:
 
 
 def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) -> None:
-    """Horizontal bars from 1, on a logarithmic scale, with lines from quartile to quartile; if asked to.
+    """Draw horizontal bars from 1 on a logarithmic scale, with lines between the quartiles, if there is a path.
 
     Args:
-        path: where to.
-        bars: in the order in which they are read, downwards.
-        title: what was measured, and where.
-        reading: what a ratio means.
+        path: the file to write.
+        bars: the ratios, from the top down.
+        title: the title of the picture.
+        reading: the meaning of a ratio.
     """
     if not path or not bars:
         return
@@ -131,11 +133,11 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
     for panel, axes in zip(panels, grid, strict=False):
         axes.set_title(panel, fontsize="medium")
         for number, name in enumerate(series):
-            mine = [bar for bar in bars if (bar.panel, bar.series) == (panel, name)]
-            thick, shift = 0.8 / len(series), (number - (len(series) - 1) / 2) * 0.8 / len(series)
-            if mine:
-                heights = [labels.index(bar.label) + shift for bar in mine]
-                legend[name] = _bars(axes, mine, heights, thick, f"C{number}")
+            selected = [bar for bar in bars if (bar.panel, bar.series) == (panel, name)]
+            thickness, shift = 0.8 / len(series), (number - (len(series) - 1) / 2) * 0.8 / len(series)
+            if selected:
+                heights = [labels.index(bar.label) + shift for bar in selected]
+                legend[name] = _bars(axes, selected, heights, thickness, f"C{number}")
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     _scale(grid[0], bars)
@@ -151,10 +153,10 @@ def draw(path: Path | None, bars: Sequence[Bar], title: str, *, reading: str) ->
 _PLACES = ("panel", "label", "series")
 
 
-def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float, colour: str) -> Any:
-    """One series in one panel; what its legend shows."""
+def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thickness: float, colour: str) -> Any:
+    """Draw one series in one panel, and return its handle for the legend."""
     low, median, high = (np.array([bar.ratio[name] for bar in bars]) for name in ("low", "median", "high"))
-    drawn = axes.barh(heights, median - 1, thick, left=1, color=colour)
+    handle = axes.barh(heights, median - 1, thickness, left=1, color=colour)
     axes.errorbar(
         median, heights, xerr=[list(median - low), list(high - median)], fmt="none", ecolor="black", elinewidth=0.7
     )
@@ -162,11 +164,11 @@ def _bars(axes: Any, bars: Sequence[Bar], heights: Sequence[float], thick: float
     axes.grid(axis="x", linewidth=0.4)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize="small", labelbottom=True)
-    return drawn
+    return handle
 
 
 def _scale(axes: Any, bars: Sequence[Bar]) -> None:
-    """1, 2, 5, 10, 20 and so on; powers of ten if they are many."""
+    """Set ticks at 1, 2, 5, 10, 20 and so on, or at powers of ten for a wide range."""
     axes.set_xscale("log")
     medians = [bar.ratio["median"] for bar in bars]
     axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5) if max(medians) / min(medians) < 300 else (1,))
@@ -175,7 +177,7 @@ def _scale(axes: Any, bars: Sequence[Bar]) -> None:
 
 
 def positive(text: str) -> int:
-    """A number of 1 or more, of the command line."""
+    """The integer of 1 or more in a command-line argument."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
@@ -183,7 +185,7 @@ def positive(text: str) -> int:
 
 
 def _file(text: str) -> Path:
-    """A path that can be written, found out before anything is measured."""
+    """A path whose folder exists, checked before anything is measured."""
     path = Path(text)
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{path.parent} is not a folder")
@@ -200,7 +202,7 @@ def _plot(text: str) -> Path:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells."""
+    """The processor's name from /proc/cpuinfo, or from `platform`."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

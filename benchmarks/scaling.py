@@ -1,8 +1,8 @@
-"""How time grows with the batch and with the image, and how far it is from what the machine can compute at all.
+"""How time grows with the batch and with the image, and the rate as a share of the machine's peak.
 
-A 3x3 convolution of 16 channels to 32 and a depthwise one of 32, forward with every gradient; ours and lax's. In the
-same rounds a product of two 2048x2048 matrices in float32: its rate is the machine's peak, of which a layer's rate is a
-share. A layer's work is the multiplications and additions of its output and of both deltas, however they are computed.
+The layers are a 3x3 convolution of 16 channels to 32 and a depthwise one of 32 channels, forward with every gradient,
+by ours and by lax. The same rounds time a product of two 2048x2048 matrices in float32, whose rate is the machine's
+peak. The work of a layer is the multiplications and additions of its output and of both deltas, for every algorithm.
 
     python benchmarks/scaling.py --json scaling.json --plot scaling.png
 """
@@ -31,28 +31,28 @@ PRODUCT = 2048
 
 
 def product(size: int) -> Callable[[], object]:
-    """The matrix product that sets the peak."""
-    one, other = (jax.random.normal(key, (size, size)) for key in jax.random.split(jax.random.key(0)))
+    """A function that computes the matrix product whose rate is the peak."""
+    lhs, rhs = (jax.random.normal(key, (size, size)) for key in jax.random.split(jax.random.key(0)))
     multiply = jax.jit(jnp.matmul)
-    return lambda: jax.block_until_ready(multiply(one, other))
+    return lambda: jax.block_until_ready(multiply(lhs, rhs))
 
 
 def shares(timing: Timing, flops: int, product_flops: int) -> dict[str, Any]:
-    """Each contender's rate and its share of the peak, round by round; and the peak."""
-    rate = lambda name, flops: Spread.of([flops / taken / 1e9 for taken in timing.seconds[name]])
-    part = lambda name: [
-        flops / mine / (product_flops / peak)
-        for mine, peak in zip(timing.seconds[name], timing.seconds["product"], strict=True)
+    """The rate of each contender, its share of the peak round by round, and the peak."""
+    rate = lambda name, flops: Spread.of([flops / seconds / 1e9 for seconds in timing.seconds[name]])
+    share = lambda name: [
+        flops / seconds / (product_flops / product_seconds)
+        for seconds, product_seconds in zip(timing.seconds[name], timing.seconds["product"], strict=True)
     ]
     return {
         "gflops": {name: asdict(rate(name, flops)) for name in CONTENDERS},
         "peak_gflops": asdict(rate("product", product_flops)),
-        "share_of_peak": {name: asdict(Spread.of(part(name))) for name in CONTENDERS},
+        "share_of_peak": {name: asdict(Spread.of(share(name))) for name in CONTENDERS},
     }
 
 
 def measured(label: str, batch: int, side: int, options: Any) -> dict[str, Any]:
-    """One row."""
+    """One row of the results."""
     layer, name = LAYERS[label](side), PROGRAMS[-1]
     runs = calls(layer, name, layer.arguments(batch)) | {"product": product(options.product)}
     _, first = first_calls(runs)
@@ -73,18 +73,18 @@ def shown(row: dict[str, Any]) -> str:
 
 
 def curves(path: Path | None, rows: Sequence[dict[str, Any]], title: str, sweeps: dict[str, Sequence[int]]) -> None:
-    """Above the time, below the share of the peak; a column for each layer and for what grows. If asked to."""
+    """Draw the time above the share of the peak, with a column for each layer and each sweep, if there is a path."""
     if not path:
         return
     columns = [(label, axis) for label in dict.fromkeys(row["layer"] for row in rows) for axis in sweeps]
     figure = report.new_figure(1 + 3.2 * len(columns), 6)
     above, below = figure.subplots(2, len(columns), sharey="row", squeeze=False)
     for (label, axis), upper, lower in zip(columns, above, below, strict=True):
-        mine = [row for row in rows if row["layer"] == label and row["sweep"] == axis]
-        sizes = [row[axis] for row in mine]
+        selected = [row for row in rows if row["layer"] == label and row["sweep"] == axis]
+        sizes = [row[axis] for row in selected]
         for name, mark in zip(CONTENDERS, "os", strict=True):
-            upper.plot(sizes, [1e3 * row["seconds"][name]["median"] for row in mine], mark + "-", label=name)
-            lower.plot(sizes, [100 * row["share_of_peak"][name]["median"] for row in mine], mark + "-", label=name)
+            upper.plot(sizes, [1e3 * row["seconds"][name]["median"] for row in selected], mark + "-", label=name)
+            lower.plot(sizes, [100 * row["share_of_peak"][name]["median"] for row in selected], mark + "-", label=name)
         fixed = f"{SIDE} pixels a side" if axis == "batch" else f"batch {BATCH}"
         upper.set_title(f"{label}\n{fixed}", fontsize="medium")
         lower.set_xlabel("batch" if axis == "batch" else "pixels a side")
@@ -102,17 +102,18 @@ def curves(path: Path | None, rows: Sequence[dict[str, Any]], title: str, sweeps
 
 
 def main() -> None:
-    """Print a row for each size; write and draw them if asked to."""
+    """Print a row for each size; write and draw the rows if requested."""
     parser = report.parser(__doc__)
-    parser.add_argument("--batches", type=int, nargs="*", default=BATCHES, help=f"of images {SIDE} pixels a side")
-    parser.add_argument("--sides", type=int, nargs="*", default=SIDES, help=f"of images in batches of {BATCH}")
-    parser.add_argument("--product", type=int, default=PRODUCT, help="the matrices' size (%(default)s)")
+    batches_help, sides_help = f"batch sizes, for images of side {SIDE}", f"sides of images, in batches of {BATCH}"
+    parser.add_argument("--batches", type=int, nargs="*", default=BATCHES, help=batches_help)
+    parser.add_argument("--sides", type=int, nargs="*", default=SIDES, help=sides_help)
+    parser.add_argument("--product", type=int, default=PRODUCT, help="size of the matrices (%(default)s)")
     options = parser.parse_args()
     sweeps = {axis: sizes for axis, sizes in (("batch", options.batches), ("side", options.sides)) if sizes}
     if not sweeps:
         parser.error("there is no batch and no side to measure")
     machine = report.machine()
-    product(1)()  # so that no row pays for starting the compiler
+    product(1)()  # starts the compiler before the first row
     print(report.heading(machine))
     print(f"{'':30}  {' ours':^25}  {' lax':^25}  product")
     print(f"{'layer':18} batch  side" + "         ms GFLOP/s  of peak" * 2 + "  GFLOP/s  ours / lax (quartiles) rounds")

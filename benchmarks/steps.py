@@ -1,9 +1,10 @@
-"""One training step: forward, loss, gradients and plain gradient descent, in our library and in others.
+"""One training step: forward, loss, gradients and plain gradient descent, in jaxconv and in other libraries.
 
-Networks: LeNet-5, a small ResNet and a small MobileNet (`architectures.py`). Contenders: jaxconv by the table of its
-lowerings ("ours"), jaxconv by lax alone ("lax"), Flax NNX, Equinox, Haiku, and PyTorch line by line in both of its
-layouts, and compiled. All start from the same weights, and have to agree on the losses of three steps before they are
-timed. A ratio below 1 says that ours is faster; in brackets its quartiles. What is not installed is left out.
+Networks: LeNet-5, a small ResNet and a small MobileNet (`architectures.py`). Contenders: jaxconv with the algorithms of
+its table ("ours"), jaxconv with lax only ("lax"), Flax NNX, Equinox, Haiku, and PyTorch, eager in both of its memory
+layouts and compiled. All start from the same weights. Their losses over three steps have to agree before they are
+timed. A ratio below 1 means that ours is faster; the brackets have its quartiles. Libraries that are not installed are
+left out.
 
     python benchmarks/steps.py --json steps.json --plot steps.png
     python benchmarks/steps.py --torch --only LeNet
@@ -22,20 +23,20 @@ from architectures import CASES, Case, weights
 from timing import alternate, first_calls
 
 RATE = 1e-3  # small, so that the loss of a single image does not vanish
-STEPS = 3  # losses that have to agree
+STEPS = 3  # number of losses that have to agree
 AGREE = 1e-4
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Where its step is made, and which package that needs."""
+    """The module and function that make a contender's step, and the package that it needs."""
 
     module: str
     function: str = "step"
     package: str | None = None
 
     def make(self, case: Case) -> Callable[[], float]:
-        """A call that trains by one step, from weights that are the same for all."""
+        """A function that trains by one step, starting from the weights that all contenders share."""
         return getattr(import_module(f"peers.{self.module}"), self.function)(case, weights(case.network), RATE)
 
 
@@ -52,18 +53,18 @@ CONTENDERS = {
 
 
 def agree(case: str, losses: dict[str, list[float]]) -> None:
-    """Refuse to time what does not compute the same.
+    """Check that all contenders compute the same losses.
 
     Raises:
         ValueError: a contender's losses differ from lax's.
     """
-    for contender, found in losses.items():
-        if not np.allclose(found, losses["lax"], rtol=AGREE, atol=0):
-            raise ValueError(f"{case}: {contender} has the losses {found}, but lax {losses['lax']}")
+    for contender, values in losses.items():
+        if not np.allclose(values, losses["lax"], rtol=AGREE, atol=0):
+            raise ValueError(f"{case}: {contender} has the losses {values}, but lax {losses['lax']}")
 
 
 def measured(name: str, case: Case, contenders: Sequence[str], options: Any) -> dict[str, Any]:
-    """One row."""
+    """One row of the results."""
     runs = {contender: CONTENDERS[contender].make(case) for contender in contenders}
     results, first = first_calls(runs)
     losses = {contender: [float(loss)] for contender, loss in results.items()}
@@ -76,22 +77,22 @@ def measured(name: str, case: Case, contenders: Sequence[str], options: Any) -> 
 
 
 def table(row: dict[str, Any]) -> str:
-    """Its lines: a contender each."""
+    """The lines of a row, one for each contender."""
     lines = [f"{row['case']}: {report.rounds_text(row)}"]
-    for contender, taken in row["seconds"].items():
+    for contender, spread in row["seconds"].items():
         ratio = row["ratios"].get(f"ours / {contender}")
-        cells = f"{1e3 * taken['median']:10.3f}  {row['compile_seconds'][contender]:9.2f}"
+        cells = f"{1e3 * spread['median']:10.3f}  {row['compile_seconds'][contender]:9.2f}"
         lines.append(f"  {contender:20} {cells}  {report.ratio_text(ratio) if ratio else '':22}".rstrip())
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Print a table for each network; write and draw them if asked to."""
+    """Print a table for each network; write and draw the rows if requested."""
     parser = report.parser(__doc__)
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="TEXT", help="networks whose name contains one of these"
     )
-    parser.add_argument("--torch", action="store_true", help="PyTorch, too")
+    parser.add_argument("--torch", action="store_true", help="also time PyTorch")
     options = parser.parse_args()
     asked = [name for name, contender in CONTENDERS.items() if options.torch or contender.package != "torch"]
     missing = {name: package for name in asked if (package := CONTENDERS[name].package) and not report.here(package)}
@@ -100,11 +101,11 @@ def main() -> None:
     if not cases:
         parser.error(f"no case's name contains any of {options.only}: {', '.join(CASES)}")
     machine = report.machine(*dict.fromkeys(package for name in contenders if (package := CONTENDERS[name].package)))
-    CONTENDERS["lax"].make(CASES["LeNet-5, average, batch 1"])()  # so that none pays for starting the compiler
+    CONTENDERS["lax"].make(CASES["LeNet-5, average, batch 1"])()  # starts the compiler before the first row
     print(report.heading(machine))
     for name, package in missing.items():
         print(f"Without {name}: {package} is not installed.")
-    print(f"  {'contender':20} {'ms':>10}  {'compile s':>9}  ours / it (quartiles)")
+    print(f"  {'contender':20} {'ms':>10}  {'compile s':>9}  ours / contender (quartiles)")
     rows = []
     for name, case in cases.items():
         rows.append(measured(name, case, contenders, options))

@@ -1,9 +1,9 @@
-"""The one timer: contenders take turns in one process, and what is compared are the ratios within each round.
+"""The timer of all benchmarks: contenders alternate in one process, and the ratios within each round are compared.
 
-A round has one turn of every contender, A B C A B C and so on: whatever slows the machine for longer than a round slows
-all of them, and leaves their ratios alone. A turn repeats short calls until it takes some milliseconds, after some that
-are not timed. While rounds go by, the system counts how long other processes computed; rounds that they disturbed are
-thrown away and done again.
+A round has one turn of every contender, A B C A B C and so on. If the machine slows down for longer than a round, all
+contenders slow down, and their ratios do not change. A turn repeats short calls until it takes some milliseconds, after
+some untimed calls. The system counts how long other processes compute during the rounds. Rounds that they disturbed are
+discarded and repeated.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-QUIET = 0.15  # of one CPU: what other processes may take
-STRETCH = 0.3  # seconds: rounds are judged together for as long, since the system counts in hundredths of a second
-TURN = 5e-3  # seconds: what a turn takes at least
-SETTLE = 20e-3  # seconds between turns: the one before left its data in the caches, and threads that still spin
-PATIENCE = 60.0  # seconds: whoever takes longer gets fewer rounds
-LEAST = 3  # rounds, however long they take
+QUIET = 0.15  # largest fraction of one CPU that other processes may take
+STRETCH = 0.3  # seconds of rounds that are judged together, because the system counts in hundredths of a second
+TURN = 5e-3  # least seconds of a turn
+SETTLE = 20e-3  # seconds between turns: the previous one left its data in the caches, and threads that still spin
+PATIENCE = 60.0  # seconds after which there are fewer rounds
+LEAST = 3  # least number of rounds, even after PATIENCE
 
 
 def others_seconds(stat: Path = Path("/proc/stat")) -> float | None:
-    """Seconds that all CPUs spent on other processes than this one, from some moment on; None where nobody counts.
+    """Seconds that all CPUs spent on other processes, since an arbitrary time; None if the system does not count them.
 
     >>> others_seconds(Path("no such file"))
     """
@@ -41,7 +41,7 @@ def others_seconds(stat: Path = Path("/proc/stat")) -> float | None:
 
 @dataclass(frozen=True)
 class Clock:
-    """What time it is, and how long other processes have computed: seconds, of which only differences mean anything."""
+    """The time, and how long other processes have computed, in seconds since an arbitrary time; and a way to wait."""
 
     now: Callable[[], float] = time.perf_counter
     others: Callable[[], float | None] = others_seconds
@@ -58,7 +58,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of one value or more.
+        """The median and quartiles of one or more values.
 
         >>> Spread.of([1.0, 2.0, 3.0, 4.0, 100.0])
         Spread(median=3.0, low=2.0, high=4.0)
@@ -69,26 +69,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured. A list has one entry for each round that counts."""
+    """The measurements. A list has one entry for each round that counts."""
 
-    seconds: dict[str, list[float]]  # of one call of each contender
-    redone: int  # rounds thrown away since other processes disturbed them
-    disturbed: int | None  # rounds that count although they were disturbed; None where nobody can tell
+    seconds: dict[str, list[float]]  # for one call of each contender
+    redone: int  # rounds that were discarded because other processes disturbed them
+    disturbed: int | None  # rounds that count although they were disturbed; None if this is unknown
 
     def of(self, name: str) -> Spread:
-        """How long one call takes."""
+        """The seconds of one call."""
         return Spread.of(self.seconds[name])
 
     def ratio(self, name: str, other: str) -> Spread:
-        """The rounds' ratios of one contender's time to another's."""
+        """The ratio of one contender's time to another's, over the rounds."""
         return Spread.of([a / b for a, b in zip(self.seconds[name], self.seconds[other], strict=True)])
 
     def row(self, pairs: Sequence[tuple[str, str]] = (), first: Mapping[str, float] | None = None) -> dict[str, Any]:
-        """For JSON: every contender's time, and the ratios of some pairs.
+        """A dict for JSON with every contender's time, and the ratios of some pairs.
 
-        Of the first calls' seconds what is more than a later call's went into tracing and compiling.
+        The time of a first call beyond that of later calls counts as tracing and compiling.
         """
-        compiling = {name: max(taken - self.of(name).median, 0.0) for name, taken in (first or {}).items()}
+        compiling = {name: max(seconds - self.of(name).median, 0.0) for name, seconds in (first or {}).items()}
         return {
             "seconds": {name: asdict(self.of(name)) for name in self.seconds},
             "ratios": {f"{a} / {b}": asdict(self.ratio(a, b)) for a, b in pairs},
@@ -101,7 +101,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Rounds that are judged together: each one's seconds per call, and the part of a CPU that others took."""
+    """Rounds that are judged together: the seconds of a call in each, and the fraction of a CPU that others took."""
 
     rounds: list[dict[str, float]]
     others: float | None
@@ -114,7 +114,7 @@ class _Stretch:
 def first_calls(
     contenders: Mapping[str, Callable[[], Any]], clock: Clock | None = None
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Call each contender for the first time: what it gives back, and how long it took, compiling included."""
+    """Call each contender for the first time. Returns its result, and its time with compilation included."""
     clock, results, seconds = clock or Clock(), {}, {}
     for name, run in contenders.items():
         started = clock.now()
@@ -131,20 +131,20 @@ def alternate(
     before: Callable[[], object] | None = None,
     clock: Clock | None = None,
 ) -> Timing:
-    """Time contenders in turns. They have been called before (`first_calls`).
+    """Time contenders in alternating turns. They have been called before (`first_calls`).
 
     Args:
-        contenders: a name and a function for each, which comes back when its work is done.
-        rounds: how many at least; where they take less than `STRETCH` seconds together, as many as fit into that. They
-            are fewer, but `LEAST`, where they would take more than `PATIENCE` seconds.
-        redo: how many disturbed stretches of rounds are thrown away, at most. After that the least disturbed count.
-        before: called ahead of every turn and not timed. A turn is one call then.
-        clock: the machine's own, unless another one is given.
+        contenders: a name and a function for each. The function returns when its work is done.
+        rounds: least number of rounds. If they take less than `STRETCH` seconds together, there are as many as fit into
+            that time. If they would take more than `PATIENCE` seconds, there are fewer, but at least `LEAST`.
+        redo: most disturbed stretches of rounds that are discarded. After that the least disturbed stretches count.
+        before: called before every turn and not timed. A turn is then one call.
+        clock: the machine's clock by default.
     """
     clock = clock or Clock()
     warm = {} if before else {name: _seconds(run, clock) for name, run in contenders.items()}
-    calls = {name: max(1, math.ceil(TURN / max(taken, 1e-9))) for name, taken in warm.items()}
-    untimed = {name: int(SETTLE / max(taken, 1e-9)) for name, taken in warm.items()}
+    calls = {name: max(1, math.ceil(TURN / max(seconds, 1e-9))) for name, seconds in warm.items()}
+    untimed = {name: int(SETTLE / max(seconds, 1e-9)) for name, seconds in warm.items()}
 
     def one_turn(name: str, run: Callable[[], object]) -> float:
         if before:
@@ -159,15 +159,15 @@ def alternate(
     while not _enough(stretches, clock.now() - started, rounds, redo):
         stretches.append(_stretch(lambda: {name: one_turn(name, run) for name, run in contenders.items()}, clock))
     kept = _kept(stretches, rounds)
-    counted = [taken for stretch in kept for taken in stretch.rounds]
-    seconds = {name: [taken[name] for taken in counted] for name in contenders}
+    counted = [one_round for stretch in kept for one_round in stretch.rounds]
+    seconds = {name: [one_round[name] for one_round in counted] for name in contenders}
     disturbed = sum(len(stretch.rounds) for stretch in kept if not stretch.quiet)
     redone = sum(len(stretch.rounds) for stretch in stretches) - len(counted)
     return Timing(seconds, redone, None if clock.others() is None else disturbed)
 
 
 def _seconds(run: Callable[[], object], clock: Clock, calls: int = 1) -> float:
-    """How long one of so many calls takes."""
+    """The mean seconds of one of `calls` calls."""
     started = clock.now()
     for _ in range(calls):
         run()
@@ -175,17 +175,17 @@ def _seconds(run: Callable[[], object], clock: Clock, calls: int = 1) -> float:
 
 
 def _stretch(one_round: Callable[[], dict[str, float]], clock: Clock) -> _Stretch:
-    """Rounds for as long as it takes to tell whether the machine is quiet."""
+    """Run rounds for `STRETCH` seconds, long enough to determine whether the machine is quiet."""
     started, before, rounds = clock.now(), clock.others(), []
     while not rounds or clock.now() - started < STRETCH:
         rounds.append(one_round())
     after = clock.others()
-    taken = None if before is None or after is None else (after - before) / (clock.now() - started)
-    return _Stretch(rounds, taken)
+    others = None if before is None or after is None else (after - before) / (clock.now() - started)
+    return _Stretch(rounds, others)
 
 
 def _enough(stretches: Sequence[_Stretch], elapsed: float, rounds: int, redo: int) -> bool:
-    """Whether there are as many quiet rounds as asked for; or no more may be redone; or time is up."""
+    """Whether there are enough quiet rounds, or no more may be repeated, or `PATIENCE` is over."""
     quiet = sum(len(stretch.rounds) for stretch in stretches if stretch.quiet)
     every = sum(len(stretch.rounds) for stretch in stretches)
     redone = sum(not stretch.quiet for stretch in stretches)
@@ -194,9 +194,9 @@ def _enough(stretches: Sequence[_Stretch], elapsed: float, rounds: int, redo: in
 
 
 def _kept(stretches: Sequence[_Stretch], rounds: int) -> list[_Stretch]:
-    """All the quiet stretches, and of the others the least disturbed, until there are rounds enough."""
+    """All quiet stretches, and the least disturbed of the others until there are enough rounds."""
     kept: list[_Stretch] = []
     for stretch in sorted(stretches, key=lambda stretch: stretch.others or 0.0):
-        if stretch.quiet or sum(len(one.rounds) for one in kept) < rounds:
+        if stretch.quiet or sum(len(other.rounds) for other in kept) < rounds:
             kept.append(stretch)
     return kept

@@ -1,8 +1,8 @@
 """Certify a network that you did not write: one in Flax, one in Equinox, one in Haiku, each with two paddings.
 
-The certifier reads the jaxpr, so it needs nothing from the library that made the network. With circular padding both
-laws are proved; with zeros the one of the interior, and the line to blame for the other is named: it is in this file.
-Libraries that are not installed are said and skipped.
+The certifier reads the jaxpr, so it needs nothing from the library of the network. With circular padding both laws are
+proved. With zero padding the interior law is proved, and the output names the line of this file that breaks the cyclic
+law. Libraries that are not installed are named and skipped.
 
     python examples/certify_others.py        a table, and pictures/others.png
     pip install 'jaxconv[peers]'             the libraries
@@ -28,8 +28,8 @@ IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
 
 
 def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
-    """A stem and a residual block, in Flax linen; the function, its parameters' shapes, the image's two axes."""
-    from flax import linen  # pyright: ignore[reportMissingImports]  who lacks a library sees the others
+    """The function, its parameters' shapes and the image's two axes: a stem and a residual block in Flax linen."""
+    from flax import linen  # pyright: ignore[reportMissingImports]  an optional package
 
     class ResidualBlock(linen.Module):
         @linen.compact
@@ -41,8 +41,8 @@ def flax(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 
 def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
-    """Two convolutions around a pooling, in Equinox, channels first."""
-    import equinox as eqx  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
+    """The same for Equinox, channels first: two convolutions around a pooling."""
+    import equinox as eqx  # pyright: ignore[reportMissingImports]  an optional package
 
     mode = {"CIRCULAR": "CIRCULAR", "SAME": "ZEROS"}[padding]
 
@@ -57,8 +57,8 @@ def equinox(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
 
 
 def haiku(padding: str) -> tuple[Callable[..., Any], Any, tuple[int, int]]:
-    """Two dilated convolutions in Haiku, which pads by zeros: here its padding is replaced by a wrap, or not."""
-    import haiku as hk  # pyright: ignore[reportMissingImports]  as Flax, it may be missing
+    """The same for Haiku: two dilated convolutions. Haiku pads with zeros, so circular padding is a `jnp.pad` here."""
+    import haiku as hk  # pyright: ignore[reportMissingImports]  an optional package
 
     def forward(x: jax.Array) -> jax.Array:
         for rate in (1, 2):
@@ -86,7 +86,7 @@ class Found(NamedTuple):
 
     @property
     def culprit(self) -> str:
-        """The line that breaks the cyclic law, as it stands in this file."""
+        """The line that breaks the cyclic law, with its text in this file."""
         if self.cyclic.broken is None:
             return ""
         file, line = self.cyclic.broken.source.split(" ")[0].rsplit(":", 1)
@@ -94,31 +94,31 @@ class Found(NamedTuple):
 
 
 def certified(library: Callable[..., Any], padding: str) -> Found:
-    """What the certificate says of one network; nothing is run."""
+    """The certificate's claims about one network. Nothing is executed."""
     fn, params, axes = library(padding)
-    height = IMAGE.shape[1:3]
-    image = jax.ShapeDtypeStruct((1, 3, *height) if axes == (2, 3) else IMAGE.shape, IMAGE.dtype)
+    spatial = IMAGE.shape[1:3]
+    image = jax.ShapeDtypeStruct((1, 3, *spatial) if axes == (2, 3) else IMAGE.shape, IMAGE.dtype)
     leaf = jc.certify(fn, params, image, axes={1: axes[:1]}, search=False).leaves[0]
     return Found(f"{library.__name__}, {padding}", leaf.axes[0].cyclic, leaf.axes[0].interior, leaf.shape[axes[0]])
 
 
-def draw(found: list[Found]) -> figures.Figure:
-    """For each network the rows of its output: where the interior law is proved, and whether the cyclic one is."""
-    interiors, cyclic = (sum(claim.verdict == Verdict.PROVED for claim in claims)
-                         for claims in ([one.interior for one in found], [one.cyclic for one in found]))  # fmt: skip
-    finding = f"Proved of {len(found)} networks: {interiors} interior laws, and {cyclic} around the torus"
-    figure = figures.new(10, 1.6 + 0.5 * len(found), finding)
-    plot = figure.add_subplot(xlabel="row of the output, as a part of its height", xlim=(0, 1.42))
-    for row, one in enumerate(found):
-        lo, hi = one.region
+def draw(networks: list[Found]) -> figures.Figure:
+    """Draw, for each network, the output rows with a proved interior law, and whether the cyclic law is proved."""
+    interiors, cyclic = (sum(claim.verdict == Verdict.PROVED for claim in claims) for claims in (
+        [network.interior for network in networks], [network.cyclic for network in networks]))  # fmt: skip
+    finding = f"Proved for {len(networks)} networks: {interiors} interior laws and {cyclic} cyclic laws"
+    figure = figures.new(10, 1.6 + 0.5 * len(networks), finding)
+    plot = figure.add_subplot(xlabel="row of the output, as a fraction of its height", xlim=(0, 1.42))
+    for row, network in enumerate(networks):
+        lo, hi = network.region
         plot.barh(row, 1, color="#e0e0e0")
-        plot.barh(row, (hi - lo) / one.length, left=lo / one.length, color=figures.BLUE)
-        its = f"interior law proved on [{lo}, {hi}) of {one.length}" if hi else "interior law not proved"
-        plot.text(0.5, row, its, color="white" if hi else figures.VERMILION, ha="center", va="center")
-        proved = one.cyclic.verdict == Verdict.PROVED
+        plot.barh(row, (hi - lo) / network.length, left=lo / network.length, color=figures.BLUE)
+        label = f"interior law proved on [{lo}, {hi}) of {network.length}" if hi else "interior law not proved"
+        plot.text(0.5, row, label, color="white" if hi else figures.VERMILION, ha="center", va="center")
+        proved = network.cyclic.verdict == Verdict.PROVED
         plot.text(1.02, row, "cyclic law PROVED" if proved else "cyclic law not proved", va="center",
                   color=figures.GREEN if proved else figures.VERMILION, fontweight="bold")  # fmt: skip
-    plot.set_yticks(range(len(found)), [one.name for one in found])
+    plot.set_yticks(range(len(networks)), [network.name for network in networks])
     plot.set_xticks([0, 0.5, 1])
     plot.invert_yaxis()
     plot.spines[["top", "right", "left"]].set_visible(False)
@@ -126,27 +126,27 @@ def draw(found: list[Found]) -> figures.Figure:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Certify what is installed, print and draw."""
-    found = []
+    """Certify the networks of the installed libraries, print and draw."""
+    networks: list[Found] = []
     for library in (flax, equinox, haiku):
         if importlib.util.find_spec(library.__name__) is None:
             print(f"{library.__name__} is not installed: skipped (pip install 'jaxconv[peers]')")
         else:
-            found += [certified(library, padding) for padding in ("CIRCULAR", "SAME")]
-    if not found:
+            networks += [certified(library, padding) for padding in ("CIRCULAR", "SAME")]
+    if not networks:
         return
     rows: list[tuple[str, ...]] = [("network", "cyclic", "interior", "rows", "shift", "field")]
-    for one in found:
-        (lo, hi), claim, field = one.region, one.interior, one.interior.receptive_field
+    for network in networks:
+        (lo, hi), claim, field = network.region, network.interior, network.interior.receptive_field
         law = (f"[{lo}, {hi})", f"{claim.shift} -> {claim.moves[0][1]}") if hi else ("-", "-")
-        rows.append((one.name, one.cyclic.verdict, claim.verdict, *law, str(field.size) if field else "-"))
+        rows.append((network.name, network.cyclic.verdict, claim.verdict, *law, str(field.size) if field else "-"))
     print(
-        "Shifts along the height, all inputs, all parameter values. Nothing is run: what is not proved is UNDECIDED.\n"
+        "Shifts along the height, all inputs, all parameter values. Without a search, an unproved law is UNDECIDED.\n"
     )
     print(table(rows, words=3))
-    print("\nWhat breaks the cyclic law, in this file:\n")
-    print("\n".join(f"{one.name}: {one.culprit}" for one in found if one.culprit) + "\n")
-    figures.save(draw(found), args.out, "others.png")
+    print("\nLines of this file that break the cyclic law:\n")
+    print("\n".join(f"{network.name}: {network.culprit}" for network in networks if network.culprit) + "\n")
+    figures.save(draw(networks), args.out, "others.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Parameter efficiency: count the weights of a layer when they are shared, when they are not, and when it is dense.
+"""Parameter efficiency: count the weights of a layer with shared weights, with unshared weights, and as a dense layer.
 
-Prints what slides and answers about weight sharing say, beside what jaxconv counts, and how the three counts grow with
-the image; draws the growth, with one figure that the slides have wrong.
+Prints the counts in slides and answers about weight sharing, those of jaxconv, and how the three counts grow with the
+image. Draws the growth, and one number that is wrong in the slides.
 
     python examples/count_parameters.py                two tables, and pictures/parameters.png
     python examples/count_parameters.py --window 5     the growth for a 5x5 filter
@@ -24,12 +24,12 @@ SLIDES = 3 * 222 * 222  # "about 148,000", where their own formula is 3 * 3 * 22
 
 
 def weights(side: int, window: int, filters: int = 1, padding: str = "VALID") -> Sharing:
-    """The counts for square filters on a square grey image, biases left out."""
+    """The counts for square filters on a square grey image, without biases."""
     return window_weights(slide("weights", (side, side), (window, window), padding=padding), 1, filters)
 
 
 def claims() -> list[tuple[str, str, str]]:
-    """What is said, and what is counted."""
+    """Rows with a layer, the number in the slides, and the counted number."""
     small, slide32, slide224 = weights(3, 2), weights(32, 3, filters=8), weights(224, 3)
     units = weights(32, 32, filters=64).shared  # 64 filters as large as the image: a dense layer
     local, same = weights(100, 10, padding="SAME"), weights(100, 3, padding="SAME")
@@ -40,7 +40,7 @@ def claims() -> list[tuple[str, str, str]]:
         ("the same, dense", "36", f"{small.dense:,}"),
         ("32x32 image to 64 units, dense", "65,536", f"{units:,}"),
         ("32x32 image, eight 3x3 filters", "72", f"{slide32.shared:,}"),
-        ("the dense one has so many times more", "910x", f"{units / slide32.shared:.0f}x"),
+        ("the dense layer has more, by a factor of", "910x", f"{units / slide32.shared:.0f}x"),
         ("224x224 image, one 3x3 filter, shared", "9", f"{slide224.shared:,}"),
         ("the same, a kernel for each position", "about 148,000", f"{slide224.unshared:,}"),
         ("100x100 image, map of its size, dense", "10^8", f"{same.dense:,}"),
@@ -49,7 +49,7 @@ def claims() -> list[tuple[str, str, str]]:
 
 
 def growth(window: int) -> dict[int, Sharing]:
-    """The counts of one filter for images of each side that it fits into, two or more."""
+    """The counts of one filter, for the image sides that it fits into. There are at least two."""
     if window > SIDES[-2]:
         expected = f"{SIDES[-2]} or less, so that it fits into two images"
         raise ValueError(explain("growth", "window", window, expected, "Write 3 for a window of 3x3"))
@@ -57,7 +57,7 @@ def growth(window: int) -> dict[int, Sharing]:
 
 
 def draw(counts: dict[int, Sharing], window: int) -> figures.Figure:
-    """The three counts over the image's side, both axes logarithmic."""
+    """Draw the three counts over the image's side, both axes logarithmic."""
     once = window * window
     figure = figures.new(8, 5.2, f"One {window}x{window} filter: {once} shared weights, however large the image")
     plot = figure.add_subplot(xlabel="side of the image (pixels)", ylabel="weights")
@@ -85,10 +85,10 @@ def draw(counts: dict[int, Sharing], window: int) -> figures.Figure:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Count, print and draw."""
+    """Count weights, print and draw."""
     print("Weights, biases not counted:\n")
     print(table(claims()))
-    print(f"\nThe slides' own formula, 3*3*222*222, is 443,556; 3*222*222 = {SLIDES:,} has lost a factor 3.\n")
+    print(f"\nThe formula in the slides, 3*3*222*222, is 443,556; 3*222*222 = {SLIDES:,} has lost a factor 3.\n")
     print(f"One {args.window}x{args.window} filter on a grey image:\n")
     counts = growth(args.window)
     print(table([("side", *Sharing._fields), *((n, *(f"{number:,}" for number in c)) for n, c in counts.items())]))

@@ -1,4 +1,4 @@
-"""The style of the scripts' figures: colours that colour-blind readers can tell apart, the finding as the title."""
+"""The style of the scripts' figures: colours that colour-blind readers can distinguish, and a finding as the title."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SIGNED = "PuOr_r"  # negative purple, zero white, positive orange
 
 
 def new(width: float, height: float, finding: str) -> Figure:
-    """An empty figure, in inches, with what it shows as its title."""
+    """An empty figure of this size in inches, with the finding as its title."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     entitle(figure, finding)
     return figure
 
 
 def entitle(figure: Figure, finding: str) -> None:
-    """What a figure shows, above it."""
+    """Set the title of a figure to its finding."""
     figure.suptitle(finding, fontsize=12, fontweight="bold")
 
 
 def cells(plot: Axes, values: np.ndarray, title: str = "", **settings: Any) -> Any:
-    """An array [h, w] as square cells without ticks: ink black on white, unless the settings say otherwise."""
+    """Draw an array [h, w] as square cells without ticks, black on white unless the settings override this."""
     style: dict[str, Any] = {"cmap": "Greys", "interpolation": "nearest"}
     image = plot.imshow(values, **style | settings)
     plot.set_title(title, fontsize=10)
@@ -38,13 +38,13 @@ def cells(plot: Axes, values: np.ndarray, title: str = "", **settings: Any) -> A
 
 
 def frame(plot: Axes, top: float, left: float, height: float, width: float, colour: str, **settings: Any) -> None:
-    """An outline around cells of `cells`, from (top, left)."""
+    """Draw an outline around cells that `cells` has drawn, from (top, left)."""
     style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": 2.5}
     plot.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **style | settings))
 
 
 def curve(plot: Axes, x: Any, values: np.ndarray, colour: str, label: str, **settings: Any) -> None:
-    """The mean over seeds of values [seed, x] with bars of one standard deviation."""
+    """Draw the mean over seeds of values [seed, x], with bars of one standard deviation."""
     style: dict[str, Any] = {"color": colour, "linewidth": 2, "markersize": 5, "capsize": 3, "fmt": "o-"}
     plot.errorbar(x, values.mean(0), values.std(0), label=label, **style | settings)
     plot.grid(color="#e0e0e0")
@@ -52,7 +52,7 @@ def curve(plot: Axes, x: Any, values: np.ndarray, colour: str, label: str, **set
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write folder/name and say so; the same figure makes the same file."""
+    """Write folder/name and print its path. The same figure gives the same file."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / name, metadata={"Software": None})
     print(f"figure: {folder / name}")

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: their command line, their tables, and training on the digits."""
+"""Code that the scripts of this folder share: the command line, tables, and training on the digits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxconv.training.step import Model, Params, make_step
 
 
 def positive(text: str) -> int:
-    """A positive integer of the command line."""
+    """The positive integer in a command-line argument."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
@@ -27,7 +27,7 @@ def positive(text: str) -> int:
 
 
 def within(least: int, most: int) -> Callable[[str], int]:
-    """A reader of integers of the command line from `least` to `most`."""
+    """A reader of command-line integers from `least` to `most`."""
 
     def integer(text: str) -> int:
         number = int(text)
@@ -38,23 +38,23 @@ def within(least: int, most: int) -> Callable[[str], int]:
     return integer
 
 
-natural = within(0, 10**9)  # of seeds: NumPy's generators take no negative ones, and JAX's keys no large ones
+natural = within(0, 10**9)  # for seeds: NumPy's generators refuse negative seeds, and JAX's keys large ones
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """A command line that shows a script's docstring under --help; the script adds its options."""
+    """A command-line parser that shows a script's docstring under --help. The script adds the options."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def picture_options(description: str | None) -> argparse.ArgumentParser:
-    """The same, with the folder for figures, `--out`."""
+    """The same parser with `--out`, the folder for figures."""
     parser = options(description)
     parser.add_argument("--out", type=Path, default=Path("pictures"), metavar="FOLDER", help="for figures: pictures/")
     return parser
 
 
 def writable(folder: Path) -> None:
-    """Make the folder for figures, and refuse one in which no file can be written."""
+    """Create the folder for figures, and refuse a folder in which no file can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -63,7 +63,7 @@ def writable(folder: Path) -> None:
 
 
 def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Run what the command line asks for; bad arguments end in one line, before the work."""
+    """Run a script with the arguments of the command line. A bad argument ends it with one line, before the work."""
     args = parser.parse_args()
     try:
         if "out" in args:
@@ -74,7 +74,7 @@ def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPa
 
 
 def table(rows: Sequence[Sequence[Any]], words: int = 1) -> str:
-    """Rows of cells as lines, titles first; the first columns, `words` of them, to the left and numbers to the right.
+    """Rows of cells as lines, titles first. The first `words` columns are left-aligned, and the others right-aligned.
 
     >>> print(table([("layer", "weights"), ("C1", 150)]))
     layer  weights
@@ -82,12 +82,12 @@ def table(rows: Sequence[Sequence[Any]], words: int = 1) -> str:
     """
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    place = lambda number, cell: f"{cell:{'<' if number < words else '>'}{widths[number]}}"
-    return "\n".join("  ".join(place(*cell) for cell in enumerate(row)).rstrip() for row in cells)
+    aligned = lambda column, cell: f"{cell:{'<' if column < words else '>'}{widths[column]}}"
+    return "\n".join("  ".join(aligned(*cell) for cell in enumerate(row)).rstrip() for row in cells)
 
 
 def mean_and_deviation(shares: np.ndarray) -> list[str]:
-    """Cells for shares [seed, column]: of each column the mean and the standard deviation over the seeds, in per cent.
+    """For shares [seed, column], the mean and standard deviation of each column over the seeds, in per cent.
 
     >>> mean_and_deviation(np.array([[0.5, 1.0], [0.7, 1.0]]))
     ['60.0 ± 10.0', '100.0 ± 0.0']
@@ -106,7 +106,7 @@ def train(
     seed: int,
     name: str,
 ) -> Params:
-    """The parameters after so many steps, with a progress bar that shows the loss."""
+    """The parameters after `steps` steps of training. A progress bar shows the loss."""
     opt_state = jax.jit(optimiser.init)(params)
     step = make_step(model, optimiser)
     order = batches(len(digits.train_images), batch, seed=seed)
@@ -118,7 +118,7 @@ def train(
 
 
 def show_loss(bar: tqdm, loss: jax.Array) -> None:
-    """Show the loss beside the progress; end the training where it is infinite or NaN, since nothing more is learnt."""
+    """Show the loss in the progress bar. Raise if it is infinite or NaN, because training then learns nothing more."""
     if not math.isfinite(loss):
         cure = "Lower the learning rate."
         raise ValueError(f"the loss is {loss} at step {bar.n} of training, but should be finite. {cure}")
@@ -136,9 +136,9 @@ def train_each(
     batch: int,
     name: str,
 ) -> list[Params]:
-    """The same for many sets of images and labels, each with its own seed: the parameters of each.
+    """The parameters after training on each of several sets of images and labels, with one seed for each set.
 
-    One program takes a step for each set in turn; under vmap their kernels would make one grouped convolution, which
+    One program takes a step for each set in sequence. Under vmap the kernels would form one grouped convolution, which
     is several times as slow.
     """
 
@@ -149,7 +149,7 @@ def train_each(
         return params, optimiser.init(params)
 
     params, opt_state = begin(np.array(seeds))
-    step = jax.jit(lambda *sets: jax.lax.map(lambda its: make_step(model, optimiser)(*its), sets))
+    step = jax.jit(lambda *states: jax.lax.map(lambda state: make_step(model, optimiser)(*state), states))
     orders = [batches(len(labels), batch, seed=seed) for (_, labels), seed in zip(sets, seeds, strict=True)]
     for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
         chosen = [(images[at], labels[at]) for (images, labels), at in zip(sets, map(next, orders), strict=True)]

@@ -1,14 +1,17 @@
-"""Where sharing is not ideal: parts in fixed places, as in aligned faces.
+"""A case in which sharing is not ideal: parts in fixed positions, as in aligned faces.
 
-A "face" of 16x16 pixels has four parts, each a handwritten digit: a 0 above left, a 1 above right, a 2 and a 3 below;
-in each place, with even odds, another of these stands instead. How many parts are where they belong? A 0 counts in one
-place only: a feature that is worth finding there is not in another, as with eyes and mouths. One layer of 6x6 filters,
-the strongest response of each in each quarter, a dense layer on these: with a kernel for all positions, one for each
-quarter, and one for each position. Beside them dense networks of as many multiply-adds. The seeds choose the faces,
-their order and the first parameters; what is shown is the mean over them, plus or minus a standard deviation.
+A "face" of 16x16 pixels has four parts, each a handwritten digit: a 0 at the top left, a 1 at the top right, a 2 and a
+3 below. In each position, with probability 1/2, another of these digits replaces the correct one. The task is to count
+the correct parts. A 0 is correct in one position only, so a feature that is useful there is not useful elsewhere, as
+with eyes and mouths.
+
+Each network has one layer of 6x6 filters, the strongest response of each filter in each quarter, and a dense layer. The
+filters have a kernel for all positions, one for each quarter, or one for each position. Dense networks with as many
+multiply-adds are compared with them. The seeds determine the faces, their order and the initial parameters. The table
+has the mean over the seeds, plus or minus a standard deviation.
 
     python examples/show_aligned_parts.py        a table, and pictures/aligned_parts.png; about 2 minutes
-    python examples/show_aligned_parts.py --filters 32       what it takes to catch up
+    python examples/show_aligned_parts.py --filters 32       networks with 32 filters
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ from jaxconv.training.step import Params, accuracy
 SIDE, PART, PARTS = 16, 8, 4  # pixels along a face and along a part; parts, row by row
 QUARTERS = ((PART, PART), (PART, PART))
 WINDOW = (6, 6)
-UNITS = 36  # of a dense layer, 256 weights each, cost as much as a filter, 36 weights at each of 256 positions
+UNITS = 36  # dense units with 256 weights each cost as much as one filter with 36 weights at each of 256 positions
 
-Faces = tuple[np.ndarray, np.ndarray]  # images [n, 16, 16, 1], and of each how many parts are where they belong
+Faces = tuple[np.ndarray, np.ndarray]  # images [n, 16, 16, 1], and the number of correct parts of each
 Init = Callable[[jax.Array, int], Params]
 Layer = Callable[[Params, jax.Array], jax.Array]
 LAYERS: dict[str, tuple[Init, Layer]] = {
@@ -58,7 +61,7 @@ COLOURS = (figures.BLUE, figures.GREEN, figures.ORANGE, figures.VERMILION)
 
 
 class Found(NamedTuple):
-    """What a network costs, and its accuracy for each seed."""
+    """The cost of a network, and its accuracy for each seed."""
 
     parameters: int
     multiply_adds: int
@@ -66,59 +69,59 @@ class Found(NamedTuple):
 
 
 def faces(images: np.ndarray, labels: np.ndarray, count: int, seed: int) -> Faces:
-    """So many faces, their parts drawn from these digits."""
+    """`count` faces, with parts drawn from these digits."""
     random = np.random.default_rng(seed)
-    away = random.integers(1, PARTS, (count, PARTS)) * random.integers(0, 2, (count, PARTS))  # 0: it belongs there
+    away = random.integers(1, PARTS, (count, PARTS)) * random.integers(0, 2, (count, PARTS))  # 0: the correct part
     digits = (np.arange(PARTS) + away) % PARTS
     chosen = np.empty_like(digits)
     for digit in range(PARTS):
         places = digits == digit
         chosen[places] = random.choice(np.flatnonzero(labels == digit), places.sum())
-    parts = images[chosen].reshape(count, 2, 2, PART, PART, 1)  # [n, place down, place across, h, w, 1]
+    parts = images[chosen].reshape(count, 2, 2, PART, PART, 1)  # [n, row of parts, column of parts, h, w, 1]
     return parts.swapaxes(2, 3).reshape(count, SIDE, SIDE, 1), (away == 0).sum(1).astype(np.int32)
 
 
 def init(key: jax.Array, kind: str, filters: int) -> Params:
-    """The filters, and a dense layer on what they found in each quarter."""
+    """Parameters of the filters, and of a dense layer on their responses in each quarter."""
     first, second = jax.random.split(key)
-    found = UNITS * filters if kind == "dense" else PARTS * filters
-    return {"filters": LAYERS[kind][0](first, filters), "head": jc.init_dense(second, found, PARTS + 1)}
+    features = UNITS * filters if kind == "dense" else PARTS * filters
+    return {"filters": LAYERS[kind][0](first, filters), "head": jc.init_dense(second, features, PARTS + 1)}
 
 
 def model(params: Params, x: jax.Array, kind: str) -> jax.Array:
     """Scores of the counts from 0 to 4."""
-    found = jax.nn.relu(LAYERS[kind][1](params["filters"], x))
-    return jc.dense(params["head"], found.reshape(len(x), -1))
+    features = jax.nn.relu(LAYERS[kind][1](params["filters"], x))
+    return jc.dense(params["head"], features.reshape(len(x), -1))
 
 
 def measured(kind: str, filters: int, sets: Sequence[Faces], test: Faces, seeds: range, steps: int) -> Found:
     """Train a network for each seed, and test it."""
-    fn, how = partial(model, kind=kind), {"steps": steps, "batch": 64, "name": f"{kind}, {filters}"}
+    fn, settings = partial(model, kind=kind), {"steps": steps, "batch": 64, "name": f"{kind}, {filters}"}
     optimiser = optax.adam(optax.cosine_decay_schedule(2e-2, steps))
-    trained = train_each(partial(init, kind=kind, filters=filters), fn, sets, seeds, optimiser, **how)
+    trained = train_each(partial(init, kind=kind, filters=filters), fn, sets, seeds, optimiser, **settings)
     scores = jax.jit(fn)  # one program instead of one for each operation
     cost = jc.summary(fn, trained[0], jax.ShapeDtypeStruct((1, SIDE, SIDE, 1), "float32"))
     return Found(cost.parameters, cost.multiply_adds, np.array([accuracy(scores, params, *test) for params in trained]))
 
 
 def finding(found: dict[str, dict[int, Found]]) -> str:
-    """Which network finds most parts, for each number of filters or for all of them.
+    """The title of the figure: which network finds most parts, for each number of filters or for all of them.
 
-    >>> one = lambda *accuracy: Found(0, 0, np.array(accuracy))
-    >>> finding({"shared": {2: one(0.5), 4: one(0.9)}, "local": {2: one(0.6, 0.8), 4: one(0.8)}})
+    >>> scores = lambda *accuracy: Found(0, 0, np.array(accuracy))
+    >>> finding({"shared": {2: scores(0.5), 4: scores(0.9)}, "local": {2: scores(0.6, 0.8), 4: scores(0.8)}})
     'Parts in fixed places: most are found by the local network with 2 filters, by the shared one with 4'
     """
     mean = lambda kind, filters: found[kind][filters].accuracy.mean()
     best = {filters: max(found, key=lambda kind: mean(kind, filters)) for filters in next(iter(found.values()))}
     first, *others = dict.fromkeys(best.values())
-    numbers = lambda kind: " and ".join(str(filters) for filters, its in best.items() if its == kind)
-    told = [f"by the {first} network with {numbers(first)} filters"] if others else [f"by the {first} network"]
-    told += [f"by the {kind} one with {numbers(kind)}" for kind in others]
-    return f"Parts in fixed places: most are found {', '.join(told)}"
+    numbers = lambda kind: " and ".join(str(filters) for filters, best_kind in best.items() if best_kind == kind)
+    clauses = [f"by the {first} network with {numbers(first)} filters"] if others else [f"by the {first} network"]
+    clauses += [f"by the {kind} one with {numbers(kind)}" for kind in others]
+    return f"Parts in fixed places: most are found {', '.join(clauses)}"
 
 
 def draw(test: Faces, found: dict[str, dict[int, Found]]) -> figures.Figure:
-    """Four faces; the accuracy over the filters, which is over the cost, and over the parameters."""
+    """Draw four faces, and the accuracy over the number of filters (proportional to the cost) and of parameters."""
     figure = figures.new(12, 4.4, finding(found))
     left, right = np.ravel(figure.subfigures(1, 2, width_ratios=[1, 2.4]))
     for label, plot in enumerate(np.ravel(left.subplots(2, 2)), start=1):
@@ -126,10 +129,10 @@ def draw(test: Faces, found: dict[str, dict[int, Found]]) -> figures.Figure:
         plot.axhline(PART - 0.5, color=figures.SKY)
         plot.axvline(PART - 0.5, color=figures.SKY)
     plots = right.subplots(1, 2, sharey=True)
-    for colour, (kind, its) in zip(COLOURS, found.items(), strict=True):
-        scores = np.stack([one.accuracy for one in its.values()], axis=1)
-        figures.curve(plots[0], list(its), scores, colour, kind)
-        figures.curve(plots[1], [one.parameters for one in its.values()], scores, colour, kind)
+    for colour, (kind, by_filters) in zip(COLOURS, found.items(), strict=True):
+        scores = np.stack([network.accuracy for network in by_filters.values()], axis=1)
+        figures.curve(plots[0], list(by_filters), scores, colour, kind)
+        figures.curve(plots[1], [network.parameters for network in by_filters.values()], scores, colour, kind)
     plots[0].set(xlabel=f"filters ({UNITS * SIDE**2:,} multiply-adds each)", ylabel="accuracy", xscale="log")
     plots[0].set_xticks(list(found["shared"]), map(str, found["shared"]))
     plots[0].minorticks_off()
@@ -144,11 +147,17 @@ def run(args: argparse.Namespace) -> None:
     sets = [faces(digits.train_images, digits.train_labels, 4000, seed) for seed in seeds]
     test = faces(digits.test_images, digits.test_labels, 2000, args.seed)
     found = {kind: {n: measured(kind, n, sets, test, seeds, args.steps) for n in args.filters} for kind in LAYERS}
-    print(f"\nAccuracy in %, of {args.seeds} seeds, after {args.steps} steps:\n")
+    print(f"\nAccuracy in % over {args.seeds} seeds, after {args.steps} steps:\n")
     rows = [
-        (kind, filters, f"{its.parameters:,}", f"{its.multiply_adds:,}", *mean_and_deviation(its.accuracy[:, None]))
+        (
+            kind,
+            filters,
+            f"{network.parameters:,}",
+            f"{network.multiply_adds:,}",
+            *mean_and_deviation(network.accuracy[:, None]),
+        )
         for kind in LAYERS
-        for filters, its in found[kind].items()
+        for filters, network in found[kind].items()
     ]
     print(table([("network", "filters", "parameters", "multiply-adds", "accuracy"), *rows]))
     print()
@@ -157,8 +166,8 @@ def run(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = picture_options(__doc__)
-    parser.add_argument("--filters", type=positive, nargs="+", default=[2, 4, 8, 16], help="for each of the networks")
-    parser.add_argument("--steps", type=positive, default=400, help="of training each network")
-    parser.add_argument("--seeds", type=positive, default=5, help="how many, from --seed")
-    parser.add_argument("--seed", type=natural, default=0, help="the first of them")
+    parser.add_argument("--filters", type=positive, nargs="+", default=[2, 4, 8, 16], help="numbers of filters")
+    parser.add_argument("--steps", type=positive, default=400, help="training steps of each network")
+    parser.add_argument("--seeds", type=positive, default=5, help="number of seeds, starting from --seed")
+    parser.add_argument("--seed", type=natural, default=0, help="first seed")
     start(run, parser)

@@ -1,10 +1,10 @@
-"""Where equivariance lives: at borders it is the padding that breaks it, between borders the stride.
+"""Where equivariance breaks: at borders because of the padding, and between borders because of the stride.
 
-One convolution with three paddings, shifted by a pixel: where does its output differ from the shifted one? Then four
-ways to halve the resolution, around the torus: by how much do pooled features change with each shift? Last, a table:
-small networks with these parts, trained briefly on digits of 16x16; what is proved of their features, how often two
-shifts of a digit get the same label, around the torus (Zhang, Making convolutional networks shift-invariant again, ICML
-2019), and their accuracy.
+The first figure shows where the output of one convolution differs from the shifted output after a shift by one pixel,
+for three paddings. The second shows by how much pooled features change with each cyclic shift, for four ways to halve
+the resolution. The table is for small networks with these layers, trained briefly on digits of 16x16. It has the proved
+laws of their features, the consistency (how often two cyclic shifts of a digit get the same label; Zhang, Making
+convolutional networks shift-invariant again, ICML 2019), and the accuracy.
 
     python examples/show_equivariance.py        a table, pictures/borders.png and strides.png
 """
@@ -37,7 +37,7 @@ NETWORKS = [("SAME", "max pooling"), ("REFLECT", "max pooling"), *(("CIRCULAR", 
 
 
 def init(key: jax.Array) -> Params:
-    """Two convolutions and a dense layer behind the mean over positions."""
+    """Parameters of two convolutions, and of a dense layer after the mean over positions."""
     keys = jax.random.split(key, 3)
     return {
         "first": jc.init_conv(keys[0], (5, 5), 1, 16),
@@ -47,7 +47,7 @@ def init(key: jax.Array) -> Params:
 
 
 def features(params: Params, x: jax.Array, padding: str, down: str) -> jax.Array:
-    """The map before the mean over positions: two convolutions, each halved."""
+    """The features before the mean over positions: two convolutions, each followed by down-sampling."""
     x = DOWN[down](jax.nn.relu(jc.conv(params["first"], x, padding=padding)))
     return DOWN[down](jax.nn.relu(jc.conv(params["second"], x, padding=padding)))
 
@@ -58,27 +58,27 @@ def model(params: Params, x: jax.Array, padding: str, down: str) -> jax.Array:
 
 
 def border_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
-    """For each padding the error [h, w] of one convolution at each position, the largest after shifts by one pixel."""
-    found, by_one = {}, np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    """For each padding, the largest error [h, w] of one convolution at each position after shifts by one pixel."""
+    errors, by_one = {}, np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
     for padding in PADDINGS:
         layer = partial(jc.conv, params["first"], padding=padding)
-        found[padding] = jc.check(layer, image, axes=(1, 2), shifts=by_one).leaves[0].positions.max((0, 3))
-    return found
+        errors[padding] = jc.check(layer, image, axes=(1, 2), shifts=by_one).leaves[0].positions.max((0, 3))
+    return errors
 
 
 def stride_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
-    """For each down-sampling |f(shifted) - f| / (|f(shifted)| + |f|) of the pooled features f, for shifts up to 7."""
+    """For each down-sampling, |f(shifted) - f| / (|f(shifted)| + |f|) of the pooled features f, for shifts up to 7."""
     rows = np.stack(np.meshgrid(range(8), range(8), indexing="ij"), axis=-1).reshape(-1, 2)
-    found = {}
+    relative = {}
     for down in DOWN:
         pooled = lambda x, down=down: jc.global_avg_pool(features(params, x, "CIRCULAR", down))
         errors = equivariance_error(pooled, image, axes=(1, 2), shifts=rows, invariant=True)
-        found[down] = errors.values.reshape(8, 8)
-    return found
+        relative[down] = errors.values.reshape(8, 8)
+    return relative
 
 
 def draw(errors: dict[str, np.ndarray], finding: str, down: str, across: str, unit: str) -> figures.Figure:
-    """A map of errors for each name, on one scale."""
+    """Draw a map of errors for each name, with one colour scale."""
     figure = figures.new(3.1 * len(errors) + 0.9, 3.6, finding)
     plots = figure.subplots(1, len(errors))
     top = max(float(error.max()) for error in errors.values())
@@ -92,11 +92,11 @@ def draw(errors: dict[str, np.ndarray], finding: str, down: str, across: str, un
 
 
 def measured(params: Params, padding: str, down: str, digits: Digits, steps: int, seed: int) -> tuple[str, ...]:
-    """A row of the table: train one network, certify its features, measure."""
+    """A row of the table: train one network, certify its features, and measure it."""
     name = f"{padding}, {down}"
     fn = partial(model, padding=padding, down=down)
-    how = {"steps": steps, "batch": 64, "seed": seed, "name": name}
-    params = train(fn, params, digits, optax.adam(1e-2), **how)
+    settings = {"steps": steps, "batch": 64, "seed": seed, "name": name}
+    params = train(fn, params, digits, optax.adam(1e-2), **settings)
     x = jax.ShapeDtypeStruct((1, 32, 32, 1), "float32")
     claims = jc.certify(partial(features, padding=padding, down=down), params, x, axes={1: (1,)})
     cyclic, interior = claims.leaves[0].axes[0].cyclic, claims.leaves[0].axes[0].interior
@@ -116,17 +116,19 @@ def run(args: argparse.Namespace) -> None:
     worst = lambda errors: max(errors, key=lambda name: errors[name].max())
     finding = f"One convolution, shifted by one pixel: the errors are largest with {worst(borders)}"
     figures.save(draw(borders, finding, "row of the output", "column", "largest error"), args.out, "borders.png")
-    finding = f"Pooled features around the torus: shifts change them most with {worst(strides)}"
+    finding = f"Pooled features under cyclic shifts: the changes are largest with {worst(strides)}"
     down, across, unit = "shift down (pixels)", "shift across (pixels)", "equivariance error"
     figures.save(draw(strides, finding, down, across, unit), args.out, "strides.png")
 
-    found = [measured(params, *network, digits, args.steps, args.seed) for network in NETWORKS]
+    rows = [measured(params, *network, digits, args.steps, args.seed) for network in NETWORKS]
     print(f"\nAfter {args.steps} steps; laws of the features of 32x32 images, consistency over cyclic shifts:\n")
-    print(table([("padding, down", "cyclic", "interior", "consistency", "accuracy"), *found], words=3))
+    print(table([("padding, down", "cyclic", "interior", "consistency", "accuracy"), *rows], words=3))
 
 
 if __name__ == "__main__":
     parser = picture_options(__doc__)
-    parser.add_argument("--steps", type=positive, default=300, help="of training each of the networks")
-    parser.add_argument("--seed", type=natural, default=0, help="of the parameters, the batches and the sampled shifts")
+    parser.add_argument("--steps", type=positive, default=300, help="training steps of each network")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="seed of the parameters, the batches and the sampled shifts"
+    )
     start(run, parser)

@@ -1,9 +1,9 @@
-"""How sharing looks: same colour, same weight.
+"""A picture of weight sharing: same colour, same weight.
 
-An image of three channels (three digits, one for each) and a filter that slides over it: a stencil with a slice for
-each channel. A slice has its own colour, the same at every position; no two channels share one. Each position makes one
-cell of the feature map, the sum over the three slices. And the picture of textbooks, a line for each product, coloured
-by its weight: shared, not shared, and two channels.
+An image has three channels, with one digit each. A filter with a slice for each channel slides over it. Each slice has
+one colour, the same at every position; no two channels share a slice. Each position gives one cell of the feature map,
+the sum over the three slices. Another figure has a line for each product, coloured by its weight, as in textbooks:
+shared, not shared, and two channels.
 
     python examples/show_sharing.py        pictures/sliding.gif, sharing.png, sharing_lines.png
 """
@@ -30,19 +30,19 @@ from tqdm import tqdm
 import jaxconv as jc
 
 COLOURS = (figures.BLUE, figures.VERMILION, figures.GREEN)  # one for each input channel
-EDGES = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]  # of strokes upright
+EDGES = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]  # responds to vertical strokes
 KERNEL = np.stack([EDGES, np.transpose(EDGES), [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]], axis=-1)[..., None]
 HALO = withStroke(linewidth=2.5, foreground="white")
 
 
 def image(seed: int) -> np.ndarray:
-    """Three of the bundled 8x8 digits as the three channels of an image [8, 8, 3], ink from 0 to 16."""
+    """Three of the bundled 8x8 digits as the channels of an image [8, 8, 3], with values from 0 to 16."""
     images = np.reshape(load_digits(return_X_y=True)[0], (-1, 8, 8))
     return np.stack([images[i] for i in np.random.default_rng(seed).choice(len(images), 3, replace=False)], axis=-1)
 
 
 def overlay(plots: list[Axes], top: int, left: int) -> None:
-    """The stencil's slices at one position of their channels, each in its colour, with its weights."""
+    """Draw the filter's slices at one position of their channels, with their colours and weights."""
     for channel, (plot, colour) in enumerate(zip(plots, COLOURS, strict=True)):
         figures.frame(plot, top, left, 3, 3, colour, fill=True, facecolor=colour + "40")
         for u, v in product(range(3), repeat=2):
@@ -52,7 +52,7 @@ def overlay(plots: list[Axes], top: int, left: int) -> None:
 
 
 def stage(figure: figures.Figure, x: np.ndarray, y: np.ndarray, places: list[tuple[int, int]], until: int) -> None:
-    """The three channels, the stencil at some places, and the first cells of the feature map, row by row."""
+    """Draw the three channels, the filter at some positions, and the first `until` cells of the feature map by row."""
     *channels, plot = figure.subplots(1, 4)
     for number, channel in enumerate(channels):
         figures.cells(channel, x[:, :, number], f"channel {number}", vmax=32)  # pale, so that the weights are legible
@@ -66,7 +66,7 @@ def stage(figure: figures.Figure, x: np.ndarray, y: np.ndarray, places: list[tup
 
 
 def animate(x: np.ndarray, y: np.ndarray, frames: int, folder: Path) -> None:
-    """A frame for each position; the map grows by the cell under the stencil."""
+    """Write sliding.gif: one frame for each position, which adds the cell at the filter's position to the map."""
     folder.mkdir(parents=True, exist_ok=True)
     writer, finding = PillowWriter(fps=5), "The stencil slides, its weights stay: same colour, same weight"
     figure = figures.new(10, 3.1, finding)
@@ -80,7 +80,7 @@ def animate(x: np.ndarray, y: np.ndarray, frames: int, folder: Path) -> None:
 
 
 def wires(plot: Axes, colour_of: Callable[..., Any], title: str, channels: int = 1) -> None:
-    """A line from each of six input cells to each output cell that reads it, in the colour of its weight."""
+    """Draw a line from each of six input cells to each output cell that reads it, in the colour of its weight."""
     for channel, out, tap in product(range(channels), range(4), range(3)):
         plot.plot([out + tap, out + 1], [4 * channel, 2], color=colour_of(channel, out, tap), linewidth=2.5, zorder=1)
     for channel in range(channels):
@@ -94,19 +94,19 @@ def wires(plot: Axes, colour_of: Callable[..., Any], title: str, channels: int =
 
 
 def lines() -> figures.Figure:
-    """One filter of three taps on a signal of six cells: shared, not shared, and on two channels."""
+    """Draw one filter of three taps on a signal of six cells: shared, not shared, and on two channels."""
     shared = [figures.BLUE, figures.ORANGE, figures.GREEN, figures.VERMILION, figures.PURPLE, figures.SKY]
-    own = [colormaps["viridis"](5 * number % 12 / 11) for number in range(12)]
+    unshared = [colormaps["viridis"](5 * number % 12 / 11) for number in range(12)]
     figure = figures.new(11, 4, "Same colour, same weight: shared across positions, never across channels")
     plots = figure.subplots(1, 3)
     wires(plots[0], lambda channel, out, tap: shared[tap], "shared: 3 weights, each used 4 times")
-    wires(plots[1], lambda channel, out, tap: own[3 * out + tap], "not shared: 12 weights, each used once")
+    wires(plots[1], lambda channel, out, tap: unshared[3 * out + tap], "not shared: 12 weights, each used once")
     wires(plots[2], lambda channel, out, tap: shared[3 * channel + tap], "two channels: 3 shared weights for each", 2)
     return figure
 
 
 def run(args: argparse.Namespace) -> None:
-    """Slide, print and draw."""
+    """Apply the filter, print and draw."""
     x = image(args.seed)
     y = np.asarray(jc.conv({"kernel": jnp.float32(KERNEL)}, jnp.float32(x), batched=False))[..., 0]
     weights, positions = KERNEL.size, y.size
@@ -129,6 +129,6 @@ def run(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = picture_options(__doc__)
-    parser.add_argument("--seed", type=natural, default=0, help="of the choice of digits")
-    parser.add_argument("--frames", type=positive, default=36, help="of the animation")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the choice of digits")
+    parser.add_argument("--frames", type=positive, default=36, help="number of frames of the animation")
     start(run, parser)

@@ -1,7 +1,8 @@
-"""The gradient of a shared kernel by hand: the worked example of an answer about weight sharing, with its numbers.
+"""The gradient of a shared kernel by hand: a worked example from an answer about weight sharing, with its numbers.
 
-The kernel [0.3, 0.5] lies on the input [1, 2, 3] at two places, and makes the output [1.3, 2.1]. If the loss changes by
-[-0.1, 0.2] with the output, each overlay asks for a change of the kernel, and of its part of the input; they are added.
+The kernel [0.3, 0.5] overlays the input [1, 2, 3] at two positions, and the output is [1.3, 2.1]. The output deltas are
+[-0.1, 0.2]. Each overlay gives a delta of the kernel, and of the input cells that it covers. The gradients are the sums
+of these deltas.
 
     python examples/show_worked_gradient.py        a table, and pictures/worked_gradient.png
 """
@@ -26,28 +27,28 @@ FIRST, SECOND = figures.BLUE, figures.VERMILION  # the two overlays
 
 
 def worked_example() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The deltas of kernel, bias and input: by the rule of summed deltas, and by jax.grad."""
+    """The deltas of kernel, bias and input: by the summed-delta rule, and by jax.grad."""
     x, kernel, dy = INPUT.reshape(1, 3, 1), KERNEL.reshape(2, 1, 1), OUTPUT_DELTAS.reshape(1, 2, 1)
     rule = reference.conv_deltas(kernel, x, dy)
     params = {"kernel": jnp.float32(kernel), "bias": jnp.zeros(1)}
     loss = lambda params, x: jnp.sum(jc.conv(params, x) * jnp.float32(dy))
-    of_params, of_input = jax.grad(loss, argnums=(0, 1))(params, jnp.float32(x))
-    pairs = zip(rule, (of_params["kernel"], of_params["bias"], of_input), strict=True)
+    params_gradient, input_gradient = jax.grad(loss, argnums=(0, 1))(params, jnp.float32(x))
+    pairs = zip(rule, (params_gradient["kernel"], params_gradient["bias"], input_gradient), strict=True)
     return dict(zip(("kernel", "bias", "input"), [(a.ravel(), np.ravel(b)) for a, b in pairs], strict=True))
 
 
 def boxes(plot: Axes, row: float, column: int, values: Sequence[float], colour: str, label: str) -> None:
-    """Numbers in boxes side by side, with words before them."""
+    """Draw numbers in adjacent boxes, with a label before them."""
     for number, value in enumerate(values, column):
         figures.frame(plot, row, number, 0.7, 1, colour)
         plot.text(number, row - 0.15, f"{value:.4g}", color=colour, ha="center", va="center", fontsize=12)
     plot.text(-0.8, row - 0.15, label, color=colour, ha="right", va="center")
 
 
-def draw(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> figures.Figure:
-    """Forward, and backward to kernel and input; the two overlays each in its colour."""
-    figure = figures.new(12, 3.4, "One kernel, two overlays: its gradient is the sum of what both ask for")
-    one, other = OUTPUT_DELTAS
+def draw(deltas: dict[str, tuple[np.ndarray, np.ndarray]]) -> figures.Figure:
+    """Draw the forward pass, and the backward pass to kernel and input, with one colour for each overlay."""
+    figure = figures.new(12, 3.4, "One kernel, two overlays: its gradient is the sum of the two deltas")
+    first, second = OUTPUT_DELTAS
     panels: list[tuple[str, list[tuple[int, Sequence[float], str, str]]]] = [
         ("forward", [
             (0, INPUT.tolist(), "black", "input"),
@@ -55,17 +56,17 @@ def draw(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> figures.Figure:
             (1, KERNEL.tolist(), SECOND, "overlay 2"),
             (0, np.convolve(INPUT, KERNEL[::-1], "valid").tolist(), "black", "output"),
         ]),
-        (f"kernel deltas (bias: {one:g} + {other:g} = {found['bias'][0][0]:.4g})", [
-            (0, (INPUT[:2] * one).tolist(), FIRST, f"[1, 2] · ({one:g})"),
-            (0, (INPUT[1:] * other).tolist(), SECOND, f"[2, 3] · {other:g}"),
-            (0, found["kernel"][0].tolist(), "black", "sum"),
-            (0, found["kernel"][1].tolist(), figures.GREY, "jax.grad"),
+        (f"kernel deltas (bias: {first:g} + {second:g} = {deltas['bias'][0][0]:.4g})", [
+            (0, (INPUT[:2] * first).tolist(), FIRST, f"[1, 2] · ({first:g})"),
+            (0, (INPUT[1:] * second).tolist(), SECOND, f"[2, 3] · {second:g}"),
+            (0, deltas["kernel"][0].tolist(), "black", "sum"),
+            (0, deltas["kernel"][1].tolist(), figures.GREY, "jax.grad"),
         ]),
         ("input deltas", [
-            (0, (KERNEL * one).tolist(), FIRST, f"[0.3, 0.5] · ({one:g})"),
-            (1, (KERNEL * other).tolist(), SECOND, f"[0.3, 0.5] · {other:g}"),
-            (0, found["input"][0].tolist(), "black", "sum"),
-            (0, found["input"][1].tolist(), figures.GREY, "jax.grad"),
+            (0, (KERNEL * first).tolist(), FIRST, f"[0.3, 0.5] · ({first:g})"),
+            (1, (KERNEL * second).tolist(), SECOND, f"[0.3, 0.5] · {second:g}"),
+            (0, deltas["input"][0].tolist(), "black", "sum"),
+            (0, deltas["input"][1].tolist(), figures.GREY, "jax.grad"),
         ]),
     ]  # fmt: skip
     for plot, (title, rows) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -78,13 +79,13 @@ def draw(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> figures.Figure:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Work the example, print and draw."""
-    found = worked_example()
+    """Compute the example, print and draw."""
+    deltas = worked_example()
     show = lambda values: "  ".join(f"{value:.4g}" for value in values)
     print("Input 1 2 3, kernel 0.3 0.5, output deltas -0.1 0.2:\n")
-    print(table([("deltas of", "summed", "jax.grad"), *((n, show(a), show(b)) for n, (a, b) in found.items())]))
+    print(table([("deltas of", "summed", "jax.grad"), *((n, show(a), show(b)) for n, (a, b) in deltas.items())]))
     print()
-    figures.save(draw(found), args.out, "worked_gradient.png")
+    figures.save(draw(deltas), args.out, "worked_gradient.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Train LeNet-5 on handwritten digits, then show what its shared kernels cost and what they give.
+"""Train LeNet-5 on handwritten digits, then print its number of parameters and its accuracy under shifts.
 
-Prints the test accuracy, a table of the parameters that each layer has (shared), would have if its kernels were not
-shared (unshared) and would have if every output saw every input (dense), and the accuracy on shifted test images.
+Prints the test accuracy, a table of the parameters of each layer, and the accuracy on shifted test images. The table
+has the parameters with shared kernels (shared), with a kernel for each position (unshared), and with a weight for each
+pair of an input and an output (dense).
 
     python examples/train_lenet.py                    1,797 digits that come with scikit-learn, about 20 seconds
     python examples/train_lenet.py --mnist DIR        MNIST, from its four IDX files in DIR, plain or gzipped
@@ -25,12 +26,12 @@ from jaxconv.training.step import accuracy, accuracy_when_shifted
 
 FORMS = {"modern": (init_lenet, lenet), "1998": (init_lenet_1998, lenet_1998)}
 OPTIMISERS = {"adam": (optax.adam, 2e-3), "sgd": (optax.sgd, 0.1)}
-BUNDLED = 1437  # of the digits that come with scikit-learn; the others are held out
+BUNDLED = 1437  # training digits that come with scikit-learn; the others are held out
 SHIFTS = (0, 1, 2, 3, 4, 6, 8)
 
 
 def rate(text: str) -> float:
-    """A learning rate of the command line."""
+    """The learning rate in a command-line argument."""
     number = float(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{number} is not positive and finite")
@@ -38,22 +39,22 @@ def rate(text: str) -> float:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What the command line may ask for."""
+    """The parser of the command line."""
     parser = options(__doc__)
     parser.add_argument("--mnist", metavar="DIR", help="train on MNIST's IDX files in DIR")
-    parser.add_argument("--form", choices=FORMS, default="modern", help="of the network")
-    parser.add_argument("--optimiser", choices=OPTIMISERS, default="adam", help="adam, or plain gradient descent")
-    parser.add_argument("--learning-rate", type=rate, help="at the first step; it falls to 0 along a cosine")
-    parser.add_argument("--steps", type=positive, default=800, help="of training")
-    parser.add_argument("--batch", type=positive, default=64, help="images a step")
-    parser.add_argument("--seed", type=natural, default=0, help="of the parameters and the batches")
+    parser.add_argument("--form", choices=FORMS, default="modern", help="form of the network")
+    parser.add_argument("--optimiser", choices=OPTIMISERS, default="adam", help="Adam, or plain gradient descent")
+    parser.add_argument("--learning-rate", type=rate, help="rate at the first step; it decays to 0 along a cosine")
+    parser.add_argument("--steps", type=positive, default=800, help="training steps")
+    parser.add_argument("--batch", type=positive, default=64, help="images in a step")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the parameters and the batches")
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train as the arguments say, and print what came of it."""
+    """Train with the arguments, and print the results."""
     if args.mnist is None and args.batch > BUNDLED:
-        raise ValueError(f"--batch is {args.batch}, but should be at most {BUNDLED}, the training digits there are.")
+        raise ValueError(f"--batch is {args.batch}, but should be at most {BUNDLED}, the number of training digits.")
     digits = bundled_digits() if args.mnist is None else mnist(args.mnist)
     init, model = FORMS[args.form]
     optimiser, learning_rate = OPTIMISERS[args.optimiser]
@@ -61,14 +62,14 @@ def run(args: argparse.Namespace) -> None:
 
     started = time.perf_counter()
     params = jax.jit(init)(jax.random.key(args.seed))
-    how = {"steps": args.steps, "batch": args.batch, "seed": args.seed, "name": f"LeNet-5 ({args.form})"}
-    params = train(model, params, digits, optimiser(schedule), **how)
+    settings = {"steps": args.steps, "batch": args.batch, "seed": args.seed, "name": f"LeNet-5 ({args.form})"}
+    params = train(model, params, digits, optimiser(schedule), **settings)
     model = jax.jit(model)  # one program instead of one for each operation
     test = accuracy(model, params, digits.test_images, digits.test_labels)
     seconds = time.perf_counter() - started
 
     print(f"\nTest accuracy {test:.2%} on {len(digits.test_images)} held-out digits, after {seconds:.0f} s.")
-    print("\nParameters if each kernel is shared, if each position has its own, and if all is connected to all:\n")
+    print("\nParameters with shared kernels, with a kernel for each position, and with dense layers:\n")
     print(table(sharing(historical=args.form == "1998")))
     print("\nAccuracy on test images shifted up, down, left and right:\n")
     print("shift (pixels)  accuracy")

@@ -28,6 +28,7 @@ LEVELS = [
     {"__init__"},
     {"__main__"},
 ]
+ARCHITECTURE = (PACKAGE.parent / "docs" / "architecture.md").read_text()
 LEVEL = {package: number for number, packages in enumerate(LEVELS) for package in packages}
 PUBLIC = {name: value for name, value in vars(jc).items() if not name.startswith("_") and not inspect.ismodule(value)}
 
@@ -111,6 +112,28 @@ def circle(graph):
 
 def test_every_package_has_a_level():
     assert {module.split(".")[0] for module in sources()} == set(LEVEL)
+
+
+def levels_drawn(page):
+    """The levels in the diagram of a page, from the lowest up."""
+    rows = re.findall(r"^level (\d+) +(.+)$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(len(rows))][::-1]
+    return [set(packages.split()) for _, packages in reversed(rows)]
+
+
+def test_the_page_draws_the_levels():
+    assert levels_drawn(ARCHITECTURE) == LEVELS
+    assert all(f"\n**`{package}`** " in ARCHITECTURE for package in LEVEL if package != "__main__")
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("account  layers\n", "account\n"), ("level 2   sizes\n", "level 2   sizes  window\n")],
+)
+def test_a_package_drawn_on_another_level_is_found(text, other):
+    """The broken twin."""
+    assert text in ARCHITECTURE
+    assert levels_drawn(ARCHITECTURE.replace(text, other)) != LEVELS
 
 
 def test_imports_run_downwards():

@@ -1,5 +1,5 @@
-"""The training step in each library, written as its own documentation writes one.
+"""The training step in each library, written as in the library's documentation.
 
-Every module has `step(case, weights, rate) -> () -> loss`: a call trains by one step of gradient descent on the mean
-cross-entropy, waits until it is done, and gives back the loss before it.
+Every module has `step(case, weights, rate) -> () -> loss`. A call of the returned function trains by one step of
+gradient descent on the mean cross-entropy, waits until the step is done, and returns the loss before the step.
 """

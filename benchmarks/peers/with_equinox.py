@@ -1,4 +1,4 @@
-"""Equinox: modules of one example, channels in front, under `jax.vmap`; and `filter_jit` around the step."""
+"""Equinox: modules for one example with channels first, under `jax.vmap`, and `filter_jit` around the step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Block(eqx.Module):
 
 
 def module(layer: Layer, weights: Iterator[Weights]) -> Any:
-    """One layer, with its weights: kernels are [o, c/groups, *window] and [o, c] here."""
+    """One layer with its weights. Equinox's kernels are [o, c/groups, *window] and [o, c]."""
     key = jax.random.key(0)
     match layer:
         case Conv():
@@ -42,21 +42,21 @@ def module(layer: Layer, weights: Iterator[Weights]) -> Any:
         case Dense():
             return _with(eqx.nn.Linear(*layer.features, key=key), next(weights))
         case Residual():
-            body, shortcut = ([module(one, weights) for one in layers] for layers in (layer.body, layer.shortcut))
+            body, shortcut = ([module(inner, weights) for inner in layers] for layers in (layer.body, layer.shortcut))
             return Block(eqx.nn.Sequential(body), eqx.nn.Sequential(shortcut) if shortcut else eqx.nn.Identity())
     return FUNCTIONS[layer]
 
 
-def _with(made: Any, weights: Weights) -> Any:
+def _with(layer: Any, weights: Weights) -> Any:
     kernel = jnp.asarray(np.moveaxis(weights["kernel"], (-1, -2), (0, 1)))
-    bias = jnp.asarray(weights["bias"]).reshape(made.bias.shape)
-    return eqx.tree_at(lambda made: (made.weight, made.bias), made, (kernel, bias))
+    bias = jnp.asarray(weights["bias"]).reshape(layer.bias.shape)
+    return eqx.tree_at(lambda layer: (layer.weight, layer.bias), layer, (kernel, bias))
 
 
 def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
     """See `peers`."""
-    given = iter(weights)
-    model = eqx.nn.Sequential([module(layer, given) for layer in case.network])
+    remaining = iter(weights)
+    model = eqx.nn.Sequential([module(layer, remaining) for layer in case.network])
     optimiser = optax.sgd(rate)
     state = optimiser.init(eqx.filter(model, eqx.is_array))
     images, labels = case.data()

@@ -1,4 +1,4 @@
-"""Haiku: modules made inside a transformed function, and `jax.jit` around the step."""
+"""Haiku: modules created inside a transformed function, and `jax.jit` around the step."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], fl
     names = [f"layer{number}" for number in range(len(weights))]
     model = hk.without_apply_rng(hk.transform(lambda x: through(case.network, x, iter(names))))
     params: Any = {
-        name: {"w": jnp.asarray(one["kernel"]), "b": jnp.asarray(one["bias"])}
-        for name, one in zip(names, weights, strict=True)
+        name: {"w": jnp.asarray(layer["kernel"]), "b": jnp.asarray(layer["bias"])}
+        for name, layer in zip(names, weights, strict=True)
     }
     optimiser = optax.sgd(rate)
     state = optimiser.init(params)

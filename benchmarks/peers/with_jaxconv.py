@@ -1,4 +1,4 @@
-"""jaxconv, by the table of its lowerings; or by lax alone."""
+"""jaxconv, with the algorithms of its table or with lax only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FUNCTIONS: dict[Layer, Callable[[Any], Any]] = {
 
 
 def apply(network: Network, params: Sequence[Any], x: Any) -> Any:
-    """Scores of images [n, h, w, c], by parameters in the order of `architectures.parameters`."""
+    """Scores of images [n, h, w, c], for parameters in the order of `architectures.parameters`."""
     return _through(network, iter(params), x)
 
 
@@ -48,12 +48,12 @@ def _through(network: Network, params: Iterator[Any], x: Any) -> Any:
 def step(
     case: Case, weights: Sequence[Weights], rate: float, *, algorithm: str = "table", turns: int = 1
 ) -> Callable[[], float]:
-    """By `jaxconv.training.step`; see `peers`. More turns than one are a `lax.scan`, and so one call of one program."""
+    """The step of `jaxconv.training.step`; see `peers`. Several turns are one `lax.scan` in one compiled program."""
     optimiser = optax.sgd(rate)
     train = make_step(partial(apply, case.network), optimiser)
 
     @jax.jit
-    def train_in_one_way(state: Any, *data: Any) -> Any:
+    def train_by_algorithm(state: Any, *data: Any) -> Any:
         with use_algorithm(algorithm):
 
             def turn(state: Any, _: None) -> Any:
@@ -70,7 +70,7 @@ def step(
 
     def run() -> Any:
         nonlocal state
-        state, loss = jax.block_until_ready(train_in_one_way(state, *data))
+        state, loss = jax.block_until_ready(train_by_algorithm(state, *data))
         return loss
 
     return run

@@ -33,31 +33,31 @@ class Block(nnx.Module):
 
 
 def module(layer: Layer, weights: Iterator[Weights]) -> Any:
-    """One layer, with its weights."""
+    """One layer with its weights."""
     match layer:
         case Conv():
             settings: dict[str, Any] = {"strides": layer.stride, "padding": [(layer.pad, layer.pad)] * 2}
             window, groups = (layer.window, layer.window), layer.groups
-            made = nnx.Conv(*layer.channels, window, feature_group_count=groups, rngs=nnx.Rngs(0), **settings)
-            return _with(made, next(weights))
+            conv = nnx.Conv(*layer.channels, window, feature_group_count=groups, rngs=nnx.Rngs(0), **settings)
+            return _with(conv, next(weights))
         case Dense():
             return _with(nnx.Linear(*layer.features, rngs=nnx.Rngs(0)), next(weights))
         case Residual():
-            body = [module(one, weights) for one in layer.body]
-            shortcut = [module(one, weights) for one in layer.shortcut]
+            body = [module(inner, weights) for inner in layer.body]
+            shortcut = [module(inner, weights) for inner in layer.shortcut]
             return Block(nnx.Sequential(*body), nnx.Sequential(*shortcut) if shortcut else lambda x: x)
     return FUNCTIONS[layer]
 
 
-def _with(made: Any, weights: Weights) -> Any:
-    made.kernel, made.bias = nnx.Param(jnp.asarray(weights["kernel"])), nnx.Param(jnp.asarray(weights["bias"]))
-    return made
+def _with(layer: Any, weights: Weights) -> Any:
+    layer.kernel, layer.bias = nnx.Param(jnp.asarray(weights["kernel"])), nnx.Param(jnp.asarray(weights["bias"]))
+    return layer
 
 
 def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
     """See `peers`."""
-    given = iter(weights)
-    model = nnx.Sequential(*[module(layer, given) for layer in case.network])
+    remaining = iter(weights)
+    model = nnx.Sequential(*[module(layer, remaining) for layer in case.network])
     optimiser = nnx.Optimizer(model, optax.sgd(rate), wrt=nnx.Param)
     images, labels = map(jnp.asarray, case.data())
 

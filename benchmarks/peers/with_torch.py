@@ -1,4 +1,4 @@
-"""PyTorch: modules, channels in front, in either layout in memory; as it runs line by line, and compiled."""
+"""PyTorch: modules with channels first, in both memory layouts, eager and compiled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]  an optional package
 from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Pool, Relu, Residual, Weights
-from torch import nn  # pyright: ignore[reportMissingImports]  likewise
+from torch import nn  # pyright: ignore[reportMissingImports]  an optional package
 
 FUNCTIONS: dict[Layer, Any] = {
     Pool("max"): nn.MaxPool2d(2),
@@ -33,7 +33,7 @@ class Block(nn.Module):
 
 
 def module(layer: Layer, weights: Iterator[Weights]) -> Any:
-    """One layer, with its weights: kernels are [o, c/groups, *window] and [o, c] here."""
+    """One layer with its weights. PyTorch's kernels are [o, c/groups, *window] and [o, c]."""
     match layer:
         case Conv():
             settings: dict[str, Any] = {"stride": layer.stride, "padding": layer.pad, "groups": layer.groups}
@@ -46,15 +46,15 @@ def module(layer: Layer, weights: Iterator[Weights]) -> Any:
 
 
 def sequence(layers: Sequence[Layer], weights: Iterator[Weights]) -> Any:
-    """Layers one after another; x itself if there are none."""
+    """The composition of layers, or the identity if there are none."""
     return nn.Sequential(*[module(layer, weights) for layer in layers])
 
 
-def _with(made: Any, weights: Weights) -> Any:
+def _with(layer: Any, weights: Weights) -> Any:
     with torch.no_grad():
-        made.weight.copy_(torch.from_numpy(np.moveaxis(weights["kernel"], (-1, -2), (0, 1)).copy()))
-        made.bias.copy_(torch.from_numpy(weights["bias"]))
-    return made
+        layer.weight.copy_(torch.from_numpy(np.moveaxis(weights["kernel"], (-1, -2), (0, 1)).copy()))
+        layer.bias.copy_(torch.from_numpy(weights["bias"]))
+    return layer
 
 
 def step(

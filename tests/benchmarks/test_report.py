@@ -17,7 +17,7 @@ def test_examples_run(module):
 
 
 @pytest.mark.parametrize(
-    ("disturbed", "says"), [((0, 0), "Quiet: "), ((0, 3), "NOISY: "), ((0, None), "cannot be told")]
+    ("disturbed", "says"), [((0, 0), "Quiet: "), ((0, 3), "NOISY: "), ((0, None), "Unknown whether")]
 )
 def test_the_reader_is_warned(disturbed, says):
     assert says in report.warning([{"disturbed": number} for number in disturbed])

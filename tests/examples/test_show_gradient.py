@@ -13,7 +13,7 @@ def ran(tmp_path_factory):
 
 def largest(ran):
     """The numbers of the table, by the words before them."""
-    return {" ".join(row[:-1]): float(row[-1]) for row in rows(ran.text, "what  ")}
+    return {" ".join(row[:-1]): float(row[-1]) for row in rows(ran.text, "quantity  ")}
 
 
 def test_the_worked_examples_numbers_are_the_answers(tmp_path):

@@ -79,7 +79,7 @@ def test_a_truncated_file_is_named(tmp_path):
         (["--mnist", "nowhere"], 1, "error: mnist: folder is 'nowhere', but should be a folder that exists."),
         (["--steps", "0"], 2, "argument --steps: 0 is not positive"),
         (["--steps", "few"], 2, "argument --steps: invalid positive value: 'few'"),
-        (["--batch", "5000"], 1, "error: --batch is 5000, but should be at most 1437, the training digits there are."),
+        (["--batch", "5000"], 1, "error: --batch is 5000, but should be at most 1437, the number of training digits."),
         (["--seed", "-1"], 2, "argument --seed: -1 is not from 0 to 1000000000"),
         (["--learning-rate", "nan"], 2, "argument --learning-rate: nan is not positive and finite"),
         (["--learning-rate", "inf"], 2, "argument --learning-rate: inf is not positive and finite"),

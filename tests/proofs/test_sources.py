@@ -58,7 +58,7 @@ def test_every_theory_says_in_words_what_it_is_about():
 
 
 def test_the_files_that_tie_exist():
-    """The column "tied by" of the tables: paths from the root, or from proofs/."""
+    """The column "tested by" of the tables: paths from the root, or from proofs/."""
     ties = {
         word.strip("`")
         for line in PAGE.splitlines()
