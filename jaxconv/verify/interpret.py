@@ -272,10 +272,15 @@ class Walk:
     def _broken(self, equation: Any, lost: CannotProve) -> Broken:
         return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
 
+    def broken(self, reason: str, cure: str) -> Broken:
+        """Return a broken result of the equation whose rule is running, where another of its results is not broken."""
+        return Broken(self.break_at(self.stack[-1], reason, cure))
+
     def break_at(self, equation: Any, reason: str, cure: str) -> Break:
         """Return a break at an equation, with the user's line: that of the equation or of the innermost call."""
-        stack = [frame for outer in (equation, *reversed(self.stack)) for frame in frames(outer)]
-        source = full_line(source_frame(equation, self.stack))
+        calls = [outer for outer in self.stack if outer is not equation]
+        stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]
+        source = full_line(source_frame(equation, calls))
         return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.domain import Moving, Pieces, Spectrum, Value
+from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
 
 class WalkContext(Protocol):
@@ -23,6 +23,10 @@ class WalkContext(Protocol):
 
     def constant(self, shape: Sequence[int]) -> Moving:
         """Return a value that does not depend on the input."""
+        ...
+
+    def broken(self, reason: str, cure: str) -> Broken:
+        """Return a broken result of the equation, where another of its results is not broken."""
         ...
 
     def follow(

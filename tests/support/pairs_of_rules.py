@@ -182,6 +182,7 @@ REDUCTION: dict[str, Function] = {
     "sorted": lambda x: jnp.sort(x, 2),
     "order": lambda x: jnp.argsort(x, 2).astype(x.dtype),
     "top k": lambda x: lax.top_k(x, N)[0],
+    "largest along": lambda x: jnp.moveaxis(lax.top_k(jnp.moveaxis(x, 1, 2), N)[0], 2, 1),
     "sorted along": lambda x: jnp.sort(x, 1),
     "softmax": lambda x: jax.nn.softmax(x, 1),
     "softmax of channels": lambda x: jax.nn.softmax(x, 2),

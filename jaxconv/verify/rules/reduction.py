@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from jaxconv.verify.domain import CannotProve, Moving, everywhere, is_moving, length_of, renamed
+from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
@@ -110,15 +110,24 @@ def sort(eqn: Equation) -> list[Moving]:
 
 
 @rule("top_k")
-def top_k(eqn: Equation) -> list[Moving]:
-    """The k largest cells along the last axis (or `axis`), which must not move, and their indices.
+def top_k(eqn: Equation) -> list[Plain]:
+    """The k largest cells along the last axis (or `axis`), and their indices.
+
+    The axis must not move, or hold whole periods. A whole period has the same cells wherever it starts, so the largest
+    cells are invariant, as for `sort`. Their indices move with the cells.
 
     Example: lax.top_k(x, 2) of x [n, w, c] keeps the motion along w.
-    Theorem: `CertifierAxis.local_still` in proofs/coq.
+    Theorem: `CertifierAxis.local_still` in proofs/coq, for an axis that does not move.
     Jaxpr: `axis`; if it is absent, the last axis.
     """
     (value,) = eqn.moving()[:1]
     number = eqn.params.get("axis", -1) % len(value.axes)
+    if is_moving(value.axes[number]):
+        rest = without(value, [number])
+        axes = (*rest.axes[:number], invariant_axis(eqn.shapes[0][number]), *rest.axes[number:])
+        largest = renamed(replace(rest, axes=axes), eqn.walk.new_signal())
+        reason = "the indices of the largest cells along the shifted axis move with the cells"
+        return [largest, eqn.walk.broken(reason, "Use the values, not the indices")]
     mixed = _mixed([value], number, eqn)
     mixed = mixed.with_axis(number, invariant_axis(eqn.shapes[0][number]))
     return [renamed(mixed, n) for n in range(len(eqn.shapes))]

@@ -1,8 +1,15 @@
 """Sums, extrema, cumulative sums and sorts: execution does not refute what is proved."""
 
+import jax
 import jax.numpy as jnp
 import pytest
+from jax import lax
 from support.numpy_twins import certified, judge_line
+
+import jaxconv as jc
+from jaxconv.verify.claims import Verdict
+
+X = jax.ShapeDtypeStruct((2, 8), jnp.float32)
 
 # Functions of one line on [b, 6, 2]; `n` is jnp or np.
 LINES = {
@@ -49,3 +56,20 @@ def test_a_sum_over_what_entered_at_the_border_is_no_sum_over_a_period():
     late = lambda x: jnp.pad(x, ((0, 0), (2, 0)))[:, :-2]
     assert certified(lambda x: jnp.sum(x, axis=1), (1, 10))["cyclic"].moves == ()
     assert certified(lambda x: jnp.sum(late(x), axis=1), (1, 10))["cyclic"].verdict == "UNDECIDED"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_largest_cells_of_whole_periods_are_invariant_and_their_indices_are_not(times):
+    periods = lambda x: jnp.concatenate([x] * times, axis=1)
+    values, indices = jc.certify(lambda x: lax.top_k(periods(x), 3), X, axes=(1,), seed=1).leaves
+    assert (values.axes[0].cyclic.verdict, values.axes[0].cyclic.moves) == (Verdict.PROVED, ())
+    assert values.axes[0].interior.verdict == Verdict.REFUTED
+    assert indices.axes[0].cyclic.verdict == Verdict.REFUTED
+    assert "indices of the largest cells along the shifted axis move" in indices.axes[0].cyclic.broken.reason
+    assert "test_reduction.py" in indices.axes[0].cyclic.broken.source
+
+
+def test_the_largest_cells_of_a_part_of_a_period_are_not_invariant():
+    """The broken twin."""
+    claim = jc.certify(lambda x: lax.top_k(x[:, :5], 3)[0], X, axes=(1,), search=False).leaves[0].axes[0].cyclic
+    assert claim.verdict == Verdict.UNDECIDED
