@@ -49,6 +49,8 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
     axes = []
     for number, (axis, size) in enumerate(zip(value.axes, eqn.params["slice_sizes"], strict=True)):
         start, length = eqn.known[1 + number], length_of(axis)
+        if start is not None and start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2:
+            start = None  # XLA on the CPU reads such a start as a negative number: uint8 130 starts at 0
         if size == length:
             axes.append(axis)
         elif start is not None:
@@ -234,7 +236,10 @@ def _indexed(
         raise CannotProve(
             "indexes the shifted axis with unknown indices", "Use slices, or indices that are constants of the function"
         )
-    column = eqn.params["dimension_numbers"].start_index_map.index(number)
+    indexed = eqn.params["dimension_numbers"].start_index_map
+    if number not in indexed or not indices.size:
+        raise CannotProve("reads a part of the shifted axis that no index names", "Use slices")
+    column = indexed.index(number)
     others = np.delete(indices, column, axis=-1)
     indices = indices[..., column, None] + np.arange(window)
     if indices.min() < 0 or indices.max() >= length:

@@ -256,8 +256,7 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     ):
         x_axis, source_axis = x.axes[number], source.axes[number]
         if (taps, stride, before, after) == (1, 1, 0, 0):
-            raise_if_apart(x_axis, source_axis)
-            axes.append(x_axis if is_moving(x_axis) else invariant_axis(length_of(x_axis)))
+            axes.append(of_both(x_axis, source_axis))
             continue
         span = dilation * (taps - 1) + 1
         axes.append(
@@ -267,18 +266,25 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     return [fit(new_names(everywhere(result) if result.depends else result, signal))]
 
 
-def raise_if_apart(x_axis: FactoredAxis, source_axis: FactoredAxis) -> None:
-    """Raise CannotProve if an axis of x and one of source do not move together at the same rate."""
-    if x_axis == source_axis or (not is_moving(x_axis) and not is_moving(source_axis)):
-        return
-    x_motion, source_motion = motion_of(x_axis), motion_of(source_axis)
+def of_both(x_axis: FactoredAxis, source_axis: FactoredAxis) -> FactoredAxis:
+    """An axis without a window, along which each result reads x and source at its own position.
+
+    Raises:
+        CannotProve: x and source do not move together.
+    """
+    if not is_moving(x_axis) and not is_moving(source_axis):
+        return invariant_axis(length_of(x_axis))
+    x_motion, motion = motion_of(x_axis), motion_of(source_axis)
     if (
         x_motion is None
-        or source_motion is None
-        or x_motion.rate != source_motion.rate
-        or (x_motion.lo, x_motion.hi) != (source_motion.lo, source_motion.hi)
+        or motion is None
+        or x_motion.rate != motion.rate
+        or (x_motion.lo, x_motion.hi) != (motion.lo, motion.hi)
     ):
         raise CannotProve("the pooled input and the scattered values do not move together")
+    field = union([x_motion.field, motion.field])
+    both = replace(x_motion, field=field, edge=x_motion.edge or motion.edge, lost=x_motion.lost or motion.lost)
+    return (Factor(length_of(x_axis), motion=both),)
 
 
 def _scattered(

@@ -162,3 +162,20 @@ def test_what_is_added_to_is_not_overwritten():
     both_ways = lambda x: x.at[:, :].add(x[:, ::-1])
     assert certified(both_ways, (1, 6))["cyclic"].verdict == "UNDECIDED"
     assert certified(lambda x: x.at[:, :].add(1), (1, 6))["cyclic"].moves == ((1, 1),)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_a_start_that_xla_misreads_proves_no_region(dtype):
+    """XLA on the CPU takes 130 of 8 bits for a negative number, and slices from the first cell on."""
+    padded = lambda x: lax.pad(x, jnp.float32(0), [(0, 0, 0), (50, 0, 0)])
+    fn = lambda x: lax.dynamic_slice(padded(x), tuple(np.array([0, 130], dtype)), (1, 100))
+    claim = certified(fn, (1, 200), "float32")["interior"]
+    assert (claim.verdict == "PROVED") == (dtype == "int32")
+
+
+def test_a_part_of_the_shifted_axis_that_no_index_names_ends_the_proof():
+    """The rule failed instead."""
+    numbers = lax.GatherDimensionNumbers(offset_dims=(0, 1), collapsed_slice_dims=(), start_index_map=(0,))
+    fn = lambda x: lax.gather(x, np.zeros((1,), np.int32), numbers, slice_sizes=(1, 3))
+    claim = certified(fn, (1, 6))["interior"]
+    assert claim.broken.reason == "reads a part of the shifted axis that no index names"

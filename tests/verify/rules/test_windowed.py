@@ -329,3 +329,23 @@ def test_what_breaks_the_law_is_named(name):
     report = jc.certify(fn, jax.ShapeDtypeStruct((1, 12, 2), "float32"), axes=(axis,), search=False).leaves[0].axes[0]
     assert Verdict.PROVED not in (report.cyclic.verdict, report.interior.verdict)
     assert reason in report.cyclic.broken.reason
+
+
+def test_the_gradient_of_max_pooling_reads_what_the_cotangent_reads():
+    """Along an axis without a window it had the field of x alone: one cell, where two are read."""
+
+    def fn(x):
+        y, back = jax.vjp(lambda x: jc.max_pool(x[..., None], (1, 2))[..., 0], x)
+        return back(jnp.roll(y, 2, 1))[0]
+
+    def by_lax(x):
+        pool = lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2), (1, 1, 2), "VALID")
+        y, back = jax.vjp(pool, x)
+        return back(jnp.roll(y, 2, 1))[0]
+
+    for gradient in (fn, by_lax):
+        x = jax.ShapeDtypeStruct((1, 8, 4), jnp.float32)
+        certificate = jc.certify(gradient, x, axes=(1,), search=False)
+        field = certificate.leaves[0].axes[0].cyclic.receptive_field
+        assert field is None or (field.size, field.cells(4)) == (3, range(2, 5))
+        assert jc.recheck(certificate, gradient, x) == ()
