@@ -44,6 +44,7 @@ class Primitive:
         rounds: how its results are rounded.
         terms: a function of the equation: how many numbers are added or multiplied per cell of the result.
         poles: whether finite operands can have an infinite result other than by overflow.
+        underflows: whether a result can be too small for its dtype although no operand is zero, as a product can.
         moves: whether each cell of the result is a cell of an operand, possibly cast, or a fill value.
         lax: for a primitive of jaxconv, the lax primitive that computes the same and has the same parameters.
     """
@@ -58,6 +59,7 @@ class Primitive:
     rounds: str = SEVERAL
     terms: Callable[[Any], float] | None = None
     poles: bool = True
+    underflows: bool = True
     moves: bool = False
     lax: str = ""
 
@@ -172,7 +174,7 @@ _rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_me
 _rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=ALL, rounds=NEVER)
 _rows("layout_constraint relayout", "placement", linear=ALL, rounds=NEVER)
 _rows("optimization_barrier", "identity", **MOVED)
-_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE, poles=False)
+_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE, poles=False, underflows=False)
 _rows("div", "pointwise", linear=(0,), rounds=ONCE)
 _rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE, poles=False)
 _rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=ALL, rounds=ONCE,

@@ -102,6 +102,7 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
             for x, operand, start in zip(operands, inputs, starts, strict=False)
         ]
     results = [Operand(y, True, _finite(y)) for y in evaluate.executed(equation, operands)]
+    results = [result._replace(value=_underflow(equation, operands, result.value, noise, first)) for result in results]
     overflow = False if guard.row_of(equation).poles else finite & ~_all(result.finite for result in results)
     return [
         result._replace(value=_perturb(result.value, noise, first, ROUNDINGS * _eps(result.value)))
@@ -114,9 +115,33 @@ def _operand_perturbation(equation: Any) -> Callable[[Any, Any, int], Any]:
     count = guard.terms(equation) or 1
     if equation.primitive.name in family("linear algebra"):
         return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x), largest=True)
-    # XLA sums narrow floats in float32, or pairwise, on every platform.
-    unit = lambda x: min(_eps(x), float(jnp.finfo(np.float32).eps))
+    # XLA sums narrow floats in float32, or pairwise. It scatters them one after the other in their own dtype.
+    is_scatter = equation.primitive.name in family("scatter")
+    unit = lambda x: _eps(x) if is_scatter else min(_eps(x), float(jnp.finfo(np.float32).eps))
     return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x) + count * unit(x))
+
+
+def _underflow(equation: Any, operands: Sequence[Any], y: Any, noise: Any, first: int) -> Any:
+    """An element-wise result, perturbed by a few of the smallest normal numbers where it may have underflowed.
+
+    A relative error says nothing of a product that became 0, or lost digits below the smallest normal number.
+    """
+    elementwise = all(jnp.ndim(x) == 0 or jnp.shape(x) == jnp.shape(y) for x in operands)
+    if noise is None or not guard.row_of(equation).underflows or not elementwise or not _is_real_float(y):
+        return y
+    info = jnp.finfo(y.dtype)
+    least = info.smallest_subnormal if info.bits == 16 and info.nmant == 10 else info.smallest_normal
+    lost = jnp.abs(y) < info.smallest_normal
+    for x in operands:
+        lost = lost & (x != 0) & jnp.isfinite(x)
+    step = (ROUNDINGS * float(least) * _noise_cells(noise, first, y.shape)).astype(y.dtype)
+    return jnp.where(lost, y + step, y)
+
+
+def _is_real_float(x: Any) -> bool:
+    return (
+        hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits >= 16 and x.size > 0
+    )
 
 
 def _eps(x: Any) -> float:
@@ -141,9 +166,10 @@ def _perturb(x: Any, noise: Any, first: int, amount: float, *, largest: bool = F
 def _noise_cells(noise: Any, first: int, shape: Sequence[int]) -> Any:
     """One number of the noise for each cell of an array of this shape, starting at offset `first`."""
     size = math.prod(shape)
-    if size > CELLS:
-        noise, first = jnp.tile(noise[:CELLS], size // CELLS + 1), 0
-    start = first % (len(noise) - size + 1)
+    if size > CELLS:  # with its own offset for each operation, or equal factors would cancel
+        noise, start = jnp.tile(noise[:CELLS], size // CELLS + 2), first % CELLS
+    else:
+        start = first % (len(noise) - size + 1)
     return noise[start : start + size].reshape(shape)
 
 

@@ -107,3 +107,36 @@ def test_falsify_cuts_such_a_loop_short():
     """`falsify` returns, and the loop ends for the input of any counterexample."""
     found = jc.falsify(square_root, X, axes=(1,), examples=10).counterexample
     assert found is None or found.arguments[0].min() >= 0
+
+
+def product(x):
+    """The same for each order of its factors, which differ by 32 powers of ten: some products of two are too small."""
+    y = jnp.where(x > 0, jnp.float32(1e12), jnp.float32(1e-20))
+    return y[0] * y[1] * y[2] * y[3] * y[4]
+
+
+def half_precision(x):
+    """A product of 17 probabilities, below the smallest normal number of float16."""
+    return jax.lax.fori_loop(0, 17, lambda i, c: c * jax.nn.sigmoid(x)[i] * 2, jnp.float16(1))
+
+
+def associated(x):
+    """Zero but for rounding, on more cells than there are different random numbers."""
+    return (x[0] * x[1]) * x[2] - x[0] * (x[1] * x[2])
+
+
+def collected(x):
+    """A sum in float16, to which XLA adds one cell after the other: 2048 + 0.9 is 2048."""
+    cells = jnp.where(x > 3.2, jnp.float16(2048), jnp.float16(0.9))
+    return jnp.zeros(1, jnp.float16).at[jnp.zeros(2000, int)].add(cells)
+
+
+@pytest.mark.parametrize(
+    ("fn", "shape", "dtype"),
+    [(product, (5,), "float32"), (half_precision, (17,), "float16"), (associated, (3, 16384), "float32"),
+     (collected, (2000,), "float16")],
+)  # fmt: skip
+def test_what_is_lost_below_the_smallest_numbers_is_rounding(fn, shape, dtype):
+    """Each is invariant over the reals, and was refuted."""
+    divisors = tuple(shape[0] // prime for prime in (2, 3, 5, 17) if shape[0] % prime == 0)
+    assert refute_cyclic(fn, (jax.ShapeDtypeStruct(shape, dtype),), 0, 0, 0, divisors) is None
