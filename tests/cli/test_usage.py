@@ -61,7 +61,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         (["check", "pkg.models:circular", *SHAPE, "--cyclic", "--interior"], "--cyclic and --interior is both given"),
         (["check", "pkg.models:circular", *SHAPE, "--pictures"], "--pictures is without a value"),
         (["falsify", "pkg.models:circular", *SHAPE, "--examples", "0"], "--examples is '0', but should be a whole"),
-        (["falsify", "pkg.models:circular", *SHAPE, "--shift", "0"], "falsify: shift is 0, but should be a positive"),
+        (["falsify", "pkg.models:circular", *SHAPE, "--shift", "0"], "falsify: shift is 0, but should be a non-zero number"),
         (["falsify", "pkg.models:circular", *SHAPE, "--shift", "1.5"], "--shift is '1.5', but should be a whole number."),
         (["summary", "pkg.models:net", *SHAPE], "there is no pkg.models:net"),
         (["summary", "pkg.models:circular", "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: "),

@@ -20,7 +20,7 @@ import numpy as np
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.jaxprs.evaluate import Path, evaluate
-from jaxconv.jaxprs.layout import called, entered
+from jaxconv.jaxprs.layout import called, entered, opened
 from jaxconv.jaxprs.traverse import coarsest, within
 from jaxconv.verify import json_codec
 from jaxconv.verify.arguments import check_call, checked_seed
@@ -151,7 +151,7 @@ class _Walk:
             for leaf in jax.tree.leaves(argument)
         ]
         try:
-            outputs = self.follow(jaxpr, constants, inputs, ())
+            outputs = self.follow(jaxpr, constants, inputs, (), ())
             if self.at < len(self.rows):
                 raise _AstrayError(f"row {self.at}: the function has no equation for this row")
         except _AstrayError as astray:
@@ -178,19 +178,19 @@ class _Walk:
         return held
 
     def follow(
-        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], stack: tuple[Any, ...]
+        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], stack: tuple[Any, ...], within_path: Path
     ) -> list[Held]:
         """Check the rows of a jaxpr's equations, including those inside calls, and return its outputs.
 
-        `stack`: the calls around the jaxpr, innermost first.
+        `stack`: the calls around the jaxpr, innermost first. `within_path`: the path of the jaxpr.
         """
 
-        def step(equation: Any, operands: list[Held], _: Path) -> list[Held]:
+        def step(equation: Any, operands: list[Held], path: Path) -> list[Held]:
             before, body = operands, entered(equation, operands)
             if body is not None:
-                operands = self.follow(*body, (equation, *stack))
+                operands = self.follow(*body, (equation, *stack), (*path, 0))
                 before = [*before, *operands]
-            row, rows_within = self.next_row(equation, stack)
+            row, rows_within = self.next_row(equation, path)
             results, problem = self.steps.check(equation, operands, row.outputs)
             problem = problem or self.misnamed_culprit(equation, stack, before, row, rows_within)
             if problem:
@@ -199,7 +199,8 @@ class _Walk:
 
         constant = lambda value, aval: self.steps.constant(aval, value)
         literal = lambda value, aval: self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
-        return evaluate(jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False)
+        settings = {"constant": constant, "literal": literal, "calls": False, "path": within_path}
+        return evaluate(jaxpr, constants, inputs, step, **settings)
 
     def misnamed_culprit(
         self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]
@@ -210,13 +211,14 @@ class _Walk:
         problems = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
         return next(filter(None, problems), "")
 
-    def next_row(self, equation: Any, stack: tuple[Any, ...]) -> tuple[Row, Sequence[Row]]:
+    def next_row(self, equation: Any, path: Path) -> tuple[Row, Sequence[Row]]:
         """Return the row of an equation, and the rows inside it: loop bodies and branches, which are executed whole."""
-        name, depth, first = equation.primitive.name, len(stack), self.at
+        name, first = equation.primitive.name, self.at
         if called(equation) is None and any(True for _ in within(equation)):
-            kinds = {(one.primitive.name, len(one.outvars)) for one, *_ in nested(equation, ())}
-            while self.at < len(self.rows) and (inner := self.rows[self.at]).depth > depth:
-                if inner.number != self.at or (inner.primitive, len(inner.outputs)) not in kinds:
+            while self.at < len(self.rows) and len((inner := self.rows[self.at]).path) > len(path):
+                one = _at(equation, inner.path[len(path) :]) if inner.path[: len(path)] == path else None
+                kind = None if one is None else (one.primitive.name, len(one.outvars))
+                if inner.number != self.at or (inner.primitive, len(inner.outputs)) != kind:
                     raise _AstrayError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
                 self.at += 1
         if self.at == len(self.rows):
@@ -224,7 +226,19 @@ class _Walk:
         row = self.rows[self.at]
         if row.primitive != name:
             raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
-        if (row.number, row.depth, len(row.outputs)) != (self.at, depth, len(equation.outvars)):
-            raise _AstrayError(f"row {self.at} ({name}): its number, depth or number of results does not match {name}")
+        if (row.number, row.path, len(row.outputs)) != (self.at, path, len(equation.outvars)):
+            raise _AstrayError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
         self.at += 1
         return row, self.rows[first : self.at - 1]
+
+
+def _at(equation: Any, path: Path) -> Any:
+    """Return the equation at a path within another one, or None if there is none."""
+    if not path or len(path) % 2:
+        return None
+    for body, number in zip(path[::2], path[1::2], strict=True):
+        bodies = list(within(equation))
+        if not 0 <= body < len(bodies) or not 0 <= number < len(opened(bodies[body])[0].eqns):
+            return None
+        equation = opened(bodies[body])[0].eqns[number]
+    return equation

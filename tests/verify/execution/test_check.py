@@ -208,7 +208,13 @@ CERTIFICATE = jc.certify(circular, SHAPE, axes=(1, 2), search=False)
             "the argument's number in axes is 1, but should be from 0 to 0",
         ),
         (jnp.add, (X, X), {"axes": (1,)}, ValueError, "a dict, since there are several arguments"),
-        (jnp.add, (X, X), {"axes": {0: (1,), 1: (2,)}}, ValueError, "the same for every argument that is shifted"),
+        (
+            jnp.add,
+            (X, X),
+            {"axes": {0: (1,), 1: (2,)}},
+            ValueError,
+            "the length of argument 1 along axis 2 is 8, but should be 6",
+        ),
         (jnp.add, ({"x": X}, X), {"axes": {0: (1,)}}, TypeError, "argument 0 is dict, but should be an array"),
         (circular, (SHAPE,), {"axes": (1,)}, TypeError, "Pass arrays, or integers=True, which draws them"),
         (

@@ -161,14 +161,14 @@ ROWS = [
         lambda rows: (rows[1], rows[0], *rows[2:]),
         "row 0: the function has jaxconv_conv here, but the derivation has",
     ),
-    (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, depth or number"),
+    (lambda rows: (replace(rows[0], number=7), *rows[1:]), "row 0 (jaxconv_conv): its number, path or number"),
     (
         lambda rows: (rows[0], replace(rows[1], path=rows[1].path[-1:]), *rows[2:]),
-        "row 1 (max): its number, depth or number of results",
+        "row 1 (max): its number, path or number of results",
     ),
     (
         lambda rows: (replace(rows[0], outputs=()), *rows[1:]),
-        "row 0 (jaxconv_conv): its number, depth or number",
+        "row 0 (jaxconv_conv): its number, path or number",
     ),
 ]
 
