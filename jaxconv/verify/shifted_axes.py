@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+import jax
+
 from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
 from jaxconv.verify.tracing import refuse_symbolic
@@ -110,6 +112,11 @@ def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequ
         sizes = arguments[number]
         if isinstance(sizes, tuple | list) and sizes and all(isinstance(n, int) for n in sizes):
             cure = f'Write jax.ShapeDtypeStruct({tuple(sizes)}, "float32") for an array of that shape'
+        raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
+    leaves = jax.tree.leaves(arguments[number])
+    if len(leaves) != 1 or getattr(leaves[0], "shape", None) != shape:
+        kind = f"{type(arguments[number]).__name__}, a container of {len(leaves)} arrays"
+        cure = "Pass the array to shift as a separate argument"
         raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):

@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.experimental import sparse as jsparse
 
 import jaxconv as jc
 from jaxconv.verify import interpret
@@ -103,3 +104,10 @@ def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, of,
 def test_a_shape_in_place_of_an_array_gets_the_line_to_write():
     with pytest.raises(TypeError, match=r'Write jax.ShapeDtypeStruct\(\(1, 8, 8, 1\), "float32"\)'):
         certify(jnp.sin, (1, 8, 8, 1), axes=(1,))
+
+
+def test_a_container_that_has_a_shape_is_no_array():
+    """A shift of the numbers of a sparse matrix was proved, and called a shift of the matrix."""
+    sparse = jsparse.BCOO.fromdense(jnp.eye(4))
+    with pytest.raises(TypeError, match="argument 0 is BCOO, a container of 2 arrays, but should be an array"):
+        certify(lambda m: m.data * 2, sparse, axes=(0,))

@@ -88,7 +88,9 @@ def cond(eqn: Equation) -> list[Plain]:
         raise CannotProve("the index of a cond is an array, not a number")
     known = eqn.known[0]
     branches = eqn.params["branches"]
-    taken = branches if known is None else [branches[min(max(int(known), 0), len(branches) - 1)]]
+    if known is not None and not 0 <= int(known) < len(branches):
+        raise CannotProve("the index of a cond is out of range")  # JAX clamps it before, in lax.switch
+    taken = branches if known is None else [branches[int(known)]]
     results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
     return [_also_on(either(eqn, values), index) for values in zip(*results, strict=True)]
 

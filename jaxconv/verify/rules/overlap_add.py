@@ -304,6 +304,8 @@ def _placed(eqn: Equation, operand: Any, x: Any) -> Pieces:
         raise CannotProve("the windows reach beyond x, or x and the source do not move together")
     if any(pair != (0, 0) for pair in p["padding"]) or x.moving_axes != [number]:
         raise CannotProve("the windows reach beyond x, or x moves along another axis")
+    if any(dilation != 1 for dilation in p.get("base_dilation", ())):
+        raise CannotProve("the windows slide over a dilated x")
     whole(source)
     source = replace(source, folded=common_shift([source.folded, x])[0])
     return made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)

@@ -97,3 +97,15 @@ def test_a_region_that_shrinks_in_every_round_of_unknown_number_is_none():
     shapes = jax.ShapeDtypeStruct((), "int32"), jax.ShapeDtypeStruct((1, 200), "float32")
     report = jc.certify(fn, *shapes, axes={1: (1,)}, search=False).leaves[0].axes[0]
     assert (report.cyclic.verdict, report.interior.verdict) == ("UNDECIDED", "UNDECIDED")
+
+
+def test_a_known_index_of_a_cond_that_is_out_of_range_proves_nothing():
+    """XLA takes the last branch, where lax.switch would have clamped -1 to the first."""
+    branches = [lambda x: x * 2, lambda x: x * jnp.arange(8.0)]
+    fn = lambda x: jax.lax.switch(jnp.int32(0), branches, x)
+    closed = jax.make_jaxpr(lambda i, x: jax.lax.switch(i, branches, x))
+    (equation,) = (one for one in closed(0, np.zeros(8, np.float32)).eqns if one.primitive.name == "cond")
+    bound = lambda x: equation.primitive.bind(jnp.int32(-1), x, **equation.params)[0]
+    x = jax.ShapeDtypeStruct((8,), "float32")
+    assert jc.certify(bound, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == "UNDECIDED"
+    assert jc.certify(fn, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == "PROVED"
