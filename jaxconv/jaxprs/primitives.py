@@ -45,6 +45,7 @@ class Primitive:
         terms: a function of the equation: how many numbers are added or multiplied per cell of the result.
         poles: whether finite operands can have an infinite result other than by overflow.
         underflows: whether a result can be too small for its dtype although no operand is zero, as a product can.
+        in_order: whether XLA adds its terms one after the other in their own dtype, as it scatters them on the CPU.
         moves: whether each cell of the result is a cell of an operand, possibly cast, or a fill value.
         lax: for a primitive of jaxconv, the lax primitive that computes the same and has the same parameters.
     """
@@ -60,6 +61,7 @@ class Primitive:
     terms: Callable[[Any], float] | None = None
     poles: bool = True
     underflows: bool = True
+    in_order: bool = False
     moves: bool = False
     lax: str = ""
 
@@ -212,9 +214,9 @@ _rows("gather", "gather", "dimension_numbers slice_sizes mode fill_value", HINTS
 _rows("scatter", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
       **MOVED)  # fmt: skip
 _rows("scatter-add", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
-      linear=ALL, rounds=SUM, poles=False, terms=_collected)  # fmt: skip
+      linear=ALL, rounds=SUM, poles=False, terms=_collected, in_order=True)  # fmt: skip
 _rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, poles=False,
-      terms=_collected)  # fmt: skip
+      terms=_collected, in_order=True)  # fmt: skip
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)
 
 # Windows. jaxconv's primitives have the parameters of the lax primitive that computes the same. `spec` and `axes`

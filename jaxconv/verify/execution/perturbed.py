@@ -115,9 +115,9 @@ def _operand_perturbation(equation: Any) -> Callable[[Any, Any, int], Any]:
     count = guard.terms(equation) or 1
     if equation.primitive.name in family("linear algebra"):
         return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x), largest=True)
-    # XLA sums narrow floats in float32, or pairwise. It scatters them one after the other in their own dtype.
-    is_scatter = equation.primitive.name in family("scatter")
-    unit = lambda x: _eps(x) if is_scatter else min(_eps(x), float(jnp.finfo(np.float32).eps))
+    # XLA sums narrow floats in float32, or pairwise, but for those that it adds in order.
+    in_order = guard.row_of(equation).in_order
+    unit = lambda x: _eps(x) if in_order else min(_eps(x), float(jnp.finfo(np.float32).eps))
     return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x) + count * unit(x))
 
 
@@ -132,8 +132,8 @@ def _underflow(equation: Any, operands: Sequence[Any], y: Any, noise: Any, first
     info = jnp.finfo(y.dtype)
     least = info.smallest_subnormal if info.bits == 16 and info.nmant == 10 else info.smallest_normal
     lost = jnp.abs(y) < info.smallest_normal
-    for x in operands:
-        lost = lost & (x != 0) & jnp.isfinite(x)
+    for x in map(jnp.asarray, operands):
+        lost = lost & x.astype(bool) & jnp.isfinite(x)
     step = (ROUNDINGS * float(least) * _noise_cells(noise, first, y.shape)).astype(y.dtype)
     return jnp.where(lost, y + step, y)
 
