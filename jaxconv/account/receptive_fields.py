@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jaxconv.account.geometry import slides
 from jaxconv.account.report import Reach
 from jaxconv.jaxprs.evaluate import Path
-from jaxconv.jaxprs.layout import is_endless, opened
-from jaxconv.jaxprs.traverse import within
+from jaxconv.jaxprs.layout import is_endless
+from jaxconv.jaxprs.traverse import with_paths
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Broken, CannotProve, Moving, Value, main_state, motion_of
 from jaxconv.verify.worth_reporting import field_of
@@ -22,7 +22,8 @@ def rows_of(jaxpr: Any, rows: Sequence[Row]) -> dict[Path, Row]:
     """
     found = {row.path: row for row in rows}
     gave_up = {path for path, row in found.items() if any(_broken_at(value, row.number) for value in row.outputs)}
-    gave_up |= {path for path in _endless(jaxpr) if path in found and any(map(_is_broken, found[path].outputs))}
+    endless = (path for path, equation in with_paths(jaxpr) if is_endless(equation) and path in found)
+    gave_up |= {path for path in endless if any(map(_is_broken, found[path].outputs))}
     enclosing = lambda path: (path[:length] for length in range(1, len(path), 2))
     return {path: row for path, row in found.items() if gave_up.isdisjoint(enclosing(path))}
 
@@ -35,16 +36,6 @@ def _broken_at(value: Value, number: int) -> bool:
     """Whether a value lost its structure at the equation of this row."""
     value = main_state(value)
     return isinstance(value, Broken) and value.broken.equation == number
-
-
-def _endless(jaxpr: Any, path: Path = ()) -> Iterator[Path]:
-    """The paths of loops that run until a condition fails."""
-    for number, equation in enumerate(opened(jaxpr)[0].eqns):
-        here = (*path, number)
-        if is_endless(equation):
-            yield here
-        for inner_number, inner in enumerate(within(equation)):
-            yield from _endless(inner, (*here, inner_number))
 
 
 def reach(row: Row | None) -> Reach:

@@ -45,7 +45,7 @@ class Primitive:
         terms: a function of the equation: how many numbers are added or multiplied per cell of the result.
         poles: whether finite operands can have an infinite result other than by overflow.
         underflows: whether a result can be too small for its dtype although no operand is zero, as a product can.
-        in_order: whether XLA adds its terms one after the other in their own dtype, as it scatters them on the CPU.
+        in_order: whether XLA on the CPU adds the terms one after the other, in their own dtype.
         moves: whether each cell of the result is a cell of an operand, possibly cast, or a fill value.
         lax: for a primitive of jaxconv, the lax primitive that computes the same and has the same parameters.
     """

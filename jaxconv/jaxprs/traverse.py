@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxconv.jaxprs.evaluate import Path
 from jaxconv.jaxprs.layout import called, opened
 
 
@@ -22,6 +23,18 @@ def within(equation: Any) -> Iterator[Any]:
 def number_within(equation: Any, jaxpr: Any) -> int:
     """The number of a jaxpr among those of an equation's parameters."""
     return next(number for number, one in enumerate(within(equation)) if one is jaxpr)
+
+
+def with_paths(jaxpr: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every equation of a jaxpr and of the jaxprs inside it, with its path.
+
+    The path of an equation ends with its number in its jaxpr. Before it stand the path of the equation that has this
+    jaxpr, and the number of the jaxpr among the parameters.
+    """
+    for number, equation in enumerate(opened(jaxpr)[0].eqns):
+        yield (*path, number), equation
+        for body, inner in enumerate(within(equation)):
+            yield from with_paths(inner, (*path, number, body))
 
 
 def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:

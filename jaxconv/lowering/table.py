@@ -335,4 +335,4 @@ def forced_algorithm(spec: ConvSpec, x: Shape, kernel: Shape) -> str | None:
 def forced_pool_algorithm() -> str | None:
     """The algorithm forced on pooling, or None if the table chooses, as it does if one of convolutions is forced."""
     algorithm = _forced.get()
-    return None if algorithm == TABLE or (computes(algorithm, "conv") and algorithm != "lax") else algorithm
+    return algorithm if algorithm == "lax" or (algorithm != TABLE and not computes(algorithm, "conv")) else None

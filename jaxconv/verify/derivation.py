@@ -15,8 +15,7 @@ class Row:
 
     Attributes:
         number: of the row.
-        path: number of the equation in its jaxpr. Within calls, loops and branches, the path of the equation that has
-            this jaxpr, the number of the jaxpr among its parameters, and the number of the equation in it.
+        path: of the equation, as in `traverse.with_paths`.
         primitive: name of the equation's primitive.
         outputs: how each result moves.
     """

@@ -222,23 +222,28 @@ class Walk:
     @contextmanager
     def _inside(self, equation: Any, path: evaluate.Path) -> Iterator[None]:
         """Follow what an equation contains: breaks name the lines around it, and rows of its jaxprs have its path."""
-        before, self.path = self.path, path
         self.stack.append(equation)
+        try:
+            with self._at(path):
+                yield
+        finally:
+            self.stack.pop()
+
+    @contextmanager
+    def _at(self, path: evaluate.Path) -> Iterator[None]:
+        """Give this path to the rows of a jaxpr."""
+        before, self.path = self.path, path
         try:
             yield
         finally:
-            self.stack.pop()
             self.path = before
 
     def follow(
         self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
-        before, self.path = self.path, (*self.path, number_within(self.stack[-1], closed))
-        try:
+        with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
-        finally:
-            self.path = before
 
     def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
         """Record in a moving value the equation that put other content at its ends, or that lost a full period."""

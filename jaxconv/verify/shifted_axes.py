@@ -105,18 +105,13 @@ def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequ
         expected = f"from 0 to {len(arguments) - 1}"
         cure = "The first argument after fn is 0"
         raise ValueError(explain(where, "the argument's number in axes", number, expected, cure))
-    shape = getattr(arguments[number], "shape", None)
-    if shape is None:
-        kind = type(arguments[number]).__name__
+    argument = arguments[number]
+    shape, leaves = getattr(argument, "shape", None), jax.tree.leaves(argument)
+    if shape is None or not (len(leaves) == 1 and leaves[0] is argument):
+        kind = type(argument).__name__ + ("" if shape is None else f", a container of {len(leaves)} arrays")
         cure = "Pass the array to shift as a separate argument"
-        sizes = arguments[number]
-        if isinstance(sizes, tuple | list) and sizes and all(isinstance(n, int) for n in sizes):
-            cure = f'Write jax.ShapeDtypeStruct({tuple(sizes)}, "float32") for an array of that shape'
-        raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
-    leaves = jax.tree.leaves(arguments[number])
-    if len(leaves) != 1 or getattr(leaves[0], "shape", None) != shape:
-        kind = f"{type(arguments[number]).__name__}, a container of {len(leaves)} arrays"
-        cure = "Pass the array to shift as a separate argument"
+        if isinstance(argument, tuple | list) and argument and all(isinstance(n, int) for n in argument):
+            cure = f'Write jax.ShapeDtypeStruct({tuple(argument)}, "float32") for an array of that shape'
         raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):

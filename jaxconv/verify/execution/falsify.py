@@ -14,6 +14,7 @@ from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
 from jaxconv.verify.execution.candidate_laws import Kind, Lattice, lattices
 from jaxconv.verify.execution.counterexample import Counterexample
+from jaxconv.verify.execution.requests import check_certificate
 from jaxconv.verify.execution.violations import Trials
 from jaxconv.verify.shifted_axes import Axes, Moves, directions
 
@@ -116,9 +117,7 @@ def falsify(
     request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
     shift, examples, seed = checked_request("falsify", fn, arguments, axes, **request)
     invariant = flag("falsify", "invariant", invariant)
-    if certificate is not None and not isinstance(certificate, Certificate):
-        cure = "Pass what certify returns, or leave it out"
-        raise TypeError(explain("falsify", "certificate", shown(certificate), "a Certificate", cure))
+    check_certificate("falsify", certificate)
     if moves is not None and (invariant or shift is not None or certificate is not None):
         expected = "left out where a shift, a certificate or invariance is given"
         raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
@@ -128,9 +127,8 @@ def falsify(
         raise ValueError(explain("falsify", "the certificate", f"of {certificate.function}", expected, cure))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
-    given = _given(moves, max((len(leaf.axes) for leaf in certificate.leaves), default=0))
-    if invariant:
-        given = [(None, ())] * max((len(leaf.axes) for leaf in certificate.leaves), default=0)
+    count = max((len(leaf.axes) for leaf in certificate.leaves), default=0)
+    given = [(None, ())] * count if invariant else _given(moves, count)
     laws = lattices(certificate.leaves, arguments, kind, shift, given)
     trials = Trials(fn, arguments, laws, keep=values)
     counterexample = _drawn(trials, examples, seed) if trials.rows else None

@@ -58,7 +58,10 @@ def perturbed_outputs(
 
 
 def bounded(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> tuple[list[Any], Any]:
-    """The outputs of a jaxpr without perturbation, and whether a `while` loop was stopped at its iteration limit."""
+    """The outputs of a jaxpr without perturbation, and whether a `while` loop was stopped at its iteration limit.
+
+    In a function with such loops an overflow counts as well, as in `perturbed_outputs`.
+    """
     if not any(is_endless(equation) for equation, _ in equations(jaxpr)):
         return jax.core.eval_jaxpr(jaxpr, consts, *leaves), jnp.bool_(False)
     return perturbed_outputs(jaxpr, consts, leaves, None)
@@ -115,22 +118,23 @@ def _operand_perturbation(equation: Any) -> Callable[[Any, Any, int], Any]:
     count = guard.terms(equation) or 1
     if equation.primitive.name in family("linear algebra"):
         return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x), largest=True)
-    # XLA sums narrow floats in float32, or pairwise, but for those that it adds in order.
+    # XLA sums narrow floats in float32 or pairwise, except the sums that it adds in order.
     in_order = guard.row_of(equation).in_order
     unit = lambda x: _eps(x) if in_order else min(_eps(x), float(jnp.finfo(np.float32).eps))
     return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x) + count * unit(x))
 
 
 def _underflow(equation: Any, operands: Sequence[Any], y: Any, noise: Any, first: int) -> Any:
-    """An element-wise result, perturbed by a few of the smallest normal numbers where it may have underflowed.
+    """An element-wise result, with an absolute perturbation where it may have underflowed.
 
-    A relative error says nothing of a product that became 0, or lost digits below the smallest normal number.
+    A relative perturbation does not change a product that became 0.
     """
     elementwise = all(jnp.ndim(x) == 0 or jnp.shape(x) == jnp.shape(y) for x in operands)
     if noise is None or not guard.row_of(equation).underflows or not elementwise or not _is_real_float(y):
         return y
     info = jnp.finfo(y.dtype)
-    least = info.smallest_subnormal if info.bits == 16 and info.nmant == 10 else info.smallest_normal
+    # XLA on the CPU flushes subnormal numbers to 0, except those of float16, which it computes in float32.
+    least = info.smallest_subnormal if y.dtype == jnp.float16 else info.smallest_normal
     lost = jnp.abs(y) < info.smallest_normal
     for x in map(jnp.asarray, operands):
         lost = lost & x.astype(bool) & jnp.isfinite(x)
@@ -166,7 +170,7 @@ def _perturb(x: Any, noise: Any, first: int, amount: float, *, largest: bool = F
 def _noise_cells(noise: Any, first: int, shape: Sequence[int]) -> Any:
     """One number of the noise for each cell of an array of this shape, starting at offset `first`."""
     size = math.prod(shape)
-    if size > CELLS:  # with its own offset for each operation, or equal factors would cancel
+    if size > CELLS:  # The offset differs between operations. Otherwise equal factors would cancel.
         noise, start = jnp.tile(noise[:CELLS], size // CELLS + 2), first % CELLS
     else:
         start = first % (len(noise) - size + 1)

@@ -28,15 +28,20 @@ def check_request(
     """Raise for an empty input, an invalid batch or certificate, and for shapes unless arrays are `drawn` for them."""
     if batch is not None:
         integer(where, "batch", batch, least=1, cure="Leave it out for as many as fit")
-    if certificate is not None and not isinstance(certificate, Certificate):
-        cure = "Pass what certify returns, or leave it out"
-        raise TypeError(explain(where, "certificate", shown(certificate), "a Certificate", cure))
+    check_certificate(where, certificate)
     check_cells(where, arguments, [number for number, _ in along[0].arguments])
     if not drawn and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
         cure = "Pass arrays, or integers=True, which draws them" if where == "check" else "Pass arrays"
         raise TypeError(
             explain(where, "an argument", "a jax.ShapeDtypeStruct", "an array, because the function is executed", cure)
         )
+
+
+def check_certificate(where: str, certificate: object) -> None:
+    """Raise TypeError for anything but a certificate or None."""
+    if certificate is not None and not isinstance(certificate, Certificate):
+        cure = "Pass what certify returns, or leave it out"
+        raise TypeError(explain(where, "certificate", shown(certificate), "a Certificate", cure))
 
 
 def check_outputs(where: str, function: Traced) -> None:

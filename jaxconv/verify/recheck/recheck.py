@@ -20,8 +20,8 @@ import numpy as np
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.jaxprs.evaluate import Path, evaluate
-from jaxconv.jaxprs.layout import called, entered, opened
-from jaxconv.jaxprs.traverse import coarsest, within
+from jaxconv.jaxprs.layout import called, entered
+from jaxconv.jaxprs.traverse import coarsest, with_paths, within
 from jaxconv.verify import json_codec
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
@@ -215,9 +215,11 @@ class _Walk:
         """Return the row of an equation, and the rows inside it: loop bodies and branches, which are executed whole."""
         name, first = equation.primitive.name, self.at
         if called(equation) is None and any(True for _ in within(equation)):
+            bodies = enumerate(within(equation))
+            inside = {one: inner for body, jaxpr in bodies for one, inner in with_paths(jaxpr, (*path, body))}
             while self.at < len(self.rows) and len((inner := self.rows[self.at]).path) > len(path):
-                one = _at(equation, inner.path[len(path) :]) if inner.path[: len(path)] == path else None
-                kind = None if one is None else (one.primitive.name, len(one.outvars))
+                there = inside.get(inner.path)
+                kind = None if there is None else (there.primitive.name, len(there.outvars))
                 if inner.number != self.at or (inner.primitive, len(inner.outputs)) != kind:
                     raise _AstrayError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
                 self.at += 1
@@ -230,15 +232,3 @@ class _Walk:
             raise _AstrayError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
         self.at += 1
         return row, self.rows[first : self.at - 1]
-
-
-def _at(equation: Any, path: Path) -> Any:
-    """Return the equation at a path within another one, or None if there is none."""
-    if not path or len(path) % 2:
-        return None
-    for body, number in zip(path[::2], path[1::2], strict=True):
-        bodies = list(within(equation))
-        if not 0 <= body < len(bodies) or not 0 <= number < len(opened(bodies[body])[0].eqns):
-            return None
-        equation = opened(bodies[body])[0].eqns[number]
-    return equation

@@ -250,41 +250,18 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     p = eqn.params
     signal = eqn.walk.new_signal()
     dilations = p.get("window_dilation", (1,) * len(x.axes))
-    axes = []
-    for number, (taps, dilation, stride, (before, after)) in enumerate(
-        zip(p["window_dimensions"], dilations, p["window_strides"], p["padding"], strict=True)
-    ):
-        x_axis, source_axis = x.axes[number], source.axes[number]
-        if (taps, stride, before, after) == (1, 1, 0, 0):
-            axes.append(of_both(x_axis, source_axis))
-            continue
-        span = dilation * (taps - 1) + 1
-        axes.append(
-            _scattered(motion_of(x_axis), motion_of(source_axis), length_of(x_axis), span, stride, before, signal)
-        )
-    result = Moving(x.shift, x.cycle, tuple(axes), x.depends or source.depends)
+    windows = list(zip(p["window_dimensions"], dilations, p["window_strides"], p["padding"], strict=True))
+    slides = [(taps, stride, *padding) != (1, 1, 0, 0) for taps, _, stride, padding in windows]
+    # Along the other axes each result is a function of x and source at its own position.
+    kept = lambda value: [invariant_axis(1) if slid else axis for axis, slid in zip(value.axes, slides, strict=True)]
+    result = join([replace(value, axes=tuple(kept(value))) for value in (x, source)], signal)
+    for number, (taps, dilation, stride, (before, _)) in enumerate(windows):
+        if slides[number]:
+            x_axis, source_motion = x.axes[number], motion_of(source.axes[number])
+            span = dilation * (taps - 1) + 1
+            axis = _scattered(motion_of(x_axis), source_motion, length_of(x_axis), span, stride, before, signal)
+            result = result.with_axis(number, axis)
     return [fit(new_names(everywhere(result) if result.depends else result, signal))]
-
-
-def of_both(x_axis: FactoredAxis, source_axis: FactoredAxis) -> FactoredAxis:
-    """An axis without a window, along which each result reads x and source at its own position.
-
-    Raises:
-        CannotProve: x and source do not move together.
-    """
-    if not is_moving(x_axis) and not is_moving(source_axis):
-        return invariant_axis(length_of(x_axis))
-    x_motion, motion = motion_of(x_axis), motion_of(source_axis)
-    if (
-        x_motion is None
-        or motion is None
-        or x_motion.rate != motion.rate
-        or (x_motion.lo, x_motion.hi) != (motion.lo, motion.hi)
-    ):
-        raise CannotProve("the pooled input and the scattered values do not move together")
-    field = union([x_motion.field, motion.field])
-    both = replace(x_motion, field=field, edge=x_motion.edge or motion.edge, lost=x_motion.lost or motion.lost)
-    return (Factor(length_of(x_axis), motion=both),)
 
 
 def _scattered(
