@@ -349,3 +349,13 @@ def test_the_gradient_of_max_pooling_reads_what_the_cotangent_reads():
         field = certificate.leaves[0].axes[0].cyclic.receptive_field
         assert field is None or (field.size, field.cells(4)) == (3, range(2, 5))
         assert jc.recheck(certificate, gradient, x) == ()
+
+
+def test_the_gradient_of_max_pooling_moves_if_its_cotangent_is_the_same_everywhere():
+    """Along an axis without a window a uniform cotangent moves with x."""
+    gradient = jax.grad(lambda x: jnp.sum(jc.max_pool(x, (1, 2))))
+    x = jax.ShapeDtypeStruct((1, 8, 6, 2), jnp.float32)
+    certificate = jc.certify(gradient, x, axes=(1,), search=False)
+    claim = certificate.leaves[0].axes[0].cyclic
+    assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, 1, ((1, 1),))
+    assert jc.recheck(certificate, gradient, x) == ()
