@@ -21,6 +21,7 @@ from jaxconv.errors import explain
 from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certify import walk_along
+from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Axes, by_argument, directions
 from jaxconv.verify.tracing import name_of, trace
@@ -92,8 +93,8 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     shifted = {number: ((0,) if count > 1 else ()) + tuple(shifts) for number, shifts in inputs.items()}
     walked_axes = [*directions("summary", arguments, shifted)] if any(shifted.values()) else []
     certified = partial(walk_along, jaxpr, constants, arguments, values=False)
-    batch = rows_of(jaxpr, certified(walked_axes[0], cyclic=True)[1]) if count > 1 else {}
-    derivations = [rows_of(jaxpr, certified(axis, cyclic=False)[1]) for axis in walked_axes[count > 1 :]]
+    batch = rows_of(jaxpr, certified(walked_axes[0], KINDS["cyclic"])[1]) if count > 1 else {}
+    derivations = [rows_of(jaxpr, certified(axis, KINDS["interior"])[1]) for axis in walked_axes[count > 1 :]]
     reasons = (mixes(layer.equation, batch.get(layer.place), count) for layer in walk.layers) if count > 1 else ()
     whole_call = next(filter(None, reasons), "")
     examples = 1 if whole_call else count

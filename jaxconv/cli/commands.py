@@ -16,6 +16,7 @@ from jaxconv.cli.arguments import integer, random_inputs, shapes, shifted
 from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
+from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.check import InsensitiveWarning, check
 from jaxconv.verify.execution.falsify import Falsification, falsify
 from jaxconv.verify.recheck import recheck
@@ -107,11 +108,12 @@ def recheck_command(options: argparse.Namespace) -> Outcome:
     certificate, objections = request.attempt(run)
     verdict = _verdict(certificate, options)
     if options.json:
-        data = {"objections": objections, "cyclic": certificate.cyclic, "interior": certificate.interior}
+        data = {"objections": objections} | {kind: certificate.verdict(kind) for kind in KINDS}
         text = json.dumps({"function": certificate.function} | data, indent=2)
     else:
         count = "no objections" if not objections else f"{len(objections)} objections"
-        head = f"{certificate.function}: cyclic shifts {certificate.cyclic}, interior {certificate.interior}; {count}"
+        verdicts = ", ".join(f"{kind.title} {certificate.verdict(name)}" for name, kind in KINDS.items())
+        head = f"{certificate.function}: {verdicts}; {count}"
         text = "\n  ".join([head, *objections])
     return Outcome(VIOLATED if objections else verdict, text)
 
@@ -133,9 +135,8 @@ def _certificate(options: argparse.Namespace) -> Certificate:
 
 
 def _verdict(certificate: Any, options: argparse.Namespace) -> int:
-    both = options.cyclic == options.interior
-    verdicts = [certificate.cyclic] * (both or options.cyclic) + [certificate.interior] * (both or options.interior)
-    return worst([STATUS[verdict] for verdict in verdicts])
+    asked = [kind for kind in KINDS if getattr(options, kind)] or list(KINDS)
+    return worst([STATUS[certificate.verdict(kind)] for kind in asked])
 
 
 def _kind(options: argparse.Namespace) -> str:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from jaxconv.checks import choice
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
-from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, Verdict, Witness
-from jaxconv.verify.execution.candidate_laws import Kind
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, Verdict, Witness
 from jaxconv.verify.execution.counterexample import pixels
 from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
 from jaxconv.verify.shifted_axes import Axes
@@ -28,7 +28,7 @@ def assert_equivariant(
     fn: Callable[..., Any],
     *arguments: Any,
     axes: Axes,
-    kind: Kind = "cyclic",
+    kind: KindName = "cyclic",
     shift: int | None = None,
     undecided: Undecided = "fail",
     values: bool = False,
@@ -82,7 +82,7 @@ def assert_invariant(
     fn: Callable[..., Any],
     *arguments: Any,
     axes: Axes,
-    kind: Kind = "cyclic",
+    kind: KindName = "cyclic",
     shift: int | None = None,
     undecided: Undecided = "fail",
     values: bool = False,
@@ -127,7 +127,7 @@ def _assert(
     fn: Callable[..., Any],
     arguments: tuple[Any, ...],
     axes: Axes,
-    kind: Kind,
+    kind: KindName,
     shift: int | None,
     invariant: bool,
     undecided: Undecided,
@@ -146,7 +146,7 @@ def _assert(
         (leaf, axis)
         for leaf, report in enumerate(certificate.leaves)
         for axis, axis_report in enumerate(report.axes)
-        if not _holds(_claim(axis_report, kind), shift, invariant)
+        if not _holds(axis_report.claims[kind], shift, invariant)
     ]
     if not failing:
         return certificate
@@ -161,7 +161,7 @@ def _assert(
         settings = {"kind": kind, "shift": shift, "invariant": invariant, "values": values, "examples": examples}
         tried = falsify(fn, *arguments, axes=axes, certificate=single, seed=seed, **settings) if small else None
         report = searched.leaves[leaf]
-        claim = _claim(report.axes[axis], kind)
+        claim = report.axes[axis].claims[kind]
         refuted = claim.verdict == Verdict.REFUTED and _refutes(report.axes[axis], kind, shift)
         text = _report(report, report.axes[axis], claim, shift, invariant, tried, kind, refuted)
         (violated if refuted or (tried and tried.counterexample) else open_).append(text)
@@ -176,10 +176,6 @@ def _assert(
     return searched
 
 
-def _claim(axis: AxisReport, kind: Kind) -> Claim:
-    return axis.cyclic if kind == "cyclic" else axis.interior
-
-
 def _shifted(certificate: Certificate, leaf: int, axis: int) -> tuple[tuple[int, int], ...]:
     return certificate.leaves[leaf].axes[axis].shifted
 
@@ -191,11 +187,12 @@ def _holds(claim: Claim, shift: int | None, invariant: bool) -> bool:
     return shift is None or shift % claim.shift == 0
 
 
-def _refutes(axis: AxisReport, kind: Kind, shift: int | None) -> bool:
-    """Whether a refuted claim applies to a shift: all cyclic shifts but whole turns; interior ones up to half."""
+def _refutes(axis: AxisReport, kind: KindName, shift: int | None) -> bool:
+    """Whether a refuted claim applies to a shift."""
     if shift is None:
         return True
-    return shift % axis.length != 0 if kind == "cyclic" else abs(shift) <= axis.length // 2
+    size = shift % axis.length if KINDS[kind].wraps else abs(shift)
+    return 0 < size <= KINDS[kind].covered(axis.length)
 
 
 def _single(certificate: Certificate, leaf: int, axis: int) -> Certificate:
@@ -212,7 +209,7 @@ def _report(
     shift: int | None,
     invariant: bool,
     tried: Falsification | None,
-    kind: Kind,
+    kind: KindName,
     refuted: bool,
 ) -> str:
     """The text of a failure: the violated claim, the culprit line, the witness and the fix."""

@@ -19,7 +19,7 @@ from jaxconv.jaxprs.layout import trace
 from jaxconv.jaxprs.source import full_line, source_frame
 from jaxconv.jaxprs.traverse import steps
 from jaxconv.verify.certify import certify
-from jaxconv.verify.claims import Claim, LeafReport, Verdict
+from jaxconv.verify.claims import Claim, KindName, LeafReport, Verdict
 from jaxconv.verify.shifted_axes import Axes
 
 MOST = 5  # maximum number of lines to name
@@ -115,15 +115,15 @@ class Operations:
         operands, outputs = origins(jaxpr, moving)
         return cls(tuple(lines), tuple(operands), tuple(outputs), reports)
 
-    def steps(self, leaf: int, axis: int, kind: str) -> dict[int, Step]:
+    def steps(self, leaf: int, axis: int, kind: KindName) -> dict[int, Step]:
         """The operations that an output depends on and whose results are proved to move, in order.
 
         Args:
             leaf: the number of the output leaf.
             axis: the number of the shifted axis.
-            kind: "cyclic" or "interior".
+            kind: the kind of claims.
         """
-        claims = [getattr(report.axes[axis], kind) for report in self.reports]
+        claims = [report.axes[axis].claims[kind] for report in self.reports]
         return {
             number: Step(*self.lines[number], claims[number], self.operands[number])
             for number in sorted(_ancestors(self.outputs[leaf], self.operands))

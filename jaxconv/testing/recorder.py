@@ -17,11 +17,12 @@ from jaxconv.testing.assertions import broken_lines
 from jaxconv.testing.session import PROPERTY, Session
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
-from jaxconv.verify.execution.candidate_laws import Kind
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import KindName
 from jaxconv.verify.execution.falsify import falsify
 from jaxconv.verify.shifted_axes import Axes
 
-MODELS: dict[str, tuple[Kind, ...]] = {"cyclic": ("cyclic",), "interior": ("interior",), "both": ("cyclic", "interior")}
+MODELS: dict[str, tuple[KindName, ...]] = {**{kind: (kind,) for kind in KINDS}, "both": tuple(KINDS)}
 
 
 class Recorder:
@@ -123,6 +124,6 @@ def _message(
             reasons = culprits.weaker(change.before, change.now, operations.steps(**place, kind=change.kind))
         else:
             report = certificate.leaves[place["leaf"]].axes[place["axis"]]
-            reasons = broken_lines(report, report.cyclic if change.kind == "cyclic" else report.interior)
+            reasons = broken_lines(report, report.claims[change.kind])
         lines += [f"    {line}" for line in reasons]
     return "\n".join([*lines, "  If this is intended, run with --update-certificates and commit the file."])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import Claim, KindName, Verdict
 
-KINDS = ("cyclic", "interior")
 Entry = dict[str, dict[str, Any]]  # one function: output and axis -> length and claims
 Tests = dict[str, dict[str, Entry]]
 
@@ -22,7 +22,7 @@ class Change:
     """A claim that differs from the snapshot."""
 
     where: str  # the output and the axis
-    kind: str
+    kind: KindName
     before: dict[str, Any] | None
     now: dict[str, Any] | None
     lost: bool
@@ -43,7 +43,7 @@ def entry(certificate: Certificate) -> Entry:
     for leaf in certificate.leaves:
         for axis in leaf.axes:
             along = " and ".join(f"axis {number} of argument {argument}" for argument, number in axis.shifted)
-            claims = {"cyclic": _proved(axis.cyclic), "interior": _proved(axis.interior)}
+            claims = {kind: _proved(claim) for kind, claim in axis.claims.items()}
             claims_of[f"output{leaf.path} along {along}"] = {"length": axis.length, **claims}
     return claims_of
 
@@ -70,14 +70,14 @@ def described(claim: Mapping[str, Any] | None) -> str:
     return f"{claim['shift']} -> {steps}"
 
 
-def changes(before: Entry, now: Entry, kinds: Sequence[str] = KINDS) -> list[Change]:
+def changes(before: Entry, now: Entry, kinds: Sequence[KindName] = tuple(KINDS)) -> list[Change]:
     """The claims that differ. A claim is lost unless the new claim has the same moves for all shifts of the old claim,
     on at least the same region. (Regions are not compared if the image has another size.)
 
     Args:
         before: the entry in the snapshot.
         now: the entry of a certificate.
-        kinds: "cyclic", "interior" or both.
+        kinds: the kinds of claims to compare.
     """
     differing = []
     for where, old in before.items():

@@ -8,16 +8,17 @@ from typing import Any
 
 from jaxconv.testing import snapshot
 from jaxconv.verify.certificate import Certificate
+from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import Claim
 
 
 def shown(certificate: Certificate) -> dict[str, dict[str, str]]:
-    """For each output and axis the text of its two claims."""
+    """For each output and axis the text of its claims."""
     proved = snapshot.entry(certificate)
-    claims = [(axis.cyclic, axis.interior) for leaf in certificate.leaves for axis in leaf.axes]
+    axes = [axis for leaf in certificate.leaves for axis in leaf.axes]
     return {
-        where: {kind: _text(claim, entry[kind]) for kind, claim in zip(snapshot.KINDS, pair, strict=True)}
-        for (where, entry), pair in zip(proved.items(), claims, strict=True)
+        where: {kind: _text(claim, entry[kind]) for kind, claim in axis.claims.items()}
+        for (where, entry), axis in zip(proved.items(), axes, strict=True)
     }
 
 
@@ -34,7 +35,7 @@ def _cells(name: str, row: Mapping[str, Any]) -> list[list[str]]:
     for number, (where, claims) in enumerate(row["shown"].items()):
         length = row["entry"][where]["length"]
         first = [name, row["status"]] if number == 0 else ["", ""]
-        claimed = [f"{kind} {claims[kind]}" for kind in snapshot.KINDS]
+        claimed = [f"{kind} {claims[kind]}" for kind in KINDS]
         lines.append([first[0], f"{where} ({length} cells)", *claimed, first[1]])
     return lines
 

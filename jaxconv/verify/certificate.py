@@ -8,45 +8,55 @@ from typing import Self
 
 from jaxconv.errors import explain
 from jaxconv.verify import json_codec, report, strict_json
-from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict, Witness
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict, Witness
 from jaxconv.verify.derivation import Derivation
 
 __all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
-FORMAT = 2  # version of the JSON format; every change of the written data raises it
+FORMAT = 3  # version of the JSON format; every change of the written data raises it
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The claims about a function: a cyclic and an interior claim for each output leaf and each shifted axis.
+    """The claims about a function: one of each kind for each output leaf and each shifted axis.
 
-    `print` shows a report. Each derivation has one row per equation that the walk followed, which holds how the results
+    `print` shows a report. Each derivation has one row per equation that a walk followed, which holds how the results
     of the equation move. Certificates with equal contents are equal and have the same hash. They can be pickled, and
     written to and read from JSON.
     """
 
     function: str
     leaves: tuple[LeafReport, ...]
-    derivations: tuple[Derivation, ...]  # the rows of the cyclic and of the interior walk, per shifted axis
+    derivations: tuple[Derivation, ...]  # per shifted axis: the rows of the walk of each kind of claims
     values: bool = False  # True: proved for the given parameter values only; False: for all values
 
     @property
     def cyclic(self) -> Verdict:
         """The weakest cyclic verdict over all leaves and axes."""
-        return _weakest(axis.cyclic.verdict for leaf in self.leaves for axis in leaf.axes)
+        return self.verdict("cyclic")
 
     @property
     def interior(self) -> Verdict:
         """The weakest interior verdict over all leaves and axes."""
-        return _weakest(axis.interior.verdict for leaf in self.leaves for axis in leaf.axes)
+        return self.verdict("interior")
+
+    def verdict(self, kind: KindName) -> Verdict:
+        """The weakest verdict of one kind of claims over all leaves and axes."""
+        return _weakest(axis.claims[kind].verdict for leaf in self.leaves for axis in leaf.axes)
+
+    def __hash__(self) -> int:
+        derivations = tuple(frozenset(rows.items()) for rows in self.derivations)
+        return hash((self.function, self.leaves, derivations, self.values))
 
     @property
     def equations(self) -> int:
         """Number of equations that one walk followed."""
-        return max((len(cyclic) for cyclic, _ in self.derivations), default=0)
+        return max((len(rows) for walks in self.derivations for rows in walks.values()), default=0)
 
     def __str__(self) -> str:
-        return report.text(self.function, (self.cyclic, self.interior), self.leaves, self.equations, self.values)
+        verdicts: dict[KindName, Verdict] = {kind: self.verdict(kind) for kind in KINDS}
+        return report.text(self.function, verdicts, self.leaves, self.equations, self.values)
 
     def _repr_html_(self) -> str:
         return report.as_html(str(self))

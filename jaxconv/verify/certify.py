@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,13 +15,14 @@ from jaxconv.checks import flag
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
+from jaxconv.verify.claim_kinds import KINDS, ClaimKind
+from jaxconv.verify.claims import KindName
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.domain import Plain, Spectrum, main_state
 from jaxconv.verify.execution.program import Program, program_of
-from jaxconv.verify.execution.refute import refute_cyclic, refute_interior
+from jaxconv.verify.execution.refute import refute
 from jaxconv.verify.interpret import Read, Walk, input_axis
 from jaxconv.verify.shifted_axes import Along, Axes, directions
-from jaxconv.verify.smallest_size import explained
 from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.worth_reporting import claimed
 
@@ -56,7 +57,7 @@ def certify(
         seed: seed of the search.
 
     Returns:
-        A `Certificate`: a cyclic claim and an interior claim for each output leaf and each axis.
+        A `Certificate`: a claim of each kind (cyclic and interior) for each output leaf and each axis.
 
     Raises:
         ValueError: an argument does not have the given axes, axes that are shifted together have different lengths, or
@@ -84,18 +85,21 @@ def certify(
     derivations: list[Derivation] = []
     settings = {"seed": seed, "free_parameters": not values}
     for along in all_along:
-        shifted_axes, length = dict(along.arguments), along.length
-        cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=True)
-        interior, interior_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=False)
-        derivations.append((cyclic_rows, interior_rows))
-        for leaf, (report, cyclic_value, interior_value) in enumerate(zip(reports, cyclic, interior, strict=True)):
-            proved_at = partial(_interior_proved_at, fn, arguments, along, values, leaf)
-            interior_claim = claimed(interior_value, length)
-            interior_claim = explained(interior_claim, interior_value, cyclic_value, length, proved_at)
-            claims = claimed(cyclic_value, length), interior_claim
+        states: dict[KindName, list[Plain | Spectrum]] = {}
+        rows: Derivation = {}
+        for name, kind in KINDS.items():
+            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, values=values)
+        derivations.append(rows)
+        for leaf, report in enumerate(reports):
+            of_leaf: dict[KindName, Plain | Spectrum] = {name: outputs[leaf] for name, outputs in states.items()}
+            claims: dict[KindName, Claim] = {}
+            for name, kind in KINDS.items():
+                proved_at = partial(_proved_at, fn, arguments, along, values, leaf, kind)
+                claim = claimed(of_leaf[name], along.length)
+                claims[name] = kind.explained(claim, of_leaf, along.length, proved_at)
             if search:
-                claims = _search(program, arguments, shifted_axes, leaf, length, claims, settings)
-            report.append(AxisReport(along.arguments, length, *claims))
+                claims = _search(program, arguments, along, leaf, claims, **settings)
+            report.append(AxisReport(along.arguments, along.length, claims))
     leaves = tuple(
         LeafReport(path, tuple(leaf.shape), tuple(report))
         for (path, leaf), report in zip(program.outputs, reports, strict=True)
@@ -104,11 +108,11 @@ def certify(
 
 
 def walk_along(
-    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], along: Along, *, values: bool, cyclic: bool
+    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], along: Along, kind: ClaimKind, *, values: bool
 ) -> tuple[list[Plain | Spectrum], Rows]:
     """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
     shifted_axes, length = dict(along.arguments), along.length
-    walk = Walk(length if cyclic else None, rules.RULES, values, min(shifted_axes.values(), default=0))
+    walk = Walk(kind.cycle(length), rules.RULES, values, min(shifted_axes.values(), default=0))
     operands: list[Read] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
@@ -122,56 +126,56 @@ def walk_along(
     return [main_state(value) for value, _ in outputs], tuple(walk.rows)
 
 
-def _interior_proved_at(
+def _proved_at(
     fn: Callable[..., Any],
     arguments: Sequence[Any],
     along: Along,
     values: bool,
     leaf: int,
+    kind: ClaimKind,
     length: int,
 ) -> bool:
-    """Whether the interior claim of an output leaf is proved for inputs of another length."""
+    """Whether the claim about an output leaf is proved for inputs of another length."""
     resized = list(arguments)
     for number, axis in along.arguments:
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace("certify", fn, resized)
-    resized_along = replace(along, length=length)
-    outputs, _ = walk_along(jaxpr, constants, resized, resized_along, values=values, cyclic=False)
+    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, values=values)
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 
 def _search(
     program: Program,
     arguments: tuple[Any, ...],
-    shifted_axes: Mapping[int, int],
+    along: Along,
     leaf: int,
-    length: int,
-    claims: tuple[Claim, Claim],
-    settings: Mapping[str, Any],
-) -> tuple[Claim, Claim]:
-    """Search for counterexamples to undecided claims. A claim is refuted if they leave no shift.
-
-    The cyclic shifts under which a function is equivariant form a subgroup of Z/n. So a cyclic refutation needs a
-    counterexample for n/p, for each prime p that divides the length n. Interior shifts form no subgroup, so that an
-    interior refutation needs one for each s from 1 to n/2. A cyclic search also tries the shift that is proved in the
-    interior, or else a shift by one cell, because the report shows the smallest refuted shift.
-    """
-    cyclic, interior = claims
-    (argument, axis), *others = shifted_axes.items()
-    if length == 1 or others or math.prod(arguments[argument].shape) > SEARCHED:
+    claims: dict[KindName, Claim],
+    *,
+    seed: int,
+    free_parameters: bool,
+) -> dict[KindName, Claim]:
+    """Search for counterexamples to undecided claims. A claim is refuted if they leave no shift."""
+    (argument, axis), *others = along.arguments
+    if along.length == 1 or others or math.prod(arguments[argument].shape) > SEARCHED:
         return claims
-    where = program, arguments, len(jax.tree.leaves(arguments[:argument])), axis, leaf
-    if cyclic.verdict == Verdict.UNDECIDED:
-        needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
-        shifts = sorted({*needed, (interior.shift or 1) % length or 1})
-        witness = refute_cyclic(*where, shifts, **settings)
-        cyclic = _with_witness(cyclic, needed, witness)
-    if interior.verdict == Verdict.UNDECIDED:
-        needed = tuple(range(1, length // 2 + 1))
-        witness = refute_interior(*where, needed, **settings)
-        interior = _with_witness(interior, needed, witness)
-    return cyclic, interior
+    number = len(jax.tree.leaves(arguments[:argument]))
+    searched = dict(claims)
+    for name, kind in KINDS.items():
+        if claims[name].verdict == Verdict.UNDECIDED:
+            witness = refute(
+                program,
+                arguments,
+                number,
+                axis,
+                leaf,
+                kind.tried(along.length, claims),
+                cyclic=kind.wraps,
+                seed=seed,
+                free_parameters=free_parameters,
+            )
+            searched[name] = _with_witness(claims[name], kind.needed(along.length), witness)
+    return searched
 
 
 def _with_witness(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> Claim:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
 
 from jaxconv.verify import array_json
+
+KindName: TypeAlias = Literal["cyclic", "interior"]  # the kinds of claims: see `claim_kinds`
 
 
 class Verdict(StrEnum):
@@ -174,12 +176,24 @@ class Claim:
 
 @dataclass(frozen=True)
 class AxisReport:
-    """The two claims about one output leaf, for shifts of the input along one axis of `length` cells."""
+    """The claims of each kind about one output leaf, for shifts of the input along one axis of `length` cells."""
 
     shifted: tuple[tuple[int, int], ...]  # (argument, axis); usually one pair
     length: int
-    cyclic: Claim
-    interior: Claim
+    claims: dict[KindName, Claim]
+
+    @property
+    def cyclic(self) -> Claim:
+        """The claim about cyclic shifts."""
+        return self.claims["cyclic"]
+
+    @property
+    def interior(self) -> Claim:
+        """The claim about the interior."""
+        return self.claims["interior"]
+
+    def __hash__(self) -> int:
+        return hash((self.shifted, self.length, frozenset(self.claims.items())))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jaxconv.jaxprs.evaluate import Path
+from jaxconv.verify.claims import KindName
 from jaxconv.verify.domain import Value
 
 
@@ -32,4 +33,4 @@ class Row:
 
 
 Rows: TypeAlias = tuple[Row, ...]
-Derivation: TypeAlias = tuple[Rows, Rows]  # the rows of the cyclic walk and of the interior walk
+Derivation: TypeAlias = dict[KindName, Rows]  # the rows of the walk of each kind of claims

@@ -1,7 +1,8 @@
 """Conversion of dataclasses to JSON and back by their annotations; new fields and classes need no code here.
 
 A field is a number, a string, an enumeration, a tuple, an optional one of these, another dataclass, one of several
-dataclasses (distinguished by their fields), or `Any`: a container of arrays (`array_json.py`).
+dataclasses (distinguished by their fields), a dict with a value for each word of a `Literal`, or `Any`: a container of
+arrays (`array_json.py`).
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ def _walk(value: Any, hint: Any, at: str, of_class: Any, of_tuple: Any, scalar: 
     classes = [option for option in options if dataclasses.is_dataclass(option)]
     if classes:
         return of_class(value, classes, at)
+    if typing.get_origin(hint) is dict:
+        walk = lambda item, hint, at: _walk(item, hint, at, of_class, of_tuple, scalar, of_arrays)
+        return _walk_dict(value, typing.get_args(hint), at, walk)
     containers = [option for option in options if typing.get_origin(option) is tuple]
     if containers:
         return of_tuple(value, typing.get_args(containers[0]), at)
@@ -103,6 +107,14 @@ def _decode_class(data: Any, classes: list[Any], at: str) -> Any:
         present = f"an object with the keys {', '.join(map(shown, data))}" if data else "an object without keys"
         raise MalformedError(at, present, f"an object with the keys {keys}")
     return cls(**{name: decode(data[name], hint, f"{at}.{name}") for name, hint in fields_of(cls).items()})
+
+
+def _walk_dict(value: Any, hints: tuple[Any, ...], at: str, walk: Callable[[Any, Any, str], Any]) -> dict[str, Any]:
+    """Convert a dict, which has a value for each word of the `Literal` that annotates its keys, in this order."""
+    words, hint = typing.get_args(hints[0]), hints[1]
+    if not isinstance(value, dict) or value.keys() != set(words):
+        raise MalformedError(at, shown(value), f"an object of {', '.join(words)}")
+    return {word: walk(value[word], hint, f"{at}.{word}") for word in words}
 
 
 def _encode_tuple(value: Any, items: tuple[Any, ...], at: str) -> list[Any]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from jaxconv.verify.claims import AxisReport, Break, Claim, LeafReport, ReceptiveField, Verdict
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict
 
 MOST_PHASES = 4  # largest number of phases whose receptive fields are listed separately
 
 
 def text(
-    function: str, verdicts: tuple[Verdict, Verdict], leaves: Sequence[LeafReport], equations: int, values: bool
+    function: str, verdicts: Mapping[KindName, Verdict], leaves: Sequence[LeafReport], equations: int, values: bool
 ) -> str:
     """Return a report: each claim, its verdict, and the culprit of each claim that is not proved.
 
     Each claim names its shifts: cyclic shifts, or the interior, where new content may enter at the border.
     """
     parameters = "the parameters as they are" if values else "all parameter values"
+    followed = "1 equation" if equations == 1 else f"{equations} equations"
     lines = [
-        f"{function}: cyclic shifts {verdicts[0]}, interior {verdicts[1]}",
-        f"  exact arithmetic, all inputs, {parameters}; {equations} equations followed",
+        f"{function}: " + ", ".join(f"{KINDS[kind].title} {verdict}" for kind, verdict in verdicts.items()),
+        f"  exact arithmetic, all inputs, {parameters}; {followed} followed",
     ]
     for leaf in leaves:
         name = f"output{leaf.path}" if len(leaves) > 1 else "output"
@@ -35,8 +37,8 @@ def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
     """Return the lines about shifts along one axis."""
     where = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in report.shifted)
     lines = [f"shifts along {where} ({report.length} cells)"]
-    for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
-        first, *others = _claim(claim, leaf, report.length - 1 if kind == "cyclic" else report.length // 2)
+    for kind, claim in report.claims.items():
+        first, *others = _claim(claim, leaf, KINDS[kind].covered(report.length))
         lines += [f"  {kind:<10}{first}", *(f"            {line}" for line in others)]
     return lines
 

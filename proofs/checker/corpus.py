@@ -149,12 +149,12 @@ class Tampering:
 
 def claim(file: dict[str, Any], kind: str, axis: int = 0) -> dict[str, Any]:
     """A claim about the first output."""
-    return file["certificate"]["leaves"][0]["axes"][axis][kind]
+    return file["certificate"]["leaves"][0]["axes"][axis]["claims"][kind]
 
 
 def rows(file: dict[str, Any], kind: str, axis: int = 0) -> list[dict[str, Any]]:
     """The rows of one walk."""
-    return file["certificate"]["derivations"][axis][("cyclic", "interior").index(kind)]
+    return file["certificate"]["derivations"][axis][kind]
 
 
 def carried(row: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def forged(kind: str, like: str) -> Callable[[dict[str, Any]], None]:
     def change(file: dict[str, Any]) -> None:
         claim(file, kind).update(copy.deepcopy(claim(file, like)))
         walks = file["certificate"]["derivations"][0]
-        walks[("cyclic", "interior").index(kind)] = copy.deepcopy(rows(file, like))
+        walks[kind] = copy.deepcopy(rows(file, like))
         for row in rows(file, kind):
             for state in row["outputs"]:
                 state["cycle"] = file["certificate"]["leaves"][0]["axes"][0]["length"] if kind == "cyclic" else None
@@ -320,7 +320,10 @@ def as_text(file: dict[str, Any]) -> str:
     one = lambda value: json.dumps(value, separators=(",", ":"))
     many = lambda values: "[\n" + ",\n".join(map(one, values)) + "\n]" if values else "[]"
     program, certificate = file["program"], file["certificate"]
-    walks = [f"[{','.join(map(many, pair))}]" for pair in certificate["derivations"]]
+    walks = [
+        "{" + ",".join(f"{one(kind)}:{many(rows)}" for kind, rows in walks.items()) + "}"
+        for walks in certificate["derivations"]
+    ]
     parts = {
         "about": one(file["about"]),
         "verdicts": one(file["verdicts"]),

@@ -205,7 +205,7 @@ let verdict check = match check () with
   | exception Json.Malformed why -> "malformed: " ^ why
   | exception (Stack_overflow | Out_of_memory) -> "malformed: too large"
 
-let check everything leaves derivations leaf shape cells shifted number claim cyclic =
+let check everything leaves derivations leaf shape cells shifted number name claim cyclic =
   let open Json in
   match string (field "verdict" claim) with
   | "UNDECIDED" | "REFUTED" -> "no proof claimed"
@@ -217,8 +217,7 @@ let check everything leaves derivations leaf shape cells shifted number claim cy
     if List.exists (fun a -> not (List.mem_assoc a program.inputs)) arguments then reject "no such argument";
     if List.length (List.sort_uniq compare arguments) < List.length arguments then reject "an argument is shifted twice";
     let at = states_of program cyclic cells (entries program shifted) in
-    let around, within = pair "a derivation" derivations.(number) in
-    let rows = list (if cyclic then around else within) in
+    let rows = list (field name derivations.(number)) in
     let confirmed = check_rows program (if cyclic then Some cells else None) at rows in
     check_claim program (entries program shifted) cyclic at claim (List.nth program.outputs leaf) shape;
     Printf.sprintf "accepted, %d states confirmed" confirmed
@@ -228,7 +227,7 @@ let check everything leaves derivations leaf shape cells shifted number claim cy
 let verdicts everything =
   let open Json in
   let certificate = field "certificate" everything in
-  if int (field "format" certificate) <> 2 then malformed "a format other than 2";
+  if int (field "format" certificate) <> 3 then malformed "a format other than 3";
   let leaves = list (field "leaves" certificate) in
   let derivations = Array.of_list (list (field "derivations" certificate)) in
   let of_axis leaf shape number axis =
@@ -236,7 +235,8 @@ let verdicts everything =
     let cells = int (field "length" axis) in
     List.map (fun (name, cyclic) ->
         let said = verdict (fun () ->
-            check everything (List.length leaves) derivations leaf shape cells shifted number (field name axis) cyclic) in
+            check everything (List.length leaves) derivations leaf shape cells shifted number name
+              (field name (field "claims" axis)) cyclic) in
         Printf.sprintf "output %d, axis %d, %s: %s\n" leaf number name said) ["cyclic", true; "interior", false] in
   let of_leaf leaf report =
     let shape = List.map int (list (field "shape" report)) in

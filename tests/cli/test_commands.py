@@ -54,7 +54,7 @@ def test_certify_prints_the_report(project, capsys):
 def test_json_is_for_machines(project, capsys):
     assert run("certify", "circular", *SHAPE, "--json") == 0
     data = json.loads(capsys.readouterr().out)
-    assert [axis["cyclic"]["verdict"] for axis in data["leaves"][0]["axes"]] == ["PROVED", "PROVED"]
+    assert [axis["claims"]["cyclic"]["verdict"] for axis in data["leaves"][0]["axes"]] == ["PROVED", "PROVED"]
     assert run("check", "circular", *SHAPE, "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), dict)
 
@@ -224,7 +224,7 @@ def test_recheck_objects_to_a_certificate_of_another_function(project, capsys):
 def test_recheck_objects_to_a_forged_certificate(project, capsys):
     saved(capsys, "circular")
     forged = json.loads(Path("made.json").read_text())
-    forged["leaves"][0]["axes"][0]["cyclic"]["moves"] = [[1, 2]]
+    forged["leaves"][0]["axes"][0]["claims"]["cyclic"]["moves"] = [[1, 2]]
     Path("made.json").write_text(json.dumps(forged))
     assert main(["recheck", "made.json", "pkg.models:circular", *SHAPE]) == 1
     assert "claim about output 0: the claimed moves are ((1, 2),)" in capsys.readouterr().out

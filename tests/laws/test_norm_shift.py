@@ -97,7 +97,7 @@ def test_dropped_cells_stay_behind():
         return jc.dropout(KEY, x, 0.5, training=True)
 
     for kind in ("cyclic", "interior"):
-        claim = getattr(jc.certify(net, X, axes=(1,)).leaves[0].axes[0], kind)
+        claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].claims[kind]
         assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "select_n")
         assert "one that is fixed and position-dependent" in claim.broken.reason
         file, line = claim.broken.source.split(" ")[0].rsplit(":", 1)

@@ -122,16 +122,15 @@ def judged(checker, file, seeds):
     for program in map(random_program, seeds):
         certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
         document = json.loads(certificate.to_json())
-        for row in itertools.chain(*itertools.chain(*document["derivations"])):
+        for row in itertools.chain(*(rows for walks in document["derivations"] for rows in walks.values())):
             row["outputs"] = [{"broken": None} for _ in row["outputs"]]  # it says nothing, so that it cannot be wrong
         leaf, parts = document["leaves"][0], {"program": translate(program.fn, *program.arguments).as_json()}
         for number, axis in enumerate(program.axes):
             length = program.arguments[0].shape[axis]
             for kind, claim in claims_to_forge(leaf["shape"], length):
-                leaf["axes"][number] |= {key: {"verdict": "UNDECIDED"} for key in ("cyclic", "interior")}
-                leaf["axes"][number][kind] = {"verdict": "PROVED"} | {
-                    name: getattr(claim, name) for name in ("shift", "moves", "region")
-                }
+                forged = {"verdict": "PROVED"} | {name: getattr(claim, name) for name in ("shift", "moves", "region")}
+                undecided = {key: {"verdict": "UNDECIDED"} for key in ("cyclic", "interior")}
+                leaf["axes"][number]["claims"] = undecided | {kind: forged}
                 file.write_text(json.dumps(parts | {"certificate": document}))
                 if checker(file)[f"output 0, axis {number}, {kind}"].startswith("accepted"):
                     accepted += 1
@@ -155,7 +154,7 @@ def test_no_forged_claim_about_sixty_programs_is_accepted_that_an_execution_refu
 
 def interior(file):
     """The interior claim about the first output and axis."""
-    return file["certificate"]["leaves"][0]["axes"][0]["interior"]
+    return file["certificate"]["leaves"][0]["axes"][0]["claims"]["interior"]
 
 
 def shifted_twice(file):
@@ -165,7 +164,7 @@ def shifted_twice(file):
 
 def row(file):
     """The first row of the interior walk."""
-    return file["certificate"]["derivations"][0][1][0]
+    return file["certificate"]["derivations"][0]["interior"][0]
 
 
 def carry(file):
@@ -185,7 +184,7 @@ MALFORMED = {  # what is changed in the file of a zero-padded network, and what 
     "a rate that is zero": (lambda f: carry(f).update(rate="0"), "rejected: a step: "),
     "a rate in hexadecimal": (lambda f: carry(f).update(rate="0x1"), "malformed: 0x1 is no whole number"),
     "a rate of two lines": (lambda f: carry(f).update(rate="1/1/1"), "malformed: 1/1/1, which is no fraction"),
-    "one walk": (lambda f: f["certificate"]["derivations"][0].pop(), "malformed: a derivation that is no pair"),
+    "one walk": (lambda f: f["certificate"]["derivations"][0].pop("interior"), "malformed: there is no interior"),
     "a value too many": (lambda f: f["program"]["equations"][0].update(values=[10_000]), "malformed: there is no value 10000"),
     "a negative value": (lambda f: f["program"].update(outputs=[-1]), "malformed: -1, a number of an axis or of a value"),
     "an operand of nothing": (
@@ -217,7 +216,7 @@ def test_a_certificate_with_something_malformed_is_refused(checker, tmp_path, na
 def test_a_region_of_a_cyclic_claim_is_refused(checker, tmp_path):
     """It would be checked on that region only, and says nothing of regions."""
     file = committed("circular_pool")
-    file["certificate"]["leaves"][0]["axes"][0]["cyclic"]["region"] = [[1, 1, 2]]
+    file["certificate"]["leaves"][0]["axes"][0]["claims"]["cyclic"]["region"] = [[1, 1, 2]]
     (tmp_path / "one.json").write_text(json.dumps(file))
     assert checker(tmp_path / "one.json")["output 0, axis 0, cyclic"] == "rejected: a cyclic claim has no regions"
 
@@ -244,7 +243,7 @@ HOSTILE = {  # a text, what the checker says of it, and what Python's reader doe
     "an unknown escape": (TEXT.replace(VALUES, r'"va\lues":1'), "malformed: an unknown escape", "invalid JSON"),
     "deep lists": ("[" * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
     "deep objects": ('{"a":' * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
-    "another format": (TEXT.replace('"format":2', '"format":1'), "malformed: a format other than 2", None),
+    "another format": (TEXT.replace('"format":3', '"format":1'), "malformed: a format other than 3", None),
 }  # fmt: skip
 
 
@@ -264,7 +263,7 @@ def test_the_checker_and_python_refuse_the_same_texts(proved, tmp_path, name):
 
 def test_what_python_reads_the_checker_reads(checker, tmp_path):
     """Escapes, spaces and exponents: the same certificate written in another way."""
-    text = TEXT.replace('"format":2', '"\\u0066ormat" : \t2').replace(
+    text = TEXT.replace('"format":3', '"\\u0066ormat" : \t3').replace(
         VALUES, '"values": false, "more": [1e5, -0.5E-3, {}]'
     )
     assert text.count("u0066") == text.count("more") == 1

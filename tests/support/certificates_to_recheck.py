@@ -41,13 +41,17 @@ def network_of(x):
 
 def with_row(certificate, kind, number, change, result=0):
     """Return the certificate with one state of one row changed."""
-    walks = list(certificate.derivations[0])
+    walks = certificate.derivations[0]
     rows = list(walks[kind])
     outputs = list(rows[number].outputs)
     outputs[result] = change(main_state(outputs[result]))
     rows[number] = replace(rows[number], outputs=tuple(outputs))
-    walks[kind] = tuple(rows)
-    return replace(certificate, derivations=(tuple(walks), *certificate.derivations[1:]))
+    return replace(certificate, derivations=(walks | {kind: tuple(rows)}, *certificate.derivations[1:]))
+
+
+def with_claim(axis, kind, claim):
+    """Return the report of an axis with another claim of one kind."""
+    return replace(axis, claims=axis.claims | {kind: claim})
 
 
 def carrying(state, **changes):
@@ -63,6 +67,6 @@ def carrying(state, **changes):
     )
 
 
-def number_of(certificate, primitive, kind=1):
+def number_of(certificate, primitive, kind="interior"):
     """Return the number of the first row of a primitive."""
     return next(row.number for row in certificate.derivations[0][kind] if row.primitive == primitive)

@@ -62,7 +62,7 @@ def judged(
         (leaf,) = jc.certify(fn, x, axes=(axis,), search=False, **settings).leaves
     (report,) = leaf.axes
     for kind in kinds:
-        claim = getattr(report, kind)
+        claim = report.claims[kind]
         assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
         if claim.verdict == Verdict.PROVED:
             refutation = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from jaxconv.verify.execution import refute
 from jaxconv.verify.execution.program import traced
+from jaxconv.verify.execution.refute import refute
 
 
-def _search(search, fn, arguments, *what, **settings):
-    return search(traced(fn, arguments), arguments, *what, **settings)
+def _search(cyclic, fn, arguments, *what, **settings):
+    return refute(traced(fn, arguments), arguments, *what, cyclic=cyclic, **settings)
 
 
-refute_cyclic, refute_interior = (partial(_search, one) for one in (refute.refute_cyclic, refute.refute_interior))
+refute_cyclic, refute_interior = partial(_search, True), partial(_search, False)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.certificates_to_recheck import X, certify, conv, filtered, loss_gradient, with_row
+from support.certificates_to_recheck import X, certify, conv, filtered, loss_gradient, with_claim, with_row
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
@@ -74,7 +74,7 @@ def test_pickles_are_equal(name):
 
 
 def test_the_kinds_are_what_they_are_called():
-    states = lambda name: [state for row in READ[name][0].derivations[0][0] for state in row.outputs]
+    states = lambda name: [state for row in READ[name][0].derivations[0]["cyclic"] for state in row.outputs]
     assert any(isinstance(state, Spectrum) for state in states("spectra"))
     assert any(isinstance(state, Pieces) for state in states("pieces"))
     assert "-inf" in READ["infinite bounds"][0].to_json()
@@ -172,7 +172,7 @@ def with_witness(witness):
     certificate = READ["a witness"][0]
     (leaf,) = certificate.leaves
     claim = replace(leaf.axes[0].cyclic, witness=witness)
-    return replace(certificate, leaves=(replace(leaf, axes=(replace(leaf.axes[0], cyclic=claim),)),))
+    return replace(certificate, leaves=(replace(leaf, axes=(with_claim(leaf.axes[0], "cyclic", claim),)),))
 
 
 def holding(argument):
@@ -232,11 +232,11 @@ def without(*path):
     return json.dumps(data)
 
 
-CLAIM = ("leaves", 0, "axes", 0, "interior")
-ROW = ("derivations", 0, 1, 0)
+CLAIM = ("leaves", 0, "axes", 0, "claims", "interior")
+ROW = ("derivations", 0, "interior", 0)
 CARRY = (*ROW, "outputs", 0, "axes", 1, 0, "motion")
-at_claim = r"certificate\.leaves\[0\]\.axes\[0\]\.interior"
-at_motion = r"certificate\.derivations\[0\]\[1\]\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.motion"
+at_claim = r"certificate\.leaves\[0\]\.axes\[0\]\.claims\.interior"
+at_motion = r"certificate\.derivations\[0\]\.interior\[0\]\.outputs\[0\]\.axes\[1\]\[0\]\.motion"
 
 HOSTILE = {
     "no JSON": ("shift", r"the text is invalid JSON \(Expecting value: line 1 column 1"),
@@ -250,9 +250,9 @@ HOSTILE = {
     "a key twice": (TEXT.replace('"values"', '"function"'), "the key 'function' is repeated in one JSON object"),
     "deep lists": ("[" * 100_000 + "]" * 100_000, "the JSON is too deeply nested, but should be as to_json"),
     "deep objects": ('{"a":' * 100_000 + "1" + "}" * 100_000, "the JSON is too deeply nested"),
-    "no format": (without("format"), "the format is None, but should be 2. Certify the function again"),
-    "another format": (changed("format", to=1), "the format is 1, but should be 2"),
-    "a format of words": (changed("format", to=True), "the format is True, but should be 2"),
+    "no format": (without("format"), "the format is None, but should be 3. Certify the function again"),
+    "another format": (changed("format", to=1), "the format is 1, but should be 3"),
+    "a format of words": (changed("format", to=True), "the format is True, but should be 3"),
     "no leaves": (without("leaves"), "certificate is an object with the keys 'function', .* but should be an object with the keys function, leaves"),
     "another key": (changed("more", to=1), "certificate is an object with the keys .*'more', but should be an object"),
     "a claim without a verdict": (without(*CLAIM, "verdict"), at_claim + " is an object with the keys"),
@@ -263,7 +263,7 @@ HOSTILE = {
     "a move of one number": (changed(*CLAIM, "moves", to=[[1]]), at_claim + r"\.moves\[0\] is a sequence of 1, but should be a sequence of 2"),
     "a move of three numbers": (changed(*CLAIM, "moves", to=[[1, 1, 1]]), at_claim + r"\.moves\[0\] is a sequence of 3, but should be a sequence of 2"),
     "moves that are a number": (changed(*CLAIM, "moves", to=3), at_claim + r"\.moves is 3, but should be a list"),
-    "a row that is a list": (changed(*ROW, to=[]), r"\[1\]\[0\] is a list of 0, but should be an object: Row"),
+    "a row that is a list": (changed(*ROW, to=[]), r"\.interior\[0\] is a list of 0, but should be an object: Row"),
     "an unknown state": (changed(*ROW, "outputs", 0, to={"a": 1}), "is an object with the keys 'a', but should be an object with the keys shift, cycle"),
     "a rate over zero": (changed(*CARRY, "rate", to="1/0"), at_motion + r"\.rate is '1/0', but should be a fraction"),
     "a rate of many digits": (changed(*CARRY, "rate", to="1" * 30), at_motion + r"\.rate is '1111.*, but should be a fraction"),
@@ -271,7 +271,10 @@ HOSTILE = {
     "a bound that is a list": (changed(*CARRY, "field", 0, 1, to=[]), at_motion + r"\.field\[0\]\[1\] is a list of 0, but should be a fraction"),
     "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_motion + r"\.signal is a list of 1, but should be a string"),
     "values in words": (changed("values", to="no"), "certificate.values is 'no', but should be True or False"),
-    "too few walks": (changed("derivations", 0, to=[[]]), r"certificate\.derivations\[0\] is a sequence of 1, but should be a sequence of 2"),
+    "too few walks": (changed("derivations", 0, to={"cyclic": []}), r"certificate\.derivations\[0\] is a dict of 1, but should be an object of cyclic, interior"),
+    "a walk of another kind": (changed("derivations", 0, "around", to=[]), r"certificate\.derivations\[0\] is a dict of 3, but should be an object of cyclic, interior"),
+    "walks in a list": (changed("derivations", 0, to=[[], []]), r"certificate\.derivations\[0\] is a list of 2, but should be an object of cyclic, interior"),
+    "claims of one kind": (without(*CLAIM), r"axes\[0\]\.claims is a dict of 1, but should be an object of cyclic, interior"),
 }  # fmt: skip
 
 
@@ -314,8 +317,8 @@ ARRAYS = [
 @pytest.mark.parametrize("data", ARRAYS)
 def test_what_is_no_array_is_refused_by_the_place(data):
     document = json.loads(READ["a witness"][0].to_json())
-    assert "witness" in document["leaves"][0]["axes"][0]["cyclic"]
-    document["leaves"][0]["axes"][0]["cyclic"]["witness"]["samples"][0]["arguments"] = [data]
+    assert "witness" in document["leaves"][0]["axes"][0]["claims"]["cyclic"]
+    document["leaves"][0]["axes"][0]["claims"]["cyclic"]["witness"]["samples"][0]["arguments"] = [data]
     message = r"cyclic\.witness\.samples\[0\]\.arguments\[0\] is a dict of \d, but should be an array or a container of arrays"
     with pytest.raises(ValueError, match=message):
         Certificate.from_json(json.dumps(document))
@@ -332,9 +335,12 @@ def test_a_text_is_needed():
         (lambda c: replace(c, values="yes"), r"to_json: certificate\.values is 'yes', but should be True or False"),
         (lambda c: replace(c, leaves=list(c.leaves)), r"certificate\.leaves is a list of 1, but should be a tuple"),
         (lambda c: replace(c, leaves=(1,)), r"certificate\.leaves\[0\] is 1, but should be LeafReport"),
-        (lambda c: with_row(c, 1, 0, lambda state: "moving"), r"outputs\[0\] is 'moving', but should be Moving or "),
         (
-            lambda c: with_row(c, 1, 0, lambda state: replace(state, shift=0.5)),
+            lambda c: with_row(c, "interior", 0, lambda state: "moving"),
+            r"outputs\[0\] is 'moving', but should be Moving or ",
+        ),
+        (
+            lambda c: with_row(c, "interior", 0, lambda state: replace(state, shift=0.5)),
             r"shift is 0.5, but should be an integer",
         ),
     ],
@@ -345,7 +351,7 @@ def test_what_is_no_certificate_is_not_written(change, message):
 
 
 def test_whole_numbers_of_numpy_are_written_as_such():
-    certificate = with_row(READ["regions"][0], 1, 0, lambda state: replace(state, shift=np.int64(1)))
+    certificate = with_row(READ["regions"][0], "interior", 0, lambda state: replace(state, shift=np.int64(1)))
     assert Certificate.from_json(certificate.to_json()) == READ["regions"][0]
-    certificate = with_row(READ["regions"][0], 1, 0, lambda state: replace(state, shift=Fraction(1)))
+    certificate = with_row(READ["regions"][0], "interior", 0, lambda state: replace(state, shift=Fraction(1)))
     assert Certificate.from_json(certificate.to_json()) == READ["regions"][0]

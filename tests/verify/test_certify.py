@@ -254,8 +254,8 @@ def test_the_report_names_both_claims():
 def test_the_certificate_is_data():
     certificate = certify(wrapped, X, axes=(1,))
     data = json.loads(certificate.to_json())
-    assert data["leaves"][0]["axes"][0]["cyclic"]["moves"] == [[1, 1]]
-    assert [row["primitive"] for row in data["derivations"][0][0]][-1] == "conv_general_dilated"
+    assert data["leaves"][0]["axes"][0]["claims"]["cyclic"]["moves"] == [[1, 1]]
+    assert [row["primitive"] for row in data["derivations"][0]["cyclic"]][-1] == "conv_general_dilated"
     assert "<b style=" in certificate._repr_html_()
 
 

@@ -156,7 +156,7 @@ def test_what_is_proved_is_not_refuted(name):
     fn, x = CASES[name], np.zeros((1, 6, 3), np.float32)
     (leaf,) = jc.certify(fn, x, axes=(1,), search=False).leaves
     for kind in ("cyclic", "interior"):
-        claim = getattr(leaf.axes[0], kind)
+        claim = leaf.axes[0].claims[kind]
         if claim.verdict is Verdict.PROVED:
             assert violation(fn, [x], 0, 1, 0, claim, kind) is None
 

@@ -35,7 +35,7 @@ def judged(pairs):
         counts["programs"] += len(joins)
         for number, (join, leaf) in enumerate(zip(joins, leaves, strict=True)):
             for kind in ("cyclic", "interior"):
-                claim = getattr(leaf.axes[0], kind)
+                claim = leaf.axes[0].claims[kind]
                 if claim.verdict is Verdict.PROVED:
                     counts[kind, join] += 1
                     counterexample = violation(fn, [X], 0, 1, number, claim, kind, samples=2)

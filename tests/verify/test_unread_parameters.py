@@ -228,6 +228,6 @@ def test_the_claim_is_not_proved(name):
     case = CASES[name]
     x = jax.ShapeDtypeStruct(case.x.shape, case.x.dtype)
     (leaf,) = jc.certify(case.fn, x, axes=(0,), search=False, values=True).leaves
-    claim = getattr(leaf.axes[0], case.kind)
+    claim = leaf.axes[0].claims[case.kind]
     moves = ((0, case.moved),) if case.moved else ()
     assert (claim.verdict, claim.moves) != (Verdict.PROVED, moves) or case.shift % claim.shift

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from jaxconv.errors import explain
-from jaxconv.verify.claims import AxisReport, LeafReport, Verdict
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import AxisReport, KindName, LeafReport, Verdict
 from jaxconv.verify.shifted_axes import Along, Moves, natural
 
-Kind = Literal["cyclic", "interior"]
 Region = tuple[tuple[int, int, int], ...]  # (output axis, lo, hi) for each axis of the moves
 
 
@@ -27,7 +27,7 @@ class Lattice:
     -1, and the law states that *some* entry holds. `origin` is the source of the law: "proved", "natural" or "given".
     """
 
-    kind: Kind
+    kind: KindName
     leaf: int
     path: str
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class Lattice:
         [1, -1, 2, -2, 3]
         """
         size = abs(self.shift)
-        if self.kind == "cyclic":
+        if KINDS[self.kind].wraps:
             period = self.length // math.gcd(self.length, size)
             ks = [k for turns in range(1, period // 2 + 1) for k in (turns, -turns)][: period - 1]
         else:
@@ -80,13 +80,13 @@ class Lattice:
 def lattices(
     leaves: Sequence[LeafReport],
     arguments: Sequence[Any],
-    kind: Kind,
+    kind: KindName,
     shift: int | None = None,
     given: Sequence[tuple[int | None, Moves]] | None = None,
 ) -> tuple[Lattice, ...]:
     """The laws to try, one for each output leaf and axis: given, else proved, else natural.
 
-    The natural law is the lattice that was proved for the other kind of shifts. If there is none, it is the law that
+    The natural law is the lattice that was proved for another kind of shifts. If there is none, it is the law that
     the shapes suggest, or else invariance. In the interior, the natural law is compared at two positions in the middle
     of the output, one step apart, and those between. If it fails there, it holds in no region around the middle.
 
@@ -104,16 +104,16 @@ def lattices(
             step, candidates, origin = _lattice(
                 kind, axis, leaf, rank, shift, None if given is None else given[number_of_axis]
             )
-            claim = axis.cyclic if kind == "cyclic" else axis.interior
+            claim = axis.claims[kind]
             known = claim.region if claim.verdict == Verdict.PROVED and origin != "given" else None
-            region = () if kind == "cyclic" else known or _middle(leaf.shape, candidates)
+            region = () if KINDS[kind].wraps else known or _middle(leaf.shape, candidates)
             at = (number, leaf.path, leaf.shape, axis.shifted, axis.length)
             laws.append(Lattice(kind, *at, step, candidates, region, origin))
     return tuple(laws)
 
 
 def _lattice(
-    kind: Kind,
+    kind: KindName,
     axis: AxisReport,
     leaf: LeafReport,
     rank: int,
@@ -121,10 +121,8 @@ def _lattice(
     given: tuple[int | None, Moves] | None,
 ) -> tuple[int, tuple[Moves, ...], str]:
     """The shift, the candidate moves and the origin of a law."""
-    claim, other = (axis.cyclic, axis.interior) if kind == "cyclic" else (axis.interior, axis.cyclic)
-    known = claim if claim.verdict == Verdict.PROVED else None
-    if known is None and other.verdict == Verdict.PROVED:
-        known = other
+    claim, others = axis.claims[kind], [claim for name, claim in axis.claims.items() if name != kind]
+    known = next((one for one in (claim, *others) if one.verdict == Verdict.PROVED), None)
     unit, rates = (known.shift or 1, known.moves) if known else _natural(kind, axis, leaf, rank)
     if given is not None:
         by, moves = given
@@ -143,14 +141,14 @@ def _lattice(
     if all(t.denominator == 1 for _, t in scaled):
         return shift, (tuple((output, int(t)) for output, t in scaled),), origin
     output, t = scaled[0]
-    rolls = range(leaf.shape[output]) if kind == "cyclic" else (0, math.floor(t), math.ceil(t))
+    rolls = range(leaf.shape[output]) if KINDS[kind].wraps else (0, math.floor(t), math.ceil(t))
     nearest = sorted(set(rolls), key=lambda whole: abs(whole - t))
     return shift, tuple(((output, whole),) for whole in nearest), origin
 
 
-def _natural(kind: Kind, axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
+def _natural(kind: KindName, axis: AxisReport, leaf: LeafReport, rank: int) -> tuple[int, Moves]:
     """The lattice that the shapes suggest; invariance if they suggest none."""
-    return natural(Along(axis.shifted, axis.length), rank, leaf.shape, cyclic=kind == "cyclic") or (1, ())
+    return natural(Along(axis.shifted, axis.length), rank, leaf.shape, cyclic=KINDS[kind].wraps) or (1, ())
 
 
 def _middle(shape: tuple[int, ...], candidates: tuple[Moves, ...]) -> Region:

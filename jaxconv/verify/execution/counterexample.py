@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxconv.errors import explain
 from jaxconv.verify import array_json, json_codec, strict_json
+from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap
@@ -55,7 +56,7 @@ class Counterexample:
     def __str__(self) -> str:
         numbers = [number for number, _ in self.law.shifted]
         inputs = [f"argument {number}: {pixels(self.arguments[number])}" for number in numbers]
-        if self.law.kind == "interior":
+        if not KINDS[self.law.kind].wraps:
             inputs += [f"argument {number}, shifted: {pixels(self.shifted[number])}" for number in numbers]
         return "\n".join(
             [

@@ -12,7 +12,9 @@ from jaxconv.errors import explain
 from jaxconv.verify.arguments import check_call, check_cells, checked_moves, checked_seed, checked_shift
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
-from jaxconv.verify.execution.candidate_laws import Kind, Lattice, lattices
+from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.claims import KindName
+from jaxconv.verify.execution.candidate_laws import Lattice, lattices
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.requests import check_certificate
 from jaxconv.verify.execution.violations import Trials
@@ -54,7 +56,7 @@ def falsify(
     fn: Callable[..., Any],
     *arguments: Any,
     axes: Axes,
-    kind: Kind = "cyclic",
+    kind: KindName = "cyclic",
     shift: int | None = None,
     moves: Sequence[tuple[int, Mapping[int, int]]] | None = None,
     invariant: bool = False,
@@ -69,7 +71,7 @@ def falsify(
         interior  f(y)[j + k*t] == f(x)[j] for j, j + k*t in region   if y[i + k*s] == x[i] where both are in range
 
     For each output leaf and axis, the law is the lattice s -> t that `certify` proves. If it proves none, the law is
-    the lattice that it proves for the other kind of shifts, or else the natural one: an output with as many axes as the
+    the lattice that it proves for another kind of shifts, or else the natural one: an output with as many axes as the
     input moves at the rate of the two lengths, and any other output does not move.
 
     Hypothesis draws and shrinks the examples: images of a few pixels first, then dense images. All multiples k of all
@@ -177,7 +179,7 @@ def checked_request(
     check_call(where, fn, arguments)
     along = directions(where, arguments, axes)
     check_cells(where, arguments, [number for number, _ in along[0].arguments])
-    choice(where, "kind", kind, ("cyclic", "interior"))
+    choice(where, "kind", kind, tuple(KINDS))
     flag(where, "values", values)
     count = integer(where, "examples", examples, least=1, cure="Leave it out for 100")
     return checked_shift(where, shift), count, checked_seed(where, seed)

@@ -55,7 +55,7 @@ def certified(where: str, certificate: Certificate, leaf: int, along: Along, sha
         expected = "one of the same function, shapes and axes"
         cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
         raise ValueError(explain(where, "the certificate", f"of {certificate.function}", expected, cure))
-    claim = report.cyclic if model == "cyclic" else report.interior
+    claim = report.claims["cyclic" if model == "cyclic" else "interior"]
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
     return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")

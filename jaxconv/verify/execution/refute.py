@@ -30,7 +30,7 @@ ROUNDS = 3  # of all recipes; a round without progress is the last
 Draw = list[Any]
 
 
-def refute_cyclic(
+def refute(
     program: Program,
     arguments: tuple[Any, ...],
     argument: int,
@@ -38,10 +38,16 @@ def refute_cyclic(
     number: int,
     shifts: Sequence[int],
     *,
+    cyclic: bool,
     seed: int = 0,
     free_parameters: bool = False,
 ) -> Witness | None:
-    """Samples x for which f(roll(x, shift)) is no roll of f(x), along any of its axes or several of them, nor f(x).
+    """Samples with which some shifts are not equivariant: none of the candidate moves of the output holds.
+
+    - Cyclic: samples x for which f(roll(x, shift)) is no roll of f(x), along any of its axes or several, nor f(x).
+    - Otherwise: samples x and y, where y is a shift of x, and new content enters at the border. The candidates are
+      invariance, and each move by t along one output axis of length m or along two jointly, with 0 < |t| <= m/2. A move
+      remains possible while it holds at `max(|t|, 2)` consecutive positions (`execution/moves.py`).
 
     Args:
       program: the function f, traced at these arguments.
@@ -49,45 +55,28 @@ def refute_cyclic(
       argument: number of the leaf of `arguments` that is shifted; only its shape and dtype are used.
       axis: the axis of that leaf.
       number: number of the output leaf that is compared.
-      shifts: by how many cells the input is rolled, from 1 up to its length; all are tried in one compiled call.
+      shifts: by how many cells the input is shifted, from 1 up to its length; all are tried in one compiled call.
+      cyclic: whether shifts wrap around.
       seed: seed of the draws; the same seed finds the same witness.
       free_parameters: draw the other float arguments as well, although they have values.
 
     Returns:
       The samples and the shifts that they refute. None if they refute no shift, or if the function cannot be executed
-      here or is too large. If one sample refutes every shift, it is shrunk.
+      here or is too large. If one sample refutes every cyclic shift, it is shrunk.
     """
-    what = program, arguments, argument, number, axis, shifts
-    return _refute(*what, cyclic=True, free_parameters=free_parameters, seed=seed)
-
-
-def refute_interior(
-    program: Program,
-    arguments: tuple[Any, ...],
-    argument: int,
-    axis: int,
-    number: int,
-    shifts: Sequence[int],
-    *,
-    seed: int = 0,
-    free_parameters: bool = False,
-) -> Witness | None:
-    """Samples x and y, where y is a shift of x, after which no move of any part of the output remains possible.
-
-    New content enters y at the border. The candidates are invariance, and each move by t along one output axis of
-    length m or along two jointly, with 0 < |t| <= m/2. A move remains possible while it holds at `max(|t|, 2)`
-    consecutive positions (`execution/moves.py`). Arguments and result are those of `refute_cyclic`, but nothing is
-    shrunk.
-    """
-    what = program, arguments, argument, number, axis, shifts
-    return _refute(*what, cyclic=False, free_parameters=free_parameters, seed=seed)
-
-
-def _refute(*what: Any, cyclic: bool, free_parameters: bool, seed: int) -> Witness | None:
-    """Draw samples until together they refute every shift, a round makes no progress, or the time limit passes."""
     until = time.monotonic() + experiments.SECONDS
     try:
-        timed = prepare(*what, cyclic=cyclic, free_parameters=free_parameters, until=until)
+        timed = prepare(
+            program,
+            arguments,
+            argument,
+            number,
+            axis,
+            shifts,
+            cyclic=cyclic,
+            free_parameters=free_parameters,
+            until=until,
+        )
         draws = _refuting(timed, np.random.default_rng(seed))
         experiment = replace(timed, until=float("inf"))  # repeating the draws takes no longer than the search did
         refuted = _refuted_by(experiment, draws)
@@ -100,7 +89,10 @@ def _refute(*what: Any, cyclic: bool, free_parameters: bool, seed: int) -> Witne
 
 
 def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
-    """The draws that contribute to the refutation of a shift."""
+    """The draws that contribute to the refutation of a shift.
+
+    Draws end if they refute every shift, if a round makes no progress, or if the time limit passes.
+    """
     remaining: list[Any] = [None] * len(experiment.shifts)
     helped: list[tuple[Draw, set[int]]] = []
     for _ in range(ROUNDS):

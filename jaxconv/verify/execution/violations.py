@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxconv.jaxprs.layout import trace
+from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.outcome import Outcome, outcome
@@ -103,7 +104,7 @@ class Trials:
         cells = sum(map(math.prod, shapes.values()))
         most = max(4, min(MOST, CELLS // max(1, cells * len({law.shifted for law in self.laws}))))
         rows = [(self._along(law), k * law.shift) for law in self.laws for k in law.multiples(most)]
-        return Windows(shapes, tuple(dict.fromkeys(rows)), self.laws[0].kind == "cyclic")
+        return Windows(shapes, tuple(dict.fromkeys(rows)), KINDS[self.laws[0].kind].wraps)
 
     def _widened(self, sample: list[Any], row: Row, law: Lattice, pair: Outcome) -> Outcome:
         """The outcome of one shift with the rounding bounds of all cells."""
@@ -161,7 +162,7 @@ def _cells(law: Lattice, moves: Moves, k: int, shape: tuple[int, ...]) -> tuple[
     for axis, length in enumerate(shape):
         t = steps.get(axis, 0)
         cells = np.arange(length)
-        if law.kind == "interior" and axis in steps:
+        if not KINDS[law.kind].wraps and axis in steps:
             lo, hi = regions.get(axis, (0, length))
             cells = np.arange(max(lo, lo - t), min(hi, hi - t))
         j_cells.append(cells)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -25,7 +25,7 @@ from jaxconv.jaxprs.traverse import coarsest, with_paths, within
 from jaxconv.verify import json_codec
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.claims import Claim, KindName, Verdict
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Factor, Motion
 from jaxconv.verify.execution.run import rechecking
@@ -92,8 +92,8 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
         reports = [leaf.axes[axis] for leaf in certificate.leaves]
         shifted, length = reports[0].shifted, reports[0].length
         around: list[Any] = []
-        for kind, rows in zip(("cyclic", "interior"), walks, strict=True):
-            claims = [getattr(report, kind) for report in reports]
+        for kind in get_args(KindName):
+            rows, claims = walks[kind], [report.claims[kind] for report in reports]
             shifts = frozenset(claim.shift for claim in claims if claim.verdict == Verdict.PROVED and claim.shift)
             steps = Steps(length if kind == "cyclic" else None, length, shifts, certificate.values, seed)
             title = f"{kind} walk for shifts of {shifted}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import pytest
-from support.certificates_to_recheck import conv, filtered
+from support.certificates_to_recheck import conv, filtered, with_claim
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -43,15 +43,14 @@ MADE = {name: jc.certify(fn, x, axes=(1,), search=False) for name, (fn, x, *_) i
 
 
 def claims(name):
-    report = MADE[name].leaves[0].axes[0]
-    return {"cyclic": report.cyclic, "interior": report.interior}
+    return MADE[name].leaves[0].axes[0].claims
 
 
 def forged(name, kind, **changes):
     """Return the certificate with another claim about its output."""
     (leaf,) = MADE[name].leaves
     (report,) = leaf.axes
-    report = replace(report, **{kind: replace(claims(name)[kind], **changes)})
+    report = with_claim(report, kind, replace(claims(name)[kind], **changes))
     return replace(MADE[name], leaves=(replace(leaf, axes=(report,)),))
 
 
@@ -88,7 +87,7 @@ def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
     """No break of a row is accepted, except the one because of which the output has no law."""
-    walks = dict(zip(("cyclic", "interior"), MADE[name].derivations[0], strict=True))
+    walks = MADE[name].derivations[0]
     last = walks[kind][-1]
     breaks = {
         broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in breaks_of(state)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.certificates_to_recheck import X, certify, conv, with_row
+from support.certificates_to_recheck import X, certify, conv, with_claim, with_row
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
@@ -46,12 +46,12 @@ def test_a_forged_invariance_is_objected_to(name):
     fn = UNSEEN[name]
     certificate = certify(fn, X)
     assert recheck(certificate, fn, X) == ()
-    last = len(certificate.derivations[0][0]) - 1
+    last = len(certificate.derivations[0]["cyclic"]) - 1
     still = lambda state: Moving(1, state.cycle, tuple((Factor(length),) for length in X.shape))
-    for kind, walk in enumerate(("cyclic", "interior")):
+    for kind in ("cyclic", "interior"):
         objections = recheck(with_row(certificate, kind, last, still), fn, X)
         assert any(
-            f"{walk} walk" in objection and f"row {last} (" in objection and "shifting the input by 1" in objection
+            f"{kind} walk" in objection and f"row {last} (" in objection and "shifting the input by 1" in objection
             for objection in objections
         )
 
@@ -61,7 +61,7 @@ def test_a_refutation_for_one_cell_needs_a_witness_too():
     x = jax.ShapeDtypeStruct((1, 1, 2), "float32")
     certificate = certify(jnp.sin, x)
     (leaf,) = certificate.leaves
-    forged = replace(leaf.axes[0], interior=Claim(Verdict.REFUTED))
+    forged = with_claim(leaf.axes[0], "interior", Claim(Verdict.REFUTED))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(forged,)),)), jnp.sin, x)
     assert any("the claim is REFUTED, but has no witness" in objection for objection in objections)
 
@@ -80,7 +80,7 @@ def test_a_witness_refutes_each_of_its_shifts():
     error = min(off(axis, by).max() for axis, length in enumerate(x.shape) for by in range(length))
     position = np.unravel_index(off(1, 1).argmax(), x.shape)
     forged = replace(witness, error=float(error), position=tuple(map(int, position)))
-    report = replace(leaf.axes[0], cyclic=replace(leaf.axes[0].cyclic, witness=forged))
+    report = with_claim(leaf.axes[0], "cyclic", replace(leaf.axes[0].cyclic, witness=forged))
     objections = recheck(replace(certificate, leaves=(replace(leaf, axes=(report,)),)), repeating, x)
     assert [objection for objection in objections if objection.startswith("cyclic")] == [
         "cyclic walk for shifts of ((0, 1),), claim about output 0: the witness does not refute shifts by 3: the output "

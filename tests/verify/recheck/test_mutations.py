@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.certificates_to_recheck import X, conv, filtered, loss_gradient
+from support.certificates_to_recheck import X, conv, filtered, loss_gradient, with_claim
 
 import jaxconv as jc
 from jaxconv.verify import json_codec
@@ -106,6 +106,9 @@ def mutants(value, path=()):
         yield from mutants_of_fields(value, path)
     elif isinstance(value, tuple):
         yield from mutants_of_items(value, path)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ((p, value | {key: new}) for p, new in mutants(item, (*path, key)))
     elif isinstance(value, np.ndarray):
         yield path, value[..., :1]
         if path[-1] != "entering":  # other entering cells may also refute the claim
@@ -217,7 +220,7 @@ def test_numbers_that_were_looked_at_are_not_all_numbers():
 def claim_of(certificate, kind, **changes):
     """Return the certificate with another claim about its first output."""
     (leaf, *others) = certificate.leaves
-    report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
+    report = with_claim(leaf.axes[0], kind, replace(leaf.axes[0].claims[kind], **changes))
     return replace(certificate, leaves=(replace(leaf, axes=(report, *leaf.axes[1:])), *others))
 
 
@@ -266,6 +269,8 @@ def changed_everywhere(value, old, new):
     if dataclasses.is_dataclass(value) and not isinstance(value, Sample):
         names = [field.name for field in dataclasses.fields(value)]
         return replace(value, **{name: changed_everywhere(getattr(value, name), old, new) for name in names})
+    if isinstance(value, dict):
+        return {key: changed_everywhere(item, old, new) for key, item in value.items()}
     return tuple(changed_everywhere(item, old, new) for item in value) if isinstance(value, tuple) else value
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.certificates_to_recheck import carrying, number_of, with_row
+from support.certificates_to_recheck import carrying, number_of, with_claim, with_row
 
 import jaxconv as jc
 from jaxconv.verify.domain import Factor, Motion, Moving
@@ -37,13 +37,14 @@ FUNCTIONS = {
 def narrowed(certificate, before, after):
     """Return the certificate with receptive fields narrowed by these numbers of cells at either end."""
     leaf = certificate.leaves[0]
-    axis, (cyclic, interior) = leaf.axes[0], certificate.derivations[0]
+    axis, walks = leaf.axes[0], certificate.derivations[0]
     field = axis.interior.receptive_field
     field = replace(field, phases=tuple((first + before, last - after) for first, last in field.phases))
-    leaf = replace(leaf, axes=(replace(axis, interior=replace(axis.interior, receptive_field=field)),))
+    leaf = replace(leaf, axes=(with_claim(axis, "interior", replace(axis.interior, receptive_field=field)),))
     inside = lambda motion: tuple((first + before, last - after) for first, last in motion.field)
-    last = replace(interior[-1], outputs=(carrying(interior[-1].outputs[0], field=inside),))
-    return replace(certificate, leaves=(leaf,), derivations=((cyclic, (*interior[:-1], last)),))
+    *others, last = walks["interior"]
+    last = replace(last, outputs=(carrying(last.outputs[0], field=inside),))
+    return replace(certificate, leaves=(leaf,), derivations=(walks | {"interior": (*others, last)},))
 
 
 def execute_only(state, monkeypatch):
@@ -66,7 +67,7 @@ def test_a_narrowed_field_is_objected_to(name, monkeypatch):
     assert recheck(narrowed(certificate, 0, 0), fn, SIGNAL) == ()
     for forged in (narrowed(certificate, 1, 0), narrowed(certificate, 0, 1)):
         with monkeypatch.context() as patch:
-            execute_only(forged.derivations[0][1][-1].outputs[0], patch)
+            execute_only(forged.derivations[0]["interior"][-1].outputs[0], patch)
             assert sum(recheck(forged, fn, SIGNAL, seed=seed) != () for seed in range(10)) >= 9
 
 
@@ -74,7 +75,7 @@ def test_one_cell_that_is_said_to_depend_on_nothing_is_objected_to():
     fn = lambda x: jnp.concatenate([x, x[:1]])
     certificate = jc.certify(fn, SIGNAL, axes=(0,), search=False)
     at = number_of(certificate, "slice")
-    nothing = with_row(certificate, 1, at, lambda state: carrying(state, field=NOTHING))
+    nothing = with_row(certificate, "interior", at, lambda state: carrying(state, field=NOTHING))
     assert any("outside the receptive field" in objection for objection in recheck(nothing, fn, SIGNAL))
 
 

@@ -63,7 +63,7 @@ def test_a_sum_that_is_no_invariant_is_one():
     """The weights differ by 0.001."""
     fn = lambda x: jnp.einsum("nac,a->", x, 1 + jnp.arange(12.0) / 1000)
     certificate = certify(fn, X)
-    last = len(certificate.derivations[0][0]) - 1
-    for kind, cycle in enumerate((12, None)):
+    last = len(certificate.derivations[0]["cyclic"]) - 1
+    for kind, cycle in {"cyclic": 12, "interior": None}.items():
         forged = with_row(certificate, kind, last, lambda state, cycle=cycle: Moving(1, cycle, ()))
         assert any("shifting the input by 1" in objection for objection in recheck(forged, fn, X))

@@ -13,7 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.certificates_to_recheck import KERNEL, X, certify, conv, filtered, loss_gradient, network_of, relu
+from support.certificates_to_recheck import (
+    KERNEL,
+    X,
+    certify,
+    conv,
+    filtered,
+    loss_gradient,
+    network_of,
+    relu,
+    with_claim,
+)
 from support.networks import each_network, network
 from support.profiles import NIGHTLY
 from support.random_programs import random_program
@@ -142,14 +152,14 @@ def test_two_arguments_are_shifted_together():
 
 def with_rows(certificate, change):
     """Return the certificate with other rows in its interior walk."""
-    cyclic, interior = certificate.derivations[0]
-    return replace(certificate, derivations=((cyclic, change(interior)),))
+    walks = certificate.derivations[0]
+    return replace(certificate, derivations=(walks | {"interior": change(walks["interior"])},))
 
 
-def with_claim(certificate, kind, **changes):
+def claiming(certificate, kind, **changes):
     """Return the certificate with another claim about its first output."""
     (leaf, *others) = certificate.leaves
-    report = replace(leaf.axes[0], **{kind: replace(getattr(leaf.axes[0], kind), **changes)})
+    report = with_claim(leaf.axes[0], kind, replace(leaf.axes[0].claims[kind], **changes))
     return replace(certificate, leaves=(replace(leaf, axes=(report,)), *others))
 
 
@@ -216,7 +226,7 @@ CLAIMS = [
 
 @pytest.mark.parametrize(("kind", "changes", "words"), CLAIMS)
 def test_a_claim_that_says_something_else_than_the_last_state_is_objected_to(kind, changes, words, unexecuted):
-    certificate = with_claim(certify(network_of, X), kind, **changes)
+    certificate = claiming(certify(network_of, X), kind, **changes)
     (objection,) = recheck(certificate, network_of, X)
     assert objection.startswith(f"{kind} walk for shifts of ((0, 1),), claim about output 0: ")
     assert words in objection
@@ -226,19 +236,19 @@ def test_a_cyclic_field_may_be_named_a_turn_further(unexecuted):
     fn = partial(conv, padding="CIRCULAR")
     certificate = certify(fn, X)
     turned = ReceptiveField(Fraction(1), 1, ((11, 13),))
-    assert recheck(with_claim(certificate, "cyclic", receptive_field=turned), fn, X) == ()
+    assert recheck(claiming(certificate, "cyclic", receptive_field=turned), fn, X) == ()
     narrow = ReceptiveField(Fraction(1), 1, ((11, 12),))
-    (objection,) = recheck(with_claim(certificate, "cyclic", receptive_field=narrow), fn, X)
+    (objection,) = recheck(claiming(certificate, "cyclic", receptive_field=narrow), fn, X)
     assert "but the output's state has -1 to 1" in objection
 
 
 def test_claims_about_broken_values_or_longer_signals_are_objected_to():
     fn = lambda x: jnp.cumsum(x, 1)
     proved = PROVED | {"shift": 1, "moves": ((1, 1),)}
-    (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
+    (objection,) = recheck(claiming(certify(fn, X), "cyclic", **proved), fn, X)
     assert objection.endswith("claim about output 0: the claim is PROVED, but the output's state is Broken")
     fn = lambda x: jnp.pad(x, ((0, 0), (2, 0), (0, 0)), mode="wrap")
-    (objection,) = recheck(with_claim(certify(fn, X), "cyclic", **proved), fn, X)
+    (objection,) = recheck(claiming(certify(fn, X), "cyclic", **proved), fn, X)
     assert objection.endswith("claim about output 0: axis 1 has 14 positions, but its signal repeats after 12")
 
 

@@ -193,7 +193,7 @@ def test_what_acts_is_not_executed():
     one = jax.ShapeDtypeStruct((), "float32")
     fn = lambda x: x + io_callback(lambda: np.float32(executed.append(1) or 1), one)
     certificate = certify(fn, X)
-    (objection, *_) = recheck(with_row(certificate, 0, 0, lambda state: Moving(1, 12, ())), fn, X)
+    (objection, *_) = recheck(with_row(certificate, "cyclic", 0, lambda state: Moving(1, 12, ())), fn, X)
     assert (
         "row 0 (io_callback): the equation could not be executed: RuntimeError('the equation has effects')" in objection
     )
@@ -214,7 +214,7 @@ def test_a_loop_within_a_loop_is_not_passed_over():
 def test_a_loop_whose_rounds_depend_on_the_shift_is_objected_to():
     fn = lambda x: lax.while_loop(lambda s: s[0, 0, 0] < 5, lambda s: s + 1, x)
     certificate = certify(fn, X)
-    number = number_of(certificate, "while", 0)
-    moves = Moving(1, 12, certify(jnp.sin, X).derivations[0][0][0].outputs[0].axes, depends=True)
-    (objection, *_) = recheck(with_row(certificate, 0, number, lambda state: moves), fn, X)
+    number = number_of(certificate, "while", "cyclic")
+    moves = Moving(1, 12, certify(jnp.sin, X).derivations[0]["cyclic"][0].outputs[0].axes, depends=True)
+    (objection, *_) = recheck(with_row(certificate, "cyclic", number, lambda state: moves), fn, X)
     assert f"row {number} (while): the loop condition: after shifting the input by 1, cell []" in objection
