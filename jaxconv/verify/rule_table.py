@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from jaxconv.jaxprs.typing import Params
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
 
@@ -51,7 +52,7 @@ class Equation:
     """
 
     name: str
-    params: dict[str, Any]
+    params: Params
     inputs: list[Any]
     known: list[np.ndarray | None]
     operand_shapes: list[tuple[int, ...]]

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.layout import scan_sizes
+from jaxconv.jaxprs.typing import Params
 from jaxconv.verify.domain import (
     Broken,
     CannotProve,
@@ -161,7 +162,7 @@ def moving(value: Plain) -> Moving:
     return value
 
 
-def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+def _parts(params: Params, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     """The operands of a while loop: the condition's constants, the body's constants, the state."""
     first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
     return operands[:first], operands[first:second], operands[second:]
