@@ -214,7 +214,7 @@ def reached(graph, modules):
 def of_meaning(modules):
     """Modules that say what a primitive does: rules, tables of primitives' traits, and what decides by them."""
     kinds = (
-        "rules", "rule_table", "primitives", "interpret", "tolerance", "perturbed", "refute", "experiment", "certify"
+        "rules", "rule_table", "primitives", "interpret", "tolerance", "perturbed", "refute", "experiment", "program", "certify"
     )  # fmt: skip
     return sorted(module for module in modules if set(module.split(".")) & set(kinds))
 

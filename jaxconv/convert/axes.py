@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
-
-from jaxconv.checks import shown
-from jaxconv.errors import explain
 
 Atoms = tuple[str, ...]  # the names that one axis runs over, slowest first; empty for an axis of length 1
 
@@ -90,13 +86,3 @@ def rearranged(array: Any, before: list[Atoms], after: list[Atoms], sizes: Mappi
         array = array[tuple(slice(None, None, -1 if re.fullmatch(r"w\d+", atom) else None) for atom in atoms)]
     array = array.transpose([atoms.index(atom) for axis in after for atom in axis])
     return array.reshape([math.prod(sizes[atom] for atom in axis) for axis in after])
-
-
-def checked_name(where: str, argument: str, value: object, names: Collection[str], expected: str) -> None:
-    """Refuse a value that is not one of the names."""
-    if isinstance(value, str) and value in names:
-        return
-    near = get_close_matches(value, names, 1, cutoff=0.5) if isinstance(value, str) else []
-    cure = f'Perhaps you mean "{near[0]}"' if near else "The tables in docs/conversion.md list all names"
-    error = ValueError if isinstance(value, str) else TypeError
-    raise error(explain(where, argument, shown(value), expected, cure))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxconv.checks import integer, mapping, shown
-from jaxconv.convert.axes import axes_of, checked_name, rank_of, rearranged, sizes_of
-from jaxconv.convert.layouts import LAYOUTS, NEEDED, OURS, Layer, Stored
+from jaxconv.convert import LibraryName, find
+from jaxconv.convert.axes import axes_of, rank_of, rearranged, sizes_of
+from jaxconv.convert.library import OURS, Stored
 from jaxconv.errors import explain
 from jaxconv.window import window_sizes
 
 MOST_AXES = 62  # spatial axes: NumPy's limit is 64 axes
-Library = Literal["flax", "equinox", "haiku", "keras", "torch"]
+NEEDED = frozenset({"kernel", "mean", "var"})  # the other arrays of a layer are useless without these
 
 
 def from_library(
-    library: Library,
+    library: LibraryName,
     layer: str,
     params: Mapping[str, Any],
     *,
@@ -67,7 +68,7 @@ def from_library(
 
 
 def to_library(
-    library: Library,
+    library: LibraryName,
     layer: str,
     params: Mapping[str, Any],
     *,
@@ -103,11 +104,9 @@ def to_library(
     return {stored[name].name: array for name, array in converted.items()}
 
 
-def _row(where: str, library: str, layer: str) -> tuple[Layer, dict[str, str]]:
-    """The arrays of both libraries for a layer, from the tables."""
-    checked_name(where, "library", library, LAYOUTS, f"one of {', '.join(LAYOUTS)}")
-    checked_name(where, "layer", layer, LAYOUTS[library], f"one of {library}'s {'; '.join(LAYOUTS[library])}")
-    return LAYOUTS[library][layer], OURS[layer.split(",", maxsplit=1)[0]]
+def _row(where: str, library: str, layer: str) -> tuple[Mapping[str, Stored], dict[str, str]]:
+    """The arrays of a layer: theirs, and the layouts of ours."""
+    return find(where, library, layer, "arrays").arrays, OURS[layer.split(",", maxsplit=1)[0]]
 
 
 def _given(
@@ -148,7 +147,7 @@ def _converted(
     where: str,
     layer: str,
     arrays: dict[str, tuple[Any, str, str]],
-    stored: dict[str, Stored],
+    stored: Mapping[str, Stored],
     groups: int,
     window: tuple[int, ...] | None,
     rank: int | None,

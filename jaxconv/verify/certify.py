@@ -17,7 +17,7 @@ from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.domain import Plain, Spectrum, main_state
-from jaxconv.verify.execution.experiment import remembering
+from jaxconv.verify.execution.program import Program, program_of
 from jaxconv.verify.execution.refute import refute_cyclic, refute_interior
 from jaxconv.verify.interpret import Read, Walk, input_axis
 from jaxconv.verify.shifted_axes import Along, Axes, directions
@@ -79,11 +79,10 @@ def certify(
     values, search = flag("certify", "values", values), flag("certify", "search", search)
     seed = checked_seed("certify", seed)
     jaxpr, constants, shapes = trace("certify", fn, arguments)
-    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)]
-    outputs = [tuple(leaf.shape) for leaf in jax.tree.leaves(shapes)]
-    reports: list[list[AxisReport]] = [[] for _ in outputs]
+    program = program_of(jaxpr, constants, shapes)
+    reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
-    search_settings = {"seed": seed, "free_parameters": not values, "program": remembering()}
+    settings = {"seed": seed, "free_parameters": not values}
     for along in all_along:
         shifted_axes, length = dict(along.arguments), along.length
         cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=True)
@@ -95,10 +94,11 @@ def certify(
             interior_claim = explained(interior_claim, interior_value, cyclic_value, length, proved_at)
             claims = claimed(cyclic_value, length), interior_claim
             if search:
-                claims = _search(fn, arguments, shifted_axes, leaf, length, claims, search_settings)
+                claims = _search(program, arguments, shifted_axes, leaf, length, claims, settings)
             report.append(AxisReport(along.arguments, length, *claims))
     leaves = tuple(
-        LeafReport(path, shape, tuple(report)) for path, shape, report in zip(paths, outputs, reports, strict=True)
+        LeafReport(path, tuple(leaf.shape), tuple(report))
+        for (path, leaf), report in zip(program.outputs, reports, strict=True)
     )
     return Certificate(name_of(fn), leaves, tuple(derivations), values)
 
@@ -142,7 +142,7 @@ def _interior_proved_at(
 
 
 def _search(
-    fn: Callable[..., Any],
+    program: Program,
     arguments: tuple[Any, ...],
     shifted_axes: Mapping[int, int],
     leaf: int,
@@ -161,7 +161,7 @@ def _search(
     (argument, axis), *others = shifted_axes.items()
     if length == 1 or others or math.prod(arguments[argument].shape) > SEARCHED:
         return claims
-    where = fn, arguments, len(jax.tree.leaves(arguments[:argument])), axis, leaf
+    where = program, arguments, len(jax.tree.leaves(arguments[:argument])), axis, leaf
     if cyclic.verdict == Verdict.UNDECIDED:
         needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
         shifts = sorted({*needed, (interior.shift or 1) % length or 1})

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from support.converted_layers import assert_same, integers
 
 import jaxconv as jc
+from jaxconv.convert import LIBRARIES
 from jaxconv.convert.axes import axes_of
-from jaxconv.convert.layouts import LAYOUTS, OURS
+from jaxconv.convert.library import OURS
 
 SIZES = {"i": 2, "o": 3, "c": 5, "m": 4, "w0": 3, "w1": 2, "w2": 4, "p0": 2, "p1": 6, "p2": 1}
-ROWS = [(library, layer) for library, layers in LAYOUTS.items() for layer in layers]
+ARRAYS = {
+    name: {layer: row.arrays for layer, row in library.layers.items() if row.arrays}
+    for name, library in LIBRARIES.items()
+}
+ROWS = [(library, layer) for library, layers in ARRAYS.items() for layer in layers]
 
 
 def array_of(layout, rank, groups, dtype, seed):
@@ -32,7 +37,7 @@ def array_of(layout, rank, groups, dtype, seed):
 )  # fmt: skip
 def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bias):
     """From both sides, for every row of the table, every rank and number of groups: the same names, dtypes and bits."""
-    rows = LAYOUTS[library][layer]
+    rows = ARRAYS[library][layer]
     groups = groups if any("g " in one.layout for one in rows.values()) else 1
     settings = {"groups": groups}
     window = tuple(SIZES[f"w{n}"] for n in range(rank)) if layer == "locally_connected" else None
@@ -49,10 +54,10 @@ def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bi
 def test_the_documents_table_is_the_one_that_converts():
     page = (Path(__file__).parents[2] / "docs" / "conversion.md").read_text()
     shown = lambda name, layout, flip=False: f"`{name}: {layout}`" + ", flipped" * flip
-    rows = dict.fromkeys(layer for layers in LAYOUTS.values() for layer in layers)
+    rows = dict.fromkeys(layer for layers in ARRAYS.values() for layer in layers)
     for layer in rows:
         for name, layout in OURS[layer.split(",")[0]].items():
-            theirs = [layers[layer][name] if layer in layers else None for layers in LAYOUTS.values()]
+            theirs = [layers[layer][name] if layer in layers else None for layers in ARRAYS.values()]
             cells = [shown(one.name, one.layout, one.flip) if one else "" for one in theirs]
             row = " | ".join([f"| {layer}", shown(name, layout), *cells]) + " |\n"
             assert row.replace("|  |", "| |").replace("|  |", "| |") in page

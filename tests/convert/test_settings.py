@@ -8,9 +8,7 @@ from jax import lax
 from support.converted_layers import integers
 
 import jaxconv as jc
-from jaxconv.convert.layouts import LAYOUTS
-from jaxconv.convert.norms import NORMS
-from jaxconv.convert.words import DEFAULTS
+from jaxconv.convert import LIBRARIES
 
 settings_of = jc.settings_from_library
 
@@ -20,10 +18,12 @@ def pads(*arguments, **settings):
 
 
 def test_every_layer_with_a_window_has_settings():
-    """Both tables have the same rows, except that a flag of Flax has a row among the layouts."""
-    without = {"dense", "norm", "batch_norm", "batch_norm_state", "conv_transpose, transpose_kernel"}
-    for library, layers in LAYOUTS.items():
-        assert layers.keys() - without == DEFAULTS[library].keys() - {"max_pool", "avg_pool"}
+    """A layer with a kernel has settings, except dense layers; and except that a flag of Flax has a row of arrays."""
+    without = {"dense", "conv_transpose, transpose_kernel"}
+    for library in LIBRARIES.values():
+        kernels = {name for name, layer in library.layers.items() if "kernel" in layer.arrays}
+        windows = {name for name, layer in library.layers.items() if "padding" in layer.settings}
+        assert kernels - without == windows - {"max_pool", "avg_pool"}
 
 
 def test_the_same_word_means_four_things():
@@ -117,9 +117,10 @@ def norm_settings(library, layer, **settings):
 
 
 def test_every_norm_has_settings():
-    assert {library: layers.keys() for library, layers in NORMS.items()} == {
-        library: layers.keys() for library, layers in EPSILONS.items()
-    }
+    assert {
+        name: {layer for layer, row in library.layers.items() if row.settings and "padding" not in row.settings}
+        for name, library in LIBRARIES.items()
+    } == {library: set(layers) for library, layers in EPSILONS.items()}
 
 
 @pytest.mark.parametrize(("library", "layer"), [(library, layer) for library, its in EPSILONS.items() for layer in its])
@@ -136,6 +137,14 @@ def test_an_epsilon_is_what_small_numbers_come_to(library, expected):
     """The layer norm of (-a, a) is a / sqrt(a^2 + epsilon), here for a = 0.001; computed by hand."""
     y = jc.layer_norm({}, np.float32([[-1e-3, 1e-3]]), **settings_of(library, "layer_norm"))
     np.testing.assert_allclose(y, [[-expected, expected]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("library", EPSILONS)
+def test_only_pytorchs_rms_norm_has_an_epsilon_of_none(library):
+    for layer in EPSILONS[library].keys() - ({"rms_norm"} if library == "torch" else set()):
+        name = "epsilon" if library in ("flax", "keras") else "eps"
+        with pytest.raises(TypeError, match="epsilon is None, but should be a number"):
+            norm_settings(library, layer, **{name: None})
 
 
 @pytest.mark.parametrize(
@@ -204,6 +213,7 @@ def test_same_is_not_a_number():
         (("torch", "rms_norm"), {"dtype": "int8"}, "dtype is 'int8', but should be a floating-point dtype, that of x"),
         (("torch", "group_norm"), {}, "num_groups is left out, but should be given, since torch's group_norm has no default"),
         (("haiku", "layer_norm"), {}, "axis is left out, but should be given"),
+        (("torch", "group_norm"), {"num_groups": -1}, "groups is -1, but should be 1 or more"),
         (("haiku", "layer_norm"), {"axis": (1, 2, 3)}, r"axis is \(1, 2, 3\), but should be -1, the channels. Use group_norm"),
         (("flax", "layer_norm"), {"reduction_axes": (1, 2, 3)}, r"reduction_axes is \(1, 2, 3\), but should be -1"),
         (("keras", "batch_norm"), {"axis": 1}, "axis is 1, but should be -1, the channels"),

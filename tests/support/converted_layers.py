@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import jaxconv as jc
 from jaxconv import reference
-from jaxconv.convert.norms import NORMS
-from jaxconv.convert.words import GIVEN
+from jaxconv.convert import LIBRARIES
+from jaxconv.convert.library import GIVEN
 
 pairs = st.tuples(st.integers(0, 3), st.integers(0, 3))  # cells before and after an axis
 LENGTHS, WINDOW = (7, 6, 5), (3, 2, 2)  # of as many axes as are asked for
@@ -124,6 +124,6 @@ def assert_norm(library, layer, given, theirs, **arguments):
 def assert_defaults(library, layer, constructor):
     """Our table has the defaults that their constructor has, under the same names."""
     theirs = inspect.signature(constructor).parameters
-    for name, default in NORMS[library][layer].items():
+    for name, default in LIBRARIES[library].layers[layer].settings.items():
         if name != "dtype":  # ours is told that of x; theirs is that of the parameters
             assert theirs[name].default == (inspect.Parameter.empty if default is GIVEN else default), name

@@ -14,11 +14,13 @@ import numpy as np
 from jaxconv.checks import choice, flag
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.execution import compare, exactness, law
+from jaxconv.verify.execution import law
 from jaxconv.verify.execution.check_report import Check
 from jaxconv.verify.execution.compare import Plan
+from jaxconv.verify.execution.draw import another, exact_integers
 from jaxconv.verify.execution.judge import Trial, insensitive, judged, measured
 from jaxconv.verify.execution.law import Model
+from jaxconv.verify.execution.program import traced
 from jaxconv.verify.execution.requests import check_outputs, check_request
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import is_kind
@@ -26,7 +28,6 @@ from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tracing import name_of
 
 FILL = 1  # selects a separate random stream, since inputs are often drawn with the same seed
-DRAWS = 20  # largest number of draws of another input, until one differs
 
 
 class InsensitiveWarning(UserWarning):
@@ -118,7 +119,7 @@ def check(
     invariant, seed = flag("check", "invariant", invariant), checked_seed("check", seed)
     with executing():
         leaves, fill = _inputs(arguments, along, integers, seed)
-        function = compare.traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
+        function = traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
         check_outputs("check", function)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
         laws = law.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
@@ -147,38 +148,10 @@ def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, se
     moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
     leaves = jax.tree.leaves(arguments)
     if integers:
-        drawn = lambda leaf, number: exactness.draw(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
+        drawn = lambda leaf, number: exact_integers(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
         draws = [is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct) for x in leaves]
         leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
     others = np.random.default_rng((seed, FILL))
-    fill = [_other(others, x, integers) if number in moved else None for number, x in enumerate(leaves)]
+    fill = [another(others, x, integers=integers) if number in moved else None for number, x in enumerate(leaves)]
     as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # jnp.asarray is slow even for arrays
     return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
-
-
-def _other(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
-    """Random values like those of the leaf. Draws of few cells may equal the leaf, so at most `DRAWS` are tried."""
-    numbers = lambda x: np.asarray(jax.random.key_data(x) if is_kind(x, jax.dtypes.prng_key) else x)
-    draws = (_like(rng, leaf, integers) for _ in range(DRAWS))
-    return next((draw for draw in draws if not np.array_equal(numbers(draw), numbers(leaf))), leaf)
-
-
-def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
-    """Random values between the least and the largest finite value of the leaf, or from it upwards if all are equal."""
-    if is_kind(leaf, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(int(rng.integers(2**31)), impl=jax.random.key_impl(leaf)), leaf.shape)
-    if is_kind(leaf, np.bool_):
-        return rng.random(leaf.shape) < 0.5
-    if is_kind(leaf, np.complexfloating):
-        return (_like(rng, leaf.real, integers) + 1j * _like(rng, leaf.imag, integers)).astype(leaf.dtype)
-    if integers and is_kind(leaf, np.floating):
-        return exactness.draw(rng, leaf.shape, leaf.dtype, parameter=False)
-    wide = np.asarray(leaf).astype(np.float64 if is_kind(leaf, np.floating) else object)
-    finite = wide[np.isfinite(wide.astype(float))]
-    low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
-    if is_kind(leaf, np.floating):
-        span = (high - low) or max(1.0, abs(high))
-        return (low + span * rng.random(leaf.shape)).astype(leaf.dtype)
-    return rng.integers(low, max(high, low + (low < jnp.iinfo(leaf.dtype).max)), leaf.shape, endpoint=True).astype(
-        leaf.dtype
-    )

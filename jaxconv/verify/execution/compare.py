@@ -19,43 +19,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.jaxprs.layout import trace
-from jaxconv.jaxprs.traverse import equations
-from jaxconv.verify.execution import error_bounds, exactness
+from jaxconv.verify.execution import exactness
 from jaxconv.verify.execution.law import Law
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.shifted_axes import Along
 
 ROWS_BYTES = {"cpu": 2**22, "other": 2**30}  # results of the largest equation, over all rows; on a CPU, cache size
 MOST_ROWS = 1024
 IN_TURN = 16  # rows of one call that is not vectorised
-
-
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """A function as a jaxpr. `consts` has the arrays that it closes over, `programs` its compiled comparisons."""
-
-    jaxpr: Any
-    consts: tuple[Any, ...]
-    outputs: tuple[tuple[str, Any], ...]  # (path, aval) of each leaf
-    programs: dict[Any, Callable[..., Any]]
-
-    @functools.cached_property
-    def depths(self) -> list[error_bounds.Depth]:
-        """The rounding depth of each output: see `error_bounds.depths`."""
-        return error_bounds.depths(self.jaxpr)
-
-    @functools.cached_property
-    def largest(self) -> int:
-        """Number of bytes of the largest equation's results."""
-        return max(_bytes(self.jaxpr), *(leaf.size * 4 for _, leaf in self.outputs), 1)
-
-    def __call__(self, consts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
-        """The leaves of the output."""
-        return jax.core.eval_jaxpr(self.jaxpr, consts, *leaves)
 
 
 @dataclass(frozen=True)
@@ -82,33 +56,7 @@ class Summary(NamedTuple):
     counts: Any  # number of rows that were compared at each position
 
 
-def traced(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Traced:
-    """The function's jaxpr at these arguments. The last 16 are cached, so that a second check compiles nothing."""
-    leaves, structure = jax.tree.flatten(arguments)
-    key = (structure, tuple(jax.typeof(leaf) for leaf in leaves))
-    settings = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision)  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        return _traced(fn, *key, settings)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-        return _traced.__wrapped__(fn, *key, settings)
-
-
-@functools.lru_cache(maxsize=16)
-def _traced(fn: Callable[..., Any], structure: Any, avals: tuple[Any, ...], settings: Any) -> Traced:
-    del settings  # part of the key: a trace depends on it
-    specs = jax.tree.unflatten(structure, [_spec(aval) for aval in avals])
-    jaxpr, consts, shapes = trace(fn, specs)
-    outputs = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(shapes)]
-    return Traced(jaxpr, tuple(consts), tuple(outputs), {})
-
-
-def _spec(aval: Any) -> Any:
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
-
-
-def rows_per_call(function: Traced, shifts: int, batch: int | None) -> int:
+def rows_per_call(function: Program, shifts: int, batch: int | None) -> int:
     """The number of rows that one compiled call evaluates.
 
     The results of the largest equation, over all rows, fit 4 MiB on a CPU (beyond its caches a row gets no cheaper) and
@@ -124,22 +72,16 @@ def rows_per_call(function: Traced, shifts: int, batch: int | None) -> int:
     return math.ceil((shifts + 2) / calls)
 
 
-def _bytes(jaxpr: Any) -> int:
-    """Number of bytes of the largest equation's results, inner jaxprs included."""
-    size = lambda v: getattr(v.aval, "size", 0) * getattr(getattr(v.aval, "dtype", None), "itemsize", 4)
-    return max((sum(map(size, equation.outvars)) for equation, _ in equations(jaxpr)), default=0)
-
-
-def program(function: Traced, plan: Plan) -> Callable[..., Any]:
+def comparison(function: Program, plan: Plan) -> Callable[..., Any]:
     """`(consts, leaves, fill, reference, first, shifts, kinds) -> Call`, compiled once for a plan and a number of rows.
 
     `kinds[i]` says what row i is: 0 for the input shifted by `shifts[i]`, 1 for the fill (another input), 2 for an idle
     row. Row 0 of the first call is the unshifted input. Its outputs are returned as `reference`, an argument of the
     other calls.
     """
-    if plan not in function.programs:
-        function.programs[plan] = jax.jit(functools.partial(_chunk, function, plan))
-    return function.programs[plan]
+    if plan not in function.compiled:
+        function.compiled[plan] = jax.jit(functools.partial(_chunk, function, plan))
+    return function.compiled[plan]
 
 
 class Call(NamedTuple):
@@ -170,7 +112,7 @@ def summary(errors: Any, xp: Any) -> Summary:
 
 
 def _chunk(
-    function: Traced,
+    function: Program,
     plan: Plan,
     consts: Sequence[Any],
     leaves: Sequence[Any],

@@ -1,127 +1,93 @@
-"""Hypothesis strategies of `falsify`: images of a few pixels or dense images, and parameters.
-
-Only this module imports Hypothesis.
-"""
+"""Random arrays for executions: numbers of any dtype, numbers like those of an array, and numbers that add exactly."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis import strategies as st
-from hypothesis._settings import local_settings  # there is no public way to nest searches
-from hypothesis.errors import NoSuchExample
 
-from jaxconv.verify.array_json import key_kind
-from jaxconv.verify.execution.counterexample import Counterexample
+from jaxconv.verify import array_json
 from jaxconv.verify.execution.tolerance import is_kind
-from jaxconv.verify.execution.violations import Trials
+
+DRAWS = 20  # largest number of draws of another array, until one differs
 
 
-def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
-    """The shrunk counterexample that Hypothesis finds, among images of few pixels first, then among dense ones."""
-    fewer = examples // 2
-    for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
-        chosen = settings(
-            max_examples=max(count, 1),
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  an iterable class
-        )
-        try:
-            violates = lambda sample: trials.judge(sample) is not None
-            with local_settings(chosen):  # so that a Hypothesis test may call falsify
-                sample = find(strategy, violates, settings=chosen, random=Random(seed)) if count else None
-        except NoSuchExample:
-            continue
-        if sample is not None:
-            return trials.judge(sample)
-    return None
+def random_numbers(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, whole: bool, signed: bool, scaled: bool = False
+) -> Any:
+    """Small nonzero whole numbers, or reals; booleans and random keys of their kind.
 
-
-def _few_pixels(trials: Trials) -> Any:
-    """Samples whose sources have at most four nonzero cells each."""
-
-    def source(at: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        order = trials.simplest(at)
-        cells = st.tuples(st.integers(0, math.prod(shape) - 1), st.sampled_from((1, 2, 3, -1, -2)))
-        return st.lists(cells, min_size=1, max_size=4).map(
-            lambda cells: _pixels(shape, dtype, [(order[number], value) for number, value in cells])
-        )
-
-    return _samples(trials, source)
-
-
-def _dense(trials: Trials) -> Any:
-    """Samples of random numbers in up to 64 blocks of cells, of which each is kept or set to zero.
-
-    So about half of all cells are nonzero, and shrinking removes whole blocks.
+    Args:
+        rng: the generator.
+        shape: the shape.
+        dtype: the dtype. Integers that need not be `whole` go up to 255.
+        whole: whether floats are whole numbers, up to 4.
+        signed: whether numbers have both signs.
+        scaled: divide reals by the root of the fan-in, which keeps deep networks from overflowing.
     """
-
-    def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
-        count = min(64, math.prod(shape))
-        blocks = st.lists(st.booleans(), min_size=count, max_size=count)
-        return st.builds(
-            lambda recipe, seed, kept: _blocks(_values(shape, dtype, recipe, seed), kept),
-            st.sampled_from(("signed", "real")),
-            st.integers(0, 2**16),
-            blocks,
-        )
-
-    return _samples(trials, source)
-
-
-def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any]) -> Any:
-    """Lists of leaves: sources drawn by `source`, and parameters of ones, small whole numbers or reals."""
-    sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.sources().items()}
-    recipes = st.sampled_from(("ones", "whole", "signed", "real"))
-
-    def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> list[Any]:
-        free = {
-            i: _values(trials.leaves[i].shape, trials.leaves[i].dtype, recipe, seed + 1 + i, scaled=True)
-            for i in trials.free
-        }
-        return [drawn.get(i, free.get(i, leaf)) for i, leaf in enumerate(trials.leaves)]
-
-    if not trials.free:
-        return st.builds(assemble, st.just("ones"), st.just(0), st.fixed_dictionaries(sources))
-    return st.builds(assemble, recipes, st.integers(0, 2**16), st.fixed_dictionaries(sources))
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        key = jax.random.key(int(rng.integers(2**31)), impl=array_json.key_kind(dtype))
+        return jax.random.split(key, shape)
+    if jnp.issubdtype(dtype, np.bool_):
+        return rng.random(shape) < 0.5
+    real = jnp.issubdtype(dtype, np.inexact) and not whole
+    top = 4 if whole or real else min(255, jnp.iinfo(dtype).max)
+    value = np.abs(rng.normal(size=shape)) if real else rng.integers(1, top, shape, endpoint=True)
+    if real and scaled:
+        value = value / np.sqrt(max(1, math.prod(shape[:-1])))
+    if signed and not jnp.issubdtype(dtype, np.unsignedinteger):
+        value = value * rng.choice((-1, 1), shape)
+    if jnp.issubdtype(dtype, np.complexfloating):
+        value = value + 1j * rng.permutation(value.ravel()).reshape(shape)
+    return value.astype(dtype)
 
 
-def _pixels(shape: tuple[int, ...], dtype: Any, cells: Sequence[tuple[int, int]]) -> np.ndarray:
-    x = np.zeros(math.prod(shape), dtype)
-    for at, value in cells:
-        x[at] = abs(value) if is_kind(x, np.unsignedinteger) or x.dtype == np.bool_ else value
-    return x.reshape(shape)
+def another(rng: np.random.Generator, leaf: Any, *, integers: bool) -> Any:
+    """Random values like those of an array, but not the same.
+
+    Draws of few cells may equal the array, so at most `DRAWS` are tried. `integers` draws floats by `exact_integers`.
+    """
+    numbers = lambda x: np.asarray(array_json.as_numbers(x))
+    draws = (_like(rng, leaf, integers) for _ in range(DRAWS))
+    return next((draw for draw in draws if not np.array_equal(numbers(draw), numbers(leaf))), leaf)
 
 
-def _blocks(x: np.ndarray, kept: Sequence[bool]) -> np.ndarray:
-    """The array with zeros in all blocks of cells that are not kept."""
-    mask = np.repeat(np.array(kept), -(-x.size // len(kept)))[: x.size].reshape(x.shape)
-    return np.where(mask, x, np.zeros((), x.dtype))
+def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
+    """Random values between the least and the largest finite value of the leaf, or from it upwards if all are equal."""
+    if array_json.is_key(leaf):
+        return jax.random.split(jax.random.key(int(rng.integers(2**31)), impl=jax.random.key_impl(leaf)), leaf.shape)
+    if is_kind(leaf, np.bool_):
+        return rng.random(leaf.shape) < 0.5
+    if is_kind(leaf, np.complexfloating):
+        return (_like(rng, leaf.real, integers) + 1j * _like(rng, leaf.imag, integers)).astype(leaf.dtype)
+    if integers and is_kind(leaf, np.floating):
+        return exact_integers(rng, leaf.shape, leaf.dtype, parameter=False)
+    wide = np.asarray(leaf).astype(np.float64 if is_kind(leaf, np.floating) else object)
+    finite = wide[np.isfinite(wide.astype(float))]
+    low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
+    if is_kind(leaf, np.floating):
+        span = (high - low) or max(1.0, abs(high))
+        return (low + span * rng.random(leaf.shape)).astype(leaf.dtype)
+    return rng.integers(low, max(high, low + (low < jnp.iinfo(leaf.dtype).max)), leaf.shape, endpoint=True).astype(
+        leaf.dtype
+    )
 
 
-def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scaled: bool = False) -> Any:
-    """An array of ones, of nonzero whole numbers up to 4, or of reals; `scaled` divides reals by sqrt(fan-in)."""
-    rng = np.random.default_rng(seed)
-    if jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(seed, impl=key_kind(dtype)), shape)
-    if jax.numpy.issubdtype(dtype, np.bool_):
-        return rng.random(shape) < (1 if recipe == "ones" else 0.5)
-    if recipe == "ones":
-        return np.ones(shape, dtype)
-    if recipe == "real" and jax.numpy.issubdtype(dtype, np.inexact):
-        x = rng.normal(size=shape) / (math.sqrt(max(1, math.prod(shape[:-1]))) if scaled else 1)
-    else:
-        x = rng.integers(1, 4, shape, endpoint=True).astype(float)
-    if recipe == "signed" and not jax.numpy.issubdtype(dtype, np.unsignedinteger):
-        x = x * rng.choice((-1, 1), shape)
-    if jax.numpy.issubdtype(dtype, np.complexfloating):
-        x = x + 1j * rng.permutation(x.ravel()).reshape(shape)
-    return x.astype(dtype)
+def exact_integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, parameter: bool) -> np.ndarray:
+    """Small whole numbers of both signs, with which deep networks compute exactly.
+
+    - An input has values from -4 to 4.
+    - A parameter of two axes or more has values from -2 to 2, which are nonzero with probability 4/fan-in (at most 1).
+      The fan-in is the product of all axes except the last. About four nonzero weights for each output keep deep
+      networks from overflowing.
+    - Any other parameter has nonzero values from -2 to 2.
+    """
+    if not parameter:
+        return rng.integers(-4, 5, shape).astype(dtype)
+    value = rng.choice([-2, -1, 1, 2], shape)
+    if len(shape) > 1:
+        value = value * (rng.random(shape) < 4 / max(4, math.prod(shape[:-1])))
+    return value.astype(dtype)

@@ -179,20 +179,3 @@ def _finest(x: Any) -> Any:
 def _digits(dtype: Any) -> int:
     """Number of bits of the significand, including the leading one: 24 in float32."""
     return jnp.finfo(dtype).nmant + 1
-
-
-def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, parameter: bool) -> np.ndarray:
-    """Small whole numbers of both signs.
-
-    - An input has values from -4 to 4.
-    - A parameter of two axes or more has values from -2 to 2, which are nonzero with probability 4/fan-in (at most 1).
-      The fan-in is the product of all axes except the last. About four nonzero weights for each output keep deep
-      networks from overflowing.
-    - Any other parameter has nonzero values from -2 to 2.
-    """
-    if not parameter:
-        return rng.integers(-4, 5, shape).astype(dtype)
-    value = rng.choice([-2, -1, 1, 2], shape)
-    if len(shape) > 1:
-        value = value * (rng.random(shape) < 4 / max(4, math.prod(shape[:-1])))
-    return value.astype(dtype)

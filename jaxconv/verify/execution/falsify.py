@@ -140,7 +140,7 @@ def falsify(
 def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     """The counterexample that Hypothesis finds, or None; an error if Hypothesis is not installed."""
     try:
-        from jaxconv.verify.execution.draw import search
+        from jaxconv.verify.execution.strategies import search
     except ModuleNotFoundError as error:
         cure = "Install it: pip install 'jaxconv[test]'"
         raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "installed", cure)) from error

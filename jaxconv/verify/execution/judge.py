@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ import numpy as np
 
 from jaxconv.verify.execution import compare, exactness
 from jaxconv.verify.execution.check_report import AxisCheck, Finding, LeafCheck, Tolerance, Worst
-from jaxconv.verify.execution.compare import Plan, Summary, Traced
-from jaxconv.verify.execution.perturbed import NOISES, perturbed_outputs
-from jaxconv.verify.execution.tolerance import doubt, gap, is_kind
+from jaxconv.verify.execution.compare import Plan, Summary
+from jaxconv.verify.execution.program import Program
+from jaxconv.verify.execution.tolerance import gap, is_kind
 
 LONG = 2.0  # expected seconds above which a progress bar is shown
 HARDLY = 10  # a response of at most this many tolerances is too small to distinguish a violation from rounding
@@ -27,7 +28,7 @@ DOUBTED = 4  # number of the worst shifts whose rounding bounds are computed bef
 class Trial:
     """A function, its input, another input (the fill), and the shifts, one row each."""
 
-    function: Traced
+    function: Program
     plan: Plan
     leaves: list[Any]
     fill: list[Any]
@@ -56,7 +57,7 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     """Measure all shifts by calls of one compiled program. Non-finite errors are measured again by a careful plan."""
     function, plan, shifts = trial.function, trial.plan, trial.shifts
     size = compare.rows_per_call(function, len(shifts), batch)
-    run = compare.program(function, plan)
+    run = compare.comparison(function, plan)
     idle = -(len(shifts) + 2) % size
     unshifted = np.zeros((2 + idle, shifts.shape[1]), np.int32)
     all_rows = np.concatenate([unshifted[:2], shifts, unshifted[2:]])
@@ -174,7 +175,7 @@ def _wide(leaf: Any) -> np.ndarray:
     return leaf.astype(complex if is_kind(leaf, np.complexfloating) else float)
 
 
-def _tolerance(function: Traced, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
+def _tolerance(function: Program, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
     """The tolerance of an output leaf: 0 for integers and booleans, and if every operation is exact."""
     scale = float(np.abs(before[np.isfinite(before)]).max(initial=0))
     if exactly or not is_kind(function.outputs[number][1], np.inexact):
@@ -210,26 +211,16 @@ def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance
 
 def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Tolerance) -> bool:
     """Whether the perturbed outputs differ from the exact ones by as much as the error of this shift."""
-    function, plan = trial.function, trial.plan
-
-    def coarse(consts: Any, leaves: Any, fill: Any, by: Any, noise: Any) -> tuple[Any, Any, Any]:
-        inputs = compare.shifted(plan, leaves, fill, by, jnp.bool_(False))
-        outputs, overflow = perturbed_outputs(function.jaxpr, consts, inputs, noise)
-        return function(consts, inputs)[number], outputs[number], overflow
-
-    run = function.programs.setdefault((plan, number, "coarse"), jax.jit(coarse))
-
-    def with_bounds(by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        runs = [run(function.consts, trial.leaves, trial.fill, by, noise) for noise in NOISES]
-        exact = _wide(runs[0][0])
-        bounds = [doubt(_wide(y)[None], np.asarray(overflow), exact)[0] for _, y, overflow in runs]
-        return exact, np.max([np.zeros(exact.shape), *bounds], axis=0)
-
+    plan = trial.plan
+    run = trial.function.compiled.setdefault((plan, "shifted"), jax.jit(functools.partial(compare.shifted, plan)))
     with jax.numpy_dtype_promotion("standard"):
-        (before, before_bounds), (after, after_bounds) = with_bounds(np.zeros_like(shift)), with_bounds(shift)
-    expected, before_bounds = (_moved(plan, number, side, shift) for side in (before, before_bounds))
-    errors = _errors(plan, number, expected, after, shift)
-    return bool((errors <= tolerance.absolute + before_bounds + after_bounds).all())
+        sides = [run(trial.leaves, trial.fill, by, jnp.bool_(False)) for by in (np.zeros_like(shift), shift)]
+    stacks = {i: np.stack([np.asarray(side[i]) for side in sides]) for i, live in enumerate(plan.live) if live}
+    (exact,), _ = trial.function.execute((number,), trial.leaves, stacks)
+    bounds = trial.function.rounding_bounds(number, trial.leaves, stacks, exact)
+    expected, before_bounds = (_moved(plan, number, side[0], shift) for side in (exact, bounds))
+    errors = _errors(plan, number, expected, exact[1], shift)
+    return bool((errors <= tolerance.absolute + before_bounds + bounds[1]).all())
 
 
 def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:

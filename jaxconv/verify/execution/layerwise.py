@@ -18,9 +18,10 @@ from jaxconv.jaxprs.traverse import steps
 from jaxconv.jaxprs.typing import aval_of
 from jaxconv.verify.certify import certify
 from jaxconv.verify.execution import compare, exactness, law
-from jaxconv.verify.execution.compare import Plan, Traced
+from jaxconv.verify.execution.compare import Plan
 from jaxconv.verify.execution.law import Law
 from jaxconv.verify.execution.metrics import lie_derivative, relative
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.sweep import Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
@@ -170,7 +171,7 @@ def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place])
     return laws
 
 
-def _values(function: Traced, numbers: Sequence[int], consts: Any, inputs: Any) -> list[Any]:
+def _values(function: Program, numbers: Sequence[int], consts: Any, inputs: Any) -> list[Any]:
     """The intermediate values of these numbers."""
     results = first_results(function.jaxpr, consts, inputs)
     return [results[number] for number in numbers]
@@ -203,7 +204,7 @@ def _relative(
 
 @functools.lru_cache(maxsize=64)  # returns the same function object each time, so that it is compiled once
 def _layer_errors(numbers: tuple[int, ...], laws_of_layers: tuple[tuple[Law, ...], ...]) -> Callable[..., list[Any]]:
-    def each(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
+    def each(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
         del plan
         after = _values(function, numbers, consts, inputs)
         expected = [

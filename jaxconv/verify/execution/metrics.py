@@ -18,8 +18,9 @@ from jaxconv.checks import integer
 from jaxconv.errors import explain
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import compare
-from jaxconv.verify.execution.compare import Plan, Traced
+from jaxconv.verify.execution.compare import Plan
 from jaxconv.verify.execution.law import Law, ShiftsAndMoves
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.sweep import Each, Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
@@ -309,7 +310,7 @@ def relative(before: Any, after: Any) -> Any:
     return jnp.where(size == 0, 0, norm(after - before) / jnp.where(size == 0, 1, size))
 
 
-def _relative_errors(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
+def _relative_errors(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
     """The relative error of each output leaf after one shift."""
     expected = (
         compare.rolled(leaf, compare.moves_of(laws, shift)) for leaf, laws in zip(before, plan.laws, strict=True)
@@ -321,7 +322,7 @@ def _relative_errors(function: Traced, plan: Plan, consts: Any, inputs: Any, shi
 def _label(classes: int) -> Each:
     """A function for `sweep` that returns the labels; -1 where a score is NaN."""
 
-    def each(function: Traced, plan: Plan, consts: Any, inputs: Any, shift: Any, context: Any) -> Any:
+    def each(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, context: Any) -> Any:
         del plan, shift, context
         (scores,) = function(consts, inputs)
         nan = jnp.isnan(scores).any(classes) if is_kind(scores, np.inexact) else jnp.zeros((), bool)

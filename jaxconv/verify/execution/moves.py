@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.execution.tolerance import gap
+from jaxconv.verify.execution.outcome import Outcome
 
 MOST_ROLLS = 64  # rolls that are compared in every cell; an output with more is almost constant
 COMPARISONS = 2**27  # cells that are compared to find the moves that remain
@@ -29,24 +28,6 @@ SurvivingMoves: TypeAlias = dict[Move, np.ndarray]
 
 class TooManyError(Exception):
     """The comparisons exceed the budget `COMPARISONS`."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """f(x), f(y) for each shift [shifts, ...], and a tolerance for each of their cells."""
-
-    before: np.ndarray
-    after: np.ndarray
-    before_tolerance: np.ndarray
-    after_tolerance: np.ndarray
-
-    def row(self, number: int) -> Outcome:
-        """The outcome of one shift; f(y) then has no axis for the shifts."""
-        return Outcome(self.before, self.after[number], self.before_tolerance, self.after_tolerance[number])
-
-    def differ(self, j: tuple, p: tuple) -> np.ndarray:
-        """Whether f(y)[p] and f(x)[j] differ by more than their tolerances. j and p are NumPy indices."""
-        return gap(self.after[p], self.before[j]) > self.after_tolerance[p] + self.before_tolerance[j]
 
 
 def rolls_left(outcome: Outcome, known: Rolls | None) -> Rolls | None:

@@ -6,9 +6,8 @@ A shift is refuted if no move of the output remains possible after all samples.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,17 +16,10 @@ import numpy as np
 
 from jaxconv.verify.claims import Witness
 from jaxconv.verify.execution import experiment as experiments
-from jaxconv.verify.execution.experiment import (
-    ROWS,
-    CannotRunError,
-    Experiment,
-    Program,
-    TooLateError,
-    exchanged,
-    prepare,
-    traced,
-)
-from jaxconv.verify.execution.moves import Outcome, TooManyError, moves_left, rolls_left, steps
+from jaxconv.verify.execution.experiment import ROWS, CannotRunError, Experiment, exchanged, prepare
+from jaxconv.verify.execution.moves import TooManyError, moves_left, rolls_left, steps
+from jaxconv.verify.execution.outcome import Outcome
+from jaxconv.verify.execution.program import Program, TooLateError
 from jaxconv.verify.execution.tolerance import gap, is_kind
 
 # One row per sample: (whether parameters are whole numbers, whether they have both signs). Whole numbers are exact,
@@ -39,48 +31,46 @@ Draw = list[Any]
 
 
 def refute_cyclic(
-    fn: Callable,
-    arguments: tuple,
+    program: Program,
+    arguments: tuple[Any, ...],
     argument: int,
     axis: int,
-    leaf: int,
+    number: int,
     shifts: Sequence[int],
     *,
     seed: int = 0,
     free_parameters: bool = False,
-    program: Callable[..., Program] = traced,
 ) -> Witness | None:
     """Samples x for which f(roll(x, shift)) is no roll of f(x), along any of its axes or several of them, nor f(x).
 
     Args:
-      fn: the function; `fn(*arguments)` is a pytree of arrays.
+      program: the function f, traced at these arguments.
       arguments: pytrees of arrays, used as they are, and of `jax.ShapeDtypeStruct`, drawn by the search.
       argument: number of the leaf of `arguments` that is shifted; only its shape and dtype are used.
       axis: the axis of that leaf.
-      leaf: number of the output leaf that is compared.
+      number: number of the output leaf that is compared.
       shifts: by how many cells the input is rolled, from 1 up to its length; all are tried in one compiled call.
       seed: seed of the draws; the same seed finds the same witness.
       free_parameters: draw the other float arguments as well, although they have values.
-      program: traces the function; `experiment.remembering` shares traces between several searches.
 
     Returns:
-      The samples and the shifts that they refute. None if they refute no shift, or if `fn` cannot be executed here or
-      is too large. If one sample refutes every shift, it is shrunk.
+      The samples and the shifts that they refute. None if they refute no shift, or if the function cannot be executed
+      here or is too large. If one sample refutes every shift, it is shrunk.
     """
-    return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, True, seed, free_parameters)
+    what = program, arguments, argument, number, axis, shifts
+    return _refute(*what, cyclic=True, free_parameters=free_parameters, seed=seed)
 
 
 def refute_interior(
-    fn: Callable,
-    arguments: tuple,
+    program: Program,
+    arguments: tuple[Any, ...],
     argument: int,
     axis: int,
-    leaf: int,
+    number: int,
     shifts: Sequence[int],
     *,
     seed: int = 0,
     free_parameters: bool = False,
-    program: Callable[..., Program] = traced,
 ) -> Witness | None:
     """Samples x and y, where y is a shift of x, after which no move of any part of the output remains possible.
 
@@ -89,15 +79,15 @@ def refute_interior(
     consecutive positions (`execution/moves.py`). Arguments and result are those of `refute_cyclic`, but nothing is
     shrunk.
     """
-    return _refute(partial(program, fn, arguments, argument, leaf), axis, shifts, False, seed, free_parameters)
+    what = program, arguments, argument, number, axis, shifts
+    return _refute(*what, cyclic=False, free_parameters=free_parameters, seed=seed)
 
 
-def _refute(
-    program: Callable[[], Program], axis: int, shifts: Sequence[int], cyclic: bool, seed: int, free: bool
-) -> Witness | None:
+def _refute(*what: Any, cyclic: bool, free_parameters: bool, seed: int) -> Witness | None:
     """Draw samples until together they refute every shift, a round makes no progress, or the time limit passes."""
+    until = time.monotonic() + experiments.SECONDS
     try:
-        timed = prepare(program(), axis, shifts, cyclic, free, time.monotonic() + experiments.SECONDS)
+        timed = prepare(*what, cyclic=cyclic, free_parameters=free_parameters, until=until)
         draws = _refuting(timed, np.random.default_rng(seed))
         experiment = replace(timed, until=float("inf"))  # repeating the draws takes no longer than the search did
         refuted = _refuted_by(experiment, draws)
@@ -169,12 +159,12 @@ def _witness(experiment: Experiment, draws: list[Draw], refuted: tuple[int, ...]
     outcomes = [experiment.execute(draw).row(row) for draw in draws]
     errors = [_mismatch(experiment, outcome, *_natural(experiment, min(refuted))) for outcome in outcomes]
     order = sorted(range(len(draws)), key=lambda number: -errors[number].max())
-    worst = np.unravel_index(errors[order[0]].argmax(), experiment.program.output)
-    position = tuple(map(int, worst))[: experiment.program.rank]
+    worst = np.unravel_index(errors[order[0]].argmax(), experiment.output)
+    position = tuple(map(int, worst))[: len(experiment.shape)]
     samples = tuple(experiment.sample(draws[number]) for number in order)
     largest = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
     error = min(map(largest, _along_one_axis(experiment)))
-    return Witness(samples, refuted, experiment.program.argument, experiment.axis, float(error), position)
+    return Witness(samples, refuted, experiment.argument, experiment.axis, float(error), position)
 
 
 def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np.ndarray:
@@ -188,19 +178,19 @@ def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np
 def _natural(experiment: Experiment, shift: int) -> tuple[int, int]:
     """The move (output axis, t) that equals the shift of the input, or (0, 0) if the output has no such axis."""
     axis = experiment.axis
-    same = axis < len(experiment.program.output) and shift < experiment.program.output[axis]
+    same = axis < len(experiment.output) and shift < experiment.output[axis]
     return (axis, shift) if same else (0, 0)
 
 
 def _along_one_axis(experiment: Experiment) -> list[tuple[int, int]]:
     """All moves along one axis; (0, 0) is invariance."""
     moves = range if experiment.cyclic else steps
-    return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.program.output) for t in moves(m))]
+    return [(0, 0), *((axis, t) for axis, m in enumerate(experiment.output) for t in moves(m))]
 
 
 def _shrunk(experiment: Experiment, draw: Draw) -> Draw:
     """The simplest draw found that refutes every shift: one to three nonzero cells, or a dense draw with many zeros."""
-    at, source = experiment.program.argument, draw[experiment.program.argument]
+    at, source = experiment.argument, draw[experiment.argument]
     budget = int(np.clip(2**24 // (source.size * ROWS), 16, 200))
     numbers = [i for i in experiment.free if not is_kind(draw[i], jax.dtypes.prng_key)]
     plain = exchanged(draw, {i: np.ones_like(draw[i]) for i in numbers})

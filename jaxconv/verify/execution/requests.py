@@ -11,7 +11,7 @@ from jaxconv.checks import integer, shown
 from jaxconv.errors import explain
 from jaxconv.verify.arguments import check_cells
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.execution.compare import Traced
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Along
 
@@ -44,7 +44,7 @@ def check_certificate(where: str, certificate: object) -> None:
         raise TypeError(explain(where, "certificate", shown(certificate), "a Certificate", cure))
 
 
-def check_outputs(where: str, function: Traced) -> None:
+def check_outputs(where: str, function: Program) -> None:
     """Raise ValueError for a function whose output cannot be compared: one without arrays, or with random keys."""
     if not function.outputs or any(is_kind(leaf, jax.dtypes.prng_key) for _, leaf in function.outputs):
         cure = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"

@@ -14,12 +14,13 @@ import numpy as np
 from jaxconv.checks import flag
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.execution import compare, law
-from jaxconv.verify.execution.compare import Plan, Traced
+from jaxconv.verify.execution.compare import Plan
+from jaxconv.verify.execution.program import Program, traced
 from jaxconv.verify.execution.requests import check_outputs, check_request
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.shifted_axes import directions
 
-Each = Callable[[Traced, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
+Each = Callable[[Program, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Subject:
     """A traced function and its input; `plan` has the law of each output leaf."""
 
     where: str  # the function name in error messages
-    function: Traced
+    function: Program
     plan: Plan
     leaves: list[Any]
     structure: Any  # of the output
@@ -62,7 +63,7 @@ def subject(
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
     with executing():
         structure = jax.tree.structure(arguments)
-        function = compare.traced(fn, jax.tree.unflatten(structure, leaves))
+        function = traced(fn, jax.tree.unflatten(structure, leaves))
         check_outputs(where, function)
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
@@ -88,12 +89,12 @@ def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: 
         return jax.vmap(row)(shifts) if vectorised else jax.lax.map(row, shifts)
 
     key = (each, plan, vectorised)
-    if key not in function.programs:
-        function.programs[key] = jax.jit(all_rows)
+    if key not in function.compiled:
+        function.compiled[key] = jax.jit(all_rows)
     idle = np.zeros((-len(rows) % size, rows.shape[1]), np.int32)
     padded_rows, results = np.concatenate([rows, idle]), []
     with executing():
         for number in range(math.ceil(len(rows) / size)):
             part = padded_rows[number * size : (number + 1) * size]
-            results.append(function.programs[key](function.consts, one.leaves, context, part))
+            results.append(function.compiled[key](function.consts, one.leaves, context, part))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(rows)], *jax.device_get(results))

@@ -17,6 +17,7 @@ from support.numpy_evaluation import evaluated
 from jaxconv.verify.execution import compare
 from jaxconv.verify.execution.check import check
 from jaxconv.verify.execution.check_report import Finding
+from jaxconv.verify.execution.program import traced
 from jaxconv.verify.shifted_axes import Along
 
 
@@ -82,7 +83,7 @@ def test_a_second_check_compiles_nothing():
 
 def test_nothing_is_closed_over():
     """Arrays that the function closes over are arguments of the compiled program, like the input and the parameters."""
-    function = compare.traced(circular, (jnp.asarray(X),))
+    function = traced(circular, (jnp.asarray(X),))
     assert [np.shape(const) for const in function.consts] == [KERNEL.shape]
 
 

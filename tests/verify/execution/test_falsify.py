@@ -20,10 +20,10 @@ from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.testing.strategies import networks
-from jaxconv.verify.execution import violations
 from jaxconv.verify.execution.candidate_laws import Lattice, lattices
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.falsify import falsify
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.violations import Trials
 
 X = jax.ShapeDtypeStruct((1, 6, 4, 2), "float32")
@@ -175,11 +175,11 @@ def test_what_enters_an_interior_window_is_new():
     """Every shifted input is a slice of one longer image; no cell wraps around from the other end."""
     law = Lattice("interior", 0, "", (1, 6, 1), ((0, 1),), 6, 1, (((1, 1),),), (), "given")
     trials = Trials(lambda x: x, (jax.ShapeDtypeStruct((1, 6, 1), "float32"),), (law,), keep=True)
-    (shape,) = trials.sources().values()
+    (shape,) = trials.windows.sources.values()
     source = np.arange(shape[1], dtype=np.float32).reshape(shape)
     assert {cells for _, cells in trials.rows} == {-5, -4, -3, -2, -1, 1, 2, 3, 4, 5}
     for row in trials.rows:
-        (window,) = trials._windows([source], row).values()
+        (window,) = trials.windows.window({0: source}, row).values()
         assert set(np.diff(window.ravel())) == {1}
 
 
@@ -267,9 +267,7 @@ def test_rounding_and_ties_are_no_violation():
 
 def test_without_doubt_ties_would_be_violations(monkeypatch):
     """The broken variant: without rounding bounds, ties are reported as violations."""
-    monkeypatch.setattr(
-        violations.Trials, "_rounding_bound", lambda self, sample, window, exact, leaf: np.zeros(exact.shape)
-    )
+    monkeypatch.setattr(Program, "rounding_bounds", lambda self, number, leaves, stacks, exact: np.zeros(exact.shape))
     x = jax.ShapeDtypeStruct((1, 37, 1), "float32")
     assert falsify(all_there, x, axes=(1,)).counterexample is not None
 
@@ -363,7 +361,7 @@ def test_bad_requests_are_refused_by_name(options, error, message):
 
 def test_without_hypothesis_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    monkeypatch.delitem(sys.modules, "jaxconv.verify.execution.draw", raising=False)
+    monkeypatch.delitem(sys.modules, "jaxconv.verify.execution.strategies", raising=False)
     with pytest.raises(
         ModuleNotFoundError, match=r"falsify: hypothesis is not installed.*pip install 'jaxconv\[test\]'"
     ):

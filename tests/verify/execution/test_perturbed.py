@@ -16,7 +16,7 @@ from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.execution import experiment
+from jaxconv.verify.execution import program
 
 LENGTH = 12
 WIDE, ALL = ("float32", "float64"), ("float16", "bfloat16", "float32", "float64")
@@ -126,8 +126,13 @@ def cases():
 @pytest.fixture
 def shares(monkeypatch):
     """All searches of one test share compiled programs."""
-    program = experiment.remembering()
-    monkeypatch.setattr(sys.modules["jaxconv.verify.certify"], "remembering", lambda: program)
+    known = []
+
+    def shared(*traced):
+        known.append(program.program_of(*traced))
+        return known[0]
+
+    monkeypatch.setattr(sys.modules["jaxconv.verify.certify"], "program_of", shared)
 
 
 def certified(name, dtype, seed=0):
@@ -159,7 +164,7 @@ BROKEN = [("sign of a cumulative sum", "float32"), ("sign of a cumulative sum", 
 @pytest.mark.parametrize(("name", "dtype"), BROKEN)
 def test_without_doubt_rounding_would_refute_it_and_recheck_objects(name, dtype, monkeypatch):
     """The broken variant: without rounding bounds, the certificate has counterexamples caused by rounding."""
-    monkeypatch.setattr(experiment, "NOISES", [])
+    monkeypatch.setattr(program, "NOISES", [])
     fn, x = TRUE[name][0], jax.ShapeDtypeStruct((LENGTH,), dtype)
     with jax.enable_x64(dtype == "float64"), jax.numpy_dtype_promotion("standard"):
         certificate = jc.certify(fn, x, axes=(0,))

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from jax import lax
 from support.profiles import NIGHTLY
+from support.searches import refute_cyclic
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
-from jaxconv.verify.execution import experiment, metrics, refute
-from jaxconv.verify.execution.experiment import TooLateError
+from jaxconv.verify.execution import experiment, metrics, program, refute
+from jaxconv.verify.execution.program import TooLateError
 from jaxconv.verify.execution.run import FEW, compiler_options
 
 CELLS = np.arange(16)
@@ -201,7 +202,7 @@ def test_where_the_time_is_over_the_verdict_is_undecided(seconds, monkeypatch):
 
 def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
     """The compilation time of the perturbed function is estimated from that of the function."""
-    monkeypatch.setattr(experiment, "LONGER", 1e9)
+    monkeypatch.setattr(program, "LONGER", 1e9)
     assert certified(lambda x: sine(x) + CELLS**2).interior.witness is None
 
 
@@ -227,7 +228,7 @@ class AlarmError(Exception):
 
 def search_for_long():
     for seed in range(100):
-        refute.refute_cyclic(chain, (jax.ShapeDtypeStruct((64,), "float32"),), 0, 0, 0, (1, 32), seed=seed)
+        refute_cyclic(chain, (jax.ShapeDtypeStruct((64,), "float32"),), 0, 0, 0, (1, 32), seed=seed)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4, 0.8])

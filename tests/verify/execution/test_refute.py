@@ -4,7 +4,6 @@
 equations of the original function, and NumPy's roll and slices shift the inputs.
 """
 
-from functools import partial
 from itertools import combinations, product
 
 import jax
@@ -12,13 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.numpy_evaluation import evaluated
-from support.shared_programs import shared
+from support.searches import refute_cyclic, refute_interior
 
-from jaxconv.verify.execution import experiment, refute
+from jaxconv.verify.execution import experiment, program
 
-refute_cyclic, refute_interior = (
-    partial(refute, program=shared) for refute in (refute.refute_cyclic, refute.refute_interior)
-)
 KERNEL = np.array([[[3.0]], [[1.0]], [[2.0]]], np.float32)  # [w, in, out]
 X = jax.ShapeDtypeStruct((1, 12, 1), jnp.float32)
 SEEDS = pytest.mark.parametrize("seed", range(3))
@@ -228,7 +224,7 @@ def test_ties_are_no_counterexample(fn, seed):
 @pytest.mark.parametrize("fn", [all_there, counted, binary])
 def test_without_doubt_ties_would_be_counterexamples(fn, monkeypatch):
     """The broken variant: without rounding bounds, ties are reported as counterexamples."""
-    monkeypatch.setattr(experiment, "NOISES", [])
+    monkeypatch.setattr(program, "NOISES", [])
     x = jax.ShapeDtypeStruct((1, 37, 1), jnp.float32)
     assert any(refute_cyclic(fn, (x,), 0, 1, 0, (1,), seed=seed) for seed in range(8))
 
@@ -344,7 +340,7 @@ def raises(x):
     return jax.pure_callback(callback, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
 
 
-@pytest.mark.parametrize("refute", [refute.refute_cyclic, refute.refute_interior])
+@pytest.mark.parametrize("refute", [refute_cyclic, refute_interior])
 def test_nothing_is_said_where_nothing_can_be_executed(refute, monkeypatch):
     assert refute(raises, (X,), 0, 1, 0, (1,)) is None
     assert refute(dense, (X,), 0, 1, 0, (0,)) is None

@@ -1,0 +1,98 @@
+"""PyTorch: channels first, kernels with the output channels first. Its padding numbers count cells of the output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxconv.checks import number
+from jaxconv.convert.library import GIVEN, PADDING_MODES, SAME_OR_VALID, Layer, Library, Options, Stored, cropped_output
+from jaxconv.errors import explain
+
+
+def _same(where: str, options: Options) -> Options:
+    """PyTorch's "same" is ours, but PyTorch refuses it with a stride."""
+    if options["padding"] == "SAME" and set(options["stride"]) != {1}:
+        expected, cure = "a number if there is a stride, as for PyTorch", "Write padding=1, or stride=1"
+        raise ValueError(explain(where, "padding", "'same'", expected, cure))
+    return options
+
+
+def _epsilon(where: str, options: Options) -> Options:
+    """RMSNorm's default epsilon is that of the dtype of x, for half precision that of float32.
+
+    PyTorch's documentation has `torch.finfo(x.dtype).eps`; PyTorch 2.14 uses this.
+    """
+    if options["epsilon"] is not None:
+        return options
+    return options | {"epsilon": _smallest_step(where, options["dtype"])}
+
+
+def _smallest_step(where: str, dtype: Any) -> float:
+    """The epsilon of a dtype, at most that of float32. The dtype may be `torch.float16`."""
+    name = str(dtype).removeprefix("torch.")
+    try:
+        return min(float(jnp.finfo(name).eps), float(jnp.finfo("float32").eps))
+    except (TypeError, ValueError):
+        cure = 'Write dtype="float32"'
+        raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x", cure)) from None
+
+
+def _statistics_of_x(where: str, options: Options) -> Options:
+    """InstanceNorm without running statistics is ours."""
+    if options["track_running_stats"]:
+        cure = "jaxconv uses the statistics of each example, in training and after it"
+        raise ValueError(explain(where, "track_running_stats", True, "False", cure))
+    return options
+
+
+def _momentum(where: str, options: Options) -> Options:
+    """PyTorch's momentum is the share of the new batch. Ours is the share of the old average."""
+    if options["momentum"] is None:
+        cure = "For a cumulative average pass momentum=1 - 1/n to batch_norm in step n"
+        raise ValueError(explain(where, "momentum", None, "a number", cure))
+    share = number(where, "momentum", options["momentum"], cure="Write it as a number between 0 and 1")
+    return options | {"momentum": 1 - share}
+
+
+LIBRARY = Library(
+    words={"eps": "epsilon", "num_groups": "groups"},
+    transposed=cropped_output,
+    layers={
+        "conv": Layer(
+            arrays={"kernel": Stored("weight", "(g o) i *w"), "bias": Stored("bias", "(g o)")},
+            settings={"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"},
+            paddings=SAME_OR_VALID,
+            modes=PADDING_MODES,
+            adapt=_same,
+        ),
+        "conv_transpose": Layer(
+            arrays={"kernel": Stored("weight", "(g o) c *w"), "bias": Stored("bias", "(g c)")},
+            settings={"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
+        ),
+        "dense": Layer(arrays={"kernel": Stored("weight", "o i"), "bias": Stored("bias", "o")}),
+        "max_pool": Layer(settings={"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}),
+        "avg_pool": Layer(
+            settings={
+                "stride": None,
+                "padding": 0,
+                "ceil_mode": False,
+                "count_include_pad": True,
+                "divisor_override": None,
+            }
+        ),
+        "norm": Layer(arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")}),
+        "layer_norm": Layer(settings={"eps": 1e-5}),
+        "rms_norm": Layer(settings={"eps": None, "dtype": "float32"}, adapt=_epsilon),
+        "group_norm": Layer(settings={"num_groups": GIVEN, "eps": 1e-5}),
+        "instance_norm": Layer(settings={"eps": 1e-5, "track_running_stats": False}, adapt=_statistics_of_x),
+        "batch_norm": Layer(
+            arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")},
+            settings={"momentum": 0.1, "eps": 1e-5},
+            fixed={"running_variance": "unbiased"},
+            adapt=_momentum,
+        ),
+        "batch_norm_state": Layer(arrays={"mean": Stored("running_mean", "c"), "var": Stored("running_var", "c")}),
+    },
+)
