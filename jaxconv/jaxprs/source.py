@@ -48,7 +48,7 @@ class _Traceback(Protocol):
 
 def frames(equation: JaxprEqn) -> list[Frame]:
     """Return the stack frames of an equation, innermost first, without the frames that called the tracer."""
-    traceback = cast(_Traceback | None, equation.source_info.traceback)
+    traceback = cast("_Traceback | None", equation.source_info.traceback)
     stack_frames: list[Frame] = []
     for frame in traceback.frames if traceback is not None else ():
         if frame.file_name == layout.__file__:

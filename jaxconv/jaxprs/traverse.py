@@ -11,13 +11,13 @@ from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.evaluate import Path
 from jaxconv.jaxprs.layout import called, opened
-from jaxconv.jaxprs.typing import AnyJaxpr, Stack, aval_of, eps_of, is_jaxpr
+from jaxconv.jaxprs.typing import AnyJaxpr, Stack, aval_of, eps_of, is_jaxpr, shape_of
 
 
 def within(equation: JaxprEqn) -> Iterator[AnyJaxpr]:
     """Yield the jaxprs among an equation's parameters, including those in tuples and lists."""
     for value in equation.params.values():
-        for item in cast(Sequence[object], value) if isinstance(value, tuple | list) else (value,):
+        for item in cast("Sequence[object]", value) if isinstance(value, tuple | list) else (value,):
             if is_jaxpr(item):
                 yield item
 
@@ -61,7 +61,7 @@ def work(jaxpr: AnyJaxpr) -> tuple[int, int]:
     """Return the total size of all results in a jaxpr, counting each iteration of a `scan`, and the largest size."""
     total, largest = 0, 0
     for equation in opened(jaxpr)[0].eqns:
-        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        sizes = [math.prod(shape_of(variable)) for variable in equation.outvars]
         bodies = [work(body) for body in within(equation)]
         total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
         largest = max(largest, *sizes, *(size for _, size in bodies), 0)

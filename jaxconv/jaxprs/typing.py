@@ -6,9 +6,10 @@ contents. So each use of `Any` for these is here, under a name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeGuard, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import (
@@ -18,13 +19,16 @@ from jax.extend.core import (
     Literal,
     Var,
 )
+from jax.typing import DTypeLike
 
 Atom: TypeAlias = Var | Literal  # an operand of an equation
 AnyJaxpr: TypeAlias = Jaxpr | ClosedJaxpr  # the same class from JAX 0.12 on
 Stack: TypeAlias = tuple[JaxprEqn, ...]  # an equation's enclosing equations
 Params: TypeAlias = Mapping[str, Any]  # parameters of an equation, whose types depend on its primitive
 ArrayValue: TypeAlias = Any  # an array of JAX or NumPy, concrete or traced, a random key, a reference, or a number
+Array: TypeAlias = np.ndarray | jax.Array  # random keys are a jax.Array
 PyTree: TypeAlias = Any  # arrays in containers of any registered class
+KeyPath: TypeAlias = tuple[object, ...]  # the path of a leaf of a pytree
 
 
 class Shaped(Protocol):
@@ -52,9 +56,29 @@ def aval_of(atom: Atom) -> Shaped:
     return aval
 
 
+def shaped(shape: tuple[int, ...], dtype: DTypeLike) -> Shaped:
+    """Return a shape and a dtype."""
+    return cast(Shaped, jax.ShapeDtypeStruct(shape, dtype))
+
+
+def shape_of(atom: Atom) -> tuple[int, ...]:
+    """Return the shape of a variable or literal; () if it is not an array."""
+    return tuple(getattr(atom.aval, "shape", ()))
+
+
 def eps_of(dtype: np.dtype) -> float:
     """Return the eps of a float or complex dtype."""
     return float(cast(float, jnp.finfo(dtype).eps))
+
+
+def leaves_with_paths(tree: PyTree) -> list[tuple[KeyPath, ArrayValue]]:
+    """Return each leaf of a container with its path, as `jax.tree_util.tree_leaves_with_path` does."""
+    return cast("list[tuple[KeyPath, ArrayValue]]", jax.tree_util.tree_leaves_with_path(tree))
+
+
+def with_leaves(tree: PyTree, leaves: Sequence[ArrayValue]) -> PyTree:
+    """Return a container of the same structure with other leaves."""
+    return jax.tree.unflatten(cast(object, jax.tree.structure(tree)), leaves)
 
 
 def is_jaxpr(value: object) -> TypeGuard[AnyJaxpr]:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr
 
 from jaxconv.checks import flag
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
@@ -29,8 +30,8 @@ SEARCHED = 2**16  # number of cells of the largest input for which counterexampl
 
 
 def certify(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
     values: bool = False,
     search: bool = True,
@@ -82,7 +83,6 @@ def certify(
     program = program_of(jaxpr, constants, shapes)
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
-    settings = {"seed": seed, "free_parameters": not values}
     for along in all_along:
         shifted_axes, length = dict(along.arguments), along.length
         cyclic, cyclic_rows = walk_along(jaxpr, constants, arguments, along, values=values, cyclic=True)
@@ -94,7 +94,7 @@ def certify(
             interior_claim = explained(interior_claim, interior_value, cyclic_value, length, proved_at)
             claims = claimed(cyclic_value, length), interior_claim
             if search:
-                claims = _search(program, arguments, shifted_axes, leaf, length, claims, settings)
+                claims = _search(program, arguments, shifted_axes, leaf, length, claims, seed, values)
             report.append(AxisReport(along.arguments, length, *claims))
     leaves = tuple(
         LeafReport(path, tuple(leaf.shape), tuple(report))
@@ -104,7 +104,13 @@ def certify(
 
 
 def walk_along(
-    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], along: Along, *, values: bool, cyclic: bool
+    jaxpr: Jaxpr,
+    constants: Sequence[ArrayValue],
+    arguments: Sequence[PyTree],
+    along: Along,
+    *,
+    values: bool,
+    cyclic: bool,
 ) -> tuple[list[Plain | Spectrum], Rows]:
     """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
     shifted_axes, length = dict(along.arguments), along.length
@@ -123,8 +129,8 @@ def walk_along(
 
 
 def _interior_proved_at(
-    fn: Callable[..., Any],
-    arguments: Sequence[Any],
+    fn: Callable[..., object],
+    arguments: Sequence[PyTree],
     along: Along,
     values: bool,
     leaf: int,
@@ -143,12 +149,13 @@ def _interior_proved_at(
 
 def _search(
     program: Program,
-    arguments: tuple[Any, ...],
+    arguments: tuple[PyTree, ...],
     shifted_axes: Mapping[int, int],
     leaf: int,
     length: int,
     claims: tuple[Claim, Claim],
-    settings: Mapping[str, Any],
+    seed: int,
+    values: bool,
 ) -> tuple[Claim, Claim]:
     """Search for counterexamples to undecided claims. A claim is refuted if they leave no shift.
 
@@ -165,11 +172,11 @@ def _search(
     if cyclic.verdict == Verdict.UNDECIDED:
         needed = tuple(length // p for p in range(2, length + 1) if length % p == 0 and all(p % q for q in range(2, p)))
         shifts = sorted({*needed, (interior.shift or 1) % length or 1})
-        witness = refute_cyclic(*where, shifts, **settings)
+        witness = refute_cyclic(*where, shifts, seed=seed, free_parameters=not values)
         cyclic = _with_witness(cyclic, needed, witness)
     if interior.verdict == Verdict.UNDECIDED:
         needed = tuple(range(1, length // 2 + 1))
-        witness = refute_interior(*where, needed, **settings)
+        witness = refute_interior(*where, needed, seed=seed, free_parameters=not values)
         interior = _with_witness(interior, needed, witness)
     return cyclic, interior
 

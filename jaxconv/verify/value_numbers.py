@@ -25,5 +25,5 @@ class Names:
         """Return the short name of a tuple; return any other name unchanged."""
         if not isinstance(name, tuple):
             return name
-        parts = cast(tuple[Hashable, ...], name)
+        parts = cast("tuple[Hashable, ...]", name)
         return self.known.setdefault(tuple(map(self.short, parts)), f"signal {len(self.known)}")

@@ -350,7 +350,8 @@ def tile(eqn: Equation[Moving]) -> list[Moving]:
     Jaxpr: `reps`.
     """
     value: Moving = eqn.inputs[0]
-    for number, times in enumerate(eqn.params["reps"]):
+    copies: Sequence[int] = eqn.params["reps"]
+    for number, times in enumerate(copies):
         if times != 1:
             lengths = [length_of(value.axes[number])] * times
             value = side_by_side([value] * times, lengths, number, eqn.walk.new_signal())
