@@ -9,12 +9,14 @@ from fractions import Fraction
 from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
 from jaxconv.verify.domain import Broken, Motion, Moving, Value
 from jaxconv.verify.receptive_fields import Field
-from jaxconv.verify.recheck.culprits import misblamed
+from jaxconv.verify.recheck.culprits import wrong_claimed_culprit
 from jaxconv.verify.recheck.relation import motions_of
 
 
-def unfounded(claim: Claim, state: Value, shape: tuple[int, ...], length: int, around: Value, *, cyclic: bool) -> str:
-    """Return an objection to a claim about an output, or the empty string. `unwitnessed` executes the witness.
+def claim_objection(
+    claim: Claim, state: Value, shape: tuple[int, ...], length: int, around: Value, *, cyclic: bool
+) -> str:
+    """Return an objection to a claim about an output, or the empty string. `witness_objection` executes the witness.
 
     Args:
         claim: the claim.
@@ -35,7 +37,7 @@ def unfounded(claim: Claim, state: Value, shape: tuple[int, ...], length: int, a
     if not no_law:
         return f"the claim is {claim.verdict}, but the output's state proves a law"
     too_small = not cyclic and _too_small(state, around, length)
-    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misblamed(
+    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or wrong_claimed_culprit(
         claim.broken, obstacle, too_small=too_small
     )
 

@@ -32,7 +32,7 @@ def breaks_of(state: Value) -> list[Break]:
     return [broken for motion in motions for broken in (motion.edge, motion.lost) if broken is not None]
 
 
-def misplaced(
+def wrong_culprit(
     state: Value, row: Row, before: Sequence[Break], inner: Sequence[Row], candidates: Sequence[Stack]
 ) -> str:
     """Return an objection to the breaks in the state of a row, or the empty string.
@@ -58,7 +58,7 @@ def misplaced(
     return _unexplained(state)
 
 
-def misblamed(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
+def wrong_claimed_culprit(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
     """Return an objection to the culprit of a claim that is not proved, or the empty string.
 
     Args:

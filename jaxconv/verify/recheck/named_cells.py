@@ -196,7 +196,7 @@ def _negative(x: np.ndarray) -> np.ndarray:
     return np.signbit(np.real(x))
 
 
-def odd_one(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
+def difference_in(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
     """Describe the first cell that differs from another cell of its name; see `alike` for `signed` and `noise`."""
     names = np.concatenate([part_names[clear] for _, _, part_names, clear in parts])
     values = np.concatenate([part_numbers[clear] for _, part_numbers, _, clear in parts])

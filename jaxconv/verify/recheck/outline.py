@@ -10,7 +10,7 @@ from jaxconv.jaxprs.typing import PyTree, leaves_with_paths
 from jaxconv.verify.certificate import Certificate
 
 
-def misfit(certificate: Certificate, shapes: PyTree, arguments: Sequence[PyTree]) -> str:
+def outline_objection(certificate: Certificate, shapes: PyTree, arguments: Sequence[PyTree]) -> str:
     """Return why a certificate does not fit a function of these arguments and output shapes, or the empty string."""
     leaves = leaves_with_paths(shapes)
     outputs = [tuple(leaf.shape) for _, leaf in leaves]

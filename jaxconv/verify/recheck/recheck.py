@@ -31,16 +31,16 @@ from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.receptive_fields import ONE_CELL
-from jaxconv.verify.recheck.claim import unfounded
-from jaxconv.verify.recheck.culprits import breaks_of, misplaced, nested
-from jaxconv.verify.recheck.outline import misfit
+from jaxconv.verify.recheck.claim import claim_objection
+from jaxconv.verify.recheck.culprits import breaks_of, nested, wrong_culprit
+from jaxconv.verify.recheck.outline import outline_objection
 from jaxconv.verify.recheck.relation import Held
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
-from jaxconv.verify.recheck.witness import Setting, unwitnessed
+from jaxconv.verify.recheck.witness import Setting, witness_objection
 from jaxconv.verify.tracing import trace
 
 
-class _AstrayError(Exception):
+class _MismatchError(Exception):
     """The derivation does not follow the jaxpr, so the check of the walk ends."""
 
 
@@ -84,7 +84,7 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
     check_call("recheck", fn, arguments)
     seed = checked_seed("recheck", seed)
     jaxpr, constants, shapes = trace("recheck", fn, arguments)
-    problem = misfit(certificate, shapes, arguments)
+    problem = outline_objection(certificate, shapes, arguments)
     if problem:
         return (problem,)
     objections: list[str] = []
@@ -103,8 +103,9 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
                 walk = _Walk(title, rows, steps, around)
                 objections += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
                 around = walk.ends
-                objections += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
-                          if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip
+                for leaf, claim in enumerate(claims):
+                    if claim.witness and (problem := witness_objection(claim.witness, leaf, setting)):
+                        objections.append(f"{title}, claim about output {leaf}: {problem}")
     return tuple(objections)
 
 
@@ -159,15 +160,15 @@ class _Walk:
         try:
             outputs = self.follow(jaxpr, constants, inputs, (), ())
             if self.at < len(self.rows):
-                raise _AstrayError(f"row {self.at}: the function has no equation for this row")
-        except _AstrayError as astray:
-            return [f"{self.title}, {astray}", *self.problems]
-        self.ends = [(held.besides or held).state for held in outputs]
+                raise _MismatchError(f"row {self.at}: the function has no equation for this row")
+        except _MismatchError as mismatch:
+            return [f"{self.title}, {mismatch}", *self.problems]
+        self.ends = [(held.second or held).state for held in outputs]
         length, cyclic, around = self.steps.length, self.steps.cycle is not None, self.around or self.ends
         for leaf, (claim, held, *states) in enumerate(zip(claims, outputs, self.ends, around, strict=True)):
             if states[0] is NOTHING:
                 continue  # there is an objection to its row already
-            if problem := unfounded(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
+            if problem := claim_objection(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
                 self.problems.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.problems
 
@@ -229,7 +230,7 @@ class _Walk:
         """Return an objection to the culprits in a row's states, or the empty string."""
         before = [broken for held in operands for broken in breaks_of(held.state)]
         candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
-        problems = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
+        problems = (wrong_culprit(state, row, before, rows_within, candidates) for state in row.outputs)
         return next(filter(None, problems), "")
 
     def next_row(self, equation: JaxprEqn, path: Path) -> tuple[Row, Sequence[Row]]:
@@ -242,14 +243,14 @@ class _Walk:
                 there = inside.get(inner.path)
                 kind = None if there is None else (there.primitive.name, len(there.outvars))
                 if inner.number != self.at or (inner.primitive, len(inner.outputs)) != kind:
-                    raise _AstrayError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
+                    raise _MismatchError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
                 self.at += 1
         if self.at == len(self.rows):
-            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation ends")
+            raise _MismatchError(f"row {self.at}: the function has {name} here, but the derivation ends")
         row = self.rows[self.at]
         if row.primitive != name:
-            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
+            raise _MismatchError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
         if (row.number, row.path, len(row.outputs)) != (self.at, path, len(equation.outvars)):
-            raise _AstrayError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
+            raise _MismatchError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
         self.at += 1
         return row, self.rows[first : self.at - 1]

@@ -34,12 +34,12 @@ from jaxconv.verify.recheck.named_cells import (
     SIZES,
     Part,
     along,
+    difference_in,
     is_real,
     is_unsigned,
     kind_of,
     mixed,
     numbers,
-    odd_one,
 )
 
 Run: TypeAlias = Callable[[list[Array]], Sequence[Array]]  # computes results from operands
@@ -83,7 +83,7 @@ class Held(Generic[S_co]):
         state: the state of the value.
         aval: shape and dtype.
         constant: the numbers of a constant, or None.
-        besides: the same value with a second state that it also has, or None.
+        second: the same value with a second state that it also has, or None.
     """
 
     number: int
@@ -91,11 +91,11 @@ class Held(Generic[S_co]):
     state: S_co
     aval: Shaped
     constant: np.ndarray | None = None
-    besides: Held[Plain | Spectrum] | None = None
+    second: Held[Plain | Spectrum] | None = None
 
     def with_state(self, state: S) -> Held[S]:
         """Return the same value with another state."""
-        return Held(self.number, self.name, state, self.aval, self.constant, self.besides)
+        return Held(self.number, self.name, state, self.aval, self.constant, self.second)
 
 
 Pair: TypeAlias = Sequence[np.ndarray]  # the array in the first run and in the second
@@ -305,7 +305,9 @@ def _judge_cells(group: Group, trial: RunPair) -> str:
     """Return an objection if cells of the same name differ, in values of one name, in either run."""
     parts = [(n, pair[n], *cells(held, trial, n)) for held, pair in group if has_state(held, Moving) for n in (0, 1)]
     pieces = [(held, pair) for held, pair in group if has_state(held, Pieces)]
-    difference = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise)
+    difference = difference_in(
+        [*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise
+    )
     if trial.changed is None:
         return difference and f"after shifting the input by {trial.shift}, {difference}"
     changed = f"after changing cell {trial.changed} of the input, which is outside the receptive field"

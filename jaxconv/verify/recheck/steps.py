@@ -85,8 +85,8 @@ class Steps:
         """Return a value with a state; values with the same signals get the same name."""
         number, signals = next(self.counter), tuple(motion.signal for _, motion in motions_of(state))
         name = self.names.setdefault(signals, number) if signals else number
-        besides = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
-        return Held(number, name, state, aval, constant, besides)
+        second = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
+        return Held(number, name, state, aval, constant, second)
 
     def still(self, aval: Shaped) -> Moving:
         """Return the state of a value that does not depend on the input."""
@@ -158,7 +158,7 @@ class Steps:
     ) -> dict[Fact, str]:
         """Return an objection or the empty string for each fact, on operands drawn from their states."""
         objections = dict.fromkeys(facts, "")
-        rivals = {fact: self.rivals(run, operands, facts, fact) if named else [] for fact in facts}
+        same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
         before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
         for trial in self.trials([held for _, held in facts]):
@@ -172,16 +172,16 @@ class Steps:
                 _, held = fact
                 if extreme and isinstance(held.state, Spectrum | Pieces):
                     continue
-                problem, makers = _judged(run, operands, pairs, fact, rivals[fact], trial)
+                problem, makers = _judged(run, operands, pairs, fact, same_named[fact], trial)
                 # WHOLE numbers are exact, and the rounding error of EXTREMES is unbounded.
                 if problem and trial.kind not in (WHOLE, EXTREMES):
                     most = max(_noise(*maker, trial) for maker in makers)
-                    problem, makers = _judged(run, operands, pairs, fact, rivals[fact], replace(trial, noise=most))
+                    problem, makers = _judged(run, operands, pairs, fact, same_named[fact], replace(trial, noise=most))
                 if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
                     objections[fact] = problem
         return objections
 
-    def rivals(self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
+    def same_named(self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
         """Return the values that a result must equal because it has their name: an operand, or all earlier results."""
         held = fact[1]
         if not motions_of(held.state):
@@ -189,8 +189,8 @@ class Steps:
         if any(one.name == held.name for one in operands):
             # Operands are drawn from all values of the signal, so the result must equal what is drawn.
             return [(same, [held], (0, held))]
-        twins = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
-        return [*self.makers.get(held.name, []), *twins]
+        earlier = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
+        return [*self.makers.get(held.name, []), *earlier]
 
     def remember(self, operands: Sequence[Held[Value]], makers: Sequence[Maker]) -> None:
         """Store how the signals that no operand has are computed."""
@@ -256,13 +256,13 @@ class Steps:
 
 def _states(held: Held[Value]) -> list[Held[Value]]:
     """Return a value once for each of its states."""
-    return [held] if held.besides is None else [held, held.besides]
+    return [held] if held.second is None else [held, held.second]
 
 
 def _readings(operands: Sequence[Held[Value]]) -> list[list[Held[Value]]]:
     """Return the operands with their second states where they have any, and with their first states."""
-    besides = [held.besides or held for held in operands]
-    return [besides] if besides == list(operands) else [besides, list(operands)]
+    second = [held.second or held for held in operands]
+    return [second] if second == list(operands) else [second, list(operands)]
 
 
 def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
@@ -288,16 +288,16 @@ def _judged(
     operands: Sequence[Held[Value]],
     pairs: Sequence[Pair],
     fact: Fact,
-    rivals: Sequence[Maker],
+    same_named: Sequence[Maker],
     trial: RunPair,
 ) -> tuple[str, list[Maker]]:
     """Return an objection to a fact in one trial or the empty string, and the makers of the compared values."""
     number, held = fact
     judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
     problem, makers = judge(group, trial), [(run, operands, fact)]
-    if rivals and trial.changed is None and not problem:
-        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in rivals]
-        problem, makers = judge(group, trial), [*makers, *rivals]
+    if same_named and trial.changed is None and not problem:
+        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in same_named]
+        problem, makers = judge(group, trial), [*makers, *same_named]
         problem = problem and f"the result differs from the signal of the same name: {problem}"
     return problem, makers
 

@@ -47,7 +47,7 @@ class Setting:
     epsilon: float
 
 
-def unwitnessed(witness: Witness, output: int, setting: Setting) -> str:
+def witness_objection(witness: Witness, output: int, setting: Setting) -> str:
     """Return an objection to the format or a sample of a witness, or to a shift that it does not refute; "" if none."""
     try:
         return _malformed(witness, setting) or _not_refuting(witness, output, setting)
