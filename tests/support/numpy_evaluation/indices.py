@@ -20,33 +20,37 @@ def _gather(
     fill_value: Any,
     **_: Any,
 ) -> np.ndarray:
-    numbers = dimension_numbers
-    batch = indices.shape[:-1]
+    numbers, batch = dimension_numbers, indices.shape[:-1]
+    batching = numbers.operand_batching_dims, numbers.start_indices_batching_dims
+    starts, inside = _starts(x, indices, slice_sizes, mode, numbers.start_index_map, *batching)
+    cells = []
+    for axis, size in enumerate(slice_sizes):
+        along = np.arange(size).reshape([-1 if other == axis else 1 for other in range(x.ndim)])
+        cells.append(np.where(inside, starts[axis], 0).reshape(*batch, *[1] * x.ndim) + along)
+    missing = _filling(x.dtype) if fill_value is None else fill_value
+    found = np.where(inside.reshape(*batch, *[1] * x.ndim), x[tuple(cells)], np.asarray(missing, x.dtype))
     kept = [a for a in range(x.ndim) if a not in (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)]
-    found = np.zeros((*batch, *(slice_sizes[a] for a in kept)), x.dtype)
-    for at in np.ndindex(*batch):
-        starts = _starts_of(x, indices[at], at, slice_sizes, mode, numbers.start_index_map,
-                            numbers.operand_batching_dims, numbers.start_indices_batching_dims)  # fmt: skip
-        if starts is None:
-            found[at] = _filling(x.dtype) if fill_value is None else fill_value
-        else:
-            cut = x[tuple(slice(s, s + size) for s, size in zip(starts, slice_sizes, strict=True))]
-            found[at] = cut.reshape(found.shape[len(batch) :])
+    found = found.reshape(*batch, *(slice_sizes[a] for a in kept))
     others = [a for a in range(found.ndim) if a not in numbers.offset_dims]
     return np.moveaxis(found, range(found.ndim), [*others, *numbers.offset_dims])
 
 
-def _starts_of(
-    x: np.ndarray, index: np.ndarray, at: Any, sizes: Any, mode: Any, axes: Any, batching: Any, indices_batching: Any
-) -> list[int] | None:
-    """Where a gather's or a scatter's window begins; nowhere if it overhangs and is not to be moved inwards."""
-    starts = [0] * x.ndim
-    for axis, value in zip(axes, index, strict=True):
-        starts[axis] = int(value)
+def _starts(
+    x: np.ndarray, indices: np.ndarray, sizes: Any, mode: Any, axes: Any, batching: Any, indices_batching: Any
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Where each window of a gather or a scatter begins along each axis of x, and whether it has one.
+
+    A window that overhangs has none, unless it is to be moved inwards.
+    """
+    batch = indices.shape[:-1]
+    starts = [np.zeros(batch, np.int64)] * x.ndim
+    for number, axis in enumerate(axes):
+        starts[axis] = indices[..., number].astype(np.int64)
     for axis, other in zip(batching, indices_batching, strict=True):
-        starts[axis] = at[other]
-    fits = [min(max(s, 0), n - size) for s, n, size in zip(starts, x.shape, sizes, strict=True)]
-    return fits if "CLIP" in str(mode).upper() or fits == starts else None
+        starts[axis] = np.indices(batch)[other]
+    fits = [np.clip(s, 0, n - size) for s, n, size in zip(starts, x.shape, sizes, strict=True)]
+    inside = [np.ones(batch, bool), *(fit == start for fit, start in zip(fits, starts, strict=True))]
+    return fits, np.ones(batch, bool) if "CLIP" in str(mode).upper() else np.all(inside, axis=0)
 
 
 def _filling(dtype: Any) -> Any:
@@ -76,12 +80,12 @@ def _scatter(
         sizes[axis] = updates.shape[at]
     others = [axis for axis in range(updates.ndim) if axis not in numbers.update_window_dims]
     updates = updates.transpose([*others, *numbers.update_window_dims])
-    for at in np.ndindex(*indices.shape[:-1]):
-        starts = _starts_of(x, indices[at], at, sizes, mode, numbers.scatter_dims_to_operand_dims,
-                            numbers.operand_batching_dims, numbers.scatter_indices_batching_dims)  # fmt: skip
-        if starts is not None:
-            where = tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))
-            x[where] = fn(x[where], updates[at].reshape(sizes))
+    batching = numbers.operand_batching_dims, numbers.scatter_indices_batching_dims
+    starts, inside = _starts(x, indices, sizes, mode, numbers.scatter_dims_to_operand_dims, *batching)
+    for at in np.argwhere(inside):
+        at = tuple(at)
+        where = tuple(slice(start[at], start[at] + size) for start, size in zip(starts, sizes, strict=True))
+        x[where] = fn(x[where], updates[at].reshape(sizes))
     return x
 
 
