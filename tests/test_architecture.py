@@ -271,6 +271,28 @@ def test_errors_are_raised_under_python_o(optimised):
     assert optimised[1].startswith("conv: groups is 2, but should be a divisor of the kernel's 3 output channels")
 
 
+# How often the modules of a folder may name `Any`, the folder's subfolders apart. These numbers may only become smaller.
+MOST_ANY = {"jaxprs": 6, "verify": 6, "verify.execution": 425, "verify.recheck": 2, "verify.rules": 0}
+
+
+def uses_of_any(texts, folder):
+    """How often the modules of a folder name `Any`, those of its subfolders apart."""
+    modules = [module for module in texts if module == folder or module.rpartition(".")[0] == folder]
+    return sum(len(re.findall(r"\bAny\b", texts[module])) for module in modules)
+
+
+@pytest.mark.parametrize("folder", MOST_ANY)
+def test_types_are_stated(folder):
+    """`Any` switches the type checker off. An alias with a reason, in one place, is better than many uses."""
+    assert uses_of_any(sources(), folder) <= MOST_ANY[folder]
+
+
+def test_a_further_use_of_any_would_be_seen():
+    """The broken twin."""
+    broken = sources() | {"verify.rules.layout": sources()["verify.rules.layout"] + "\ndef rule(eqn: Any): ...\n"}
+    assert uses_of_any(broken, "verify.rules") == uses_of_any(sources(), "verify.rules") + 1
+
+
 def registered(node):
     """The nodes within decorators that are called, and within calls of what was called: `table("add")(function)`."""
     called = [one for one in getattr(node, "decorator_list", []) if isinstance(one, ast.Call)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
-from jaxconv.jaxprs.layout import entered, is_literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+
+from jaxconv.jaxprs.layout import entered
+from jaxconv.jaxprs.typing import ArrayValue, Atom, Params, Shaped, aval_of
 
 V = TypeVar("V")
 # The position of an equation: the indices of the enclosing calls, outermost first, then its index in its jaxpr.
@@ -13,13 +16,13 @@ Path: TypeAlias = tuple[int, ...]
 
 
 def evaluate(
-    jaxpr: Any,
-    consts: Sequence[Any],
+    jaxpr: Jaxpr,
+    consts: Sequence[ArrayValue],
     operands: Sequence[V],
-    step: Callable[[Any, list[V], Path], Sequence[V]] = lambda equation, inputs, path: executed(equation, inputs),
+    step: Callable[[JaxprEqn, list[V], Path], Sequence[V]] = lambda equation, inputs, path: executed(equation, inputs),
     *,
-    constant: Callable[[Any, Any], V] = lambda value, aval: value,
-    literal: Callable[[Any, Any], V] | None = None,
+    constant: Callable[[ArrayValue, Shaped], V] = lambda value, aval: value,
+    literal: Callable[[ArrayValue, Shaped], V] | None = None,
     calls: bool = True,
     path: Path = (),
 ) -> list[V]:
@@ -48,8 +51,8 @@ def evaluate(
     """
     literal = literal or constant
     env = dict(zip(jaxpr.invars, operands, strict=True))
-    env |= {v: constant(value, v.aval) for v, value in zip(jaxpr.constvars, consts, strict=True)}
-    read = lambda atom: literal(atom.val, atom.aval) if is_literal(atom) else env[atom]
+    env |= {v: constant(value, aval_of(v)) for v, value in zip(jaxpr.constvars, consts, strict=True)}
+    read: Callable[[Atom], V] = lambda x: literal(x.val, aval_of(x)) if isinstance(x, Literal) else env[x]
     for number, equation in enumerate(jaxpr.eqns):
         inputs, equation_path = [read(atom) for atom in equation.invars], (*path, number)
         body = entered(equation, inputs) if calls else None
@@ -61,11 +64,11 @@ def evaluate(
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def first_results(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+def first_results(jaxpr: Jaxpr, consts: Sequence[ArrayValue], operands: Sequence[ArrayValue]) -> list[ArrayValue]:
     """Return the first result of each step, in the order of `traverse.steps`."""
-    first: list[Any] = []
+    first: list[ArrayValue] = []
 
-    def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
+    def step(equation: JaxprEqn, inputs: list[ArrayValue], _: Path) -> list[ArrayValue]:
         results = executed(equation, inputs)
         first.append(results[0])
         return results
@@ -74,7 +77,7 @@ def first_results(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) ->
     return first
 
 
-def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
+def executed(equation: JaxprEqn, operands: Sequence[ArrayValue]) -> list[ArrayValue]:
     """Execute one equation with JAX and return the list of its results.
 
     >>> import jax
@@ -83,6 +86,6 @@ def executed(equation: Any, operands: Sequence[Any]) -> list[Any]:
     [Array(10., dtype=float32, weak_type=True)]
     """
     # `shard_map` and others bind parameters that differ from those of their equations.
-    params = equation.primitive.get_bind_params(equation.params)
-    results = equation.primitive.bind(*operands, **params)
+    params = cast(Params, equation.primitive.get_bind_params(equation.params))
+    results = cast(ArrayValue, equation.primitive.bind(*operands, **params))
     return list(results) if equation.primitive.multiple_results else [results]

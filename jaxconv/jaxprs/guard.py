@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import jax.numpy as jnp
-from jax.extend.core import Literal
+import numpy as np
+from jax.extend.core import JaxprEqn, Literal
 
 from jaxconv.jaxprs.layout import called, opened
 from jaxconv.jaxprs.primitives import PRIMITIVES, SEVERAL, Primitive
 from jaxconv.jaxprs.traverse import within
+from jaxconv.jaxprs.typing import AnyJaxpr, Params
 
 
-def objection(equation: Any) -> str:
+def objection(equation: JaxprEqn) -> str:
     """Return why an equation is not understood, or the empty string if it is."""
     name = equation.primitive.name
     row = PRIMITIVES.get(name)
@@ -27,13 +29,13 @@ def objection(equation: Any) -> str:
     return ""
 
 
-def understood(equation: Any) -> dict[str, Any]:
+def understood(equation: JaxprEqn) -> Params:
     """Return the parameters that a rule may read: all those that can change the meaning of the equation."""
     row = PRIMITIVES[equation.primitive.name]
     return {key: value for key, value in equation.params.items() if key in row.understood or key in row.only}
 
 
-def impurity(equation: Any) -> str:
+def impurity(equation: JaxprEqn) -> str:
     """Return why an equation's results are not a function of its operands, or the empty string if they are.
 
     The check includes jaxprs among the parameters. An inner equation counts only if the results of its jaxpr depend on
@@ -50,13 +52,13 @@ def impurity(equation: Any) -> str:
     return next((reason for jaxpr in inner if (reason := impurity_of(jaxpr))), "")
 
 
-def impurity_of(jaxpr: Any) -> str:
+def impurity_of(jaxpr: AnyJaxpr) -> str:
     """Return why the results of a jaxpr are not a function of its operands, or the empty string if they are."""
-    jaxpr, _ = opened(jaxpr)
-    if any(not hasattr(variable.aval, "dtype") for variable in (*jaxpr.invars, *jaxpr.constvars)):
+    body, _ = opened(jaxpr)
+    if any(not hasattr(variable.aval, "dtype") for variable in (*body.invars, *body.constvars)):
         return "it reads a mutable reference"
-    live = {atom for atom in jaxpr.outvars if not isinstance(atom, Literal)}
-    for equation in reversed(jaxpr.eqns):
+    live = {atom for atom in body.outvars if not isinstance(atom, Literal)}
+    for equation in reversed(body.eqns):
         if live.isdisjoint(equation.outvars):
             continue
         reason = impurity(equation)
@@ -66,43 +68,42 @@ def impurity_of(jaxpr: Any) -> str:
     return ""
 
 
-def is_real(dtype: Any) -> bool:
+def is_real(dtype: np.dtype | None) -> bool:
     """Whether arithmetic in this dtype equals real or complex arithmetic up to rounding.
 
     Integers wrap. Floats of 8 bits or fewer are excluded because casts to them quantise.
     """
-    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 16
+    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact) and cast(int, jnp.finfo(dtype).bits) >= 16
 
 
-def is_linear(equation: Any) -> bool:
+def is_linear(equation: JaxprEqn) -> bool:
     """Whether an equation is affine over the reals in the operands that its row names, with the others fixed."""
     if not row_of(equation).linear or objection(equation):
         return False
     return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*equation.invars, *equation.outvars))
 
 
-def lax_name(equation: Any) -> str:
+def lax_name(equation: JaxprEqn) -> str:
     """Return the name of the lax primitive that computes the same, or else the name of the primitive itself."""
-    name: str = row_of(equation).lax or equation.primitive.name
-    return name
+    return row_of(equation).lax or equation.primitive.name
 
 
-def terms(equation: Any) -> float | None:
+def terms(equation: JaxprEqn) -> float | None:
     """Return how many numbers are added or multiplied per cell of the result, at least 1; None if this is undefined."""
     count = row_of(equation).terms
     return None if count is None else max(1, count(equation))
 
 
-def rounds(equation: Any) -> str:
+def rounds(equation: JaxprEqn) -> str:
     """Return how an equation's results are rounded: SEVERAL, the coarsest, if the equation is not understood."""
     return SEVERAL if objection(equation) else row_of(equation).rounds
 
 
-def row_of(equation: Any) -> Primitive:
+def row_of(equation: JaxprEqn) -> Primitive:
     """Return the row of an equation's primitive, or a row without traits if the table has none."""
     return PRIMITIVES.get(equation.primitive.name, Primitive("unknown"))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -5,34 +5,36 @@ The independent checker imports this module, but not the table of primitives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import jax
-from jax.extend.core import Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+
+from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Params, PyTree, aval_of
 
 T = TypeVar("T")
 # Primitives that only evaluate their jaxpr. (shard_map and pallas_call hold a jaxpr too, but mean more.)
 CALLS = {"jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive"}
 
 
-def trace(fn: Callable, arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
+def trace(fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
     """Trace `fn(*arguments)`; return its jaxpr, its constants, and the tree of its output shapes."""
     closed, shapes = jax.make_jaxpr(fn, return_shape=True)(*arguments)
     return closed.jaxpr, list(closed.consts), shapes
 
 
-def is_literal(atom: Any) -> bool:
+def is_literal(atom: Atom) -> bool:
     """Whether an operand is a literal, a number that is part of the jaxpr."""
     return isinstance(atom, Literal)
 
 
-def opened(jaxpr: Any) -> tuple[Any, list[Any]]:
+def opened(jaxpr: AnyJaxpr) -> tuple[Jaxpr, list[ArrayValue]]:
     """Return the open jaxpr and the constants of a ClosedJaxpr (up to 0.11) or a Jaxpr, which may hold some (0.12)."""
     return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
 
 
-def called(equation: Any) -> Any | None:
+def called(equation: JaxprEqn) -> AnyJaxpr | None:
     """Return the jaxpr of a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call); None for other equations."""
     if equation.primitive.name == "call_hi_primitive":  # 0.12: some jnp functions (searchsorted) expand lazily
         return _expanded(equation)
@@ -43,7 +45,7 @@ def called(equation: Any) -> Any | None:
     )
 
 
-def entered(equation: Any, operands: Sequence[T]) -> tuple[Any, list[Any], Sequence[T]] | None:
+def entered(equation: JaxprEqn, operands: Sequence[T]) -> tuple[Jaxpr, list[ArrayValue], Sequence[T]] | None:
     """Return the jaxpr of a call, its constants and its operands; None for any other equation.
 
     A call may have additional operands before those of its jaxpr.
@@ -55,15 +57,18 @@ def entered(equation: Any, operands: Sequence[T]) -> tuple[Any, list[Any], Seque
     return jaxpr, constants, operands[len(operands) - len(jaxpr.invars) :]
 
 
-def _expanded(equation: Any) -> Any:
+def _expanded(equation: JaxprEqn) -> AnyJaxpr:
     """Return the jaxpr that a `call_hi_primitive` expands to."""
     primitive = equation.params["_prim"]
-    avals = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
-    flat = lambda *leaves: jax.tree.leaves(primitive.expand(*jax.tree.unflatten(primitive.in_tree, leaves)))
+    avals = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in map(aval_of, equation.invars)]
+
+    def flat(*leaves: ArrayValue) -> list[ArrayValue]:
+        return jax.tree.leaves(primitive.expand(*jax.tree.unflatten(primitive.in_tree, leaves)))
+
     return jax.make_jaxpr(flat)(*avals)
 
 
-def scan_sizes(params: Mapping[str, Any]) -> tuple[int, int]:
+def scan_sizes(params: Params) -> tuple[int, int]:
     """Return the number of constants and of carries among a scan's operands; the others are scanned over."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
@@ -71,16 +76,16 @@ def scan_sizes(params: Mapping[str, Any]) -> tuple[int, int]:
     return len(constants), len(carry)
 
 
-def repeated(equation: Any) -> Sequence[Any]:
+def repeated(equation: JaxprEqn) -> Sequence[AnyJaxpr]:
     """Return the jaxpr that an equation runs a fixed number of times in sequence, in a list; empty if there is none."""
     return [equation.params["jaxpr"]] if equation.primitive.name == "scan" else []
 
 
-def branches(equation: Any) -> Sequence[Any]:
+def branches(equation: JaxprEqn) -> Sequence[AnyJaxpr]:
     """Return the branches of a `cond`, whose first operand is the index of the branch to run; empty for any other."""
     return equation.params["branches"] if equation.primitive.name == "cond" else []
 
 
-def is_endless(equation: Any) -> bool:
+def is_endless(equation: JaxprEqn) -> bool:
     """Whether an equation runs a jaxpr until a condition fails, which may never happen."""
     return equation.primitive.name == "while"

@@ -15,7 +15,12 @@ import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TypedDict, Unpack
+
+from jax.extend.core import JaxprEqn
+
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.typing import aval_of, is_jaxpr
 
 # How a result is rounded, from the most accurate to the coarsest.
 NEVER = "never"  # it moves, selects or compares numbers
@@ -53,12 +58,12 @@ class Primitive:
     family: str
     understood: frozenset[str] = frozenset()
     irrelevant: frozenset[str] = frozenset()
-    only: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
+    only: Mapping[str, Callable[[object], bool]] = field(default_factory=dict[str, Callable[[object], bool]])
     effects: bool = False
     function: bool = True
     linear: Container[int] = ()
     rounds: str = SEVERAL
-    terms: Callable[[Any], float] | None = None
+    terms: Callable[[JaxprEqn], float] | None = None
     poles: bool = True
     underflows: bool = True
     in_order: bool = False
@@ -66,9 +71,29 @@ class Primitive:
     lax: str = ""
 
 
-MOVED: Mapping[str, Any] = {"linear": ALL, "rounds": NEVER, "moves": True}  # moves or joins cells of its operands
-ADDED: Mapping[str, Any] = {"linear": ALL, "rounds": SUM, "poles": False}  # sums cells of one operand
-MULTIPLIED: Mapping[str, Any] = {"linear": ALL, "rounds": PRODUCTS, "poles": False}  # sums products of two operands
+class SharedTraits(TypedDict, total=False):
+    """Fields of `Primitive` that many rows have in common."""
+
+    linear: Container[int]
+    rounds: str
+    poles: bool
+    moves: bool
+
+
+class Traits(SharedTraits, total=False):
+    """Fields of `Primitive` after those about parameters."""
+
+    effects: bool
+    function: bool
+    terms: Callable[[JaxprEqn], float]
+    underflows: bool
+    in_order: bool
+    lax: str
+
+
+MOVED: SharedTraits = {"linear": ALL, "rounds": NEVER, "moves": True}  # moves or joins cells of its operands
+ADDED: SharedTraits = {"linear": ALL, "rounds": SUM, "poles": False}  # sums cells of one operand
+MULTIPLIED: SharedTraits = {"linear": ALL, "rounds": PRODUCTS, "poles": False}  # sums products of two operands
 PRIMITIVES: dict[str, Primitive] = {}
 ELEMENTARY = 4  # roundings of an elementary function: libraries are accurate to a few units in the last place
 
@@ -84,20 +109,22 @@ def family(*names: str) -> frozenset[str]:
     return named(lambda row: row.family in names)
 
 
-def is_none(value: Any) -> bool:
+def is_none(value: object) -> bool:
     """Whether a parameter is None."""
     return value is None
 
 
-def is_empty(value: Any) -> bool:
+def is_empty(value: object) -> bool:
     """Whether a parameter is an empty tuple."""
     return value == ()
 
 
-def adds(jaxpr: Any) -> bool:
-    """Whether a jaxpr consists of one addition of its two operands."""
-    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
-    names = [equation.primitive.name for equation in getattr(jaxpr, "eqns", ())]
+def adds(value: object) -> bool:
+    """Whether a parameter is a jaxpr that consists of one addition of its two operands."""
+    if not is_jaxpr(value):
+        return False
+    jaxpr, _ = opened(value)
+    names = [equation.primitive.name for equation in jaxpr.eqns]
     return names == ["add"] and jaxpr.outvars == jaxpr.eqns[0].outvars and set(jaxpr.eqns[0].invars) == {*jaxpr.invars}
 
 
@@ -105,41 +132,47 @@ def _product(shape: Sequence[int], axes: Sequence[int]) -> int:
     return math.prod(shape[axis] for axis in axes)
 
 
-def _taps(equation: Any) -> int:
+def _taps(equation: JaxprEqn) -> int:
     """Return the number of kernel cells per output channel."""
-    kernel, p = equation.invars[1].aval, equation.params
-    return kernel.size // max(1, kernel.shape[p["dimension_numbers"].rhs_spec[0]])
+    kernel = aval_of(equation.invars[1])
+    output_channels: int = equation.params["dimension_numbers"].rhs_spec[0]
+    return kernel.size // max(1, kernel.shape[output_channels])
 
 
-def _taps_of_a_group(equation: Any) -> int:
+def _taps_of_a_group(equation: JaxprEqn) -> int:
     """Return the terms per cell of an input gradient, whose equation has the kernel of the layer."""
     return _taps(equation) // equation.params["feature_group_count"]
 
 
-def _contracted(equation: Any) -> int:
-    return _product(equation.invars[0].aval.shape, equation.params["dimension_numbers"][0][0])
+def _contracted(equation: JaxprEqn) -> int:
+    return _product(aval_of(equation.invars[0]).shape, equation.params["dimension_numbers"][0][0])
 
 
-def _reduced(name: str) -> Callable[[Any], int]:
-    return lambda equation: _product(equation.invars[0].aval.shape, equation.params[name])
+def _reduced(name: str) -> Callable[[JaxprEqn], int]:
+    return lambda equation: _product(aval_of(equation.invars[0]).shape, equation.params[name])
 
 
-def _along(equation: Any) -> int:
-    return equation.invars[0].aval.shape[equation.params["axis"]]
+def _along(equation: JaxprEqn) -> int:
+    axis: int = equation.params["axis"]
+    return aval_of(equation.invars[0]).shape[axis]
 
 
-def _window(equation: Any) -> int:
+def _last_axis(equation: JaxprEqn) -> int:
+    return aval_of(equation.invars[0]).shape[-1]
+
+
+def _window(equation: JaxprEqn) -> int:
     return math.prod(equation.params["window_dimensions"])
 
 
-def _collected(equation: Any) -> int:
+def _collected(equation: JaxprEqn) -> int:
     """Return 1 for the cell itself, plus the updates that may reach it: one per row of indices of a batch element."""
-    indices, p = equation.invars[1].aval.shape[:-1], equation.params
+    indices, p = aval_of(equation.invars[1]).shape[:-1], equation.params
     batch_axes = p["dimension_numbers"].scatter_indices_batching_dims
     return 2 if p["unique_indices"] else 1 + math.prod(n for axis, n in enumerate(indices) if axis not in batch_axes)
 
 
-def _transformed(equation: Any) -> float:
+def _transformed(equation: JaxprEqn) -> float:
     """Return the roundings of an FFT: about log2(n) (Higham, section 24.1), times a constant."""
     return ELEMENTARY * max(1.0, math.log2(max(2, math.prod(equation.params["fft_lengths"]))))
 
@@ -149,8 +182,8 @@ def _rows(
     family: str,
     understood: str = "",
     irrelevant: str = "",
-    only: Mapping[str, Callable[[Any], bool]] | None = None,
-    **traits: Any,
+    only: Mapping[str, Callable[[object], bool]] | None = None,
+    **traits: Unpack[Traits],
 ) -> None:
     """Add the same row for several primitives, given as names separated by spaces."""
     row = Primitive(family, frozenset(understood.split()), frozenset(irrelevant.split()), only or {}, **traits)
@@ -252,7 +285,7 @@ _rows("select_and_scatter", "window", poles=False)
 _rows("dot_general", "contraction", "dimension_numbers preferred_element_type", "precision out_sharding",
       terms=_contracted, **MULTIPLIED)  # fmt: skip
 _rows("ragged_dot_general", "product", "ragged_dot_dimension_numbers preferred_element_type group_offset",
-      "precision out_sharding", rounds=PRODUCTS, poles=False, terms=lambda e: e.invars[0].aval.shape[-1])  # fmt: skip
+      "precision out_sharding", rounds=PRODUCTS, poles=False, terms=_last_axis)  # fmt: skip
 _rows("scaled_dot", "product", poles=False)
 _rows("reduce_sum", "reduction", "axes", "out_sharding", terms=_reduced("axes"), **ADDED)
 _rows("reduce_prod", "reduction", "axes", poles=False, terms=_reduced("axes"))

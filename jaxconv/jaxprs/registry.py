@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from jaxconv.jaxprs.primitives import PRIMITIVES
 
-F = TypeVar("F", bound=Callable[..., Any])
-G = TypeVar("G", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
+G = TypeVar("G", bound=Callable[..., object])
 
 
 class Registry(dict[str, F]):
@@ -29,13 +29,13 @@ class Registry(dict[str, F]):
             ValueError: a primitive has no row in the table, or a function already.
         """
 
-        def add(function: Any) -> Any:
+        def add(function: G) -> G:
             for name in names:
                 if name not in PRIMITIVES:
                     raise ValueError(f"{function}: the table of primitives has no row for {name!r}")
                 if name in self:
                     raise ValueError(f"{function}: {name} is already registered to {self[name]}")
-                self[name] = function
+                self[name] = cast(F, function)  # G has the type F, or a subtype, which no annotation can state
             return function
 
         return add

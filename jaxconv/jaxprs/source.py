@@ -7,9 +7,13 @@ import site
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeAlias, cast
+
+from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs import layout
+
+Frame: TypeAlias = tuple[str, int, str]  # file, line, function
 
 PACKAGE = str(Path(__file__).parents[1])
 # Folders whose frames are not the user's: packages that pip installed, Python's standard library, and this package.
@@ -32,13 +36,20 @@ TRACING = ("api", "core", "custom_", "interpreters", "linear_util", "pjit", "sou
 UNKNOWN = "a line that JAX does not record"
 
 
-def frames(equation: Any) -> list[tuple[str, int, str]]:
-    """Return the stack frames of an equation, innermost first, without the frames that called the tracer.
+class _TracebackFrame(Protocol):
+    file_name: str
+    line_num: int
+    function_name: str
 
-    Each frame is (file, line, function).
-    """
-    traceback = equation.source_info.traceback
-    stack_frames = []
+
+class _Traceback(Protocol):
+    frames: Sequence[_TracebackFrame]
+
+
+def frames(equation: JaxprEqn) -> list[Frame]:
+    """Return the stack frames of an equation, innermost first, without the frames that called the tracer."""
+    traceback = cast("_Traceback | None", equation.source_info.traceback)
+    stack_frames: list[Frame] = []
     for frame in traceback.frames if traceback is not None else ():
         if frame.file_name == layout.__file__:
             break
@@ -57,7 +68,7 @@ def is_tracing(file: str) -> bool:
     return bool(separator) and module.startswith(TRACING)
 
 
-def source_frame(equation: Any, stack: Sequence[Any] = ()) -> tuple[str, int, str] | None:
+def source_frame(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> Frame | None:
     """Return the frame to report for an equation inside the calls `stack`: the user's innermost frame.
 
     If there is none, return the frame of the library function that was traced. A gradient rule written by the user has
@@ -68,12 +79,12 @@ def source_frame(equation: Any, stack: Sequence[Any] = ()) -> tuple[str, int, st
     return next((frame for frame in all_frames if is_users(frame[0])), library_frames[-1] if library_frames else None)
 
 
-def full_line(frame: tuple[str, int, str] | None) -> str:
+def full_line(frame: Frame | None) -> str:
     """Return a frame as text with the full path, "/folder/file.py:12 (function)"."""
     return f"{frame[0]}:{frame[1]} ({frame[2]})" if frame else UNKNOWN
 
 
-def source_line(equation: Any, stack: Sequence[Any] = ()) -> str:
+def source_line(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> str:
     """Return the line to report for an equation as text, "file.py:12 (function)"."""
     frame = source_frame(equation, stack)
     return f"{Path(frame[0]).name}:{frame[1]} ({frame[2].rpartition('.')[2]})" if frame else UNKNOWN

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import jax.numpy as jnp
+from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.evaluate import Path
 from jaxconv.jaxprs.layout import called, opened
+from jaxconv.jaxprs.typing import AnyJaxpr, Stack, aval_of, eps_of, is_jaxpr, shape_of
 
 
-def within(equation: Any) -> Iterator[Any]:
+def within(equation: JaxprEqn) -> Iterator[AnyJaxpr]:
     """Yield the jaxprs among an equation's parameters, including those in tuples and lists."""
     for value in equation.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(opened(item)[0], "eqns"):
+        for item in cast("Sequence[object]", value) if isinstance(value, tuple | list) else (value,):
+            if is_jaxpr(item):
                 yield item
 
 
-def number_within(equation: Any, jaxpr: Any) -> int:
+def number_within(equation: JaxprEqn, jaxpr: AnyJaxpr) -> int:
     """The number of a jaxpr among those of an equation's parameters."""
     return next(number for number, one in enumerate(within(equation)) if one is jaxpr)
 
 
-def with_paths(jaxpr: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def with_paths(jaxpr: AnyJaxpr, path: Path = ()) -> Iterator[tuple[Path, JaxprEqn]]:
     """Yield every equation of a jaxpr and of the jaxprs inside it, with its path.
 
     The path of an equation ends with its number in its jaxpr. Before it stand the path of the equation that has this
@@ -37,7 +39,7 @@ def with_paths(jaxpr: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from with_paths(inner, (*path, number, body))
 
 
-def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+def steps(jaxpr: AnyJaxpr, stack: Stack = ()) -> Iterator[tuple[JaxprEqn, Stack]]:
     """Yield the steps of `evaluate` in order: each equation with its enclosing calls, outermost first."""
     for equation in opened(jaxpr)[0].eqns:
         body = called(equation)
@@ -47,7 +49,7 @@ def steps(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[
             yield from steps(body, (*stack, equation))
 
 
-def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+def equations(jaxpr: AnyJaxpr, stack: Stack = ()) -> Iterator[tuple[JaxprEqn, Stack]]:
     """Yield every equation of a jaxpr and of the jaxprs inside it, with the enclosing equations, outermost first."""
     for equation in opened(jaxpr)[0].eqns:
         yield equation, stack
@@ -55,20 +57,20 @@ def equations(jaxpr: Any, stack: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tu
             yield from equations(inner, (*stack, equation))
 
 
-def work(jaxpr: Any) -> tuple[int, int]:
+def work(jaxpr: AnyJaxpr) -> tuple[int, int]:
     """Return the total size of all results in a jaxpr, counting each iteration of a `scan`, and the largest size."""
     total, largest = 0, 0
     for equation in opened(jaxpr)[0].eqns:
-        sizes = [math.prod(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        sizes = [math.prod(shape_of(variable)) for variable in equation.outvars]
         bodies = [work(body) for body in within(equation)]
         total += sum(sizes) + equation.params.get("length", 1) * sum(body for body, _ in bodies)
         largest = max(largest, *sizes, *(size for _, size in bodies), 0)
     return total, largest
 
 
-def coarsest(jaxpr: Any) -> float:
+def coarsest(jaxpr: AnyJaxpr) -> float:
     """Return the largest eps of the float dtypes in a jaxpr and the jaxprs inside it; 0 if there are none."""
-    jaxpr, _ = opened(jaxpr)
-    variables = [*jaxpr.invars, *jaxpr.constvars, *(v for equation, _ in equations(jaxpr) for v in equation.outvars)]
-    dtypes = {v.aval.dtype for v in variables if hasattr(v.aval, "dtype")}
-    return max((float(jnp.finfo(dtype).eps) for dtype in dtypes if jnp.issubdtype(dtype, jnp.inexact)), default=0.0)
+    body, _ = opened(jaxpr)
+    variables = [*body.invars, *body.constvars, *(v for equation, _ in equations(jaxpr) for v in equation.outvars)]
+    dtypes = {aval_of(v).dtype for v in variables if hasattr(v.aval, "dtype")}
+    return max((eps_of(dtype) for dtype in dtypes if jnp.issubdtype(dtype, jnp.inexact)), default=0.0)

@@ -6,13 +6,14 @@ The checks run before any tracing, so that an error message refers to the caller
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import cast
 
 import jax
 import numpy as np
 
 from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths
 from jaxconv.verify.array_json import is_key
 
 # Equinox and Flax models hold activations, names and flags in addition to arrays.
@@ -22,7 +23,7 @@ SPLIT = (
 )
 
 
-def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> None:
+def check_call(where: str, fn: Callable[..., object], arguments: Sequence[PyTree]) -> None:
     """Raise unless `fn` is a function, and `arguments` is a non-empty sequence of arrays, shapes and numbers.
 
     Raises:
@@ -34,7 +35,7 @@ def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> 
         cure = f"Pass them after fn, as in {where}(fn, x, ...)"
         raise ValueError(explain(where, "arguments", "()", "the arguments of fn, including the input", cure))
     for number, argument in enumerate(arguments):
-        for path, leaf in jax.tree_util.tree_leaves_with_path(argument):
+        for path, leaf in leaves_with_paths(argument):
             if not is_array(leaf):
                 named = f"argument {number}{jax.tree_util.keystr(path)}"
                 raise TypeError(explain(where, named, shown(leaf), "an array, a shape or a number", SPLIT))
@@ -46,18 +47,18 @@ def check_call(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> 
     takes(where, "fn", fn, arguments, expected, cure="Bind settings beforehand: functools.partial(fn, ...)")
 
 
-def is_array(leaf: Any) -> bool:
+def is_array(leaf: ArrayValue) -> bool:
     """Whether JAX can trace a function of `leaf`: `leaf` is an array, a shape, or a number."""
     numbers = isinstance(leaf, bool | int | float | complex)
     return numbers or (hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not _is_opaque(leaf.dtype))
 
 
-def _is_opaque(dtype: Any) -> bool:
+def _is_opaque(dtype: object) -> bool:
     """Whether a dtype is NumPy's for objects, text, raw bytes or dates, which JAX does not have."""
     return isinstance(dtype, np.dtype) and dtype.kind in "OUSMm"
 
 
-def check_cells(where: str, arguments: Sequence[Any], numbers: Sequence[int]) -> None:
+def check_cells(where: str, arguments: Sequence[PyTree], numbers: Sequence[int]) -> None:
     """Raise if an input is empty, so that nothing would be executed, or holds random keys, which are not numbers.
 
     Raises:
@@ -70,7 +71,7 @@ def check_cells(where: str, arguments: Sequence[Any], numbers: Sequence[int]) ->
             raise TypeError(
                 explain(where, f"argument {number}", "an array of random keys", "an array of numbers", cure)
             )
-        shape = tuple(getattr(arguments[number], "shape", ()))
+        shape = cast("tuple[int, ...]", tuple(getattr(arguments[number], "shape", ())))
         if 0 in shape:
             cure = "Pass a batch of one example or more"
             raise ValueError(explain(where, f"argument {number}", f"of shape {shape}", "non-empty", cure))
@@ -105,8 +106,8 @@ def checked_moves(where: str, moves: object, axes: int) -> list[tuple[int, dict[
         raise TypeError(explain(where, "moves", shown(moves), expected, cure))
     if len(pairs) != axes:
         raise ValueError(explain(where, "moves", shown(moves), expected, cure))
-    read = lambda name, value: integer(where, name, value, cure=cure)
-    checked = []
+    read: Callable[[str, object], int] = lambda name, value: integer(where, name, value, cure=cure)
+    checked: list[tuple[int, dict[int, int]]] = []
     for pair in pairs:
         shift, step_by_axis = pair or (0, {})
         steps = {read("an output axis in moves", axis): read("a step in moves", t) for axis, t in step_by_axis.items()}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import jax
 import numpy as np
+
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
+from jaxconv.verify.strict_json import Json
+
+Fields: TypeAlias = Mapping[str, Any]  # a JSON object, whose reader checks each field
 
 MOST_CELLS = 2**30  # largest number of cells of a decoded array
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON cannot represent these numbers
@@ -20,47 +25,47 @@ class Leaves:
     """The arrays of a container of a class that JSON cannot represent, in the order of `jax.tree.leaves`."""
 
     structure: str
-    leaves: tuple[Any, ...]
+    leaves: tuple[PyTree, ...]
 
 
-def is_key(leaf: Any) -> bool:
+def is_key(leaf: ArrayValue) -> bool:
     """Whether an array holds random keys."""
     return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def key_kind(dtype: Any) -> str:
+def key_kind(dtype: object) -> str:
     """Return the name of the random generator of a key dtype."""
     kinds = ("threefry2x32", "rbg", "unsafe_rbg")
     return next(kind for kind in kinds if jax.eval_shape(partial(jax.random.key, 0, impl=kind)).dtype == dtype)
 
 
-def as_numbers(x: Any) -> Any:
+def as_numbers(x: ArrayValue) -> ArrayValue:
     """Return an array of numbers. Random keys are replaced by their data, which has one more axis."""
     return jax.random.key_data(x) if is_key(x) else x
 
 
-def as_keys(numbers: Any, like: Any) -> Any:
+def as_keys(numbers: ArrayValue, like: ArrayValue) -> ArrayValue:
     """Convert `numbers` back to random keys if `like` has a key dtype; otherwise return `numbers`."""
     return jax.random.wrap_key_data(jax.numpy.asarray(numbers), impl=key_kind(like.dtype)) if is_key(like) else numbers
 
 
-def wide(x: Any) -> np.ndarray:
+def wide(x: ArrayValue) -> np.ndarray:
     """Return an array as complex128 if it is complex, else as float64."""
     x = np.asarray(x)
     return x.astype(complex if np.iscomplexobj(x) or jax.numpy.issubdtype(x.dtype, np.complexfloating) else float)
 
 
-def contents(tree: Any) -> Hashable:
+def contents(tree: PyTree) -> Hashable:
     """Return hashable contents of a container of arrays, equal for equal containers. All NaNs are equal."""
     return _kind(tree).contents(tree)
 
 
-def encode(tree: Any) -> Any:
+def encode(tree: PyTree) -> Json:
     """Convert a container of arrays to JSON data, which `decode` reads."""
     return _kind(tree).encode(tree)
 
 
-def decode(data: Any) -> Any:
+def decode(data: Json) -> PyTree:
     """Return the container that `encode` wrote, with NumPy arrays.
 
     Raises:
@@ -76,7 +81,7 @@ def decode(data: Any) -> Any:
     return reader(data)
 
 
-def encode_array(leaf: Any) -> dict[str, Any]:
+def encode_array(leaf: ArrayValue) -> Json:
     """Convert an array to its dtype, its shape, and its non-zero cells. The cells of a complex array are two lists."""
     if is_key(leaf):
         return {"key": str(jax.random.key_impl(leaf)), "data": np.asarray(jax.random.key_data(leaf)).tolist()}
@@ -89,13 +94,14 @@ def encode_array(leaf: Any) -> dict[str, Any]:
     return {"dtype": x.dtype.name, "shape": list(x.shape), "at": at.tolist(), "cells": cells}
 
 
-def _number(cell: Any) -> Any:
+def _number(cell: float) -> float | str:
     return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
-def _decode_array(data: dict[str, Any]) -> np.ndarray:
+def _decode_array(data: Fields) -> np.ndarray:
     try:
-        dtype, count = jax.numpy.dtype(data["dtype"]), math.prod(data["shape"])
+        shape: list[int] = data["shape"]
+        dtype, count = jax.numpy.dtype(data["dtype"]), math.prod(shape)
         numeric = jax.numpy.issubdtype(dtype, np.number) or jax.numpy.issubdtype(dtype, np.bool_)
         if not numeric or count > MOST_CELLS or any(at < 0 for at in data["at"]):
             raise ValueError(f"dtype {dtype}, {count} cells, at {data['at'][:3]}...")
@@ -106,74 +112,75 @@ def _decode_array(data: dict[str, Any]) -> np.ndarray:
         with np.errstate(all="ignore"):
             numbers = [complex(*both) for both in zip(real, *imaginary, strict=True)] if imaginary else real
             flat[np.array(data["at"], int)] = np.array(numbers, dtype)
-        return flat.reshape(data["shape"])
+        return flat.reshape(shape)
     except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
         raise ValueError(f"not an array: {error}") from error
 
 
-def _cell(data: Any) -> Any:
-    if data is None or isinstance(data, list | dict):
+def _cell(data: Json) -> float:
+    if not isinstance(data, bool | int | float | str):
         raise TypeError(f"a cell is a {type(data).__name__}")
     return NOT_FINITE[data] if isinstance(data, str) else data
 
 
-def _decode_key(data: dict[str, Any]) -> Any:
+def _decode_key(data: Fields) -> jax.Array:
     try:
         return jax.random.wrap_key_data(jax.numpy.asarray(data["data"], np.uint32), impl=data["key"])
     except (ArithmeticError, TypeError, ValueError) as error:
         raise ValueError(f"not a random key: {error}") from error
 
 
-def _decode_number(data: dict[str, Any]) -> float | complex:
+def _decode_number(data: Fields) -> float | complex:
     text = data["number"]
     if not isinstance(text, str):
         raise ValueError(f"a number is a {type(text).__name__}, but should be a string")
     return NOT_FINITE[text] if text in NOT_FINITE else complex(text)
 
 
-def _decode_dict(data: dict[str, Any]) -> dict[Any, Any]:
+def _decode_dict(data: Fields) -> PyTree:
     return {decode(key): decode(value) for key, value in _pairs(data["dict"])}
 
 
-def _pairs(data: Any) -> Sequence[Any]:
-    if not isinstance(data, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in data):
+def _pairs(data: Json) -> list[list[Json]]:
+    pairs = [pair for pair in data if isinstance(pair, list) and len(pair) == 2] if isinstance(data, list) else []
+    if not isinstance(data, list) or len(pairs) < len(data):
         raise ValueError("a dict should be a list of pairs")
-    if any(isinstance(key, list | dict) for key, _ in data):
+    if any(isinstance(key, list | dict) for key, _ in pairs):
         raise ValueError("a dict's keys should be strings or numbers")
-    return data
+    return pairs
 
 
-def _listed(data: Any) -> list[Any]:
+def _listed(data: Json) -> list[PyTree]:
     if not isinstance(data, list):
         raise ValueError(f"{type(data).__name__} should be a list")
     return list(map(decode, data))
 
 
-def _leaves(tree: Any) -> Leaves:
+def _leaves(tree: PyTree) -> Leaves:
     """Return the arrays of a container of any other registered class."""
-    leaves, structure = jax.tree.flatten(tree)
+    leaves = jax.tree.leaves(tree)
     if any(leaf is tree for leaf in leaves):
         raise TypeError(f"{type(tree).__name__} is neither an array nor a container of arrays")
-    return Leaves(str(structure), tuple(leaves))
+    return Leaves(str(cast(object, jax.tree.structure(tree))), tuple(leaves))
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of value: a predicate for its values, their hashable contents, and their JSON data."""
 
-    holds: Callable[[Any], bool]
-    contents: Callable[[Any], Hashable]
-    encode: Callable[[Any], Any]
+    holds: Callable[[PyTree], bool]
+    contents: Callable[[PyTree], Hashable]
+    encode: Callable[[PyTree], Json]
 
 
-def _array_contents(leaf: Any) -> Hashable:
+def _array_contents(leaf: ArrayValue) -> Hashable:
     x = np.asarray(leaf)
     if jax.numpy.issubdtype(x.dtype, np.inexact):
         x = np.where(np.isnan(x), x.dtype.type(np.nan), x)
     return (x.dtype.name, x.shape, x.tobytes())
 
 
-def _tagged(tree: Any) -> Hashable:
+def _tagged(tree: PyTree) -> Hashable:
     return (type(tree).__name__, repr(tree))
 
 
@@ -214,12 +221,12 @@ KINDS = (
 )
 
 
-def _kind(tree: Any) -> Kind:
+def _kind(tree: PyTree) -> Kind:
     return next(kind for kind in KINDS if kind.holds(tree))
 
 
 # The reader of each kind of JSON object, by the keys of the object.
-READERS: dict[frozenset[str], Callable[[dict[str, Any]], Any]] = {
+READERS: dict[frozenset[str], Callable[[Fields], PyTree]] = {
     frozenset({"dtype", "shape", "at", "cells"}): _decode_array,
     frozenset({"key", "data"}): _decode_key,
     frozenset({"number"}): _decode_number,

@@ -71,7 +71,7 @@ class Certificate:
             ValueError: a field holds a value that its annotation does not allow.
         """
         try:
-            return strict_json.dumps({"format": FORMAT} | json_codec.encode(self, Certificate, "certificate"))
+            return strict_json.dumps({"format": FORMAT} | json_codec.encode_object(self, Certificate, "certificate"))
         except json_codec.MalformedError as error:
             raise ValueError(error.explained("to_json", "Leave it as certify returned it")) from None
 

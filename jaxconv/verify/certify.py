@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr
 
 from jaxconv.checks import flag
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
@@ -30,8 +31,8 @@ SEARCHED = 2**16  # number of cells of the largest input for which counterexampl
 
 
 def certify(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
     values: bool = False,
     search: bool = True,
@@ -83,7 +84,6 @@ def certify(
     program = program_of(jaxpr, constants, shapes)
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
-    settings = {"seed": seed, "free_parameters": not values}
     for along in all_along:
         states: dict[KindName, list[Plain | Spectrum]] = {}
         rows: Derivation = {}
@@ -98,7 +98,7 @@ def certify(
                 claim = claimed(of_leaf[name], along.length)
                 claims[name] = kind.explained(claim, of_leaf, along.length, proved_at)
             if search:
-                claims = _search(program, arguments, along, leaf, claims, **settings)
+                claims = _search(program, arguments, along, leaf, claims, seed=seed, free_parameters=not values)
             report.append(AxisReport(along.arguments, along.length, claims))
     leaves = tuple(
         LeafReport(path, tuple(leaf.shape), tuple(report))
@@ -108,7 +108,13 @@ def certify(
 
 
 def walk_along(
-    jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], along: Along, kind: ClaimKind, *, values: bool
+    jaxpr: Jaxpr,
+    constants: Sequence[ArrayValue],
+    arguments: Sequence[PyTree],
+    along: Along,
+    kind: ClaimKind,
+    *,
+    values: bool,
 ) -> tuple[list[Plain | Spectrum], Rows]:
     """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
     shifted_axes, length = dict(along.arguments), along.length
@@ -127,8 +133,8 @@ def walk_along(
 
 
 def _proved_at(
-    fn: Callable[..., Any],
-    arguments: Sequence[Any],
+    fn: Callable[..., object],
+    arguments: Sequence[PyTree],
     along: Along,
     values: bool,
     leaf: int,
@@ -147,7 +153,7 @@ def _proved_at(
 
 def _search(
     program: Program,
-    arguments: tuple[Any, ...],
+    arguments: tuple[PyTree, ...],
     along: Along,
     leaf: int,
     claims: dict[KindName, Claim],

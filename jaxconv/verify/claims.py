@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import jax
 import numpy as np
 
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify import array_json
 
 KindName: TypeAlias = Literal["cyclic", "interior"]  # the kinds of claims: see `claim_kinds`
@@ -91,21 +92,21 @@ class Sample:
     `entering` is None for cyclic shifts, where the cells that leave at the end enter at the start.
     """
 
-    arguments: tuple[Any, ...]
-    entering: Any = None
+    arguments: tuple[PyTree, ...]
+    entering: ArrayValue = None
 
-    def shifted(self, leaf: int, axis: int, shift: int) -> tuple[Any, ...]:
+    def shifted(self, leaf: int, axis: int, shift: int) -> tuple[PyTree, ...]:
         """Return the arguments, with leaf number `leaf` shifted by `shift` cells along `axis`."""
-        leaves, structure = jax.tree.flatten(self.arguments)
+        leaves = jax.tree.leaves(self.arguments)
         x = np.asarray(array_json.as_numbers(leaves[leaf]))
-        length = x.shape[axis]
+        length: int = x.shape[axis]
         signal = (
             x if self.entering is None else np.concatenate([np.asarray(array_json.as_numbers(self.entering)), x], axis)
         )
-        start = 0 if self.entering is None else signal.shape[axis] - length
+        start: int = 0 if self.entering is None else signal.shape[axis] - length
         shifted = signal.take(np.arange(start - shift, start - shift + length), axis, mode="wrap")
         leaves[leaf] = array_json.as_keys(shifted, leaves[leaf])
-        return jax.tree.unflatten(structure, leaves)
+        return with_leaves(self.arguments, leaves)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -140,12 +141,12 @@ class Witness:
         return min(self.shifts)
 
     @property
-    def arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> tuple[PyTree, ...]:
         """The arguments of the pair that is shown."""
         return self.samples[0].arguments
 
     @property
-    def shifted(self) -> tuple[Any, ...]:
+    def shifted(self) -> tuple[PyTree, ...]:
         """The same arguments, shifted by `shift`."""
         return self.samples[0].shifted(self.leaf, self.axis, self.shift)
 

@@ -235,6 +235,12 @@ def scaled(value: Moving, by: int) -> Moving:
     return replace(value, shift=shift)
 
 
+def with_motions(value: Moving, change: Callable[[Motion], Motion]) -> Moving:
+    """Return the same value with each motion replaced by `change` of it."""
+    changed: Callable[[Factor], Factor] = lambda f: f if f.motion is None else replace(f, motion=change(f.motion))
+    return replace(value, axes=tuple(tuple(map(changed, axis)) for axis in value.axes))
+
+
 def renamed(value: Moving, key: Hashable) -> Moving:
     """Return the same value with new signal names that depend on `key`, for a rearrangement of other axes."""
     return _named(value, lambda signal: (signal, key))
@@ -255,14 +261,12 @@ def with_signals(value: Value, name: Callable[[Hashable], Hashable]) -> Value:
 def _named(value: Moving, name: Callable[[Hashable], Hashable]) -> Moving:
     if not any(map(is_moving, value.axes)):
         return value
-    rename = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=name(f.motion.signal)))
-    return replace(value, axes=tuple(tuple(map(rename, axis)) for axis in value.axes))
+    return with_motions(value, lambda motion: replace(motion, signal=name(motion.signal)))
 
 
 def everywhere(value: Moving) -> Moving:
     """Return the same value, with the whole input as receptive field."""
-    wide = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, field=None))
-    return replace(value, axes=tuple(tuple(map(wide, axis)) for axis in value.axes))
+    return with_motions(value, lambda motion: replace(motion, field=None))
 
 
 def common_shift(values: Sequence[Moving]) -> list[Moving]:

@@ -110,7 +110,7 @@ def cut(axis: FactoredAxis, sizes: Sequence[int]) -> tuple[Factor, ...]:
 
 def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
     """Return the product of the lengths from each factor to the last, times `start`, from the last to the first."""
-    sizes = []
+    sizes: list[int] = []
     for factor in reversed(tuple(factors)):
         start *= factor.length
         sizes.append(start)
@@ -128,7 +128,7 @@ def join(values: Sequence[Moving], signal: Hashable) -> Moving:
     """
     values = common_shift(values)
     depends = any(value.depends for value in values)
-    axes = []
+    axes: list[FactoredAxis] = []
     needed = 1
     for number in range(len(values[0].axes)):
         axis, period = _join_axis([value.axes[number] for value in values], signal, depends)
@@ -153,7 +153,7 @@ def _join_axis(axes: Sequence[FactoredAxis], signal: Hashable, depends: bool) ->
             raise CannotProve("two operands split the axis into incompatible factors")
         return invariant_axis(whole), 1
     needed, below = 1, whole
-    factors = []
+    factors: list[Factor] = []
     pieces = [cut(axis, sizes) or (Factor(1, 1),) for axis in axes]
     if len({tuple(factor.length for factor in piece) for piece in pieces}) > 1:
         raise CannotProve("two operands split the axis into incompatible factors")

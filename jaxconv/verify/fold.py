@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn, Var
 
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import called
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.typing import aval_of
 from jaxconv.verify.domain import bits
 
 MOST = 2**16  # largest number of cells of a folded constant: enough for masks and indices, not for whole images
@@ -20,12 +22,12 @@ LONGEST_PERIOD = 64  # largest period that is searched for in a constant
 # Loops are followed, not executed. Random numbers may be many, and a period among them would be a coincidence.
 LEFT_OUT = family("control", "random")
 
-Numbers = Sequence["np.ndarray | None"]
+Numbers: TypeAlias = Sequence[np.ndarray | None]
 # Functions that fold an equation, from the equation and the numbers of its first operand.
-folding: Registry[Callable[[Any, np.ndarray], np.ndarray | None]] = Registry()
+folding: Registry[Callable[[JaxprEqn, np.ndarray], np.ndarray | None]] = Registry()
 
 
-def folded(equation: Any, known: Numbers) -> list[np.ndarray] | None:
+def folded(equation: JaxprEqn, known: Numbers) -> list[np.ndarray] | None:
     """Return the numbers of the results, if the numbers of all operands are known and all arrays are small.
 
     Otherwise return None; also if the execution raises, as for a dtype that XLA does not support, or for a NaN under
@@ -43,21 +45,21 @@ def folded(equation: Any, known: Numbers) -> list[np.ndarray] | None:
         return None
     try:
         with jax.ensure_compile_time_eval():
-            results = evaluate.executed(equation, [*map(jax.device_put, known)])
+            results = evaluate.executed(equation, [jax.device_put(number) for number in known])
         return [np.asarray(jax.device_get(array)) for array in results]
     except Exception:  # any failure: a constant that cannot be executed is an unknown one
         return None
 
 
 @folding("broadcast_in_dim")
-def _broadcast(equation: Any, number: np.ndarray) -> np.ndarray | None:
+def _broadcast(equation: JaxprEqn, number: np.ndarray) -> np.ndarray | None:
     """Broadcast a scalar without copies: the result uses the memory of one cell."""
-    return np.broadcast_to(number, equation.outvars[0].aval.shape) if number.ndim == 0 else None
+    return np.broadcast_to(number, aval_of(equation.outvars[0]).shape) if number.ndim == 0 else None
 
 
-def _is_small(variable: Any) -> bool:
+def _is_small(variable: Var) -> bool:
     """Whether a result is an array of at most `MOST` numbers, and not of random keys."""
-    aval = variable.aval
+    aval = aval_of(variable)
     return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= MOST
 
 

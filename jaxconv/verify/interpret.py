@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import number_within
+from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify.claims import Break
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
@@ -65,10 +67,10 @@ class Walk:
     rules: Mapping[type, Mapping[str, Rule]]
     values: bool = False
     axis: int = 0
-    rows: list[Row] = field(default_factory=list)
-    stack: list[Any] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list[Row])
+    stack: list[JaxprEqn] = field(default_factory=list[JaxprEqn])
     path: evaluate.Path = ()
-    counter: Any = field(default_factory=itertools.count)
+    counter: Iterator[int] = field(default_factory=itertools.count)
     names: Names = field(default_factory=Names)
 
     def new_signal(self) -> Hashable:
@@ -85,22 +87,23 @@ class Walk:
             1, self.cycle, tuple(invariant_axis(n, period(array, axis)) for axis, n in enumerate(array.shape))
         )
 
-    def run(self, jaxpr: Any, constants: Sequence[Any], operands: Sequence[Read]) -> list[Read]:
+    def run(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
         """Return how the outputs of a jaxpr move, and the numbers of those that are constants."""
 
-        def literal(value: Any, aval: Any) -> Read:
+        def literal(value: ArrayValue, aval: Shaped) -> Read:
             array = np.asarray(value, aval.dtype)
             return self.known(array), array
 
-        def constant(value: Any, aval: Any) -> Read:
+        def constant(value: ArrayValue, aval: Shaped) -> Read:
             is_array = hasattr(aval, "dtype")  # otherwise a mutable reference, which no equation may read
             return self.array(value) if is_array else (self.constant(()), None)
 
         short = [(with_signals(value, self.names.short), numbers) for value, numbers in operands]
-        settings = {"constant": constant, "literal": literal, "calls": False, "path": self.path}
-        return evaluate.evaluate(jaxpr, constants, short, self._step, **settings)
+        return evaluate.evaluate(
+            jaxpr, constants, short, self._step, constant=constant, literal=literal, calls=False, path=self.path
+        )
 
-    def array(self, array: Any) -> Read:
+    def array(self, array: ArrayValue) -> Read:
         """Return an invariant array. The numbers of integers and booleans are known; floats may be parameters."""
         shape, dtype = np.shape(array), jnp.result_type(array)
         parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
@@ -108,10 +111,10 @@ class Walk:
             return self.constant(shape), None
         return self.known(np.asarray(array)), np.asarray(array)
 
-    def _step(self, equation: Any, operands: list[Read], path: evaluate.Path) -> list[Read]:
+    def _step(self, equation: JaxprEqn, operands: list[Read], path: evaluate.Path) -> list[Read]:
         """Follow one equation: fold a small constant, follow a call, or apply the rule of the primitive."""
         inputs, known = apart(operands)
-        shapes = [tuple(getattr(variable.aval, "shape", ())) for variable in equation.outvars]
+        shapes = list(map(shape_of, equation.outvars))
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
         constants = folded(equation, known)
@@ -130,7 +133,7 @@ class Walk:
 
     def _apply(
         self,
-        equation: Any,
+        equation: JaxprEqn,
         path: evaluate.Path,
         inputs: list[Value],
         known: list[np.ndarray | None],
@@ -169,7 +172,7 @@ class Walk:
         return [replace(self.constant(shape), shift=shift, depends=depends) for shape in shapes]
 
     @staticmethod
-    def _checked(equation: Any, outputs: Sequence[Value]) -> Sequence[Value]:
+    def _checked(equation: JaxprEqn, outputs: Sequence[Value]) -> Sequence[Value]:
         """Return the outputs of a rule, if they have the shapes of the results, and spectra have a complex dtype.
 
         Raises:
@@ -177,8 +180,8 @@ class Walk:
             ValueError: an output does not have the shape of the result.
         """
         for variable, value in zip(equation.outvars, outputs, strict=True):
-            shape = tuple(getattr(variable.aval, "shape", ()))
-            if isinstance(value, Spectrum) and not jnp.issubdtype(variable.aval.dtype, jnp.complexfloating):
+            shape = shape_of(variable)
+            if isinstance(value, Spectrum) and not jnp.issubdtype(aval_of(variable).dtype, jnp.complexfloating):
                 raise CannotProve(
                     "the real part of a spectrum depends on its phase", "Transform back first, or take absolute values"
                 )
@@ -186,14 +189,13 @@ class Walk:
                 raise ValueError(f"its result does not have the shape {shape}")
         return outputs
 
-    def _for_rule(self, equation: Any, inputs: list[Value], known: list[np.ndarray | None]) -> Equation:
+    def _for_rule(self, equation: JaxprEqn, inputs: list[Value], known: list[np.ndarray | None]) -> Equation[Value]:
         """Return the argument of a rule."""
-        before, after = ([tuple(getattr(atom.aval, "shape", ())) for atom in atoms] for atoms in
-                         (equation.invars, equation.outvars))  # fmt: skip
+        before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
         return Equation(equation.primitive.name, guard.understood(equation), inputs, known, before, after, self)
 
     def _apply_pieces(
-        self, equation: Any, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
+        self, equation: JaxprEqn, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
     ) -> Sequence[Value]:
         """Improve the outputs of a linear equation by the rule for `Pieces`, if there is one and it succeeds."""
         rule = self.rules[Pieces].get(equation.primitive.name)
@@ -220,7 +222,7 @@ class Walk:
         return plain if moves else other
 
     @contextmanager
-    def _inside(self, equation: Any, path: evaluate.Path) -> Iterator[None]:
+    def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
         """Follow what an equation contains: breaks name the lines around it, and rows of its jaxprs have its path."""
         self.stack.append(equation)
         try:
@@ -230,7 +232,7 @@ class Walk:
             self.stack.pop()
 
     @contextmanager
-    def _at(self, path: evaluate.Path) -> Iterator[None]:
+    def _at(self, path: evaluate.Path) -> Generator[None]:
         """Give this path to the rows of a jaxpr."""
         before, self.path = self.path, path
         try:
@@ -239,13 +241,13 @@ class Walk:
             self.path = before
 
     def follow(
-        self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+        self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
         with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
-    def _note_losses(self, equation: Any, inputs: list[Value], value: Value) -> Value:
+    def _note_losses(self, equation: JaxprEqn, inputs: list[Value], value: Value) -> Value:
         """Record in a moving value the equation that put other content at its ends, or that lost a full period."""
         if isinstance(value, Pieces):
             return replace(value, value=self._note_losses(equation, inputs, value.value))
@@ -254,8 +256,8 @@ class Walk:
         axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)
         return replace(value, axes=axes)
 
-    def _note_factor(self, equation: Any, inputs: list[Value], value: Moving, factor: Any) -> Any:
-        motion: Motion | None = factor.motion
+    def _note_factor(self, equation: JaxprEqn, inputs: list[Value], value: Moving, factor: Factor) -> Factor:
+        motion = factor.motion
         if motion is None:
             return factor
         edge, lost = motion.edge, motion.lost
@@ -274,14 +276,14 @@ class Walk:
             return factor
         return replace(factor, motion=replace(motion, edge=edge, lost=lost))
 
-    def _broken(self, equation: Any, lost: CannotProve) -> Broken:
+    def _broken(self, equation: JaxprEqn, lost: CannotProve) -> Broken:
         return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
 
     def broken(self, reason: str, cure: str) -> Broken:
         """Return a broken result of the equation whose rule is running, where another of its results is not broken."""
         return Broken(self.break_at(self.stack[-1], reason, cure))
 
-    def break_at(self, equation: Any, reason: str, cure: str) -> Break:
+    def break_at(self, equation: JaxprEqn, reason: str, cure: str) -> Break:
         """Return a break at an equation, with the user's line: that of the equation or of the innermost call."""
         calls = [outer for outer in self.stack if outer is not equation]
         stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]

@@ -1,8 +1,8 @@
 """Conversion of dataclasses to JSON and back by their annotations; new fields and classes need no code here.
 
 A field is a number, a string, an enumeration, a tuple, an optional one of these, another dataclass, one of several
-dataclasses (distinguished by their fields), a dict with a value for each word of a `Literal`, or `Any`: a container of
-arrays (`array_json.py`).
+dataclasses (distinguished by their fields), a dict with a value for each word of a `Literal`, or a `PyTree`: a
+container of arrays (`array_json.py`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence, Sized
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, cast
 
 from jaxconv.errors import explain
+from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify import array_json
+from jaxconv.verify.strict_json import Json
+
+T = TypeVar("T")
+S = TypeVar("S")
+R = TypeVar("R")
+Hint: TypeAlias = Hashable  # the annotation of a field
+Decoded: TypeAlias = Any  # a value of the type that an annotation states
 
 
 class MalformedError(ValueError):
@@ -41,48 +49,65 @@ class Scalar:
     """How to write and read a field that is no container; both raise TypeError or ValueError for a wrong value."""
 
     expected: str
-    write: Callable[[Any], Any]
-    read: Callable[[Any], Any]
+    write: Callable[[object], Json]
+    read: Callable[[Json], object]
 
 
-def encode(value: Any, hint: Any, at: str) -> Any:
+def encode(value: object, hint: Hint, at: str) -> Json:
     """Convert a value to JSON data. `hint` is its annotation, and `at` is its path for error messages.
 
     Raises:
         MalformedError: the value does not have the annotated type.
     """
-    return _walk(value, hint, at, _encode_class, _encode_tuple, "write", array_json.encode)
+    return _walk(
+        value, hint, at, _encode_class, _encode_tuple, _encode_dict, lambda scalar: scalar.write, array_json.encode
+    )
 
 
-def decode(data: Any, hint: Any, at: str) -> Any:
+def encode_object(value: object, cls: type, at: str) -> dict[str, Json]:
+    """Convert a dataclass to a JSON object; see `encode`."""
+    return _encode_class(value, [cls], at)
+
+
+def decode(data: Json, hint: Hint, at: str) -> Decoded:
     """Return the value that `encode` wrote.
 
     Raises:
         MalformedError: `encode` cannot have written `data`.
     """
-    return _walk(data, hint, at, _decode_class, _decode_tuple, "read", array_json.decode)
+    return _walk(
+        data, hint, at, _decode_class, _decode_tuple, _decode_dict, lambda scalar: scalar.read, array_json.decode
+    )
 
 
-def _walk(value: Any, hint: Any, at: str, of_class: Any, of_tuple: Any, scalar: str, of_arrays: Any) -> Any:
+def _walk(
+    value: S,
+    hint: Hint,
+    at: str,
+    of_class: Callable[[S, Sequence[type], str], R],
+    of_tuple: Callable[[S, Sequence[Hint], str], R],
+    of_dict: Callable[[S, Sequence[Hint], str], R],
+    of_scalar: Callable[[Scalar], Callable[[S], R]],
+    of_arrays: Callable[[S], R],
+) -> R | None:
     options = _options(hint)
     if value is None and type(None) in options:
         return None
-    classes = [option for option in options if dataclasses.is_dataclass(option)]
+    classes = [option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)]
     if classes:
         return of_class(value, classes, at)
     if typing.get_origin(hint) is dict:
-        walk = lambda item, hint, at: _walk(item, hint, at, of_class, of_tuple, scalar, of_arrays)
-        return _walk_dict(value, typing.get_args(hint), at, walk)
+        return of_dict(value, typing.get_args(hint), at)
     containers = [option for option in options if typing.get_origin(option) is tuple]
     if containers:
         return of_tuple(value, typing.get_args(containers[0]), at)
-    if hint is Any:
+    if hint is PyTree:
         return _converted(of_arrays, value, at, "an array or a container of arrays")
     kind = _scalar(hint)
-    return _converted(getattr(kind, scalar), value, at, kind.expected)
+    return _converted(of_scalar(kind), value, at, kind.expected)
 
 
-def _converted(convert: Callable[[Any], Any], value: Any, at: str, expected: str) -> Any:
+def _converted(convert: Callable[[S], R], value: S, at: str, expected: str) -> R:
     try:
         return convert(value)
     except MalformedError:
@@ -91,14 +116,14 @@ def _converted(convert: Callable[[Any], Any], value: Any, at: str, expected: str
         raise MalformedError(at, shown(value), expected) from None
 
 
-def _encode_class(value: Any, classes: list[Any], at: str) -> dict[str, Any]:
+def _encode_class(value: object, classes: Sequence[type], at: str) -> dict[str, Json]:
     if type(value) not in classes:
         raise MalformedError(at, shown(value), _either(classes))
     hints = fields_of(type(value))
     return {name: encode(getattr(value, name), hint, f"{at}.{name}") for name, hint in hints.items()}
 
 
-def _decode_class(data: Any, classes: list[Any], at: str) -> Any:
+def _decode_class(data: Json, classes: Sequence[type], at: str) -> object:
     if not isinstance(data, dict):
         raise MalformedError(at, shown(data), f"an object: {_either(classes)}")
     cls = next((option for option in classes if fields_of(option).keys() == data.keys()), None)
@@ -109,27 +134,39 @@ def _decode_class(data: Any, classes: list[Any], at: str) -> Any:
     return cls(**{name: decode(data[name], hint, f"{at}.{name}") for name, hint in fields_of(cls).items()})
 
 
-def _walk_dict(value: Any, hints: tuple[Any, ...], at: str, walk: Callable[[Any, Any, str], Any]) -> dict[str, Any]:
-    """Convert a dict, which has a value for each word of the `Literal` that annotates its keys, in this order."""
-    words, hint = typing.get_args(hints[0]), hints[1]
-    if not isinstance(value, dict) or value.keys() != set(words):
-        raise MalformedError(at, shown(value), f"an object of {', '.join(words)}")
-    return {word: walk(value[word], hint, f"{at}.{word}") for word in words}
+def _encode_dict(value: object, hints: Sequence[Hint], at: str) -> Json:
+    values = _of_each_word(value, hints, at)
+    return {word: encode(item, hints[1], f"{at}.{word}") for word, item in values.items()}
 
 
-def _encode_tuple(value: Any, items: tuple[Any, ...], at: str) -> list[Any]:
+def _decode_dict(data: Json, hints: Sequence[Hint], at: str) -> object:
+    values = _of_each_word(data, hints, at)
+    return {word: decode(cast("Json", item), hints[1], f"{at}.{word}") for word, item in values.items()}
+
+
+def _of_each_word(value: object, hints: Sequence[Hint], at: str) -> dict[str, object]:
+    """Return the values of a dict, which has one for each word of the `Literal` that annotates its keys, in order."""
+    words: tuple[str, ...] = typing.get_args(hints[0])
+    if not isinstance(value, dict) or cast("dict[object, object]", value).keys() != set(words):
+        raise MalformedError(at, shown(cast("object", value)), f"an object of {', '.join(words)}")
+    values = cast("dict[str, object]", value)
+    return {word: values[word] for word in words}
+
+
+def _encode_tuple(value: object, items: Sequence[Hint], at: str) -> Json:
     if type(value) is not tuple:
         raise MalformedError(at, shown(value), "a tuple")
-    return [encode(item, hint, f"{at}[{n}]") for n, (item, hint) in enumerate(_paired(value, items, at))]
+    values = cast("tuple[object, ...]", value)
+    return [encode(item, hint, f"{at}[{n}]") for n, (item, hint) in enumerate(_paired(values, items, at))]
 
 
-def _decode_tuple(data: Any, items: tuple[Any, ...], at: str) -> tuple[Any, ...]:
+def _decode_tuple(data: Json, items: Sequence[Hint], at: str) -> object:
     if not isinstance(data, list):
         raise MalformedError(at, shown(data), "a list")
     return tuple(decode(item, hint, f"{at}[{n}]") for n, (item, hint) in enumerate(_paired(data, items, at)))
 
 
-def _paired(values: Any, items: tuple[Any, ...], at: str) -> list[tuple[Any, Any]]:
+def _paired(values: Sequence[T], items: Sequence[Hint], at: str) -> list[tuple[T, Hint]]:
     """Pair each value with its annotation, for `tuple[X, ...]` and `tuple[X, Y]`. `items` are the tuple's arguments."""
     if len(items) == 2 and items[1] is Ellipsis:
         return [(value, items[0]) for value in values]
@@ -139,71 +176,87 @@ def _paired(values: Any, items: tuple[Any, ...], at: str) -> list[tuple[Any, Any
 
 
 @functools.cache
-def fields_of(cls: type) -> dict[str, Any]:
+def fields_of(cls: type) -> dict[str, Hint]:
     """Return the fields of a dataclass with their annotations, in order."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 @functools.cache
-def _options(hint: Any) -> tuple[Any, ...]:
+def _options(hint: Hint) -> tuple[Hint, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
 
 
 @functools.cache
-def _scalar(hint: Any) -> Scalar:
+def _scalar(hint: Hint) -> Scalar:
     """Return how to write and read a value that is no container: a literal, an enumeration, or a row of `SCALARS`."""
     options = frozenset(_options(hint)) - {type(None)}
     (first, *others) = options
     if typing.get_origin(first) is typing.Literal:
-        words = typing.get_args(first)
-        one_of = lambda value: words[words.index(value)]
+        words: tuple[str, ...] = typing.get_args(first)
+
+        def one_of(value: object) -> str:
+            return words[words.index(value)]
+
         return Scalar(f"one of {', '.join(map(repr, words))}", one_of, one_of)
     if not others and isinstance(first, type) and issubclass(first, Enum):
         names = ", ".join(member.value for member in first)
         return Scalar(f"one of {names}", lambda member: _exactly(first, member).value, first)
     scalar = SCALARS[options]
-    return Scalar(f"{scalar.expected} or None", scalar.write, scalar.read) if options != {*_options(hint)} else scalar
+    return (
+        Scalar(f"{scalar.expected} or None", scalar.write, scalar.read)
+        if options != frozenset(_options(hint))
+        else scalar
+    )
 
 
-def _exactly(kind: type | tuple[type, ...], value: Any) -> Any:
+def _exactly(kind: type[T] | tuple[type[T], ...], value: object) -> T:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError
     return value
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     """Convert an integer of Python or NumPy, or a fraction that is an integer, to an int."""
     whole = value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
     return operator.index(_exactly(numbers.Integral, whole))
 
 
-def _fraction(text: Any) -> Fraction:
-    if not re.fullmatch(r"-?\d{1,18}(/[1-9]\d{0,17})?", _exactly(str, text), re.ASCII):
+def _fraction(data: Json) -> Fraction:
+    text = _exactly(str, data)
+    if not re.fullmatch(r"-?\d{1,18}(/[1-9]\d{0,17})?", text, re.ASCII):
         raise ValueError
     return Fraction(text)
 
 
-def _bound(value: Any) -> str:
+def _bound(value: object) -> str:
     return (
-        str(value) if isinstance(value, float) and math.isinf(value) else str(Fraction(_exactly(numbers.Real, value)))
+        str(value)
+        if isinstance(value, float) and math.isinf(value)
+        else str(Fraction(_exactly((numbers.Rational, float), value)))
     )
 
 
-def _real(value: Any) -> float | str:
+def _real(value: object) -> float | str:
     real = float(_exactly(numbers.Real, value))
     return real if math.isfinite(real) else str(real)
 
 
-def _real_of(data: Any) -> float:
-    return array_json.NOT_FINITE[data] if data in array_json.NOT_FINITE else float(_exactly((int, float), data))
+def _real_of(data: Json) -> float:
+    if isinstance(data, str) and data in array_json.NOT_FINITE:
+        return array_json.NOT_FINITE[data]
+    return float(_exactly((int, float), data))
+
+
+def _bound_of(data: Json) -> Fraction | float:
+    return INFINITE[data] if isinstance(data, str) and data in INFINITE else _fraction(data)
 
 
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
 is_flag = functools.partial(_exactly, bool)
 is_text = functools.partial(_exactly, str)
 is_name = functools.partial(_exactly, (int, str))
-SCALARS = {
+SCALARS: dict[frozenset[Hint], Scalar] = {
     frozenset({bool}): Scalar("True or False", is_flag, is_flag),
     frozenset({int}): Scalar("an integer", _whole, functools.partial(_exactly, int)),
     frozenset({str}): Scalar("a string", is_text, is_text),
@@ -212,24 +265,25 @@ SCALARS = {
         "a fraction", lambda value: str(Fraction(_exactly(numbers.Rational, value))), _fraction
     ),
     frozenset({Fraction, float}): Scalar(
-        "a fraction, inf or -inf", _bound, lambda data: INFINITE[data] if data in INFINITE else _fraction(data)
+        "a fraction, inf or -inf", _bound, _bound_of
     ),
     frozenset({Hashable}): Scalar("a string or an integer", is_name, is_name),
 }  # fmt: skip
 
 
-def _either(classes: list[Any]) -> str:
+def _either(classes: Sequence[type]) -> str:
     return " or ".join(cls.__name__ for cls in classes)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a short description of a value for an error message.
 
     >>> shown((1, 2)), shown("two"), shown(10**30)
     ('a tuple of 2', "'two'", 'a huge number')
     """
+    kind = type(value).__name__
     if isinstance(value, dict | list | tuple):
-        return f"a {type(value).__name__} of {len(value)}"
+        return f"a {kind} of {len(cast(Sized, value))}"
     if isinstance(value, int) and abs(value) > 2**63:
         return "a huge number"
     text = repr(value)

@@ -59,7 +59,7 @@ def through(
     """
     if field is None:
         return None
-    intervals = []
+    intervals: list[Interval] = []
     for j, places in enumerate(positions, start):
         seen = [(rate * int(p), field[p % len(field)]) for p in places]
         first = min((at + first for at, (first, _) in seen), default=math.inf)
@@ -115,7 +115,7 @@ def advancing(field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]]
 
 def union(fields: Iterable[Field | None]) -> Field | None:
     """Return the field of an element-wise function of several values, all of the same rate."""
-    known = []
+    known: list[Field] = []
     for field in fields:
         if field is None:
             return None
@@ -159,7 +159,10 @@ def in_cells(field: Field, rate: Fraction) -> tuple[int, tuple[tuple[int, int], 
             cells[of_phase, 1] = np.maximum((at + int(last * unit)) // unit, cells[of_phase, 0] - 1)
     empty = cells[:, 1] < cells[:, 0]
     cells[empty] = [0, -1]
-    repeats = lambda n: (cells[n:] == cells[:-n] + np.where(empty[n:, None], 0, int(rate * n))).all()
+
+    def repeats(n: int) -> bool:
+        return bool((cells[n:] == cells[:-n] + np.where(empty[n:, None], 0, int(rate * n))).all())
+
     divisors = (n for n in range(rate.denominator, most, rate.denominator) if most % n == 0)
     period = next(filter(repeats, divisors), most)
     changes = np.flatnonzero((cells[1:period] != cells[: period - 1]).any(axis=1)) + 1

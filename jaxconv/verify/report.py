@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from jaxconv.verify.claim_kinds import KINDS
@@ -86,7 +86,9 @@ def _law(claim: Claim, leaf: LeafReport, most: int) -> str:
     if not claim.moves:
         return f": invariant, shifts by {claim.shift} -> 0"
     regions = {axis: (lo, hi) for axis, lo, hi in claim.region}
-    on = lambda axis: f", on [{regions[axis][0]}, {regions[axis][1]}) of {leaf.shape[axis]}" if axis in regions else ""
+    on: Callable[[int], str] = lambda axis: (
+        f", on [{regions[axis][0]}, {regions[axis][1]}) of {leaf.shape[axis]}" if axis in regions else ""
+    )
     moves = [f"{t} along output axis {axis}{on(axis)}" for axis, t in claim.moves]
     return f": shifts by {claim.shift} -> " + " and ".join(moves)
 

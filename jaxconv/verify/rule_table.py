@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from jaxconv.jaxprs.typing import AnyJaxpr, Params
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
+
+V_co = TypeVar("V_co", bound=Value, covariant=True)
+V = TypeVar("V", bound=Value)
 
 
 class WalkContext(Protocol):
@@ -30,15 +34,15 @@ class WalkContext(Protocol):
         ...
 
     def follow(
-        self, closed: Any, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+        self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
     ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
         ...
 
 
 @dataclass(frozen=True)
-class Equation:
-    """The argument of a rule: one equation.
+class Equation(Generic[V_co]):
+    """The argument of a rule: one equation, whose operands have states of one type.
 
     Attributes:
         name: the primitive.
@@ -51,19 +55,24 @@ class Equation:
     """
 
     name: str
-    params: dict[str, Any]
-    inputs: list[Any]
-    known: list[np.ndarray | None]
+    params: Params
+    inputs: Sequence[V_co]
+    known: Sequence[np.ndarray | None]
     operand_shapes: list[tuple[int, ...]]
     shapes: list[tuple[int, ...]]
     walk: WalkContext
 
-    def moving(self) -> list[Moving]:
-        """Return the operands as `Moving` values. The walk ensures that they are, unless the rule takes broken ones."""
+    def moving(self: Equation[Moving]) -> Sequence[Moving]:
+        """Return the operands, all of which are `Moving`."""
         return self.inputs
 
+    def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
+        """Return the same equation of operands with other states."""
+        return Equation(self.name, self.params, inputs, self.known, self.operand_shapes, self.shapes, self.walk)
 
-Rule: TypeAlias = Callable[[Equation], Sequence[Value]]
+
+Rule: TypeAlias = Callable[[Equation[Any]], Sequence[Value]]  # of the operands that it is registered for
+R = TypeVar("R", bound=Rule)
 
 # RULES[type][primitive] is the rule for operands of that type. If any operand is a spectrum, the rule for spectra is
 # applied. A rule for pieces is applied after the other rule, and only to linear primitives.
@@ -71,13 +80,11 @@ RULES: dict[type[Moving | Spectrum | Pieces], dict[str, Rule]] = {Moving: {}, Sp
 TAKES_BROKEN: set[str] = set()  # primitives whose rule is called even if an operand is broken
 
 
-def rule(
-    *names: str, of: type[Moving | Spectrum | Pieces] = Moving, takes_broken: bool = False
-) -> Callable[[Rule], Rule]:
+def rule(*names: str, of: type[Moving | Spectrum | Pieces] = Moving, takes_broken: bool = False) -> Callable[[R], R]:
     """Return a decorator that registers a rule for some primitives and for operands of a type."""
     rules = RULES[of]
 
-    def register(function: Rule) -> Rule:
+    def register(function: R) -> R:
         for name in names:
             if name in rules:
                 raise ValueError(f"rule: {name} already has a rule, {rules[name].__name__}")

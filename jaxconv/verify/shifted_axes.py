@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias, cast
 
 import jax
 
 from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
+from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.tracing import refuse_symbolic
 
 Axes: TypeAlias = Sequence[int] | Mapping[int, Sequence[int]]
@@ -30,7 +31,7 @@ class Along:
         return " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.arguments)
 
 
-def directions(where: str, arguments: Sequence[Any], axes: Axes) -> tuple[Along, ...]:
+def directions(where: str, arguments: Sequence[PyTree], axes: Axes) -> tuple[Along, ...]:
     """Check `axes`, and return the directions of the shifts, with non-negative axes. See `jc.certify` for `axes`.
 
     Args:
@@ -77,7 +78,7 @@ def _equal_lengths(
     return tuple(shapes[first][axis] for axis in first_axes)
 
 
-def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, tuple[int, ...]]:
+def by_argument(where: str, arguments: Sequence[PyTree], axes: Axes) -> dict[int, tuple[int, ...]]:
     """Return the axes of each shifted argument, as integers."""
     if not isinstance(axes, Mapping):
         if several(axes) is None:
@@ -87,7 +88,7 @@ def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, t
             cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
             raise ValueError(explain(where, "axes", shown(axes), "a dict, since there are several arguments", cure))
         axes = {0: axes}
-    checked = {}
+    checked: dict[int, tuple[int, ...]] = {}
     for number, own_axes in axes.items():
         sequence = several(own_axes)
         if sequence is None:
@@ -99,7 +100,7 @@ def by_argument(where: str, arguments: Sequence[Any], axes: Axes) -> dict[int, t
     return checked
 
 
-def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequence[int]) -> tuple[int, ...]:
+def _checked_shape(where: str, arguments: Sequence[PyTree], number: int, axes: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of an argument, which must have these axes, and cells along them."""
     if not 0 <= number < len(arguments):
         expected = f"from 0 to {len(arguments) - 1}"
@@ -110,8 +111,9 @@ def _checked_shape(where: str, arguments: Sequence[Any], number: int, axes: Sequ
     if shape is None or not (len(leaves) == 1 and leaves[0] is argument):
         kind = type(argument).__name__ + ("" if shape is None else f", a container of {len(leaves)} arrays")
         cure = "Pass the array to shift as a separate argument"
-        if isinstance(argument, tuple | list) and argument and all(isinstance(n, int) for n in argument):
-            cure = f'Write jax.ShapeDtypeStruct({tuple(argument)}, "float32") for an array of that shape'
+        items = cast("Sequence[object]", argument) if isinstance(argument, tuple | list) else ()
+        if items and all(isinstance(n, int) for n in items):
+            cure = f'Write jax.ShapeDtypeStruct({tuple(items)}, "float32") for an array of that shape'
         raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):

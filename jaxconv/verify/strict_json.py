@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from jaxconv.errors import explain
+
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
 WRITE = "Write it with to_json"
 DIGITS = 20  # largest number of digits of an integer; integers of 64 bits have no more
 
 
-def dumps(data: Any) -> str:
+def dumps(data: Json) -> str:
     """Return JSON as RFC 8259 defines it. Raises ValueError for NaN and infinities, which it excludes."""
     return json.dumps(data, allow_nan=False)
 
 
-def loads(where: str, text: str) -> Any:
+def loads(where: str, text: object) -> Json:
     """Parse JSON.
 
     Args:
@@ -63,8 +66,8 @@ def _real(digits: str) -> float:
     return number
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
+def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members: dict[str, Json] = {}
     for key, value in pairs:
         if key in members:
             raise _RefusedError(f"the key {_short(key)!r}", "repeated in one JSON object", "unique")

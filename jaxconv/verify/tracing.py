@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr
 
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.jaxprs import layout
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths
 from jaxconv.verify.arguments import SPLIT
 
 SHOWN = 8  # largest number of arrays that a note describes
 
 
-def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any], Any]:
+def trace(where: str, fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
     """Return the jaxpr of `fn(*arguments)`, its constants, and the tree of the shapes of its outputs.
 
     `where` is the name of the public function, for errors and notes. Exceptions of `fn` propagate, with a note.
@@ -38,25 +39,25 @@ def trace(where: str, fn: Callable[..., Any], arguments: Sequence[Any]) -> tuple
     return traced
 
 
-def name_of(fn: Callable[..., Any]) -> str:
+def name_of(fn: Callable[..., object]) -> str:
     """Return the name of a function, or the class of a callable whose `__name__` is missing or is not a string."""
     name = getattr(fn, "__name__", None)
     return name if isinstance(name, str) else type(fn).__name__
 
 
-def described(arguments: Sequence[Any]) -> str:
+def described(arguments: Sequence[PyTree]) -> str:
     """Return the dtype and shape of each array, as `float32[8,2]`, after its path if it is in a container.
 
     >>> described((np.zeros((8, 2), np.float32), {"bias": 1.0}))
     "float32[8,2], [1]['bias']: float"
     """
-    leaves = jax.tree_util.tree_leaves_with_path(tuple(arguments))
+    leaves = leaves_with_paths(tuple(arguments))
     words = [_array(leaf) if len(path) == 1 else f"{jax.tree_util.keystr(path)}: {_array(leaf)}"
              for path, leaf in leaves[:SHOWN]]  # fmt: skip
     return ", ".join([*words, f"{len(leaves) - SHOWN} more arrays"] if len(leaves) > SHOWN else words)
 
 
-def refuse_symbolic(where: str, arguments: Sequence[Any]) -> None:
+def refuse_symbolic(where: str, arguments: Sequence[PyTree]) -> None:
     """Raise ValueError if the shape of an argument has a symbolic dimension, as from `jax.export.symbolic_shape`."""
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
@@ -65,6 +66,6 @@ def refuse_symbolic(where: str, arguments: Sequence[Any]) -> None:
                 raise ValueError(explain(where, f"argument {number}", _array(leaf), "of a concrete shape", cure))
 
 
-def _array(leaf: Any) -> str:
+def _array(leaf: ArrayValue) -> str:
     shape = getattr(leaf, "shape", None)
     return type(leaf).__name__ if shape is None else f"{leaf.dtype}[{','.join(map(str, shape))}]"

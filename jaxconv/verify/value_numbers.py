@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import cast
 
 
 @dataclass
@@ -18,10 +19,11 @@ class Names:
     ('signal 0', 'x', 'signal 1', 'signal 0')
     """
 
-    known: dict[tuple[Hashable, ...], str] = field(default_factory=dict)
+    known: dict[tuple[Hashable, ...], str] = field(default_factory=dict[tuple[Hashable, ...], str])
 
     def short(self, name: Hashable) -> Hashable:
         """Return the short name of a tuple; return any other name unchanged."""
         if not isinstance(name, tuple):
             return name
-        return self.known.setdefault(tuple(map(self.short, name)), f"signal {len(self.known)}")
+        parts = cast("tuple[Hashable, ...]", name)
+        return self.known.setdefault(tuple(map(self.short, parts)), f"signal {len(self.known)}")

@@ -23,6 +23,7 @@ from jaxconv.jaxprs.primitives import NEVER, PRODUCTS, SUM
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
+from jaxconv.jaxprs.typing import aval_of
 from jaxconv.verify.execution.tolerance import is_kind
 
 TOO_WIDE = 2**14  # excess bits of an operation that is not exact on whole numbers, or that cannot be analysed
@@ -51,7 +52,7 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
     """A message that names the first operation that is not exact, and why; empty if all are exact."""
     for (equation, stack), bits in zip(steps(jaxpr), excess, strict=True):
         if bits > 0:
-            kind = equation.outvars[0].aval.dtype
+            kind = aval_of(equation.outvars[0]).dtype
             where = f"{equation.primitive.name} at {source_line(equation, stack)}"
             if bits >= TOO_WIDE // 2:
                 return f"not exact: {where} does not keep numbers whole, or cannot be analysed"

@@ -15,6 +15,7 @@ from jaxconv.jaxprs.evaluate import first_results
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
+from jaxconv.jaxprs.typing import aval_of
 from jaxconv.verify.certify import certify
 from jaxconv.verify.execution import compare, exactness, law
 from jaxconv.verify.execution.compare import Plan
@@ -133,7 +134,7 @@ def _places(prepared: Subject) -> list[_Place]:
     places = []
     depends = exactness.depends(jaxpr, prepared.plan.live)
     for number, ((equation, stack), live) in enumerate(zip(steps(jaxpr), depends, strict=True)):
-        first, name = equation.outvars[0].aval, equation.primitive.name
+        first, name = aval_of(equation.outvars[0]), equation.primitive.name
         if live and name not in MOVEMENT and is_kind(first, np.inexact):
             places.append(_Place(number, name, source_line(equation, stack), tuple(first.shape)))
     return places

@@ -11,7 +11,8 @@ import jax
 # Exceptions of an execution that is impossible here: an error in a callback, too little memory, a primitive without an
 # implementation, an effect that cannot be batched, a NaN under jax.debug_nans. All others propagate: an interrupt, or
 # the exception of an alarm or a deadline.
-FAILURES = (jax.errors.JaxRuntimeError, MemoryError, NotImplementedError, RecursionError,
+FAILURES: tuple[type[Exception], ...] = (
+            jax.errors.JaxRuntimeError, MemoryError, NotImplementedError, RecursionError,
             ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)  # fmt: skip
 FEW = 64  # equations; longer programs are compiled without fusion
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
-from jaxconv.verify.domain import Broken, Motion, Moving
+from jaxconv.verify.domain import Broken, Motion, Moving, Value
 from jaxconv.verify.receptive_fields import Field
-from jaxconv.verify.recheck.culprits import misblamed
+from jaxconv.verify.recheck.culprits import wrong_claimed_culprit
 from jaxconv.verify.recheck.relation import motions_of
 
 
-def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, around: Any, *, cyclic: bool) -> str:
-    """Return an objection to a claim about an output, or the empty string. `unwitnessed` executes the witness.
+def claim_objection(
+    claim: Claim, state: Value, shape: tuple[int, ...], length: int, around: Value, *, cyclic: bool
+) -> str:
+    """Return an objection to a claim about an output, or the empty string. `witness_objection` executes the witness.
 
     Args:
         claim: the claim.
@@ -29,13 +30,14 @@ def unfounded(claim: Claim, state: Any, shape: tuple[int, ...], length: int, aro
     if claim.verdict == Verdict.PROVED:
         if (claim.broken, claim.witness, claim.standing) != (None, None, None):
             return "the claim is PROVED, but has a culprit, a witness or an unrefuted shift"
-        return _not_shown(claim, state) or no_law or _other_field(claim, state, shape)
+        problem = _not_shown(claim, state) or no_law
+        return problem if problem or not isinstance(state, Moving) else _other_field(claim, state, shape)
     if (claim.shift, claim.moves, claim.region, claim.receptive_field) != (None, (), (), None):
         return f"the claim is {claim.verdict}, but states how the output moves"
     if not no_law:
         return f"the claim is {claim.verdict}, but the output's state proves a law"
     too_small = not cyclic and _too_small(state, around, length)
-    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or misblamed(
+    return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or wrong_claimed_culprit(
         claim.broken, obstacle, too_small=too_small
     )
 
@@ -64,7 +66,7 @@ def _beyond_its_witness(claim: Claim, shifts: list[int]) -> str:
     return ""
 
 
-def _not_shown(claim: Claim, state: Any) -> str:
+def _not_shown(claim: Claim, state: Value) -> str:
     """Return an objection if a proved claim and the output's state differ in shift, moves or region."""
     if not isinstance(state, Moving):
         return f"the claim is PROVED, but the output's state is {type(state).__name__}"
@@ -78,7 +80,7 @@ def _not_shown(claim: Claim, state: Any) -> str:
     return "" if claim.region == region else f"the claimed region is {claim.region}, but the state has {region}"
 
 
-def _obstacle(state: Any, shape: tuple[int, ...], length: int) -> tuple[str, Break | None]:
+def _obstacle(state: Value, shape: tuple[int, ...], length: int) -> tuple[str, Break | None]:
     """Return why a state proves no law worth reporting, and the culprit if any; ("", None) if it proves a law."""
     if isinstance(state, Broken):
         return "the output is broken", state.broken
@@ -103,15 +105,14 @@ def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[t
         yield f"shifts by {state.shift} are more than half of the {length} cells", None
 
 
-def _too_small(state: Any, around: Any, length: int) -> bool:
+def _too_small(state: Value, around: Value, length: int) -> bool:
     """Whether an input of `length` cells is too small for a law, given the output's receptive field.
 
     If the interior state is broken, perhaps only because of the border, the cyclic state has the receptive field.
     """
     for value in (state, around):
-        motions = motions_of(value) if isinstance(value, Moving) else []
-        if len(motions) == 1:
-            ((_, motion),) = motions
+        if isinstance(value, Moving) and len(motions_of(value)) == 1:
+            ((_, motion),) = motions_of(value)
             field, phases = motion.field, math.lcm(len(motion.field or ()), motion.rate.denominator)
             size = 0 if field is None else max((len(_cells(field, motion.rate, j)) for j in range(phases)), default=0)
             if not size:

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import equations, within
+from jaxconv.jaxprs.typing import Stack
 from jaxconv.verify.claims import Break
-from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum
+from jaxconv.verify.derivation import Row
+from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
 AT_THE_END = (-1, "output", "the function's output", ())  # row, primitive, source, frames if no equation is the culprit
 
 
-def breaks_of(state: Any) -> list[Break]:
+def breaks_of(state: Value) -> list[Break]:
     """Return every break in a state."""
     if isinstance(state, Broken):
         return [state.broken]
     if isinstance(state, Pieces):
         return [*breaks_of(state.value), *breaks_of(state.folded)]
     moving = state.value if isinstance(state, Spectrum) else state
-    if not isinstance(moving, Moving):
-        return []
     motions = [factor.motion for axis in moving.axes for factor in axis if factor.motion is not None]
     return [broken for motion in motions for broken in (motion.edge, motion.lost) if broken is not None]
 
 
-def misplaced(state: Any, row: Any, before: Sequence[Break], inner: Sequence[Any], candidates: Sequence[Any]) -> str:
+def wrong_culprit(
+    state: Value, row: Row, before: Sequence[Break], inner: Sequence[Row], candidates: Sequence[Stack]
+) -> str:
     """Return an objection to the breaks in the state of a row, or the empty string.
 
     Args:
@@ -55,7 +58,7 @@ def misplaced(state: Any, row: Any, before: Sequence[Break], inner: Sequence[Any
     return _unexplained(state)
 
 
-def misblamed(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
+def wrong_claimed_culprit(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
     """Return an objection to the culprit of a claim that is not proved, or the empty string.
 
     Args:
@@ -75,7 +78,7 @@ def misblamed(broken: Break | None, obstacle: Break | None, *, too_small: bool) 
     )
 
 
-def nested(equation: Any, stack: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def nested(equation: JaxprEqn, stack: Stack) -> Iterator[Stack]:
     """Yield an equation and every equation inside it, each with its enclosing equations, innermost first."""
     yield (equation, *stack)
     for jaxpr in within(equation):
@@ -83,11 +86,11 @@ def nested(equation: Any, stack: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
             yield (inner, *reversed(around), equation, *stack)
 
 
-def _name(stack: Sequence[Any]) -> str:
+def _name(stack: Stack) -> str:
     return stack[0].primitive.name
 
 
-def _is_there(broken: Break, stack: Sequence[Any]) -> bool:
+def _is_there(broken: Break, stack: Stack) -> bool:
     """Whether a break names the line that an equation was traced from."""
     lines = [full_line(frame) for equation in stack for frame in frames(equation)]
     if _plain(broken.frames) == _plain(lines):
@@ -102,7 +105,7 @@ def _plain(lines: Sequence[str]) -> list[str]:
     return [re.sub(r"^.*[/\\\\]", "", line) for line in lines]
 
 
-def _unexplained(state: Any) -> str:
+def _unexplained(state: Value) -> str:
     """Return an objection if `edge` or `lost` of a motion is set although its region needs none, or the reverse."""
     moving = state.value if isinstance(state, Pieces) else state
     if not isinstance(moving, Moving):

@@ -8,19 +8,20 @@ all other cells are replaced instead, that result does not change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array
+from jaxconv.verify.domain import Value
 from jaxconv.verify.recheck.named_cells import DRAWS, FRACTIONS, mixed, numbers, plain
-from jaxconv.verify.recheck.relation import Held
+from jaxconv.verify.recheck.relation import Held, Run
 
 MASKS = 8  # number of random masks, each of half of the cells
 
 
-def mixes(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Held]) -> bool:
+def mixes(run: Run, operands: Sequence[Held[Value]]) -> bool:
     """Whether a cell of a result depends on several cells of one float operand."""
     first, second = ([_drawn(held, draw) for held in operands] for draw in (FRACTIONS, FRACTIONS + DRAWS))
     before = list(map(plain, run(first)))
@@ -36,7 +37,7 @@ def mixes(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Held]) -
     return False
 
 
-def _drawn(held: Held, draw: int) -> Any:
+def _drawn(held: Held[Value], draw: int) -> Array:
     if held.constant is not None:
         return held.constant
     names = mixed(held.number, np.arange(held.aval.size)).reshape(held.aval.shape)

@@ -7,12 +7,15 @@ positions of each axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
+from types import EllipsisType
+from typing import TypeAlias, cast
 
 import numpy as np
+
+Indices: TypeAlias = tuple[np.ndarray | slice | np.intp, ...] | EllipsisType  # of an array
 
 PEAKS = 32  # number of largest cells of f(y), compared first: they exclude most rolls
 MOST = 4096  # maximum number of rolls that are compared in full
@@ -26,19 +29,19 @@ class Pair:
         before: f(x).
         after: f(y).
         allowed: the largest mismatch of equal cells.
-        before_doubt: the rounding error of each cell of f(x), which is allowed in addition.
-        after_doubt: the rounding error of each cell of f(y), which is allowed in addition.
+        before_error: the rounding error of each cell of f(x), which is allowed in addition.
+        after_error: the rounding error of each cell of f(y), which is allowed in addition.
     """
 
     before: np.ndarray
     after: np.ndarray
     allowed: float
-    before_doubt: np.ndarray
-    after_doubt: np.ndarray
+    before_error: np.ndarray
+    after_error: np.ndarray
 
-    def apart(self, j: Any, p: Any) -> np.ndarray:
+    def apart(self, j: Indices, p: Indices) -> np.ndarray:
         """Return where f(y)[p] and f(x)[j] differ, for any NumPy indices."""
-        return off_by(self.before[j], self.after[p]) > self.allowed + self.before_doubt[j] + self.after_doubt[p]
+        return off_by(self.before[j], self.after[p]) > self.allowed + self.before_error[j] + self.after_error[p]
 
 
 def off_by(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -61,25 +64,32 @@ def moving_by(pair: Pair, axis: int, t: int, *, cyclic: bool) -> np.ndarray:
     return distance
 
 
+def _grid(indices: Iterable[np.ndarray]) -> Indices:
+    """Return the indices of the product of some indices along each axis."""
+    return cast(Indices, np.ix_(*indices))
+
+
 def rolls_of(pairs: Sequence[Pair]) -> str:
     """Return a description of a roll that agrees with all pairs, or the empty string."""
-    shape = pairs[0].before.shape
+    shape: tuple[int, ...] = pairs[0].before.shape
     left = np.ones(shape, bool)  # indexed by the roll of each axis
     for pair in pairs:
         size = np.nan_to_num(np.abs(pair.after - np.median(np.abs(pair.after))), nan=np.inf)
-        for peak in np.argsort(-size, axis=None, kind="stable")[:PEAKS]:
+        peaks: list[int] = np.argsort(-size, axis=None, kind="stable")[:PEAKS].tolist()
+        for peak in peaks:
             position = np.unravel_index(peak, shape)
-            sources = np.ix_(*((p - np.arange(m)) % m for p, m in zip(position, shape, strict=True)))
+            sources = _grid((p - np.arange(m)) % m for p, m in zip(position, shape, strict=True))
             left &= ~pair.apart(sources, position)
     rolls = np.argwhere(left)
     if len(rolls) > MOST:
         return "is almost the same everywhere"
 
-    def agrees(roll: np.ndarray) -> bool:
-        rolled = np.ix_(*((np.arange(m) - t) % m for t, m in zip(roll, shape, strict=True)))
+    def agrees(roll: list[int]) -> bool:
+        rolled = _grid((np.arange(m) - t) % m for t, m in zip(roll, shape, strict=True))
         return not any(pair.apart(rolled, ...).any() for pair in pairs)
 
-    agreeing = next((roll.tolist() for roll in rolls if agrees(roll)), None)
+    candidates: list[list[int]] = rolls.tolist()
+    agreeing = next(filter(agrees, candidates), None)
     return "" if agreeing is None else f"is rolled by {agreeing}"
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array, Shaped, eps_of, shaped
+
 ROUNDING = 32  # allowed difference of floats in units in the last place
 Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, names of the cells, which to compare
+# Draws numbers of one kind, from uniform numbers, signs, the number of the draw, and the dtype.
+DrawKind: TypeAlias = Callable[[np.ndarray, np.ndarray, int, np.dtype], np.ndarray]
 RUNS = ("", " of the second run")
 # The kind of numbers in a draw: small integers, which are exact; fractions; numbers of all magnitudes; large numbers of
 # one magnitude; and the extremes of the dtype, including NaN and infinities.
@@ -27,7 +31,7 @@ def kind_of(draw: int) -> int:
     return KINDS[draw % DRAWS]
 
 
-def mixed(*parts: Any) -> np.ndarray:
+def mixed(*parts: int | np.ndarray) -> np.ndarray:
     """Return a hash of integers or arrays of integers, element-wise (the finaliser of SplitMix64).
 
     Python hashes the integers before the first array, in a tenth of the time that NumPy needs for an array of one cell.
@@ -54,22 +58,22 @@ def along(axis: int, rank: int) -> list[int]:
     return [-1 if n == axis else 1 for n in range(rank)]
 
 
-def is_real(aval: Any) -> bool:
+def is_real(aval: Shaped) -> bool:
     """Whether an array has a real dtype, float or integer."""
     return not is_key(aval) and aval.dtype != bool and not jnp.issubdtype(aval.dtype, jnp.complexfloating)
 
 
-def is_unsigned(aval: Any) -> bool:
+def is_unsigned(aval: Shaped) -> bool:
     """Whether an array has an unsigned integer dtype."""
     return jnp.issubdtype(aval.dtype, jnp.unsignedinteger)
 
 
-def is_key(aval: Any) -> bool:
+def is_key(aval: Shaped) -> bool:
     """Whether an array contains keys of a random number generator."""
     return jnp.issubdtype(aval.dtype, jax.dtypes.extended)
 
 
-def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
+def numbers(names: np.ndarray, aval: Shaped, draw: int) -> Array:
     """Return a number of the array's dtype for each name, of the kind `kind_of(draw)`."""
     if is_key(aval):
         return _keys(names, aval, draw)
@@ -77,7 +81,7 @@ def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
     if aval.dtype == bool:
         return (bits & np.uint64(1)).astype(bool)
     if jnp.issubdtype(aval.dtype, jnp.complexfloating):
-        part = jax.ShapeDtypeStruct(aval.shape, np.finfo(aval.dtype).dtype)
+        part = shaped(aval.shape, np.finfo(aval.dtype).dtype)
         drawn = np.zeros(names.shape, aval.dtype)
         drawn.real, drawn.imag = (numbers(n, part, draw) for n in (names, mixed(names, 1).reshape(names.shape)))
         return drawn
@@ -91,59 +95,68 @@ def numbers(names: np.ndarray, aval: Any, draw: int) -> Any:
     return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
 
 
-def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+def _exponents(dtype: np.dtype) -> tuple[int, int]:
+    """Return the smallest and the largest exponent of a float dtype."""
+    return cast(int, jnp.finfo(dtype).minexp), cast(int, jnp.finfo(dtype).maxexp)
+
+
+def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: np.dtype) -> np.ndarray:
     """Return numbers of one magnitude, so that sums lose none of them in rounding.
 
     The magnitude is from 1e5 to 1e15, or less if the product of two such numbers would overflow.
     """
-    most = min(50.0, 0.4 * float(jnp.finfo(dtype).maxexp) - 2)
+    most = min(50.0, 0.4 * _exponents(dtype)[1] - 2)
     least = min(17.0, most)
     size = least + (most - least) * float(mixed(draw)[0] % np.uint64(101)) / 100
     return sign * (1 + 3 * unit) * 2.0**size
 
 
-def _extreme(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+def _extreme(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: np.dtype) -> np.ndarray:
     """Return 1/8 NaN, 1/8 zeros, 1/8 small numbers of all magnitudes, 1/4 infinities, and 3/8 large numbers."""
     kind, rest = np.divmod(8 * unit, 1)
-    limits = jnp.finfo(dtype)
-    middle = (limits.maxexp + limits.minexp) // 2
-    small, large = (2.0 ** (lo + (hi - lo) * rest) for lo, hi in ((limits.minexp + 2, middle), (0, limits.maxexp)))
+    least, most = _exponents(dtype)
+    middle = (most + least) // 2
+    small, large = (2.0 ** (lo + (hi - lo) * rest) for lo, hi in ((least + 2, middle), (0, most)))
     sizes = np.select([kind == 1, kind == 2, (kind == 3) | (kind == 4)], [0.0, small, np.inf], large)
     return np.where(kind == 0, np.nan, sign * sizes)
 
 
-def _any_size(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: Any) -> np.ndarray:
+def _any_size(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: np.dtype) -> np.ndarray:
     """Return integers of all magnitudes from the whole range of the dtype."""
     limits = jnp.iinfo(dtype)
-    sizes = np.floor(2.0 ** (unit * np.log2(float(limits.max) + 1))).astype(np.uint64) - np.uint64(1)
-    return np.where((sign < 0) & (limits.min < 0), 0 - sizes, sizes)
+    sizes: np.ndarray = np.floor(2.0 ** (unit * np.log2(float(limits.max) + 1))).astype(np.uint64) - np.uint64(1)
+    return np.where(sign < 0, 0 - sizes, sizes) if limits.min < 0 else sizes
 
 
-_reals = {
+_reals: dict[int, DrawKind] = {
     FRACTIONS: lambda unit, sign, draw, dtype: 4 * unit - 1,
     SIZES: lambda unit, sign, draw, dtype: sign * 2.0 ** (18 * unit - 6),
     LARGE: _large,
     EXTREMES: _extreme,
 }
-_whole_numbers = {LARGE: _any_size, EXTREMES: _any_size}
+_whole_numbers: dict[int, DrawKind] = {LARGE: _any_size, EXTREMES: _any_size}
 
 
-def _keys(names: np.ndarray, aval: Any, draw: int) -> Any:
+def _keys(names: np.ndarray, aval: Shaped, draw: int) -> Array:
     words, kind = _of_keys(aval.dtype)
     data = mixed(names[..., None], draw, np.arange(words)).astype(np.uint32)
     return jax.random.wrap_key_data(jnp.asarray(data), impl=kind)
 
 
 @functools.cache
-def _of_keys(dtype: Any) -> tuple[int, Any]:
+def _of_keys(dtype: np.dtype) -> tuple[int, str]:
     """Return the number of words in a key, and the name of the generator."""
-    kinds: list[Any] = []
-    key = jax.ShapeDtypeStruct((), dtype)
-    jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), key)
-    return jax.eval_shape(jax.random.key_data, key).shape[0], kinds[0]
+    kinds: list[str] = []
+
+    def data_of(key: jax.Array) -> jax.Array:
+        kinds.append(str(jax.random.key_impl(key)))
+        return jax.random.key_data(key)
+
+    data: jax.ShapeDtypeStruct = jax.eval_shape(data_of, jax.ShapeDtypeStruct((), dtype))
+    return data.shape[0], kinds[0]
 
 
-def plain(array: Any) -> np.ndarray:
+def plain(array: Array) -> np.ndarray:
     """Return an array as NumPy array; random keys are hashed."""
     if not is_key(array):
         return np.asarray(array)
@@ -167,7 +180,7 @@ def alike(actual: np.ndarray, expected: np.ndarray, *, signed: bool = False, noi
     if not jnp.issubdtype(actual.dtype, jnp.inexact) or (equal.all() and not signed):
         return equal
     wide = np.complex128 if jnp.issubdtype(actual.dtype, jnp.complexfloating) else np.float64
-    rounding = ROUNDING * float(jnp.finfo(actual.dtype).eps)
+    rounding = ROUNDING * eps_of(actual.dtype)
     a, b = actual.astype(wide), expected.astype(wide)
     sizes = np.abs(a)[np.isfinite(a)]
     allowed = rounding * np.abs(a) + rounding * np.abs(b) + rounding * (sizes / max(sizes.size, 1)).sum()
@@ -183,7 +196,7 @@ def _negative(x: np.ndarray) -> np.ndarray:
     return np.signbit(np.real(x))
 
 
-def odd_one(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
+def difference_in(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
     """Describe the first cell that differs from another cell of its name; see `alike` for `signed` and `noise`."""
     names = np.concatenate([part_names[clear] for _, _, part_names, clear in parts])
     values = np.concatenate([part_numbers[clear] for _, part_numbers, _, clear in parts])

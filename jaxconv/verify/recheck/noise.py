@@ -7,17 +7,17 @@ error.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array, eps_of
 from jaxconv.verify.recheck.named_cells import is_key, mixed, plain
 
 TIMES = 4  # changes to try: a single one may cancel out by chance
 
 
-def noise(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Any], number: int) -> float:
+def noise(run: Callable[[list[Array]], Sequence[Array]], operands: Sequence[Array], number: int) -> float:
     """Return the largest change of a finite cell of one result if all operands change by units in the last place.
 
     >>> terms = np.float32([1e6, 1, -1e6])
@@ -38,12 +38,12 @@ def noise(run: Callable[[list[Any]], Sequence[Any]], operands: Sequence[Any], nu
     return largest
 
 
-def _changed(array: Any, turn: int, place: int) -> Any:
+def _changed(array: Array, turn: int, place: int) -> Array:
     """Return an array of floats with each cell changed by -1, 0 or 1 units in the last place."""
     if is_key(array) or not jnp.issubdtype(array.dtype, jnp.inexact):
         return array
     steps = mixed(turn, place, np.arange(array.size)).reshape(array.shape) % np.uint64(3)
-    factor = 1 + (steps.astype(np.float64) - 1) * float(jnp.finfo(array.dtype).eps)
+    factor = 1 + (steps.astype(np.float64) - 1) * eps_of(array.dtype)
     return (_wide(plain(array)) * factor).astype(array.dtype)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 
+from jaxconv.jaxprs.typing import PyTree, leaves_with_paths
 from jaxconv.verify.certificate import Certificate
 
 
-def misfit(certificate: Certificate, shapes: Any, arguments: Sequence[Any]) -> str:
+def outline_objection(certificate: Certificate, shapes: PyTree, arguments: Sequence[PyTree]) -> str:
     """Return why a certificate does not fit a function of these arguments and output shapes, or the empty string."""
-    leaves = jax.tree_util.tree_leaves_with_path(shapes)
+    leaves = leaves_with_paths(shapes)
     outputs = [tuple(leaf.shape) for _, leaf in leaves]
     claimed, derived = [leaf.shape for leaf in certificate.leaves], len(certificate.derivations)
     axes = sorted({len(leaf.axes) for leaf in certificate.leaves})
@@ -35,7 +35,7 @@ def misfit(certificate: Certificate, shapes: Any, arguments: Sequence[Any]) -> s
     return f"the certificate shifts {pairs}, which has a duplicate" if len(set(pairs)) < len(pairs) else ""
 
 
-def _not_to_shift(shifted: Sequence[tuple[int, int]], length: int, arguments: Sequence[Any]) -> str:
+def _not_to_shift(shifted: Sequence[tuple[int, int]], length: int, arguments: Sequence[PyTree]) -> str:
     """Return why these axes of these arguments cannot be shifted together, or the empty string."""
     numbers = [number for number, _ in shifted]
     if not numbers or len(set(numbers)) < len(numbers):

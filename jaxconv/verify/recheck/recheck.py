@@ -12,38 +12,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.checks import shown
 from jaxconv.errors import explain
 from jaxconv.jaxprs.evaluate import Path, evaluate
 from jaxconv.jaxprs.layout import called, entered
 from jaxconv.jaxprs.traverse import coarsest, with_paths, within
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, Shaped, Stack, aval_of
 from jaxconv.verify import json_codec
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Claim, KindName, Verdict
 from jaxconv.verify.derivation import Row
-from jaxconv.verify.domain import Factor, Motion
+from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.receptive_fields import ONE_CELL
-from jaxconv.verify.recheck.claim import unfounded
-from jaxconv.verify.recheck.culprits import breaks_of, misplaced, nested
-from jaxconv.verify.recheck.outline import misfit
+from jaxconv.verify.recheck.claim import claim_objection
+from jaxconv.verify.recheck.culprits import breaks_of, nested, wrong_culprit
+from jaxconv.verify.recheck.outline import outline_objection
 from jaxconv.verify.recheck.relation import Held
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
-from jaxconv.verify.recheck.witness import Setting, unwitnessed
+from jaxconv.verify.recheck.witness import Setting, witness_objection
 from jaxconv.verify.tracing import trace
 
 
-class _AstrayError(Exception):
+class _MismatchError(Exception):
     """The derivation does not follow the jaxpr, so the check of the walk ends."""
 
 
-def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int = 0) -> tuple[str, ...]:
+def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyTree, seed: int = 0) -> tuple[str, ...]:
     """Execute every step of a certificate's derivations separately, and check every claim against them.
 
     The result is evidence for each step, not a proof, because operands are random. For primitives that move numbers or
@@ -83,7 +85,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     check_call("recheck", fn, arguments)
     seed = checked_seed("recheck", seed)
     jaxpr, constants, shapes = trace("recheck", fn, arguments)
-    problem = misfit(certificate, shapes, arguments)
+    problem = outline_objection(certificate, shapes, arguments)
     if problem:
         return (problem,)
     objections: list[str] = []
@@ -91,7 +93,7 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
     for axis, walks in enumerate(certificate.derivations):
         reports = [leaf.axes[axis] for leaf in certificate.leaves]
         shifted, length = reports[0].shifted, reports[0].length
-        around: list[Any] = []
+        around: list[Value] = []
         for kind in get_args(KindName):
             rows, claims = walks[kind], [report.claims[kind] for report in reports]
             shifts = frozenset(claim.shift for claim in claims if claim.verdict == Verdict.PROVED and claim.shift)
@@ -102,12 +104,13 @@ def recheck(certificate: Any, fn: Callable[..., Any], *arguments: Any, seed: int
                 walk = _Walk(title, rows, steps, around)
                 objections += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
                 around = walk.ends
-                objections += [f"{title}, claim about output {leaf}: {problem}" for leaf, claim in enumerate(claims)
-                          if claim.witness and (problem := unwitnessed(claim.witness, leaf, setting))]  # fmt: skip
+                for leaf, claim in enumerate(claims):
+                    if claim.witness and (problem := witness_objection(claim.witness, leaf, setting)):
+                        objections.append(f"{title}, claim about output {leaf}: {problem}")
     return tuple(objections)
 
 
-def _refuse_malformed(certificate: Any) -> None:
+def _refuse_malformed(certificate: object) -> None:
     """Raise an error if something is not a Certificate, or a field has an invalid value."""
     cure = "Pass the result of certify or of Certificate.from_json"
     if not isinstance(certificate, Certificate):
@@ -133,39 +136,44 @@ class _Walk:
     """
 
     title: str
-    rows: Sequence[Any]
+    rows: Sequence[Row]
     steps: Steps
-    around: Sequence[Any]
+    around: Sequence[Value]
     at: int = 0
-    problems: list[str] = field(default_factory=list)
-    ends: list[Any] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list[str])
+    ends: list[Value] = field(default_factory=list[Value])
 
     def objections(
-        self, jaxpr: Any, constants: Any, arguments: Any, moving: Mapping[int, int], claims: Sequence[Claim]
+        self,
+        jaxpr: Jaxpr,
+        constants: Sequence[ArrayValue],
+        arguments: Sequence[PyTree],
+        moving: Mapping[int, int],
+        claims: Sequence[Claim],
     ) -> list[str]:
         """Return the objections to the rows and the claims."""
         variables = iter(jaxpr.invars)
         inputs = [
-            self.input(next(variables).aval, leaf, number, moving.get(number))
+            self.input(aval_of(next(variables)), leaf, number, moving.get(number))
             for number, argument in enumerate(arguments)
             for leaf in jax.tree.leaves(argument)
         ]
         try:
             outputs = self.follow(jaxpr, constants, inputs, (), ())
             if self.at < len(self.rows):
-                raise _AstrayError(f"row {self.at}: the function has no equation for this row")
-        except _AstrayError as astray:
-            return [f"{self.title}, {astray}", *self.problems]
-        self.ends = [(held.besides or held).state for held in outputs]
+                raise _MismatchError(f"row {self.at}: the function has no equation for this row")
+        except _MismatchError as mismatch:
+            return [f"{self.title}, {mismatch}", *self.problems]
+        self.ends = [(held.second or held).state for held in outputs]
         length, cyclic, around = self.steps.length, self.steps.cycle is not None, self.around or self.ends
         for leaf, (claim, held, *states) in enumerate(zip(claims, outputs, self.ends, around, strict=True)):
             if states[0] is NOTHING:
                 continue  # there is an objection to its row already
-            if problem := unfounded(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
+            if problem := claim_objection(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
                 self.problems.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.problems
 
-    def input(self, aval: Any, leaf: Any, number: int, axis: int | None) -> Held:
+    def input(self, aval: Shaped, leaf: ArrayValue, number: int, axis: int | None) -> Held[Value]:
         """Return an argument: with the signal along its shifted axis, or invariant; a constant if `values` is set."""
         state = self.steps.still(aval)
         if axis is None:
@@ -178,14 +186,19 @@ class _Walk:
         return held
 
     def follow(
-        self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Held], stack: tuple[Any, ...], within_path: Path
-    ) -> list[Held]:
+        self,
+        jaxpr: Jaxpr,
+        constants: Sequence[ArrayValue],
+        inputs: Sequence[Held[Value]],
+        stack: Stack,
+        within_path: Path,
+    ) -> list[Held[Value]]:
         """Check the rows of a jaxpr's equations, including those inside calls, and return its outputs.
 
         `stack`: the calls around the jaxpr, innermost first. `within_path`: the path of the jaxpr.
         """
 
-        def step(equation: Any, operands: list[Held], path: Path) -> list[Held]:
+        def step(equation: JaxprEqn, operands: list[Held[Value]], path: Path) -> list[Held[Value]]:
             before, body = operands, entered(equation, operands)
             if body is not None:
                 operands = self.follow(*body, (equation, *stack), (*path, 0))
@@ -197,21 +210,31 @@ class _Walk:
                 self.problems.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
             return results
 
-        constant = lambda value, aval: self.steps.constant(aval, value)
-        literal = lambda value, aval: self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
-        settings = {"constant": constant, "literal": literal, "calls": False, "path": within_path}
-        return evaluate(jaxpr, constants, inputs, step, **settings)
+        def constant(value: ArrayValue, aval: Shaped) -> Held[Value]:
+            return self.steps.constant(aval, value)
+
+        def literal(value: ArrayValue, aval: Shaped) -> Held[Value]:
+            return self.steps.hold(self.steps.still(aval), aval, np.asarray(value, aval.dtype))
+
+        return evaluate(
+            jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False, path=within_path
+        )
 
     def misnamed_culprit(
-        self, equation: Any, stack: tuple[Any, ...], operands: Sequence[Held], row: Row, rows_within: Sequence[Row]
+        self,
+        equation: JaxprEqn,
+        stack: Stack,
+        operands: Sequence[Held[Value]],
+        row: Row,
+        rows_within: Sequence[Row],
     ) -> str:
         """Return an objection to the culprits in a row's states, or the empty string."""
         before = [broken for held in operands for broken in breaks_of(held.state)]
         candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
-        problems = (misplaced(state, row, before, rows_within, candidates) for state in row.outputs)
+        problems = (wrong_culprit(state, row, before, rows_within, candidates) for state in row.outputs)
         return next(filter(None, problems), "")
 
-    def next_row(self, equation: Any, path: Path) -> tuple[Row, Sequence[Row]]:
+    def next_row(self, equation: JaxprEqn, path: Path) -> tuple[Row, Sequence[Row]]:
         """Return the row of an equation, and the rows inside it: loop bodies and branches, which are executed whole."""
         name, first = equation.primitive.name, self.at
         if called(equation) is None and any(True for _ in within(equation)):
@@ -221,14 +244,14 @@ class _Walk:
                 there = inside.get(inner.path)
                 kind = None if there is None else (there.primitive.name, len(there.outvars))
                 if inner.number != self.at or (inner.primitive, len(inner.outputs)) != kind:
-                    raise _AstrayError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
+                    raise _MismatchError(f"row {self.at}: {inner.primitive} has a wrong number, or is not in {name}")
                 self.at += 1
         if self.at == len(self.rows):
-            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation ends")
+            raise _MismatchError(f"row {self.at}: the function has {name} here, but the derivation ends")
         row = self.rows[self.at]
         if row.primitive != name:
-            raise _AstrayError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
+            raise _MismatchError(f"row {self.at}: the function has {name} here, but the derivation has {row.primitive}")
         if (row.number, row.path, len(row.outputs)) != (self.at, path, len(equation.outvars)):
-            raise _AstrayError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
+            raise _MismatchError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
         self.at += 1
         return row, self.rows[first : self.at - 1]

@@ -17,14 +17,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, cast
 
-import jax
 import numpy as np
 
-from jaxconv.verify.domain import Broken, Motion, Moving, Pieces, Spectrum
+from jaxconv.jaxprs.typing import Array, Shaped, shaped
+from jaxconv.verify.domain import Broken, Motion, Moving, Pieces, Plain, Spectrum, Value
 from jaxconv.verify.recheck.named_cells import (
     DRAWS,
     EXTREMES,
@@ -34,14 +34,17 @@ from jaxconv.verify.recheck.named_cells import (
     SIZES,
     Part,
     along,
+    difference_in,
     is_real,
     is_unsigned,
     kind_of,
     mixed,
     numbers,
-    odd_one,
 )
 
+Run: TypeAlias = Callable[[list[Array]], Sequence[Array]]  # computes results from operands
+S = TypeVar("S", bound=Value)
+S_co = TypeVar("S_co", bound=Value, covariant=True)
 SMALL = 2**12  # maximum size of a value whose names are cached
 
 
@@ -71,7 +74,7 @@ class RunPair:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class Held(Generic[S_co]):
     """A value of the function.
 
     Attributes:
@@ -80,44 +83,55 @@ class Held:
         state: the state of the value.
         aval: shape and dtype.
         constant: the numbers of a constant, or None.
-        besides: the same value with a second state that it also has, or None.
+        second: the same value with a second state that it also has, or None.
     """
 
     number: int
     name: int
-    state: Any
-    aval: Any
-    constant: Any = None
-    besides: Held | None = None
+    state: S_co
+    aval: Shaped
+    constant: np.ndarray | None = None
+    second: Held[Plain | Spectrum] | None = None
+
+    def with_state(self, state: S) -> Held[S]:
+        """Return the same value with another state."""
+        return Held(self.number, self.name, state, self.aval, self.constant, self.second)
 
 
-Pair: TypeAlias = Sequence[Any]  # the array in the first run and in the second
-Group: TypeAlias = Sequence[tuple[Held, Pair]]  # values of one name, the one to check first
+Pair: TypeAlias = Sequence[np.ndarray]  # the array in the first run and in the second
+Group: TypeAlias = Sequence[tuple[Held[Value], Pair]]  # values of one name, the one to check first
 
 
-def parent_of(pieces: Pieces) -> tuple[Any, ...]:
+def has_state(held: Held[Value], kind: type[S]) -> TypeGuard[Held[S]]:
+    """Whether the state of a value is of this type."""
+    return isinstance(held.state, kind)
+
+
+def parent_of(pieces: Pieces) -> tuple[object, ...]:
     """Return the properties of the parent of pieces: its axis and length, and the motion of its folded sum."""
     folded = pieces.folded
-    moves = lambda motion: motion and (motion.rate, motion.lo, motion.hi, motion.start)
+    moves: Callable[[Motion | None], object] = lambda motion: (
+        motion and (motion.rate, motion.lo, motion.hi, motion.start)
+    )
     axes = tuple(tuple((factor.length, factor.period, moves(factor.motion)) for factor in axis) for axis in folded.axes)
     return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
 
 
-def moving_part(state: Any) -> Moving | None:
+def moving_part(state: Value) -> Moving | None:
     """Return the Moving part of a state: the sum of pieces, or a spectrum without its phase factors; None if none."""
     if isinstance(state, Pieces):
         return state.folded
     return state.value if isinstance(state, Spectrum) else state if isinstance(state, Moving) else None
 
 
-def motions_of(state: Any) -> list[tuple[int, Motion]]:
+def motions_of(state: Value) -> list[tuple[int, Motion]]:
     """Return the motion of each factor that carries the shift, with its axis."""
     moving = moving_part(state)
     axes = () if moving is None else moving.axes
     return [(n, factor.motion) for n, axis in enumerate(axes) for factor in axis if factor.motion is not None]
 
 
-def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
+def malformed(state: Value, shape: tuple[int, ...], cycle: int | None) -> str:
     """Return why something is not a valid state of an array of this shape, or the empty string."""
     try:
         return _malformed(state, shape, cycle)
@@ -125,7 +139,7 @@ def malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
         return f"the numbers of the state contradict each other or the shape {shape}: {error!r}"
 
 
-def _malformed(state: Any, shape: tuple[int, ...], cycle: int | None) -> str:
+def _malformed(state: Value, shape: tuple[int, ...], cycle: int | None) -> str:
     if isinstance(state, Spectrum):
         if motions_of(state) or len(state.modes) != shape[state.axis] or cycle is None:
             return f"a spectrum with {len(state.modes)} modes along axis {state.axis} does not fit the shape {shape}"
@@ -170,7 +184,7 @@ def edges(state: Moving, draw: int, length: int) -> list[int]:
 
     If the receptive field is empty, return the input cell at the position.
     """
-    neighbours = []
+    neighbours: list[int] = []
     for _, motion in motions_of(state):
         if motion.field is None or motion.lo >= motion.hi:
             continue
@@ -178,7 +192,7 @@ def edges(state: Moving, draw: int, length: int) -> list[int]:
         first, last = motion.field[j % len(motion.field)]
         at = Fraction(motion.rate) * j
         neighbours += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
-    inside = lambda cell: cell if state.cycle is None else cell % state.cycle
+    inside: Callable[[int], int] = lambda cell: cell if state.cycle is None else cell % state.cycle
     return [inside(cell) for cell in neighbours if 0 <= inside(cell) < length]
 
 
@@ -199,7 +213,7 @@ def sees(state: Moving, motion: Motion, length: int, cell: int) -> np.ndarray:
     return mask
 
 
-def cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
+def cells(held: Held[Moving], trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the names of a moving value's cells in run 0 or 1, and a mask of the cells that its state describes.
 
     All draws share the names, and all trials share those of the first run. So the names of small values are cached.
@@ -208,8 +222,8 @@ def cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]
     return named(held, RunPair(trial.shift, trial.changed, 0) if run else RunPair(0, None, 0), run)
 
 
-def _cells(held: Held, trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
-    state: Moving = held.state
+def _cells(held: Held[Moving], trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
+    state = held.state
     factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
     names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
     clear = np.ones(names.shape, bool)
@@ -237,15 +251,15 @@ _cached_cells = functools.lru_cache(maxsize=512)(_cells)
 _cached_others = functools.lru_cache(maxsize=512)(_others)
 
 
-def _draw_moving(held: Held, trial: RunPair, run: int) -> Any:
+def _draw_moving(held: Held[Moving], trial: RunPair, run: int) -> Array:
     return _numbers(held, trial, run, *cells(held, trial, run))
 
 
-def _draw_broken(held: Held, trial: RunPair, run: int) -> Any:
+def _draw_broken(held: Held[Broken], trial: RunPair, run: int) -> Array:
     return _numbers(held, trial, run, np.zeros(held.aval.shape, np.uint64), np.zeros(held.aval.shape, bool))
 
 
-def _numbers(held: Held, trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Any:
+def _numbers(held: Held[Value], trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Array:
     """Return numbers for cells by name; cells that the state does not describe differ between the runs."""
     others = (_cached_others if names.size <= SMALL else _others)(held.number, run, names.size)
     drawn = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
@@ -255,13 +269,13 @@ def _numbers(held: Held, trial: RunPair, run: int, names: np.ndarray, clear: np.
     return np.where(clear, drawn, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(drawn.dtype)
 
 
-def _draw_spectrum(held: Held, trial: RunPair, run: int) -> Any:
+def _draw_spectrum(held: Held[Spectrum], trial: RunPair, run: int) -> Array:
     zeros, angles = _phases(held, trial)
-    drawn = _draw_moving(replace(held, state=held.state.value), trial, run)
+    drawn = _draw_moving(held.with_state(held.state.value), trial, run)
     return np.where(zeros, 0, drawn * np.exp(-1j * angles) if run else drawn).astype(drawn.dtype)
 
 
-def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
+def _draw_pieces(held: Held[Pieces], trial: RunPair, run: int) -> Array:
     """Draw parts of a parent: arbitrary cells, except that the sums of cells one period apart move.
 
     If the draw has numbers of all magnitudes or large ones, cells beyond the first period are small. Otherwise their
@@ -277,7 +291,7 @@ def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
     shape[state.axis] = state.total
     names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
     small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
-    parent = np.moveaxis(numbers(names, held.aval, small), state.axis, 0)
+    parent = np.moveaxis(np.asarray(numbers(names, held.aval, small)), state.axis, 0)
     parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
     for cell in range(period, state.total):
         parent[cell % period] -= parent[cell]
@@ -289,11 +303,11 @@ def _draw_pieces(held: Held, trial: RunPair, run: int) -> Any:
 
 def _judge_cells(group: Group, trial: RunPair) -> str:
     """Return an objection if cells of the same name differ, in values of one name, in either run."""
-    parts = [
-        (n, pair[n], *cells(held, trial, n)) for held, pair in group if isinstance(held.state, Moving) for n in (0, 1)
-    ]
-    pieces = [(held, pair) for held, pair in group if isinstance(held.state, Pieces)]
-    difference = odd_one([*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise)
+    parts = [(n, pair[n], *cells(held, trial, n)) for held, pair in group if has_state(held, Moving) for n in (0, 1)]
+    pieces = [(held, pair) for held, pair in group if has_state(held, Pieces)]
+    difference = difference_in(
+        [*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise
+    )
     if trial.changed is None:
         return difference and f"after shifting the input by {trial.shift}, {difference}"
     changed = f"after changing cell {trial.changed} of the input, which is outside the receptive field"
@@ -301,15 +315,15 @@ def _judge_cells(group: Group, trial: RunPair) -> str:
 
 
 def _judge_spectrum(group: Group, trial: RunPair) -> str:
-    ((held, (first, second)), *_) = group
+    held, (first, second) = cast("Held[Spectrum]", group[0][0]), group[0][1]  # the kind of value that `KINDS` names
     zeros, angles = _phases(held, trial)
     if np.any(zeros & (first != 0)):
         return "a mode that must be zero is not"
     turned = (second * np.exp(1j * angles)).astype(second.dtype)
-    return _judge_cells([(replace(held, state=held.state.value), (first, turned))], trial)
+    return _judge_cells([(held.with_state(held.state.value), (first, turned))], trial)
 
 
-def _phases(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
+def _phases(held: Held[Spectrum], trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
     """Return a mask of the zero cells of a spectrum, and the phase by which a shift multiplies each of the others."""
     spread = along(held.state.axis, len(held.aval.shape))
     zeros = np.array([mode is None for mode in held.state.modes], bool).reshape(spread)
@@ -317,13 +331,13 @@ def _phases(held: Held, trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_to(zeros, held.aval.shape), 2 * np.pi * np.array(turns, float).reshape(spread)
 
 
-def _folded(held: Held) -> Held:
+def _folded(held: Held[Pieces]) -> Held[Moving]:
     """Return the sum of a parent's cells that are a period apart, as a value."""
-    shape = jax.ShapeDtypeStruct(_lengths(held.state.folded), held.aval.dtype)
+    shape = shaped(_lengths(held.state.folded), held.aval.dtype)
     return Held(held.name, held.name, held.state.folded, shape)
 
 
-def _parts_of_pieces(pieces: Group, trial: RunPair) -> list[Part]:
+def _parts_of_pieces(pieces: Sequence[tuple[Held[Pieces], Pair]], trial: RunPair) -> list[Part]:
     """Return the parts to compare for pieces of one parent: cells of the parent or sums of them, and zeros elsewhere.
 
     If the pieces contain every cell of the parent, add its sums of cells a period apart, which must move.
@@ -348,7 +362,7 @@ def _parts_of_pieces(pieces: Group, trial: RunPair) -> list[Part]:
     return parts
 
 
-def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
+def _parent_cells(held: Held[Pieces], run: int) -> tuple[np.ndarray, np.ndarray]:
     """Return names for the cells of pieces, by the parent's cells that each one is the sum of; 0 for none."""
     state, shape = held.state, held.aval.shape
     key = np.zeros(shape[state.axis], np.uint64)
@@ -364,7 +378,7 @@ def _parent_cells(held: Held, run: int) -> tuple[np.ndarray, np.ndarray]:
 
 # State -> two functions. The first draws a value in one run, such that both runs satisfy the relation; the value in the
 # first run does not depend on the difference of the second. The second function returns an objection to such a pair.
-KINDS: dict[type, tuple[Callable[[Held, RunPair, int], Any], Callable[[Group, RunPair], str]]] = {
+KINDS: dict[type, tuple[Callable[[Held[Any], RunPair, int], Array], Callable[[Group, RunPair], str]]] = {
     Moving: (_draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),
     Pieces: (_draw_pieces, _judge_cells),

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs import evaluate
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Shaped, eps_of
 from jaxconv.verify import array_json
 from jaxconv.verify.execution.run import executing
 
@@ -38,17 +41,20 @@ class _Value:
         depends: whether the value depends on the arguments.
     """
 
-    drawn: tuple[Any, ...]
+    drawn: tuple[Array, ...]
     depends: bool
 
-    def __getitem__(self, draw: int) -> Any:
+    def __getitem__(self, draw: int) -> Array:
         return self.drawn[draw % len(self.drawn)]
 
 
-Execute = Callable[[Any, list[_Value]], list[_Value]]
+Execute: TypeAlias = Callable[[JaxprEqn, list[_Value]], list[_Value]]
+Step: TypeAlias = Callable[[JaxprEqn, list[_Value], evaluate.Path], list[_Value]]
 
 
-def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[list[Any], np.ndarray], np.ndarray]:
+def error_bound(
+    fn: Callable[[list[Array]], ArrayValue], example: list[Array]
+) -> Callable[[list[Array], np.ndarray], np.ndarray]:
     """Return a function of fn's argument and output that returns the rounding error of each cell of the output.
 
     The error is infinite if a computation overflows: half of the draws turn an infinity into NaN.
@@ -56,20 +62,20 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
     closed = jax.make_jaxpr(fn)(example)
     noises = np.random.default_rng(0).uniform(-1, 1, (DRAWS, 2 * CELLS)).astype(np.float32)
     noises = np.concatenate([noises, -noises])
-    handing: list[bool] = []
+    copies: list[bool] = []  # whether each equation only copies numbers
 
-    def watched(equation: Any, operands: list[_Value]) -> list[_Value]:
+    def record(equation: JaxprEqn, operands: list[_Value]) -> list[_Value]:
         plain = _executed(equation, [x[0] for x in operands])
-        handing.append(all(_is_handed_on(y, [x[0] for x in operands]) for y in plain))
+        copies.append(all(_is_copied(y, [x[0] for x in operands]) for y in plain))
         return [_Value((y,), False) for y in plain]
 
     with executing(), np.errstate(all="ignore"):
-        _walk(closed, example, watched)
+        _walk(closed, example, record)
 
-    def doubts(leaves: list[Any], output: np.ndarray) -> np.ndarray:
-        known = iter(enumerate(handing))
+    def errors(leaves: list[Array], output: np.ndarray) -> np.ndarray:
+        known = iter(enumerate(copies))
 
-        def execute(equation: Any, operands: list[_Value]) -> list[_Value]:
+        def execute(equation: JaxprEqn, operands: list[_Value]) -> list[_Value]:
             number, plain = next(known)
             depends, draws = any(x.depends for x in operands), range(max([len(x.drawn) for x in operands], default=1))
             plains = [_executed(equation, [x[draw] for x in operands]) for draw in draws]
@@ -83,23 +89,27 @@ def doubting(fn: Callable[[list[Any]], Any], example: list[Any]) -> Callable[[li
             equal = np.isnan(error) & (np.isnan([array_json.wide(array) for array in drawn]) == np.isnan(output))
             return np.where(equal, 0, np.nan_to_num(error, nan=np.inf)).max(axis=0)
 
-    return doubts
+    return errors
 
 
-def _walk(closed: Any, leaves: Sequence[Any], execute: Execute) -> _Value:
+def _walk(closed: AnyJaxpr, leaves: Sequence[Array], execute: Execute) -> _Value:
     """Return the single output of a jaxpr; calls are entered."""
-    operands, step = [_Value((x,), True) for x in leaves], lambda equation, inputs, path: execute(equation, inputs)
-    constant = lambda value, aval: _Value((value,), False)
-    (output,) = evaluate.evaluate(closed.jaxpr, closed.consts, operands, step, constant=constant)
+
+    def constant(value: ArrayValue, _: Shaped) -> _Value:
+        return _Value((value,), False)
+
+    operands = [_Value((x,), True) for x in leaves]
+    step: Step = lambda equation, inputs, path: execute(equation, inputs)
+    (output,) = evaluate.evaluate(*opened(closed), operands, step, constant=constant)
     return output
 
 
-def _executed(equation: Any, values: list[Any]) -> list[Any]:
+def _executed(equation: JaxprEqn, values: list[Array]) -> list[Array]:
     """Return the results of an equation as NumPy arrays, except random keys."""
     return [y if array_json.is_key(y) else np.asarray(y) for y in evaluate.executed(equation, values)]
 
 
-def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
+def _is_copied(y: Array, operands: Sequence[Array]) -> bool:
     """Whether each cell of a result is, up to its sign, a cell of an operand, or 0 or 1."""
     if not _is_float(y):
         return True
@@ -108,8 +118,8 @@ def _is_handed_on(y: Any, operands: Sequence[Any]) -> bool:
 
 
 def _moved(
-    equation: Any, operands: list[_Value], plains: list[list[Any]], noises: np.ndarray, first: int
-) -> list[list[Any]]:
+    equation: JaxprEqn, operands: list[_Value], plains: list[list[Array]], noises: np.ndarray, first: int
+) -> list[list[Array]]:
     """Return the results of an equation under each draw of noise; unchanged if they are exact in every draw."""
     exact = [_are_small_and_whole([*(x[draw] for x in operands), *plain]) for draw, plain in enumerate(plains)]
     if all(exact):
@@ -117,7 +127,7 @@ def _moved(
     largest = max([np.size(x[0]) for x in operands if _is_float(x[0])], default=0)
     terms = max(1, largest // max(1, min(y.size for y in plains[0])))
 
-    def moved(draw: int, noise: np.ndarray) -> list[Any]:
+    def moved(draw: int, noise: np.ndarray) -> list[Array]:
         if exact[draw % len(plains)]:
             return plains[draw % len(plains)]
         moving = [
@@ -129,10 +139,10 @@ def _moved(
     return [moved(draw, noise) for draw, noise in enumerate(noises)]
 
 
-def _noisy(x: Any, noise: np.ndarray, first: int, terms: int = 0) -> Any:
+def _noisy(x: Array, noise: np.ndarray, first: int, terms: int = 0) -> Array:
     if not _is_float(x) or x.size == 0:
         return x
-    unit = float(jnp.finfo(x.dtype).eps)
+    unit = eps_of(x.dtype)
     numbers = np.tile(noise, x.size // CELLS + 1)[first % CELLS :][: x.size].reshape(x.shape)
     step = np.float32(UNITS * unit + terms * min(unit, 2.0**-23)) * numbers
     if jnp.issubdtype(x.dtype, np.complexfloating):
@@ -141,12 +151,12 @@ def _noisy(x: Any, noise: np.ndarray, first: int, terms: int = 0) -> Any:
     return x + x * step.astype(x.dtype)
 
 
-def _are_small_and_whole(values: Sequence[Any]) -> bool:
+def _are_small_and_whole(values: Sequence[Array]) -> bool:
     """Whether all floats are integers small enough that sums and products of a few of them are exact."""
-    floats = [(array_json.wide(x), 1 / (64 * float(jnp.finfo(x.dtype).eps))) for x in values if _is_float(x)]
+    floats = [(array_json.wide(x), 1 / (64 * eps_of(x.dtype))) for x in values if _is_float(x)]
     parts = [(part, limit) for x, limit in floats for part in (np.real(x), np.imag(x))]
     return all(bool(((part == np.rint(part)) & (np.abs(part) < limit)).all()) for part, limit in parts)
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: ArrayValue) -> bool:
     return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, np.inexact)

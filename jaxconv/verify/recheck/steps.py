@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
+from jax.extend.core import JaxprEqn, jaxpr_as_fun
 
 from jaxconv.jaxprs import evaluate
 from jaxconv.jaxprs.layout import branches, called, is_endless
 from jaxconv.jaxprs.traverse import equations, within
+from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Break
-from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum
+from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
 from jaxconv.verify.recheck.mixing import mixes
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
 from jaxconv.verify.recheck.noise import noise
@@ -25,6 +26,7 @@ from jaxconv.verify.recheck.relation import (
     KINDS,
     Held,
     Pair,
+    Run,
     RunPair,
     edges,
     malformed,
@@ -33,22 +35,22 @@ from jaxconv.verify.recheck.relation import (
     parent_of,
 )
 
+S = TypeVar("S", bound=Value)
 CONSTANT = 2**16  # maximum size of a closed-over array that is used as a constant
 LARGEST = 2**22  # maximum total size of operands and results of an executed equation, or of one constant result
 SHORT = 100  # number of iterations after which a while loop is given up
 CHANGES = 2  # number of input cells that are changed, one at a time, for each draw of numbers that are not large
 NOTHING = Broken(Break(-1, "checker", "its state is invalid", "", "", ()))
 
-Run: TypeAlias = Callable[[list[Any]], Sequence[Any]]
-Fact: TypeAlias = tuple[int, Held]  # the number of a result, and the result with one of its states
-Maker: TypeAlias = tuple[Run, Sequence[Held], Fact]  # how to compute a value, from which operands
+Fact: TypeAlias = tuple[int, Held[Value]]  # the number of a result, and the result with one of its states
+Maker: TypeAlias = tuple[Run, Sequence[Held[Value]], Fact]  # how to compute a value, from which operands
 
 
 class _EndlessError(Exception):
     """A while loop did not end within SHORT iterations."""
 
 
-def same(arrays: list[Any]) -> Sequence[Any]:
+def same(arrays: list[Array]) -> Sequence[Array]:
     """Return the arrays: a call returns the outputs of its body."""
     return arrays
 
@@ -74,35 +76,37 @@ class Steps:
     shifts: frozenset[int]
     values: bool
     seed: int
-    names: dict[Any, int] = field(default_factory=dict)
-    makers: dict[int, list[Maker]] = field(default_factory=dict)
-    parents: dict[int, Any] = field(default_factory=dict)
+    names: dict[tuple[Hashable, ...], int] = field(default_factory=dict[tuple[Hashable, ...], int])
+    makers: dict[int, list[Maker]] = field(default_factory=dict[int, list[Maker]])
+    parents: dict[int, object] = field(default_factory=dict[int, object])
     counter: Iterator[int] = field(default_factory=itertools.count)
 
-    def hold(self, state: Any, aval: Any, constant: Any = None) -> Held:
+    def hold(self, state: S, aval: Shaped, constant: np.ndarray | None = None) -> Held[S]:
         """Return a value with a state; values with the same signals get the same name."""
         number, signals = next(self.counter), tuple(motion.signal for _, motion in motions_of(state))
         name = self.names.setdefault(signals, number) if signals else number
-        besides = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
-        return Held(number, name, state, aval, constant, besides)
+        second = self.hold(state.value, aval, constant) if isinstance(state, Pieces) else None
+        return Held(number, name, state, aval, constant, second)
 
-    def still(self, aval: Any) -> Moving:
+    def still(self, aval: Shaped) -> Moving:
         """Return the state of a value that does not depend on the input."""
         return Moving(1, self.cycle, tuple((Factor(length),) for length in aval.shape))
 
-    def constant(self, aval: Any, array: Any) -> Held:
+    def constant(self, aval: Shaped, array: ArrayValue) -> Held[Moving]:
         """Return a closed-over array: a constant if it is of integers or `values` is set, else a parameter."""
         known = (
             aval.size <= CONSTANT and not is_key(aval) and (self.values or not jnp.issubdtype(aval.dtype, jnp.inexact))
         )
         return self.hold(self.still(aval), aval, np.asarray(array, aval.dtype) if known else None)
 
-    def check(self, equation: Any, operands: Sequence[Held], states: Sequence[Any]) -> tuple[list[Held], str]:
+    def check(
+        self, equation: JaxprEqn, operands: Sequence[Held[Value]], states: Sequence[Value]
+    ) -> tuple[list[Held[Value]], str]:
         """Return the results of an equation, and an objection to their claimed states or the empty string.
 
         For a call, `operands` are the outputs of its body.
         """
-        avals = [variable.aval for variable in equation.outvars]
+        avals = list(map(aval_of, equation.outvars))
         problems = [malformed(state, aval.shape, self.cycle) for state, aval in zip(states, avals, strict=True)]
         states = [NOTHING if problem else state for problem, state in zip(problems, states, strict=True)]
         runs, constants = executions(equation, operands), [None] * len(avals)
@@ -124,7 +128,7 @@ class Steps:
             problems.append(f"the equation could not be executed: {error!r}")
         return results, next(filter(None, problems), "")
 
-    def of_another_parent(self, held: Held) -> str:
+    def of_another_parent(self, held: Held[Value]) -> str:
         """Return an objection if the parent of pieces differs from that of earlier pieces of the same name."""
         if not isinstance(held.state, Pieces):
             return ""
@@ -133,7 +137,7 @@ class Steps:
         return "" if is_same else "the parent of the pieces differs from that of earlier pieces of the same name"
 
     def examine(
-        self, run: Run, operands: Sequence[Held], results: Sequence[Held], *, named: bool = True
+        self, run: Run, operands: Sequence[Held[Value]], results: Sequence[Held[Value]], *, named: bool = True
     ) -> list[tuple[str, Maker]]:
         """Return an objection or the empty string for each state of each result, on operands drawn from their states.
 
@@ -149,10 +153,12 @@ class Steps:
             outcomes |= {fact: (problem, (run, reading, fact)) for fact, problem in problems.items()}
         return list(outcomes.values())
 
-    def problems(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], *, named: bool) -> dict[Fact, str]:
+    def problems(
+        self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], *, named: bool
+    ) -> dict[Fact, str]:
         """Return an objection or the empty string for each fact, on operands drawn from their states."""
         objections = dict.fromkeys(facts, "")
-        rivals = {fact: self.rivals(run, operands, facts, fact) if named else [] for fact in facts}
+        same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
         before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
         for trial in self.trials([held for _, held in facts]):
@@ -166,16 +172,16 @@ class Steps:
                 _, held = fact
                 if extreme and isinstance(held.state, Spectrum | Pieces):
                     continue
-                problem, makers = _judged(run, operands, pairs, fact, rivals[fact], trial)
+                problem, makers = _judged(run, operands, pairs, fact, same_named[fact], trial)
                 # WHOLE numbers are exact, and the rounding error of EXTREMES is unbounded.
                 if problem and trial.kind not in (WHOLE, EXTREMES):
                     most = max(_noise(*maker, trial) for maker in makers)
-                    problem, makers = _judged(run, operands, pairs, fact, rivals[fact], replace(trial, noise=most))
+                    problem, makers = _judged(run, operands, pairs, fact, same_named[fact], replace(trial, noise=most))
                 if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
                     objections[fact] = problem
         return objections
 
-    def rivals(self, run: Run, operands: Sequence[Held], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
+    def same_named(self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
         """Return the values that a result must equal because it has their name: an operand, or all earlier results."""
         held = fact[1]
         if not motions_of(held.state):
@@ -183,10 +189,10 @@ class Steps:
         if any(one.name == held.name for one in operands):
             # Operands are drawn from all values of the signal, so the result must equal what is drawn.
             return [(same, [held], (0, held))]
-        twins = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
-        return [*self.makers.get(held.name, []), *twins]
+        earlier = [(run, operands, one) for one in facts[: facts.index(fact)] if one[1].name == held.name]
+        return [*self.makers.get(held.name, []), *earlier]
 
-    def remember(self, operands: Sequence[Held], makers: Sequence[Maker]) -> None:
+    def remember(self, operands: Sequence[Held[Value]], makers: Sequence[Maker]) -> None:
         """Store how the signals that no operand has are computed."""
         known = {view.name for held in operands for view in _states(held)}
         for maker in makers:
@@ -194,7 +200,7 @@ class Steps:
             if motions_of(held.state) and held.name not in known:
                 self.makers.setdefault(held.name, []).append(maker)
 
-    def loop(self, params: dict[str, Any], operands: Sequence[Held], results: Sequence[Held]) -> str:
+    def loop(self, params: Params, operands: Sequence[Held[Value]], results: Sequence[Held[Value]]) -> str:
         """Return an objection unless the claimed state of a while loop holds initially and after each iteration.
 
         If the condition is equal in both runs for all related states, both runs have the same number of iterations. A
@@ -213,10 +219,11 @@ class Steps:
         if cells:
             choices, body = [], partial(_round_of_cells, condition, body, first, second)
             of_body = operands[:second]
-        goes_on = [self.hold(choice, jax.ShapeDtypeStruct((), bool)) for choice in choices]
-        wrong = lambda *step, **settings: next(
-            (problem for problem, _ in self.examine(*step, **settings) if problem), ""
-        )
+        goes_on = [self.hold(choice, shaped((), bool)) for choice in choices]
+
+        def wrong(run: Run, operands: Sequence[Held[Value]], results: Sequence[Held[Value]], *, named: bool) -> str:
+            return next((problem for problem, _ in self.examine(run, operands, results, named=named) if problem), "")
+
         for outcome in goes_on:
             problem = wrong(condition, [*of_condition, *state], [outcome], named=False)
             if problem:
@@ -226,11 +233,11 @@ class Steps:
             reused = any(held.name in self.makers for held in results)
             return "the result reuses the name of an existing signal" if reused else ""
         try:
-            return wrong(partial(_rounds, condition, body, first, second), operands, results)
+            return wrong(partial(_rounds, condition, body, first, second), operands, results, named=True)
         except _EndlessError:
             return f"the loop state: {problem}"
 
-    def trials(self, results: Sequence[Held]) -> Iterator[RunPair]:
+    def trials(self, results: Sequence[Held[Value]]) -> Iterator[RunPair]:
         """Yield trials: the smallest shifts of the results' states and the shifts of the claims, then changed cells.
 
         The changed cells are next to the receptive fields of the results' states, if these have any.
@@ -247,23 +254,23 @@ class Steps:
                     yield RunPair(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push=push)
 
 
-def _states(held: Held) -> list[Held]:
+def _states(held: Held[Value]) -> list[Held[Value]]:
     """Return a value once for each of its states."""
-    return [held] if held.besides is None else [held, held.besides]
+    return [held] if held.second is None else [held, held.second]
 
 
-def _readings(operands: Sequence[Held]) -> list[list[Held]]:
+def _readings(operands: Sequence[Held[Value]]) -> list[list[Held[Value]]]:
     """Return the operands with their second states where they have any, and with their first states."""
-    besides = [held.besides or held for held in operands]
-    return [besides] if besides == list(operands) else [besides, list(operands)]
+    second = [held.second or held for held in operands]
+    return [second] if second == list(operands) else [second, list(operands)]
 
 
-def _moving(results: Sequence[Held]) -> list[Moving]:
+def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     """Return the Moving parts of the states of the results."""
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held], trial: RunPair, turn: int) -> list[Any]:
+def _drawn(operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[Array]:
     """Return the operands of the first or second run, drawn from their states; constants are not drawn."""
     return [
         held.constant if held.constant is not None else KINDS[type(held.state)][0](held, trial, turn)
@@ -271,31 +278,36 @@ def _drawn(operands: Sequence[Held], trial: RunPair, turn: int) -> list[Any]:
     ]
 
 
-def _results(run: Run, operands: Sequence[Held], trial: RunPair, turn: int) -> list[np.ndarray]:
+def _results(run: Run, operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[np.ndarray]:
     """Return the results of the first or second run, on operands drawn from their states."""
     return list(map(plain, run(_drawn(operands, trial, turn))))
 
 
 def _judged(
-    run: Run, operands: Sequence[Held], pairs: Sequence[Pair], fact: Fact, rivals: Sequence[Maker], trial: RunPair
+    run: Run,
+    operands: Sequence[Held[Value]],
+    pairs: Sequence[Pair],
+    fact: Fact,
+    same_named: Sequence[Maker],
+    trial: RunPair,
 ) -> tuple[str, list[Maker]]:
     """Return an objection to a fact in one trial or the empty string, and the makers of the compared values."""
     number, held = fact
     judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
     problem, makers = judge(group, trial), [(run, operands, fact)]
-    if rivals and trial.changed is None and not problem:
-        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in rivals]
-        problem, makers = judge(group, trial), [*makers, *rivals]
+    if same_named and trial.changed is None and not problem:
+        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in same_named]
+        problem, makers = judge(group, trial), [*makers, *same_named]
         problem = problem and f"the result differs from the signal of the same name: {problem}"
     return problem, makers
 
 
-def _noise(run: Run, operands: Sequence[Held], fact: Fact, trial: RunPair) -> float:
+def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: RunPair) -> float:
     """Return the rounding error of a result, the larger of both runs."""
     return max(noise(run, _drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
 
 
-def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:
+def executions(equation: JaxprEqn, operands: Sequence[Held[Value]]) -> list[Run]:
     """Return the ways to execute an equation: a `cond` executes each branch in turn."""
     if called(equation) is not None:
         return [same]
@@ -304,7 +316,7 @@ def executions(equation: Any, operands: Sequence[Held]) -> list[Run]:
     return [partial(_execute, equation, None)]
 
 
-def _execute(equation: Any, turn: int | None, arrays: list[Any]) -> Sequence[Any]:
+def _execute(equation: JaxprEqn, turn: int | None, arrays: list[Array]) -> Sequence[Array]:
     """Execute one equation; for a `cond`, `turn` is added to the index of the branch, modulo their number."""
     if equation.effects:
         raise RuntimeError("the equation has effects")
@@ -316,25 +328,25 @@ def _execute(equation: Any, turn: int | None, arrays: list[Any]) -> Sequence[Any
     return evaluate.executed(equation, arrays)
 
 
-def _computed(equation: Any, run: Run, operands: Sequence[Held]) -> list[Any]:
+def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:
     """Return the numbers of the results if they are small and all operands are constants, else None for each."""
-    given, avals = [held.constant for held in operands], [variable.aval for variable in equation.outvars]
-    name = equation.primitive.name
-    unknown = any(number is None for number in given) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
+    given = [held.constant for held in operands if held.constant is not None]
+    avals, name = list(map(aval_of, equation.outvars)), equation.primitive.name
+    unknown = len(given) < len(operands) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
     if unknown or equation.effects or "random" in name or _endless(equation):
         return [None] * len(avals)
-    return list(map(plain, run(given)))
+    return [plain(result) for result in run([*given])]
 
 
-def _evaluation(closed: Any) -> Run:
+def _evaluation(closed: AnyJaxpr) -> Run:
     """Return a function that evaluates a jaxpr."""
     if any(is_endless(equation) for equation, _ in equations(closed)):
         raise RuntimeError("a nested loop with an unknown number of iterations")
     run = jax.jit(jaxpr_as_fun(closed))
-    return lambda arrays: run(*arrays)
+    return lambda arrays: cast("Sequence[Array]", run(*arrays))
 
 
-def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: list[Any]) -> Sequence[Any]:
+def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: list[Array]) -> Sequence[Array]:
     """Run one iteration of a loop whose condition has axes: the body where the condition holds, else the old state."""
     state = arrays[second:]
     (holds,) = condition([*arrays[:first], *state])
@@ -344,9 +356,9 @@ def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: 
     return [jax.numpy.where(mask, new, old) for mask, new, old in zip(masks, following, state, strict=True)]
 
 
-def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any]) -> Sequence[Any]:
+def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Array]) -> Sequence[Array]:
     """Run a while loop; give up after SHORT iterations."""
-    state: Sequence[Any] = arrays[second:]
+    state: Sequence[Array] = arrays[second:]
     for _ in range(SHORT):
         if not condition([*arrays[:first], *state])[0]:
             return state
@@ -354,7 +366,7 @@ def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Any
     raise _EndlessError
 
 
-def _endless(equation: Any) -> bool:
+def _endless(equation: JaxprEqn) -> bool:
     """Whether an equation is a loop with an unknown number of iterations, or contains one."""
     inner = (nested for jaxpr in within(equation) for nested, _ in equations(jaxpr))
     return is_endless(equation) or any(map(is_endless, inner))

@@ -7,19 +7,19 @@ the output's magnitude. The rounding error of both cells is allowed in addition 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array, ArrayValue, PyTree, with_leaves
 from jaxconv.verify import array_json
 from jaxconv.verify.claims import Sample, Witness
 from jaxconv.verify.execution.run import FAILURES, executing
 from jaxconv.verify.recheck.moves import Pair, moves_of, moving_by, rolls_of, steps
-from jaxconv.verify.recheck.rounding import doubting
+from jaxconv.verify.recheck.rounding import error_bound
 
 CLOSE = 0.01  # relative tolerance of a recorded error
 
@@ -38,8 +38,8 @@ class Setting:
         epsilon: the largest eps of the float dtypes in the function.
     """
 
-    fn: Callable[..., Any]
-    arguments: tuple[Any, ...]
+    fn: Callable[..., object]
+    arguments: tuple[PyTree, ...]
     shifted: tuple[tuple[int, int], ...]
     length: int
     values: bool
@@ -47,7 +47,7 @@ class Setting:
     epsilon: float
 
 
-def unwitnessed(witness: Witness, output: int, setting: Setting) -> str:
+def witness_objection(witness: Witness, output: int, setting: Setting) -> str:
     """Return an objection to the format or a sample of a witness, or to a shift that it does not refute; "" if none."""
     try:
         return _malformed(witness, setting) or _not_refuting(witness, output, setting)
@@ -86,7 +86,7 @@ def _unlike(sample: Sample, witness: Witness, setting: Setting) -> str:
     return "" if sample.entering is None else _not_to_enter(sample.entering, leaves[witness.leaf], witness)
 
 
-def _not_to_enter(entering: Any, x: Any, witness: Witness) -> str:
+def _not_to_enter(entering: ArrayValue, x: ArrayValue, witness: Witness) -> str:
     shapes = [tuple(m for axis, m in enumerate(np.shape(array)) if axis != witness.axis) for array in (entering, x)]
     if np.ndim(entering) != np.ndim(x) or shapes[0] != shapes[1] or jnp.result_type(entering) != jnp.result_type(x):
         return f"the entering cells of the witness, of shape {np.shape(entering)}, do not fit its input"
@@ -94,7 +94,7 @@ def _not_to_enter(entering: Any, x: Any, witness: Witness) -> str:
     return f"only {count} cells enter in the witness" if count < witness.shifts[-1] else ""
 
 
-def _numbers(leaf: Any) -> Any:
+def _numbers(leaf: ArrayValue) -> Hashable:
     return array_json.contents(leaf if array_json.is_key(leaf) else np.asarray(leaf))
 
 
@@ -113,30 +113,32 @@ def _not_refuting(witness: Witness, output: int, setting: Setting) -> str:
     return ""
 
 
-def _runner(number: int, setting: Setting, example: list[Any]) -> Callable[[list[Any]], tuple[np.ndarray, np.ndarray]]:
+def _runner(
+    number: int, setting: Setting, example: list[Array]
+) -> Callable[[list[Array]], tuple[np.ndarray, np.ndarray]]:
     """Return an output as a function of the leaves, together with the rounding error of each cell."""
-    structure = jax.tree.structure(setting.arguments)
-    output = lambda leaves: array_json.as_numbers(
-        jax.tree.leaves(setting.fn(*jax.tree.unflatten(structure, leaves)))[number]
-    )
-    compiled, doubts = jax.jit(output), doubting(output, example)
 
-    def run(leaves: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    def output(leaves: list[Array]) -> ArrayValue:
+        return array_json.as_numbers(jax.tree.leaves(setting.fn(*with_leaves(setting.arguments, leaves)))[number])
+
+    compiled, errors = jax.jit(output), error_bound(output, example)
+
+    def run(leaves: list[Array]) -> tuple[np.ndarray, np.ndarray]:
         with executing():
             result = array_json.wide(compiled(leaves))
-        return result, doubts(leaves, result)
+        return result, errors(leaves, result)
 
     return run
 
 
-def _leaves(tree: Any) -> list[Any]:
+def _leaves(tree: PyTree) -> list[Array]:
     """Return the arrays of a pytree, including one read from JSON without its container class."""
-    is_read = lambda node: isinstance(node, array_json.Leaves)
+    is_read: Callable[[object], bool] = lambda node: isinstance(node, array_json.Leaves)
     nodes = jax.tree.leaves(tree, is_leaf=is_read)
     return [x for node in nodes for x in (_leaves(node.leaves) if is_read(node) else [node])]
 
 
-def _shifted(leaves: list[Any], entering: Any, witness: Witness, shift: int) -> list[Any]:
+def _shifted(leaves: list[Array], entering: ArrayValue, witness: Witness, shift: int) -> list[Array]:
     """Return the leaves with one of them shifted. Its last cells re-enter, or the last of the entering cells do."""
     x = np.moveaxis(np.asarray(array_json.as_numbers(leaves[witness.leaf])), witness.axis, 0)
     new = x if entering is None else np.moveaxis(np.asarray(array_json.as_numbers(entering)), witness.axis, 0)
@@ -146,15 +148,15 @@ def _shifted(leaves: list[Any], entering: Any, witness: Witness, shift: int) -> 
 
 
 def _pair(
-    before: np.ndarray, before_doubt: np.ndarray, after: np.ndarray, after_doubt: np.ndarray, epsilon: float
+    before: np.ndarray, before_error: np.ndarray, after: np.ndarray, after_error: np.ndarray, epsilon: float
 ) -> Pair:
     both = np.concatenate([before.ravel(), after.ravel()])
     both = both[np.isfinite(both)]
     size = float(np.abs(both).max(initial=0))
     exact = 64 * epsilon * size < 1 and bool((both == np.rint(both)).all())
     allowed = math.inf if size > 1e15 else 0.5 if exact else 3 * math.sqrt(epsilon) * size
-    before, after, *doubts = (x.reshape(x.shape or (1,)) for x in (before, after, before_doubt, after_doubt))
-    return Pair(before, after, allowed, *doubts)
+    before, after, *errors = (x.reshape(x.shape or (1,)) for x in (before, after, before_error, after_error))
+    return Pair(before, after, allowed, *errors)
 
 
 def _misreported(witness: Witness, pairs: Sequence[Pair], cyclic: bool) -> str:
@@ -163,7 +165,9 @@ def _misreported(witness: Witness, pairs: Sequence[Pair], cyclic: bool) -> str:
     moves = [(0, 0), *((axis, t) for axis, m in enumerate(shape) for t in (range(m) if cyclic else steps(m)))]
     error = min(max(float(moving_by(pair, *move, cyclic=cyclic).max()) for pair in pairs) for move in moves)
     allowed = max(pair.allowed for pair in pairs)
-    close = lambda a, b: a == b or abs(a - b) <= max(CLOSE * abs(b), min(allowed, abs(b) / 2))
+    close: Callable[[float, float], bool] = lambda a, b: (
+        a == b or abs(a - b) <= max(CLOSE * abs(b), min(allowed, abs(b) / 2))
+    )
     if not close(witness.error, error):
         return f"the witness records an error of {witness.error:.3g}, but the error is {error:.3g}"
     fits = witness.axis < len(shape) and shift < shape[witness.axis]

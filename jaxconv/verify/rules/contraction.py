@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,9 +29,11 @@ from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
 from jaxconv.verify.rules.reduction import without
 
+DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
+
 
 @rule("dot_general")
-def product(eqn: Equation) -> list[Moving]:
+def product(eqn: Equation[Moving]) -> list[Moving]:
     """out[b, i, j] = sum_k x[b, i, k] y[b, k, j].
 
     Both operands are broadcast to axes (b, k, i, j): x is uniform along j, and y is uniform along i. `join` gives the
@@ -45,7 +49,8 @@ def product(eqn: Equation) -> list[Moving]:
     batch, the remaining ones of x, and the remaining ones of y.
     """
     x, y = common_shift(eqn.moving())
-    (contract_x, contract_y), (batch_x, batch_y) = eqn.params["dimension_numbers"]
+    numbers: DimensionNumbers = eqn.params["dimension_numbers"]
+    (contract_x, contract_y), (batch_x, batch_y) = numbers
     rest_x = [n for n in range(len(x.axes)) if n not in (*contract_x, *batch_x)]
     rest_y = [n for n in range(len(y.axes)) if n not in (*contract_y, *batch_y)]
     for n, m in zip(contract_x, contract_y, strict=True):
@@ -72,7 +77,7 @@ def product(eqn: Equation) -> list[Moving]:
 
 
 def _banded(
-    eqn: Equation, x: Moving, number: int, matrix: np.ndarray | None, rows: int, result_axes: dict[int, int]
+    eqn: Equation[Moving], x: Moving, number: int, matrix: np.ndarray | None, rows: int, result_axes: dict[int, int]
 ) -> Moving:
     """The motion of out[j] = sum_k x[k] m[k, j] for a known m with m[k + by, j + distance] = m[k, j].
 
@@ -130,15 +135,14 @@ def _band(bands: np.ndarray, motion: Motion, *, cyclic: bool) -> tuple[int, int,
     first_row = np.where(filled.any(axis=0), filled.argmax(axis=0), -1)
     for distance in range(1, min(size // 2, LONGEST_STEP) + 1):
         if cyclic:
-            moves = [
+            rolls = [
                 by for by in range(1, length) if np.array_equal(np.roll(bands[:, 0], by, axis=0), bands[:, distance])
             ]
-            moves = sorted((by if 2 * by <= length else by - length for by in moves), key=abs)[:1]
+            moves = sorted((by if 2 * by <= length else by - length for by in rolls), key=abs)[:1]
         else:
-            moves = Counter(
-                (first_row[distance:] - first_row[:-distance])[valid[distance:] & valid[:-distance]].tolist()
-            ).most_common(1)
-            moves = [by for by, _ in moves]
+            both_valid = valid[distance:] & valid[:-distance]
+            advances: list[int] = (first_row[distance:] - first_row[:-distance])[both_valid].tolist()
+            moves = [by for by, _ in Counter(advances).most_common(1)]
         for by in moves:
             if by == 0:
                 continue

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.layout import scan_sizes
+from jaxconv.jaxprs.typing import AnyJaxpr, Params
 from jaxconv.verify.domain import (
     Broken,
     CannotProve,
@@ -21,14 +22,16 @@ from jaxconv.verify.domain import (
     is_moving,
     main_state,
     renamed,
+    with_motions,
 )
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
+T = TypeVar("T")
 ROUNDS = 64  # the most iterations of a loop's body that are followed
 
 
-def either(eqn: Equation, values: Sequence[Plain]) -> Plain:
+def either(eqn: Equation[Plain], values: Sequence[Plain]) -> Plain:
     """The motion of a value that may be any of `values`: the motion that they have in common."""
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
@@ -40,14 +43,14 @@ def either(eqn: Equation, values: Sequence[Plain]) -> Plain:
 
 
 def follow(
-    eqn: Equation, jaxpr: Any, inputs: Sequence[Plain], known: Sequence[np.ndarray | None] | None = None
+    eqn: Equation[Plain], jaxpr: AnyJaxpr, inputs: Sequence[Plain], known: Sequence[np.ndarray | None] | None = None
 ) -> tuple[list[Plain], list[np.ndarray | None]]:
     """The motion of each result of a body or a branch, and its numbers where they are known.
 
     Raises CannotProve if a result is a spectrum.
     """
     results, numbers = eqn.walk.follow(jaxpr, inputs, [None] * len(inputs) if known is None else known)
-    plain = []
+    plain: list[Plain] = []
     for value in map(main_state, results):
         if isinstance(value, Spectrum):
             raise CannotProve(f"a {eqn.name} returns a spectrum", "Apply the inverse transform inside it")
@@ -55,23 +58,20 @@ def follow(
     return plain, numbers
 
 
-def steady(value: Plain) -> object:
+def without_names(value: Plain) -> object:
     """A value without signals' names, starts and records of losses, to test whether a loop's state repeats."""
     if isinstance(value, Broken):
         return "broken"
-    bare = lambda f: (
-        f if f.motion is None else replace(f, motion=replace(f.motion, signal=0, start=0, edge=None, lost=None))
-    )
-    return replace(value, axes=tuple(tuple(map(bare, axis)) for axis in value.axes))
+    return with_motions(value, lambda motion: replace(motion, signal=0, start=0, edge=None, lost=None))
 
 
-def anew(eqn: Equation, values: Sequence[Plain]) -> list[Plain]:
+def with_new_names(eqn: Equation[Plain], values: Sequence[Plain]) -> list[Plain]:
     """The same values under new signal names, since one name would denote different cells in each iteration."""
     return [v if isinstance(v, Broken) else renamed(v, eqn.walk.new_signal()) for v in values]
 
 
 @rule("cond", takes_broken=True)
-def cond(eqn: Equation) -> list[Plain]:
+def cond(eqn: Equation[Plain]) -> list[Plain]:
     """out = branches[index](operands): the motion that the results of all branches have in common.
 
     A known index selects one branch, and only that one is followed. An index can depend on the input only
@@ -104,7 +104,7 @@ def _also_on(value: Plain, chosen: Moving) -> Plain:
 
 
 @rule("while", takes_broken=True)
-def while_(eqn: Equation) -> list[Plain]:
+def while_(eqn: Equation[Plain]) -> list[Plain]:
     """A loop: while condition(state): state = body(state).
 
     If the condition's numbers are known in every iteration, as for a counter, the iterations are followed one by one.
@@ -125,7 +125,7 @@ def while_(eqn: Equation) -> list[Plain]:
     p = eqn.params
     condition_constants, body_constants, state = _parts(p, eqn.inputs)
     for iteration in range(ROUNDS):
-        state = anew(eqn, state)
+        state = with_new_names(eqn, state)
         next_state, _ = follow(eqn, p["body_jaxpr"], [*body_constants, *state])
         (predicate,), _ = follow(eqn, p["cond_jaxpr"], [*condition_constants, *state])
         if isinstance(predicate, Broken):
@@ -134,16 +134,16 @@ def while_(eqn: Equation) -> list[Plain]:
             _selected(eqn, predicate, [before, after], shape)
             for before, after, shape in zip(state, next_state, eqn.shapes, strict=True)
         ]
-        if list(map(steady, merged)) == list(map(steady, state)):
+        if list(map(without_names, merged)) == list(map(without_names, state)):
             break
         # Receptive fields may grow in every iteration, without a bound. Without them the state may still repeat.
         state = [value if isinstance(value, Broken) or not iteration else everywhere(value) for value in merged]
     else:
         raise CannotProve("the state of a while loop moves differently in every iteration")
-    return anew(eqn, state)
+    return with_new_names(eqn, state)
 
 
-def _selected(eqn: Equation, predicate: Moving, values: Sequence[Plain], shape: tuple[int, ...]) -> Plain:
+def _selected(eqn: Equation[Plain], predicate: Moving, values: Sequence[Plain], shape: tuple[int, ...]) -> Plain:
     """The motion of a value that is any of `values`, cell by cell of the predicate, whose axes are its first ones."""
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
@@ -161,13 +161,13 @@ def moving(value: Plain) -> Moving:
     return value
 
 
-def _parts(params: dict[str, Any], operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+def _parts(params: Params, operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
     """The operands of a while loop: the condition's constants, the body's constants, the state."""
     first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
     return operands[:first], operands[first:second], operands[second:]
 
 
-def _counted(eqn: Equation) -> list[Plain] | None:
+def _counted(eqn: Equation[Plain]) -> list[Plain] | None:
     """The state after all iterations of a loop whose condition is known in each.
 
     Returns None if the condition is unknown in an iteration, or if there are `ROUNDS` iterations or more.
@@ -189,7 +189,7 @@ def _counted(eqn: Equation) -> list[Plain] | None:
 
 
 @rule("scan", takes_broken=True)
-def scan(eqn: Equation) -> list[Plain]:
+def scan(eqn: Equation[Plain]) -> list[Plain]:
     """A loop over slices: carry, ys[i] = body(constants, carry, xs[i]) for i < length.
 
     The scanned operands xs are sliced along their first axis, which must not move. Without a carry every slice is
@@ -213,13 +213,13 @@ def scan(eqn: Equation) -> list[Plain]:
         state = [value if isinstance(value, Broken) else everywhere(value) for value in state]
     collected: list[Plain] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
-        operands = [*constants, *anew(eqn, state), *anew(eqn, slices)]
+        operands = [*constants, *with_new_names(eqn, state), *with_new_names(eqn, slices)]
         results, _ = follow(
             eqn, eqn.params["jaxpr"], operands, [*eqn.known[:num_constants], *[None] * (num_carry + len(slices))]
         )
         next_state, outs = results[:num_carry], results[num_carry:]
         collected = outs if collected is None else [either(eqn, pair) for pair in zip(collected, outs, strict=True)]
-        if list(map(steady, next_state)) == list(map(steady, state)):
+        if list(map(without_names, next_state)) == list(map(without_names, state)):
             break
         state = next_state
     else:
@@ -227,7 +227,7 @@ def scan(eqn: Equation) -> list[Plain]:
             raise CannotProve(f"the carry of a scan of {eqn.params['length']} iterations moves differently in each")
     if collected is None:
         raise CannotProve("a scan of length 0")
-    return anew(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
+    return with_new_names(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
 
 
 def _slice_of(value: Plain) -> Plain:
@@ -237,7 +237,9 @@ def _slice_of(value: Plain) -> Plain:
     return replace(value, axes=value.axes[1:])
 
 
-def _mapped(eqn: Equation, constants: Sequence[Plain], state: Sequence[Plain], scanned: Sequence[Plain]) -> list[Plain]:
+def _mapped(
+    eqn: Equation[Plain], constants: Sequence[Plain], state: Sequence[Plain], scanned: Sequence[Plain]
+) -> list[Plain]:
     """A body applied to each slice independently, with constants that do not move: the first axis keeps its motion."""
     if state:
         raise CannotProve(
@@ -257,7 +259,7 @@ def _mapped(eqn: Equation, constants: Sequence[Plain], state: Sequence[Plain], s
         raise CannotProve("maps over the shifted axis with an operand that moves along another axis")
     joined = join([*shared, *sliced], eqn.walk.new_signal())
     other_axes = [tuple(invariant_axis(length) for length in shape[1:]) for shape in eqn.shapes]
-    return anew(eqn, [replace(joined, axes=(*joined.axes, *others)) for others in other_axes])
+    return with_new_names(eqn, [replace(joined, axes=(*joined.axes, *others)) for others in other_axes])
 
 
 def _stacked(value: Plain, length: int) -> Plain:

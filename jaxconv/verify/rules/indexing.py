@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
+from jax.lax import GatherDimensionNumbers, ScatterDimensionNumbers
 
 from jaxconv.verify.domain import (
     CannotProve,
@@ -30,11 +31,12 @@ from jaxconv.verify.receptive_fields import Advance, advancing
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import part, side_by_side, sliced
 
+T = TypeVar("T")
 LONGEST_STEP = 64  # the largest distance between two indices at which a fixed step is looked for
 
 
 @rule("dynamic_slice")
-def dynamic_slice(eqn: Equation) -> list[Moving]:
+def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = x[start + j] along each axis, where `start` is an operand, clamped so that the slice lies within x.
 
     A slice at a known start is an ordinary slice. An unknown start must not depend on the shift. A moving axis that is
@@ -46,7 +48,7 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
     """
     value, *starts = common_shift(eqn.moving())
     depends = value.depends or any(start.depends for start in starts)
-    axes = []
+    axes: list[FactoredAxis] = []
     for number, (axis, size) in enumerate(zip(value.axes, eqn.params["slice_sizes"], strict=True)):
         start, length = eqn.known[1 + number], length_of(axis)
         if start is not None and start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2:
@@ -68,7 +70,7 @@ def dynamic_slice(eqn: Equation) -> list[Moving]:
 
 
 @rule("dynamic_update_slice", "scatter")
-def write(eqn: Equation) -> list[Value]:
+def write(eqn: Equation[Moving]) -> list[Moving]:
     """x with one window overwritten: x[start + j] = update[j].
 
     The result moves as slices of x and the update do, concatenated. The start must be known, unless the window is as
@@ -84,48 +86,55 @@ def write(eqn: Equation) -> list[Value]:
 
 
 @rule("scatter-add")
-def add_to(eqn: Equation) -> list[Value]:
+def add_to(eqn: Equation[Moving]) -> list[Moving]:
     """x with one window added to: x[start + j] += update[j], as in x.at[:, 0].add(update). See `write`."""
     return [_with_update(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
 
 
-def _with_update(eqn: Equation, added: Callable[[Any, Any], Any] | None) -> Value:
+def _with_update(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving] | None) -> Moving:
     """x with the update written into it, or with `added(x, update)` there if that is given."""
     update, starts = written(eqn)
     x, window = common_shift([eqn.moving()[0], eqn.moving()[update]])
     window = replace(window, axes=tuple(_inserted(eqn, window.axes, invariant_axis(1))))
-    joins = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn.walk.new_signal())
+
+    def joined(parts: Sequence[Moving], lengths: Sequence[int], number: int) -> Moving:
+        return side_by_side(parts, lengths, number, eqn.walk.new_signal())
+
     sizes = [(length_of(long), length_of(short)) for long, short in zip(x.axes, window.axes, strict=True)]
-    return overwritten(x, window, starts, sizes, part, joins, added)
+    return overwritten(x, window, starts, sizes, part, joined, added)
 
 
-def _inserted(eqn: Equation, per_axis: Sequence[Any], default: Any) -> list[Any]:
+def _inserted(eqn: Equation[Value], per_axis: Sequence[T], default: T) -> list[T]:
     """A list over the update's axes, with an entry `default` for each axis of x that a scatter leaves out of it."""
     entries = list(per_axis)
-    for number in eqn.params["dimension_numbers"].inserted_window_dims if _is_scatter(eqn) else ():
+    for number in _scatter_numbers(eqn).inserted_window_dims if _is_scatter(eqn) else ():
         entries.insert(number, default)
     return entries
 
 
-def _is_scatter(eqn: Equation) -> bool:
+def _scatter_numbers(eqn: Equation[Value]) -> ScatterDimensionNumbers:
+    return eqn.params["dimension_numbers"]
+
+
+def _is_scatter(eqn: Equation[Value]) -> bool:
     """Whether the start is one array of indices, as in a scatter. A dynamic update has one number for each axis."""
     return "dimension_numbers" in eqn.params
 
 
-def written(eqn: Equation) -> tuple[int, list[int]]:
+def written(eqn: Equation[Value]) -> tuple[int, list[int]]:
     """The number of the operand that is written into the first one, and its start along each axis.
 
     Raises CannotProve if the start is unknown, an array of indices, or out of bounds.
     """
     shape = eqn.operand_shapes[0]
     if not _is_scatter(eqn):
-        starts = []
+        starts: list[int] = []
         for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
             if size != length and known is None:
                 raise CannotProve("writes at an unknown index")
             starts.append(0 if known is None else min(max(int(known), 0), length - size))
         return 1, starts
-    numbers, indices = eqn.params["dimension_numbers"], eqn.known[1]
+    numbers, indices = _scatter_numbers(eqn), eqn.known[1]
     if indices is None or indices.ndim != 1 or numbers.operand_batching_dims:
         raise CannotProve("writes at unknown indices, or at an array of them", "Use slices, or jnp.where")
     starts = [0] * len(shape)
@@ -138,14 +147,14 @@ def written(eqn: Equation) -> tuple[int, list[int]]:
 
 
 def overwritten(
-    x: Any,
-    update: Any,
+    x: T,
+    update: T,
     starts: Sequence[int],
     sizes: Sequence[tuple[int, int]],
-    part_of: Callable[[Any, int, int, int], Any],
-    joined: Callable[[list[Any], list[int], int], Any],
-    added: Callable[[Any, Any], Any] | None,
-) -> Any:
+    part_of: Callable[[T, int, int, int], T],
+    joined: Callable[[list[T], list[int], int], T],
+    added: Callable[[T, T], T] | None,
+) -> T:
     """x with the update at `starts`.
 
     Along the first axis where the update is shorter, the result is three parts, joined. `sizes` has the lengths of x
@@ -165,7 +174,7 @@ def overwritten(
 
 
 @rule("gather")
-def gather(eqn: Equation) -> list[Moving]:
+def gather(eqn: Equation[Moving]) -> list[Moving]:
     """out[batch, offsets] = x[indices[batch] + offsets]: slices of x at the given indices.
 
     The axes of x that are read whole keep their motion, and so do the axes of the indices. Where an axis of x is paired
@@ -182,7 +191,8 @@ def gather(eqn: Equation) -> list[Moving]:
     `offset_dims` are those of the batch, in order.
     """
     x, indices = common_shift(eqn.moving())
-    numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
+    numbers: GatherDimensionNumbers = eqn.params["dimension_numbers"]
+    sizes: Sequence[int] = eqn.params["slice_sizes"]
     batch = [n for n in range(len(eqn.shapes[0])) if n not in numbers.offset_dims]
     dropped = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     kept = [n for n in range(len(x.axes)) if n not in dropped]
@@ -214,7 +224,7 @@ def gather(eqn: Equation) -> list[Moving]:
 
 
 def _indexed(
-    eqn: Equation, x: Moving, number: int, motion: Motion, window: int, row_axes: Collection[int]
+    eqn: Equation[Moving], x: Moving, number: int, motion: Motion, window: int, row_axes: Collection[int]
 ) -> tuple[int, int, Factor]:
     """How constant indices into a moving axis of x move.
 

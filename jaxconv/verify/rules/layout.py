@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import NamedTuple, overload
 
 from jaxconv.verify.domain import (
     Broken,
@@ -16,7 +16,7 @@ from jaxconv.verify.domain import (
     FactoredAxis,
     Motion,
     Moving,
-    Value,
+    Plain,
     common_shift,
     everywhere,
     fit,
@@ -61,7 +61,7 @@ def sliced(axis: FactoredAxis, start: int, count: int, stride: int) -> FactoredA
 
 
 @rule("broadcast_in_dim")
-def broadcast_in_dim(eqn: Equation) -> list[Moving]:
+def broadcast_in_dim(eqn: Equation[Moving]) -> list[Moving]:
     """out[..., i, ...] = x[i or 0]: new axes and broadcast axes are uniform, and the others keep their motion.
 
     A moving axis of one cell cannot be broadcast, because the result would have to move and to be invariant.
@@ -71,7 +71,8 @@ def broadcast_in_dim(eqn: Equation) -> list[Moving]:
     Jaxpr: `shape`, and `broadcast_dimensions`: the result's axis for each of the operand's.
     """
     (value,) = eqn.moving()[:1]
-    shape, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
+    shape: tuple[int, ...] = eqn.params["shape"]
+    places: tuple[int, ...] = eqn.params["broadcast_dimensions"]
     axes = [invariant_axis(length, 1) for length in shape]
     for axis, place in zip(value.axes, places, strict=True):
         if length_of(axis) == shape[place]:
@@ -82,7 +83,7 @@ def broadcast_in_dim(eqn: Equation) -> list[Moving]:
 
 
 @rule("transpose")
-def transpose(eqn: Equation) -> list[Moving]:
+def transpose(eqn: Equation[Moving]) -> list[Moving]:
     """out[i, j] = x[j, i], for any permutation of the axes. Each axis keeps its motion.
 
     Example: x [n, h, c] that moves along axis 1, transposed by (1, 0, 2), moves along axis 0.
@@ -90,12 +91,12 @@ def transpose(eqn: Equation) -> list[Moving]:
     Jaxpr: `permutation`: the operand's axis for each of the result's.
     """
     (value,) = eqn.moving()
-    order = eqn.params["permutation"]
+    order: tuple[int, ...] = eqn.params["permutation"]
     return [renamed(replace(value, axes=tuple(value.axes[n] for n in order)), ("order", order))]
 
 
 @rule("squeeze")
-def squeeze(eqn: Equation) -> list[Moving]:
+def squeeze(eqn: Equation[Moving]) -> list[Moving]:
     """x without some axes of one cell. These must not move: the result could not move along them.
 
     Example: [n, h, 1, c] to [n, h, c] keeps the motion along h.
@@ -103,7 +104,7 @@ def squeeze(eqn: Equation) -> list[Moving]:
     Jaxpr: `dimensions`: the axes to drop.
     """
     (value,) = eqn.moving()
-    kept = []
+    kept: list[FactoredAxis] = []
     for number, axis in enumerate(value.axes):
         if number not in eqn.params["dimensions"]:
             kept.append(axis)
@@ -113,7 +114,7 @@ def squeeze(eqn: Equation) -> list[Moving]:
 
 
 @rule("reshape")
-def reshape(eqn: Equation) -> list[Moving]:
+def reshape(eqn: Equation[Moving]) -> list[Moving]:
     """The same cells in row-major order, in axes of other lengths.
 
     Splitting a moving axis makes its major part move at a coarser rate. Merging keeps the parts as factors of one axis,
@@ -137,7 +138,7 @@ def reshape(eqn: Equation) -> list[Moving]:
         if value.moving_axes:
             raise
         return [replace(eqn.walk.constant(shape), shift=value.shift, depends=value.depends)]
-    axes = []
+    axes: list[FactoredAxis] = []
     for length in reversed(shape):
         factors: list[Factor] = []
         while math.prod(factor.length for factor in factors) < length:
@@ -150,7 +151,7 @@ def reshape(eqn: Equation) -> list[Moving]:
 
 
 @rule("rev")
-def rev(eqn: Equation) -> list[Moving]:
+def rev(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = x[n-1-j]: the axis moves in the other direction.
 
     Example: x[:, ::-1] moves by -1 along axis 1 where x moves by 1.
@@ -158,7 +159,7 @@ def rev(eqn: Equation) -> list[Moving]:
     Jaxpr: `dimensions`: the axes to reverse.
     """
     (value,) = eqn.moving()
-    dimensions = eqn.params["dimensions"]
+    dimensions: Sequence[int] = eqn.params["dimensions"]
     for number in dimensions:
         value = value.with_axis(number, reversed_axis(value.axes[number]))
     return [changed_elsewhere(value, ["reversed" if n in dimensions else None for n in range(len(value.axes))])]
@@ -182,7 +183,7 @@ def reversed_axis(axis: FactoredAxis) -> FactoredAxis:
 
 
 @rule("slice")
-def slice_(eqn: Equation) -> list[Moving]:
+def slice_(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = x[start + j*stride] along each axis.
 
     Example: x[:, 1:] is a window of the same signal, one cell further on. x[:, ::2] moves by one for a shift by two.
@@ -232,7 +233,7 @@ def part(value: Moving, number: int, start: int, count: int) -> Moving:
 
 
 @rule("split")
-def split_(eqn: Equation) -> list[Moving]:
+def split_(eqn: Equation[Moving]) -> list[Moving]:
     """Consecutive slices along one axis.
 
     Example: jnp.split(x, [2], axis=1) is x[:, :2] and x[:, 2:].
@@ -246,14 +247,14 @@ def split_(eqn: Equation) -> list[Moving]:
 
 
 @rule("unstack")
-def unstack(eqn: Equation) -> list[Moving]:
+def unstack(eqn: Equation[Moving]) -> list[Moving]:
     """out_i = x[..., i, ...]: the slices along one axis, one result each. That axis must not move.
 
     Theorems: those of `slice_`.
     Jaxpr: `axis`.
     """
     (value,) = eqn.moving()
-    number = eqn.params["axis"]
+    number: int = eqn.params["axis"]
     if is_moving(value.axes[number]):
         raise CannotProve("selects single positions of the shifted axis", "Reduce over the axis instead")
     kept = replace(value, axes=_without(value.axes, number))
@@ -261,19 +262,19 @@ def unstack(eqn: Equation) -> list[Moving]:
 
 
 @rule("stack")
-def stack(eqn: Equation) -> list[Moving]:
+def stack(eqn: Equation[Moving]) -> list[Moving]:
     """Operands of one shape along a new axis, which does not move. The others have the operands' common motion.
 
     Theorems: those of `concatenate`.
     Jaxpr: `axis`, the new axis's number.
     """
     joined = join(eqn.moving(), eqn.walk.new_signal())
-    number = eqn.params["axis"]
+    number: int = eqn.params["axis"]
     return [replace(joined, axes=_with(joined.axes, number, invariant_axis(eqn.shapes[0][number])))]
 
 
 @rule("pad")
-def pad(eqn: Equation) -> list[Moving]:
+def pad(eqn: Equation[Moving]) -> list[Moving]:
     """x with cells of one value before it, after it and between its cells. A negative count removes cells.
 
     With `between` = k, x is at every (k+1)-th position, so it moves k+1 times as far. The positions before and after it
@@ -287,7 +288,7 @@ def pad(eqn: Equation) -> list[Moving]:
     config = [tuple(map(int, counts)) for counts in eqn.params["padding_config"]]
     if all(before <= 0 and after <= 0 and between == 0 for before, after, between in config):
         return [fit(cut_out(value, [(-before, n, 1) for (before, _, _), n in zip(config, eqn.shapes[0], strict=True)]))]
-    axes = []
+    axes: list[FactoredAxis] = []
     for axis, (before, after, between) in zip(value.axes, config, strict=True):
         axes.append(padded(axis, before, after, between))
     key = ("padded", eqn.walk.new_signal())
@@ -323,7 +324,7 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
 
 
 @rule("concatenate", takes_broken=True)
-def concatenate(eqn: Equation) -> list[Value]:
+def concatenate(eqn: Equation[Plain]) -> list[Plain]:
     """The operands one after another along one axis.
 
     If no operand moves along that axis, the operands only have to share a motion along the others. Otherwise
@@ -335,28 +336,37 @@ def concatenate(eqn: Equation) -> list[Value]:
     `CertifierRules.cat_still` in proofs/coq.
     Jaxpr: `dimension`.
     """
-    number = eqn.params["dimension"]
+    number: int = eqn.params["dimension"]
     lengths = [shape[number] for shape in eqn.operand_shapes]
     return [side_by_side(eqn.inputs, lengths, number, eqn.walk.new_signal())]
 
 
 @rule("tile")
-def tile(eqn: Equation) -> list[Value]:
+def tile(eqn: Equation[Moving]) -> list[Moving]:
     """The operand repeated along each axis, as a concatenation with itself.
 
     Example: jnp.tile(x, (1, 2)) is jnp.concatenate([x, x], axis=1).
     Theorems: those of `concatenate`.
     Jaxpr: `reps`.
     """
-    value: Any = eqn.inputs[0]
-    for number, times in enumerate(eqn.params["reps"]):
+    value: Moving = eqn.inputs[0]
+    copies: Sequence[int] = eqn.params["reps"]
+    for number, times in enumerate(copies):
         if times != 1:
             lengths = [length_of(value.axes[number])] * times
             value = side_by_side([value] * times, lengths, number, eqn.walk.new_signal())
     return [value]
 
 
-def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Value:
+@overload
+def side_by_side(values: Sequence[Moving], lengths: Sequence[int], number: int, signal: Hashable) -> Moving: ...
+
+
+@overload
+def side_by_side(values: Sequence[Plain], lengths: Sequence[int], number: int, signal: Hashable) -> Plain: ...
+
+
+def side_by_side(values: Sequence[Plain], lengths: Sequence[int], number: int, signal: Hashable) -> Plain:
     """Values of the given lengths, one after another along an axis; `signal` names a new signal."""
     moving = [value for value in values if isinstance(value, Moving)]
     if any(is_moving(value.axes[number]) for value in moving):
@@ -369,25 +379,36 @@ def side_by_side(values: Sequence[Value], lengths: Sequence[int], number: int, s
     return replace(joined, axes=_with(joined.axes, number, invariant_axis(sum(lengths), 1 if is_uniform else None)))
 
 
-def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal: Hashable) -> Moving:
+class _Run(NamedTuple):
+    """Consecutive cells of one signal: positions [lo, hi) of the result, with the motion relative to its position 0."""
+
+    lo: int
+    hi: int
+    motion: Motion
+    values: list[Moving]
+
+
+def _joined(values: Sequence[Plain], lengths: Sequence[int], number: int, signal: Hashable) -> Moving:
     """Values one after another along an axis along which some of them move."""
-    offset, runs = 0, []  # (lo, hi, motion relative to position 0 of the result, values)
+    offset = 0
+    runs: list[_Run] = []
     for value, length in zip(values, lengths, strict=True):
         motion = motion_of(value.axes[number]) if isinstance(value, Moving) else None
         if isinstance(value, Moving) and motion is not None and motion.hi > motion.lo:
             relative = replace(
                 motion, start=motion.start - offset, field=strided(motion.field, motion.rate, -offset, 1)
             )
-            run = (offset + motion.lo, offset + motion.hi, relative, [value])
+            run = _Run(offset + motion.lo, offset + motion.hi, relative, [value])
             if runs and _continues(runs[-1], run, value):
-                lo, _, previous, members = runs[-1]
-                runs[-1] = (lo, run[1], _wider(previous, relative, value.cycle), [*members, value])
+                last = runs[-1]
+                motion = _wider(last.motion, relative, value.cycle)
+                runs[-1] = _Run(last.lo, run.hi, motion, [*last.values, value])
             else:
                 runs.append(run)
         offset += length
     if not runs:
         raise CannotProve("none of the concatenated parts shows the shifted signal")
-    lo, hi, motion, members = max(runs, key=lambda run: run[1] - run[0])
+    lo, hi, motion, members = max(runs, key=lambda run: run.hi - run.lo)
     others = [replace(value, axes=_without(value.axes, number)) for value in members]
     if any(value.moving_axes for value in others):
         raise CannotProve("concatenates parts of a value that moves along several axes")
@@ -396,14 +417,13 @@ def _joined(values: Sequence[Value], lengths: Sequence[int], number: int, signal
     return fit(replace(joined, axes=_with(joined.axes, number, axis)))
 
 
-def _continues(run: tuple, following: tuple, value: Moving) -> bool:
+def _continues(run: _Run, following: _Run, value: Moving) -> bool:
     """Whether the cells of the following run are the next ones of the same signal."""
-    _, hi, motion, _ = run
-    lo, _, later, _ = following
+    motion, later = run.motion, following.motion
     gap = later.start - motion.start
     period = value.period(later)
     same = gap == 0 or (period is not None and period.denominator == 1 and gap % period == 0)
-    return hi == lo and motion.signal == later.signal and motion.rate == later.rate and same
+    return run.hi == following.lo and motion.signal == later.signal and motion.rate == later.rate and same
 
 
 def _wider(motion: Motion, other: Motion, cycle: int | None) -> Motion:
@@ -423,7 +443,7 @@ def _with(axes: Sequence[FactoredAxis], number: int, axis: FactoredAxis) -> tupl
 
 
 @rule("iota")
-def iota(eqn: Equation) -> list[Moving]:
+def iota(eqn: Equation[Moving]) -> list[Moving]:
     """out[..., i, ...] = i along one axis. The result is uniform along the others.
 
     Theorem: `CertifierInfer.constant_right` in proofs/coq.

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+
+from jax.lax import ConvDimensionNumbers
 
 from jaxconv.verify.domain import (
     CannotProve,
@@ -85,7 +86,7 @@ def whole(pieces: Pieces) -> int:
     return pieces.spans[0][2]
 
 
-def made(
+def derived(
     parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, spacing: int = 1
 ) -> Pieces:
     """Pieces of a new value of this shape, computed from the parent; a period has `spacing` times as many cells."""
@@ -102,7 +103,7 @@ def clipped(spans: Spans, start: int, stop: int) -> Spans:
 
     Theorem: `Pieces.fold_moved` in proofs/coq.
     """
-    parts = []
+    parts: list[tuple[int, int, int]] = []
     for lo, hi, at in spans:
         first, last = max(at, start), min(at + hi - lo, stop)
         if first < last:
@@ -111,7 +112,7 @@ def clipped(spans: Spans, start: int, stop: int) -> Spans:
 
 
 @rule("slice", of=Pieces)
-def slice_(eqn: Equation) -> list[Moving | Pieces]:
+def slice_(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     """out[j] = x[start + j]: a part of each piece.
 
     Theorem: `Pieces.fold_moved` in proofs/coq.
@@ -125,13 +126,15 @@ def slice_(eqn: Equation) -> list[Moving | Pieces]:
 
 
 @rule("split", of=Pieces)
-def split(eqn: Equation) -> list[Moving | Pieces]:
+def split(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     """Consecutive slices along one axis.
 
     Theorem: `Pieces.fold_moved` in proofs/coq.
     Jaxpr: `sizes`, `axis`.
     """
-    pieces, number, start, results = pieces_of(eqn.inputs[0]), eqn.params["axis"], 0, []
+    pieces, start = pieces_of(eqn.inputs[0]), 0
+    number: int = eqn.params["axis"]
+    results: list[Moving | Pieces] = []
     for size, shape in zip(eqn.params["sizes"], eqn.shapes, strict=True):
         ranges = [(0, length) for length in eqn.operand_shapes[0]]
         ranges[number] = (start, start + size)
@@ -146,11 +149,11 @@ def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], a
     others = tuple((n, *ranges[n]) for n in range(len(ranges)) if n != pieces.axis and ranges[n] != (0, before[n]))
     signal = carry_in(pieces).signal
     name = (signal, "cut", others) if others else signal
-    return settled(made(pieces, after, pieces.axis, name, pieces.total, clipped(pieces.spans, start, stop)), after)
+    return settled(derived(pieces, after, pieces.axis, name, pieces.total, clipped(pieces.spans, start, stop)), after)
 
 
 @rule("pad", of=Pieces)
-def pad(eqn: Equation) -> list[Pieces]:
+def pad(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """Zeros around the cells or between them. With k zeros between them, a period has k+1 times as many cells.
 
     Theorems: `Pieces.fold_reads_values`, `Pieces.fold_moved` and `Pieces.fold_spread` in proofs/coq.
@@ -169,11 +172,11 @@ def pad(eqn: Equation) -> list[Pieces]:
     others = tuple((n, *c) for n, c in enumerate(config) if n != pieces.axis and c != (0, 0, 0))
     signal = carry_in(pieces).signal
     name = (signal, "padded", between, others) if between or others else signal
-    return [made(pieces, eqn.shapes[0], pieces.axis, name, total, spans, spacing)]
+    return [derived(pieces, eqn.shapes[0], pieces.axis, name, total, spans, spacing)]
 
 
 @rule("add_any", "add", of=Pieces)
-def add(eqn: Equation) -> list[Moving | Pieces]:
+def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     """lhs + rhs: the pieces of one parent put together, or two whole parents added.
 
     Once all pieces are present within one period, the sum is a value that moves.
@@ -196,7 +199,7 @@ def add(eqn: Equation) -> list[Moving | Pieces]:
         name, spans = eqn.walk.new_signal(), lhs.spans
     else:
         raise CannotProve("the pieces have different parents")
-    return [settled(made(lhs, eqn.shapes[0], lhs.axis, name, lhs.total, spans), eqn.shapes[0])]
+    return [settled(derived(lhs, eqn.shapes[0], lhs.axis, name, lhs.total, spans), eqn.shapes[0])]
 
 
 def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
@@ -218,7 +221,13 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
 
 
 def windowed(
-    pieces: Pieces, number: int, eqn: Equation, taps: int, before: int, base_dilation: int, dilation: int
+    pieces: Pieces,
+    number: int,
+    eqn: Equation[Moving | Pieces],
+    taps: int,
+    before: int,
+    base_dilation: int,
+    dilation: int,
 ) -> Pieces:
     """A sum over windows at every position: the cell at p contributes to out[p + before - u] for each tap offset u.
 
@@ -232,18 +241,19 @@ def windowed(
     if first < 0 or start + total - 1 + before > length - 1:
         raise CannotProve("drops values that the taps move beyond the ends")
     reach = total + span - 1
-    return made(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
+    return derived(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
 
 
 @rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad", of=Pieces)
-def convolution(eqn: Equation) -> list[Pieces]:
+def convolution(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """A convolution with stride 1 that keeps all overlaps, such as the input gradient of a convolution.
 
     Theorems: `Pieces.fold_correlation` and `Pieces.fold_spread` in proofs/coq.
     Jaxpr: see `windowed.convolution`.
     """
     kernel, p = eqn.inputs[1], eqn.params
-    lhs, rhs, out = p["dimension_numbers"]
+    numbers: ConvDimensionNumbers = p["dimension_numbers"]
+    lhs, rhs, out = numbers
     pieces = pieces_along(eqn.inputs[0], spatial(lhs[2:], eqn), eqn.walk.new_signal())
     if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.moving_axes:
         raise CannotProve("the pieces are not along a spatial axis, or the kernel moves")
@@ -255,13 +265,13 @@ def convolution(eqn: Equation) -> list[Pieces]:
     return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
 
 
-def spatial(axes: Sequence[int], eqn: Equation) -> int:
+def spatial(axes: Sequence[int], eqn: Equation[Moving | Pieces]) -> int:
     """The axis among `axes` with the number of the input's shifted axis, or else the first."""
     return eqn.walk.axis if eqn.walk.axis in axes else axes[0]
 
 
 @rule("reduce_window_sum", "jaxconv_sum_pool", "jaxconv_sum_pool_grad", of=Pieces)
-def pooling(eqn: Equation) -> list[Pieces]:
+def pooling(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """Sums over windows with stride 1 that keep all overlaps, such as the gradient of average pooling.
 
     Theorems: `Pieces.fold_correlation` and `Pieces.fold_spread` in proofs/coq.
@@ -280,7 +290,7 @@ def pooling(eqn: Equation) -> list[Pieces]:
 
 
 @rule("select_and_scatter_add", of=Pieces)
-def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
+def gradient_of_max_pooling(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """out[i] = sum of source[j] over the windows j whose selected cell of x is i, for windows that lie within x.
 
     Theorem: `Pieces.placed_pieces_move` in proofs/coq.
@@ -290,17 +300,22 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Pieces]:
 
 
 @rule("jaxconv_max_pool_scatter", of=Pieces)
-def gradient_of_our_max_pooling(eqn: Equation) -> list[Pieces]:
+def gradient_of_our_max_pooling(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """`gradient_of_max_pooling` with the operands in the other order: x, source."""
     return [_placed(eqn, *eqn.inputs[::-1])]
 
 
-def _placed(eqn: Equation, operand: Any, x: Any) -> Pieces:
+def _placed(eqn: Equation[Moving | Pieces], operand: Moving | Pieces, x: Moving | Pieces) -> Pieces:
     source, p = pieces_of(operand), eqn.params
     number = source.axis
     x_motion, source_motion = motion_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]
-    if x_motion is None or (x_motion.lo, x_motion.hi) != (0, length) or x_motion.rate * stride != source_motion.rate:
+    if (
+        not isinstance(x, Moving)
+        or x_motion is None
+        or (x_motion.lo, x_motion.hi) != (0, length)
+        or x_motion.rate * stride != source_motion.rate
+    ):
         raise CannotProve("the windows reach beyond x, or x and the source do not move together")
     if any(pair != (0, 0) for pair in p["padding"]) or x.moving_axes != [number]:
         raise CannotProve("the windows reach beyond x, or x moves along another axis")
@@ -308,11 +323,11 @@ def _placed(eqn: Equation, operand: Any, x: Any) -> Pieces:
         raise CannotProve("the windows slide over a dilated x")
     whole(source)
     source = replace(source, folded=common_shift([source.folded, x])[0])
-    return made(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
+    return derived(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
 
 
 @rule("neg", "convert_element_type", "copy", of=Pieces)
-def one_operand(eqn: Equation) -> list[Pieces]:
+def one_operand(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """A linear function of each cell. The walk ensures that no dtype is an integer.
 
     Theorem: `Pieces.fold_map_iff` in proofs/coq. The counterexamples for integers are
@@ -321,33 +336,33 @@ def one_operand(eqn: Equation) -> list[Pieces]:
     """
     pieces = pieces_of(eqn.inputs[0])
     name = (carry_in(pieces).signal, eqn.name, str(eqn.params))
-    return [made(pieces, eqn.shapes[0], pieces.axis, name, pieces.total, pieces.spans)]
+    return [derived(pieces, eqn.shapes[0], pieces.axis, name, pieces.total, pieces.spans)]
 
 
 @rule("mul", of=Pieces)
-def multiply(eqn: Equation) -> list[Pieces]:
+def multiply(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """Pieces times a factor that is uniform along their axis. Theorem: `Pieces.fold_map_iff` in proofs/coq."""
     lhs, rhs = eqn.inputs
     return [_scaled_by(eqn, lhs, rhs) if isinstance(lhs, Pieces) else _scaled_by(eqn, rhs, lhs)]
 
 
 @rule("div", of=Pieces)
-def divide(eqn: Equation) -> list[Pieces]:
+def divide(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """Pieces divided by a factor that is uniform along their axis. Theorem: `Pieces.fold_map_iff` in proofs/coq."""
     return [_scaled_by(eqn, *eqn.inputs)]
 
 
-def _scaled_by(eqn: Equation, pieces: Any, factor: Any) -> Pieces:
+def _scaled_by(eqn: Equation[Moving | Pieces], pieces: Moving | Pieces, factor: Moving | Pieces) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
         raise CannotProve("needs one operand in pieces and one that is not")
     if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
         raise CannotProve("the factor depends on the position")
     pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])
-    return made(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
+    return derived(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
 
 
 @rule("transpose", of=Pieces)
-def transpose(eqn: Equation) -> list[Pieces]:
+def transpose(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """The axes in another order.
 
     Theorem: `Pieces.fold_map_iff` in proofs/coq.
@@ -357,11 +372,11 @@ def transpose(eqn: Equation) -> list[Pieces]:
     if not isinstance(pieces, Pieces):
         raise CannotProve("the operand is not in pieces")
     name = (carry_in(pieces).signal, "order", order)
-    return [made(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
+    return [derived(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
 
 
 @rule("reshape", "squeeze", "broadcast_in_dim", of=Pieces)
-def reshape(eqn: Equation) -> list[Pieces]:
+def reshape(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """Axes of one cell inserted or removed.
 
     Theorem: `Pieces.fold_map_iff` in proofs/coq.
@@ -376,11 +391,11 @@ def reshape(eqn: Equation) -> list[Pieces]:
     number = sum(n != 1 for n in before[: pieces.axis])
     axis = [n for n, length in enumerate(after) if length != 1][number]
     name = (carry_in(pieces).signal, eqn.name, after)
-    return [made(pieces, after, axis, name, pieces.total, pieces.spans)]
+    return [derived(pieces, after, axis, name, pieces.total, pieces.spans)]
 
 
 @rule("reduce_sum", of=Pieces)
-def sum_(eqn: Equation) -> list[Pieces]:
+def sum_(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """A sum over axes other than that of the pieces.
 
     Theorem: `Pieces.fold_map_iff` in proofs/coq.
@@ -391,4 +406,4 @@ def sum_(eqn: Equation) -> list[Pieces]:
         raise CannotProve("the operand is not in pieces, or the sum is over their axis")
     name = (carry_in(pieces).signal, "sum", axes)
     axis = pieces.axis - sum(n < pieces.axis for n in axes)
-    return [made(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans)]
+    return [derived(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans)]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from jaxconv.jaxprs.primitives import family
-from jaxconv.verify.domain import CannotProve, Moving, is_moving, length_of, renamed
+from jaxconv.verify.domain import CannotProve, FactoredAxis, Moving, is_moving, length_of, renamed
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 
 
 @rule(*family("pointwise"))
-def pointwise(eqn: Equation) -> list[Moving]:
+def pointwise(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
 
 
-def one_operand(eqn: Equation) -> list[Moving]:
+def one_operand(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]): the result moves as x does.
 
     Two windows of one signal remain windows of one signal, so that `concatenate` can still join them.
@@ -30,7 +31,7 @@ def one_operand(eqn: Equation) -> list[Moving]:
     return [renamed(value, (eqn.name, str(eqn.params))) for value in eqn.moving()]
 
 
-def several_operands(eqn: Equation) -> list[Moving]:
+def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(a[i], b[i], ...): f commutes with every re-indexing that all operands share.
 
     Example: x*2 + bias moves along axis 2 if x does and the bias is uniform along it. With a checkerboard instead of
@@ -46,7 +47,7 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
     """A value broadcast to `shape`, from rank 0 or from axes of one cell. It is uniform along the axes that grow."""
     if not value.axes:
         return replace(value, axes=tuple(invariant_axis(length, 1) for length in shape))
-    axes = []
+    axes: list[FactoredAxis] = []
     for axis, length in zip(value.axes, shape, strict=True):
         if length_of(axis) == length:
             axes.append(axis)
@@ -58,6 +59,6 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
 
 
 @rule(*family("identity"))
-def each_by_itself(eqn: Equation) -> list[Moving]:
+def each_by_itself(eqn: Equation[Moving]) -> Sequence[Moving]:
     """out_i = x_i: each result is the operand of the same number. Theorem: `CertifierRules.map_sound` in proofs/coq."""
     return eqn.moving()

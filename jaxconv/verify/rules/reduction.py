@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
@@ -50,7 +50,7 @@ def check_whole_periods(value: Moving, number: int) -> None:
 
 
 @rule("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor")
-def reduction(eqn: Equation) -> list[Moving]:
+def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
 
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
@@ -62,7 +62,7 @@ def reduction(eqn: Equation) -> list[Moving]:
 
 
 @rule("argmax", "argmin")
-def index_of_extreme(eqn: Equation) -> list[Moving]:
+def index_of_extreme(eqn: Equation[Moving]) -> list[Moving]:
     """The index of the largest (or smallest) cell along `axes`, which must not move: the index would shift too.
 
     Example: jnp.argmax(x, 2) keeps the motion along axis 1.
@@ -70,7 +70,8 @@ def index_of_extreme(eqn: Equation) -> list[Moving]:
     Jaxpr: `axes`; `index_dtype`, in which an index may wrap.
     """
     (value,) = eqn.moving()[:1]
-    for number in eqn.params["axes"]:
+    axes: Sequence[int] = eqn.params["axes"]
+    for number in axes:
         if is_moving(value.axes[number]):
             raise CannotProve(f"{eqn.name} over the shifted axis: the index of the extremum shifts with the input")
     key = (eqn.name, eqn.params["axes"], str(eqn.params["index_dtype"]))
@@ -78,7 +79,7 @@ def index_of_extreme(eqn: Equation) -> list[Moving]:
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
-def cumulative(eqn: Equation) -> list[Moving]:
+def cumulative(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = sum over i <= j of x[i] along `axis`, which must not move. The other axes keep their motion.
 
     Example: jnp.cumsum(x, 2) keeps the motion along axis 1.
@@ -89,7 +90,7 @@ def cumulative(eqn: Equation) -> list[Moving]:
 
 
 @rule("sort")
-def sort(eqn: Equation) -> list[Moving]:
+def sort(eqn: Equation[Moving]) -> list[Moving]:
     """The operands sorted along `dimension`, which either does not move, or shows whole periods of the only operand.
 
     A whole period has the same cells wherever it starts, so the sorted cells do not move. Several operands are sorted
@@ -99,7 +100,8 @@ def sort(eqn: Equation) -> list[Moving]:
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `dimension`, `num_keys`.
     """
-    number, operands = eqn.params["dimension"], eqn.moving()
+    operands = eqn.moving()
+    number: int = eqn.params["dimension"]
     if len(operands) == 1 and is_moving(operands[0].axes[number]):
         (value,) = operands
         ordered = without(value, [number])
@@ -110,7 +112,7 @@ def sort(eqn: Equation) -> list[Moving]:
 
 
 @rule("top_k")
-def top_k(eqn: Equation) -> list[Plain]:
+def top_k(eqn: Equation[Moving]) -> list[Plain]:
     """The k largest cells along the last axis (or `axis`), and their indices.
 
     The axis must not move, or hold whole periods. A whole period has the same cells wherever it starts, so the largest
@@ -121,7 +123,7 @@ def top_k(eqn: Equation) -> list[Plain]:
     Jaxpr: `axis`; if it is absent, the last axis.
     """
     (value,) = eqn.moving()[:1]
-    number = eqn.params.get("axis", -1) % len(value.axes)
+    number: int = eqn.params.get("axis", -1) % len(value.axes)
     if is_moving(value.axes[number]):
         rest = without(value, [number])
         axes = (*rest.axes[:number], invariant_axis(eqn.shapes[0][number]), *rest.axes[number:])
@@ -133,7 +135,7 @@ def top_k(eqn: Equation) -> list[Plain]:
     return [renamed(mixed, n) for n in range(len(eqn.shapes))]
 
 
-def _mixed(values: list[Moving], number: int, eqn: Equation) -> Moving:
+def _mixed(values: Sequence[Moving], number: int, eqn: Equation[Moving]) -> Moving:
     """A function of values of one shape that mixes cells along one axis, which must not move."""
     for value in values:
         if is_moving(value.axes[number]):

@@ -10,10 +10,10 @@ a spectrum whose modes are all 0. There are no theorems for spectra in proofs/co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jax.lax import FftType
@@ -24,6 +24,7 @@ from jaxconv.verify.domain import (
     Motion,
     Moving,
     Spectrum,
+    Value,
     bits,
     common_shift,
     fit,
@@ -37,14 +38,15 @@ from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.pointwise import widened
 
-Modes = tuple[int | None, ...]
+Modes: TypeAlias = tuple[int | None, ...]
+InvariantRule: TypeAlias = Callable[[Equation[Moving]], Sequence[Moving]]
 
 NOT_LINEAR = "depends on the phase, which a shift changes"
 TRANSFORM_BACK = "Apply the inverse transform first, or take absolute values"
 
 
 @rule("fft")
-def fourier(eqn: Equation) -> list[Moving | Spectrum]:
+def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     """y[k] = sum_j x[j] exp(-2 pi i jk/n) along the last axes; along a moving axis y is a spectrum, mode k at k.
 
     The moving axis must show exactly one period of a periodic signal, and no other axis may move. Transformed axes that
@@ -76,7 +78,7 @@ def fourier(eqn: Equation) -> list[Moving | Spectrum]:
 
 
 @rule("fft", of=Spectrum)
-def inverse(eqn: Equation) -> list[Moving | Spectrum]:
+def inverse(eqn: Equation[Spectrum]) -> list[Moving | Spectrum]:
     """x[j] = sum_k y[k] exp(2 pi i jk/m): if the modes are in FFT order, x moves by u of its m cells.
 
     They are in order if exp(-2 pi i modes[k] shift/cycle) = exp(-2 pi i k u/m) for each k that is not zero. The length
@@ -88,8 +90,8 @@ def inverse(eqn: Equation) -> list[Moving | Spectrum]:
     Jaxpr: see `fourier`.
     """
     (spectrum,) = eqn.inputs
-    kind, lengths, rank = eqn.params["fft_type"], eqn.params["fft_lengths"], len(eqn.shapes[0])
-    first = rank - len(lengths)
+    kind: FftType = eqn.params["fft_type"]
+    first = len(eqn.shapes[0]) - len(eqn.params["fft_lengths"])
     if kind == FftType.RFFT or (kind == FftType.IRFFT and spectrum.axis < first):
         raise CannotProve(f"the real part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
     axes = (*spectrum.value.axes[:first], *(invariant_axis(length) for length in eqn.shapes[0][first:]))
@@ -113,14 +115,14 @@ def _in_order(modes: Modes, turn: Fraction, step: Fraction) -> bool:
     return all(mode is None or (mode * turn - k * step).denominator == 1 for k, mode in enumerate(modes))
 
 
-def spectra(eqn: Equation) -> tuple[list[Spectrum], int]:
+def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
     """The operands as spectra along one axis, and that axis. Zeros have mode None, other invariant values mode 0."""
     axes = {value.axis for value in eqn.inputs if isinstance(value, Spectrum)}
     if len(axes) > 1:
         raise CannotProve("combines spectra along different axes")
     (axis,) = axes
     values = iter(common_shift([v.value if isinstance(v, Spectrum) else v for v in eqn.inputs]))
-    result = []
+    result: list[Spectrum] = []
     for value, moving, known in zip(eqn.inputs, values, eqn.known, strict=True):
         if isinstance(value, Spectrum):
             result.append(replace(value, value=moving))
@@ -142,7 +144,7 @@ def is_zero(known: np.ndarray | None) -> bool:
 
 def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
     """The modes of a sum: those of the terms, which must agree where more than one term is not zero."""
-    modes = []
+    modes: list[int | None] = []
     for together in zip(*spectra, strict=True):
         rates = {mode % (cycle or 1) for mode in together if mode is not None}
         if len(rates) > 1:
@@ -158,7 +160,7 @@ def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
     return [spectrum.modes * (length // max(len(spectrum.modes), 1)) for spectrum in spectra]
 
 
-def pointwise(eqn: Equation, operands: Sequence[Spectrum], modes: Modes) -> list[Spectrum]:
+def pointwise(eqn: Equation[Moving | Spectrum], operands: Sequence[Spectrum], modes: Modes) -> list[Spectrum]:
     """A spectrum with the given modes, computed cell by cell from several operands."""
     (shape,) = eqn.shapes
     values = [widened(operand.value, shape) for operand in operands]
@@ -166,7 +168,7 @@ def pointwise(eqn: Equation, operands: Sequence[Spectrum], modes: Modes) -> list
 
 
 @rule("add", "sub", "add_any", of=Spectrum)
-def total(eqn: Equation) -> list[Spectrum]:
+def total(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = x[k] + y[k]: the spectrum of a sum, as in a skip connection, if the modes of x and y agree.
 
     Jaxpr: see `pointwise.several_operands`.
@@ -177,7 +179,7 @@ def total(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("select_n", of=Spectrum)
-def select(eqn: Equation) -> list[Spectrum]:
+def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = cases[predicate[k]][k], for a predicate that does not move, such as a mask of modes.
 
     The modes of the cases must agree.
@@ -193,7 +195,7 @@ def select(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("mul", of=Spectrum)
-def product(eqn: Equation) -> list[Spectrum]:
+def product(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = x[k] y[k]: modes times weights, or the spectrum of a convolution of two signals. The modes are added.
 
     Jaxpr: see `pointwise.several_operands`.
@@ -209,7 +211,7 @@ def _sum(modes: Sequence[int | None]) -> int | None:
 
 
 @rule("div", of=Spectrum)
-def quotient(eqn: Equation) -> list[Spectrum]:
+def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = x[k] / y[k]: modes over weights, or over another spectrum. The modes are subtracted.
 
     Jaxpr: see `pointwise.several_operands`.
@@ -223,44 +225,45 @@ def quotient(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("neg", "copy", "name", "stop_gradient", of=Spectrum)
-def one_operand(eqn: Equation) -> list[Spectrum]:
+def one_operand(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """out[k] = f(x[k]) for a linear function f: the modes do not change."""
     return list(eqn.inputs)
 
 
 @rule("convert_element_type", of=Spectrum)
-def convert(eqn: Equation) -> list[Spectrum]:
+def convert(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """The same numbers in another dtype. The walk refuses a real dtype, which would drop the imaginary part."""
     return list(eqn.inputs)
 
 
 @rule("conj", of=Spectrum)
-def conjugate(eqn: Equation) -> list[Spectrum]:
+def conjugate(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """out[k] = conj(x[k]): the modes change their sign."""
     (spectrum,) = eqn.inputs
     return [replace(spectrum, modes=tuple(None if mode is None else -mode for mode in spectrum.modes))]
 
 
 @rule("abs", of=Spectrum)
-def magnitude(eqn: Equation) -> list[Moving]:
+def magnitude(eqn: Equation[Spectrum]) -> list[Moving]:
     """out[k] = |x[k]|, which does not depend on the phase: the result does not move."""
     (spectrum,) = eqn.inputs
     return [renamed(spectrum.value, eqn.walk.new_signal())]
 
 
 @rule("real", "imag", of=Spectrum)
-def component(eqn: Equation) -> list[Moving]:
+def component(eqn: Equation[Spectrum]) -> list[Moving]:
     """Real and imaginary parts depend on the phase: always raises CannotProve."""
     raise CannotProve(f"the {eqn.name} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
 
 
 @rule("dot_general", of=Spectrum)
-def weighted(eqn: Equation) -> list[Spectrum]:
+def weighted(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[b, i, j] = sum_k x[b, i, k] y[b, k, j], where the spectrum is along b, i or j: each mode has its weights.
 
     Jaxpr: see `contraction.product`.
     """
-    (contract_x, contract_y), (batch_x, batch_y) = eqn.params["dimension_numbers"]
+    numbers: contraction.DimensionNumbers = eqn.params["dimension_numbers"]
+    (contract_x, contract_y), (batch_x, batch_y) = numbers
     ranks = [len(shape) for shape in eqn.operand_shapes]
     remaining = [
         [n for n in range(rank) if n not in (*contract, *batch)]
@@ -289,6 +292,6 @@ def weighted(eqn: Equation) -> list[Spectrum]:
     return [Spectrum(value, result_axes[0], modes)]
 
 
-def staying(eqn: Equation, rule_of: Any, inputs: Sequence[Any]) -> list[Moving]:
+def staying(eqn: Equation[Value], rule_of: InvariantRule, inputs: Sequence[Moving]) -> Sequence[Moving]:
     """The result of a rule for invariant values, applied to everything but the phases."""
-    return rule_of(replace(eqn, inputs=list(inputs)))
+    return rule_of(eqn.with_inputs(inputs))

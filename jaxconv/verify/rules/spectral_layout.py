@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
-from jaxconv.verify.rule_table import Equation, Rule, rule
+from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import indexing, layout
-from jaxconv.verify.rules.spectral import Modes, agreeing, is_zero, repeated, spectra, staying
+from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
 
 
 @rule("transpose", of=Spectrum)
-def transpose(eqn: Equation) -> list[Spectrum]:
+def transpose(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """The axes in another order. Jaxpr: `permutation`: the operand's axis for each of the result's."""
     (spectrum,) = eqn.inputs
     (value,) = staying(eqn, layout.transpose, [spectrum.value])
@@ -26,20 +26,20 @@ def transpose(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("broadcast_in_dim", of=Spectrum)
-def broadcast_in_dim(eqn: Equation) -> list[Spectrum]:
+def broadcast_in_dim(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """New axes. The spectral axis keeps its length, unless its modes are all 0 or None.
 
     Jaxpr: `broadcast_dimensions`: the result's axis for each of the operand's.
     """
     spectrum = eqn.inputs[0]
     (value,) = staying(eqn, layout.broadcast_in_dim, [spectrum.value])
-    result_axis = eqn.params["broadcast_dimensions"][spectrum.axis]
+    result_axis: int = eqn.params["broadcast_dimensions"][spectrum.axis]
     (modes,) = repeated([spectrum], eqn.shapes[0][result_axis])
     return [replace(spectrum, value=value, axis=result_axis, modes=modes)]
 
 
 @rule("reshape", of=Spectrum)
-def reshape(eqn: Equation) -> list[Spectrum]:
+def reshape(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """The same cells with other axes. The spectral axis must keep its length and the number of cells before it.
 
     Jaxpr: see `layout.reshape`.
@@ -48,12 +48,12 @@ def reshape(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("squeeze", of=Spectrum)
-def squeeze(eqn: Equation) -> list[Spectrum]:
+def squeeze(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """Axes of one cell removed, other than the spectral axis. Jaxpr: see `layout.squeeze`."""
     return [_reshaped(eqn, layout.squeeze)]
 
 
-def _reshaped(eqn: Equation, rule_of: Rule) -> Spectrum:
+def _reshaped(eqn: Equation[Spectrum], rule_of: InvariantRule) -> Spectrum:
     """A reshape that keeps the spectral axis. Raises CannotProve if it does not."""
     spectrum = eqn.inputs[0]
     length, before = len(spectrum.modes), int(np.prod(eqn.operand_shapes[0][: spectrum.axis]))
@@ -66,7 +66,7 @@ def _reshaped(eqn: Equation, rule_of: Rule) -> Spectrum:
 
 
 @rule("rev", of=Spectrum)
-def rev(eqn: Equation) -> list[Spectrum]:
+def rev(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """out[k] = y[n-1-k]: the modes in reverse order. Jaxpr: `dimensions`: the axes to reverse."""
     (spectrum,) = eqn.inputs
     (value,) = staying(eqn, layout.rev, [spectrum.value])
@@ -75,7 +75,7 @@ def rev(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("slice", of=Spectrum)
-def slice_(eqn: Equation) -> list[Spectrum]:
+def slice_(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """out[k] = y[start + k*stride]: some of the modes, as in a truncation.
 
     Jaxpr: `start_indices`, `limit_indices`, and `strides` (None: ones).
@@ -88,18 +88,18 @@ def slice_(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("pad", of=Spectrum)
-def pad(eqn: Equation) -> list[Spectrum]:
+def pad(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """Cells of one value before, between and after the modes. Zeros have mode None, and any other value mode 0.
 
     Jaxpr: operands the spectrum and a number; `padding_config`: (before, after, between) for each axis.
     """
     spectrum, filling = eqn.inputs
-    if isinstance(filling, Spectrum):
+    if not isinstance(spectrum, Spectrum) or isinstance(filling, Spectrum):
         raise CannotProve("the padding is a spectrum")
     (value,) = staying(eqn, layout.pad, [spectrum.value, filling])
     filling_mode = None if is_zero(eqn.known[1]) else 0
     before, after, between = eqn.params["padding_config"][spectrum.axis]
-    padded = [filling_mode] * max(before, 0)
+    padded: list[int | None] = [filling_mode] * max(before, 0)
     for mode in spectrum.modes:
         padded += [mode, *[filling_mode] * between]
     padded = padded[: len(padded) - between] + [filling_mode] * max(after, 0)
@@ -111,22 +111,22 @@ def pad(eqn: Equation) -> list[Spectrum]:
 
 
 @rule("concatenate", of=Spectrum)
-def concatenate(eqn: Equation) -> list[Spectrum]:
+def concatenate(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """Modes one after another. Along another axis the modes of all operands must agree.
 
     Jaxpr: `dimension`.
     """
     operands, _ = spectra(eqn)
-    number = eqn.params["dimension"]
+    number: int = eqn.params["dimension"]
     return [side_by_side(operands, [shape[number] for shape in eqn.operand_shapes], number, eqn)]
 
 
-def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: int, eqn: Equation) -> Spectrum:
+def side_by_side(
+    operands: Sequence[Spectrum], lengths: Sequence[int], number: int, eqn: Equation[Moving | Spectrum]
+) -> Spectrum:
     """Spectra one after another along an axis."""
     value = layout.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
-    if not isinstance(value, Moving):
-        raise CannotProve("combines a spectrum with a value whose motion is unknown")
     if number == axis:
         modes: Modes = tuple(mode for operand in operands for mode in operand.modes)
     else:
@@ -137,7 +137,7 @@ def side_by_side(operands: Sequence[Spectrum], lengths: Sequence[int], number: i
 
 
 @rule("dynamic_update_slice", "scatter", of=Spectrum)
-def write(eqn: Equation) -> list[Spectrum]:
+def write(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """x with a window of modes overwritten: x[start + j] = update[j].
 
     Example: jnp.zeros(...).at[:, :12].set(low_modes).
@@ -149,7 +149,10 @@ def write(eqn: Equation) -> list[Spectrum]:
         raise CannotProve("writes a single mode at an index", "Write a slice of modes")
     kept = (0, update)
     (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
-    joined = lambda parts, lengths, number: side_by_side(parts, lengths, number, eqn)
+
+    def joined(parts: Sequence[Spectrum], lengths: Sequence[int], number: int) -> Spectrum:
+        return side_by_side(parts, lengths, number, eqn)
+
     return [indexing.overwritten(x, new, starts, list(zip(shape, update_shape, strict=True)), part, joined, None)]
 
 
@@ -160,7 +163,7 @@ def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:
 
 
 @rule("split", of=Spectrum)
-def split(eqn: Equation) -> list[Spectrum]:
+def split(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """Consecutive slices along one axis. Jaxpr: `sizes`, `axis`."""
     (spectrum,) = eqn.inputs
     pieces = staying(eqn, layout.split_, [spectrum.value])

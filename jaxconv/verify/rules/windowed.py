@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from jax.lax import ConvDimensionNumbers
+
 from jaxconv.verify.domain import (
     CannotProve,
     Factor,
@@ -19,6 +21,7 @@ from jaxconv.verify.domain import (
     is_moving,
     length_of,
     motion_of,
+    with_motions,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import strided, through, union
@@ -26,7 +29,7 @@ from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import padded, reversed_axis
 
 
-def slid(
+def window_positions(
     axis: FactoredAxis, taps: int, stride: int, dilation: int, before: int, after: int, signal: Hashable
 ) -> FactoredAxis:
     """An axis of window positions: out[j] reads positions j*stride - before + u*dilation of `axis`, for u < taps.
@@ -56,7 +59,7 @@ def slid(
 
 
 @rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_kernel_grad")
-def convolution(eqn: Equation) -> list[Moving]:
+def convolution(eqn: Equation[Moving]) -> list[Moving]:
     """out[n,j,o] = sum_{u,c} x[n, j*stride - lo + u*dilation, c] w[u,c,o], with zeros between x's cells if dilated.
 
     - A moving spatial axis of x moves `stride` times as slowly. A moving batch axis remains the batch axis.
@@ -73,7 +76,8 @@ def convolution(eqn: Equation) -> list[Moving]:
     """
     x, kernel = common_shift(eqn.moving())
     p = eqn.params
-    lhs, rhs, out = p["dimension_numbers"]
+    numbers: ConvDimensionNumbers = p["dimension_numbers"]
+    lhs, rhs, out = numbers
     if kernel.moving_axes:
         return [_correlated(eqn, x, kernel)]
     if is_moving(x.axes[lhs[1]]):
@@ -93,7 +97,7 @@ def convolution(eqn: Equation) -> list[Moving]:
         if base_dilation > 1:
             axis, before, after = padded(axis, before, after, base_dilation - 1), 0, 0
         taps = eqn.operand_shapes[1][rhs[n + 2]]
-        axes[out[n + 2]] = slid(axis, taps, stride, dilation, int(before), int(after), signal)
+        axes[out[n + 2]] = window_positions(axis, taps, stride, dilation, int(before), int(after), signal)
     result = Moving(x.shift, x.cycle, tuple(axes), x.depends or kernel.depends)
     if result.depends:
         result = everywhere(result)
@@ -103,7 +107,7 @@ def convolution(eqn: Equation) -> list[Moving]:
 
 
 @rule("jaxconv_conv_input_grad")
-def delta_of_input(eqn: Equation) -> Sequence[Value]:
+def delta_of_input(eqn: Equation[Moving]) -> Sequence[Value]:
     """x[n,i,c] = sum of y[n,j,o] w[u,c,o] over j*stride - lo + u*dilation = i: y convolved with the reversed kernel.
 
     Theorems: those of `convolution`.
@@ -115,7 +119,7 @@ def delta_of_input(eqn: Equation) -> Sequence[Value]:
     return convolution(replace(eqn, inputs=[y, replace(kernel, axes=tuple(axes))]))
 
 
-def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
+def _correlated(eqn: Equation[Moving], x: Moving, kernel: Moving) -> Moving:
     """out[u] = sum_j x[u*stride - lo + j*dilation] w[j] over a whole period, where x and w move together: invariant.
 
     The kernel gradient of a convolution is such a sum. It does not depend on which position comes first.
@@ -123,7 +127,8 @@ def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
     Theorem: `CertifierAxis.unfold_taps_local` in proofs/coq.
     """
     p = eqn.params
-    lhs, rhs, out = p["dimension_numbers"]
+    numbers: ConvDimensionNumbers = p["dimension_numbers"]
+    lhs, rhs, out = numbers
     moving = [n for n in range(len(lhs) - 2) if is_moving(kernel.axes[rhs[n + 2]])]
     if (
         kernel.moving_axes != [rhs[n + 2] for n in moving]
@@ -157,8 +162,7 @@ def _correlated(eqn: Equation, x: Moving, kernel: Moving) -> Moving:
 
 def new_names(value: Moving, signal: Hashable) -> Moving:
     """The same value under one new signal name, because its cells are different ones."""
-    name = lambda f: f if f.motion is None else replace(f, motion=replace(f.motion, signal=signal, start=0))
-    return replace(value, axes=tuple(tuple(map(name, axis)) for axis in value.axes))
+    return with_motions(value, lambda motion: replace(motion, signal=signal, start=0))
 
 
 @rule(
@@ -170,7 +174,7 @@ def new_names(value: Moving, signal: Hashable) -> Moving:
     "jaxconv_max_pool",
     "jaxconv_min_pool",
 )
-def pooling(eqn: Equation) -> list[Moving]:
+def pooling(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = sum, max or min over u of x[j*stride - lo + u*dilation].
 
     Example: jc.max_pool with window 2 and stride 2 moves by one cell for a shift by two.
@@ -181,7 +185,7 @@ def pooling(eqn: Equation) -> list[Moving]:
 
 
 @rule("jaxconv_max_pool_gather")
-def winners_of_pooling(eqn: Equation) -> list[Moving]:
+def winners_of_pooling(eqn: Equation[Moving]) -> list[Moving]:
     """out[j] = t[i] for the cell i of the maximum of x in window j: a function of x and t in the window.
 
     Theorems: those of `convolution`.
@@ -191,7 +195,7 @@ def winners_of_pooling(eqn: Equation) -> list[Moving]:
 
 
 @rule("reduce_window")
-def pooling_by_any_function(eqn: Equation) -> list[Moving]:
+def pooling_by_any_function(eqn: Equation[Moving]) -> list[Moving]:
     """`pooling` with any function of the window's cells, which is the same for every window.
 
     Theorems: those of `convolution`.
@@ -206,11 +210,11 @@ def pooling_by_any_function(eqn: Equation) -> list[Moving]:
     return [_pooled(eqn, operands[0])]
 
 
-def _pooled(eqn: Equation, x: Moving) -> Moving:
+def _pooled(eqn: Equation[Moving], x: Moving) -> Moving:
     """The motion of a pooling of x with the equation's window."""
     p = eqn.params
     signal = eqn.walk.new_signal()
-    axes = []
+    axes: list[FactoredAxis] = []
     for axis, taps, stride, (before, after), base_dilation, dilation in zip(
         x.axes,
         p["window_dimensions"],
@@ -226,18 +230,18 @@ def _pooled(eqn: Equation, x: Moving) -> Moving:
         padded_axis = axis
         if base_dilation > 1:
             padded_axis, before, after = padded(axis, before, after, base_dilation - 1), 0, 0
-        axes.append(slid(padded_axis, taps, stride, dilation, before, after, signal))
+        axes.append(window_positions(padded_axis, taps, stride, dilation, before, after, signal))
     return fit(new_names(replace(x, axes=tuple(axes)), signal))
 
 
 @rule("jaxconv_max_pool_scatter")
-def gradient_of_our_max_pooling(eqn: Equation) -> Sequence[Value]:
+def gradient_of_our_max_pooling(eqn: Equation[Moving]) -> Sequence[Value]:
     """`gradient_of_max_pooling` with operands x, source, and with `window_dilation` between the taps."""
     return gradient_of_max_pooling(replace(eqn, inputs=eqn.inputs[::-1]))
 
 
 @rule("select_and_scatter_add")
-def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
+def gradient_of_max_pooling(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = sum of source[j] over the windows j whose selected cell of x is i.
 
     x and source must move together, source `stride` times as slowly. The result moves as x does. Position i is valid if
@@ -253,8 +257,11 @@ def gradient_of_max_pooling(eqn: Equation) -> list[Moving]:
     windows = list(zip(p["window_dimensions"], dilations, p["window_strides"], p["padding"], strict=True))
     slides = [(taps, stride, *padding) != (1, 1, 0, 0) for taps, _, stride, padding in windows]
     # Along the other axes each result is a function of x and source at its own position.
-    kept = lambda value: [invariant_axis(1) if slid else axis for axis, slid in zip(value.axes, slides, strict=True)]
-    result = join([replace(value, axes=tuple(kept(value))) for value in (x, source)], signal)
+    kept = [
+        tuple(invariant_axis(1) if slides_here else axis for axis, slides_here in zip(value.axes, slides, strict=True))
+        for value in (x, source)
+    ]
+    result = join([replace(x, axes=kept[0]), replace(source, axes=kept[1])], signal)
     for number, (taps, dilation, stride, (before, _)) in enumerate(windows):
         if slides[number]:
             x_axis, source_motion = x.axes[number], motion_of(source.axes[number])

@@ -8,7 +8,7 @@ import pytest
 from jaxconv.verify.recheck.moves import Pair, rolls_of
 
 BEFORE = np.arange(64.0)
-SURE = np.zeros(64)  # no doubt about any cell
+SURE = np.zeros(64)  # no rounding error in any cell
 ROLLED = Pair(BEFORE, np.roll(BEFORE, 3), 0.1, SURE, SURE)
 ANYTHING = Pair(np.zeros(64), np.zeros(64), 0.1, SURE, SURE)
 
@@ -29,13 +29,13 @@ def test_a_roll_that_one_pair_forbids_does_not_stand():
         assert rolls_of(pairs) == ""
 
 
-@pytest.mark.parametrize("side", ["before_doubt", "after_doubt"])
+@pytest.mark.parametrize("side", ["before_error", "after_error"])
 def test_a_cell_in_doubt_forbids_no_roll(side):
-    """The doubt is about the changed cell of f(y), or about the cell of f(x) that moves there."""
+    """The rounding error is that of the changed cell of f(y), or of the cell of f(x) that moves there."""
     after = np.roll(BEFORE, 3)
     after[10] += 5
-    doubt = np.zeros(64)
-    doubt[7 if side == "before_doubt" else 10] = 5
+    error = np.zeros(64)
+    error[7 if side == "before_error" else 10] = 5
     pair = Pair(BEFORE, after, 0.1, SURE, SURE)
     assert rolls_of([pair]) == ""
-    assert rolls_of([replace(pair, **{side: doubt})]) == "is rolled by [3]"
+    assert rolls_of([replace(pair, **{side: error})]) == "is rolled by [3]"
