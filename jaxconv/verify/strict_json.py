@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from jaxconv.errors import explain
 
-Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
+Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 
 WRITE = "Write it with to_json"
 DIGITS = 20  # largest number of digits of an integer; integers of 64 bits have no more

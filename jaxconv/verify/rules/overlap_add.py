@@ -308,14 +308,11 @@ def gradient_of_our_max_pooling(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
 def _placed(eqn: Equation[Moving | Pieces], operand: Moving | Pieces, x: Moving | Pieces) -> Pieces:
     source, p = pieces_of(operand), eqn.params
     number = source.axis
-    x_motion, source_motion = motion_of(x.axes[number]) if isinstance(x, Moving) else None, carry_in(source)
+    if isinstance(x, Pieces):
+        raise CannotProve("x is in pieces itself")
+    x_motion, source_motion = motion_of(x.axes[number]), carry_in(source)
     length, stride = eqn.shapes[0][number], p["window_strides"][number]
-    if (
-        not isinstance(x, Moving)
-        or x_motion is None
-        or (x_motion.lo, x_motion.hi) != (0, length)
-        or x_motion.rate * stride != source_motion.rate
-    ):
+    if x_motion is None or (x_motion.lo, x_motion.hi) != (0, length) or x_motion.rate * stride != source_motion.rate:
         raise CannotProve("the windows reach beyond x, or x and the source do not move together")
     if any(pair != (0, 0) for pair in p["padding"]) or x.moving_axes != [number]:
         raise CannotProve("the windows reach beyond x, or x moves along another axis")
