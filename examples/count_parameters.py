@@ -15,7 +15,7 @@ import figures
 from shared import picture_options, positive, start, table
 
 from jaxconv.account.sharing import Sharing, window_weights
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.window import slide
 
 SIDES = (8, 16, 32, 64, 128, 224, 512, 1024)
@@ -25,7 +25,7 @@ SLIDES = 3 * 222 * 222  # "about 148,000", where their own formula is 3 * 3 * 22
 
 def weights(side: int, window: int, filters: int = 1, padding: str = "VALID") -> Sharing:
     """The counts for square filters on a square grey image, without biases."""
-    return window_weights(slide("weights", (side, side), (window, window), padding=padding), 1, filters)
+    return window_weights(slide((side, side), (window, window), padding=padding), 1, filters)
 
 
 def claims() -> list[tuple[str, str, str]]:
@@ -48,11 +48,12 @@ def claims() -> list[tuple[str, str, str]]:
     ]
 
 
+@public
 def growth(window: int) -> dict[int, Sharing]:
     """The counts of one filter, for the image sides that it fits into. There are at least two."""
     if window > SIDES[-2]:
         expected = f"{SIDES[-2]} or less, so that it fits into two images"
-        raise ValueError(explain("growth", "window", window, expected, "Write 3 for a window of 3x3"))
+        raise ValueError(explain("window", window, expected, "Write 3 for a window of 3x3"))
     return {side: weights(side, window) for side in SIDES if side >= window}
 
 

@@ -52,21 +52,19 @@ def is_traced(value: object) -> bool:
     return any(base.__name__ == "Tracer" and base.__module__.startswith("jax") for base in type(value).__mro__)
 
 
-def integer(
-    where: str, argument: str, value: object, *, cure: str, least: int | None = None, most: int | None = None
-) -> int:
+def integer(argument: str, value: object, *, cure: str, least: int | None = None, most: int | None = None) -> int:
     """Returns a Python or NumPy integer, or an array with one integer, as an int; refuses booleans, floats and strings.
 
-    >>> integer("conv", "groups", 2, least=1, cure="Leave it out for 1")
+    >>> integer("groups", 2, least=1, cure="Leave it out for 1")
     2
     """
     number = None if isinstance(value, bool) or not isinstance(value, SupportsIndex) else _index(value)
     if number is None:
-        raise TypeError(explain(where, argument, shown(value), "an integer", STATIC if is_traced(value) else cure))
+        raise TypeError(explain(argument, shown(value), "an integer", STATIC if is_traced(value) else cure))
     if least is not None and number < least:
-        raise ValueError(explain(where, argument, shown(number), f"{least} or more", cure))
+        raise ValueError(explain(argument, shown(number), f"{least} or more", cure))
     if most is not None and number > most:
-        raise ValueError(explain(where, argument, shown(number), f"at most {most}", cure))
+        raise ValueError(explain(argument, shown(number), f"at most {most}", cure))
     return number
 
 
@@ -95,10 +93,10 @@ def several(value: object) -> tuple[Any, ...] | None:
     return None
 
 
-def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
+def flag(argument: str, value: object, *, cure: str = "") -> bool:
     """Returns a Python or NumPy boolean as a bool.
 
-    >>> flag("conv", "batched", False)
+    >>> flag("batched", False)
     False
     """
     if isinstance(value, bool):
@@ -106,40 +104,33 @@ def flag(where: str, argument: str, value: object, *, cure: str = "") -> bool:
     if type(value).__name__ in ("bool", "bool_") and type(value).__module__ == "numpy":
         return bool(value)
     cure = STATIC if is_traced(value) else cure or f"Write {argument}=True or {argument}=False"
-    raise TypeError(explain(where, argument, shown(value), "True or False", cure))
+    raise TypeError(explain(argument, shown(value), "True or False", cure))
 
 
-def number(where: str, argument: str, value: object, *, cure: str) -> float:
+def number(argument: str, value: object, *, cure: str) -> float:
     """Returns a real number, of Python, NumPy or a 0-D array, as a Python number, which does not promote a dtype.
 
-    >>> number("layer_norm", "epsilon", 1e-5, cure="Leave it out for 1e-5")
+    >>> number("epsilon", 1e-5, cure="Leave it out for 1e-5")
     1e-05
     """
     scalar = value.item() if getattr(value, "shape", None) == () and not is_traced(value) else value  # pyright: ignore
     if isinstance(scalar, bool) or not isinstance(scalar, numbers.Real):
-        raise TypeError(explain(where, argument, shown(value), "a number", STATIC if is_traced(value) else cure))
+        raise TypeError(explain(argument, shown(value), "a number", STATIC if is_traced(value) else cure))
     try:
         converted = float(scalar)
     except OverflowError:  # an integer too large for a float
-        raise ValueError(explain(where, argument, shown(value), "a number that a float holds", cure)) from None
+        raise ValueError(explain(argument, shown(value), "a number that a float holds", cure)) from None
     return scalar if isinstance(scalar, int) else converted
 
 
 def choice(
-    where: str,
-    argument: str,
-    value: object,
-    options: Sequence[str],
-    *,
-    cure: str = "",
-    any_case: bool = False,
-    besides: str = "",
+    argument: str, value: object, options: Sequence[str], *, cure: str = "", any_case: bool = False, besides: str = ""
 ) -> str:
     """Returns one of a few names; `any_case` accepts any letter case if the options are upper case.
 
     `besides` describes, for the message, other values that the caller accepts.
 
-    >>> choice("conv", "layout", "channels_last", ("channels_last", "channels_first"))
+    >>> choice("layout", "channels_last", ("channels_last", "channels_first"))
     'channels_last'
     """
     normalised = value.upper() if any_case and isinstance(value, str) else value
@@ -151,21 +142,19 @@ def choice(
     names += [besides] if besides else []
     expected = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
     error = ValueError if isinstance(value, str) else TypeError
-    raise error(explain(where, argument, shown(value), expected, cure))
+    raise error(explain(argument, shown(value), expected, cure))
 
 
-def function(where: str, argument: str, value: object, *, cure: str) -> None:
+def function(argument: str, value: object, *, cure: str) -> None:
     """Refuses a value that is not callable."""
     if not callable(value):
-        raise TypeError(explain(where, argument, shown(value), "a function", cure))
+        raise TypeError(explain(argument, shown(value), "a function", cure))
 
 
-def takes(
-    where: str, argument: str, value: Callable[..., Any], given: Sequence[Any], expected: str, *, cure: str
-) -> None:
+def takes(argument: str, value: Callable[..., Any], given: Sequence[Any], expected: str, *, cure: str) -> None:
     """Refuses a function whose signature does not accept these positional arguments.
 
-    >>> takes("certify", "fn", lambda x: x, (1,), "a function of one argument", cure="Bind the others")
+    >>> takes("fn", lambda x: x, (1,), "a function of one argument", cure="Bind the others")
     """
     try:
         signature = inspect.signature(value, follow_wrapped=False)  # a wrapped function may have another signature
@@ -175,11 +164,11 @@ def takes(
         signature.bind(*given)
     except TypeError:
         actual = f"{shown(value)}, which takes {_cut(str(signature))}"
-        raise TypeError(explain(where, argument, actual, expected, cure)) from None
+        raise TypeError(explain(argument, actual, expected, cure)) from None
 
 
-def mapping(where: str, argument: str, value: object, expected: str, *, cure: str) -> Mapping[Any, Any]:
+def mapping(argument: str, value: object, expected: str, *, cure: str) -> Mapping[Any, Any]:
     """Returns a mapping, such as a dict."""
     if not isinstance(value, Mapping):
-        raise TypeError(explain(where, argument, shown(value), expected, cure))
+        raise TypeError(explain(argument, shown(value), expected, cure))
     return value

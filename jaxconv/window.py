@@ -24,7 +24,7 @@ from functools import partial
 from typing import TypeAlias
 
 from jaxconv.checks import STATIC, choice, flag, is_one, is_traced, several, shown
-from jaxconv.errors import bracketed, explain, spatial_names
+from jaxconv.errors import bracketed, explain, public_as, spatial_names
 from jaxconv.sizes import WIDENED, size
 
 
@@ -67,12 +67,13 @@ class Pad:
     hi: int
     boundary: str = "ZERO"
 
+    @public_as("Pad")
     def __post_init__(self):
         for name in ("lo", "hi"):
-            cells = size("Pad", name, getattr(self, name), least=0, cure="Write 0 for no padding at that end")
+            cells = size(name, getattr(self, name), least=0, cure="Write 0 for no padding at that end")
             object.__setattr__(self, name, cells)
         cure = 'Leave it out for zeros, or write "CIRCULAR" to wrap around'
-        boundary = choice("Pad", "boundary", self.boundary, tuple(BOUNDARIES), cure=cure, any_case=True)
+        boundary = choice("boundary", self.boundary, tuple(BOUNDARIES), cure=cure, any_case=True)
         object.__setattr__(self, "boundary", boundary)
 
 
@@ -161,7 +162,6 @@ class Axis:
 
 
 def slide(
-    where: str,
     lengths: Sequence[int],
     window: Sequence[int],
     stride: int | Sequence[int] = 1,
@@ -173,7 +173,6 @@ def slide(
     """Returns the axes of a window that slides over an input of `lengths`: one axis per entry of `window`.
 
     Args:
-        where: name of the calling function, the first word of every error message.
         lengths: number of cells along each spatial axis.
         window: number of taps along each spatial axis.
         stride: number of cells between neighbouring positions; one integer for all axes, or one per axis.
@@ -189,21 +188,20 @@ def slide(
             larger than the padded input; or `ceil_mode` is used with a padding that does not support it.
         TypeError: a size is not an integer, or `ceil_mode` is not a boolean.
 
-    >>> [axis.out for axis in slide("conv", (5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
+    >>> [axis.out for axis in slide((5, 7), (3, 3), stride=2, padding=("circular", "valid"))]
     [3, 3]
-    >>> [axis.reads(1) for axis in slide("max_pool", (5,), (3,), stride=3, ceil_mode=True)]
+    >>> [axis.reads(1) for axis in slide((5,), (3,), stride=3, ceil_mode=True)]
     [(3, 4, None)]
     """
-    ceil_mode = flag(where, "ceil_mode", ceil_mode, cure="Write one of them, for all axes")
-    each = _each_axis(where, window, stride, padding, dilation)
-    axes = tuple(_axis(where, length, ceil_mode, *settings) for length, settings in zip(lengths, each, strict=True))
+    ceil_mode = flag("ceil_mode", ceil_mode, cure="Write one of them, for all axes")
+    each = _each_axis(window, stride, padding, dilation)
+    axes = tuple(_axis(length, ceil_mode, *settings) for length, settings in zip(lengths, each, strict=True))
     cure = "Use less padding, or a smaller window or dilation"
-    WIDENED.check(where, "x with its padding", [axis.padded for axis in axes], lengths, cure)
+    WIDENED.check("x with its padding", [axis.padded for axis in axes], lengths, cure)
     return axes
 
 
 def lengths_before(
-    where: str,
     outs: Sequence[int],
     window: Sequence[int],
     stride: int | Sequence[int] = 1,
@@ -215,29 +213,25 @@ def lengths_before(
     Raises:
         ValueError: no length gives that number of positions, or as for `slide`.
 
-    >>> lengths_before("conv_transpose", (3, 3), (3, 3), stride=(1, 2), padding=("valid", "circular"))
+    >>> lengths_before((3, 3), (3, 3), stride=(1, 2), padding=("valid", "circular"))
     (range(5, 6), range(5, 7))
     """
-    each = _each_axis(where, window, stride, padding, dilation)
-    return tuple(_lengths(where, out, *settings) for out, settings in zip(outs, each, strict=True))
+    each = _each_axis(window, stride, padding, dilation)
+    return tuple(_lengths(out, *settings) for out, settings in zip(outs, each, strict=True))
 
 
 def _each_axis(
-    where: str,
-    window: Sequence[int],
-    stride: int | Sequence[int],
-    padding: Padding,
-    dilation: int | Sequence[int],
+    window: Sequence[int], stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]
 ) -> list[tuple[str, int, int, int, str | Pad]]:
     """The name, taps, stride, dilation and padding of each axis, checked."""
     rank = len(window)
     return list(
         zip(
             spatial_names(rank),
-            positive(where, "window", window, rank),
-            positive(where, "stride", stride, rank),
-            positive(where, "dilation", dilation, rank),
-            _paddings(where, padding, rank),
+            positive("window", window, rank),
+            positive("stride", stride, rank),
+            positive("dilation", dilation, rank),
+            _paddings(padding, rank),
             strict=True,
         )
     )
@@ -249,23 +243,23 @@ def _make_axis(length: int, taps: int, stride: int, dilation: int, padding: str 
     return Axis(length, taps, stride, dilation, pad)
 
 
-def _lengths(where: str, out: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> range:
+def _lengths(out: int, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> range:
     count = lambda length: _make_axis(length, taps, stride, dilation, padding).out
     lengths = range(1, out * stride + dilation * taps + 1)  # the count is monotonic, and exceeds `out` at the end
     matching = lengths[bisect_left(lengths, out, key=count) : bisect_left(lengths, out + 1, key=count)]
     if not matching:
         expected = f"the number of positions of a window of {taps} taps for some input length, with padding {padding}"
         cure = "Pass the output of a layer with this window, or change the settings"
-        raise ValueError(explain(where, f"y along axis {name}", f"{out} positions long", expected, cure))
+        raise ValueError(explain(f"y along axis {name}", f"{out} positions long", expected, cure))
     return matching
 
 
-def _overhanging(where: str, name: str, axis: Axis, padding: str | Pad) -> Axis:
+def _overhanging(name: str, axis: Axis, padding: str | Pad) -> Axis:
     """Extends the padding with zeros for one more window, if cells remain after the last window."""
     if padding != "VALID" and not (isinstance(padding, Pad) and padding.boundary == "ZERO"):
         actual = f"True, and the padding {padding} along axis {name}"
         cure = "Other names give ceil(length / stride) positions without it; for a Pad of copies use a larger hi"
-        raise ValueError(explain(where, "ceil_mode", actual, 'False unless padding is "VALID" or zeros (lo, hi)', cure))
+        raise ValueError(explain("ceil_mode", actual, 'False unless padding is "VALID" or zeros (lo, hi)', cure))
     positions = -(-(axis.padded - axis.span) // axis.stride) + 1
     start = (positions - 1) * axis.stride
     if positions <= axis.out or start >= axis.pad.lo + axis.length:
@@ -273,20 +267,17 @@ def _overhanging(where: str, name: str, axis: Axis, padding: str | Pad) -> Axis:
     return replace(axis, pad=Pad(axis.pad.lo, start + axis.span - axis.pad.lo - axis.length))
 
 
-def _axis(
-    where: str, length: int, ceil_mode: bool, name: str, taps: int, stride: int, dilation: int, padding: str | Pad
-) -> Axis:
+def _axis(length: int, ceil_mode: bool, name: str, taps: int, stride: int, dilation: int, padding: str | Pad) -> Axis:
     if length < 1:
         cure = "Pass an input with at least one cell along each axis"
-        raise ValueError(explain(where, f"x along axis {name}", f"{length} cells long", "1 or more", cure))
+        raise ValueError(explain(f"x along axis {name}", f"{length} cells long", "1 or more", cure))
     axis = _make_axis(length, taps, stride, dilation, padding)
     if ceil_mode:
-        axis = _overhanging(where, name, axis, padding)
+        axis = _overhanging(name, axis, padding)
     if axis.out < 1:
         lo, hi = axis.pad.lo, axis.pad.hi
         raise ValueError(
             explain(
-                where,
                 f"window along axis {name}",
                 f"{axis.span} cells wide ({taps} taps, dilation {dilation})",
                 f"at most as wide as the padded input, which has {axis.padded} cells ({lo} + {length} + {hi})",
@@ -296,50 +287,50 @@ def _axis(
     return axis
 
 
-def window_sizes(where: str, window: Sequence[int], argument: str = "window") -> tuple[int, ...]:
+def window_sizes(window: Sequence[int], argument: str = "window") -> tuple[int, ...]:
     """The number of taps along each axis, or another tuple of positive integers with one item per spatial axis.
 
     A single integer is refused, because it does not determine the number of axes.
 
-    >>> window_sizes("max_pool", [2, 3])
+    >>> window_sizes([2, 3])
     (2, 3)
     """
     cure = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
     values = several(window)
     if values is None or not values:
         error = ValueError if is_one(window) or values == () else TypeError
-        raise error(explain(where, argument, shown(window), "one integer per spatial axis", cure))
-    return _each_positive(where, argument, window, values, "one integer per spatial axis", cure)
+        raise error(explain(argument, shown(window), "one integer per spatial axis", cure))
+    return _each_positive(argument, window, values, "one integer per spatial axis", cure)
 
 
-def positive(where: str, argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
+def positive(argument: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
     """One positive integer per spatial axis; a single integer applies to every axis.
 
-    >>> positive("conv", "stride", 2, rank=3)
+    >>> positive("stride", 2, rank=3)
     (2, 2, 2)
     """
     cure = f"Write 1 for every axis, or ({', '.join('1' * rank)}{',' * (rank == 1)}) for each"
     if is_one(value):
-        return (size(where, argument, value, cure=cure),) * rank
+        return (size(argument, value, cure=cure),) * rank
     values = several(value)
     if values is None:
         cure = STATIC if is_traced(value) else cure
-        raise TypeError(explain(where, argument, shown(value), f"an integer, or {rank} of them", cure))
+        raise TypeError(explain(argument, shown(value), f"an integer, or {rank} of them", cure))
     if len(values) != rank:
         expected = f"one integer, or {rank} of them: {_axes(rank)}"
-        raise ValueError(explain(where, argument, shown(value), expected, cure))
-    return _each_positive(where, argument, value, values, f"an integer, or {rank} of them", cure)
+        raise ValueError(explain(argument, shown(value), expected, cure))
+    return _each_positive(argument, value, values, f"an integer, or {rank} of them", cure)
 
 
 def _each_positive(
-    where: str, argument: str, value: object, items: tuple[object, ...], expected: str, cure: str
+    argument: str, value: object, items: tuple[object, ...], expected: str, cure: str
 ) -> tuple[int, ...]:
     """The items of `value`, each a positive integer; an error message about a type shows all of `value`."""
     try:
-        return tuple(size(where, argument, item, cure=cure) for item in items)
+        return tuple(size(argument, item, cure=cure) for item in items)
     except TypeError as error:
         cure = STATIC if any(map(is_traced, items)) else cure
-        raise TypeError(explain(where, argument, shown(value), expected, cure)) from error
+        raise TypeError(explain(argument, shown(value), expected, cure)) from error
 
 
 def runs(cells: Iterable[int | None]) -> list[tuple[int | None, int, int]]:
@@ -372,17 +363,17 @@ def _axes(rank: int) -> str:
     return bracketed(spatial_names(rank))
 
 
-def _paddings(where: str, padding: Padding, rank: int) -> tuple[str | Pad, ...]:
+def _paddings(padding: Padding, rank: int) -> tuple[str | Pad, ...]:
     """One padding per axis: a name of `PADDINGS` or a `Pad`."""
     if isinstance(padding, str | Pad):
-        return (_padding(where, padding, rank),) * rank
+        return (_padding(padding, rank),) * rank
     each = padding if isinstance(padding, list | tuple) else ()
     if len(each) != rank or any(is_one(item) for item in each):
-        raise _unknown_padding(where, padding, rank)
-    return tuple(_padding(where, item, rank) for item in each)
+        raise _unknown_padding(padding, rank)
+    return tuple(_padding(item, rank) for item in each)
 
 
-def _padding(where: str, padding: object, rank: int) -> str | Pad:
+def _padding(padding: object, rank: int) -> str | Pad:
     """The padding of one axis: a name of `PADDINGS` in upper case, or a `Pad`."""
     if isinstance(padding, Pad):
         return padding
@@ -390,16 +381,16 @@ def _padding(where: str, padding: object, rank: int) -> str | Pad:
         return padding.upper()
     if isinstance(padding, list | tuple) and len(padding) == 2:
         cure = "Write (0, 0) for no padding along that axis"
-        lo, hi = (size(where, "padding", cells, least=0, cure=cure) for cells in padding)
+        lo, hi = (size("padding", cells, least=0, cure=cure) for cells in padding)
         return Pad(lo, hi)
-    raise _unknown_padding(where, padding, rank)
+    raise _unknown_padding(padding, rank)
 
 
-def _unknown_padding(where: str, padding: object, rank: int) -> Exception:
+def _unknown_padding(padding: object, rank: int) -> Exception:
     pairs = "(" + "(1, 1), " * (rank - 1) + ("(1, 1))" if rank > 1 else "(1, 1),)")
     expected = f"one of {', '.join(PADDINGS)}, or one of them, a Pad or a (lo, hi) pair for each axis {_axes(rank)}"
     name = padding.upper() if isinstance(padding, str) else ""
     near = [OTHERS[name]] if name in OTHERS else get_close_matches(name, PADDINGS, 1)
     cure = f'Perhaps you mean "{near[0]}"' if near else f"One zero on every side is {pairs}"
     error = ValueError if isinstance(padding, str | list | tuple) else TypeError
-    return error(explain(where, "padding", shown(padding), expected, cure))
+    return error(explain("padding", shown(padding), expected, cure))

@@ -40,7 +40,7 @@ def test_the_weights_table_is_computed():
         ("eight 3x3 filters on a 32x32 image", (32, 32), (3, 3), 8),
         ("one 3x3 filter on a 224x224 image", (224, 224), (3, 3), 1),
     ):
-        counts = window_weights(slide("figure", lengths, window), 1, channels)
+        counts = window_weights(slide(lengths, window), 1, channels)
         assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in README
 
 

@@ -40,7 +40,7 @@ def test_zero_paddings_are_laxs(name, length, taps, stride, dilation):
 @pytest.mark.parametrize("name", ["SAME", "SAME_LOWER", "CAUSAL", *NUMPY_MODES])
 @given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
 def test_every_padding_but_valid_gives_ceil_length_over_stride(name, length, taps, stride, dilation):
-    (axis,) = slide("test", (length,), (taps,), stride, (name,), dilation)
+    (axis,) = slide((length,), (taps,), stride, (name,), dilation)
     assert axis.out == -(-length // stride)
 
 
@@ -49,13 +49,13 @@ def test_every_padding_but_valid_gives_ceil_length_over_stride(name, length, tap
 def test_boundary_paddings_centre_the_window_on_every_stride_th_cell(name, length, taps, stride, dilation):
     """For an odd number of taps, the middle tap of window j is at cell j*stride, for every length."""
     taps = 2 * (taps // 2) + 1
-    (axis,) = slide("test", (length,), (taps,), stride, (name,), dilation)
+    (axis,) = slide((length,), (taps,), stride, (name,), dilation)
     assert [axis.reads(j)[taps // 2] for j in range(axis.out)] == list(range(0, length, stride))
 
 
 @given(length=lengths, taps=sizes, stride=sizes, dilation=sizes)
 def test_causal_windows_end_on_their_own_cell(length, taps, stride, dilation):
-    (axis,) = slide("test", (length,), (taps,), stride, ("CAUSAL",), dilation)
+    (axis,) = slide((length,), (taps,), stride, ("CAUSAL",), dilation)
     assert all(axis.reads(j)[-1] == j * stride for j in range(axis.out))
     assert all(cell is None or cell <= j * stride for j in range(axis.out) for cell in axis.reads(j))
 
@@ -89,9 +89,9 @@ def test_in_ceil_mode_there_are_as_many_positions_as_pytorch_has(length, taps, s
     """For paddings smaller than the window, which PyTorch requires. Cells beyond the padding are zeros."""
     lo, hi = min(lo, taps - 1), min(hi, taps - 1)
     expected = pytorchs_positions(length, taps, stride, dilation, lo, hi)
-    sliding = partial(slide, "test", (length,), (taps,), stride, ((lo, hi),), dilation)
+    sliding = partial(slide, (length,), (taps,), stride, ((lo, hi),), dilation)
     if expected < 1:
-        with pytest.raises(ValueError, match="test: window along axis w is"):
+        with pytest.raises(ValueError, match="jaxconv: window along axis w is"):
             sliding(ceil_mode=True)
         return
     (axis,) = sliding(ceil_mode=True)
@@ -107,19 +107,17 @@ def test_in_ceil_mode_there_are_as_many_positions_as_pytorch_has(length, taps, s
 @pytest.mark.parametrize("padding", ["SAME", "SAME_LOWER", "CAUSAL", "CIRCULAR", "EDGE", Pad(1, 1, "REFLECT")])
 def test_ceil_mode_is_for_paddings_with_a_floor(padding):
     """CIRCULAR with one more window would repeat the first window, which breaks the shift law."""
-    message = (
-        "op: ceil_mode is True, and the padding .* along axis w, but should be False unless padding is .VALID. or zeros"
-    )
+    message = "jaxconv: ceil_mode is True, and the padding .* along axis w, but should be False unless padding is .VALID. or zeros"
     with pytest.raises(ValueError, match=message):
-        slide("op", (5, 6), (3, 2), 2, ("VALID", padding), ceil_mode=True)
+        slide((5, 6), (3, 2), 2, ("VALID", padding), ceil_mode=True)
 
 
 @pytest.mark.parametrize("ceil_mode", [1, None, (True, False)])
 def test_ceil_mode_is_one_boolean(ceil_mode):
     with pytest.raises(
-        TypeError, match=r"op: ceil_mode is .*, but should be True or False. Write one of them, for all axes"
+        TypeError, match=r"jaxconv: ceil_mode is .*, but should be True or False. Write one of them, for all axes"
     ):
-        slide("op", (5, 6), (3, 2), 2, ceil_mode=ceil_mode)
+        slide((5, 6), (3, 2), 2, ceil_mode=ceil_mode)
 
 
 cells = st.lists(st.none() | st.integers(0, 4), max_size=12)
@@ -143,9 +141,9 @@ def test_a_border_is_one_run(mode, most, length, amount):
 
 @pytest.mark.parametrize("spelling", ["circular", "Circular", "CIRCULAR"])
 def test_any_letter_case(spelling):
-    expected = slide("test", (5, 6), (3, 2), 1, "CIRCULAR")
-    assert slide("test", (5, 6), (3, 2), 1, spelling) == expected
-    assert slide("test", (5, 6), (3, 2), 1, (spelling, Pad(0, 1, spelling))) == expected
+    expected = slide((5, 6), (3, 2), 1, "CIRCULAR")
+    assert slide((5, 6), (3, 2), 1, spelling) == expected
+    assert slide((5, 6), (3, 2), 1, (spelling, Pad(0, 1, spelling))) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,49 +157,49 @@ def test_any_letter_case(spelling):
     ],
 )
 def test_paddings_mix_per_axis(padding, expected):
-    assert [axis.pad for axis in slide("test", (7, 7), (3, 3), 1, padding)] == expected
+    assert [axis.pad for axis in slide((7, 7), (3, 3), 1, padding)] == expected
 
 
 def test_everything_is_hashable_and_comparable():
-    axes = slide("test", (5, 6), (3, 2), [1, 2], [(1, 1), "same"])
-    assert hash(axes) == hash(slide("test", (5, 6), (3, 2), (1, 2), ((1, 1), "SAME")))
+    axes = slide((5, 6), (3, 2), [1, 2], [(1, 1), "same"])
+    assert hash(axes) == hash(slide((5, 6), (3, 2), (1, 2), ((1, 1), "SAME")))
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"stride": 0}, ValueError, "op: stride is 0, but should be 1 or more"),
-        ({"stride": -1}, ValueError, "op: stride is -1, but should be 1 or more"),
-        ({"stride": (1, 2, 3)}, ValueError, r"op: stride is \(1, 2, 3\), but should be one integer, or 2 of them: \[h"),
-        ({"stride": 1.5}, TypeError, "op: stride is 1.5, but should be an integer, or 2 of them"),
-        ({"stride": (1, 2.0)}, TypeError, r"op: stride is \(1, 2.0\), but should be an integer, or 2 of them"),
-        ({"stride": True}, TypeError, "op: stride is True, but should be an integer"),
-        ({"stride": None}, TypeError, "op: stride is None, but should be an integer, or 2 of them"),
-        ({"stride": {1, 2}}, TypeError, r"op: stride is \{1, 2\}, .* an integer, or 2 of them"),
-        ({"stride": {1: 1, 2: 1}}, TypeError, r"op: stride is \{1: 1, 2: 1\}, but should be an integer, or 2 of them"),
-        ({"stride": "22"}, TypeError, "op: stride is '22', but should be an integer, or 2 of them"),
-        ({"dilation": frozenset({1, 2})}, TypeError, r"op: dilation is frozenset\(\{1, 2\}\), but should be an integer"),
-        ({"dilation": (1, 0)}, ValueError, "op: dilation is 0, but should be 1 or more"),
-        ({"window": (0, 3)}, ValueError, "op: window is 0, but should be 1 or more"),
-        ({"window": (3, -3)}, ValueError, "op: window is -3, but should be 1 or more"),
-        ({"lengths": (0, 5)}, ValueError, "op: x along axis h is 0 cells long, but should be 1 or more"),
-        ({"lengths": (5, 2)}, ValueError, r"op: window along axis w is 3 cells wide \(3 taps, dilation 1\), but should "
+        ({"stride": 0}, ValueError, "jaxconv: stride is 0, but should be 1 or more"),
+        ({"stride": -1}, ValueError, "jaxconv: stride is -1, but should be 1 or more"),
+        ({"stride": (1, 2, 3)}, ValueError, r"jaxconv: stride is \(1, 2, 3\), but should be one integer, or 2 of them: \[h"),
+        ({"stride": 1.5}, TypeError, "jaxconv: stride is 1.5, but should be an integer, or 2 of them"),
+        ({"stride": (1, 2.0)}, TypeError, r"jaxconv: stride is \(1, 2.0\), but should be an integer, or 2 of them"),
+        ({"stride": True}, TypeError, "jaxconv: stride is True, but should be an integer"),
+        ({"stride": None}, TypeError, "jaxconv: stride is None, but should be an integer, or 2 of them"),
+        ({"stride": {1, 2}}, TypeError, r"jaxconv: stride is \{1, 2\}, .* an integer, or 2 of them"),
+        ({"stride": {1: 1, 2: 1}}, TypeError, r"jaxconv: stride is \{1: 1, 2: 1\}, but should be an integer, or 2 of them"),
+        ({"stride": "22"}, TypeError, "jaxconv: stride is '22', but should be an integer, or 2 of them"),
+        ({"dilation": frozenset({1, 2})}, TypeError, r"jaxconv: dilation is frozenset\(\{1, 2\}\), but should be an integer"),
+        ({"dilation": (1, 0)}, ValueError, "jaxconv: dilation is 0, but should be 1 or more"),
+        ({"window": (0, 3)}, ValueError, "jaxconv: window is 0, but should be 1 or more"),
+        ({"window": (3, -3)}, ValueError, "jaxconv: window is -3, but should be 1 or more"),
+        ({"lengths": (0, 5)}, ValueError, "jaxconv: x along axis h is 0 cells long, but should be 1 or more"),
+        ({"lengths": (5, 2)}, ValueError, r"jaxconv: window along axis w is 3 cells wide \(3 taps, dilation 1\), but should "
          r"be at most as wide as the padded input, which has 2 cells \(0 \+ 2 \+ 0\)\. Use a larger input"),
-        ({"dilation": 3}, ValueError, "op: window along axis h is 7 cells wide .3 taps, dilation 3."),
-        ({"padding": "wrap"}, ValueError, "op: padding is 'wrap', but should be one of VALID, SAME, SAME_LOWER, CAU"),
-        ({"padding": 1}, TypeError, r"op: padding is 1, .* One zero on every side is \(\(1, 1\), \(1, 1\)\)"),
-        ({"padding": (1, 1)}, ValueError, r"op: padding is \(1, 1\), .* a \(lo, hi\) pair for each axis \[h, w\]"),
-        ({"padding": ("same",)}, ValueError, r"op: padding is \('same',\), but should be"),
-        ({"padding": ((1, 2, 3), "same")}, ValueError, r"op: padding is \(1, 2, 3\), but should be"),
-        ({"padding": None}, TypeError, "op: padding is None, but should be"),
-        ({"padding": ((-1, 1), (0, 0))}, ValueError, "op: padding is -1, but should be 0 or more"),
-        ({"padding": ((0.5, 1), (0, 0))}, TypeError, "op: padding is 0.5, but should be an integer"),
+        ({"dilation": 3}, ValueError, "jaxconv: window along axis h is 7 cells wide .3 taps, dilation 3."),
+        ({"padding": "wrap"}, ValueError, "jaxconv: padding is 'wrap', but should be one of VALID, SAME, SAME_LOWER, CAU"),
+        ({"padding": 1}, TypeError, r"jaxconv: padding is 1, .* One zero on every side is \(\(1, 1\), \(1, 1\)\)"),
+        ({"padding": (1, 1)}, ValueError, r"jaxconv: padding is \(1, 1\), .* a \(lo, hi\) pair for each axis \[h, w\]"),
+        ({"padding": ("same",)}, ValueError, r"jaxconv: padding is \('same',\), but should be"),
+        ({"padding": ((1, 2, 3), "same")}, ValueError, r"jaxconv: padding is \(1, 2, 3\), but should be"),
+        ({"padding": None}, TypeError, "jaxconv: padding is None, but should be"),
+        ({"padding": ((-1, 1), (0, 0))}, ValueError, "jaxconv: padding is -1, but should be 0 or more"),
+        ({"padding": ((0.5, 1), (0, 0))}, TypeError, "jaxconv: padding is 0.5, but should be an integer"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_and_the_cure(change, error, message):
     arguments = {"lengths": (5, 5), "window": (3, 3), "stride": 1, "padding": "VALID", "dilation": 1} | change
     with pytest.raises(error, match=message):
-        slide("op", **arguments)
+        slide(**arguments)
 
 
 @pytest.mark.parametrize(
@@ -221,20 +219,20 @@ def test_pad_checks_its_fields(arguments, error, message):
 @pytest.mark.parametrize("window", [3, (), []])
 def test_a_window_says_how_many_axes_there_are(window):
     with pytest.raises(
-        ValueError, match=r"op: window is .*, but should be one integer per spatial axis\. Its length is"
+        ValueError, match=r"jaxconv: window is .*, but should be one integer per spatial axis\. Its length is"
     ):
-        window_sizes("op", window)
+        window_sizes(window)
 
 
 @pytest.mark.parametrize("window", [{2, 3}, {2: 3}, "22", None, 2.5, iter((2, 3))])
 def test_a_window_has_an_order(window):
-    with pytest.raises(TypeError, match=r"op: window is .*, but should be one integer per spatial axis"):
-        window_sizes("op", window)
+    with pytest.raises(TypeError, match=r"jaxconv: window is .*, but should be one integer per spatial axis"):
+        window_sizes(window)
 
 
 @pytest.mark.parametrize("one", [3, np.int64(3), np.array(3)])
 def test_one_integer_stands_for_every_axis(one):
-    assert positive("op", "stride", one, 3) == (3, 3, 3)
+    assert positive("stride", one, 3) == (3, 3, 3)
 
 
 @given(case=conv_configurations(max_rank=1))
@@ -248,9 +246,9 @@ def test_the_lengths_before_are_those_that_slide_makes_so_many_positions_of(case
 
     def makes(length):
         try:
-            return slide("test", (length,), window, stride, padding, dilation)[0].out == out
+            return slide((length,), window, stride, padding, dilation)[0].out == out
         except ValueError:
             return False
 
     expected = [length for length in range(1, 60) if makes(length)]
-    assert [*lengths_before("test", (out,), window, stride, padding, dilation)[0]] == expected
+    assert [*lengths_before((out,), window, stride, padding, dilation)[0]] == expected

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.window import Axis
 
 
@@ -22,6 +22,7 @@ class Sharing(NamedTuple):
         return Sharing(*(lhs + rhs for lhs, rhs in zip(self, other, strict=True)))
 
 
+@public
 def window_weights(
     axes: Sequence[Axis], channels_in: int, channels_out: int, groups: int = 1, *, kernels: Sequence[int] = ()
 ) -> Sharing:
@@ -38,14 +39,14 @@ def window_weights(
     each axis of a larger image have 16 weights, of 144 unshared:
 
     >>> from jaxconv.window import slide
-    >>> window_weights(slide("conv", (3, 3), (2, 2)), 1, 1)
+    >>> window_weights(slide((3, 3), (2, 2)), 1, 1)
     Sharing(shared=4, unshared=16, dense=36)
-    >>> window_weights(slide("conv", (7, 7), (2, 2)), 1, 1, kernels=(2, 2))
+    >>> window_weights(slide((7, 7), (2, 2)), 1, 1, kernels=(2, 2))
     Sharing(shared=16, unshared=144, dense=1764)
     """
     if channels_in % groups or channels_out % groups:
         expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
-        raise ValueError(explain("window_weights", "groups", groups, expected, "Use groups=1 for one group"))
+        raise ValueError(explain("groups", groups, expected, "Use groups=1 for one group"))
     kernel = math.prod(axis.taps for axis in axes) * channels_in // groups * channels_out
     positions = math.prod(axis.out for axis in axes)
     cells = math.prod(axis.length for axis in axes)
@@ -56,7 +57,7 @@ def window_biases(axes: Sequence[Axis], channels_out: int, *, kernels: Sequence[
     """The number of biases of the same layer: one for each output channel and kernel, or one for each output.
 
     >>> from jaxconv.window import slide
-    >>> window_biases(slide("conv", (32, 32), (5, 5)), 6)
+    >>> window_biases(slide((32, 32), (5, 5)), 6)
     Sharing(shared=6, unshared=4704, dense=4704)
     """
     outputs = math.prod(axis.out for axis in axes) * channels_out

@@ -17,7 +17,7 @@ from jaxconv.account.provenance import Origin
 from jaxconv.account.receptive_fields import mixes, reach, rows_of, shared
 from jaxconv.account.records import Leaf, Location
 from jaxconv.account.report import Summary
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.jaxprs import layout
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certify import walk_along
@@ -27,6 +27,7 @@ from jaxconv.verify.shifted_axes import Axes, by_argument, directions
 from jaxconv.verify.tracing import name_of, trace
 
 
+@public
 def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -> Summary:
     """Count the parameters, reuse and multiply-adds of each layer, and find its stride and receptive field.
 
@@ -76,10 +77,10 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.B, which
     lists the trainable parameters and the connections of each layer. The connections are the unshared parameters here.
     """
-    check_call("summary", fn, arguments)
+    check_call(fn, arguments)
     inputs = _inputs(arguments, axes)
-    along = directions("summary", arguments, inputs) if any(inputs.values()) else ()
-    jaxpr, constants, _ = trace("summary", fn, arguments)
+    along = directions(arguments, inputs) if any(inputs.values()) else ()
+    jaxpr, constants, _ = trace(fn, arguments)
     leaves, of_leaf = _leaves(arguments, inputs)
     other_walk = Flow(leaves)  # kept alive, so that no constant of the second trace reuses an address of the first
     referenced: list[np.ndarray] = []
@@ -91,7 +92,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     _run(walk, jaxpr, constants, arguments, of_leaf)
     count = _examples(arguments, inputs)
     shifted = {number: ((0,) if count > 1 else ()) + tuple(shifts) for number, shifts in inputs.items()}
-    walked_axes = [*directions("summary", arguments, shifted)] if any(shifted.values()) else []
+    walked_axes = [*directions(arguments, shifted)] if any(shifted.values()) else []
     certified = partial(walk_along, jaxpr, constants, arguments, values=False)
     batch = rows_of(jaxpr, certified(walked_axes[0], KINDS["cyclic"])[1]) if count > 1 else {}
     derivations = [rows_of(jaxpr, certified(axis, KINDS["interior"])[1]) for axis in walked_axes[count > 1 :]]
@@ -133,11 +134,11 @@ def _inputs(arguments: Sequence[Any], axes: Axes | None) -> dict[int, tuple[int,
     if axes is None:
         rank = len(getattr(arguments[-1], "shape", ()))
         return {len(arguments) - 1: tuple(range(1, rank - 1))}
-    inputs = by_argument("summary", arguments, axes)
+    inputs = by_argument(arguments, axes)
     for number in inputs:
         if not 0 <= number < len(arguments):
             expected, cure = f"from 0 to {len(arguments) - 1}", "The first argument after fn is 0"
-            raise ValueError(explain("summary", "the argument's number in axes", number, expected, cure))
+            raise ValueError(explain("the argument's number in axes", number, expected, cure))
     return inputs
 
 

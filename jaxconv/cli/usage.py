@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxconv.errors import explain
+from jaxconv.errors import message
 
 HELD, VIOLATED, UNDECIDED, FAILED = 0, 1, 2, 3
 STATUS = {"PROVED": HELD, "HELD": HELD, "REFUTED": VIOLATED, "VIOLATED": VIOLATED, "UNDECIDED": UNDECIDED}
@@ -10,7 +10,7 @@ PROGRAM = "python -m jaxconv"
 
 
 class UsageError(Exception):
-    """A command that cannot be run. Its arguments are a sentence, or those of `explain` after the first.
+    """A command that cannot be run. Its arguments are a sentence, or those of `message` after the first.
 
     >>> print(UsageError("--seed", "'a'", "a whole number", "Leave it out for 0").line("certify"))
     python -m jaxconv certify: --seed is 'a', but should be a whole number. Leave it out for 0.
@@ -20,8 +20,8 @@ class UsageError(Exception):
 
     def line(self, command: str) -> str:
         """The message that is printed."""
-        where, (first, *others) = f"{PROGRAM} {command}".rstrip(), self.args
-        return explain(where, first, *others) if others else f"{where}: {first}"
+        name, (first, *others) = f"{PROGRAM} {command}".rstrip(), self.args
+        return message(name, first, *others) if others else f"{name}: {first}"
 
 
 def worst(statuses: list[int]) -> int:

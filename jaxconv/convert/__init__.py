@@ -15,24 +15,24 @@ LIBRARIES: dict[str, Library] = {
 }
 
 
-def find(where: str, library: str, layer: str, part: Literal["arrays", "settings"]) -> Layer:
+def find(library: str, layer: str, part: Literal["arrays", "settings"]) -> Layer:
     """The layer of a library. It must have arrays or settings, as asked for.
 
-    >>> find("example", "torch", "dense", "arrays").arrays["kernel"]
+    >>> find("torch", "dense", "arrays").arrays["kernel"]
     Stored(name='weight', layout='o i', flip=False)
     """
-    _check_name(where, "library", library, LIBRARIES, f"one of {', '.join(LIBRARIES)}")
+    _check_name("library", library, LIBRARIES, f"one of {', '.join(LIBRARIES)}")
     layers = {name: row for name, row in LIBRARIES[library].layers.items() if getattr(row, part)}
     separator = "; " if part == "arrays" else ", "  # some names of layers with arrays have a comma
-    _check_name(where, "layer", layer, layers, f"one of {library}'s {separator.join(layers)}")
+    _check_name("layer", layer, layers, f"one of {library}'s {separator.join(layers)}")
     return layers[layer]
 
 
-def _check_name(where: str, argument: str, value: object, names: Collection[str], expected: str) -> None:
+def _check_name(argument: str, value: object, names: Collection[str], expected: str) -> None:
     """Refuse a value that is not one of the names."""
     if isinstance(value, str) and value in names:
         return
     near = get_close_matches(value, names, 1, cutoff=0.5) if isinstance(value, str) else []
     cure = f'Perhaps you mean "{near[0]}"' if near else "The tables in docs/conversion.md list all names"
     error = ValueError if isinstance(value, str) else TypeError
-    raise error(explain(where, argument, shown(value), expected, cure))
+    raise error(explain(argument, shown(value), expected, cure))

@@ -17,10 +17,10 @@ def transposed(axis: Transposed) -> tuple[int, int]:
     return axis.span - 1 - before, axis.reach - 2 * (axis.span - 1) + pads
 
 
-def _groups(where: str, options: Options) -> Options:
+def _groups(options: Options) -> Options:
     """GroupNormalization with groups=-1 has one group for each channel."""
     if options["groups"] == -1:
-        raise ValueError(explain(where, "groups", -1, "a number of groups", "Use instance_norm with the same epsilon"))
+        raise ValueError(explain("groups", -1, "a number of groups", "Use instance_norm with the same epsilon"))
     return options
 
 

@@ -42,9 +42,8 @@ class Stored:
     flip: bool = False
 
 
-def unchanged(where: str, options: Options) -> Options:
+def unchanged(options: Options) -> Options:
     """The settings as they are, with our meaning."""
-    del where
     return options
 
 
@@ -59,7 +58,7 @@ class Layer:
         paddings: names of paddings that it accepts, in upper case. They mean what they mean for our layers.
         numbers: whether it accepts numbers as padding.
         modes: their names of boundaries (`padding_mode`), in upper case -> ours.
-        adapt: `adapt(where, options)` converts the settings whose values mean something else than ours, and refuses
+        adapt: `adapt(options)` converts the settings whose values mean something else than ours, and refuses
             those without a counterpart. Names are ours by then; those of a layer with a window are checked, too.
     """
 
@@ -69,7 +68,7 @@ class Layer:
     paddings: frozenset[str] = frozenset()
     numbers: bool = True
     modes: Mapping[str, str] = field(default_factory=dict)
-    adapt: Callable[[str, Options], Options] = unchanged
+    adapt: Callable[[Options], Options] = unchanged
 
 
 @dataclass(frozen=True)

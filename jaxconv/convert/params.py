@@ -13,13 +13,14 @@ from jaxconv.checks import integer, mapping, shown
 from jaxconv.convert import LibraryName, find
 from jaxconv.convert.axes import axes_of, rank_of, rearranged, sizes_of
 from jaxconv.convert.library import OURS, Stored
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.window import window_sizes
 
 MOST_AXES = 62  # spatial axes: NumPy's limit is 64 axes
 NEEDED = frozenset({"kernel", "mean", "var"})  # the other arrays of a layer are useless without these
 
 
+@public
 def from_library(
     library: LibraryName,
     layer: str,
@@ -58,15 +59,16 @@ def from_library(
 
     Source: the tables in docs/conversion.md. Tests run both libraries for each row.
     """
-    stored, ours = _row("from_library", library, layer)
+    stored, ours = _row(library, layer)
     needed = [array.name for name, array in stored.items() if name in NEEDED]
-    given = _given("from_library", layer, params, [array.name for array in stored.values()], needed)
+    given = _given(layer, params, [array.name for array in stored.values()], needed)
     arrays = {
         name: (given[array.name], array.layout, ours[name]) for name, array in stored.items() if array.name in given
     }
-    return _converted("from_library", layer, arrays, stored, groups, window, None)
+    return _converted(layer, arrays, stored, groups, window, None)
 
 
+@public
 def to_library(
     library: LibraryName,
     layer: str,
@@ -97,39 +99,37 @@ def to_library(
            [2, 5],
            [3, 6]])}
     """
-    stored, ours = _row("to_library", library, layer)
-    given = _given("to_library", layer, params, list(ours), [name for name in ours if name in NEEDED])
+    stored, ours = _row(library, layer)
+    given = _given(layer, params, list(ours), [name for name in ours if name in NEEDED])
     arrays = {name: (given[name], ours[name], array.layout) for name, array in stored.items() if name in given}
-    converted = _converted("to_library", layer, arrays, stored, groups, None, rank)
+    converted = _converted(layer, arrays, stored, groups, None, rank)
     return {stored[name].name: array for name, array in converted.items()}
 
 
-def _row(where: str, library: str, layer: str) -> tuple[Mapping[str, Stored], dict[str, str]]:
+def _row(library: str, layer: str) -> tuple[Mapping[str, Stored], dict[str, str]]:
     """The arrays of a layer: theirs, and the layouts of ours."""
-    return find(where, library, layer, "arrays").arrays, OURS[layer.split(",", maxsplit=1)[0]]
+    return find(library, layer, "arrays").arrays, OURS[layer.split(",", maxsplit=1)[0]]
 
 
-def _given(
-    where: str, layer: str, params: Mapping[str, Any], names: Sequence[str], needed: Sequence[str]
-) -> dict[str, Any]:
+def _given(layer: str, params: Mapping[str, Any], names: Sequence[str], needed: Sequence[str]) -> dict[str, Any]:
     """The arrays that were passed, as NumPy or JAX arrays. The needed ones must be among them."""
     whole = f"a dict of {', '.join(names)}, the arrays of {layer}"
-    mapping(where, "params", params, whole, cure="Pass the arrays under these names")
+    mapping("params", params, whole, cure="Pass the arrays under these names")
     given = {name: array for name, array in dict(params).items() if array is not None}
     if not params.keys() <= set(names):
         cure = "Rename them, or pass the library and layer that they come from"
-        raise ValueError(explain(where, "params", sorted(map(str, params)), f"{whole}, or some of them", cure))
+        raise ValueError(explain("params", sorted(map(str, params)), f"{whole}, or some of them", cure))
     if not params:
         cure = "A layer without arrays needs no conversion"
-        raise ValueError(explain(where, "params", {}, whole, cure))
+        raise ValueError(explain("params", {}, whole, cure))
     missing = [name for name in needed if name not in given]
     if missing:
         cure = "Pass all arrays of the layer in one call"
-        raise ValueError(explain(where, f"{layer}'s {missing[0]}", "left out", f"given, with {sorted(params)}", cure))
-    return {name: _array(where, name, array) for name, array in given.items()}
+        raise ValueError(explain(f"{layer}'s {missing[0]}", "left out", f"given, with {sorted(params)}", cure))
+    return {name: _array(name, array) for name, array in given.items()}
 
 
-def _array(where: str, name: str, value: Any) -> Any:
+def _array(name: str, value: Any) -> Any:
     """A numerical array of NumPy or JAX."""
     if isinstance(value, jax.Array):
         return value
@@ -137,14 +137,13 @@ def _array(where: str, name: str, value: Any) -> Any:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(explain(where, name, shown(value), "an array", cure)) from error
+        raise ValueError(explain(name, shown(value), "an array", cure)) from error
     if array.dtype.kind in "OUSMm":
-        raise TypeError(explain(where, name, shown(value), "an array of numbers", cure))
+        raise TypeError(explain(name, shown(value), "an array of numbers", cure))
     return array
 
 
 def _converted(
-    where: str,
     layer: str,
     arrays: dict[str, tuple[Any, str, str]],
     stored: Mapping[str, Stored],
@@ -153,27 +152,25 @@ def _converted(
     rank: int | None,
 ) -> dict[str, Any]:
     """The arrays in their new layouts. The kernel comes first: it determines rank and sizes for the other arrays."""
-    groups = integer(where, "groups", groups, least=1, cure="Write 1 for a layer without groups")
+    groups = integer("groups", groups, least=1, cure="Write 1 for a layer without groups")
     if groups > 1 and not any(re.search(r"\bg\b", before) for _, before, _ in arrays.values()):
-        raise ValueError(explain(where, "groups", groups, f"1, since {layer} has no groups", "Leave it out"))
+        raise ValueError(explain("groups", groups, f"1, since {layer} has no groups", "Leave it out"))
     sizes = {"g": groups}
     if window is not None:
-        window = window_sizes(where, window)
+        window = window_sizes(window)
         rank = len(window)
         sizes |= {f"w{n}": taps for n, taps in enumerate(window)}
     elif rank is not None:
-        rank = integer(where, "rank", rank, least=0, most=MOST_AXES, cure="Write 2 for images")
+        rank = integer("rank", rank, least=0, most=MOST_AXES, cure="Write 2 for images")
     converted = {}
     for name, (array, before, after) in arrays.items():
         rank = rank_of(before, array.ndim) if rank is None else rank
         if rank == 0 and re.search(r"\*[a-z]", before):
             expected = f"[{before}], with 1 spatial axis or more"
-            raise ValueError(
-                explain(where, f"{layer}'s {name}", array.shape, expected, 'Use "dense" without spatial axes')
-            )
+            raise ValueError(explain(f"{layer}'s {name}", array.shape, expected, 'Use "dense" without spatial axes'))
         if rank is None and ("*" in before or "*" in after):
             cure = "Pass rank, the number of spatial axes" if "*" in after and "*" not in before else ""
-            raise ValueError(explain(where, f"{layer}'s {name}", array.shape, f"[{before}]", cure))
+            raise ValueError(explain(f"{layer}'s {name}", array.shape, f"[{before}]", cure))
         before_axes, after_axes = axes_of(before, rank or 0), axes_of(after, rank or 0)
         try:
             sizes = sizes_of(array.shape, before_axes, sizes)
@@ -182,6 +179,6 @@ def _converted(
             if window is None and "*w)" in before:
                 cure = "Pass window, the taps along each spatial axis"
             expected = f"[{before}], with {rank or 0} spatial axes; not {error}"
-            raise ValueError(explain(where, f"{layer}'s {name}", array.shape, expected, cure)) from None
+            raise ValueError(explain(f"{layer}'s {name}", array.shape, expected, cure)) from None
         converted[name] = rearranged(array, before_axes, after_axes, sizes, flip=stored[name].flip)
     return converted

@@ -9,13 +9,12 @@ from typing import Any
 from jaxconv.checks import flag, integer, number, several, shown
 from jaxconv.convert import LIBRARIES, LibraryName, find
 from jaxconv.convert.library import GIVEN, Layer, Options, Transposed
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.sizes import size
 from jaxconv.window import Pad, positive, slide, window_sizes
 
-WHERE = "settings_from_library"
 
-
+@public
 def settings_from_library(
     library: LibraryName, layer: str, lengths: Sequence[int] = (), window: Sequence[int] = (), **settings: Any
 ) -> dict[str, Any]:
@@ -56,17 +55,17 @@ def settings_from_library(
 
     Source: the tables in docs/conversion.md. Tests run both libraries for each row.
     """
-    row = find(WHERE, library, layer, "settings")
+    row = find(library, layer, "settings")
     if "padding" not in row.settings:
         if lengths or window:
             cure = f'Write settings_from_library("{library}", "{layer}", ...)'
             expected = f"left out, since {layer} has no window"
-            raise ValueError(explain(WHERE, "lengths, window", (lengths, window), expected, cure))
+            raise ValueError(explain("lengths, window", (lengths, window), expected, cure))
         return _norm(library, row, _in_our_words(library, layer, row, settings))
     options = _in_our_words(library, layer, row, settings)
-    window = window_sizes(WHERE, window)
-    lengths = positive(WHERE, "lengths", lengths, len(window))
-    options = row.adapt(WHERE, _checked(library, layer, row, options, window))
+    window = window_sizes(window)
+    lengths = positive("lengths", lengths, len(window))
+    options = row.adapt(_checked(library, layer, row, options, window))
     if layer == "conv_transpose":
         return _transposed(library, lengths, window, options)
     if layer in ("max_pool", "avg_pool"):
@@ -87,12 +86,12 @@ def _in_our_words(library: str, layer: str, row: Layer, settings: Mapping[str, A
         near = get_close_matches(unknown[0], defaults, 1)
         cure = f'Perhaps you mean "{near[0]}"' if near else "Leave out settings that the layer does not have"
         expected = f"among {', '.join(defaults)}"
-        raise ValueError(explain(WHERE, f"settings of {library}'s {layer}", unknown, expected, cure))
+        raise ValueError(explain(f"settings of {library}'s {layer}", unknown, expected, cure))
     values = {**defaults, **settings}
     missing = [name for name, value in values.items() if value is GIVEN]
     if missing:
         expected, cure = f"given, since {library}'s {layer} has no default for it", f"Pass {missing[0]}=..."
-        raise ValueError(explain(WHERE, missing[0], "left out", expected, cure))
+        raise ValueError(explain(missing[0], "left out", expected, cure))
     words = LIBRARIES[library].words
     return {words.get(name, name): value for name, value in values.items()} | dict(row.fixed)
 
@@ -102,14 +101,14 @@ def _norm(library: str, row: Layer, options: Options) -> dict[str, Any]:
     for name in LIBRARIES[library].axes:
         if name in options and options[name] not in (-1, (-1,), [-1]):
             cure = "Use group_norm with groups=1 for all axes of an example; move the channels of another layout"
-            raise ValueError(explain(WHERE, name, options[name], "-1, the channels", cure))
-    options = row.adapt(WHERE, options)
-    ours: dict[str, Any] = {"epsilon": number(WHERE, "epsilon", options["epsilon"], cure="Write epsilon=1e-5")}
+            raise ValueError(explain(name, options[name], "-1, the channels", cure))
+    options = row.adapt(options)
+    ours: dict[str, Any] = {"epsilon": number("epsilon", options["epsilon"], cure="Write epsilon=1e-5")}
     if "groups" in options:
-        ours["groups"] = positive(WHERE, "groups", options["groups"], 1)[0]
+        ours["groups"] = positive("groups", options["groups"], 1)[0]
     if "momentum" in options:
         cure = "Write it as a number between 0 and 1"
-        ours["momentum"] = number(WHERE, "momentum", options["momentum"], cure=cure)
+        ours["momentum"] = number("momentum", options["momentum"], cure=cure)
     return ours | {name: options[name] for name in ("running_variance",) if name in options}
 
 
@@ -118,15 +117,15 @@ def _checked(library: str, layer: str, row: Layer, options: Options, window: Seq
     rank = len(window)
     stride = window if options["stride"] is None else options["stride"]
     checked = {
-        "stride": positive(WHERE, "stride", stride, rank),
-        "dilation": positive(WHERE, "dilation", options.get("dilation", 1), rank),
+        "stride": positive("stride", stride, rank),
+        "dilation": positive("dilation", options.get("dilation", 1), rank),
         "padding": _padding(library, layer, row, options["padding"], rank),
     }
     for name in ("ceil_mode", "count_include_pad", "transpose_kernel"):
         if name in options:
-            checked[name] = flag(WHERE, name, options[name])
+            checked[name] = flag(name, options[name])
     if "groups" in options:
-        checked["groups"] = integer(WHERE, "groups", options["groups"], least=1, cure="Leave it out for 1")
+        checked["groups"] = integer("groups", options["groups"], least=1, cure="Leave it out for 1")
     if "padding_mode" in options:
         checked["padding_mode"] = _boundary(row, options["padding_mode"])
     return options | checked
@@ -144,21 +143,19 @@ def _padding(library: str, layer: str, row: Layer, padding: Any, rank: int) -> s
     if isinstance(padding, str):
         if padding.upper() not in row.paddings:
             expected = f"one that {library}'s {layer} has: {names or 'numbers only'}"
-            raise ValueError(
-                explain(WHERE, "padding", repr(padding), expected, "Name the padding as that library does")
-            )
+            raise ValueError(explain("padding", repr(padding), expected, "Name the padding as that library does"))
         return padding.upper()
     if not row.numbers:
         expected = f"one of {library.capitalize()}'s names: {names}"
-        raise ValueError(explain(WHERE, "padding", padding, expected, 'Write padding="same"'))
+        raise ValueError(explain("padding", padding, expected, 'Write padding="same"'))
     cure, items = "Write padding=1 for one cell on every side", several(padding)
-    cells = lambda value: size(WHERE, "padding", value, least=0, cure=cure)
+    cells = lambda value: size("padding", value, least=0, cure=cure)
     if items is None:
         return [(cells(padding), cells(padding))] * rank
     pairs = [several(item) or (item, item) for item in items]
     if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
         expected = f"a number, or one or two for each of {rank} spatial axes"
-        raise ValueError(explain(WHERE, "padding", shown(padding), expected, cure))
+        raise ValueError(explain("padding", shown(padding), expected, cure))
     return [(cells(lo), cells(hi)) for lo, hi in pairs]
 
 
@@ -167,7 +164,7 @@ def _boundary(row: Layer, mode: object) -> str:
     if not isinstance(mode, str) or mode.upper() not in row.modes:
         error = ValueError if isinstance(mode, str) else TypeError
         expected = f"one of {', '.join(row.modes)}, in any case"
-        raise error(explain(WHERE, "padding_mode", shown(mode), expected, "Leave it out for zeros"))
+        raise error(explain("padding_mode", shown(mode), expected, "Leave it out for zeros"))
     return row.modes[mode.upper()]
 
 
@@ -175,7 +172,7 @@ def _pads(lengths: Sequence[int], window: Sequence[int], options: Options) -> tu
     """The padding of each axis and its boundary."""
     padding, boundary = options["padding"], options.get("padding_mode")
     if isinstance(padding, str):
-        axes = slide(WHERE, lengths, window, options["stride"], padding, options["dilation"])
+        axes = slide(lengths, window, options["stride"], padding, options["dilation"])
         return tuple(Pad(axis.pad.lo, axis.pad.hi, boundary or axis.pad.boundary) for axis in axes)
     return tuple(Pad(lo, hi, boundary or "ZERO") for lo, hi in padding)
 
@@ -183,7 +180,7 @@ def _pads(lengths: Sequence[int], window: Sequence[int], options: Options) -> tu
 def _fitted(lengths: Sequence[int], window: Sequence[int], options: Options, pads: tuple[Pad, ...]) -> tuple[Pad, ...]:
     """The padding; `slide` refuses a window wider than x with it. `ceil_mode` adds padding for a last window."""
     ceil_mode = options.get("ceil_mode", False)
-    axes = slide(WHERE, lengths, window, options["stride"], pads, options["dilation"], ceil_mode=ceil_mode)
+    axes = slide(lengths, window, options["stride"], pads, options["dilation"], ceil_mode=ceil_mode)
     return tuple(axis.pad for axis in axes)
 
 
@@ -201,7 +198,7 @@ def _divisor(pads: Sequence[Pad], wider: Sequence[Pad], options: Options) -> str
     """The divisor of the library's average."""
     if options.get("divisor_override") is not None:
         cure = "Leave it out for the number of taps"
-        return size(WHERE, "divisor_override", options["divisor_override"], cure=cure)
+        return size("divisor_override", options["divisor_override"], cure=cure)
     if not options["count_include_pad"]:
         return "inside"
     if wider == pads:
@@ -209,7 +206,7 @@ def _divisor(pads: Sequence[Pad], wider: Sequence[Pad], options: Options) -> str
     if all((pad.lo, pad.hi) == (0, 0) for pad in pads):
         return "inside"  # the padding that ceil_mode adds is not counted
     expected = "False with padding: the padding's zeros are counted, but not those that ceil_mode adds"
-    raise ValueError(explain(WHERE, "ceil_mode", True, expected, "Pass count_include_pad=False in both libraries"))
+    raise ValueError(explain("ceil_mode", True, expected, "Pass count_include_pad=False in both libraries"))
 
 
 def _transposed(library: str, lengths: Sequence[int], window: Sequence[int], options: Options) -> dict[str, Any]:
@@ -236,8 +233,8 @@ def _output_padding(setting: Any, rank: int) -> tuple[int | None, ...]:
     items = (setting,) * rank if values is None else values
     if len(items) != rank:
         expected = f"a number, or one for each of {rank} spatial axes"
-        raise ValueError(explain(WHERE, "output_padding", shown(setting), expected, cure))
-    return tuple(size(WHERE, "output_padding", item, least=0, cure=cure) for item in items)
+        raise ValueError(explain("output_padding", shown(setting), expected, cure))
+    return tuple(size("output_padding", item, least=0, cure=cure) for item in items)
 
 
 def _adjoint(library: str, axis: Transposed, boundary: str) -> tuple[Pad, int]:
@@ -252,5 +249,5 @@ def _adjoint(library: str, axis: Transposed, boundary: str) -> tuple[Pad, int]:
         actual = f"{axis.padding} (output padding {axis.output_padding})"
         wrong = f"begins {-lo} cells before the kernel's first cell" if lo < 0 else f"has {out} cells, not 1 to {most}"
         expected = f"such that the output is a valid input of the convolution; here it {wrong}"
-        raise ValueError(explain(WHERE, "padding", actual, expected, "Convert with less padding, and pad the output"))
+        raise ValueError(explain("padding", actual, expected, "Convert with less padding, and pad the output"))
     return Pad(lo, max(axis.reach - lo - out, 0), boundary), out

@@ -11,48 +11,48 @@ from jaxconv.convert.library import GIVEN, PADDING_MODES, SAME_OR_VALID, Layer, 
 from jaxconv.errors import explain
 
 
-def _same(where: str, options: Options) -> Options:
+def _same(options: Options) -> Options:
     """PyTorch's "same" is ours, but PyTorch refuses it with a stride."""
     if options["padding"] == "SAME" and set(options["stride"]) != {1}:
         expected, cure = "a number if there is a stride, as for PyTorch", "Write padding=1, or stride=1"
-        raise ValueError(explain(where, "padding", "'same'", expected, cure))
+        raise ValueError(explain("padding", "'same'", expected, cure))
     return options
 
 
-def _epsilon(where: str, options: Options) -> Options:
+def _epsilon(options: Options) -> Options:
     """RMSNorm's default epsilon is that of the dtype of x, for half precision that of float32.
 
     PyTorch's documentation has `torch.finfo(x.dtype).eps`; PyTorch 2.14 uses this.
     """
     if options["epsilon"] is not None:
         return options
-    return options | {"epsilon": _smallest_step(where, options["dtype"])}
+    return options | {"epsilon": _smallest_step(options["dtype"])}
 
 
-def _smallest_step(where: str, dtype: Any) -> float:
+def _smallest_step(dtype: Any) -> float:
     """The epsilon of a dtype, at most that of float32. The dtype may be `torch.float16`."""
     name = str(dtype).removeprefix("torch.")
     try:
         return min(float(jnp.finfo(name).eps), float(jnp.finfo("float32").eps))
     except (TypeError, ValueError):
         cure = 'Write dtype="float32"'
-        raise ValueError(explain(where, "dtype", repr(dtype), "a floating-point dtype, that of x", cure)) from None
+        raise ValueError(explain("dtype", repr(dtype), "a floating-point dtype, that of x", cure)) from None
 
 
-def _statistics_of_x(where: str, options: Options) -> Options:
+def _statistics_of_x(options: Options) -> Options:
     """InstanceNorm without running statistics is ours."""
     if options["track_running_stats"]:
         cure = "jaxconv uses the statistics of each example, in training and after it"
-        raise ValueError(explain(where, "track_running_stats", True, "False", cure))
+        raise ValueError(explain("track_running_stats", True, "False", cure))
     return options
 
 
-def _momentum(where: str, options: Options) -> Options:
+def _momentum(options: Options) -> Options:
     """PyTorch's momentum is the share of the new batch. Ours is the share of the old average."""
     if options["momentum"] is None:
         cure = "For a cumulative average pass momentum=1 - 1/n to batch_norm in step n"
-        raise ValueError(explain(where, "momentum", None, "a number", cure))
-    share = number(where, "momentum", options["momentum"], cure="Write it as a number between 0 and 1")
+        raise ValueError(explain("momentum", None, "a number", cure))
+    share = number("momentum", options["momentum"], cure="Write it as a number between 0 and 1")
     return options | {"momentum": 1 - share}
 
 

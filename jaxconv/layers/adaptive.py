@@ -12,6 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.errors import public
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, check_cells, to_nhwc
 from jaxconv.lowering import pooling
@@ -24,6 +25,7 @@ Pool = Callable[[Array, tuple[Axis, ...]], Array]
 MANY = 16  # maximum number of slices along an axis; each slice and its derivative add compile time
 
 
+@public
 def adaptive_max_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     output_shape: Sequence[int],
@@ -63,11 +65,12 @@ def adaptive_max_pool(
     Source: He et al., Spatial pyramid pooling in deep convolutional networks for visual recognition, IEEE TPAMI 37
     (2015), appendix A.
     """
-    x, from_nhwc, counts = _to_nhwc_windows("adaptive_max_pool", x, output_shape, batched=batched, layout=layout)
-    check_ordered("adaptive_max_pool", x)
+    x, from_nhwc, counts = _to_nhwc_windows(x, output_shape, batched=batched, layout=layout)
+    check_ordered(x)
     return from_nhwc(_pooled(pooling.max_pool, x, counts))
 
 
+@public
 def adaptive_avg_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     output_shape: Sequence[int],
@@ -99,22 +102,22 @@ def adaptive_avg_pool(
     >>> adaptive_avg_pool(jnp.array([2.0, 4.0]).reshape(1, 2, 1), (3,)).ravel()              # 2, 2 4, 4
     Array([2., 3., 4.], dtype=float32)
     """
-    x, from_nhwc, counts = _to_nhwc_windows("adaptive_avg_pool", x, output_shape, batched=batched, layout=layout)
+    x, from_nhwc, counts = _to_nhwc_windows(x, output_shape, batched=batched, layout=layout)
     lengths = x.shape[1:-1]
-    total = _pooled(pooling.sum_pool, x.astype(accumulator("adaptive_avg_pool", x)), counts)
+    total = _pooled(pooling.sum_pool, x.astype(accumulator(x)), counts)
     sizes = [[taps for _, taps in _windows(n, m)] * math.gcd(n, m) for n, m in zip(lengths, counts, strict=True)]
     even = all(len(set(each)) == 1 for each in sizes)
     return from_nhwc(divide(total, math.prod(each[0] for each in sizes) if even else sizes).astype(x.dtype))
 
 
 def _to_nhwc_windows(
-    where: str, x: ArrayLike, output_shape: Sequence[int], *, batched: bool, layout: Layout
+    x: ArrayLike, output_shape: Sequence[int], *, batched: bool, layout: Layout
 ) -> tuple[Array, Callable[[Array], Array], tuple[int, ...]]:
     """Returns x as [n, *spatial, c], the function that restores the layout, and the number of windows per axis."""
-    counts = window_sizes(where, output_shape, "output_shape")
-    x, from_nhwc = to_nhwc(where, x, len(counts), batched=batched, layout=layout)
-    check_cells(where, x)
-    WIDENED.check(where, "output_shape", counts, x.shape[1:-1], "Ask for fewer windows")
+    counts = window_sizes(output_shape, "output_shape")
+    x, from_nhwc = to_nhwc(x, len(counts), batched=batched, layout=layout)
+    check_cells(x)
+    WIDENED.check("output_shape", counts, x.shape[1:-1], "Ask for fewer windows")
     x, back = gathered(x)
     return x, lambda y: from_nhwc(back(y)), counts
 

@@ -17,14 +17,14 @@ from jaxconv.lowering.arrays import at_least_float32
 from jaxconv.lowering.compiled import compiled
 
 
-def check_ordered(where: str, x: Array) -> None:
+def check_ordered(x: Array) -> None:
     """Refuses complex arrays, whose elements have no order."""
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         expected = "real, because complex numbers have no order"
-        raise TypeError(explain(where, "x", x.dtype, expected, "Pool abs(x), or its real and imaginary parts"))
+        raise TypeError(explain("x", x.dtype, expected, "Pool abs(x), or its real and imaginary parts"))
 
 
-def accumulator(where: str, x: Array) -> DTypeLike:
+def accumulator(x: Array) -> DTypeLike:
     """The dtype for sums: at least 32 bits, so that short floats keep their digits and short integers do not overflow.
 
     Raises:
@@ -35,7 +35,7 @@ def accumulator(where: str, x: Array) -> DTypeLike:
     if jnp.issubdtype(x.dtype, jnp.integer):
         short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
         return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype
-    raise TypeError(explain(where, "x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
+    raise TypeError(explain("x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
 
 
 def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:
@@ -60,22 +60,22 @@ def _divided(total: Array, counts: int | tuple[tuple[int, ...], ...]) -> Array:
     return total // divisor if jnp.issubdtype(total.dtype, jnp.integer) else total / divisor
 
 
-def checked_norm(where: str, norm: float) -> float:
+def checked_norm(norm: float) -> float:
     """Returns p, the exponent of an Lp norm, as a positive number."""
     cure = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool of abs(x)"
-    value = number(where, "norm", norm, cure=cure)
+    value = number("norm", norm, cure=cure)
     if not 0 < value < math.inf:
-        raise ValueError(explain(where, "norm", value, "positive and finite", cure))
+        raise ValueError(explain("norm", value, "positive and finite", cure))
     smallest, largest = 2.0**-126, 2.0**126  # the reciprocals are also float32 numbers
     if not smallest <= value <= largest:
-        raise ValueError(explain(where, "norm", shown(value), f"from {smallest:.3g} to {largest:.3g}", cure))
+        raise ValueError(explain("norm", shown(value), f"from {smallest:.3g} to {largest:.3g}", cure))
     return value
 
 
-def check_real_floats(where: str, x: Array) -> None:
+def check_real_floats(x: Array) -> None:
     """Refuses an array that is not of real floating-point numbers, for which powers and roots are not closed."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(explain(where, "x", x.dtype, "real floats", "Cast it first, or take abs(x) of complex numbers"))
+        raise TypeError(explain("x", x.dtype, "real floats", "Cast it first, or take abs(x) of complex numbers"))
 
 
 @partial(compiled, static_argnames="norm")

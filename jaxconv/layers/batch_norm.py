@@ -12,7 +12,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
 from jaxconv.checks import choice, flag, number, shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm import norm_params
@@ -37,6 +37,7 @@ class BatchNormState(TypedDict):
     var: Array
 
 
+@public
 def batch_norm(
     params: NormParams,
     state: BatchNormState,
@@ -94,12 +95,11 @@ def batch_norm(
 
     Source: Ioffe and Szegedy, Batch normalization, ICML 2015.
     """
-    where = "batch_norm"
-    training = flag(where, "training", training)
+    training = flag("training", training)
     momentum, variance_kept = _checked_settings(momentum, running_variance)
     axis_name = _checked_axis_name(axis_name, training)
-    x, from_nhwc = enter_norm(where, params, x, batched=batched, layout=layout)
-    epsilon = checked_epsilon(where, epsilon, x)
+    x, from_nhwc = enter_norm(params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon(epsilon, x)
     old = _checked_state(state, x)
     if not training:
         centred, variance = x - along_channels(old["mean"], x), along_channels(old["var"], x)
@@ -133,10 +133,10 @@ def _corrected(variance: Array, correction: float) -> Array:
 def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:
     """Checks `momentum` and `running_variance`."""
     cure = "It is the share kept: for PyTorch's, pass 1 minus it"
-    momentum = number("batch_norm", "momentum", momentum, cure=cure)
+    momentum = number("momentum", momentum, cure=cure)
     if not 0 <= momentum <= 1:
-        raise ValueError(explain("batch_norm", "momentum", momentum, "between 0 and 1", cure))
-    return momentum, choice("batch_norm", "running_variance", running_variance, ("biased", "unbiased"))
+        raise ValueError(explain("momentum", momentum, "between 0 and 1", cure))
+    return momentum, choice("running_variance", running_variance, ("biased", "unbiased"))
 
 
 def _checked_axis_name(axis_name: str | tuple[str, ...] | None, training: bool) -> str | tuple[str, ...] | None:
@@ -145,26 +145,25 @@ def _checked_axis_name(axis_name: str | tuple[str, ...] | None, training: bool) 
     cure = 'Write jax.vmap(f, axis_name="batch"), or leave it out if the batch is not split'
     names = axis_name if isinstance(axis_name, tuple) else (axis_name,)
     if axis_name is not None and not (names and all(isinstance(name, str) for name in names)):
-        raise TypeError(explain("batch_norm", "axis_name", shown(axis_name), expected, cure))
+        raise TypeError(explain("axis_name", shown(axis_name), expected, cure))
     if axis_name is not None and training:
         try:
             lax.axis_size(axis_name)
         except NameError as error:
-            raise ValueError(explain("batch_norm", "axis_name", shown(axis_name), expected, cure)) from error
+            raise ValueError(explain("axis_name", shown(axis_name), expected, cure)) from error
     return axis_name
 
 
 def _checked_state(state: BatchNormState, x: Array) -> BatchNormState:
     """Checks that the state has a mean and a variance for each channel of x [n, *spatial, c], in the dtype of x."""
-    where = "batch_norm"
-    entries = named(where, "state", state, required=("mean", "var"))
-    arrays = {name: array(where, f'state["{name}"]', each, "an array [c]") for name, each in entries.items()}
+    entries = named("state", state, required=("mean", "var"))
+    arrays = {name: array(f'state["{name}"]', each, "an array [c]") for name, each in entries.items()}
     for name, each in arrays.items():
-        check_channels(where, f'state["{name}"]', each, x)
+        check_channels(f'state["{name}"]', each, x)
         if each.dtype != x.dtype:
             expected = f"{x.dtype}, the dtype of the state for this x"
             cure = "Create it with init_batch_norm for x's dtype"
-            raise TypeError(explain(where, f'state["{name}"]', each.dtype, expected, cure))
+            raise TypeError(explain(f'state["{name}"]', each.dtype, expected, cure))
     return {"mean": arrays["mean"], "var": arrays["var"]}
 
 
@@ -173,15 +172,16 @@ def _correction(x: Array, running_variance: str, axis_name: str | tuple[str, ...
     cells = math.prod(x.shape[:-1]) * (1 if axis_name is None else lax.axis_size(axis_name))
     if cells == 0:
         cure = "Leave the layer out for a batch without cells, or pass training=False"
-        raise ValueError(explain("batch_norm", "x", x.shape, "1 cell or more of each channel", cure))
+        raise ValueError(explain("x", x.shape, "1 cell or more of each channel", cure))
     if running_variance == "biased":
         return 1.0
     if cells == 1:
         cure = 'Pass running_variance="biased"'
-        raise ValueError(explain("batch_norm", "x", x.shape, "2 cells or more of each channel", cure))
+        raise ValueError(explain("x", x.shape, "2 cells or more of each channel", cure))
     return cells / (cells - 1)
 
 
+@public
 def init_batch_norm(
     channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None
 ) -> tuple[NormParams, BatchNormState]:
@@ -201,6 +201,6 @@ def init_batch_norm(
     >>> init_batch_norm(1, bias=False, dtype=jnp.bfloat16)
     ({'scale': Array([1], dtype=bfloat16)}, {'mean': Array([0.], dtype=float32), 'var': Array([1.], dtype=float32)})
     """
-    params = norm_params("init_batch_norm", channels, scale=scale, bias=bias, dtype=dtype)
-    wide = at_least_float32(real_dtype("init_batch_norm", dtype))
+    params = norm_params(channels, scale=scale, bias=bias, dtype=dtype)
+    wide = at_least_float32(real_dtype(dtype))
     return params, {"mean": jnp.zeros(channels, wide), "var": jnp.ones(channels, wide)}

@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.arithmetic import accumulator
 from jaxconv.layers.images import Layout
 from jaxconv.layers.pool import enter_windows
@@ -24,6 +24,7 @@ from jaxconv.window import Axis, Pad, Padding, window_sizes
 MOST_TAPS = 2**10  # along an axis: each weight is a separate equation, and 408 of these weights are not 0 in float32
 
 
+@public
 def blur_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     window: Sequence[int],
@@ -70,13 +71,13 @@ def blur_pool(
 
     Source: Zhang, Making convolutional networks shift-invariant again, ICML 2019.
     """
-    if max(window_sizes("blur_pool", window)) > MOST_TAPS:
+    if max(window_sizes(window)) > MOST_TAPS:
         cure = "Blur more than once: the variances of the filters add up"
-        raise ValueError(explain("blur_pool", "window", window, f"at most {MOST_TAPS} taps along each axis", cure))
-    x, from_nhwc, axes = enter_windows("blur_pool", x, window, stride, padding, batched=batched, layout=layout)
+        raise ValueError(explain("window", window, f"at most {MOST_TAPS} taps along each axis", cure))
+    x, from_nhwc, axes = enter_windows(x, window, stride, padding, batched=batched, layout=layout)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise TypeError(explain("blur_pool", "x", x.dtype, "floats", "Cast it first: x.astype(jnp.float32)"))
-    y, axes = copy_boundary(x.astype(accumulator("blur_pool", x)), axes)
+        raise TypeError(explain("x", x.dtype, "floats", "Cast it first: x.astype(jnp.float32)"))
+    y, axes = copy_boundary(x.astype(accumulator(x)), axes)
     for number, axis in enumerate(axes):
         y = _blurred(y, number, axis)
     return from_nhwc(y.astype(x.dtype))

@@ -9,7 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision, result_dtype
 from jaxconv.layers.params import (
@@ -31,6 +31,7 @@ from jaxconv.sizes import size
 from jaxconv.window import Padding, slide, window_sizes
 
 
+@public
 def conv(
     params: LayerParams,
     x: Shaped[ArrayLike, "n *spatial c"],
@@ -87,35 +88,33 @@ def conv(
 
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.A.
     """
-    kernel, bias = unpack("conv", params)
-    x, batched = read("conv", x, batched)
-    rank = spatial_axes("conv", kernel, x, "x", batched=batched)
-    x, from_nhwc = to_nhwc(
-        "conv", x, rank, batched=batched, layout=layout, otherwise=f"; or pass {UNSHARED}" * (rank == 2)
-    )
-    same_dtype("conv", "x", x, kernel)
-    groups = checked_groups("conv", groups)
-    check_channels("conv", x.shape[-1], kernel.shape, groups)
-    check_bias("conv", bias, kernel.shape[-1:], "[o]")
-    axes = slide("conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
-    precision, wider = checked_precision("conv", precision), result_dtype("conv", preferred_element_type, x.dtype)
+    kernel, bias = unpack(params)
+    x, batched = read(x, batched)
+    rank = spatial_axes(kernel, x, "x", batched=batched)
+    x, from_nhwc = to_nhwc(x, rank, batched=batched, layout=layout, otherwise=f"; or pass {UNSHARED}" * (rank == 2))
+    same_dtype("x", x, kernel)
+    groups = checked_groups(groups)
+    check_channels(x.shape[-1], kernel.shape, groups)
+    check_bias(bias, kernel.shape[-1:], "[o]")
+    axes = slide(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    precision, wider = checked_precision(precision), result_dtype(preferred_element_type, x.dtype)
     x, back = gathered(x, keeps_zero_padding(x, axes))
     x, axes = copy_boundary(x, axes)
     y = convolve(x, kernel, ConvSpec(axes, groups, lax_precision(precision), wider))
     return from_nhwc(back(add_bias(y, bias)))
 
 
-def checked_groups(where: str, groups: object) -> int:
+def checked_groups(groups: object) -> int:
     """Returns `groups` as a positive integer."""
-    return size(where, "groups", groups, cure="Write 1 for a convolution that is not grouped")
+    return size("groups", groups, cure="Write 1 for a convolution that is not grouped")
 
 
-def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
+def check_channels(channels: int, kernel_shape: tuple[int, ...], groups: int) -> None:
     """Refuses numbers of channels that do not match the kernel [..., c/groups, o] and the groups."""
     *_, channels_in, channels_out = kernel_shape
     if channels_out % groups:
         expected = f"a divisor of the kernel's {channels_out} output channels"
-        raise ValueError(explain(where, "groups", groups, expected, "Draw the kernel with the same groups"))
+        raise ValueError(explain("groups", groups, expected, "Draw the kernel with the same groups"))
     if channels != channels_in * groups:
         takes = f"{channels_in} for each of {groups} groups" if groups > 1 else f"{channels_in}"
         expected = f"{channels_in * groups}: kernel {kernel_shape} [..., c/groups, o] takes {takes}"
@@ -125,9 +124,10 @@ def check_channels(where: str, channels: int, kernel_shape: tuple[int, ...], gro
             cure = f"For a grouped convolution pass groups={times}"
             if groups > 1:
                 cure = f"The kernel has the shape for groups={times}: pass that, or draw a kernel for groups={groups}"
-        raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
+        raise ValueError(explain("x's number of channels", channels, expected, cure))
 
 
+@public
 def init_conv(
     key: Array,
     window: Sequence[int],
@@ -163,39 +163,29 @@ def init_conv(
     >>> jax.tree.map(jnp.shape, init_conv(jax.random.key(0), (5, 3), 1, 6))
     {'bias': (6,), 'kernel': (5, 3, 1, 6)}
     """
-    where = "init_conv"
-    shape = kernel_shape(where, window, channels_in, channels_out, groups)
-    return init_layer(
-        where,
-        key,
-        shape,
-        shape[-1:],
-        bias=bias,
-        kernel_init=kernel_init,
-        bias_init=bias_init,
-        dtype=dtype,
-    )
+    shape = kernel_shape(window, channels_in, channels_out, groups)
+    return init_layer(key, shape, shape[-1:], bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
 
 
 def kernel_shape(
-    where: str, window: Sequence[int], channels_in: int, channels_out: int, groups: int, *, transposed: bool = False
+    window: Sequence[int], channels_in: int, channels_out: int, groups: int, *, transposed: bool = False
 ) -> tuple[int, ...]:
     """Returns [*window, channels_in/groups, channels_out], checked. `transposed` swaps the two numbers of channels."""
-    window = window_sizes(where, window)
-    channels_in, channels_out = checked_channels(where, channels_in, channels_out)
-    groups = checked_groups(where, groups)
+    window = window_sizes(window)
+    channels_in, channels_out = checked_channels(channels_in, channels_out)
+    groups = checked_groups(groups)
     if channels_in % groups or channels_out % groups:
         expected = f"a divisor of both channels_in = {channels_in} and channels_out = {channels_out}"
-        raise ValueError(explain(where, "groups", groups, expected, "Write 1 for a convolution that is not grouped"))
+        raise ValueError(explain("groups", groups, expected, "Write 1 for a convolution that is not grouped"))
     if transposed:
         channels_in, channels_out = channels_out, channels_in
     return (*window, channels_in // groups, channels_out)
 
 
-def checked_channels(where: str, channels_in: object, channels_out: object) -> tuple[int, int]:
+def checked_channels(channels_in: object, channels_out: object) -> tuple[int, int]:
     """Checks the numbers of input and output channels."""
     cure = "It is the length of {}'s channel axis"
     return (
-        size(where, "channels_in", channels_in, cure=cure.format("the input")),
-        size(where, "channels_out", channels_out, cure=cure.format("the output")),
+        size("channels_in", channels_in, cure=cure.format("the input")),
+        size("channels_out", channels_out, cure=cure.format("the output")),
     )

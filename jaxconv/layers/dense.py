@@ -8,12 +8,13 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.operands import array, checked_precision, result_dtype
 from jaxconv.layers.params import Initializer, LayerParams, add_bias, check_bias, init_layer, same_dtype, unpack
 from jaxconv.sizes import size
 
 
+@public
 def dense(
     params: LayerParams,
     x: Shaped[ArrayLike, "*batch i"],
@@ -42,25 +43,24 @@ def dense(
     >>> dense({"kernel": jnp.array([[1.0], [10.0]]), "bias": jnp.array([0.5])}, jnp.array([2.0, 3.0]))
     Array([32.5], dtype=float32)
     """
-    kernel, bias = unpack("dense", params)
+    kernel, bias = unpack(params)
     if kernel.ndim != 2:
         cure = "For a kernel with spatial axes use conv" if kernel.ndim > 2 else "Draw it by init_dense"
-        raise ValueError(explain("dense", "kernel", kernel.shape, "[i, o], 2 axes", cure))
-    x = array("dense", "x", x, "an array [..., i]")
-    same_dtype("dense", "x", x, kernel)
+        raise ValueError(explain("kernel", kernel.shape, "[i, o], 2 axes", cure))
+    x = array("x", x, "an array [..., i]")
+    same_dtype("x", x, kernel)
     if x.ndim < 1 or x.shape[-1] != kernel.shape[0]:
         flat = "Flatten the features of each example first: x.reshape(n, -1)"
         cure = flat if x.ndim > 2 else "Draw a kernel for that many features"
-        raise ValueError(
-            explain("dense", "x", x.shape, f"[..., i] with i = {kernel.shape[0]}, the kernel's rows", cure)
-        )
-    check_bias("dense", bias, kernel.shape[-1:], "[o]")
-    precision = checked_precision("dense", precision)
-    preferred = result_dtype("dense", preferred_element_type, x.dtype, narrower=True)
+        raise ValueError(explain("x", x.shape, f"[..., i] with i = {kernel.shape[0]}, the kernel's rows", cure))
+    check_bias(bias, kernel.shape[-1:], "[o]")
+    precision = checked_precision(precision)
+    preferred = result_dtype(preferred_element_type, x.dtype, narrower=True)
     y = jnp.matmul(x, kernel, precision=precision, preferred_element_type=preferred)
     return add_bias(y, bias)
 
 
+@public
 def init_dense(
     key: Array,
     features_in: int,
@@ -90,10 +90,9 @@ def init_dense(
     {'bias': (120,), 'kernel': (400, 120)}
     """
     cure = "It is the length of {}'s last axis"
-    features_in = size("init_dense", "features_in", features_in, cure=cure.format("the input"))
-    features_out = size("init_dense", "features_out", features_out, cure=cure.format("the output"))
+    features_in = size("features_in", features_in, cure=cure.format("the input"))
+    features_out = size("features_out", features_out, cure=cure.format("the output"))
     return init_layer(
-        "init_dense",
         key,
         (features_in, features_out),
         (features_out,),

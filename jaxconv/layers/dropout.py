@@ -10,13 +10,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxconv.checks import flag, number
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout, enter_any
 from jaxconv.layers.operands import array, random_key
 from jaxconv.lowering.compiled import compiled
 
 
+@public
 def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, training: bool) -> Float[Array, "*shape"]:
     """Sets each cell independently to zero with probability `rate`, and divides the other cells by `1 - rate`:
 
@@ -47,10 +48,11 @@ def dropout(key: Array | None, x: Float[ArrayLike, "*shape"], rate: float, *, tr
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).
     """
-    key, x, rate = _checked("dropout", key, x, rate, training)
+    key, x, rate = _checked(key, x, rate, training)
     return x if key is None else _drop(key, x, rate, x.shape)
 
 
+@public
 def channel_dropout(
     key: Array | None,
     x: Float[ArrayLike, "n *spatial c"],
@@ -91,26 +93,24 @@ def channel_dropout(
 
     Source: Tompson et al., Efficient object localization using convolutional networks, CVPR 2015, section 3.2.
     """
-    key, x, rate = _checked("channel_dropout", key, x, rate, training)
-    x, from_nhwc = enter_any("channel_dropout", x, batched=batched, layout=layout)
+    key, x, rate = _checked(key, x, rate, training)
+    x, from_nhwc = enter_any(x, batched=batched, layout=layout)
     maps = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
     return from_nhwc(x if key is None else _drop(key, x, rate, maps))
 
 
-def _checked(
-    where: str, key: Array | None, x: ArrayLike, rate: float, training: bool
-) -> tuple[Array | None, Array, float]:
+def _checked(key: Array | None, x: ArrayLike, rate: float, training: bool) -> tuple[Array | None, Array, float]:
     """Checks the arguments. The returned key is None if nothing is dropped."""
     cure = "It is the share that is dropped, not the share kept"
-    rate, training = number(where, "rate", rate, cure=cure), flag(where, "training", training)
+    rate, training = number("rate", rate, cure=cure), flag("training", training)
     if not 0 <= rate < 1:
-        raise ValueError(explain(where, "rate", rate, "at least 0 and less than 1", cure))
+        raise ValueError(explain("rate", rate, "at least 0 and less than 1", cure))
     if key is None and training and rate:
-        raise ValueError(explain(where, "key", None, "a jax.random key in training", "Pass jax.random.key(0)"))
-    key = None if key is None else random_key(where, key)
-    x = array(where, "x", x)
+        raise ValueError(explain("key", None, "a jax.random key in training", "Pass jax.random.key(0)"))
+    key = None if key is None else random_key(key)
+    x = array("x", x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise TypeError(explain(where, "x", x.dtype, "floating-point numbers", "Cast it first: x.astype(jnp.float32)"))
+        raise TypeError(explain("x", x.dtype, "floating-point numbers", "Cast it first: x.astype(jnp.float32)"))
     return key if training and rate else None, x, rate
 
 

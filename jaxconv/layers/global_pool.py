@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
+from jaxconv.errors import public
 from jaxconv.layers.arithmetic import (
     accumulator,
     at_least_float32,
@@ -26,6 +27,7 @@ from jaxconv.layers.arithmetic import (
 from jaxconv.layers.images import Layout, check_cells, enter_any
 
 
+@public
 def global_max_pool(
     x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
 ) -> Shaped[Array, "n c"]:
@@ -50,11 +52,12 @@ def global_max_pool(
     >>> global_max_pool(jnp.array([[3, 7], [1, 9], [4, 2]]), batched=False)
     Array([4, 9], dtype=int32)
     """
-    x, from_nhwc = _to_nhwc_global("global_max_pool", x, batched=batched, layout=layout)
-    check_ordered("global_max_pool", x)
+    x, from_nhwc = _to_nhwc_global(x, batched=batched, layout=layout)
+    check_ordered(x)
     return from_nhwc(_extreme("max", x))
 
 
+@public
 def global_min_pool(
     x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
 ) -> Shaped[Array, "n c"]:
@@ -77,11 +80,12 @@ def global_min_pool(
     >>> global_min_pool(jnp.array([[3, 7], [1, 9], [4, 2]]), batched=False)
     Array([1, 2], dtype=int32)
     """
-    x, from_nhwc = _to_nhwc_global("global_min_pool", x, batched=batched, layout=layout)
-    check_ordered("global_min_pool", x)
+    x, from_nhwc = _to_nhwc_global(x, batched=batched, layout=layout)
+    check_ordered(x)
     return from_nhwc(_extreme("min", x))
 
 
+@public
 def global_lp_pool(
     x: Float[ArrayLike, "n *spatial c"], *, norm: float, batched: bool = True, layout: Layout = "channels_last"
 ) -> Float[Array, "n c"]:
@@ -105,13 +109,14 @@ def global_lp_pool(
     >>> global_lp_pool(jnp.array([[3.0, 5.0], [-4.0, -12.0]]), norm=2, batched=False)
     Array([ 5., 13.], dtype=float32)
     """
-    norm = checked_norm("global_lp_pool", norm)
-    x, from_nhwc = _to_nhwc_global("global_lp_pool", x, batched=batched, layout=layout)
-    check_real_floats("global_lp_pool", x)
-    powers = power(x.astype(accumulator("global_lp_pool", x)), norm)
+    norm = checked_norm(norm)
+    x, from_nhwc = _to_nhwc_global(x, batched=batched, layout=layout)
+    check_real_floats(x)
+    powers = power(x.astype(accumulator(x)), norm)
     return from_nhwc(root(jnp.sum(powers, axis=tuple(range(1, x.ndim - 1))), norm).astype(x.dtype))
 
 
+@public
 def global_avg_pool(
     x: Shaped[ArrayLike, "n *spatial c"], *, batched: bool = True, layout: Layout = "channels_last"
 ) -> Shaped[Array, "n c"]:
@@ -136,17 +141,15 @@ def global_avg_pool(
 
     Source: Lin, Chen and Yan, Network in network, ICLR 2014, section 3.2.
     """
-    x, from_nhwc = _to_nhwc_global("global_avg_pool", x, batched=batched, layout=layout)
-    total = jnp.sum(x, axis=tuple(range(1, x.ndim - 1)), dtype=accumulator("global_avg_pool", x))
+    x, from_nhwc = _to_nhwc_global(x, batched=batched, layout=layout)
+    total = jnp.sum(x, axis=tuple(range(1, x.ndim - 1)), dtype=accumulator(x))
     return from_nhwc(divide(total, math.prod(x.shape[1:-1])).astype(x.dtype))
 
 
-def _to_nhwc_global(
-    where: str, x: ArrayLike, *, batched: bool, layout: Layout
-) -> tuple[Array, Callable[[Array], Array]]:
+def _to_nhwc_global(x: ArrayLike, *, batched: bool, layout: Layout) -> tuple[Array, Callable[[Array], Array]]:
     """Returns x as [n, *spatial, c], with no empty spatial axis, and the function that restores the layout."""
-    x, from_nhwc = enter_any(where, x, batched=batched, layout=layout, least=1)
-    check_cells(where, x)
+    x, from_nhwc = enter_any(x, batched=batched, layout=layout, least=1)
+    check_cells(x)
     return x, from_nhwc
 
 

@@ -24,12 +24,11 @@ def axis_names(rank: int, *, batched: bool, layout: Layout) -> tuple[str, ...]:
 
 
 def to_nhwc(
-    where: str, x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x", otherwise: str = ""
+    x: ArrayLike, rank: int, *, batched: bool, layout: Layout, argument: str = "x", otherwise: str = ""
 ) -> tuple[Array, Callable[[Array], Array]]:
     """Returns `x` as [n, *spatial, c], and the function that converts a result of that form to the caller's layout.
 
     Args:
-        where: name of the layer, for error messages.
         x: [n, *spatial, c]; without n if `batched` is False; with c before the spatial axes if `layout` is
             "channels_first".
         rank: number of spatial axes, from the kernel or the window, never from x.
@@ -42,9 +41,9 @@ def to_nhwc(
         ValueError: x has another number of axes, or `layout` is unknown.
         TypeError: x is not an array of numbers, `batched` is not a boolean, or `layout` is not a string.
     """
-    batched, layout = flag(where, "batched", batched), checked_layout(where, layout)
+    batched, layout = flag("batched", batched), checked_layout(layout)
     names = axis_names(rank, batched=batched, layout=layout)
-    x = array(where, argument, x, f"an array {bracketed(names)}")
+    x = array(argument, x, f"an array {bracketed(names)}")
     if x.ndim != len(names):
         cure = f"Reshape it to these axes, as a window or kernel of {rank} spatial axes requires"
         if batched and x.ndim == rank + 1:
@@ -53,7 +52,7 @@ def to_nhwc(
         elif not batched and x.ndim == rank + 2:
             cure = "For a batch, leave out batched=False"
         expected = f"{bracketed(names)}, {len(names)} axes of which {rank} spatial"
-        raise ValueError(explain(where, argument, f"{x.shape}, {x.ndim} axes", expected, cure))
+        raise ValueError(explain(argument, f"{x.shape}, {x.ndim} axes", expected, cure))
     if not batched:
         x = x[None]
     if layout == "channels_first":
@@ -68,29 +67,27 @@ def to_nhwc(
     return x, from_nhwc
 
 
-def enter_any(
-    where: str, x: ArrayLike, *, batched: bool, layout: Layout, least: int = 0
-) -> tuple[Array, Callable[[Array], Array]]:
+def enter_any(x: ArrayLike, *, batched: bool, layout: Layout, least: int = 0) -> tuple[Array, Callable[[Array], Array]]:
     """As `to_nhwc`, with the number of spatial axes taken from x, but at least `least`."""
-    x, batched = read(where, x, batched)
-    return to_nhwc(where, x, max(x.ndim - 1 - batched, least), batched=batched, layout=layout)
+    x, batched = read(x, batched)
+    return to_nhwc(x, max(x.ndim - 1 - batched, least), batched=batched, layout=layout)
 
 
-def read(where: str, x: ArrayLike, batched: bool, argument: str = "x") -> tuple[Array, bool]:
+def read(x: ArrayLike, batched: bool, argument: str = "x") -> tuple[Array, bool]:
     """Returns an input as an array, and whether it has a batch axis. The number of spatial axes is not checked."""
-    batched = flag(where, "batched", batched)
-    return array(where, argument, x, f"an array {'[n, *spatial, c]' if batched else '[*spatial, c]'}"), batched
+    batched = flag("batched", batched)
+    return array(argument, x, f"an array {'[n, *spatial, c]' if batched else '[*spatial, c]'}"), batched
 
 
-def checked_layout(where: str, layout: object) -> Layout:
+def checked_layout(layout: object) -> Layout:
     """Checks the name of a layout."""
     cure = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
-    return choice(where, "layout", layout, ("channels_last", "channels_first"), cure=cure)  # pyright: ignore[reportReturnType]  one of its names
+    return choice("layout", layout, ("channels_last", "channels_first"), cure=cure)  # pyright: ignore[reportReturnType]  one of its names
 
 
-def check_cells(where: str, x: Array) -> None:
+def check_cells(x: Array) -> None:
     """Refuses an x [n, *spatial, c] that has no cells to pool."""
     if 0 in x.shape[1:-1]:
         cure = "Remove the layer, or pass inputs with cells"
         expected = "1 or more cells along every spatial axis"
-        raise ValueError(explain(where, "x", f"{x.shape} [n, *spatial, c]", expected, cure))
+        raise ValueError(explain("x", f"{x.shape} [n, *spatial, c]", expected, cure))

@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public_name
 from jaxconv.layers.conv import check_channels, checked_groups
 from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision, result_dtype
@@ -34,7 +34,6 @@ class UnpackedLayer:
 
 
 def unpack_layer(
-    where: str,
     count: str,
     params: LayerParams,
     x: ArrayLike,
@@ -51,7 +50,6 @@ def unpack_layer(
     """Checks the operands of a layer whose kernel is [*count, *window, c/groups, o], and computes its windows.
 
     Args:
-        where: name of the layer, for error messages.
         count: name of the kernel's first axes, for example "*out", for error messages.
         params: parameters of the layer.
         x: input of the layer; the remaining arguments are its settings.
@@ -68,27 +66,26 @@ def unpack_layer(
         ValueError: shapes or sizes do not match. The number of kernels is not checked here.
         TypeError: x and the parameters have different dtypes.
     """
-    kernel, bias = unpack(where, params)
-    x, batched = read(where, x, batched)
+    kernel, bias = unpack(params)
+    x, batched = read(x, batched)
     rank, odd = divmod(kernel.ndim - 2, 2)
     if (shared := x.ndim - batched == kernel.ndim - 1 > 1) or rank < 1 or odd:
         expected = f"[{count}, *window, c/groups, o], an even number of axes, 4 or more"
-        cure = "Pass a kernel shared by all positions to conv" if shared else f"Draw it by init_{where}"
-        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
-    x, from_nhwc = to_nhwc(where, x, rank, batched=batched, layout=layout)
-    same_dtype(where, "x", x, kernel)
-    groups = checked_groups(where, groups)
-    check_channels(where, x.shape[-1], kernel.shape, groups)
-    check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), f"[{count}, o]")
-    axes = slide(where, x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
-    precision = checked_precision(where, precision)
-    spec = ConvSpec(axes, groups, lax_precision(precision), result_dtype(where, preferred_element_type, x.dtype))
+        cure = "Pass a kernel shared by all positions to conv" if shared else f"Draw it by init_{public_name()}"
+        raise ValueError(explain("kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
+    x, from_nhwc = to_nhwc(x, rank, batched=batched, layout=layout)
+    same_dtype("x", x, kernel)
+    groups = checked_groups(groups)
+    check_channels(x.shape[-1], kernel.shape, groups)
+    check_bias(bias, (*kernel.shape[:rank], kernel.shape[-1]), f"[{count}, o]")
+    axes = slide(x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
+    precision = checked_precision(precision)
+    spec = ConvSpec(axes, groups, lax_precision(precision), result_dtype(preferred_element_type, x.dtype))
     x, back = gathered(x)
     return UnpackedLayer(kernel, bias, x, lambda y: from_nhwc(back(y)), kernel.shape[:rank], spec)
 
 
 def init_kernels(
-    where: str,
     key: Array,
     count: Sequence[int],
     shape: Sequence[int],
@@ -102,13 +99,12 @@ def init_kernels(
 
     def independent_kernels(key: Array, full_shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         keys = jax.random.split(key, tuple(count))
-        draw: Callable[..., Any] = lambda key: drawn(where, "kernel_init", kernel_init, key, tuple(shape), dtype)
+        draw: Callable[..., Any] = lambda key: drawn("kernel_init", kernel_init, key, tuple(shape), dtype)
         for _ in count:
             draw = jax.vmap(draw)
         return draw(keys).reshape(full_shape)
 
     return init_layer(
-        where,
         key,
         (*count, *shape),
         (*count, shape[-1]),

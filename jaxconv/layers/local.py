@@ -9,7 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, unpack_layer
@@ -19,6 +19,7 @@ from jaxconv.lowering.multi_kernel import multi_kernel_matmul
 from jaxconv.window import Padding, positive, slide
 
 
+@public
 def locally_connected(
     params: LayerParams,
     x: Shaped[ArrayLike, "n *spatial c"],
@@ -69,9 +70,8 @@ def locally_connected(
     Source: LeCun, Generalization and network design strategies (1989), section 5, which compares networks with local
     connections and with weight sharing.
     """
-    where = "locally_connected"
     layer = unpack_layer(
-        where, "*out", params, x,
+        "*out", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def locally_connected(
     if layer.count != positions:
         expected = f"{positions}, the positions of the window over x"
         cure = "Pass the same geometry to init_locally_connected"
-        raise ValueError(explain(where, "kernel's *out", layer.count, expected, cure))
+        raise ValueError(explain("kernel's *out", layer.count, expected, cure))
     y = multi_kernel_matmul(
         im2col(layer.x, layer.spec.axes),
         layer.kernel,
@@ -91,6 +91,7 @@ def locally_connected(
     return layer.from_nhwc(add_bias(y, layer.bias))
 
 
+@public
 def init_locally_connected(
     key: Array,
     spatial: Sequence[int],
@@ -132,8 +133,7 @@ def init_locally_connected(
     >>> jax.tree.map(jnp.shape, init_locally_connected(jax.random.key(0), (3, 3), (2, 2), 1, 1))
     {'bias': (2, 2, 1), 'kernel': (2, 2, 2, 2, 1, 1)}
     """
-    where = "init_locally_connected"
-    shape = kernel_shape(where, window, channels_in, channels_out, groups)
-    lengths = positive(where, "spatial", spatial, len(shape) - 2)
-    out = tuple(axis.out for axis in slide(where, lengths, shape[:-2], stride, padding, dilation))
-    return init_kernels(where, key, out, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    shape = kernel_shape(window, channels_in, channels_out, groups)
+    lengths = positive("spatial", spatial, len(shape) - 2)
+    out = tuple(axis.out for axis in slide(lengths, shape[:-2], stride, padding, dilation))
+    return init_kernels(key, out, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jaxconv.errors import public
 from jaxconv.layers.arithmetic import accumulator, check_real_floats, checked_norm, power, root
 from jaxconv.layers.images import Layout
 from jaxconv.layers.pool import enter_windows
@@ -15,6 +16,7 @@ from jaxconv.lowering.boundary import copy_boundary
 from jaxconv.window import Padding
 
 
+@public
 def lp_pool(
     x: Float[ArrayLike, "n *spatial c"],
     window: Sequence[int],
@@ -65,11 +67,11 @@ def lp_pool(
     Source: Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit classification,
     ICPR 2012.
     """
-    norm = checked_norm("lp_pool", norm)
+    norm = checked_norm(norm)
     stride = window if stride is None else stride
     x, from_nhwc, axes = enter_windows(
-        "lp_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+        x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
-    check_real_floats("lp_pool", x)
-    powers = power(x.astype(accumulator("lp_pool", x)), norm)
+    check_real_floats(x)
+    powers = power(x.astype(accumulator(x)), norm)
     return from_nhwc(root(pooling.sum_pool(*copy_boundary(powers, axes)), norm).astype(x.dtype))

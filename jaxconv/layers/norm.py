@@ -7,13 +7,14 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
 from jaxconv.checks import flag
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.images import Layout
 from jaxconv.layers.norm_common import NormParams, checked_epsilon, divided, enter_norm, moments
 from jaxconv.layers.operands import real_dtype
 from jaxconv.sizes import size
 
 
+@public
 def layer_norm(
     params: NormParams,
     x: Float[ArrayLike, "n *spatial c"],
@@ -53,12 +54,13 @@ def layer_norm(
     Source: Ba, Kiros and Hinton, Layer normalization, 2016; over channels alone as in Liu et al., A ConvNet for the
     2020s, CVPR 2022.
     """
-    x, from_nhwc = enter_norm("layer_norm", params, x, batched=batched, layout=layout)
-    epsilon = checked_epsilon("layer_norm", epsilon, x)
+    x, from_nhwc = enter_norm(params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon(epsilon, x)
     centred, _, variance = moments(x, (x.ndim - 1,))
     return from_nhwc(divided(centred, variance, epsilon))
 
 
+@public
 def rms_norm(
     params: NormParams,
     x: Float[ArrayLike, "n *spatial c"],
@@ -93,11 +95,12 @@ def rms_norm(
 
     Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
     """
-    x, from_nhwc = enter_norm("rms_norm", params, x, batched=batched, layout=layout)
-    epsilon = checked_epsilon("rms_norm", epsilon, x)
+    x, from_nhwc = enter_norm(params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon(epsilon, x)
     return from_nhwc(divided(x, jnp.mean(jnp.square(x), axis=-1, keepdims=True), epsilon))
 
 
+@public
 def group_norm(
     params: NormParams,
     x: Float[ArrayLike, "n *spatial c"],
@@ -138,17 +141,18 @@ def group_norm(
 
     Source: Wu and He, Group normalization, ECCV 2018.
     """
-    x, from_nhwc = enter_norm("group_norm", params, x, batched=batched, layout=layout)
-    epsilon = checked_epsilon("group_norm", epsilon, x)
+    x, from_nhwc = enter_norm(params, x, batched=batched, layout=layout)
+    epsilon = checked_epsilon(epsilon, x)
     cure = "Write 1 for one group of all channels"
-    groups = size("group_norm", "groups", groups, cure=cure)
+    groups = size("groups", groups, cure=cure)
     if x.shape[-1] % groups:
-        raise ValueError(explain("group_norm", "groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
+        raise ValueError(explain("groups", groups, f"a divisor of x's {x.shape[-1]} channels", cure))
     grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     centred, _, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
     return from_nhwc(divided(centred, variance, epsilon).reshape(x.shape))
 
 
+@public
 def instance_norm(
     params: NormParams,
     x: Float[ArrayLike, "n *spatial c"],
@@ -185,12 +189,13 @@ def instance_norm(
 
     Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
     """
-    x, from_nhwc = enter_norm("instance_norm", params, x, batched=batched, layout=layout, spatial=1)
-    epsilon = checked_epsilon("instance_norm", epsilon, x)
+    x, from_nhwc = enter_norm(params, x, batched=batched, layout=layout, spatial=1)
+    epsilon = checked_epsilon(epsilon, x)
     centred, _, variance = moments(x, range(1, x.ndim - 1))
     return from_nhwc(divided(centred, variance, epsilon))
 
 
+@public
 def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DTypeLike | None = None) -> NormParams:
     """Returns parameters for `layer_norm`, `rms_norm`, `group_norm` and `instance_norm`: scale 1 and bias 0, [c].
 
@@ -207,15 +212,15 @@ def init_norm(channels: int, *, scale: bool = True, bias: bool = True, dtype: DT
     >>> init_norm(2)
     {'scale': Array([1., 1.], dtype=float32), 'bias': Array([0., 0.], dtype=float32)}
     """
-    return norm_params("init_norm", channels, scale=scale, bias=bias, dtype=dtype)
+    return norm_params(channels, scale=scale, bias=bias, dtype=dtype)
 
 
-def norm_params(where: str, channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
+def norm_params(channels: int, *, scale: bool, bias: bool, dtype: DTypeLike | None) -> NormParams:
     """Returns a scale of 1 and a bias of 0, each only if requested."""
-    channels = size(where, "channels", channels, cure="It is the length of x's channel axis")
-    dtype, params = real_dtype(where, dtype), NormParams()
-    if flag(where, "scale", scale):
+    channels = size("channels", channels, cure="It is the length of x's channel axis")
+    dtype, params = real_dtype(dtype), NormParams()
+    if flag("scale", scale):
         params["scale"] = jnp.ones(channels, dtype)
-    if flag(where, "bias", bias):
+    if flag("bias", bias):
         params["bias"] = jnp.zeros(channels, dtype)
     return params

@@ -39,15 +39,13 @@ class Entered(NamedTuple):
     from_nhwc: Callable[[Array], Array]
 
 
-def enter_norm(
-    where: str, params: NormParams, x: ArrayLike, *, batched: bool, layout: Layout, spatial: int = 0
-) -> Entered:
+def enter_norm(params: NormParams, x: ArrayLike, *, batched: bool, layout: Layout, spatial: int = 0) -> Entered:
     """Checks the input of a normalisation and its parameters. `spatial` is the minimum number of spatial axes."""
-    x, batched = read(where, x, batched)
+    x, batched = read(x, batched)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(explain(where, "x", x.dtype, "real floating-point numbers", "Cast it: x.astype(jnp.float32)"))
-    entered, from_nhwc = enter_any(where, x, batched=batched, layout=layout, least=spatial)
-    affine = _unpack(where, params, entered)
+        raise TypeError(explain("x", x.dtype, "real floating-point numbers", "Cast it: x.astype(jnp.float32)"))
+    entered, from_nhwc = enter_any(x, batched=batched, layout=layout, least=spatial)
+    affine = _unpack(params, entered)
 
     def scale_and_restore(y: Array) -> Array:
         """Applies scale and bias, and rounds once, at the end."""
@@ -60,40 +58,40 @@ def enter_norm(
     return Entered(entered.astype(at_least_float32(x.dtype)), scale_and_restore)
 
 
-def _unpack(where: str, params: NormParams, x: Array) -> dict[str, Array]:
+def _unpack(params: NormParams, x: Array) -> dict[str, Array]:
     """Returns the scale and the bias that are present, checked against x [n, *spatial, c]."""
-    entries = named(where, "params", params, optional=("scale", "bias"))
-    arrays = {name: array(where, name, each, "an array [c]") for name, each in entries.items()}
+    entries = named("params", params, optional=("scale", "bias"))
+    arrays = {name: array(name, each, "an array [c]") for name, each in entries.items()}
     for name, each in arrays.items():
-        check_channels(where, name, each, x)
+        check_channels(name, each, x)
         if each.dtype != x.dtype:
             cure = f"Cast one of them, {name}.astype(x.dtype) for example"
-            raise TypeError(explain(where, name, each.dtype, f"{x.dtype}, as x is", cure))
+            raise TypeError(explain(name, each.dtype, f"{x.dtype}, as x is", cure))
     return arrays
 
 
-def checked_epsilon(where: str, epsilon: object, x: Array) -> float:
+def checked_epsilon(epsilon: object, x: Array) -> float:
     """Returns a positive number that is a normal number in the dtype of x: not 0, infinite or denormal.
 
     Processors may treat denormal numbers as 0. The result is a float, because a large integer could overflow the dtype.
     """
     cure = "Leave it out for 1e-5"
-    value, limits = number(where, "epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
+    value, limits = number("epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
     smallest, largest = float(limits.tiny), float(limits.max)
     if not 0 < value < math.inf:
-        raise ValueError(explain(where, "epsilon", value, "positive and finite", cure))
+        raise ValueError(explain("epsilon", value, "positive and finite", cure))
     if not smallest <= value <= largest:
         expected = f"from {smallest:.3g} to {largest:.3g}, which {x.dtype} holds"
-        raise ValueError(explain(where, "epsilon", shown(value), expected, cure))
+        raise ValueError(explain("epsilon", shown(value), expected, cure))
     return float(value)
 
 
-def check_channels(where: str, argument: str, array: Array, x: Array) -> None:
+def check_channels(argument: str, array: Array, x: Array) -> None:
     """Refuses an array that does not have one number for each channel of x [n, *spatial, c]."""
     if array.shape != x.shape[-1:]:
         cure = "Create it with the init function for that many channels, or check the layout of x"
         expected = f"{x.shape[-1:]} [c], for x's {x.shape[-1]} channels"
-        raise ValueError(explain(where, argument, array.shape, expected, cure))
+        raise ValueError(explain(argument, array.shape, expected, cure))
 
 
 def along_channels(array: Array, like: Array) -> Array:

@@ -39,19 +39,19 @@ ELSEWHERE = {
 UNSHARED = "kernels that differ by position to their layer: locally_connected, tiled_conv or regional_conv"
 
 
-def unpack(where: str, params: LayerParams, argument: str = "params") -> tuple[Array, Array | None]:
+def unpack(params: LayerParams, argument: str = "params") -> tuple[Array, Array | None]:
     """Returns the kernel and the bias (or None) of a layer's parameters, and checks that their dtypes are equal."""
-    entries = named(where, argument, params, required=("kernel",), optional=("bias",))
-    kernel = array(where, "kernel", entries["kernel"], booleans=False)
+    entries = named(argument, params, required=("kernel",), optional=("bias",))
+    kernel = array("kernel", entries["kernel"], booleans=False)
     if "bias" not in entries:
         return kernel, None
-    bias = array(where, "bias", entries["bias"], booleans=False)
-    same_dtype(where, "bias", bias, kernel)
+    bias = array("bias", entries["bias"], booleans=False)
+    same_dtype("bias", bias, kernel)
     return kernel, bias
 
 
 def named(
-    where: str, argument: str, value: object, *, required: Sequence[str] = (), optional: Sequence[str] = ()
+    argument: str, value: object, *, required: Sequence[str] = (), optional: Sequence[str] = ()
 ) -> Mapping[str, Any]:
     """Returns a dict that has all required names and, apart from the optional ones, no others.
 
@@ -67,7 +67,7 @@ def named(
     )
     cure = "Pass what the init function returns"
     if not isinstance(value, Mapping):
-        raise TypeError(explain(where, argument, shown(value), expected, cure))
+        raise TypeError(explain(argument, shown(value), expected, cure))
     names = {*required, *optional}
     cure = cure if required else "Pass {} for neither"
     if not set(required) <= value.keys() <= names:
@@ -75,30 +75,28 @@ def named(
         if inner and required:
             cure = f"Pass the parameters of one layer: {argument}[{inner[0]!r}]"
         cure = next((hint for name, hint in ELSEWHERE.items() if name in value.keys() - names), cure)
-        raise ValueError(explain(where, argument, f"a dict of {sorted(map(str, value))}", expected, cure))
+        raise ValueError(explain(argument, f"a dict of {sorted(map(str, value))}", expected, cure))
     for name in optional:
         if name in value and value[name] is None:
-            raise TypeError(
-                explain(where, name, None, "an array", f"Leave it out of {argument} for a layer without {name}")
-            )
+            raise TypeError(explain(name, None, "an array", f"Leave it out of {argument} for a layer without {name}"))
     return value
 
 
-def same_dtype(where: str, argument: str, value: Array, kernel: Array) -> None:
+def same_dtype(argument: str, value: Array, kernel: Array) -> None:
     """Refuses different dtypes, because the dtype of the result would be ambiguous."""
     if value.dtype != kernel.dtype:
         cure = f"Cast one of them, {argument}.astype(kernel.dtype) for example"
-        raise TypeError(explain(where, argument, value.dtype, f"{kernel.dtype}, as the kernel is", cure))
+        raise TypeError(explain(argument, value.dtype, f"{kernel.dtype}, as the kernel is", cure))
 
 
-def check_bias(where: str, bias: Array | None, shape: tuple[int, ...], names: str) -> None:
+def check_bias(bias: Array | None, shape: tuple[int, ...], names: str) -> None:
     """Refuses a bias of another shape than `shape`."""
     if bias is not None and bias.shape != shape:
         cure = "Draw kernel and bias together, by the init function"
-        raise ValueError(explain(where, "bias", bias.shape, f"{shape} {names}", cure))
+        raise ValueError(explain("bias", bias.shape, f"{shape} {names}", cure))
 
 
-def spatial_axes(where: str, kernel: Array, x: Array, argument: str, *, batched: bool) -> int:
+def spatial_axes(kernel: Array, x: Array, argument: str, *, batched: bool) -> int:
     """Returns the number of spatial axes of a shared kernel [*window, c/groups, o].
 
     The number of axes of x shows whether the kernel belongs to another layer.
@@ -110,10 +108,10 @@ def spatial_axes(where: str, kernel: Array, x: Array, argument: str, *, batched:
     actual = f"{kernel.shape}, {kernel.ndim} axes"
     if rank < 1:
         cure = "For a kernel without spatial axes use dense"
-        raise ValueError(explain(where, "kernel", actual, "[*window, c/groups, o], 3 axes or more", cure))
+        raise ValueError(explain("kernel", actual, "[*window, c/groups, o], 3 axes or more", cure))
     if inputs > 1 and rank == 2 * inputs:  # for 1 against 2 axes, x may be an image without its batch axis
         expected = f"[*window, c/groups, o], {inputs + 2} axes for {argument} {x.shape}"
-        raise ValueError(explain(where, "kernel", actual, expected, f"Pass {UNSHARED}"))
+        raise ValueError(explain("kernel", actual, expected, f"Pass {UNSHARED}"))
     return rank
 
 
@@ -124,33 +122,25 @@ def add_bias(y: Array, bias: Array | None) -> Array:
     return y + jnp.expand_dims(bias.astype(y.dtype), tuple(range(y.ndim - bias.ndim)))
 
 
-def drawn(where: str, argument: str, init: Initializer, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+def drawn(argument: str, init: Initializer, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Returns the array of an initializer. Refuses an array of another shape or dtype than requested."""
     init_cure = "Pass one of jax.nn.initializers, those with settings called: he_normal()"
-    function(where, argument, init, cure=init_cure)
-    takes(
-        where,
-        argument,
-        init,
-        (key, shape, dtype),
-        f"one that is called as {argument}(key, shape, dtype)",
-        cure=init_cure,
-    )
+    function(argument, init, cure=init_cure)
+    takes(argument, init, (key, shape, dtype), f"one that is called as {argument}(key, shape, dtype)", cure=init_cure)
     drawn_array = init(key, shape, dtype)
     if callable(drawn_array):
-        raise TypeError(explain(where, argument, "a function that returns initializers", "an initializer", init_cure))
+        raise TypeError(explain(argument, "a function that returns initializers", "an initializer", init_cure))
     argument_name, expected_dtype = f"the array that {argument} returns", jnp.result_type(dtype)
     cure = f"It is called as {argument}(key, shape, dtype)"
-    result = array(where, f"what {argument} returns", drawn_array, cure=cure)
+    result = array(f"what {argument} returns", drawn_array, cure=cure)
     if result.shape != shape:
-        raise ValueError(explain(where, argument_name, result.shape, str(shape), cure))
+        raise ValueError(explain(argument_name, result.shape, str(shape), cure))
     if result.dtype != expected_dtype:
-        raise TypeError(explain(where, argument_name, result.dtype, str(expected_dtype), cure))
+        raise TypeError(explain(argument_name, result.dtype, str(expected_dtype), cure))
     return result
 
 
 def init_layer(
-    where: str,
     key: Array,
     kernel_shape: Sequence[int],
     bias_shape: Sequence[int],
@@ -161,10 +151,10 @@ def init_layer(
     dtype: DTypeLike | None,
 ) -> LayerParams:
     """Draws a kernel and, if `bias`, a bias, from independent halves of `key`."""
-    check_weights(where, "the kernel", kernel_shape, "Use smaller sizes")
-    bias, dtype = flag(where, "bias", bias), real_dtype(where, dtype)
-    kernel_key, bias_key = jax.random.split(random_key(where, key))
-    params: LayerParams = {"kernel": drawn(where, "kernel_init", kernel_init, kernel_key, tuple(kernel_shape), dtype)}
+    check_weights("the kernel", kernel_shape, "Use smaller sizes")
+    bias, dtype = flag("bias", bias), real_dtype(dtype)
+    kernel_key, bias_key = jax.random.split(random_key(key))
+    params: LayerParams = {"kernel": drawn("kernel_init", kernel_init, kernel_key, tuple(kernel_shape), dtype)}
     if bias:
-        params["bias"] = drawn(where, "bias_init", bias_init, bias_key, tuple(bias_shape), dtype)
+        params["bias"] = drawn("bias_init", bias_init, bias_key, tuple(bias_shape), dtype)
     return params

@@ -27,30 +27,30 @@ def tiled(out: Sequence[int], period: Sequence[int]) -> Positions:
     return tuple(tuple(range(min(k, n), n, p) for k in range(p)) for n, p in zip(out, period, strict=True))
 
 
-def regional(where: str, out: Sequence[int], regions: Regions) -> Positions:
+def regional(out: Sequence[int], regions: Regions) -> Positions:
     """Places kernel k at the positions of region k. Along each axis, consecutive regions have the given lengths.
 
     Raises:
         ValueError: the lengths do not sum to the number of positions.
         TypeError: a length is not an integer.
 
-    >>> regional("doctest", (5,), ((2, 3),))
+    >>> regional((5,), ((2, 3),))
     ((range(0, 2), range(2, 5)),)
     """
-    checked = checked_regions(where, regions, len(out))
+    checked = checked_regions(regions, len(out))
     for name, lengths, n in zip(spatial_names(len(out)), checked, out, strict=True):
         if sum(lengths) != n:
             expected = f"lengths that sum to {n}, the number of output positions"
             actual, last = f"{lengths}, {sum(lengths)} long", n - sum(lengths[:-1])
             cure = f"Make the last one {last} long" if last > 0 else f"Shorten them to {n} in total"
-            raise ValueError(explain(where, f"regions along axis {name}", actual, expected, cure))
+            raise ValueError(explain(f"regions along axis {name}", actual, expected, cure))
     return tuple(
         tuple(range(stop - length, stop) for length, stop in zip(lengths, accumulate(lengths), strict=True))
         for lengths in checked
     )
 
 
-def checked_regions(where: str, regions: Regions, rank: int) -> list[tuple[int, ...]]:
+def checked_regions(regions: Regions, rank: int) -> list[tuple[int, ...]]:
     """Returns the lengths of the regions along each of `rank` axes as tuples; each axis needs at least one region."""
     each = several(regions) or ()
     inner = [several(axis_lengths) for axis_lengths in each]
@@ -59,6 +59,6 @@ def checked_regions(where: str, regions: Regions, rank: int) -> list[tuple[int, 
         expected = f"the lengths of regions along each of {rank} axes"
         cure = f"For one region of 8 positions along each axis write {example}"
         error = ValueError if each and None not in inner else TypeError
-        raise error(explain(where, "regions", shown(regions), expected, cure))
+        raise error(explain("regions", shown(regions), expected, cure))
     names = [f"regions along axis {name}" for name in spatial_names(rank)]
-    return [positive(where, name, lengths, len(lengths)) for name, lengths in zip(names, each, strict=True)]
+    return [positive(name, lengths, len(lengths)) for name, lengths in zip(names, each, strict=True)]

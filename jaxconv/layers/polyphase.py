@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Int, Shaped
 
 from jaxconv.checks import is_traced
-from jaxconv.errors import explain, spatial_names
+from jaxconv.errors import explain, public, spatial_names
 from jaxconv.layers.arithmetic import accumulator, checked_norm, power
 from jaxconv.layers.images import Layout, check_cells, to_nhwc
 from jaxconv.layers.operands import array
@@ -27,6 +27,7 @@ from jaxconv.window import window_sizes
 MOST_PHASES = 2**10  # along an axis: each phase is a separate equation and adds compile time
 
 
+@public
 def polyphase_down(
     x: Shaped[ArrayLike, "n *spatial c"],
     stride: Sequence[int],
@@ -77,25 +78,22 @@ def polyphase_down(
 
     Source: Chaman and Dokmanic, Truly shift-invariant convolutional neural networks, CVPR 2021.
     """
-    stride = _steps("polyphase_down", stride)
-    norm = checked_norm("polyphase_down", norm)
-    x, from_nhwc = to_nhwc("polyphase_down", x, len(stride), batched=batched, layout=layout)
-    check_cells("polyphase_down", x)
+    stride = _steps(stride)
+    norm = checked_norm(norm)
+    x, from_nhwc = to_nhwc(x, len(stride), batched=batched, layout=layout)
+    check_cells(x)
     for name, length, step in zip(spatial_names(len(stride)), x.shape[1:-1], stride, strict=True):
         if length % step:
             actual = f"{length} cells long, with stride {step}"
             cure = "Pad or crop it, because otherwise cyclic shifts do not permute the phases"
-            raise ValueError(
-                explain("polyphase_down", f"x along axis {name}", actual, "a multiple of the stride", cure)
-            )
+            raise ValueError(explain(f"x along axis {name}", actual, "a multiple of the stride", cure))
     x, back = gathered(x)
-    phases = (
-        _strongest(x, stride, norm) if phase is None else _checked_phase("polyphase_down", phase, x, stride, batched)
-    )
+    phases = _strongest(x, stride, norm) if phase is None else _checked_phase(phase, x, stride, batched)
     y = reduce(lambda y, number: _taken(y, number, stride[number], _along(phases, number)), range(len(stride)), x)
     return from_nhwc(back(y)), phases if batched else lax.squeeze(phases, (0,))
 
 
+@public
 def polyphase_up(
     y: Shaped[ArrayLike, "n *spatial c"],
     phase: Int[ArrayLike, "n d"],
@@ -134,52 +132,52 @@ def polyphase_up(
     Source: Chaman and Dokmanic, Truly shift-equivariant convolutional neural networks with adaptive polyphase
     upsampling, Asilomar 2021.
     """
-    stride = _steps("polyphase_up", stride)
-    y, from_nhwc = to_nhwc("polyphase_up", y, len(stride), batched=batched, layout=layout, argument="y")
+    stride = _steps(stride)
+    y, from_nhwc = to_nhwc(y, len(stride), batched=batched, layout=layout, argument="y")
     lengths = [length * step for length, step in zip(y.shape[1:-1], stride, strict=True)]
-    UPSAMPLED.check("polyphase_up", "the result", lengths, y.shape[1:-1], "Use a smaller stride")
-    phase = _checked_phase("polyphase_up", phase, y, stride, batched)
+    UPSAMPLED.check("the result", lengths, y.shape[1:-1], "Use a smaller stride")
+    phase = _checked_phase(phase, y, stride, batched)
     y, back = gathered(y)
     x = reduce(lambda x, number: _spread(x, number, stride[number], _along(phase, number)), range(len(stride)), y)
     return from_nhwc(back(x))
 
 
-def _steps(where: str, stride: Sequence[int]) -> tuple[int, ...]:
+def _steps(stride: Sequence[int]) -> tuple[int, ...]:
     """Checks the stride along each spatial axis."""
-    steps = window_sizes(where, stride, "stride")
+    steps = window_sizes(stride, "stride")
     if max(steps) > MOST_PHASES:
-        raise ValueError(explain(where, "stride", steps, f"at most {MOST_PHASES} along each axis", "Use a smaller one"))
+        raise ValueError(explain("stride", steps, f"at most {MOST_PHASES} along each axis", "Use a smaller one"))
     return steps
 
 
-def _checked_phase(where: str, phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
+def _checked_phase(phase: ArrayLike, x: Array, stride: tuple[int, ...], batched: bool) -> Array:
     """Checks the phases and returns them as [n, d]."""
     cure = "Take the phase that polyphase_down returns with this stride"
-    phase = array(where, "phase", phase, "an array of integers")
+    phase = array("phase", phase, "an array of integers")
     if not jnp.issubdtype(phase.dtype, jnp.integer):
-        raise TypeError(explain(where, "phase", phase.dtype, "integers, as polyphase_down returns them", cure))
+        raise TypeError(explain("phase", phase.dtype, "integers, as polyphase_down returns them", cure))
     expected = (x.shape[0], x.ndim - 2) if batched else (x.ndim - 2,)
     if phase.shape != expected:
         names = "[n, d], one for each example and spatial axis" if batched else "[d], one for each spatial axis"
-        raise ValueError(explain(where, "phase", phase.shape, f"{expected}: {names}", cure))
+        raise ValueError(explain("phase", phase.shape, f"{expected}: {names}", cure))
     if not is_traced(phase) and phase.is_fully_addressable:
-        _check_phases(where, jax.device_get(phase), stride, cure)
+        _check_phases(jax.device_get(phase), stride, cure)
     return phase if batched else phase[None]
 
 
-def _check_phases(where: str, phases: np.ndarray, stride: tuple[int, ...], cure: str) -> None:
+def _check_phases(phases: np.ndarray, stride: tuple[int, ...], cure: str) -> None:
     """Refuses a phase outside 0 to s - 1 along an axis."""
     for name, values, step in zip(spatial_names(len(stride)), np.moveaxis(phases, -1, 0), stride, strict=True):
         wrong = values[(values < 0) | (values >= step)]
         if wrong.size:
-            raise ValueError(explain(where, f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
+            raise ValueError(explain(f"phase along axis {name}", wrong.flat[0], f"0 to {step - 1}", cure))
 
 
 @partial(compiled, static_argnames=("stride", "norm"))
 def _strongest(x: Array, stride: tuple[int, ...], norm: float) -> Array:
     """The phase with the largest norm along each spatial axis, [n, d]."""
     x = lax.stop_gradient(x)
-    x = x.astype(accumulator("polyphase_down", x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32)
+    x = x.astype(accumulator(x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32)
     powers = power(jnp.abs(x) if jnp.iscomplexobj(x) else x, norm)
     for number in reversed(range(len(stride))):  # one axis at a time, as arrays that are split over devices require
         powers = split_periods(powers, number + 1, stride[number])

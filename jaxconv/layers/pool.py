@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
 from jaxconv.checks import choice
-from jaxconv.errors import explain, spatial_names
+from jaxconv.errors import explain, public, spatial_names
 from jaxconv.layers.arithmetic import accumulator, check_ordered, divide
 from jaxconv.layers.images import Layout, to_nhwc
 from jaxconv.lowering import pooling
@@ -22,6 +22,7 @@ from jaxconv.window import Axis, Padding, slide, window_sizes
 Divisor = Literal["inside", "window"]
 
 
+@public
 def max_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     window: Sequence[int],
@@ -74,12 +75,13 @@ def max_pool(
     """
     stride = window if stride is None else stride
     x, from_nhwc, axes = enter_windows(
-        "max_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+        x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
-    check_ordered("max_pool", x)
+    check_ordered(x)
     return from_nhwc(pooling.max_pool(*copy_boundary(x, axes)))
 
 
+@public
 def min_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     window: Sequence[int],
@@ -122,12 +124,13 @@ def min_pool(
     """
     stride = window if stride is None else stride
     x, from_nhwc, axes = enter_windows(
-        "min_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+        x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
-    check_ordered("min_pool", x)
+    check_ordered(x)
     return from_nhwc(pooling.min_pool(*copy_boundary(x, axes)))
 
 
+@public
 def avg_pool(
     x: Shaped[ArrayLike, "n *spatial c"],
     window: Sequence[int],
@@ -183,15 +186,14 @@ def avg_pool(
     """
     stride = window if stride is None else stride
     x, from_nhwc, axes = enter_windows(
-        "avg_pool", x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
+        x, window, stride, padding, dilation, ceil_mode=ceil_mode, batched=batched, layout=layout
     )
-    counts = _counts("avg_pool", axes, divisor)
-    total = pooling.sum_pool(*copy_boundary(x.astype(accumulator("avg_pool", x)), axes))
+    counts = _counts(axes, divisor)
+    total = pooling.sum_pool(*copy_boundary(x.astype(accumulator(x)), axes))
     return from_nhwc(divide(total, counts).astype(x.dtype))
 
 
 def enter_windows(
-    where: str,
     x: ArrayLike,
     window: Sequence[int],
     stride: int | Sequence[int],
@@ -207,9 +209,9 @@ def enter_windows(
     Raises:
         ValueError: a window lies entirely in the padding, or as for `slide`.
     """
-    window = window_sizes(where, window)
-    x, from_nhwc = to_nhwc(where, x, len(window), batched=batched, layout=layout)
-    axes = slide(where, x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
+    window = window_sizes(window)
+    x, from_nhwc = to_nhwc(x, len(window), batched=batched, layout=layout)
+    axes = slide(x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
     for name, axis in zip(spatial_names(len(axes)), axes, strict=True):
         if min(_inside(axis)) == 0:
             actual = f"{(axis.pad.lo, axis.pad.hi)} along axis {name}"
@@ -218,7 +220,7 @@ def enter_windows(
                 f"Pad by at most {axis.taps - 1} at each end" if axis.dilation == 1 else "Use less padding or dilation"
             )
             cure = f"{less}; or pad x first by jnp.pad, with the values that such windows should read"
-            raise ValueError(explain(where, "padding", actual, expected, cure))
+            raise ValueError(explain("padding", actual, expected, cure))
     x, back = gathered(x, keeps_no_padding(x, axes))
     return x, lambda y: from_nhwc(back(y)), axes
 
@@ -228,19 +230,19 @@ def _inside(axis: Axis) -> tuple[int, ...]:
     return tuple(axis.inside(j) for j in range(axis.out))
 
 
-def _counts(where: str, axes: Sequence[Axis], divisor: Divisor | int | None) -> int | list[tuple[int, ...]]:
+def _counts(axes: Sequence[Axis], divisor: Divisor | int | None) -> int | list[tuple[int, ...]]:
     """Returns one divisor for all windows, or for each axis one number per position, which multiply."""
     cure = 'Pass divisor="inside" to count cells of x only, or "window" to count the zeros of the padding too'
     taps = math.prod(axis.taps for axis in axes)
     inside = [_inside(axis) for axis in axes]
     full = all(count == axis.taps for axis, counts in zip(axes, inside, strict=True) for count in counts)
     if divisor is not None and not isinstance(divisor, str):
-        return size(where, "divisor", divisor, cure=cure)
+        return size("divisor", divisor, cure=cure)
     if divisor is None and not full:
-        raise ValueError(explain(where, "divisor", None, "given where windows reach zero padding", cure))
+        raise ValueError(explain("divisor", None, "given where windows reach zero padding", cure))
     counted = (
         "window"
         if divisor is None
-        else choice(where, "divisor", divisor, ("inside", "window"), cure=cure, besides="a positive integer")
+        else choice("divisor", divisor, ("inside", "window"), cure=cure, besides="a positive integer")
     )
     return taps if full or counted == "window" else inside

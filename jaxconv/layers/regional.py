@@ -10,7 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, unpack_layer
@@ -20,6 +20,7 @@ from jaxconv.lowering.multi_kernel import item, multi_kernel_conv
 from jaxconv.window import Padding
 
 
+@public
 def regional_conv(
     params: LayerParams,
     x: Shaped[ArrayLike, "n *spatial c"],
@@ -76,23 +77,23 @@ def regional_conv(
     Source: Huang, Lee and Learned-Miller, Learning hierarchical representations for face verification with
     convolutional deep belief networks, CVPR 2012, where the regions overlap.
     """
-    where = "regional_conv"
     layer = unpack_layer(
-        where, "*regions", params, x,
+        "*regions", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
-    positions = regional(where, [axis.out for axis in layer.spec.axes], regions)
+    positions = regional([axis.out for axis in layer.spec.axes], regions)
     expected_count = tuple(map(len, positions))
     if layer.count != expected_count:
         expected = f"{expected_count}, the numbers of regions"
         raise ValueError(
-            explain(where, "kernel's *regions", layer.count, expected, "Pass the same regions to init_regional_conv")
+            explain("kernel's *regions", layer.count, expected, "Pass the same regions to init_regional_conv")
         )
     finish = lambda y, index: add_bias(y, None if layer.bias is None else item(layer.bias, index))
     return layer.from_nhwc(multi_kernel_conv(layer.x, layer.kernel, layer.spec, positions, finish, jnp.concatenate))
 
 
+@public
 def init_regional_conv(
     key: Array,
     regions: Regions,
@@ -128,7 +129,6 @@ def init_regional_conv(
     >>> jax.tree.map(jnp.shape, init_regional_conv(jax.random.key(0), ((20, 12), (32,)), (5, 3), 1, 6))
     {'bias': (2, 1, 6), 'kernel': (2, 1, 5, 3, 1, 6)}
     """
-    where = "init_regional_conv"
-    shape = kernel_shape(where, window, channels_in, channels_out, groups)
-    count = tuple(map(len, checked_regions(where, regions, len(shape) - 2)))
-    return init_kernels(where, key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    shape = kernel_shape(window, channels_in, channels_out, groups)
+    count = tuple(map(len, checked_regions(regions, len(shape) - 2)))
+    return init_kernels(key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

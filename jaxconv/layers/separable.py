@@ -10,7 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public, public_as
 from jaxconv.layers.conv import checked_channels, conv
 from jaxconv.layers.images import Layout, to_nhwc
 from jaxconv.layers.operands import checked_precision, random_key, result_dtype
@@ -26,6 +26,7 @@ class SeparableParams(TypedDict):
     pointwise: LayerParams
 
 
+@public
 def separable_conv(
     params: SeparableParams,
     x: Shaped[ArrayLike, "n *spatial c"],
@@ -80,34 +81,46 @@ def separable_conv(
 
     Source: Sifre, Rigid-motion scattering for image classification, 2014; Howard et al., MobileNets, 2017, section 3.1.
     """
-    where = "separable_conv"
-    entries = named(where, "params", params, required=("depthwise", "pointwise"))
-    depthwise, _ = unpack(f"{where}, depthwise", entries["depthwise"])
-    pointwise, _ = unpack(f"{where}, pointwise", entries["pointwise"])
+    entries = named("params", params, required=("depthwise", "pointwise"))
+    depthwise, _ = _depthwise(entries["depthwise"])
+    pointwise, _ = _pointwise(entries["pointwise"])
     rank = depthwise.ndim - 2
     if rank < 1 or depthwise.shape[-2] != 1:
         expected, cure = "[*window, 1, c*m], 3 axes or more", "Draw it by init_separable_conv"
-        raise ValueError(explain(where, "the depthwise kernel", depthwise.shape, expected, cure))
+        raise ValueError(explain("the depthwise kernel", depthwise.shape, expected, cure))
     if pointwise.shape[:-1] != (*[1] * rank, depthwise.shape[-1]):
         expected = f"({'1, ' * rank}{depthwise.shape[-1]}, o), after the depthwise kernel {depthwise.shape}"
         cure = "Draw both together, by init_separable_conv"
-        raise ValueError(explain(where, "the pointwise kernel", pointwise.shape, expected, cure))
-    x, from_nhwc = to_nhwc(where, x, rank, batched=batched, layout=layout)
+        raise ValueError(explain("the pointwise kernel", pointwise.shape, expected, cure))
+    x, from_nhwc = to_nhwc(x, rank, batched=batched, layout=layout)
     channels = x.shape[-1]
     if not channels or depthwise.shape[-1] % channels:
         expected = f"a divisor of {depthwise.shape[-1]}, the depthwise kernel's output channels"
         cure = "Draw kernels for that many channels, or check the layout of x"
-        raise ValueError(explain(where, "x's number of channels", channels, expected, cure))
-    same_dtype(where, "the pointwise kernel", pointwise, depthwise)
-    same_dtype(where, "x", x, depthwise)
-    slide(where, x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # so that its errors do not name conv
-    precision = checked_precision(where, precision)
-    preferred_element_type = result_dtype(where, preferred_element_type, x.dtype)
+        raise ValueError(explain("x's number of channels", channels, expected, cure))
+    same_dtype("the pointwise kernel", pointwise, depthwise)
+    same_dtype("x", x, depthwise)
+    slide(x.shape[1:-1], depthwise.shape[:-2], stride, padding, dilation)  # so that its errors do not name conv
+    precision = checked_precision(precision)
+    preferred_element_type = result_dtype(preferred_element_type, x.dtype)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
     y = conv(params["depthwise"], x, **settings, precision=precision)
     return from_nhwc(conv(params["pointwise"], y, precision=precision, preferred_element_type=preferred_element_type))
 
 
+@public_as("separable_conv, depthwise")
+def _depthwise(params: LayerParams) -> tuple[Array, Array | None]:
+    """As `unpack`, with messages that name the convolution."""
+    return unpack(params)
+
+
+@public_as("separable_conv, pointwise")
+def _pointwise(params: LayerParams) -> tuple[Array, Array | None]:
+    """As `unpack`, with messages that name the convolution."""
+    return unpack(params)
+
+
+@public
 def init_separable_conv(
     key: Array,
     window: Sequence[int],
@@ -142,17 +155,16 @@ def init_separable_conv(
     >>> jax.tree.map(jnp.shape, init_separable_conv(jax.random.key(0), (3, 3), 8, 16))["depthwise"]
     {'kernel': (3, 3, 1, 8)}
     """
-    where = "init_separable_conv"
-    window = window_sizes(where, window)
-    channels_in, channels_out = checked_channels(where, channels_in, channels_out)
-    multiplier = size(where, "multiplier", multiplier, cure="Write 1 for one kernel for each channel")
-    depthwise, pointwise = jax.random.split(random_key(where, key))
+    window = window_sizes(window)
+    channels_in, channels_out = checked_channels(channels_in, channels_out)
+    multiplier = size("multiplier", multiplier, cure="Write 1 for one kernel for each channel")
+    depthwise, pointwise = jax.random.split(random_key(key))
     intermediate, settings = (
         channels_in * multiplier,
         {"kernel_init": kernel_init, "bias_init": bias_init, "dtype": dtype},
     )
     pointwise_shape = (*(1,) * len(window), intermediate, channels_out)
     return {
-        "depthwise": init_layer(where, depthwise, (*window, 1, intermediate), (intermediate,), bias=False, **settings),
-        "pointwise": init_layer(where, pointwise, pointwise_shape, pointwise_shape[-1:], bias=bias, **settings),
+        "depthwise": init_layer(depthwise, (*window, 1, intermediate), (intermediate,), bias=False, **settings),
+        "pointwise": init_layer(pointwise, pointwise_shape, pointwise_shape[-1:], bias=bias, **settings),
     }

@@ -11,6 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
+from jaxconv.errors import public
 from jaxconv.layers.conv import kernel_shape
 from jaxconv.layers.images import Layout
 from jaxconv.layers.kernels import init_kernels, unpack_layer
@@ -29,6 +30,7 @@ from jaxconv.window import Padding, positive
 MOST_CONVOLUTIONS = 4
 
 
+@public
 def tiled_conv(
     params: LayerParams,
     x: Shaped[ArrayLike, "n *spatial c"],
@@ -83,7 +85,7 @@ def tiled_conv(
     Source: Ngiam et al., Tiled convolutional neural networks, NIPS 2010, where the period is k.
     """
     layer = unpack_layer(
-        "tiled_conv", "*period", params, x,
+        "*period", params, x,
         stride=stride, padding=padding, dilation=dilation, groups=groups, batched=batched, layout=layout,
         precision=precision, preferred_element_type=preferred_element_type,
     )  # fmt: skip
@@ -118,6 +120,7 @@ def _by_product(x: Array, kernel: Array, bias: Array | None, spec: ConvSpec) -> 
     return y
 
 
+@public
 def init_tiled_conv(
     key: Array,
     period: int | Sequence[int],
@@ -153,7 +156,6 @@ def init_tiled_conv(
     >>> jax.tree.map(jnp.shape, init_tiled_conv(jax.random.key(0), 2, (5, 3), 1, 6))
     {'bias': (2, 2, 6), 'kernel': (2, 2, 5, 3, 1, 6)}
     """
-    where = "init_tiled_conv"
-    shape = kernel_shape(where, window, channels_in, channels_out, groups)
-    count = positive(where, "period", period, len(shape) - 2)
-    return init_kernels(where, key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)
+    shape = kernel_shape(window, channels_in, channels_out, groups)
+    count = positive("period", period, len(shape) - 2)
+    return init_kernels(key, count, shape, bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

@@ -10,7 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Shaped
 
-from jaxconv.errors import bracketed, explain, spatial_names
+from jaxconv.errors import bracketed, explain, public, spatial_names
 from jaxconv.layers.conv import checked_groups, conv, kernel_shape
 from jaxconv.layers.images import Layout, read, to_nhwc
 from jaxconv.layers.operands import checked_precision
@@ -30,6 +30,7 @@ from jaxconv.sizes import UPSAMPLED
 from jaxconv.window import Padding, lengths_before, positive, slide
 
 
+@public
 def conv_transpose(
     params: LayerParams,
     y: Shaped[ArrayLike, "n *out o"],
@@ -81,35 +82,34 @@ def conv_transpose(
 
     Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4.
     """
-    where = "conv_transpose"
-    kernel, bias = unpack(where, params)
-    y, batched = read(where, y, batched, "y")
-    rank = spatial_axes(where, kernel, y, "y", batched=batched)
+    kernel, bias = unpack(params)
+    y, batched = read(y, batched, "y")
+    rank = spatial_axes(kernel, y, "y", batched=batched)
     otherwise = f"; or pass {UNSHARED}" * (rank == 2)
-    y, from_nhwc = to_nhwc(where, y, rank, batched=batched, layout=layout, argument="y", otherwise=otherwise)
-    same_dtype(where, "y", y, kernel)
+    y, from_nhwc = to_nhwc(y, rank, batched=batched, layout=layout, argument="y", otherwise=otherwise)
+    same_dtype("y", y, kernel)
     if not jnp.issubdtype(y.dtype, jnp.inexact):
         cure = "Cast both first: y.astype(jnp.float32)"
-        raise TypeError(explain(where, "y", y.dtype, "floating-point numbers", cure))
-    groups = checked_groups(where, groups)
+        raise TypeError(explain("y", y.dtype, "floating-point numbers", cure))
+    groups = checked_groups(groups)
     *window, channels, channels_in = kernel.shape
     if y.shape[-1] != channels_in:
         expected = f"{channels_in}: kernel {kernel.shape} is [*window, c/groups, o], and y has o channels"
         cure = "Draw the kernel by init_conv_transpose with channels_in = y's number of channels"
-        raise ValueError(explain(where, "y's number of channels", y.shape[-1], expected, cure))
+        raise ValueError(explain("y's number of channels", y.shape[-1], expected, cure))
     if channels_in % groups:
         expected = f"a divisor of the kernel's {channels_in} channels of y"
-        raise ValueError(explain(where, "groups", groups, expected, "Draw the kernel with the same groups"))
-    check_bias(where, bias, (channels * groups,), "[c], one for each output channel")
-    possible = lengths_before(where, y.shape[1:-1], window, stride, padding, dilation)
-    scaled = tuple(n * s for n, s in zip(y.shape[1:-1], positive(where, "stride", stride, rank), strict=True))
+        raise ValueError(explain("groups", groups, expected, "Draw the kernel with the same groups"))
+    check_bias(bias, (channels * groups,), "[c], one for each output channel")
+    possible = lengths_before(y.shape[1:-1], window, stride, padding, dilation)
+    scaled = tuple(n * s for n, s in zip(y.shape[1:-1], positive("stride", stride, rank), strict=True))
     lengths = _chosen(output_shape, possible, scaled)
-    UPSAMPLED.check(where, "the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
-    axes = slide(where, lengths, window, stride, padding, dilation)
+    UPSAMPLED.check("the result", lengths, y.shape[1:-1], "Use a smaller stride or dilation")
+    axes = slide(lengths, window, stride, padding, dilation)
     y, back = gathered(
         y, [a.pad.boundary == "ZERO" and a.length % m == 0 for a, m in zip(axes, shards(y)[1:-1], strict=True)]
     )
-    precision = checked_precision(where, precision)
+    precision = checked_precision(precision)
     shape = (y.shape[0], *lengths, channels * groups)
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "precision": precision}
     forward = lambda x: conv({"kernel": kernel}, x, **settings)
@@ -124,7 +124,7 @@ def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scale
         f"{lengths[0]} to {lengths[-1]} along axis {name}" if len(lengths) > 1 else f"{lengths[0]} along axis {name}"
         for name, lengths in zip(names, possible, strict=True)
     )
-    where, argument = "conv_transpose", "output_shape"
+    argument = "output_shape"
     if output_shape is None:
         if all(len(lengths) == 1 for lengths in possible):
             return tuple(lengths[0] for lengths in possible)
@@ -132,15 +132,16 @@ def _chosen(output_shape: Sequence[int] | None, possible: Sequence[range], scale
         usual = all(length in lengths for length, lengths in zip(scaled, possible, strict=True))
         cure = f"Pass output_shape={scaled if usual else tuple(lengths[0] for lengths in possible)}"
         cure += "" if usual else f', or padding="SAME" and output_shape={scaled} for y\'s lengths times the stride'
-        raise ValueError(explain(where, argument, None, expected, cure))
-    requested = positive(where, argument, output_shape, len(possible))
+        raise ValueError(explain(argument, None, expected, cure))
+    requested = positive(argument, output_shape, len(possible))
     if any(length not in lengths for length, lengths in zip(requested, possible, strict=True)):
         expected = f"input lengths that give y's lengths under conv: {ranges} ({bracketed(names)})"
         cure = "Pass one of these, or another padding"
-        raise ValueError(explain(where, argument, requested, expected, cure))
+        raise ValueError(explain(argument, requested, expected, cure))
     return requested
 
 
+@public
 def init_conv_transpose(
     key: Array,
     window: Sequence[int],
@@ -175,15 +176,5 @@ def init_conv_transpose(
     >>> jax.tree.map(jnp.shape, init_conv_transpose(jax.random.key(0), (5, 3), 8, 2))
     {'bias': (2,), 'kernel': (5, 3, 2, 8)}
     """
-    where = "init_conv_transpose"
-    shape = kernel_shape(where, window, channels_in, channels_out, groups, transposed=True)
-    return init_layer(
-        where,
-        key,
-        shape,
-        (channels_out,),
-        bias=bias,
-        kernel_init=kernel_init,
-        bias_init=bias_init,
-        dtype=dtype,
-    )
+    shape = kernel_shape(window, channels_in, channels_out, groups, transposed=True)
+    return init_layer(key, shape, (channels_out,), bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxconv.checks import is_one, several, shown
-from jaxconv.errors import explain, spatial_names
+from jaxconv.errors import explain, public, spatial_names
 from jaxconv.layers.params import LayerParams, check_bias, unpack
 from jaxconv.layers.placement import Positions, Regions, regional, tiled
 from jaxconv.lowering.compiled import compiled
@@ -32,6 +32,7 @@ class Tied(NamedTuple):
     distances: dict[str, Array]
 
 
+@public
 def untie(params: LayerParams, out: Sequence[int], *, regions: Regions | None = None) -> LayerParams:
     """Copies the kernel and bias to every position: returns parameters of the equivalent locally connected layer.
 
@@ -56,33 +57,33 @@ def untie(params: LayerParams, out: Sequence[int], *, regions: Regions | None = 
     >>> params["kernel"].reshape(3, 2).tolist()
     [[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]
     """
-    where = "untie"
-    kernel, bias = unpack(where, params)
+    kernel, bias = unpack(params)
     lengths = several(out)
     if not lengths:
         expected, cure = "one length for each spatial axis, (8, 8) for example", "It is conv(params, x).shape[1:-1]"
         error = ValueError if is_one(out) or lengths == () else TypeError
-        raise error(explain(where, "out", shown(out), expected, cure))
-    out, rank = positive(where, "out", lengths, len(lengths)), len(lengths)
+        raise error(explain("out", shown(out), expected, cure))
+    out, rank = positive("out", lengths, len(lengths)), len(lengths)
     shared = regions is None and kernel.ndim == rank + 2
     if not shared and kernel.ndim != 2 * rank + 2:
         several_kernels = "[*period or *regions, *window, c/groups, o]"
         expected = several_kernels if regions is not None else f"[*window, c/groups, o] or {several_kernels}"
         actual = f"{kernel.shape}, {kernel.ndim} axes"
         cure = "Pass one length for each of the window's axes as out"
-        raise ValueError(explain(where, "kernel", actual, f"{expected}, for an output of {rank} spatial axes", cure))
+        raise ValueError(explain("kernel", actual, f"{expected}, for an output of {rank} spatial axes", cure))
     ones = (1,) * rank if shared else ()
     count = ones or kernel.shape[:rank]
-    if regions is not None and count != (expected := tuple(map(len, regional(where, out, regions)))):
+    if regions is not None and count != (expected := tuple(map(len, regional(out, regions)))):
         cure = "Pass the regions that the parameters were drawn for"
         expected = f"{expected}, the numbers of regions"
-        raise ValueError(explain(where, "kernel's *regions", count, expected, cure))
-    check_bias(where, bias, (*(() if shared else count), kernel.shape[-1]), "[o]" if shared else "[*count, o]")
-    check_weights(where, "the untied kernel", (*out, *kernel.shape[-rank - 2 :]), "Use a smaller out")
+        raise ValueError(explain("kernel's *regions", count, expected, cure))
+    check_bias(bias, (*(() if shared else count), kernel.shape[-1]), "[o]" if shared else "[*count, o]")
+    check_weights("the untied kernel", (*out, *kernel.shape[-rank - 2 :]), "Use a smaller out")
     lengths = None if regions is None else tuple(map(tuple, regions))
     return _each(lambda leaf: _spread(leaf.reshape(*ones, *leaf.shape), out=out, regions=lengths), kernel, bias)
 
 
+@public
 def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regions: Regions | None = None) -> Tied:
     """Replaces kernels that are to be shared by their mean, and measures how much they differed.
 
@@ -116,14 +117,13 @@ def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regio
     >>> tied.params["kernel"].ravel().tolist(), round(float(tied.distance) ** 2, 6)          # 2 / (1 + 4 + 9 + 4)
     ([2.0, 2.0], 0.111111)
     """
-    where = "tie"
-    kernel, bias, positions = _untied(where, params, period, regions)
+    kernel, bias, positions = _untied(params, period, regions)
     lengths = _lengths(positions, regions)
     for name, each, length in zip(spatial_names(len(positions)), positions, kernel.shape, strict=False):
         if not all(each):
             expected = f"at most {length}, the number of positions"
             cure = f"Pass {length} for a kernel at each position"
-            raise ValueError(explain(where, f"period along axis {name}", len(each), expected, cure))
+            raise ValueError(explain(f"period along axis {name}", len(each), expected, cure))
     wide = _each(_widened, kernel, bias)
     means = jax.tree.map(lambda leaf: _mean(leaf, positions, lengths), wide)
     tied_everywhere = jax.tree.map(partial(_spread, out=kernel.shape[: len(positions)], regions=lengths), means)
@@ -136,6 +136,7 @@ def tie(params: LayerParams, *, period: int | Sequence[int] | None = None, regio
     return Tied(tied, _distance(total(difference), total(remainder)), jax.tree.map(_distance, difference, remainder))
 
 
+@public
 def tie_gradient(
     gradient: LayerParams, *, period: int | Sequence[int] | None = None, regions: Regions | None = None
 ) -> LayerParams:
@@ -169,37 +170,33 @@ def tie_gradient(
     Source: Rumelhart, Hinton and Williams, Learning internal representations by error propagation, 1986, where weights
     that must stay equal change by the sum of their individual changes.
     """
-    kernel, bias, positions = _untied("tie_gradient", gradient, period, regions, "gradient")
+    kernel, bias, positions = _untied(gradient, period, regions, "gradient")
     lengths = _lengths(positions, regions)
     summed = lambda leaf: _sum(_widened(leaf), positions, lengths).astype(leaf.dtype)
     return _each(lambda leaf: _without_count(summed(leaf), period, regions, len(positions)), kernel, bias)
 
 
 def _untied(
-    where: str,
-    params: LayerParams,
-    period: int | Sequence[int] | None,
-    regions: Regions | None,
-    argument: str = "params",
+    params: LayerParams, period: int | Sequence[int] | None, regions: Regions | None, argument: str = "params"
 ) -> tuple[Array, Array | None, Positions]:
     """Returns the kernel and bias of a locally connected layer, and the positions of each tied kernel."""
-    kernel, bias = unpack(where, params, argument)
+    kernel, bias = unpack(params, argument)
     rank, odd = divmod(kernel.ndim - 2, 2)
     if rank < 1 or odd:
         expected = "[*out, *window, c/groups, o], an even number of axes, 4 or more"
         cure = "Pass the parameters of locally_connected, or what untie returns"
-        raise ValueError(explain(where, "kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
-    check_bias(where, bias, (*kernel.shape[:rank], kernel.shape[-1]), "[*out, o]")
+        raise ValueError(explain("kernel", f"{kernel.shape}, {kernel.ndim} axes", expected, cure))
+    check_bias(bias, (*kernel.shape[:rank], kernel.shape[-1]), "[*out, o]")
     if not jnp.issubdtype(kernel.dtype, jnp.inexact):
         cure = "Cast them first: jax.tree.map(lambda a: a.astype(jnp.float32), params)"
-        raise TypeError(explain(where, "kernel", kernel.dtype, "floating-point numbers", cure))
+        raise TypeError(explain("kernel", kernel.dtype, "floating-point numbers", cure))
     out = kernel.shape[:rank]
     if regions is None:
-        return kernel, bias, tiled(out, positive(where, "period", 1 if period is None else period, rank))
+        return kernel, bias, tiled(out, positive("period", 1 if period is None else period, rank))
     if period is not None:
         cure = "Pass one of the two"
-        raise ValueError(explain(where, "period", shown(period), "left out if regions are given", cure))
-    return kernel, bias, regional(where, out, regions)
+        raise ValueError(explain("period", shown(period), "left out if regions are given", cure))
+    return kernel, bias, regional(out, regions)
 
 
 def _lengths(positions: Positions, regions: Regions | None) -> Regions | None:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, message, public
 from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.algorithms.chunked import FEWEST
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
@@ -290,6 +290,7 @@ def fits(algorithm: str, operation: str, spec: ConvSpec, lhs: Shape, rhs: Shape)
 
 
 @contextlib.contextmanager
+@public
 def use_algorithm(algorithm: str) -> Iterator[None]:
     """Compute every convolution or pooling traced inside by one algorithm, on every platform.
 
@@ -312,7 +313,7 @@ def use_algorithm(algorithm: str) -> Iterator[None]:
     if algorithm not in ("lax", TABLE, *ALGORITHMS):
         expected = f"one of {', '.join(('lax', TABLE, *ALGORITHMS))}"
         cure = f'Write use_algorithm("{TABLE}") for the table\'s choice'
-        raise ValueError(explain("use_algorithm", "algorithm", repr(algorithm), expected, cure))
+        raise ValueError(explain("algorithm", repr(algorithm), expected, cure))
     token = _forced.set(algorithm)
     try:
         yield
@@ -328,7 +329,7 @@ def forced_algorithm(spec: ConvSpec, x: Shape, kernel: Shape) -> str | None:
     if not fits(algorithm, "conv", spec, x, kernel):
         found = f"{algorithm!r}, which does not fit x {x} and kernel {kernel} in {spec.groups} groups"
         expected, cure = "an algorithm that does", 'Use "lax", or "table"'
-        raise ValueError(explain("use_algorithm", "algorithm", found, expected, cure))
+        raise ValueError(message("use_algorithm", "algorithm", found, expected, cure))
     return algorithm
 
 

@@ -44,7 +44,7 @@ def extrema(operation: Callable[[Array, Array], Array], identity: float, x: Arra
 
     >>> from jaxconv.window import slide
     >>> x = jnp.array([3, 1, 4, 1, 5]).reshape(1, 5, 1)
-    >>> extrema(lax.max, -9, x, slide("doctest", (5,), (2,))).ravel()
+    >>> extrema(lax.max, -9, x, slide((5,), (2,))).ravel()
     Array([3, 4, 4, 5], dtype=int32)
     """
     x = padded(axes, x, identity)

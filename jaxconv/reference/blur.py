@@ -33,7 +33,7 @@ def blur_pool(
     >>> blur_pool(np.array([0.0, 4.0, 0.0, 8.0, 0.0]).reshape(1, 5, 1), (3,)).ravel()
     array([2., 4.])
     """
-    axes, weights = slide("reference.blur_pool", x.shape[1:-1], window, stride, padding), filter_of(window)
+    axes, weights = slide(x.shape[1:-1], window, stride, padding), filter_of(window)
     y = np.zeros((x.shape[0], *(axis.out for axis in axes), x.shape[-1]))
     x = with_border(x)
     for position, cells in overlays(axes):
@@ -49,7 +49,7 @@ def blur_pool_deltas(
     >>> blur_pool_deltas(np.zeros((1, 5, 1)), np.array([4.0, 8.0]).reshape(1, 2, 1), (3,)).ravel()
     array([1., 2., 3., 4., 2.])
     """
-    axes, weights = slide("reference.blur_pool", x.shape[1:-1], window, stride, padding), filter_of(window)
+    axes, weights = slide(x.shape[1:-1], window, stride, padding), filter_of(window)
     dx = with_border(np.zeros(x.shape))
     for position, cells in overlays(axes):
         output_delta = dy[:, *position].reshape(dy.shape[0], *[1] * weights.ndim, dy.shape[-1])

@@ -47,7 +47,7 @@ def conv(
     >>> conv(np.array([0.3, 0.5]).reshape(2, 1, 1), 0.0, np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)).ravel()
     array([1.3, 2.1])
     """
-    axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    axes = slide(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     return forward(lambda position: kernel, bias, x, axes, groups, kernel.shape[-1])
 
 
@@ -63,7 +63,7 @@ def locally_connected(
 ) -> np.ndarray:
     """Applies a separate kernel per position, [*out, *window, c/groups, o], to x [n, *spatial, c]: y [n, *out, o]."""
     rank = x.ndim - 2
-    axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
+    axes = slide(x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     return forward(lambda position: kernel[position], bias, x, axes, groups, kernel.shape[-1])
 
 
@@ -84,7 +84,7 @@ def conv_deltas(
     >>> [delta.ravel().round(9).tolist() for delta in deltas]
     [[0.3, 0.4], [0.1], [-0.03, 0.01, 0.1]]
     """
-    axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    axes = slide(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     total = np.zeros(kernel.shape)
     dx = with_border(np.zeros(x.shape))
     for _, cells, kernel_delta, slice_delta in backward(lambda position: kernel, x, dy, axes, groups):
@@ -105,7 +105,7 @@ def locally_connected_deltas(
 ) -> Deltas:
     """Returns the deltas of kernel, bias [*out, o] and x from dy [n, *out, o], without a sum over positions."""
     rank = x.ndim - 2
-    axes = slide("reference.local", x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
+    axes = slide(x.shape[1:-1], kernel.shape[rank:-2], stride, padding, dilation)
     kernel_deltas = np.zeros(kernel.shape)
     dx = with_border(np.zeros(x.shape))
     for position, cells, kernel_delta, slice_delta in backward(lambda p: kernel[p], x, dy, axes, groups):
@@ -130,7 +130,7 @@ def kernel_deltas_per_overlay(
     >>> kernel_deltas_per_overlay(kernel, x, np.array([-0.1, 0.2]).reshape(1, 2, 1)).squeeze().tolist()
     [[-0.1, -0.2], [0.4, 0.6000000000000001]]
     """
-    axes = slide("reference.conv", x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
+    axes = slide(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     per_overlay = backward(lambda position: kernel, x, dy, axes, groups)
     return np.stack([kernel_delta for _, _, kernel_delta, _ in per_overlay]).reshape(*dy.shape[1:-1], *kernel.shape)
 

@@ -88,7 +88,7 @@ def regional_conv_deltas(
 def _axes(
     kernel: np.ndarray, x: np.ndarray, stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]
 ) -> tuple[Axis, ...]:
-    return slide("reference.partly", x.shape[1:-1], kernel.shape[x.ndim - 2 : -2], stride, padding, dilation)
+    return slide(x.shape[1:-1], kernel.shape[x.ndim - 2 : -2], stride, padding, dilation)
 
 
 def _by_period(kernel: np.ndarray) -> KernelIndex:

@@ -163,7 +163,7 @@ def _axes(
     ceil_mode: bool,
 ) -> tuple[Axis, ...]:
     stride = window if stride is None else stride
-    return slide("reference.pool", x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
+    return slide(x.shape[1:-1], window, stride, padding, dilation, ceil_mode=ceil_mode)
 
 
 def _one_per_channel(window_cells: np.ndarray) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from jaxconv.checks import choice
+from jaxconv.errors import public
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claim_kinds import KINDS
@@ -24,6 +25,7 @@ class UndecidedWarning(UserWarning):
     """An assertion passed that was neither proved nor refuted, because a search found no violation."""
 
 
+@public
 def assert_equivariant(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -78,6 +80,7 @@ def assert_equivariant(
     return _assert(fn, arguments, axes, kind, shift, False, undecided, values, examples, seed)
 
 
+@public
 def assert_invariant(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -137,10 +140,9 @@ def _assert(
 ) -> Certificate:
     """Check the claims one by one. Searches run only for claims that are not proved."""
     __tracebackhide__ = True
-    where = "assert_invariant" if invariant else "assert_equivariant"
-    choice(where, "undecided", undecided, ("fail", "pass"))
+    choice("undecided", undecided, ("fail", "pass"))
     request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
-    shift, examples, seed = checked_request(where, fn, arguments, axes, **request)
+    shift, examples, seed = checked_request(fn, arguments, axes, **request)
     certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     failing = [
         (leaf, axis)

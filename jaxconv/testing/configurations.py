@@ -51,15 +51,7 @@ class Configuration:
         """The window along each spatial axis."""
         g = self.geometry
         ceil_mode = g.get("ceil_mode", False)
-        return slide(
-            "configuration",
-            self.lengths,
-            self.window,
-            g["stride"],
-            g["padding"],
-            g.get("dilation", 1),
-            ceil_mode=ceil_mode,
-        )
+        return slide(self.lengths, self.window, g["stride"], g["padding"], g.get("dilation", 1), ceil_mode=ceil_mode)
 
     @property
     def out(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxconv.errors import explain
+from jaxconv.errors import message
 
 if sys.platform == "win32":
     import msvcrt
@@ -66,8 +66,8 @@ def locked(path: Path, seconds: float = 30.0) -> Iterator[None]:
     lock_file = path.with_name(f".{path.name}.lock")
     descriptor = _acquire(lock_file, time.monotonic() + seconds)
     if descriptor is None:
-        message = explain("certificates", str(lock_file), f"locked for more than {seconds:g} s", "free", "Try again")
-        raise TimeoutError(message)
+        actual = f"locked for more than {seconds:g} s"
+        raise TimeoutError(message("certificates", str(lock_file), actual, "free", "Try again"))
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import function, integer, several, shown, takes
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.testing.configurations import small_integers
 from jaxconv.verify.execution.run import executing
 
@@ -21,6 +21,7 @@ SHOWN = 3  # maximum number of positions in a message
 
 
 @executing()
+@public
 def assert_gradient_is_summed_delta(
     layer: Callable[[Any, Any], Any],
     params: Any,
@@ -69,17 +70,16 @@ def assert_gradient_is_summed_delta(
     Source: LeCun et al., Backpropagation applied to handwritten zip code recognition, Neural Computation 1 (1989).
     """
     __tracebackhide__ = True
-    where = "assert_gradient_is_summed_delta"
     cure = "Pass layer(params, x), functools.partial(jc.conv, stride=2) for example"
-    function(where, "layer", layer, cure=cure)
-    takes(where, "layer", layer, (params, x), "a function of two arguments", cure=cure)
+    function("layer", layer, cure=cure)
+    takes("layer", layer, (params, x), "a function of two arguments", cure=cure)
     for name, tree in (("params", params), ("x", x)):
-        _check_arrays(where, name, tree)
-    seed = integer(where, "seed", seed, least=0, cure="Leave it out for 0")
+        _check_arrays(name, tree)
+    seed = integer("seed", seed, least=0, cure="Leave it out for 0")
     free = [n for n, leaf in enumerate(jax.tree.leaves(params)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     if not free:
         cure = "Pass the parameters whose gradient is to be checked"
-        raise ValueError(explain(where, "params", shown(params), "a tree with floating-point arrays", cure))
+        raise ValueError(explain("params", shown(params), "a tree with floating-point arrays", cure))
     params, x = _drawn(params, seed, 1), _drawn(x, seed, 2)
     leaves, structure = jax.tree.flatten(params)
     names = [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]
@@ -87,8 +87,8 @@ def assert_gradient_is_summed_delta(
     y = jax.eval_shape(forward, leaves)
     if not hasattr(y, "shape"):
         cure = "Return one of its arrays"
-        raise ValueError(explain(where, "the layer's output", type(y).__name__, "one array [n, *out, o]", cure))
-    along = tuple(range(1, len(y.shape) - 1)) if positions is None else _positions(where, positions, len(y.shape))
+        raise ValueError(explain("the layer's output", type(y).__name__, "one array [n, *out, o]", cure))
+    along = tuple(range(1, len(y.shape) - 1)) if positions is None else _positions(positions, len(y.shape))
     dy = small_integers(y.shape, seed, 3, most=3)
     dy[dy == 0] = 1  # so that every position contributes
     generic = [_real(leaf, seed, number) if number in free else leaf for number, leaf in enumerate(leaves)]
@@ -119,23 +119,23 @@ class Untied:
         return not self.allowed.any()
 
 
-def _check_arrays(where: str, name: str, tree: Any) -> None:
+def _check_arrays(name: str, tree: Any) -> None:
     """Raise an error if a leaf is not an array or a shape."""
     for leaf in jax.tree.leaves(tree):
         if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
             cure = "Pass arrays or shapes, and close over the rest"
-            raise TypeError(explain(where, name, shown(leaf), "a tree of arrays", cure))
+            raise TypeError(explain(name, shown(leaf), "a tree of arrays", cure))
 
 
-def _positions(where: str, positions: Sequence[int], rank: int) -> tuple[int, ...]:
+def _positions(positions: Sequence[int], rank: int) -> tuple[int, ...]:
     """Non-negative axes of the output."""
     cure, items = "Write (1, 2) for the rows and columns of [n, i, j, o]", several(positions)
     if items is None:
-        raise TypeError(explain(where, "positions", shown(positions), "a sequence of the output's axes", cure))
-    axes = [integer(where, "positions", axis, cure=cure) for axis in items]
+        raise TypeError(explain("positions", shown(positions), "a sequence of the output's axes", cure))
+    axes = [integer("positions", axis, cure=cure) for axis in items]
     for axis in axes:
         if not -rank <= axis < rank:
-            raise ValueError(explain(where, "positions", axis, f"from {-rank} to {rank - 1}, axes of the output", cure))
+            raise ValueError(explain("positions", axis, f"from {-rank} to {rank - 1}, axes of the output", cure))
     return tuple(axis % rank for axis in axes)
 
 
@@ -240,12 +240,9 @@ def _compare(name: str, gradient: np.ndarray, untied: Untied, shape: tuple[int, 
     if not len(wrong):
         size, curved = np.median(np.abs(untied.each).sum(axis=1)), np.median(untied.curved)
         if curved > size / 4:
-            where, expected = (
-                "assert_gradient_is_summed_delta",
-                f"well below {size:.3g}, the size of the untied gradients",
-            )
+            expected = f"well below {size:.3g}, the size of the untied gradients"
             cure = "Check the layer before its activation, or with smaller values"
-            raise ValueError(explain(where, f"the tolerance for {name}", f"{curved:.3g}", expected, cure))
+            raise ValueError(explain(f"the tolerance for {name}", f"{curved:.3g}", expected, cure))
         return
     first = int(wrong[0])
     index = [int(i) for i in np.unravel_index(untied.entries[first], shape)]

@@ -11,7 +11,7 @@ import jax
 import pytest
 
 from jaxconv.checks import shown
-from jaxconv.errors import explain
+from jaxconv.errors import message
 from jaxconv.testing import culprits, snapshot, table
 from jaxconv.testing.assertions import broken_lines
 from jaxconv.testing.session import PROPERTY, Session
@@ -38,7 +38,7 @@ class Recorder:
             actual = f"{marker.args if marker else ()} {marker.kwargs if marker else {}}"
             expected = f"shift_model={' or '.join(map(repr, sorted(MODELS)))} and thorough=True or False"
             cure = "Write @pytest.mark.equivariance(thorough=True)"
-            raise ValueError(explain("equivariance", "the marker's arguments", actual, expected, cure))
+            raise ValueError(message("equivariance", "the marker's arguments", actual, expected, cure))
         self._node, self._session, self._test = node, session, session.collected.name(node.nodeid)
         self._names: set[str] = set()
 
@@ -67,12 +67,12 @@ class Recorder:
         __tracebackhide__ = True
         if name is not None and not isinstance(name, str):
             raise TypeError(
-                explain("certificates", "name", shown(name), "text", 'Write name="backbone", or leave it out')
+                message("certificates", "name", shown(name), "text", 'Write name="backbone", or leave it out')
             )
         certificate = certify(fn, *arguments, axes=axes, values=values, search=self._thorough)
         name = name or certificate.function
         if name in self._names:
-            raise ValueError(explain("certificates", "name", repr(name), "different for each function", "Pass name="))
+            raise ValueError(message("certificates", "name", repr(name), "different for each function", "Pass name="))
         self._names.add(name)
         small = all(math.prod(leaf.shape) <= SEARCHED for leaf in jax.tree.leaves(arguments) if hasattr(leaf, "shape"))
         tried = []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxconv.errors import explain
+from jaxconv.errors import message
 from jaxconv.testing.files import locked, replace
 from jaxconv.testing.snapshot import KINDS, Tests
 
@@ -77,7 +77,7 @@ def update(path: Path, merge: Callable[[Tests], Tests]) -> None:
             same = False
         if not same:
             cure = "Give every recorded function a name that is text"
-            raise ValueError(explain("certificates", "what was recorded", "not read back from JSON", "the same", cure))
+            raise ValueError(message("certificates", "what was recorded", "not read back from JSON", "the same", cure))
         replace(path, text)
 
 
@@ -151,4 +151,4 @@ def _place(at: list[str]) -> str:
 
 def _wrong(path: Path, what: str, actual: Any, expected: str) -> ValueError:
     cure = f"Correct {path.name} by hand, resolve conflicts in it, or delete it and write it with --update-certificates"
-    return ValueError(explain("certificates", what, actual, expected, cure))
+    return ValueError(message("certificates", what, actual, expected, cure))

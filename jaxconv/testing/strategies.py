@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import choice, flag, integer, several, shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, message, public
 from jaxconv.testing.configurations import Configuration, LayerConfiguration, Network
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
 
@@ -24,7 +24,7 @@ try:
 except ModuleNotFoundError as error:
     cure = "Install it: pip install 'jaxconv[test]'"
     raise ModuleNotFoundError(
-        explain("jaxconv.testing.strategies", "hypothesis", "not installed", "installed", cure)
+        message("jaxconv.testing.strategies", "hypothesis", "not installed", "installed", cure)
     ) from error
 
 # Spatial shapes of images and networks, by number of axes: different lengths with many divisors.
@@ -52,6 +52,7 @@ def paddings() -> st.SearchStrategy[Any]:
     return _paddings
 
 
+@public
 def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> st.SearchStrategy[np.ndarray]:
     """Arrays of integers from -most to most, not all 0: a few cells on zeros or on random integers. They shrink to one
     nonzero cell.
@@ -68,20 +69,20 @@ def arrays(shape: Sequence[int], *, most: int = 4, dtype: Any = np.float32) -> s
     >>> hypothesis.find(arrays((1, 3)), lambda x: x.any())
     array([[1., 0., 0.]], dtype=float32)
     """
-    return _arrays("arrays", shape, most, dtype)
+    return _arrays(shape, most, dtype)
 
 
-def _arrays(where: str, shape: Sequence[int], most: int, dtype: Any) -> st.SearchStrategy[np.ndarray]:
-    """`arrays`, with the name of the calling function for error messages."""
+def _arrays(shape: Sequence[int], most: int, dtype: Any) -> st.SearchStrategy[np.ndarray]:
+    """As `arrays`, for the public functions whose names its error messages begin with."""
     lengths, cure = several(shape), "Write (2, 3), or () for a scalar"
     if lengths is None:
-        raise TypeError(explain(where, "shape", shown(shape), "a sequence of integers", cure))
-    shape = [integer(where, "shape", length, least=0, cure=cure) for length in lengths]
+        raise TypeError(explain("shape", shown(shape), "a sequence of integers", cure))
+    shape = [integer("shape", length, least=0, cure=cure) for length in lengths]
     try:
         dtype, size = np.dtype(dtype), math.prod(shape)
     except TypeError as error:
-        raise TypeError(explain(where, "dtype", shown(dtype), "a dtype", "Write np.float32")) from error
-    most = _checked_most(where, most, dtype)
+        raise TypeError(explain("dtype", shown(dtype), "a dtype", "Write np.float32")) from error
+    most = _checked_most(most, dtype)
     low, top = (0 if dtype.kind in "ub" else -most), (1 if dtype.kind == "b" else most)
 
     def paint(dense: bool, seed: int, cells: list[tuple[int, int]]) -> np.ndarray:
@@ -95,6 +96,7 @@ def _arrays(where: str, shape: Sequence[int], most: int, dtype: Any) -> st.Searc
     return st.builds(paint, st.booleans(), st.integers(0, 2**16), few)
 
 
+@public
 def images(
     rank: int = 2, *, shapes: Sequence[Sequence[int]] | None = None, most: int = 4, dtype: Any = np.float32
 ) -> st.SearchStrategy[np.ndarray]:
@@ -114,16 +116,17 @@ def images(
     (1, 12, 8, 1)
     """
     if shapes is None:
-        spatial = SPATIAL[_checked_rank("images", rank)]
+        spatial = SPATIAL[_checked_rank(rank)]
         shapes = [(n, *lengths, c) for n, c in CHANNELS for lengths in spatial]
     pool, cure = several(shapes), "Write [(1, 12, 8, 1)] for one shape, or leave it out"
     if not pool or any(several(shape) is None for shape in pool):
         error = ValueError if pool == () else TypeError
-        raise error(explain("images", "shapes", shown(shapes), "a sequence of shapes, one or more", cure))
-    each = {tuple(shape): _arrays("images", shape, most, dtype) for shape in pool}
+        raise error(explain("shapes", shown(shapes), "a sequence of shapes, one or more", cure))
+    each = {tuple(shape): _arrays(shape, most, dtype) for shape in pool}
     return st.sampled_from(list(each)).flatmap(each.__getitem__)
 
 
+@public
 def shifts(*lengths: int) -> st.SearchStrategy[Any]:
     """Nonzero shifts of both signs by less than the length. With several lengths, tuples that are not all 0.
 
@@ -138,13 +141,14 @@ def shifts(*lengths: int) -> st.SearchStrategy[Any]:
     -3
     """
     cure = "Write shifts(8, 12) for axes of 8 and 12 cells"
-    lengths = tuple(integer("shifts", "lengths", length, least=1, cure=cure) for length in lengths)
+    lengths = tuple(integer("lengths", length, least=1, cure=cure) for length in lengths)
     if not lengths or max(lengths) < 2:
-        raise ValueError(explain("shifts", "lengths", lengths, "one length or more, one of them above 1", cure))
+        raise ValueError(explain("lengths", lengths, "one length or more, one of them above 1", cure))
     each = [st.integers(1 - length, length - 1) for length in lengths]
     return each[0].filter(bool) if len(each) == 1 else st.tuples(*each).filter(any)
 
 
+@public
 def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
     """Parameters of small integers, for a tree of arrays or shapes such as the result of an `init` function.
 
@@ -165,11 +169,12 @@ def parameters(tree: Any, *, most: int = 4) -> st.SearchStrategy[Any]:
     if wrong or not leaves:
         cure = "Pass the result of an init function, or jax.eval_shape of it"
         actual, error = (wrong[0], TypeError) if wrong else (tree, ValueError)
-        raise error(explain("parameters", "tree", shown(actual), "a tree of arrays or shapes", cure))
-    each = [_arrays("parameters", np.shape(leaf), most, leaf.dtype) for leaf in leaves]
+        raise error(explain("tree", shown(actual), "a tree of arrays or shapes", cure))
+    each = [_arrays(np.shape(leaf), most, leaf.dtype) for leaf in leaves]
     return st.tuples(*each).map(lambda drawn: jax.tree.unflatten(structure, drawn))
 
 
+@public
 def conv_configurations(
     max_rank: int = 3, padding: st.SearchStrategy[Any] = _paddings
 ) -> st.SearchStrategy[Configuration]:
@@ -188,8 +193,8 @@ def conv_configurations(
     >>> case.lengths, case.window, case.channels
     ((1,), (1,), (2, 2))
     """
-    max_rank = integer("conv_configurations", "max_rank", max_rank, least=1, cure="Leave it out for 3")
-    return _convolution(max_rank, _strategy("conv_configurations", padding))
+    max_rank = integer("max_rank", max_rank, least=1, cure="Leave it out for 3")
+    return _convolution(max_rank, _strategy(padding))
 
 
 @st.composite
@@ -207,6 +212,7 @@ def _convolution(draw: st.DrawFn, max_rank: int, padding: st.SearchStrategy[Any]
     return Configuration(lengths, window, geometry, channels, draw(st.integers(1, 2)), draw(st.integers(0, 2**16)))
 
 
+@public
 def pool_configurations(max_rank: int = 3) -> st.SearchStrategy[Configuration]:
     """Pooling windows with 1 to `max_rank` axes. They may overlap, be dilated or overhang; each reads a cell of x.
 
@@ -221,7 +227,7 @@ def pool_configurations(max_rank: int = 3) -> st.SearchStrategy[Configuration]:
     >>> len(case.window), case.channels[0] == case.channels[1]
     (1, True)
     """
-    return _pooling(integer("pool_configurations", "max_rank", max_rank, least=1, cure="Leave it out for 3"))
+    return _pooling(integer("max_rank", max_rank, least=1, cure="Leave it out for 3"))
 
 
 @st.composite
@@ -243,6 +249,7 @@ def _pooling(draw: st.DrawFn, max_rank: int) -> Configuration:
     return Configuration(lengths, window, geometry, (channels, channels), draw(st.integers(1, 2)), seed)
 
 
+@public
 def circular_configurations(
     boundary: str | Pad = "CIRCULAR", *, divides: bool = True
 ) -> st.SearchStrategy[tuple[Configuration, int]]:
@@ -260,11 +267,11 @@ def circular_configurations(
     >>> case.lengths[axis] % case.geometry["stride"][axis]
     0
     """
-    where, cure = "circular_configurations", "Leave it out for CIRCULAR"
+    cure = "Leave it out for CIRCULAR"
     if not isinstance(boundary, Pad):
         names = sorted(PADDINGS)
-        boundary = choice(where, "boundary", boundary, names, any_case=True, besides="a Pad", cure=cure)
-    return _circular(boundary, flag(where, "divides", divides))
+        boundary = choice("boundary", boundary, names, any_case=True, besides="a Pad", cure=cure)
+    return _circular(boundary, flag("divides", divides))
 
 
 @st.composite
@@ -280,6 +287,7 @@ def _circular(draw: st.DrawFn, boundary: str | Pad, divides: bool) -> tuple[Conf
     return Configuration(tuple(lengths), case.window, case.geometry, case.channels, case.batch, case.seed), shifted
 
 
+@public
 def networks(
     rank: int | None = None, *, padding: st.SearchStrategy[Any] | None = None, max_depth: int = 3
 ) -> st.SearchStrategy[Network]:
@@ -301,9 +309,9 @@ def networks(
     >>> print(hypothesis.find(networks(), lambda network: max(network.strides) > 1))
     max_pool 1 stride 2 CIRCULAR
     """
-    rank = None if rank is None else _checked_rank("networks", rank)
-    padding = None if padding is None else _strategy("networks", padding)
-    return _network(rank, padding, integer("networks", "max_depth", max_depth, least=1, cure="Leave it out for 3"))
+    rank = None if rank is None else _checked_rank(rank)
+    padding = None if padding is None else _strategy(padding)
+    return _network(rank, padding, integer("max_depth", max_depth, least=1, cure="Leave it out for 3"))
 
 
 @st.composite
@@ -319,7 +327,7 @@ def _network(draw: st.DrawFn, rank: int | None, padding: st.SearchStrategy[Any] 
             layers.append(LayerConfiguration(kind, channels=draw(st.integers(1, 3))))
         else:
             layer = _window(draw, kind, lengths, padding)
-            lengths = tuple(axis.out for axis in slide("networks", lengths, layer.window, layer.stride, layer.padding))
+            lengths = tuple(axis.out for axis in slide(lengths, layer.window, layer.stride, layer.padding))
             layers.append(layer)
         if draw(st.booleans()):
             layers.append(LayerConfiguration("relu"))
@@ -347,9 +355,9 @@ def _window(
     return LayerConfiguration(kind, tuple(window), tuple(stride), each, channels)
 
 
-def _checked_most(where: str, most: int, dtype: Any) -> int:
+def _checked_most(most: int, dtype: Any) -> int:
     """Return `most`, if the dtype holds all integers up to it."""
-    most = integer(where, "most", most, least=1, cure="Leave it out for 4")
+    most = integer("most", most, least=1, cure="Leave it out for 4")
     if jnp.issubdtype(dtype, np.inexact):
         exact = 2 ** (jnp.finfo(dtype).nmant + 1)
     elif jnp.issubdtype(dtype, np.integer):
@@ -358,22 +366,22 @@ def _checked_most(where: str, most: int, dtype: Any) -> int:
         exact = most  # of booleans only 0 and 1 are drawn
     if most > exact:
         expected = f"at most {exact}, up to which {dtype} holds every integer"
-        raise ValueError(explain(where, "most", shown(most), expected, "Leave it out for 4"))
+        raise ValueError(explain("most", shown(most), expected, "Leave it out for 4"))
     return most
 
 
-def _strategy(where: str, padding: object) -> st.SearchStrategy[Any]:
+def _strategy(padding: object) -> st.SearchStrategy[Any]:
     """Return `padding`, if it is a strategy."""
     if not isinstance(padding, st.SearchStrategy):
         cure = 'Write st.just("same") for one padding, or leave it out'
-        raise TypeError(explain(where, "padding", shown(padding), "a strategy of paddings of one axis", cure))
+        raise TypeError(explain("padding", shown(padding), "a strategy of paddings of one axis", cure))
     return padding
 
 
-def _checked_rank(where: str, rank: int) -> int:
+def _checked_rank(rank: int) -> int:
     """Return `rank`, if there are shapes with that number of spatial axes."""
     cure = "Write 2 for images"
-    rank = integer(where, "rank", rank, cure=cure)
+    rank = integer("rank", rank, cure=cure)
     if rank not in SPATIAL:
-        raise ValueError(explain(where, "rank", rank, "1, 2 or 3 spatial axes", cure))
+        raise ValueError(explain("rank", rank, "1, 2 or 3 spatial axes", cure))
     return rank

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jaxconv.errors import explain
+from jaxconv.errors import message
 from jaxconv.testing.snapshot import Tests
 
 # Options that deselect tests: attribute of `config.option` -> its spellings.
@@ -46,7 +46,7 @@ def wanted(config: pytest.Config) -> bool:
     value = str(config.getini("strict_certificates")).lower()
     if value not in {"auto", "true", "false"}:
         expected, cure = "auto, true or false", "Write strict_certificates = auto, or leave the line out"
-        raise pytest.UsageError(explain("certificates", "strict_certificates", repr(value), expected, cure))
+        raise pytest.UsageError(message("certificates", "strict_certificates", repr(value), expected, cure))
     if value != "auto":
         return value == "true"
     return os.environ.get("CI", "").lower() not in {"", "0", "false"}

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jaxconv.checks import integer, shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.training.lenet import SIDE
 
 AGAIN = "Download the file again: the images and labels of one part must match"
@@ -29,6 +29,7 @@ class Digits(NamedTuple):
     test_labels: np.ndarray
 
 
+@public
 def bundled_digits(side: int = SIDE) -> Digits:
     """The 1,797 UCI digits in scikit-learn, resized from 8x8 to `side` x `side`. With `side=8` they are not resized.
 
@@ -37,7 +38,7 @@ def bundled_digits(side: int = SIDE) -> Digits:
 
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
     """
-    side = integer("bundled_digits", "side", side, least=1, cure="Leave it out for 32, or write 8 for no scaling")
+    side = integer("side", side, least=1, cure="Leave it out for 32, or write 8 for no scaling")
     from sklearn.datasets import load_digits
 
     pixels, targets = load_digits(return_X_y=True)
@@ -49,6 +50,7 @@ def bundled_digits(side: int = SIDE) -> Digits:
     return Digits(images[train], labels[train], images[test], labels[test])
 
 
+@public
 def mnist(folder: str | Path) -> Digits:
     """MNIST's 28x28 digits from its four IDX files in `folder`, plain or gzipped, padded by 2 pixels to 32x32.
 
@@ -58,27 +60,28 @@ def mnist(folder: str | Path) -> Digits:
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
     """
-    folder, parts = _path("mnist", "folder", folder), []
+    folder, parts = _path("folder", folder), []
     if not folder.is_dir():
         cure = "Write the folder into which MNIST's four files were downloaded"
-        raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), "a folder that exists", cure))
+        raise FileNotFoundError(explain("folder", repr(str(folder)), "a folder that exists", cure))
     for part in ("train", "t10k"):
         images_path, labels_path = (_find(folder, f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
         images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
         if images.shape[1:] != (28, 28):
-            raise ValueError(explain("mnist", images_path.name, f"of images {images.shape[1:]}", "28x28", AGAIN))
+            raise ValueError(explain(images_path.name, f"of images {images.shape[1:]}", "28x28", AGAIN))
         if len(images) != len(labels):
             actual = f"{len(labels)} labels"
-            raise ValueError(explain("mnist", labels_path.name, actual, f"{len(images)}, one for each image", AGAIN))
+            raise ValueError(explain(labels_path.name, actual, f"{len(images)}, one for each image", AGAIN))
         if labels.size and labels.max() > 9:
             actual = f"label {labels.max()} at index {labels.argmax()}"
-            raise ValueError(explain("mnist", labels_path.name, actual, "labels from 0 to 9", AGAIN))
+            raise ValueError(explain(labels_path.name, actual, "labels from 0 to 9", AGAIN))
         margin = (SIDE - 28) // 2
         images = np.pad(images, [(0, 0), (margin, margin), (margin, margin)])[..., None]
         parts += [images.astype(np.float32) / 255, labels.astype(np.int32)]
     return Digits(*parts)
 
 
+@public
 def read_idx(path: str | Path, axes: int) -> np.ndarray:
     """The unsigned bytes of an IDX file, plain or gzipped, as an array with `axes` axes.
 
@@ -88,28 +91,29 @@ def read_idx(path: str | Path, axes: int) -> np.ndarray:
     Raises:
         ValueError: not such a file, another number of axes, or more or less data than in the header.
     """
-    path = _path("read_idx", "path", path)
-    axes = integer("read_idx", "axes", axes, least=1, cure="Write 3 for images and 1 for labels")
+    path = _path("path", path)
+    axes = integer("axes", axes, least=1, cure="Write 3 for images and 1 for labels")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(explain("read_idx", path.name, "a broken gzip file", "whole", "Fetch it again")) from error
+            raise ValueError(explain(path.name, "a broken gzip file", "whole", "Fetch it again")) from error
     if len(content) < 4 + 4 * axes or content[:4] != bytes((0, 0, 8, axes)):
         kind = {1: "labels", 3: "images"}.get(axes, "numbers")
         actual = f"a file that begins with {content[:4].hex(' ') or 'nothing'}"
         expected = f"an IDX file of {kind}, which begins with 00 00 08 {axes:02x} and {axes} lengths"
-        raise ValueError(explain("read_idx", path.name, actual, expected, "Are images and labels mixed up?"))
+        raise ValueError(explain(path.name, actual, expected, "Are images and labels mixed up?"))
     shape = tuple(int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes))
     numbers = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
     if numbers.size != math.prod(shape):
         expected = f"{math.prod(shape)} numbers long, according to its header: {shape}"
         cure = "It is truncated: fetch it again" if numbers.size < math.prod(shape) else "Something follows the data"
-        raise ValueError(explain("read_idx", path.name, f"{numbers.size} numbers long", expected, cure))
+        raise ValueError(explain(path.name, f"{numbers.size} numbers long", expected, cure))
     return numbers.reshape(shape)
 
 
+@public
 def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
     """Index arrays of `size` out of `count` examples, without end. The seed determines the order of each epoch.
 
@@ -118,22 +122,22 @@ def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
     >>> [batch.tolist() for _, batch in zip(range(2), batches(5, 2, seed=0))]
     [[2, 4], [3, 0]]
     """
-    count = integer("batches", "count", count, least=1, cure="It is len(images)")
+    count = integer("count", count, least=1, cure="It is len(images)")
     cure = "Write a power of two that is at most the number of examples"
-    size = integer("batches", "size", size, cure=cure)
+    size = integer("size", size, cure=cure)
     if not 1 <= size <= count:
-        raise ValueError(explain("batches", "size", size, f"from 1 to the {count} examples", cure))
-    generator = np.random.default_rng(integer("batches", "seed", seed, least=0, cure="Write 0"))
+        raise ValueError(explain("size", size, f"from 1 to the {count} examples", cure))
+    generator = np.random.default_rng(integer("seed", seed, least=0, cure="Write 0"))
     while True:
         order = generator.permutation(count)
         for start in range(0, count - size + 1, size):
             yield order[start : start + size]
 
 
-def _path(where: str, argument: str, value: object) -> Path:
+def _path(argument: str, value: object) -> Path:
     """The path from text or a `Path`."""
     if not isinstance(value, str | os.PathLike):
-        raise TypeError(explain(where, argument, shown(value), "a path", 'Write it as text: "data/mnist"'))
+        raise TypeError(explain(argument, shown(value), "a path", 'Write it as text: "data/mnist"'))
     return Path(value)
 
 
@@ -144,4 +148,4 @@ def _find(folder: Path, stem: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     expected, cure = f"one that contains {names[0]} (or with .gz)", "Download the four files of MNIST into it"
-    raise FileNotFoundError(explain("mnist", "folder", repr(str(folder)), expected, cure))
+    raise FileNotFoundError(explain("folder", repr(str(folder)), expected, cure))

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from jaxconv.account.sharing import Sharing, dense_parameters, window_biases, window_weights
 from jaxconv.checks import flag
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public, public_as
 from jaxconv.layers.conv import conv, init_conv
 from jaxconv.layers.dense import dense, init_dense
 from jaxconv.layers.operands import array, random_key
@@ -62,6 +62,7 @@ CONNECTIONS = np.array(
 )
 
 
+@public
 def init_lenet(key: Array) -> Params:
     """Parameters of the modern form: 61,706 numbers.
 
@@ -69,15 +70,16 @@ def init_lenet(key: Array) -> Params:
     >>> sum(leaf.size for leaf in jax.tree.leaves(params))
     61706
     """
-    key = random_key("init_lenet", key)
+    key = random_key(key)
     keys = iter(jax.random.split(key, len(FILTERS) + len(FEATURES)))
     filters = {name: init_conv(next(keys), WINDOW, *channels, dtype=DTYPE) for name, channels in FILTERS.items()}
     return filters | {name: init_dense(next(keys), *features, dtype=DTYPE) for name, features in FEATURES.items()}
 
 
+@public
 def lenet(params: Params, images: Images) -> Logits:
     """The modern form: scores of the ten digits for images [n, 32, 32, 1]."""
-    _check("lenet", params, images, (*FILTERS, *FEATURES))
+    _check(params, images, (*FILTERS, *FEATURES))
     s2 = max_pool(jax.nn.relu(conv(params["c1"], images)), (2, 2))
     s4 = max_pool(jax.nn.relu(conv(params["c3"], s2)), (2, 2))
     c5 = jax.nn.relu(conv(params["c5"], s4))
@@ -103,9 +105,10 @@ def init_lenet_1998(key: Array) -> Params:
     return params
 
 
+@public
 def lenet_1998(params: Params, images: Images) -> Logits:
     """The historical form: scores of the ten digits for images [n, 32, 32, 1]."""
-    _check("lenet_1998", params, images, (*FILTERS, *FEATURES, "s2", "s4"))
+    _check(params, images, (*FILTERS, *FEATURES, "s2", "s4"))
     c1 = scaled_tanh(conv(params["c1"], images))
     s2 = scaled_tanh(_subsample(params["s2"], c1))
     c3 = scaled_tanh(conv(_connected(params["c3"]), s2))
@@ -120,13 +123,13 @@ def scaled_tanh(x: Array) -> Array:
     return 1.7159 * jnp.tanh(2 / 3 * x)
 
 
-def _check(where: str, params: Params, images: Images, layers: Sequence[str]) -> None:
+def _check(params: Params, images: Images, layers: Sequence[str]) -> None:
     """Raise an error if the layers are not the network's, or the images are not 32x32."""
-    named(where, "params", params, required=layers)
-    shape = array(where, "images", images, "an array [n, 32, 32, 1]").shape
+    named("params", params, required=layers)
+    shape = array("images", images, "an array [n, 32, 32, 1]").shape
     if len(shape) != 4 or shape[1:] != (SIDE, SIDE, 1):
         cure = "Pad or resize them: jaxconv.training.data makes 32x32 images"
-        raise ValueError(explain(where, "images", f"of shape {shape}", "an array [n, 32, 32, 1]", cure))
+        raise ValueError(explain("images", f"of shape {shape}", "an array [n, 32, 32, 1]", cure))
 
 
 def _connected(params: LayerParams) -> LayerParams:
@@ -135,23 +138,25 @@ def _connected(params: LayerParams) -> LayerParams:
     return {**params, "kernel": kernel * jnp.asarray(CONNECTIONS, kernel.dtype)[None, None]}
 
 
+@public_as("subsample")
 def _subsample(params: LayerParams, x: Array) -> Array:
     """Sums of 2x2 cells, times the map's coefficient plus the map's bias."""
-    coefficient, bias = unpack("subsample", params)
+    coefficient, bias = unpack(params)
     return add_bias(avg_pool(x, (2, 2), divisor=1) * coefficient.reshape(1, 1, 1, -1), bias)
 
 
+@public
 def sharing(*, historical: bool = False) -> list[tuple[str, str, Sharing]]:
     """For each layer its name, output shape and number of parameters (weights and biases): shared, unshared and dense.
 
     >>> [counts.shared for _, _, counts in sharing(historical=True)]
     [156, 12, 1516, 32, 48120, 10164, 850]
     """
-    historical = flag("sharing", "historical", historical)
+    historical = flag("historical", historical)
     rows = []
     side = SIDE
     for name, (channels_in, channels_out) in FILTERS.items():
-        axes = slide(name, (side, side), WINDOW)
+        axes = slide((side, side), WINDOW)
         weights = window_weights(axes, channels_in, channels_out)
         if historical and name == "c3":
             slices, used = CONNECTIONS.size, int(CONNECTIONS.sum())
@@ -159,7 +164,7 @@ def sharing(*, historical: bool = False) -> list[tuple[str, str, Sharing]]:
         rows.append(_row(name, axes, channels_out, weights.plus(window_biases(axes, channels_out))))
         side = axes[0].out
         if name != "c5":
-            axes = slide(name, (side, side), (2, 2), stride=2)
+            axes = slide((side, side), (2, 2), stride=2)
             side = axes[0].out
             rows.append(_row(f"s{int(name[1]) + 1}", axes, channels_out, _subsampling(axes, channels_out, historical)))
     for name, features in FEATURES.items():

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxconv.checks import function, integer, several, shown, takes
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public_name
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths
 from jaxconv.verify.array_json import is_key
 
@@ -23,28 +23,28 @@ SPLIT = (
 )
 
 
-def check_call(where: str, fn: Callable[..., object], arguments: Sequence[PyTree]) -> None:
+def check_call(fn: Callable[..., object], arguments: Sequence[PyTree]) -> None:
     """Raise unless `fn` is a function, and `arguments` is a non-empty sequence of arrays, shapes and numbers.
 
     Raises:
         TypeError: `fn` is not callable or does not take these arguments, or a leaf of an argument is not an array.
         ValueError: `arguments` is empty.
     """
-    function(where, "fn", fn, cure=f"Pass the function itself, as in {where}(model, x, ...)")
+    function("fn", fn, cure=f"Pass the function itself, as in {public_name()}(model, x, ...)")
     if not arguments:
-        cure = f"Pass them after fn, as in {where}(fn, x, ...)"
-        raise ValueError(explain(where, "arguments", "()", "the arguments of fn, including the input", cure))
+        cure = f"Pass them after fn, as in {public_name()}(fn, x, ...)"
+        raise ValueError(explain("arguments", "()", "the arguments of fn, including the input", cure))
     for number, argument in enumerate(arguments):
         for path, leaf in leaves_with_paths(argument):
             if not is_array(leaf):
                 named = f"argument {number}{jax.tree_util.keystr(path)}"
-                raise TypeError(explain(where, named, shown(leaf), "an array, a shape or a number", SPLIT))
+                raise TypeError(explain(named, shown(leaf), "an array, a shape or a number", SPLIT))
     expected = (
         f"a function of the {len(arguments)} arguments that follow it"
         if len(arguments) > 1
         else "a function of one argument"
     )
-    takes(where, "fn", fn, arguments, expected, cure="Bind settings beforehand: functools.partial(fn, ...)")
+    takes("fn", fn, arguments, expected, cure="Bind settings beforehand: functools.partial(fn, ...)")
 
 
 def is_array(leaf: ArrayValue) -> bool:
@@ -58,7 +58,7 @@ def _is_opaque(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "OUSMm"
 
 
-def check_cells(where: str, arguments: Sequence[PyTree], numbers: Sequence[int]) -> None:
+def check_cells(arguments: Sequence[PyTree], numbers: Sequence[int]) -> None:
     """Raise if an input is empty, so that nothing would be executed, or holds random keys, which are not numbers.
 
     Raises:
@@ -68,30 +68,28 @@ def check_cells(where: str, arguments: Sequence[PyTree], numbers: Sequence[int])
     for number in numbers:
         if is_key(arguments[number]):
             cure = "Pass jax.random.key_data(keys), and call jax.random.wrap_key_data inside fn"
-            raise TypeError(
-                explain(where, f"argument {number}", "an array of random keys", "an array of numbers", cure)
-            )
+            raise TypeError(explain(f"argument {number}", "an array of random keys", "an array of numbers", cure))
         shape = cast("tuple[int, ...]", tuple(getattr(arguments[number], "shape", ())))
         if 0 in shape:
             cure = "Pass a batch of one example or more"
-            raise ValueError(explain(where, f"argument {number}", f"of shape {shape}", "non-empty", cure))
+            raise ValueError(explain(f"argument {number}", f"of shape {shape}", "non-empty", cure))
 
 
-def checked_seed(where: str, seed: object) -> int:
+def checked_seed(seed: object) -> int:
     """Return a seed for NumPy's random generators."""
-    return integer(where, "seed", seed, least=0, cure="Leave it out for 0")
+    return integer("seed", seed, least=0, cure="Leave it out for 0")
 
 
-def checked_shift(where: str, shift: object) -> int | None:
+def checked_shift(shift: object) -> int | None:
     """Return a shift other than 0, or None."""
     cure = "Leave it out for the law's own shift"
-    cells = None if shift is None else integer(where, "shift", shift, cure=cure)
+    cells = None if shift is None else integer("shift", shift, cure=cure)
     if cells == 0:
-        raise ValueError(explain(where, "shift", cells, "a non-zero number of cells", cure))
+        raise ValueError(explain("shift", cells, "a non-zero number of cells", cure))
     return cells
 
 
-def checked_moves(where: str, moves: object, axes: int) -> list[tuple[int, dict[int, int]]]:
+def checked_moves(moves: object, axes: int) -> list[tuple[int, dict[int, int]]]:
     """Return one `(shift, {output axis: t})` per shifted axis, all integers.
 
     Raises:
@@ -103,10 +101,10 @@ def checked_moves(where: str, moves: object, axes: int) -> list[tuple[int, dict[
     items = several(moves)
     pairs = [several(item) for item in items or ()]
     if items is None or any(pair is None or len(pair) != 2 or not isinstance(pair[1], Mapping) for pair in pairs):
-        raise TypeError(explain(where, "moves", shown(moves), expected, cure))
+        raise TypeError(explain("moves", shown(moves), expected, cure))
     if len(pairs) != axes:
-        raise ValueError(explain(where, "moves", shown(moves), expected, cure))
-    read: Callable[[str, object], int] = lambda name, value: integer(where, name, value, cure=cure)
+        raise ValueError(explain("moves", shown(moves), expected, cure))
+    read: Callable[[str, object], int] = lambda name, value: integer(name, value, cure=cure)
     checked: list[tuple[int, dict[int, int]]] = []
     for pair in pairs:
         shift, step_by_axis = pair or (0, {})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.verify import json_codec, report, strict_json
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict, Witness
@@ -61,6 +61,7 @@ class Certificate:
     def _repr_html_(self) -> str:
         return report.as_html(str(self))
 
+    @public
     def to_json(self) -> str:
         """Return the certificate as JSON, including the derivation. `from_json` reads it.
 
@@ -73,9 +74,10 @@ class Certificate:
         try:
             return strict_json.dumps({"format": FORMAT} | json_codec.encode_object(self, Certificate, "certificate"))
         except json_codec.MalformedError as error:
-            raise ValueError(error.explained("to_json", "Leave it as certify returned it")) from None
+            raise ValueError(error.explained("Leave it as certify returned it")) from None
 
     @classmethod
+    @public
     def from_json(cls, text: str) -> Self:
         """Return the certificate that `to_json` wrote: an equal one.
 
@@ -89,18 +91,18 @@ class Certificate:
             ValueError: `text` is not JSON, has another format version, or does not encode a certificate. The message
                 names the wrong field.
         """
-        data = strict_json.loads("from_json", text)
+        data = strict_json.loads(text)
         if not isinstance(data, dict):
             expected = "a certificate (a JSON object)"
-            raise ValueError(explain("from_json", "the JSON", json_codec.shown(data), expected, strict_json.WRITE))
+            raise ValueError(explain("the JSON", json_codec.shown(data), expected, strict_json.WRITE))
         version = data.pop("format", None)
         if type(version) is not int or version != FORMAT:
             cure = "Certify the function again"
-            raise ValueError(explain("from_json", "the format", json_codec.shown(version), str(FORMAT), cure))
+            raise ValueError(explain("the format", json_codec.shown(version), str(FORMAT), cure))
         try:
             return json_codec.decode(data, cls, "certificate")
         except json_codec.MalformedError as error:
-            raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
+            raise ValueError(error.explained(strict_json.WRITE)) from None
 
 
 def _weakest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -12,6 +12,7 @@ import numpy as np
 from jax.extend.core import Jaxpr
 
 from jaxconv.checks import flag
+from jaxconv.errors import public
 from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seed
@@ -30,6 +31,7 @@ from jaxconv.verify.worth_reporting import claimed
 SEARCHED = 2**16  # number of cells of the largest input for which counterexamples are searched
 
 
+@public
 def certify(
     fn: Callable[..., object],
     *arguments: PyTree,
@@ -76,11 +78,11 @@ def certify(
     >>> claim.verdict.value, claim.shift, claim.moves
     ('PROVED', 2, ((2, 1),))
     """
-    check_call("certify", fn, arguments)
-    all_along = directions("certify", arguments, axes)
-    values, search = flag("certify", "values", values), flag("certify", "search", search)
-    seed = checked_seed("certify", seed)
-    jaxpr, constants, shapes = trace("certify", fn, arguments)
+    check_call(fn, arguments)
+    all_along = directions(arguments, axes)
+    values, search = flag("values", values), flag("search", search)
+    seed = checked_seed(seed)
+    jaxpr, constants, shapes = trace(fn, arguments)
     program = program_of(jaxpr, constants, shapes)
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
@@ -146,7 +148,7 @@ def _proved_at(
     for number, axis in along.arguments:
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
-    jaxpr, constants, _ = trace("certify", fn, resized)
+    jaxpr, constants, _ = trace(fn, resized)
     outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, values=values)
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 

@@ -39,9 +39,9 @@ class MalformedError(ValueError):
         self.at, self.found, self.expected = at, found, expected
         super().__init__(f"{at} is {found}, but should be {expected}")
 
-    def explained(self, where: str, cure: str) -> str:
+    def explained(self, cure: str) -> str:
         """Return the error message of a public function."""
-        return explain(where, self.at, self.found, self.expected, cure)
+        return explain(self.at, self.found, self.expected, cure)
 
 
 @dataclasses.dataclass(frozen=True)

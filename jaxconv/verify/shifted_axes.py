@@ -31,11 +31,10 @@ class Along:
         return " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.arguments)
 
 
-def directions(where: str, arguments: Sequence[PyTree], axes: Axes) -> tuple[Along, ...]:
+def directions(arguments: Sequence[PyTree], axes: Axes) -> tuple[Along, ...]:
     """Check `axes`, and return the directions of the shifts, with non-negative axes. See `jc.certify` for `axes`.
 
     Args:
-        where: name of the public function, for error messages.
         arguments: arguments of the certified function.
         axes: axes as the caller passes them.
 
@@ -43,50 +42,48 @@ def directions(where: str, arguments: Sequence[PyTree], axes: Axes) -> tuple[Alo
         TypeError: `axes` has a wrong type, or an argument with axes is not an array.
         ValueError: an axis does not exist, is repeated or is empty, no axis is given, or lengths differ.
     """
-    refuse_symbolic(where, arguments)
-    given = by_argument(where, arguments, axes)
-    shapes = {number: _checked_shape(where, arguments, number, own_axes) for number, own_axes in given.items()}
-    lengths = _equal_lengths(where, given, shapes)
+    refuse_symbolic(arguments)
+    given = by_argument(arguments, axes)
+    shapes = {number: _checked_shape(arguments, number, own_axes) for number, own_axes in given.items()}
+    lengths = _equal_lengths(given, shapes)
     pairs = [[(number, axis % len(shapes[number])) for axis in own_axes] for number, own_axes in given.items()]
     if any(len(set(own_pairs)) < len(own_pairs) for own_pairs in pairs):
-        raise ValueError(explain(where, "axes", shown(axes), "each axis once", AXES))
+        raise ValueError(explain("axes", shown(axes), "each axis once", AXES))
     return tuple(Along(tuple(pair), n) for pair, n in zip(zip(*pairs, strict=True), lengths, strict=True))
 
 
-def _equal_lengths(
-    where: str, axes: Mapping[int, Sequence[int]], shapes: Mapping[int, tuple[int, ...]]
-) -> tuple[int, ...]:
+def _equal_lengths(axes: Mapping[int, Sequence[int]], shapes: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
     """Return the lengths of the shifted axes, which are the same for every argument.
 
     Raises:
         ValueError: no axis is given, or arguments differ in the number of axes or in a length.
     """
     if not any(axes.values()):
-        raise ValueError(explain(where, "axes", "empty", "one axis or more", AXES))
+        raise ValueError(explain("axes", "empty", "one axis or more", AXES))
     (first, first_axes), *others = axes.items()
     for number, own_axes in others:
         if len(own_axes) != len(first_axes):
             expected = f"{len(first_axes)}, the number of shifted axes of argument {first}"
             named = f"the number of shifted axes of argument {number}"
-            raise ValueError(explain(where, named, len(own_axes), expected, AXES))
+            raise ValueError(explain(named, len(own_axes), expected, AXES))
         for axis, first_axis in zip(own_axes, first_axes, strict=True):
             length, first_length = shapes[number][axis], shapes[first][first_axis]
             if length != first_length:
                 expected = f"{first_length}, the length of argument {first} along axis {first_axis}"
                 named = f"the length of argument {number} along axis {axis}"
-                raise ValueError(explain(where, named, length, expected, AXES))
+                raise ValueError(explain(named, length, expected, AXES))
     return tuple(shapes[first][axis] for axis in first_axes)
 
 
-def by_argument(where: str, arguments: Sequence[PyTree], axes: Axes) -> dict[int, tuple[int, ...]]:
+def by_argument(arguments: Sequence[PyTree], axes: Axes) -> dict[int, tuple[int, ...]]:
     """Return the axes of each shifted argument, as integers."""
     if not isinstance(axes, Mapping):
         if several(axes) is None:
             expected = "a sequence of axes, or a dict of them, {argument number: axes}"
-            raise TypeError(explain(where, "axes", shown(axes), expected, AXES))
+            raise TypeError(explain("axes", shown(axes), expected, AXES))
         if len(arguments) != 1:
             cure = "Write {1: (1, 2)} to shift axes 1 and 2 of the second argument"
-            raise ValueError(explain(where, "axes", shown(axes), "a dict, since there are several arguments", cure))
+            raise ValueError(explain("axes", shown(axes), "a dict, since there are several arguments", cure))
         axes = {0: axes}
     checked: dict[int, tuple[int, ...]] = {}
     for number, own_axes in axes.items():
@@ -94,18 +91,18 @@ def by_argument(where: str, arguments: Sequence[PyTree], axes: Axes) -> dict[int
         if sequence is None:
             expected = f"a dict with a sequence of axes for argument {number}"
             cure = "Write {0: (1,)} for axis 1 of the first argument"
-            raise TypeError(explain(where, "axes", shown(dict(axes)), expected, cure))
-        key = integer(where, "the argument's number in axes", number, cure="The first argument after fn is 0")
-        checked[key] = tuple(integer(where, "an axis", axis, cure=AXES) for axis in sequence)
+            raise TypeError(explain("axes", shown(dict(axes)), expected, cure))
+        key = integer("the argument's number in axes", number, cure="The first argument after fn is 0")
+        checked[key] = tuple(integer("an axis", axis, cure=AXES) for axis in sequence)
     return checked
 
 
-def _checked_shape(where: str, arguments: Sequence[PyTree], number: int, axes: Sequence[int]) -> tuple[int, ...]:
+def _checked_shape(arguments: Sequence[PyTree], number: int, axes: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of an argument, which must have these axes, and cells along them."""
     if not 0 <= number < len(arguments):
         expected = f"from 0 to {len(arguments) - 1}"
         cure = "The first argument after fn is 0"
-        raise ValueError(explain(where, "the argument's number in axes", number, expected, cure))
+        raise ValueError(explain("the argument's number in axes", number, expected, cure))
     argument = arguments[number]
     shape, leaves = getattr(argument, "shape", None), jax.tree.leaves(argument)
     if shape is None or not (len(leaves) == 1 and leaves[0] is argument):
@@ -114,16 +111,16 @@ def _checked_shape(where: str, arguments: Sequence[PyTree], number: int, axes: S
         items = cast("Sequence[object]", argument) if isinstance(argument, tuple | list) else ()
         if items and all(isinstance(n, int) for n in items):
             cure = f'Write jax.ShapeDtypeStruct({tuple(items)}, "float32") for an array of that shape'
-        raise TypeError(explain(where, f"argument {number}", kind, "an array, since it has axes to shift", cure))
+        raise TypeError(explain(f"argument {number}", kind, "an array, since it has axes to shift", cure))
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
             expected = f"from {-len(shape)} to {len(shape) - 1}: argument {number} has shape {tuple(shape)}"
-            raise ValueError(explain(where, "an axis", axis, expected, AXES))
+            raise ValueError(explain("an axis", axis, expected, AXES))
     for axis in axes:
         if shape[axis] < 1:
             cure = "Shift another axis, or pass a non-empty input"
             named = f"the length of argument {number} along axis {axis}"
-            raise ValueError(explain(where, named, shape[axis], "1 or more", cure))
+            raise ValueError(explain(named, shape[axis], "1 or more", cure))
     return tuple(shape)
 
 

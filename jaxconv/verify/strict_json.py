@@ -20,11 +20,10 @@ def dumps(data: Json) -> str:
     return json.dumps(data, allow_nan=False)
 
 
-def loads(where: str, text: object) -> Json:
+def loads(text: object) -> Json:
     """Parse JSON.
 
     Args:
-        where: name of the public function, for error messages.
         text: the JSON.
 
     Raises:
@@ -33,15 +32,15 @@ def loads(where: str, text: object) -> Json:
             than 20 digits, a number beyond float64, or more levels than Python's recursion limit allows.
     """
     if not isinstance(text, str):
-        raise TypeError(explain(where, "text", type(text).__name__, "a string of JSON", WRITE))
+        raise TypeError(explain("text", type(text).__name__, "a string of JSON", WRITE))
     try:
         return json.loads(text, object_pairs_hook=_members, parse_int=_whole, parse_float=_real, parse_constant=_whole)
     except json.JSONDecodeError as error:
-        message = explain(where, "the text", f"invalid JSON ({error})", "a JSON document", WRITE)
+        message = explain("the text", f"invalid JSON ({error})", "a JSON document", WRITE)
     except RecursionError:
-        message = explain(where, "the JSON", "too deeply nested", "as to_json writes it", WRITE)
+        message = explain("the JSON", "too deeply nested", "as to_json writes it", WRITE)
     except _RefusedError as refused:
-        message = explain(where, refused.argument, refused.found, refused.expected, WRITE)
+        message = explain(refused.argument, refused.found, refused.expected, WRITE)
     raise ValueError(message)
 
 

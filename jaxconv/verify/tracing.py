@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import Jaxpr
 
 from jaxconv.checks import shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public_name
 from jaxconv.jaxprs import layout
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths
 from jaxconv.verify.arguments import SPLIT
@@ -17,25 +17,25 @@ from jaxconv.verify.arguments import SPLIT
 SHOWN = 8  # largest number of arrays that a note describes
 
 
-def trace(where: str, fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
+def trace(fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
     """Return the jaxpr of `fn(*arguments)`, its constants, and the tree of the shapes of its outputs.
 
-    `where` is the name of the public function, for errors and notes. Exceptions of `fn` propagate, with a note.
+    Exceptions of `fn` propagate, with a note that names the public function.
 
     Raises:
         ValueError: a dimension is symbolic, or `fn` returns no array.
     """
-    refuse_symbolic(where, arguments)
+    refuse_symbolic(arguments)
     try:
         traced = layout.trace(fn, arguments)
     except Exception as error:
-        error.add_note(f"{where} was tracing {name_of(fn)}({described(arguments)})")
+        error.add_note(f"{public_name()} was tracing {name_of(fn)}({described(arguments)})")
         if type(error).__name__ == "TraceContextError":  # Flax: fn closes over a module that changes its state
             error.add_note(f"Split a module whose state changes, such as batch norm in training. {SPLIT}")
         raise
     if not jax.tree.leaves(traced[2]):
         cure = "Return the result: a def needs a return statement"
-        raise ValueError(explain(where, "the output of fn", shown(traced[2]), "one array or more", cure))
+        raise ValueError(explain("the output of fn", shown(traced[2]), "one array or more", cure))
     return traced
 
 
@@ -57,13 +57,13 @@ def described(arguments: Sequence[PyTree]) -> str:
     return ", ".join([*words, f"{len(leaves) - SHOWN} more arrays"] if len(leaves) > SHOWN else words)
 
 
-def refuse_symbolic(where: str, arguments: Sequence[PyTree]) -> None:
+def refuse_symbolic(arguments: Sequence[PyTree]) -> None:
     """Raise ValueError if the shape of an argument has a symbolic dimension, as from `jax.export.symbolic_shape`."""
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             if any(not isinstance(size, int | np.integer) for size in getattr(leaf, "shape", ())):
                 cure = "Pass concrete sizes, one call per size"
-                raise ValueError(explain(where, f"argument {number}", _array(leaf), "of a concrete shape", cure))
+                raise ValueError(explain(f"argument {number}", _array(leaf), "of a concrete shape", cure))
 
 
 def _array(leaf: ArrayValue) -> str:

@@ -80,7 +80,7 @@ def test_a_nan_wins_in_the_value_and_the_first_one_takes_the_derivative(case):
                     name: every_mode(pools[name], x, dy, t) for name in selected
                 }
             )(x, dy, t)
-        axes = slide("test", shape[1:-1], window, settings.get("stride", window), *(settings.get(n, d) for n, d in (("padding", "VALID"), ("dilation", 1))), ceil_mode=settings.get("ceil_mode", False))  # fmt: skip
+        axes = slide(shape[1:-1], window, settings.get("stride", window), *(settings.get(n, d) for n, d in (("padding", "VALID"), ("dilation", 1))), ceil_mode=settings.get("ceil_mode", False))  # fmt: skip
         for name, (y, dx, pushed) in actual.items():
             assert np.isnan(y).any()
             if not any(axis.pad.boundary == "CIRCULAR" for axis in axes):
@@ -112,9 +112,9 @@ def test_every_dtype(name, dtype):
         x = with_nans((16, 28, 28, 8), 0, dtype)
         y, dx = jax.jit(partial(value_and_gradient, partial(layer, window=(2, 2))))(x)
         wide = x.astype(np.float64)
-        cells = windows(wide, slide("test", (28, 28), (2, 2), 2), np.nan)
+        cells = windows(wide, slide((28, 28), (2, 2), 2), np.nan)
         np.testing.assert_array_equal(np.asarray(y).astype(np.float64), extreme(cells, axis=-1))
-        taken = windows(np.asarray(dx).astype(np.float64), slide("test", (28, 28), (2, 2), 2), 0)
+        taken = windows(np.asarray(dx).astype(np.float64), slide((28, 28), (2, 2), 2), 0)
         np.testing.assert_array_equal(taken, np.arange(4) == place(cells, axis=-1)[..., None])
 
 
@@ -159,14 +159,14 @@ def test_arrays_that_are_split_explicitly_keep_their_nans(name):
     split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("n"))
     x = with_nans((32, 28, 28, 8), 0)
     y = jax.jit(partial(layer, window=(2, 2)))(jax.device_put(x, split))
-    cells = windows(x, slide("test", (28, 28), (2, 2), 2), np.nan)
+    cells = windows(x, slide((28, 28), (2, 2), 2), np.nan)
     np.testing.assert_array_equal(y, extreme(cells, axis=-1))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
 def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
     """lax's select-and-scatter, run on the CPU. On its own it loses NaNs, as the incorrect variant shows."""
-    axes = slide("test", (9, 8), (3, 2), (2, 1), ((1, 1), (0, 1)))
+    axes = slide((9, 8), (3, 2), (2, 1), ((1, 1), (0, 1)))
     x = with_nans((3, 9, 8, 2), 4, dtype)
     dy = np.random.default_rng(0).integers(1, 5, (3, *(axis.out for axis in axes), 2)).astype(dtype)
     wide, deltas = x.astype(np.float32), dy.astype(np.float32)
@@ -179,6 +179,6 @@ def test_the_gradient_of_other_platforms_goes_to_the_first_nan(dtype):
 
 def test_the_fault_is_there_to_be_seen():
     """XLA's maximum of the same size loses NaNs. If XLA keeps them one day, this test fails and slices become optional."""
-    axes = slide("test", (28, 28), (2, 2), 2)
+    axes = slide((28, 28), (2, 2), 2)
     dropped = jax.jit(partial(LAX["max_pool"], axes))(with_nans((32, 28, 28, 8), 0))
     assert not np.isnan(dropped).any()

@@ -62,7 +62,7 @@ def integers(seed, *shape):
 @pytest.mark.parametrize(("n", "c", "o", "few"), [(120, 16, 48, 8), (48, 3, 16, 8)], ids=["large", "few channels"])
 def test_several_examples_at_a_time(n, c, o, few, monkeypatch):
     """The table chooses chunks for large arrays, and for smaller arrays with few channels."""
-    spec = ConvSpec(slide("test", (32, 35), (3, 3), padding="same"), 1)
+    spec = ConvSpec(slide((32, 35), (3, 3), padding="same"), 1)
     assert algorithm_for("conv_kernel_grad", spec, n, c, o) == "chunked"
     arrays = integers(0, 3, 3, c, o), integers(1, n, 32, 35, c), integers(2, n, 32, 35, o)
     taken, chunk_length = [], chunked.chunk_length
@@ -123,9 +123,7 @@ def test_a_batch_of_any_size_is_one_portion():
     layer = lambda kernel, x: jc.conv({"kernel": kernel}, x, padding="same")
     delta = jax.jit(lambda x: jax.grad(lambda kernel: jnp.sum(layer(kernel, x)))(kernel))
     assert (
-        algorithm_for(
-            "conv_kernel_grad", ConvSpec(slide("test", (64, 64), (3, 3), padding="same"), 1), shape[0], 16, 16
-        )
+        algorithm_for("conv_kernel_grad", ConvSpec(slide((64, 64), (3, 3), padding="same"), 1), shape[0], 16, 16)
         == "chunked"
     )
     exported = jax.export.export(delta)(jax.ShapeDtypeStruct(shape, np.float32))

@@ -134,7 +134,7 @@ def with_dilation(case):
     """The dilated axes of a convolution; and a function for the cells of every window, [n, *out, taps, c]."""
     cells = np.random.default_rng(case.seed).permutation(case.x().size)
     x = cells.reshape(case.x().shape).astype(np.float32)
-    axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID", case.geometry["dilation"])
+    axes = slide(case.lengths, case.window, case.geometry["stride"], "VALID", case.geometry["dilation"])
     return x, axes, lambda x: im2col(x, axes).reshape(case.batch, *(a.out for a in axes), -1, x.shape[-1])
 
 
@@ -187,7 +187,7 @@ def test_ties_go_where_laxs_go(layer, dtype):
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_sums_in_16_bits_are_rounded_once(name, dtype):
     """The result equals the rounded float32 result. Rounding after each addition would lose more and be slower."""
-    axes = slide("test", (9, 8), (3, 3), (1, 2), ((1, 0), (1, 1)))
+    axes = slide((9, 8), (3, 3), (1, 2), ((1, 0), (1, 1)))
     draw = np.random.default_rng(0).normal
     x, y = (draw(size=(2, *lengths, 3)).astype(dtype) for lengths in [(9, 8), (8, 4)])
     operands = {"max_pool_gather": (x, x), "max_pool_scatter": (x, y), "sum_pool": (x,), "sum_pool_grad": (y,)}[name]
@@ -315,14 +315,12 @@ def test_one_export_for_three_platforms_and_any_batch():
     ],
 )
 def test_the_table(operation, window, stride, expected):
-    axes = slide("test", (48, 48), window, stride)
+    axes = slide((48, 48), window, stride)
     assert algorithm_for(operation, ConvSpec(axes, 32), 32, 32, 32) == expected
 
 
 def test_the_table_of_few_channels():
-    algorithm = lambda operation, window, c: algorithm_for(
-        operation, ConvSpec(slide("test", (48, 48), window, 2), c), 32, c, c
-    )
+    algorithm = lambda operation, window, c: algorithm_for(operation, ConvSpec(slide((48, 48), window, 2), c), 32, c, c)
     assert [algorithm("max_pool_scatter", (2, 2), c) for c in (3, 6, 16)] == [
         *["argmax_per_axis" if OLD else "argmax_at_once"] * 2,
         "argmax_at_once",
@@ -333,7 +331,7 @@ def test_the_table_of_few_channels():
 def test_the_table_of_windows_that_overlap():
     """One or many images, with and without padding and dilation."""
     algorithm = lambda n, **settings: algorithm_for(
-        "max_pool_scatter", ConvSpec(slide("test", (48, 48), (3, 3), **settings), 8), n, 8, 8
+        "max_pool_scatter", ConvSpec(slide((48, 48), (3, 3), **settings), 8), n, 8, 8
     )
     assert [algorithm(n) for n in (1, 32)] == ["argmax_per_axis", "argmax_per_axis" if OLD else "argmax_at_once"]
     assert [algorithm(n, padding="same") for n in (1, 32)] == (
@@ -348,7 +346,7 @@ def test_the_table_of_windows_that_overlap():
 def test_a_few_windows_that_do_not_overlap_are_laxs():
     """For sums only. lax is never chosen for maxima, because it may lose NaNs."""
     algorithm = lambda operation, n, stride: algorithm_for(
-        operation, ConvSpec(slide("test", (48, 48), (2, 2), stride), 4), n, 4, 4
+        operation, ConvSpec(slide((48, 48), (2, 2), stride), 4), n, 4, 4
     )
     assert [algorithm("sum_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == [
         "lax",
@@ -356,7 +354,7 @@ def test_a_few_windows_that_do_not_overlap_are_laxs():
         "window_slices",
     ]
     assert [algorithm("max_pool", *one) for one in ((1, 2), (32, 2), (1, 1))] == ["window_slices"] * 3
-    whole = ConvSpec(slide("test", (12, 48), (12, 1), (12, 1)), 4)  # a slice of adaptive pooling
+    whole = ConvSpec(slide((12, 48), (12, 1), (12, 1)), 4)  # a slice of adaptive pooling
     assert algorithm_for("sum_pool", whole, 1, 4, 4) == "window_slices"
 
 
@@ -384,7 +382,7 @@ def one_window_each(x, dy, axes):
 @pytest.mark.parametrize("twin", [to_the_last_of_equals, to_all_equals, one_window_each])
 def test_broken_twins_are_caught(twin):
     def is_detected(case: Configuration):
-        axes = slide("test", case.lengths, case.window, case.geometry["stride"], "VALID")
+        axes = slide(case.lengths, case.window, case.geometry["stride"], "VALID")
         x, dy = case.x(), case.integers((case.batch, *(a.out for a in axes), case.channels[0]), 4)
         expected = reference.max_pool_deltas(x, dy, case.window, stride=case.geometry["stride"])
         return not np.array_equal(evaluated(partial(twin, axes=axes))(x, dy), expected)

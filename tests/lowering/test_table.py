@@ -43,7 +43,7 @@ MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
 )
 def test_the_table(window, channels, settings, expected):
     """For a convolution, its input gradient and its kernel gradient, with 8 cells along each axis."""
-    axes = slide("test", (8,) * len(window), window, settings.get("stride", 1))
+    axes = slide((8,) * len(window), window, settings.get("stride", 1))
     spec = ConvSpec(axes, settings.get("groups", 1))
     assert [
         algorithm_for(operation, spec, 256, *channels) for operation in ("conv", "conv_input_grad", "conv_kernel_grad")
@@ -56,14 +56,14 @@ def test_the_table(window, channels, settings, expected):
 )
 def test_small_batches_are_laxs(operation, window, channels, algorithm):
     """The table's algorithm has a larger constant cost. A symbolic batch size, as in `jax.export`, is not small."""
-    spec = ConvSpec(slide("test", (20, 20), window), 1)
+    spec = ConvSpec(slide((20, 20), window), 1)
     small = "lax" if operation == "conv" else "nhwc"
     (any_batch,) = jax.export.symbolic_shape("n")
     assert [algorithm_for(operation, spec, n, *channels) for n in (1, 32, any_batch)] == [small, algorithm, algorithm]
 
 
 def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
-    spec = ConvSpec(slide("test", (8, 8), (1, 1)), 1)
+    spec = ConvSpec(slide((8, 8), (1, 1)), 1)
     assert algorithm_for("conv", spec, 64, 128, 128) == ("matmul" if OLD else "lax")
 
 
@@ -90,14 +90,14 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
 )
 def test_the_kernels_delta_of_large_batches(length, window, channels, before, since):
     """lax is slow beyond the processor's caches, before JAX 0.12 and with few channels much sooner."""
-    spec = ConvSpec(slide("test", (length, length), (window, window)), 1)
+    spec = ConvSpec(slide((length, length), (window, window)), 1)
     actual = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
     assert actual == (before if OLD else since)
 
 
 def test_an_algorithm_is_forced_inside_only():
     """For convolutions and pooling, also nested, and after an exception."""
-    spec, shapes = ConvSpec(slide("test", (8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
+    spec, shapes = ConvSpec(slide((8,), (3,), 1), 2), ((1, 8, 2), (3, 1, 2))
     algorithms = lambda: (forced_algorithm(spec, *shapes), forced_pool_algorithm())
     assert algorithms() == (None, None)
     with use_algorithm("depthwise"):
@@ -115,7 +115,7 @@ def test_an_algorithm_is_forced_inside_only():
 @pytest.mark.parametrize("operation", CONV_OPERANDS)
 def test_nothing_is_convolved_with_nothing(operation, empty):
     """lax's kernels for empty operands are not used."""
-    axes = slide("test", (8,), (3,), 1)
+    axes = slide((8,), (3,), 1)
     batch, channels = (0, 2) if empty == "x" else (1, 0)
     shapes = {"x": (batch, 8, channels), "kernel": (3, channels, 4), "y": (batch, axes[0].out, 4)}
     *operands, result = (jax.ShapeDtypeStruct(shapes[role], "float32") for role in CONV_OPERANDS[operation])

@@ -90,7 +90,7 @@ def test_compiled_windows_spread(case):
 )
 def test_taps_less_than_a_stride_apart_take_one_pass(length, window, stride, dilation, passes):
     """All taps of a single window take one pass."""
-    (axis,) = slide("test", (length,), (window,), stride, dilation=dilation)
+    (axis,) = slide((length,), (window,), stride, dilation=dilation)
     jaxpr = jax.make_jaxpr(lambda y: scatter_adjacent_taps([axis], y))(jnp.ones((1, axis.out, 1)))
     assert str(jaxpr).count("pad[") == passes
 

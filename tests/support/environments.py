@@ -141,7 +141,7 @@ def more() -> dict[str, Layer]:
         for stride, dilation in ((1, 1), (2, 1), (3, 1), (1, 2)):
             padding = (jc.Pad(2, 3, "circular") if name == "pad" else name, "same")
             settings = {"stride": stride, "padding": padding, "dilation": dilation}
-            axes = slide("more", SHAPE[1:-1], (3, 2), **settings)
+            axes = slide(SHAPE[1:-1], (3, 2), **settings)
             out = [axis.out for axis in axes]
             rows = {
                 "conv": Layer(partial(jc.conv, **settings), {"kernel": kernel}),

@@ -130,9 +130,9 @@ def _lattice(
             if not 0 <= output < len(leaf.shape):
                 expected = f"from 0 to {len(leaf.shape) - 1}: output{leaf.path} has shape {leaf.shape}"
                 cure = "Name an axis of the output, counted from 0"
-                raise ValueError(explain("falsify", "an output axis in moves", output, expected, cure))
+                raise ValueError(explain("an output axis in moves", output, expected, cure))
             if t == 0:
-                raise ValueError(explain("falsify", "a step in moves", t, "another number", "Leave its axis out"))
+                raise ValueError(explain("a step in moves", t, "another number", "Leave its axis out"))
         return by or shift or unit, (moves,), "given"
     origin = "proved" if known is claim else "natural"
     if shift is None:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import choice, flag
+from jaxconv.errors import public
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import law
@@ -34,6 +35,7 @@ class InsensitiveWarning(UserWarning):
     """The check could hardly fail: the output or the input does not change enough to show a violation."""
 
 
+@public
 def check(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -111,19 +113,19 @@ def check(
     >>> report.finding.value, report.leaves[0].worst.shift, report.leaves[0].worst.position[1] in (0, 2)
     ('VIOLATED', (2,), True)
     """
-    check_call("check", fn, arguments)
-    along = directions("check", arguments, axes)
-    choice("check", "model", model, tuple(law.MODELS))
-    integers = flag("check", "integers", integers)
-    check_request("check", arguments, along, batch=batch, certificate=certificate, drawn=integers)
-    invariant, seed = flag("check", "invariant", invariant), checked_seed("check", seed)
+    check_call(fn, arguments)
+    along = directions(arguments, axes)
+    choice("model", model, tuple(law.MODELS))
+    integers = flag("integers", integers)
+    check_request(arguments, along, batch=batch, certificate=certificate, drawn=integers)
+    invariant, seed = flag("invariant", invariant), checked_seed(seed)
     with executing():
         leaves, fill = _inputs(arguments, along, integers, seed)
         function = traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
-        check_outputs("check", function)
+        check_outputs(function)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-        laws = law.chosen("check", arguments, shapes, along, model, certificate, moves, invariant, region)
-        rows = law.grid("check", along, laws, shapes, shifts, model)
+        laws = law.chosen(arguments, shapes, along, model, certificate, moves, invariant, region)
+        rows = law.grid(along, laws, shapes, shifts, model)
         offsets = law.offsets(arguments)
         moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
         live = tuple(number in moved for number in range(len(leaves)))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.verify import array_json, json_codec, strict_json
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
@@ -76,6 +76,7 @@ class Counterexample:
         return strict_json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
 
     @classmethod
+    @public
     def from_json(cls, text: str, *arguments: Any) -> Counterexample:
         """Read what `to_json` wrote.
 
@@ -87,16 +88,16 @@ class Counterexample:
             TypeError: `text` is not a string.
             ValueError: `text` is not the output of `to_json`, or the arguments have another number of arrays.
         """
-        data = strict_json.loads("from_json", text)
+        data = strict_json.loads(text)
         try:
             law, k, moves, position, origin, values, leaves = _read(data)
         except json_codec.MalformedError as error:
-            raise ValueError(error.explained("from_json", strict_json.WRITE)) from None
+            raise ValueError(error.explained(strict_json.WRITE)) from None
         structure = jax.tree.structure(arguments)
         if len(leaves) != 2 * structure.num_leaves:
             expected = f"{len(leaves) // 2}, as when the counterexample was found"
-            where, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
-            raise ValueError(explain("from_json", where, structure.num_leaves, expected, cure))
+            argument, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
+            raise ValueError(explain(argument, structure.num_leaves, expected, cure))
         sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
         before, after = (jax.tree.unflatten(structure, side) for side in sides)
         found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxconv.checks import choice, flag, integer, shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.verify.arguments import check_call, check_cells, checked_moves, checked_seed, checked_shift
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
@@ -52,6 +52,7 @@ class Falsification:
         return "\n".join(lines)
 
 
+@public
 def falsify(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -117,16 +118,16 @@ def falsify(
     """
     started = time.monotonic()
     request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
-    shift, examples, seed = checked_request("falsify", fn, arguments, axes, **request)
-    invariant = flag("falsify", "invariant", invariant)
-    check_certificate("falsify", certificate)
+    shift, examples, seed = checked_request(fn, arguments, axes, **request)
+    invariant = flag("invariant", invariant)
+    check_certificate(certificate)
     if moves is not None and (invariant or shift is not None or certificate is not None):
         expected = "left out where a shift, a certificate or invariance is given"
-        raise ValueError(explain("falsify", "moves", shown(moves), expected, "Pass one of them"))
-    along = {direction.arguments for direction in directions("falsify", arguments, axes)}
+        raise ValueError(explain("moves", shown(moves), expected, "Pass one of them"))
+    along = {direction.arguments for direction in directions(arguments, axes)}
     if certificate is not None and any(axis.shifted not in along for leaf in certificate.leaves for axis in leaf.axes):
         expected, cure = "one for these axes", "Make it by jc.certify(fn, *arguments, axes=axes)"
-        raise ValueError(explain("falsify", "the certificate", f"of {certificate.function}", expected, cure))
+        raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     count = max((len(leaf.axes) for leaf in certificate.leaves), default=0)
@@ -145,7 +146,7 @@ def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
         from jaxconv.verify.execution.strategies import search
     except ModuleNotFoundError as error:
         cure = "Install it: pip install 'jaxconv[test]'"
-        raise ModuleNotFoundError(explain("falsify", "hypothesis", "not installed", "installed", cure)) from error
+        raise ModuleNotFoundError(explain("hypothesis", "not installed", "installed", cure)) from error
     return search(trials, examples, seed)
 
 
@@ -153,15 +154,14 @@ def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> 
     """The caller's moves, validated: one entry for each shifted axis, and no shift of 0."""
     if moves is None:
         return None
-    checked = checked_moves("falsify", moves, axes)
+    checked = checked_moves(moves, axes)
     if not all(shift for shift, _ in checked):
         cure = "Write the shift that causes these moves"
-        raise ValueError(explain("falsify", "moves", shown(moves), "of shifts that are not 0", cure))
+        raise ValueError(explain("moves", shown(moves), "of shifts that are not 0", cure))
     return [(shift, tuple(by_axis.items())) for shift, by_axis in checked]
 
 
 def checked_request(
-    where: str,
     fn: Callable[..., Any],
     arguments: Sequence[Any],
     axes: Axes,
@@ -172,14 +172,11 @@ def checked_request(
     examples: object,
     seed: object,
 ) -> tuple[int | None, int, int]:
-    """The shift, the number of examples and the seed of a search for violations, validated, as integers.
-
-    `where` is the function name in error messages.
-    """
-    check_call(where, fn, arguments)
-    along = directions(where, arguments, axes)
-    check_cells(where, arguments, [number for number, _ in along[0].arguments])
-    choice(where, "kind", kind, tuple(KINDS))
-    flag(where, "values", values)
-    count = integer(where, "examples", examples, least=1, cure="Leave it out for 100")
-    return checked_shift(where, shift), count, checked_seed(where, seed)
+    """The shift, the number of examples and the seed of a search for violations, validated, as integers."""
+    check_call(fn, arguments)
+    along = directions(arguments, axes)
+    check_cells(arguments, [number for number, _ in along[0].arguments])
+    choice("kind", kind, tuple(KINDS))
+    flag("values", values)
+    count = integer("examples", examples, least=1, cure="Leave it out for 100")
+    return checked_shift(shift), count, checked_seed(seed)

@@ -36,17 +36,17 @@ class Law:
     origin: str  # the source of the law: "the certificate", "the caller" or "the shapes"
 
 
-def suggested(where: str, along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
+def suggested(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) -> Law:
     """The law that the shapes suggest; a ValueError if they suggest none."""
     found = natural(along, rank, shape, cyclic=cyclic)
     if found is None:
         cure = "Pass certificate=jc.certify(...), or moves=..., or invariant=True"
         expected = f"of as many axes as the input, {rank}, or without the shifted axis"
-        raise ValueError(explain(where, "an output's shape", tuple(shape), expected, cure))
+        raise ValueError(explain("an output's shape", tuple(shape), expected, cure))
     return Law(*found, (), "the shapes")
 
 
-def certified(where: str, certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model) -> Law | None:
+def certified(certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model) -> Law | None:
     """The law that a certificate proves for an output leaf and a shifted direction, or None if it proves none."""
     leaves = certificate.leaves
     reports = leaves[leaf].axes if leaf < len(leaves) and tuple(leaves[leaf].shape) == tuple(shape) else ()
@@ -54,26 +54,25 @@ def certified(where: str, certificate: Certificate, leaf: int, along: Along, sha
     if report is None:
         expected = "one of the same function, shapes and axes"
         cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
-        raise ValueError(explain(where, "the certificate", f"of {certificate.function}", expected, cure))
+        raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
     claim = report.claims["cyclic" if model == "cyclic" else "interior"]
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
     return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")
 
 
-def bounded(where: str, law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along) -> Law:
+def bounded(law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along) -> Law:
     """The law with a region for each axis of its moves; the caller's region replaces that of the law."""
     known = {axis: (lo, hi) for axis, lo, hi in law.region} | dict(region or {})
     missing = [axis for axis, _ in law.moves if axis not in known]
     if missing:
         cure = "Pass certificate=jc.certify(...), or region={axis: (lo, hi)}"
         expected = "known where new content enters at the border"
-        raise ValueError(explain(where, f"the region along output axis {missing[0]} ({along})", None, expected, cure))
+        raise ValueError(explain(f"the region along output axis {missing[0]} ({along})", None, expected, cure))
     return Law(law.shift, law.moves, tuple((axis, *known[axis]) for axis, _ in law.moves), law.origin)
 
 
 def chosen(
-    where: str,
     arguments: Sequence[Any],
     shapes: Sequence[tuple[int, ...]],
     along: Sequence[Along],
@@ -85,72 +84,68 @@ def chosen(
 ) -> list[list[Law]]:
     """The law for each output shape and each shifted axis: from the caller, the certificate or the shapes."""
     if moves is not None and invariant:
-        raise ValueError(explain(where, "invariant", True, "left out where moves are given", "Pass one of the two"))
+        raise ValueError(explain("invariant", True, "left out where moves are given", "Pass one of the two"))
     if certificate is not None and (moves is not None or invariant):
         expected = "left out where moves or invariance are given"
-        raise ValueError(explain(where, "certificate", f"of {certificate.function}", expected, "Pass one of them"))
-    region = _checked_region(where, region, shapes, model)
+        raise ValueError(explain("certificate", f"of {certificate.function}", expected, "Pass one of them"))
+    region = _checked_region(region, shapes, model)
     if invariant:
         moves = [(1, {})] * len(along)
     if moves is not None:
-        moves = checked_moves(where, moves, len(along))
+        moves = checked_moves(moves, len(along))
     laws = []
     for number, shape in enumerate(shapes):
         leaf_laws = []
         for axis, direction in enumerate(along):
             if moves is not None:
-                law = _given(where, *moves[axis], len(shape))
+                law = _given(*moves[axis], len(shape))
             else:
-                law = certificate and certified(where, certificate, number, direction, shape, model)
+                law = certificate and certified(certificate, number, direction, shape, model)
                 rank = len(arguments[direction.arguments[0][0]].shape)
-                law = law or suggested(where, direction, rank, shape, cyclic=model == "cyclic")
-            leaf_laws.append(law if model == "cyclic" else bounded(where, law, region, direction))
+                law = law or suggested(direction, rank, shape, cyclic=model == "cyclic")
+            leaf_laws.append(law if model == "cyclic" else bounded(law, region, direction))
         laws.append(leaf_laws)
     unmoved = set(region or {}) - {axis for leaf_laws in laws for law in leaf_laws for axis, _ in law.moves}
     if unmoved:
         expected = "one along which an output moves"
-        raise ValueError(explain(where, "an output axis in region", min(unmoved), expected, "Leave it out"))
+        raise ValueError(explain("an output axis in region", min(unmoved), expected, "Leave it out"))
     return laws
 
 
-def _checked_region(
-    where: str, region: object, shapes: Sequence[Sequence[int]], model: Model
-) -> dict[int, tuple[int, int]] | None:
+def _checked_region(region: object, shapes: Sequence[Sequence[int]], model: Model) -> dict[int, tuple[int, int]] | None:
     """The region `{output axis: (lo, hi)}`, validated. Cyclic shifts take none, since they compare all positions."""
     if region is None:
         return None
     cure = "Write region={1: (2, 6)} for positions 2 to 5 along axis 1 of the output"
     if model == "cyclic":
         expected = 'left out for model="cyclic", which compares all positions'
-        raise ValueError(explain(where, "region", shown(region), expected, 'Pass model="interior", or leave it out'))
+        raise ValueError(explain("region", shown(region), expected, 'Pass model="interior", or leave it out'))
     if not isinstance(region, Mapping):
-        raise TypeError(explain(where, "region", shown(region), "a dict, {output axis: (lo, hi)}", cure))
+        raise TypeError(explain("region", shown(region), "a dict, {output axis: (lo, hi)}", cure))
     checked, rank = {}, max(map(len, shapes))
     for axis, ends in region.items():
-        number = integer(where, "an output axis in region", axis, cure=cure)
+        number = integer("an output axis in region", axis, cure=cure)
         if not 0 <= number < rank:
             expected = f"from 0 to {rank - 1}"
-            raise ValueError(explain(where, "an output axis in region", number, expected, cure))
+            raise ValueError(explain("an output axis in region", number, expected, cure))
         bounds = several(ends)
         if bounds is None or len(bounds) != 2:
-            raise TypeError(explain(where, f"the region along output axis {number}", shown(ends), "(lo, hi)", cure))
-        lo, hi = (integer(where, f"the region along output axis {number}", end, cure=cure) for end in bounds)
+            raise TypeError(explain(f"the region along output axis {number}", shown(ends), "(lo, hi)", cure))
+        lo, hi = (integer(f"the region along output axis {number}", end, cure=cure) for end in bounds)
         if not 0 <= lo < hi:
-            raise ValueError(explain(where, f"the region along output axis {number}", (lo, hi), "0 <= lo < hi", cure))
+            raise ValueError(explain(f"the region along output axis {number}", (lo, hi), "0 <= lo < hi", cure))
         checked[number] = (lo, hi)
     return checked
 
 
-def _given(where: str, shift: int, moves: Mapping[int, int], rank: int) -> Law:
+def _given(shift: int, moves: Mapping[int, int], rank: int) -> Law:
     if shift < 1:
-        raise ValueError(
-            explain(where, "the shift in moves", shift, "1 or more", "Reverse the signs of the moves as well")
-        )
+        raise ValueError(explain("the shift in moves", shift, "1 or more", "Reverse the signs of the moves as well"))
     for axis in moves:
         if not -rank <= axis < rank:
             expected = f"from {-rank} to {rank - 1}"
             cure = "Name an axis of the output, counted from 0"
-            raise ValueError(explain(where, "an output axis in moves", axis, expected, cure))
+            raise ValueError(explain("an output axis in moves", axis, expected, cure))
     return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
 
 
@@ -171,17 +166,11 @@ def room(law: Law, shifts: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def grid(
-    where: str,
-    along: Sequence[Along],
-    laws: Sequence[Sequence[Law]],
-    shapes: Sequence[Sequence[int]],
-    shifts: Any,
-    model: Model,
+    along: Sequence[Along], laws: Sequence[Sequence[Law]], shapes: Sequence[Sequence[int]], shifts: Any, model: Model
 ) -> np.ndarray:
     """All shifts to try: one row for each, of one integer per shifted axis.
 
     Args:
-        where: the function name in error messages.
         along: the shifted axes.
         laws: for each output leaf, one law for each shifted axis.
         shapes: the shapes of the output leaves.
@@ -193,21 +182,21 @@ def grid(
     try:
         requested = np.asarray(steps if shifts is None else shifts)
     except ValueError as error:
-        raise ValueError(explain(where, "shifts", shown(shifts), "rows of one length", cure)) from error
+        raise ValueError(explain("shifts", shown(shifts), "rows of one length", cure)) from error
     if requested.dtype.kind not in "iu":
-        raise TypeError(explain(where, "shifts", shown(shifts), "integers", cure))
+        raise TypeError(explain("shifts", shown(shifts), "integers", cure))
     if requested.ndim > 2 or (requested.ndim and requested.shape[-1] != len(along)):
         expected = f"None, an integer, {len(along)} integers (a lattice), or rows of {len(along)} integers (a sample)"
-        raise ValueError(explain(where, "shifts", shown(shifts), expected, cure))
+        raise ValueError(explain("shifts", shown(shifts), expected, cure))
     if requested.ndim == 2:
-        _on_lattice(where, requested, steps, along)
+        _on_lattice(requested, steps, along)
         rows = requested
     else:
         lattice = requested.tolist() if requested.ndim else [int(requested)] * len(along)
         if min(lattice) < 1:
             expected = "positive: a lattice is all multiples of a number"
-            raise ValueError(explain(where, "shifts", shown(shifts), expected, "Leave them out for all shifts"))
-        _on_lattice(where, np.asarray([lattice]), steps, along)
+            raise ValueError(explain("shifts", shown(shifts), expected, "Leave them out for all shifts"))
+        _on_lattice(np.asarray([lattice]), steps, along)
         rows = _every(*(_multiples(axis, step, model == "cyclic") for axis, step in zip(along, lattice, strict=True)))
     fits = np.ones(len(rows), bool)
     for leaf_laws, shape in zip(laws, shapes, strict=True) if model != "cyclic" else ():
@@ -216,7 +205,7 @@ def grid(
     if (requested.ndim == 2 and not fits.all()) or not rows[fits].any():
         cure = "Take a larger input, a larger region or smaller shifts"
         expected = "such that positions are left to compare within the region, and not all 0"
-        raise ValueError(explain(where, "the shifts", _few(rows), expected, cure))
+        raise ValueError(explain("the shifts", _few(rows), expected, cure))
     return rows[fits].astype(np.int32)
 
 
@@ -235,14 +224,14 @@ def _every(*multiples: range) -> np.ndarray:
     return indices * [one_range.step for one_range in multiples] + [one_range.start for one_range in multiples]
 
 
-def _on_lattice(where: str, rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:
+def _on_lattice(rows: np.ndarray, steps: Sequence[int], along: Sequence[Along]) -> None:
     """Raise ValueError for a shift that would not move the output by a whole number of positions."""
     for number, step in enumerate(steps):
         off = rows[:, number] % step != 0
         if off.any():
             actual = f"{rows[off][0, number]} along {along[number]}"
             cure = "Pass moves=... if the output moves by another law"
-            raise ValueError(explain(where, "a shift", actual, f"a multiple of {step}, the shift of the law", cure))
+            raise ValueError(explain("a shift", actual, f"a multiple of {step}, the shift of the law", cure))
 
 
 def _few(rows: np.ndarray) -> str:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxconv.checks import choice
+from jaxconv.errors import public
 from jaxconv.jaxprs.evaluate import first_results
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.source import source_line
@@ -47,6 +48,7 @@ class LayerError:
 
 
 @executing()
+@public
 def layerwise(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -93,8 +95,8 @@ def layerwise(
     >>> [(layer.primitive, layer.value > 1e-3) for layer in layerwise(net, jnp.cos(ramp), axes=(0,))]
     [('tanh', False), ('mul', True), ('add', True)]
     """
-    choice("layerwise", "measure", measure, MEASURES)
-    prepared = subject("layerwise", fn, arguments, axes, batch=batch, invariant=True)
+    choice("measure", measure, MEASURES)
+    prepared = subject(fn, arguments, axes, batch=batch, invariant=True)
     prepared.rows(shifts)  # raises for invalid shifts, even if there is no value to measure
     measured = _places(prepared)
     if not measured:
@@ -158,12 +160,12 @@ def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place])
     laws: list[list[Law] | None] = []
     for number, place in enumerate(places):
         proved = [
-            law.certified(prepared.where, certificate, number, direction, place.shape, "cyclic")
-            or law.certified(prepared.where, certificate, number, direction, place.shape, "interior")
+            law.certified(certificate, number, direction, place.shape, "cyclic")
+            or law.certified(certificate, number, direction, place.shape, "interior")
             for direction in renumbered
         ]
         try:
-            (suggested,) = law.chosen(prepared.where, arguments, [place.shape], along, "cyclic")
+            (suggested,) = law.chosen(arguments, [place.shape], along, "cyclic")
         except ValueError:
             suggested = None  # the shape is ambiguous
         by_axis = proved if suggested is None else [a or b for a, b in zip(proved, suggested, strict=True)]
@@ -185,7 +187,6 @@ def _relative(
     if not with_law:
         return [np.asarray([np.nan]) for _ in places]
     rows = law.grid(
-        prepared.where,
         prepared.plan.along,
         [place_laws for _, place_laws in with_law],
         [place.shape for place, _ in with_law],

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import integer
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import compare
 from jaxconv.verify.execution.compare import Plan
@@ -46,6 +46,7 @@ class ShiftErrors:
 
 
 @executing()
+@public
 def consistency(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -86,12 +87,13 @@ def consistency(
     >>> consistency(lambda x: x[:, :2], x, axes=(1,))  # label 1 after one shift of four: (1/4)^2 + (3/4)^2
     0.625
     """
-    labels = _labels("consistency", fn, arguments, axes, shifts, classes, batch)
+    labels = _labels(fn, arguments, axes, shifts, classes, batch)
     same = [(labels == label).mean(0) ** 2 for label in np.unique(labels)]
     return float(np.sum(same, axis=0).mean())
 
 
 @executing()
+@public
 def adversarial_consistency(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -134,17 +136,17 @@ def adversarial_consistency(
     >>> adversarial_consistency(lambda x: x[:, :2], x, axes=(1,))
     0.5
     """
-    where = "adversarial_consistency"
-    shifted = _labels(where, fn, arguments, axes, shifts, classes, batch)
-    unshifted = _labels(where, fn, arguments, axes, np.zeros((1, _count(axes)), np.int32), classes, batch)
+    shifted = _labels(fn, arguments, axes, shifts, classes, batch)
+    unshifted = _labels(fn, arguments, axes, np.zeros((1, _count(axes)), np.int32), classes, batch)
     if labels is not None and np.shape(labels) != unshifted.shape[1:]:
         expected, cure = f"of shape {unshifted.shape[1:]}", "Pass one label for each image, or leave them out"
-        raise ValueError(explain(where, "labels", f"of shape {np.shape(labels)}", expected, cure))
+        raise ValueError(explain("labels", f"of shape {np.shape(labels)}", expected, cure))
     expected = unshifted if labels is None else np.asarray(labels)[None]
     return float((shifted == expected).all(0).mean())
 
 
 @executing()
+@public
 def equivariance_error(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -188,7 +190,7 @@ def equivariance_error(
     [0.0, 1.0, 1.0, 1.0]
     """
     law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    prepared = subject("equivariance_error", fn, arguments, axes, batch=batch, **law)
+    prepared = subject(fn, arguments, axes, batch=batch, **law)
     rows = prepared.rows(shifts)
     before = prepared.function(prepared.function.consts, prepared.leaves)
     values = sweep(prepared, rows, _relative_errors, before, batch)
@@ -196,6 +198,7 @@ def equivariance_error(
 
 
 @executing()
+@public
 def lie_derivative_error(
     fn: Callable[..., Any],
     *arguments: Any,
@@ -242,7 +245,7 @@ def lie_derivative_error(
     [0.0, 4.9348]
     """
     law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    prepared = subject("lie_derivative_error", fn, arguments, axes, **law)
+    prepared = subject(fn, arguments, axes, **law)
     outputs = lambda inputs: prepared.function(prepared.function.consts, inputs)
     errors = [
         lie_derivative(prepared, outputs, axis, [laws[axis] for laws in prepared.plan.laws])
@@ -283,7 +286,7 @@ def lie_derivative(
         leaf = one.leaves[one.plan.offsets[argument]]
         if not is_kind(leaf, np.floating):
             cure = "Cast it: x.astype(jnp.float32)"
-            raise TypeError(explain("lie_derivative_error", f"argument {argument}", leaf.dtype, "of real floats", cure))
+            raise TypeError(explain(f"argument {argument}", leaf.dtype, "of real floats", cure))
     with executing():
         return [float(error) for error in jax.jit(errors)([jnp.asarray(x) for x in one.leaves])]
 
@@ -332,16 +335,16 @@ def _label(classes: int) -> Each:
 
 
 def _labels(
-    where: str, fn: Any, arguments: tuple[Any, ...], axes: Axes, shifts: Any, classes: int, batch: int | None
+    fn: Any, arguments: tuple[Any, ...], axes: Axes, shifts: Any, classes: int, batch: int | None
 ) -> np.ndarray:
     """The label of every image for every shift: [shifts, *images]."""
-    classes = integer(where, "classes", classes, cure="Leave it out for the last axis")
-    prepared = subject(where, fn, arguments, axes, batch=batch, invariant=True)
+    classes = integer("classes", classes, cure="Leave it out for the last axis")
+    prepared = subject(fn, arguments, axes, batch=batch, invariant=True)
     ranks = [len(shape) for shape in prepared.shapes]
     if len(ranks) != 1 or not -ranks[0] <= classes < ranks[0]:
         cure = "Return one array of scores, such as [n, classes], and name its axis of classes"
         expected = f"one array with an axis {classes}"
-        raise ValueError(explain(where, "the output", f"of shapes {prepared.shapes}", expected, cure))
+        raise ValueError(explain("the output", f"of shapes {prepared.shapes}", expected, cure))
     rows = np.asarray(shifts) if _is_unshifted(shifts) else prepared.rows(shifts)
     labels = sweep(prepared, rows, _label(classes), batch=batch)
     # The label of scores with a NaN differs from those of all other shifts.

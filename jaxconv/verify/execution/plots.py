@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jaxconv.checks import choice, integer, several, shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.verify.execution.check_report import Check, LeafCheck
 from jaxconv.verify.execution.layerwise import LayerError
 
@@ -26,6 +26,7 @@ SMALLEST = 1e-38  # top of the scale for a picture of zeros
 COLOURS = {"HELD": "#1a7f37", "VIOLATED": "#cf222e", "UNDECIDED": "#9a6700"}
 
 
+@public
 def position_map(
     check: Check,
     *,
@@ -60,10 +61,10 @@ def position_map(
     >>> figure.axes[0].get_title()
     'mean error at each position'
     """
-    result = _leaf("position_map", check, leaf)
+    result = _leaf(check, leaf)
     rank = result.positions.ndim
-    chosen = _axes("position_map", _shown(result) if axes is None else axes, rank)
-    choice("position_map", "statistic", statistic, tuple(STATISTICS))
+    chosen = _axes(_shown(result) if axes is None else axes, rank)
+    choice("statistic", statistic, tuple(STATISTICS))
     errors = getattr(result, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
     errors = errors if tuple(sorted(chosen)) == chosen else errors.T
     figure, plot = _figure(check, result, f"{statistic} error at each position", errors.shape)
@@ -73,6 +74,7 @@ def position_map(
     return figure
 
 
+@public
 def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     """A heat map of the error after each shift; it shows the grid of a stride.
 
@@ -99,10 +101,10 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'shift along axis 0 of argument 0'
     """
-    result = _leaf("shift_map", check, leaf)
+    result = _leaf(check, leaf)
     if result.shifts.shape[1] > 2:
         cure = "Check two axes at a time"
-        raise ValueError(explain("shift_map", "the check", f"of {result.shifts.shape[1]} axes", "of one or two", cure))
+        raise ValueError(explain("the check", f"of {result.shifts.shape[1]} axes", "of one or two", cure))
     ticks = [np.arange(column.min(), column.max() + 1) for column in result.shifts.T]
     ticks = [
         t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, result.shifts.T, strict=True)
@@ -116,6 +118,7 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     return figure
 
 
+@public
 def layer_bars(layers: Sequence[LayerError], *, title: str = "error of each intermediate value") -> Figure:
     """A bar for each intermediate value, in the order of computation; the error rises at the culprit.
 
@@ -141,9 +144,7 @@ def layer_bars(layers: Sequence[LayerError], *, title: str = "error of each inte
     measured = several(layers)
     if not measured or not all(isinstance(layer, LayerError) for layer in measured):
         error, cure = ValueError if measured == () else TypeError, "Pass layerwise(fn, x, axes=...)"
-        raise error(
-            explain("layer_bars", "layers", shown(layers), "one LayerError or more, as layerwise returns them", cure)
-        )
+        raise error(explain("layers", shown(layers), "one LayerError or more, as layerwise returns them", cure))
     figure = _new((9.0, 1.4 + 0.28 * len(layers)))
     plot = figure.add_subplot()
     rows = np.arange(len(layers))
@@ -177,25 +178,25 @@ def _new(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, layout="constrained")
 
 
-def _leaf(where: str, check: Check, leaf: int) -> LeafCheck:
+def _leaf(check: Check, leaf: int) -> LeafCheck:
     if not isinstance(check, Check):
-        raise TypeError(explain(where, "check", shown(check), "a Check", "Pass jc.check(fn, x, axes=...)"))
-    number = integer(where, "leaf", leaf, cure="Leave it out for the first output")
+        raise TypeError(explain("check", shown(check), "a Check", "Pass jc.check(fn, x, axes=...)"))
+    number = integer("leaf", leaf, cure="Leave it out for the first output")
     if not 0 <= number < len(check.leaves):
         cure = "Leave it out for the first output"
-        raise ValueError(explain(where, "leaf", leaf, f"from 0 to {len(check.leaves) - 1}", cure))
+        raise ValueError(explain("leaf", leaf, f"from 0 to {len(check.leaves) - 1}", cure))
     return check.leaves[number]
 
 
-def _axes(where: str, axes: object, rank: int) -> tuple[int, ...]:
+def _axes(axes: object, rank: int) -> tuple[int, ...]:
     """One or two axes of an output of this rank, validated."""
     expected, cure = f"one or two of the output's {rank} axes", "Write axes=(1, 2) for [n, h, w, c]"
     given = several(axes)
     if given is None:
-        raise TypeError(explain(where, "axes", shown(axes), expected, cure))
-    chosen = tuple(integer(where, "axes", axis, cure=cure) for axis in given)
+        raise TypeError(explain("axes", shown(axes), expected, cure))
+    chosen = tuple(integer("axes", axis, cure=cure) for axis in given)
     if not 1 <= len(chosen) <= 2 or len(set(chosen)) != len(chosen) or not all(0 <= axis < rank for axis in chosen):
-        raise ValueError(explain(where, "axes", chosen, expected, cure))
+        raise ValueError(explain("axes", chosen, expected, cure))
     return chosen
 
 

@@ -27,7 +27,6 @@ Each = Callable[[Program, Plan, Sequence[Any], Sequence[Any], Any, Any], Any]
 class Subject:
     """A traced function and its input; `plan` has the law of each output leaf."""
 
-    where: str  # the function name in error messages
     function: Program
     plan: Plan
     leaves: list[Any]
@@ -40,11 +39,10 @@ class Subject:
 
     def rows(self, shifts: Any) -> np.ndarray:
         """The shifts to try, one row each: see `check`."""
-        return law.grid(self.where, self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
+        return law.grid(self.plan.along, self.plan.laws, self.shapes, shifts, "cyclic")
 
 
 def subject(
-    where: str,
     fn: Callable[..., Any],
     arguments: tuple[Any, ...],
     axes: Sequence[int] | Mapping[int, Sequence[int]],
@@ -54,23 +52,23 @@ def subject(
     **given: Any,
 ) -> Subject:
     """Trace the function and determine its laws; `given` may have a certificate and moves, as for `check`."""
-    check_call(where, fn, arguments)
-    along = directions(where, arguments, axes)
-    check_request(where, arguments, along, batch=batch, certificate=given.get("certificate"))
-    invariant = flag(where, "invariant", invariant)
+    check_call(fn, arguments)
+    along = directions(arguments, axes)
+    check_request(arguments, along, batch=batch, certificate=given.get("certificate"))
+    invariant = flag("invariant", invariant)
     offsets = law.offsets(arguments)
     moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
     with executing():
         structure = jax.tree.structure(arguments)
         function = traced(fn, jax.tree.unflatten(structure, leaves))
-        check_outputs(where, function)
+        check_outputs(function)
         output = jax.tree.structure(jax.eval_shape(fn, *arguments))
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
-    laws = law.chosen(where, arguments, shapes, along, "cyclic", invariant=invariant, **given)
+    laws = law.chosen(arguments, shapes, along, "cyclic", invariant=invariant, **given)
     live = tuple(number in moved for number in range(len(leaves)))
     plan = Plan("cyclic", along, tuple(map(tuple, laws)), offsets, live, vectorised=True, integers=False)
-    return Subject(where, function, plan, leaves, output)
+    return Subject(function, plan, leaves, output)
 
 
 def sweep(one: Subject, rows: np.ndarray, each: Each, context: Any = (), batch: int | None = None) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.checks import shown
-from jaxconv.errors import explain
+from jaxconv.errors import explain, public
 from jaxconv.jaxprs.evaluate import Path, evaluate
 from jaxconv.jaxprs.layout import called, entered
 from jaxconv.jaxprs.traverse import coarsest, with_paths, within
@@ -45,6 +45,7 @@ class _MismatchError(Exception):
     """The derivation does not follow the jaxpr, so the check of the walk ends."""
 
 
+@public
 def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyTree, seed: int = 0) -> tuple[str, ...]:
     """Execute every step of a certificate's derivations separately, and check every claim against them.
 
@@ -82,9 +83,9 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, but the derivation has add'
     """
     _refuse_malformed(certificate)
-    check_call("recheck", fn, arguments)
-    seed = checked_seed("recheck", seed)
-    jaxpr, constants, shapes = trace("recheck", fn, arguments)
+    check_call(fn, arguments)
+    seed = checked_seed(seed)
+    jaxpr, constants, shapes = trace(fn, arguments)
     problem = outline_objection(certificate, shapes, arguments)
     if problem:
         return (problem,)
@@ -114,11 +115,11 @@ def _refuse_malformed(certificate: object) -> None:
     """Raise an error if something is not a Certificate, or a field has an invalid value."""
     cure = "Pass the result of certify or of Certificate.from_json"
     if not isinstance(certificate, Certificate):
-        raise TypeError(explain("recheck", "certificate", shown(certificate), "a Certificate", cure))
+        raise TypeError(explain("certificate", shown(certificate), "a Certificate", cure))
     try:
         json_codec.encode(certificate, Certificate, "certificate")
     except json_codec.MalformedError as error:
-        raise ValueError(error.explained("recheck", cure)) from None
+        raise ValueError(error.explained(cure)) from None
 
 
 @dataclass
