@@ -77,3 +77,24 @@ def period(array: np.ndarray, axis: int) -> int | None:
         if np.array_equal(rows[found:], rows[:-found]):
             return found
     return None
+
+
+def runs(array: np.ndarray, axis: int) -> list[tuple[int, int, int]]:
+    """Return the stretches [lo, hi) of an axis on which an array's bits have a period: (period, lo, hi), longest first.
+
+    Each holds two periods or more, and at least a third of the axis: shorter ones are coincidences.
+
+    >>> runs(np.array([2, 3, 3, 3, 2]), 0)
+    [(1, 1, 4)]
+    """
+    length = array.shape[axis]
+    rows = bits(np.moveaxis(array, axis, 0).reshape(length, -1))
+    _, names = np.unique(rows, axis=0, return_inverse=True)
+    found: list[tuple[int, int, int]] = []
+    for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
+        same = np.concatenate([[False], names[period:] == names[:-period], [False]])
+        changes = np.flatnonzero(same[1:] != same[:-1]).tolist()
+        stretches = zip(changes[::2], changes[1::2], strict=True)
+        found += [(period, lo, hi + period) for lo, hi in stretches if hi - lo >= period]
+    enough = [run for run in found if 3 * (run[2] - run[1]) >= length]
+    return sorted(enough, key=lambda run: (run[1] + run[0] - run[2], run[0], run[1]))  # most pairs a period apart first

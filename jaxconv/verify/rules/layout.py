@@ -337,8 +337,10 @@ def concatenate(eqn: Equation[Plain]) -> list[Plain]:
     Jaxpr: `dimension`.
     """
     number: int = eqn.params["dimension"]
-    lengths = [shape[number] for shape in eqn.operand_shapes]
-    return [side_by_side(eqn.inputs, lengths, number, eqn.walk.new_signal())]
+    pairs = [(value, shape[number]) for value, shape in zip(eqn.inputs, eqn.operand_shapes, strict=True)]
+    pairs = [(value, length) for value, length in pairs if length] or pairs  # an empty operand adds nothing
+    inputs, lengths = [value for value, _ in pairs], [length for _, length in pairs]
+    return [side_by_side(inputs, lengths, number, eqn.walk.new_signal())]
 
 
 @rule("tile")

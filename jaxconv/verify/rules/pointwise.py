@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from jaxconv.jaxprs.primitives import family
-from jaxconv.verify.domain import CannotProve, FactoredAxis, Moving, is_moving, length_of, renamed
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.verify.domain import (
+    CannotProve,
+    Factor,
+    FactoredAxis,
+    Motion,
+    Moving,
+    is_moving,
+    length_of,
+    renamed,
+    scaled,
+)
 from jaxconv.verify.factors import invariant_axis, join
+from jaxconv.verify.fold import runs
+from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
 
 
@@ -35,12 +51,75 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(a[i], b[i], ...): f commutes with every re-indexing that all operands share.
 
     Example: x*2 + bias moves along axis 2 if x does and the bias is uniform along it. With a checkerboard instead of
-    the bias only shifts by two remain, and with different numbers at each position none do.
+    the bias only shifts by two remain, and with different numbers at each position none do. In the interior, a known
+    constant may be uniform or periodic on a run of positions only: see `on_runs`.
     Theorem: `CertifierRules.map_sound` in proofs/coq.
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
-    return [join([widened(value, shape) for value in eqn.moving()], eqn.walk.new_signal())]
+    values = [widened(value, shape) for value in eqn.moving()]
+    if eqn.walk.cycle is None:
+        values = on_runs(eqn, values)
+    return [join(values, eqn.walk.new_signal())]
+
+
+# Whether constants make the result independent of what moves, by primitive: from the numbers of a constant operand on a
+# run, the number of this operand, and whether each operand moves.
+inert: Registry[Callable[[np.ndarray, int, Sequence[bool]], bool]] = Registry()
+
+
+@inert("mul")
+def _zeros(numbers: np.ndarray, operand: int, moves: Sequence[bool]) -> bool:
+    return not numbers.any()
+
+
+@inert("select_n")
+def _selects_what_stays(numbers: np.ndarray, operand: int, moves: Sequence[bool]) -> bool:
+    return operand == 0 and not any(moves[1 + int(which)] for which in np.unique(numbers))
+
+
+def on_runs(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
+    """The values of an interior walk, where constants that are periodic on a part of a moving axis only move, too.
+
+    On positions [lo, hi) a constant of period p shows a signal that repeats after p cells. A shift that moves the axis
+    by a multiple of p moves this signal, too. So the constant is a window of it, as what is shifted is of another.
+
+    Example: with zero padding, an average pool that counts valid cells divides by 2, 3, ..., 3, 2. Without the two ends
+    this is uniform.
+    """
+    motions: dict[int, Motion] = {}
+    for value in values:
+        motions |= {n: axis[0].motion for n, axis in enumerate(value.axes) if len(axis) == 1 and axis[0].motion}
+    moves = [bool(value.moving_axes) for value in values]
+    found: list[Moving] = []
+    for operand, (value, numbers) in enumerate(zip(values, eqn.known, strict=True)):
+        if numbers is not None and not moves[operand]:
+            for axis, motion in motions.items():
+                value = _on_a_run(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), axis, motion, operand, moves)
+        found.append(value)
+    return found
+
+
+def _on_a_run(
+    eqn: Equation[Moving],
+    value: Moving,
+    numbers: np.ndarray,
+    axis: int,
+    motion: Motion,
+    operand: int,
+    moves: Sequence[bool],
+) -> Moving:
+    """A constant whose axis is a window of a periodic signal, on its longest run; the value itself if it has none."""
+    if [factor.period for factor in value.axes[axis]] != [None]:
+        return value
+    for period, lo, hi in runs(numbers, axis):
+        is_inert = inert.get(eqn.name)
+        if is_inert is None or not is_inert(numbers.take(range(lo, hi), axis), operand, moves):
+            shown = Motion(motion.rate, lo, hi, NOTHING, eqn.walk.new_signal())
+            moved = value.with_axis(axis, (Factor(numbers.shape[axis], motion=shown),))
+            by = math.lcm(value.shift, (period * abs(motion.rate)).numerator)
+            return scaled(moved, by // value.shift)
+    return value
 
 
 def widened(value: Moving, shape: tuple[int, ...]) -> Moving:

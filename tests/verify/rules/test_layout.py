@@ -200,6 +200,10 @@ LINES = {
     "twice in a row": lambda n, x: n.concatenate([x, x], 1),
     "two channels joined": lambda n, x: n.concatenate([x[:, :, :1], x[:, :, 1:]], 1),
     "two channels wrapped": lambda n, x: n.concatenate([x[:, 2:, :1], x[:, :2, 1:]], 1),
+    "joined with nothing": lambda n, x: n.concatenate([x[:, :0], x, x[:, 6:]], 1),
+    "joined with channels of no cell": lambda n, x: n.concatenate([x[:, :, :0], x], 2),
+    "joined with reversed channels of no cell": lambda n, x: n.concatenate([x[:, ::-1, 2:], x], 2),
+    "edge padded": lambda n, x: n.pad(x, ((0, 0), (1, 2), (0, 0)), mode="edge"),
     "repeated": lambda n, x: n.repeat(x, 2, axis=1),
     "tiled": lambda n, x: n.tile(x, (1, 2, 1)),
     "first position everywhere": lambda n, x: x[:, :1] + 0 * x,
@@ -209,12 +213,20 @@ LINES = {
 # No shift preserves these. The judge refutes any proof of one, and the test also asserts that there is none.
 HOPELESS = {"joined channels, one reversed", "first position everywhere", "one position"}
 # Both kinds of shifts preserve these.
-SURE = {"swapped", "stacked", "joined channels", "interleaved", "repeated", "a constant"}
+SURE = {
+    "swapped", "stacked", "joined channels", "interleaved", "repeated", "a constant", "joined with nothing",
+    "joined with channels of no cell", "joined with reversed channels of no cell",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_one_line_proves_nothing_that_is_false(name):
     judge_line(LINES[name], hopeless=name in HOPELESS, sure=name in SURE)
+
+
+def test_edge_padding_is_a_border_like_any_other():
+    pad = lambda x: jnp.pad(x, ((0, 0), (1, 2), (0, 0)), mode="edge")
+    assert certified(pad, (1, 8, 2))["interior"].region == ((1, 1, 9),)
 
 
 @pytest.mark.parametrize(("stride", "shift"), [(1, 4), (2, 2), (3, 4), (4, 1)])

@@ -6,7 +6,8 @@ from fractions import Fraction
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.numpy_twins import certified, judge_line, refutation
+from jax import lax
+from support.numpy_twins import all_certified, certified, judge_line, refutation
 
 from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import ONE_CELL
@@ -22,6 +23,71 @@ def test_a_known_mask_leaves_the_shifts_that_it_repeats_after():
             period = next(p for p in range(1, n + 1) if np.array_equal(np.roll(mask, p), mask))
             if period < n:
                 assert claims["cyclic"].shift == period, cells
+
+
+def naive_runs(mask):
+    """Every (period, lo, hi) of a stretch on which a mask repeats: two periods, a third of it, two pairs apart."""
+    n = len(mask)
+    for p, (lo, hi) in itertools.product(range(1, n // 2 + 1), itertools.combinations(range(n + 1), 2)):
+        if (
+            hi - lo >= max(2 * p, p + 2)
+            and 3 * (hi - lo) >= n
+            and all(mask[i] == mask[i + p] for i in range(lo, hi - p))
+        ):
+            yield p, lo, hi
+
+
+# Functions of x and of a constant mask, the constant that meets x, and where it makes the result independent of x.
+NEVER = lambda constant: False
+PARTLY = {
+    "scaled": (lambda x, mask: x * mask, lambda mask: mask, lambda constant: not constant.any()),
+    "added": (lambda x, mask: mask - x, lambda mask: mask, NEVER),
+    "chosen": (lambda x, mask: jnp.where(mask > 0, x, 3), lambda mask: mask > 0, lambda constant: not constant.any()),
+    "chosen from two": (lambda x, mask: jnp.where(mask > 0, x, -x), lambda mask: mask > 0, NEVER),
+    "reversed": (lambda x, mask: x[:, ::-1] + mask, lambda mask: mask, NEVER),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY)
+@pytest.mark.parametrize(("n", "numbers"), [(7, 2), (5, 3)])
+def test_a_constant_that_repeats_on_a_part_leaves_an_interior_there(name, n, numbers):
+    """No claim about any mask is refuted. Unless all of a constant repeats, its longest stretch has a claim."""
+    fn, met, inert = PARTLY[name]
+    masks = [np.array(cells, np.int32) for cells in itertools.product(range(numbers), repeat=n)]
+    fns = [lambda x, mask=mask: fn(x, mask[None]) for mask in masks]
+    for mask, fn_of_mask, claims in zip(masks, fns, all_certified(fns, (1, n)), strict=True):
+        assert refutation(fn_of_mask, (1, n), claims) is None, mask
+        left = list(naive_runs(met(mask)))
+        if not any(hi - lo == n for _, lo, hi in left):
+            most = max((hi - lo - p for p, lo, hi in left if not inert(met(mask)[lo:hi])), default=0)
+            ((_, lo, hi),) = claims["interior"].region or ((1, 0, 0),)
+            assert hi - lo - (claims["interior"].shift or 0) == most, (mask, claims["interior"])
+
+
+def test_a_strided_constant_that_repeats_on_a_part_proves_nothing_that_is_false():
+    fns = [lambda x, mask=mask: x[:, ::2] * 3 + np.int32(mask)[None] for mask in itertools.product(range(2), repeat=6)]
+    for fn, claims in zip(fns, all_certified(fns, (1, 12)), strict=True):
+        assert refutation(fn, (1, 12), claims) is None
+
+
+def test_what_repeats_nowhere_leaves_no_interior():
+    """The broken twins: a ramp, and runs that are shorter than a third."""
+    for mask in (np.arange(12), np.repeat(np.arange(4), 3), np.array([0, 1, 1, 0, 0, 2, 2, 1, 0, 0, 2, 1])):
+        assert (
+            certified(lambda x, mask=mask: x + mask[None].astype(np.int32), (1, 12))["interior"].verdict == "UNDECIDED"
+        )
+
+
+def test_an_average_pool_that_counts_its_cells_has_an_interior():
+    pool = lambda x: lax.reduce_window(x, np.int32(0), lax.add, (1, 3), (1, 1), "SAME")
+    fn = lambda x: pool(x) // pool(jnp.ones_like(x))
+    assert certified(fn, (1, 10))["interior"].region == ((1, 1, 9),)
+
+
+def test_parameters_are_no_constants():
+    """The numbers of a closed-over array of floats may be others."""
+    mask = jnp.asarray([1.0] + [2.0] * 8 + [1.0])[None]
+    assert certified(lambda x: x * mask, (1, 10), "float32")["interior"].verdict == "UNDECIDED"
 
 
 def test_a_mask_on_channels_or_on_the_batch_costs_nothing():
