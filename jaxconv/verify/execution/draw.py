@@ -67,20 +67,21 @@ def _like(rng: np.random.Generator, leaf: ArrayValue, integers: bool) -> ArrayVa
     """Random values between the least and the largest finite value of the leaf, or from it upwards if all are equal."""
     if array_json.is_key(leaf):
         return jax.random.split(jax.random.key(int(rng.integers(2**31)), impl=jax.random.key_impl(leaf)), leaf.shape)
+    shape: tuple[int, ...] = leaf.shape
     if is_kind(leaf, np.bool_):
-        return rng.random(leaf.shape) < 0.5
+        return rng.random(shape) < 0.5
     if is_kind(leaf, np.complexfloating):
         return (_like(rng, leaf.real, integers) + 1j * _like(rng, leaf.imag, integers)).astype(leaf.dtype)
     if integers and is_kind(leaf, np.floating):
-        return exact_integers(rng, leaf.shape, leaf.dtype, parameter=False)
+        return exact_integers(rng, shape, leaf.dtype, parameter=False)
     wide = np.asarray(leaf).astype(np.float64 if is_kind(leaf, np.floating) else object)
     finite = wide[np.isfinite(wide.astype(float))]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
     if is_kind(leaf, np.floating):
         span = (high - low) or max(1.0, abs(high))
-        return (low + span * rng.random(leaf.shape)).astype(leaf.dtype)
+        return (low + span * rng.random(shape)).astype(leaf.dtype)
     most: int = max(high, low + (low < jnp.iinfo(leaf.dtype).max))
-    return rng.integers(low, most, leaf.shape, endpoint=True).astype(leaf.dtype)
+    return rng.integers(low, most, shape, endpoint=True).astype(leaf.dtype)
 
 
 def exact_integers(
@@ -92,7 +93,7 @@ def exact_integers(
     - A parameter of two axes or more has values from -2 to 2, which are nonzero with probability 4/fan-in (at most 1).
       The fan-in is the product of all axes except the last. About four nonzero weights for each output keep deep
       networks from overflowing.
-    - Any other parameter has nonzero values from -2 to 2.
+    - Every other parameter has nonzero values from -2 to 2.
     """
     if not parameter:
         return rng.integers(-4, 5, shape).astype(dtype)
