@@ -17,6 +17,7 @@ from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap
 from jaxconv.verify.shifted_axes import Moves
+from jaxconv.verify.strict_json import Json
 
 SHOWN = 6  # largest number of cells of an input that are listed
 
@@ -117,7 +118,7 @@ WRITTEN = {  # the keys of the JSON, in this order, and the types as which they 
 }
 
 
-def _read(data: strict_json.Json) -> Iterator[PyTree]:
+def _read(data: Json) -> Iterator[PyTree]:
     if not isinstance(data, dict) or data.keys() != WRITTEN.keys():
         raise json_codec.MalformedError("the JSON", json_codec.shown(data), f"an object of {', '.join(WRITTEN)}")
     return (json_codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in WRITTEN.items())

@@ -66,19 +66,12 @@ def position_map(
     rank = result.positions.ndim
     chosen = _axes(_shown(result) if axes is None else axes, rank)
     choice("statistic", statistic, tuple(STATISTICS))
-    errors: np.ndarray = getattr(result, STATISTICS[statistic]).max(
-        tuple(axis for axis in range(rank) if axis not in chosen)
-    )
+    by_position: np.ndarray = getattr(result, STATISTICS[statistic])
+    errors = by_position.max(tuple(axis for axis in range(rank) if axis not in chosen))
     errors = errors if tuple(sorted(chosen)) == chosen else errors.T
     figure, plot = _figure(check, result, f"{statistic} error at each position", errors.shape)
-    _draw(
-        figure,
-        plot,
-        result,
-        errors,
-        [f"output axis {axis}" for axis in chosen],
-        [np.arange(int(n)) for n in errors.shape],
-    )
+    names, ticks = [f"output axis {axis}" for axis in chosen], [np.arange(int(n)) for n in errors.shape]
+    _draw(figure, plot, result, errors, names, ticks)
     return figure
 
 
