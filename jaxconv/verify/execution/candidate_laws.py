@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from jaxconv.errors import explain
+from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, KindName, LeafReport, Verdict
 from jaxconv.verify.shifted_axes import Along, Moves, natural
@@ -79,7 +79,7 @@ class Lattice:
 
 def lattices(
     leaves: Sequence[LeafReport],
-    arguments: Sequence[Any],
+    arguments: Sequence[PyTree],
     kind: KindName,
     shift: int | None = None,
     given: Sequence[tuple[int | None, Moves]] | None = None,
@@ -97,7 +97,7 @@ def lattices(
         shift: a shift to use instead of the claimed one.
         given: for each shifted axis, a shift (None for the claimed one) and the expected moves.
     """
-    laws = []
+    laws: list[Lattice] = []
     for number, leaf in enumerate(leaves):
         for number_of_axis, axis in enumerate(leaf.axes):
             rank = len(arguments[axis.shifted[0][0]].shape)

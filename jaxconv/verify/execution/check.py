@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ import numpy as np
 
 from jaxconv.checks import choice, flag
 from jaxconv.errors import public
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import law
@@ -20,7 +20,7 @@ from jaxconv.verify.execution.check_report import Check
 from jaxconv.verify.execution.compare import Plan
 from jaxconv.verify.execution.draw import another, exact_integers
 from jaxconv.verify.execution.judge import Trial, insensitive, judged, measured
-from jaxconv.verify.execution.law import Model
+from jaxconv.verify.execution.law import Model, Shifts, ShiftsAndMoves
 from jaxconv.verify.execution.program import traced
 from jaxconv.verify.execution.requests import check_outputs, check_request
 from jaxconv.verify.execution.run import executing
@@ -37,13 +37,13 @@ class InsensitiveWarning(UserWarning):
 
 @public
 def check(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
-    shifts: Any = None,
+    shifts: Shifts = None,
     model: Model = "cyclic",
     certificate: Certificate | None = None,
-    moves: Sequence[tuple[int, Mapping[int, int]]] | None = None,
+    moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
     region: Mapping[int, tuple[int, int]] | None = None,
     integers: bool = False,
@@ -121,7 +121,7 @@ def check(
     invariant, seed = flag("invariant", invariant), checked_seed(seed)
     with executing():
         leaves, fill = _inputs(arguments, along, integers, seed)
-        function = traced(fn, jax.tree.unflatten(jax.tree.structure(arguments), leaves))
+        function = traced(fn, with_leaves(arguments, leaves))
         check_outputs(function)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
         laws = law.chosen(arguments, shapes, along, model, certificate, moves, invariant, region)
@@ -129,12 +129,16 @@ def check(
         offsets = law.offsets(arguments)
         moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
         live = tuple(number in moved for number in range(len(leaves)))
-        settings = {
-            "vectorised": batch is None or operator.index(batch) != 1,
-            "integers": integers,
-            "summed": jax.default_backend() != "cpu",
-        }
-        plan = Plan(model, along, tuple(map(tuple, laws)), offsets, live, **settings)
+        plan = Plan(
+            model,
+            along,
+            tuple(map(tuple, laws)),
+            offsets,
+            live,
+            vectorised=batch is None or operator.index(batch) != 1,
+            integers=integers,
+            summed=jax.default_backend() != "cpu",
+        )
         trial = Trial(function, plan, leaves, fill, rows)
         outcome = measured(trial, batch)
         leaf_checks = judged(trial, outcome)
@@ -144,16 +148,21 @@ def check(
     return Check(name_of(fn), model, integers, tuple(leaf_checks), tuple(notes))
 
 
-def _inputs(arguments: Sequence[Any], along: Sequence[Along], integers: bool, seed: int) -> tuple[list, list]:
+def _inputs(
+    arguments: Sequence[PyTree], along: Sequence[Along], integers: bool, seed: int
+) -> tuple[list[ArrayValue], list[ArrayValue]]:
     """The leaves to run, and for each shifted leaf another input (the fill); None for the other leaves."""
     rng, offsets = np.random.default_rng(seed), law.offsets(arguments)
     moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
-    leaves = jax.tree.leaves(arguments)
+    leaves: list[ArrayValue] = jax.tree.leaves(arguments)
     if integers:
-        drawn = lambda leaf, number: exact_integers(rng, leaf.shape, leaf.dtype, parameter=number not in moved)
-        draws = [is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct) for x in leaves]
-        leaves = [drawn(x, n) if draw else x for n, (x, draw) in enumerate(zip(leaves, draws, strict=True))]
+        leaves = [
+            exact_integers(rng, x.shape, x.dtype, parameter=number not in moved)
+            if is_kind(x, np.inexact) or isinstance(x, jax.ShapeDtypeStruct)
+            else x
+            for number, x in enumerate(leaves)
+        ]
     others = np.random.default_rng((seed, FILL))
     fill = [another(others, x, integers=integers) if number in moved else None for number, x in enumerate(leaves)]
-    as_array = lambda x: x if isinstance(x, jax.Array) else jnp.asarray(x)  # jnp.asarray is slow even for arrays
-    return [as_array(x) if number in moved else x for number, x in enumerate(leaves)], fill
+    convert = [number in moved and not isinstance(x, jax.Array) for number, x in enumerate(leaves)]  # asarray is slow
+    return [jnp.asarray(x) if other else x for x, other in zip(leaves, convert, strict=True)], fill

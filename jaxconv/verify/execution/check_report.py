@@ -7,15 +7,17 @@ import functools
 import html
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.verify.execution.law import Law
 from jaxconv.verify.shifted_axes import Along
+from jaxconv.verify.strict_json import Json
 
 
 class Finding(StrEnum):
@@ -51,8 +53,8 @@ class Worst:
 
     shift: tuple[int, ...]
     position: tuple[int, ...]
-    expected: Any
-    found: Any
+    expected: complex
+    found: complex
     error: float
 
 
@@ -72,7 +74,7 @@ class LeafCheck:
 
     path: str
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: np.dtype
     finding: Finding
     reason: str  # why the finding is not HELD; empty if it is
     axes: tuple[AxisCheck, ...]
@@ -97,7 +99,7 @@ class LeafCheck:
         """The errors in units in the last place of the scale: [k]. For integers and booleans, the errors themselves."""
         if not jnp.issubdtype(self.dtype, jnp.inexact):
             return self.errors
-        info = jnp.finfo(self.dtype)
+        info = cast(np.finfo, jnp.finfo(self.dtype))
         return self.errors / (float(info.eps) * 2.0 ** np.floor(np.log2(max(self.tolerance.scale, float(info.tiny)))))
 
 
@@ -183,18 +185,18 @@ def _row(shift: tuple[int, ...]) -> str:
     return str(shift[0]) if len(shift) == 1 else str(shift)
 
 
-def _value(value: Any) -> str:
+def _value(value: complex) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     """The value as types that JSON has."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return _plain(cast(object, value.tolist()))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, int | float | str | bool | None) else str(value)

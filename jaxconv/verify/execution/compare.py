@@ -16,15 +16,18 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array, ArrayValue
 from jaxconv.verify.execution import exactness
 from jaxconv.verify.execution.law import Law
 from jaxconv.verify.execution.program import Program
+from jaxconv.verify.execution.run import over_rows
 from jaxconv.verify.shifted_axes import Along
 
 ROWS_BYTES = {"cpu": 2**22, "other": 2**30}  # results of the largest equation, over all rows; on a CPU, cache size
@@ -50,10 +53,10 @@ class Plan:
 class Summary(NamedTuple):
     """The errors of many rows for one output leaf, by row and by position."""
 
-    largest: Any  # the largest error of each row, -1 where nothing was compared
-    positions: Any  # the largest error at each position, -1 where nothing was compared
-    totals: Any  # the sum of the errors at each position
-    counts: Any  # number of rows that were compared at each position
+    largest: Array  # the largest error of each row, -1 where nothing was compared
+    positions: Array  # the largest error at each position, -1 where nothing was compared
+    totals: Array  # the sum of the errors at each position
+    counts: Array  # number of rows that were compared at each position
 
 
 def rows_per_call(function: Program, shifts: int, batch: int | None) -> int:
@@ -72,7 +75,7 @@ def rows_per_call(function: Program, shifts: int, batch: int | None) -> int:
     return math.ceil((shifts + 2) / calls)
 
 
-def comparison(function: Program, plan: Plan) -> Callable[..., Any]:
+def comparison(function: Program, plan: Plan) -> Callable[..., Call]:
     """`(consts, leaves, fill, reference, first, shifts, kinds) -> Call`, compiled once for a plan and a number of rows.
 
     `kinds[i]` says what row i is: 0 for the input shifted by `shifts[i]`, 1 for the fill (another input), 2 for an idle
@@ -87,15 +90,16 @@ def comparison(function: Program, plan: Plan) -> Callable[..., Any]:
 class Call(NamedTuple):
     """The results of one call, lists of one entry for each output leaf; `excess` is shared by all leaves."""
 
-    reference: list[Any]
-    outputs: list[Any]  # the output of each row
-    errors: list[Any]  # the error of each row at each position, -1 where not compared; a `Summary` if `plan.summed`
-    nans: list[Any]  # for each row of a careful plan: cells with a NaN on either side, whose error is infinite
-    infinities: list[Any]  # likewise: cells with the same infinity on both sides, whose error is 0
-    excess: Any  # the largest excess of `exactness.with_excess` over the rows
+    reference: Sequence[Array]
+    outputs: Sequence[Array]  # the output of each row
+    # The error of each row at each position, -1 where not compared; a `Summary` if `plan.summed`.
+    errors: Sequence[Array | Summary]
+    nans: Sequence[Array]  # for each row of a careful plan: cells with a NaN on either side, whose error is infinite
+    infinities: Sequence[Array]  # likewise: cells with the same infinity on both sides, whose error is 0
+    excess: Array  # the largest excess of `exactness.with_excess` over the rows
 
 
-def summary(errors: Any, xp: Any) -> Summary:
+def summary(errors: Array, xp: ModuleType) -> Summary:
     """Summarise the errors by NumPy or jax.numpy.
 
     On a CPU, NumPy reads JAX's memory, is as fast, and compiles nothing.
@@ -114,38 +118,41 @@ def summary(errors: Any, xp: Any) -> Summary:
 def _chunk(
     function: Program,
     plan: Plan,
-    consts: Sequence[Any],
-    leaves: Sequence[Any],
-    fill: Sequence[Any],
-    reference: Sequence[Any],
-    first: Any,
-    shifts: Any,
-    kinds: Any,
+    consts: Sequence[ArrayValue],
+    leaves: Sequence[ArrayValue],
+    fill: Sequence[ArrayValue],
+    reference: Sequence[jax.Array],
+    first: jax.Array,
+    shifts: jax.Array,
+    kinds: jax.Array,
 ) -> Call:
-    def evaluate(shift: Any, kind: Any) -> Any:
+    def evaluate(shift: jax.Array, kind: jax.Array) -> tuple[list[ArrayValue], jax.Array]:
         inputs = shifted(plan, leaves, fill, shift, kind == 1)
         if plan.integers:
             return exactness.with_excess(function.jaxpr, consts, inputs, plan.live)
         return function(consts, inputs), jnp.zeros(0, jnp.int32)
 
-    def compare(outputs: Any, shift: Any, kind: Any) -> Any:
+    def compare(outputs: list[jax.Array], shift: jax.Array, kind: jax.Array) -> list[tuple[jax.Array, ...]]:
         leaf = zip(plan.laws, reference, outputs, strict=True)
         return [compared(plan, laws, before, after, shift, kind == 0) for laws, before, after in leaf]
 
-    over_rows = jax.vmap if plan.vectorised else lambda row: lambda *xs: jax.lax.map(lambda x: row(*x), xs)
-    outputs, excess = over_rows(evaluate)(shifts, kinds)
+    outputs, excess = over_rows(evaluate, vectorised=plan.vectorised)(shifts, kinds)
     reference = [jnp.where(first, out[0], earlier) for out, earlier in zip(outputs, reference, strict=True)]
-    columns = [list(column) for column in zip(*over_rows(compare)(outputs, shifts, kinds), strict=True)]
-    errors = [summary(leaf_errors, jnp) for leaf_errors in columns[0]] if plan.summed else columns[0]
+    results = over_rows(compare, vectorised=plan.vectorised)(outputs, shifts, kinds)
+    errors, nans, infinities = (list(column) for column in zip(*results, strict=True))
+    errors = [summary(leaf_errors, jnp) for leaf_errors in errors] if plan.summed else errors
     largest_excess = excess.max(axis=0, initial=-exactness.TOO_WIDE)
-    return Call(reference, outputs, errors, columns[1], columns[2], largest_excess)
+    return Call(reference, outputs, errors, nans, infinities, largest_excess)
 
 
-def shifted(plan: Plan, leaves: Sequence[Any], fill: Sequence[Any], shift: Any, other: Any) -> list[Any]:
+def shifted(
+    plan: Plan, leaves: Sequence[ArrayValue], fill: Sequence[ArrayValue], shift: Array, other: jax.Array
+) -> list[ArrayValue]:
     """The shifted leaves, `y[i + s] = x[i]`: rolled, or with the fill at cells without an x[i]; all fill if `other`."""
     moved = list(leaves)
     for leaf in sorted({plan.offsets[argument] for along in plan.along for argument, _ in along.arguments}):
-        x, stays, moves = jnp.asarray(leaves[leaf]), jnp.logical_not(other), []
+        x, stays = jnp.asarray(leaves[leaf]), jnp.logical_not(other)
+        moves: list[tuple[int, ArrayValue]] = []
         for number, along in enumerate(plan.along):
             for axis in (axis for argument, axis in along.arguments if plan.offsets[argument] == leaf):
                 moves.append((axis, shift[number]))
@@ -159,7 +166,7 @@ def shifted(plan: Plan, leaves: Sequence[Any], fill: Sequence[Any], shift: Any, 
     return moved
 
 
-def rolled(x: Any, moves: Sequence[tuple[int, Any]]) -> Any:
+def rolled(x: jax.Array, moves: Sequence[tuple[int, ArrayValue]]) -> jax.Array:
     """`np.roll` along axes by traced shifts of either sign: a gather at indices modulo the lengths.
 
     Adjacent axes are flattened and rolled together, so that XLA compiles one gather instead of nested ones.
@@ -192,11 +199,13 @@ def _runs(axes: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _along(row: Any, axis: int, rank: int) -> Any:
+def _along(row: Array, axis: int, rank: int) -> Array:
     return row.reshape([-1 if number == axis else 1 for number in range(rank)])
 
 
-def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: Any, counts: Any) -> tuple[Any, Any, Any]:
+def compared(
+    plan: Plan, laws: Sequence[Law], before: jax.Array, after: jax.Array, shift: jax.Array, counts: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The error |f(y)[p] - f(x)[p - t]| at each p, and the numbers of cells with NaNs and with equal infinities.
 
     The error is -1 where the law does not apply. A non-finite value makes a non-finite error. A careful plan
@@ -206,16 +215,20 @@ def compared(plan: Plan, laws: Sequence[Law], before: Any, after: Any, shift: An
     expected = rolled(before, moves_of(laws, shift))
     errors, nans, infinities = _gap(expected, after, careful=plan.careful)
     applies = jnp.broadcast_to(counts, errors.shape) & spoken_of(plan, laws, shift, errors.shape)
-    count = lambda cells: jnp.int32(0) if cells is None else jnp.sum(applies & cells, dtype=jnp.int32)
-    return jnp.where(applies, errors, -1), count(nans), count(infinities)
+    return jnp.where(applies, errors, -1), _count(applies, nans), _count(applies, infinities)
 
 
-def moves_of(laws: Sequence[Law], shift: Any) -> list[tuple[int, Any]]:
+def _count(applies: jax.Array, cells: jax.Array | None) -> jax.Array:
+    """The number of cells, among those to which the law applies; 0 if none were looked for."""
+    return jnp.int32(0) if cells is None else jnp.sum(applies & cells, dtype=jnp.int32)
+
+
+def moves_of(laws: Sequence[Law], shift: Array) -> list[tuple[int, ArrayValue]]:
     """The moves (output axis, t) of a shift, which has one entry for each shifted axis."""
     return [(axis, shift[number] // law.shift * t) for number, law in enumerate(laws) for axis, t in law.moves]
 
 
-def spoken_of(plan: Plan, laws: Sequence[Law], shift: Any, shape: Sequence[int]) -> Any:
+def spoken_of(plan: Plan, laws: Sequence[Law], shift: Array, shape: Sequence[int]) -> Array:
     """Whether p and p - t are in the region; True for the cyclic model. Shifts may be traced or NumPy integers."""
     inside = np.ones([1] * len(shape), bool)
     for number, law in enumerate(laws):
@@ -228,7 +241,7 @@ def spoken_of(plan: Plan, laws: Sequence[Law], shift: Any, shape: Sequence[int])
     return inside
 
 
-def _gap(a: Any, b: Any, *, careful: bool) -> tuple[Any, Any, Any]:
+def _gap(a: jax.Array, b: jax.Array, *, careful: bool) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
     """|a - b|; a careful comparison also returns where either is NaN, and where both are the same infinity."""
     if not jnp.issubdtype(a.dtype, jnp.inexact):
         wide = jnp.float64 if jax.config.jax_enable_x64 else jnp.float32  # pyright: ignore[reportAttributeAccessIssue]

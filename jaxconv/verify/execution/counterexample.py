@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import numpy as np
 
 from jaxconv.errors import explain, public
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify import array_json, json_codec, strict_json
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap
 from jaxconv.verify.shifted_axes import Moves
+from jaxconv.verify.strict_json import Json
 
 SHOWN = 6  # largest number of cells of an input that are listed
 
@@ -31,8 +33,8 @@ class Counterexample:
     law: Lattice
     k: int
     moves: Moves
-    arguments: tuple[Any, ...]
-    shifted: tuple[Any, ...]
+    arguments: tuple[PyTree, ...]
+    shifted: tuple[PyTree, ...]
     position: tuple[int, ...]
     origin: tuple[int, ...]
     found: complex
@@ -48,7 +50,7 @@ class Counterexample:
         """The absolute difference of `found` and `expected`."""
         return float(gap(np.asarray(self.found), np.asarray(self.expected)))
 
-    def replay(self, fn: Callable[..., Any]) -> float:
+    def replay(self, fn: Callable[..., object]) -> float:
         """The absolute difference of the two cells for `fn`: `error` for the same function, 0 for a corrected one."""
         after, before = (_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
         return float(gap(after[self.position], before[self.origin]))
@@ -77,7 +79,7 @@ class Counterexample:
 
     @classmethod
     @public
-    def from_json(cls, text: str, *arguments: Any) -> Counterexample:
+    def from_json(cls, text: str, *arguments: PyTree) -> Counterexample:
         """Read what `to_json` wrote.
 
         Args:
@@ -93,13 +95,13 @@ class Counterexample:
             law, k, moves, position, origin, values, leaves = _read(data)
         except json_codec.MalformedError as error:
             raise ValueError(error.explained(strict_json.WRITE)) from None
-        structure = jax.tree.structure(arguments)
-        if len(leaves) != 2 * structure.num_leaves:
+        count = len(jax.tree.leaves(arguments))
+        if len(leaves) != 2 * count:
             expected = f"{len(leaves) // 2}, as when the counterexample was found"
             argument, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
-            raise ValueError(explain(argument, structure.num_leaves, expected, cure))
-        sides = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
-        before, after = (jax.tree.unflatten(structure, side) for side in sides)
+            raise ValueError(explain(argument, count, expected, cure))
+        sides = leaves[:count], leaves[count:]
+        before, after = (with_leaves(arguments, side) for side in sides)
         found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)
         return cls(law, k, moves, before, after, position, origin, found, expected)
 
@@ -111,18 +113,18 @@ WRITTEN = {  # the keys of the JSON, in this order, and the types as which they 
     "moves": Moves,
     "position": Cells,
     "origin": Cells,
-    "values": tuple[tuple[Any, Any], tuple[Any, Any]],
-    "leaves": tuple[Any, ...],
+    "values": tuple[tuple[ArrayValue, ArrayValue], tuple[ArrayValue, ArrayValue]],
+    "leaves": tuple[ArrayValue, ...],
 }
 
 
-def _read(data: Any) -> Iterator[Any]:
+def _read(data: Json) -> Iterator[PyTree]:
     if not isinstance(data, dict) or data.keys() != WRITTEN.keys():
         raise json_codec.MalformedError("the JSON", json_codec.shown(data), f"an object of {', '.join(WRITTEN)}")
     return (json_codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in WRITTEN.items())
 
 
-def pixels(x: Any) -> str:
+def pixels(x: ArrayValue) -> str:
     """A description of an array: its nonzero cells, or their number if there are more than `SHOWN`.
 
     >>> pixels(np.array([[0, 0, 3]]))
@@ -136,12 +138,12 @@ def pixels(x: Any) -> str:
     return f"zeros {x.shape} but for {listed}" if listed else f"zeros {x.shape}"
 
 
-def _leaf(fn: Callable[..., Any], arguments: Sequence[Any], leaf: int) -> np.ndarray:
-    given = jax.tree.map(jax.numpy.asarray, tuple(arguments))
+def _leaf(fn: Callable[..., object], arguments: Sequence[PyTree], leaf: int) -> np.ndarray:
+    given = with_leaves(tuple(arguments), [jax.numpy.asarray(x) for x in jax.tree.leaves(arguments)])
     with executing():
         return array_json.wide(array_json.as_numbers(jax.tree.leaves(fn(*given))[leaf]))
 
 
-def _number(value: Any) -> str:
+def _number(value: ArrayValue) -> str:
     value = complex(value)
     return f"{value:.6g}" if value.imag else f"{value.real:.6g}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
+from jaxconv.jaxprs.typing import Array, ArrayValue
 from jaxconv.verify import array_json
 from jaxconv.verify.execution.tolerance import is_kind
 
@@ -16,8 +18,14 @@ DRAWS = 20  # largest number of draws of another array, until one differs
 
 
 def random_numbers(
-    rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, whole: bool, signed: bool, scaled: bool = False
-) -> Any:
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    *,
+    whole: bool,
+    signed: bool,
+    scaled: bool = False,
+) -> Array:
     """Small nonzero whole numbers, or reals; booleans and random keys of their kind.
 
     Args:
@@ -45,45 +53,47 @@ def random_numbers(
     return value.astype(dtype)
 
 
-def another(rng: np.random.Generator, leaf: Any, *, integers: bool) -> Any:
+def another(rng: np.random.Generator, leaf: ArrayValue, *, integers: bool) -> ArrayValue:
     """Random values like those of an array, but not the same.
 
     Draws of few cells may equal the array, so at most `DRAWS` are tried. `integers` draws floats by `exact_integers`.
     """
-    numbers = lambda x: np.asarray(array_json.as_numbers(x))
+    numbers: Callable[[ArrayValue], np.ndarray] = lambda x: np.asarray(array_json.as_numbers(x))
     draws = (_like(rng, leaf, integers) for _ in range(DRAWS))
     return next((draw for draw in draws if not np.array_equal(numbers(draw), numbers(leaf))), leaf)
 
 
-def _like(rng: np.random.Generator, leaf: Any, integers: bool) -> Any:
+def _like(rng: np.random.Generator, leaf: ArrayValue, integers: bool) -> ArrayValue:
     """Random values between the least and the largest finite value of the leaf, or from it upwards if all are equal."""
     if array_json.is_key(leaf):
         return jax.random.split(jax.random.key(int(rng.integers(2**31)), impl=jax.random.key_impl(leaf)), leaf.shape)
+    shape: tuple[int, ...] = leaf.shape
     if is_kind(leaf, np.bool_):
-        return rng.random(leaf.shape) < 0.5
+        return rng.random(shape) < 0.5
     if is_kind(leaf, np.complexfloating):
         return (_like(rng, leaf.real, integers) + 1j * _like(rng, leaf.imag, integers)).astype(leaf.dtype)
     if integers and is_kind(leaf, np.floating):
-        return exact_integers(rng, leaf.shape, leaf.dtype, parameter=False)
+        return exact_integers(rng, shape, leaf.dtype, parameter=False)
     wide = np.asarray(leaf).astype(np.float64 if is_kind(leaf, np.floating) else object)
     finite = wide[np.isfinite(wide.astype(float))]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
     if is_kind(leaf, np.floating):
         span = (high - low) or max(1.0, abs(high))
-        return (low + span * rng.random(leaf.shape)).astype(leaf.dtype)
-    return rng.integers(low, max(high, low + (low < jnp.iinfo(leaf.dtype).max)), leaf.shape, endpoint=True).astype(
-        leaf.dtype
-    )
+        return (low + span * rng.random(shape)).astype(leaf.dtype)
+    most: int = max(high, low + (low < jnp.iinfo(leaf.dtype).max))
+    return rng.integers(low, most, shape, endpoint=True).astype(leaf.dtype)
 
 
-def exact_integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, parameter: bool) -> np.ndarray:
+def exact_integers(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: DTypeLike, *, parameter: bool
+) -> np.ndarray:
     """Small whole numbers of both signs, with which deep networks compute exactly.
 
     - An input has values from -4 to 4.
     - A parameter of two axes or more has values from -2 to 2, which are nonzero with probability 4/fan-in (at most 1).
       The fan-in is the product of all axes except the last. About four nonzero weights for each output keep deep
       networks from overflowing.
-    - Any other parameter has nonzero values from -2 to 2.
+    - Every other parameter has nonzero values from -2 to 2.
     """
     if not parameter:
         return rng.integers(-4, 5, shape).astype(dtype)

@@ -20,11 +20,12 @@ To first order, the roundings along a path add up. The longest path to an output
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import Path, evaluate
@@ -32,6 +33,7 @@ from jaxconv.jaxprs.layout import opened
 from jaxconv.jaxprs.primitives import ELEMENTARY, NEVER, ONCE
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.traverse import within
+from jaxconv.jaxprs.typing import Atom, eps_of
 
 LAMBDA = 6
 
@@ -48,34 +50,39 @@ class Depth:
         return Depth(self.units + roundings * unit, self.roundings + roundings * (unit > 0))
 
 
-def depths(jaxpr: Any, operands: list[Depth] | None = None) -> list[Depth]:
+def depths(jaxpr: Jaxpr, operands: list[Depth] | None = None) -> list[Depth]:
     """The depth of each output of a jaxpr, calls, branches and loops included.
 
     A scan counts its body once for each iteration. The number of iterations of a `while` loop is unknown, so its body
     counts once.
     """
-    deepest = lambda candidates: max(candidates, key=lambda depth: depth.units, default=Depth())
 
-    def step(equation: Any, inputs: list[Depth], _: Path) -> list[Depth]:
-        start = deepest(inputs)
+    def step(equation: JaxprEqn, inputs: list[Depth], _: Path) -> list[Depth]:
+        start = _deepest(inputs)
         settled = guard.terms(equation) is not None or guard.rounds(equation) == NEVER
         bodies = [] if settled else [opened(body)[0] for body in within(equation)]
         iterations = equation.params.get("length", 1)  # of a scan
-        body = deepest(depth for body in bodies for depth in depths(body))
+        body = _deepest(depth for body in bodies for depth in depths(body))
         end = Depth(start.units + iterations * body.units, start.roundings + iterations * body.roundings)
-        return [end if bodies else start.then(roundings(equation), _unit(v.aval)) for v in equation.outvars]
+        return [end if bodies else start.then(roundings(equation), _unit(v)) for v in equation.outvars]
 
     start = operands or [Depth()] * len(jaxpr.invars)
     return evaluate(jaxpr, jaxpr.constvars, start, step, constant=lambda value, aval: Depth())
 
 
-counted: Registry[Callable[[Any], float]] = Registry()  # roundings that depend on the equation's parameters or dtypes
+def _deepest(candidates: Iterable[Depth]) -> Depth:
+    return max(candidates, key=lambda depth: depth.units, default=Depth())
 
 
-def roundings(equation: Any) -> float:
+counted: Registry[Callable[[JaxprEqn], float]] = (
+    Registry()
+)  # roundings that depend on the equation's parameters or dtypes
+
+
+def roundings(equation: JaxprEqn) -> float:
     """The number of roundings of one equation: see the list in the module docstring."""
     how, count = guard.rounds(equation), guard.terms(equation)
-    if how == NEVER or all(_unit(v.aval) == 0 for v in equation.outvars):
+    if how == NEVER or all(_unit(v) == 0 for v in equation.outvars):
         return 0
     if count is not None:
         return min(count, LAMBDA * math.sqrt(count))
@@ -85,20 +92,20 @@ def roundings(equation: Any) -> float:
 
 
 @counted("integer_pow")
-def _power_roundings(equation: Any) -> float:
+def _power_roundings(equation: JaxprEqn) -> float:
     """One product for each factor except the first, and one quotient for a negative exponent."""
     return max(1, abs(equation.params["y"]) - 1) + (equation.params["y"] < 0)
 
 
 @counted("convert_element_type")
-def _cast_roundings(equation: Any) -> float:
+def _cast_roundings(equation: JaxprEqn) -> float:
     """0 for a cast between floats that loses no precision, else 1."""
-    return 0 if _unit(equation.outvars[0].aval) <= _unit(equation.invars[0].aval) != 0 else 1
+    return 0 if _unit(equation.outvars[0]) <= _unit(equation.invars[0]) != 0 else 1
 
 
-def _unit(aval: Any) -> float:
+def _unit(atom: Atom) -> float:
     """u = eps/2 of an inexact dtype, 0 of any other."""
-    dtype = getattr(aval, "dtype", None)
-    if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
+    dtype: np.dtype | None = getattr(atom.aval, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         return 0.0
-    return float(jax.numpy.finfo(dtype).eps) / 2
+    return eps_of(dtype) / 2

@@ -11,11 +11,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import Path, evaluate, executed
@@ -23,21 +24,25 @@ from jaxconv.jaxprs.primitives import NEVER, PRODUCTS, SUM
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
-from jaxconv.jaxprs.typing import aval_of
+from jaxconv.jaxprs.typing import ArrayValue, aval_of
 from jaxconv.verify.execution.tolerance import is_kind
 
 TOO_WIDE = 2**14  # excess bits of an operation that is not exact on whole numbers, or that cannot be analysed
+Bits: TypeAlias = jax.Array | int
 
 
-def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live: Sequence[bool]) -> tuple[list, Any]:
+def with_excess(
+    jaxpr: Jaxpr, consts: Sequence[ArrayValue], operands: Sequence[ArrayValue], live: Sequence[bool]
+) -> tuple[list[ArrayValue], jax.Array]:
     """The outputs, and the excess of each equation: the bits that its values need beyond those of its dtype.
 
     An equation with an excess of 0 or less is exact. `live` says which operands change with the shift. Values that
     depend on none of them are the same on both sides of the comparison, exact or not.
     """
-    alive, excess = iter(depends(jaxpr, live)), []
+    alive = iter(depends(jaxpr, live))
+    excess: list[jax.Array] = []
 
-    def step(equation: Any, inputs: list[Any], _: Path) -> list[Any]:
+    def step(equation: JaxprEqn, inputs: list[ArrayValue], _: Path) -> list[ArrayValue]:
         outputs = executed(equation, inputs)
         floats = [y for y in outputs if is_kind(y, np.inexact)]
         counted = next(alive) and floats and guard.rounds(equation) != NEVER
@@ -48,7 +53,7 @@ def with_excess(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any], live
     return outputs, jnp.stack(excess) if excess else jnp.zeros(0, jnp.int32)
 
 
-def blame(jaxpr: Any, excess: np.ndarray) -> str:
+def blame(jaxpr: Jaxpr, excess: np.ndarray) -> str:
     """A message that names the first operation that is not exact, and why; empty if all are exact."""
     for (equation, stack), bits in zip(steps(jaxpr), excess, strict=True):
         if bits > 0:
@@ -60,11 +65,11 @@ def blame(jaxpr: Any, excess: np.ndarray) -> str:
     return ""
 
 
-def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
+def depends(jaxpr: Jaxpr, live: Sequence[bool]) -> list[bool]:
     """Whether each step of `evaluate`, in order, depends on a live operand."""
     dependent: list[bool] = []
 
-    def step(equation: Any, inputs: list[bool], _: Path) -> list[bool]:
+    def step(equation: JaxprEqn, inputs: list[bool], _: Path) -> list[bool]:
         dependent.append(any(inputs))
         return [any(inputs)] * len(equation.outvars)
 
@@ -72,7 +77,7 @@ def depends(jaxpr: Any, live: Sequence[bool]) -> list[bool]:
     return dependent
 
 
-def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
+def _excess(equation: JaxprEqn, inputs: list[ArrayValue], output: ArrayValue) -> jax.Array:
     """The number of bits that the result needs beyond those of its dtype."""
     name, how, holds = guard.lax_name(equation), guard.rounds(equation), _digits(output.dtype)
     if not is_kind(output, np.floating) or guard.objection(equation):
@@ -91,38 +96,38 @@ def _excess(equation: Any, inputs: list[Any], output: Any) -> Any:
     return jnp.where(whole, bits - holds, TOO_WIDE).astype(jnp.int32)
 
 
-def _least(parts: Sequence[Any]) -> Any:
+def _least(parts: Sequence[jax.Array]) -> jax.Array:
     """The least of several traced numbers."""
     return functools.reduce(jnp.minimum, parts)
 
 
 # The number of bits that a result needs, by primitive: from its largest magnitude down to its operands' finest bit.
-needs: Registry[Callable[[Any, list[Any], Any], Any]] = Registry()
+needs: Registry[Callable[[JaxprEqn, list[ArrayValue], ArrayValue], Bits]] = Registry()
 
 
 @needs("add", "add_any", "sub", "rem")
-def _sum(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _sum(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     return _top(y) - _least([_finest(x) for x in inputs])
 
 
 @needs("mul")
-def _product(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _product(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     return _top(y) - _finest(inputs[0]) - _finest(inputs[1])
 
 
 @needs("square")
-def _square(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _square(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     return _top(y) - 2 * _finest(inputs[0])
 
 
 @needs("integer_pow")
-def _power(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _power(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     exponent = equation.params["y"]
     return TOO_WIDE if exponent < 0 else _top(y) - exponent * _finest(inputs[0])
 
 
 @needs("div")
-def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
+def _quotient(equation: JaxprEqn, inputs: list[ArrayValue], q: ArrayValue) -> Bits:
     """a/b is exact if q*b equals a and q*b is exact."""
     a, b = inputs
     exact = jnp.all(q * b == a)
@@ -130,7 +135,7 @@ def _quotient(equation: Any, inputs: list[Any], q: Any) -> Any:
 
 
 @needs("convert_element_type")
-def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _converted(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     """From integers, the result must have enough bits; from floats, the value must not change."""
     (x,) = inputs
     if not is_kind(x, np.floating):
@@ -139,7 +144,7 @@ def _converted(equation: Any, inputs: list[Any], y: Any) -> Any:
 
 
 @needs("select_and_scatter_add")
-def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
+def _placed(equation: JaxprEqn, inputs: list[ArrayValue], y: ArrayValue) -> Bits:
     """A cell receives at most one number from each window that covers it."""
     p = equation.params
     dilations = p.get("window_dilation", (1,) * len(p["window_dimensions"]))
@@ -151,7 +156,7 @@ def _placed(equation: Any, inputs: list[Any], y: Any) -> Any:
     return _top(placed) + math.ceil(math.log2(windows)) - _finest(placed)
 
 
-def _parts(x: Any) -> tuple[Any, Any]:
+def _parts(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The whole number i and the exponent e with x = i * 2^e, for floats x."""
     wide = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
     mantissa, exponent = jnp.frexp(wide)
@@ -160,7 +165,7 @@ def _parts(x: Any) -> tuple[Any, Any]:
     return whole, exponent.astype(jnp.int32) - digits
 
 
-def _top(x: Any) -> Any:
+def _top(x: ArrayValue) -> jax.Array:
     """The least e with |x| < 2^e everywhere; -1024 if all are 0."""
     x = jnp.asarray(x)
     x = x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
@@ -168,7 +173,7 @@ def _top(x: Any) -> Any:
     return jnp.max(jnp.where(x == 0, -1024, exponent), initial=-1024)
 
 
-def _finest(x: Any) -> Any:
+def _finest(x: ArrayValue) -> jax.Array:
     """The largest g such that every value is a multiple of 2^g; 0 if all values are 0."""
     whole, exponent = _parts(jnp.asarray(x))
     lowest = jax.lax.population_count((whole & -whole) - 1).astype(jnp.int32)
@@ -176,6 +181,6 @@ def _finest(x: Any) -> Any:
     return jnp.where(finest == 1024, 0, finest)
 
 
-def _digits(dtype: Any) -> int:
+def _digits(dtype: np.dtype) -> int:
     """Number of bits of the significand, including the leading one: 24 in float32."""
-    return jnp.finfo(dtype).nmant + 1
+    return cast(int, jnp.finfo(dtype).nmant) + 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
 
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify import array_json
 from jaxconv.verify.claims import Sample
 from jaxconv.verify.execution.draw import random_numbers
@@ -40,7 +40,7 @@ class Experiment:
 
     Attributes:
         program: the function.
-        structure: the tree structure of its arguments.
+        arguments: its arguments.
         leaves: their leaves: arrays, and shapes of what is drawn.
         argument: the leaf that is shifted.
         number: the output leaf that is compared.
@@ -51,8 +51,8 @@ class Experiment:
     """
 
     program: Program
-    structure: Any
-    leaves: list[Any]
+    arguments: tuple[PyTree, ...]
+    leaves: list[ArrayValue]
     argument: int
     number: int
     free: list[int]
@@ -85,7 +85,7 @@ class Experiment:
         """The number of cells by which the source is longer than the input."""
         return self.windows.margins.get((self.argument, self.axis), (0, 0))[0]
 
-    def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[Any]:
+    def draw(self, rng: np.random.Generator, whole: bool, signed: bool) -> list[ArrayValue]:
         """A dense draw. In draws of real floats, the cells that enter or leave at the border are 4 times larger.
 
         Otherwise most positions of a sorted output would agree with a move.
@@ -102,39 +102,43 @@ class Experiment:
         }
         return exchanged(self.leaves, drawn | {self.argument: source})
 
-    def sample(self, draw: list[Any]) -> Sample:
+    def sample(self, draw: list[ArrayValue]) -> Sample:
         """A draw as pytrees of the caller's structure."""
-        source, cells = draw[self.argument], np.arange(draw[self.argument].shape[self.axis])
-        read = lambda cells: array_json.as_keys(source.take(cells, self.axis), self.leaves[self.argument])
+        source: np.ndarray = draw[self.argument]
+        cells = np.arange(int(source.shape[self.axis]))
+        read: Callable[[np.ndarray], ArrayValue] = lambda cells: array_json.as_keys(
+            source.take(cells, self.axis), self.leaves[self.argument]
+        )
         x = read(cells[self.margin :])
         entering = None if self.cyclic else read(cells[: self.margin])
-        return Sample(jax.tree.unflatten(self.structure, exchanged(draw, {self.argument: x})), entering)
+        return Sample(with_leaves(self.arguments, exchanged(draw, {self.argument: x})), entering)
 
-    def execute(self, draw: list[Any]) -> Outcome:
+    def execute(self, draw: list[ArrayValue]) -> Outcome:
         """f(x), f(y) for each shift, and the tolerance of each cell, without the rounding bounds."""
         with _guarded():
-            (y,), unknown = self.program.execute((self.number,), draw, **self._rows(draw))
+            stacks, size = self._rows(draw)
+            (y,), unknown = self.program.execute((self.number,), draw, stacks, size=size, until=self.until)
         return outcome(y.reshape(len(y), *self.output), unknown, self.program.epsilon)
 
-    def doubted(self, draw: list[Any], found: Outcome) -> Outcome:
+    def doubted(self, draw: list[ArrayValue], found: Outcome) -> Outcome:
         """The outcome with the rounding bound of each cell added. It takes one more execution for each noise."""
         exact = np.concatenate([found.before[None], found.after])
         with _guarded():
-            bounds = self.program.rounding_bounds(
-                self.number, draw, exact=exact.reshape(len(exact), *self.shape), **self._rows(draw)
-            )
+            stacks, size = self._rows(draw)
+            rows = exact.reshape(len(exact), *self.shape)
+            bounds = self.program.rounding_bounds(self.number, draw, stacks, rows, size=size, until=self.until)
         return found.widened(bounds.reshape(exact.shape))
 
-    def _rows(self, draw: list[Any]) -> dict[str, Any]:
-        """What to execute for a draw: x and each y, at most so many in one call, until the time limit."""
+    def _rows(self, draw: list[ArrayValue]) -> tuple[dict[int, np.ndarray], int]:
+        """The rows to execute for a draw, x and each y, and how many of them at most in one call."""
         cells = math.prod(self.leaves[self.argument].shape)
         size = max(1, min(ROWS, CELLS // max(cells, self.program.work[1])))
-        return {"stacks": self.windows.stacks({self.argument: draw[self.argument]}), "size": size, "until": self.until}
+        return self.windows.stacks({self.argument: draw[self.argument]}), size
 
 
 def prepare(
     program: Program,
-    arguments: tuple[Any, ...],
+    arguments: tuple[PyTree, ...],
     argument: int,
     number: int,
     axis: int,
@@ -149,23 +153,25 @@ def prepare(
     Raises:
         CannotRunError: no shift remains, or the function is too large.
     """
-    leaves, structure = jax.tree.flatten(arguments)
+    leaves: list[ArrayValue] = jax.tree.leaves(arguments)
     x, output = leaves[argument], program.outputs[number][1]
     axis, cells = axis % len(x.shape), math.prod(x.shape)
     shifts = [shift for shift in shifts if 0 < shift < x.shape[axis]]
     if not shifts or not all(0 < size <= LARGEST for size in (cells, output.size)):
         raise CannotRunError
     shifts = shifts[: max(LEAST, WORK // ((cells + program.work[0]) * (1 + len(NOISES))))]
-    drawn = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct) or (free_parameters and is_kind(leaf, np.inexact))
+    drawn: Callable[[ArrayValue], bool] = lambda leaf: (
+        isinstance(leaf, jax.ShapeDtypeStruct) or (free_parameters and is_kind(leaf, np.inexact))
+    )
     free = [i for i, leaf in enumerate(leaves) if i != argument and drawn(leaf)]
     rows = tuple((((argument, axis),), shift) for shift in shifts)
     return Experiment(
-        program, structure, leaves, argument, number, free, axis, Windows({argument: x.shape}, rows, cyclic), until
+        program, arguments, leaves, argument, number, free, axis, Windows({argument: x.shape}, rows, cyclic), until
     )
 
 
 @contextlib.contextmanager
-def _guarded() -> Iterator[None]:
+def _guarded() -> Generator[None]:
     """A failed execution raises CannotRunError, since it gives no counterexample."""
     try:
         with executing():
@@ -174,6 +180,6 @@ def _guarded() -> Iterator[None]:
         raise CannotRunError from error
 
 
-def exchanged(sample: list[Any], new: dict[int, Any]) -> list[Any]:
+def exchanged(sample: list[ArrayValue], new: Mapping[int, ArrayValue]) -> list[ArrayValue]:
     """The sample with some leaves replaced."""
     return [new.get(i, leaf) for i, leaf in enumerate(sample)]

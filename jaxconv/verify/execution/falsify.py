@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jaxconv.checks import choice, flag, integer, shown
 from jaxconv.errors import explain, public
+from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.arguments import check_call, check_cells, checked_moves, checked_seed, checked_shift
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
@@ -16,6 +16,7 @@ from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import KindName
 from jaxconv.verify.execution.candidate_laws import Lattice, lattices
 from jaxconv.verify.execution.counterexample import Counterexample
+from jaxconv.verify.execution.law import ShiftsAndMoves
 from jaxconv.verify.execution.requests import check_certificate
 from jaxconv.verify.execution.violations import Trials
 from jaxconv.verify.shifted_axes import Axes, Moves, directions
@@ -54,12 +55,12 @@ class Falsification:
 
 @public
 def falsify(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
     kind: KindName = "cyclic",
     shift: int | None = None,
-    moves: Sequence[tuple[int, Mapping[int, int]]] | None = None,
+    moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
     values: bool = False,
     certificate: Certificate | None = None,
@@ -150,7 +151,7 @@ def _drawn(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     return search(trials, examples, seed)
 
 
-def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> list[tuple[int | None, Moves]] | None:
+def _given(moves: ShiftsAndMoves | None, axes: int) -> list[tuple[int | None, Moves]] | None:
     """The caller's moves, validated: one entry for each shifted axis, and no shift of 0."""
     if moves is None:
         return None
@@ -162,8 +163,8 @@ def _given(moves: Sequence[tuple[int, Mapping[int, int]]] | None, axes: int) -> 
 
 
 def checked_request(
-    fn: Callable[..., Any],
-    arguments: Sequence[Any],
+    fn: Callable[..., object],
+    arguments: Sequence[PyTree],
     axes: Axes,
     *,
     kind: object,

@@ -7,12 +7,13 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.jaxprs.typing import Array, ArrayValue
 from jaxconv.verify.execution import compare, exactness
 from jaxconv.verify.execution.check_report import AxisCheck, Finding, LeafCheck, Tolerance, Worst
 from jaxconv.verify.execution.compare import Plan, Summary
@@ -30,8 +31,8 @@ class Trial:
 
     function: Program
     plan: Plan
-    leaves: list[Any]
-    fill: list[Any]
+    leaves: list[ArrayValue]
+    fill: list[ArrayValue]
     shifts: np.ndarray
 
 
@@ -62,15 +63,16 @@ def measured(trial: Trial, batch: int | None) -> Measured:
     unshifted = np.zeros((2 + idle, shifts.shape[1]), np.int32)
     all_rows = np.concatenate([unshifted[:2], shifts, unshifted[2:]])
     kinds = np.asarray([2, 1] + [0] * len(shifts) + [2] * idle, np.int32)
-    reference = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
-    tallies, excess = [_Tally() for _ in reference], []
+    reference: Sequence[Array] = [np.zeros(leaf.shape, leaf.dtype) for _, leaf in function.outputs]
+    tallies = [_Tally() for _ in reference]
+    excess: list[np.ndarray] = []
     for start in _progress(range(0, len(all_rows), size)):
         part = slice(start, start + size)
         call = run(function.consts, trial.leaves, trial.fill, reference, start == 0, all_rows[part], kinds[part])
         reference = call.reference
         excess.append(np.asarray(call.excess))
-        for tally, *results in zip(tallies, call.outputs, call.errors, call.nans, call.infinities, strict=True):
-            tally.add(*results)
+        for number, tally in enumerate(tallies):
+            tally.add(call.outputs[number], call.errors[number], call.nans[number], call.infinities[number])
     if not plan.careful and not all(np.isfinite(tally.totals).all() for tally in tallies):
         return measured(dataclasses.replace(trial, plan=dataclasses.replace(plan, careful=True)), batch)
     rows = [tally.rows(len(shifts)) for tally in tallies]
@@ -82,9 +84,9 @@ class _Tally:
 
     def __init__(self) -> None:
         self.most = -2.0
-        self.columns: list[tuple[Any, Any, Any]] = []
+        self.columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
-    def add(self, outputs: Any, errors: Any, nans: Any, infinities: Any) -> None:
+    def add(self, outputs: Array, errors: Array | Summary, nans: Array, infinities: Array) -> None:
         """Add the results of one call."""
         summed = errors if isinstance(errors, Summary) else compare.summary(np.asarray(errors), np)
         largest, positions, totals, counts = map(np.asarray, summed)
@@ -147,7 +149,8 @@ def _leaf(trial: Trial, measurement: Measured, number: int, inexact: str) -> Lea
     differences = _errors(plan, number, expected, worst, shifts[at])
     cell = tuple(map(int, np.unravel_index(int(differences.argmax()), differences.shape)))
     finding, reason = _finding(trial, number, errors, tolerance, inexact)
-    axes, moved = [], shifts != 0
+    moved = shifts != 0
+    axes: list[AxisCheck] = []
     for axis, (along, law) in enumerate(zip(plan.along, plan.laws[number], strict=True)):
         alone = moved.sum(axis=1) == moved[:, axis]  # along no other axis
         axes.append(AxisCheck(along, law, shifts[alone, axis], errors[alone]))
@@ -170,7 +173,7 @@ def _leaf(trial: Trial, measurement: Measured, number: int, inexact: str) -> Lea
     )
 
 
-def _wide(leaf: Any) -> np.ndarray:
+def _wide(leaf: ArrayValue) -> np.ndarray:
     leaf = np.asarray(leaf)
     return leaf.astype(complex if is_kind(leaf, np.complexfloating) else float)
 
@@ -225,7 +228,8 @@ def _explained(trial: Trial, number: int, shift: np.ndarray, tolerance: Toleranc
 
 def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> list[str]:
     """Notes on insensitivity: an input that shifts do not change, or an output that hardly depends on the input."""
-    plan, notes = trial.plan, []
+    plan = trial.plan
+    notes: list[str] = []
     for along in plan.along:
         shifted = [(_wide(trial.leaves[plan.offsets[argument]]), axis) for argument, axis in along.arguments]
         if along.length > 1 and all(_flat(x, axis) for x, axis in shifted):

@@ -6,20 +6,23 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeAlias, cast
 
 import jax
 import numpy as np
 
 from jaxconv.checks import integer, several, shown
 from jaxconv.errors import explain
+from jaxconv.jaxprs.typing import Array, PyTree
 from jaxconv.verify.arguments import checked_moves
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifted_axes import Along, natural
 
-Model = Literal["cyclic", "interior", "zero"]
-ShiftsAndMoves = Sequence[tuple[int, Mapping[int, int]]]  # for each shifted axis: the shift, and {output axis: t}
+Model: TypeAlias = Literal["cyclic", "interior", "zero"]
+Shifts: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Array | None  # the shifts to try: see `grid`
+# For each shifted axis: the shift, and {output axis: t}.
+ShiftsAndMoves: TypeAlias = Sequence[tuple[int, Mapping[int, int]]]
 MODELS = ("cyclic", "interior", "zero")
 
 
@@ -46,7 +49,7 @@ def suggested(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) ->
     return Law(*found, (), "the shapes")
 
 
-def certified(certificate: Certificate, leaf: int, along: Along, shape: Any, model: Model) -> Law | None:
+def certified(certificate: Certificate, leaf: int, along: Along, shape: Sequence[int], model: Model) -> Law | None:
     """The law that a certificate proves for an output leaf and a shifted direction, or None if it proves none."""
     leaves = certificate.leaves
     reports = leaves[leaf].axes if leaf < len(leaves) and tuple(leaves[leaf].shape) == tuple(shape) else ()
@@ -73,7 +76,7 @@ def bounded(law: Law, region: Mapping[int, tuple[int, int]] | None, along: Along
 
 
 def chosen(
-    arguments: Sequence[Any],
+    arguments: Sequence[PyTree],
     shapes: Sequence[tuple[int, ...]],
     along: Sequence[Along],
     model: Model,
@@ -90,12 +93,12 @@ def chosen(
         raise ValueError(explain("certificate", f"of {certificate.function}", expected, "Pass one of them"))
     region = _checked_region(region, shapes, model)
     if invariant:
-        moves = [(1, {})] * len(along)
+        moves = [(1, dict[int, int]())] * len(along)
     if moves is not None:
         moves = checked_moves(moves, len(along))
-    laws = []
+    laws: list[list[Law]] = []
     for number, shape in enumerate(shapes):
-        leaf_laws = []
+        leaf_laws: list[Law] = []
         for axis, direction in enumerate(along):
             if moves is not None:
                 law = _given(*moves[axis], len(shape))
@@ -122,8 +125,9 @@ def _checked_region(region: object, shapes: Sequence[Sequence[int]], model: Mode
         raise ValueError(explain("region", shown(region), expected, 'Pass model="interior", or leave it out'))
     if not isinstance(region, Mapping):
         raise TypeError(explain("region", shown(region), "a dict, {output axis: (lo, hi)}", cure))
-    checked, rank = {}, max(map(len, shapes))
-    for axis, ends in region.items():
+    rank = max(map(len, shapes))
+    checked: dict[int, tuple[int, int]] = {}
+    for axis, ends in cast("Mapping[object, object]", region).items():
         number = integer("an output axis in region", axis, cure=cure)
         if not 0 <= number < rank:
             expected = f"from 0 to {rank - 1}"
@@ -149,7 +153,7 @@ def _given(shift: int, moves: Mapping[int, int], rank: int) -> Law:
     return Law(shift, tuple((axis % rank, t) for axis, t in moves.items()), (), "the caller")
 
 
-def offsets(arguments: Sequence[Any]) -> tuple[int, ...]:
+def offsets(arguments: Sequence[PyTree]) -> tuple[int, ...]:
     """The number of the first leaf of each argument."""
     counts = [len(jax.tree.leaves(argument)) for argument in arguments]
     return tuple(sum(counts[:number]) for number in range(len(counts)))
@@ -166,7 +170,7 @@ def room(law: Law, shifts: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def grid(
-    along: Sequence[Along], laws: Sequence[Sequence[Law]], shapes: Sequence[Sequence[int]], shifts: Any, model: Model
+    along: Sequence[Along], laws: Sequence[Sequence[Law]], shapes: Sequence[Sequence[int]], shifts: Shifts, model: Model
 ) -> np.ndarray:
     """All shifts to try: one row for each, of one integer per shifted axis.
 

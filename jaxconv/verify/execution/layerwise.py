@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, cast
 
 import jax
 import numpy as np
@@ -16,15 +16,14 @@ from jaxconv.jaxprs.evaluate import first_results
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.source import source_line
 from jaxconv.jaxprs.traverse import steps
-from jaxconv.jaxprs.typing import aval_of
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, aval_of
 from jaxconv.verify.certify import certify
 from jaxconv.verify.execution import compare, exactness, law
-from jaxconv.verify.execution.compare import Plan
-from jaxconv.verify.execution.law import Law
+from jaxconv.verify.execution.law import Law, Shifts
 from jaxconv.verify.execution.metrics import lie_derivative, relative
 from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.run import executing
-from jaxconv.verify.execution.sweep import Subject, subject, sweep
+from jaxconv.verify.execution.sweep import Each, Shifted, Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Along, Axes
 
@@ -50,11 +49,11 @@ class LayerError:
 @executing()
 @public
 def layerwise(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
     measure: Literal["relative", "lie"] = "relative",
-    shifts: Any = None,
+    shifts: Shifts = None,
     batch: int | None = None,
 ) -> tuple[LayerError, ...]:
     """Measure every intermediate value in the order of computation. The error rises at the culprit.
@@ -103,9 +102,8 @@ def layerwise(
         return ()
     laws = _laws(prepared, arguments, measured)
     if measure == "lie":
-        outputs = lambda inputs: _values(
-            prepared.function, [place.number for place in measured], prepared.function.consts, inputs
-        )
+        numbers = [place.number for place in measured]
+        outputs = functools.partial(_values, prepared.function, numbers, prepared.function.consts)
         columns = [
             lie_derivative(
                 prepared, outputs, axis, [value_laws[axis] if value_laws else None for value_laws in laws], scaled=True
@@ -133,7 +131,7 @@ class _Place:
 
 def _places(prepared: Subject) -> list[_Place]:
     jaxpr = prepared.function.jaxpr
-    places = []
+    places: list[_Place] = []
     depends = exactness.depends(jaxpr, prepared.plan.live)
     for number, ((equation, stack), live) in enumerate(zip(steps(jaxpr), depends, strict=True)):
         first, name = aval_of(equation.outvars[0]), equation.primitive.name
@@ -142,7 +140,7 @@ def _places(prepared: Subject) -> list[_Place]:
     return places
 
 
-def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place]) -> list[list[Law] | None]:
+def _laws(prepared: Subject, arguments: Sequence[PyTree], places: Sequence[_Place]) -> list[list[Law] | None]:
     """For each place, the law for each axis, proved or suggested by its shape; None if an axis has neither."""
     function, along = prepared.function, prepared.plan.along
     renumbered = [
@@ -155,7 +153,10 @@ def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place])
     for direction in renumbered:
         for argument, axis in direction.arguments:
             axes.setdefault(argument, []).append(axis)
-    values = lambda *leaves: _values(function, [place.number for place in places], function.consts, leaves)
+
+    def values(*leaves: ArrayValue) -> list[ArrayValue]:
+        return _values(function, [place.number for place in places], function.consts, leaves)
+
     certificate = certify(values, *prepared.leaves, axes=axes, search=False)
     laws: list[list[Law] | None] = []
     for number, place in enumerate(places):
@@ -173,14 +174,16 @@ def _laws(prepared: Subject, arguments: Sequence[Any], places: Sequence[_Place])
     return laws
 
 
-def _values(function: Program, numbers: Sequence[int], consts: Any, inputs: Any) -> list[Any]:
+def _values(
+    function: Program, numbers: Sequence[int], consts: Sequence[ArrayValue], inputs: Sequence[ArrayValue]
+) -> list[ArrayValue]:
     """The intermediate values of these numbers."""
     results = first_results(function.jaxpr, consts, inputs)
     return [results[number] for number in numbers]
 
 
 def _relative(
-    prepared: Subject, places: Sequence[_Place], laws: Sequence[list[Law] | None], shifts: Any, batch: int | None
+    prepared: Subject, places: Sequence[_Place], laws: Sequence[list[Law] | None], shifts: Shifts, batch: int | None
 ) -> list[np.ndarray]:
     """The relative errors of each place, for all shifts that move every place by whole cells; NaN without a law."""
     with_law = [(place, place_laws) for place, place_laws in zip(places, laws, strict=True) if place_laws is not None]
@@ -196,20 +199,18 @@ def _relative(
     numbers = tuple(place.number for place, _ in with_law)
     laws_of_layers = tuple(tuple(place_laws) for _, place_laws in with_law)
     with executing():
-        before = jax.jit(lambda consts, leaves: _values(prepared.function, numbers, consts, leaves))(
-            prepared.function.consts, prepared.leaves
-        )
+        values = jax.jit(functools.partial(_values, prepared.function, numbers))
+        before = cast("list[ArrayValue]", values(prepared.function.consts, prepared.leaves))
     errors = iter(sweep(prepared, rows, _layer_errors(numbers, laws_of_layers), before, batch))
     return [np.asarray([np.nan]) if place_laws is None else next(errors) for place_laws in laws]
 
 
 @functools.lru_cache(maxsize=64)  # returns the same function object each time, so that it is compiled once
-def _layer_errors(numbers: tuple[int, ...], laws_of_layers: tuple[tuple[Law, ...], ...]) -> Callable[..., list[Any]]:
-    def each(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
-        del plan
-        after = _values(function, numbers, consts, inputs)
+def _layer_errors(numbers: tuple[int, ...], laws_of_layers: tuple[tuple[Law, ...], ...]) -> Each:
+    def each(shifted: Shifted, before: list[jax.Array]) -> list[jax.Array]:
+        after = _values(shifted.function, numbers, shifted.consts, shifted.inputs)
         expected = [
-            compare.rolled(value, compare.moves_of(laws, shift))
+            compare.rolled(value, compare.moves_of(laws, shifted.shift))
             for value, laws in zip(before, laws_of_layers, strict=True)
         ]
         return [relative(*pair) for pair in zip(expected, after, strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,12 @@ import numpy as np
 
 from jaxconv.checks import integer
 from jaxconv.errors import explain, public
+from jaxconv.jaxprs.typing import Array, ArrayValue, PyTree, with_leaves
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import compare
-from jaxconv.verify.execution.compare import Plan
-from jaxconv.verify.execution.law import Law, ShiftsAndMoves
-from jaxconv.verify.execution.program import Program
+from jaxconv.verify.execution.law import Law, Shifts, ShiftsAndMoves
 from jaxconv.verify.execution.run import executing
-from jaxconv.verify.execution.sweep import Each, Subject, subject, sweep
+from jaxconv.verify.execution.sweep import Each, Shifted, Subject, subject, sweep
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Axes
 
@@ -48,10 +47,10 @@ class ShiftErrors:
 @executing()
 @public
 def consistency(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
-    shifts: Any = None,
+    shifts: Shifts = None,
     classes: int = -1,
     batch: int | None = None,
 ) -> float:
@@ -95,12 +94,12 @@ def consistency(
 @executing()
 @public
 def adversarial_consistency(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
-    shifts: Any = None,
+    shifts: Shifts = None,
     classes: int = -1,
-    labels: Any = None,
+    labels: Array | Sequence[int] | None = None,
     batch: int | None = None,
 ) -> float:
     """The fraction of the images whose label no shift changes: consistency under the worst shift.
@@ -148,15 +147,15 @@ def adversarial_consistency(
 @executing()
 @public
 def equivariance_error(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
-    shifts: Any = None,
+    shifts: Shifts = None,
     certificate: Certificate | None = None,
     moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
     batch: int | None = None,
-) -> Any:
+) -> PyTree:
     """The equivariance error for each shift: the difference of both sides of the law, relative to their size.
 
     `|f(shift(x, s)) - shift(f(x), t)| / (|f(shift(x, s))| + |f(x)|)` in the Euclidean norm; 0 if both norms are 0.
@@ -189,24 +188,23 @@ def equivariance_error(
     >>> equivariance_error(lambda x: x * jnp.asarray([1.0, 0.0, 0.0, 0.0]), x, axes=(0,)).values.tolist()
     [0.0, 1.0, 1.0, 1.0]
     """
-    law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    prepared = subject(fn, arguments, axes, batch=batch, **law)
+    prepared = subject(fn, arguments, axes, batch=batch, certificate=certificate, moves=moves, invariant=invariant)
     rows = prepared.rows(shifts)
     before = prepared.function(prepared.function.consts, prepared.leaves)
     values = sweep(prepared, rows, _relative_errors, before, batch)
-    return jax.tree.unflatten(prepared.structure, [ShiftErrors(rows, value) for value in values])
+    return with_leaves(prepared.output, [ShiftErrors(rows, value) for value in values])
 
 
 @executing()
 @public
 def lie_derivative_error(
-    fn: Callable[..., Any],
-    *arguments: Any,
+    fn: Callable[..., object],
+    *arguments: PyTree,
     axes: Axes,
     certificate: Certificate | None = None,
     moves: ShiftsAndMoves | None = None,
     invariant: bool = False,
-) -> Any:
+) -> PyTree:
     """The local equivariance error: the mean square of the Lie derivative of f, for shifts by fractions of a cell.
 
     `LEE = mean_p |L f(x)[p]|^2`, with the Lie derivative `L f(x) = d/de shift(f(shift(x, e)), -r e)` at e = 0. Here r
@@ -244,41 +242,48 @@ def lie_derivative_error(
     >>> [float(lie_derivative_error(jnp.square, wave(k), axes=(0,))[0].round(4)) for k in (3, 5)]
     [0.0, 4.9348]
     """
-    law = {"certificate": certificate, "moves": moves, "invariant": invariant}
-    prepared = subject(fn, arguments, axes, **law)
-    outputs = lambda inputs: prepared.function(prepared.function.consts, inputs)
+    prepared = subject(fn, arguments, axes, certificate=certificate, moves=moves, invariant=invariant)
+    outputs = functools.partial(prepared.function, prepared.function.consts)
     errors = [
         lie_derivative(prepared, outputs, axis, [laws[axis] for laws in prepared.plan.laws])
         for axis in range(_count(axes))
     ]
-    return jax.tree.unflatten(prepared.structure, [np.asarray(column) for column in zip(*errors, strict=True)])
+    return with_leaves(prepared.output, [np.asarray(column) for column in zip(*errors, strict=True)])
 
 
 def lie_derivative(
-    one: Subject, outputs: Callable[[Any], list[Any]], axis: int, laws: Sequence[Law | None], *, scaled: bool = False
+    one: Subject,
+    outputs: Callable[[list[ArrayValue]], list[ArrayValue]],
+    axis: int,
+    laws: Sequence[Law | None],
+    *,
+    scaled: bool = False,
 ) -> list[float]:
     """The mean square of each output's Lie derivative along one axis; NaN for an output without a law or real floats.
 
     `scaled` divides by the mean square of the output; 0/0 is 0.
     """
-    mean_square = lambda y: jnp.mean(jnp.square(y.astype(jnp.float32) if y.dtype.itemsize < 4 else y))
 
-    def errors(leaves: list[Any]) -> list[Any]:
+    def errors(leaves: list[jax.Array]) -> list[jax.Array | float]:
         tangents = [jnp.zeros_like(x) for x in leaves]
         for argument, argument_axis in one.plan.along[axis].arguments:
             leaf = one.plan.offsets[argument]
             tangents[leaf] = -derivative(leaves[leaf], argument_axis)
         real = [number for number, x in enumerate(leaves) if is_kind(x, np.floating)]
-        of_real = lambda new: outputs([dict(zip(real, new, strict=True)).get(i, x) for i, x in enumerate(leaves)])
+
+        def of_real(new: list[jax.Array]) -> list[jax.Array]:
+            replaced = dict(zip(real, new, strict=True))
+            return outputs([replaced.get(i, x) for i, x in enumerate(leaves)])
+
         values, changes = jax.jvp(of_real, ([leaves[i] for i in real],), ([tangents[i] for i in real],))
-        mean_squares = []
+        mean_squares: list[jax.Array | float] = []
         for value, change, law in zip(values, changes, laws, strict=True):
             if law is None or not is_kind(value, np.floating):
                 mean_squares.append(jnp.nan)
                 continue
             for output_axis, t in law.moves:
                 change = change + jnp.asarray(t / law.shift, value.dtype) * derivative(value, output_axis)
-            error, size = mean_square(change), mean_square(value) if scaled else 1
+            error, size = _mean_square(change), _mean_square(value) if scaled else 1
             mean_squares.append(jnp.where(error == 0, 0, error / size))
         return mean_squares
 
@@ -288,10 +293,15 @@ def lie_derivative(
             cure = "Cast it: x.astype(jnp.float32)"
             raise TypeError(explain(f"argument {argument}", leaf.dtype, "of real floats", cure))
     with executing():
-        return [float(error) for error in jax.jit(errors)([jnp.asarray(x) for x in one.leaves])]
+        found = cast("list[jax.Array]", jax.jit(errors)([jnp.asarray(x) for x in one.leaves]))
+        return [float(error) for error in found]
 
 
-def derivative(x: Any, axis: int) -> Any:
+def _mean_square(y: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.square(y.astype(jnp.float32) if y.dtype.itemsize < 4 else y))
+
+
+def derivative(x: jax.Array, axis: int) -> jax.Array:
     """The spectral derivative along an axis, per cell: mode k is multiplied by `2 pi i k / n`, and mode n/2 by 0."""
     n = x.shape[axis]
     wide = x if x.dtype.itemsize >= 4 else x.astype(jnp.float32)
@@ -303,31 +313,34 @@ def derivative(x: Any, axis: int) -> Any:
     return jnp.fft.irfft(factors * jnp.fft.rfft(wide, axis=axis), n, axis=axis).astype(x.dtype)
 
 
-def relative(before: Any, after: Any) -> Any:
+def relative(before: jax.Array, after: jax.Array) -> jax.Array:
     """`|after - before| / (|after| + |before|)` in the Euclidean norm; 0 if both norms are 0."""
-    wide = lambda x: jnp.abs(x if is_kind(x, np.inexact) and x.dtype.itemsize >= 4 else x.astype(jnp.float32))
-    norm = lambda x: jnp.sqrt(jnp.sum(jnp.square(wide(x))))
     if not is_kind(before, np.inexact):
         before, after = before.astype(jnp.float32), after.astype(jnp.float32)
-    size = norm(after) + norm(before)
-    return jnp.where(size == 0, 0, norm(after - before) / jnp.where(size == 0, 1, size))
+    size = _norm(after) + _norm(before)
+    return jnp.where(size == 0, 0, _norm(after - before) / jnp.where(size == 0, 1, size))
 
 
-def _relative_errors(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, before: Any) -> list[Any]:
+def _norm(x: jax.Array) -> jax.Array:
+    wide = x if is_kind(x, np.inexact) and x.dtype.itemsize >= 4 else x.astype(jnp.float32)
+    return jnp.sqrt(jnp.sum(jnp.square(jnp.abs(wide))))
+
+
+def _relative_errors(shifted: Shifted, before: list[jax.Array]) -> list[jax.Array]:
     """The relative error of each output leaf after one shift."""
     expected = (
-        compare.rolled(leaf, compare.moves_of(laws, shift)) for leaf, laws in zip(before, plan.laws, strict=True)
+        compare.rolled(leaf, compare.moves_of(laws, shifted.shift))
+        for leaf, laws in zip(before, shifted.plan.laws, strict=True)
     )
-    return [relative(*pair) for pair in zip(expected, function(consts, inputs), strict=True)]
+    return [relative(*pair) for pair in zip(expected, shifted.outputs(), strict=True)]
 
 
 @functools.cache  # returns the same function object each time, so that it is compiled once
 def _label(classes: int) -> Each:
     """A function for `sweep` that returns the labels; -1 where a score is NaN."""
 
-    def each(function: Program, plan: Plan, consts: Any, inputs: Any, shift: Any, context: Any) -> Any:
-        del plan, shift, context
-        (scores,) = function(consts, inputs)
+    def each(shifted: Shifted, _: PyTree) -> jax.Array:
+        (scores,) = shifted.outputs()
         nan = jnp.isnan(scores).any(classes) if is_kind(scores, np.inexact) else jnp.zeros((), bool)
         return jnp.where(nan, -1, jnp.argmax(scores, classes).astype(jnp.int32))
 
@@ -335,7 +348,12 @@ def _label(classes: int) -> Each:
 
 
 def _labels(
-    fn: Any, arguments: tuple[Any, ...], axes: Axes, shifts: Any, classes: int, batch: int | None
+    fn: Callable[..., object],
+    arguments: tuple[PyTree, ...],
+    axes: Axes,
+    shifts: Shifts,
+    classes: int,
+    batch: int | None,
 ) -> np.ndarray:
     """The label of every image for every shift: [shifts, *images]."""
     classes = integer("classes", classes, cure="Leave it out for the last axis")
@@ -351,7 +369,7 @@ def _labels(
     return np.where(labels < 0, -1 - np.arange(len(labels)).reshape(-1, *[1] * (labels.ndim - 1)), labels)
 
 
-def _is_unshifted(shifts: Any) -> bool:
+def _is_unshifted(shifts: Shifts) -> bool:
     """Whether the shifts are rows of zeros."""
     return np.ndim(shifts) == 2 and not np.any(shifts)
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 from typing import TypeAlias
 
@@ -75,7 +75,7 @@ def moves_left(outcome: Outcome, known: Sequence[SurvivingMoves | None]) -> list
 
 def _surviving(pair: Outcome, moves: SurvivingMoves) -> SurvivingMoves:
     """The moves that remain possible after the outcome of one shift, and the positions at which they hold."""
-    surviving = {}
+    surviving: SurvivingMoves = {}
     for move, cells in moves.items():
         j, p = _slices(move, pair.before.ndim)
         differs = pair.differ(j, p)
@@ -102,8 +102,8 @@ def _candidates(outcome: Outcome, rows: Sequence[int]) -> Iterator[tuple[int, Mo
     groups = [axes for count in (1, 2) for axes in combinations(range(len(shape)), count)]
     sizes = [sum(len(steps(shape[axis])) > 0 for axis in axes) == len(axes) for axes in groups]
     groups = [axes for axes, moves in zip(groups, sizes, strict=True) if moves]
-    probes = lambda axis: sum((shape[axis] - abs(t)) // max(abs(t), 2) for t in steps(shape[axis]))
-    if sum(math.prod(map(probes, axes)) for axes in groups) * len(rows) > COMPARISONS:
+    probes: Callable[[int], int] = lambda n: sum((n - abs(t)) // max(abs(t), 2) for t in steps(n))
+    if sum(math.prod(probes(shape[axis]) for axis in axes) for axes in groups) * len(rows) > COMPARISONS:
         raise TooManyError
     for axes in groups:
         column = _column(outcome, axes, rows)
@@ -119,11 +119,11 @@ def _column(outcome: Outcome, axes: tuple[int, ...], rows: Sequence[int]) -> Out
     """The outcome along some output axes, at the index along the other axes where f(x) varies most."""
     front = tuple(range(len(axes)))
     lengths = [outcome.before.shape[axis] for axis in axes]
-    flat = lambda array: np.moveaxis(array, axes, front).reshape(*lengths, -1)
+    flat: Callable[[np.ndarray], np.ndarray] = lambda array: np.moveaxis(array, axes, front).reshape(*lengths, -1)
     before = flat(outcome.before)
     size = np.nan_to_num(np.abs(before), posinf=0).reshape(-1, before.shape[-1])
     at = int(size.std(axis=0).argmax())
-    of_rows = lambda array: np.stack([flat(array[row])[..., at] for row in rows])
+    of_rows: Callable[[np.ndarray], np.ndarray] = lambda array: np.stack([flat(array[row])[..., at] for row in rows])
     return Outcome(
         before[..., at],
         of_rows(outcome.after),
@@ -142,7 +142,7 @@ def _probed(length: int, t: int) -> tuple[slice, slice]:
 def _slices(move: Move, rank: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Slices of j and j + t, for all positions j with j + t in range."""
     along = dict(move)
-    cut = lambda start, end: slice(max(0, start), None if end <= 0 else -end)
+    cut: Callable[[int, int], slice] = lambda start, end: slice(max(0, start), None if end <= 0 else -end)
     j = tuple(cut(-along.get(axis, 0), along.get(axis, 0)) for axis in range(rank))
     p = tuple(cut(along.get(axis, 0), -along.get(axis, 0)) for axis in range(rank))
     return j, p

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from jaxconv.verify.execution.tolerance import gap, tolerance
+
+Index: TypeAlias = tuple[int | slice | np.ndarray, ...]  # an index of a NumPy array
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Outcome:
             self, before_tolerance=self.before_tolerance + before, after_tolerance=self.after_tolerance + after
         )
 
-    def differ(self, j: tuple, p: tuple) -> np.ndarray:
+    def differ(self, j: Index, p: Index) -> np.ndarray:
         """Whether f(y)[p] and f(x)[j] differ by more than their tolerances. j and p are NumPy indices."""
         return gap(self.after[p], self.before[j]) > self.after_tolerance[p] + self.before_tolerance[j]
 

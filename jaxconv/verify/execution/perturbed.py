@@ -18,46 +18,54 @@ known about later results, and the evaluation reports an overflow.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias, cast
 
 import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import is_endless, opened, scan_sizes
 from jaxconv.jaxprs.primitives import NEVER, ONCE, family
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.traverse import equations, work
+from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, eps_of
+from jaxconv.verify.execution.tolerance import is_kind
 
 ROUNDINGS = 8  # units in the last place
 CELLS = 8192  # cells that are perturbed by different numbers; larger arrays repeat them
 WORK = 2**27  # largest number of elements computed by one `while` loop, over all iterations
 MOST_ROUNDS = 2**14  # largest number of iterations of one `while` loop
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
 STRIDE = 1009  # offset into the noise between operations, so that consecutive operations use different numbers
 _DRAWN = [np.random.default_rng(seed).uniform(-1, 1, 2 * CELLS).astype(np.float32) for seed in range(4)]
 NOISES = [sign * noise for noise in _DRAWN for sign in (1, -1)]
+
+Flag: TypeAlias = jax.Array | bool
+Noise: TypeAlias = Array | None  # None perturbs nothing
+Results: TypeAlias = tuple[list[ArrayValue], Flag]  # and whether any operation overflowed
 
 
 class Operand(NamedTuple):
     """A value, whether it depends on the arguments, and whether all of its cells are finite."""
 
-    value: Any
+    value: ArrayValue
     depends: bool
-    finite: Any = True
+    finite: Flag = True
 
 
 def perturbed_outputs(
-    jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any], noise: Any, first: int = 0
-) -> tuple[list[Any], Any]:
+    jaxpr: Jaxpr, consts: Sequence[ArrayValue], leaves: Sequence[ArrayValue], noise: Noise, first: int = 0
+) -> Results:
     """The perturbed outputs of a jaxpr, and whether any operation overflowed. `first` is the offset into the noise."""
     results, overflow = _perturbed(jaxpr, consts, [Operand(x, True, _finite(x)) for x in leaves], noise, first)
     return [result.value for result in results], overflow
 
 
-def bounded(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> tuple[list[Any], Any]:
+def bounded(jaxpr: Jaxpr, consts: Sequence[ArrayValue], leaves: Sequence[ArrayValue]) -> Results:
     """The outputs of a jaxpr without perturbation, and whether a `while` loop was stopped at its iteration limit.
 
     In a function with such loops an overflow counts as well, as in `perturbed_outputs`.
@@ -68,12 +76,12 @@ def bounded(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> tuple[l
 
 
 def _perturbed(
-    jaxpr: Any, consts: Sequence[Any], operands: list[Operand], noise: Any, first: int
-) -> tuple[list[Operand], Any]:
+    jaxpr: Jaxpr, consts: Sequence[ArrayValue], operands: list[Operand], noise: Noise, first: int
+) -> tuple[list[Operand], Flag]:
     """The results and the overflow flag; equations of calls, loop bodies and branches are perturbed as well."""
-    overflows = [jnp.bool_(False)]
+    overflows: list[Flag] = [jnp.bool_(False)]
 
-    def step(equation: Any, inputs: list[Operand], path: evaluate.Path) -> list[Operand]:
+    def step(equation: JaxprEqn, inputs: list[Operand], path: evaluate.Path) -> list[Operand]:
         offset, loop = first + STRIDE * sum(path), inside.get(equation.primitive.name)
         if loop is not None and any(operand.depends for operand in inputs):
             values, overflow = loop(equation.params, [operand.value for operand in inputs], noise, offset)
@@ -87,11 +95,11 @@ def _perturbed(
     return outputs, overflows[-1]
 
 
-def _constant(x: Any) -> Operand:
+def _constant(x: ArrayValue) -> Operand:
     return Operand(x, False, _finite(x))
 
 
-def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> tuple[list[Operand], Any]:
+def _executed(equation: JaxprEqn, inputs: list[Operand], noise: Noise, first: int) -> tuple[list[Operand], Flag]:
     """The results of one equation, and whether it overflowed."""
     depends, finite = any(operand.depends for operand in inputs), _all(operand.finite for operand in inputs)
     operands, how = [operand.value for operand in inputs], guard.rounds(equation)
@@ -113,18 +121,20 @@ def _executed(equation: Any, inputs: list[Operand], noise: Any, first: int) -> t
     ], overflow
 
 
-def _operand_perturbation(equation: Any) -> Callable[[Any, Any, int], Any]:
+def _operand_perturbation(equation: JaxprEqn) -> Callable[[ArrayValue, Noise, int], ArrayValue]:
     """The function that perturbs the operands of an equation."""
     count = guard.terms(equation) or 1
     if equation.primitive.name in family("linear algebra"):
         return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x), largest=True)
     # XLA sums narrow floats in float32 or pairwise, except the sums that it adds in order.
     in_order = guard.row_of(equation).in_order
-    unit = lambda x: _eps(x) if in_order else min(_eps(x), float(jnp.finfo(np.float32).eps))
+    unit: Callable[[ArrayValue], float] = lambda x: _eps(x) if in_order else min(_eps(x), FLOAT32_EPS)
     return lambda x, noise, first: _perturb(x, noise, first, ROUNDINGS * _eps(x) + count * unit(x))
 
 
-def _underflow(equation: Any, operands: Sequence[Any], y: Any, noise: Any, first: int) -> Any:
+def _underflow(
+    equation: JaxprEqn, operands: Sequence[ArrayValue], y: ArrayValue, noise: Noise, first: int
+) -> ArrayValue:
     """An element-wise result, with an absolute perturbation where it may have underflowed.
 
     A relative perturbation does not change a product that became 0.
@@ -132,33 +142,27 @@ def _underflow(equation: Any, operands: Sequence[Any], y: Any, noise: Any, first
     elementwise = all(jnp.ndim(x) == 0 or jnp.shape(x) == jnp.shape(y) for x in operands)
     if noise is None or not guard.row_of(equation).underflows or not elementwise or not _is_real_float(y):
         return y
-    info = jnp.finfo(y.dtype)
+    info = cast(np.finfo, jnp.finfo(y.dtype))
     # XLA on the CPU flushes subnormal numbers to 0, except those of float16, which it computes in float32.
     least = info.smallest_subnormal if y.dtype == jnp.float16 else info.smallest_normal
     lost = jnp.abs(y) < info.smallest_normal
-    for x in map(jnp.asarray, operands):
-        lost = lost & x.astype(bool) & jnp.isfinite(x)
+    for x in operands:
+        lost = lost & jnp.asarray(x).astype(bool) & jnp.isfinite(x)
     step = (ROUNDINGS * float(least) * _noise_cells(noise, first, y.shape)).astype(y.dtype)
     return jnp.where(lost, y + step, y)
 
 
-def _is_real_float(x: Any) -> bool:
-    return (
-        hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits >= 16 and x.size > 0
-    )
+def _is_real_float(x: ArrayValue) -> bool:
+    return is_kind(x, np.floating) and guard.is_real(x.dtype) and x.size > 0
 
 
-def _eps(x: Any) -> float:
-    return float(jnp.finfo(x.dtype).eps) if _is_float(x) else 0.0
+def _eps(x: ArrayValue) -> float:
+    return eps_of(x.dtype) if is_kind(x, np.inexact) else 0.0
 
 
-def _is_float(x: Any) -> bool:
-    return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, np.inexact)
-
-
-def _perturb(x: Any, noise: Any, first: int, amount: float, *, largest: bool = False) -> Any:
+def _perturb(x: ArrayValue, noise: Noise, first: int, amount: float, *, largest: bool = False) -> ArrayValue:
     """Add to each float up to `amount` times itself, or times the largest float of x."""
-    if noise is None or not _is_float(x) or x.size == 0:
+    if noise is None or not is_kind(x, np.inexact) or x.size == 0:
         return x
     step = jnp.float32(amount) * _noise_cells(noise, first, x.shape)
     if jnp.issubdtype(x.dtype, np.complexfloating):
@@ -167,7 +171,7 @@ def _perturb(x: Any, noise: Any, first: int, amount: float, *, largest: bool = F
     return x + (jnp.max(jnp.abs(x)).astype(x.dtype) if largest else x) * step.astype(x.dtype)
 
 
-def _noise_cells(noise: Any, first: int, shape: Sequence[int]) -> Any:
+def _noise_cells(noise: Array, first: int, shape: Sequence[int]) -> Array:
     """One number of the noise for each cell of an array of this shape, starting at offset `first`."""
     size = math.prod(shape)
     if size > CELLS:  # The offset differs between operations. Otherwise equal factors would cancel.
@@ -177,45 +181,51 @@ def _noise_cells(noise: Any, first: int, shape: Sequence[int]) -> Any:
     return noise[start : start + size].reshape(shape)
 
 
-def _finite(x: Any) -> Any:
+def _finite(x: ArrayValue) -> Flag:
     if isinstance(x, float | complex):
         return bool(np.isfinite(x))
-    if not _is_float(x):
+    if not is_kind(x, np.inexact):
         return True
-    wide = x if jnp.finfo(x.dtype).bits >= 16 else x.astype(np.float32)
+    wide = x if guard.is_real(x.dtype) else x.astype(np.float32)
     return jnp.all(jnp.isfinite(wide))
 
 
-def _all(flags: Any) -> Any:
+def _all(flags: Iterable[Flag]) -> jax.Array:
     result = jnp.bool_(True)
     for flag in flags:
         result = result & flag
     return result
 
 
-def _function(closed: Any, noise: Any, first: int) -> Callable[..., tuple[list[Any], Any]]:
+def _function(closed: AnyJaxpr, noise: Noise, first: int) -> Callable[..., Results]:
     """A loop's body or a branch as a perturbed function; it treats every operand as dependent on the arguments."""
     return lambda *operands: perturbed_outputs(*opened(closed), operands, noise, first)
 
 
-def _plain(closed: Any) -> Callable[..., list[Any]]:
+def _plain(closed: AnyJaxpr) -> Callable[..., list[ArrayValue]]:
     """A loop's condition or body as a function without perturbation."""
-    results = lambda operands: _perturbed(*opened(closed), [Operand(x, False) for x in operands], None, 0)[0]
-    return lambda *operands: [result.value for result in results(operands)]
+
+    def function(*operands: ArrayValue) -> list[ArrayValue]:
+        results, _ = _perturbed(*opened(closed), [Operand(x, False) for x in operands], None, 0)
+        return [result.value for result in results]
+
+    return function
 
 
 # Perturbed evaluation of loops and branches, by primitive.
-inside: Registry[Callable[[Mapping[str, Any], list[Any], Any, int], tuple[list[Any], Any]]] = Registry()
+inside: Registry[Callable[[Params, list[ArrayValue], Noise, int], Results]] = Registry()
 
 
 @inside("scan")
-def _scan(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
+def _scan(params: Params, operands: list[ArrayValue], noise: Noise, first: int) -> Results:
     """Every iteration uses the same noise. A chaotic map amplifies the perturbation from iteration to iteration."""
-    constants, carry = scan_sizes(dict(params))
+    constants, carry = scan_sizes(params)
     body = _function(params["jaxpr"], noise, first)
     fixed, carried, rows = operands[:constants], operands[constants : constants + carry], operands[constants + carry :]
 
-    def step(state: tuple[Any, list[Any]], row: list[Any]) -> tuple[tuple[Any, list[Any]], list[Any]]:
+    def step(
+        state: tuple[jax.Array, list[ArrayValue]], row: list[ArrayValue]
+    ) -> tuple[tuple[jax.Array, list[ArrayValue]], list[ArrayValue]]:
         results, overflow = body(*fixed, *state[1], *row)
         return (state[0] | overflow, results[:carry]), results[carry:]
 
@@ -225,7 +235,7 @@ def _scan(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int
 
 
 @inside("while")
-def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
+def _while(params: Params, operands: list[ArrayValue], noise: Noise, first: int) -> Results:
     """A perturbed loop may end earlier, later or never, so it is limited to twice the unperturbed iterations plus 8.
 
     A loop that exceeds `WORK` or `MOST_ROUNDS` is stopped, which counts as an overflow.
@@ -240,17 +250,24 @@ def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: in
         operands[cond_count + body_count :],
     )
     limit_of_work = max(8, min(MOST_ROUNDS, WORK // max(1, sum(work(part)[0] for part in closed))))
-    limit = limit_of_work
+    limit: jax.Array | int = limit_of_work
     if noise is not None:
-        count = lambda state: (state[0] + 1, body(*body_consts, *state[1]))
-        running = lambda state: (state[0] < limit_of_work) & condition(*cond_consts, *state[1])[0]
+
+        def running(state: tuple[ArrayValue, list[ArrayValue]]) -> jax.Array:
+            return (state[0] < limit_of_work) & condition(*cond_consts, *state[1])[0]
+
+        def count(state: tuple[ArrayValue, list[ArrayValue]]) -> tuple[ArrayValue, list[ArrayValue]]:
+            return state[0] + 1, body(*body_consts, *state[1])
+
         rounds, _ = jax.lax.while_loop(running, count, (0, start))
         limit = jnp.minimum(2 * rounds + 8, limit_of_work)
 
-    def coarse_running(state: tuple[Any, Any, list[Any]]) -> Any:
+    def coarse_running(state: tuple[ArrayValue, jax.Array, list[ArrayValue]]) -> jax.Array:
         return (state[0] < limit) & coarse_condition(*cond_consts, *state[2])[0][0]
 
-    def advance(state: tuple[Any, Any, list[Any]]) -> tuple[Any, Any, list[Any]]:
+    def advance(
+        state: tuple[ArrayValue, jax.Array, list[ArrayValue]],
+    ) -> tuple[ArrayValue, jax.Array, list[ArrayValue]]:
         results, overflow = coarse_body(*body_consts, *state[2])
         return state[0] + 1, state[1] | overflow, results
 
@@ -259,6 +276,7 @@ def _while(params: Mapping[str, Any], operands: list[Any], noise: Any, first: in
 
 
 @inside("cond")
-def _cond(params: Mapping[str, Any], operands: list[Any], noise: Any, first: int) -> tuple[list[Any], Any]:
+def _cond(params: Params, operands: list[ArrayValue], noise: Noise, first: int) -> Results:
     index, *others = operands
-    return jax.lax.switch(index, [_function(branch, noise, first) for branch in params["branches"]], *others)
+    branches = [_function(branch, noise, first) for branch in params["branches"]]
+    return cast(Results, jax.lax.switch(index, branches, *others))

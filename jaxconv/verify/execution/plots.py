@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from jaxconv.verify.execution.check_report import Check, LeafCheck
 from jaxconv.verify.execution.layerwise import LayerError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STATISTICS = {"mean": "means", "largest": "positions"}
@@ -65,12 +66,12 @@ def position_map(
     rank = result.positions.ndim
     chosen = _axes(_shown(result) if axes is None else axes, rank)
     choice("statistic", statistic, tuple(STATISTICS))
-    errors = getattr(result, STATISTICS[statistic]).max(tuple(axis for axis in range(rank) if axis not in chosen))
+    by_position: np.ndarray = getattr(result, STATISTICS[statistic])
+    errors = by_position.max(tuple(axis for axis in range(rank) if axis not in chosen))
     errors = errors if tuple(sorted(chosen)) == chosen else errors.T
     figure, plot = _figure(check, result, f"{statistic} error at each position", errors.shape)
-    _draw(
-        figure, plot, result, errors, [f"output axis {axis}" for axis in chosen], [np.arange(n) for n in errors.shape]
-    )
+    names, ticks = [f"output axis {axis}" for axis in chosen], [np.arange(int(n)) for n in errors.shape]
+    _draw(figure, plot, result, errors, names, ticks)
     return figure
 
 
@@ -105,12 +106,11 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     if result.shifts.shape[1] > 2:
         cure = "Check two axes at a time"
         raise ValueError(explain("the check", f"of {result.shifts.shape[1]} axes", "of one or two", cure))
-    ticks = [np.arange(column.min(), column.max() + 1) for column in result.shifts.T]
-    ticks = [
-        t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, result.shifts.T, strict=True)
-    ]
+    columns: list[np.ndarray] = list(result.shifts.T)
+    ticks = [np.arange(int(column.min()), int(column.max()) + 1) for column in columns]
+    ticks = [t[:: max(1, math.gcd(*(int(s) for s in column)))] for t, column in zip(ticks, columns, strict=True)]
     errors = np.full([len(t) for t in ticks], -1.0)
-    cells = tuple(np.searchsorted(t, column) for t, column in zip(ticks, result.shifts.T, strict=True))
+    cells = tuple(np.searchsorted(t, column) for t, column in zip(ticks, columns, strict=True))
     errors[cells] = result.errors
     figure, plot = _figure(check, result, "largest error after each shift", errors.shape)
     names = [f"shift along {axis.along}" for axis in result.axes]
@@ -178,7 +178,7 @@ def _new(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, layout="constrained")
 
 
-def _leaf(check: Check, leaf: int) -> LeafCheck:
+def _leaf(check: object, leaf: int) -> LeafCheck:
     if not isinstance(check, Check):
         raise TypeError(explain("check", shown(check), "a Check", "Pass jc.check(fn, x, axes=...)"))
     number = integer("leaf", leaf, cure="Leave it out for the first output")
@@ -208,7 +208,7 @@ def _shown(result: LeafCheck) -> tuple[int, ...]:
     return tuple(sorted(list(dict.fromkeys(moving or others))[:2]))
 
 
-def _figure(check: Check, result: LeafCheck, title: str, shape: Sequence[int]) -> tuple[Figure, Any]:
+def _figure(check: Check, result: LeafCheck, title: str, shape: Sequence[int]) -> tuple[Figure, Axes]:
     """A figure whose size fits the array, with the finding as its title."""
     if len(shape) == 1:
         size = (7.0, 3.4)
@@ -225,7 +225,7 @@ def _figure(check: Check, result: LeafCheck, title: str, shape: Sequence[int]) -
 
 
 def _draw(
-    figure: Figure, plot: Any, result: LeafCheck, errors: np.ndarray, names: Sequence[str], ticks: Sequence[np.ndarray]
+    figure: Figure, plot: Axes, result: LeafCheck, errors: np.ndarray, names: Sequence[str], ticks: Sequence[np.ndarray]
 ) -> None:
     """Draw a curve for one axis, a map for two. Infinite errors are at the top of the scale; the largest is marked."""
     tolerance, finite, largest = result.tolerance.absolute, errors[np.isfinite(errors)], float(errors.max())
@@ -243,14 +243,14 @@ def _draw(
         plot.set_ylabel("error")
         plot.set_ylim(0, 1.1 * top)
         plot.grid(color="#e0e0e0")
-        plot.xaxis.get_major_locator().set_params(integer=True)
+        plot.locator_params(axis="x", integer=True)
         figure.legend(loc="outside lower right", fontsize="small", ncols=2)
         return
     plot.set_facecolor(NEVER)
     image = plot.imshow(shown, cmap="magma", vmin=0, vmax=top, interpolation="nearest", origin="upper")
     figure.colorbar(image, ax=plot, label="error")
     for axis, values, length in ((plot.yaxis, ticks[0], errors.shape[0]), (plot.xaxis, ticks[1], errors.shape[1])):
-        at = np.arange(0, length, max(1, math.ceil(length / 12)))
+        at = range(0, length, max(1, math.ceil(length / 12)))
         axis.set_ticks(at, [str(int(values[i])) for i in at], fontsize="small")
     plot.set_ylabel(names[0])
     plot.set_xlabel(names[1])

@@ -5,20 +5,22 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import jax
 import jax.core
 import numpy as np
+from jax.extend.core import Jaxpr
 
 from jaxconv.jaxprs.layout import trace
 from jaxconv.jaxprs.traverse import coarsest, equations, work
+from jaxconv.jaxprs.typing import Array, ArrayValue, Atom, PyTree, Shaped, leaves_with_paths
 from jaxconv.verify import array_json
 from jaxconv.verify.execution import error_bounds
 from jaxconv.verify.execution.perturbed import NOISES, bounded, perturbed_outputs
-from jaxconv.verify.execution.run import compiler_options
+from jaxconv.verify.execution.run import compiler_options, over_rows
 from jaxconv.verify.execution.tolerance import doubt
 
 LONGER = 8  # estimated compilation time of the perturbed function, as a multiple of the function's
@@ -41,11 +43,11 @@ class Program:
         seconds: how long the first call of each execution of `execute` took.
     """
 
-    jaxpr: Any
-    consts: tuple[Any, ...]
-    outputs: tuple[tuple[str, Any], ...]
-    compiled: dict[Any, Callable[..., Any]] = field(default_factory=dict)
-    seconds: dict[Any, float] = field(default_factory=dict)
+    jaxpr: Jaxpr
+    consts: tuple[ArrayValue, ...]
+    outputs: tuple[tuple[str, Shaped], ...]
+    compiled: dict[Hashable, Callable[..., PyTree]] = field(default_factory=dict[Hashable, Callable[..., PyTree]])
+    seconds: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
 
     @functools.cached_property
     def depths(self) -> list[error_bounds.Depth]:
@@ -65,18 +67,17 @@ class Program:
     @functools.cached_property
     def largest(self) -> int:
         """Number of bytes of the largest equation's results, inner jaxprs included."""
-        size = lambda v: getattr(v.aval, "size", 0) * getattr(getattr(v.aval, "dtype", None), "itemsize", 4)
-        results = (sum(map(size, equation.outvars)) for equation, _ in equations(self.jaxpr))
+        results = (sum(map(_bytes, equation.outvars)) for equation, _ in equations(self.jaxpr))
         return max(0, *results, *(leaf.size * 4 for _, leaf in self.outputs), 1)
 
-    def __call__(self, consts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    def __call__(self, consts: Sequence[ArrayValue], leaves: Sequence[ArrayValue]) -> list[ArrayValue]:
         """The leaves of the output."""
         return jax.core.eval_jaxpr(self.jaxpr, consts, *leaves)
 
     def execute(
         self,
         numbers: Sequence[int],
-        leaves: Sequence[Any],
+        leaves: Sequence[ArrayValue],
         stacks: Mapping[int, np.ndarray],
         *,
         size: int | None = None,
@@ -107,14 +108,16 @@ class Program:
         expected = LONGER * self.seconds.get((*key[:2], False), 0.0)  # to compile the perturbed function
         others = [None if number in stacks else leaf for number, leaf in enumerate(leaves)]
         count = len(next(iter(stacks.values())))
-        size, parts = size or count, []
+        size = size or count
+        parts: list[list[np.ndarray]] = []
         for first in range(0, count, size):
             started = time.monotonic()
             if started + (expected if noise is not None and key not in self.seconds else 0) > until:
                 raise TooLateError
             rows = range(first, first + size)  # beyond the last row, it is repeated: all calls have the same shape
             stacked = {number: stack.take(rows, 0, mode="clip") for number, stack in stacks.items()}
-            outputs, unknown = jax.block_until_ready(self.compiled[key](self.consts, others, stacked, noise))
+            results = self.compiled[key](self.consts, others, stacked, noise)
+            outputs, unknown = cast("tuple[list[Array], Array]", jax.block_until_ready(results))
             self.seconds.setdefault(key, time.monotonic() - started)
             parts.append([*map(array_json.wide, outputs), np.asarray(unknown)])
         *outputs, unknown = (np.concatenate(column)[:count] for column in zip(*parts, strict=True))
@@ -123,7 +126,7 @@ class Program:
     def rounding_bounds(
         self,
         number: int,
-        leaves: Sequence[Any],
+        leaves: Sequence[ArrayValue],
         stacks: Mapping[int, np.ndarray],
         exact: np.ndarray,
         *,
@@ -140,42 +143,53 @@ class Program:
             bounds = np.maximum(bounds, doubt(y, unknown, exact))
         return bounds
 
-    def _batched(self, numbers: tuple[int, ...], stacked: tuple[int, ...], perturbed: bool) -> Callable[..., Any]:
+    def _batched(self, numbers: tuple[int, ...], stacked: tuple[int, ...], perturbed: bool) -> Callable[..., PyTree]:
         """The compiled function of `execute`: `(consts, other leaves, stacks, noise) -> (outputs, unknown)`."""
-        evaluate = perturbed_outputs if perturbed else lambda jaxpr, consts, leaves, _: bounded(jaxpr, consts, leaves)
-        avals = [variable.aval for variable in self.jaxpr.invars]
+        avals: list[ArrayValue] = [variable.aval for variable in self.jaxpr.invars]
 
-        def rows(consts: Sequence[Any], leaves: list[Any], stacks: Mapping[int, Any], noise: Any) -> Any:
-            def row(values: Mapping[int, Any]) -> Any:
+        def rows(
+            consts: Sequence[ArrayValue], leaves: list[ArrayValue], stacks: Mapping[int, Array], noise: Array | None
+        ) -> PyTree:
+            def row(values: Mapping[int, Array]) -> PyTree:
                 inputs = [
                     array_json.as_keys(values[i], avals[i]) if i in values else leaf for i, leaf in enumerate(leaves)
                 ]
-                outputs, unknown = evaluate(self.jaxpr, consts, inputs, noise)
+                outputs, unknown = (
+                    perturbed_outputs(self.jaxpr, consts, inputs, noise)
+                    if perturbed
+                    else bounded(self.jaxpr, consts, inputs)
+                )
                 return [array_json.as_numbers(outputs[number]) for number in numbers], unknown
 
+            one_by_one = over_rows(row, vectorised=False)
             # Some generators make other numbers for a batch of keys than for each key.
             if any(array_json.is_key(avals[i]) for i in stacked):
-                return jax.lax.map(row, stacks)
+                return one_by_one(stacks)
             try:
-                return jax.vmap(row)(stacks)
+                return over_rows(row, vectorised=True)(stacks)
             except NotImplementedError:
-                return jax.lax.map(row, stacks)
+                return one_by_one(stacks)
 
         return jax.jit(rows, compiler_options=compiler_options(sum(1 for _ in equations(self.jaxpr))))
 
 
-def program_of(jaxpr: Any, consts: Sequence[Any], shapes: Any) -> Program:
+def _bytes(atom: Atom) -> int:
+    """Number of bytes of a value; 0 if it is not an array, and 4 for each cell of an unknown dtype."""
+    return getattr(atom.aval, "size", 0) * getattr(getattr(atom.aval, "dtype", None), "itemsize", 4)
+
+
+def program_of(jaxpr: Jaxpr, consts: Sequence[ArrayValue], shapes: PyTree) -> Program:
     """The program of a traced function; the arguments are what `jaxconv.jaxprs.layout.trace` returns."""
-    leaves = jax.tree_util.tree_leaves_with_path(shapes)
+    leaves = leaves_with_paths(shapes)
     return Program(jaxpr, tuple(consts), tuple((jax.tree_util.keystr(path), leaf) for path, leaf in leaves))
 
 
-def traced(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Program:
+def traced(fn: Callable[..., object], arguments: tuple[PyTree, ...]) -> Program:
     """The program of a function at these arguments, arrays or shapes.
 
     The last 16 are cached, so that a second check compiles nothing.
     """
-    leaves, structure = jax.tree.flatten(arguments)
+    leaves, structure = cast("tuple[list[ArrayValue], Hashable]", jax.tree.flatten(arguments))
     key = (structure, *map(_spec, leaves))
     settings = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision)  # pyright: ignore[reportAttributeAccessIssue]
     try:
@@ -187,13 +201,13 @@ def traced(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Program:
 
 
 @functools.lru_cache(maxsize=16)
-def _traced(fn: Callable[..., Any], key: tuple[Any, ...], settings: Any) -> Program:
+def _traced(fn: Callable[..., object], key: tuple[Hashable, ...], settings: tuple[object, ...]) -> Program:
     del settings  # part of the key: a trace depends on it
     structure, *specs = key
     return program_of(*trace(fn, jax.tree.unflatten(structure, specs)))
 
 
-def _spec(leaf: Any) -> Any:
+def _spec(leaf: ArrayValue) -> jax.ShapeDtypeStruct:
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
     aval = jax.typeof(leaf)

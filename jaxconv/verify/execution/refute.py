@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TypeAlias, cast
 
 import jax
 import numpy as np
 
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify.claims import Witness
 from jaxconv.verify.execution import experiment as experiments
 from jaxconv.verify.execution.experiment import ROWS, CannotRunError, Experiment, exchanged, prepare
-from jaxconv.verify.execution.moves import TooManyError, moves_left, rolls_left, steps
+from jaxconv.verify.execution.moves import Rolls, SurvivingMoves, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.execution.outcome import Outcome
 from jaxconv.verify.execution.program import Program, TooLateError
 from jaxconv.verify.execution.tolerance import gap, is_kind
@@ -27,12 +28,13 @@ from jaxconv.verify.execution.tolerance import gap, is_kind
 RECIPES = ((True, True), (False, True), (True, False), (False, False))
 ROUNDS = 3  # of all recipes; a round without progress is the last
 
-Draw = list[Any]
+Draw: TypeAlias = list[ArrayValue]
+Possible: TypeAlias = Rolls | SurvivingMoves | None  # the moves that remain possible; None if all do
 
 
 def refute(
     program: Program,
-    arguments: tuple[Any, ...],
+    arguments: tuple[PyTree, ...],
     argument: int,
     axis: int,
     number: int,
@@ -93,7 +95,7 @@ def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
 
     Draws end if they refute every shift, if a round makes no progress, or if the time limit passes.
     """
-    remaining: list[Any] = [None] * len(experiment.shifts)
+    remaining: Sequence[Possible] = [None] * len(experiment.shifts)
     helped: list[tuple[Draw, set[int]]] = []
     for _ in range(ROUNDS):
         before = len(helped)
@@ -113,7 +115,7 @@ def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
     return [draw for draw, rows in helped if rows & refuted]
 
 
-def _remaining(experiment: Experiment, draw: Draw, known: list[Any]) -> list[Any]:
+def _remaining(experiment: Experiment, draw: Draw, known: Sequence[Possible]) -> Sequence[Possible]:
     """For each shift, the moves of `known` that remain possible after a draw.
 
     The rounding bounds take many executions, so they are computed only if the tolerance alone excludes a move.
@@ -124,13 +126,14 @@ def _remaining(experiment: Experiment, draw: Draw, known: list[Any]) -> list[Any
     return _remaining_moves(experiment, experiment.doubted(draw, outcome), known)
 
 
-def _remaining_moves(experiment: Experiment, outcome: Outcome, known: list[Any]) -> list[Any]:
+def _remaining_moves(experiment: Experiment, outcome: Outcome, known: Sequence[Possible]) -> Sequence[Possible]:
     if experiment.cyclic:
-        return [rolls_left(outcome.row(row), rolls) for row, rolls in enumerate(known)]
-    return moves_left(outcome, known)
+        all_rolls = cast("Sequence[Rolls | None]", known)
+        return [rolls_left(outcome.row(row), rolls) for row, rolls in enumerate(all_rolls)]
+    return moves_left(outcome, cast("Sequence[SurvivingMoves | None]", known))
 
 
-def _size(moves: Any) -> float:
+def _size(moves: Possible) -> float:
     """The number of rolls, or the number of positions of all moves; infinity if nothing is excluded yet."""
     if moves is None:
         return float("inf")
@@ -139,7 +142,7 @@ def _size(moves: Any) -> float:
 
 def _refuted_by(experiment: Experiment, draws: Sequence[Draw]) -> tuple[int, ...]:
     """The shifts for which no move remains possible after all draws."""
-    remaining: list[Any] = [None] * len(experiment.shifts)
+    remaining: Sequence[Possible] = [None] * len(experiment.shifts)
     for draw in draws:
         remaining = _remaining(experiment, draw, remaining)
     return tuple(shift for shift, moves in zip(experiment.shifts, remaining, strict=True) if not _size(moves))
@@ -154,16 +157,18 @@ def _witness(experiment: Experiment, draws: list[Draw], refuted: tuple[int, ...]
     worst = np.unravel_index(errors[order[0]].argmax(), experiment.output)
     position = tuple(map(int, worst))[: len(experiment.shape)]
     samples = tuple(experiment.sample(draws[number]) for number in order)
-    largest = lambda move: max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes)
-    error = min(map(largest, _along_one_axis(experiment)))
+    error = min(
+        max(_mismatch(experiment, outcome, *move).max() for outcome in outcomes) for move in _along_one_axis(experiment)
+    )
     return Witness(samples, refuted, experiment.argument, experiment.axis, float(error), position)
 
 
 def _mismatch(experiment: Experiment, outcome: Outcome, axis: int, t: int) -> np.ndarray:
     """The difference of each cell of f(y) and the cell of f(x) that a move puts there; 0 where it puts none."""
     error = gap(outcome.after, np.roll(outcome.before, t, axis))
-    p = np.arange(error.shape[axis])
-    inside = experiment.cyclic | ((p - t >= 0) & (p - t < len(p)))
+    length: int = error.shape[axis]
+    source = np.arange(length) - t
+    inside = experiment.cyclic | ((source >= 0) & (source < length))
     return np.where(np.expand_dims(inside, tuple(b for b in range(error.ndim) if b != axis)), error, 0)
 
 

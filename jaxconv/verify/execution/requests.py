@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 
 from jaxconv.checks import integer, shown
 from jaxconv.errors import explain, public_name
+from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.arguments import check_cells
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution.program import Program
@@ -17,7 +17,7 @@ from jaxconv.verify.shifted_axes import Along
 
 
 def check_request(
-    arguments: Sequence[Any],
+    arguments: Sequence[PyTree],
     along: Sequence[Along],
     *,
     batch: object = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import numpy as np
@@ -16,11 +16,16 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis._settings import local_settings  # there is no public way to nest searches
 from hypothesis.errors import NoSuchExample
+from jax.typing import DTypeLike
 
+from jaxconv.jaxprs.typing import Array, ArrayValue
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.draw import random_numbers
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.execution.violations import Trials
+
+Draw: TypeAlias = list[ArrayValue]  # the leaves of a sample
+Source: TypeAlias = Callable[[int, tuple[int, ...], DTypeLike], st.SearchStrategy[np.ndarray]]
 
 
 def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
@@ -35,7 +40,7 @@ def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
             suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  an iterable class
         )
         try:
-            violates = lambda sample: trials.judge(sample) is not None
+            violates: Callable[[Draw], bool] = lambda sample: trials.judge(sample) is not None
             with local_settings(chosen):  # so that a Hypothesis test may call falsify
                 sample = find(strategy, violates, settings=chosen, random=Random(seed)) if count else None
         except NoSuchExample:
@@ -45,10 +50,10 @@ def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     return None
 
 
-def _few_pixels(trials: Trials) -> Any:
+def _few_pixels(trials: Trials) -> st.SearchStrategy[Draw]:
     """Samples whose sources have at most four nonzero cells each."""
 
-    def source(at: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    def source(at: int, shape: tuple[int, ...], dtype: DTypeLike) -> st.SearchStrategy[np.ndarray]:
         order = trials.simplest(at)
         cells = st.tuples(st.integers(0, math.prod(shape) - 1), st.sampled_from((1, 2, 3, -1, -2)))
         return st.lists(cells, min_size=1, max_size=4).map(
@@ -58,17 +63,21 @@ def _few_pixels(trials: Trials) -> Any:
     return _samples(trials, source)
 
 
-def _dense(trials: Trials) -> Any:
+def _dense(trials: Trials) -> st.SearchStrategy[Draw]:
     """Samples of random numbers in up to 64 blocks of cells, of which each is kept or set to zero.
 
     So about half of all cells are nonzero, and shrinking removes whole blocks.
     """
 
-    def source(_: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    def source(_: int, shape: tuple[int, ...], dtype: DTypeLike) -> st.SearchStrategy[np.ndarray]:
         count = min(64, math.prod(shape))
         blocks = st.lists(st.booleans(), min_size=count, max_size=count)
+
+        def build(recipe: str, seed: int, kept: list[bool]) -> np.ndarray:
+            return _blocks(_values(shape, dtype, recipe, seed), kept)
+
         return st.builds(
-            lambda recipe, seed, kept: _blocks(_values(shape, dtype, recipe, seed), kept),
+            build,
             st.sampled_from(("signed", "real")),
             st.integers(0, 2**16),
             blocks,
@@ -77,12 +86,12 @@ def _dense(trials: Trials) -> Any:
     return _samples(trials, source)
 
 
-def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any]) -> Any:
+def _samples(trials: Trials, source: Source) -> st.SearchStrategy[Draw]:
     """Lists of leaves: sources drawn by `source`, and parameters of ones, small whole numbers or reals."""
     sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.windows.sources.items()}
     recipes = st.sampled_from(("ones", "whole", "signed", "real"))
 
-    def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> list[Any]:
+    def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> Draw:
         free = {
             i: _values(trials.leaves[i].shape, trials.leaves[i].dtype, recipe, seed + 1 + i, scaled=True)
             for i in trials.free
@@ -94,20 +103,20 @@ def _samples(trials: Trials, source: Callable[[int, tuple[int, ...], Any], Any])
     return st.builds(assemble, recipes, st.integers(0, 2**16), st.fixed_dictionaries(sources))
 
 
-def _pixels(shape: tuple[int, ...], dtype: Any, cells: Sequence[tuple[int, int]]) -> np.ndarray:
+def _pixels(shape: tuple[int, ...], dtype: DTypeLike, cells: Sequence[tuple[int, int]]) -> np.ndarray:
     x = np.zeros(math.prod(shape), dtype)
     for at, value in cells:
         x[at] = abs(value) if is_kind(x, np.unsignedinteger) or x.dtype == np.bool_ else value
     return x.reshape(shape)
 
 
-def _blocks(x: np.ndarray, kept: Sequence[bool]) -> np.ndarray:
+def _blocks(x: Array, kept: Sequence[bool]) -> np.ndarray:
     """The array with zeros in all blocks of cells that are not kept."""
     mask = np.repeat(np.array(kept), -(-x.size // len(kept)))[: x.size].reshape(x.shape)
     return np.where(mask, x, np.zeros((), x.dtype))
 
 
-def _values(shape: tuple[int, ...], dtype: Any, recipe: str, seed: int, *, scaled: bool = False) -> Any:
+def _values(shape: tuple[int, ...], dtype: DTypeLike, recipe: str, seed: int, *, scaled: bool = False) -> Array:
     """An array of ones, of nonzero whole numbers up to 4, or of reals; `scaled` divides reals by sqrt(fan-in)."""
     if recipe == "ones" and not jax.numpy.issubdtype(dtype, jax.dtypes.prng_key):
         return np.ones(shape, dtype)

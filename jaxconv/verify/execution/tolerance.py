@@ -11,10 +11,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import DTypeLike
+
+from jaxconv.jaxprs.typing import ArrayValue
 
 
 def doubt(shaken: np.ndarray, overflow: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -45,6 +47,6 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(gap), np.inf, gap))
 
 
-def is_kind(leaf: Any, kind: Any) -> bool:
+def is_kind(leaf: ArrayValue, kind: DTypeLike) -> bool:
     """Whether the leaf is an array whose dtype is of this kind."""
     return hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, kind)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxconv.jaxprs.layout import trace
+from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.counterexample import Counterexample
@@ -32,18 +32,20 @@ class Trials:
     A sample is the list of leaves, with a source in place of each shifted input: see `Windows`.
     """
 
-    fn: Callable[..., Any]
-    arguments: tuple[Any, ...]
+    fn: Callable[..., object]
+    arguments: tuple[PyTree, ...]
     laws: tuple[Lattice, ...]
     keep: bool
-    outcomes: dict[bytes, Counterexample | None] = field(default_factory=dict)
+    outcomes: dict[bytes, Counterexample | None] = field(default_factory=dict[bytes, Counterexample | None])
     responded: bool = False
 
     def __post_init__(self) -> None:
-        self.leaves, self.structure = jax.tree.flatten(self.arguments)
+        self.leaves: list[ArrayValue] = jax.tree.leaves(self.arguments)
         self.program = program_of(*trace(self.fn, self.arguments))
         self.windows = self._windows()
-        drawn = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct) or (not self.keep and is_kind(leaf, np.inexact))
+        drawn: Callable[[ArrayValue], bool] = lambda leaf: (
+            isinstance(leaf, jax.ShapeDtypeStruct) or (not self.keep and is_kind(leaf, np.inexact))
+        )
         self.free = [i for i, leaf in enumerate(self.leaves) if i not in self.windows.shapes and drawn(leaf)]
         self._first: list[np.ndarray] | None = None
 
@@ -62,7 +64,7 @@ class Trials:
             far = far + outside.reshape([-1 if number == axis else 1 for number in range(len(shape))])
         return np.argsort(far.ravel(), kind="stable")
 
-    def judge(self, sample: list[Any]) -> Counterexample | None:
+    def judge(self, sample: list[ArrayValue]) -> Counterexample | None:
         """A counterexample at the smallest shift that violates a law beyond rounding, or None; cached by sample."""
         drawn = [*self.windows.shapes, *(i for i in self.free if not is_kind(self.leaves[i], jax.dtypes.prng_key))]
         key = b"".join(np.asarray(sample[i]).tobytes() for i in drawn)
@@ -70,7 +72,7 @@ class Trials:
             self.outcomes[key] = self._execute(sample)
         return self.outcomes[key]
 
-    def _execute(self, sample: list[Any]) -> Counterexample | None:
+    def _execute(self, sample: list[ArrayValue]) -> Counterexample | None:
         with executing():
             stacks = self.windows.stacks(dict(enumerate(sample)))
             outputs, unknown = self.program.execute(range(len(self.program.outputs)), sample, stacks)
@@ -106,7 +108,7 @@ class Trials:
         rows = [(self._along(law), k * law.shift) for law in self.laws for k in law.multiples(most)]
         return Windows(shapes, tuple(dict.fromkeys(rows)), KINDS[self.laws[0].kind].wraps)
 
-    def _widened(self, sample: list[Any], row: Row, law: Lattice, pair: Outcome) -> Outcome:
+    def _widened(self, sample: list[ArrayValue], row: Row, law: Lattice, pair: Outcome) -> Outcome:
         """The outcome of one shift with the rounding bounds of all cells."""
         exact = np.stack([pair.before, pair.after])
         with executing():
@@ -115,7 +117,7 @@ class Trials:
 
     def _witness(
         self,
-        sample: list[Any],
+        sample: list[ArrayValue],
         law: Lattice,
         k: int,
         row: Row,
@@ -124,7 +126,7 @@ class Trials:
     ) -> Counterexample:
         sides = [self.windows.window(dict(enumerate(sample)), one) for one in (((), 0), row)]
         before, after = (
-            jax.tree.unflatten(self.structure, [side.get(i, leaf) for i, leaf in enumerate(sample)]) for side in sides
+            with_leaves(self.arguments, [side.get(i, leaf) for i, leaf in enumerate(sample)]) for side in sides
         )
         moves, origin, position = where
         values = pair.after[position].item(), pair.before[origin].item()
@@ -158,7 +160,8 @@ def _cells(law: Lattice, moves: Moves, k: int, shape: tuple[int, ...]) -> tuple[
     """Along each output axis, the cells of f(x) that the law constrains, and the cells of f(shifted) to compare."""
     steps = {axis: k * t for axis, t in moves}
     regions = {axis: (lo, hi) for axis, lo, hi in law.region}
-    j_cells, p_cells = [], []
+    j_cells: list[np.ndarray] = []
+    p_cells: list[np.ndarray] = []
     for axis, length in enumerate(shape):
         t = steps.get(axis, 0)
         cells = np.arange(length)

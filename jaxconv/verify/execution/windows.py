@@ -53,7 +53,7 @@ class Windows:
     def window(self, sources: Mapping[int, np.ndarray], row: Row = ((), 0)) -> dict[int, np.ndarray]:
         """x, or the window of one row. `sources` may have other leaves, which are ignored."""
         along, shift = row
-        windows = {}
+        windows: dict[int, np.ndarray] = {}
         for leaf, shape in self.shapes.items():
             window = sources[leaf]
             for axis, length in enumerate(shape):
