@@ -63,6 +63,11 @@ def _is_small(variable: Var) -> bool:
     return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= MOST
 
 
+def _rows(array: np.ndarray, axis: int) -> np.ndarray:
+    """Return the bits of an array's cells at each position along an axis, one row for each position."""
+    return bits(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
+
+
 def period(array: np.ndarray, axis: int) -> int | None:
     """Return the least period of an array's bits along an axis, 1 if all cells are equal; or None.
 
@@ -72,7 +77,7 @@ def period(array: np.ndarray, axis: int) -> int | None:
     length = array.shape[axis]
     if array.strides[axis] == 0 or length == 0:
         return 1
-    rows = bits(np.moveaxis(array, axis, 0).reshape(length, -1))
+    rows = _rows(array, axis)
     for found in range(1, min(length // 2, LONGEST_PERIOD) + 1):
         if np.array_equal(rows[found:], rows[:-found]):
             return found
@@ -88,8 +93,7 @@ def runs(array: np.ndarray, axis: int) -> list[tuple[int, int, int]]:
     [(1, 1, 4)]
     """
     length = array.shape[axis]
-    rows = bits(np.moveaxis(array, axis, 0).reshape(length, -1))
-    _, names = np.unique(rows, axis=0, return_inverse=True)
+    _, names = np.unique(_rows(array, axis), axis=0, return_inverse=True)
     found: list[tuple[int, int, int]] = []
     for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
         same = np.concatenate([[False], names[period:] == names[:-period], [False]])
