@@ -231,6 +231,10 @@ SPECTRAL: dict[str, Function] = {
     "modes split": lambda x: filtered(x, lambda modes: jnp.split(modes, [2], axis=1)[0]),
     "modes shifted": lambda x: jnp.fft.ifft(jnp.fft.fftshift(jnp.fft.fft(x, axis=1), axes=1), axis=1).real,
     "transformed twice": lambda x: jnp.fft.fft(jnp.fft.fft(x, axis=1), axis=1).real,
+    "modes summed over channels": lambda x: filtered(x, lambda modes: modes + modes.sum(2, keepdims=True)),
+    "modes of the channels so far": lambda x: filtered(x, lambda modes: jnp.cumsum(modes, 2)),
+    "modes of each channel": lambda x: filtered(x, lambda modes: jnp.stack(jnp.unstack(modes, axis=2)[::-1], 2)),
+    "modes tiled": lambda x: filtered(x, lambda modes: jnp.tile(modes, (1, 1, 2))[..., 1 : N + 1]),
     "sizes of modes": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
     "modes applied": lambda x: filtered(x, lambda modes: modes.at[:].apply(jnp.square)),
     "modes times others, real": lambda x: filtered(

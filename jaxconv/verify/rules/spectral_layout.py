@@ -1,4 +1,4 @@
-"""Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes at indices.
+"""Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes.
 
 The rules of `layout` and `indexing` give the invariant part of a value. The modes are tracked one by one. Zeros have
 mode None and may be anywhere. There are no theorems for spectra in proofs/coq.
@@ -134,6 +134,44 @@ def side_by_side(
             [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells], value.cycle
         )
     return Spectrum(value, axis, modes)
+
+
+@rule("tile", of=Spectrum)
+def tile(eqn: Equation[Spectrum]) -> list[Spectrum]:
+    """The operand repeated along each axis. Along the spectral axis its modes are repeated.
+
+    Jaxpr: see `layout.tile`.
+    """
+    (spectrum,) = eqn.inputs
+    (value,) = staying(eqn, layout.tile, [spectrum.value])
+    return [replace(spectrum, value=value, modes=spectrum.modes * eqn.params["reps"][spectrum.axis])]
+
+
+@rule("stack", of=Spectrum)
+def stack(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """Operands of one shape along a new axis. Their modes must agree.
+
+    Jaxpr: see `layout.stack`.
+    """
+    operands, axis = spectra(eqn)
+    (value,) = staying(eqn, layout.stack, [operand.value for operand in operands])
+    places = list(range(len(eqn.operand_shapes[0])))
+    places.insert(eqn.params["axis"], -1)
+    return [Spectrum(value, places.index(axis), agreeing([operand.modes for operand in operands], value.cycle))]
+
+
+@rule("unstack", of=Spectrum)
+def unstack(eqn: Equation[Spectrum]) -> list[Spectrum]:
+    """The slices along an axis other than the spectral one, without that axis.
+
+    Jaxpr: see `layout.unstack`.
+    """
+    (spectrum,) = eqn.inputs
+    number: int = eqn.params["axis"] % len(eqn.operand_shapes[0])
+    if number == spectrum.axis:
+        raise CannotProve("takes the modes of a spectrum apart", "Keep each mode at its index")
+    axis = spectrum.axis - (number < spectrum.axis)
+    return [replace(spectrum, value=value, axis=axis) for value in staying(eqn, layout.unstack, [spectrum.value])]
 
 
 @rule("dynamic_update_slice", "scatter", of=Spectrum)

@@ -111,7 +111,7 @@ NOT_PROVED = {
     "modes in reverse": (lambda x: irfft(rfft(x)[:, ::-1]), "modes are not in FFT order"),
     "every other mode": (lambda x: irfft(rfft(x)[:, ::2]), "modes are not in FFT order"),
     "padding with ones": (lambda x: irfft(jnp.pad(rfft(x)[:, :3], ((0, 0), (0, 2), (0, 0), (0, 0)), constant_values=1)), "modes are not in FFT order"),
-    "a mean of modes": (lambda x: irfft(rfft(x) * rfft(x).mean(axis=1, keepdims=True)), "there is no rule for reduce_sum of spectra"),
+    "a mean of modes": (lambda x: irfft(rfft(x) * rfft(x).mean(axis=1, keepdims=True)), "adds modes that rotate"),
     "modes mixed": (lambda x: irfft(jnp.einsum("nkwc,kj->njwc", rfft(x), weights(5, 5))), "adds modes that rotate"),
     "a product with what moves": (lambda x: irfft(rfft(x) * x[:, :5].astype(jnp.complex64)), "combines a spectrum with a value that moves"),
     "modes scanned over": (lambda x: lax.scan(lambda c, y: (c, 2 * y), 0, jnp.moveaxis(rfft(x), 1, 0))[1], "there is no rule for scan of spectra"),
