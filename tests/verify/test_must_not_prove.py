@@ -152,6 +152,11 @@ CASES = {
     "modes so far": filtered(lambda y: jnp.cumsum(y, 1)),
     "a stack of different modes": filtered(lambda y: jnp.stack([y, jnp.roll(y, 1, 1)], 3)),
     "one mode for all": filtered(lambda y: jnp.stack([jnp.unstack(y, axis=1)[1]] * 4, 1)),
+    "added to mode 1": filtered(lambda y: y.at[:, 1].add(2)),
+    "added to modes 0 and 1": filtered(lambda y: y.at[:, :2].add(2)),
+    "mode 1 added to mode 0": filtered(lambda y: y.at[:, 0].add(y[:, 1])),
+    "mode 1 replaced": filtered(lambda y: jnp.where(jnp.arange(4)[None, :, None] == 1, 2, y)),
+    "a bias in mode 1": filtered(lambda y: y + (jnp.arange(4) == 1).astype(y.dtype)[None, :, None]),
     "copies of modes": filtered(lambda y: jnp.tile(y, (1, 2, 1))[:, 1:5]),
 } | {
     f"{name}, {between} between, {way}": fn

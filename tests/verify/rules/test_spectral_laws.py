@@ -87,7 +87,39 @@ def padded_by_a_tile(case, y):
     return case.back(lax.slice_in_dim(jnp.tile(y, copies), 0, case.modes, axis=case.axis))
 
 
+def added_at_mode_0(case, y):
+    """The same number for all, one for each cell, or one for each index along another axis; at an index or a slice."""
+    number = jnp.asarray(-3.0, y.dtype)
+    at = [slice(None)] * len(case.shape)
+    at[case.axis] = 0 if case.random.integers(2) else slice(0, 1)
+    if case.random.integers(2):
+        at[case.others[0]] = int(case.random.integers(case.shape[case.others[0]]))
+    return case.back(y.at[tuple(at)].add(number))
+
+
+def another_spectrum_added(case, y):
+    """A window of modes added to the same window of another spectrum, at an index along another axis."""
+    lo = int(case.random.integers(case.modes))
+    at = [slice(None)] * len(case.shape)
+    at[case.axis], at[case.others[0]] = slice(lo, None), 0
+    return case.back((2 * y).at[tuple(at)].add(y[tuple(at)]))
+
+
+def at_mode(case, mode, number, dtype):
+    """A number at one mode, and zeros at the others, whose sign is that of the number."""
+    return ((jnp.arange(case.modes) == mode).astype(dtype) * jnp.asarray(number, dtype)).reshape(
+        case.lifted(np.zeros(case.modes)).shape
+    )
+
+
 LINEAR = {
+    "added to mode 0": added_at_mode_0,
+    "another spectrum added": another_spectrum_added,
+    "a bias in mode 0": lambda case, y: case.back(y + at_mode(case, 0, -3, y.dtype)),
+    "a difference with a bias": lambda case, y: case.back(at_mode(case, 0, 3, y.dtype) - y),
+    "weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 0, -2, y.dtype)),
+    "mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 0, 3, y)),
+    "mode 0 set": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (0,)].set(2)),
     "a sum": summed,
     "a mean": lambda case, y: case.back(y.mean(case.others[0], keepdims=True)),
     "a running sum": lambda case, y: case.back(lax.cumsum(y, case.others[0], reverse=bool(case.random.integers(2)))),
@@ -97,6 +129,21 @@ LINEAR = {
     "copies of modes, cut": padded_by_a_tile,
 }
 TWINS = {
+    "added to mode 1": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (1,)].add(2)),
+    "added to modes 0 and 1": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (slice(2),)].add(2)),
+    "another mode added": lambda case, y: case.back(
+        y.at[(slice(None),) * case.axis + (0,)].add(y[(slice(None),) * case.axis + (1,)])
+    ),
+    "a bias in mode 1": lambda case, y: case.back(y + at_mode(case, 1, -3, y.dtype)),
+    "other weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 1, -2, y.dtype)),
+    "all but mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) != 0, 3, y)),
+    "mode 1 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 1, 3, y)),
+    "mode 0 replaced where another axis is 0": lambda case, y: case.back(
+        jnp.where((np.indices(y.shape)[case.others[0]] == 0) | (case.lifted(np.arange(case.modes)) == 1), 3, y)
+    ),
+    "modes replaced by others": lambda case, y: case.back(
+        jnp.where(case.lifted(np.arange(case.modes)) < 2, jnp.roll(y, 1, case.axis), y)
+    ),
     "a sum of modes": lambda case, y: case.back(y.sum(case.axis, keepdims=True) + jnp.zeros_like(y)),
     "a running sum of modes": lambda case, y: case.back(lax.cumsum(y, case.axis)),
     "a stack of different modes": lambda case, y: case.back(
