@@ -157,6 +157,12 @@ CASES = {
     "mode 1 added to mode 0": filtered(lambda y: y.at[:, 0].add(y[:, 1])),
     "mode 1 replaced": filtered(lambda y: jnp.where(jnp.arange(4)[None, :, None] == 1, 2, y)),
     "a bias in mode 1": filtered(lambda y: y + (jnp.arange(4) == 1).astype(y.dtype)[None, :, None]),
+    "modes rolled in a loop": filtered(lambda y: lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, 1), y)),
+    "conjugates in turn": filtered(lambda y: lax.fori_loop(0, 99, lambda i, s: jnp.conj(s), y)),
+    "conjugates until they are small": filtered(
+        lambda y: lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 1, lambda s: jnp.conj(s) / 2, y)
+    ),
+    "a conjugate or not": filtered(lambda y: lax.cond(jnp.max(jnp.abs(y)) > 9, jnp.conj, lambda s: s, y)),
     "copies of modes": filtered(lambda y: jnp.tile(y, (1, 2, 1))[:, 1:5]),
 } | {
     f"{name}, {between} between, {way}": fn

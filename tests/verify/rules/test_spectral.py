@@ -61,6 +61,7 @@ MOVES_BY_ONE = {
     "split and joined": lambda x: irfft(jnp.concatenate(jnp.split(rfft(x), [2, 3], axis=1), axis=1)),
     "negated, widened": lambda x: irfft(-rfft(x)[..., None] * weights(1, 1, 1, 3, 2)).sum(-1),
     "scaled by an invariant": lambda x: irfft(rfft(x) * jnp.max(x).astype(jnp.complex64)),
+    "a spectrum leaves a branch": lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: 2 * rfft(x), x)),
     "a correlation of two": lambda x: irfft(rfft(x) * rfft(jnp.sin(x)) / rfft(jnp.cos(x))),
 }  # fmt: skip
 
@@ -114,9 +115,10 @@ NOT_PROVED = {
     "a mean of modes": (lambda x: irfft(rfft(x) * rfft(x).mean(axis=1, keepdims=True)), "adds modes that rotate"),
     "modes mixed": (lambda x: irfft(jnp.einsum("nkwc,kj->njwc", rfft(x), weights(5, 5))), "adds modes that rotate"),
     "a product with what moves": (lambda x: irfft(rfft(x) * x[:, :5].astype(jnp.complex64)), "combines a spectrum with a value that moves"),
-    "modes scanned over": (lambda x: lax.scan(lambda c, y: (c, 2 * y), 0, jnp.moveaxis(rfft(x), 1, 0))[1], "there is no rule for scan of spectra"),
-    "a spectrum leaves a loop": (lambda x: lax.scan(lambda c, y: (c, rfft(x)), 0, jnp.zeros(3))[1], "a scan returns a spectrum"),
-    "a spectrum leaves a branch": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: 2 * rfft(x), x)), "a cond returns a spectrum"),
+    "modes scanned over": (lambda x: lax.scan(lambda c, y: (c, 2 * y), 0, jnp.moveaxis(rfft(x), 1, 0))[1], "scans over the modes of a spectrum"),
+    "a spectrum leaves a loop": (lambda x: lax.scan(lambda c, y: (c, rfft(x)), 0, jnp.zeros(3))[1], "the output is a spectrum"),
+    "a spectrum leaves a branch, or its conjugate": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: jnp.conj(rfft(x)), x)), "adds modes that rotate"),
+    "a spectrum leaves a branch, or what stays": (lambda x: irfft(lax.cond(jnp.sum(x) > 0, rfft, lambda x: HALF * 2, x)), "returns a spectrum or another value"),
     "zero padding before it": (lambda x: irfft(rfft(jnp.pad(x, ((0, 0), (0, 1), (0, 0), (0, 0)))), n=9), "show the shifted signal"),
     "a stride before it": (lambda x: irfft(rfft(x[:, :7]), n=7), "of a period of"),
     "half of it inverted": (lambda x: jnp.fft.irfft(fft(x), axis=2), "the real part of a spectrum depends on the phase"),

@@ -112,7 +112,60 @@ def at_mode(case, mode, number, dtype):
     )
 
 
+def damping(case, y):
+    """A weight for each mode."""
+    return jnp.linspace(1.0, 0.5, case.modes).astype(y.dtype).reshape(case.lifted(np.zeros(case.modes)).shape)
+
+
+def stepped(case, y):
+    """An exponential integrator: the square of the values, computed in space, drives damped modes."""
+    length = int(case.random.choice([1, 3, 70]))
+    drive = lambda s: 0.01 * case.transformed(jnp.sin(case.back(s)))
+    return case.back(lax.fori_loop(0, length, lambda i, s: s * damping(case, s) + drive(s), y))
+
+
+def collected(case, y):
+    """The spectra after each iteration, each with weights of its own."""
+    steps = jnp.arange(3.0).astype(y.dtype)
+    _, each = lax.scan(lambda s, step: ((next_ := s * damping(case, s) + step * s), next_), y, steps)
+    return case.back(each, case.axis + 1)
+
+
+def along_another_axis(case, y):
+    """A loop over the slices along another axis."""
+    number = case.others[0]
+    slices = jnp.moveaxis(y, number, 0)
+    _, sums = lax.scan(lambda s, v: (s + v, s - 2 * v), jnp.zeros_like(slices[0]) + slices[0], slices)
+    return case.back(jnp.moveaxis(sums, 0, number))
+
+
+def modes_so_far(y):
+    """The sum of the slices before each one."""
+    return lax.scan(lambda s, v: (s + v, s), jnp.zeros_like(y[0]), y)[1]
+
+
+def until_small(case, y):
+    """A loop that ends at a number that depends on all positions."""
+    return case.back(lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: s / 2, y))
+
+
+def each_until_small(case, y):
+    """Loops of different lengths, one for each index along another axis."""
+    number = case.others[0]
+    loop = lambda s: lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: s / 2, s)
+    return case.back(jax.vmap(loop, number, number)(y))
+
+
 LINEAR = {
+    "an integrator": stepped,
+    "the steps of a loop": collected,
+    "a loop over channels": along_another_axis,
+    "a loop of unknown length": until_small,
+    "loops of unknown lengths": each_until_small,
+    "conjugates in turn": lambda case, y: case.back(lax.fori_loop(0, 2 + case.n % 2, lambda i, s: jnp.conj(s) * 2, y)),
+    "one of two": lambda case, y: case.back(
+        lax.cond(jnp.max(jnp.abs(y)) > 3, lambda s: s * damping(case, s), lambda s: -s, y)
+    ),
     "added to mode 0": added_at_mode_0,
     "another spectrum added": another_spectrum_added,
     "a bias in mode 0": lambda case, y: case.back(y + at_mode(case, 0, -3, y.dtype)),
@@ -129,6 +182,27 @@ LINEAR = {
     "copies of modes, cut": padded_by_a_tile,
 }
 TWINS = {
+    "modes rolled in a loop": lambda case, y: case.back(lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, case.axis), y)),
+    "a mode added to in a loop": lambda case, y: case.back(
+        lax.fori_loop(0, 3, lambda i, s: s + at_mode(case, 1, 1, s.dtype), y)
+    ),
+    "a product in a loop": lambda case, y: case.back(lax.fori_loop(0, 1, lambda i, s: s * y, y)),
+    "conjugates in turn, at an unknown end": lambda case, y: case.back(
+        lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: jnp.conj(s) / 2, y)
+    ),
+    "conjugates in turn, many": lambda case, y: case.back(lax.fori_loop(0, 70, lambda i, s: jnp.conj(s), y)),
+    "one of two, which turn the other way": lambda case, y: case.back(
+        lax.cond(jnp.max(jnp.abs(y)) > 3, jnp.conj, lambda s: s, y)
+    ),
+    "a spectrum or what stays": lambda case, y: case.back(
+        lax.cond(jnp.max(jnp.abs(y)) > 3, jnp.ones_like, lambda s: s, y)
+    ),
+    "a loop over modes": lambda case, y: case.back(
+        jnp.moveaxis(modes_so_far(jnp.moveaxis(y, case.axis, 0)), 0, case.axis)
+    ),
+    "each mode until it is small": lambda case, y: case.back(
+        lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: jnp.roll(s, 1, case.axis) / 2, y)
+    ),
     "added to mode 1": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (1,)].add(2)),
     "added to modes 0 and 1": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (slice(2),)].add(2)),
     "another mode added": lambda case, y: case.back(
