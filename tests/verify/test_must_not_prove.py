@@ -163,6 +163,8 @@ CASES = {
         lambda y: lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 1, lambda s: jnp.conj(s) / 2, y)
     ),
     "a conjugate or not": filtered(lambda y: lax.cond(jnp.max(jnp.abs(y)) > 9, jnp.conj, lambda s: s, y)),
+    "a product of spectra": filtered(lambda y: y * y),
+    "a correlation with other modes": filtered(lambda y: y * jnp.conj(jnp.roll(y, 1, 1))),
     "copies of modes": filtered(lambda y: jnp.tile(y, (1, 2, 1))[:, 1:5]),
 } | {
     f"{name}, {between} between, {way}": fn

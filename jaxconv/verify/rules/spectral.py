@@ -223,14 +223,26 @@ def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
 
 @rule("mul", of=Spectrum)
-def product(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+def product(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
     """out[k] = x[k] y[k]: modes times weights, or the spectrum of a convolution of two signals. The modes are added.
 
+    If x and y rotate and the modes of all products are 0, the phases cancel, and the result is invariant: see
+    `invariant`.
+
+    Example: rfft(x) * conj(rfft(y)), the spectrum of a correlation, if x and y move together.
     Jaxpr: see `pointwise.several_operands`.
     """
     operands, axis = spectra(eqn)
     modes = repeated(operands, eqn.shapes[0][axis])
-    return pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
+    (spectrum,) = pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
+    rotates = any(not invariant(operand) for operand in operands)
+    return [spectrum.value if rotates and invariant(spectrum) else spectrum]
+
+
+def invariant(spectrum: Spectrum) -> bool:
+    """Whether every mode is 0 modulo the number of cells, so that each phase exp(-2 pi i mode shift/cycle) is 1."""
+    cycle = spectrum.value.cycle
+    return cycle is not None and all(mode is not None and mode % cycle == 0 for mode in spectrum.modes)
 
 
 def _sum(modes: Sequence[int | None]) -> int | None:

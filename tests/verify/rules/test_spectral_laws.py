@@ -181,7 +181,16 @@ LINEAR = {
     "copies": tiled,
     "copies of modes, cut": padded_by_a_tile,
 }
+INVARIANT = {
+    "a correlation with itself": lambda case, y: case.back(y * jnp.conj(y)),
+    "a correlation": lambda case, y: case.back(y * jnp.conj(case.transformed(jnp.sin(case.back(y))))),
+    "the imaginary part of weighted powers": lambda case, y: (
+        (y * jnp.conj(2 * y) * (1 + 2j) * at_mode(case, 1, 3, y.dtype) + 4).imag
+    ),
+}
 TWINS = {
+    "a convolution": lambda case, y: case.back(y * y * damping(case, y)),
+    "a correlation with other modes": lambda case, y: case.back(y * jnp.conj(jnp.roll(y, 1, case.axis))),
     "modes rolled in a loop": lambda case, y: case.back(lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, case.axis), y)),
     "a mode added to in a loop": lambda case, y: case.back(
         lax.fori_loop(0, 3, lambda i, s: s + at_mode(case, 1, 1, s.dtype), y)
@@ -245,6 +254,18 @@ def test_what_keeps_the_phases_moves_with_its_input(name, seed):
     claim = judged(fn, case.x, case.axis, kinds=("cyclic",)).cyclic
     assert claim.verdict == Verdict.PROVED, claim.broken
     assert (claim.shift, [abs(t) for _, t in claim.moves]) == (1, [1])
+    with executing_by_numpy():
+        certificate = jc.certify(fn, case.x, axes=(case.axis,), search=False)
+        assert jc.recheck(certificate, fn, case.x) == ()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", INVARIANT)
+def test_what_cancels_the_phases_is_invariant(name, seed):
+    case, fn = program(INVARIANT, name, seed)
+    claim = judged(fn, case.x, case.axis, kinds=("cyclic",)).cyclic
+    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert (claim.shift, claim.moves) == (1, ())
     with executing_by_numpy():
         certificate = jc.certify(fn, case.x, axes=(case.axis,), search=False)
         assert jc.recheck(certificate, fn, case.x) == ()
