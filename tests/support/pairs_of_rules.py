@@ -231,6 +231,14 @@ SPECTRAL: dict[str, Function] = {
     "modes split": lambda x: filtered(x, lambda modes: jnp.split(modes, [2], axis=1)[0]),
     "modes shifted": lambda x: jnp.fft.ifft(jnp.fft.fftshift(jnp.fft.fft(x, axis=1), axes=1), axis=1).real,
     "transformed twice": lambda x: jnp.fft.fft(jnp.fft.fft(x, axis=1), axis=1).real,
+    "modes summed over channels": lambda x: filtered(x, lambda modes: modes + modes.sum(2, keepdims=True)),
+    "modes of the channels so far": lambda x: filtered(x, lambda modes: jnp.cumsum(modes, 2)),
+    "modes of each channel": lambda x: filtered(x, lambda modes: jnp.stack(jnp.unstack(modes, axis=2)[::-1], 2)),
+    "modes damped in a loop": lambda x: filtered(
+        x, lambda modes: lax.fori_loop(0, 3, lambda i, s: s * 0.5 + modes, modes)
+    ),
+    "mode 0 added to": lambda x: filtered(x, lambda modes: modes.at[:, 0].add(2.0)),
+    "modes tiled": lambda x: filtered(x, lambda modes: jnp.tile(modes, (1, 1, 2))[..., 1 : N + 1]),
     "sizes of modes": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
     "modes applied": lambda x: filtered(x, lambda modes: modes.at[:].apply(jnp.square)),
     "modes times others, real": lambda x: filtered(

@@ -122,6 +122,11 @@ def blocks_half_in_the_padding(x):
     return blocks(jnp.pad(x, ((0, 0), (1, 1), (0, 0)))).sum(2)
 
 
+def filtered(change):
+    """Return a function that changes the modes of x along the shifted axis."""
+    return lambda x: jnp.fft.irfft(change(jnp.fft.rfft(x, axis=1)), n=x.shape[1], axis=1)
+
+
 WEIGHTS = jnp.array([1.0, 2.0, 3.0])  # made here: inside a function, the trace would know the numbers
 CASES = {
     "a sum and a maximum": lambda x: wrapped(x.sum(2), x.max(2)),
@@ -143,6 +148,24 @@ CASES = {
     "one cell repeated, added to all": lambda x: jnp.broadcast_to(x[:, 3:4], x.shape) + x,
     "blocks of two phases": blocks_of_two_phases,
     "blocks half in the padding": blocks_half_in_the_padding,
+    "modes summed": filtered(lambda y: y + y.sum(1, keepdims=True)),
+    "modes so far": filtered(lambda y: jnp.cumsum(y, 1)),
+    "a stack of different modes": filtered(lambda y: jnp.stack([y, jnp.roll(y, 1, 1)], 3)),
+    "one mode for all": filtered(lambda y: jnp.stack([jnp.unstack(y, axis=1)[1]] * 4, 1)),
+    "added to mode 1": filtered(lambda y: y.at[:, 1].add(2)),
+    "added to modes 0 and 1": filtered(lambda y: y.at[:, :2].add(2)),
+    "mode 1 added to mode 0": filtered(lambda y: y.at[:, 0].add(y[:, 1])),
+    "mode 1 replaced": filtered(lambda y: jnp.where(jnp.arange(4)[None, :, None] == 1, 2, y)),
+    "a bias in mode 1": filtered(lambda y: y + (jnp.arange(4) == 1).astype(y.dtype)[None, :, None]),
+    "modes rolled in a loop": filtered(lambda y: lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, 1), y)),
+    "conjugates in turn": filtered(lambda y: lax.fori_loop(0, 99, lambda i, s: jnp.conj(s), y)),
+    "conjugates until they are small": filtered(
+        lambda y: lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 1, lambda s: jnp.conj(s) / 2, y)
+    ),
+    "a conjugate or not": filtered(lambda y: lax.cond(jnp.max(jnp.abs(y)) > 9, jnp.conj, lambda s: s, y)),
+    "a product of spectra": filtered(lambda y: y * y),
+    "a correlation with other modes": filtered(lambda y: y * jnp.conj(jnp.roll(y, 1, 1))),
+    "copies of modes": filtered(lambda y: jnp.tile(y, (1, 2, 1))[:, 1:5]),
 } | {
     f"{name}, {between} between, {way}": fn
     for between in (1, 2)

@@ -10,4 +10,5 @@ from jaxconv.verify.rules import pointwise as pointwise
 from jaxconv.verify.rules import reduction as reduction
 from jaxconv.verify.rules import spectral as spectral
 from jaxconv.verify.rules import spectral_layout as spectral_layout
+from jaxconv.verify.rules import spectral_sums as spectral_sums
 from jaxconv.verify.rules import windowed as windowed

@@ -1,10 +1,14 @@
-"""Rules for loops and branches. The walk itself follows calls, such as jit and checkpoint."""
+"""Rules for loops and branches. The walk itself follows calls, such as jit and checkpoint.
+
+Operands and results may be spectra. If a state describes a value before each iteration, it describes the value after
+the last, by induction. A spectrum is such a state: one mode for each position, the same in all iterations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,52 +30,65 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.spectral import agreeing
 
 T = TypeVar("T")
+State: TypeAlias = Plain | Spectrum
 ROUNDS = 64  # the most iterations of a loop's body that are followed
 
 
-def either(eqn: Equation[Plain], values: Sequence[Plain]) -> Plain:
+def either(eqn: Equation[State], values: Sequence[State]) -> State:
     """The motion of a value that may be any of `values`: the motion that they have in common."""
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
         return broken
+    if any(isinstance(value, Spectrum) for value in values):
+        return _any_spectrum(eqn, values)
     moving = [value for value in values if isinstance(value, Moving)]
     if all(value == moving[0] for value in moving):
         return moving[0]
     return join(moving, eqn.walk.new_signal())
 
 
+def _any_spectrum(eqn: Equation[State], values: Sequence[State]) -> Spectrum:
+    """A spectrum that may be any of `values`, whose modes must agree: see `spectral.agreeing`."""
+    spectra = [value for value in values if isinstance(value, Spectrum)]
+    if len(spectra) < len(values) or len({spectrum.axis for spectrum in spectra}) > 1:
+        raise CannotProve(f"a {eqn.name} returns a spectrum or another value", "Return a spectrum in every case")
+    value = join([spectrum.value for spectrum in spectra], eqn.walk.new_signal())
+    return Spectrum(value, spectra[0].axis, agreeing([spectrum.modes for spectrum in spectra], value.cycle))
+
+
 def follow(
-    eqn: Equation[Plain], jaxpr: AnyJaxpr, inputs: Sequence[Plain], known: Sequence[np.ndarray | None] | None = None
-) -> tuple[list[Plain], list[np.ndarray | None]]:
-    """The motion of each result of a body or a branch, and its numbers where they are known.
-
-    Raises CannotProve if a result is a spectrum.
-    """
+    eqn: Equation[State], jaxpr: AnyJaxpr, inputs: Sequence[State], known: Sequence[np.ndarray | None] | None = None
+) -> tuple[list[State], list[np.ndarray | None]]:
+    """The motion of each result of a body or a branch, and its numbers where they are known."""
     results, numbers = eqn.walk.follow(jaxpr, inputs, [None] * len(inputs) if known is None else known)
-    plain: list[Plain] = []
-    for value in map(main_state, results):
-        if isinstance(value, Spectrum):
-            raise CannotProve(f"a {eqn.name} returns a spectrum", "Apply the inverse transform inside it")
-        plain.append(value)
-    return plain, numbers
+    return list(map(main_state, results)), numbers
 
 
-def without_names(value: Plain) -> object:
+def without_names(value: State) -> object:
     """A value without signals' names, starts and records of losses, to test whether a loop's state repeats."""
     if isinstance(value, Broken):
         return "broken"
+    if isinstance(value, Spectrum):
+        return value
     return with_motions(value, lambda motion: replace(motion, signal=0, start=0, edge=None, lost=None))
 
 
-def with_new_names(eqn: Equation[Plain], values: Sequence[Plain]) -> list[Plain]:
+def with_new_names(eqn: Equation[State], values: Sequence[State]) -> list[State]:
     """The same values under new signal names, since one name would denote different cells in each iteration."""
-    return [v if isinstance(v, Broken) else renamed(v, eqn.walk.new_signal()) for v in values]
+    return [renamed(v, eqn.walk.new_signal()) if isinstance(v, Moving) else v for v in values]
 
 
+def with_any_field(value: State) -> State:
+    """The same value, with the whole input as receptive field."""
+    return everywhere(value) if isinstance(value, Moving) else value
+
+
+@rule("cond", of=Spectrum)
 @rule("cond", takes_broken=True)
-def cond(eqn: Equation[Plain]) -> list[Plain]:
+def cond(eqn: Equation[State]) -> list[State]:
     """out = branches[index](operands): the motion that the results of all branches have in common.
 
     A known index selects one branch, and only that one is followed. An index can depend on the input only
@@ -92,19 +109,23 @@ def cond(eqn: Equation[Plain]) -> list[Plain]:
         raise CannotProve("the index of a cond is out of range")  # JAX clamps it before, in lax.switch
     taken = branches if known is None else [branches[int(known)]]
     results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
-    return [_also_on(either(eqn, values), index) for values in zip(*results, strict=True)]
+    return [_also_on(either(eqn, values), moving(index)) for values in zip(*results, strict=True)]
 
 
-def _also_on(value: Plain, chosen: Moving) -> Plain:
+def _also_on(value: State, chosen: Moving) -> State:
     """`value` for the shifts that also suit `chosen`. It depends on the whole input if `chosen` does."""
     if isinstance(value, Broken):
         return value
+    if isinstance(value, Spectrum):
+        shared, chosen = common_shift([value.value, chosen])
+        return replace(value, value=replace(shared, depends=shared.depends or chosen.depends))
     value, chosen = common_shift([value, chosen])
     return everywhere(replace(value, depends=True)) if chosen.depends else value
 
 
+@rule("while", of=Spectrum)
 @rule("while", takes_broken=True)
-def while_(eqn: Equation[Plain]) -> list[Plain]:
+def while_(eqn: Equation[State]) -> list[State]:
     """A loop: while condition(state): state = body(state).
 
     If the condition's numbers are known in every iteration, as for a counter, the iterations are followed one by one.
@@ -131,19 +152,19 @@ def while_(eqn: Equation[Plain]) -> list[Plain]:
         if isinstance(predicate, Broken):
             return [predicate] * len(state)
         merged = [
-            _selected(eqn, predicate, [before, after], shape)
+            _selected(eqn, moving(predicate), [before, after], shape)
             for before, after, shape in zip(state, next_state, eqn.shapes, strict=True)
         ]
         if list(map(without_names, merged)) == list(map(without_names, state)):
             break
         # Receptive fields may grow in every iteration, without a bound. Without them the state may still repeat.
-        state = [value if isinstance(value, Broken) or not iteration else everywhere(value) for value in merged]
+        state = [with_any_field(value) if iteration else value for value in merged]
     else:
         raise CannotProve("the state of a while loop moves differently in every iteration")
     return with_new_names(eqn, state)
 
 
-def _selected(eqn: Equation[Plain], predicate: Moving, values: Sequence[Plain], shape: tuple[int, ...]) -> Plain:
+def _selected(eqn: Equation[State], predicate: Moving, values: Sequence[State], shape: tuple[int, ...]) -> State:
     """The motion of a value that is any of `values`, cell by cell of the predicate, whose axes are its first ones."""
     broken = next((value for value in values if isinstance(value, Broken)), None)
     if broken is not None:
@@ -151,13 +172,21 @@ def _selected(eqn: Equation[Plain], predicate: Moving, values: Sequence[Plain], 
     if not predicate.axes:
         return _also_on(either(eqn, values), predicate)
     remaining = tuple(invariant_axis(length, 1) for length in shape[len(predicate.axes) :])
-    return join([replace(predicate, axes=(*predicate.axes, *remaining)), *map(moving, values)], eqn.walk.new_signal())
+    predicate = replace(predicate, axes=(*predicate.axes, *remaining))
+    if any(isinstance(value, Spectrum) for value in values):
+        if predicate.moving_axes:
+            raise CannotProve("the cells of a spectrum stop by a condition that moves")
+        spectrum = _any_spectrum(eqn, values)
+        return replace(spectrum, value=join([predicate, spectrum.value], eqn.walk.new_signal()))
+    return join([predicate, *map(moving, values)], eqn.walk.new_signal())
 
 
-def moving(value: Plain) -> Moving:
-    """`value`, which must not be broken. Raises CannotProve if it is."""
+def moving(value: State) -> Moving:
+    """`value`, which must be neither broken nor a spectrum. Raises CannotProve if it is."""
     if isinstance(value, Broken):
         raise CannotProve("the motion of an operand is unknown", origin=value.broken)
+    if isinstance(value, Spectrum):
+        raise CannotProve("a spectrum instead of a value that moves or stays")
     return value
 
 
@@ -167,7 +196,7 @@ def _parts(params: Params, operands: Sequence[T]) -> tuple[Sequence[T], Sequence
     return operands[:first], operands[first:second], operands[second:]
 
 
-def _counted(eqn: Equation[Plain]) -> list[Plain] | None:
+def _counted(eqn: Equation[State]) -> list[State] | None:
     """The state after all iterations of a loop whose condition is known in each.
 
     Returns None if the condition is unknown in an iteration, or if there are `ROUNDS` iterations or more.
@@ -188,8 +217,9 @@ def _counted(eqn: Equation[Plain]) -> list[Plain] | None:
     return None
 
 
+@rule("scan", of=Spectrum)
 @rule("scan", takes_broken=True)
-def scan(eqn: Equation[Plain]) -> list[Plain]:
+def scan(eqn: Equation[State]) -> list[State]:
     """A loop over slices: carry, ys[i] = body(constants, carry, xs[i]) for i < length.
 
     The scanned operands xs are sliced along their first axis, which must not move. Without a carry every slice is
@@ -210,8 +240,8 @@ def scan(eqn: Equation[Plain]) -> list[Plain]:
         return _mapped(eqn, constants, state, scanned)
     slices = [_slice_of(value) for value in scanned]
     if eqn.params["length"] > ROUNDS:
-        state = [value if isinstance(value, Broken) else everywhere(value) for value in state]
-    collected: list[Plain] | None = None
+        state = list(map(with_any_field, state))
+    collected: list[State] | None = None
     for _ in range(min(eqn.params["length"], ROUNDS)):
         operands = [*constants, *with_new_names(eqn, state), *with_new_names(eqn, slices)]
         results, _ = follow(
@@ -230,16 +260,20 @@ def scan(eqn: Equation[Plain]) -> list[Plain]:
     return with_new_names(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
 
 
-def _slice_of(value: Plain) -> Plain:
+def _slice_of(value: State) -> State:
     """The motion of each slice of a scanned operand along its first axis."""
     if isinstance(value, Broken):
         return value
-    return replace(value, axes=value.axes[1:])
+    if not isinstance(value, Spectrum):
+        return replace(value, axes=value.axes[1:])
+    if value.axis == 0:
+        raise CannotProve("scans over the modes of a spectrum, which rotate at different rates", "Scan another axis")
+    return replace(value, value=replace(value.value, axes=value.value.axes[1:]), axis=value.axis - 1)
 
 
 def _mapped(
-    eqn: Equation[Plain], constants: Sequence[Plain], state: Sequence[Plain], scanned: Sequence[Plain]
-) -> list[Plain]:
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State]:
     """A body applied to each slice independently, with constants that do not move: the first axis keeps its motion."""
     if state:
         raise CannotProve(
@@ -262,6 +296,12 @@ def _mapped(
     return with_new_names(eqn, [replace(joined, axes=(*joined.axes, *others)) for others in other_axes])
 
 
-def _stacked(value: Plain, length: int) -> Plain:
+def _stacked(value: State, length: int) -> State:
     """The results of all iterations, stacked along a new first axis."""
-    return value if isinstance(value, Broken) else replace(value, axes=(invariant_axis(length), *value.axes))
+    if isinstance(value, Broken):
+        return value
+    if not isinstance(value, Spectrum):
+        return replace(value, axes=(invariant_axis(length), *value.axes))
+    return replace(
+        value, value=replace(value.value, axes=(invariant_axis(length), *value.value.axes)), axis=value.axis + 1
+    )

@@ -95,7 +95,7 @@ def _with_update(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving
     """x with the update written into it, or with `added(x, update)` there if that is given."""
     update, starts = written(eqn)
     x, window = common_shift([eqn.moving()[0], eqn.moving()[update]])
-    window = replace(window, axes=tuple(_inserted(eqn, window.axes, invariant_axis(1))))
+    window = replace(window, axes=tuple(inserted(eqn, window.axes, invariant_axis(1))))
 
     def joined(parts: Sequence[Moving], lengths: Sequence[int], number: int) -> Moving:
         return side_by_side(parts, lengths, number, eqn.walk.new_signal())
@@ -104,7 +104,7 @@ def _with_update(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving
     return overwritten(x, window, starts, sizes, part, joined, added)
 
 
-def _inserted(eqn: Equation[Value], per_axis: Sequence[T], default: T) -> list[T]:
+def inserted(eqn: Equation[Value], per_axis: Sequence[T], default: T) -> list[T]:
     """A list over the update's axes, with an entry `default` for each axis of x that a scatter leaves out of it."""
     entries = list(per_axis)
     for number in _scatter_numbers(eqn).inserted_window_dims if _is_scatter(eqn) else ():
@@ -140,7 +140,7 @@ def written(eqn: Equation[Value]) -> tuple[int, list[int]]:
     starts = [0] * len(shape)
     for number, index in zip(numbers.scatter_dims_to_operand_dims, indices.tolist(), strict=True):
         starts[number] = index
-    sizes = _inserted(eqn, eqn.operand_shapes[2], 1)
+    sizes = inserted(eqn, eqn.operand_shapes[2], 1)
     if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
         raise CannotProve("writes out of bounds")
     return 2, starts

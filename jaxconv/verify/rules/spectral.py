@@ -116,7 +116,10 @@ def _in_order(modes: Modes, turn: Fraction, step: Fraction) -> bool:
 
 
 def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
-    """The operands as spectra along one axis, and that axis. Zeros have mode None, other invariant values mode 0."""
+    """The operands as spectra along one axis, and that axis.
+
+    An invariant operand has mode 0, which stays as it is, or mode None where its numbers are known to be zero.
+    """
     axes = {value.axis for value in eqn.inputs if isinstance(value, Spectrum)}
     if len(axes) > 1:
         raise CannotProve("combines spectra along different axes")
@@ -130,8 +133,8 @@ def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
         if moving.moving_axes:
             raise CannotProve("combines a spectrum with a value that moves", TRANSFORM_BACK)
         length = length_of(moving.axes[axis]) if moving.axes else 1
-        modes: Modes = (None if is_zero(known) else 0,) * length
-        result.append(Spectrum(moving, axis, modes))
+        zeros = zeros_along(known, axis, length)
+        result.append(Spectrum(moving, axis, tuple(None if zero else 0 for zero in zeros)))
     return result, axis
 
 
@@ -140,6 +143,22 @@ def is_zero(known: np.ndarray | None) -> bool:
     if known is None:
         return False
     return not np.any(bits(known[tuple(slice(0, 1 if step == 0 else None) for step in known.strides)]))
+
+
+def zeros_along(known: np.ndarray | None, axis: int, length: int) -> list[bool]:
+    """Whether an array is known to be zero, of either sign, at each of `length` positions along an axis.
+
+    The sign may be ignored, because a sum does not depend on it in exact arithmetic, and products with phases do not
+    keep it.
+    """
+    return [False] * length if known is None else [not row.any() for row in rows_along(known, axis, length)]
+
+
+def rows_along(known: np.ndarray, axis: int, length: int) -> list[np.ndarray]:
+    """The cells at each of `length` positions along an axis; one cell of each axis that is broadcast (stride 0)."""
+    cells = known[tuple(slice(0, 1 if step == 0 else None) for step in known.strides)]
+    rows = list(np.moveaxis(cells, axis, 0)) if cells.ndim else [cells]
+    return rows * (length // max(len(rows), 1))
 
 
 def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
@@ -182,27 +201,48 @@ def total(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = cases[predicate[k]][k], for a predicate that does not move, such as a mask of modes.
 
-    The modes of the cases must agree.
+    The modes of the cases must agree where the predicate may select more than one. A known predicate selects one case
+    for each cell.
 
+    Example: jnp.where(jnp.arange(n) == 0, mean, spectrum) replaces mode 0.
     Jaxpr: the predicate, then the cases.
     """
     operands, axis = spectra(eqn)
     predicate, *cases = operands
     if isinstance(eqn.inputs[0], Spectrum):
         raise CannotProve(f"a selection by a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
-    modes = agreeing(repeated(cases, eqn.shapes[0][axis]), predicate.value.cycle)
-    return pointwise(eqn, [*cases, predicate], modes)
+    length, known = eqn.shapes[0][axis], eqn.known[0]
+    candidates = repeated(cases, length)
+    if known is not None and known.dtype == bool:
+        rows = rows_along(known, axis, length)
+        candidates = [
+            tuple(mode if np.any(row == bool(case)) else None for mode, row in zip(modes, rows, strict=True))
+            for case, modes in enumerate(candidates)
+        ]
+    return pointwise(eqn, [*cases, predicate], agreeing(candidates, predicate.value.cycle))
 
 
 @rule("mul", of=Spectrum)
-def product(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+def product(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
     """out[k] = x[k] y[k]: modes times weights, or the spectrum of a convolution of two signals. The modes are added.
 
+    If x and y rotate and the modes of all products are 0, the phases cancel, and the result is invariant: see
+    `invariant`.
+
+    Example: rfft(x) * conj(rfft(y)), the spectrum of a correlation, if x and y move together.
     Jaxpr: see `pointwise.several_operands`.
     """
     operands, axis = spectra(eqn)
     modes = repeated(operands, eqn.shapes[0][axis])
-    return pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
+    (spectrum,) = pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
+    rotates = any(not invariant(operand) for operand in operands)
+    return [spectrum.value if rotates and invariant(spectrum) else spectrum]
+
+
+def invariant(spectrum: Spectrum) -> bool:
+    """Whether every mode is 0 modulo the number of cells, so that each phase exp(-2 pi i mode shift/cycle) is 1."""
+    cycle = spectrum.value.cycle
+    return cycle is not None and all(mode is not None and mode % cycle == 0 for mode in spectrum.modes)
 
 
 def _sum(modes: Sequence[int | None]) -> int | None:
@@ -214,13 +254,17 @@ def _sum(modes: Sequence[int | None]) -> int | None:
 def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = x[k] / y[k]: modes over weights, or over another spectrum. The modes are subtracted.
 
+    A weight that is known to be zero divides to no number, of which the rule need not state anything.
+
     Jaxpr: see `pointwise.several_operands`.
     """
     (lhs, rhs), axis = spectra(eqn)
     lhs_modes, rhs_modes = repeated([lhs, rhs], eqn.shapes[0][axis])
-    if None in rhs_modes:
+    if None in rhs_modes and (isinstance(eqn.inputs[1], Spectrum) or not any(n == 0 for n in rhs_modes)):
         raise CannotProve("divides by a mode that is zero")
-    modes = tuple(_sum((m, None if n is None else -n)) for m, n in zip(lhs_modes, rhs_modes, strict=True))
+    modes = tuple(
+        0 if m is None and n is None else _sum((m, -(n or 0))) for m, n in zip(lhs_modes, rhs_modes, strict=True)
+    )
     return pointwise(eqn, [lhs, rhs], modes)
 
 

@@ -1,4 +1,4 @@
-"""Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes at indices.
+"""Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes.
 
 The rules of `layout` and `indexing` give the invariant part of a value. The modes are tracked one by one. Zeros have
 mode None and may be anywhere. There are no theorems for spectra in proofs/coq.
@@ -6,12 +6,13 @@ mode None and may be anywhere. There are no theorems for spectra in proofs/coq.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
+from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import indexing, layout
 from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
@@ -136,6 +137,44 @@ def side_by_side(
     return Spectrum(value, axis, modes)
 
 
+@rule("tile", of=Spectrum)
+def tile(eqn: Equation[Spectrum]) -> list[Spectrum]:
+    """The operand repeated along each axis. Along the spectral axis its modes are repeated.
+
+    Jaxpr: see `layout.tile`.
+    """
+    (spectrum,) = eqn.inputs
+    (value,) = staying(eqn, layout.tile, [spectrum.value])
+    return [replace(spectrum, value=value, modes=spectrum.modes * eqn.params["reps"][spectrum.axis])]
+
+
+@rule("stack", of=Spectrum)
+def stack(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """Operands of one shape along a new axis. Their modes must agree.
+
+    Jaxpr: see `layout.stack`.
+    """
+    operands, axis = spectra(eqn)
+    (value,) = staying(eqn, layout.stack, [operand.value for operand in operands])
+    places = list(range(len(eqn.operand_shapes[0])))
+    places.insert(eqn.params["axis"], -1)
+    return [Spectrum(value, places.index(axis), agreeing([operand.modes for operand in operands], value.cycle))]
+
+
+@rule("unstack", of=Spectrum)
+def unstack(eqn: Equation[Spectrum]) -> list[Spectrum]:
+    """The slices along an axis other than the spectral one, without that axis.
+
+    Jaxpr: see `layout.unstack`.
+    """
+    (spectrum,) = eqn.inputs
+    number: int = eqn.params["axis"] % len(eqn.operand_shapes[0])
+    if number == spectrum.axis:
+        raise CannotProve("takes the modes of a spectrum apart", "Keep each mode at its index")
+    axis = spectrum.axis - (number < spectrum.axis)
+    return [replace(spectrum, value=value, axis=axis) for value in staying(eqn, layout.unstack, [spectrum.value])]
+
+
 @rule("dynamic_update_slice", "scatter", of=Spectrum)
 def write(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """x with a window of modes overwritten: x[start + j] = update[j].
@@ -143,17 +182,48 @@ def write(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     Example: jnp.zeros(...).at[:, :12].set(low_modes).
     Jaxpr: see `indexing.write`.
     """
+    return [_with_update(eqn, None)]
+
+
+@rule("scatter-add", of=Spectrum)
+def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """x with a window of modes added to: x[start + j] += update[j]. There the modes of both must agree.
+
+    Example: rfft(x, axis=1).at[:, 0].add(c): mode 0 does not change under a shift, so any c may be added to it.
+    Jaxpr: see `indexing.write`.
+    """
+
+    def added(x: Spectrum, update: Spectrum) -> Spectrum:
+        value = join([x.value, update.value], eqn.walk.new_signal())
+        return Spectrum(value, x.axis, agreeing([x.modes, update.modes], value.cycle))
+
+    return [_with_update(eqn, added)]
+
+
+def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Spectrum], Spectrum] | None) -> Spectrum:
+    """x with the update written into it, or with `added(x, update)` there if that is given."""
     update, starts = indexing.written(eqn)
-    shape, update_shape = eqn.operand_shapes[0], eqn.operand_shapes[update]
-    if len(shape) != len(update_shape):
-        raise CannotProve("writes a single mode at an index", "Write a slice of modes")
-    kept = (0, update)
-    (x, new), _ = spectra(replace(eqn, inputs=[eqn.inputs[n] for n in kept], known=[eqn.known[n] for n in kept]))
+    new, known = eqn.inputs[update], eqn.known[update]
+    sizes = indexing.inserted(eqn, eqn.operand_shapes[update], 1)
+    places = indexing.inserted(eqn, list(range(len(eqn.operand_shapes[update]))), -1)
+    if isinstance(new, Spectrum):
+        new = replace(new, value=_inserted(eqn, new.value), axis=places.index(new.axis))
+    else:
+        new = _inserted(eqn, new)
+    known = None if known is None else known.reshape(sizes)
+    (x, window), _ = spectra(replace(eqn, inputs=[eqn.inputs[0], new], known=[eqn.known[0], known]))
 
     def joined(parts: Sequence[Spectrum], lengths: Sequence[int], number: int) -> Spectrum:
         return side_by_side(parts, lengths, number, eqn)
 
-    return [indexing.overwritten(x, new, starts, list(zip(shape, update_shape, strict=True)), part, joined, None)]
+    return indexing.overwritten(
+        x, window, starts, list(zip(eqn.operand_shapes[0], sizes, strict=True)), part, joined, added
+    )
+
+
+def _inserted(eqn: Equation[Moving | Spectrum], value: Moving) -> Moving:
+    """An update with an axis of one cell for each axis of x that a scatter leaves out of it."""
+    return replace(value, axes=tuple(indexing.inserted(eqn, value.axes, invariant_axis(1))))
 
 
 def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:
