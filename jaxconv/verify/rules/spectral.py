@@ -254,14 +254,16 @@ def _sum(modes: Sequence[int | None]) -> int | None:
 def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """out[k] = x[k] / y[k]: modes over weights, or over another spectrum. The modes are subtracted.
 
-    A weight that is known to be zero divides to no number, of which the rule need not state anything.
+    A weight may be zero where the mode does not rotate, as for the inverse of a Laplacian: whatever the quotient is, a
+    shift does not change it.
 
     Jaxpr: see `pointwise.several_operands`.
     """
     (lhs, rhs), axis = spectra(eqn)
     lhs_modes, rhs_modes = repeated([lhs, rhs], eqn.shapes[0][axis])
-    if None in rhs_modes and (isinstance(eqn.inputs[1], Spectrum) or not any(n == 0 for n in rhs_modes)):
-        raise CannotProve("divides by a mode that is zero")
+    for m, n in zip(lhs_modes, rhs_modes, strict=True):
+        if n is None and m is not None and m % (lhs.value.cycle or 1):
+            raise CannotProve("divides by a mode that is zero")
     modes = tuple(
         0 if m is None and n is None else _sum((m, -(n or 0))) for m, n in zip(lhs_modes, rhs_modes, strict=True)
     )
