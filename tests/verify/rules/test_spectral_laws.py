@@ -221,8 +221,8 @@ TWINS = {
     "other weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 1, -2, y.dtype)),
     "all but mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) != 0, 3, y)),
     "mode 1 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 1, 3, y)),
-    "mode 0 replaced where another axis is 0": lambda case, y: case.back(
-        jnp.where((np.indices(y.shape)[case.others[0]] == 0) | (case.lifted(np.arange(case.modes)) == 1), 3, y)
+    "all modes replaced at one place of another axis": lambda case, y: case.back(
+        jnp.where(np.indices(y.shape)[case.others[0]] == 1, 3, y)
     ),
     "modes replaced by others": lambda case, y: case.back(
         jnp.where(case.lifted(np.arange(case.modes)) < 2, jnp.roll(y, 1, case.axis), y)
