@@ -12,6 +12,7 @@ import jax
 
 from jaxconv.cli import commands
 from jaxconv.cli.usage import PROGRAM, UsageError
+from jaxconv.verify.claim_kinds import KINDS
 
 DESCRIPTION = """\
 Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, and count its layers.
@@ -125,8 +126,8 @@ def parser() -> Parser:
     for name in ("certify", "check", "falsify", "recheck"):
         _valued(subparser[name], "--seed", "of random inputs and searches (0)", "N", default="0")
     for name in ("certify", "recheck"):
-        _flag(subparser[name], "--cyclic", "only the claim about cyclic shifts decides the status")
-        _flag(subparser[name], "--interior", "only the claim about the interior decides the status")
+        for kind in KINDS:
+            _flag(subparser[name], f"--{kind}", f"only the {kind} claims decide the status")
     for name in ("check", "falsify"):
         _flag(subparser[name], "--cyclic", "shifts that wrap around (the default)")
         _flag(subparser[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
