@@ -27,10 +27,15 @@ def lattice(claim):
 
 CELLS = np.arange(16)
 BY_CHANCE = {
-    "a mask with two alike ends": lambda x: jnp.where((CELLS > 2) & (CELLS < 14), x, 0),
-    "divided by how many cells a window sees": lambda x: x / jnp.convolve(jnp.ones(16), jnp.ones(3), mode="same"),
     "a pattern that begins anew in the last three cells": lambda x: x * (CELLS % 13).astype(np.float32),
     "one cell more than half": lambda x: x + jnp.asarray(np.where(CELLS % 9 == 0, 5, CELLS % 9)),
+}
+ON_A_RUN = {  # the function, and where its constant is uniform
+    "a mask with two alike ends": (lambda x: jnp.where((CELLS > 2) & (CELLS < 14), x, 0), (3, 14)),
+    "divided by how many cells a window sees": (
+        lambda x: x / jnp.convolve(jnp.ones(16), jnp.ones(3), mode="same"),
+        (1, 15),
+    ),
 }
 IN_EARNEST = {
     "a checkerboard": (lambda x: x * jnp.asarray(CELLS % 2), 2),
@@ -46,6 +51,17 @@ def test_a_period_that_is_not_seen_twice_is_chance(name):
         claims = report(BY_CHANCE[name])
     assert (claims.cyclic.verdict, claims.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
     assert "fixed and position-dependent" in claims.interior.broken.reason
+
+
+@pytest.mark.parametrize("name", ON_A_RUN)
+def test_a_constant_with_alike_ends_makes_a_law_only_where_it_is_uniform(name):
+    """Each once gave the law of a chance period between its ends, 14 -> 14 on all cells."""
+    fn, run = ON_A_RUN[name]
+    with jax.numpy_dtype_promotion("standard"):
+        claims = report(fn)
+    assert claims.cyclic.verdict == Verdict.UNDECIDED
+    assert lattice(claims.interior) == (1, ((0, 1),))
+    assert claims.interior.region == ((0, *run),)
 
 
 @pytest.mark.parametrize("name", IN_EARNEST)
