@@ -40,7 +40,6 @@ from jaxconv.verify.recheck.steps import NOTHING, Steps, same
 from jaxconv.verify.recheck.witness import Setting, witness_objection
 from jaxconv.verify.tracing import trace
 
-
 WRAPS: dict[KindName, bool] = {"cyclic": True, "interior": False}  # a new kind fails here, until it is checked
 
 
