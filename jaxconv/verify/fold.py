@@ -93,7 +93,7 @@ def runs(array: np.ndarray, axis: int) -> list[tuple[int, int, int]]:
     [(1, 1, 4)]
     """
     length = array.shape[axis]
-    _, names = np.unique(_rows(array, axis), axis=0, return_inverse=True)
+    names = np.unique(_rows(array, axis), axis=0, return_inverse=True)[1].ravel()  # NumPy 2.0 keeps the axes
     found: list[tuple[int, int, int]] = []
     for period in range(1, min(length // 2, LONGEST_PERIOD) + 1):
         same = np.concatenate([[False], names[period:] == names[:-period], [False]])
