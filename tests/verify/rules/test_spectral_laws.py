@@ -15,11 +15,12 @@ import pytest
 from jax import lax
 from support.claim_oracle import judged
 from support.numpy_execution import executing_by_numpy
+from support.profiles import NIGHTLY
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 
-SEEDS = range(6)
+SEEDS = range(6 if NIGHTLY else 3)
 
 
 class Case:
