@@ -92,6 +92,14 @@ class Moving:
         """Return the same value with one axis replaced."""
         return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
 
+    def without_axis(self, number: int) -> Moving:
+        """Return the same value without one axis."""
+        return replace(self, axes=(*self.axes[:number], *self.axes[number + 1 :]))
+
+    def with_new_axis(self, number: int, axis: FactoredAxis) -> Moving:
+        """Return the same value with one more axis, before the axis of this number."""
+        return replace(self, axes=(*self.axes[:number], axis, *self.axes[number:]))
+
     def step(self, motion: Motion) -> int:
         """Number of cells by which a factor moves."""
         return int(self.shift / motion.rate)

@@ -17,6 +17,7 @@ from jax import lax
 from jaxconv.jaxprs import guard
 from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving, Pieces
 from jaxconv.verify.rules import overlap_add
+from jaxconv.verify.rules.pieces import clipped, period_of, settled
 
 LONGEST = 5  # cells of a parent
 
@@ -60,16 +61,16 @@ def test_cells_cut_out_of_pieces_and_zeros_put_around_them(total):
         value = np.pad(written_out(spans, total, length), ((0, 0), (2, 2)))
         for start in range(-2, length + 1):
             for stop in range(max(start, 0), length + 3):
-                clipped = overlap_add.clipped(spans, start, stop)
-                assert all(first < last for first, last, _ in clipped)
-                shown = written_out(clipped, total, stop - start)
+                left = clipped(spans, start, stop)
+                assert all(first < last for first, last, _ in left)
+                shown = written_out(left, total, stop - start)
                 np.testing.assert_array_equal(shown, value[:, start + 2 : stop + 2])
 
 
 @pytest.mark.parametrize("total", range(1, LONGEST + 1))
 def test_pieces_settle_where_they_are_the_fold_and_nowhere_else(total):
     """Pieces.pieces_settle: all pieces, in one period, moved by one offset, are the parent's fold moved by it."""
-    settled = 0
+    count = 0
     for period in range(1, total + 1):
         for whole in cut_up(total):
             for parts in (whole, whole[1:], whole[:-1]):
@@ -79,12 +80,12 @@ def test_pieces_settle_where_they_are_the_fold_and_nowhere_else(total):
                     value = written_out(spans, total, period)
                     fold = folded(np.eye(total, dtype=int), period)
                     right = [o for o in range(period) if np.array_equal(value, np.roll(fold, o, axis=1))]
-                    found = overlap_add.settled(pieces(total, period, spans), (period,))
+                    found = settled(pieces(total, period, spans), (period,))
                     assert isinstance(found, Moving) == bool(right), spans
                     if isinstance(found, Moving):
-                        settled += 1
+                        count += 1
                         assert -found.axes[0][0].motion.start % period in right
-    assert settled >= total  # each period, with each parent cut at least where the periods end
+    assert count >= total  # each period, with each parent cut at least where the periods end
 
 
 GEOMETRIES = list(product((1, 2, 3), (1, 2), (1, 2)))  # taps, zeros between cells, dilation of the taps
@@ -119,7 +120,7 @@ def test_correlations_are_followed_exactly_where_they_keep_all_overlaps(geometry
             kept += 1
             ((lo, hi, first),) = found.spans
             assert (lo, hi) == (0, found.total)
-            assert overlap_add.period_of(found) == period * apart
+            assert period_of(found) == period * apart
             for u, y in enumerate(ys):
                 assert not y[:, :first].any()
                 assert not y[:, first + hi :].any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,16 @@ def random_numbers(
     if jnp.issubdtype(dtype, np.complexfloating):
         value = value + 1j * rng.permutation(value.ravel()).reshape(shape)
     return value.astype(dtype)
+
+
+def is_drawn(leaf: ArrayValue, *, free_parameters: bool) -> bool:
+    """Whether a search draws an argument that is not shifted: a shape, and if `free_parameters` any floats."""
+    return isinstance(leaf, jax.ShapeDtypeStruct) or (free_parameters and is_kind(leaf, np.inexact))
+
+
+def exchanged(sample: Sequence[ArrayValue], new: Mapping[int, ArrayValue]) -> list[ArrayValue]:
+    """The leaves of a sample, some of them replaced."""
+    return [new.get(i, leaf) for i, leaf in enumerate(sample)]
 
 
 def another(rng: np.random.Generator, leaf: ArrayValue, *, integers: bool) -> ArrayValue:

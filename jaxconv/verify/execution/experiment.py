@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -14,7 +14,7 @@ import numpy as np
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify import array_json
 from jaxconv.verify.claims import Sample
-from jaxconv.verify.execution.draw import random_numbers
+from jaxconv.verify.execution.draw import exchanged, is_drawn, random_numbers
 from jaxconv.verify.execution.outcome import Outcome, outcome
 from jaxconv.verify.execution.perturbed import NOISES
 from jaxconv.verify.execution.program import Program
@@ -120,7 +120,7 @@ class Experiment:
             (y,), unknown = self.program.execute((self.number,), draw, stacks, size=size, until=self.until)
         return outcome(y.reshape(len(y), *self.output), unknown, self.program.epsilon)
 
-    def doubted(self, draw: list[ArrayValue], found: Outcome) -> Outcome:
+    def with_rounding_bounds(self, draw: list[ArrayValue], found: Outcome) -> Outcome:
         """The outcome with the rounding bound of each cell added. It takes one more execution for each noise."""
         exact = np.concatenate([found.before[None], found.after])
         with _guarded():
@@ -160,10 +160,7 @@ def prepare(
     if not shifts or not all(0 < size <= LARGEST for size in (cells, output.size)):
         raise CannotRunError
     shifts = shifts[: max(LEAST, WORK // ((cells + program.work[0]) * (1 + len(NOISES))))]
-    drawn: Callable[[ArrayValue], bool] = lambda leaf: (
-        isinstance(leaf, jax.ShapeDtypeStruct) or (free_parameters and is_kind(leaf, np.inexact))
-    )
-    free = [i for i, leaf in enumerate(leaves) if i != argument and drawn(leaf)]
+    free = [i for i, leaf in enumerate(leaves) if i != argument and is_drawn(leaf, free_parameters=free_parameters)]
     rows = tuple((((argument, axis),), shift) for shift in shifts)
     return Experiment(
         program, arguments, leaves, argument, number, free, axis, Windows({argument: x.shape}, rows, cyclic), until
@@ -178,8 +175,3 @@ def _guarded() -> Generator[None]:
             yield
     except FAILURES as error:
         raise CannotRunError from error
-
-
-def exchanged(sample: list[ArrayValue], new: Mapping[int, ArrayValue]) -> list[ArrayValue]:
-    """The sample with some leaves replaced."""
-    return [new.get(i, leaf) for i, leaf in enumerate(sample)]

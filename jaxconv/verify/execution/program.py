@@ -21,7 +21,7 @@ from jaxconv.verify import array_json
 from jaxconv.verify.execution import error_bounds
 from jaxconv.verify.execution.perturbed import NOISES, bounded, perturbed_outputs
 from jaxconv.verify.execution.run import compiler_options, over_rows
-from jaxconv.verify.execution.tolerance import doubt
+from jaxconv.verify.execution.tolerance import rounding_distance
 
 LONGER = 8  # estimated compilation time of the perturbed function, as a multiple of the function's
 
@@ -140,7 +140,7 @@ class Program:
         bounds = np.zeros(exact.shape)
         for noise in NOISES:
             (y,), unknown = self.execute((number,), leaves, stacks, size=size, noise=noise, until=until)
-            bounds = np.maximum(bounds, doubt(y, unknown, exact))
+            bounds = np.maximum(bounds, rounding_distance(y, unknown, exact))
         return bounds
 
     def _batched(self, numbers: tuple[int, ...], stacked: tuple[int, ...], perturbed: bool) -> Callable[..., PyTree]:

@@ -17,7 +17,8 @@ import numpy as np
 from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify.claims import Witness
 from jaxconv.verify.execution import experiment as experiments
-from jaxconv.verify.execution.experiment import ROWS, CannotRunError, Experiment, exchanged, prepare
+from jaxconv.verify.execution.draw import exchanged
+from jaxconv.verify.execution.experiment import ROWS, CannotRunError, Experiment, prepare
 from jaxconv.verify.execution.moves import Rolls, SurvivingMoves, TooManyError, moves_left, rolls_left, steps
 from jaxconv.verify.execution.outcome import Outcome
 from jaxconv.verify.execution.program import Program, TooLateError
@@ -123,7 +124,7 @@ def _remaining(experiment: Experiment, draw: Draw, known: Sequence[Possible]) ->
     outcome = experiment.execute(draw)
     if list(map(_size, _remaining_moves(experiment, outcome, known))) == list(map(_size, known)):
         return known
-    return _remaining_moves(experiment, experiment.doubted(draw, outcome), known)
+    return _remaining_moves(experiment, experiment.with_rounding_bounds(draw, outcome), known)
 
 
 def _remaining_moves(experiment: Experiment, outcome: Outcome, known: Sequence[Possible]) -> Sequence[Possible]:

@@ -19,7 +19,7 @@ from jax.typing import DTypeLike
 from jaxconv.jaxprs.typing import ArrayValue
 
 
-def doubt(shaken: np.ndarray, overflow: np.ndarray, exact: np.ndarray) -> np.ndarray:
+def rounding_distance(shaken: np.ndarray, overflow: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """The rounding bound of each cell: how far the perturbed output is from the exact one; infinity after an overflow.
 
     `shaken` (perturbed) and `exact` are stacks of outputs, and `overflow` has a flag for each entry of `shaken`.

@@ -14,11 +14,12 @@ from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.counterexample import Counterexample
+from jaxconv.verify.execution.draw import exchanged, is_drawn
 from jaxconv.verify.execution.outcome import Outcome, outcome
 from jaxconv.verify.execution.program import program_of
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap, is_kind
-from jaxconv.verify.execution.windows import Along, Row, Windows
+from jaxconv.verify.execution.windows import LeafAxes, LeafShift, Windows
 from jaxconv.verify.shifted_axes import Moves
 
 CELLS = 2**23  # largest number of cells of all shifted inputs in one call
@@ -43,14 +44,12 @@ class Trials:
         self.leaves: list[ArrayValue] = jax.tree.leaves(self.arguments)
         self.program = program_of(*trace(self.fn, self.arguments))
         self.windows = self._windows()
-        drawn: Callable[[ArrayValue], bool] = lambda leaf: (
-            isinstance(leaf, jax.ShapeDtypeStruct) or (not self.keep and is_kind(leaf, np.inexact))
-        )
-        self.free = [i for i, leaf in enumerate(self.leaves) if i not in self.windows.shapes and drawn(leaf)]
+        drawn = (i for i, leaf in enumerate(self.leaves) if is_drawn(leaf, free_parameters=not self.keep))
+        self.free = [i for i in drawn if i not in self.windows.shapes]
         self._first: list[np.ndarray] | None = None
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[LeafShift, ...]:
         """The shifts that are tried, for all laws."""
         return self.windows.rows
 
@@ -95,7 +94,7 @@ class Trials:
         elif any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(self._first, outputs, strict=True)):
             self.responded = True
 
-    def _along(self, law: Lattice) -> Along:
+    def _along(self, law: Lattice) -> LeafAxes:
         """The (leaf, axis) pairs that a law shifts."""
         first = [len(jax.tree.leaves(self.arguments[:number])) for number in range(len(self.arguments))]
         return tuple((first[argument], axis) for argument, axis in law.shifted)
@@ -108,7 +107,7 @@ class Trials:
         rows = [(self._along(law), k * law.shift) for law in self.laws for k in law.multiples(most)]
         return Windows(shapes, tuple(dict.fromkeys(rows)), KINDS[self.laws[0].kind].wraps)
 
-    def _widened(self, sample: list[ArrayValue], row: Row, law: Lattice, pair: Outcome) -> Outcome:
+    def _widened(self, sample: list[ArrayValue], row: LeafShift, law: Lattice, pair: Outcome) -> Outcome:
         """The outcome of one shift with the rounding bounds of all cells."""
         exact = np.stack([pair.before, pair.after])
         with executing():
@@ -120,14 +119,12 @@ class Trials:
         sample: list[ArrayValue],
         law: Lattice,
         k: int,
-        row: Row,
+        row: LeafShift,
         pair: Outcome,
         where: tuple[Moves, tuple[int, ...], tuple[int, ...]],
     ) -> Counterexample:
         sides = [self.windows.window(dict(enumerate(sample)), one) for one in (((), 0), row)]
-        before, after = (
-            with_leaves(self.arguments, [side.get(i, leaf) for i, leaf in enumerate(sample)]) for side in sides
-        )
+        before, after = (with_leaves(self.arguments, exchanged(sample, side)) for side in sides)
         moves, origin, position = where
         values = pair.after[position].item(), pair.before[origin].item()
         return Counterexample(law, k, moves, before, after, position, origin, *values)
@@ -157,7 +154,7 @@ def violation(law: Lattice, k: int, pair: Outcome) -> tuple[Moves, tuple[int, ..
 
 
 def _cells(law: Lattice, moves: Moves, k: int, shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Along each output axis, the cells of f(x) that the law constrains, and the cells of f(shifted) to compare."""
+    """LeafAxes each output axis, the cells of f(x) that the law constrains, and the cells of f(shifted) to compare."""
     steps = {axis: k * t for axis, t in moves}
     regions = {axis: (lo, hi) for axis, lo, hi in law.region}
     j_cells: list[np.ndarray] = []

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-Along: TypeAlias = tuple[tuple[int, int], ...]  # (leaf, axis) pairs that are shifted together
-Row: TypeAlias = tuple[Along, int]  # and by how many cells
+LeafAxes: TypeAlias = tuple[tuple[int, int], ...]  # (leaf, axis) pairs that are shifted together
+LeafShift: TypeAlias = tuple[LeafAxes, int]  # and by how many cells
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Windows:
     """
 
     shapes: Mapping[int, tuple[int, ...]]
-    rows: tuple[Row, ...]
+    rows: tuple[LeafShift, ...]
     cyclic: bool
 
     @cached_property
@@ -50,7 +50,7 @@ class Windows:
             for leaf, shape in self.shapes.items()
         }
 
-    def window(self, sources: Mapping[int, np.ndarray], row: Row = ((), 0)) -> dict[int, np.ndarray]:
+    def window(self, sources: Mapping[int, np.ndarray], row: LeafShift = ((), 0)) -> dict[int, np.ndarray]:
         """x, or the window of one row. `sources` may have other leaves, which are ignored."""
         along, shift = row
         windows: dict[int, np.ndarray] = {}
@@ -63,7 +63,9 @@ class Windows:
             windows[leaf] = window
         return windows
 
-    def stacks(self, sources: Mapping[int, np.ndarray], rows: Sequence[Row] | None = None) -> dict[int, np.ndarray]:
+    def stacks(
+        self, sources: Mapping[int, np.ndarray], rows: Sequence[LeafShift] | None = None
+    ) -> dict[int, np.ndarray]:
         """x and the windows of the rows (all of them by default), stacked for `Program.execute`."""
         windows = [self.window(sources, row) for row in (((), 0), *(self.rows if rows is None else rows))]
         return {leaf: np.stack([window[leaf] for window in windows]) for leaf in self.shapes}

@@ -265,10 +265,10 @@ def _slice_of(value: State) -> State:
     if isinstance(value, Broken):
         return value
     if not isinstance(value, Spectrum):
-        return replace(value, axes=value.axes[1:])
+        return value.without_axis(0)
     if value.axis == 0:
         raise CannotProve("scans over the modes of a spectrum, which rotate at different rates", "Scan another axis")
-    return replace(value, value=replace(value.value, axes=value.value.axes[1:]), axis=value.axis - 1)
+    return replace(value, value=value.value.without_axis(0), axis=value.axis - 1)
 
 
 def _mapped(
@@ -301,7 +301,5 @@ def _stacked(value: State, length: int) -> State:
     if isinstance(value, Broken):
         return value
     if not isinstance(value, Spectrum):
-        return replace(value, axes=(invariant_axis(length), *value.axes))
-    return replace(
-        value, value=replace(value.value, axes=(invariant_axis(length), *value.value.axes)), axis=value.axis + 1
-    )
+        return value.with_new_axis(0, invariant_axis(length))
+    return replace(value, value=value.value.with_new_axis(0, invariant_axis(length)), axis=value.axis + 1)

@@ -29,7 +29,8 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import Advance, advancing
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.layout import part, side_by_side, sliced
+from jaxconv.verify.rules.concatenation import side_by_side
+from jaxconv.verify.rules.layout import part, sliced
 
 T = TypeVar("T")
 LONGEST_STEP = 64  # the largest distance between two indices at which a fixed step is looked for
@@ -77,7 +78,7 @@ def write(eqn: Equation[Moving]) -> list[Moving]:
     long as x.
 
     Example: x.at[:, 2:5].set(update).
-    Theorems: those of `layout.slice_` and `layout.concatenate`.
+    Theorems: those of `layout.slice_` and `concatenation.concatenate`.
     Jaxpr: dynamic_update_slice has x, the update, then a number for each axis. scatter has x, the indices, the update,
     and `dimension_numbers`. Indices of rank 1 name one window. There is no rule for several windows at once (arrays of
     indices).

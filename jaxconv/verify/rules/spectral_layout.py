@@ -14,7 +14,7 @@ import numpy as np
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import indexing, layout
+from jaxconv.verify.rules import concatenation, indexing, layout
 from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
 
 
@@ -126,7 +126,7 @@ def side_by_side(
     operands: Sequence[Spectrum], lengths: Sequence[int], number: int, eqn: Equation[Moving | Spectrum]
 ) -> Spectrum:
     """Spectra one after another along an axis."""
-    value = layout.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
+    value = concatenation.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if number == axis:
         modes: Modes = tuple(mode for operand in operands for mode in operand.modes)
@@ -141,10 +141,10 @@ def side_by_side(
 def tile(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """The operand repeated along each axis. Along the spectral axis its modes are repeated.
 
-    Jaxpr: see `layout.tile`.
+    Jaxpr: see `concatenation.tile`.
     """
     (spectrum,) = eqn.inputs
-    (value,) = staying(eqn, layout.tile, [spectrum.value])
+    (value,) = staying(eqn, concatenation.tile, [spectrum.value])
     return [replace(spectrum, value=value, modes=spectrum.modes * eqn.params["reps"][spectrum.axis])]
 
 
@@ -152,10 +152,10 @@ def tile(eqn: Equation[Spectrum]) -> list[Spectrum]:
 def stack(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """Operands of one shape along a new axis. Their modes must agree.
 
-    Jaxpr: see `layout.stack`.
+    Jaxpr: see `concatenation.stack`.
     """
     operands, axis = spectra(eqn)
-    (value,) = staying(eqn, layout.stack, [operand.value for operand in operands])
+    (value,) = staying(eqn, concatenation.stack, [operand.value for operand in operands])
     places = list(range(len(eqn.operand_shapes[0])))
     places.insert(eqn.params["axis"], -1)
     return [Spectrum(value, places.index(axis), agreeing([operand.modes for operand in operands], value.cycle))]
