@@ -16,14 +16,14 @@ from jaxconv.errors import explain
 from jaxconv.jaxprs.typing import Array, PyTree
 from jaxconv.verify.arguments import checked_moves
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.claims import Verdict
+from jaxconv.verify.claims import KindName, Verdict
 from jaxconv.verify.shifted_axes import Along, natural
 
 Model: TypeAlias = Literal["cyclic", "interior", "zero"]
 Shifts: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Array | None  # the shifts to try: see `grid`
 # For each shifted axis: the shift, and {output axis: t}.
 ShiftsAndMoves: TypeAlias = Sequence[tuple[int, Mapping[int, int]]]
-MODELS = ("cyclic", "interior", "zero")
+MODELS: dict[Model, KindName] = {"cyclic": "cyclic", "interior": "interior", "zero": "interior"}  # whose claim applies
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def certified(certificate: Certificate, leaf: int, along: Along, shape: Sequence
         expected = "one of the same function, shapes and axes"
         cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
         raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
-    claim = report.claims["cyclic" if model == "cyclic" else "interior"]
+    claim = report.claims[MODELS[model]]
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
     return Law(abs(claim.shift), tuple(claim.moves), tuple(claim.region), "the certificate")

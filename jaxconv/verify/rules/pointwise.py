@@ -79,10 +79,10 @@ def _selects_what_stays(numbers: np.ndarray, operand: int, moves: Sequence[bool]
 
 
 def on_runs(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
-    """The values of an interior walk, where constants that are periodic on a part of a moving axis only move, too.
+    """The values of an interior walk, where each constant that repeats on a part of a moving axis becomes a window.
 
-    On positions [lo, hi) a constant of period p shows a signal that repeats after p cells. A shift that moves the axis
-    by a multiple of p moves this signal, too. So the constant is a window of it, as what is shifted is of another.
+    Positions [lo, hi) of such a constant are a window of a signal with a period of p cells. A shift that moves the axis
+    by a multiple of p cells moves that signal to itself. So the constant moves as the other operands do.
 
     Example: with zero padding, an average pool that counts valid cells divides by 2, 3, ..., 3, 2. Without the two ends
     this is uniform.
@@ -109,7 +109,7 @@ def _on_a_run(
     operand: int,
     moves: Sequence[bool],
 ) -> Moving:
-    """A constant whose axis is a window of a periodic signal, on its longest run; the value itself if it has none."""
+    """A constant as a window along an axis, on its longest run. It is returned unchanged if it has no run."""
     if [factor.period for factor in value.axes[axis]] != [None]:
         return value
     for period, lo, hi in runs(numbers, axis):
