@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.experimental import sparse as jsparse
 
@@ -45,7 +46,7 @@ class OfTheUserError(Exception):
     """An exception that no library raises."""
 
 
-@pytest.mark.parametrize("verb", ["certify", "summary", "recheck"])
+@pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck", "summary"])
 def test_what_the_function_raises_passes_through_with_a_note(verb):
     raised = OfTheUserError("mine")
 
@@ -53,15 +54,18 @@ def test_what_the_function_raises_passes_through_with_a_note(verb):
         raise raised
 
     call = {
-        "certify": lambda *args: certify(*args, axes={1: (1,)}),
+        "certify": partial(certify, axes={1: (1,)}),
+        "check": partial(jc.check, axes={1: (1,)}, integers=True),
+        "falsify": partial(jc.falsify, axes={1: (1,)}),
         "summary": jc.summary,
         "recheck": lambda *args: jc.recheck(certify(lambda p, x: x, *args[1:], axes={1: (1,)}), *args),
     }[verb]
     with pytest.raises(OfTheUserError, match="mine") as caught:
         call(broken, {"bias": jnp.zeros(3), "scale": 2.0}, X)
     assert caught.value is raised
-    notes = f"{verb} was tracing broken([0]['bias']: float32[3], [0]['scale']: float, float32[1,12,8,2])"
-    assert caught.value.__notes__[-1] == notes  # JAX may add a note about hidden frames before it
+    scale = "float32[]" if verb == "check" else "float"  # check traces shapes, and keeps the trace for the next call
+    note = f"{verb} was tracing broken([0]['bias']: float32[3], [0]['scale']: {scale}, float32[1,12,8,2])"
+    assert caught.value.__notes__[-1] == note  # JAX may add a note about hidden frames before it
 
 
 @pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck", "summary"])
@@ -111,3 +115,26 @@ def test_a_container_that_has_a_shape_is_no_array():
     sparse = jsparse.BCOO.fromdense(jnp.eye(4))
     with pytest.raises(TypeError, match="argument 0 is BCOO, a container of 2 arrays, but should be an array"):
         certify(lambda m: m.data * 2, sparse, axes=(0,))
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.grad, jax.vmap])
+@pytest.mark.parametrize("verb", ["certify", "check", "falsify", "recheck"])
+def test_what_executes_may_be_called_while_another_function_is_traced(verb, transform):
+    """The executions are not part of that trace."""
+    cells = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    halved = lambda x: jc.avg_pool(x, (2,))  # refuted for shifts by 1, by an execution
+    calls = {
+        "certify": lambda: jc.certify(lambda x: jnp.cumsum(x, 1), cells, axes=(1,)).cyclic == Verdict.REFUTED,
+        "check": lambda: bool(jc.check(halved, cells, axes=(1,), moves=[(2, {1: 1})])),
+        "falsify": lambda: jc.falsify(halved, cells, axes=(1,), invariant=True).counterexample is not None,
+        "recheck": lambda: jc.recheck(certify(halved, cells, axes=(1,)), halved, cells) == (),
+    }
+    outside = calls[verb]()
+    inside = []
+
+    def traced(x):
+        inside.append(calls[verb]())
+        return x
+
+    transform(traced)(jnp.ones(3) if transform is jax.vmap else jnp.float32(1))
+    assert outside and inside == [True]

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxconv.checks import choice, flag
 from jaxconv.errors import public
-from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import law
@@ -22,7 +22,7 @@ from jaxconv.verify.execution.draw import another, exact_integers
 from jaxconv.verify.execution.judge import Trial, insensitive, judged, measured
 from jaxconv.verify.execution.law import Model, Shifts, ShiftsAndMoves
 from jaxconv.verify.execution.program import traced
-from jaxconv.verify.execution.requests import check_outputs, check_request
+from jaxconv.verify.execution.requests import check_certificate, check_outputs, check_request
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import is_kind
 from jaxconv.verify.shifted_axes import Along, Axes, directions
@@ -117,12 +117,13 @@ def check(
     along = directions(arguments, axes)
     choice("model", model, tuple(law.MODELS))
     integers = flag("integers", integers)
-    check_request(arguments, along, batch=batch, certificate=certificate, drawn=integers)
+    check_request(arguments, along, batch=batch, drawn=integers)
     invariant, seed = flag("invariant", invariant), checked_seed(seed)
     with executing():
         leaves, fill = _inputs(arguments, along, integers, seed)
-        function = traced(fn, with_leaves(arguments, leaves))
+        function = traced(fn, arguments)
         check_outputs(function)
+        check_certificate(certificate, function, along)
         shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
         laws = law.chosen(arguments, shapes, along, model, certificate, moves, invariant, region)
         rows = law.grid(along, laws, shapes, shifts, model)

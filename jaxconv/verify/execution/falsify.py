@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxconv.checks import choice, flag, integer, shown
 from jaxconv.errors import explain, public
@@ -17,9 +17,11 @@ from jaxconv.verify.claims import KindName
 from jaxconv.verify.execution.candidate_laws import Lattice, lattices
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.law import ShiftsAndMoves
+from jaxconv.verify.execution.program import program_of
 from jaxconv.verify.execution.requests import check_certificate
 from jaxconv.verify.execution.violations import Trials
 from jaxconv.verify.shifted_axes import Axes, Moves, directions
+from jaxconv.verify.tracing import trace
 
 
 @dataclass(frozen=True)
@@ -121,20 +123,21 @@ def falsify(
     request = {"kind": kind, "shift": shift, "values": values, "examples": examples, "seed": seed}
     shift, examples, seed = checked_request(fn, arguments, axes, **request)
     invariant = flag("invariant", invariant)
-    check_certificate(certificate)
     if moves is not None and (invariant or shift is not None or certificate is not None):
         expected = "left out where a shift, a certificate or invariance is given"
         raise ValueError(explain("moves", shown(moves), expected, "Pass one of them"))
-    along = {direction.arguments for direction in directions(arguments, axes)}
-    if certificate is not None and any(axis.shifted not in along for leaf in certificate.leaves for axis in leaf.axes):
-        expected, cure = "one for these axes", "Make it by jc.certify(fn, *arguments, axes=axes)"
-        raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
+    program = program_of(*trace(fn, arguments))
+    along = directions(arguments, axes)
+    check_certificate(certificate, program, along)
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
-    count = max((len(leaf.axes) for leaf in certificate.leaves), default=0)
-    given = [(None, ())] * count if invariant else _given(moves, count)
-    laws = lattices(certificate.leaves, arguments, kind, shift, given)
-    trials = Trials(fn, arguments, laws, keep=values)
+    asked = {direction.arguments for direction in along}
+    leaves = [
+        replace(leaf, axes=tuple(axis for axis in leaf.axes if axis.shifted in asked)) for leaf in certificate.leaves
+    ]
+    given = [(None, ())] * len(along) if invariant else _given(moves, len(along))
+    laws = lattices(leaves, arguments, kind, shift, given)
+    trials = Trials(program, arguments, laws, keep=values)
     counterexample = _drawn(trials, examples, seed) if trials.rows else None
     seconds = time.monotonic() - started
     tried = (len(trials.outcomes), len(trials.rows), seconds, trials.responded)

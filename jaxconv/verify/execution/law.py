@@ -49,15 +49,9 @@ def suggested(along: Along, rank: int, shape: Sequence[int], *, cyclic: bool) ->
     return Law(*found, (), "the shapes")
 
 
-def certified(certificate: Certificate, leaf: int, along: Along, shape: Sequence[int], model: Model) -> Law | None:
+def certified(certificate: Certificate, leaf: int, along: Along, model: Model) -> Law | None:
     """The law that a certificate proves for an output leaf and a shifted direction, or None if it proves none."""
-    leaves = certificate.leaves
-    reports = leaves[leaf].axes if leaf < len(leaves) and tuple(leaves[leaf].shape) == tuple(shape) else ()
-    report = next((axis for axis in reports if (axis.shifted, axis.length) == (along.arguments, along.length)), None)
-    if report is None:
-        expected = "one of the same function, shapes and axes"
-        cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
-        raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
+    report = next(axis for axis in certificate.leaves[leaf].axes if axis.shifted == along.arguments)
     claim = report.claims[MODELS[model]]
     if claim.verdict != Verdict.PROVED or claim.shift is None:
         return None
@@ -103,7 +97,7 @@ def chosen(
             if moves is not None:
                 law = _given(*moves[axis], len(shape))
             else:
-                law = certificate and certified(certificate, number, direction, shape, model)
+                law = certificate and certified(certificate, number, direction, model)
                 rank = len(arguments[direction.arguments[0][0]].shape)
                 law = law or suggested(direction, rank, shape, cyclic=model == "cyclic")
             leaf_laws.append(law if model == "cyclic" else bounded(law, region, direction))
@@ -136,8 +130,10 @@ def _checked_region(region: object, shapes: Sequence[Sequence[int]], model: Mode
         if bounds is None or len(bounds) != 2:
             raise TypeError(explain(f"the region along output axis {number}", shown(ends), "(lo, hi)", cure))
         lo, hi = (integer(f"the region along output axis {number}", end, cure=cure) for end in bounds)
-        if not 0 <= lo < hi:
-            raise ValueError(explain(f"the region along output axis {number}", (lo, hi), "0 <= lo < hi", cure))
+        length = max(shape[number] for shape in shapes if number < len(shape))
+        if not 0 <= lo < hi <= length:
+            expected = f"0 <= lo < hi <= {length}"
+            raise ValueError(explain(f"the region along output axis {number}", (lo, hi), expected, cure))
         checked[number] = (lo, hi)
     return checked
 

@@ -14,7 +14,6 @@ import jax.core
 import numpy as np
 from jax.extend.core import Jaxpr
 
-from jaxconv.jaxprs.layout import trace
 from jaxconv.jaxprs.traverse import coarsest, equations, work
 from jaxconv.jaxprs.typing import Array, ArrayValue, Atom, PyTree, Shaped, leaves_with_paths
 from jaxconv.verify import array_json
@@ -22,6 +21,7 @@ from jaxconv.verify.execution import error_bounds
 from jaxconv.verify.execution.perturbed import NOISES, bounded, perturbed_outputs
 from jaxconv.verify.execution.run import compiler_options, over_rows
 from jaxconv.verify.execution.tolerance import rounding_distance
+from jaxconv.verify.tracing import trace
 
 LONGER = 8  # estimated compilation time of the perturbed function, as a multiple of the function's
 

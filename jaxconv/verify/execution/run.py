@@ -21,8 +21,11 @@ FEW = 64  # equations; longer programs are compiled without fusion
 
 @contextlib.contextmanager
 def executing() -> Generator[None]:
-    """Execute products at the highest precision, and allow transfers of samples to the device and of results back."""
-    with jax.default_matmul_precision("highest"), jax.transfer_guard("allow"):
+    """Execute products at the highest precision, and allow transfers of samples to the device and of results back.
+
+    Inside a trace, as under `jax.jit`, executions are not part of what is traced.
+    """
+    with jax.ensure_compile_time_eval(), jax.default_matmul_precision("highest"), jax.transfer_guard("allow"):
         yield
 
 

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.checks import flag
-from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
+from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.execution import compare, law
 from jaxconv.verify.execution.compare import Plan
 from jaxconv.verify.execution.law import Shifts, ShiftsAndMoves
 from jaxconv.verify.execution.program import Program, traced
-from jaxconv.verify.execution.requests import check_outputs, check_request
+from jaxconv.verify.execution.requests import check_certificate, check_outputs, check_request
 from jaxconv.verify.execution.run import executing, over_rows
 from jaxconv.verify.shifted_axes import Axes, directions
 
@@ -73,14 +73,15 @@ def subject(
     """Trace the function and determine its laws, as `check` does."""
     check_call(fn, arguments)
     along = directions(arguments, axes)
-    check_request(arguments, along, batch=batch, certificate=certificate)
+    check_request(arguments, along, batch=batch)
     invariant = flag("invariant", invariant)
     offsets = law.offsets(arguments)
     moved = {offsets[argument] for direction in along for argument, _ in direction.arguments}
     leaves = [jnp.asarray(x) if number in moved else x for number, x in enumerate(jax.tree.leaves(arguments))]
     with executing():
-        function = traced(fn, with_leaves(arguments, leaves))
+        function = traced(fn, arguments)
         check_outputs(function)
+        check_certificate(certificate, function, along)
         output = jax.eval_shape(fn, *arguments)
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
     laws = law.chosen(arguments, shapes, along, "cyclic", certificate=certificate, moves=moves, invariant=invariant)

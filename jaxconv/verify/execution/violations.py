@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import jax
 import numpy as np
 
-from jaxconv.jaxprs.layout import trace
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, with_leaves
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.candidate_laws import Lattice
 from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.draw import exchanged, is_drawn
 from jaxconv.verify.execution.outcome import Outcome, outcome
-from jaxconv.verify.execution.program import program_of
+from jaxconv.verify.execution.program import Program
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap, is_kind
 from jaxconv.verify.execution.windows import LeafAxes, LeafShift, Windows
@@ -33,7 +31,7 @@ class Trials:
     A sample is the list of leaves, with a source in place of each shifted input: see `Windows`.
     """
 
-    fn: Callable[..., object]
+    program: Program
     arguments: tuple[PyTree, ...]
     laws: tuple[Lattice, ...]
     keep: bool
@@ -42,7 +40,6 @@ class Trials:
 
     def __post_init__(self) -> None:
         self.leaves: list[ArrayValue] = jax.tree.leaves(self.arguments)
-        self.program = program_of(*trace(self.fn, self.arguments))
         self.windows = self._windows()
         drawn = (i for i, leaf in enumerate(self.leaves) if is_drawn(leaf, free_parameters=not self.keep))
         self.free = [i for i in drawn if i not in self.windows.shapes]

@@ -160,6 +160,7 @@ class Steps:
         objections = dict.fromkeys(facts, "")
         same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
+        turned = any(isinstance(held.state, Spectrum) for held in operands)
         before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
         for trial in self.trials([held for _, held in facts]):
             extreme = trial.kind == EXTREMES
@@ -173,8 +174,8 @@ class Steps:
                 if extreme and isinstance(held.state, Spectrum | Pieces):
                     continue
                 problem, makers = _judged(run, operands, pairs, fact, same_named[fact], trial)
-                # WHOLE numbers are exact, and the rounding error of EXTREMES is unbounded.
-                if problem and trial.kind not in (WHOLE, EXTREMES):
+                # WHOLE numbers are exact, unless phases multiply them. The rounding error of EXTREMES is unbounded.
+                if problem and not extreme and (trial.kind != WHOLE or turned):
                     most = max(_noise(*maker, trial) for maker in makers)
                     problem, makers = _judged(run, operands, pairs, fact, same_named[fact], replace(trial, noise=most))
                 if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):

@@ -21,7 +21,6 @@ THREE, CIRCULAR, STRATEGY = (
     "Leave it out for CIRCULAR",
     'Write st.just("same") for one padding, or leave it out',
 )
-COMPARED = "Return the result: a def needs a return statement; keys are compared as jax.random.key_data"
 
 
 def bad(names, argument, *faults, named="", arguments=(X,), fn=identity, **settings):
@@ -75,8 +74,13 @@ ROWS = [
         ("None", None, TypeError, "None", "a sequence of axes, or a dict of them, ...", "Write axes=(1, 2) ..."),
     ),
     *bad(SHIFTING, "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", "Write axes=(1, 2) ..."), named="an axis"),
-    *bad(SHIFTING, "fn", ("returns nothing", lambda x: None, ValueError, "()", "a tree of one array of numbers or more", COMPARED),
-         named="the output"),
+    *bad(SHIFTING, "fn", ("returns nothing", lambda x: None, ValueError, "None", "one array or more",
+                          "Return the result: a def needs a return statement"), named="the output of fn"),
+    *bad(SHIFTING, "fn", ("returns keys", lambda x: jax.random.split(jax.random.key(0), 6), ValueError,
+                          "an array of random keys", "an array of numbers", "Return jax.random.key_data of it"),
+         named="output"),
+    *bad(SHIFTING, "fn", ("has an output without cells", lambda x: (x, x[:0]), ValueError, "of shape (0, 6, 6, 2)",
+                          "of one cell or more", "Return arrays that have cells"), named="output[1]"),
     *bad(
         BATCHED, "shifts",
         ("a fraction", 1.5, TypeError, "1.5", "integers", SHIFTS),

@@ -109,7 +109,8 @@ ROWS = [
         "check", "region",
         ("one number", {1: 5}, TypeError, "5", "(lo, hi)", REGION),
         ("a fraction", {1: (1, 4.5)}, TypeError, "4.5", "an integer", REGION),
-        ("empty", {1: (4, 4)}, ValueError, "(4, 4)", "0 <= lo < hi", REGION),
+        ("empty", {1: (4, 4)}, ValueError, "(4, 4)", "0 <= lo < hi <= 6", REGION),
+        ("beyond the output", {1: (1, 7)}, ValueError, "(1, 7)", "0 <= lo < hi <= 6", REGION),
         named="the region along output axis 1", model="interior",
     ),
     *bad(

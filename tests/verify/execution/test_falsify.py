@@ -350,7 +350,7 @@ def test_multiples_are_all_cyclic_shifts_but_none(length, shift, most):
         (
             {"axes": (2,), "certificate": jc.certify(jnp.sin, X, axes=(1,), search=False)},
             ValueError,
-            "the certificate is of sin, but should be one for these axes",
+            "the certificate is of sin, but should be one of the same function, shapes and axes",
         ),
     ],
 )

@@ -84,6 +84,7 @@ FUNCTIONS = {
     "low frequencies": filtered,
     "low frequencies, fewer cells": lambda x: filtered(x, 3, 4),
     "power of frequencies": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
+    "frequencies in more digits": lambda x: jnp.fft.rfft(x, axis=1).astype(jnp.complex128),
 }
 COMPILED = ["attention", "gradient of pooling", "scan", "while", "cond", "random keys"]
 
