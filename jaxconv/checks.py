@@ -8,6 +8,7 @@ because `window` and the reference must not.
 from __future__ import annotations
 
 import inspect
+import math
 import numbers
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -121,6 +122,30 @@ def number(argument: str, value: object, *, cure: str) -> float:
     except OverflowError:  # an integer too large for a float
         raise ValueError(explain(argument, shown(value), "a number that a float holds", cure)) from None
     return scalar if isinstance(scalar, int) else converted
+
+
+def positive_number(argument: str, value: object, *, cure: str) -> float:
+    """Returns a real number that is greater than 0 and finite, as `number` does.
+
+    >>> positive_number("norm", 2, cure="Write 2 for the Euclidean norm")
+    2
+    """
+    checked = number(argument, value, cure=cure)
+    if not 0 < checked < math.inf:
+        raise ValueError(explain(argument, checked, "positive and finite", cure))
+    return checked
+
+
+def fraction(argument: str, value: object, *, cure: str) -> float:
+    """Returns a real number from 0 to 1, as `number` does.
+
+    >>> fraction("momentum", 0.9, cure="Leave it out for 0.99")
+    0.9
+    """
+    checked = number(argument, value, cure=cure)
+    if not 0 <= checked <= 1:
+        raise ValueError(explain(argument, checked, "between 0 and 1", cure))
+    return checked
 
 
 def choice(

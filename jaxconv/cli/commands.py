@@ -111,7 +111,7 @@ def recheck_command(options: argparse.Namespace) -> Outcome:
         data = {"objections": objections} | {kind: certificate.verdict(kind) for kind in KINDS}
         text = json.dumps({"function": certificate.function} | data, indent=2)
     else:
-        count = "no objections" if not objections else f"{len(objections)} objections"
+        count = {0: "no objections", 1: "1 objection"}.get(len(objections), f"{len(objections)} objections")
         verdicts = ", ".join(f"{kind.title} {certificate.verdict(name)}" for name, kind in KINDS.items())
         head = f"{certificate.function}: {verdicts}; {count}"
         text = "\n  ".join([head, *objections])
@@ -141,7 +141,8 @@ def _verdict(certificate: Any, options: argparse.Namespace) -> int:
 
 def _kind(options: argparse.Namespace) -> str:
     if options.cyclic and options.interior:
-        raise UsageError("--cyclic and --interior", "both given", "one of the two", "Run the command once for each")
+        expected = "left out: one command is about one kind of shifts"
+        raise UsageError("--interior", "given beside --cyclic", expected, "Run the command once for each")
     return "interior" if options.interior else "cyclic"
 
 

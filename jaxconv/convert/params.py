@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -63,9 +64,11 @@ def from_library(
     needed = [array.name for name, array in stored.items() if name in NEEDED]
     given = _given(layer, params, [array.name for array in stored.values()], needed)
     arrays = {
-        name: (given[array.name], array.layout, ours[name]) for name, array in stored.items() if array.name in given
+        name: _Conversion(array.name, given[array.name], array.layout, ours[name], array.flip)
+        for name, array in stored.items()
+        if array.name in given
     }
-    return _converted(layer, arrays, stored, groups, window, None)
+    return _converted(layer, arrays, groups, window, None)
 
 
 @public
@@ -101,9 +104,23 @@ def to_library(
     """
     stored, ours = _row(library, layer)
     given = _given(layer, params, list(ours), [name for name in ours if name in NEEDED])
-    arrays = {name: (given[name], ours[name], array.layout) for name, array in stored.items() if name in given}
-    converted = _converted(layer, arrays, stored, groups, None, rank)
-    return {stored[name].name: array for name, array in converted.items()}
+    arrays = {
+        array.name: _Conversion(name, given[name], ours[name], array.layout, array.flip)
+        for name, array in stored.items()
+        if name in given
+    }
+    return _converted(layer, arrays, groups, None, rank)
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    """An array under the name that the caller gave it, its layout, and the new one."""
+
+    name: str
+    array: Any
+    before: str
+    after: str
+    flip: bool
 
 
 def _row(library: str, layer: str) -> tuple[Mapping[str, Stored], dict[str, str]]:
@@ -145,15 +162,14 @@ def _array(name: str, value: Any) -> Any:
 
 def _converted(
     layer: str,
-    arrays: dict[str, tuple[Any, str, str]],
-    stored: Mapping[str, Stored],
+    conversions: Mapping[str, _Conversion],
     groups: int,
     window: tuple[int, ...] | None,
     rank: int | None,
 ) -> dict[str, Any]:
     """The arrays in their new layouts. The kernel comes first: it determines rank and sizes for the other arrays."""
     groups = integer("groups", groups, least=1, cure="Write 1 for a layer without groups")
-    if groups > 1 and not any(re.search(r"\bg\b", before) for _, before, _ in arrays.values()):
+    if groups > 1 and not any(re.search(r"\bg\b", one.before) for one in conversions.values()):
         raise ValueError(explain("groups", groups, f"1, since {layer} has no groups", "Leave it out"))
     sizes = {"g": groups}
     if window is not None:
@@ -163,14 +179,17 @@ def _converted(
     elif rank is not None:
         rank = integer("rank", rank, least=0, most=MOST_AXES, cure="Write 2 for images")
     converted = {}
-    for name, (array, before, after) in arrays.items():
+    for name, conversion in conversions.items():
+        array, before, after = conversion.array, conversion.before, conversion.after
+        actual = f"{layer}'s {conversion.name}", array.shape
         rank = rank_of(before, array.ndim) if rank is None else rank
         if rank == 0 and re.search(r"\*[a-z]", before):
             expected = f"[{before}], with 1 spatial axis or more"
-            raise ValueError(explain(f"{layer}'s {name}", array.shape, expected, 'Use "dense" without spatial axes'))
+            raise ValueError(explain(*actual, expected, 'Use "dense" without spatial axes'))
         if rank is None and ("*" in before or "*" in after):
-            cure = "Pass rank, the number of spatial axes" if "*" in after and "*" not in before else ""
-            raise ValueError(explain(f"{layer}'s {name}", array.shape, f"[{before}]", cure))
+            unknown = "*" in after and "*" not in before
+            cure = "Pass rank, the number of spatial axes" if unknown else "Pass the array with all its axes"
+            raise ValueError(explain(*actual, f"[{before}]", cure))
         before_axes, after_axes = axes_of(before, rank or 0), axes_of(after, rank or 0)
         try:
             sizes = sizes_of(array.shape, before_axes, sizes)
@@ -179,6 +198,6 @@ def _converted(
             if window is None and "*w)" in before:
                 cure = "Pass window, the taps along each spatial axis"
             expected = f"[{before}], with {rank or 0} spatial axes; not {error}"
-            raise ValueError(explain(f"{layer}'s {name}", array.shape, expected, cure)) from None
-        converted[name] = rearranged(array, before_axes, after_axes, sizes, flip=stored[name].flip)
+            raise ValueError(explain(*actual, expected, cure)) from None
+        converted[name] = rearranged(array, before_axes, after_axes, sizes, flip=conversion.flip)
     return converted

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from jaxconv.checks import flag, integer, number, several, shown
+from jaxconv.checks import flag, fraction, integer, positive_number, several, shown
 from jaxconv.convert import LIBRARIES, LibraryName, find
 from jaxconv.convert.library import GIVEN, Layer, Options, Transposed
 from jaxconv.errors import explain, public
@@ -96,6 +96,16 @@ def _in_our_words(library: str, layer: str, row: Layer, settings: Mapping[str, A
     return {words.get(name, name): value for name, value in values.items()} | dict(row.fixed)
 
 
+def _their_names(library: str, row: Layer) -> dict[str, str]:
+    """Our name of each setting of a layer -> theirs.
+
+    >>> _their_names("flax", LIBRARIES["flax"].layers["max_pool"])
+    {'stride': 'strides', 'padding': 'padding'}
+    """
+    words = LIBRARIES[library].words
+    return {words.get(name, name): name for name in row.settings}
+
+
 def _norm(library: str, row: Layer, options: Options) -> dict[str, Any]:
     """Epsilon, groups and momentum, and the kind of running variance."""
     for name in LIBRARIES[library].axes:
@@ -103,29 +113,31 @@ def _norm(library: str, row: Layer, options: Options) -> dict[str, Any]:
             cure = "Use group_norm with groups=1 for all axes of an example; move the channels of another layout"
             raise ValueError(explain(name, options[name], "-1, the channels", cure))
     options = row.adapt(options)
-    ours: dict[str, Any] = {"epsilon": number("epsilon", options["epsilon"], cure="Write epsilon=1e-5")}
+    theirs = _their_names(library, row)
+    cure = f"Write {theirs['epsilon']}=1e-5"
+    ours: dict[str, Any] = {"epsilon": positive_number(theirs["epsilon"], options["epsilon"], cure=cure)}
     if "groups" in options:
-        ours["groups"] = positive("groups", options["groups"], 1)[0]
+        ours["groups"] = integer(theirs["groups"], options["groups"], least=1, cure="Write it as a number of groups")
     if "momentum" in options:
-        cure = "Write it as a number between 0 and 1"
-        ours["momentum"] = number("momentum", options["momentum"], cure=cure)
+        cure = "Write it as the share of the old average"
+        ours["momentum"] = fraction(theirs["momentum"], options["momentum"], cure=cure)
     return ours | {name: options[name] for name in ("running_variance",) if name in options}
 
 
 def _checked(library: str, layer: str, row: Layer, options: Options, window: Sequence[int]) -> Options:
     """The settings of a layer with a window, each with a value for each axis, or refused."""
-    rank = len(window)
+    rank, theirs = len(window), _their_names(library, row)
     stride = window if options["stride"] is None else options["stride"]
     checked = {
-        "stride": positive("stride", stride, rank),
-        "dilation": positive("dilation", options.get("dilation", 1), rank),
+        "stride": positive(theirs["stride"], stride, rank),
+        "dilation": positive(theirs["dilation"], options["dilation"], rank) if "dilation" in theirs else (1,) * rank,
         "padding": _padding(library, layer, row, options["padding"], rank),
     }
     for name in ("ceil_mode", "count_include_pad", "transpose_kernel"):
         if name in options:
             checked[name] = flag(name, options[name])
     if "groups" in options:
-        checked["groups"] = integer("groups", options["groups"], least=1, cure="Leave it out for 1")
+        checked["groups"] = integer(theirs["groups"], options["groups"], least=1, cure="Leave it out for 1")
     if "padding_mode" in options:
         checked["padding_mode"] = _boundary(row, options["padding_mode"])
     return options | checked

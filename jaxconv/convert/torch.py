@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxconv.checks import number
+from jaxconv.checks import fraction
 from jaxconv.convert.library import GIVEN, PADDING_MODES, SAME_OR_VALID, Layer, Library, Options, Stored, cropped_output
 from jaxconv.errors import explain
 
@@ -52,7 +52,7 @@ def _momentum(options: Options) -> Options:
     if options["momentum"] is None:
         cure = "For a cumulative average pass momentum=1 - 1/n to batch_norm in step n"
         raise ValueError(explain("momentum", None, "a number", cure))
-    share = number("momentum", options["momentum"], cure="Write it as a number between 0 and 1")
+    share = fraction("momentum", options["momentum"], cure="Write it as the share of the new batch")
     return options | {"momentum": 1 - share}
 
 

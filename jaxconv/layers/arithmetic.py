@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,7 +10,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from jaxconv.checks import number, shown
+from jaxconv.checks import positive_number, shown
 from jaxconv.errors import explain
 from jaxconv.lowering.arrays import at_least_float32
 from jaxconv.lowering.compiled import compiled
@@ -63,9 +62,7 @@ def _divided(total: Array, counts: int | tuple[tuple[int, ...], ...]) -> Array:
 def checked_norm(norm: float) -> float:
     """Returns p, the exponent of an Lp norm, as a positive number."""
     cure = "Write 2 for the Euclidean norm; for the largest magnitude use max_pool of abs(x)"
-    value = number("norm", norm, cure=cure)
-    if not 0 < value < math.inf:
-        raise ValueError(explain("norm", value, "positive and finite", cure))
+    value = positive_number("norm", norm, cure=cure)
     smallest, largest = 2.0**-126, 2.0**126  # the reciprocals are also float32 numbers
     if not smallest <= value <= largest:
         raise ValueError(explain("norm", shown(value), f"from {smallest:.3g} to {largest:.3g}", cure))

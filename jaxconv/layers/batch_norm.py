@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from jaxconv.checks import choice, flag, number, shown
+from jaxconv.checks import choice, flag, fraction, shown
 from jaxconv.errors import explain, public
 from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout
@@ -133,9 +133,7 @@ def _corrected(variance: Array, correction: float) -> Array:
 def _checked_settings(momentum: float, running_variance: str) -> tuple[float, str]:
     """Checks `momentum` and `running_variance`."""
     cure = "It is the share kept: for PyTorch's, pass 1 minus it"
-    momentum = number("momentum", momentum, cure=cure)
-    if not 0 <= momentum <= 1:
-        raise ValueError(explain("momentum", momentum, "between 0 and 1", cure))
+    momentum = fraction("momentum", momentum, cure=cure)
     return momentum, choice("running_variance", running_variance, ("biased", "unbiased"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, NotRequired, TypedDict
@@ -12,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxconv.checks import number, shown
+from jaxconv.checks import positive_number, shown
 from jaxconv.errors import explain
 from jaxconv.layers.arithmetic import at_least_float32
 from jaxconv.layers.images import Layout, enter_any, read
@@ -76,10 +75,8 @@ def checked_epsilon(epsilon: object, x: Array) -> float:
     Processors may treat denormal numbers as 0. The result is a float, because a large integer could overflow the dtype.
     """
     cure = "Leave it out for 1e-5"
-    value, limits = number("epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
+    value, limits = positive_number("epsilon", epsilon, cure=cure), jnp.finfo(x.dtype)
     smallest, largest = float(limits.tiny), float(limits.max)
-    if not 0 < value < math.inf:
-        raise ValueError(explain("epsilon", value, "positive and finite", cure))
     if not smallest <= value <= largest:
         expected = f"from {smallest:.3g} to {largest:.3g}, which {x.dtype} holds"
         raise ValueError(explain("epsilon", shown(value), expected, cure))

@@ -147,9 +147,12 @@ def _decode_dict(data: Json, hints: Sequence[Hint], at: str) -> object:
 def _of_each_word(value: object, hints: Sequence[Hint], at: str) -> dict[str, object]:
     """Return the values of a dict, which has one for each word of the `Literal` that annotates its keys, in order."""
     words: tuple[str, ...] = typing.get_args(hints[0])
-    if not isinstance(value, dict) or cast("dict[object, object]", value).keys() != set(words):
-        raise MalformedError(at, shown(cast("object", value)), f"an object of {', '.join(words)}")
+    expected = f"an object of {', '.join(words)}"
+    if not isinstance(value, dict):
+        raise MalformedError(at, shown(value), expected)
     values = cast("dict[str, object]", value)
+    if values.keys() != set(words):
+        raise MalformedError(at, f"an object of {', '.join(map(shown, values)) or 'nothing'}", expected)
     return {word: values[word] for word in words}
 
 

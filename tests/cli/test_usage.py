@@ -58,7 +58,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         (["certify", "pkg.models:masked", *SHAPE, *SHAPE], "--axes is missing, but should be given for at least one"),
         (["certify", "pkg.models:masked", *SHAPE, *SHAPE, "--axes", "1"], "--axes is '1', but should be given with"),
         (["certify", "pkg.models:branches", *SHAPE], "float32[1, 6, 5, 2]: TracerBoolConversionError: Attempted"),
-        (["check", "pkg.models:circular", *SHAPE, "--cyclic", "--interior"], "--cyclic and --interior is both given"),
+        (["check", "pkg.models:circular", *SHAPE, "--cyclic", "--interior"], "--interior is given beside --cyclic, but should be left out"),
         (["check", "pkg.models:circular", *SHAPE, "--pictures"], "--pictures is without a value"),
         (["falsify", "pkg.models:circular", *SHAPE, "--examples", "0"], "--examples is '0', but should be a whole"),
         (["falsify", "pkg.models:circular", *SHAPE, "--shift", "0"], "falsify: shift is 0, but should be a non-zero number"),

@@ -44,11 +44,11 @@ def given(library, layer):
 
 @pytest.mark.parametrize(("library", "layer", "setting"), SETTINGS)
 def test_every_setting_is_read(library, layer, setting):
-    """A value without a meaning is refused under our name of the setting, so no setting is passed over."""
+    """A value without a meaning is refused under their name of the setting, so no setting is passed over."""
     settings, its = given(library, layer), LIBRARIES[library]
     geometry = ((8,), (3,)) if "padding" in its.layers[layer].settings else ()
     assert jc.settings_from_library(library, layer, *geometry, **settings)
-    with pytest.raises((TypeError, ValueError), match=f"settings_from_library: {its.words.get(setting, setting)} is"):
+    with pytest.raises((TypeError, ValueError), match=f"settings_from_library: {setting} is"):
         jc.settings_from_library(library, layer, *geometry, **settings | {setting: object()})
 
 

@@ -130,17 +130,17 @@ def test_none_is_no_bias():
         (("mxnet", "conv", {}), {}, "library is 'mxnet', but should be one of flax, equinox, haiku, keras, torch"),
         (("torch", "locally_connected", {}), {}, "layer is 'locally_connected', but should be one of torch's conv; conv_transpose; dense"),
         (("torch", "conv", {"kernel": integers(2, 2, 3)}), {}, r"params is \['kernel'\], but should be a dict of weight, bias, the arrays of conv, or some"),
-        (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's kernel is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
-        (("torch", "conv", {"weight": integers(2)}), {}, r"conv's kernel is \(2,\), but should be \[\(g o\) i \*w\]"),
+        (("torch", "dense", {"weight": integers(2, 2, 3)}), {}, r"dense's weight is \(2, 2, 3\), but should be \[o i\].* not 2 axes"),
+        (("torch", "conv", {"weight": integers(2)}), {}, r"conv's weight is \(2,\), but should be \[\(g o\) i \*w\]\. Pass the array with all its axes"),
         (("torch", "conv", {"weight": integers(6, 2, 3), "bias": integers(5)}), {}, r"conv's bias is \(5,\), but should be \[\(g o\)\].* not 5 cells along \(g o\)"),
-        (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's kernel is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels and taps do not match groups=2"),
+        (("torch", "conv_transpose", {"weight": integers(5, 2, 3)}), {"groups": 2}, r"conv_transpose's weight is \(5, 2, 3\), .* not 5 cells along \(g o\)\. Its channels and taps do not match groups=2"),
         (("keras", "depthwise_conv", {"kernel": integers(3, 4, 2)}), {}, r"depthwise_conv's kernel is \(3, 4, 2\), .* not 4 cells along \(g\)\. Its channels and taps do not match groups=1"),
         (("flax", "locally_connected", {"kernel": integers(5, 6, 2)}), {}, r"locally_connected's kernel is \(5, 6, 2\), .* Pass window, the taps along each spatial axis"),
         (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 0}, "groups is 0, but should be 1 or more"),
         (("torch", "dense", {"weight": integers(2, 2)}), {"groups": 2}, "groups is 2, but should be 1, since dense has no groups"),
-        (("torch", "conv", {"weight": integers(3, 3)}), {}, r"conv's kernel is \(3, 3\), but should be \[\(g o\) i \*w\], with 1 spatial axis or more"),
-        (("torch", "conv", {"weight": integers(4, 1, 3, 3)}), {"groups": 3}, r"conv's kernel is \(4, 1, 3, 3\), .* not 4 cells along \(g o\)\. Its channels and taps do not match groups=3"),
-        (("torch", "conv", {"weight": integers(0, 2, 3), "bias": integers(0)}), {}, r"conv's kernel is \(0, 2, 3\), .* not 0 cells along"),
+        (("torch", "conv", {"weight": integers(3, 3)}), {}, r"conv's weight is \(3, 3\), but should be \[\(g o\) i \*w\], with 1 spatial axis or more"),
+        (("torch", "conv", {"weight": integers(4, 1, 3, 3)}), {"groups": 3}, r"conv's weight is \(4, 1, 3, 3\), .* not 4 cells along \(g o\)\. Its channels and taps do not match groups=3"),
+        (("torch", "conv", {"weight": integers(0, 2, 3), "bias": integers(0)}), {}, r"conv's weight is \(0, 2, 3\), .* not 0 cells along"),
         (("torch", "conv", {"bias": integers(4)}), {}, r"conv's weight is left out, but should be given, with \['bias'\]"),
         (("flax", "batch_norm_state", {"mean": integers(4)}), {}, "batch_norm_state's var is left out"),
     ],
@@ -168,3 +168,9 @@ def test_haikus_batch_norm_has_an_axis_for_each_of_x():
     ):
         jc.to_library("haiku", "batch_norm", {"scale": integers(3)})
     assert jc.to_library("haiku", "batch_norm", {"scale": integers(3)}, rank=2)["scale"].shape == (1, 1, 1, 3)
+
+
+def test_an_error_calls_an_array_by_the_name_that_it_was_given_under():
+    message = r"to_library: dense's kernel is \(2, 2, 3\), but should be \[i o\]"
+    with pytest.raises(ValueError, match=message):
+        jc.to_library("torch", "dense", {"kernel": integers(2, 2, 3)})

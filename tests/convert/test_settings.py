@@ -143,7 +143,7 @@ def test_an_epsilon_is_what_small_numbers_come_to(library, expected):
 def test_only_pytorchs_rms_norm_has_an_epsilon_of_none(library):
     for layer in EPSILONS[library].keys() - ({"rms_norm"} if library == "torch" else set()):
         name = "epsilon" if library in ("flax", "keras") else "eps"
-        with pytest.raises(TypeError, match="epsilon is None, but should be a number"):
+        with pytest.raises(TypeError, match=f"{name} is None, but should be a number"):
             norm_settings(library, layer, **{name: None})
 
 
@@ -213,7 +213,15 @@ def test_same_is_not_a_number():
         (("torch", "rms_norm"), {"dtype": "int8"}, "dtype is 'int8', but should be a floating-point dtype, that of x"),
         (("torch", "group_norm"), {}, "num_groups is left out, but should be given, since torch's group_norm has no default"),
         (("haiku", "layer_norm"), {}, "axis is left out, but should be given"),
-        (("torch", "group_norm"), {"num_groups": -1}, "groups is -1, but should be 1 or more"),
+        (("torch", "group_norm"), {"num_groups": -1}, "num_groups is -1, but should be 1 or more. Write it as a number of groups"),
+        (("torch", "batch_norm"), {"eps": -1}, "eps is -1, but should be positive and finite. Write eps=1e-5"),
+        (("keras", "layer_norm"), {"epsilon": 0}, "epsilon is 0, but should be positive and finite. Write epsilon=1e-5"),
+        (("torch", "batch_norm"), {"momentum": 1.5}, "momentum is 1.5, but should be between 0 and 1"),
+        (("haiku", "batch_norm"), {"decay_rate": -0.5}, "decay_rate is -0.5, but should be between 0 and 1"),
+        (("flax", "conv", (8,), (3,)), {"strides": 0}, "strides is 0, but should be 1 or more"),
+        (("flax", "conv", (8,), (3,)), {"kernel_dilation": 0}, "kernel_dilation is 0, but should be 1 or more"),
+        (("flax", "conv", (8,), (3,)), {"feature_group_count": 0}, "feature_group_count is 0, but should be 1 or more"),
+        (("keras", "conv", (8,), (3,)), {"dilation_rate": (1, 1)}, r"dilation_rate is \(1, 1\), but should be"),
         (("haiku", "layer_norm"), {"axis": (1, 2, 3)}, r"axis is \(1, 2, 3\), but should be -1, the channels. Use group_norm"),
         (("flax", "layer_norm"), {"reduction_axes": (1, 2, 3)}, r"reduction_axes is \(1, 2, 3\), but should be -1"),
         (("keras", "batch_norm"), {"axis": 1}, "axis is 1, but should be -1, the channels"),

@@ -271,10 +271,10 @@ HOSTILE = {
     "a bound that is a list": (changed(*CARRY, "field", 0, 1, to=[]), at_motion + r"\.field\[0\]\[1\] is a list of 0, but should be a fraction"),
     "a signal that is a list": (changed(*CARRY, "signal", to=[1]), at_motion + r"\.signal is a list of 1, but should be a string"),
     "values in words": (changed("values", to="no"), "certificate.values is 'no', but should be True or False"),
-    "too few walks": (changed("derivations", 0, to={"cyclic": []}), r"certificate\.derivations\[0\] is a dict of 1, but should be an object of cyclic, interior"),
-    "a walk of another kind": (changed("derivations", 0, "around", to=[]), r"certificate\.derivations\[0\] is a dict of 3, but should be an object of cyclic, interior"),
+    "too few walks": (changed("derivations", 0, to={"cyclic": []}), r"certificate\.derivations\[0\] is an object of 'cyclic', but should be an object of cyclic, interior"),
+    "a walk of another kind": (changed("derivations", 0, "around", to=[]), r"certificate\.derivations\[0\] is an object of 'cyclic', 'interior', 'around', but should be an object of cyclic, interior"),
     "walks in a list": (changed("derivations", 0, to=[[], []]), r"certificate\.derivations\[0\] is a list of 2, but should be an object of cyclic, interior"),
-    "claims of one kind": (without(*CLAIM), r"axes\[0\]\.claims is a dict of 1, but should be an object of cyclic, interior"),
+    "claims of one kind": (without(*CLAIM), r"axes\[0\]\.claims is an object of 'cyclic', but should be an object of cyclic, interior"),
 }  # fmt: skip
 
 

@@ -205,7 +205,7 @@ def grid(
     if (requested.ndim == 2 and not fits.all()) or not rows[fits].any():
         cure = "Take a larger input, a larger region or smaller shifts"
         expected = "such that positions are left to compare within the region, and not all 0"
-        raise ValueError(explain("the shifts", _few(rows), expected, cure))
+        raise ValueError(explain("shifts", _few(rows), expected, cure))
     return rows[fits].astype(np.int32)
 
 

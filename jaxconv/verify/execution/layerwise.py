@@ -161,8 +161,8 @@ def _laws(prepared: Subject, arguments: Sequence[PyTree], places: Sequence[_Plac
     laws: list[list[Law] | None] = []
     for number, place in enumerate(places):
         proved = [
-            law.certified(certificate, number, direction, place.shape, "cyclic")
-            or law.certified(certificate, number, direction, place.shape, "interior")
+            law.certified(certificate, number, direction, "cyclic")
+            or law.certified(certificate, number, direction, "interior")
             for direction in renumbered
         ]
         try:
