@@ -128,7 +128,7 @@ def falsify(
         raise ValueError(explain("moves", shown(moves), expected, "Pass one of them"))
     program = program_of(*trace(fn, arguments))
     along = directions(arguments, axes)
-    check_certificate(certificate, program, along)
+    check_certificate(certificate, program, along, each=False)
     if certificate is None:
         certificate = certify(fn, *arguments, axes=axes, values=values, search=False)
     asked = {direction.arguments for direction in along}

@@ -34,8 +34,11 @@ def check_request(
         )
 
 
-def check_certificate(certificate: object, function: Program, along: Sequence[Along]) -> None:
-    """Raise unless it is None, or a certificate of these outputs and axes, whose claims the outputs can satisfy."""
+def check_certificate(certificate: object, function: Program, along: Sequence[Along], *, each: bool = True) -> None:
+    """Raise unless it is None, or a certificate of these outputs and axes, whose claims the outputs can satisfy.
+
+    `each`: whether every output needs a report of every axis. If not, one report is enough.
+    """
     if certificate is None:
         return
     if not isinstance(certificate, Certificate):
@@ -44,8 +47,9 @@ def check_certificate(certificate: object, function: Program, along: Sequence[Al
     shapes = [tuple(leaf.shape) for _, leaf in function.outputs]
     asked = {(direction.arguments, direction.length) for direction in along}
     made = [{(axis.shifted, axis.length) for axis in leaf.axes} for leaf in certificate.leaves]
+    known = all(map(asked.issubset, made)) if each else any(asked & axes for axes in made)
     cure = "Make it by jc.certify(fn, *arguments, axes=axes)"
-    if [tuple(leaf.shape) for leaf in certificate.leaves] != shapes or not all(map(asked.issubset, made)):
+    if [tuple(leaf.shape) for leaf in certificate.leaves] != shapes or not known:
         expected = "one of the same function, shapes and axes"
         raise ValueError(explain("the certificate", f"of {certificate.function}", expected, cure))
     for leaf in certificate.leaves:

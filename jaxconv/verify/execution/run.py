@@ -23,9 +23,10 @@ FEW = 64  # equations; longer programs are compiled without fusion
 def executing() -> Generator[None]:
     """Execute products at the highest precision, and allow transfers of samples to the device and of results back.
 
-    Inside a trace, as under `jax.jit`, executions are not part of what is traced.
+    Inside a trace, as under `jax.jit`, executions are not part of what is traced. (`jax.ensure_compile_time_eval` would
+    also execute constants while other functions are traced.)
     """
-    with jax.ensure_compile_time_eval(), jax.default_matmul_precision("highest"), jax.transfer_guard("allow"):
+    with jax.core.eval_context(), jax.default_matmul_precision("highest"), jax.transfer_guard("allow"):
         yield
 
 
