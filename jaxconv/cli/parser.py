@@ -14,14 +14,15 @@ from jaxconv.cli import commands
 from jaxconv.cli.usage import PROGRAM, UsageError
 from jaxconv.verify.claim_kinds import KINDS
 
+COMMANDS = {
+    "certify": "prove it, for all inputs and parameters, without running the function once",
+    "check": "run the function on one input and all shifts of it, and measure the error",
+    "falsify": "search inputs and shifts for a violation, and shrink it",
+    "recheck": "execute each step of a proof: of a certificate in a file, or of a new one",
+    "summary": "count parameters, reuse and multiply-adds, layer by layer, without running the function",
+}
 DESCRIPTION = """\
 Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, and count its layers.
-
-  certify   prove it, for all inputs and parameters, without running the function once
-  check     run the function on one input and all shifts of it, and measure the error
-  falsify   search inputs and shifts for a violation, and shrink it
-  recheck   execute each step of a proof: of a certificate in a file, or of a new one
-  summary   count parameters, reuse and multiply-adds, layer by layer, without running the function
 """
 
 EXAMPLES = """\
@@ -45,9 +46,6 @@ exit status:
   2  undecided; falsify found no violation, which is no proof
   3  the command failed: bad usage, or the function or its module raises or exits
 """
-COMMANDS = ("certify", "check", "falsify", "recheck", "summary")
-
-
 WITHOUT = "\0"  # the value of an option without a value: a command line cannot contain this character
 
 
@@ -66,7 +64,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         UsageError: an unknown command or option.
         SystemExit: help or the version was printed.
     """
-    expected, cure = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}", f"{PROGRAM} --help has examples"
+    *others, last = COMMANDS
+    expected, cure = f"{', '.join(others)} or {last}", f"{PROGRAM} --help has examples"
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         raise UsageError("the command", repr(words[0]), expected, cure)
     options, others = parser().parse_known_args(joined(words))
@@ -115,9 +114,8 @@ def parser() -> Parser:
     top = Parser(PROGRAM, description=DESCRIPTION, epilog=EXAMPLES, **raw)
     top.add_argument("--version", action="version", version=version())
     subparsers = top.add_subparsers(metavar="command", dest="command")
-    helps = ("prove it", "measure it", "search for a violation", "execute each step of a proof", "count its layers")
     subparser = {}
-    for name, text in zip(COMMANDS, helps, strict=True):
+    for name, text in COMMANDS.items():
         words = "[certificate.json] " if name == "recheck" else ""
         usage = f"{PROGRAM} {name} {words}package.module:function --shape N,H,W,C [options]"
         subparser[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
