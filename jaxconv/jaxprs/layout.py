@@ -15,7 +15,10 @@ from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Params, PyTree, av
 
 T = TypeVar("T")
 # Primitives that only evaluate their jaxpr. (shard_map and pallas_call hold a jaxpr too, but mean more.)
-CALLS = {"jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive"}
+CALLS = {
+    "jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive",
+    "custom_linear_solve",
+}  # fmt: skip
 
 
 def trace(fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
@@ -35,11 +38,16 @@ def opened(jaxpr: AnyJaxpr) -> tuple[Jaxpr, list[ArrayValue]]:
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:
-    """Return the jaxpr of a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call); None for other equations."""
+    """Return the jaxpr of a call (jit, checkpoint, custom_jvp, custom_vjp, closed_call); None for other equations.
+
+    A `custom_linear_solve` is a call of its `solve`. Its other jaxprs are for derivatives.
+    """
     if equation.primitive.name == "call_hi_primitive":  # 0.12: some jnp functions (searchsorted) expand lazily
         return _expanded(equation)
     if equation.primitive.name not in CALLS:
         return None
+    if equation.primitive.name == "custom_linear_solve":
+        return equation.params["jaxprs"].solve
     return next(
         (equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params), None
     )
@@ -54,6 +62,10 @@ def entered(equation: JaxprEqn, operands: Sequence[T]) -> tuple[Jaxpr, list[Arra
     if body is None:
         return None
     jaxpr, constants = opened(body)
+    if equation.primitive.name == "custom_linear_solve":  # constants of matvec, vecmat, solve, transpose_solve; sides
+        lengths = equation.params["const_lengths"]
+        first = lengths.matvec + lengths.vecmat
+        operands = [*operands[first : first + lengths.solve], *operands[sum(lengths) :]]
     return jaxpr, constants, operands[len(operands) - len(jaxpr.invars) :]
 
 

@@ -51,6 +51,7 @@ class Primitive:
         poles: whether finite operands can have an infinite result other than by overflow.
         underflows: whether a result can be too small for its dtype although no operand is zero, as a product can.
         in_order: whether XLA on the CPU adds the terms one after the other, in their own dtype.
+        commutative: whether it combines several numbers to one that depends on neither their order nor their grouping.
         moves: whether each cell of the result is a cell of an operand, possibly cast, or a fill value.
         lax: for a primitive of jaxconv, the lax primitive that computes the same and has the same parameters.
     """
@@ -67,6 +68,7 @@ class Primitive:
     poles: bool = True
     underflows: bool = True
     in_order: bool = False
+    commutative: bool = False
     moves: bool = False
     lax: str = ""
 
@@ -85,6 +87,7 @@ class Traits(SharedTraits, total=False):
 
     effects: bool
     function: bool
+    commutative: bool
     terms: Callable[[JaxprEqn], float]
     underflows: bool
     in_order: bool
@@ -194,7 +197,8 @@ def _rows(
 
 
 # Element-wise: each cell of the result is a function of the operands' cells at the same position.
-_rows("abs ceil clz floor imag is_finite max min ne eq eq_to ge gt le le_to lt lt_to real not and or xor sign clamp "
+_rows("max min and or xor", "pointwise", rounds=NEVER, commutative=True)
+_rows("abs ceil clz floor imag is_finite ne eq eq_to ge gt le le_to lt lt_to real not sign clamp "
       "population_count select_n shift_left shift_right_arithmetic shift_right_logical complex",
       "pointwise", rounds=NEVER)  # fmt: skip
 _rows("neg", "pointwise", linear=ALL, rounds=NEVER)
@@ -204,14 +208,15 @@ _rows("bitcast_convert_type", "pointwise", "new_dtype", rounds=NEVER)
 _rows("reduce_precision", "pointwise", "exponent_bits mantissa_bits", rounds=NEVER, moves=True)
 _rows("round", "pointwise", "rounding_method", rounds=NEVER)
 _rows("name", "pointwise", irrelevant="name", **MOVED)
-_rows("device_put", "pointwise", irrelevant="devices srcs copy_semantics", **MOVED)
+_rows("device_put", "identity", irrelevant="devices srcs copy_semantics", **MOVED)
 _rows("sharding_constraint", "pointwise", irrelevant="sharding layout context_mesh unconstrained_dims", **MOVED)
 _rows("reshard", "placement", irrelevant="dst_sharding concrete_mesh", linear=ALL, rounds=NEVER)
 _rows("layout_constraint relayout", "placement", linear=ALL, rounds=NEVER)
 _rows("optimization_barrier", "identity", **MOVED)
-_rows("add add_any sub", "pointwise", linear=ALL, rounds=ONCE, poles=False, underflows=False)
+_rows("add add_any", "pointwise", linear=ALL, rounds=ONCE, poles=False, underflows=False, commutative=True)
+_rows("sub", "pointwise", linear=ALL, rounds=ONCE, poles=False, underflows=False)
 _rows("div", "pointwise", linear=(0,), rounds=ONCE)
-_rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE, poles=False)
+_rows("mul", "pointwise", "out_dtype", linear=ALL, rounds=ONCE, poles=False, commutative=True)
 _rows("convert_element_type", "pointwise", "new_dtype", "weak_type sharding", linear=ALL, rounds=ONCE,
       poles=False, moves=True)  # fmt: skip
 _rows("rem", "pointwise", rounds=ONCE)
@@ -316,7 +321,6 @@ _rows("symmetric_product", "linear algebra", "alpha beta")
 _rows("triangular_solve", "linear algebra", "left_side lower transpose_a conjugate_a unit_diagonal")
 _rows("tridiagonal", "linear algebra", "lower")
 _rows("tridiagonal_solve", "linear algebra", "perturb_singular")
-_rows("custom_linear_solve", "linear algebra", "const_lengths jaxprs")
 
 # Calls, loops and branches, whose jaxprs are interpreted.
 _rows("jit", "call", "jaxpr", "in_shardings out_shardings in_layouts out_layouts donated_invars ctx_mesh name "
@@ -326,6 +330,7 @@ _rows("remat2", "call", "jaxpr", "prevent_cse differentiated policy")
 _rows("custom_jvp_call", "call", "call_jaxpr num_consts", "jvp_jaxpr_fun symbolic_zeros")
 _rows("custom_vjp_call", "call", "call_jaxpr num_consts", "fwd_jaxpr_thunk bwd out_trees symbolic_zeros")
 _rows("call_hi_primitive", "call", "_prim")
+_rows("custom_linear_solve", "call", "const_lengths jaxprs")
 _rows("cond", "control", "branches branches_platforms")
 _rows("while", "control", "cond_nconsts cond_jaxpr body_nconsts body_jaxpr")
 _rows("scan", "control", "reverse length jaxpr num_consts num_carry ft_in ft_out", "unroll")

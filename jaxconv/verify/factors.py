@@ -15,6 +15,7 @@ from jaxconv.verify.domain import (
     Motion,
     Moving,
     common_shift,
+    everywhere,
     fit,
     is_moving,
     length_of,
@@ -115,6 +116,15 @@ def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
         start *= factor.length
         sizes.append(start)
     return sizes
+
+
+def also_on(value: Moving, others: Sequence[Moving]) -> Moving:
+    """Return `value` for the shifts that suit the others, too; it depends on the whole input if one of them does.
+
+    The others are invariant numbers, such as a predicate or an initial value.
+    """
+    value, *others = common_shift([value, *others])
+    return everywhere(replace(value, depends=True)) if any(other.depends for other in others) else value
 
 
 def join(values: Sequence[Moving], signal: Hashable) -> Moving:

@@ -28,7 +28,7 @@ from jaxconv.verify.domain import (
     renamed,
     with_motions,
 )
-from jaxconv.verify.factors import invariant_axis, join
+from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.spectral import agreeing
 
@@ -119,8 +119,7 @@ def _also_on(value: State, chosen: Moving) -> State:
     if isinstance(value, Spectrum):
         shared, chosen = common_shift([value.value, chosen])
         return replace(value, value=replace(shared, depends=shared.depends or chosen.depends))
-    value, chosen = common_shift([value, chosen])
-    return everywhere(replace(value, depends=True)) if chosen.depends else value
+    return also_on(value, [chosen])
 
 
 @rule("while", of=Spectrum)

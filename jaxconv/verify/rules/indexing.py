@@ -1,14 +1,14 @@
-"""Rules for primitives that read or write at indices."""
+"""Rules for primitives that read at indices."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-from jax.lax import GatherDimensionNumbers, ScatterDimensionNumbers
+from jax.lax import GatherDimensionNumbers
 
 from jaxconv.verify.domain import (
     CannotProve,
@@ -16,7 +16,6 @@ from jaxconv.verify.domain import (
     FactoredAxis,
     Motion,
     Moving,
-    Value,
     common_shift,
     everywhere,
     fit,
@@ -29,8 +28,7 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import Advance, advancing
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.concatenation import side_by_side
-from jaxconv.verify.rules.layout import part, sliced
+from jaxconv.verify.rules.layout import sliced
 
 T = TypeVar("T")
 LONGEST_STEP = 64  # the largest distance between two indices at which a fixed step is looked for
@@ -68,110 +66,6 @@ def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
             axes.append(invariant_axis(size, 1 if uniform(axis) else None))
     result = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
     return [fit(everywhere(result) if depends else result)]
-
-
-@rule("dynamic_update_slice", "scatter")
-def write(eqn: Equation[Moving]) -> list[Moving]:
-    """x with one window overwritten: x[start + j] = update[j].
-
-    The result moves as slices of x and the update do, concatenated. The start must be known, unless the window is as
-    long as x.
-
-    Example: x.at[:, 2:5].set(update).
-    Theorems: those of `layout.slice_` and `concatenation.concatenate`.
-    Jaxpr: dynamic_update_slice has x, the update, then a number for each axis. scatter has x, the indices, the update,
-    and `dimension_numbers`. Indices of rank 1 name one window. There is no rule for several windows at once (arrays of
-    indices).
-    """
-    return [_with_update(eqn, None)]
-
-
-@rule("scatter-add")
-def add_to(eqn: Equation[Moving]) -> list[Moving]:
-    """x with one window added to: x[start + j] += update[j], as in x.at[:, 0].add(update). See `write`."""
-    return [_with_update(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
-
-
-def _with_update(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving] | None) -> Moving:
-    """x with the update written into it, or with `added(x, update)` there if that is given."""
-    update, starts = written(eqn)
-    x, window = common_shift([eqn.moving()[0], eqn.moving()[update]])
-    window = replace(window, axes=tuple(inserted(eqn, window.axes, invariant_axis(1))))
-
-    def joined(parts: Sequence[Moving], lengths: Sequence[int], number: int) -> Moving:
-        return side_by_side(parts, lengths, number, eqn.walk.new_signal())
-
-    sizes = [(length_of(long), length_of(short)) for long, short in zip(x.axes, window.axes, strict=True)]
-    return overwritten(x, window, starts, sizes, part, joined, added)
-
-
-def inserted(eqn: Equation[Value], per_axis: Sequence[T], default: T) -> list[T]:
-    """A list over the update's axes, with an entry `default` for each axis of x that a scatter leaves out of it."""
-    entries = list(per_axis)
-    for number in _scatter_numbers(eqn).inserted_window_dims if _is_scatter(eqn) else ():
-        entries.insert(number, default)
-    return entries
-
-
-def _scatter_numbers(eqn: Equation[Value]) -> ScatterDimensionNumbers:
-    return eqn.params["dimension_numbers"]
-
-
-def _is_scatter(eqn: Equation[Value]) -> bool:
-    """Whether the start is one array of indices, as in a scatter. A dynamic update has one number for each axis."""
-    return "dimension_numbers" in eqn.params
-
-
-def written(eqn: Equation[Value]) -> tuple[int, list[int]]:
-    """The number of the operand that is written into the first one, and its start along each axis.
-
-    Raises CannotProve if the start is unknown, an array of indices, or out of bounds.
-    """
-    shape = eqn.operand_shapes[0]
-    if not _is_scatter(eqn):
-        starts: list[int] = []
-        for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
-            if size != length and known is None:
-                raise CannotProve("writes at an unknown index")
-            starts.append(0 if known is None else min(max(int(known), 0), length - size))
-        return 1, starts
-    numbers, indices = _scatter_numbers(eqn), eqn.known[1]
-    if indices is None or indices.ndim != 1 or numbers.operand_batching_dims:
-        raise CannotProve("writes at unknown indices, or at an array of them", "Use slices, or jnp.where")
-    starts = [0] * len(shape)
-    for number, index in zip(numbers.scatter_dims_to_operand_dims, indices.tolist(), strict=True):
-        starts[number] = index
-    sizes = inserted(eqn, eqn.operand_shapes[2], 1)
-    if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
-        raise CannotProve("writes out of bounds")
-    return 2, starts
-
-
-def overwritten(
-    x: T,
-    update: T,
-    starts: Sequence[int],
-    sizes: Sequence[tuple[int, int]],
-    part_of: Callable[[T, int, int, int], T],
-    joined: Callable[[list[T], list[int], int], T],
-    added: Callable[[T, T], T] | None,
-) -> T:
-    """x with the update at `starts`.
-
-    Along the first axis where the update is shorter, the result is three parts, joined. `sizes` has the lengths of x
-    and of the update along each axis. `part_of` slices, `joined` concatenates, and `added`, if given, combines x and
-    the update where they overlap.
-    """
-    for number, (start, (length, size)) in enumerate(zip(starts, sizes, strict=True)):
-        if size == length:
-            continue
-        band = part_of(x, number, start, size)
-        inner = [(size, size) if n == number else pair for n, pair in enumerate(sizes)]
-        new = overwritten(band, update, starts, inner, part_of, joined, added)
-        after = start + size
-        parts = [part_of(x, number, 0, start), new, part_of(x, number, after, length - after)]
-        return joined(parts, [start, size, length - after], number)
-    return update if added is None else added(x, update)
 
 
 @rule("gather")

@@ -40,7 +40,7 @@ def one_operand(eqn: Equation[Moving]) -> list[Moving]:
 
     Example: relu of x that moves along axis 2 moves along axis 2, by as much.
     Theorem: `CertifierRules.map_sound` in proofs/coq.
-    Jaxpr: the operands have the result's shape. `device_put` and the like have an operand for each result.
+    Jaxpr: the operands have the result's shape.
     """
     if eqn.shapes != eqn.operand_shapes:
         raise CannotProve(f"{eqn.name} changes the shape")

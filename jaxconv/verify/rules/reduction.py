@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from jaxconv.jaxprs.layout import opened
+from jaxconv.jaxprs.primitives import named
+from jaxconv.jaxprs.typing import AnyJaxpr
 from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
-from jaxconv.verify.factors import invariant_axis, join
+from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+
+COMMUTATIVE = named(lambda row: row.commutative)
 
 
 def without(value: Moving, axes: Iterable[int]) -> Moving:
@@ -59,6 +64,38 @@ def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """
     (value,) = eqn.moving()[:1]
     return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+
+
+@rule("reduce")
+def reduce(eqn: Equation[Moving]) -> list[Moving]:
+    """out_i = the operands reduced over `dimensions` by a function of the user, from an initial value.
+
+    Along axes that do not move, the function may be any. Over whole periods of an axis that moves, each result must be
+    its own operand's sum, product, maximum, minimum, or bitwise reduction, which do not depend on the order.
+
+    Example: lax.reduce(x, 0.0, lax.add, (1,)) is invariant under cyclic shifts along axis 1.
+    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
+    Jaxpr: the operands, then an initial value for each; `jaxpr`, `dimensions`.
+    """
+    count = len(eqn.shapes)
+    axes: Sequence[int] = eqn.params["dimensions"]
+    operands, starts = eqn.moving()[:count], eqn.moving()[count:]
+    if not any(is_moving(operand.axes[number]) for operand in operands for number in axes):
+        joined = join(operands, eqn.walk.new_signal())
+        return [renamed(also_on(without(joined, axes), starts), n) for n in range(count)]
+    if not all(_is_commutative(eqn.params["jaxpr"], number) for number in range(count)):
+        reason = "reduces over the shifted axis by a function that may depend on the order of the cells"
+        raise CannotProve(reason, "Reduce by lax.add, lax.mul, lax.max or lax.min, one operand at a time")
+    reduced = [also_on(without(value, axes), [start]) for value, start in zip(operands, starts, strict=True)]
+    return [renamed(value, eqn.walk.new_signal()) for value in reduced]
+
+
+def _is_commutative(closed: AnyJaxpr, number: int) -> bool:
+    """Whether a jaxpr of (a_1, ..., a_n, b_1, ..., b_n) returns a_i * b_i for a commutative, associative operation."""
+    jaxpr, _ = opened(closed)
+    pair = {jaxpr.invars[number], jaxpr.invars[number + len(jaxpr.outvars)]}
+    makers = [equation for equation in jaxpr.eqns if jaxpr.outvars[number] in equation.outvars]
+    return len(makers) == 1 and makers[0].primitive.name in COMMUTATIVE and {*makers[0].invars} == pair
 
 
 @rule("argmax", "argmin")

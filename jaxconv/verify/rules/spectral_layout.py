@@ -1,6 +1,6 @@
 """Rules that rearrange the modes of spectra: transposes, reshapes, slices, pads, concatenations, writes.
 
-The rules of `layout` and `indexing` give the invariant part of a value. The modes are tracked one by one. Zeros have
+The rules of `layout` and `scatter` give the invariant part of a value. The modes are tracked one by one. Zeros have
 mode None and may be anywhere. There are no theorems for spectra in proofs/coq.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import concatenation, indexing, layout
+from jaxconv.verify.rules import concatenation, layout, scatter
 from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
 
 
@@ -180,7 +180,7 @@ def write(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """x with a window of modes overwritten: x[start + j] = update[j].
 
     Example: jnp.zeros(...).at[:, :12].set(low_modes).
-    Jaxpr: see `indexing.write`.
+    Jaxpr: see `scatter.write`.
     """
     return [_with_update(eqn, None)]
 
@@ -190,7 +190,7 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """x with a window of modes added to: x[start + j] += update[j]. There the modes of both must agree.
 
     Example: rfft(x, axis=1).at[:, 0].add(c): mode 0 does not change under a shift, so any c may be added to it.
-    Jaxpr: see `indexing.write`.
+    Jaxpr: see `scatter.write`.
     """
 
     def added(x: Spectrum, update: Spectrum) -> Spectrum:
@@ -202,10 +202,10 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
 def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Spectrum], Spectrum] | None) -> Spectrum:
     """x with the update written into it, or with `added(x, update)` there if that is given."""
-    update, starts = indexing.written(eqn)
+    update, starts = scatter.written(eqn)
     new, known = eqn.inputs[update], eqn.known[update]
-    sizes = indexing.inserted(eqn, eqn.operand_shapes[update], 1)
-    places = indexing.inserted(eqn, list(range(len(eqn.operand_shapes[update]))), -1)
+    sizes = scatter.inserted(eqn, eqn.operand_shapes[update], 1)
+    places = scatter.inserted(eqn, list(range(len(eqn.operand_shapes[update]))), -1)
     if isinstance(new, Spectrum):
         new = replace(new, value=_inserted(eqn, new.value), axis=places.index(new.axis))
     else:
@@ -216,14 +216,14 @@ def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Sp
     def joined(parts: Sequence[Spectrum], lengths: Sequence[int], number: int) -> Spectrum:
         return side_by_side(parts, lengths, number, eqn)
 
-    return indexing.overwritten(
+    return scatter.overwritten(
         x, window, starts, list(zip(eqn.operand_shapes[0], sizes, strict=True)), part, joined, added
     )
 
 
 def _inserted(eqn: Equation[Moving | Spectrum], value: Moving) -> Moving:
     """An update with an axis of one cell for each axis of x that a scatter leaves out of it."""
-    return replace(value, axes=tuple(indexing.inserted(eqn, value.axes, invariant_axis(1))))
+    return replace(value, axes=tuple(scatter.inserted(eqn, value.axes, invariant_axis(1))))
 
 
 def part(spectrum: Spectrum, number: int, start: int, count: int) -> Spectrum:

@@ -109,3 +109,35 @@ def test_a_known_index_of_a_cond_that_is_out_of_range_proves_nothing():
     x = jax.ShapeDtypeStruct((8,), "float32")
     assert jc.certify(bound, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == "UNDECIDED"
     assert jc.certify(fn, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == "PROVED"
+
+
+def solved(added):
+    """A linear solve whose solver adds to the right-hand side. Each of its functions is closed over other arrays."""
+
+    def fn(x):
+        double, triple = x * 2, x * 3
+        solve = lambda matvec, b: b + triple + added(x)
+        transposed = lambda matvec, b: b - double - triple
+        return lax.custom_linear_solve(lambda v: v * double, x, solve, transposed)
+
+    return fn
+
+
+def test_a_linear_solve_is_a_call_of_its_solver():
+    claims = certified(solved(lambda x: 0), (1, 6), "float32")
+    assert proved(claims) == {"cyclic", "interior"}
+    assert refutation(lambda x: 4 * x, (1, 6), claims) is None
+    assert proved(certified(solved(lambda x: jnp.arange(6, dtype=x.dtype)[None]), (1, 6), "float32")) == set()
+
+
+@pytest.mark.parametrize("identity", [jax.device_put, lax.optimization_barrier])
+def test_each_result_of_an_identity_is_its_own_operand(identity):
+    """A constant among the operands keeps its numbers, and a signal its name."""
+
+    def fn(x):
+        zeros, same = identity((jnp.zeros((1, 6), x.dtype), x))
+        return jnp.concatenate([x[:, 3:], same[:, :3]], axis=1) + jnp.roll(zeros, 1, axis=1)
+
+    claims = certified(fn, (1, 6))
+    assert refutation(lambda x: np.roll(x, 3, 1), (1, 6), claims) is None
+    assert (claims["cyclic"].shift, claims["cyclic"].moves) == (1, ((1, 1),))

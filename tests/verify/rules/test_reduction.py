@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import certified, judge_line
+from support.numpy_twins import certified, judge_line, proved, refutation
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -73,3 +74,61 @@ def test_the_largest_cells_of_a_part_of_a_period_are_not_invariant():
     """The broken twin."""
     claim = jc.certify(lambda x: lax.top_k(x[:, :5], 3)[0], X, axes=(1,), search=False).leaves[0].axes[0].cyclic
     assert claim.verdict == Verdict.UNDECIDED
+
+
+def reduced(axis, function, *operands):
+    starts = [jnp.zeros((), x.dtype) for x in operands]
+    if len(operands) == 1:
+        return lax.reduce(*operands, *starts, function, (axis,))
+    return lax.reduce(operands, tuple(starts), function, (axis,))
+
+
+def larger_with_payload(a, b):
+    """The pair with the larger first number: of equal ones, the first."""
+    first = a[0] >= b[0]
+    return lax.select(first, a[0], b[0]), lax.select(first, a[1], b[1])
+
+
+# Reductions by a function of the user, of x [b, 6, 2], and their NumPy twins.
+BOTH = {
+    "channels, by any function": (
+        lambda x: reduced(2, lambda a, b: jnp.maximum(a, b) + 0 * a * b, x), lambda x: x.max(2, initial=0),
+    ),
+    "channels, with payload": (
+        lambda x: reduced(2, larger_with_payload, x, -x)[1], lambda x: np.minimum(-x.max(2), 0),
+    ),
+}  # fmt: skip
+CYCLIC = {
+    "positions, by a sum": (lambda x: reduced(1, lax.add, (x % 8)), lambda x: (x % 8).sum(1)),
+    "positions, by a maximum": (lambda x: reduced(1, lambda a, b: lax.max(b, a), x), lambda x: x.max(1, initial=0)),
+    "positions, one operand each": (
+        lambda x: reduced(1, lambda a, b: (lax.max(a[0], b[0]), lax.add(a[1], b[1])), x, x % 8)[1],
+        lambda x: (x % 8).sum(1),
+    ),
+    "positions, from a start that depends on the input": (
+        lambda x: lax.reduce(x % 8, x.sum(), lax.max, (1,)), lambda x: np.maximum(x.sum((1, 2))[:, None], (x % 8).max(1)),
+    ),
+}  # fmt: skip
+NEITHER = {
+    "positions, by a difference": (lambda x: reduced(1, lax.sub, x), lambda x: -x.sum(1)),
+    "positions, with payload": (
+        lambda x: reduced(1, larger_with_payload, x % 2, x)[1], lambda x: x[:, 0],
+    ),
+    "positions, one operand into the other": (
+        lambda x: reduced(1, lambda a, b: (lax.add(a[0], b[1]), lax.add(a[1], b[1])), x, x)[0], lambda x: x[:, 0],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fn", "twin", "kinds"),
+    [
+        pytest.param(*pair, kinds, id=name)
+        for pairs, kinds in ((BOTH, {"cyclic", "interior"}), (CYCLIC, {"cyclic"}), (NEITHER, set()))
+        for name, pair in pairs.items()
+    ],
+)
+def test_a_reduction_by_the_users_function_is_proved_if_the_order_does_not_matter(fn, twin, kinds):
+    claims = certified(fn, (1, 6, 2))
+    assert refutation(twin, (1, 6, 2), claims, samples=4) is None
+    assert proved(claims) == kinds

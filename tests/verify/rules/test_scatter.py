@@ -1,0 +1,105 @@
+"""Writes at indices: execution does not refute what is proved, and what depends on the order is not proved."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from support.numpy_twins import certified, proved, refutation
+
+SHAPE = (1, 6, 2)
+UNKNOWN = np.ones(1, np.float32)  # a parameter, whose number the certifier does not use
+TABLE = np.arange(18).reshape(6, 3)
+BY_NUMPY = {
+    "add": np.add.at,
+    "subtract": np.subtract.at,
+    "multiply": np.multiply.at,
+    "min": np.minimum.at,
+    "max": np.maximum.at,
+}
+
+
+def put(target, index, values, how="set"):
+    """`target` with values written at an index, or combined with what is there. JAX and NumPy write them alike."""
+    if isinstance(target, jax.Array):
+        return getattr(target.at[index], how)(values)
+    target = np.array(target)
+    if how == "set":
+        target[index] = values
+    else:
+        BY_NUMPY[how](target, index, values)
+    return target
+
+
+def unknown(n):
+    return n.asarray(UNKNOWN).astype("int32")[0]
+
+
+def each(n, fn, *arrays):
+    """`fn` of the entries of each array."""
+    return jax.vmap(fn)(*arrays) if n is jnp else np.stack([fn(*entries) for entries in zip(*arrays, strict=True)])
+
+
+# Functions of one example v [6, 2]; `n` is jnp or np. The axis of 6 positions is shifted.
+BOTH = {  # both kinds of shifts
+    "a channel at an unknown index": lambda n, v: put(v, (slice(None), unknown(n)), v[:, 0]),
+    "a channel of zeros": lambda n, v: put(n.zeros((6, 3), "int32"), (slice(None), unknown(n)), v[:, 0]),
+    "a sum with a channel at an unknown index": lambda n, v: put(v, (slice(None), unknown(n)), v[:, 0], "add"),
+    "channels exchanged": lambda n, v: put(v, (slice(None), np.array([1, 0])), v),
+    "a histogram at each position": lambda n, v: each(n, lambda w: put(n.zeros(3, "int32"), w % 3, 1, "add"), v),
+    "a number at indices of each position": lambda n, v: each(n, lambda w: put(n.zeros(3, "int32"), w % 3, 1), v),
+    "a slice of channels at an unknown start": lambda n, v: (
+        lax.dynamic_update_slice(v, v[:, :1], (0, unknown(n))) if n is jnp else put(v, (slice(None), 1), v[:, 0])
+    ),
+}
+CYCLIC = {  # cyclic shifts only
+    "a histogram": lambda n, v: put(n.zeros(3, "int32"), v % 3, 1, "add"),
+    "numbers that occur": lambda n, v: put(n.zeros(3, "int32"), v % 3, 1),
+    **{
+        f"weights by label: {how}": lambda n, v, how=how: put(n.ones(3, "int32"), v[:, 0] % 3, v[:, 1], how)
+        for how in BY_NUMPY
+    },
+    "a channel at an index of the sum": lambda n, v: put(v, (slice(None), v.sum() % 2), v[:, 0]),
+}
+NEITHER = {  # no claim may be proved
+    "the last weight by label": lambda n, v: put(n.zeros(3, "int32"), v[:, 0] % 3, v[:, 1]),
+    "two channels at one index": lambda n, v: put(v, (slice(None), np.array([1, 1])), v),
+    "a position at an unknown index": lambda n, v: put(v, unknown(n), 0),
+    "the reverse at an unknown index": lambda n, v: put(v, (slice(None), unknown(n)), v[::-1, 0]),
+    "a table with a row for each position": lambda n, v: each(
+        n, lambda row, w: put(row, w % 3, 1, "add"), n.asarray(TABLE), v
+    ),
+    "weights by position": lambda n, v: put(n.zeros(3, "int32"), v[:, 0] % 3, np.arange(6), "add"),
+    "a part of the positions by label": lambda n, v: put(n.zeros(3, "int32"), v[:4, 0] % 3, v[:4, 1], "add"),
+}
+EXPECTED = {"cyclic", "interior"}, {"cyclic"}, set()
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        pytest.param(line, kinds, id=name)
+        for lines, kinds in zip((BOTH, CYCLIC, NEITHER), EXPECTED, strict=True)
+        for name, line in lines.items()
+    ],
+)
+def test_what_is_proved_is_what_holds(line, kinds):
+    claims = certified(jax.vmap(partial(line, jnp)), SHAPE)
+    assert refutation(lambda x: np.stack([line(np, v) for v in x]), SHAPE, claims, samples=4) is None
+    assert proved(claims) == kinds
+
+
+def test_an_update_beyond_the_end_is_moved_in():
+    """The last three of ten cells are overwritten, for every start beyond them."""
+    for start in (7, 8, 100):
+        update = lambda x, start=start: lax.dynamic_update_slice(x, np.zeros((1, 3), x.dtype), (0, start))
+        assert certified(update, (1, 10))["interior"].region == ((1, 0, 7),)
+
+
+def test_what_is_added_to_is_not_overwritten():
+    """A sum of values that move in opposite directions does not move. Adding a number keeps what was there."""
+    both_ways = lambda x: x.at[:, :].add(x[:, ::-1])
+    assert certified(both_ways, (1, 6))["cyclic"].verdict == "UNDECIDED"
+    assert certified(lambda x: x.at[:, :].add(1), (1, 6))["cyclic"].moves == ((1, 1),)
