@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-from jax.lax import GatherDimensionNumbers
+from jax.lax import GatherDimensionNumbers, GatherScatterMode
 
 from jaxconv.verify.domain import (
     CannotProve,
@@ -80,6 +80,7 @@ def gather(eqn: Equation[Moving]) -> list[Moving]:
     - x[:, [[0, 1, 2], [1, 2, 3], ...]] (im2col) moves along the indices' first axis: a step there is a step along x.
     - Windows x[:, i : i + 3] at i = 0, 1, ... move likewise.
     - x[:, [0, 0, 1, 1, ...]] (nearest up-sampling) moves by two cells where x moves by one.
+    - Indices out of bounds are content of the border, as in jnp.take(x, indices, axis=1, mode="clip").
 
     Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
     Jaxpr: x, indices [*batch, index vector]; `dimension_numbers`, `slice_sizes`. The result's axes that are not in
@@ -124,7 +125,7 @@ def _indexed(
     """How constant indices into a moving axis of x move.
 
     Returns the axis of the indices that moves, the cells of x for each step along it, and the axis's factor. Raises
-    CannotProve if the indices are unknown, out of bounds, or have no fixed step.
+    CannotProve if the indices are unknown or have no fixed step.
 
     Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
 
@@ -146,16 +147,16 @@ def _indexed(
         raise CannotProve("reads a part of the shifted axis that no index names", "Use slices")
     column = indexed.index(number)
     others = np.delete(indices, column, axis=-1)
-    indices = indices[..., column, None] + np.arange(window)
-    if indices.min() < 0 or indices.max() >= length:
-        raise CannotProve("indexes the shifted axis out of bounds")
+    starts, inside = _within(eqn, indices[..., column].astype(int), length - window)
+    indices = starts[..., None] + np.arange(window)
     period = x.period(motion)
     wrap = int(period) if period is not None and period == length else None
     for axis, size in enumerate(indices.shape[:-1]):
         if axis in row_axes:
             continue
-        rows = np.moveaxis(indices, axis, 0).reshape(size, -1).astype(int)
-        advance = _steps(rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1), wrap)
+        rows, is_read = (np.moveaxis(array, axis, 0).reshape(size, -1) for array in (indices, inside))
+        valid = np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
+        advance = _steps(rows, valid, wrap)
         if advance is None or (others != np.take(others, [0], axis=axis)).any():
             continue
         distance, by, lo, hi = advance
@@ -166,6 +167,16 @@ def _indexed(
     raise CannotProve(
         "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
+
+
+def _within(eqn: Equation[Moving], starts: np.ndarray, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Starts of windows, moved to where they lie within x; and whether the result holds the cells that are there.
+
+    It does for CLIP. For other modes, a window that does not lie within x gives other content.
+    """
+    inside = (starts >= 0) & (starts <= last)
+    clips = GatherScatterMode.from_any(eqn.params["mode"]) == GatherScatterMode.CLIP
+    return np.clip(starts, 0, last), inside | clips
 
 
 def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:

@@ -25,6 +25,7 @@ from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.concatenation import side_by_side
 from jaxconv.verify.rules.layout import part
 from jaxconv.verify.rules.reduction import check_whole_periods
+from jaxconv.verify.rules.scatter_steps import Rows, advanced, rows_along
 
 T = TypeVar("T")
 
@@ -114,22 +115,26 @@ def at_any_start(eqn: Equation[Moving], commutative: bool) -> Moving:
 
     - An axis that each window covers keeps the motion that x and the update have in common.
     - No axis may move along which a window is shorter than x: the result there depends on the starts.
+    - A moving axis may be written at known indices that advance along it: see `scatter_steps`.
     - The windows of a `commutative` operation may be at rows of indices that move with them, if these are whole
       periods. Overwriting must not depend on the order of the windows: see `_in_any_order`.
     """
     places = _correspondence(eqn)
     x, starts, update = _operands(eqn, places)
-    both = join([update, starts], eqn.walk.new_signal())
-    rows = [axis for axis in places.places if axis not in places.batches.values()]
-    if not (commutative or _in_any_order(eqn, places, rows, update)):
+    lists = [axis for axis in places.places if axis not in places.batches.values()]
+    if not (commutative or _in_any_order(eqn, places, lists, update)):
         raise CannotProve("writes at several indices that may be equal", "Use .add, or jnp.where")
-    for axis in rows:
-        if is_moving(both.axes[axis]):
+    stepped = _with_steps(eqn, places, x, update)
+    both = join([update, starts], eqn.walk.new_signal()) if stepped is None else stepped[1]
+    for axis in lists:
+        if is_moving(both.axes[axis]) and (stepped is None or axis != stepped[0].of_update):
             check_whole_periods(both, axis)
             both = replace(both, depends=True)
     axes: list[FactoredAxis] = []
     for number, axis in enumerate(x.axes):
-        if number in places.batches:
+        if stepped is not None and number == stepped[0].axis:
+            axes.append(stepped[2])
+        elif number in places.batches:
             axes.append(both.axes[places.batches[number]])
         elif number in places.windows and length_of(both.axes[places.windows[number]]) == length_of(axis):
             axes.append(both.axes[places.windows[number]])
@@ -139,6 +144,27 @@ def at_any_start(eqn: Equation[Moving], commutative: bool) -> Moving:
             axes.append(invariant_axis(length_of(axis)))
     result = join([x, replace(both, axes=tuple(axes))], eqn.walk.new_signal())
     return everywhere(result) if result.depends else result
+
+
+def _with_steps(
+    eqn: Equation[Moving], places: Correspondence, x: Moving, update: Moving
+) -> tuple[Rows, Moving, FactoredAxis] | None:
+    """Known indices that advance along a moving axis, and what `scatter_steps.advanced` says of them."""
+    indices = eqn.known[1] if _is_scatter(eqn) and not places.batches else None
+    if indices is None or not indices.size:
+        return None
+    for column, axis in enumerate(_scatter_numbers(eqn).scatter_dims_to_operand_dims):
+        within = update.axes[places.windows[axis]] if axis in places.windows else invariant_axis(1)
+        moving = [n for n, place in enumerate(places.places) if is_moving(update.axes[place])]
+        if is_moving(within) or len(moving) > 1 or not (moving or is_moving(x.axes[axis])):
+            continue
+        for number in moving or range(len(places.places)):
+            targets = rows_along(indices, column, number, length_of(within))
+            if targets is not None:
+                rows = Rows(axis, places.places[number], targets)
+                found = advanced(eqn, rows, x, update)
+                return None if found is None else (rows, *found)
+    return None
 
 
 def _operands(eqn: Equation[Moving], places: Correspondence) -> tuple[Moving, Moving, Moving]:

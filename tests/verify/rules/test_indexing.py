@@ -165,3 +165,29 @@ def test_a_part_of_the_shifted_axis_that_no_index_names_ends_the_proof():
     fn = lambda x: lax.gather(x, np.zeros((1,), np.int32), numbers, slice_sizes=(1, 3))
     claim = certified(fn, (1, 6))["interior"]
     assert claim.broken.reason == "reads a part of the shifted axis that no index names"
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill", "promise_in_bounds"])
+def test_indices_out_of_bounds_are_content_of_the_border(mode):
+    """A window of two cells at each index: those that do not lie within x are moved in, or read nothing."""
+    places = np.arange(-2, 8)
+    read = {"clip": lambda x: x[:, np.clip(places, 0, 5)],
+            "fill": lambda x: np.where((places >= 0) & (places < 6), x[:, np.clip(places, 0, 5)], 3)}  # fmt: skip
+    fn = lambda x: x.at[:, places].get(mode=mode, fill_value=3, wrap_negative_indices=False)
+    claims = certified(fn, (1, 6))
+    assert claims["interior"].region == ((1, 2, 8),)
+    for twin in read.values() if mode == "promise_in_bounds" else [read[mode]]:
+        assert refutation(twin, (1, 6), claims) is None
+
+
+def test_windows_out_of_bounds_are_moved_in():
+    """Windows of 3 cells at 0, 1, ..., 5 of 6: the last two are those at 3."""
+    numbers = lax.GatherDimensionNumbers(offset_dims=(0, 2), collapsed_slice_dims=(), start_index_map=(1,))
+    starts = np.arange(6)[:, None]
+    fn = lambda x: lax.gather(x, starts, numbers, slice_sizes=(1, 3), mode="clip")
+    twin = lambda x: x[:, np.minimum(starts, 3) + np.arange(3)]
+    claims = certified(fn, (1, 6))
+    assert refutation(twin, (1, 6), claims) is None
+    assert claims["interior"].region == ((1, 0, 4),)
+    dropped = certified(lambda x: lax.gather(x, starts, numbers, slice_sizes=(1, 3), mode="fill", fill_value=0), (1, 6))
+    assert dropped["interior"].region == ((1, 0, 4),)

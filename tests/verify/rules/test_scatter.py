@@ -1,5 +1,6 @@
 """Writes at indices: execution does not refute what is proved, and what depends on the order is not proved."""
 
+import itertools
 from functools import partial
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import certified, proved, refutation
+from support.numpy_twins import certified, proved, refutation, survey
 
 SHAPE = (1, 6, 2)
 UNKNOWN = np.ones(1, np.float32)  # a parameter, whose number the certifier does not use
@@ -89,6 +90,66 @@ def test_what_is_proved_is_what_holds(line, kinds):
     claims = certified(jax.vmap(partial(line, jnp)), SHAPE)
     assert refutation(lambda x: np.stack([line(np, v) for v in x]), SHAPE, claims, samples=4) is None
     assert proved(claims) == kinds
+
+
+def tables():
+    """(n, length, indices): n rows of affine indices into an axis, wrapped, clipped, shared by two rows, or of two."""
+    for n, times in itertools.product((3, 4, 6), (1, 2)):
+        length = times * n
+        for by, start in itertools.product((-2, -1, 1, 2, 3), range(2)):
+            places = by * np.arange(n) + start
+            yield n, length, places % length
+            yield n, length, np.clip(places + (length - 1 if by < 0 else 0), 0, length - 1)
+            yield n, length, np.repeat(places, 2)[:n] % length
+            yield n, length, (places[:, None] + np.arange(2)) % length
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        n, length = random.integers(2, 6, 2)
+        yield int(n), int(length), random.integers(0, length, n)
+
+
+def test_sums_at_constant_indices_prove_nothing_that_is_false():
+    def added(table, length):
+        wide = lambda x: x if table.ndim == 1 else x[:, :, None].repeat(2, axis=2)
+        fn = lambda x: jnp.zeros((1, length), x.dtype).at[:, table].add(wide(x))
+        return fn, lambda x: put(np.zeros((len(x), length), x.dtype), (slice(None), table), wide(x), "add")
+
+    cases = ((table.tolist(), *added(table, length), (1, n)) for n, length, table in tables())
+    assert survey(cases) > 100
+
+
+def test_writes_at_constant_indices_prove_nothing_that_is_false():
+    """A number is written to x, or x is written to zeros, where the indices differ."""
+    fixed = lambda table: lambda x: put(x, (slice(None), table), 7)
+    cases = [(table.tolist(), fixed(table), fixed(table), (1, length)) for _, length, table in tables()]
+    assert survey(cases) > 50
+
+    def spread(table, length):
+        fn = lambda x: jnp.zeros((1, length), x.dtype).at[:, table].set(x)
+        return fn, lambda x: put(np.zeros((len(x), length), x.dtype), (slice(None), table), x)
+
+    differ = ((n, length, t) for n, length, t in tables() if t.ndim == 1 and len(np.unique(t)) == len(t))
+    assert survey((table.tolist(), *spread(table, length), (1, n)) for n, length, table in differ) > 20
+
+
+def test_parts_of_a_signal_are_written_beside_one_another():
+    """The odd cells are replaced by the even ones, or exchanged with them."""
+    odd_from_even = lambda x: put(x, (slice(None), slice(1, None, 2)), x[:, ::2])
+    exchanged = lambda x: put(odd_from_even(x), (slice(None), slice(0, None, 2)), x[:, 1::2])
+    for fn in (odd_from_even, exchanged):
+        claims = certified(fn, (1, 8))
+        assert {(claim.shift, claim.moves) for claim in claims.values()} == {(2, ((1, 2),))}
+        assert refutation(fn, (1, 8), claims) is None
+    across = lambda x: put(x, (slice(None), slice(1, None, 2)), x[:, :4])  # at another rate than x
+    assert proved(certified(across, (1, 8))) == set()
+
+
+def test_zeros_between_the_cells_are_proved():
+    spread = lambda x: jnp.zeros((1, 12), x.dtype).at[:, ::2].set(x)
+    claims = certified(spread, (1, 6))
+    assert [(claim.shift, claim.moves) for claim in claims.values()] == [(1, ((1, 2),))] * 2
+    assert claims["interior"].region == ((1, 0, 12),)
+    assert claims["interior"].receptive_field.period == 2  # every other position depends on no cell
 
 
 def test_an_update_beyond_the_end_is_moved_in():
