@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import jax
@@ -102,3 +102,25 @@ def runs(array: np.ndarray, axis: int) -> list[tuple[int, int, int]]:
         found += [(period, lo, hi + period) for lo, hi in stretches if hi - lo >= period]
     enough = [run for run in found if 3 * (run[2] - run[1]) >= length]
     return sorted(enough, key=lambda run: (run[1] + run[0] - run[2], run[0], run[1]))  # most pairs a period apart first
+
+
+def repeats(array: np.ndarray, steps: Mapping[int, int], *, wraps: bool) -> bool:
+    """Whether an array has equal bits at positions that are `steps[axis]` cells apart along all these axes at once.
+
+    `wraps`: whether the axes go around, so that positions count modulo their lengths.
+
+    >>> repeats(np.eye(3), {0: 1, 1: 1}, wraps=True), repeats(np.tri(3), {0: 1, 1: 1}, wraps=True)
+    (True, False)
+    >>> repeats(np.tri(3), {0: 1, 1: 1}, wraps=False)
+    True
+    """
+    cells = bits(array[..., None])
+    if wraps:
+        return np.array_equal(np.roll(cells, tuple(steps.values()), tuple(steps)), cells)
+    before, after = [slice(None)] * array.ndim, [slice(None)] * array.ndim
+    for axis, step in steps.items():
+        before[axis], after[axis] = (
+            slice(max(-step, 0), min(-step, 0) or None),
+            slice(max(step, 0), min(step, 0) or None),
+        )
+    return np.array_equal(cells[tuple(before)], cells[tuple(after)])

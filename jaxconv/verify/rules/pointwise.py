@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +18,16 @@ from jaxconv.verify.domain import (
     Moving,
     is_moving,
     length_of,
+    motion_of,
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import invariant_axis, join
-from jaxconv.verify.fold import runs
+from jaxconv.verify.factors import invariant_axis, join, uniform
+from jaxconv.verify.fold import repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
+
+MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
 @rule(*family("pointwise"))
@@ -52,15 +55,55 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
 
     Example: x*2 + bias moves along axis 2 if x does and the bias is uniform along it. With a checkerboard instead of
     the bias only shifts by two remain, and with different numbers at each position none do. In the interior, a known
-    constant may be uniform or periodic on a run of positions only: see `on_runs`.
+    constant may be uniform or periodic on a run of positions only: see `on_runs`. Where two axes move, it may be
+    constant along diagonals: see `along_diagonals`.
     Theorem: `CertifierRules.map_sound` in proofs/coq.
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
-    values = [widened(value, shape) for value in eqn.moving()]
+    values = along_diagonals(eqn, [widened(value, shape) for value in eqn.moving()])
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
     return [join(values, eqn.walk.new_signal())]
+
+
+def along_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
+    """The values, where each constant that a shift of several axes at once moves to itself moves as these axes do.
+
+    Example: scores[i, j] * (i == j), where the scores move along both axes. A shift of both leaves the mask as it is.
+    """
+    moving = [value for value in values if value.moving_axes]
+    if len({number for value in moving for number in value.moving_axes}) < 2:
+        return list(values)
+    try:
+        joined = join(moving, eqn.walk.new_signal())
+        motions = {number: motion for number, axis in enumerate(joined.axes) if (motion := motion_of(axis)) is not None}
+    except CannotProve:
+        return list(values)
+    return [
+        value
+        if numbers is None or value.moving_axes or all(uniform(value.axes[number]) for number in motions)
+        else _along_a_diagonal(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), joined, motions)
+        for value, numbers in zip(values, eqn.known, strict=True)
+    ]
+
+
+def _along_a_diagonal(
+    eqn: Equation[Moving], value: Moving, numbers: np.ndarray, joined: Moving, motions: Mapping[int, Motion]
+) -> Moving:
+    """A constant that moves as `joined` does, for the least multiple of its shift; unchanged if there is none."""
+    wraps = all(joined.period(motion) == numbers.shape[number] for number, motion in motions.items())
+    for times in range(1, MOST_STEPS + 1):
+        steps = {number: times * joined.step(motion) for number, motion in motions.items()}
+        short = any(2 * abs(step) > numbers.shape[number] for number, step in steps.items())
+        fits = eqn.walk.cycle is None or (wraps and eqn.walk.cycle % (times * joined.shift) == 0)
+        if fits and not short and repeats(numbers, steps, wraps=wraps):
+            for number, motion in motions.items():
+                length = numbers.shape[number]
+                shown = Motion(motion.rate, 0, length, NOTHING, eqn.walk.new_signal())
+                value = value.with_axis(number, (Factor(length, motion=shown),))
+            return scaled(replace(value, shift=joined.shift), times)
+    return value
 
 
 # Whether constants make the result independent of what moves, by primitive: from the numbers of a constant operand on a

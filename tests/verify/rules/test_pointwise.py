@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import all_certified, certified, judge_line, refutation
+from support.numpy_twins import all_certified, certified, judge_line, refutation, survey
 
 from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import ONE_CELL
@@ -140,3 +140,48 @@ def test_one_cell_of_what_moves_is_not_repeated():
     motion = Motion(Fraction(1), 0, 1, ONE_CELL, "x")
     with pytest.raises(CannotProve, match="broadcasts one position of the shifted axis along it"):
         widened(Moving(1, 8, ((Factor(1, motion=motion),),)), (8,))
+
+
+def matrices():
+    """(name, matrix, whether the other axis is reversed, whether a claim holds for sure): constant along diagonals, or not."""
+    rng = np.random.default_rng(0)
+    for n in (4, 5, 6):
+        i, j = np.mgrid[:n, :n]
+        for seed in range(4):
+            values = rng.integers(1, 4, 2 * n)
+            yield f"circulant {n} {seed}", values[(i - j) % n], False, True
+            yield f"anti-circulant {n} {seed}", values[(i + j) % n], True, True
+            yield f"constant along diagonals {n} {seed}", values[i - j + n], False, True
+            spoilt = values[(i - j) % n].copy()
+            spoilt[tuple(rng.integers(0, n, 2))] += 5
+            yield f"circulant but for a cell {n} {seed}", spoilt, False, False
+            yield f"random {n} {seed}", rng.integers(1, 4, (n, n)), False, False
+        yield f"identity {n}", np.eye(n, dtype=int), False, True
+        yield f"lower triangle {n}", np.tri(n, dtype=int), False, True
+        yield f"blocks of 2 {n}", (i // 2 == j // 2).astype(int), False, n % 2 == 0
+        yield f"twice as fast {n}", (i == 2 * j).astype(int), False, False
+
+
+def test_a_constant_along_diagonals_moves_with_both_axes():
+    """Products x[i] x[j] of a signal, or with its reverse, times the matrix; also summed over j."""
+
+    def product(matrix, reverses, sums):
+        def fn(x):
+            table = matrix[None].astype(x.dtype)
+            both = x[:, :, None] * (x[:, ::-1] if reverses else x)[:, None, :] * table
+            return both.sum(2) if sums else both
+
+        return fn
+
+    cases = []
+    for name, matrix, reverses, one in matrices():
+        (claims,) = all_certified([product(matrix, reverses, False)], (1, len(matrix)))
+        assert not one or "PROVED" in {claim.verdict for claim in claims.values()}, name
+        assert "but for a cell" not in name or claims["cyclic"].shift != 1, name
+        for sums in (False, True):
+            fn = product(matrix, reverses, sums)
+            cases.append((f"{name} {sums}", fn, lambda x, fn=fn: fn(x % 1000), (1, len(matrix))))
+    assert survey(cases) > 60
+    (claims,) = all_certified([product(np.tri(6, dtype=int), False, False)], (1, 6))
+    assert claims["cyclic"].verdict == "UNDECIDED"  # its diagonals do not go around
+    assert claims["interior"].region == ((1, 0, 6), (2, 0, 6))
