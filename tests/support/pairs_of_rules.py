@@ -33,6 +33,7 @@ MODES = random.normal(size=(1, N // 2 + 1, N)).astype(np.complex64)
 MIXING = random.normal(size=(N // 2 + 1, N, N)).astype(np.complex64)
 ALTERNATING = np.array([True, False] * (N // 2))
 AROUND = np.arange(N)
+SAME_THIRD = AROUND[:, None] // 2 == AROUND // 2
 CIRCULANT = np.array([2, 0, 0, -3, 0, 1])[(AROUND[:, None] - AROUND) % N].astype(np.int32)
 
 
@@ -56,6 +57,11 @@ def spread_conv(x):
     """A zero between any two cells, and windows of two, as the gradient of a strided convolution has them."""
     layout = ("NWC", "WIO", "NWC")
     return lax.conv_general_dilated(x, PAIR_OF_TAPS["kernel"], (1,), ((1, 1),), (2,), dimension_numbers=layout)
+
+
+def squares(x):
+    """A positive definite matrix of two channels at each position."""
+    return x[..., :2, None] * x[..., None, :2] + 3.0 * jnp.broadcast_to(jnp.eye(2), (*x.shape[:2], 2, 2))
 
 
 def attended(x):
@@ -187,6 +193,24 @@ REDUCTION: dict[str, Function] = {
     "softmax": lambda x: jax.nn.softmax(x, 1),
     "softmax of channels": lambda x: jax.nn.softmax(x, 2),
     "spectrum of channels": lambda x: jnp.fft.fft(x, axis=2).real,
+    "channels by any function": lambda x: lax.reduce(x, 0.0, lambda a, b: a + b + 0.0 * a * b, (2,))[..., None],
+    "sum removed": lambda x: x - lax.reduce(x, 0.0, lax.add, (1,))[:, None],
+}
+LINEAR_ALGEBRA: dict[str, Function] = {
+    "cholesky": lambda x: lax.linalg.cholesky(squares(x)).sum((2, 3))[..., None],
+    "permutations": lambda x: lax.linalg.lu_pivots_to_permutation(lax.linalg.lu(squares(x))[1], 2)[..., :1].astype(
+        x.dtype
+    ),
+    "reflections": lambda x: lax.linalg.householder_product(squares(x), x[..., :2]).sum((2, 3))[..., None],
+    "products": lambda x: lax.linalg.symmetric_product(squares(x), squares(x), symmetrize_output=True).sum((2, 3))[
+        ..., None
+    ],
+    "triangular systems": lambda x: lax.linalg.triangular_solve(squares(x), squares(jnp.roll(x, 1, 1))).sum((2, 3))[
+        ..., None
+    ],
+    "tridiagonal systems": lambda x: lax.linalg.tridiagonal_solve(
+        x[..., :3], x[..., :3] + 99.0, x[..., 3:], x[..., :3, None]
+    )[..., :1, 0],
 }
 CONTRACTION: dict[str, Function] = {
     "channels mixed": lambda x: jnp.einsum("bic,cd->bid", x, WEIGHTS),
@@ -198,6 +222,8 @@ CONTRACTION: dict[str, Function] = {
     "attended": attended,
     "outer, largest": lambda x: outer(x).max(2),
     "outer, turned": lambda x: outer(x).swapaxes(1, 2).min(2),
+    "outer, but for the diagonal": lambda x: jnp.where(np.eye(N, dtype=bool)[None, :, :, None], 0.0, outer(x)).max(2),
+    "outer, of the same third": lambda x: jnp.where(SAME_THIRD[None, :, :, None], outer(x), 0.0).max(2),
 }
 INDEXING: dict[str, Function] = {
     "gathered around": lambda x: x[:, (AROUND + 2) % N],
@@ -212,6 +238,15 @@ INDEXING: dict[str, Function] = {
     "first channel replaced": lambda x: x.at[:, :, 0].set(x[:, :, 1] * 2.0),
     "first channel added to": lambda x: x.at[:, :, 0].add(jnp.roll(x[:, :, 1], 1, 1)),
     "first place replaced": lambda x: x.at[:, 0].set(0.0),
+    "a channel replaced": lambda x: x.at[:, :, jnp.argmax(x.sum((0, 1)))].set(x[:, :, 1] * 2.0),
+    "largest channels marked": jax.vmap(jax.vmap(lambda c: jnp.zeros(N).at[jnp.argmax(c)].set(1.0))),
+    "sums by the largest channel": lambda x: jnp.zeros((1, N, N)).at[:, :, jnp.argmax(x[0], 1)].add(x.swapaxes(1, 2)),
+    "written two apart": lambda x: jnp.zeros((1, 2 * N, N), x.dtype).at[:, ::2].set(x),
+    "odd replaced by even": lambda x: x.at[:, 1::2].set(x[:, ::2]),
+    "every third replaced": lambda x: x.at[:, ::3].set(0.5),
+    "summed by twos": lambda x: jnp.zeros((1, N // 2, N), x.dtype).at[:, AROUND // 2].add(x),
+    "read past the end": lambda x: x.at[:, AROUND + 2].get(mode="fill", fill_value=0.0),
+    "read at the end": lambda x: x.at[:, AROUND + 2].get(mode="clip"),
     "first channel overwritten": lambda x: lax.dynamic_update_slice(x, x[:, :, 1:2] * 2.0, (0, 0, 0)),
 }
 SPECTRAL: dict[str, Function] = {
@@ -273,7 +308,7 @@ CONTROL: dict[str, Function] = {
     "numbers of the device": lambda x: x + lax.rng_uniform(jnp.float32(0), jnp.float32(1), ()),
     "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
 }
-FUNCTIONS = POINTWISE | LAYOUT | WINDOWED | REDUCTION | CONTRACTION | INDEXING | SPECTRAL | CONTROL
+FUNCTIONS = POINTWISE | LAYOUT | WINDOWED | REDUCTION | LINEAR_ALGEBRA | CONTRACTION | INDEXING | SPECTRAL | CONTROL
 
 
 def beside(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import cast
 
 import jax
+import jax.core
 
 from jaxconv.jaxprs.typing import PyTree
 

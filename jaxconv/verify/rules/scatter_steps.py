@@ -66,35 +66,49 @@ def advanced(eqn: Equation[Moving], rows: Rows, x: Moving, update: Moving) -> tu
     None if the rows have no fixed step, or if neither the update moves along its rows nor x where a uniform update is
     written.
     """
-    length, count = length_of(x.axes[rows.axis]), len(rows.targets)
+    length = length_of(x.axes[rows.axis])
     motion, around = motion_of(update.axes[rows.of_update]), motion_of(x.axes[rows.axis])
     if rows.targets.min() < 0 or rows.targets.max() >= length:
         return None
-    if motion is None and (around is None or not uniform(update.axes[rows.of_update])):
-        return None
-    valid = [motion is None or motion.lo <= row < motion.hi for row in range(count)]
-    whole = x.period(motion) == count if motion is not None else around is not None and x.period(around) == length
-    advance = _advance(rows.writers(length), valid, whole)
-    if advance is None:
-        return None
     if motion is not None:
-        update = scaled(update, abs(advance[1]) // math.gcd(update.step(motion), advance[1]))
-        moved = _written(motion, rows, length, advance, whole)
+        found = _of_moving(rows, length, update, motion)
+    elif around is not None and uniform(update.axes[rows.of_update]):
+        found = _of_pattern(rows, length, x, update, around)
     else:
-        assert around is not None
-        # A pattern of equal numbers is a constant with a period, which moves as x does if x moves by whole periods.
-        distance, _, lo, hi = advance
-        update = scaled(update, distance // math.gcd(x.step(around), distance))
-        moved = replace(around, lo=lo, hi=hi, field=NOTHING, edge=None, lost=None)
+        return None
+    if found is None:
+        return None
+    update, moved = found
     return update, (Factor(length, motion=replace(moved, signal=eqn.walk.new_signal(), start=0)),)
 
 
-def _written(motion: Motion, rows: Rows, length: int, advance: Advance, whole: bool) -> Motion:
-    """The motion of the axis to which an update with a motion is written."""
+def _of_moving(rows: Rows, length: int, update: Moving, motion: Motion) -> tuple[Moving, Motion] | None:
+    """The update and the motion of the result, for an update that moves along its rows."""
+    count = len(rows.targets)
+    valid = [motion.lo <= row < motion.hi for row in range(count)]
+    whole = all(valid) and update.period(motion) == count
+    writers = rows.writers(length)
+    advance = _advance(writers, valid, whole)
+    if advance is None:
+        return None
     distance, by, lo, hi = advance
-    listed = [[row for row, _ in writers] for writers in rows.writers(length)]
+    listed = [[row for row, _ in cells] for cells in writers]
     field = None if whole else advancing(motion.field, motion.rate, listed, advance)
-    return replace(motion, rate=motion.rate * by / distance, lo=lo, hi=hi, field=field)
+    moved = replace(motion, rate=motion.rate * by / distance, lo=lo, hi=hi, field=field)
+    return scaled(update, abs(by) // math.gcd(update.step(motion), by)), moved
+
+
+def _of_pattern(rows: Rows, length: int, x: Moving, update: Moving, around: Motion) -> tuple[Moving, Motion] | None:
+    """The update and the motion of the result, for equal numbers that are written to an axis with a motion.
+
+    Their positions are a pattern with a period, which moves as x does if x moves by whole periods.
+    """
+    advance = _advance(rows.writers(length), [True] * len(rows.targets), x.period(around) == length)
+    if advance is None:
+        return None
+    distance, _, lo, hi = advance
+    moved = replace(around, lo=lo, hi=hi, field=NOTHING, edge=None, lost=None)
+    return scaled(update, distance // math.gcd(x.step(around), distance)), moved
 
 
 def _advance(writers: Sequence[Writers], valid: Sequence[bool], whole: bool) -> Advance | None:
@@ -106,20 +120,27 @@ def _advance(writers: Sequence[Writers], valid: Sequence[bool], whole: bool) -> 
     length, count, best = len(writers), len(valid), None
     is_valid = np.array([all(valid[row] for row, _ in cells) for cells in writers], bool)
     for distance in range(1, min(length // 2, LONGEST_STEP) + 1):
-        by = _rows_ahead(writers, distance)
-        if by == 0 or (whole and length * abs(by) != count * distance):
-            continue
-        ahead = [sorted(((row + by) % count if whole else row + by, n) for row, n in cells) for cells in writers]
-        pairs = length if whole else length - distance
-        same = np.array([writers[(o + distance) % length] == tuple(ahead[o]) for o in range(pairs)], bool)
         if whole:
-            if same.all():
-                return distance, by, 0, length
+            by, rest = divmod(count * distance, length)  # once around the axis is once through the rows
+            turned = next((k for k in (by, -by) if not rest and _turns(writers, count, distance, k)), None)
+            if turned is not None:
+                return distance, turned, 0, length
             continue
+        by = _rows_ahead(writers, distance)
+        if by == 0:
+            continue
+        ahead = [tuple((row + by, n) for row, n in cells) for cells in writers]
+        same = np.array([writers[o + distance] == ahead[o] for o in range(length - distance)], bool)
         span = longest(same & is_valid[distance:] & is_valid[:-distance], distance)
         if span is not None and (best is None or span[1] - span[0] - distance > best[3] - best[2] - best[0]):
             best = distance, by, *span
     return best
+
+
+def _turns(writers: Sequence[Writers], count: int, distance: int, by: int) -> bool:
+    """Whether the writers of every position, modulo their number, are `by` rows before those `distance` ahead."""
+    ahead = (tuple(sorted(((row + by) % count, n) for row, n in cells)) for cells in writers)
+    return all(writers[(o + distance) % len(writers)] == cells for o, cells in enumerate(ahead))
 
 
 def _rows_ahead(writers: Sequence[Writers], distance: int) -> int:

@@ -108,6 +108,10 @@ CYCLIC = {
     "positions, from a start that depends on the input": (
         lambda x: lax.reduce(x % 8, x.sum(), lax.max, (1,)), lambda x: np.maximum(x.sum((1, 2))[:, None], (x % 8).max(1)),
     ),
+    "positions, from a start that depends on every other cell": (
+        lambda x: lax.reduce(x % 8, x[:, ::2].sum(), lax.max, (1,)),
+        lambda x: np.maximum(x[:, ::2].sum((1, 2))[:, None], (x % 8).max(1)),
+    ),
 }  # fmt: skip
 NEITHER = {
     "positions, by a difference": (lambda x: reduced(1, lax.sub, x), lambda x: -x.sum(1)),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import certified, proved, refutation, survey
+from support.numpy_twins import bordered, certified, proved, refutation, survey
 
 SHAPE = (1, 6, 2)
 UNKNOWN = np.ones(1, np.float32)  # a parameter, whose number the certifier does not use
@@ -67,6 +67,11 @@ CYCLIC = {  # cyclic shifts only
 NEITHER = {  # no claim may be proved
     "the last weight by label": lambda n, v: put(n.zeros(3, "int32"), v[:, 0] % 3, v[:, 1]),
     "two channels at one index": lambda n, v: put(v, (slice(None), np.array([1, 1])), v),
+    "a signal at an unknown start": lambda n, v: (
+        lax.dynamic_update_slice(n.zeros(8, v.dtype), v[:, 0], (unknown(n),))
+        if n is jnp
+        else put(np.zeros(8, v.dtype), slice(1, 7), v[:, 0])
+    ),
     "a position at an unknown index": lambda n, v: put(v, unknown(n), 0),
     "the reverse at an unknown index": lambda n, v: put(v, (slice(None), unknown(n)), v[::-1, 0]),
     "a table with a row for each position": lambda n, v: each(
@@ -128,8 +133,14 @@ def test_writes_at_constant_indices_prove_nothing_that_is_false():
         fn = lambda x: jnp.zeros((1, length), x.dtype).at[:, table].set(x)
         return fn, lambda x: put(np.zeros((len(x), length), x.dtype), (slice(None), table), x)
 
-    differ = ((n, length, t) for n, length, t in tables() if t.ndim == 1 and len(np.unique(t)) == len(t))
-    assert survey((table.tolist(), *spread(table, length), (1, n)) for n, length, table in differ) > 20
+    def after_zeros(table, length):
+        late = lambda x: jnp.pad(x, ((0, 0), (1, 0)))[:, :-1]
+        fn = lambda x: jnp.zeros((1, length), x.dtype).at[:, table].set(late(x))
+        return fn, lambda x: put(np.zeros((len(x), length), x.dtype), (slice(None), table), bordered(x, 1, -1))
+
+    differ = [(n, length, t) for n, length, t in tables() if t.ndim == 1 and len(np.unique(t)) == len(t)]
+    for written in (spread, after_zeros):
+        assert survey((table.tolist(), *written(table, length), (1, n)) for n, length, table in differ) > 10
 
 
 def test_parts_of_a_signal_are_written_beside_one_another():
