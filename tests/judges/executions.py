@@ -6,7 +6,7 @@ Nothing here knows the certifier.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from judges.judge import Judge, lenient
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 SCALES = (1.0, 1.0, 4.0, 0.0, 0.0, 1.0)  # of each sample; 0 draws small whole numbers, which have ties
-REPLACED = (1.0, 30.0, -30.0)  # scales of what replaces a cell
+FACTORS = (1.0, 30.0, -30.0)  # scales of what replaces a cell
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,16 @@ class Leaf:
             return ~(exact | (np.abs(a - b) <= self.tolerance * largest))
 
 
-def executions(judge: Judge, samples: int = len(SCALES)) -> list[list[Leaf]]:
+def executions(judge: Judge, samples: int = len(SCALES), factors: Sequence[float] = FACTORS) -> list[list[Leaf]]:
     """The executions of each sample, by output leaf."""
     fn, parameters = judge.build()
     run = jax.jit(lenient(fn))
-    return [_sample(judge, run, parameters, number) for number in range(samples)]
+    return [_sample(judge, run, parameters, number, factors) for number in range(samples)]
 
 
-def _sample(judge: Judge, run: Callable[..., Any], parameters: Any, number: int) -> list[Leaf]:
+def _sample(
+    judge: Judge, run: Callable[..., Any], parameters: Any, number: int, factors: Sequence[float]
+) -> list[Leaf]:
     """All executions of one sample."""
     axis, length, scale = judge.axis, judge.shape[judge.axis], SCALES[number]
     rng = np.random.default_rng([zlib.crc32(judge.name.encode()), number])
@@ -80,7 +82,7 @@ def _sample(judge: Judge, run: Callable[..., Any], parameters: Any, number: int)
         both = np.concatenate([fresh, x] if shift > 0 else [x, fresh], axis)
         start = length - shift if shift > 0 else -shift
         entered.append(outputs(both.take(np.arange(start, start + length), axis).astype(x.dtype)))
-    replaced = [[outputs(_with_cell(rng, judge, x, i, factor)) for i in range(length)] for factor in REPLACED]
+    replaced = [[outputs(_with_cell(rng, judge, x, i, factor)) for i in range(length)] for factor in factors]
     leaves = range(len(rolled[0]))
     return [
         Leaf(

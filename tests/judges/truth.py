@@ -25,8 +25,8 @@ from judges.judge import Judge, all_judges
 from judges.laws import Box, Law, changing, cyclic_laws, dependence, interior_laws
 
 FILE = Path(__file__).with_name("truths.json")
-FEWER = 2  # samples of large inputs
-LARGE = 48  # cells along the shifted axis from which an input is large
+LARGE = 3000  # cells of an input from which it has few executions
+FEW = {"samples": 2, "factors": (30.0,)}
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Truth:
     """What is true of one output leaf for one kind of claims: the laws, the smallest shift first.
 
     Laws of multiples of a shift that follow from a law are not listed. `depends[j]` holds the inputs on which output j
-    of the axis of the first law depends, if it moves along one axis.
+    of the axis of the first law depends; it is empty unless that law moves along one axis.
     """
 
     length: int
     shape: tuple[int, ...]
     laws: tuple[Law, ...]
-    depends: tuple[frozenset[int], ...] | None
+    depends: tuple[frozenset[int], ...]
 
     def expected(self, other: Truth) -> Law | None:
         """The law that a certifier should find: the one that also holds for the `other` kind, or the smallest shift.
@@ -70,10 +70,8 @@ class Truth:
         reduced = Law(1, tuple(map(tuple, moves))).times(1, self.shape, cyclic=cyclic)
         return list(reduced.moves)
 
-    def width(self, outputs: Sequence[int], *, cyclic: bool) -> int | None:
+    def width(self, outputs: Sequence[int], *, cyclic: bool) -> int:
         """The number of cells of the widest receptive field: the smallest interval (cyclic: of the circle)."""
-        if self.depends is None:
-            return None
         return max((_hull(self.depends[j], self.length, cyclic=cyclic) for j in outputs), default=0)
 
 
@@ -90,8 +88,7 @@ def _hull(cells: frozenset[int], length: int, *, cyclic: bool) -> int:
 
 def truths(judge: Judge) -> list[dict[str, Any]]:
     """What is true of each output leaf, as JSON."""
-    large = judge.shape[judge.axis] >= LARGE
-    samples = executions(judge, FEWER) if large else executions(judge)
+    samples = executions(judge, **(FEW if math.prod(judge.shape) >= LARGE else {}))
     return [_truth([leaves[number] for leaves in samples]) for number in range(len(samples[0]))]
 
 
@@ -119,10 +116,8 @@ def read(rows: dict[str, Any], kind: str) -> Truth:
         Law(row[0], tuple(map(tuple, row[1])), tuple(tuple(map(tuple, box)) for box in row[2]) if row[2:] else ())
         for row in rows[kind]["laws"]
     )
-    depends = None
-    if "depends" in rows[kind]:
-        numbers = [int(word, 16) for word in rows[kind]["depends"].split()]
-        depends = tuple(frozenset(i for i in range(rows["length"]) if number >> i & 1) for number in numbers)
+    numbers = [int(word, 16) for word in rows[kind].get("depends", "").split()]
+    depends = tuple(frozenset(i for i in range(rows["length"]) if number >> i & 1) for number in numbers)
     return Truth(rows["length"], tuple(rows["shape"]), laws, depends)
 
 

@@ -117,36 +117,31 @@ def keras_locally_weighted_head():
     return sequential((12, 4), layers.Permute((2, 1)), layers.Dense(12), layers.Permute((2, 1)))
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 32, 32, 3), axis=1, single=True)
 def keras_vgg16():
-    return backbone("VGG16", (64, 32, 3), "block2_pool")
+    return backbone("VGG16", (32, 32, 3), "block2_pool")
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 48, 32, 3), axis=1, single=True)
 def keras_resnet50():
-    return backbone("ResNet50", (64, 32, 3), "conv2_block1_out")
+    return backbone("ResNet50", (48, 32, 3), "conv2_block1_out")
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 48, 32, 3), axis=1, single=True)
 def keras_mobilenet_v2():
-    return backbone("MobileNetV2", (64, 32, 3), "block_2_add")
+    return backbone("MobileNetV2", (48, 32, 3), "block_2_add")
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 48, 32, 3), axis=1, single=True)
 def keras_densenet121():
-    return backbone("DenseNet121", (64, 32, 3), "conv2_block2_concat")
+    return backbone("DenseNet121", (48, 32, 3), "conv2_block2_concat")
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 32, 32, 3), axis=1, single=True)
 def keras_efficientnet():
-    return backbone("EfficientNetB0", (64, 32, 3), "block2b_add")
+    return backbone("EfficientNetB0", (32, 32, 3), "block2b_add")
 
 
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
+@peer("keras", (1, 48, 32, 3), axis=1, single=True)
 def keras_convnext():
-    return backbone("ConvNeXtTiny", (64, 32, 3), "convnext_tiny_stage_0_block_0_identity")
-
-
-@peer("keras", (1, 64, 32, 3), axis=1, single=True)
-def keras_nasnet():
-    return backbone("NASNetMobile", (64, 32, 3), 40)
+    return backbone("ConvNeXtTiny", (48, 32, 3), "convnext_tiny_stage_0_block_0_identity")

@@ -102,7 +102,7 @@ def translated_by_half_a_cell(x):
 
 @judge((16, 2), (1,))
 def translated_by_a_parameter(x, translation):
-    return scale_and_translate(x, (16, 2), (0,), jnp.ones(1), translation, "linear")  # culprit: cyclic
+    return scale_and_translate(x, (16, 2), (0,), jnp.ones(1), 8 * translation, "linear")  # culprit
 
 
 @judge((16,))
