@@ -116,7 +116,7 @@ def _parameter(rng: np.random.Generator, judge: Judge, leaf: jax.ShapeDtypeStruc
     if not np.issubdtype(leaf.dtype, np.floating):
         return np.zeros(leaf.shape, leaf.dtype)
     peer = judge.needs != "jax"
-    if peer and len(leaf.shape) <= 1:
+    if peer and leaf.size == max(leaf.shape, default=1):
         return rng.uniform(0.25, 1.0, leaf.shape).astype(_precision(judge))
     fan_in = max(1, int(np.prod(leaf.shape[:-1]))) if peer else 1
     return (rng.normal(size=leaf.shape) / np.sqrt(fan_in)).astype(_precision(judge))

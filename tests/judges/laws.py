@@ -120,18 +120,19 @@ def _boxes(samples: Sequence[Leaf], shift: int, moves: Moves) -> list[Box]:
     steps = np.array([t for _, t in moves])
     others = tuple(a for a in range(samples[0].base.ndim) if a not in [axis for axis, _ in moves])
     alive = changing(samples).any(others)
-    ends: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
+    pairs = [np.empty((0, 2, len(moves)), int)]  # the ends of each refuted pair
     for number, leaf in enumerate(samples):
         for k in _multiples(shift, leaf.length, shape, steps):
             row = leaf.entered[leaf.length + int(np.clip(k * shift, -leaf.length, leaf.length))]
             moved = np.roll(leaf.base, tuple(k * steps), tuple(axis for axis, _ in moves))
             refuted = leaf.differs(row, moved)[_arrived(leaf.base.ndim, moves, shape, k)].any(others)
-            offset = np.maximum(0, -k * steps)
-            for cell in np.argwhere(refuted) + offset:
-                ends.add((tuple(np.minimum(cell, cell + k * steps)), tuple(np.maximum(cell, cell + k * steps))))
+            cells = np.argwhere(refuted) + np.maximum(0, -k * steps)
+            pairs.append(np.sort(np.stack([cells, cells + k * steps], axis=1), axis=1))
             if number == 0 and abs(k) == 1 and not _enough(~refuted, steps):
                 return []
-    return [box for box in _free(ends, shape) if _worthwhile(box, steps, alive)]
+    refuted_pairs = np.unique(np.concatenate(pairs), axis=0)
+    free = _free_ranges(refuted_pairs, shape[0]) if len(shape) == 1 else _free_boxes(refuted_pairs, shape)
+    return [box for box in free if _worthwhile(box, steps, alive)]
 
 
 def _multiples(shift: int, length: int, shape: Sequence[int], steps: np.ndarray) -> list[int]:
@@ -157,18 +158,24 @@ def _enough(holds: np.ndarray, steps: np.ndarray) -> bool:
     return bool(windows.all(axis=tuple(range(holds.ndim, 2 * holds.ndim))).any())
 
 
-def _free(ends: set, shape: Sequence[int]) -> list[Box]:
-    """The maximal boxes that contain no refuted pair of positions."""
+def _free_ranges(pairs: np.ndarray, length: int) -> list[Box]:
+    """The maximal ranges of one axis that contain no refuted pair of positions, longest first."""
+    first, last = pairs[:, 0, 0], pairs[:, 1, 0]
+    ranges = [(lo, int(last[first >= lo].min(initial=length))) for lo in range(length)]
+    maximal = [(lo, hi) for lo, hi in ranges if lo == 0 or hi > ranges[lo - 1][1]]
+    return [(one,) for one in sorted(maximal, key=lambda one: one[0] - one[1])]
+
+
+def _free_boxes(pairs: np.ndarray, shape: Sequence[int]) -> list[Box]:
+    """The maximal boxes that contain no refuted pair of positions, largest first."""
     ranges = [[(lo, hi) for lo in range(m) for hi in range(lo + 1, m + 1)] for m in shape]
-    low = np.array([pair[0] for pair in ends], int).reshape(-1, len(shape))
-    high = np.array([pair[1] for pair in ends], int).reshape(-1, len(shape))
     free: list[Box] = []
     inside = lambda a, b: all(lo <= start and end <= hi for (start, end), (lo, hi) in zip(a, b, strict=True))
     for box in sorted(itertools.product(*ranges), key=lambda box: -math.prod(hi - lo for lo, hi in box)):
         if any(inside(box, larger) for larger in free):
             continue
         starts, stops = np.array(box).T
-        if not ((low >= starts) & (high < stops)).all(1).any():
+        if not ((pairs[:, 0] >= starts) & (pairs[:, 1] < stops)).all(1).any():
             free.append(box)
     return free
 
