@@ -44,12 +44,16 @@ class Judge:
         """Whether the library that the function needs is installed."""
         return find_spec(self.needs) is not None
 
+    def lines(self) -> dict[tuple[str, int], str]:
+        """The text of each line of the function, by its file and number."""
+        lines, start = inspect.getsourcelines(self.written)
+        file = inspect.getsourcefile(self.written) or ""
+        return {(file, number): line.rstrip() for number, line in enumerate(lines, start=start)}
+
     def culprits(self, kind: str) -> list[tuple[str, int]]:
         """The file and the number of each line that is marked as the one that breaks claims of this kind."""
-        lines, start = inspect.getsourcelines(self.written)
-        marks = [(number, MARK.search(line.rstrip())) for number, line in enumerate(lines, start=start)]
-        file = inspect.getsourcefile(self.written) or ""
-        return [(file, number) for number, mark in marks if mark and mark[1] in (None, kind)]
+        marks = {place: MARK.search(line) for place, line in self.lines().items()}
+        return [place for place, mark in marks.items() if mark and mark[1] in (None, kind)]
 
 
 JUDGES: dict[str, Judge] = {}

@@ -95,7 +95,7 @@ def equinox_adaptive_pool_of_unequal_windows():
     import equinox as eqx
 
     def call(module, x):
-        return module(x)  # culprit
+        return module(x)  # culprit: cyclic
 
     return equinox_model(lambda key: eqx.nn.AdaptiveAvgPool1d(5), call)
 

@@ -91,8 +91,8 @@ def pulled_back_through_a_pool(x, kernel):
 
 @judge((12, 2))
 def pulled_back_through_an_average_pool(x):
-    pool = lambda v: lax.reduce_window(v**2, 0.0, lax.add, (4, 1), (2, 1), "VALID")
-    return jax.grad(lambda v: pool(v).sum())(x)  # culprit: cyclic
+    pool = lambda v: lax.reduce_window(v**2, 0.0, lax.add, (4, 1), (2, 1), "VALID")  # culprit: cyclic
+    return jax.grad(lambda v: pool(v).sum())(x)
 
 
 @judge((12, 2))
@@ -259,8 +259,8 @@ def gradient_through_gathered_windows(x):
 
 @judge((12, 2))
 def gradient_through_edge_padding(x):
-    padded = lambda v: jnp.pad(v, ((1, 1), (0, 0)), mode="edge")
-    return jax.grad(lambda v: (padded(v)[2:] * padded(v)[:-2]).sum())(x)  # culprit: cyclic
+    padded = lambda v: jnp.pad(v, ((1, 1), (0, 0)), mode="edge")  # culprit: cyclic
+    return jax.grad(lambda v: (padded(v)[2:] * padded(v)[:-2]).sum())(x)
 
 
 @judge((16,))

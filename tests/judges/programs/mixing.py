@@ -210,8 +210,8 @@ def scores_of_two_heads(x, weights):
 @judge((8, 2))
 def rotary_scores(x):
     angle = jnp.arange(8) / 3
-    turned = (x[:, 0] + 1j * x[:, 1]) * jnp.exp(1j * angle)
-    return (turned[:, None] * jnp.conj(turned)).real  # culprit: cyclic
+    turned = (x[:, 0] + 1j * x[:, 1]) * jnp.exp(1j * angle)  # culprit: cyclic
+    return (turned[:, None] * jnp.conj(turned)).real
 
 
 @judge((12, 4), (5, 4))

@@ -93,38 +93,38 @@ def box_with_edge_padding(x):
 
 @judge((16, 2))
 def box_with_symmetric_padding(x):
-    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="symmetric")
-    return box(padded, 3) * jnp.cos(x)  # culprit: cyclic
+    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="symmetric")  # culprit: cyclic
+    return box(padded, 3) * jnp.cos(x)
 
 
 @judge((16, 2))
 def box_with_mean_padding(x):
-    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="mean")
-    return box(padded, 3)  # culprit: cyclic
+    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="mean")  # culprit: cyclic
+    return box(padded, 3)
 
 
 @judge((16, 2))
 def maximum_with_ramp_padding(x):
-    padded = jnp.pad(x, ((2, 2), (0, 0)), mode="linear_ramp")
-    return pool(padded, 5, 1)  # culprit: cyclic
+    padded = jnp.pad(x, ((2, 2), (0, 0)), mode="linear_ramp")  # culprit: cyclic
+    return pool(padded, 5, 1)
 
 
 @judge((16, 2))
 def minimum_with_maximum_padding(x):
-    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="maximum")
-    return -pool(-padded, 3, 1)  # culprit: cyclic
+    padded = jnp.pad(x, ((1, 1), (0, 0)), mode="maximum")  # culprit: cyclic
+    return -pool(-padded, 3, 1)
 
 
 @judge((16, 2))
 def reflected_odd(x):
-    padded = jnp.pad(x, ((2, 2), (0, 0)), mode="reflect", reflect_type="odd")
-    return box(padded, 5)  # culprit: cyclic
+    padded = jnp.pad(x, ((2, 2), (0, 0)), mode="reflect", reflect_type="odd")  # culprit: cyclic
+    return box(padded, 5)
 
 
 @judge((16, 6, 2))
 def wrapped_along_the_wrong_axis(x):
-    padded = jnp.pad(x, ((1, 1), (0, 0), (0, 0)))
-    return lax.reduce_window(padded, -jnp.inf, lax.max, (3, 1, 1), (1, 1, 1), "VALID")  # culprit: cyclic
+    padded = jnp.pad(x, ((1, 1), (0, 0), (0, 0)))  # culprit: cyclic
+    return lax.reduce_window(padded, -jnp.inf, lax.max, (3, 1, 1), (1, 1, 1), "VALID")
 
 
 @judge((16, 2))

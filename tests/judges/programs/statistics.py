@@ -219,7 +219,7 @@ def batch_norm_of_a_convolution(x, kernel):
 
 @judge((12, 2))
 def weighted_covariance_at_the_border(x):
-    padded = jnp.pad(x, ((1, 1), (0, 0)))  # culprit
+    padded = jnp.pad(x, ((1, 1), (0, 0)))  # culprit: cyclic
     return jnp.cov(padded[2:] * padded[:-2], rowvar=False)
 
 
@@ -232,7 +232,7 @@ def autocovariance_at_three_lags(x):
 @judge((12, 2))
 def autocovariance_of_an_open_signal(x):
     y = x - x.mean(0)
-    return jnp.stack([(y[: 12 - lag] * y[lag:]).sum(0) for lag in range(3)])  # culprit
+    return jnp.stack([(y[: 12 - lag] * y[lag:]).sum(0) for lag in range(3)])  # culprit: cyclic
 
 
 @judge((12, 4))
