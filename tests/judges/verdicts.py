@@ -88,9 +88,14 @@ def results(judge: Judge, rows: list[dict[str, Any]]) -> Iterator[Result]:
         for kind in KINDS:
             claim = certificate.leaves[leaf].axes[0].claims[kind]
             truth, expected = truths[kind], truths[kind].expected(truths[OTHER[kind]])
-            falsehoods = tuple(_falsehoods(claim, truth, kind)) if claim.verdict == Verdict.PROVED else ()
-            omissions = tuple(_omissions(claim, truth, expected, kind)) if expected else ()
-            yield Result(judge, leaf, kind, claim, expected, falsehoods, omissions, failure)
+            yield Result(judge, leaf, kind, claim, expected, *compared(claim, truth, expected, kind), failure)
+
+
+def compared(claim: Claim, truth: Truth, expected: Law | None, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is proved and false, and, if nothing is, what is true and not proved."""
+    falsehoods = tuple(_falsehoods(claim, truth, kind)) if claim.verdict == Verdict.PROVED else ()
+    omissions = tuple(_omissions(claim, truth, expected, kind)) if expected and not falsehoods else ()
+    return falsehoods, omissions
 
 
 def _falsehoods(claim: Claim, truth: Truth, kind: str) -> Iterator[str]:

@@ -139,7 +139,8 @@ def keras_densenet121():
 
 @peer("keras", (1, 32, 32, 3), axis=1, single=True)
 def keras_efficientnet():
-    return backbone("EfficientNetB0", (32, 32, 3), "block2b_add")
+    fn, parameters = backbone("EfficientNetB0", (32, 32, 3), "block2b_add")
+    return lambda x, *values: fn(255 * x, *values), parameters  # it takes images from 0 to 255
 
 
 @peer("keras", (1, 48, 32, 3), axis=1, single=True)
