@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -265,6 +266,7 @@ def _indexed(
         if advance is None or (others != np.take(others, [0], axis=axis)).any():
             continue
         distance, by, lo, hi = advance
+        check_step(motion, by, period)
         rate = motion.rate * by / distance
         field = None if wrap is not None else advancing(motion.field, motion.rate, rows.tolist(), advance)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
@@ -272,6 +274,18 @@ def _indexed(
     raise CannotProve(
         "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
+
+
+def check_step(motion: Motion, by: int, period: Fraction | None) -> None:
+    """Raise CannotProve if a signal that is read in steps of `by` cells does not repeat after period / by cells.
+
+    It does if `by` divides the period. A shift by `by` cells that divides the scene does so, if the signal turns around
+    once while the scene does.
+    """
+    if motion.turns > 1 and period is not None and period % by:
+        raise CannotProve(
+            f"reads cells {abs(by)} apart of a signal that repeats after {period}", f"Use a multiple of {abs(by)} cells"
+        )
 
 
 def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:

@@ -15,7 +15,7 @@ from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import concatenation, indexing, layout
-from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
+from jaxconv.verify.rules.spectral import InvariantRule, agreeing, is_zero, repeated, spectra, staying
 
 
 @rule("transpose", of=Spectrum)
@@ -129,12 +129,8 @@ def side_by_side(
     value = concatenation.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if number == axis:
-        modes: Modes = tuple(mode for operand in operands for mode in operand.modes)
-    else:
-        modes = agreeing(
-            [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells], value.cycle
-        )
-    return Spectrum(value, axis, modes)
+        return Spectrum(value, axis, tuple(mode for operand in operands for mode in operand.modes))
+    return agreeing(value, axis, [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells])
 
 
 @rule("tile", of=Spectrum)
@@ -158,7 +154,7 @@ def stack(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     (value,) = staying(eqn, concatenation.stack, [operand.value for operand in operands])
     places = list(range(len(eqn.operand_shapes[0])))
     places.insert(eqn.params["axis"], -1)
-    return [Spectrum(value, places.index(axis), agreeing([operand.modes for operand in operands], value.cycle))]
+    return [agreeing(value, places.index(axis), [operand.modes for operand in operands])]
 
 
 @rule("unstack", of=Spectrum)
@@ -195,7 +191,7 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
     def added(x: Spectrum, update: Spectrum) -> Spectrum:
         value = join([x.value, update.value], eqn.walk.new_signal())
-        return Spectrum(value, x.axis, agreeing([x.modes, update.modes], value.cycle))
+        return agreeing(value, x.axis, [x.modes, update.modes])
 
     return [_with_update(eqn, added)]
 
