@@ -52,13 +52,12 @@ def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
     depends = value.depends or any(start.depends for start in starts)
     axes: list[FactoredAxis] = []
     for number, (axis, size) in enumerate(zip(value.axes, eqn.params["slice_sizes"], strict=True)):
-        start, length = eqn.known[1 + number], length_of(axis)
-        if start is not None and start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2:
-            start = None  # XLA on the CPU reads such a start as a negative number: uint8 130 starts at 0
+        length = length_of(axis)
+        start = clamped(eqn.known[1 + number], length - size)
         if size == length:
             axes.append(axis)
         elif start is not None:
-            axes.append(sliced(axis, min(max(int(start), 0), length - size), size, 1))
+            axes.append(sliced(axis, start, size, 1))
         elif is_moving(axis):
             motion = motion_of(axis)
             if motion is None or (motion.lo, motion.hi) != (0, length):
@@ -69,6 +68,13 @@ def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
             axes.append(invariant_axis(size, 1 if uniform(axis) else None))
     result = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
     return [fit(everywhere(result) if depends else result)]
+
+
+def clamped(start: np.ndarray | None, last: int) -> int | None:
+    """The start of a slice in [0, last]; None if it is unknown."""
+    if start is None or (start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2):
+        return None  # XLA on the CPU reads such a start as a negative number: uint8 130 starts at 0
+    return min(max(int(start), 0), last)
 
 
 @rule("dynamic_update_slice", "scatter")

@@ -33,11 +33,9 @@ from jaxconv.verify.domain import (
     motion_of,
     renamed,
     scaled,
-    without_phases,
 )
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.pointwise import widened
 
 Modes: TypeAlias = tuple[int | None, ...]
@@ -252,51 +250,12 @@ def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     return [agreeing(joined(eqn, operands), axis, candidates)]
 
 
-@rule("mul", of=Spectrum)
-def product(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
-    """out[k] = x[k] y[k]: modes times weights, or the spectrum of a convolution of two signals. The modes are added.
-
-    If x and y rotate and the modes of all products are 0, the phases cancel, and the result is invariant.
-
-    Example: rfft(x) * conj(rfft(y)), the spectrum of a correlation, if x and y move together.
-    Jaxpr: see `pointwise.several_operands`.
-    """
-    operands, axis = spectra(eqn)
-    modes = repeated(operands, eqn.shapes[0][axis])
-    spectrum = Spectrum(joined(eqn, operands), axis, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
-    if None in spectrum.modes or all(map(without_phases, operands)):
-        return [spectrum]
-    return [without_phases(spectrum) or spectrum]
-
-
-def _sum(modes: Sequence[int | None]) -> int | None:
-    """The mode of a product. A product with zero is zero."""
-    return None if None in modes else sum(mode for mode in modes if mode is not None)
-
-
-@rule("div", of=Spectrum)
-def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
-    """out[k] = x[k] / y[k]: modes over weights, or over another spectrum. The modes are subtracted.
-
-    A weight may be zero where the mode does not rotate, as for the inverse of a Laplacian: whatever the quotient is, a
-    shift does not change it.
-
-    Jaxpr: see `pointwise.several_operands`.
-    """
-    (lhs, rhs), axis = spectra(eqn)
-    lhs_modes, rhs_modes = repeated([lhs, rhs], eqn.shapes[0][axis])
-    for m, n in zip(lhs_modes, rhs_modes, strict=True):
-        if n is None and m is not None and m % (lhs.value.cycle or 1):
-            raise CannotProve("divides by a mode that is zero")
-    modes = tuple(
-        0 if m is None and n is None else _sum((m, -(n or 0))) for m, n in zip(lhs_modes, rhs_modes, strict=True)
-    )
-    return [Spectrum(joined(eqn, [lhs, rhs]), axis, modes)]
-
-
-@rule("neg", "copy", "name", "stop_gradient", of=Spectrum)
+@rule("neg", "copy", "name", "stop_gradient", "sign", of=Spectrum)
 def one_operand(eqn: Equation[Spectrum]) -> list[Spectrum]:
-    """out[k] = f(x[k]) for a linear function f: the modes do not change."""
+    """out[k] = f(x[k]) for a function with f(px) = pf(x) for every phase p: the modes do not change.
+
+    Linear functions are such functions, and so is the sign x/|x|, which is 0 for 0.
+    """
     return list(eqn.inputs)
 
 
@@ -324,42 +283,6 @@ def magnitude(eqn: Equation[Spectrum]) -> list[Moving]:
 def component(eqn: Equation[Spectrum]) -> list[Moving]:
     """Real and imaginary parts depend on the phase: always raises CannotProve."""
     raise CannotProve(f"the {eqn.name} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
-
-
-@rule("dot_general", of=Spectrum)
-def weighted(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
-    """out[b, i, j] = sum_k x[b, i, k] y[b, k, j], where the spectrum is along b, i or j: each mode has its weights.
-
-    Jaxpr: see `contraction.product`.
-    """
-    numbers: contraction.DimensionNumbers = eqn.params["dimension_numbers"]
-    (contract_x, contract_y), (batch_x, batch_y) = numbers
-    ranks = [len(shape) for shape in eqn.operand_shapes]
-    remaining = [
-        [n for n in range(rank) if n not in (*contract, *batch)]
-        for rank, contract, batch in zip(ranks, (contract_x, contract_y), (batch_x, batch_y), strict=True)
-    ]
-    rotating = [operand for operand in eqn.inputs if isinstance(operand, Spectrum)]
-    result_axes: list[int] = []
-    for operand, batch, others, offset in zip(
-        eqn.inputs, (batch_x, batch_y), remaining, (len(batch_x), len(batch_x) + len(remaining[0])), strict=True
-    ):
-        if not isinstance(operand, Spectrum):
-            continue
-        if operand.axis in batch:
-            result_axes.append(batch.index(operand.axis))
-        elif operand.axis in others:
-            result_axes.append(offset + others.index(operand.axis))
-        else:
-            raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
-    if len(set(result_axes)) > 1:
-        raise CannotProve("combines spectra along different axes")
-    values = [operand.value if isinstance(operand, Spectrum) else operand for operand in eqn.inputs]
-    if any(value.moving_axes for value in values):
-        raise CannotProve("combines a spectrum with a value that moves", TRANSFORM_BACK)
-    (value,) = staying(eqn, contraction.product, values)
-    modes = tuple(_sum(pair) for pair in zip(*(operand.modes for operand in rotating), strict=True))
-    return [Spectrum(value, result_axes[0], modes)]
 
 
 def staying(eqn: Equation[Value], rule_of: InvariantRule, inputs: Sequence[Moving]) -> Sequence[Moving]:

@@ -115,6 +115,24 @@ def another_spectrum_added(case, y):
     return case.back((2 * y).at[tuple(at)].add(y[tuple(at)]))
 
 
+def along(case, number, index):
+    """Indices of x: `index` along one axis, everything along the others."""
+    return (*[slice(None)] * number, index)
+
+
+def window_at(case, y, start):
+    """Two positions along the first other axis, from one on that may be computed."""
+    starts = [jnp.asarray(start if number == case.others[0] else 0, jnp.int32) for number in range(y.ndim)]
+    sizes = [2 if number == case.others[0] else cells for number, cells in enumerate(y.shape)]
+    return lax.dynamic_slice(y, starts, sizes)
+
+
+def contracted(case, y, other):
+    """out[..., c, d] = sum_k y[..., k, c] other[..., k, d] for all other axes, c the last one of y and d that of `other`."""
+    first, second = (jnp.moveaxis(v, case.axis, 0).reshape(case.modes, -1) for v in (y, other))
+    return lax.dot_general(first, second, (((0,), (0,)), ((), ())))
+
+
 def at_mode(case, mode, number, dtype):
     """A number at one mode, and zeros at the others, whose sign is that of the number."""
     return ((jnp.arange(case.modes) == mode).astype(dtype) * jnp.asarray(number, dtype)).reshape(
@@ -183,6 +201,15 @@ LINEAR = {
     "weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 0, -2, y.dtype)),
     "mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 0, 3, y)),
     "mode 0 set": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (0,)].set(2)),
+    "every mode by its index": lambda case, y: case.back(jnp.take(y, np.arange(case.modes), case.axis)),
+    "places of another axis": lambda case, y: case.back(jnp.take(y, np.array([1, 0, 1]), case.others[0])),
+    "a window of another axis": lambda case, y: case.back(window_at(case, y, 0)),
+    "a window at a computed place": lambda case, y: case.back(window_at(case, y, jnp.max(jnp.abs(y)))),
+    "low modes by a slice": lambda case, y: case.back(
+        jnp.zeros_like(y).at[case.before(2)].set(lax.dynamic_slice_in_dim(y, 0, 2, case.axis))
+    ),
+    "signs": lambda case, y: case.back(jnp.sign(y)),
+    "a power over magnitudes": lambda case, y: case.back(y**3 / (1 + jnp.square(jnp.abs(y))).astype(y.dtype) / y**2),
     "a sum": summed,
     "a mean": lambda case, y: case.back(y.mean(case.others[0], keepdims=True)),
     "a running sum": lambda case, y: case.back(lax.cumsum(y, case.others[0], reverse=bool(case.random.integers(2)))),
@@ -194,6 +221,10 @@ LINEAR = {
 INVARIANT = {
     "a correlation with itself": lambda case, y: case.back(y * jnp.conj(y)),
     "all but mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) != 0, 3, y)),
+    "a power that is no power": lambda case, y: case.back(y**0),
+    "inner products": lambda case, y: contracted(case, y, jnp.conj(2 * y)),
+    "inner products of weighted modes": lambda case, y: contracted(case, y * y * damping(case, y), jnp.conj(y) ** 2),
+    "mode 0 by its index": lambda case, y: y[along(case, case.axis, np.array([0, 0]))].real,
     "a correlation": lambda case, y: case.back(y * jnp.conj(case.transformed(jnp.sin(case.back(y))))),
     "the imaginary part of weighted powers": lambda case, y: (
         (y * jnp.conj(2 * y) * (1 + 2j) * at_mode(case, 1, 3, y.dtype) + 4).imag
@@ -228,6 +259,13 @@ PRODUCTS = {  # how often the result turns around while x does once
     "a convolution, low modes": (2, lambda case, y: case.back((y * y).at[case.after(2)].set(0))),
     "a convolution, high modes": (2, lambda case, y: case.back((y * y).at[case.before(2)].set(0))),
     "a correlation of a convolution": (1, lambda case, y: case.back(y * y * jnp.conj(2 * y))),
+    "a square": (2, lambda case, y: case.back(jnp.square(y * damping(case, y)))),
+    "a power": (3, lambda case, y: case.back(y**3)),
+    "a negative power": (-2, lambda case, y: case.back(y**-2)),
+    "a power of low modes": (
+        2,
+        lambda case, y: case.back(jnp.zeros_like(y).at[case.before(2)].set(y[case.before(2)]) ** 2),
+    ),
     "a reversed convolution": (-2, lambda case, y: case.back(jnp.conj(y * damping(case, y) * y))),
     "a convolution, transformed again": (3, lambda case, y: case.back(case.transformed(case.back(y * y)) * y)),
     "a convolution, rolled": (2, lambda case, y: jnp.roll(case.back(y * y), 1, case.axis) + 2 * case.back(y * y)),
@@ -244,6 +282,29 @@ CONJUGATES = {  # a shift by half of the cells multiplies each mode and its conj
     "twice the real part": lambda case, y: case.back(y + jnp.conj(y)),
 }
 TWINS = {
+    "modes by other indices": lambda case, y: case.back(jnp.take(y, np.roll(np.arange(case.modes), 1), case.axis)),
+    "modes by two indices": lambda case, y: case.back(
+        y[along(case, case.axis, np.arange(case.modes)[:, None] * np.ones((1, 2), int))][along(case, case.axis + 1, 0)]
+        + y[along(case, case.axis, np.arange(case.modes)[::-1])]
+    ),
+    "a constant where there is no mode": lambda case, y: case.back(
+        y.at[along(case, case.axis, np.arange(1, case.modes + 1))].get(mode="fill", fill_value=2)
+    ),
+    "a constant in place of channels": lambda case, y: case.back(
+        y.at[along(case, case.others[0], np.array([0, 99]))].get(mode="fill", fill_value=2)
+    ),
+    "channels at unknown places, or a constant": lambda case, y: case.back(
+        y.at[along(case, case.others[0], jnp.max(jnp.abs(y)).astype(jnp.int32)[None])].get(mode="fill", fill_value=2)
+    ),
+    "a window of modes at a computed place": lambda case, y: case.back(
+        jnp.zeros_like(y)
+        .at[case.before(2)]
+        .set(lax.dynamic_slice_in_dim(y, jnp.max(jnp.abs(y)).astype(jnp.int32), 2, case.axis))
+    ),
+    "inner products with what stays": lambda case, y: contracted(case, y, jnp.ones_like(y)),
+    "inner products with another mode": lambda case, y: contracted(case, y, jnp.conj(jnp.roll(y, 1, case.axis))),
+    "a root": lambda case, y: case.back(jnp.sqrt(y)),
+    "a power that is not whole": lambda case, y: case.back(y ** (0.5 + 0j)),
     "a correlation with other modes": lambda case, y: case.back(y * jnp.conj(jnp.roll(y, 1, case.axis))),
     "modes rolled in a loop": lambda case, y: case.back(lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, case.axis), y)),
     "a mode added to in a loop": lambda case, y: case.back(
@@ -342,6 +403,19 @@ def test_products_of_spectra_turn_around_more_than_once(name, seed):
 def test_a_mode_and_its_conjugate_agree_for_shifts_by_half(name, seed):
     n = Case(name, seed).n
     _coarser(CONJUGATES, name, seed, n // math.gcd(2, n))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_inner_products_without_a_conjugate_change_unless_the_shift_is_half(seed):
+    """A shift by half of the cells multiplies each mode by 1 or -1, and its square by 1."""
+    programs = {"inner products": lambda case, y: contracted(case, y, y)}
+    case, fn = program(programs, "inner products", seed)
+    if case.n % 2 == 0:
+        claim = proved(programs, "inner products", seed)
+        assert (claim.shift, claim.moves) == (case.n // 2, ())
+    else:
+        claim = jc.certify(fn, case.x, axes=(case.axis,), search=False).leaves[0].axes[0].cyclic
+        assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "dot_general")
 
 
 def _coarser(programs, name, seed, shift):
