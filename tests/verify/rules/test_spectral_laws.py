@@ -208,6 +208,9 @@ LINEAR = {
     "low modes by a slice": lambda case, y: case.back(
         jnp.zeros_like(y).at[case.before(2)].set(lax.dynamic_slice_in_dim(y, 0, 2, case.axis))
     ),
+    "high modes by a slice": lambda case, y: case.back(
+        jnp.zeros_like(y).at[case.after(1)].set(lax.dynamic_slice_in_dim(y, 1, case.modes - 1, case.axis))
+    ),
     "signs": lambda case, y: case.back(jnp.sign(y)),
     "a power over magnitudes": lambda case, y: case.back(y**3 / (1 + jnp.square(jnp.abs(y))).astype(y.dtype) / y**2),
     "a sum": summed,
