@@ -14,7 +14,7 @@ from jaxconv.verify.derivation import Derivation
 
 __all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
-FORMAT = 3  # version of the JSON format; every change of the written data raises it
+FORMAT = 4  # version of the JSON format; every change of the written data raises it
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ class Motion:
     window of the signal. `field`: the receptive field of these positions, phase by phase; None if they may depend on
     any cell. `signal`: the name of the signal. `start`: the cell of the signal at position 0, which allows two windows
     of one signal to be joined. `edge`: the equation that put other content outside [lo, hi). `lost`: the equation after
-    which less than a full period is left.
+    which less than a full period is left. `turns`: in a cyclic walk, how often the signal turns around while the scene
+    does once: 2 for the convolution of a signal with itself, which moves by two cells where the signal moves by one.
     """
 
     rate: Fraction
@@ -60,6 +61,7 @@ class Motion:
     start: int = 0
     edge: Break | None = None
     lost: Break | None = None
+    turns: int = 1
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Moving:
 
     def period(self, motion: Motion) -> Fraction | None:
         """Number of cells of a factor after which its signal repeats; None in interior walks."""
-        return None if self.cycle is None else self.cycle / abs(motion.rate)
+        return None if self.cycle is None else self.cycle / abs(motion.rate) / motion.turns
 
     def one_period(self, number: int) -> Motion | None:
         """Return the motion of an axis that holds exactly one period of a repeating signal; otherwise None."""
@@ -169,6 +171,13 @@ def main_state(value: Value) -> Plain | Spectrum:
     return value.value if isinstance(value, Pieces) else value
 
 
+def without_phases(spectrum: Spectrum) -> Moving | None:
+    """Return a spectrum as an invariant value, if a shift multiplies each of its modes by 1. Otherwise return None."""
+    value, modes = spectrum.value, spectrum.modes
+    whole_turns = value.cycle is not None and not any((mode or 0) * value.shift % value.cycle for mode in modes)
+    return value if whole_turns else None
+
+
 def bits(array: np.ndarray) -> np.ndarray:
     """Return the bytes of an array, which distinguish -0 from 0; those of one cell are along the last axis."""
     return np.ascontiguousarray(array).view(np.uint8)
@@ -214,6 +223,18 @@ def fits(value: Value, shape: tuple[int, ...]) -> bool:
     factors = [factor for axis in value.axes for factor in axis]
     inside = all(f.motion is None or (f.motion.lo >= 0 and f.motion.hi <= f.length) for f in factors)
     return inside and tuple(map(length_of, value.axes)) == shape
+
+
+def check_periods(value: Moving) -> None:
+    """Raise CannotProve if a signal does not repeat after a whole number of cells.
+
+    Example: a signal that repeats after 9 cells, and turns around twice while the scene does once. Every other cell of
+    it moves by whole cells, but repeats after 9 cells, too, and not after 9/2.
+    """
+    motions = [factor.motion for axis in value.axes for factor in axis if factor.motion is not None]
+    for period in filter(None, map(value.period, motions)):
+        if period.denominator > 1:
+            raise CannotProve(f"its signal would repeat after {period} cells", "Use a length that the stride divides")
 
 
 def fit(value: Moving) -> Moving:

@@ -195,5 +195,7 @@ def _join_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> 
     edge = next((motion.edge for motion in moving if motion.edge), None)
     lost = next((motion.lost for motion in moving if motion.lost), None)
     field = None if depends else union(motion.field for motion in moving)
-    motion = Motion(moving[0].rate, lo, hi, field, signal, 0, edge, lost)
-    return Factor(length, motion=motion), math.lcm(*(p for p in staying if p)) if staying else 1
+    period = math.lcm(*(p for p in staying if p))
+    # The joined signal repeats when all of its parts do.
+    turns = math.gcd(*(motion.turns for motion in moving)) if period == 1 else 1
+    return Factor(length, motion=Motion(moving[0].rate, lo, hi, field, signal, 0, edge, lost, turns)), period

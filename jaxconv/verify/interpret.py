@@ -33,9 +33,11 @@ from jaxconv.verify.domain import (
     Pieces,
     Spectrum,
     Value,
+    check_periods,
     fits,
     main_state,
     with_signals,
+    without_phases,
 )
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import MOST, folded, period
@@ -162,6 +164,10 @@ class Walk:
             reason = lost
         except Exception as error:
             reason = _failure(described, error)
+        # A spectrum whose modes do not rotate, such as the mean of a signal, is an invariant value.
+        at_rest = [without_phases(value) if isinstance(value, Spectrum) else value for value in inputs]
+        if kind is Spectrum and None not in at_rest:
+            return self._apply(equation, path, [value for value in at_rest if value is not None], known, shapes)
         if not all(isinstance(value, Moving) and not value.moving_axes for value in inputs):
             return [self._broken(equation, reason)] * len(shapes)
         impurity = guard.impurity(equation)
@@ -178,7 +184,7 @@ class Walk:
         """Return the outputs of a rule, if they have the shapes of the results, and spectra have a complex dtype.
 
         Raises:
-            CannotProve: the result that holds a spectrum is real.
+            CannotProve: the result that holds a spectrum is real, or a signal repeats after a fraction of a cell.
             ValueError: an output does not have the shape of the result.
         """
         for variable, value in zip(equation.outvars, outputs, strict=True):
@@ -189,6 +195,8 @@ class Walk:
                 )
             if not fits(value, shape):
                 raise ValueError(f"its result does not have the shape {shape}")
+            if isinstance(value, Moving):
+                check_periods(value)
         return outputs
 
     def _for_rule(self, equation: JaxprEqn, inputs: list[Value], known: list[np.ndarray | None]) -> Equation[Value]:

@@ -74,6 +74,7 @@ let factor cycle shift v =
   | Null -> make 0 (Option.value (option int (field "period" v)) ~default:0) 0 length
   | carry ->
     let n, d = fraction (field "rate" carry) in
+    if int (field "turns" carry) <> 1 then reject "a signal that turns around more than once";
     let step = quotient "a step" (shift * d) n in
     let per = match cycle with None -> 0 | Some cells -> quotient "a period" (cells * d) (abs n) in
     make step per (int (field "lo" carry)) (int (field "hi" carry))
@@ -227,7 +228,7 @@ let check everything leaves derivations leaf shape cells shifted number name cla
 let verdicts everything =
   let open Json in
   let certificate = field "certificate" everything in
-  if int (field "format" certificate) <> 3 then malformed "a format other than 3";
+  if int (field "format" certificate) <> 4 then malformed "a format other than 4";
   let leaves = list (field "leaves" certificate) in
   let derivations = Array.of_list (list (field "derivations" certificate)) in
   let of_axis leaf shape number axis =

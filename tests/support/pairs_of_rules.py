@@ -274,6 +274,16 @@ SPECTRAL: dict[str, Function] = {
     ),
     "mode 0 added to": lambda x: filtered(x, lambda modes: modes.at[:, 0].add(2.0)),
     "modes tiled": lambda x: filtered(x, lambda modes: jnp.tile(modes, (1, 1, 2))[..., 1 : N + 1]),
+    "modes squared": lambda x: filtered(x, jnp.square),
+    "modes to a power": lambda x: filtered(x, lambda modes: modes**3 * MODES),
+    "modes taken": lambda x: filtered(x, lambda modes: jnp.take(modes, np.arange(3), 1)),
+    "modes of a window of channels": lambda x: filtered(
+        x, lambda modes: jnp.tile(lax.dynamic_slice_in_dim(modes, 1, 3, 2), (1, 1, 2))
+    ),
+    "inner products of modes": lambda x: (
+        x * jnp.einsum("bkc,bkc->b", jnp.conj(jnp.fft.fft(x, axis=1)), jnp.fft.fft(x, axis=1)).real[:, None, None]
+    ),
+    "a constant at mode 2": lambda x: filtered(x, lambda modes: modes.at[:, 2].add(2.0)),
     "sizes of modes": lambda x: jnp.abs(jnp.fft.fft(x, axis=1)),
     "modes applied": lambda x: filtered(x, lambda modes: modes.at[:].apply(jnp.square)),
     "modes times others, real": lambda x: filtered(

@@ -131,7 +131,7 @@ def _beyond(state: Moving, axis: int, motion: Motion, length: int) -> str:
         return "" if pairs >= max(step, 2) else f"only {pairs} pairs of the region along axis {axis} are a shift apart"
     if (motion.lo, motion.hi) != (0, length):
         return f"output axis {axis} contains the signal only on [{motion.lo}, {motion.hi}) of {length} positions"
-    period = state.cycle / abs(motion.rate)
+    period = state.cycle / abs(motion.rate) / motion.turns
     return f"axis {axis} has {length} positions, but its signal repeats after {period}" if length % period else ""
 
 

@@ -115,7 +115,7 @@ def _unexplained(state: Value) -> str:
             if (motion := factor.motion) is None:
                 continue
             whole = (motion.lo, motion.hi) == (0, factor.length)
-            kept = moving.cycle is None or motion.hi - motion.lo >= moving.cycle / abs(motion.rate)
+            kept = moving.cycle is None or motion.hi - motion.lo >= moving.cycle / abs(motion.rate) / motion.turns
             if whole != (motion.edge is None) or kept != (motion.lost is None):
                 return f"the culprits of axis {number} do not fit the region [{motion.lo}, {motion.hi})"
     return ""

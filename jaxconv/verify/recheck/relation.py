@@ -111,7 +111,7 @@ def parent_of(pieces: Pieces) -> tuple[object, ...]:
     """Return the properties of the parent of pieces: its axis and length, and the motion of its folded sum."""
     folded = pieces.folded
     moves: Callable[[Motion | None], object] = lambda motion: (
-        motion and (motion.rate, motion.lo, motion.hi, motion.start)
+        motion and (motion.rate, motion.lo, motion.hi, motion.start, motion.turns)
     )
     axes = tuple(tuple((factor.length, factor.period, moves(factor.motion)) for factor in axis) for axis in folded.axes)
     return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
@@ -167,8 +167,8 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     ):
         return "a moving factor must have no period, and at least one phase in its receptive field"
     for axis, motion in motions_of(state):
-        step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate)
-        if step.denominator != 1 or period.denominator != 1:
+        step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate) / motion.turns
+        if step.denominator != 1 or period.denominator != 1 or motion.turns < 1:
             return f"axis {axis} moves by {step} cells and repeats after {period}, which must be integers"
         if motion.lo < 0 or motion.hi > lengths[axis]:
             return f"axis {axis} has {lengths[axis]} positions, but the region is [{motion.lo}, {motion.hi})"
@@ -235,7 +235,7 @@ def _cells(held: Held[Moving], trial: RunPair, run: int) -> tuple[np.ndarray, np
             if trial.changed is not None:
                 differs = differs | sees(state, motion, factor.length, trial.changed).reshape(spread)
             at = motion.start + at - run * int(trial.shift / motion.rate)
-            at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate))
+            at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate) / motion.turns)
         elif factor.period is not None:
             at = at % factor.period
         names = names + mixed(place, at).reshape(spread)

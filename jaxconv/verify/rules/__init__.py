@@ -13,5 +13,6 @@ from jaxconv.verify.rules import reduction as reduction
 from jaxconv.verify.rules import scatter as scatter
 from jaxconv.verify.rules import spectral as spectral
 from jaxconv.verify.rules import spectral_layout as spectral_layout
+from jaxconv.verify.rules import spectral_products as spectral_products
 from jaxconv.verify.rules import spectral_sums as spectral_sums
 from jaxconv.verify.rules import windowed as windowed

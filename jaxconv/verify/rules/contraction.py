@@ -26,7 +26,7 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import advancing
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
+from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, longest
 from jaxconv.verify.rules.reduction import without
 
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
@@ -110,6 +110,7 @@ def _banded(
         if advance is None:
             continue
         distance, by, lo, hi = advance
+        check_step(motion, by, x.period(motion))
         rate = motion.rate * by / distance
         reads = [np.flatnonzero(column) for column in bands.any(axis=2).T]
         field = None if cyclic else advancing(motion.field, motion.rate, reads, advance)

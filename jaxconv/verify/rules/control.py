@@ -56,7 +56,7 @@ def _any_spectrum(eqn: Equation[State], values: Sequence[State]) -> Spectrum:
     if len(spectra) < len(values) or len({spectrum.axis for spectrum in spectra}) > 1:
         raise CannotProve(f"a {eqn.name} returns a spectrum or another value", "Return a spectrum in every case")
     value = join([spectrum.value for spectrum in spectra], eqn.walk.new_signal())
-    return Spectrum(value, spectra[0].axis, agreeing([spectrum.modes for spectrum in spectra], value.cycle))
+    return agreeing(value, spectra[0].axis, [spectrum.modes for spectrum in spectra])
 
 
 def follow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -49,13 +50,12 @@ def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
     depends = value.depends or any(start.depends for start in starts)
     axes: list[FactoredAxis] = []
     for number, (axis, size) in enumerate(zip(value.axes, eqn.params["slice_sizes"], strict=True)):
-        start, length = eqn.known[1 + number], length_of(axis)
-        if start is not None and start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2:
-            start = None  # XLA on the CPU reads such a start as a negative number: uint8 130 starts at 0
+        length = length_of(axis)
+        start = clamped(eqn.known[1 + number], length - size)
         if size == length:
             axes.append(axis)
         elif start is not None:
-            axes.append(sliced(axis, min(max(int(start), 0), length - size), size, 1))
+            axes.append(sliced(axis, start, size, 1))
         elif is_moving(axis):
             motion = motion_of(axis)
             if motion is None or (motion.lo, motion.hi) != (0, length):
@@ -66,6 +66,13 @@ def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
             axes.append(invariant_axis(size, 1 if uniform(axis) else None))
     result = renamed(replace(value, axes=tuple(axes), depends=depends), eqn.walk.new_signal())
     return [fit(everywhere(result) if depends else result)]
+
+
+def clamped(start: np.ndarray | None, last: int) -> int | None:
+    """The start of a slice in [0, last]; None if it is unknown."""
+    if start is None or (start.dtype.kind == "u" and int(start) > np.iinfo(start.dtype).max // 2):
+        return None  # XLA on the CPU reads such a start as a negative number: uint8 130 starts at 0
+    return min(max(int(start), 0), last)
 
 
 @rule("gather")
@@ -160,6 +167,7 @@ def _indexed(
         if advance is None or (others != np.take(others, [0], axis=axis)).any():
             continue
         distance, by, lo, hi = advance
+        check_step(motion, by, period)
         rate = motion.rate * by / distance
         field = None if wrap is not None else advancing(motion.field, motion.rate, rows.tolist(), advance)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
@@ -177,6 +185,18 @@ def _within(eqn: Equation[Moving], starts: np.ndarray, last: int) -> tuple[np.nd
     inside = (starts >= 0) & (starts <= last)
     clips = GatherScatterMode.from_any(eqn.params["mode"]) == GatherScatterMode.CLIP
     return np.clip(starts, 0, last), inside | clips
+
+
+def check_step(motion: Motion, by: int, period: Fraction | None) -> None:
+    """Raise CannotProve if a signal that is read in steps of `by` cells does not repeat after period / by cells.
+
+    It does if `by` divides the period. A shift by `by` cells that divides the scene does so, if the signal turns around
+    once while the scene does.
+    """
+    if motion.turns > 1 and period is not None and period % by:
+        raise CannotProve(
+            f"reads cells {abs(by)} apart of a signal that repeats after {period}", f"Use a multiple of {abs(by)} cells"
+        )
 
 
 def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:

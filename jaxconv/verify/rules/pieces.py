@@ -28,7 +28,7 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
     if isinstance(value, Pieces):
         return value
     motion = value.one_period(value.moving_axes[0]) if len(value.moving_axes) == 1 else None
-    if motion is None:
+    if motion is None or motion.turns > 1:
         raise CannotProve("not exactly one period")
     axis, length = value.moving_axes[0], motion.hi
     name = (motion.signal, "from", motion.start % length)

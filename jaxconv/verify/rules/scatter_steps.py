@@ -20,7 +20,7 @@ from jaxconv.verify.domain import Factor, FactoredAxis, Motion, Moving, length_o
 from jaxconv.verify.factors import uniform
 from jaxconv.verify.receptive_fields import NOTHING, Advance, advancing
 from jaxconv.verify.rule_table import Equation
-from jaxconv.verify.rules.indexing import LONGEST_STEP, longest
+from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, longest
 
 Writers: TypeAlias = tuple[tuple[int, int], ...]  # cells of the update: (row, number within the row), in order
 
@@ -92,6 +92,7 @@ def _of_moving(rows: Rows, length: int, update: Moving, motion: Motion) -> tuple
     if advance is None:
         return None
     distance, by, lo, hi = advance
+    check_step(motion, by, update.period(motion))
     listed = [[row for row, _ in cells] for cells in writers]
     field = None if whole else advancing(motion.field, motion.rate, listed, advance)
     moved = replace(motion, rate=motion.rate * by / distance, lo=lo, hi=hi, field=field)
@@ -107,7 +108,7 @@ def _of_pattern(rows: Rows, length: int, x: Moving, update: Moving, around: Moti
     if advance is None:
         return None
     distance, _, lo, hi = advance
-    moved = replace(around, lo=lo, hi=hi, field=NOTHING, edge=None, lost=None)
+    moved = Motion(around.rate, lo, hi, NOTHING, around.signal)
     return scaled(update, distance // math.gcd(x.step(around), distance)), moved
 
 

@@ -10,7 +10,8 @@ a spectrum whose modes are all 0. There are no theorems for spectra in proofs/co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -35,7 +36,6 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.pointwise import widened
 
 Modes: TypeAlias = tuple[int | None, ...]
@@ -48,6 +48,8 @@ TRANSFORM_BACK = "Apply the inverse transform first, or take absolute values"
 @rule("fft")
 def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     """y[k] = sum_j x[j] exp(-2 pi i jk/n) along the last axes; along a moving axis y is a spectrum, mode k at k.
+
+    If the signal turns around c times while the scene does once, a shift multiplies y[k] as it does mode ck.
 
     The moving axis must show exactly one period of a periodic signal, and no other axis may move. Transformed axes that
     do not move are mixed along themselves. The remaining axes keep their state.
@@ -72,19 +74,20 @@ def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
         raise CannotProve(
             reason, "Transform exactly one period", cyclic_motion and (cyclic_motion.lost or cyclic_motion.edge)
         )
-    turn = (1 if motion.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
+    turn = motion.turns * (1 if motion.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
     modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]
 
 
 @rule("fft", of=Spectrum)
 def inverse(eqn: Equation[Spectrum]) -> list[Moving | Spectrum]:
-    """x[j] = sum_k y[k] exp(2 pi i jk/m): if the modes are in FFT order, x moves by u of its m cells.
+    """x[j] = sum_k y[k] exp(2 pi i jk/m): if the modes are in FFT order, x moves.
 
-    They are in order if exp(-2 pi i modes[k] shift/cycle) = exp(-2 pi i k u/m) for each k that is not zero. The length
-    m may differ from the length that was transformed. The real inverse takes its operand for half of a symmetric
-    spectrum along the last axis, and drops what such a spectrum cannot have. Along the other axes, which come first, it
-    is complex.
+    They are in order if a shift by s multiplies each mode k that is not zero by exp(-2 pi i c k s/cycle), for one c. If
+    c s m/cycle is whole, then x moves by that many of its m cells. For a signal, c = 1; for a reversed one, -1; for a
+    convolution of two, 2. The least multiple of the shift with both properties is taken. The length m may differ from
+    the length that was transformed. The real inverse takes its operand for half of a symmetric spectrum along the last
+    axis, and drops what such a spectrum cannot have. Along the other axes, which come first, it is complex.
 
     Example: jnp.fft.irfft(jnp.fft.rfft(x) * weights) moves as x does, along the last axis.
     Jaxpr: see `fourier`.
@@ -99,20 +102,39 @@ def inverse(eqn: Equation[Spectrum]) -> list[Moving | Spectrum]:
     if spectrum.axis < first:
         return [replace(spectrum, value=value)]
     cells = eqn.shapes[0][spectrum.axis]
-    for turn in (1, -1):
-        steps = Fraction(turn * cells * value.shift, value.cycle)
-        value = scaled(value, steps.denominator)
-        steps *= steps.denominator
-        forward = -1 if kind == FftType.FFT else 1
-        if _in_order(spectrum.modes, Fraction(value.shift, value.cycle), forward * steps / cells):
-            motion = Motion(value.shift / steps, 0, cells, None, eqn.walk.new_signal())
-            return [fit(value.with_axis(spectrum.axis, (Factor(cells, motion=motion),)))]
-    raise CannotProve("the modes are not in FFT order", "Keep each mode at its index")
+    forward = -1 if kind == FftType.FFT else 1
+    multiples = {
+        turns: whole_turns(value, [turns * cells, *_out_of_order(spectrum.modes, turns)])
+        for turns in (forward, -forward, *_turns_of(spectrum.modes, value.cycle or 1))
+    }
+    turns = min(multiples, key=lambda turns: multiples[turns])
+    if 1 < multiples[turns] * value.shift == value.cycle:
+        raise CannotProve("the modes are not in FFT order", "Keep each mode at its index")
+    rate = Fraction(value.cycle or 1, forward * turns * cells)
+    motion = Motion(rate, 0, cells, None, eqn.walk.new_signal(), turns=abs(turns))
+    value = scaled(value, multiples[turns])
+    return [fit(value.with_axis(spectrum.axis, (Factor(cells, motion=motion),)))]
 
 
-def _in_order(modes: Modes, turn: Fraction, step: Fraction) -> bool:
-    """Whether modes[k] * turn and k * step are whole turns apart for each k that is not zero."""
-    return all(mode is None or (mode * turn - k * step).denominator == 1 for k, mode in enumerate(modes))
+def whole_turns(value: Moving, modes: Iterable[int]) -> int:
+    """The least multiple of a value's shift that multiplies each of `modes` by 1."""
+    cycle = value.cycle or 1
+    return cycle // math.gcd(cycle, *(mode * value.shift for mode in modes))
+
+
+def _turns_of(modes: Modes, cycle: int) -> list[int]:
+    """The number of turns that the first mode after index 0 shows, if it is whole and not 0; in [-cycle/2, cycle/2)."""
+    first = next(((k, mode) for k, mode in enumerate(modes) if k and mode is not None), None)
+    if first is None:
+        return []
+    k, mode = first
+    turns = (mode // k + cycle // 2) % cycle - cycle // 2  # c and c + cycle are the same number of turns
+    return [turns] if turns and mode % k == 0 else []
+
+
+def _out_of_order(modes: Modes, turns: int) -> list[int]:
+    """The difference between each mode that is not zero and `turns` times its index."""
+    return [mode - turns * k for k, mode in enumerate(modes) if mode is not None]
 
 
 def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
@@ -161,15 +183,24 @@ def rows_along(known: np.ndarray, axis: int, length: int) -> list[np.ndarray]:
     return rows * (length // max(len(rows), 1))
 
 
-def agreeing(spectra: Sequence[Modes], cycle: int | None) -> Modes:
-    """The modes of a sum: those of the terms, which must agree where more than one term is not zero."""
+def agreeing(value: Moving, axis: int, spectra: Sequence[Modes]) -> Spectrum:
+    """The spectrum of a sum, with the rest of its state in `value`: its modes are those of the terms.
+
+    Where more than one term is not zero, their modes must agree for the shifts of the result. Modes a and b agree for
+    shifts by s of n cells if (a - b) s is a multiple of n, since exp(-2 pi i a s/n) and exp(-2 pi i b s/n) are equal.
+
+    Example: a constant at mode 4 of 16, as in a flow that is forced periodically, leaves shifts by 4.
+    """
     modes: list[int | None] = []
+    differences: list[int] = []
     for together in zip(*spectra, strict=True):
-        rates = {mode % (cycle or 1) for mode in together if mode is not None}
-        if len(rates) > 1:
-            raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
-        modes.append(next((mode for mode in together if mode is not None), None))
-    return tuple(modes)
+        first, *others = [mode for mode in together if mode is not None] or [None]
+        modes.append(first)
+        differences += [mode - (first or 0) for mode in others if mode is not None]
+    multiple = whole_turns(value, differences)
+    if 1 < multiple * value.shift == value.cycle:
+        raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
+    return Spectrum(scaled(value, multiple), axis, tuple(modes))
 
 
 def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
@@ -179,11 +210,10 @@ def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
     return [spectrum.modes * (length // max(len(spectrum.modes), 1)) for spectrum in spectra]
 
 
-def pointwise(eqn: Equation[Moving | Spectrum], operands: Sequence[Spectrum], modes: Modes) -> list[Spectrum]:
-    """A spectrum with the given modes, computed cell by cell from several operands."""
+def joined(eqn: Equation[Moving | Spectrum], operands: Sequence[Spectrum]) -> Moving:
+    """The invariant part of a value that is computed cell by cell from several operands."""
     (shape,) = eqn.shapes
-    values = [widened(operand.value, shape) for operand in operands]
-    return [Spectrum(join(values, eqn.walk.new_signal()), operands[0].axis, modes)]
+    return join([widened(operand.value, shape) for operand in operands], eqn.walk.new_signal())
 
 
 @rule("add", "sub", "add_any", of=Spectrum)
@@ -193,8 +223,7 @@ def total(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     Jaxpr: see `pointwise.several_operands`.
     """
     operands, axis = spectra(eqn)
-    modes = agreeing(repeated(operands, eqn.shapes[0][axis]), operands[0].value.cycle)
-    return pointwise(eqn, operands, modes)
+    return [agreeing(joined(eqn, operands), axis, repeated(operands, eqn.shapes[0][axis]))]
 
 
 @rule("select_n", of=Spectrum)
@@ -208,71 +237,25 @@ def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     Jaxpr: the predicate, then the cases.
     """
     operands, axis = spectra(eqn)
-    predicate, *cases = operands
     if isinstance(eqn.inputs[0], Spectrum):
         raise CannotProve(f"a selection by a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
     length, known = eqn.shapes[0][axis], eqn.known[0]
-    candidates = repeated(cases, length)
+    candidates = repeated(operands[1:], length)
     if known is not None and known.dtype == bool:
         rows = rows_along(known, axis, length)
         candidates = [
             tuple(mode if np.any(row == bool(case)) else None for mode, row in zip(modes, rows, strict=True))
             for case, modes in enumerate(candidates)
         ]
-    return pointwise(eqn, [*cases, predicate], agreeing(candidates, predicate.value.cycle))
+    return [agreeing(joined(eqn, operands), axis, candidates)]
 
 
-@rule("mul", of=Spectrum)
-def product(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
-    """out[k] = x[k] y[k]: modes times weights, or the spectrum of a convolution of two signals. The modes are added.
-
-    If x and y rotate and the modes of all products are 0, the phases cancel, and the result is invariant: see
-    `invariant`.
-
-    Example: rfft(x) * conj(rfft(y)), the spectrum of a correlation, if x and y move together.
-    Jaxpr: see `pointwise.several_operands`.
-    """
-    operands, axis = spectra(eqn)
-    modes = repeated(operands, eqn.shapes[0][axis])
-    (spectrum,) = pointwise(eqn, operands, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
-    rotates = any(not invariant(operand) for operand in operands)
-    return [spectrum.value if rotates and invariant(spectrum) else spectrum]
-
-
-def invariant(spectrum: Spectrum) -> bool:
-    """Whether every mode is 0 modulo the number of cells, so that each phase exp(-2 pi i mode shift/cycle) is 1."""
-    cycle = spectrum.value.cycle
-    return cycle is not None and all(mode is not None and mode % cycle == 0 for mode in spectrum.modes)
-
-
-def _sum(modes: Sequence[int | None]) -> int | None:
-    """The mode of a product. A product with zero is zero."""
-    return None if None in modes else sum(mode for mode in modes if mode is not None)
-
-
-@rule("div", of=Spectrum)
-def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
-    """out[k] = x[k] / y[k]: modes over weights, or over another spectrum. The modes are subtracted.
-
-    A weight may be zero where the mode does not rotate, as for the inverse of a Laplacian: whatever the quotient is, a
-    shift does not change it.
-
-    Jaxpr: see `pointwise.several_operands`.
-    """
-    (lhs, rhs), axis = spectra(eqn)
-    lhs_modes, rhs_modes = repeated([lhs, rhs], eqn.shapes[0][axis])
-    for m, n in zip(lhs_modes, rhs_modes, strict=True):
-        if n is None and m is not None and m % (lhs.value.cycle or 1):
-            raise CannotProve("divides by a mode that is zero")
-    modes = tuple(
-        0 if m is None and n is None else _sum((m, -(n or 0))) for m, n in zip(lhs_modes, rhs_modes, strict=True)
-    )
-    return pointwise(eqn, [lhs, rhs], modes)
-
-
-@rule("neg", "copy", "name", "stop_gradient", of=Spectrum)
+@rule("neg", "copy", "name", "stop_gradient", "sign", of=Spectrum)
 def one_operand(eqn: Equation[Spectrum]) -> list[Spectrum]:
-    """out[k] = f(x[k]) for a linear function f: the modes do not change."""
+    """out[k] = f(x[k]) for a function with f(px) = pf(x) for every phase p: the modes do not change.
+
+    Linear functions are such functions, and so is the sign x/|x|, which is 0 for 0.
+    """
     return list(eqn.inputs)
 
 
@@ -300,42 +283,6 @@ def magnitude(eqn: Equation[Spectrum]) -> list[Moving]:
 def component(eqn: Equation[Spectrum]) -> list[Moving]:
     """Real and imaginary parts depend on the phase: always raises CannotProve."""
     raise CannotProve(f"the {eqn.name} part of a spectrum {NOT_LINEAR}", TRANSFORM_BACK)
-
-
-@rule("dot_general", of=Spectrum)
-def weighted(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
-    """out[b, i, j] = sum_k x[b, i, k] y[b, k, j], where the spectrum is along b, i or j: each mode has its weights.
-
-    Jaxpr: see `contraction.product`.
-    """
-    numbers: contraction.DimensionNumbers = eqn.params["dimension_numbers"]
-    (contract_x, contract_y), (batch_x, batch_y) = numbers
-    ranks = [len(shape) for shape in eqn.operand_shapes]
-    remaining = [
-        [n for n in range(rank) if n not in (*contract, *batch)]
-        for rank, contract, batch in zip(ranks, (contract_x, contract_y), (batch_x, batch_y), strict=True)
-    ]
-    rotating = [operand for operand in eqn.inputs if isinstance(operand, Spectrum)]
-    result_axes: list[int] = []
-    for operand, batch, others, offset in zip(
-        eqn.inputs, (batch_x, batch_y), remaining, (len(batch_x), len(batch_x) + len(remaining[0])), strict=True
-    ):
-        if not isinstance(operand, Spectrum):
-            continue
-        if operand.axis in batch:
-            result_axes.append(batch.index(operand.axis))
-        elif operand.axis in others:
-            result_axes.append(offset + others.index(operand.axis))
-        else:
-            raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
-    if len(set(result_axes)) > 1:
-        raise CannotProve("combines spectra along different axes")
-    values = [operand.value if isinstance(operand, Spectrum) else operand for operand in eqn.inputs]
-    if any(value.moving_axes for value in values):
-        raise CannotProve("combines a spectrum with a value that moves", TRANSFORM_BACK)
-    (value,) = staying(eqn, contraction.product, values)
-    modes = tuple(_sum(pair) for pair in zip(*(operand.modes for operand in rotating), strict=True))
-    return [Spectrum(value, result_axes[0], modes)]
 
 
 def staying(eqn: Equation[Value], rule_of: InvariantRule, inputs: Sequence[Moving]) -> Sequence[Moving]:

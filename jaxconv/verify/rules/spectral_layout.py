@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jax.lax import GatherDimensionNumbers
 
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import concatenation, layout, scatter
-from jaxconv.verify.rules.spectral import InvariantRule, Modes, agreeing, is_zero, repeated, spectra, staying
+from jaxconv.verify.rules import concatenation, indexing, layout, scatter
+from jaxconv.verify.rules.indexing import clamped
+from jaxconv.verify.rules.spectral import InvariantRule, agreeing, is_zero, repeated, spectra, staying
 
 
 @rule("transpose", of=Spectrum)
@@ -129,12 +131,8 @@ def side_by_side(
     value = concatenation.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if number == axis:
-        modes: Modes = tuple(mode for operand in operands for mode in operand.modes)
-    else:
-        modes = agreeing(
-            [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells], value.cycle
-        )
-    return Spectrum(value, axis, modes)
+        return Spectrum(value, axis, tuple(mode for operand in operands for mode in operand.modes))
+    return agreeing(value, axis, [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells])
 
 
 @rule("tile", of=Spectrum)
@@ -158,7 +156,7 @@ def stack(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     (value,) = staying(eqn, concatenation.stack, [operand.value for operand in operands])
     places = list(range(len(eqn.operand_shapes[0])))
     places.insert(eqn.params["axis"], -1)
-    return [Spectrum(value, places.index(axis), agreeing([operand.modes for operand in operands], value.cycle))]
+    return [agreeing(value, places.index(axis), [operand.modes for operand in operands])]
 
 
 @rule("unstack", of=Spectrum)
@@ -195,7 +193,7 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
     def added(x: Spectrum, update: Spectrum) -> Spectrum:
         value = join([x.value, update.value], eqn.walk.new_signal())
-        return Spectrum(value, x.axis, agreeing([x.modes, update.modes], value.cycle))
+        return agreeing(value, x.axis, [x.modes, update.modes])
 
     return [_with_update(eqn, added)]
 
@@ -243,3 +241,52 @@ def split(eqn: Equation[Spectrum]) -> list[Spectrum]:
     ranges = zip([0, *stops], stops, strict=False)
     modes = [spectrum.modes[start:stop] for start, stop in ranges]
     return [replace(spectrum, value=piece, modes=piece_modes) for piece, piece_modes in zip(pieces, modes, strict=True)]
+
+
+@rule("dynamic_slice", of=Spectrum)
+def dynamic_slice(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """out[j] = x[start + j] along each axis. Along the spectral axis, the start must be known, or the slice whole.
+
+    Jaxpr: see `indexing.dynamic_slice`.
+    """
+    spectrum, *starts = eqn.inputs
+    known_to_stay = [start for start in starts if isinstance(start, Moving)]
+    if not isinstance(spectrum, Spectrum) or len(known_to_stay) < len(starts):
+        raise CannotProve("a start is a spectrum")
+    axis, size = spectrum.axis, eqn.params["slice_sizes"][spectrum.axis]
+    (value,) = staying(eqn, indexing.dynamic_slice, [spectrum.value, *known_to_stay])
+    start = clamped(eqn.known[1 + axis], len(spectrum.modes) - size) if size < len(spectrum.modes) else 0
+    if start is None:
+        raise CannotProve("takes modes of a spectrum at an unknown index", "Keep each mode at its index")
+    return [replace(spectrum, value=value, modes=spectrum.modes[start : start + size])]
+
+
+@rule("gather", of=Spectrum)
+def gather(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """out[batch, offsets] = x[indices[batch] + offsets], in two cases: the modes are read whole, or one by one.
+
+    If they are read whole, any indices may be used along the other axes. If they are read one by one, the indices must
+    be a known list of modes, and nothing else may be indexed. All indices must be known to be within bounds, since a
+    gather may write a constant in place of a mode that is not there.
+
+    Example: jnp.take(rfft(x), jnp.array([0, 2]), axis=1).
+    Jaxpr: see `indexing.gather`.
+    """
+    spectrum, indices = eqn.inputs
+    numbers: GatherDimensionNumbers = eqn.params["dimension_numbers"]
+    sizes: Sequence[int] = eqn.params["slice_sizes"]
+    if not isinstance(spectrum, Spectrum) or isinstance(indices, Spectrum) or numbers.operand_batching_dims:
+        raise CannotProve("reads a spectrum along batches of indices", "Read it one index after the other")
+    known = eqn.known[1]
+    last = [eqn.operand_shapes[0][number] - sizes[number] for number in numbers.start_index_map]
+    if known is None or np.any(known < 0) or np.any(known > last):
+        raise CannotProve("reads a spectrum at unknown indices, or out of bounds", "Use known indices")
+    (value,) = staying(eqn, indexing.gather, [spectrum.value, indices])
+    kept = [number for number in range(len(sizes)) if number not in numbers.collapsed_slice_dims]
+    if spectrum.axis in kept and sizes[spectrum.axis] == len(spectrum.modes):
+        return [replace(spectrum, value=value, axis=numbers.offset_dims[kept.index(spectrum.axis)])]
+    batch = [number for number in range(len(eqn.shapes[0])) if number not in numbers.offset_dims]
+    if numbers.start_index_map != (spectrum.axis,) or spectrum.axis in kept or len(batch) != 1:
+        raise CannotProve("reads modes of a spectrum together with other axes", "Read them with jnp.take")
+    modes = tuple(spectrum.modes[int(index)] for index in known.ravel())
+    return [replace(spectrum, value=value, axis=batch[0], modes=modes)]

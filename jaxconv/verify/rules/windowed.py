@@ -54,6 +54,7 @@ def window_positions(
         0,
         motion.edge,
         motion.lost,
+        motion.turns,
     )
     return (Factor(count, motion=moved),)
 
@@ -146,6 +147,7 @@ def _correlated(eqn: Equation[Moving], x: Moving, kernel: Moving) -> Moving:
         x_motion is None
         or kernel_motion is None
         or x_motion.rate * dilation != kernel_motion.rate
+        or x_motion.turns != kernel_motion.turns
         or p["lhs_dilation"][n] > 1
     ):
         raise CannotProve("the kernel and the input do not move together")

@@ -6,6 +6,7 @@ executes each equation by itself. Twins of the programs, which mix or move modes
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import jax
@@ -51,6 +52,14 @@ class Case:
         spread = [1] * len(self.shape)
         spread[self.axis] = -1
         return np.reshape(values, spread)
+
+    def before(self, mode):
+        """The index of the modes before one."""
+        return (*[slice(None)] * self.axis, slice(mode))
+
+    def after(self, mode):
+        """The index of a mode and all after it."""
+        return (*[slice(None)] * self.axis, slice(mode, None))
 
     @property
     def modes(self):
@@ -104,6 +113,24 @@ def another_spectrum_added(case, y):
     at = [slice(None)] * len(case.shape)
     at[case.axis], at[case.others[0]] = slice(lo, None), 0
     return case.back((2 * y).at[tuple(at)].add(y[tuple(at)]))
+
+
+def along(case, number, index):
+    """Indices of x: `index` along one axis, everything along the others."""
+    return (*[slice(None)] * number, index)
+
+
+def window_at(case, y, start):
+    """Two positions along the first other axis, from one on that may be computed."""
+    starts = [jnp.asarray(start if number == case.others[0] else 0, jnp.int32) for number in range(y.ndim)]
+    sizes = [2 if number == case.others[0] else cells for number, cells in enumerate(y.shape)]
+    return lax.dynamic_slice(y, starts, sizes)
+
+
+def contracted(case, y, other):
+    """out[..., c, d] = sum_k y[..., k, c] other[..., k, d] for all other axes, c the last one of y and d that of `other`."""
+    first, second = (jnp.moveaxis(v, case.axis, 0).reshape(case.modes, -1) for v in (y, other))
+    return lax.dot_general(first, second, (((0,), (0,)), ((), ())))
 
 
 def at_mode(case, mode, number, dtype):
@@ -174,6 +201,18 @@ LINEAR = {
     "weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 0, -2, y.dtype)),
     "mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 0, 3, y)),
     "mode 0 set": lambda case, y: case.back(y.at[(slice(None),) * case.axis + (0,)].set(2)),
+    "every mode by its index": lambda case, y: case.back(jnp.take(y, np.arange(case.modes), case.axis)),
+    "places of another axis": lambda case, y: case.back(jnp.take(y, np.array([1, 0, 1]), case.others[0])),
+    "a window of another axis": lambda case, y: case.back(window_at(case, y, 0)),
+    "a window at a computed place": lambda case, y: case.back(window_at(case, y, jnp.max(jnp.abs(y)))),
+    "low modes by a slice": lambda case, y: case.back(
+        jnp.zeros_like(y).at[case.before(2)].set(lax.dynamic_slice_in_dim(y, 0, 2, case.axis))
+    ),
+    "high modes by a slice": lambda case, y: case.back(
+        jnp.zeros_like(y).at[case.after(1)].set(lax.dynamic_slice_in_dim(y, 1, case.modes - 1, case.axis))
+    ),
+    "signs": lambda case, y: case.back(jnp.sign(y)),
+    "a power over magnitudes": lambda case, y: case.back(y**3 / (1 + jnp.square(jnp.abs(y))).astype(y.dtype) / y**2),
     "a sum": summed,
     "a mean": lambda case, y: case.back(y.mean(case.others[0], keepdims=True)),
     "a running sum": lambda case, y: case.back(lax.cumsum(y, case.others[0], reverse=bool(case.random.integers(2)))),
@@ -184,26 +223,97 @@ LINEAR = {
 }
 INVARIANT = {
     "a correlation with itself": lambda case, y: case.back(y * jnp.conj(y)),
+    "all but mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) != 0, 3, y)),
+    "a power that is no power": lambda case, y: case.back(y**0),
+    "inner products": lambda case, y: contracted(case, y, jnp.conj(2 * y)),
+    "inner products of weighted modes": lambda case, y: contracted(case, y * y * damping(case, y), jnp.conj(y) ** 2),
+    "mode 0 by its index": lambda case, y: y[along(case, case.axis, np.array([0, 0]))].real,
     "a correlation": lambda case, y: case.back(y * jnp.conj(case.transformed(jnp.sin(case.back(y))))),
     "the imaginary part of weighted powers": lambda case, y: (
         (y * jnp.conj(2 * y) * (1 + 2j) * at_mode(case, 1, 3, y.dtype) + 4).imag
     ),
 }
+AT_A_MODE = {  # the mode at which what is added or replaced leaves a coarser lattice
+    "added to mode 2": (2, lambda case, y: case.back(y.at[(slice(None),) * case.axis + (2,)].add(2))),
+    "a bias in mode 2": (2, lambda case, y: case.back(y + at_mode(case, 2, -3, y.dtype))),
+    "a bias in mode 3": (3, lambda case, y: case.back(at_mode(case, 3, -3, y.dtype) - y)),
+    "mode 2 replaced": (2, lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 2, 3, y))),
+    "a mode added to in a loop": (
+        2,
+        lambda case, y: case.back(lax.fori_loop(0, 3, lambda i, s: s * 2 + at_mode(case, 2, 1, s.dtype), y)),
+    ),
+    "a channel of constants at a mode": (
+        2,
+        lambda case, y: case.back(jnp.stack([y, jnp.zeros_like(y) + at_mode(case, 2, 1, y.dtype)]), case.axis + 1),
+    ),
+    "a constant at mode 2, in a branch": (
+        2,
+        lambda case, y: case.back(
+            lax.cond(jnp.max(jnp.abs(y)) > 3, lambda s: s + at_mode(case, 2, 1, s.dtype), lambda s: s, y)
+        ),
+    ),
+    # The phase of mode 1 and of its conjugate differ by that of mode 2.
+    "a conjugate at mode 1": (2, lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 1, -2, y.dtype))),
+}
+PRODUCTS = {  # how often the result turns around while x does once
+    "a convolution": (2, lambda case, y: case.back(y * y * damping(case, y))),
+    "a convolution of three": (3, lambda case, y: case.back(y * damping(case, y) * (y * y))),
+    "a product in a loop": (2, lambda case, y: case.back(lax.fori_loop(0, 1, lambda i, s: s * y, y))),
+    "a convolution, low modes": (2, lambda case, y: case.back((y * y).at[case.after(2)].set(0))),
+    "a convolution, high modes": (2, lambda case, y: case.back((y * y).at[case.before(2)].set(0))),
+    "a correlation of a convolution": (1, lambda case, y: case.back(y * y * jnp.conj(2 * y))),
+    "a square": (2, lambda case, y: case.back(jnp.square(y * damping(case, y)))),
+    "a power": (3, lambda case, y: case.back(y**3)),
+    "a negative power": (-2, lambda case, y: case.back(y**-2)),
+    "a power of low modes": (
+        2,
+        lambda case, y: case.back(jnp.zeros_like(y).at[case.before(2)].set(y[case.before(2)]) ** 2),
+    ),
+    "a reversed convolution": (-2, lambda case, y: case.back(jnp.conj(y * damping(case, y) * y))),
+    "a convolution, transformed again": (3, lambda case, y: case.back(case.transformed(case.back(y * y)) * y)),
+    "a convolution, rolled": (2, lambda case, y: jnp.roll(case.back(y * y), 1, case.axis) + 2 * case.back(y * y)),
+    "a convolution over a correlation": (2, lambda case, y: case.back(y * y / (1 + jnp.abs(y)).astype(y.dtype))),
+    "a quotient": (3, lambda case, y: case.back(y * y / (damping(case, y) * jnp.conj(y)))),
+}
+CONJUGATES = {  # a shift by half of the cells multiplies each mode and its conjugate by 1 or -1
+    "conjugates in turn, at an unknown end": lambda case, y: case.back(
+        lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: jnp.conj(s) / 2, y)
+    ),
+    "one of two, which turn the other way": lambda case, y: case.back(
+        lax.cond(jnp.max(jnp.abs(y)) > 3, jnp.conj, lambda s: s, y)
+    ),
+    "twice the real part": lambda case, y: case.back(y + jnp.conj(y)),
+}
 TWINS = {
-    "a convolution": lambda case, y: case.back(y * y * damping(case, y)),
+    "modes by other indices": lambda case, y: case.back(jnp.take(y, np.roll(np.arange(case.modes), 1), case.axis)),
+    "modes by two indices": lambda case, y: case.back(
+        y[along(case, case.axis, np.arange(case.modes)[:, None] * np.ones((1, 2), int))][along(case, case.axis + 1, 0)]
+        + y[along(case, case.axis, np.arange(case.modes)[::-1])]
+    ),
+    "a constant where there is no mode": lambda case, y: case.back(
+        y.at[along(case, case.axis, np.arange(1, case.modes + 1))].get(mode="fill", fill_value=2)
+    ),
+    "a constant in place of channels": lambda case, y: case.back(
+        y.at[along(case, case.others[0], np.array([0, 99]))].get(mode="fill", fill_value=2)
+    ),
+    "channels at unknown places, or a constant": lambda case, y: case.back(
+        y.at[along(case, case.others[0], jnp.max(jnp.abs(y)).astype(jnp.int32)[None])].get(mode="fill", fill_value=2)
+    ),
+    "a window of modes at a computed place": lambda case, y: case.back(
+        jnp.zeros_like(y)
+        .at[case.before(2)]
+        .set(lax.dynamic_slice_in_dim(y, jnp.max(jnp.abs(y)).astype(jnp.int32), 2, case.axis))
+    ),
+    "inner products with what stays": lambda case, y: contracted(case, y, jnp.ones_like(y)),
+    "inner products with another mode": lambda case, y: contracted(case, y, jnp.conj(jnp.roll(y, 1, case.axis))),
+    "a root": lambda case, y: case.back(jnp.sqrt(y)),
+    "a power that is not whole": lambda case, y: case.back(y ** (0.5 + 0j)),
     "a correlation with other modes": lambda case, y: case.back(y * jnp.conj(jnp.roll(y, 1, case.axis))),
     "modes rolled in a loop": lambda case, y: case.back(lax.fori_loop(0, 3, lambda i, s: jnp.roll(s, 1, case.axis), y)),
     "a mode added to in a loop": lambda case, y: case.back(
         lax.fori_loop(0, 3, lambda i, s: s + at_mode(case, 1, 1, s.dtype), y)
     ),
-    "a product in a loop": lambda case, y: case.back(lax.fori_loop(0, 1, lambda i, s: s * y, y)),
-    "conjugates in turn, at an unknown end": lambda case, y: case.back(
-        lax.while_loop(lambda s: jnp.max(jnp.abs(s)) > 3, lambda s: jnp.conj(s) / 2, y)
-    ),
     "conjugates in turn, many": lambda case, y: case.back(lax.fori_loop(0, 70, lambda i, s: jnp.conj(s), y)),
-    "one of two, which turn the other way": lambda case, y: case.back(
-        lax.cond(jnp.max(jnp.abs(y)) > 3, jnp.conj, lambda s: s, y)
-    ),
     "a spectrum or what stays": lambda case, y: case.back(
         lax.cond(jnp.max(jnp.abs(y)) > 3, jnp.ones_like, lambda s: s, y)
     ),
@@ -219,8 +329,6 @@ TWINS = {
         y.at[(slice(None),) * case.axis + (0,)].add(y[(slice(None),) * case.axis + (1,)])
     ),
     "a bias in mode 1": lambda case, y: case.back(y + at_mode(case, 1, -3, y.dtype)),
-    "other weights that are zero": lambda case, y: case.back(y + jnp.conj(y) * at_mode(case, 1, -2, y.dtype)),
-    "all but mode 0 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) != 0, 3, y)),
     "mode 1 replaced": lambda case, y: case.back(jnp.where(case.lifted(np.arange(case.modes)) == 1, 3, y)),
     "all modes replaced at one place of another axis": lambda case, y: case.back(
         jnp.where(np.indices(y.shape)[case.others[0]] == 1, 3, y)
@@ -271,6 +379,58 @@ def test_what_keeps_the_phases_moves_with_its_input(name, seed):
 def test_what_cancels_the_phases_is_invariant(name, seed):
     claim = proved(INVARIANT, name, seed)
     assert (claim.shift, claim.moves) == (1, ())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", AT_A_MODE)
+def test_a_constant_at_a_mode_leaves_the_shifts_that_keep_its_phase(name, seed):
+    """A shift by s of n cells multiplies mode k by exp(-2 pi i k s/n), which is 1 for multiples of n / gcd(k, n)."""
+    mode, change = AT_A_MODE[name]
+    case = Case(name, seed)
+    _coarser({name: change}, name, seed, case.n // math.gcd(mode, case.n) if mode < case.modes else 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_spectra_turn_around_more_than_once(name, seed):
+    """A shift multiplies mode k by exp(-2 pi i c k/n), so the result moves by c, or by as much modulo n cells."""
+    turns, change = PRODUCTS[name]
+    n = Case(name, seed).n
+    claim = proved({name: change}, name, seed)
+    assert claim.shift == 1
+    assert (sum(t for _, t in claim.moves) - turns) % n == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", CONJUGATES)
+def test_a_mode_and_its_conjugate_agree_for_shifts_by_half(name, seed):
+    n = Case(name, seed).n
+    _coarser(CONJUGATES, name, seed, n // math.gcd(2, n))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_inner_products_without_a_conjugate_change_unless_the_shift_is_half(seed):
+    """A shift by half of the cells multiplies each mode by 1 or -1, and its square by 1."""
+    programs = {"inner products": lambda case, y: contracted(case, y, y)}
+    case, fn = program(programs, "inner products", seed)
+    if case.n % 2 == 0:
+        claim = proved(programs, "inner products", seed)
+        assert (claim.shift, claim.moves) == (case.n // 2, ())
+    else:
+        claim = jc.certify(fn, case.x, axes=(case.axis,), search=False).leaves[0].axes[0].cyclic
+        assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "dot_general")
+
+
+def _coarser(programs, name, seed, shift):
+    """Assert that exactly shifts by multiples of `shift` are proved; that nothing is, if these are whole turns."""
+    case, fn = program(programs, name, seed)
+    if shift < case.n:
+        claim = proved(programs, name, seed)
+        assert (claim.shift, [abs(t) for _, t in claim.moves]) == (shift, [shift])
+        return
+    claim = jc.certify(fn, case.x, axes=(case.axis,), search=False).leaves[0].axes[0].cyclic
+    assert claim.verdict == Verdict.UNDECIDED
+    assert "failed" not in claim.broken.reason
 
 
 @pytest.mark.parametrize("seed", SEEDS)
