@@ -13,7 +13,7 @@ import pytest
 from jaxconv.checks import shown
 from jaxconv.errors import message
 from jaxconv.testing import culprits, snapshot, table
-from jaxconv.testing.assertions import broken_lines
+from jaxconv.testing.assertions import culprit_lines
 from jaxconv.testing.session import PROPERTY, Session
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
@@ -124,6 +124,6 @@ def _message(
             reasons = culprits.weaker(change.before, change.now, operations.steps(**place, kind=change.kind))
         else:
             report = certificate.leaves[place["leaf"]].axes[place["axis"]]
-            reasons = broken_lines(report, report.claims[change.kind])
+            reasons = culprit_lines(report, report.claims[change.kind])
         lines += [f"    {line}" for line in reasons]
     return "\n".join([*lines, "  If this is intended, run with --update-certificates and commit the file."])

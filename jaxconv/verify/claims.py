@@ -1,4 +1,4 @@
-"""Dataclasses of a certificate's claims: verdicts, receptive fields, breaks and counterexamples."""
+"""Dataclasses of a certificate's claims: verdicts, receptive fields, culprits and counterexamples."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Break:
-    """The equation that breaks a claim: the culprit, the reason, a cure, and the source line."""
+class Culprit:
+    """The first equation that destroyed the structure: its row, the reason, a cure, and the source line."""
 
     equation: int  # row of the derivation; -1 for the function as a whole
     primitive: str
@@ -170,7 +170,7 @@ class Claim:
     receptive_field: ReceptiveField | None = (
         None  # if one axis moves and each output depends on a part of the input only
     )
-    broken: Break | None = None
+    culprit: Culprit | None = None
     witness: Witness | None = None
     standing: int | None = None
 

@@ -26,7 +26,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.receptive_fields import Field
 
 
@@ -36,7 +36,7 @@ class CannotProve(Exception):  # noqa: N818  not an error: it ends a proof, as S
     `origin`: the culprit, if an earlier equation is the cause.
     """
 
-    def __init__(self, reason: str, cure: str = "", origin: Break | None = None):
+    def __init__(self, reason: str, cure: str = "", origin: Culprit | None = None):
         super().__init__(reason)
         self.reason, self.cure, self.origin = reason, cure, origin
 
@@ -58,8 +58,8 @@ class Motion:
     field: Field | None
     signal: Hashable
     start: int = 0
-    edge: Break | None = None
-    lost: Break | None = None
+    edge: Culprit | None = None
+    lost: Culprit | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Pieces:
 class Broken:
     """A value about which nothing is known, and the culprit."""
 
-    broken: Break
+    culprit: Culprit
 
 
 Plain: TypeAlias = Moving | Broken

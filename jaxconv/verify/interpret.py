@@ -21,7 +21,7 @@ from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
     Broken,
@@ -43,7 +43,7 @@ from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
 
-RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a break
+RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
 Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers if they are known
 
 
@@ -223,7 +223,7 @@ class Walk:
 
     @contextmanager
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
-        """Follow what an equation contains: breaks name the lines around it, and rows of its jaxprs have its path."""
+        """Follow what an equation contains: culprits name the lines around it, and rows of its jaxprs have its path."""
         self.stack.append(equation)
         try:
             with self._at(path):
@@ -266,29 +266,31 @@ class Walk:
             edge = None
         elif edge is None:
             reason = f"only positions {motion.lo} to {motion.hi - 1} of {factor.length} show the shifted signal"
-            edge = self.break_at(equation, reason, "Pad circularly, or keep to the interior")
+            edge = self.culprit_at(equation, reason, "Pad circularly, or keep to the interior")
         if self.cycle is None or value.complete(motion):
             lost = None
         elif lost is None:
             reason = f"only {motion.hi - motion.lo} positions of a period of {value.period(motion)} remain"
-            lost = (edge if not whole and edge else None) or self.break_at(equation, reason, "Pad circularly before it")
+            lost = (edge if not whole and edge else None) or self.culprit_at(
+                equation, reason, "Pad circularly before it"
+            )
         if edge is motion.edge and lost is motion.lost:
             return factor
         return replace(factor, motion=replace(motion, edge=edge, lost=lost))
 
     def _broken(self, equation: JaxprEqn, lost: CannotProve) -> Broken:
-        return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
+        return Broken(lost.origin or self.culprit_at(equation, lost.reason, lost.cure))
 
     def broken(self, reason: str, cure: str) -> Broken:
         """Return a broken result of the equation whose rule is running, where another of its results is not broken."""
-        return Broken(self.break_at(self.stack[-1], reason, cure))
+        return Broken(self.culprit_at(self.stack[-1], reason, cure))
 
-    def break_at(self, equation: JaxprEqn, reason: str, cure: str) -> Break:
-        """Return a break at an equation, with the user's line: that of the equation or of the innermost call."""
+    def culprit_at(self, equation: JaxprEqn, reason: str, cure: str) -> Culprit:
+        """Return an equation as a culprit, with the user's line: that of the equation or of the innermost call."""
         calls = [outer for outer in self.stack if outer is not equation]
         stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]
         source = full_line(source_frame(equation, calls))
-        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
+        return Culprit(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
 
 
 def _failure(rule: str, error: Exception) -> CannotProve:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from jaxconv.verify.claim_kinds import KINDS
-from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict
+from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, ReceptiveField, Verdict
 
 MOST_PHASES = 4  # largest number of phases whose receptive fields are listed separately
 
@@ -49,8 +49,8 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
     field = claim.receptive_field
     if field is not None and claim.moves:
         lines += _field(field)
-    if claim.broken is not None:
-        lines += _break(claim.broken)
+    if claim.culprit is not None:
+        lines += _culprit(claim.culprit)
     if claim.witness is not None:
         lines.append(f"counterexample executed: shift {claim.witness.shift}, error {claim.witness.error:.3g} at output "
                      f"{claim.witness.position}")  # fmt: skip
@@ -113,9 +113,9 @@ def _envelope(field: ReceptiveField) -> tuple[int, int]:
     return min(first for first, _ in seen), max(last for _, last in seen)
 
 
-def _break(broken: Break) -> list[str]:
-    lines = [f"because of {broken.primitive} at {broken.source}", f"  {broken.reason}"]
-    return [*lines, f"  cure: {broken.cure}"] if broken.cure else lines
+def _culprit(culprit: Culprit) -> list[str]:
+    lines = [f"culprit: {culprit.primitive} at {culprit.source}", f"  {culprit.reason}"]
+    return [*lines, f"  cure: {culprit.cure}"] if culprit.cure else lines
 
 
 def _affine(rate: Fraction, offset: Fraction) -> str:

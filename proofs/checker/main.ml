@@ -82,7 +82,7 @@ let factor cycle shift v =
 type row_state = Says of int * state | Nothing | Spectrum
 let rec row_state cycle v =
   let open Json in
-  if has "broken" v then Nothing
+  if has "culprit" v then Nothing
   else if has "modes" v then Spectrum
   else if has "folded" v then row_state cycle (field "value" v)
   else
@@ -227,7 +227,7 @@ let check everything leaves derivations leaf shape cells shifted number name cla
 let verdicts everything =
   let open Json in
   let certificate = field "certificate" everything in
-  if int (field "format" certificate) <> 3 then malformed "a format other than 3";
+  if int (field "format" certificate) <> 4 then malformed "a format other than 4";
   let leaves = list (field "leaves" certificate) in
   let derivations = Array.of_list (list (field "derivations" certificate)) in
   let of_axis leaf shape number axis =

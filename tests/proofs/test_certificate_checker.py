@@ -123,7 +123,7 @@ def judged(checker, file, seeds):
         certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
         document = json.loads(certificate.to_json())
         for row in itertools.chain(*(rows for walks in document["derivations"] for rows in walks.values())):
-            row["outputs"] = [{"broken": None} for _ in row["outputs"]]  # it says nothing, so that it cannot be wrong
+            row["outputs"] = [{"culprit": None} for _ in row["outputs"]]  # it says nothing, so that it cannot be wrong
         leaf, parts = document["leaves"][0], {"program": translate(program.fn, *program.arguments).as_json()}
         for number, axis in enumerate(program.axes):
             length = program.arguments[0].shape[axis]
@@ -243,7 +243,7 @@ HOSTILE = {  # a text, what the checker says of it, and what Python's reader doe
     "an unknown escape": (TEXT.replace(VALUES, r'"va\lues":1'), "malformed: an unknown escape", "invalid JSON"),
     "deep lists": ("[" * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
     "deep objects": ('{"a":' * 1_000_000, "malformed: nested too deeply", "too deeply nested"),
-    "another format": (TEXT.replace('"format":3', '"format":1'), "malformed: a format other than 3", None),
+    "another format": (TEXT.replace('"format":4', '"format":1'), "malformed: a format other than 4", None),
 }  # fmt: skip
 
 
@@ -263,7 +263,7 @@ def test_the_checker_and_python_refuse_the_same_texts(proved, tmp_path, name):
 
 def test_what_python_reads_the_checker_reads(checker, tmp_path):
     """Escapes, spaces and exponents: the same certificate written in another way."""
-    text = TEXT.replace('"format":3', '"\\u0066ormat" : \t3').replace(
+    text = TEXT.replace('"format":4', '"\\u0066ormat" : \t4').replace(
         VALUES, '"values": false, "more": [1e5, -0.5E-3, {}]'
     )
     assert text.count("u0066") == text.count("more") == 1

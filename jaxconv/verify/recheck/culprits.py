@@ -1,4 +1,4 @@
-"""Checks the culprits of a derivation: each break names an existing equation, and the line that it was traced from.
+"""Checks the culprits of a derivation: each names an existing equation, and the line that it was traced from.
 
 Not checked: the text of `reason` and `cure`, folders of files, and frames inside a function that JAX traced before
 (`jax.jit` caches its first trace, including the frames of its caller).
@@ -14,66 +14,68 @@ from jax.extend.core import JaxprEqn
 from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import Stack
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
 AT_THE_END = (-1, "output", "the function's output", ())  # row, primitive, source, frames if no equation is the culprit
 
 
-def breaks_of(state: Value) -> list[Break]:
-    """Return every break in a state."""
+def culprits_of(state: Value) -> list[Culprit]:
+    """Return every culprit in a state."""
     if isinstance(state, Broken):
-        return [state.broken]
+        return [state.culprit]
     if isinstance(state, Pieces):
-        return [*breaks_of(state.value), *breaks_of(state.folded)]
+        return [*culprits_of(state.value), *culprits_of(state.folded)]
     moving = state.value if isinstance(state, Spectrum) else state
     motions = [factor.motion for axis in moving.axes for factor in axis if factor.motion is not None]
-    return [broken for motion in motions for broken in (motion.edge, motion.lost) if broken is not None]
+    return [culprit for motion in motions for culprit in (motion.edge, motion.lost) if culprit is not None]
 
 
 def wrong_culprit(
-    state: Value, row: Row, before: Sequence[Break], inner: Sequence[Row], candidates: Sequence[Stack]
+    state: Value, row: Row, before: Sequence[Culprit], inner: Sequence[Row], candidates: Sequence[Stack]
 ) -> str:
-    """Return an objection to the breaks in the state of a row, or the empty string.
+    """Return an objection to the culprits in the state of a row, or the empty string.
 
     Args:
         state: the state.
         row: the row.
-        before: the breaks of the operands.
+        before: the culprits of the operands.
         inner: the rows of loop bodies and branches inside the equation.
         candidates: the equations that the row or an inner row may belong to, each with its enclosing equations,
             innermost first.
     """
     rows = {candidate.number: candidate for candidate in (*inner, row)}
-    for broken in breaks_of(state):
-        if broken in before:
+    for culprit in culprits_of(state):
+        if culprit in before:
             continue
-        blamed = rows.get(broken.equation)
-        if blamed is None or blamed.primitive != broken.primitive:
-            culprit = f"{broken.primitive} in row {broken.equation}"
-            return f"the state names {culprit} as the culprit, but it is neither this equation nor an operand's culprit"
-        if not any(_is_there(broken, stack) for stack in candidates if _name(stack) == broken.primitive):
-            return f"the state names {broken.primitive} at {broken.source} as the culprit, but it was not traced there"
+        named = rows.get(culprit.equation)
+        if named is None or named.primitive != culprit.primitive:
+            there = f"{culprit.primitive} in row {culprit.equation}"
+            return f"the state names {there} as the culprit, but it is neither this equation nor an operand's culprit"
+        if not any(_is_there(culprit, stack) for stack in candidates if _name(stack) == culprit.primitive):
+            return (
+                f"the state names {culprit.primitive} at {culprit.source} as the culprit, but it was not traced there"
+            )
     return _unexplained(state)
 
 
-def wrong_claimed_culprit(broken: Break | None, obstacle: Break | None, *, too_small: bool) -> str:
+def wrong_claimed_culprit(culprit: Culprit | None, obstacle: Culprit | None, *, too_small: bool) -> str:
     """Return an objection to the culprit of a claim that is not proved, or the empty string.
 
     Args:
-        broken: the culprit that the claim names.
-        obstacle: the break because of which the output's state proves no law; None if no equation is the reason.
+        culprit: the culprit that the claim names.
+        obstacle: the equation that keeps the output's state from a law; None if no equation does.
         too_small: whether the input is too small for the receptive field. An interior claim may name that instead.
     """
-    if broken is None:
+    if culprit is None:
         return "the claim names no culprit"
-    at_the_end = (broken.equation, broken.primitive, broken.source, broken.frames) == AT_THE_END
-    if broken == obstacle or (at_the_end and (obstacle is None or too_small)):
+    at_the_end = (culprit.equation, culprit.primitive, culprit.source, culprit.frames) == AT_THE_END
+    if culprit == obstacle or (at_the_end and (obstacle is None or too_small)):
         return ""
     expected = f"{obstacle.primitive} in row {obstacle.equation}" if obstacle else "the output itself"
     return (
-        f"the claim names {broken.primitive} in row {broken.equation} as the culprit, "
+        f"the claim names {culprit.primitive} in row {culprit.equation} as the culprit, "
         f"but the output's state names {expected}, or another reason, cure or source"
     )
 
@@ -90,14 +92,14 @@ def _name(stack: Stack) -> str:
     return stack[0].primitive.name
 
 
-def _is_there(broken: Break, stack: Stack) -> bool:
-    """Whether a break names the line that an equation was traced from."""
+def _is_there(culprit: Culprit, stack: Stack) -> bool:
+    """Whether a culprit names the line that an equation was traced from."""
     lines = [full_line(frame) for equation in stack for frame in frames(equation)]
-    if _plain(broken.frames) == _plain(lines):
-        return _plain([broken.source]) == _plain([full_line(source_frame(stack[0], tuple(reversed(stack[1:]))))])
+    if _plain(culprit.frames) == _plain(lines):
+        return _plain([culprit.source]) == _plain([full_line(source_frame(stack[0], tuple(reversed(stack[1:]))))])
     fresh = [full_line(frame) for frame in frames(stack[-1])]  # the outermost equation is traced again each time
-    ends = _plain(broken.frames)[len(broken.frames) - len(fresh) :] == _plain(fresh)
-    return len(stack) > 1 and ends and broken.source in (*broken.frames, UNKNOWN)
+    ends = _plain(culprit.frames)[len(culprit.frames) - len(fresh) :] == _plain(fresh)
+    return len(stack) > 1 and ends and culprit.source in (*culprit.frames, UNKNOWN)
 
 
 def _plain(lines: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.recheck.claim import claim_objection
-from jaxconv.verify.recheck.culprits import breaks_of, nested, wrong_culprit
+from jaxconv.verify.recheck.culprits import culprits_of, nested, wrong_culprit
 from jaxconv.verify.recheck.outline import outline_objection
 from jaxconv.verify.recheck.relation import Held
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
@@ -232,7 +232,7 @@ class _Walk:
         rows_within: Sequence[Row],
     ) -> str:
         """Return an objection to the culprits in a row's states, or the empty string."""
-        before = [broken for held in operands for broken in breaks_of(held.state)]
+        before = [culprit for held in operands for culprit in culprits_of(held.state)]
         candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
         problems = (wrong_culprit(state, row, before, rows_within, candidates) for state in row.outputs)
         return next(filter(None, problems), "")

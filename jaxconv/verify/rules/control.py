@@ -184,7 +184,7 @@ def _selected(eqn: Equation[State], predicate: Moving, values: Sequence[State], 
 def moving(value: State) -> Moving:
     """`value`, which must be neither broken nor a spectrum. Raises CannotProve if it is."""
     if isinstance(value, Broken):
-        raise CannotProve("the motion of an operand is unknown", origin=value.broken)
+        raise CannotProve("the motion of an operand is unknown", origin=value.culprit)
     if isinstance(value, Spectrum):
         raise CannotProve("a spectrum instead of a value that moves or stays")
     return value

@@ -11,7 +11,7 @@ import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.domain import main_state
 from jaxconv.verify.recheck import recheck
-from jaxconv.verify.recheck.culprits import breaks_of
+from jaxconv.verify.recheck.culprits import culprits_of
 from jaxconv.verify.worth_reporting import at_the_end
 
 X, SHORT = (jax.ShapeDtypeStruct((1, length, 2), "float32") for length in (12, 4))
@@ -62,7 +62,7 @@ def objections(certificate, name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_whom_claims_blame(name):
     expected = dict(zip(("cyclic", "interior"), FUNCTIONS[name][2:], strict=True))
-    assert {kind: claim.broken.primitive if claim.broken else "" for kind, claim in claims(name).items()} == expected
+    assert {kind: claim.culprit.primitive if claim.culprit else "" for kind, claim in claims(name).items()} == expected
     assert objections(MADE[name], name) == ()
 
 
@@ -70,14 +70,14 @@ def test_whom_claims_blame(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
     """A certificate cannot replace a proof or the break of an equation by an input that is too small."""
-    actual = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
+    actual = objections(forged(name, kind, culprit=THE_OUTPUT, **NOTHING_SHOWN), name)
     claim = claims(name)[kind]
-    if claim.broken and claim.broken.primitive == "output":
+    if claim.culprit and claim.culprit.primitive == "output":
         assert actual == ()
         return
     words = (
-        f"the claim names output in row -1 as the culprit, but the output's state names {claim.broken.primitive} in row"
-        if claim.broken
+        f"the claim names output in row -1 as the culprit, but the output's state names {claim.culprit.primitive} in row"
+        if claim.culprit
         else "the claim is UNDECIDED, but the output's state proves a law"
     )
     assert [words in objection for objection in actual] == [True]
@@ -90,12 +90,12 @@ def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
     walks = MADE[name].derivations[0]
     last = walks[kind][-1]
     breaks = {
-        broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in breaks_of(state)
+        broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in culprits_of(state)
     }
     claim = claims(name)[kind]
-    right = {claim.broken}
-    if kind == "interior" and claim.broken and claim.broken.primitive == "output":
-        right |= {b for state in last.outputs for b in breaks_of(main_state(state))}  # the size explains these
+    right = {claim.culprit}
+    if kind == "interior" and claim.culprit and claim.culprit.primitive == "output":
+        right |= {b for state in last.outputs for b in culprits_of(main_state(state))}  # the size explains these
     for other in breaks - right:
-        (objection,) = objections(forged(name, kind, broken=other, **NOTHING_SHOWN), name)
+        (objection,) = objections(forged(name, kind, culprit=other, **NOTHING_SHOWN), name)
         assert "as the culprit" in objection or "proves a law" in objection
