@@ -16,6 +16,7 @@ from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, Verdict, Witness
 from jaxconv.verify.execution.counterexample import pixels
 from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
+from jaxconv.verify.report import factors
 from jaxconv.verify.shifted_axes import Axes
 
 Undecided = Literal["fail", "pass"]
@@ -225,6 +226,7 @@ def _report(
         cure = "Reduce over the axis that moves, as jc.global_avg_pool does, or assert that the output is equivariant"
     elif claim.verdict == Verdict.PROVED and shift is not None:
         lines = [f"{start} by {shift} are not proved for {output}; shifts by {claim.shift} are"]
+        lines += factors(claim)
         cure = f"Assert shift={claim.shift}, or remove the strides whose product it is"
     elif refuted:
         lines = [f"{start} have no counterpart in {output}"]

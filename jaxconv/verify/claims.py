@@ -37,6 +37,16 @@ class Culprit:
 
 
 @dataclass(frozen=True)
+class Coarsening:
+    """An equation that made the shift of a law `factor` times as large, such as a stride."""
+
+    equation: int  # row of the derivation
+    primitive: str
+    factor: int
+    source: str  # "file.py:12 (function)", a line of the user's code if there is one
+
+
+@dataclass(frozen=True)
 class ReceptiveField:
     """The input cells that an output may depend on.
 
@@ -170,6 +180,7 @@ class Claim:
     receptive_field: ReceptiveField | None = (
         None  # if one axis moves and each output depends on a part of the input only
     )
+    coarsened: tuple[Coarsening, ...] = ()  # the equations whose factors have the shift as their product, in order
     culprit: Culprit | None = None
     witness: Witness | None = None
     standing: int | None = None

@@ -46,6 +46,7 @@ def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
 def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
     """Return the lines about a claim; `most` is the largest shift that a refutation covers."""
     lines = [f"{claim.verdict}{_law(claim, leaf, most)}"]
+    lines += factors(claim)
     field = claim.receptive_field
     if field is not None and claim.moves:
         lines += _field(field)
@@ -59,6 +60,19 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
         outcome = f"shifts by {refuted} are refuted, by {claim.standing} are not" if refuted else "none was found"
         lines.append(f"counterexamples were searched: {outcome}")
     return lines
+
+
+def factors(claim: Claim) -> list[str]:
+    """Return the lines that name the equations whose factors make up the shift of a claim; one for each source line."""
+    of_line: dict[str, int] = {}
+    for one in claim.coarsened:
+        line = f"{one.primitive} at {one.source}"
+        of_line[line] = of_line.get(line, 1) * one.factor
+    title = f"shift {claim.shift}: "
+    return [
+        f"{' ' * len(title) if number else title}{factor} by {line}"
+        for number, (line, factor) in enumerate(of_line.items())
+    ]
 
 
 def spans(numbers: Sequence[int]) -> str:

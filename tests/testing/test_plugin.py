@@ -130,6 +130,7 @@ def test_a_stride_fails_and_says_where(project):
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, 2 -> 1 now",
             "*    culprit:  jaxconv_conv at */models.py:7 (backbone)",
             "*              from here on the law holds for shifts by 2 and their multiples",
+            "*    shift 2: 2 by jaxconv_conv at */models.py:7 (backbone)",
         ]
     )
 

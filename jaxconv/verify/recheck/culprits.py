@@ -6,15 +6,16 @@ Not checked: the text of `reason` and `cure`, folders of files, and frames insid
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import Stack
-from jaxconv.verify.claims import Culprit
+from jaxconv.verify.claims import Claim, Coarsening, Culprit, Verdict
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
@@ -29,7 +30,12 @@ def culprits_of(state: Value) -> list[Culprit]:
         return [*culprits_of(state.value), *culprits_of(state.folded)]
     moving = state.value if isinstance(state, Spectrum) else state
     motions = [factor.motion for axis in moving.axes for factor in axis if factor.motion is not None]
-    return [culprit for motion in motions for culprit in (motion.edge, motion.lost) if culprit is not None]
+    return [
+        culprit
+        for motion in motions
+        for culprit in (motion.edge, motion.lost)
+        if culprit is not None
+    ]
 
 
 def wrong_culprit(
@@ -78,6 +84,28 @@ def wrong_claimed_culprit(culprit: Culprit | None, obstacle: Culprit | None, *, 
         f"the claim names {culprit.primitive} in row {culprit.equation} as the culprit, "
         f"but the output's state names {expected}, or another reason, cure or source"
     )
+
+
+def wrong_factors(claim: Claim, expected: Sequence[Coarsening], rows: Sequence[Row]) -> str:
+    """Return an objection to the equations that made a claim's shift coarser, or the empty string.
+
+    Args:
+        claim: the claim.
+        expected: what the rows imply for a proved claim.
+        rows: the rows of the derivation.
+    """
+    expected = expected if claim.verdict == Verdict.PROVED else ()
+    if math.prod(one.factor for one in claim.coarsened) != (claim.shift or 1):
+        return f"the factors of its shift do not have the product {claim.shift}"
+    facts: Callable[[Coarsening], tuple[int, str, int]] = lambda one: (one.equation, one.primitive, one.factor)
+    if list(map(facts, claim.coarsened)) != list(map(facts, expected)):
+        return f"its shift has other factors than the derivation implies: {', '.join(map(str, expected)) or 'none'}"
+    for named, traced in zip(claim.coarsened, expected, strict=True):
+        within_call = rows[named.equation].depth > 0  # which JAX may have traced before, from another line
+        is_line = within_call and re.fullmatch(r".+:\d+ \(.+\)", named.source)
+        if _plain([named.source]) != _plain([traced.source]) and not is_line:
+            return f"its factor {named.factor} is at {traced.source}, but the claim names {named.source}"
+    return ""
 
 
 def nested(equation: JaxprEqn, stack: Stack) -> Iterator[Stack]:

@@ -16,7 +16,14 @@ from jaxconv.verify.worth_reporting import at_the_end
 
 X, SHORT = (jax.ShapeDtypeStruct((1, length, 2), "float32") for length in (12, 4))
 THE_OUTPUT = at_the_end("its receptive field, 13 cells, leaves too few outputs of 12 cells clear of the border", "")
-NOTHING_SHOWN = {"verdict": Verdict.UNDECIDED, "shift": None, "moves": (), "region": (), "receptive_field": None}
+NOTHING_SHOWN = {
+    "verdict": Verdict.UNDECIDED,
+    "shift": None,
+    "moves": (),
+    "region": (),
+    "receptive_field": None,
+    "coarsened": (),
+}
 
 
 def padded(x):
@@ -99,3 +106,28 @@ def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
     for other in breaks - right:
         (objection,) = objections(forged(name, kind, culprit=other, **NOTHING_SHOWN), name)
         assert "as the culprit" in objection or "proves a law" in objection
+
+
+# The equations that made a shift coarser
+
+
+def strided(x):
+    return conv(jnp.tanh(x[:, ::2]), padding="CIRCULAR")[:, ::2]
+
+
+def test_forged_factors_are_objected_to(unexecuted):
+    certificate = jc.certify(strided, X, axes=(1,), search=False)
+    (one, *others) = certificate.leaves[0].axes[0].cyclic.coarsened
+    wrong = {
+        "the product": ((replace(one, factor=2 * one.factor), *others), "do not have the product"),
+        "nobody": ((), "do not have the product"),
+        "another row": ((replace(one, equation=one.equation + 1), *others), "other factors than the derivation"),
+        "another primitive": ((replace(one, primitive="add"), *others), "other factors than the derivation"),
+        "another line": ((replace(one, source="other.py:1 (f)"), *others), "but the claim names other.py:1 (f)"),
+    }
+    for coarsened, objection in wrong.values():
+        leaf = certificate.leaves[0]
+        axis = leaf.axes[0]
+        claims = axis.claims | {"cyclic": replace(axis.cyclic, coarsened=coarsened)}
+        forged_one = replace(certificate, leaves=(replace(leaf, axes=(replace(axis, claims=claims),)),))
+        assert any(objection in said for said in jc.recheck(forged_one, strided, X)), objection
