@@ -16,7 +16,7 @@ from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, Verdict, Witness
 from jaxconv.verify.execution.counterexample import pixels
 from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
-from jaxconv.verify.report import factors
+from jaxconv.verify.report import factors, where
 from jaxconv.verify.shifted_axes import Axes
 
 Undecided = Literal["fail", "pass"]
@@ -261,7 +261,8 @@ def _executed(axis: AxisReport, witness: Witness) -> list[str]:
 
 
 def _culprit(culprit: Culprit) -> list[str]:
-    return [f"culprit:  {culprit.primitive} at {culprit.source}", f"          {culprit.reason}"]
+    first, *others = where(culprit)
+    return [f"culprit:  {first}", *(f"          {line}" for line in [*others, culprit.reason])]
 
 
 def _witness(lines: list[str]) -> list[str]:

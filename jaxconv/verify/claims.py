@@ -34,6 +34,7 @@ class Culprit:
     cure: str
     source: str  # "file.py:12 (function)", a line of the user's code if there is one
     frames: tuple[str, ...]  # the whole stack, innermost first
+    module: str = ""  # "Net/Conv_0", the name scopes around the equation, which libraries name after modules
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,10 @@ class Motion:
     `rate`: input cells per cell of the factor, negative for a reversed axis. `[lo, hi)`: the positions that are a
     window of the signal. `field`: the receptive field of these positions, phase by phase; None if they may depend on
     any cell. `signal`: the name of the signal. `start`: the cell of the signal at position 0, which allows two windows
-    of one signal to be joined. `edge`: the equation that put other content outside [lo, hi). `lost`: the equation after
-    which less than a full period is left.
+    of one signal to be joined.
+    The others are equations that may become culprits later (`losses.py`). `edge` put other content outside [lo, hi).
+    After `lost`, less than a full period is left. `longer` made more positions than whole periods. `merged` merged the
+    axis with others.
     """
 
     rate: Fraction
@@ -60,6 +62,18 @@ class Motion:
     start: int = 0
     edge: Culprit | None = None
     lost: Culprit | None = None
+    longer: Culprit | None = None
+    merged: Culprit | None = None
+
+    @property
+    def without_whole_periods(self) -> Culprit | None:
+        """The equation because of which the axis does not hold whole periods of a cyclic signal."""
+        return self.lost or self.longer or self.edge
+
+    @property
+    def without_notes(self) -> Motion:
+        """The same motion, without the equations that are noted as possible culprits."""
+        return replace(self, edge=None, lost=None, longer=None, merged=None)
 
 
 @dataclass(frozen=True)
@@ -194,9 +208,9 @@ def motion_of(axis: FactoredAxis) -> Motion | None:
         return None
     first, *others = axis
     if others:
-        raise CannotProve(
-            "only a part of the axis is shifted, because it was merged with another axis", "Undo the reshape first"
-        )
+        reason = "only a part of the axis is shifted, because it was merged with another axis"
+        merged = next((factor.motion.merged for factor in axis if factor.motion), None)
+        raise CannotProve(reason, "Undo the reshape first", merged)
     return first.motion
 
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -18,7 +19,7 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
-from jaxconv.jaxprs.source import frames, full_line, source_frame
+from jaxconv.jaxprs.source import frames, full_line, module_path, source_frame
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify.claims import Culprit
@@ -39,6 +40,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import MOST, folded, period
+from jaxconv.verify.losses import noted
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
@@ -127,7 +129,8 @@ class Walk:
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
             outputs = self._apply_pieces(equation, inputs, known, outputs)
-        outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
+        name = partial(self.culprit_at, equation)
+        outputs = [with_signals(noted(value, inputs, name), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 
@@ -247,50 +250,31 @@ class Walk:
         with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
-    def _note_losses(self, equation: JaxprEqn, inputs: list[Value], value: Value) -> Value:
-        """Record in a moving value the equation that put other content at its ends, or that lost a full period."""
-        if isinstance(value, Pieces):
-            return replace(value, value=self._note_losses(equation, inputs, value.value))
-        if not isinstance(value, Moving) or not value.moving_axes:
-            return value
-        axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)
-        return replace(value, axes=axes)
-
-    def _note_factor(self, equation: JaxprEqn, inputs: list[Value], value: Moving, factor: Factor) -> Factor:
-        motion = factor.motion
-        if motion is None:
-            return factor
-        edge, lost = motion.edge, motion.lost
-        whole = (motion.lo, motion.hi) == (0, factor.length)
-        if whole:
-            edge = None
-        elif edge is None:
-            reason = f"only positions {motion.lo} to {motion.hi - 1} of {factor.length} show the shifted signal"
-            edge = self.culprit_at(equation, reason, "Pad circularly, or keep to the interior")
-        if self.cycle is None or value.complete(motion):
-            lost = None
-        elif lost is None:
-            reason = f"only {motion.hi - motion.lo} positions of a period of {value.period(motion)} remain"
-            lost = (edge if not whole and edge else None) or self.culprit_at(
-                equation, reason, "Pad circularly before it"
-            )
-        if edge is motion.edge and lost is motion.lost:
-            return factor
-        return replace(factor, motion=replace(motion, edge=edge, lost=lost))
-
     def _broken(self, equation: JaxprEqn, lost: CannotProve) -> Broken:
         return Broken(lost.origin or self.culprit_at(equation, lost.reason, lost.cure))
 
     def broken(self, reason: str, cure: str) -> Broken:
         """Return a broken result of the equation whose rule is running, where another of its results is not broken."""
-        return Broken(self.culprit_at(self.stack[-1], reason, cure))
+        return Broken(self.culprit(reason, cure))
+
+    def culprit(self, reason: str, cure: str) -> Culprit:
+        """Return the equation whose rule is running as a culprit."""
+        return self.culprit_at(self.stack[-1], reason, cure)
 
     def culprit_at(self, equation: JaxprEqn, reason: str, cure: str) -> Culprit:
         """Return an equation as a culprit, with the user's line: that of the equation or of the innermost call."""
         calls = [outer for outer in self.stack if outer is not equation]
         stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]
         source = full_line(source_frame(equation, calls))
-        return Culprit(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
+        return Culprit(
+            len(self.rows),
+            equation.primitive.name,
+            reason,
+            cure,
+            source,
+            tuple(map(full_line, stack)),
+            module_path(equation, calls),
+        )
 
 
 def _failure(rule: str, error: Exception) -> CannotProve:

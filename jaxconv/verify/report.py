@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
+from jaxconv.jaxprs.source import call_path
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, ReceptiveField, Verdict
 
@@ -128,8 +129,16 @@ def _envelope(field: ReceptiveField) -> tuple[int, int]:
 
 
 def _culprit(culprit: Culprit) -> list[str]:
-    lines = [f"culprit: {culprit.primitive} at {culprit.source}", f"  {culprit.reason}"]
+    first, *others = where(culprit)
+    lines = [f"culprit: {first}", *(f"  {line}" for line in others), f"  {culprit.reason}"]
     return [*lines, f"  cure: {culprit.cure}"] if culprit.cure else lines
+
+
+def where(culprit: Culprit) -> list[str]:
+    """Return the lines that say where a culprit is: the user's line, the module, and the calls through libraries."""
+    module = [f"in module {culprit.module}"] if culprit.module else []
+    through = [f"through {line}" for line in call_path(culprit.frames, culprit.source)]
+    return [f"{culprit.primitive} at {culprit.source}", *module, *through]
 
 
 def _affine(rate: Fraction, offset: Fraction) -> str:

@@ -51,7 +51,7 @@ def _checked(value: Moving, number: int, motion: Motion) -> None:
     if period is not None:
         if (motion.lo, motion.hi) != (0, length) or length % period:
             reason = f"output axis {number} has {length} positions of a signal that repeats after {period}"
-            raise CannotProve(reason, "Use a larger input", motion.lost or motion.edge)
+            raise CannotProve(reason, "Use a larger input", motion.without_whole_periods)
         return
     clear, pairs = max(motion.hi - motion.lo, 0), max(step, 2)
     if clear - step < pairs:

@@ -93,14 +93,14 @@ def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[t
     if length == 1:
         yield "the shifted axis has one cell", None
     motions = motions_of(state)
-    for axis, _ in motions:
+    for axis, motion in motions:
         if len(state.axes[axis]) > 1:
-            yield f"only a part of output axis {axis} moves", None
+            yield f"only a part of output axis {axis} moves", motion.merged
     for axis, motion in motions:
         if motion.field is not None and all(first > last for first, last in motion.field):
             yield f"the signal along axis {axis} does not depend on the input", None
         if problem := _beyond(state, axis, motion, shape[axis]):
-            yield problem, motion.edge if state.cycle is None else motion.lost or motion.edge
+            yield problem, motion.edge if state.cycle is None else motion.lost or motion.longer or motion.edge
     if 2 * state.shift > length and (motions or state.depends):
         yield f"shifts by {state.shift} are more than half of the {length} cells", None
 

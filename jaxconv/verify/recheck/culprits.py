@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jax.extend.core import JaxprEqn
 
-from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, source_frame
+from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, module_path, source_frame
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import Stack
 from jaxconv.verify.claims import Claim, Coarsening, Culprit, Verdict
@@ -33,7 +33,7 @@ def culprits_of(state: Value) -> list[Culprit]:
     return [
         culprit
         for motion in motions
-        for culprit in (motion.edge, motion.lost)
+        for culprit in (motion.edge, motion.lost, motion.longer, motion.merged)
         if culprit is not None
     ]
 
@@ -121,7 +121,9 @@ def _name(stack: Stack) -> str:
 
 
 def _is_there(culprit: Culprit, stack: Stack) -> bool:
-    """Whether a culprit names the line that an equation was traced from."""
+    """Whether a culprit names the line that an equation was traced from, and the module around it."""
+    if culprit.module != module_path(stack[0], tuple(reversed(stack[1:]))):
+        return False
     lines = [full_line(frame) for equation in stack for frame in frames(equation)]
     if _plain(culprit.frames) == _plain(lines):
         return _plain([culprit.source]) == _plain([full_line(source_frame(stack[0], tuple(reversed(stack[1:]))))])
@@ -136,7 +138,7 @@ def _plain(lines: Sequence[str]) -> list[str]:
 
 
 def _unexplained(state: Value) -> str:
-    """Return an objection if `edge` or `lost` of a motion is set although its region needs none, or the reverse."""
+    """Return an objection if a motion names a culprit although its region needs none, or the reverse."""
     moving = state.value if isinstance(state, Pieces) else state
     if not isinstance(moving, Moving):
         return ""
@@ -145,7 +147,10 @@ def _unexplained(state: Value) -> str:
             if (motion := factor.motion) is None:
                 continue
             whole = (motion.lo, motion.hi) == (0, factor.length)
-            kept = moving.cycle is None or motion.hi - motion.lo >= moving.cycle / abs(motion.rate)
-            if whole != (motion.edge is None) or kept != (motion.lost is None):
+            period = None if moving.cycle is None else moving.cycle / abs(motion.rate)
+            kept = period is None or motion.hi - motion.lo >= period
+            fits = period is None or factor.length % period == 0
+            unfit = motion.longer is None if not fits and period and factor.length > period else motion.longer and fits
+            if whole != (motion.edge is None) or kept != (motion.lost is None) or unfit:
                 return f"the culprits of axis {number} do not fit the region [{motion.lo}, {motion.hi})"
     return ""

@@ -73,7 +73,7 @@ def without_names(value: State) -> object:
         return "broken"
     if isinstance(value, Spectrum):
         return value
-    return with_motions(value, lambda motion: replace(motion, signal=0, start=0, edge=None, lost=None))
+    return with_motions(value, lambda motion: replace(motion.without_notes, signal=0, start=0))
 
 
 def with_new_names(eqn: Equation[State], values: Sequence[State]) -> list[State]:

@@ -153,7 +153,7 @@ def _correlated(eqn: Equation[Moving], x: Moving, kernel: Moving) -> Moving:
         raise CannotProve(
             "sums over something other than one whole period",
             "Pad circularly",
-            kernel_motion.lost or kernel_motion.edge,
+            kernel_motion.without_whole_periods,
         )
     if -before < x_motion.lo or (count - 1) * stride - before + (taps - 1) * dilation >= x_motion.hi:
         raise CannotProve("sums over positions that do not show the signal", "Pad circularly", x_motion.edge)

@@ -1,4 +1,4 @@
-"""The culprit of a claim that is not proved: the break of the output's state, or an input that is too small."""
+"""The culprit of a claim that is not proved: that of the output's state, or an input that is too small."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ FUNCTIONS = {  # function, its input, the culprits of its cyclic and interior cl
     "too small": (lambda x: padded(padded(x)), SHORT, "jaxconv_conv", "output"),
     "too small, and broken": (lambda x: x[:, 3:] * x[:, :-3] + padded(x)[:, 3:], SHORT, "slice", "output"),
     "too small, strided": (lambda x: conv(x, stride=3), SHORT, "jaxconv_conv", "output"),
-    "merged": (lambda x: jnp.swapaxes(x, 1, 2).reshape(1, -1), X, "output", "output"),
+    "merged": (lambda x: jnp.swapaxes(x, 1, 2).reshape(1, -1), X, "reshape", "reshape"),
     "a spectrum": (lambda x: jnp.fft.fft(x, axis=1), X, "output", "fft"),
     "filtered": (filtered, X, "", "fft"),
     "one cell": (lambda x: x + 1, jax.ShapeDtypeStruct((1, 1, 2), "float32"), "output", "output"),
@@ -67,7 +67,7 @@ def objections(certificate, name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_whom_claims_blame(name):
+def test_which_culprits_claims_name(name):
     expected = dict(zip(("cyclic", "interior"), FUNCTIONS[name][2:], strict=True))
     assert {kind: claim.culprit.primitive if claim.culprit else "" for kind, claim in claims(name).items()} == expected
     assert objections(MADE[name], name) == ()
@@ -75,8 +75,8 @@ def test_whom_claims_blame(name):
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
-    """A certificate cannot replace a proof or the break of an equation by an input that is too small."""
+def test_the_output_is_the_culprit_in_earnest_only(name, kind, unexecuted):
+    """A certificate cannot replace a proof or an equation by an input that is too small."""
     actual = objections(forged(name, kind, culprit=THE_OUTPUT, **NOTHING_SHOWN), name)
     claim = claims(name)[kind]
     if claim.culprit and claim.culprit.primitive == "output":
@@ -92,8 +92,8 @@ def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
-    """No break of a row is accepted, except the one because of which the output has no law."""
+def test_no_other_culprit_of_the_derivation_is_accepted(name, kind, unexecuted):
+    """No culprit of a row is accepted, except the one because of which the output has no law."""
     walks = MADE[name].derivations[0]
     last = walks[kind][-1]
     breaks = {

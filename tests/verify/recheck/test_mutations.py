@@ -114,7 +114,7 @@ def mutants(value, path=()):
         if path[-1] != "entering":  # other entering cells may also refute the claim
             yield path, np.zeros_like(value)
     elif value is None:
-        yield path, {"culprit": BROKEN, "edge": BROKEN, "lost": BROKEN}.get(path[-1], 1)
+        yield path, BROKEN if path[-1] in ("culprit", "edge", "lost", "longer", "merged") else 1
     else:
         yield path, OTHERS[type(value)](value)
 
@@ -253,7 +253,7 @@ def test_a_proof_is_not_relabelled():
     assert any("the claim is REFUTED, but the output's state proves a law" in objection for objection in objections)
 
 
-def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
+def test_a_culprit_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
     """The culprit changes everywhere, so that the certificate is consistent."""
     certificate = MADE["refuted twice"]
     old = certificate.leaves[0].axes[0].cyclic.culprit
