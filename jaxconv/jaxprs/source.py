@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import re
 import site
@@ -68,17 +70,20 @@ def frames(equation: JaxprEqn) -> list[Frame]:
     return stack_frames
 
 
+@functools.cache
 def is_users(file: str) -> bool:
     """Whether a file belongs to the user rather than to a library."""
     return not file.startswith((*LIBRARIES, "<frozen")) and f"{os.sep}site-packages{os.sep}" not in file
 
 
+@functools.cache
 def is_tracing(file: str) -> bool:
     """Whether a file belongs to JAX's tracing and transformations, which compute nothing themselves."""
     _, separator, module = file.rpartition(f"{os.sep}jax{os.sep}_src{os.sep}")
     return bool(separator) and module.startswith(TRACING)
 
 
+@functools.cache
 def is_wrapper(file: str) -> bool:
     """Whether a file belongs to JAX, to Python or to this package, or to the part of a library that wraps modules."""
     named = file.replace(os.sep, "/")
@@ -93,11 +98,23 @@ def source_frame(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> Frame | 
     function that was traced. A gradient rule written by the user has neither: JAX calls it while it transforms the
     function, and records none of its lines.
     """
-    all_frames = [frame for enclosing in (equation, *reversed(stack)) for frame in frames(enclosing)]
-    users = [frame for frame in all_frames if is_users(frame[0])]
-    of_libraries = [frame for frame in all_frames if not is_wrapper(frame[0])]
-    others = [frame for frame in all_frames if not is_tracing(frame[0])]
-    return next(iter([*users[:1], *of_libraries[-1:], *others[-1:]]), None)
+    return reported(all_frames(equation, stack))
+
+
+def all_frames(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> list[Frame]:
+    """Return the stack frames of an equation inside the calls `stack`, innermost first."""
+    return [frame for enclosing in (equation, *reversed(stack)) for frame in frames(enclosing)]
+
+
+def reported(all_frames: Sequence[Frame]) -> Frame | None:
+    """Return which of the frames to report; see `source_frame`."""
+    outermost_first = all_frames[::-1]
+    candidates = itertools.chain(
+        (frame for frame in all_frames if is_users(frame[0])),
+        (frame for frame in outermost_first if not is_wrapper(frame[0])),
+        (frame for frame in outermost_first if not is_tracing(frame[0])),
+    )
+    return next(candidates, None)
 
 
 def call_path(frames: Sequence[str], source: str) -> list[str]:

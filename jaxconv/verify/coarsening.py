@@ -60,8 +60,8 @@ def combined(operands: Sequence[Factors]) -> Factors:
 
     A row that several operands share counts once.
 
-    >>> combined([{1: 2}, {1: 2, 4: 2}, {3: 6}])
-    {3: 6, 1: 2}
+    >>> combined([{1: 2, 3: 3}, {1: 2, 4: 2}])
+    {1: 2, 3: 3, 4: 2}
     """
     result: Factors = {}
     for factors in sorted(operands, key=_product, reverse=True):

@@ -19,7 +19,7 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
-from jaxconv.jaxprs.source import frames, full_line, module_path, source_frame
+from jaxconv.jaxprs.source import all_frames, full_line, module_path, reported
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify.claims import Culprit
@@ -264,8 +264,8 @@ class Walk:
     def culprit_at(self, equation: JaxprEqn, reason: str, cure: str) -> Culprit:
         """Return an equation as a culprit, with the user's line: that of the equation or of the innermost call."""
         calls = [outer for outer in self.stack if outer is not equation]
-        stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]
-        source = full_line(source_frame(equation, calls))
+        stack = all_frames(equation, calls)
+        source = full_line(reported(stack))
         return Culprit(
             len(self.rows),
             equation.primitive.name,

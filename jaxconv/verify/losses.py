@@ -14,6 +14,7 @@ from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Factor, Motion, Moving, Pieces, Value, main_state
 
 Name: TypeAlias = Callable[[str, str], Culprit]  # the current equation as a culprit, with a reason and a cure
+Before: TypeAlias = Sequence[tuple[Moving, Motion]]  # the motions of the operands, each with its operand
 
 
 def noted(value: Value, operands: Sequence[Value], name: Name) -> Value:
@@ -23,30 +24,31 @@ def noted(value: Value, operands: Sequence[Value], name: Name) -> Value:
         return value if plain is value.value else replace(value, value=plain)
     if not isinstance(value, Moving) or not value.moving_axes:
         return value
-    before = [state for state in map(main_state, operands) if isinstance(state, Moving)]
-    axes = tuple(tuple(_noted(value, factor, before, name) for factor in axis) for axis in value.axes)
-    return replace(value, axes=axes)
+    moving = [state for state in map(main_state, operands) if isinstance(state, Moving)]
+    before = [(state, motion) for state in moving for motion in _motions(state)]
+    for number in value.moving_axes:
+        axis = tuple(_noted(value, factor, before, name) for factor in value.axes[number])
+        if any(new is not old for new, old in zip(axis, value.axes[number], strict=True)):
+            value = value.with_axis(number, axis)
+    return value
 
 
-def _noted(value: Moving, factor: Factor, operands: Sequence[Moving], name: Name) -> Factor:
+def _noted(value: Moving, factor: Factor, before: Before, name: Name) -> Factor:
     motion = factor.motion
     if motion is None:
         return factor
-    before = [(operand, m) for operand in operands for m in _motions(operand)]
     longer = _longer(value, factor, motion, before, name)
     edge = _edge(value, factor, motion, before, name)
     lost = _lost(value, motion, edge, before, name)
     merged = _merged(motion, before)
-    if (edge, lost, longer, merged) == (motion.edge, motion.lost, motion.longer, motion.merged):
+    pairs = ((edge, motion.edge), (lost, motion.lost), (longer, motion.longer), (merged, motion.merged))
+    if all(new is old for new, old in pairs):
         return factor
     return replace(factor, motion=replace(motion, edge=edge, lost=lost, longer=longer, merged=merged))
 
 
 def _motions(value: Moving) -> list[Motion]:
     return [factor.motion for axis in value.axes for factor in axis if factor.motion is not None]
-
-
-Before: TypeAlias = Sequence[tuple[Moving, Motion]]
 
 
 def _earlier(before: Before) -> Culprit | None:
@@ -70,7 +72,8 @@ def _edge(value: Moving, factor: Factor, motion: Motion, before: Before, name: N
     """Return the equation that put other content at the ends; in the interior, the one that left too little between."""
     if (motion.lo, motion.hi) == (0, factor.length):
         return None
-    decisive = value.cycle is None and narrow(value, motion) and not any(narrow(*pair) for pair in before)
+    some = value.cycle is None and motion.lo < motion.hi  # none if it was cut from the border
+    decisive = some and narrow(value, motion) and not any(narrow(*pair) for pair in before)
     if motion.edge and not decisive:
         return motion.edge
     reason = f"only positions {motion.lo} to {motion.hi - 1} of {factor.length} show the shifted signal"
@@ -79,7 +82,8 @@ def _edge(value: Moving, factor: Factor, motion: Motion, before: Before, name: N
 
 def narrow(value: Moving, motion: Motion) -> bool:
     """Whether fewer positions show the signal than a law needs: `max(|t|, 2)` pairs that are a step t apart."""
-    step = abs(value.step(motion))
+    rate = motion.rate
+    step = abs(value.shift * rate.denominator // rate.numerator)  # in integers, since fractions are slow
     return motion.hi - motion.lo - step < max(step, 2)
 
 
@@ -95,5 +99,6 @@ def _merged(motion: Motion, before: Before) -> Culprit | None:
     """Return the equation that merged the axis, unless its cells were grouped in another way since."""
     if motion.merged is None:
         return None
-    same = [m for _, m in before if (m.rate, m.field, m.merged) == (motion.rate, motion.field, motion.merged)]
-    return motion.merged if same or not any(m.merged == motion.merged for _, m in before) else None
+    merged = [m for _, m in before if m.merged is motion.merged]
+    same = any((m.rate, m.field) == (motion.rate, motion.field) for m in merged)
+    return motion.merged if same or not merged else None

@@ -12,6 +12,7 @@ from support.random_programs import random_program
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.coarsening import combined
 
 certify = partial(jc.certify, search=False)
 X = jax.ShapeDtypeStruct((1, 48, 2), "float32")
@@ -56,6 +57,20 @@ def test_the_factors_of_random_programs():
             coarse += (claim.shift or 1) > 1
             assert all(program.filename in one.source for one in claim.coarsened)
     assert coarse > 20
+
+
+@pytest.mark.parametrize(
+    ("operands", "factors"),
+    [
+        ([], {}),
+        ([{1: 2}, {1: 2}], {1: 2}),
+        ([{1: 2, 3: 3}, {1: 2, 4: 2}], {1: 2, 3: 3, 4: 2}),  # no row has more than its own factor
+        ([{1: 4}, {2: 6}], {2: 6, 1: 2}),
+        ([{1: 6}, {2: 4}, {3: 9}], {3: 9, 1: 2, 2: 2}),
+    ],
+)
+def test_factors_of_several_operands(operands, factors):
+    assert combined(operands) == factors
 
 
 def conv(x, stride=1):
