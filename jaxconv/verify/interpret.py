@@ -40,7 +40,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import MOST, folded, period
-from jaxconv.verify.losses import noted
+from jaxconv.verify.losses import first_border, noted
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
@@ -164,10 +164,10 @@ class Walk:
         except Exception as error:
             reason = _failure(described, error)
         if not all(isinstance(value, Moving) and not value.moving_axes for value in inputs):
-            return [self._broken(equation, reason)] * len(shapes)
+            return [self._broken(equation, reason, inputs)] * len(shapes)
         impurity = guard.impurity(equation)
         if impurity:
-            return [self._broken(equation, CannotProve(impurity, "Pass it as an argument"))] * len(shapes)
+            return [self._broken(equation, CannotProve(impurity, "Pass it as an argument"), inputs)] * len(shapes)
         # A pure function of invariant operands has invariant results.
         operands = [value for value in inputs if isinstance(value, Moving)]
         shift = math.lcm(*(value.shift for value in operands))
@@ -250,8 +250,11 @@ class Walk:
         with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
-    def _broken(self, equation: JaxprEqn, lost: CannotProve) -> Broken:
-        return Broken(lost.origin or self.culprit_at(equation, lost.reason, lost.cure))
+    def _broken(self, equation: JaxprEqn, lost: CannotProve, inputs: Sequence[Value]) -> Broken:
+        earlier = None if self.cycle is None else first_border(inputs)
+        candidates = [culprit for culprit in (lost.origin, earlier) if culprit]
+        first = min(candidates, key=lambda culprit: culprit.equation, default=None)
+        return Broken(first or self.culprit_at(equation, lost.reason, lost.cure))
 
     def broken(self, reason: str, cure: str) -> Broken:
         """Return a broken result of the equation whose rule is running, where another of its results is not broken."""

@@ -33,6 +33,12 @@ def noted(value: Value, operands: Sequence[Value], name: Name) -> Value:
     return value
 
 
+def first_border(operands: Sequence[Value]) -> Culprit | None:
+    """Return the equation that put other content into an operand, after which no cyclic claim could be proved."""
+    moving = [state for state in map(main_state, operands) if isinstance(state, Moving)]
+    return next((motion.edge for state in moving for motion in _motions(state) if motion.edge), None)
+
+
 def _noted(value: Moving, factor: Factor, before: Before, name: Name) -> Factor:
     motion = factor.motion
     if motion is None:

@@ -19,7 +19,8 @@ from jaxconv.verify.claims import Claim, Coarsening, Culprit, Verdict
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
-AT_THE_END = (-1, "output", "the function's output", ())  # row, primitive, source, frames if no equation is the culprit
+# Row, primitive, source, frames and module if no equation is the culprit.
+AT_THE_END = (-1, "output", "the function's output", (), "")
 
 
 def culprits_of(state: Value) -> list[Culprit]:
@@ -76,7 +77,8 @@ def wrong_claimed_culprit(culprit: Culprit | None, obstacle: Culprit | None, *, 
     """
     if culprit is None:
         return "the claim names no culprit"
-    at_the_end = (culprit.equation, culprit.primitive, culprit.source, culprit.frames) == AT_THE_END
+    named = (culprit.equation, culprit.primitive, culprit.source, culprit.frames, culprit.module)
+    at_the_end = named == AT_THE_END
     if culprit == obstacle or (at_the_end and (obstacle is None or too_small)):
         return ""
     expected = f"{obstacle.primitive} in row {obstacle.equation}" if obstacle else "the output itself"

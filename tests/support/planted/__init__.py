@@ -36,6 +36,7 @@ class Planted:
 
 PLANTED: dict[str, Planted] = {
     "zero padding between circular ones": Planted(pads.zero_padded, CYCLIC),
+    "zero padding before a dense layer": Planted(pads.zero_padded_then_dense, CYCLIC),
     "wrap one cell too wide": Planted(pads.wide_wrap, CYCLIC),
     "wrap too wide, then circular": Planted(pads.wide_wrap_then_circular, CYCLIC),
     "wrap one cell too narrow": Planted(pads.narrow_wrap, CYCLIC),

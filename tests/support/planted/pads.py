@@ -19,6 +19,13 @@ def zero_padded(x):
     return jax.nn.relu(jc.conv({"kernel": KERNEL}, x, padding="circular"))
 
 
+def zero_padded_then_dense(x):
+    """Zeros at the ends, and a dense layer over the positions behind them."""
+    x = jc.conv({"kernel": KERNEL}, smooth(x), padding="same")  # culprit: zero padding before a dense layer
+    x = jnp.tanh(x)
+    return x.reshape(1, 24) @ jnp.arange(48.0).reshape(24, 2)
+
+
 def wide_wrap(x):
     """A wrap that is one cell too wide for its window."""
     x = jnp.pad(smooth(x), ((0, 0), (1, 2), (0, 0)), mode="wrap")  # culprit: wrap one cell too wide
