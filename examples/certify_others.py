@@ -87,9 +87,9 @@ class Found(NamedTuple):
     @property
     def culprit(self) -> str:
         """The line that breaks the cyclic law, with its text in this file."""
-        if self.cyclic.broken is None:
+        if self.cyclic.culprit is None:
             return ""
-        file, line = self.cyclic.broken.source.split(" ")[0].rsplit(":", 1)
+        file, line = self.cyclic.culprit.source.split(" ")[0].rsplit(":", 1)
         return f"line {line}: {linecache.getline(file, int(line)).split('  #')[0].strip()}"
 
 

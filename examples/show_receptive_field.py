@@ -92,7 +92,7 @@ def certified(depth: int, pool_after: int | None, side: int) -> Square | str:
     (leaf,), reach, size = certificate.leaves, [], 0
     for axis, length in zip(leaf.axes, leaf.shape[1:3], strict=True):
         if (proved := axis.interior.receptive_field) is None:
-            return axis.interior.broken.reason if axis.interior.broken else str(axis.interior.verdict)
+            return axis.interior.culprit.reason if axis.interior.culprit else str(axis.interior.verdict)
         cells = proved.cells(length // 2)
         reach.append(slice(cells.start, cells.stop))
         size = proved.size

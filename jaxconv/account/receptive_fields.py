@@ -35,7 +35,7 @@ def _is_broken(value: Value) -> bool:
 def _broken_at(value: Value, number: int) -> bool:
     """Whether a value lost its structure at the equation of this row."""
     value = main_state(value)
-    return isinstance(value, Broken) and value.broken.equation == number
+    return isinstance(value, Broken) and value.culprit.equation == number
 
 
 def reach(row: Row | None) -> Reach:
@@ -60,7 +60,7 @@ def _value(row: Row | None) -> Moving | str:
         return "the certifier does not follow the equations of this body one by one"
     value = main_state(row.outputs[0])
     if isinstance(value, Broken):
-        return f"{value.broken.primitive} at {value.broken.source}: {value.broken.reason}"
+        return f"{value.culprit.primitive} at {value.culprit.source}: {value.culprit.reason}"
     if not isinstance(value, Moving) or len(value.moving_axes) > 1:
         return "it moves along several axes at once"
     return value

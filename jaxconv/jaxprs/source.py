@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+import re
 import site
 import sysconfig
 from collections.abc import Sequence
@@ -32,6 +35,16 @@ LIBRARIES = tuple(
 )
 
 
+# Parts of paths of files whose functions only call others: JAX, and what wraps the modules of other libraries.
+WRAPPERS = (
+    *("/jax/", "/jaxlib/", "/contextlib.py", "/functools.py", "/jaxtyping/", "/beartype/"),
+    *("/flax/linen/module.py", "/flax/linen/transforms.py", "/flax/core/"),
+    *("/flax/nnx/object.py", "/flax/nnx/transforms/"),
+    *("/equinox/_module", "/equinox/_jit.py", "/equinox/_vmap_pmap.py", "/equinox/_eval_shape.py", "/equinox/_ad.py"),
+    *("/haiku/_src/module.py", "/haiku/_src/transform.py", "/haiku/_src/stateful.py", "/haiku/_src/base.py"),
+    *("/keras/src/utils/traceback_utils.py", "/keras/src/layers/layer.py", "/keras/src/ops/operation.py"),
+    *("/keras/src/ops/function.py", "/keras/src/backend/"),
+)
 TRACING = ("api", "core", "custom_", "interpreters", "linear_util", "pjit", "source_info_util", "traceback_util")
 UNKNOWN = "a line that JAX does not record"
 
@@ -57,26 +70,78 @@ def frames(equation: JaxprEqn) -> list[Frame]:
     return stack_frames
 
 
+@functools.cache
 def is_users(file: str) -> bool:
     """Whether a file belongs to the user rather than to a library."""
     return not file.startswith((*LIBRARIES, "<frozen")) and f"{os.sep}site-packages{os.sep}" not in file
 
 
+@functools.cache
 def is_tracing(file: str) -> bool:
     """Whether a file belongs to JAX's tracing and transformations, which compute nothing themselves."""
     _, separator, module = file.rpartition(f"{os.sep}jax{os.sep}_src{os.sep}")
     return bool(separator) and module.startswith(TRACING)
 
 
+@functools.cache
+def is_wrapper(file: str) -> bool:
+    """Whether a file belongs to JAX, to Python or to this package, or to the part of a library that wraps modules."""
+    named = file.replace(os.sep, "/")
+    in_site = "/site-packages/" in named
+    return any(part in named for part in WRAPPERS) or (not in_site and file.startswith((*LIBRARIES, "<")))
+
+
 def source_frame(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> Frame | None:
     """Return the frame to report for an equation inside the calls `stack`: the user's innermost frame.
 
-    If there is none, return the frame of the library function that was traced. A gradient rule written by the user has
-    neither: JAX calls it while it transforms the function, and records none of its lines.
+    If there is none, return the outermost frame of a library that is not a wrapper, or else the frame of the library
+    function that was traced. A gradient rule written by the user has neither: JAX calls it while it transforms the
+    function, and records none of its lines.
     """
-    all_frames = [frame for enclosing in (equation, *reversed(stack)) for frame in frames(enclosing)]
-    library_frames = [frame for frame in all_frames if not is_tracing(frame[0])]
-    return next((frame for frame in all_frames if is_users(frame[0])), library_frames[-1] if library_frames else None)
+    return reported(all_frames(equation, stack))
+
+
+def all_frames(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> list[Frame]:
+    """Return the stack frames of an equation inside the calls `stack`, innermost first."""
+    return [frame for enclosing in (equation, *reversed(stack)) for frame in frames(enclosing)]
+
+
+def reported(all_frames: Sequence[Frame]) -> Frame | None:
+    """Return which of the frames to report; see `source_frame`."""
+    outermost_first = all_frames[::-1]
+    candidates = itertools.chain(
+        (frame for frame in all_frames if is_users(frame[0])),
+        (frame for frame in outermost_first if not is_wrapper(frame[0])),
+        (frame for frame in outermost_first if not is_tracing(frame[0])),
+    )
+    return next(candidates, None)
+
+
+def call_path(frames: Sequence[str], source: str) -> list[str]:
+    """Return the lines through which `source` calls the equation, outermost first, without JAX and wrappers.
+
+    Args:
+        frames: the stack as text, innermost first.
+        source: the frame from which to start.
+
+    >>> conv, net = "/lib/site-packages/flax/linen/linear.py:700 (_Conv.__call__)", "/home/me/net.py:34 (Net.__call__)"
+    >>> call_path(["/lib/site-packages/jax/_src/lax/lax.py:182 (add)", conv, net], net)
+    ['flax/linen/linear.py:700 (_Conv.__call__)']
+    """
+    inner = frames[: frames.index(source)] if source in frames else ()
+    libraries = [line for line in reversed(inner) if not is_wrapper(line) and not is_users(line)]
+    return [line.replace(os.sep, "/").rpartition("/site-packages/")[2] for line in libraries]
+
+
+def module_path(equation: JaxprEqn, stack: Sequence[JaxprEqn] = ()) -> str:
+    """Return the name scopes around an equation inside the calls `stack`, such as "Net/Conv_0"; "" if there are none.
+
+    Libraries such as Flax name the scopes after modules. The names of transformations, as in "jvp(Net)", are dropped.
+    """
+    scopes = "/".join(str(enclosing.source_info.name_stack) for enclosing in (*stack, equation))
+    while (unwrapped := re.sub(r"\w+\(([^()]*)\)", r"\1", scopes)) != scopes:
+        scopes = unwrapped
+    return "/".join(filter(None, scopes.split("/")))
 
 
 def full_line(frame: Frame | None) -> str:

@@ -13,9 +13,10 @@ from jaxconv.errors import public
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claim_kinds import KINDS
-from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, Verdict, Witness
+from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, Verdict, Witness
 from jaxconv.verify.execution.counterexample import pixels
 from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
+from jaxconv.verify.report import factors, where
 from jaxconv.verify.shifted_axes import Axes
 
 Undecided = Literal["fail", "pass"]
@@ -218,13 +219,14 @@ def _report(
     where = " and ".join(f"axis {number} of argument {argument}" for argument, number in axis.shifted)
     start = f"{kind} shifts along {where} ({axis.length} cells)"
     output = f"output{leaf.path} {leaf.shape}"
-    cure = claim.broken.cure if claim.broken else ""
+    cure = claim.culprit.cure if claim.culprit else ""
     if claim.verdict == Verdict.PROVED and invariant and claim.moves:
         by = " and ".join(f"by {t} along its axis {number}" for number, t in claim.moves)
         lines = [f"{start} by {claim.shift} move {output} {by}"]
         cure = "Reduce over the axis that moves, as jc.global_avg_pool does, or assert that the output is equivariant"
     elif claim.verdict == Verdict.PROVED and shift is not None:
         lines = [f"{start} by {shift} are not proved for {output}; shifts by {claim.shift} are"]
+        lines += factors(claim)
         cure = f"Assert shift={claim.shift}, or remove the strides whose product it is"
     elif refuted:
         lines = [f"{start} have no counterpart in {output}"]
@@ -232,8 +234,8 @@ def _report(
         lines = [f"{start} change {output}" if invariant else f"{start} do not move {output} according to its law"]
     else:
         lines = [f"{start} of {output}"]
-    if claim.broken is not None:
-        lines += _line(claim.broken)
+    if claim.culprit is not None:
+        lines += _culprit(claim.culprit)
     if tried is not None and tried.counterexample is not None:
         lines += [f"law:      {tried.counterexample.law}", *_witness(str(tried.counterexample).splitlines())]
     elif claim.witness is not None:
@@ -246,11 +248,11 @@ def _report(
     return "\n  ".join([*lines, f"cure:     {cure}"] if cure else lines)
 
 
-def broken_lines(axis: AxisReport, claim: Claim) -> list[str]:
+def culprit_lines(axis: AxisReport, claim: Claim) -> list[str]:
     """The culprit line of a claim, the executed counterexample if there is one, and the fix."""
-    lines = [] if claim.broken is None else _line(claim.broken)
+    lines = [] if claim.culprit is None else _culprit(claim.culprit)
     lines += [] if claim.witness is None else _witness(_executed(axis, claim.witness))
-    return [*lines, f"cure:     {claim.broken.cure}"] if claim.broken and claim.broken.cure else lines
+    return [*lines, f"cure:     {claim.culprit.cure}"] if claim.culprit and claim.culprit.cure else lines
 
 
 def _executed(axis: AxisReport, witness: Witness) -> list[str]:
@@ -258,8 +260,9 @@ def _executed(axis: AxisReport, witness: Witness) -> list[str]:
     return [first, *(f"argument {number}: {pixels(witness.arguments[number])}" for number, _ in axis.shifted)]
 
 
-def _line(broken: Break) -> list[str]:
-    return [f"line:     {broken.primitive} at {broken.source}", f"          {broken.reason}"]
+def _culprit(culprit: Culprit) -> list[str]:
+    first, *others = where(culprit)
+    return [f"culprit:  {first}", *(f"          {line}" for line in [*others, culprit.reason])]
 
 
 def _witness(lines: list[str]) -> list[str]:

@@ -60,7 +60,7 @@ def weaker(before: Mapping[str, Any], now: Mapping[str, Any], steps: Mapping[int
 
 
 def _report(steps: Sequence[Step], reason: str) -> list[str]:
-    return [line for step in steps[:MOST] for line in (f"line:     {step}", f"          {reason.format(step)}")]
+    return [line for step in steps[:MOST] for line in (f"culprit:  {step}", f"          {reason.format(step)}")]
 
 
 def _unlike_operands(steps: Mapping[int, Step], aspect: Callable[[Claim], Any]) -> list[Step]:

@@ -13,8 +13,9 @@ import pytest
 from jaxconv.checks import shown
 from jaxconv.errors import message
 from jaxconv.testing import culprits, snapshot, table
-from jaxconv.testing.assertions import broken_lines
+from jaxconv.testing.assertions import culprit_lines
 from jaxconv.testing.session import PROPERTY, Session
+from jaxconv.verify import report
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claim_kinds import KINDS
@@ -110,8 +111,8 @@ def _message(
     lines = [f"{name}: claims of {file} are no longer proved"]
     places = [
         {"leaf": leaf, "axis": axis}
-        for leaf, report in enumerate(certificate.leaves)
-        for axis, _ in enumerate(report.axes)
+        for leaf, of_leaf in enumerate(certificate.leaves)
+        for axis, _ in enumerate(of_leaf.axes)
     ]
     known = dict(zip(snapshot.entry(certificate), places, strict=True))
     for change in lost:
@@ -120,10 +121,11 @@ def _message(
             lines.append("    this output no longer exists")
             continue
         place = known[change.where]
+        axis = certificate.leaves[place["leaf"]].axes[place["axis"]]
         if operations is not None and change.before is not None and change.now is not None:
             reasons = culprits.weaker(change.before, change.now, operations.steps(**place, kind=change.kind))
+            reasons += report.factors(axis.claims[change.kind])
         else:
-            report = certificate.leaves[place["leaf"]].axes[place["axis"]]
-            reasons = broken_lines(report, report.claims[change.kind])
+            reasons = culprit_lines(axis, axis.claims[change.kind])
         lines += [f"    {line}" for line in reasons]
     return "\n".join([*lines, "  If this is intended, run with --update-certificates and commit the file."])

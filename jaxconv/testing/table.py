@@ -25,7 +25,7 @@ def shown(certificate: Certificate) -> dict[str, dict[str, str]]:
 def _text(claim: Claim, proved: dict[str, Any] | None) -> str:
     if proved is not None:
         return snapshot.described(proved)
-    source = claim.broken.source.split(" (")[0] if claim.broken else ""
+    source = claim.culprit.source.split(" (")[0] if claim.culprit else ""
     return f"{claim.verdict} at {Path(source).name}" if source else str(claim.verdict)
 
 

@@ -9,10 +9,10 @@ from typing import Self
 from jaxconv.errors import explain, public
 from jaxconv.verify import json_codec, report, strict_json
 from jaxconv.verify.claim_kinds import KINDS
-from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict, Witness
+from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, ReceptiveField, Verdict, Witness
 from jaxconv.verify.derivation import Derivation
 
-__all__ = ["AxisReport", "Break", "Certificate", "Claim", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
+__all__ = ["AxisReport", "Certificate", "Claim", "Culprit", "LeafReport", "ReceptiveField", "Verdict", "Witness"]
 
 FORMAT = 4  # version of the JSON format; every change of the written data raises it
 

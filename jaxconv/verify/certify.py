@@ -19,6 +19,7 @@ from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.claim_kinds import KINDS, ClaimKind
 from jaxconv.verify.claims import KindName
+from jaxconv.verify.coarsening import coarsenings, with_factors
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.domain import Plain, Spectrum, main_state
 from jaxconv.verify.execution.program import Program, program_of
@@ -92,12 +93,13 @@ def certify(
         for name, kind in KINDS.items():
             states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, values=values)
         derivations.append(rows)
+        factors = {name: coarsenings(jaxpr, constants, rows[name]) for name in KINDS}
         for leaf, report in enumerate(reports):
             of_leaf: dict[KindName, Plain | Spectrum] = {name: outputs[leaf] for name, outputs in states.items()}
             claims: dict[KindName, Claim] = {}
             for name, kind in KINDS.items():
                 proved_at = partial(_proved_at, fn, arguments, along, values, leaf, kind)
-                claim = claimed(of_leaf[name], along.length)
+                claim = with_factors(claimed(of_leaf[name], along.length), factors[name][leaf])
                 claims[name] = kind.explained(claim, of_leaf, along.length, proved_at)
             if search:
                 claims = _search(program, arguments, along, leaf, claims, seed=seed, free_parameters=not values)

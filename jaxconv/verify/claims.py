@@ -1,4 +1,4 @@
-"""Dataclasses of a certificate's claims: verdicts, receptive fields, breaks and counterexamples."""
+"""Dataclasses of a certificate's claims: verdicts, receptive fields, culprits and counterexamples."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Break:
-    """The equation that breaks a claim: the culprit, the reason, a cure, and the source line."""
+class Culprit:
+    """The first equation that destroyed the structure: its row, the reason, a cure, and the source line."""
 
     equation: int  # row of the derivation; -1 for the function as a whole
     primitive: str
@@ -34,6 +34,17 @@ class Break:
     cure: str
     source: str  # "file.py:12 (function)", a line of the user's code if there is one
     frames: tuple[str, ...]  # the whole stack, innermost first
+    module: str = ""  # "Net/Conv_0", the name scopes around the equation, which libraries name after modules
+
+
+@dataclass(frozen=True)
+class Coarsening:
+    """An equation that made the shift of a law `factor` times as large, such as a stride."""
+
+    equation: int  # row of the derivation
+    primitive: str
+    factor: int
+    source: str  # "file.py:12 (function)", a line of the user's code if there is one
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,8 @@ class Claim:
     receptive_field: ReceptiveField | None = (
         None  # if one axis moves and each output depends on a part of the input only
     )
-    broken: Break | None = None
+    coarsened: tuple[Coarsening, ...] = ()  # the equations whose factors have the shift as their product, in order
+    culprit: Culprit | None = None
     witness: Witness | None = None
     standing: int | None = None
 

@@ -26,7 +26,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.receptive_fields import Field
 
 
@@ -36,7 +36,7 @@ class CannotProve(Exception):  # noqa: N818  not an error: it ends a proof, as S
     `origin`: the culprit, if an earlier equation is the cause.
     """
 
-    def __init__(self, reason: str, cure: str = "", origin: Break | None = None):
+    def __init__(self, reason: str, cure: str = "", origin: Culprit | None = None):
         super().__init__(reason)
         self.reason, self.cure, self.origin = reason, cure, origin
 
@@ -48,9 +48,11 @@ class Motion:
     `rate`: input cells per cell of the factor, negative for a reversed axis. `[lo, hi)`: the positions that are a
     window of the signal. `field`: the receptive field of these positions, phase by phase; None if they may depend on
     any cell. `signal`: the name of the signal. `start`: the cell of the signal at position 0, which allows two windows
-    of one signal to be joined. `edge`: the equation that put other content outside [lo, hi). `lost`: the equation after
-    which less than a full period is left. `turns`: in a cyclic walk, how often the signal turns around while the scene
-    does once: 2 for the convolution of a signal with itself, which moves by two cells where the signal moves by one.
+    of one signal to be joined. `turns`: in a cyclic walk, how often the signal turns around while the scene does once:
+    2 for the convolution of a signal with itself, which moves by two cells where the signal moves by one.
+    The others are equations that may become culprits later (`losses.py`). `edge` put other content outside [lo, hi).
+    After `lost`, less than a full period is left. `longer` made more positions than whole periods. `merged` merged the
+    axis with others.
     """
 
     rate: Fraction
@@ -59,9 +61,21 @@ class Motion:
     field: Field | None
     signal: Hashable
     start: int = 0
-    edge: Break | None = None
-    lost: Break | None = None
     turns: int = 1
+    edge: Culprit | None = None
+    lost: Culprit | None = None
+    longer: Culprit | None = None
+    merged: Culprit | None = None
+
+    @property
+    def without_whole_periods(self) -> Culprit | None:
+        """The equation because of which the axis does not hold whole periods of a cyclic signal."""
+        return self.lost or self.longer or self.edge
+
+    @property
+    def without_notes(self) -> Motion:
+        """The same motion, without the equations that are noted as possible culprits."""
+        return replace(self, edge=None, lost=None, longer=None, merged=None)
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,7 @@ class Pieces:
 class Broken:
     """A value about which nothing is known, and the culprit."""
 
-    broken: Break
+    culprit: Culprit
 
 
 Plain: TypeAlias = Moving | Broken
@@ -203,9 +217,9 @@ def motion_of(axis: FactoredAxis) -> Motion | None:
         return None
     first, *others = axis
     if others:
-        raise CannotProve(
-            "only a part of the axis is shifted, because it was merged with another axis", "Undo the reshape first"
-        )
+        reason = "only a part of the axis is shifted, because it was merged with another axis"
+        merged = next((factor.motion.merged for factor in axis if factor.motion), None)
+        raise CannotProve(reason, "Undo the reshape first", merged)
     return first.motion
 
 

@@ -194,8 +194,10 @@ def _join_factor(factors: Sequence[Factor], signal: Hashable, depends: bool) -> 
     lo, hi = max(motion.lo for motion in moving), min(motion.hi for motion in moving)
     edge = next((motion.edge for motion in moving if motion.edge), None)
     lost = next((motion.lost for motion in moving if motion.lost), None)
+    merged = next((motion.merged for motion in moving if motion.merged), None)
     field = None if depends else union(motion.field for motion in moving)
     period = math.lcm(*(p for p in staying if p))
     # The joined signal repeats when all of its parts do.
     turns = math.gcd(*(motion.turns for motion in moving)) if period == 1 else 1
-    return Factor(length, motion=Motion(moving[0].rate, lo, hi, field, signal, 0, edge, lost, turns)), period
+    motion = Motion(moving[0].rate, lo, hi, field, signal, 0, turns, edge, lost, merged=merged)
+    return Factor(length, motion=motion), period

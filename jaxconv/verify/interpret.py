@@ -8,6 +8,7 @@ from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -18,10 +19,10 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
-from jaxconv.jaxprs.source import frames, full_line, source_frame
+from jaxconv.jaxprs.source import all_frames, full_line, module_path, reported
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
     Broken,
@@ -41,11 +42,12 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import MOST, folded, period
+from jaxconv.verify.losses import first_border, noted
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
 
-RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a break
+RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
 Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers if they are known
 
 
@@ -131,7 +133,8 @@ class Walk:
             outputs = self._apply_pieces(equation, inputs, known, outputs)
             if equation.primitive.name in family("identity") and not guard.objection(equation):
                 numbers = known
-        outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
+        name = partial(self.culprit_at, equation)
+        outputs = [with_signals(noted(value, inputs, name), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
 
@@ -169,10 +172,10 @@ class Walk:
         if kind is Spectrum and None not in at_rest:
             return self._apply(equation, path, [value for value in at_rest if value is not None], known, shapes)
         if not all(isinstance(value, Moving) and not value.moving_axes for value in inputs):
-            return [self._broken(equation, reason)] * len(shapes)
+            return [self._broken(equation, reason, inputs)] * len(shapes)
         impurity = guard.impurity(equation)
         if impurity:
-            return [self._broken(equation, CannotProve(impurity, "Pass it as an argument"))] * len(shapes)
+            return [self._broken(equation, CannotProve(impurity, "Pass it as an argument"), inputs)] * len(shapes)
         # A pure function of invariant operands has invariant results.
         operands = [value for value in inputs if isinstance(value, Moving)]
         shift = math.lcm(*(value.shift for value in operands))
@@ -233,7 +236,7 @@ class Walk:
 
     @contextmanager
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
-        """Follow what an equation contains: breaks name the lines around it, and rows of its jaxprs have its path."""
+        """Follow what an equation contains: culprits name the lines around it, and rows of its jaxprs have its path."""
         self.stack.append(equation)
         try:
             with self._at(path):
@@ -257,48 +260,34 @@ class Walk:
         with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
-    def _note_losses(self, equation: JaxprEqn, inputs: list[Value], value: Value) -> Value:
-        """Record in a moving value the equation that put other content at its ends, or that lost a full period."""
-        if isinstance(value, Pieces):
-            return replace(value, value=self._note_losses(equation, inputs, value.value))
-        if not isinstance(value, Moving) or not value.moving_axes:
-            return value
-        axes = tuple(tuple(self._note_factor(equation, inputs, value, f) for f in axis) for axis in value.axes)
-        return replace(value, axes=axes)
-
-    def _note_factor(self, equation: JaxprEqn, inputs: list[Value], value: Moving, factor: Factor) -> Factor:
-        motion = factor.motion
-        if motion is None:
-            return factor
-        edge, lost = motion.edge, motion.lost
-        whole = (motion.lo, motion.hi) == (0, factor.length)
-        if whole:
-            edge = None
-        elif edge is None:
-            reason = f"only positions {motion.lo} to {motion.hi - 1} of {factor.length} show the shifted signal"
-            edge = self.break_at(equation, reason, "Pad circularly, or keep to the interior")
-        if self.cycle is None or value.complete(motion):
-            lost = None
-        elif lost is None:
-            reason = f"only {motion.hi - motion.lo} positions of a period of {value.period(motion)} remain"
-            lost = (edge if not whole and edge else None) or self.break_at(equation, reason, "Pad circularly before it")
-        if edge is motion.edge and lost is motion.lost:
-            return factor
-        return replace(factor, motion=replace(motion, edge=edge, lost=lost))
-
-    def _broken(self, equation: JaxprEqn, lost: CannotProve) -> Broken:
-        return Broken(lost.origin or self.break_at(equation, lost.reason, lost.cure))
+    def _broken(self, equation: JaxprEqn, lost: CannotProve, inputs: Sequence[Value]) -> Broken:
+        earlier = None if self.cycle is None else first_border(inputs)
+        candidates = [culprit for culprit in (lost.origin, earlier) if culprit]
+        first = min(candidates, key=lambda culprit: culprit.equation, default=None)
+        return Broken(first or self.culprit_at(equation, lost.reason, lost.cure))
 
     def broken(self, reason: str, cure: str) -> Broken:
         """Return a broken result of the equation whose rule is running, where another of its results is not broken."""
-        return Broken(self.break_at(self.stack[-1], reason, cure))
+        return Broken(self.culprit(reason, cure))
 
-    def break_at(self, equation: JaxprEqn, reason: str, cure: str) -> Break:
-        """Return a break at an equation, with the user's line: that of the equation or of the innermost call."""
+    def culprit(self, reason: str, cure: str) -> Culprit:
+        """Return the equation whose rule is running as a culprit."""
+        return self.culprit_at(self.stack[-1], reason, cure)
+
+    def culprit_at(self, equation: JaxprEqn, reason: str, cure: str) -> Culprit:
+        """Return an equation as a culprit, with the user's line: that of the equation or of the innermost call."""
         calls = [outer for outer in self.stack if outer is not equation]
-        stack = [frame for outer in (equation, *reversed(calls)) for frame in frames(outer)]
-        source = full_line(source_frame(equation, calls))
-        return Break(len(self.rows), equation.primitive.name, reason, cure, source, tuple(map(full_line, stack)))
+        stack = all_frames(equation, calls)
+        source = full_line(reported(stack))
+        return Culprit(
+            len(self.rows),
+            equation.primitive.name,
+            reason,
+            cure,
+            source,
+            tuple(map(full_line, stack)),
+            module_path(equation, calls),
+        )
 
 
 def _failure(rule: str, error: Exception) -> CannotProve:

@@ -6,8 +6,9 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
+from jaxconv.jaxprs.source import call_path
 from jaxconv.verify.claim_kinds import KINDS
-from jaxconv.verify.claims import AxisReport, Break, Claim, KindName, LeafReport, ReceptiveField, Verdict
+from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, ReceptiveField, Verdict
 
 MOST_PHASES = 4  # largest number of phases whose receptive fields are listed separately
 
@@ -46,11 +47,12 @@ def _axis(report: AxisReport, leaf: LeafReport) -> list[str]:
 def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
     """Return the lines about a claim; `most` is the largest shift that a refutation covers."""
     lines = [f"{claim.verdict}{_law(claim, leaf, most)}"]
+    lines += factors(claim)
     field = claim.receptive_field
     if field is not None and claim.moves:
         lines += _field(field)
-    if claim.broken is not None:
-        lines += _break(claim.broken)
+    if claim.culprit is not None:
+        lines += _culprit(claim.culprit)
     if claim.witness is not None:
         lines.append(f"counterexample executed: shift {claim.witness.shift}, error {claim.witness.error:.3g} at output "
                      f"{claim.witness.position}")  # fmt: skip
@@ -59,6 +61,19 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
         outcome = f"shifts by {refuted} are refuted, by {claim.standing} are not" if refuted else "none was found"
         lines.append(f"counterexamples were searched: {outcome}")
     return lines
+
+
+def factors(claim: Claim) -> list[str]:
+    """Return the lines that name the equations whose factors make up the shift of a claim; one for each source line."""
+    of_line: dict[str, int] = {}
+    for one in claim.coarsened:
+        line = f"{one.primitive} at {one.source}"
+        of_line[line] = of_line.get(line, 1) * one.factor
+    title = f"shift {claim.shift}: "
+    return [
+        f"{' ' * len(title) if number else title}{factor} by {line}"
+        for number, (line, factor) in enumerate(of_line.items())
+    ]
 
 
 def spans(numbers: Sequence[int]) -> str:
@@ -113,9 +128,17 @@ def _envelope(field: ReceptiveField) -> tuple[int, int]:
     return min(first for first, _ in seen), max(last for _, last in seen)
 
 
-def _break(broken: Break) -> list[str]:
-    lines = [f"because of {broken.primitive} at {broken.source}", f"  {broken.reason}"]
-    return [*lines, f"  cure: {broken.cure}"] if broken.cure else lines
+def _culprit(culprit: Culprit) -> list[str]:
+    first, *others = where(culprit)
+    lines = [f"culprit: {first}", *(f"  {line}" for line in others), f"  {culprit.reason}"]
+    return [*lines, f"  cure: {culprit.cure}"] if culprit.cure else lines
+
+
+def where(culprit: Culprit) -> list[str]:
+    """Return the lines that say where a culprit is: the user's line, the module, and the calls through libraries."""
+    module = [f"in module {culprit.module}"] if culprit.module else []
+    through = [f"through {line}" for line in call_path(culprit.frames, culprit.source)]
+    return [f"{culprit.primitive} at {culprit.source}", *module, *through]
 
 
 def _affine(rate: Fraction, offset: Fraction) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from jaxconv.jaxprs.typing import AnyJaxpr, Params
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
 
 V_co = TypeVar("V_co", bound=Value, covariant=True)
@@ -27,6 +28,10 @@ class WalkContext(Protocol):
 
     def constant(self, shape: Sequence[int]) -> Moving:
         """Return a value that does not depend on the input."""
+        ...
+
+    def culprit(self, reason: str, cure: str) -> Culprit:
+        """Return the equation as a culprit, for a result whose later use may end the proof."""
         ...
 
     def broken(self, reason: str, cure: str) -> Broken:

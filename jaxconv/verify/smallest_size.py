@@ -14,7 +14,7 @@ from jaxconv.verify.worth_reporting import at_the_end, field_of
 def explained(
     claim: Claim, within: Plain | Spectrum, around: Plain | Spectrum, length: int, proved_at: Callable[[int], bool]
 ) -> Claim:
-    """Return an interior claim. If the input is too small for a proof, the reason of its break says so.
+    """Return an interior claim. If the input is too small for a proof, the reason of its culprit says so.
 
     Args:
         claim: the claim.
@@ -44,7 +44,7 @@ def explained(
             return claim
         cure = f"Use {smallest} cells, the smallest size that works"
     reason = f"its receptive field, {field.size} cells, leaves too few outputs of {length} cells clear of the border"
-    return replace(claim, broken=at_the_end(reason, cure))
+    return replace(claim, culprit=at_the_end(reason, cure))
 
 
 def _single_motion(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:

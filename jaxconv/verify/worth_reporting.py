@@ -7,19 +7,19 @@ invariant.
 
 from __future__ import annotations
 
-from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
+from jaxconv.verify.claims import Claim, Culprit, ReceptiveField, Verdict
 from jaxconv.verify.domain import Broken, CannotProve, Motion, Moving, Plain, Spectrum, length_of, motion_of
 from jaxconv.verify.receptive_fields import in_cells, nearest, sees_nothing
 
 
 def claimed(value: Plain | Spectrum, length: int) -> Claim:
-    """Return the claim about an output, for an input of `length` cells: proved, or undecided with a break."""
+    """Return the claim about an output, for an input of `length` cells: proved, or undecided with a culprit."""
     if isinstance(value, Broken):
-        return Claim(Verdict.UNDECIDED, broken=value.broken)
+        return Claim(Verdict.UNDECIDED, culprit=value.culprit)
     try:
         return _proved(value, length)
     except CannotProve as lost:
-        return Claim(Verdict.UNDECIDED, broken=lost.origin or at_the_end(lost.reason, lost.cure))
+        return Claim(Verdict.UNDECIDED, culprit=lost.origin or at_the_end(lost.reason, lost.cure))
 
 
 def _proved(value: Moving | Spectrum, length: int) -> Claim:
@@ -51,7 +51,7 @@ def _checked(value: Moving, number: int, motion: Motion) -> None:
     if period is not None:
         if (motion.lo, motion.hi) != (0, length) or length % period:
             reason = f"output axis {number} has {length} positions of a signal that repeats after {period}"
-            raise CannotProve(reason, "Use a larger input", motion.lost or motion.edge)
+            raise CannotProve(reason, "Use a larger input", motion.without_whole_periods)
         return
     clear, pairs = max(motion.hi - motion.lo, 0), max(step, 2)
     if clear - step < pairs:
@@ -66,6 +66,6 @@ def field_of(motion: Motion, cycle: int | None) -> ReceptiveField | None:
     return None if field is None or sees_nothing(field) else ReceptiveField(motion.rate, *in_cells(field, motion.rate))
 
 
-def at_the_end(reason: str, cure: str) -> Break:
-    """Return a break without a culprit equation, for a claim about the output as a whole."""
-    return Break(-1, "output", reason, cure, "the function's output", ())
+def at_the_end(reason: str, cure: str) -> Culprit:
+    """Return the culprit that is no equation, for a claim about the output as a whole."""
+    return Culprit(-1, "output", reason, cure, "the function's output", ())

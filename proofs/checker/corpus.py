@@ -26,7 +26,7 @@ import jaxconv as jc
 CORPUS = Path(__file__).parent / "corpus"
 ACCEPTED, REJECTED, NOTHING = "accepted", "rejected", "no proof claimed"
 # What says where in a file of the user's something stands, or how a signal is called: no claim rests on it.
-LEFT_OUT = {"edge", "lost", "broken", "witness", "signal", "frames"}
+LEFT_OUT = {"edge", "lost", "longer", "merged", "culprit", "coarsened", "witness", "signal", "frames"}
 
 random = np.random.default_rng(0)
 weights = lambda *shape: jnp.asarray(random.normal(size=shape), jnp.float32)

@@ -83,7 +83,7 @@ let factor cycle shift v =
 type row_state = Says of int * state | Nothing | Spectrum
 let rec row_state cycle v =
   let open Json in
-  if has "broken" v then Nothing
+  if has "culprit" v then Nothing
   else if has "modes" v then Spectrum
   else if has "folded" v then row_state cycle (field "value" v)
   else

@@ -47,7 +47,7 @@ def test_certify_prints_the_report(project, capsys):
     run("certify", "zero_padded", *SHAPE, "--axes", "1")
     out = capsys.readouterr().out
     assert "zero_padded: cyclic shifts REFUTED, interior PROVED" in out
-    assert f"because of jaxconv_conv at {project}/pkg/models.py:" in out
+    assert f"culprit: jaxconv_conv at {project}/pkg/models.py:" in out
     assert "counterexample executed" in out
 
 

@@ -59,8 +59,8 @@ def test_every_step_of_the_proofs_stands(name):
 def test_but_not_the_interior(name):
     """New content at the border changes the mean, and so every cell. Executed samples refute the claim."""
     claim = jc.certify(OVER_POSITIONS[name], X, axes=(1,)).leaves[0].axes[0].interior
-    assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "reduce_sum")
-    assert "reduces over the whole shifted axis" in claim.broken.reason
+    assert (claim.verdict, claim.culprit.primitive) == (Verdict.REFUTED, "reduce_sum")
+    assert "reduces over the whole shifted axis" in claim.culprit.reason
 
 
 def test_the_new_state_does_not_change():
@@ -98,9 +98,9 @@ def test_dropped_cells_stay_behind():
 
     for kind in ("cyclic", "interior"):
         claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].claims[kind]
-        assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "select_n")
-        assert "one that is fixed and position-dependent" in claim.broken.reason
-        file, line = claim.broken.source.split(" ")[0].rsplit(":", 1)
+        assert (claim.verdict, claim.culprit.primitive) == (Verdict.REFUTED, "select_n")
+        assert "one that is fixed and position-dependent" in claim.culprit.reason
+        file, line = claim.culprit.source.split(" ")[0].rsplit(":", 1)
         assert linecache.getline(file, int(line)).strip() == "return jc.dropout(KEY, x, 0.5, training=True)"
 
 
@@ -122,4 +122,4 @@ def test_a_key_made_from_the_input_is_none():
         return jc.channel_dropout(key, x, 0.5, training=True)
 
     claim = jc.certify(net, X, axes=(1,)).leaves[0].axes[0].cyclic
-    assert (claim.verdict, claim.broken.primitive) == (Verdict.REFUTED, "argmax")
+    assert (claim.verdict, claim.culprit.primitive) == (Verdict.REFUTED, "argmax")

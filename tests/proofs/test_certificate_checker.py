@@ -123,7 +123,7 @@ def judged(checker, file, seeds):
         certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
         document = json.loads(certificate.to_json())
         for row in itertools.chain(*(rows for walks in document["derivations"] for rows in walks.values())):
-            row["outputs"] = [{"broken": None} for _ in row["outputs"]]  # it says nothing, so that it cannot be wrong
+            row["outputs"] = [{"culprit": None} for _ in row["outputs"]]  # it says nothing, so that it cannot be wrong
         leaf, parts = document["leaves"][0], {"program": translate(program.fn, *program.arguments).as_json()}
         for number, axis in enumerate(program.axes):
             length = program.arguments[0].shape[axis]

@@ -63,7 +63,7 @@ def judged(
     (report,) = leaf.axes
     for kind in kinds:
         claim = report.claims[kind]
-        assert claim.verdict == Verdict.PROVED or "failed" not in claim.broken.reason, claim.broken
+        assert claim.verdict == Verdict.PROVED or "failed" not in claim.culprit.reason, claim.culprit
         if claim.verdict == Verdict.PROVED:
             refutation = violation(fn, (np.zeros(x.shape, np.float32),), 0, axis, 0, claim, kind, samples=4)
             assert refutation is None, refutation

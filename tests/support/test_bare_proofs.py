@@ -47,7 +47,7 @@ def test_no_size_is_looked_for():
     """Nine cells see more than the image has; only a whole certificate says which size would do."""
     fn = lambda x: jc.max_pool(x, (7,), stride=1, padding="same")
     (report,) = jc.certify(fn, X, axes=(1,), search=False).leaves[0].axes
-    assert "smallest size" in report.interior.broken.cure
+    assert "smallest size" in report.interior.culprit.cure
     with bare():
         (report,) = jc.certify(fn, X, axes=(1,), search=False).leaves[0].axes
-    assert "smallest size" not in report.interior.broken.cure
+    assert "smallest size" not in report.interior.culprit.cure

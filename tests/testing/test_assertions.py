@@ -78,7 +78,7 @@ def test_a_failure_names_the_line_the_witness_and_the_cure():
         "zero_padded is not equivariant: cyclic shifts along axis 1 of argument 1 (6 cells) "
         "have no counterpart in output (1, 6, 4, 3)"
     )
-    assert lines[1].startswith(f"  line:     jaxconv_conv at {__file__}:")
+    assert lines[1].startswith(f"  culprit:  jaxconv_conv at {__file__}:")
     assert lines[1].endswith("(zero_padded)")
     assert lines[3] == (
         "  law:      cyclic shifts by 1 along axis 1 of argument 1 move output (1, 6, 4, 3) by 1 along its axis 1"
@@ -117,7 +117,7 @@ def test_invariance_is_equivariance_but_not_the_other_way_round():
 
 
 def test_a_pool_over_zero_padding_is_not_invariant():
-    with pytest.raises(AssertionError, match=r"is not invariant(?s:.*)line: +jaxconv_conv(?s:.*)witness:"):
+    with pytest.raises(AssertionError, match=r"is not invariant(?s:.*)culprit: +jaxconv_conv(?s:.*)witness:"):
         assert_invariant(lambda params, x: jc.global_max_pool(zero_padded(params, x)), PARAMS, X, axes={1: (1,)})
 
 
@@ -132,7 +132,7 @@ def test_what_is_neither_fails_or_passes_and_says_so():
         assert_invariant(beyond_the_rules, X, axes=(1,), examples=20)
     message = str(caught.value)
     assert "beyond_the_rules is neither proved nor refuted to be invariant" in message
-    assert "line:     cumsum at " in message
+    assert "culprit:  cumsum at " in message
     assert "searched: no violation in " in message
     assert 'pass undecided="pass"' in message
     with pytest.warns(UndecidedWarning, match="neither proved nor refuted"):

@@ -68,7 +68,7 @@ def test_a_change_that_loses_equivariance_fails_and_says_where(project):
         [
             "*AssertionError: backbone: claims of certificates.json are no longer proved",
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, not proved now",
-            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
+            "*    culprit:  jaxconv_conv at */models.py:7 (backbone)",
             "*    witness:  shift by 1: f(shifted)*is off by*at least",
             "*              argument 0: zeros (1, 6, 4, 2) but for [[]0, *] = 1",
             "*    cure:     Pad circularly, or keep to the interior",
@@ -112,7 +112,7 @@ def test_fewer_shifts_are_less_and_more_are_more(project):
     result.stdout.fnmatch_lines(
         [
             "*cyclic shifts: 2 -> 1 before, 1 -> 1 now",
-            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
+            "*    culprit:  jaxconv_conv at */models.py:7 (backbone)",
             "*              it combines neighbours and has no stride (any more)",
         ]
     )
@@ -128,8 +128,9 @@ def test_a_stride_fails_and_says_where(project):
         [
             "*backbone: claims of certificates.json are no longer proved",
             "*  output along axis 1 of argument 0, cyclic shifts: 1 -> 1 before, 2 -> 1 now",
-            "*    line:     jaxconv_conv at */models.py:7 (backbone)",
+            "*    culprit:  jaxconv_conv at */models.py:7 (backbone)",
             "*              from here on the law holds for shifts by 2 and their multiples",
+            "*    shift 2: 2 by jaxconv_conv at */models.py:7 (backbone)",
         ]
     )
 

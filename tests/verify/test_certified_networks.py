@@ -33,8 +33,8 @@ def test_the_certificate_is_the_expected_one(name):
         if expected.cyclic:
             assert (cyclic.shift, cyclic.moves) == (expected.shift, tuple(expected.moves))
         elif expected.culprit is not None:
-            assert cyclic.broken.primitive == expected.culprit.primitive
-            file, line = cyclic.broken.source.split(" ")[0].rsplit(":", 1)
+            assert cyclic.culprit.primitive == expected.culprit.primitive
+            file, line = cyclic.culprit.source.split(" ")[0].rsplit(":", 1)
             assert Path(file).parent == Path(networks.__file__).parent
             assert expected.culprit.code in linecache.getline(file, int(line))
         assert (interior.verdict == Verdict.PROVED) is expected.interior

@@ -34,7 +34,7 @@ def judged(seeds, samples):
         for axis, report, expected in zip(program.axes, leaf.axes, program.expected, strict=True):
             for kind, claim in (("cyclic", report.cyclic), ("interior", report.interior)):
                 proved = claim.verdict == Verdict.PROVED
-                assert proved or "failed" not in claim.broken.reason
+                assert proved or "failed" not in claim.culprit.reason
                 if proved:
                     counts["proved"] += 1
                     counterexample = violation(program.fn, program.arguments, 0, axis, 0, claim, kind, samples=samples)
@@ -47,8 +47,8 @@ def judged(seeds, samples):
                     counts[f"{kind} true"] += 1
                     counts[f"{kind} true and proved"] += proved
                 elif program.faulty is not None and not proved:
-                    counts["broken"] += 1
-                    counts["right line"] += f"{program.filename}:{program.fault_line} " in claim.broken.source
+                    counts["culprit"] += 1
+                    counts["right line"] += f"{program.filename}:{program.fault_line} " in claim.culprit.source
     return counts, refuted
 
 

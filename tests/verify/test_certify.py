@@ -154,8 +154,8 @@ def test_proves_what_is_true_and_nothing_else(fn, cyclic, interior):
                 x = GENERATOR.integers(-4, 5, X.shape).astype(np.float32)
                 assert violation(fn, (x,), 0, 1, 0, claim, kind, samples=2) is None
             else:
-                assert claim.broken is not None
-                assert "failed" not in claim.broken.reason
+                assert claim.culprit is not None
+                assert "failed" not in claim.culprit.reason
 
 
 def test_a_proof_says_where_and_how_far_it_sees():
@@ -183,7 +183,7 @@ def test_a_frame_from_which_all_cells_were_cut_away_stays_within_the_output(leng
 
 
 def test_a_break_names_the_users_own_line():
-    broken = certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
+    broken = certify(culprit_line, X, axes=(1,)).leaves[0].axes[0].cyclic.culprit
     lines = Path(__file__).read_text().splitlines()
     number = next(n for n, line in enumerate(lines, 1) if line.endswith("# culprit"))
     assert broken.primitive == "add"
@@ -197,7 +197,7 @@ def test_inside_a_nested_jit_the_call_is_named():
     def calling(x):
         return inner(x)
 
-    broken = certify(calling, X, axes=(1,)).leaves[0].axes[0].cyclic.broken
+    broken = certify(calling, X, axes=(1,)).leaves[0].axes[0].cyclic.culprit
     assert broken.primitive == "cumsum"
     assert broken.source.startswith(__file__)
 
@@ -223,14 +223,14 @@ def test_parameters_may_be_arguments_and_several_inputs_move_together():
     assert together.cyclic == Verdict.PROVED
     alone = certify(fn, params, X, X, axes={1: (1, 2)})
     assert alone.cyclic == Verdict.UNDECIDED
-    assert "fixed and position-dependent" in alone.leaves[0].axes[0].cyclic.broken.reason
+    assert "fixed and position-dependent" in alone.leaves[0].axes[0].cyclic.culprit.reason
 
 
 def test_a_primitive_without_a_rule_is_named_and_never_passed(monkeypatch):
     monkeypatch.delitem(RULES[Moving], "sin")
     report = certify(jnp.sin, X, axes=(1,)).leaves[0].axes[0]
     assert report.cyclic.verdict == Verdict.UNDECIDED
-    assert report.cyclic.broken.reason == "there is no rule for sin"
+    assert report.cyclic.culprit.reason == "there is no rule for sin"
 
 
 def test_a_jaxpr_inside_is_not_always_a_call():
@@ -241,7 +241,7 @@ def test_a_jaxpr_inside_is_not_always_a_call():
     certificate = jc.certify(rolled, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
     assert report.cyclic.verdict == Verdict.UNDECIDED  # a shift by half of the height exchanges the parts
-    assert report.cyclic.broken.reason == "there is no rule for shard_map"
+    assert report.cyclic.culprit.reason == "there is no rule for shard_map"
     assert "counterexample executed: shift 1" in str(certificate)
 
 
@@ -250,7 +250,7 @@ def test_the_report_names_both_claims():
     assert "cyclic shifts UNDECIDED, interior PROVED" in text
     assert "PROVED: shifts by 1 -> 1 along output axis 1, on [1, 11) of 12" in text
     assert "receptive field 3: output j sees inputs j - 1 to j + 1" in text
-    assert "because of jaxconv_conv at" in text
+    assert "culprit: jaxconv_conv at" in text
 
 
 def test_the_certificate_is_data():
@@ -279,7 +279,7 @@ def test_what_fails_is_refuted_by_an_executed_counterexample():
     certificate = jc.certify(fn, X, axes=(1,))
     report = certificate.leaves[0].axes[0]
     assert (certificate.cyclic, certificate.interior) == (Verdict.REFUTED, Verdict.PROVED)
-    assert (report.cyclic.shift, report.cyclic.broken.primitive) == (None, "jaxconv_conv")
+    assert (report.cyclic.shift, report.cyclic.culprit.primitive) == (None, "jaxconv_conv")
     assert np.count_nonzero(report.cyclic.witness.arguments[0]) == 1
     assert reproduces(fn, report.cyclic.witness)
     assert "REFUTED: no shift of 1 to 11 cells is equivariant" in str(certificate)
@@ -338,7 +338,7 @@ def test_without_a_line_of_the_users_that_of_the_function_is_named():
     """The culprit of a network from a library is a line of the library, not a line inside JAX."""
     params = jax.eval_shape(init_lenet, jax.random.key(0))
     certificate = jc.certify(lenet, params, jax.ShapeDtypeStruct((1, 32, 32, 1), "float32"), axes={1: (1,)})
-    broken = certificate.leaves[0].axes[0].interior.broken
+    broken = certificate.leaves[0].axes[0].interior.culprit
     assert re.search(r"lenet\.py:\d+ \(lenet\)$", broken.source), broken.source
 
 

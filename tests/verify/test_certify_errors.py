@@ -100,7 +100,7 @@ def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, of,
     claim = certify(lambda x: jnp.roll(jnp.sin(x), 1, 1), X, axes=(1,)).leaves[0].axes[0].cyclic
     assert called
     if name == "sin":
-        assert claim.broken.reason.startswith(f"the rule for sin failed: {error.__name__}(")
+        assert claim.culprit.reason.startswith(f"the rule for sin failed: {error.__name__}(")
     else:
         assert claim.verdict == Verdict.PROVED
 

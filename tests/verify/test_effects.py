@@ -48,7 +48,7 @@ IMPURE = {
 def test_what_is_no_function_of_its_operands_is_not_proved(name):
     for claim in verdicts(IMPURE[name]):
         assert claim.verdict is Verdict.UNDECIDED
-        assert "not a function of its operands" in claim.broken.reason
+        assert "not a function of its operands" in claim.culprit.reason
 
 
 def test_a_primitive_that_nobody_knows_is_no_function_of_what_stays():
@@ -57,7 +57,7 @@ def test_a_primitive_that_nobody_knows_is_no_function_of_what_stays():
     unknown.def_abstract_eval(lambda x: x)
     for claim in verdicts(lambda x: x + unknown.bind(jnp.float32(1))):
         assert claim.verdict is Verdict.UNDECIDED
-        assert "the primitive unknown is not known" in claim.broken.reason
+        assert "the primitive unknown is not known" in claim.culprit.reason
 
 
 def test_random_numbers_of_a_key_are_a_function_of_it():
@@ -89,7 +89,7 @@ def test_a_closed_over_reference_is_not_read():
 
     cyclic, interior = verdicts(fn)
     assert (cyclic.verdict, interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
-    assert "get" in cyclic.broken.reason
+    assert "get" in cyclic.culprit.reason
 
 
 def test_a_reference_that_a_loop_changes_is_not_read():

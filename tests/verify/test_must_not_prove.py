@@ -202,6 +202,6 @@ def test_a_rule_that_says_something_of_another_shape_proves_nothing(wrong, monke
     (leaf,) = jc.certify(jnp.sin, np.zeros((1, 6, 3), np.float32), axes=(1,), search=False).leaves
     for claim in (leaf.axes[0].cyclic, leaf.axes[0].interior):
         assert claim.verdict == Verdict.UNDECIDED
-        assert claim.broken.reason == (
+        assert claim.culprit.reason == (
             "the rule for sin failed: ValueError('its result does not have the shape (1, 6, 3)')"
         )

@@ -50,7 +50,7 @@ def test_a_period_that_is_not_seen_twice_is_chance(name):
     with jax.numpy_dtype_promotion("standard"):
         claims = report(BY_CHANCE[name])
     assert (claims.cyclic.verdict, claims.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
-    assert "fixed and position-dependent" in claims.interior.broken.reason
+    assert "fixed and position-dependent" in claims.interior.culprit.reason
 
 
 @pytest.mark.parametrize("name", ON_A_RUN)
@@ -82,8 +82,10 @@ def test_a_shift_is_at_most_half_of_the_input(stride):
     assert lattice(report(inside, 4 * stride).interior) == (stride, ((0, 1),))
     assert lattice(report(around, 2 * stride).cyclic) == (stride, ((0, 1),))
     claim = report(around, stride).cyclic
-    assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
-    assert claim.broken.reason.startswith(f"the smallest proved shift is {stride}, which is more than half of {stride}")
+    assert (claim.verdict, claim.culprit.primitive) == (Verdict.UNDECIDED, "output")
+    assert claim.culprit.reason.startswith(
+        f"the smallest proved shift is {stride}, which is more than half of {stride}"
+    )
 
 
 @pytest.mark.parametrize(("length", "proved"), [(8, True), (7, False), (6, False)])
@@ -98,7 +100,7 @@ def test_a_region_holds_two_pairs(cells, proved):
     """A few cells of the input are surrounded by zeros."""
     claim = report(lambda x: jnp.zeros(16).at[5 : 5 + cells].set(x[5 : 5 + cells])).interior
     assert (claim.verdict == Verdict.PROVED) == proved
-    assert proved or claim.broken.primitive == "scatter"
+    assert proved or claim.culprit.primitive == "scatter"
 
 
 CONSTANT = {
@@ -118,7 +120,7 @@ def test_what_moves_and_sees_nothing_is_no_law():
     """The outputs are the zeros between the cells of a dilated input."""
     stuffed = lambda x: jax.lax.pad(x, jnp.float32(0), ((0, 1, 1),))[1::2]
     claims = report(stuffed)
-    assert claims.interior.verdict == Verdict.PROVED or "does not depend on the input" in claims.interior.broken.reason
+    assert claims.interior.verdict == Verdict.PROVED or "does not depend on the input" in claims.interior.culprit.reason
 
 
 # Inputs that are smaller than the receptive field
@@ -151,9 +153,9 @@ def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(p
     """No wrap pad is named as the culprit, and the cyclic law does not require that size."""
     at = lambda n: certify(partial(net, pad), jax.ShapeDtypeStruct((1, n, 1), "float32"), axes=(1,)).leaves[0].axes[0]
     claim = at(length).interior
-    assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "output")
-    assert "receptive field" in claim.broken.reason
-    assert claim.broken.cure == f"Use {works} cells, the smallest size that works"
+    assert (claim.verdict, claim.culprit.primitive) == (Verdict.UNDECIDED, "output")
+    assert "receptive field" in claim.culprit.reason
+    assert claim.culprit.cure == f"Use {works} cells, the smallest size that works"
     assert at(works).interior.verdict == Verdict.PROVED
     assert (at(length).cyclic.verdict == Verdict.PROVED) == (pad == "circular")
     for smaller in range(length, works):
@@ -168,11 +170,11 @@ def test_a_function_of_one_size_is_told_a_size_that_is_enough():
         return chain("circular", x)
 
     claim = certify(fixed, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
-    assert claim.broken.cure == "22 cells would be enough"
+    assert claim.culprit.cure == "22 cells would be enough"
 
 
 def test_what_fails_for_another_reason_is_not_told_to_grow():
     """A sum with the reversed signal has no law at any size."""
     fn = lambda x: chain("circular", x) + jnp.flip(x, 1)
     claim = certify(fn, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
-    assert "receptive field" not in claim.broken.reason
+    assert "receptive field" not in claim.culprit.reason

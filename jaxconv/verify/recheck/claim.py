@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-from jaxconv.verify.claims import Break, Claim, ReceptiveField, Verdict
+from jaxconv.verify.claims import Claim, Culprit, ReceptiveField, Verdict
 from jaxconv.verify.domain import Broken, Motion, Moving, Value
 from jaxconv.verify.receptive_fields import Field
 from jaxconv.verify.recheck.culprits import wrong_claimed_culprit
@@ -28,7 +28,7 @@ def claim_objection(
     """
     no_law, obstacle = _obstacle(state, shape, length)
     if claim.verdict == Verdict.PROVED:
-        if (claim.broken, claim.witness, claim.standing) != (None, None, None):
+        if (claim.culprit, claim.witness, claim.standing) != (None, None, None):
             return "the claim is PROVED, but has a culprit, a witness or an unrefuted shift"
         problem = _not_shown(claim, state) or no_law
         return problem if problem or not isinstance(state, Moving) else _other_field(claim, state, shape)
@@ -38,7 +38,7 @@ def claim_objection(
         return f"the claim is {claim.verdict}, but the output's state proves a law"
     too_small = not cyclic and _too_small(state, around, length)
     return _beyond_its_witness(claim, needed(length, cyclic=cyclic)) or wrong_claimed_culprit(
-        claim.broken, obstacle, too_small=too_small
+        claim.culprit, obstacle, too_small=too_small
     )
 
 
@@ -80,27 +80,27 @@ def _not_shown(claim: Claim, state: Value) -> str:
     return "" if claim.region == region else f"the claimed region is {claim.region}, but the state has {region}"
 
 
-def _obstacle(state: Value, shape: tuple[int, ...], length: int) -> tuple[str, Break | None]:
+def _obstacle(state: Value, shape: tuple[int, ...], length: int) -> tuple[str, Culprit | None]:
     """Return why a state proves no law worth reporting, and the culprit if any; ("", None) if it proves a law."""
     if isinstance(state, Broken):
-        return "the output is broken", state.broken
+        return "the output is broken", state.culprit
     if not isinstance(state, Moving):
         return "the output does not move", None
     return next(_obstacles(state, shape, length), ("", None))
 
 
-def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[tuple[str, Break | None]]:
+def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[tuple[str, Culprit | None]]:
     if length == 1:
         yield "the shifted axis has one cell", None
     motions = motions_of(state)
-    for axis, _ in motions:
+    for axis, motion in motions:
         if len(state.axes[axis]) > 1:
-            yield f"only a part of output axis {axis} moves", None
+            yield f"only a part of output axis {axis} moves", motion.merged
     for axis, motion in motions:
         if motion.field is not None and all(first > last for first, last in motion.field):
             yield f"the signal along axis {axis} does not depend on the input", None
         if problem := _beyond(state, axis, motion, shape[axis]):
-            yield problem, motion.edge if state.cycle is None else motion.lost or motion.edge
+            yield problem, motion.edge if state.cycle is None else motion.lost or motion.longer or motion.edge
     if 2 * state.shift > length and (motions or state.depends):
         yield f"shifts by {state.shift} are more than half of the {length} cells", None
 

@@ -28,12 +28,13 @@ from jaxconv.verify import json_codec
 from jaxconv.verify.arguments import check_call, checked_seed
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Claim, KindName, Verdict
+from jaxconv.verify.coarsening import coarsenings
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.recheck.claim import claim_objection
-from jaxconv.verify.recheck.culprits import breaks_of, nested, wrong_culprit
+from jaxconv.verify.recheck.culprits import culprits_of, nested, wrong_culprit, wrong_factors
 from jaxconv.verify.recheck.outline import outline_objection
 from jaxconv.verify.recheck.relation import Held
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
@@ -168,11 +169,14 @@ class _Walk:
         except _MismatchError as mismatch:
             return [f"{self.title}, {mismatch}", *self.problems]
         self.ends = [(held.second or held).state for held in outputs]
+        factors = coarsenings(jaxpr, constants, self.rows)
         length, cyclic, around = self.steps.length, self.steps.cycle is not None, self.around or self.ends
         for leaf, (claim, held, *states) in enumerate(zip(claims, outputs, self.ends, around, strict=True)):
             if states[0] is NOTHING:
                 continue  # there is an objection to its row already
-            if problem := claim_objection(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic):
+            problem = claim_objection(claim, states[0], held.aval.shape, length, states[1], cyclic=cyclic)
+            problem = problem or wrong_factors(claim, factors[leaf], self.rows)
+            if problem:
                 self.problems.append(f"{self.title}, claim about output {leaf}: {problem}")
         return self.problems
 
@@ -232,7 +236,7 @@ class _Walk:
         rows_within: Sequence[Row],
     ) -> str:
         """Return an objection to the culprits in a row's states, or the empty string."""
-        before = [broken for held in operands for broken in breaks_of(held.state)]
+        before = [culprit for held in operands for culprit in culprits_of(held.state)]
         candidates = list(nested(equation, stack)) if rows_within else [(equation, *stack)]
         problems = (wrong_culprit(state, row, before, rows_within, candidates) for state in row.outputs)
         return next(filter(None, problems), "")

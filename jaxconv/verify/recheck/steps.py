@@ -17,7 +17,7 @@ from jaxconv.jaxprs import evaluate
 from jaxconv.jaxprs.layout import branches, called, is_endless
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
-from jaxconv.verify.claims import Break
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
 from jaxconv.verify.recheck.mixing import mixes
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
@@ -40,7 +40,7 @@ CONSTANT = 2**16  # maximum size of a closed-over array that is used as a consta
 LARGEST = 2**22  # maximum total size of operands and results of an executed equation, or of one constant result
 SHORT = 100  # number of iterations after which a while loop is given up
 CHANGES = 2  # number of input cells that are changed, one at a time, for each draw of numbers that are not large
-NOTHING = Broken(Break(-1, "checker", "its state is invalid", "", "", ()))
+NOTHING = Broken(Culprit(-1, "checker", "its state is invalid", "", "", ()))
 
 Fact: TypeAlias = tuple[int, Held[Value]]  # the number of a result, and the result with one of its states
 Maker: TypeAlias = tuple[Run, Sequence[Held[Value]], Fact]  # how to compute a value, from which operands

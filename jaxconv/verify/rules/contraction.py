@@ -95,11 +95,12 @@ def _banded(
         rows: the contracted axis of the matrix.
         result_axes: for each axis of the matrix that may be j, its axis in the result.
     """
+    motion = motion_of(x.axes[number])
     unshared_weights = CannotProve(
         "a matrix product sums over the shifted axis with different weights at each position",
         "Share the weights: use a convolution",
+        motion and motion.merged,
     )
-    motion = motion_of(x.axes[number])
     if matrix is None or motion is None or len(x.moving_axes) > 1:
         raise unshared_weights
     cyclic = x.one_period(number) is not None

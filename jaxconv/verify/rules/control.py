@@ -73,7 +73,7 @@ def without_names(value: State) -> object:
         return "broken"
     if isinstance(value, Spectrum):
         return value
-    return with_motions(value, lambda motion: replace(motion, signal=0, start=0, edge=None, lost=None))
+    return with_motions(value, lambda motion: replace(motion.without_notes, signal=0, start=0))
 
 
 def with_new_names(eqn: Equation[State], values: Sequence[State]) -> list[State]:
@@ -183,7 +183,7 @@ def _selected(eqn: Equation[State], predicate: Moving, values: Sequence[State], 
 def moving(value: State) -> Moving:
     """`value`, which must be neither broken nor a spectrum. Raises CannotProve if it is."""
     if isinstance(value, Broken):
-        raise CannotProve("the motion of an operand is unknown", origin=value.broken)
+        raise CannotProve("the motion of an operand is unknown", origin=value.culprit)
     if isinstance(value, Spectrum):
         raise CannotProve("a spectrum instead of a value that moves or stays")
     return value

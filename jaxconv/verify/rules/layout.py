@@ -139,11 +139,20 @@ def reshape(eqn: Equation[Moving]) -> list[Moving]:
         factors: list[Factor] = []
         while math.prod(factor.length for factor in factors) < length:
             factors.insert(0, pieces.pop())
-        axes.insert(0, normalise(factors))
+        axes.insert(0, normalise(_with_note(eqn, factors)))
     if pieces:
         # A factor that is left has one cell, and moves: a single position does not show how.
         raise CannotProve("selects a single position of the shifted axis", "Reduce over the axis instead")
     return [fit(renamed(replace(value, axes=tuple(axes)), ("shape", shape)))]
+
+
+def _with_note(eqn: Equation[Moving], factors: Sequence[Factor]) -> list[Factor]:
+    """The factors of one axis. If a reshape merges a moving one with others that vary, its motion names the reshape."""
+    if all(factor.motion or factor.length == 1 or factor.period == 1 for factor in factors):
+        return list(factors)
+    reason = "merges the shifted axis with others, and a later operation treats the cells of the result differently"
+    merged = eqn.walk.culprit(reason, "Reduce or convolve over the shifted axis before")
+    return [replace(f, motion=replace(f.motion, merged=merged)) if f.motion else f for f in factors]
 
 
 @rule("rev")

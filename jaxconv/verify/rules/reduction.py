@@ -50,7 +50,7 @@ def check_whole_periods(value: Moving, number: int) -> None:
             raise CannotProve(
                 f"reduces over {factor.length} positions, {valid} of which show a signal with period {period}",
                 "Reduce over whole periods: pad circularly before it",
-                factor.motion.lost or factor.motion.edge,
+                factor.motion.without_whole_periods,
             )
 
 

@@ -71,9 +71,7 @@ def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     if motion is None or kind == FftType.IRFFT:
         reason = "FFT of a signal that is not one whole period here (the interior model has no wrap-around)"
         cyclic_motion = motion_of(value.axes[number]) if value.cycle is not None else None
-        raise CannotProve(
-            reason, "Transform exactly one period", cyclic_motion and (cyclic_motion.lost or cyclic_motion.edge)
-        )
+        raise CannotProve(reason, "Transform exactly one period", cyclic_motion and cyclic_motion.without_whole_periods)
     turn = motion.turns * (1 if motion.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
     modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]

@@ -51,10 +51,9 @@ def window_positions(
         min((motion.hi - 1 + before - (span - 1)) // stride + 1, count),
         strided(motion.field, motion.rate, -before, stride, range(0, span, dilation)),
         signal,
-        0,
-        motion.edge,
-        motion.lost,
-        motion.turns,
+        turns=motion.turns,
+        edge=motion.edge,
+        lost=motion.lost,
     )
     return (Factor(count, motion=moved),)
 
@@ -155,7 +154,7 @@ def _correlated(eqn: Equation[Moving], x: Moving, kernel: Moving) -> Moving:
         raise CannotProve(
             "sums over something other than one whole period",
             "Pad circularly",
-            kernel_motion.lost or kernel_motion.edge,
+            kernel_motion.without_whole_periods,
         )
     if -before < x_motion.lo or (count - 1) * stride - before + (taps - 1) * dilation >= x_motion.hi:
         raise CannotProve("sums over positions that do not show the signal", "Pad circularly", x_motion.edge)

@@ -67,7 +67,7 @@ def flatten_head(height=8, width=8, channels=4):
         return jc.dense(params["head"], x.reshape(x.shape[0], -1))
 
     params = {"conv": kernel(3, 3, channels), "head": matrix(height * width * channels, 10)}
-    culprit = Culprit("dot_general", 'jc.dense(params["head"]')
+    culprit = Culprit("reshape", 'jc.dense(params["head"]')
     expect = unbounded(shift=1, cyclic=False, moves=False, culprit=culprit)
     return fn, (params, picture(height, width)), (H, W), expect
 

@@ -59,8 +59,8 @@ def test_the_body_of_a_librarys_jit_has_none_of_the_users_frames_but_its_call_do
 def test_a_break_inside_a_librarys_jit_is_reported_at_the_users_call_of_it(fn, at):
     """The body is traced once and cached. The report for the second caller must not name the first caller's line."""
     claim = jc.certify(fn, array(2, 6), axes=(1,)).leaves[0].axes[0].cyclic
-    assert claim.broken.primitive == "cumsum"
-    assert claim.broken.source == f"{__file__}:{at.__code__.co_firstlineno + 1} ({at.__name__})"
+    assert claim.culprit.primitive == "cumsum"
+    assert claim.culprit.source == f"{__file__}:{at.__code__.co_firstlineno + 1} ({at.__name__})"
 
 
 @jax.custom_vjp
@@ -73,8 +73,8 @@ squared.defvjp(lambda x: (squared(x), x), lambda x, dy: (dy * x * jnp.arange(8.0
 
 def test_a_gradient_rule_of_the_users_has_no_line_and_none_of_jaxs_is_named():
     """JAX calls the rule while it transforms the function. No line of JAX's machinery may be reported."""
-    broken = jc.certify(jax.grad(squared), array(8), axes=(0,), search=False).leaves[0].axes[0].cyclic.broken
+    broken = jc.certify(jax.grad(squared), array(8), axes=(0,), search=False).leaves[0].axes[0].cyclic.culprit
     assert broken.source == "a line that JAX does not record"
     assert (
-        "jax" in jc.certify(jax.nn.softmax, array(8), axes=(0,), search=False).leaves[0].axes[0].interior.broken.source
+        "jax" in jc.certify(jax.nn.softmax, array(8), axes=(0,), search=False).leaves[0].axes[0].interior.culprit.source
     )

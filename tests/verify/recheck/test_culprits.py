@@ -1,4 +1,4 @@
-"""The culprit of a claim that is not proved: the break of the output's state, or an input that is too small."""
+"""The culprit of a claim that is not proved: that of the output's state, or an input that is too small."""
 
 from dataclasses import replace
 
@@ -11,12 +11,19 @@ import jaxconv as jc
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.domain import main_state
 from jaxconv.verify.recheck import recheck
-from jaxconv.verify.recheck.culprits import breaks_of
+from jaxconv.verify.recheck.culprits import culprits_of
 from jaxconv.verify.worth_reporting import at_the_end
 
 X, SHORT = (jax.ShapeDtypeStruct((1, length, 2), "float32") for length in (12, 4))
 THE_OUTPUT = at_the_end("its receptive field, 13 cells, leaves too few outputs of 12 cells clear of the border", "")
-NOTHING_SHOWN = {"verdict": Verdict.UNDECIDED, "shift": None, "moves": (), "region": (), "receptive_field": None}
+NOTHING_SHOWN = {
+    "verdict": Verdict.UNDECIDED,
+    "shift": None,
+    "moves": (),
+    "region": (),
+    "receptive_field": None,
+    "coarsened": (),
+}
 
 
 def padded(x):
@@ -33,7 +40,7 @@ FUNCTIONS = {  # function, its input, the culprits of its cyclic and interior cl
     "too small": (lambda x: padded(padded(x)), SHORT, "jaxconv_conv", "output"),
     "too small, and broken": (lambda x: x[:, 3:] * x[:, :-3] + padded(x)[:, 3:], SHORT, "slice", "output"),
     "too small, strided": (lambda x: conv(x, stride=3), SHORT, "jaxconv_conv", "output"),
-    "merged": (lambda x: jnp.swapaxes(x, 1, 2).reshape(1, -1), X, "output", "output"),
+    "merged": (lambda x: jnp.swapaxes(x, 1, 2).reshape(1, -1), X, "reshape", "reshape"),
     "a spectrum": (lambda x: jnp.fft.fft(x, axis=1), X, "output", "fft"),
     "filtered": (filtered, X, "", "fft"),
     "one cell": (lambda x: x + 1, jax.ShapeDtypeStruct((1, 1, 2), "float32"), "output", "output"),
@@ -60,24 +67,24 @@ def objections(certificate, name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_whom_claims_blame(name):
+def test_which_culprits_claims_name(name):
     expected = dict(zip(("cyclic", "interior"), FUNCTIONS[name][2:], strict=True))
-    assert {kind: claim.broken.primitive if claim.broken else "" for kind, claim in claims(name).items()} == expected
+    assert {kind: claim.culprit.primitive if claim.culprit else "" for kind, claim in claims(name).items()} == expected
     assert objections(MADE[name], name) == ()
 
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
-    """A certificate cannot replace a proof or the break of an equation by an input that is too small."""
-    actual = objections(forged(name, kind, broken=THE_OUTPUT, **NOTHING_SHOWN), name)
+def test_the_output_is_the_culprit_in_earnest_only(name, kind, unexecuted):
+    """A certificate cannot replace a proof or an equation by an input that is too small."""
+    actual = objections(forged(name, kind, culprit=THE_OUTPUT, **NOTHING_SHOWN), name)
     claim = claims(name)[kind]
-    if claim.broken and claim.broken.primitive == "output":
+    if claim.culprit and claim.culprit.primitive == "output":
         assert actual == ()
         return
     words = (
-        f"the claim names output in row -1 as the culprit, but the output's state names {claim.broken.primitive} in row"
-        if claim.broken
+        f"the claim names output in row -1 as the culprit, but the output's state names {claim.culprit.primitive} in row"
+        if claim.culprit
         else "the claim is UNDECIDED, but the output's state proves a law"
     )
     assert [words in objection for objection in actual] == [True]
@@ -85,17 +92,42 @@ def test_the_output_is_blamed_in_earnest_only(name, kind, unexecuted):
 
 @pytest.mark.parametrize("kind", ["cyclic", "interior"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_other_break_of_the_derivation_is_blamed(name, kind, unexecuted):
-    """No break of a row is accepted, except the one because of which the output has no law."""
+def test_no_other_culprit_of_the_derivation_is_accepted(name, kind, unexecuted):
+    """No culprit of a row is accepted, except the one because of which the output has no law."""
     walks = MADE[name].derivations[0]
     last = walks[kind][-1]
     breaks = {
-        broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in breaks_of(state)
+        broken for row in walks["cyclic"] + walks["interior"] for state in row.outputs for broken in culprits_of(state)
     }
     claim = claims(name)[kind]
-    right = {claim.broken}
-    if kind == "interior" and claim.broken and claim.broken.primitive == "output":
-        right |= {b for state in last.outputs for b in breaks_of(main_state(state))}  # the size explains these
+    right = {claim.culprit}
+    if kind == "interior" and claim.culprit and claim.culprit.primitive == "output":
+        right |= {b for state in last.outputs for b in culprits_of(main_state(state))}  # the size explains these
     for other in breaks - right:
-        (objection,) = objections(forged(name, kind, broken=other, **NOTHING_SHOWN), name)
+        (objection,) = objections(forged(name, kind, culprit=other, **NOTHING_SHOWN), name)
         assert "as the culprit" in objection or "proves a law" in objection
+
+
+# The equations that made a shift coarser
+
+
+def strided(x):
+    return conv(jnp.tanh(x[:, ::2]), padding="CIRCULAR")[:, ::2]
+
+
+def test_forged_factors_are_objected_to(unexecuted):
+    certificate = jc.certify(strided, X, axes=(1,), search=False)
+    (one, *others) = certificate.leaves[0].axes[0].cyclic.coarsened
+    wrong = {
+        "the product": ((replace(one, factor=2 * one.factor), *others), "do not have the product"),
+        "nobody": ((), "do not have the product"),
+        "another row": ((replace(one, equation=one.equation + 1), *others), "other factors than the derivation"),
+        "another primitive": ((replace(one, primitive="add"), *others), "other factors than the derivation"),
+        "another line": ((replace(one, source="other.py:1 (f)"), *others), "but the claim names other.py:1 (f)"),
+    }
+    for coarsened, objection in wrong.values():
+        leaf = certificate.leaves[0]
+        axis = leaf.axes[0]
+        claims = axis.claims | {"cyclic": replace(axis.cyclic, coarsened=coarsened)}
+        forged_one = replace(certificate, leaves=(replace(leaf, axes=(replace(axis, claims=claims),)),))
+        assert any(objection in said for said in jc.recheck(forged_one, strided, X)), objection

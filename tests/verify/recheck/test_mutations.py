@@ -16,7 +16,7 @@ from support.certificates_to_recheck import X, conv, filtered, loss_gradient, wi
 import jaxconv as jc
 from jaxconv.verify import json_codec
 from jaxconv.verify.certificate import Certificate
-from jaxconv.verify.claims import Break, Sample, Verdict
+from jaxconv.verify.claims import Culprit, Sample, Verdict
 from jaxconv.verify.recheck import recheck, witness
 
 SHORT = jax.ShapeDtypeStruct((1, 6, 2), "float32")
@@ -91,7 +91,7 @@ OTHERS = {
     float: lambda value: 2 * value + 1,
     Verdict: lambda value: Verdict.PROVED if value != Verdict.PROVED else Verdict.UNDECIDED,
 }
-BROKEN = Break(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
+BROKEN = Culprit(0, "slice", "because", "", "file.py:1 (f)", ("file.py:1 (f)",))
 
 
 def wide(state):
@@ -114,7 +114,7 @@ def mutants(value, path=()):
         if path[-1] != "entering":  # other entering cells may also refute the claim
             yield path, np.zeros_like(value)
     elif value is None:
-        yield path, {"broken": BROKEN, "edge": BROKEN, "lost": BROKEN}.get(path[-1], 1)
+        yield path, BROKEN if path[-1] in ("culprit", "edge", "lost", "longer", "merged") else 1
     else:
         yield path, OTHERS[type(value)](value)
 
@@ -242,9 +242,9 @@ def test_an_undecided_claim_is_not_relabelled():
 
 def test_a_proof_is_not_relabelled():
     certificate, witness = MADE["proved"], MADE["refuted twice"].leaves[0].axes[0].interior.witness
-    broken = MADE["refuted twice"].leaves[0].axes[0].interior.broken
+    broken = MADE["refuted twice"].leaves[0].axes[0].interior.culprit
     empty = {"shift": None, "moves": (), "region": (), "receptive_field": None}
-    forged = claim_of(certificate, "interior", verdict=Verdict.REFUTED, broken=broken, witness=witness, **empty)
+    forged = claim_of(certificate, "interior", verdict=Verdict.REFUTED, culprit=broken, witness=witness, **empty)
     objections = recheck(forged, proved, SHORT)
     assert any(
         "the witness does not refute shifts by 1: the output moves by {1: 1} somewhere" in objection
@@ -253,10 +253,10 @@ def test_a_proof_is_not_relabelled():
     assert any("the claim is REFUTED, but the output's state proves a law" in objection for objection in objections)
 
 
-def test_a_blame_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
+def test_a_culprit_moved_to_another_row_is_objected_to(unexecuted, compiled_once):
     """The culprit changes everywhere, so that the certificate is consistent."""
     certificate = MADE["refuted twice"]
-    old = certificate.leaves[0].axes[0].cyclic.broken
+    old = certificate.leaves[0].axes[0].cyclic.culprit
     for changes in ({"equation": 0}, {"primitive": "iota"}, {"source": "other.py:1 (f)"}, {"frames": ()}):
         forged = changed_everywhere(certificate, old, replace(old, **changes))
         assert any("as the culprit" in objection for objection in recheck(forged, by_position, SHORT)), changes

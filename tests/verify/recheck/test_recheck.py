@@ -200,7 +200,7 @@ def test_rows_that_do_not_follow_the_function_are_objected_to(change, words):
     assert objection.startswith(f"interior walk for shifts of ((0, 1),), {words}")
 
 
-PROVED = {"verdict": Verdict.PROVED, "broken": None}
+PROVED = {"verdict": Verdict.PROVED, "culprit": None}
 CLAIMS = [
     ("interior", {"region": ((1, 0, 6),)}, "the claimed region is ((1, 0, 6),), but the state has ((1, 1, 5),)"),
     ("interior", {"region": ()}, "the claimed region is (), but the state has ((1, 1, 5),)"),
@@ -230,7 +230,7 @@ CLAIMS = [
     ("cyclic", {"verdict": Verdict.PROVED}, "the claim is PROVED, but has a culprit"),
     ("cyclic", {"verdict": Verdict.REFUTED}, "the claim is REFUTED, but has no witness"),
     ("cyclic", {"standing": 3}, "the smallest unrefuted shift is 4, but the claim names 3"),
-    ("cyclic", {"broken": None}, "the claim names no culprit"),
+    ("cyclic", {"culprit": None}, "the claim names no culprit"),
 ]
 
 

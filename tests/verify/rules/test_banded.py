@@ -115,7 +115,7 @@ def test_weights_that_may_be_any_break():
     fn = lambda x: jnp.einsum("nhwc,hk->nkwc", x, matrix)
     claim = report(fn).interior
     assert claim.verdict == Verdict.UNDECIDED
-    assert "different weights at each position" in claim.broken.reason
+    assert "different weights at each position" in claim.culprit.reason
     assert report(fn, values=True).interior.verdict == Verdict.PROVED
 
 

@@ -164,7 +164,7 @@ def test_a_part_of_the_shifted_axis_that_no_index_names_ends_the_proof():
     numbers = lax.GatherDimensionNumbers(offset_dims=(0, 1), collapsed_slice_dims=(), start_index_map=(0,))
     fn = lambda x: lax.gather(x, np.zeros((1,), np.int32), numbers, slice_sizes=(1, 3))
     claim = certified(fn, (1, 6))["interior"]
-    assert claim.broken.reason == "reads a part of the shifted axis that no index names"
+    assert claim.culprit.reason == "reads a part of the shifted axis that no index names"
 
 
 @pytest.mark.parametrize("mode", ["clip", "fill", "promise_in_bounds"])

@@ -65,7 +65,7 @@ GRADIENTS = {  # gradients of scalar functions that are invariant under these sh
 def test_the_gradient_of_what_does_not_change_moves(name):
     fn, shift = GRADIENTS[name]
     claim = cyclic(fn)
-    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert claim.verdict == Verdict.PROVED, claim.culprit
     assert (claim.shift, claim.moves) == (shift, () if "respect" in name else ((1, shift),))
 
 
@@ -91,7 +91,7 @@ def test_the_gradient_of_a_mean_moves(name, axis):
     layer, shift = MEANS[name]
     shift = 1 if axis == 2 and "overlaps" in name else shift
     claim = cyclic(partial(mean_of, layer), axis)
-    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert claim.verdict == Verdict.PROVED, claim.culprit
     assert (claim.shift, claim.moves) == (shift, ((axis, shift),))
 
 

@@ -66,8 +66,8 @@ def test_the_largest_cells_of_whole_periods_are_invariant_and_their_indices_are_
     assert (values.axes[0].cyclic.verdict, values.axes[0].cyclic.moves) == (Verdict.PROVED, ())
     assert values.axes[0].interior.verdict == Verdict.REFUTED
     assert indices.axes[0].cyclic.verdict == Verdict.REFUTED
-    assert "indices of the largest cells along the shifted axis move" in indices.axes[0].cyclic.broken.reason
-    assert "test_reduction.py" in indices.axes[0].cyclic.broken.source
+    assert "indices of the largest cells along the shifted axis move" in indices.axes[0].cyclic.culprit.reason
+    assert "test_reduction.py" in indices.axes[0].cyclic.culprit.source
 
 
 def test_the_largest_cells_of_a_part_of_a_period_are_not_invariant():

@@ -69,7 +69,7 @@ MOVES_BY_ONE = {
 @pytest.mark.parametrize("name", MOVES_BY_ONE)
 def test_a_convolution_by_transforms_moves_with_its_input(name):
     claim = cyclic(MOVES_BY_ONE[name])
-    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert claim.verdict == Verdict.PROVED, claim.culprit
     assert (claim.shift, claim.moves) == (1, ((1, 1),))
 
 
@@ -90,7 +90,7 @@ def test_a_spectrum_may_come_back_at_another_length(cells, shift, moves):
 @pytest.mark.parametrize("fn", [lambda x: jnp.abs(rfft(x)), lambda x: (rfft(x) * jnp.conj(rfft(x))).real])
 def test_a_power_spectrum_does_not_change(fn):
     claim = cyclic(fn)
-    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert claim.verdict == Verdict.PROVED, claim.culprit
     assert (claim.shift, claim.moves) == (1, ())
 
 
@@ -129,13 +129,13 @@ def test_what_sees_the_phase_is_not_proved(name):
         assert (claim.verdict, claim.moves) == (Verdict.PROVED, ())
     else:
         assert claim.verdict == Verdict.UNDECIDED
-        assert reason in claim.broken.reason
+        assert reason in claim.culprit.reason
 
 
 def test_new_content_at_the_border_reaches_every_mode():
     (leaf,) = certify(MOVES_BY_ONE["real transforms"], X, axes=(1,)).leaves
     assert leaf.axes[0].interior.verdict == Verdict.UNDECIDED
-    assert "not one whole period here" in leaf.axes[0].interior.broken.reason
+    assert "not one whole period here" in leaf.axes[0].interior.culprit.reason
 
 
 @pytest.mark.parametrize("n", range(1, 10))

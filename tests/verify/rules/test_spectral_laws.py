@@ -360,7 +360,7 @@ def proved(programs, name, seed):
     """The cyclic claim of a program, which is proved, holds in every execution, and passes recheck."""
     case, fn = program(programs, name, seed)
     claim = judged(fn, case.x, case.axis, kinds=("cyclic",)).cyclic
-    assert claim.verdict == Verdict.PROVED, claim.broken
+    assert claim.verdict == Verdict.PROVED, claim.culprit
     with executing_by_numpy():
         certificate = jc.certify(fn, case.x, axes=(case.axis,), search=False)
         assert jc.recheck(certificate, fn, case.x) == ()
@@ -440,4 +440,4 @@ def test_what_mixes_the_phases_is_not_proved(name, seed):
     certify = partial(jc.certify, axes=(case.axis,), search=False)
     claim = certify(fn, case.x).leaves[0].axes[0].cyclic
     assert claim.verdict == Verdict.UNDECIDED
-    assert "failed" not in claim.broken.reason
+    assert "failed" not in claim.culprit.reason

@@ -328,7 +328,7 @@ def test_what_breaks_the_law_is_named(name):
     fn, axis, reason = BREAKING[name]
     report = jc.certify(fn, jax.ShapeDtypeStruct((1, 12, 2), "float32"), axes=(axis,), search=False).leaves[0].axes[0]
     assert Verdict.PROVED not in (report.cyclic.verdict, report.interior.verdict)
-    assert reason in report.cyclic.broken.reason
+    assert reason in report.cyclic.culprit.reason
 
 
 def test_the_gradient_of_max_pooling_reads_what_the_cotangent_reads():
