@@ -74,8 +74,8 @@ def described(result: Result) -> str:
     claim, law = result.claim, result.expected
     field = "whole" if claim.receptive_field is None else claim.receptive_field.size
     said = f"proved {claim.shift} -> {claim.moves} {claim.region}, field {field}" if result.proved else "not proved"
-    if claim.broken is not None:
-        said += f" ({claim.broken.primitive} at {claim.broken.source.rsplit('/', 1)[-1]}: {claim.broken.reason})"
+    if claim.culprit is not None:
+        said += f" ({claim.culprit.primitive} at {claim.culprit.source.rsplit('/', 1)[-1]}: {claim.culprit.reason})"
     true = f"true {law.shift} -> {law.moves} {law.regions}" if law else "nothing true"
     return f"{result.judge.group}: {result.name}: {true}; {said}"
 

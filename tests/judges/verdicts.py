@@ -51,7 +51,7 @@ class Result:
     @property
     def line(self) -> tuple[str, int] | None:
         """The file and line that the certifier blames, within the function itself and not in what it calls."""
-        frames = () if self.claim.broken is None else self.claim.broken.frames
+        frames = () if self.claim.culprit is None else self.claim.culprit.frames
         lines = [(file, int(number)) for file, _, number in (frame.split(" ")[0].rpartition(":") for frame in frames)]
         return next((line for line in lines if line in self.judge.lines()), None)
 

@@ -146,7 +146,7 @@ def test_every_true_shift_is_proved(name, dimensions):
     for axis, claim in claims.items():
         shift = expected_shift(name, axis)
         assert truth[axis] == list(range(shift, N, shift))
-        assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, shift, ((axis, shift),)), claim.broken
+        assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, shift, ((axis, shift),)), claim.culprit
 
 
 @pytest.mark.parametrize(("name", "dimensions"), CASES)
@@ -155,9 +155,9 @@ def test_steps_are_equivariant_for_all_coefficients_but_not_for_every_forcing(na
     for axis, claim in laws_of(*step_of(name, dimensions)).items():
         if name in FORCED_FLOWS:
             assert claim.verdict == Verdict.UNDECIDED
-            assert "adds modes that rotate at different rates" in claim.broken.reason
+            assert "adds modes that rotate at different rates" in claim.culprit.reason
         else:
-            assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, 1, ((axis, 1),)), claim.broken
+            assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, 1, ((axis, 1),)), claim.culprit
 
 
 @pytest.mark.parametrize(

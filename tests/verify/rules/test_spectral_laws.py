@@ -418,7 +418,7 @@ def test_inner_products_without_a_conjugate_change_unless_the_shift_is_half(seed
         assert (claim.shift, claim.moves) == (case.n // 2, ())
     else:
         claim = jc.certify(fn, case.x, axes=(case.axis,), search=False).leaves[0].axes[0].cyclic
-        assert (claim.verdict, claim.broken.primitive) == (Verdict.UNDECIDED, "dot_general")
+        assert (claim.verdict, claim.culprit.primitive) == (Verdict.UNDECIDED, "dot_general")
 
 
 def _coarser(programs, name, seed, shift):
@@ -430,7 +430,7 @@ def _coarser(programs, name, seed, shift):
         return
     claim = jc.certify(fn, case.x, axes=(case.axis,), search=False).leaves[0].axes[0].cyclic
     assert claim.verdict == Verdict.UNDECIDED
-    assert "failed" not in claim.broken.reason
+    assert "failed" not in claim.culprit.reason
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -141,7 +141,7 @@ def test_what_is_made_of_a_convolution_of_two(name):
     claim = claim_of(name, 2, 8)
     if name in NOT_PROVED:
         assert claim.verdict == Verdict.UNDECIDED
-        assert "failed" not in claim.broken.reason
+        assert "failed" not in claim.culprit.reason
     if name in INVARIANT:
         assert (claim.verdict, claim.shift, claim.moves) == (Verdict.PROVED, 1, ())
     if name in MOVES:
@@ -155,4 +155,4 @@ def test_a_step_that_does_not_divide_the_period_proves_nothing_false(name, turns
     claim = claim_of(name, turns, n)
     if name in (NOT_PROVED if n == 8 else FRACTIONS_OF_9):
         assert claim.verdict == Verdict.UNDECIDED
-        assert "failed" not in claim.broken.reason
+        assert "failed" not in claim.culprit.reason
