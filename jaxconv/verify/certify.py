@@ -23,6 +23,7 @@ from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.domain import Plain, Spectrum, main_state
 from jaxconv.verify.execution.program import Program, program_of
 from jaxconv.verify.execution.refute import refute
+from jaxconv.verify.fold import Folder
 from jaxconv.verify.interpret import Read, Walk, input_axis
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tracing import name_of, trace
@@ -86,11 +87,12 @@ def certify(
     program = program_of(jaxpr, constants, shapes)
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
+    folder = Folder(values)
     for along in all_along:
         states: dict[KindName, list[Plain | Spectrum]] = {}
         rows: Derivation = {}
         for name, kind in KINDS.items():
-            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, values=values)
+            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, folder)
         derivations.append(rows)
         for leaf, report in enumerate(reports):
             of_leaf: dict[KindName, Plain | Spectrum] = {name: outputs[leaf] for name, outputs in states.items()}
@@ -115,19 +117,21 @@ def walk_along(
     arguments: Sequence[PyTree],
     along: Along,
     kind: ClaimKind,
-    *,
-    values: bool,
+    folder: Folder | None = None,
 ) -> tuple[list[Plain | Spectrum], Rows]:
-    """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
-    shifted_axes, length = dict(along.arguments), along.length
-    walk = Walk(kind.cycle(length), rules.RULES, values, min(shifted_axes.values(), default=0))
+    """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows.
+
+    `folder`: folds constants, and is shared by the walks of one function; by default one that uses no parameters.
+    """
+    shifted_axes, length, folder = dict(along.arguments), along.length, folder or Folder()
+    walk = Walk(kind.cycle(length), rules.RULES, folder, min(shifted_axes.values(), default=0))
     operands: list[Read] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             value, numbers = walk.constant(np.shape(leaf)), None
             if number in shifted_axes:
                 value = value.with_axis(shifted_axes[number], input_axis(length, f"argument {number}"))
-            elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
+            elif folder.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
                 value, numbers = walk.array(leaf)
             operands.append((value, numbers))
     outputs = walk.run(jaxpr, constants, operands)
@@ -149,7 +153,7 @@ def _proved_at(
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace(fn, resized)
-    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, values=values)
+    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, Folder(values))
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 

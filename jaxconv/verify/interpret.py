@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
@@ -22,6 +21,7 @@ from jaxconv.jaxprs.source import frames, full_line, source_frame
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify.claims import Break
+from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
     Broken,
@@ -38,7 +38,7 @@ from jaxconv.verify.domain import (
     with_signals,
 )
 from jaxconv.verify.factors import invariant_axis
-from jaxconv.verify.fold import MOST, folded, period
+from jaxconv.verify.fold import Folder
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
@@ -54,24 +54,28 @@ class Walk:
     Attributes:
         cycle: length of the shifted axis for cyclic shifts; None for the interior.
         rules: the rules by type of the operands and by primitive.
-        values: whether to use the numbers of closed-over floating-point arrays. If not, the proof is for all values.
+        folder: folds constants. It knows whether the numbers of closed-over floating-point arrays are used.
         axis: the shifted axis of the input. If a constant could move along any axis, it is taken to move along this.
         rows: rows of the derivation so far.
         stack: equations of the calls and loops that contain the current equation.
         path: path of their innermost jaxpr, as in `Row`.
         counter: numbers for new signals.
         names: short names of signals.
+        folded: results of the equations that were folded in the jaxpr that `run` follows.
+        base: length of the path of that jaxpr.
     """
 
     cycle: int | None
     rules: Mapping[type, Mapping[str, Rule]]
-    values: bool = False
+    folder: Folder = field(default_factory=Folder)
     axis: int = 0
     rows: list[Row] = field(default_factory=list[Row])
     stack: list[JaxprEqn] = field(default_factory=list[JaxprEqn])
     path: evaluate.Path = ()
     counter: Iterator[int] = field(default_factory=itertools.count)
     names: Names = field(default_factory=Names)
+    folded: Folded = field(default_factory=Folded)
+    base: int = 0
 
     def new_signal(self) -> Hashable:
         """Return a name that no signal has yet."""
@@ -83,12 +87,21 @@ class Walk:
 
     def known(self, array: np.ndarray) -> Moving:
         """Return a value whose numbers are known, with their period along each axis."""
-        return Moving(
-            1, self.cycle, tuple(invariant_axis(n, period(array, axis)) for axis, n in enumerate(array.shape))
-        )
+        periods = self.folder.periods_of(array)
+        return Moving(1, self.cycle, tuple(invariant_axis(n, p) for n, p in zip(array.shape, periods, strict=True)))
 
     def run(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
         """Return how the outputs of a jaxpr move, and the numbers of those that are constants."""
+        outside = self.folded, self.base
+        self.folded = self.folder.fold(jaxpr, constants, [numbers for _, numbers in operands])
+        self.base = len(self.path)
+        try:
+            return self._evaluate(jaxpr, constants, operands)
+        finally:
+            self.folded, self.base = outside
+
+    def _evaluate(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
+        """Follow the equations of a jaxpr whose constants are folded."""
 
         def literal(value: ArrayValue, aval: Shaped) -> Read:
             array = np.asarray(value, aval.dtype)
@@ -105,25 +118,22 @@ class Walk:
 
     def array(self, array: ArrayValue) -> Read:
         """Return an invariant array. The numbers of integers and booleans are known; floats may be parameters."""
-        shape, dtype = np.shape(array), jnp.result_type(array)
-        parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
-        if np.size(array) > MOST or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
-            return self.constant(shape), None
-        return self.known(np.asarray(array)), np.asarray(array)
+        numbers = self.folder.numbers(array)
+        return self.constant(np.shape(array)) if numbers is None else self.known(numbers), numbers
 
     def _step(self, equation: JaxprEqn, operands: list[Read], path: evaluate.Path) -> list[Read]:
-        """Follow one equation: fold a small constant, follow a call, or apply the rule of the primitive."""
+        """Follow one equation: read a folded constant, follow a call, or apply the rule of the primitive."""
         inputs, known = apart(operands)
         shapes = list(map(shape_of, equation.outvars))
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
-        constants = folded(equation, known)
-        if constants is not None:
+        constants = self.folded.get(path[self.base :])
+        if constants is not None and all(number is not None for number in known):
             numbers = list(constants)
             outputs = [self.known(array) for array in constants]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
             with self._inside(equation, (*path, 0)):
-                outputs, numbers = apart(self.run(*body))
+                outputs, numbers = apart(self._evaluate(*body))
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
             outputs = self._apply_pieces(equation, inputs, known, outputs)
