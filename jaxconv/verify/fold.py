@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -40,6 +40,7 @@ class Folder:
         jaxprs: the results for each jaxpr and its constants.
         arrays: the numbers of each closed-over array.
         periods: the period of each array along each axis.
+        variable: the jaxprs without an equation that is folded if their operands are unknown.
     """
 
     values: bool = False
@@ -52,6 +53,7 @@ class Folder:
     periods: dict[int, tuple[np.ndarray, tuple[int | None, ...]]] = field(
         default_factory=dict[int, tuple[np.ndarray, tuple[int | None, ...]]]
     )
+    variable: dict[int, Jaxpr] = field(default_factory=dict[int, Jaxpr])
 
     def fold(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Numbers) -> Folded:
         """Return the results of all equations that are folded, including those inside calls, but not those in loops.
@@ -63,7 +65,7 @@ class Folder:
             constants: the arrays that it is closed over.
             operands: the numbers of its inputs; None if they are unknown.
         """
-        key = (id(jaxpr), *map(id, constants), *map(_key, operands))
+        key = (id(jaxpr), *map(id, constants), *map(content, operands))
         if key not in self.jaxprs:
             self.jaxprs[key] = (jaxpr, constants, operands), _Fold(self).run(jaxpr, constants, operands)
         return self.jaxprs[key][1]
@@ -86,7 +88,8 @@ class Folder:
         return self.periods[id(array)][1]
 
 
-def _key(number: np.ndarray | None) -> object:
+def content(number: np.ndarray | None) -> Hashable:
+    """Return a key of the numbers of a value: equal keys, equal numbers. Large arrays are compared by address."""
     if number is None or number.size > FEW:
         return None if number is None else id(number)
     return number.dtype, number.shape, number.tobytes()
@@ -133,7 +136,7 @@ class _Fold:
         unknown = [None] * len(equation.outvars)
         body = entered(equation, inputs)
         if body is not None:
-            return unknown if guard.objection(equation) else self._evaluate(*body, (*path, 0))
+            return unknown if guard.objection(equation) else self._call(*body, (*path, 0))
         if any(known is None for known in inputs) or not _is_foldable(equation):
             return unknown
         if equation.primitive.name in numpy_rows.rows:
@@ -149,6 +152,19 @@ class _Fold:
             return unknown
         self.tasks[path] = Task(equation, known, path)
         return [Pending(path, number) for number in range(len(unknown))]
+
+    def _call(
+        self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Known], path: evaluate.Path
+    ) -> Sequence[Known]:
+        """Return the results of a call. Calls are not evaluated again if none of their equations is folded."""
+        is_unknown = all(known is None for known in operands)
+        if is_unknown and id(jaxpr) in self.folder.variable:
+            return [None] * len(jaxpr.outvars)
+        before = len(self.found), len(self.tasks)
+        results = self._evaluate(jaxpr, constants, operands, path)
+        if is_unknown and before == (len(self.found), len(self.tasks)) and not any(x is not None for x in results):
+            self.folder.variable[id(jaxpr)] = jaxpr
+        return results
 
     def _number(self, known: Known) -> Known:
         """Return the numbers of a value, if XLA has computed them by now; None if it has failed to."""

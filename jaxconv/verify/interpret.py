@@ -8,7 +8,6 @@ from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,15 +35,19 @@ from jaxconv.verify.domain import (
     fits,
     main_state,
     with_signals,
+    without_fields,
 )
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.receptive_fields import ONE_CELL
+from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
 
 RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a break
-Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers if they are known
+# Rows of a derivation from which on calls with the same states are not followed again, receptive fields are dropped at
+# calls that are repeated often, and counted loops are not followed round by round.
+LONG = 2**13
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Walk:
         names: short names of signals.
         folded: results of the equations that were folded in the jaxpr that `run` follows.
         base: length of the path of that jaxpr.
+        calls: the results of the calls that were followed.
     """
 
     cycle: int | None
@@ -76,6 +80,7 @@ class Walk:
     names: Names = field(default_factory=Names)
     folded: Folded = field(default_factory=Folded)
     base: int = 0
+    calls: FollowedCalls = field(default_factory=FollowedCalls)
 
     def new_signal(self) -> Hashable:
         """Return a name that no signal has yet."""
@@ -132,14 +137,37 @@ class Walk:
             numbers = list(constants)
             outputs = [self.known(array) for array in constants]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
-            with self._inside(equation, (*path, 0)):
-                outputs, numbers = apart(self._evaluate(*body))
+            outputs, numbers = apart(self._call(equation, body, path))
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
             outputs = self._apply_pieces(equation, inputs, known, outputs)
         outputs = [with_signals(self._note_losses(equation, inputs, value), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
+
+    def _call(self, equation: JaxprEqn, body: Body, path: evaluate.Path) -> Sequence[Read]:
+        """Follow a call. In a long derivation, one that was followed with the same states has no rows inside."""
+        jaxpr, constants, operands = body
+        if self.is_long:
+            if self.calls.often(jaxpr):
+                operands = [(without_fields(value), numbers) for value, numbers in operands]
+            recalled = self.calls.recall((jaxpr, constants, operands), self.new_signal)
+            if recalled is not None:
+                return recalled
+        with self._inside(equation, (*path, 0)):
+            results = self._evaluate(jaxpr, constants, operands)
+        self.calls.remember((jaxpr, constants, operands), results)
+        return results
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the derivation is so long that calls and loops are abbreviated."""
+        return self.length >= LONG
+
+    @property
+    def length(self) -> int:
+        """Number of rows of the derivation so far."""
+        return len(self.rows)
 
     def _apply(
         self,
