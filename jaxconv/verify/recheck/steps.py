@@ -158,11 +158,13 @@ class Steps:
     ) -> dict[Fact, str]:
         """Return an objection or the empty string for each fact, on operands drawn from their states."""
         objections = dict.fromkeys(facts, "")
+        if run is same:  # a value with the state of the operand that it is
+            facts = [(number, held) for number, held in facts if held.state != operands[number].state]
         same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
         turned = any(isinstance(held.state, Spectrum) for held in operands)
         before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
-        for trial in self.trials([held for _, held in facts]):
+        for trial in self.trials([held for _, held in facts]) if facts else ():
             extreme = trial.kind == EXTREMES
             if extreme and summed:
                 continue  # sums of pieces and phase factors are arithmetic between positions
