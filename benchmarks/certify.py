@@ -1,8 +1,11 @@
-"""The time of a certificate: a residual network of 50 layers, for images from 32 to 4,096 pixels a side.
+"""The time of a certificate: a residual network of 50 layers, for images from 32 to 4,096 pixels a side; and programs.
 
 The time includes tracing and four walks (two axes, cyclic and interior), without a search for counterexamples. The
-first run is reported separately, because constant folding compiles primitives. The sizes alternate (`timing.py`). A
+first run is reported separately, because constant folding may compile primitives. The sizes alternate (`timing.py`). A
 ratio is the time of a size over that of the smallest size.
+
+The programs of `certified_programs.py`, and the network at the smallest size, are timed beside their plain tracing. JAX
+forgets what it traced and compiled before each turn. A ratio is the time of a certificate over that of the trace.
 
     python benchmarks/certify.py --json certify.json --plot certify.png
 """
@@ -14,10 +17,12 @@ from typing import Any
 
 import jax
 import report
+from certified_programs import PROGRAMS, Program
 from timing import alternate, first_calls
 
 import jaxconv as jc
 
+WIDTHS = {"trace": 10, "certify": 12}  # of columns
 SIDES = (32, 256, 1024, 4096)
 STAGES = ((16, 3), (32, 4), (64, 6), (128, 3))  # channels, blocks of three convolutions, as in a ResNet-50
 
@@ -58,6 +63,22 @@ def certified(params: Any, apply: Any, side: int) -> Any:
     return jc.certify(fresh, params, image, axes={1: (1, 2)}, search=False)
 
 
+def beside_tracing(name: str, program: Program, options: Any) -> dict[str, Any]:
+    """One row: a program's certificate, and its plain trace."""
+    fn, arguments, axes = program
+    fresh = lambda: partial(fn)  # a new function, because JAX would reuse the trace of the same one
+    runs = {
+        "trace": lambda: jax.make_jaxpr(fresh())(*arguments),
+        "certify": lambda: jc.certify(fresh(), *arguments, axes=axes, search=False),
+    }
+    certificates, first = first_calls(runs)
+    timing = alternate(runs, rounds=options.rounds, redo=options.redo, before=jax.clear_caches)
+    row = timing.row([("certify", "trace")], first)
+    certificate = certificates["certify"]
+    claims = {"cyclic": str(certificate.cyclic), "interior": str(certificate.interior)}
+    return {"case": name, "equations": certificate.equations, **claims, **row}
+
+
 def main() -> None:
     """Print a row for each size; write and draw the rows if requested."""
     parser = report.parser(__doc__, rounds=7)
@@ -65,6 +86,8 @@ def main() -> None:
     parser.add_argument(
         "--stages", type=int, choices=range(1, 5), default=4, help="stages of the network (%(default)s)"
     )
+    only_help = "programs whose name contains one of these"
+    parser.add_argument("--only", nargs="*", default=[""], metavar="TEXT", help=only_help)
     options = parser.parse_args()
     params, apply = network(jax.random.key(0), options.stages)
     runs = {str(side): lambda side=side: certified(params, apply, side) for side in options.sides}
@@ -84,6 +107,17 @@ def main() -> None:
         for side, certificate in certificates.items()
     }
     rows = [row | {"certificates": contents}]
+    image = jax.ShapeDtypeStruct((1, options.sides[0], options.sides[0], 3), "float32")
+    programs = {"the network": lambda: (apply, (params, image), {1: (1, 2)}), **PROGRAMS}
+    print(f"\n{'program':28}  equations  trace (ms)  certify (ms)  {'to the trace':20}  cyclic, interior")
+    for name, make in programs.items():
+        if any(text in name for text in options.only):
+            rows.append(found := beside_tracing(name, make(), options))
+            times = "  ".join(f"{1e3 * found['seconds'][run]['median']:>{width}.1f}" for run, width in WIDTHS.items())
+            ratio = report.ratio_text(found["ratios"]["certify / trace"])
+            claims = f"{found['cyclic']}, {found['interior']}"
+            print(f"{name:28}  {found['equations']:>9}  {times}  {ratio:20}  {claims}", flush=True)
+    print(report.warning(rows[1:] or rows))
     report.write(options.json, machine, rows)
     bars = [report.Bar("seconds", pair, "", ratio) for pair, ratio in row["ratios"].items()]
     title = report.title("A certificate, by image size", machine, rows)

@@ -93,7 +93,7 @@ def summary(fn: Callable[..., Any], *arguments: Any, axes: Axes | None = None) -
     count = _examples(arguments, inputs)
     shifted = {number: ((0,) if count > 1 else ()) + tuple(shifts) for number, shifts in inputs.items()}
     walked_axes = [*directions(arguments, shifted)] if any(shifted.values()) else []
-    certified = partial(walk_along, jaxpr, constants, arguments, values=False)
+    certified = partial(walk_along, jaxpr, constants, arguments)
     batch = rows_of(jaxpr, certified(walked_axes[0], KINDS["cyclic"])[1]) if count > 1 else {}
     derivations = [rows_of(jaxpr, certified(axis, KINDS["interior"])[1]) for axis in walked_axes[count > 1 :]]
     reasons = (mixes(layer.equation, batch.get(layer.place), count) for layer in walk.layers) if count > 1 else ()

@@ -11,6 +11,7 @@ from typing import cast
 import jax
 import numpy as np
 
+from jaxconv import checks
 from jaxconv.checks import function, integer, several, shown, takes
 from jaxconv.errors import explain, public_name
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths
@@ -73,6 +74,20 @@ def check_cells(arguments: Sequence[PyTree], numbers: Sequence[int]) -> None:
         if 0 in shape:
             cure = "Pass a batch of one example or more"
             raise ValueError(explain(f"argument {number}", f"of shape {shape}", "non-empty", cure))
+
+
+def checked_seconds(seconds: object) -> float:
+    """Return a time limit in seconds.
+
+    Raises:
+        TypeError: it is not a real number.
+        ValueError: it is negative, or NaN.
+    """
+    cure = "Leave it out for the default"
+    limit = checks.number("seconds", seconds, cure=cure)
+    if not limit >= 0:
+        raise ValueError(explain("seconds", limit, "0 or more", cure))
+    return limit
 
 
 def checked_seed(seed: object) -> int:

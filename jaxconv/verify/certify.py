@@ -15,15 +15,17 @@ from jaxconv.checks import flag
 from jaxconv.errors import public
 from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify import rules
-from jaxconv.verify.arguments import check_call, checked_seed
+from jaxconv.verify.arguments import check_call, checked_seconds, checked_seed
 from jaxconv.verify.certificate import AxisReport, Certificate, Claim, LeafReport, Verdict, Witness
 from jaxconv.verify.claim_kinds import KINDS, ClaimKind
 from jaxconv.verify.claims import KindName
 from jaxconv.verify.coarsening import coarsenings, with_factors
 from jaxconv.verify.derivation import Derivation, Rows
 from jaxconv.verify.domain import Plain, Spectrum, main_state
+from jaxconv.verify.execution import experiment
 from jaxconv.verify.execution.program import Program, program_of
-from jaxconv.verify.execution.refute import refute
+from jaxconv.verify.execution.refute import Budget, refute
+from jaxconv.verify.fold import Folder
 from jaxconv.verify.interpret import Read, Walk, input_axis
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tracing import name_of, trace
@@ -39,6 +41,7 @@ def certify(
     axes: Axes,
     values: bool = False,
     search: bool = True,
+    seconds: float | None = None,
     seed: int = 0,
 ) -> Certificate:
     """Prove under which shifts of its input a function is equivariant, and in which region, or name the culprit.
@@ -58,14 +61,16 @@ def certify(
             only.
         search: whether to search for counterexamples to claims that are not proved. The search requires that only one
             argument is shifted, and that it has at most 2**16 cells.
+        seconds: time limit of all searches together, checked between two executions. By default, each search has 60
+            seconds. If the limit ends a search, the claim is UNDECIDED, and the report states the limit.
         seed: seed of the search.
 
     Returns:
         A `Certificate`: a claim of each kind (cyclic and interior) for each output leaf and each axis.
 
     Raises:
-        ValueError: an argument does not have the given axes, axes that are shifted together have different lengths, or
-            a dimension is symbolic.
+        ValueError: an argument does not have the given axes, axes that are shifted together have different lengths,
+            a dimension is symbolic, or `seconds` is negative.
         TypeError: an argument with axes is not an array.
         Exception: `fn` raises an exception while it is traced; it propagates with a note about the shapes.
 
@@ -82,16 +87,17 @@ def certify(
     check_call(fn, arguments)
     all_along = directions(arguments, axes)
     values, search = flag("values", values), flag("search", search)
-    seed = checked_seed(seed)
+    seed, budget = checked_seed(seed), None if seconds is None else Budget(checked_seconds(seconds))
     jaxpr, constants, shapes = trace(fn, arguments)
     program = program_of(jaxpr, constants, shapes)
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
+    folder = Folder(values)
     for along in all_along:
         states: dict[KindName, list[Plain | Spectrum]] = {}
         rows: Derivation = {}
         for name, kind in KINDS.items():
-            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, values=values)
+            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, folder)
         derivations.append(rows)
         factors = {name: coarsenings(jaxpr, constants, rows[name]) for name in KINDS}
         for leaf, report in enumerate(reports):
@@ -102,7 +108,8 @@ def certify(
                 claim = with_factors(claimed(of_leaf[name], along.length), factors[name][leaf])
                 claims[name] = kind.explained(claim, of_leaf, along.length, proved_at)
             if search:
-                claims = _search(program, arguments, along, leaf, claims, seed=seed, free_parameters=not values)
+                searching = partial(refute, seed=seed, free_parameters=not values)
+                claims = _search(program, arguments, along, leaf, claims, searching, budget)
             report.append(AxisReport(along.arguments, along.length, claims))
     leaves = tuple(
         LeafReport(path, tuple(leaf.shape), tuple(report))
@@ -117,19 +124,21 @@ def walk_along(
     arguments: Sequence[PyTree],
     along: Along,
     kind: ClaimKind,
-    *,
-    values: bool,
+    folder: Folder | None = None,
 ) -> tuple[list[Plain | Spectrum], Rows]:
-    """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows."""
-    shifted_axes, length = dict(along.arguments), along.length
-    walk = Walk(kind.cycle(length), rules.RULES, values, min(shifted_axes.values(), default=0))
+    """Follow a jaxpr for a shift of some arguments along one axis each: the abstract outputs, and the rows.
+
+    `folder`: folds constants, and is shared by the walks of one function; by default one that uses no parameters.
+    """
+    shifted_axes, length, folder = dict(along.arguments), along.length, folder or Folder()
+    walk = Walk(kind.cycle(length), rules.RULES, folder, min(shifted_axes.values(), default=0))
     operands: list[Read] = []
     for number, argument in enumerate(arguments):
         for leaf in jax.tree.leaves(argument):
             value, numbers = walk.constant(np.shape(leaf)), None
             if number in shifted_axes:
                 value = value.with_axis(shifted_axes[number], input_axis(length, f"argument {number}"))
-            elif values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
+            elif folder.values and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int):
                 value, numbers = walk.array(leaf)
             operands.append((value, numbers))
     outputs = walk.run(jaxpr, constants, operands)
@@ -151,7 +160,7 @@ def _proved_at(
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace(fn, resized)
-    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, values=values)
+    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, Folder(values))
     return claimed(outputs[leaf], length).verdict == Verdict.PROVED
 
 
@@ -161,9 +170,8 @@ def _search(
     along: Along,
     leaf: int,
     claims: dict[KindName, Claim],
-    *,
-    seed: int,
-    free_parameters: bool,
+    search: Callable[..., Witness | None],
+    limit: Budget | None,
 ) -> dict[KindName, Claim]:
     """Search for counterexamples to undecided claims. A claim is refuted if they leave no shift."""
     (argument, axis), *others = along.arguments
@@ -173,23 +181,15 @@ def _search(
     searched = dict(claims)
     for name, kind in KINDS.items():
         if claims[name].verdict == Verdict.UNDECIDED:
-            witness = refute(
-                program,
-                arguments,
-                number,
-                axis,
-                leaf,
-                kind.tried(along.length, claims),
-                cyclic=kind.wraps,
-                seed=seed,
-                free_parameters=free_parameters,
-            )
-            searched[name] = _with_witness(claims[name], kind.needed(along.length), witness)
+            shifts, budget = kind.tried(along.length, claims), limit or Budget(experiment.SECONDS)
+            witness = search(program, arguments, number, axis, leaf, shifts, cyclic=kind.wraps, budget=budget)
+            searched[name] = _with_witness(claims[name], kind.needed(along.length), witness, budget)
     return searched
 
 
-def _with_witness(claim: Claim, needed: tuple[int, ...], witness: Witness | None) -> Claim:
+def _with_witness(claim: Claim, needed: tuple[int, ...], witness: Witness | None, budget: Budget) -> Claim:
     """Return the claim with a witness: REFUTED if the witness refutes all `needed` shifts, else UNDECIDED."""
     left = sorted(set(needed) - set(() if witness is None else witness.shifts))
     verdict = Verdict.UNDECIDED if left else Verdict.REFUTED
-    return replace(claim, verdict=verdict, witness=witness, standing=left[0] if left else None)
+    ended = budget.limit if budget.ended and left else None
+    return replace(claim, verdict=verdict, witness=witness, standing=left[0] if left else None, ended_after=ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -171,7 +171,8 @@ class Claim:
     j + k*t are in `region`, for all x, y and k. Empty `moves` mean invariance: `t = 0` for the whole output.
     If the claim is not proved, `witness` holds the shifts that executed counterexamples refute. A REFUTED cyclic claim
     has all n/p for the primes p that divide the length n. A REFUTED interior claim has all s from 1 to n/2. If the
-    claim is UNDECIDED after a search, `standing` is the smallest of these shifts without a counterexample.
+    claim is UNDECIDED after a search, `standing` is the smallest of these shifts without a counterexample. If a time
+    limit ended that search, `ended_after` is the limit in seconds. JSON has this key only then.
     """
 
     verdict: Verdict
@@ -185,6 +186,7 @@ class Claim:
     culprit: Culprit | None = None
     witness: Witness | None = None
     standing: int | None = None
+    ended_after: float | None = field(default=None, metadata={"optional": True})
 
 
 @dataclass(frozen=True)

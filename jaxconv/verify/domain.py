@@ -312,6 +312,14 @@ def everywhere(value: Moving) -> Moving:
     return with_motions(value, lambda motion: replace(motion, field=None))
 
 
+def without_fields(value: Value) -> Value:
+    """Return the same value, with the whole input as receptive field wherever it moves."""
+    if isinstance(value, Pieces):
+        rest = everywhere(value.value) if isinstance(value.value, Moving) else value.value
+        return replace(value, value=rest, folded=everywhere(value.folded))
+    return everywhere(value) if isinstance(value, Moving) else value
+
+
 def common_shift(values: Sequence[Moving]) -> list[Moving]:
     """Return the same values for the least common multiple of their shifts."""
     shift = math.lcm(*(value.shift for value in values))

@@ -1,66 +1,205 @@
-"""Constant folding: executes equations whose operands are all constants."""
+"""Constant folding: computes the equations of a jaxpr whose operands are constants, before the jaxpr is followed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import JaxprEqn, Var
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxconv.jaxprs import evaluate, guard
-from jaxconv.jaxprs.layout import called
+from jaxconv.jaxprs.layout import entered
 from jaxconv.jaxprs.primitives import family
-from jaxconv.jaxprs.registry import Registry
-from jaxconv.jaxprs.typing import aval_of
+from jaxconv.jaxprs.typing import ArrayValue, Atom, Shaped, aval_of
+from jaxconv.verify import constant_program, numpy_rows
+from jaxconv.verify.constant_program import Folded, Pending, Task
 from jaxconv.verify.domain import bits
 
 MOST = 2**16  # largest number of cells of a folded constant: enough for masks and indices, not for whole images
 LONGEST_PERIOD = 64  # largest period that is searched for in a constant
+FEW = 64  # cells of an operand that is compared by its numbers; larger operands are compared by their addresses
 # Loops are followed, not executed. Random numbers may be many, and a period among them would be a coincidence.
 LEFT_OUT = family("control", "random")
 
+Known: TypeAlias = np.ndarray | Pending | None  # the numbers of a value, which XLA may still have to compute
 Numbers: TypeAlias = Sequence[np.ndarray | None]
-# Functions that fold an equation, from the equation and the numbers of its first operand.
-folding: Registry[Callable[[JaxprEqn, np.ndarray], np.ndarray | None]] = Registry()
 
 
-def folded(equation: JaxprEqn, known: Numbers) -> list[np.ndarray] | None:
-    """Return the numbers of the results, if the numbers of all operands are known and all arrays are small.
+@dataclass
+class Folder:
+    """Folds jaxprs: each once for the same constants, since all axes and kinds of claims share them.
 
-    Otherwise return None; also if the execution raises, as for a dtype that XLA does not support, or for a NaN under
-    `jax_debug_nans`.
+    Results are stored by addresses of objects. The objects are stored too, so that no others get their addresses.
+
+    Attributes:
+        values: whether closed-over floating-point arrays are constants. If not, they are parameters.
+        jaxprs: the results for each jaxpr and its constants.
+        arrays: the numbers of each closed-over array.
+        periods: the period of each array along each axis.
+        variable: the jaxprs without an equation that is folded if their operands are unknown.
     """
-    name, is_call = equation.primitive.name, called(equation) is not None
-    from_nothing = not known and name not in family("layout")  # may differ between runs, as the platform's index does
-    if any(number is None for number in known) or is_call or from_nothing or name in LEFT_OUT:
-        return None
-    if guard.impurity(equation):
-        return None
-    if name in folding and (found := folding[name](equation, np.asarray(known[0]))) is not None:
-        return [found]
-    if any(number is not None and number.size > MOST for number in known) or not all(map(_is_small, equation.outvars)):
-        return None
-    try:
-        with jax.ensure_compile_time_eval():
-            results = evaluate.executed(equation, [jax.device_put(number) for number in known])
-        return [np.asarray(jax.device_get(array)) for array in results]
-    except Exception:  # any failure: a constant that cannot be executed is an unknown one
-        return None
+
+    values: bool = False
+    jaxprs: dict[tuple[object, ...], tuple[object, Folded]] = field(
+        default_factory=dict[tuple[object, ...], tuple[object, Folded]]
+    )
+    arrays: dict[int, tuple[ArrayValue, np.ndarray | None]] = field(
+        default_factory=dict[int, tuple[ArrayValue, np.ndarray | None]]
+    )
+    periods: dict[int, tuple[np.ndarray, tuple[int | None, ...]]] = field(
+        default_factory=dict[int, tuple[np.ndarray, tuple[int | None, ...]]]
+    )
+    variable: dict[int, Jaxpr] = field(default_factory=dict[int, Jaxpr])
+
+    def fold(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Numbers) -> Folded:
+        """Return the results of all equations that are folded, including those inside calls, but not those in loops.
+
+        The paths begin at the jaxpr.
+
+        Args:
+            jaxpr: the jaxpr.
+            constants: the arrays that it is closed over.
+            operands: the numbers of its inputs; None if they are unknown.
+        """
+        key = (id(jaxpr), *map(id, constants), *map(content, operands))
+        if key not in self.jaxprs:
+            self.jaxprs[key] = (jaxpr, constants, operands), _Fold(self).run(jaxpr, constants, operands)
+        return self.jaxprs[key][1]
+
+    def numbers(self, array: ArrayValue) -> np.ndarray | None:
+        """Return the numbers of a closed-over array; None if they are parameters, or too many."""
+        if id(array) not in self.arrays:
+            dtype = jnp.result_type(array)
+            self.arrays[id(array)] = array, np.asarray(array, dtype) if self._is_constant(array, dtype) else None
+        return self.arrays[id(array)][1]
+
+    def _is_constant(self, array: ArrayValue, dtype: np.dtype) -> bool:
+        parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
+        return np.size(array) <= MOST and not parameter and not jnp.issubdtype(dtype, jax.dtypes.extended)
+
+    def periods_of(self, array: np.ndarray) -> tuple[int | None, ...]:
+        """Return the period of an array along each axis: see `period`."""
+        if id(array) not in self.periods:
+            self.periods[id(array)] = array, tuple(period(array, axis) for axis in range(array.ndim))
+        return self.periods[id(array)][1]
 
 
-@folding("broadcast_in_dim")
-def _broadcast(equation: JaxprEqn, number: np.ndarray) -> np.ndarray | None:
-    """Broadcast a scalar without copies: the result uses the memory of one cell."""
-    return np.broadcast_to(number, aval_of(equation.outvars[0]).shape) if number.ndim == 0 else None
+def content(number: np.ndarray | None) -> Hashable:
+    """Return a key of the numbers of a value: equal keys, equal numbers. Large arrays are compared by address."""
+    if number is None or number.size > FEW:
+        return None if number is None else id(number)
+    return number.dtype, number.shape, number.tobytes()
 
 
-def _is_small(variable: Var) -> bool:
-    """Whether a result is an array of at most `MOST` numbers, and not of random keys."""
-    aval = aval_of(variable)
-    return hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= MOST
+@dataclass
+class _Fold:
+    """Folds one jaxpr: by NumPy if it is known to compute the same, and the other equations by programs of XLA.
+
+    A program has all equations that are left to XLA until NumPy needs one of their results, or the jaxpr ends.
+
+    Attributes:
+        folder: has the numbers of closed-over arrays.
+        found: the results so far.
+        tasks: the equations that XLA has to compute.
+    """
+
+    folder: Folder
+    found: Folded = field(default_factory=Folded)
+    tasks: dict[evaluate.Path, Task] = field(default_factory=dict[evaluate.Path, Task])
+
+    def run(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Numbers) -> Folded:
+        """Return the results of the folded equations."""
+        self._evaluate(jaxpr, constants, operands, ())
+        self._compute()
+        return self.found
+
+    def _evaluate(
+        self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Known], path: evaluate.Path
+    ) -> list[Known]:
+        def literal(value: ArrayValue, aval: Shaped) -> Known:
+            return np.asarray(value, aval.dtype)
+
+        def constant(value: ArrayValue, aval: Shaped) -> Known:
+            is_array = hasattr(aval, "dtype")  # otherwise a mutable reference, which no equation may read
+            return self.folder.numbers(value) if is_array else None
+
+        return evaluate.evaluate(
+            jaxpr, constants, operands, self._step, constant=constant, literal=literal, calls=False, path=path
+        )
+
+    def _step(self, equation: JaxprEqn, inputs: list[Known], path: evaluate.Path) -> Sequence[Known]:
+        """Return the results of one equation, or of a call that is understood; None for each if they are unknown."""
+        unknown = [None] * len(equation.outvars)
+        body = entered(equation, inputs)
+        if body is not None:
+            return unknown if guard.objection(equation) else self._call(*body, (*path, 0))
+        if any(known is None for known in inputs) or not _is_foldable(equation):
+            return unknown
+        if equation.primitive.name in numpy_rows.rows:
+            self._compute()  # to compile as few equations as possible, since each takes long
+        inputs = list(map(self._number, inputs))
+        numbers = [known for known in inputs if isinstance(known, np.ndarray)]
+        results = numpy_rows.computed(equation, numbers) if len(numbers) == len(inputs) else None
+        if results is not None:
+            self.found[path] = results
+            return results
+        known = [known for known in inputs if known is not None]
+        if len(known) < len(inputs) or not _is_small(equation.outvars):
+            return unknown
+        self.tasks[path] = Task(equation, known, path)
+        return [Pending(path, number) for number in range(len(unknown))]
+
+    def _call(
+        self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Known], path: evaluate.Path
+    ) -> Sequence[Known]:
+        """Return the results of a call. Calls are not evaluated again if none of their equations is folded."""
+        is_unknown = all(known is None for known in operands)
+        if is_unknown and id(jaxpr) in self.folder.variable:
+            return [None] * len(jaxpr.outvars)
+        before = len(self.found), len(self.tasks)
+        results = self._evaluate(jaxpr, constants, operands, path)
+        if is_unknown and before == (len(self.found), len(self.tasks)) and not any(x is not None for x in results):
+            self.folder.variable[id(jaxpr)] = jaxpr
+        return results
+
+    def _number(self, known: Known) -> Known:
+        """Return the numbers of a value, if XLA has computed them by now; None if it has failed to."""
+        if not isinstance(known, Pending):
+            return known
+        if known.path in self.found:
+            return self.found[known.path][known.number]
+        return known if known.path in self.tasks else None
+
+    def _compute(self) -> None:
+        """Compute the equations that are left to XLA."""
+        self.found |= constant_program.computed(list(self.tasks.values()))
+        self.tasks = {}
+
+
+def _is_foldable(equation: JaxprEqn) -> bool:
+    """Whether an equation of constants is folded: a pure function whose operands and results are small.
+
+    The result may be large if it repeats one number without copies.
+    """
+    name = equation.primitive.name
+    from_nothing = not equation.invars and name not in family("layout")  # may differ between runs
+    if from_nothing or name in LEFT_OUT or guard.impurity(equation):
+        return False
+    repeats_one = name in numpy_rows.views and aval_of(equation.invars[0]).size == 1
+    return _is_small(equation.invars) and (repeats_one or _is_small(equation.outvars))
+
+
+def _is_small(atoms: Sequence[Atom]) -> bool:
+    """Whether these are arrays of at most `MOST` numbers each, and not of random keys."""
+    avals = list(map(aval_of, atoms))
+    return all(
+        hasattr(aval, "shape") and not jnp.issubdtype(aval.dtype, jax.dtypes.extended) and aval.size <= MOST
+        for aval in avals
+    )
 
 
 def _rows(array: np.ndarray, axis: int) -> np.ndarray:
@@ -79,7 +218,9 @@ def period(array: np.ndarray, axis: int) -> int | None:
         return 1
     rows = _rows(array, axis)
     for found in range(1, min(length // 2, LONGEST_PERIOD) + 1):
-        if np.array_equal(rows[found:], rows[:-found]):
+        # The first rows settle most cases, and comparing all of them takes long.
+        first = np.array_equal(rows[found : found + FEW], rows[: min(FEW, length - found)])
+        if first and np.array_equal(rows[found:], rows[:-found]):
             return found
     return None
 

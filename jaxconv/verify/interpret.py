@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
@@ -23,6 +21,7 @@ from jaxconv.jaxprs.source import all_frames, full_line, module_path, reported
 from jaxconv.jaxprs.traverse import number_within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify.claims import Culprit
+from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
     Broken,
@@ -38,17 +37,21 @@ from jaxconv.verify.domain import (
     fits,
     main_state,
     with_signals,
+    without_fields,
     without_phases,
 )
 from jaxconv.verify.factors import invariant_axis
-from jaxconv.verify.fold import MOST, folded, period
+from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
 from jaxconv.verify.receptive_fields import ONE_CELL
+from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
 from jaxconv.verify.value_numbers import Names
 
 RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
-Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its numbers if they are known
+# Rows of a derivation from which on calls with the same states are not followed again, receptive fields are dropped at
+# calls that are repeated often, and counted loops are not followed round by round.
+LONG = 2**13
 
 
 @dataclass
@@ -58,24 +61,30 @@ class Walk:
     Attributes:
         cycle: length of the shifted axis for cyclic shifts; None for the interior.
         rules: the rules by type of the operands and by primitive.
-        values: whether to use the numbers of closed-over floating-point arrays. If not, the proof is for all values.
+        folder: folds constants. It knows whether the numbers of closed-over floating-point arrays are used.
         axis: the shifted axis of the input. If a constant could move along any axis, it is taken to move along this.
         rows: rows of the derivation so far.
         stack: equations of the calls and loops that contain the current equation.
         path: path of their innermost jaxpr, as in `Row`.
         counter: numbers for new signals.
         names: short names of signals.
+        folded: results of the equations that were folded in the jaxpr that `run` follows.
+        base: length of the path of that jaxpr.
+        calls: the results of the calls that were followed.
     """
 
     cycle: int | None
     rules: Mapping[type, Mapping[str, Rule]]
-    values: bool = False
+    folder: Folder = field(default_factory=Folder)
     axis: int = 0
     rows: list[Row] = field(default_factory=list[Row])
     stack: list[JaxprEqn] = field(default_factory=list[JaxprEqn])
     path: evaluate.Path = ()
     counter: Iterator[int] = field(default_factory=itertools.count)
     names: Names = field(default_factory=Names)
+    folded: Folded = field(default_factory=Folded)
+    base: int = 0
+    calls: FollowedCalls = field(default_factory=FollowedCalls)
 
     def new_signal(self) -> Hashable:
         """Return a name that no signal has yet."""
@@ -87,12 +96,21 @@ class Walk:
 
     def known(self, array: np.ndarray) -> Moving:
         """Return a value whose numbers are known, with their period along each axis."""
-        return Moving(
-            1, self.cycle, tuple(invariant_axis(n, period(array, axis)) for axis, n in enumerate(array.shape))
-        )
+        periods = self.folder.periods_of(array)
+        return Moving(1, self.cycle, tuple(invariant_axis(n, p) for n, p in zip(array.shape, periods, strict=True)))
 
     def run(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
         """Return how the outputs of a jaxpr move, and the numbers of those that are constants."""
+        outside = self.folded, self.base
+        self.folded = self.folder.fold(jaxpr, constants, [numbers for _, numbers in operands])
+        self.base = len(self.path)
+        try:
+            return self._evaluate(jaxpr, constants, operands)
+        finally:
+            self.folded, self.base = outside
+
+    def _evaluate(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
+        """Follow the equations of a jaxpr whose constants are folded."""
 
         def literal(value: ArrayValue, aval: Shaped) -> Read:
             array = np.asarray(value, aval.dtype)
@@ -109,25 +127,21 @@ class Walk:
 
     def array(self, array: ArrayValue) -> Read:
         """Return an invariant array. The numbers of integers and booleans are known; floats may be parameters."""
-        shape, dtype = np.shape(array), jnp.result_type(array)
-        parameter = jnp.issubdtype(dtype, jnp.inexact) and not self.values
-        if np.size(array) > MOST or parameter or jnp.issubdtype(dtype, jax.dtypes.extended):
-            return self.constant(shape), None
-        return self.known(np.asarray(array)), np.asarray(array)
+        numbers = self.folder.numbers(array)
+        return self.constant(np.shape(array)) if numbers is None else self.known(numbers), numbers
 
     def _step(self, equation: JaxprEqn, operands: list[Read], path: evaluate.Path) -> list[Read]:
-        """Follow one equation: fold a small constant, follow a call, or apply the rule of the primitive."""
+        """Follow one equation: read a folded constant, follow a call, or apply the rule of the primitive."""
         inputs, known = apart(operands)
         shapes = list(map(shape_of, equation.outvars))
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
-        constants = folded(equation, known)
-        if constants is not None:
+        constants = self.folded.get(path[self.base :])
+        if constants is not None and all(number is not None for number in known):
             numbers = list(constants)
             outputs = [self.known(array) for array in constants]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
-            with self._inside(equation, (*path, 0)):
-                outputs, numbers = apart(self.run(*body))
+            outputs, numbers = apart(self._call(equation, body, path))
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
             outputs = self._apply_pieces(equation, inputs, known, outputs)
@@ -137,6 +151,30 @@ class Walk:
         outputs = [with_signals(noted(value, inputs, name), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
         return list(zip(outputs, numbers, strict=True))
+
+    def _call(self, equation: JaxprEqn, body: Body, path: evaluate.Path) -> Sequence[Read]:
+        """Follow a call. In a long derivation, one that was followed with the same states has no rows inside."""
+        jaxpr, constants, operands = body
+        if self.is_long:
+            if self.calls.often(jaxpr):
+                operands = [(without_fields(value), numbers) for value, numbers in operands]
+            recalled = self.calls.recall((jaxpr, constants, operands), self.new_signal)
+            if recalled is not None:
+                return recalled
+        with self._inside(equation, (*path, 0)):
+            results = self._evaluate(jaxpr, constants, operands)
+        self.calls.remember((jaxpr, constants, operands), results)
+        return results
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the derivation is so long that calls and loops are abbreviated."""
+        return self.length >= LONG
+
+    @property
+    def length(self) -> int:
+        """Number of rows of the derivation so far."""
+        return len(self.rows)
 
     def _apply(
         self,

@@ -119,19 +119,21 @@ def _converted(convert: Callable[[S], R], value: S, at: str, expected: str) -> R
 def _encode_class(value: object, classes: Sequence[type], at: str) -> dict[str, Json]:
     if type(value) not in classes:
         raise MalformedError(at, shown(value), _either(classes))
-    hints = fields_of(type(value))
-    return {name: encode(getattr(value, name), hint, f"{at}.{name}") for name, hint in hints.items()}
+    hints, optional = fields_of(type(value)), optional_of(type(value))
+    written = {name: getattr(value, name) for name in hints if name not in optional or getattr(value, name) is not None}
+    return {name: encode(item, hints[name], f"{at}.{name}") for name, item in written.items()}
 
 
 def _decode_class(data: Json, classes: Sequence[type], at: str) -> object:
     if not isinstance(data, dict):
         raise MalformedError(at, shown(data), f"an object: {_either(classes)}")
-    cls = next((option for option in classes if fields_of(option).keys() == data.keys()), None)
+    cls = next((option for option in classes if fields_of(option).keys() == data.keys() | optional_of(option)), None)
     if cls is None:
         keys = " or ".join(", ".join(fields_of(option)) for option in classes)
         present = f"an object with the keys {', '.join(map(shown, data))}" if data else "an object without keys"
         raise MalformedError(at, present, f"an object with the keys {keys}")
-    return cls(**{name: decode(data[name], hint, f"{at}.{name}") for name, hint in fields_of(cls).items()})
+    hints = fields_of(cls)
+    return cls(**{name: decode(item, hints[name], f"{at}.{name}") for name, item in data.items()})
 
 
 def _encode_dict(value: object, hints: Sequence[Hint], at: str) -> Json:
@@ -183,6 +185,12 @@ def fields_of(cls: type) -> dict[str, Hint]:
     """Return the fields of a dataclass with their annotations, in order."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+@functools.cache
+def optional_of(cls: type) -> frozenset[str]:
+    """Return the fields of a dataclass that are not written if they are None."""
+    return frozenset(field.name for field in dataclasses.fields(cls) if field.metadata.get("optional"))
 
 
 @functools.cache

@@ -59,7 +59,8 @@ def _claim(claim: Claim, leaf: LeafReport, most: int) -> list[str]:
     if claim.standing is not None:
         refuted = spans(claim.witness.shifts) if claim.witness else ""
         outcome = f"shifts by {refuted} are refuted, by {claim.standing} are not" if refuted else "none was found"
-        lines.append(f"counterexamples were searched: {outcome}")
+        limit = "" if claim.ended_after is None else f"; the limit of {claim.ended_after:g} s ended the search"
+        lines.append(f"counterexamples were searched: {outcome}{limit}")
     return lines
 
 

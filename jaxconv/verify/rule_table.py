@@ -22,6 +22,16 @@ class WalkContext(Protocol):
     cycle: int | None
     axis: int
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the derivation is so long that calls and loops are abbreviated."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Number of rows of the derivation so far."""
+        ...
+
     def new_signal(self) -> Hashable:
         """Return a name that no signal has yet."""
         ...

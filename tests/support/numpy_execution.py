@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxconv.jaxprs import evaluate
+from jaxconv.verify import constant_program
 from jaxconv.verify.recheck import steps
 from support.numpy_evaluation import Evaluation
 from support.numpy_evaluation.evaluation import as_numpy
@@ -28,6 +29,7 @@ def executing_by_numpy() -> Iterator[None]:
     """Execute equations by NumPy if the evaluation supports the primitive, and by XLA otherwise."""
     with (
         mock.patch.object(evaluate, "executed", executed),
+        mock.patch.object(constant_program, "together", constant_program.one_by_one),
         mock.patch.object(steps, "_evaluation", of_a_loop),
     ):
         yield

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias, cast
 
@@ -33,6 +33,21 @@ Draw: TypeAlias = list[ArrayValue]
 Possible: TypeAlias = Rolls | SurvivingMoves | None  # the moves that remain possible; None if all do
 
 
+@dataclass
+class Budget:
+    """The time for some searches together.
+
+    Attributes:
+        limit: the time for all of them, in seconds.
+        spent: the time that they have taken so far.
+        ended: whether the last search ended early, because no time was left.
+    """
+
+    limit: float
+    spent: float = 0.0
+    ended: bool = False
+
+
 def refute(
     program: Program,
     arguments: tuple[PyTree, ...],
@@ -44,6 +59,7 @@ def refute(
     cyclic: bool,
     seed: int = 0,
     free_parameters: bool = False,
+    budget: Budget | None = None,
 ) -> Witness | None:
     """Samples with which some shifts are not equivariant: none of the candidate moves of the output holds.
 
@@ -62,12 +78,14 @@ def refute(
       cyclic: whether shifts wrap around.
       seed: seed of the draws; the same seed finds the same witness.
       free_parameters: draw the other float arguments as well, although they have values.
+      budget: the time for this search and others; by default, `experiment.SECONDS` for this one.
 
     Returns:
       The samples and the shifts that they refute. None if they refute no shift, or if the function cannot be executed
       here or is too large. If one sample refutes every cyclic shift, it is shrunk.
     """
-    until = time.monotonic() + experiments.SECONDS
+    started, budget = time.monotonic(), budget or Budget(experiments.SECONDS)
+    budget.ended = False
     try:
         timed = prepare(
             program,
@@ -78,9 +96,9 @@ def refute(
             shifts,
             cyclic=cyclic,
             free_parameters=free_parameters,
-            until=until,
+            until=started + budget.limit - budget.spent,
         )
-        draws = _refuting(timed, np.random.default_rng(seed))
+        draws, budget.ended = _refuting(timed, np.random.default_rng(seed))
         experiment = replace(timed, until=float("inf"))  # repeating the draws takes no longer than the search did
         refuted = _refuted_by(experiment, draws)
         if cyclic and len(refuted) == len(experiment.shifts):
@@ -89,15 +107,18 @@ def refute(
         return _witness(experiment, draws, refuted) if refuted else None
     except (CannotRunError, TooManyError):
         return None
+    finally:
+        budget.spent += time.monotonic() - started
 
 
-def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
-    """The draws that contribute to the refutation of a shift.
+def _refuting(experiment: Experiment, rng: np.random.Generator) -> tuple[list[Draw], bool]:
+    """The draws that contribute to the refutation of a shift, and whether the time limit ended the search.
 
     Draws end if they refute every shift, if a round makes no progress, or if the time limit passes.
     """
     remaining: Sequence[Possible] = [None] * len(experiment.shifts)
     helped: list[tuple[Draw, set[int]]] = []
+    late = False
     for _ in range(ROUNDS):
         before = len(helped)
         for whole, signed in RECIPES:
@@ -105,15 +126,16 @@ def _refuting(experiment: Experiment, rng: np.random.Generator) -> list[Draw]:
             try:
                 now = _remaining(experiment, draw, remaining)
             except TooLateError:
+                late = True
                 break
             rows = {row for row, (new, old) in enumerate(zip(now, remaining, strict=True)) if _size(new) < _size(old)}
             helped, remaining = ([*helped, (draw, rows)], now) if rows else (helped, remaining)
             if not any(map(_size, remaining)):
                 break
-        if len(helped) == before or not any(map(_size, remaining)):
+        if late or len(helped) == before or not any(map(_size, remaining)):
             break
     refuted = {row for row, moves in enumerate(remaining) if not _size(moves)}
-    return [draw for draw, rows in helped if rows & refuted]
+    return [draw for draw, rows in helped if rows & refuted], late
 
 
 def _remaining(experiment: Experiment, draw: Draw, known: Sequence[Possible]) -> Sequence[Possible]:

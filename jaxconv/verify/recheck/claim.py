@@ -26,6 +26,8 @@ def claim_objection(
         around: the output's state in the cyclic walk.
         cyclic: whether the claim is cyclic.
     """
+    if claim.ended_after is not None and (claim.verdict != Verdict.UNDECIDED or claim.standing is None):
+        return f"the claim is {claim.verdict}, but states that a time limit ended its search"
     no_law, obstacle = _obstacle(state, shape, length)
     if claim.verdict == Verdict.PROVED:
         if (claim.culprit, claim.witness, claim.standing) != (None, None, None):

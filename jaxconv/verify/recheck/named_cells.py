@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxconv.jaxprs.typing import Array, Shaped, eps_of, shaped
 
+FEW = 2**15  # most cells whose order is cached
 ROUNDING = 32  # allowed difference of floats in units in the last place
 Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, names of the cells, which to compare
 # Draws numbers of one kind, from uniform numbers, signs, the number of the draw, and the dtype.
@@ -196,15 +197,27 @@ def _negative(x: np.ndarray) -> np.ndarray:
     return np.signbit(np.real(x))
 
 
+def _models(names: np.ndarray) -> np.ndarray:
+    """Return the first cell of the name of each cell."""
+    _, first, group = np.unique(names, return_index=True, return_inverse=True)
+    return first[group]
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_models(names: bytes) -> np.ndarray:
+    """As `_models`, for all draws of the same cells: sorting takes longer than everything else."""
+    return _models(np.frombuffer(names, np.uint64))
+
+
 def difference_in(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
     """Describe the first cell that differs from another cell of its name; see `alike` for `signed` and `noise`."""
     names = np.concatenate([part_names[clear] for _, _, part_names, clear in parts])
     values = np.concatenate([part_numbers[clear] for _, part_numbers, _, clear in parts])
-    _, first, group = np.unique(names, return_index=True, return_inverse=True)
-    same = alike(values, values[first[group]], signed=signed, noise=noise)
+    models = _cached_models(names.tobytes()) if names.size <= FEW else _models(names)
+    same = alike(values, values[models], signed=signed, noise=noise)
     if same.all():
         return ""
     odd = int(np.argmin(same))
-    model = first[group][odd]
+    model = models[odd]
     places = [f"{place}{RUNS[run]}" for run, _, _, clear in parts for place in np.argwhere(clear).tolist()]
     return f"cell {places[odd]} is {values[odd]}, but should be {values[model]} as cell {places[model]}"

@@ -207,11 +207,12 @@ class _Walk:
 
         def step(equation: JaxprEqn, operands: list[Held[Value]], path: Path) -> list[Held[Value]]:
             before, body = operands, entered(equation, operands)
-            if body is not None:
+            whole = body is None or self.is_abbreviated(path)
+            if body is not None and not whole:
                 operands = self.follow(*body, (equation, *stack), (*path, 0))
                 before = [*before, *operands]
             row, rows_within = self.next_row(equation, path)
-            results, problem = self.steps.check(equation, operands, row.outputs)
+            results, problem = self.steps.check(equation, operands, row.outputs, whole=whole)
             problem = problem or self.misnamed_culprit(equation, stack, before, row, rows_within)
             if problem:
                 self.problems.append(f"{self.title}, row {row.number} ({row.primitive}): {problem}")
@@ -226,6 +227,10 @@ class _Walk:
         return evaluate(
             jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False, path=within_path
         )
+
+    def is_abbreviated(self, path: Path) -> bool:
+        """Whether the derivation has no rows inside a call, so that it is executed as one equation."""
+        return self.at < len(self.rows) and self.rows[self.at].path == path
 
     def misnamed_culprit(
         self,

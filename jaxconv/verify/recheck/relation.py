@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, cast
 
@@ -252,7 +252,15 @@ _cached_others = functools.lru_cache(maxsize=512)(_others)
 
 
 def _draw_moving(held: Held[Moving], trial: RunPair, run: int) -> Array:
+    drawn = _cached_numbers_of if held.aval.size <= SMALL else _numbers_of
+    return drawn(held, replace(trial, noise=0.0) if run else RunPair(0, None, trial.draw), run)
+
+
+def _numbers_of(held: Held[Moving], trial: RunPair, run: int) -> Array:
     return _numbers(held, trial, run, *cells(held, trial, run))
+
+
+_cached_numbers_of = functools.lru_cache(maxsize=512)(_numbers_of)  # several equations read a value
 
 
 def _draw_broken(held: Held[Broken], trial: RunPair, run: int) -> Array:

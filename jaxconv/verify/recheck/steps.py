@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn, jaxpr_as_fun
 
 from jaxconv.jaxprs import evaluate
-from jaxconv.jaxprs.layout import branches, called, is_endless
+from jaxconv.jaxprs.layout import branches, is_endless
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
@@ -100,16 +100,16 @@ class Steps:
         return self.hold(self.still(aval), aval, np.asarray(array, aval.dtype) if known else None)
 
     def check(
-        self, equation: JaxprEqn, operands: Sequence[Held[Value]], states: Sequence[Value]
+        self, equation: JaxprEqn, operands: Sequence[Held[Value]], states: Sequence[Value], *, whole: bool
     ) -> tuple[list[Held[Value]], str]:
         """Return the results of an equation, and an objection to their claimed states or the empty string.
 
-        For a call, `operands` are the outputs of its body.
+        For a call that is not executed as a `whole`, `operands` are the outputs of its body.
         """
         avals = list(map(aval_of, equation.outvars))
         problems = [malformed(state, aval.shape, self.cycle) for state, aval in zip(states, avals, strict=True)]
         states = [NOTHING if problem else state for problem, state in zip(problems, states, strict=True)]
-        runs, constants = executions(equation, operands), [None] * len(avals)
+        runs, constants = executions(equation, operands) if whole else [same], [None] * len(avals)
         results = [self.hold(*row) for row in zip(states, avals, constants, strict=True)]
         problems += map(self.of_another_parent, results)
         try:
@@ -158,11 +158,13 @@ class Steps:
     ) -> dict[Fact, str]:
         """Return an objection or the empty string for each fact, on operands drawn from their states."""
         objections = dict.fromkeys(facts, "")
+        if run is same:  # a value with the state of the operand that it is
+            facts = [(number, held) for number, held in facts if held.state != operands[number].state]
         same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
         turned = any(isinstance(held.state, Spectrum) for held in operands)
         before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
-        for trial in self.trials([held for _, held in facts]):
+        for trial in self.trials([held for _, held in facts]) if facts else ():
             extreme = trial.kind == EXTREMES
             if extreme and summed:
                 continue  # sums of pieces and phase factors are arithmetic between positions
@@ -310,8 +312,6 @@ def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: RunPair
 
 def executions(equation: JaxprEqn, operands: Sequence[Held[Value]]) -> list[Run]:
     """Return the ways to execute an equation: a `cond` executes each branch in turn."""
-    if called(equation) is not None:
-        return [same]
     if branches(equation) and operands[0].constant is None:
         return [partial(_execute, equation, turn) for turn in range(len(branches(equation)))]
     return [partial(_execute, equation, None)]

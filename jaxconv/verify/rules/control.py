@@ -35,6 +35,7 @@ from jaxconv.verify.rules.spectral import agreeing
 T = TypeVar("T")
 State: TypeAlias = Plain | Spectrum
 ROUNDS = 64  # the most iterations of a loop's body that are followed
+REPEATED = 2**8  # rows of a counted loop after which a repeated state ends it
 
 
 def either(eqn: Equation[State], values: Sequence[State]) -> State:
@@ -142,25 +143,36 @@ def while_(eqn: Equation[State]) -> list[State]:
     counted = _counted(eqn)
     if counted is not None:
         return counted
-    p = eqn.params
-    condition_constants, body_constants, state = _parts(p, eqn.inputs)
+    _, _, state = _parts(eqn.params, eqn.inputs)
     for iteration in range(ROUNDS):
         state = with_new_names(eqn, state)
-        next_state, _ = follow(eqn, p["body_jaxpr"], [*body_constants, *state])
-        (predicate,), _ = follow(eqn, p["cond_jaxpr"], [*condition_constants, *state])
-        if isinstance(predicate, Broken):
-            return [predicate] * len(state)
-        merged = [
-            _selected(eqn, moving(predicate), [before, after], shape)
-            for before, after, shape in zip(state, next_state, eqn.shapes, strict=True)
-        ]
-        if list(map(without_names, merged)) == list(map(without_names, state)):
+        merged = _any_round(eqn, state)
+        if same_state(merged, state):
             break
         # Receptive fields may grow in every iteration, without a bound. Without them the state may still repeat.
         state = [with_any_field(value) if iteration else value for value in merged]
     else:
         raise CannotProve("the state of a while loop moves differently in every iteration")
     return with_new_names(eqn, state)
+
+
+def _any_round(eqn: Equation[State], state: Sequence[State]) -> list[State]:
+    """The state after an iteration, or after none: the motion that both have in common, whatever the numbers are."""
+    p = eqn.params
+    condition_constants, body_constants, _ = _parts(p, eqn.inputs)
+    next_state, _ = follow(eqn, p["body_jaxpr"], [*body_constants, *state])
+    (predicate,), _ = follow(eqn, p["cond_jaxpr"], [*condition_constants, *state])
+    if isinstance(predicate, Broken):
+        return [predicate] * len(state)
+    return [
+        _selected(eqn, moving(predicate), [before, after], shape)
+        for before, after, shape in zip(state, next_state, eqn.shapes, strict=True)
+    ]
+
+
+def same_state(some: Sequence[State], others: Sequence[State]) -> bool:
+    """Whether a loop's state repeats: see `without_names`."""
+    return list(map(without_names, some)) == list(map(without_names, others))
 
 
 def _selected(eqn: Equation[State], predicate: Moving, values: Sequence[State], shape: tuple[int, ...]) -> State:
@@ -198,21 +210,31 @@ def _parts(params: Params, operands: Sequence[T]) -> tuple[Sequence[T], Sequence
 def _counted(eqn: Equation[State]) -> list[State] | None:
     """The state after all iterations of a loop whose condition is known in each.
 
-    Returns None if the condition is unknown in an iteration, or if there are `ROUNDS` iterations or more.
+    Returns None if the condition is unknown in an iteration, or if there are `ROUNDS` iterations or more; also if the
+    derivation becomes long. If an iteration that takes more than `REPEATED` rows of it repeats the state, and any other
+    iteration would repeat it as well, whatever the counter is, no more are followed.
 
-    Theorem: `Loops.followed_rounds` in proofs/coq.
+    Theorems: `Loops.followed_rounds` and `Loops.one_condition` in proofs/coq.
     """
     condition_constants, body_constants, state = _parts(eqn.params, eqn.inputs)
     condition_known, body_known, known = _parts(eqn.params, eqn.known)
+    start, may_repeat = eqn.walk.length, True
     for _ in range(ROUNDS):
+        if eqn.walk.is_long:
+            return None
         condition = eqn.params["cond_jaxpr"]
         _, (predicate,) = follow(eqn, condition, [*condition_constants, *state], [*condition_known, *known])
         if predicate is None or predicate.ndim:
             return None
         if not predicate:
             return list(state)
-        body = eqn.params["body_jaxpr"]
+        before, body = state, eqn.params["body_jaxpr"]
         state, known = follow(eqn, body, [*body_constants, *state], [*body_known, *known])
+        if may_repeat and eqn.walk.length - start > REPEATED and same_state(state, before):
+            renewed = with_new_names(eqn, state)
+            may_repeat = False
+            if same_state(_any_round(eqn, renewed), renewed):
+                return renewed
     return None
 
 

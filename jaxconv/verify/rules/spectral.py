@@ -41,6 +41,7 @@ from jaxconv.verify.rules.pointwise import widened
 Modes: TypeAlias = tuple[int | None, ...]
 InvariantRule: TypeAlias = Callable[[Equation[Moving]], Sequence[Moving]]
 
+MODES = 2**22  # most modes of a spectrum: as many cells as `recheck` executes
 NOT_LINEAR = "depends on the phase, which a shift changes"
 TRANSFORM_BACK = "Apply the inverse transform first, or take absolute values"
 
@@ -67,6 +68,8 @@ def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     if len(value.moving_axes) > 1:
         raise CannotProve("FFT of a value that moves along several axes")
     (number,) = moving
+    if eqn.shapes[0][number] > MODES:
+        raise CannotProve(f"a spectrum of more than {MODES} modes, which are listed", "Certify it at a smaller size")
     motion = value.one_period(number)
     if motion is None or kind == FftType.IRFFT:
         reason = "FFT of a signal that is not one whole period here (the interior model has no wrap-around)"

@@ -166,6 +166,11 @@ ROWS = [
         ("text", "no", TypeError, "'no'", "True or False", "Write values=True or values=False"),
         ("None", None, TypeError, "None", "True or False", "Write values=True or values=False"),
     ),
+    *bad(
+        "certify", "seconds",
+        ("negative", -1, ValueError, "-1", "0 or more", "Leave it out for the default"),
+        ("text", "1", TypeError, "'1'", "a number", "Leave it out for the default"),
+    ),
     *bad("certify", "search", ("text", "no", TypeError, "'no'", "True or False", "Write search=True or search=False")),
     *bad("falsify check", "invariant", ("text", "no", TypeError, "'no'", "True or False", "Write invariant=True ...")),
     *bad("check", "integers", ("text", "no", TypeError, "'no'", "True or False", "Write integers=True or integers=False")),

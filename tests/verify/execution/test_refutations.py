@@ -3,6 +3,7 @@
 import gc
 import signal
 import time
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -198,6 +199,29 @@ def test_where_the_time_is_over_the_verdict_is_undecided(seconds, monkeypatch):
     found = certified(lambda x: sine(x) + CELLS**2)
     assert (found.cyclic.verdict, found.interior.verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
     assert (found.cyclic.standing, found.interior.standing) == (8, 1)
+
+
+def test_a_time_limit_that_ends_a_search_is_stated():
+    """In the report and in JSON; `recheck` refuses it in a claim whose search did not end undecided."""
+    fn, x = lambda x: sine(x) + CELLS.astype(np.float32) ** 2, SIGNAL
+    certificate = jc.certify(fn, x, axes=(0,), seconds=0)
+    claim = certificate.leaves[0].axes[0].cyclic
+    assert (claim.verdict, claim.ended_after) == (Verdict.UNDECIDED, 0.0)
+    assert "none was found; the limit of 0 s ended the search" in str(certificate)
+    assert '"ended_after":0.0' in certificate.to_json().replace(" ", "")
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    assert jc.recheck(certificate, fn, x) == ()
+    (leaf,) = certificate.leaves
+    (axis,) = leaf.axes
+    forged = replace(axis, claims=axis.claims | {"cyclic": replace(claim, standing=None)})
+    forged = replace(certificate, leaves=(replace(leaf, axes=(forged,)),))
+    assert any("a time limit ended its search" in objection for objection in jc.recheck(forged, fn, x))
+
+
+def test_a_search_that_ends_by_itself_states_no_limit():
+    certificate = jc.certify(lambda x: x * CELLS.astype(np.float32), SIGNAL, axes=(0,), seconds=1e6)
+    assert certificate.cyclic == Verdict.REFUTED
+    assert "ended_after" not in certificate.to_json()
 
 
 def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):

@@ -177,3 +177,17 @@ def test_a_conjugate_turns_the_other_way():
     """The conjugate of a real signal's spectrum is the spectrum of the reversed signal."""
     claim = cyclic(lambda x: irfft(jnp.conj(rfft(x))))
     assert (claim.shift, claim.moves) == (1, ((1, -1),))
+
+
+def test_a_spectrum_that_is_too_long_to_list_ends_the_proof_at_once():
+    """Its modes would take gigabytes. One that is shorter is proved."""
+    filtered = lambda x: jnp.fft.irfft(jnp.fft.rfft(x), len(x))
+    for length, verdict in ((10**8, "UNDECIDED"), (2**10, "PROVED")):
+        claim = (
+            jc.certify(filtered, jax.ShapeDtypeStruct((length,), "float32"), axes=(0,), search=False)
+            .leaves[0]
+            .axes[0]
+            .cyclic
+        )
+        assert claim.verdict.value == verdict
+        assert verdict == "PROVED" or "more than 4194304 modes" in claim.culprit.reason
