@@ -73,6 +73,11 @@ class Motion:
         return self.lost or self.longer or self.edge
 
     @property
+    def notes(self) -> list[Culprit]:
+        """The equations that may become culprits later."""
+        return [note for note in (self.edge, self.lost, self.longer, self.merged) if note is not None]
+
+    @property
     def without_notes(self) -> Motion:
         """The same motion, without the equations that are noted as possible culprits."""
         return replace(self, edge=None, lost=None, longer=None, merged=None)

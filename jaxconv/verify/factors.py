@@ -156,6 +156,8 @@ def _join_axis(axes: Sequence[FactoredAxis], signal: Hashable, depends: bool) ->
     if all(axis == axes[0] for axis in axes) and not is_moving(axes[0]):
         return axes[0], 1
     whole = length_of(axes[0])
+    if whole == 0:
+        return invariant_axis(0, 1), 1
     axes = [invariant_axis(whole, 1) if uniform(axis) else axis for axis in axes]  # however it was split
     sizes = sorted({size for axis in axes for size in ends(axis)} - {whole})
     if any(above % below for below, above in pairwise([*sizes, whole])):

@@ -137,6 +137,8 @@ class _Fold:
         body = entered(equation, inputs)
         if body is not None:
             return unknown if guard.objection(equation) else self._call(*body, (*path, 0))
+        if equation.primitive.name in family("identity") and not guard.objection(equation):
+            return inputs
         if any(known is None for known in inputs) or not _is_foldable(equation):
             return unknown
         if equation.primitive.name in numpy_rows.rows:

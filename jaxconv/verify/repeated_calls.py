@@ -47,8 +47,8 @@ class FollowedCalls:
     def remember(self, body: Body, results: Sequence[Read]) -> None:
         """Store the results of a call; not if an equation inside it is a culprit, since the lines around it differ."""
         self.times[id(body[0])] += 1
-        inherited = {broken for value, _ in body[2] for broken in _breaks_of(value)}
-        if all(broken in inherited for value, _ in results for broken in _breaks_of(value)):
+        inherited = {culprit for value, _ in body[2] for culprit in _culprits_in(value)}
+        if all(culprit in inherited for value, _ in results for culprit in _culprits_in(value)):
             key, names = _key(body)
             self.results.setdefault(key, (names, results, body))
 
@@ -75,12 +75,12 @@ def _key(body: Body) -> tuple[Hashable, list[Hashable]]:
     return (id(jaxpr), *map(id, constants), states), list(order)
 
 
-def _breaks_of(value: Value) -> list[Culprit]:
-    """Return the culprits in a state."""
+def _culprits_in(value: Value) -> list[Culprit]:
+    """Return the culprits in a state, and the equations that are noted as possible ones."""
     if isinstance(value, Broken):
         return [value.culprit]
     if isinstance(value, Pieces):
-        return [*_breaks_of(value.value), *_breaks_of(value.folded)]
+        return [*_culprits_in(value.value), *_culprits_in(value.folded)]
     axes = value.value.axes if isinstance(value, Spectrum) else value.axes
     motions = [factor.motion for axis in axes for factor in axis if factor.motion is not None]
-    return [broken for motion in motions for broken in (motion.edge, motion.lost) if broken is not None]
+    return [culprit for motion in motions for culprit in motion.notes]

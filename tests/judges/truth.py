@@ -60,11 +60,14 @@ class Truth:
 
     def regions(self, shift: int, moves: Sequence[tuple[int, int]], *, cyclic: bool) -> tuple[Box, ...] | None:
         """The largest regions of a claim that is true; None if it is false. A cyclic claim that is true has `((),)`."""
-        for law in self.laws:
-            multiple = law.times(shift // law.shift, self.shape, cyclic=cyclic)
-            if shift % law.shift == 0 and sorted(multiple.moves) == sorted(self._reduced(moves, cyclic=cyclic)):
-                return law.regions or ((),)
-        return None
+        claimed = sorted(self._reduced(moves, cyclic=cyclic))
+        multiples = [
+            law
+            for law in self.laws
+            if shift % law.shift == 0
+            and sorted(law.times(shift // law.shift, self.shape, cyclic=cyclic).moves) == claimed
+        ]
+        return tuple(region for law in multiples for region in law.regions or ((),)) if multiples else None
 
     def _reduced(self, moves: Sequence[tuple[int, int]], *, cyclic: bool) -> list[tuple[int, int]]:
         reduced = Law(1, tuple(map(tuple, moves))).times(1, self.shape, cyclic=cyclic)

@@ -35,12 +35,13 @@ def test_constants_by_numpy_prove_the_same(name):
 
 
 def test_other_constants_would_prove_something_else(monkeypatch):
-    """The broken twin: a comparison that is always true leaves no mask."""
-    monkeypatch.setitem(ROWS, "gt", lambda x, y, **_: np.ones(np.broadcast_shapes(x.shape, y.shape), bool))
+    """The broken twin: a sine that is always 1 leaves no weights."""
+    weighted = lambda x: x * jnp.sin(jnp.arange(7.0))[None, :, None]
+    monkeypatch.setitem(ROWS, "sin", lambda x, **_: np.ones_like(x))
     with bare():
-        ((verdict, *_), _) = proofs(FOLDED["a mask"])
+        ((verdict, *_), _) = proofs(weighted)
     assert verdict == Verdict.PROVED
-    assert proofs(FOLDED["a mask"])[0][0] == Verdict.UNDECIDED
+    assert proofs(weighted)[0][0] == Verdict.UNDECIDED
 
 
 def test_no_size_is_looked_for():

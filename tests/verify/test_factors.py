@@ -100,3 +100,10 @@ def test_what_varies_within_a_cut_axis_makes_the_shift_a_multiple_of_the_cut():
 def test_a_fractional_rate_needs_a_shift_that_moves_by_whole_cells():
     assert fit(value(moving(6, rate=Fraction(3, 2)))).shift == 3
     assert fit(value(moving(6, rate=Fraction(1, 2)))).shift == 1
+
+
+def test_an_axis_without_cells_does_not_move():
+    """The slices of an `associative_scan` may be empty, and move at different rates."""
+    empty = value(moving(0, rate=2, hi=0)), value(moving(0, rate=4, hi=0)), value(invariant_axis(0))
+    for others in empty:
+        assert join([empty[0], others], "new").moving_axes == []

@@ -16,9 +16,11 @@ from support.searches import refute_cyclic
 import jaxconv as jc
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
+from jaxconv.verify.domain import Moving
 from jaxconv.verify.execution import experiment, metrics, program, refute
 from jaxconv.verify.execution.program import TooLateError
 from jaxconv.verify.execution.run import FEW, compiler_options
+from jaxconv.verify.rule_table import RULES
 
 CELLS = np.arange(16)
 SIGNAL = jax.ShapeDtypeStruct((16,), "float32")
@@ -34,8 +36,14 @@ def certified(fn, x=SIGNAL, **options):
         return jc.certify(fn, x, axes=(0,), **options).leaves[0].axes[0]
 
 
+@pytest.fixture
+def without_a_rule(monkeypatch):
+    """Leave `lax.reduce` without a rule, so that no claim about `odd_reducer` is proved."""
+    monkeypatch.delitem(RULES[Moving], "reduce")
+
+
 def odd_reducer(x):
-    """A sum over channels that the certifier has no rule for."""
+    """A sum over channels."""
     return lax.reduce(x, jnp.float32(0), lambda a, b: a + b + 0 * a * b, (1,))
 
 
@@ -43,6 +51,7 @@ def every(period, length):
     return lambda x: jnp.where(jnp.arange(length) % period == 0, odd_reducer(x), 2 * odd_reducer(x))
 
 
+@pytest.mark.usefixtures("without_a_rule")
 @pytest.mark.parametrize(
     ("period", "length", "refuted", "standing"),
     [(4, 12, (1, 6), 4), (3, 12, (1, 4), 6), (2, 6, (1, 3), 2), (3, 6, (1, 2), 3), (5, 30, (1, 6), 10)],
@@ -230,6 +239,7 @@ def test_what_would_be_compiled_too_long_is_not_compiled(monkeypatch):
     assert certified(lambda x: sine(x) + CELLS**2).interior.witness is None
 
 
+@pytest.mark.usefixtures("without_a_rule")
 def test_time_that_ends_between_two_samples_leaves_what_was_refuted(monkeypatch):
     """If the time limit passes while a sample is executed, that sample is dropped and earlier samples count."""
     whole = refute._remaining

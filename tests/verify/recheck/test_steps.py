@@ -104,7 +104,7 @@ PLANTED = [  # primitive, false rule, function, walk with the objection, text of
     ("sin", under_one_name, lambda x: jnp.concatenate([jnp.sin(x)[:, 1:], jnp.sin(-x)[:, :1]], 1), "cyclic",
      "the result differs from the signal of the same name"),
     ("top_k", under_one_name, lambda x: lax.top_k(x, 2), "cyclic", "the result differs from the signal of the same name"),
-    ("fft", lambda eqn, states: [carrying(states[0], rate=-1)], filtered, "cyclic", "shifting the input by 1", Spectrum),
+    ("fft", lambda eqn, states: [carrying(states[0], rate=Fraction(-1))], filtered, "cyclic", "shifting the input by 1", Spectrum),
     ("rev", all_modes_in_place, lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=1)[:, ::-1], axis=1), "cyclic",
      "shifting the input by", Spectrum),
     ("pad", wrongly_folded, loss_gradient(partial(conv, padding="CIRCULAR")), "cyclic", "shifting the input by 1, cell", Pieces),
