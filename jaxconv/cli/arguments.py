@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ EXAMPLES = {
     "--shape": "Write --shape 1,32,32,3 for an image",
     "--axes": "Write --axes 1,2 for height and width",
     "--seed": "Leave it out for 0",
+    "--seconds": "Leave it out for 60 for each search",
     "--examples": "Leave it out for 100",
     "--shift": "Leave it out for the law's own shift",
 }
@@ -95,6 +97,21 @@ def integer(text: str | None, option: str, least: int | None = None) -> int:
     if least is not None and number < least:
         raise UsageError(option, _shown(text), expected, EXAMPLES[option])
     return number
+
+
+def seconds(text: str) -> float:
+    """A time limit.
+
+    >>> seconds("1.5")
+    1.5
+    """
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise UsageError("--seconds", _shown(text), "a number, 0 or more", EXAMPLES["--seconds"])
+    return limit
 
 
 def _shown(text: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxconv.account.summary import summary
 from jaxconv.cli import pictures, target
-from jaxconv.cli.arguments import integer, random_inputs, shapes, shifted
+from jaxconv.cli.arguments import integer, random_inputs, seconds, shapes, shifted
 from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
@@ -57,8 +57,9 @@ class Request:
 
 def certify_command(options: argparse.Namespace) -> Outcome:
     """Certify the function. The weaker of the requested claims determines the status."""
+    limit = None if options.seconds is None else seconds(options.seconds)
     request = Request.read(options)
-    search = {"search": not options.no_search, "seed": request.seed}
+    search = {"search": not options.no_search, "seed": request.seed, "seconds": limit}
     certificate = request.attempt(lambda: certify(request.fn, *request.arguments, axes=request.axes, **search))
     return Outcome(_verdict(certificate, options), _shown(certificate, options.json))
 

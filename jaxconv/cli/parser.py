@@ -130,6 +130,7 @@ def parser() -> Parser:
         _flag(subparser[name], "--cyclic", "shifts that wrap around (the default)")
         _flag(subparser[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
     _flag(subparser["certify"], "--no-search", "do not search for counterexamples, so that nothing is executed")
+    _valued(subparser["certify"], "--seconds", "time limit of all searches together (60 for each)", "SECONDS")
     _flag(subparser["check"], "--integers", "use small integers, which are compared exactly, without a tolerance")
     pictures = "write plots of the error to a folder: by position, by shift and by layer (PNG)"
     _valued(subparser["check"], "--pictures", pictures, "FOLDER")

@@ -30,6 +30,8 @@ def run(command, function, *options):
         ("zero_padded", ("--no-search", "--cyclic"), 2),
         ("zero_padded", ("--no-search", "--cyclic", "--interior"), 2),
         ("zero_padded", ("--no-search",), 2),
+        ("zero_padded", ("--seconds", "0", "--cyclic"), 2),
+        ("zero_padded", ("--seconds", "60", "--cyclic"), 1),
         ("zero_padded", ("--no-search", "--interior"), 0),
         ("running_sum", (), 1),
         ("running_sum", ("--axes", "2"), 0),
