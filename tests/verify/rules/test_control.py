@@ -115,10 +115,10 @@ def solved(added):
     """A linear solve whose solver adds to the right-hand side. Each of its functions is closed over other arrays."""
 
     def fn(x):
-        double, triple = x * 2, x * 3
+        reverse, triple = x[:, ::-1], x * 3
         solve = lambda matvec, b: b + triple + added(x)
-        transposed = lambda matvec, b: b - double - triple
-        return lax.custom_linear_solve(lambda v: v * double, x, solve, transposed)
+        transposed = lambda matvec, b: b - reverse - triple
+        return lax.custom_linear_solve(lambda v: v * reverse, x, solve, transposed)
 
     return fn
 
