@@ -20,6 +20,8 @@ CALLS = {
     "custom_linear_solve",
 }  # fmt: skip
 
+IDENTITIES = {"device_put", "optimization_barrier"}  # primitives that return their operands
+
 
 def trace(fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
     """Trace `fn(*arguments)`; return its jaxpr, its constants, and the tree of its output shapes."""
@@ -96,6 +98,11 @@ def repeated(equation: JaxprEqn) -> Sequence[AnyJaxpr]:
 def branches(equation: JaxprEqn) -> Sequence[AnyJaxpr]:
     """Return the branches of a `cond`, whose first operand is the index of the branch to run; empty for any other."""
     return equation.params["branches"] if equation.primitive.name == "cond" else []
+
+
+def is_identity(equation: JaxprEqn) -> bool:
+    """Whether each result of an equation is its operand of the same number."""
+    return equation.primitive.name in IDENTITIES
 
 
 def is_endless(equation: JaxprEqn) -> bool:

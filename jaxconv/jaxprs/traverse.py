@@ -15,11 +15,13 @@ from jaxconv.jaxprs.typing import AnyJaxpr, Stack, aval_of, eps_of, is_jaxpr, sh
 
 
 def within(equation: JaxprEqn) -> Iterator[AnyJaxpr]:
-    """Yield the jaxprs among an equation's parameters, including those in tuples and lists."""
+    """Yield the jaxprs among an equation's parameters, including those in tuples and lists; first that of a call."""
+    found: list[AnyJaxpr] = []
     for value in equation.params.values():
-        for item in cast("Sequence[object]", value) if isinstance(value, tuple | list) else (value,):
-            if is_jaxpr(item):
-                yield item
+        items = cast("Sequence[object]", value) if isinstance(value, tuple | list) else (value,)
+        found += [item for item in items if is_jaxpr(item)]
+    body = called(equation) if len(found) > 1 else None
+    yield from sorted(found, key=lambda jaxpr: jaxpr is not body)
 
 
 def number_within(equation: JaxprEqn, jaxpr: AnyJaxpr) -> int:

@@ -11,7 +11,7 @@ from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import executed
-from jaxconv.jaxprs.layout import CALLS
+from jaxconv.jaxprs.layout import CALLS, IDENTITIES
 from jaxconv.jaxprs.primitives import PRIMITIVES, PRODUCTS, SUM, adds
 from jaxconv.verify.domain import Moving
 from jaxconv.verify.rules import RULES
@@ -72,6 +72,7 @@ def test_what_no_example_shows_has_no_rule_and_names_no_parameter():
 
 def test_the_rows_of_calls_are_those_of_the_calls_that_are_followed():
     assert {name for name, row in PRIMITIVES.items() if row.family == "call"} == CALLS
+    assert {name for name, row in PRIMITIVES.items() if row.family == "identity"} == IDENTITIES
 
 
 def test_the_sets_of_a_row_do_not_overlap():

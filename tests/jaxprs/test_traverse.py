@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxconv.jaxprs.layout import called
 from jaxconv.jaxprs.traverse import equations, within
 
 X = np.float32([3, -4, 5])
@@ -37,3 +38,5 @@ def test_jaxprs_in_tuples_are_seen():
     solver = lambda b: lax.custom_linear_solve(lambda x: 2 * x, b, lambda _, b: b / 2, lambda _, b: b / 2)
     (solve,) = [one for one, _ in equations(jax.make_jaxpr(solver)(X)) if one.primitive.name == "custom_linear_solve"]
     assert {equation.primitive.name for inner in within(solve) for equation, _ in equations(inner)} == {"mul", "div"}
+    assert next(within(solve)) is called(solve)  # as the paths of rows have it
+    assert [equation.primitive.name for equation, _ in equations(next(within(solve)))] == ["div"]

@@ -207,7 +207,7 @@ class _Walk:
 
         def step(equation: JaxprEqn, operands: list[Held[Value]], path: Path) -> list[Held[Value]]:
             before, body = operands, entered(equation, operands)
-            whole = body is None or self.is_abbreviated(path)
+            whole = body is None or self.is_abbreviated(path, body[0])
             if body is not None and not whole:
                 operands = self.follow(*body, (equation, *stack), (*path, 0))
                 before = [*before, *operands]
@@ -228,9 +228,9 @@ class _Walk:
             jaxpr, constants, inputs, step, constant=constant, literal=literal, calls=False, path=within_path
         )
 
-    def is_abbreviated(self, path: Path) -> bool:
-        """Whether the derivation has no rows inside a call, so that it is executed as one equation."""
-        return self.at < len(self.rows) and self.rows[self.at].path == path
+    def is_abbreviated(self, path: Path, body: Jaxpr) -> bool:
+        """Whether the derivation leaves out the rows inside a call, so that it is executed as one equation."""
+        return bool(body.eqns) and self.at < len(self.rows) and self.rows[self.at].path == path
 
     def misnamed_culprit(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn, jaxpr_as_fun
 
 from jaxconv.jaxprs import evaluate
-from jaxconv.jaxprs.layout import branches, is_endless
+from jaxconv.jaxprs.layout import branches, is_endless, is_identity
 from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
@@ -113,7 +113,8 @@ class Steps:
         results = [self.hold(*row) for row in zip(states, avals, constants, strict=True)]
         problems += map(self.of_another_parent, results)
         try:
-            constants = _computed(equation, runs[0], operands)
+            passed_on = not whole or is_identity(equation)  # each result is the operand of the same number
+            constants = [held.constant for held in operands] if passed_on else _computed(equation, runs[0], operands)
             results = [replace(held, constant=number) for held, number in zip(results, constants, strict=True)]
             if all(isinstance(state, Broken) for state in states):
                 pass

@@ -38,6 +38,12 @@ def attention(x):
     return jnp.einsum("nab,nbc->nac", jax.nn.softmax(scores, axis=-1), x)
 
 
+def constant_beside(identity, x):
+    """The sum of x and of zeros, which are rolled."""
+    zeros, same = identity((jnp.zeros_like(x), x))
+    return same + jnp.concatenate([zeros[:, 1:], zeros[:, :1]], axis=1)
+
+
 FUNCTIONS = {
     "circular": partial(conv, padding="CIRCULAR"),
     "zeros": partial(conv, padding="SAME"),
@@ -75,6 +81,11 @@ FUNCTIONS = {
         jax.random.split(jax.random.key(1), 3)
     ),
     "nothing": lambda x: x[:, :0],
+    "a constant beside the signal": lambda x: constant_beside(jax.device_put, x),
+    "a constant beside the signal, behind a barrier": lambda x: constant_beside(lax.optimization_barrier, x),
+    "a constant beside the signal, from a call": lambda x: constant_beside(jax.jit(lambda pair: pair), x),
+    "a linear solver": lambda x: jax.scipy.sparse.linalg.bicgstab(lambda v: 4 * v - jnp.roll(v, 1, 1), x, maxiter=1)[0],
+    "systems": lambda x: jnp.linalg.solve(KERNEL[:1] + 9 * jnp.eye(2)[None], x.mT).mT,
     "several outputs": lambda x: {"a": x, "b": jnp.sum(x, 1), "c": (jnp.float32(1), x[0])},
     "gradient": loss_gradient(lambda x: jax.nn.relu(conv(x, padding="SAME"))),
     "gradient of a circular layer": loss_gradient(partial(conv, padding="CIRCULAR")),

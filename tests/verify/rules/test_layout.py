@@ -178,3 +178,11 @@ def test_positions_of_a_split_are_python_integers():
     """jnp.split leaves NumPy integers in the jaxpr, which would appear in the report and its JSON."""
     (leaf,) = certify(lambda x: sum(jnp.split(x, 3)), jax.ShapeDtypeStruct((12,), "float32"), axes=(0,)).leaves
     assert {type(number) for numbers in leaf.axes[0].interior.region for number in numbers} == {int}
+
+
+def test_the_phases_of_a_strided_slice_are_two_signals():
+    """The beginning of the even cells and the end of the odd ones are no window of either."""
+    both = lambda first, second: lambda x: jnp.concatenate([x[:, first::2][:, :4], x[:, second::2][:, 4:]], axis=1)
+    even, mixed = (certified(both(0, second), (1, 16)) for second in (0, 1))
+    assert (proved(even), even["interior"].region) == ({"cyclic", "interior"}, ((1, 0, 8),))
+    assert (proved(mixed), mixed["interior"].region) == ({"interior"}, ((1, 0, 4),))  # the first half
