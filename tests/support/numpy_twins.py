@@ -180,6 +180,15 @@ def judge_line(line, *, hopeless, sure):
     assert not sure or proved(claims) == {"cyclic", "interior"}, claims
 
 
+def by_kinds(both, cyclic, neither):
+    """Return the rows of three tables as parameters, each with the kinds of claims that should be proved of it."""
+    return [
+        pytest.param(row, kinds, id=name)
+        for rows, kinds in ((both, {"cyclic", "interior"}), (cyclic, {"cyclic"}), (neither, set()))
+        for name, row in rows.items()
+    ]
+
+
 # Subsets of the enumerations
 
 THINNED = pytest.mark.parametrize("one_in", [3, pytest.param(1, marks=pytest.mark.slow)])

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -85,8 +86,7 @@ def pooled(x):
 def marked(fn):
     """The line of each comment `# factor` in a function, with the number behind it."""
     code = fn.__code__
-    with open(code.co_filename) as file:  # noqa: PTH123
-        lines = file.readlines()[code.co_firstlineno - 1 :]
+    lines = Path(code.co_filename).read_text().splitlines()[code.co_firstlineno - 1 :]
     end = next(n for n, line in enumerate(lines) if n and line.strip() and not line.startswith((" ", ")")))
     found = [(code.co_firstlineno + n, line.rpartition("# factor ")[2]) for n, line in enumerate(lines[:end])]
     return [(line, int(text)) for line, text in found if text.strip().isdigit()]

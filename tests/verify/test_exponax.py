@@ -19,6 +19,7 @@ from jaxconv.verify.claims import Verdict
 
 pytestmark = [
     pytest.mark.exponax,
+    # The README's command does not install exponax; a part of CI of its own does.
     pytest.mark.skipif(importlib.util.find_spec("exponax") is None, reason="exponax is not installed"),
     pytest.mark.filterwarnings("ignore"),  # exponax's own
 ]

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.numpy_twins import certified, proved, refutation
+from support.numpy_twins import by_kinds, certified, proved, refutation
 
 SHAPE = (1, 6, 2)
 UNIT = np.array([[1, 0], [3, 1]], np.float32)  # with an integral inverse, so that solutions are exact
@@ -64,17 +64,9 @@ NEITHER = {
         squares(n, n.asarray(np.arange(12, dtype="int32").reshape(1, 6, 2))), real(x)[..., None]
     ),
 }
-EXPECTED = {"cyclic", "interior"}, {"cyclic"}, set()
 
 
-@pytest.mark.parametrize(
-    ("line", "kinds"),
-    [
-        pytest.param(line, kinds, id=name)
-        for lines, kinds in zip((BOTH, CYCLIC, NEITHER), EXPECTED, strict=True)
-        for name, line in lines.items()
-    ],
-)
+@pytest.mark.parametrize(("line", "kinds"), by_kinds(BOTH, CYCLIC, NEITHER))
 def test_what_is_proved_is_what_holds(line, kinds):
     claims = certified(lambda x: line(jnp, x), SHAPE)
     assert refutation(lambda x: line(np, x), SHAPE, claims, samples=4) is None

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import certified, judge_line, proved, refutation
+from support.numpy_twins import by_kinds, certified, judge_line, proved, refutation
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -124,15 +124,9 @@ NEITHER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("fn", "twin", "kinds"),
-    [
-        pytest.param(*pair, kinds, id=name)
-        for pairs, kinds in ((BOTH, {"cyclic", "interior"}), (CYCLIC, {"cyclic"}), (NEITHER, set()))
-        for name, pair in pairs.items()
-    ],
-)
-def test_a_reduction_by_the_users_function_is_proved_if_the_order_does_not_matter(fn, twin, kinds):
+@pytest.mark.parametrize(("pair", "kinds"), by_kinds(BOTH, CYCLIC, NEITHER))
+def test_a_reduction_by_the_users_function_is_proved_if_the_order_does_not_matter(pair, kinds):
+    fn, twin = pair
     claims = certified(fn, (1, 6, 2))
     assert refutation(twin, (1, 6, 2), claims, samples=4) is None
     assert proved(claims) == kinds

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import bordered, certified, proved, refutation, survey
+from support.numpy_twins import bordered, by_kinds, certified, proved, refutation, survey
 
 SHAPE = (1, 6, 2)
 UNKNOWN = np.ones(1, np.float32)  # a parameter, whose number the certifier does not use
@@ -80,17 +80,9 @@ NEITHER = {  # no claim may be proved
     "weights by position": lambda n, v: put(n.zeros(3, "int32"), v[:, 0] % 3, np.arange(6), "add"),
     "a part of the positions by label": lambda n, v: put(n.zeros(3, "int32"), v[:4, 0] % 3, v[:4, 1], "add"),
 }
-EXPECTED = {"cyclic", "interior"}, {"cyclic"}, set()
 
 
-@pytest.mark.parametrize(
-    ("line", "kinds"),
-    [
-        pytest.param(line, kinds, id=name)
-        for lines, kinds in zip((BOTH, CYCLIC, NEITHER), EXPECTED, strict=True)
-        for name, line in lines.items()
-    ],
-)
+@pytest.mark.parametrize(("line", "kinds"), by_kinds(BOTH, CYCLIC, NEITHER))
 def test_what_is_proved_is_what_holds(line, kinds):
     claims = certified(jax.vmap(partial(line, jnp)), SHAPE)
     assert refutation(lambda x: np.stack([line(np, v) for v in x]), SHAPE, claims, samples=4) is None
