@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 import jax
+import jax.core
 import numpy as np
 from jax.extend.core import JaxprEqn
 
@@ -79,7 +80,7 @@ def together(tasks: Sequence[Task]) -> Folded:
     shapes = tuple((array.shape, array.dtype) for array in inputs)
     key = (jax.config.jax_enable_x64, shapes, *zip(map(_meaning, equations), sources, strict=True))  # pyright: ignore[reportAttributeAccessIssue]
     avals = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
-    with jax.ensure_compile_time_eval(), jax.transfer_guard("allow"):
+    with jax.core.eval_context(), jax.transfer_guard("allow"):
         results = _compiled(_Structure(key, equations, sources, avals))(inputs)
         return {task.path: list(map(np.asarray, ys)) for task, ys in zip(tasks, results, strict=True)}
 
@@ -90,7 +91,7 @@ def one_by_one(tasks: Sequence[Task]) -> Folded:
     for task in tasks:
         try:
             operands = [found[x.path][x.number] if isinstance(x, Pending) else x for x in task.operands]
-            with jax.ensure_compile_time_eval():
+            with jax.core.eval_context():
                 results = evaluate.executed(task.equation, [jax.device_put(operand) for operand in operands])
             found[task.path] = [np.asarray(jax.device_get(array)) for array in results]
         except Exception:  # as above; those that need its results fail, too

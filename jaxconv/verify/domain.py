@@ -30,7 +30,7 @@ from jaxconv.verify.claims import Culprit
 from jaxconv.verify.receptive_fields import Field
 
 
-class CannotProve(Exception):  # noqa: N818  not an error: it ends a proof, as StopIteration ends a loop
+class CannotProve(Exception):  # noqa: N818 (not an error: it ends a proof, as StopIteration ends a loop)
     """Raised by a rule that cannot determine how its result moves, with the reason and a cure.
 
     `origin`: the culprit, if an earlier equation is the cause.

@@ -30,10 +30,6 @@ from jaxconv.verify.rules.scatter_steps import Rows, advanced, rows_along
 T = TypeVar("T")
 
 
-class UnknownStart(CannotProve):
-    """Raised where a window is not written at one known start within x."""
-
-
 @rule("dynamic_update_slice", "scatter")
 def write(eqn: Equation[Moving]) -> list[Moving]:
     """x with windows overwritten: x[start + j] = update[j].
@@ -63,15 +59,15 @@ def combine_with(eqn: Equation[Moving]) -> list[Moving]:
 
 def _updated(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving] | None) -> Moving:
     """x with the updates written into it, or with `added(x, update)` there if that is given."""
-    try:
-        return at_known_start(eqn, added)
-    except UnknownStart:
-        return at_any_start(eqn, added is not None)
+    start = known_start(eqn)
+    return at_any_start(eqn, added is not None) if start is None else at_known_start(eqn, start, added)
 
 
-def at_known_start(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving] | None) -> Moving:
+def at_known_start(
+    eqn: Equation[Moving], start: tuple[int, list[int]], added: Callable[[Moving, Moving], Moving] | None
+) -> Moving:
     """x with one window written at a known start. The window lies within x."""
-    update, starts = written(eqn)
+    update, starts = start
     x, window = common_shift([eqn.moving()[0], eqn.moving()[update]])
     window = replace(window, axes=tuple(inserted(eqn, window.axes, invariant_axis(1))))
 
@@ -218,29 +214,27 @@ def _is_scatter(eqn: Equation[Value]) -> bool:
     return "dimension_numbers" in eqn.params
 
 
-def written(eqn: Equation[Value]) -> tuple[int, list[int]]:
+def known_start(eqn: Equation[Value]) -> tuple[int, list[int]] | None:
     """The number of the operand that is written into the first one, and its start along each axis.
 
-    Raises UnknownStart if the start is unknown, an array of indices, or out of bounds.
+    None if the start is unknown, an array of indices, or out of bounds.
     """
     shape = eqn.operand_shapes[0]
+    starts = [0] * len(shape)
     if not _is_scatter(eqn):
-        starts: list[int] = []
-        for length, size, known in zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True):
+        for axis, (length, size, known) in enumerate(zip(shape, eqn.operand_shapes[1], eqn.known[2:], strict=True)):
             if size != length and known is None:
-                raise UnknownStart("writes at an unknown index")
-            starts.append(0 if known is None else min(max(int(known), 0), length - size))
+                return None
+            starts[axis] = 0 if known is None else min(max(int(known), 0), length - size)
         return 1, starts
     numbers, indices = _scatter_numbers(eqn), eqn.known[1]
     if indices is None or indices.ndim != 1 or numbers.operand_batching_dims:
-        raise UnknownStart("writes at unknown indices, or at an array of them", "Use slices, or jnp.where")
-    starts = [0] * len(shape)
-    for number, index in zip(numbers.scatter_dims_to_operand_dims, indices.tolist(), strict=True):
-        starts[number] = index
+        return None
+    for axis, index in zip(numbers.scatter_dims_to_operand_dims, indices.tolist(), strict=True):
+        starts[axis] = index
     sizes = inserted(eqn, eqn.operand_shapes[2], 1)
-    if any(not 0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True)):
-        raise UnknownStart("writes out of bounds")
-    return 2, starts
+    inside = all(0 <= start <= length - size for start, length, size in zip(starts, shape, sizes, strict=True))
+    return (2, starts) if inside else None
 
 
 def overwritten(

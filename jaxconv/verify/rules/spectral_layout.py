@@ -200,7 +200,10 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
 def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Spectrum], Spectrum] | None) -> Spectrum:
     """x with the update written into it, or with `added(x, update)` there if that is given."""
-    update, starts = scatter.written(eqn)
+    start = scatter.known_start(eqn)
+    if start is None:
+        raise CannotProve("writes modes at unknown indices, at an array of them, or out of bounds", "Use slices")
+    update, starts = start
     new, known = eqn.inputs[update], eqn.known[update]
     sizes = scatter.inserted(eqn, eqn.operand_shapes[update], 1)
     places = scatter.inserted(eqn, list(range(len(eqn.operand_shapes[update]))), -1)
