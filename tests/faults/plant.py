@@ -114,7 +114,7 @@ def plant(options: argparse.Namespace, copies: Sequence[Path], faults: Iterable[
             found = trial.attempt(folder, fault, tests, options.limit)
         if options.gate and found.outcome == "survived":
             with trial.planted(folder, fault):
-                found = trial.run(folder, [], 60 * GATE_MINUTES, "-n", "auto")
+                found = trial.run(folder, [], 60 * GATE_MINUTES, "-n", "auto", "--sample", "1")
         return {"digest": digest(fault), "name": fault.name, "file": fault.file} | asdict(found)
 
     with options.results.open("a") as file:

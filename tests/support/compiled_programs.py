@@ -2,8 +2,8 @@
 
 Compiling takes most of the time of these tests, and is the same on every machine, where seconds are not. The budgets
 are in `tests/programs.toml`: some more than were counted, since what Hypothesis draws varies. A run whose tests all
-pass fails if a part exceeds its budget. (What subprocesses compile is not counted. Nightly runs, and those of tests
-with some mark, have no budget.)
+pass fails if a part exceeds its budget. (What subprocesses compile is not counted. Runs of more tests than those of
+every day, and of tests with some mark, have no budget.)
 """
 
 import tomllib
@@ -14,8 +14,7 @@ import jax
 import pytest
 
 from support.compilations import COMPILED
-from support.profiles import NIGHTLY
-from support.selection import USUAL
+from support.selection import EVERY_DAY, USUAL
 
 BUDGETS = Path(__file__).parents[1] / "programs.toml"
 PROGRAMS = pytest.StashKey[Counter]()
@@ -72,7 +71,8 @@ class _Counting:
 
     def over(self):
         other_tests = self.config.option.markexpr not in ("", USUAL)
-        return [] if NIGHTLY or other_tests else exceeded(self.programs, self.budgets)
+        more_tests = self.config.getoption("sample", EVERY_DAY) < EVERY_DAY
+        return [] if other_tests or more_tests else exceeded(self.programs, self.budgets)
 
     def pytest_terminal_summary(self, terminalreporter):
         each = [f"{part.rstrip('/')} {number}" for part, number in sorted(self.programs.items()) if number]

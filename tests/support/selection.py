@@ -1,11 +1,14 @@
 """A pytest plugin: which tests a run has, on how many processes, and what it says of those that it leaves out.
 
-pytest                      every test but the slow ones, one process for each core
+pytest                      the tests of every day: those that depend on the version of JAX, those that found a fault
+                            which was planted (tests/faults), and one in four of the others; a process for each core
+pytest --sample 1           every test but the slow ones; --sample N has one in N of the others
+pytest FOLDER               every test there but the slow ones
 pytest FILE, or FILE::TEST  in this process: starting others would take longer, and a debugger needs this one
-pytest --sample N           one test in N, and all that depend on the version of JAX
 """
 
 import argparse
+import json
 import zlib
 from pathlib import Path
 
@@ -15,6 +18,10 @@ from support import profiles
 
 # What depends on the version of JAX: how its jaxprs look, what it compiles, what the docs print. It is never sampled.
 OF_EACH_VERSION = ("jaxconv/", "tests/jaxprs/", "tests/lowering/", "tests/verify/contracts/", "tests/test_readme.py")
+# The test that found each planted fault: without it, the fault might be found by none.
+FAULTS = Path(__file__).parents[1] / "faults" / "results.jsonl"
+FINDERS = frozenset(json.loads(row)["by"] for row in FAULTS.read_text().splitlines())
+EVERY_DAY = 4  # one in so many of the other tests, so that two cores take five minutes
 USUAL = "not slow and not torch"  # as pyproject.toml has it
 NIGHTLY = "HYPOTHESIS_PROFILE=nightly pytest -m 'not torch'"
 LEFT_OUT = pytest.StashKey[int]()
@@ -25,7 +32,18 @@ def sampled(name: str, among: int) -> bool:
 
     Names and not numbers choose, so that every process leaves out the same tests, and a new test moves no other.
     """
-    return name.startswith(OF_EACH_VERSION) or zlib.crc32(name.encode()) % among == 0
+    return name.startswith(OF_EACH_VERSION) or name in FINDERS or zlib.crc32(name.encode()) % among == 0
+
+
+def usual_sample(config) -> int:
+    """One in how many a run has that does not say: all where some folder, file, name or mark is asked for."""
+    return EVERY_DAY if is_whole(config) and not profiles.NIGHTLY else 1
+
+
+def is_whole(config) -> bool:
+    """Whether a run is of whatever tests there are."""
+    named = config.args_source is pytest.Config.ArgsSource.ARGS or is_small(config.args, config.option)
+    return config.option.markexpr == USUAL and not named
 
 
 def is_small(arguments: list[str], options) -> bool:
@@ -35,13 +53,13 @@ def is_small(arguments: list[str], options) -> bool:
 
 
 def pytest_addoption(parser):
-    text = "run one in N of the tests, chosen by their names; all that depend on the version of JAX"
-    parser.addoption("--sample", type=at_least_one, default=1, metavar="N", help=text)
+    text = f"run one in N of the tests that may be left out, chosen by their names ({EVERY_DAY} if all may run, else 1)"
+    parser.addoption("--sample", type=at_least_one, metavar="N", help=text)
 
 
 def at_least_one(text):
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"--sample is {text!r}, but should be 1 or more. Leave it out for all tests")
+        raise argparse.ArgumentTypeError(f"--sample is {text!r}, but should be 1 or more. --sample 1 has all tests")
     return int(text)
 
 
@@ -61,6 +79,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_configure(config):
     if problem := profiles.unknown():
         raise pytest.UsageError(problem)
+    if config.option.sample is None:
+        config.option.sample = usual_sample(config)  # which other processes are told, as all options
     config.stash[LEFT_OUT] = 0
 
 
@@ -83,8 +103,9 @@ def pytest_testnodedown(node):
 
 def pytest_terminal_summary(terminalreporter, config):
     number = config.stash[LEFT_OUT]
-    if number and config.option.markexpr == USUAL and not is_small(config.args, config.option):
+    if number and is_whole(config):
         terminalreporter.write_line(
-            f"left out: {number} tests, marked slow (minutes) or torch (needs PyTorch), or not in the sample; and any "
-            f"geometry that is not in the pool. All of it, in hours: {NIGHTLY}; with PyTorch: pytest -m torch"
+            f"left out: {number} tests. pytest --sample 1 has those that found no planted fault and are not in the sample; "
+            f"pytest -m slow, those that take minutes; pytest -m torch, those that need PyTorch. "
+            f"Nightly, on any geometry, in hours: {NIGHTLY}"
         )

@@ -1,11 +1,8 @@
 """Programs are counted where they are compiled, and a part that exceeds its budget fails the run."""
 
-import runpy
 from pathlib import Path
 
 import pytest
-
-from support import compiled_programs, profiles
 
 pytest_plugins = ["pytester"]
 TESTS = """
@@ -25,8 +22,6 @@ def test_that_compiles_nothing():
 def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, processes, budget, code):
     """Also where each of two processes stays within the budget of the whole."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the other processes
-    monkeypatch.delenv("HYPOTHESIS_PROFILE", raising=False)
-    monkeypatch.setattr(compiled_programs, "NIGHTLY", False)
     pytester.makefile(".toml", budgets=f"[programs]\n'test_three.py' = {budget}\nothers = 9")
     pytester.makepyfile(test_three=TESTS)
     options = ("--budgets", "budgets.toml", "-n", str(processes))
@@ -38,10 +33,13 @@ def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, proc
     assert "programs compiled: test_three.py " in found.stdout.str()
 
 
-def test_nightly_runs_have_no_budget(pytester, monkeypatch):
-    """A run is one if the environment variable says so."""
-    monkeypatch.setenv("HYPOTHESIS_PROFILE", "nightly")
-    monkeypatch.setattr(compiled_programs, "NIGHTLY", runpy.run_path(profiles.__file__)["NIGHTLY"])
+@pytest.mark.parametrize(
+    ("options", "code"), [(["--sample", "4"], 1), (["--sample", "1"], 0), ([], 0), (["--sample", "4", "-m", "slow"], 0)]
+)
+def test_only_the_tests_of_every_day_have_a_budget(pytester, options, code):
+    """A run of one file has all of its tests, so it has no budget; nor have those with a mark."""
+    pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makefile(".toml", budgets="[programs]\nothers = 0")
-    pytester.makepyfile(test_three=TESTS)
-    assert pytester.runpytest_inprocess("-p", "support.compiled_programs", "--budgets", "budgets.toml").ret == 0
+    pytester.makepyfile(test_three=TESTS + "\ntest_of_three_shapes = pytest.mark.slow(test_of_three_shapes)")
+    plugins = ("-p", "support.compiled_programs", "-p", "support.selection", "--budgets", "budgets.toml")
+    assert pytester.runpytest_inprocess(*plugins, *options).ret == code

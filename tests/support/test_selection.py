@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import profiles
-from support.selection import OF_EACH_VERSION, at_least_one, is_small, sampled
+from support.selection import EVERY_DAY, FINDERS, OF_EACH_VERSION, USUAL, at_least_one, is_small, sampled, usual_sample
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,34 @@ def test_a_sample_is_as_large_as_asked_for(among):
 def test_what_depends_on_the_version_of_jax_is_in_every_sample():
     assert all(sampled(f"{path}::test_it", 10**9) for path in OF_EACH_VERSION)
     assert all((ROOT / path).exists() for path in OF_EACH_VERSION)
+
+
+def test_what_found_a_planted_fault_is_in_every_sample_and_exists():
+    """A fault whose test was renamed has to be planted again: `python tests/faults/plant.py`."""
+    assert len(FINDERS) > 200
+    assert all(sampled(name, 10**9) for name in FINDERS)
+    for name in FINDERS:
+        file, test = name.split("[")[0].split("::")
+        assert f"def {test}(" in (ROOT / file).read_text() or file.startswith("jaxconv/"), name
+
+
+OPTIONS = {"markexpr": USUAL, "keyword": "", "collectonly": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "source", "nightly", "sample"),
+    [
+        ({}, "TESTPATHS", False, EVERY_DAY),
+        ({}, "TESTPATHS", True, 1),
+        ({}, "ARGS", False, 1),
+        ({"markexpr": "slow"}, "TESTPATHS", False, 1),
+        ({"keyword": "conv"}, "TESTPATHS", False, 1),
+    ],
+)
+def test_all_tests_run_where_some_are_asked_for(monkeypatch, options, source, nightly, sample):
+    monkeypatch.setattr(profiles, "NIGHTLY", nightly)
+    source = pytest.Config.ArgsSource[source]
+    assert usual_sample(Namespace(args=[], args_source=source, option=Namespace(**OPTIONS | options))) == sample
 
 
 def test_a_name_alone_decides():
@@ -71,7 +99,7 @@ def test_a_run_says_what_it_leaves_out(pytester, monkeypatch, marks, says, proce
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makepyfile(TESTS)
     run = pytester.runpytest_subprocess if processes else pytester.runpytest_inprocess
-    found = run("-p", "support.selection", "-m", marks, "-n", str(processes))
+    found = run("-p", "support.selection", "--sample", "1", "-m", marks, "-n", str(processes))
     found.assert_outcomes(passed=1, deselected=0 if processes else 1)
     assert ("left out: 1 tests" in found.stdout.str()) == says
 
