@@ -1,7 +1,7 @@
 """A pytest plugin: which tests a run has, on how many processes, and what it says of those that it leaves out.
 
 pytest                      the tests of every day: those that depend on the version of JAX, those that found a fault
-                            which was planted (tests/faults), and one in four of the others; a process for each core
+                            which was planted (tests/faults), and one in six of the others; a process for each core
 pytest --sample 1           every test but the slow ones; --sample N has one in N of the others
 pytest FOLDER               every test there but the slow ones
 pytest FILE, or FILE::TEST  in this process: starting others would take longer, and a debugger needs this one
@@ -21,7 +21,7 @@ OF_EACH_VERSION = ("jaxconv/", "tests/jaxprs/", "tests/lowering/", "tests/verify
 # The test that found each planted fault: without it, the fault might be found by none.
 FAULTS = Path(__file__).parents[1] / "faults" / "results.jsonl"
 FINDERS = frozenset(json.loads(row)["by"] for row in FAULTS.read_text().splitlines())
-EVERY_DAY = 4  # one in so many of the other tests, so that two cores take five minutes
+EVERY_DAY = 6  # one in so many of the other tests, so that two cores take five minutes
 USUAL = "not slow and not torch"  # as pyproject.toml has it
 NIGHTLY = "HYPOTHESIS_PROFILE=nightly pytest -m 'not torch'"
 LEFT_OUT = pytest.StashKey[int]()

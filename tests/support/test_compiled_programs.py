@@ -34,7 +34,7 @@ def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, proc
 
 
 @pytest.mark.parametrize(
-    ("options", "code"), [(["--sample", "4"], 1), (["--sample", "1"], 0), ([], 0), (["--sample", "4", "-m", "slow"], 0)]
+    ("options", "code"), [(["--sample", "6"], 1), (["--sample", "1"], 0), ([], 0), (["--sample", "6", "-m", "slow"], 0)]
 )
 def test_only_the_tests_of_every_day_have_a_budget(pytester, options, code):
     """A run of one file has all of its tests, so it has no budget; nor have those with a mark."""
