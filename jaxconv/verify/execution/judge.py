@@ -204,7 +204,7 @@ def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance
     beyond = np.argsort(-errors, kind="stable")[: int((errors > tolerance.absolute).sum())]
     if not len(beyond):
         return (Finding.UNDECIDED, inexact) if inexact else (Finding.HELD, "")
-    if tolerance.absolute == 0:
+    if tolerance.units == 0:
         return Finding.VIOLATED, "the two sides are not equal"
     if all(_explained(trial, number, trial.shifts[at], tolerance) for at in beyond[:DOUBTED]):
         reason = "rounding alone moves the output as far (a tie or a cancellation): try integers=True or float64"
