@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -62,13 +63,13 @@ class Acting:
 
     def expected_bound(self, program: Program, number: int, leaves: Sequence[ArrayValue], live: set[int]) -> np.ndarray:
         """How far rounding may move each cell of an expected output; see `rounding_bound`."""
-        assert self.on_output is not None  # an element that is judged
-        needed = self.on_output.origins(number)
+        on_output = cast(Rearrangement, self.on_output)  # only elements that move values are judged
+        needed = on_output.origins(number)
         bounds = [
             rounding_bound(program, i, leaves, live) if i in needed else np.zeros(leaf.shape)
             for i, (_, leaf) in enumerate(program.outputs)
         ]
-        return np.abs(self.on_output(bounds)[number])
+        return np.abs(on_output(bounds)[number])
 
 
 def changed_leaves(actings: Sequence[Acting]) -> set[int]:
@@ -102,7 +103,11 @@ def acting(
     outputs = [leaf for _, leaf in program.outputs]
     specs = [_spec(leaf) for leaf in jax.tree.leaves(arguments)]
     chosen = elements(action, fn, arguments, outputs, axes, invariant=invariant, seed=seed)
-    return tuple(_acting(element, fn, arguments, specs, program) for element in chosen)
+    found = tuple(_acting(element, fn, arguments, specs, program) for element in chosen)
+    if not changed_leaves(found):
+        cure = "Pass a larger input, or another action"
+        raise ValueError(explain("the action", "the identity of the input", "one that changes the input", cure))
+    return found
 
 
 def _acting(
@@ -120,6 +125,9 @@ def _acting(
         if array_json.is_key(leaf):
             cure = "Pass jax.random.key_data(keys), and call jax.random.wrap_key_data inside fn"
             raise TypeError(explain(leaf_name(path), "an array of random keys", "an array of numbers", cure))
+        if 0 in np.shape(leaf):
+            cure = "Pass a batch of one example or more"
+            raise ValueError(explain(leaf_name(path), f"of shape {np.shape(leaf)}", "non-empty", cure))
     on_input, on_output = rearrangement(element.on_input, blank), rearrangement(element.on_output, results)
     after = [specs[i] if i not in touched else _spec(y, weak=specs[i].weak_type) for i, y in enumerate(moved)]
     changed = touched if on_input is None else set(on_input.changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from jaxconv.verify.execution.counterexample import Cells, output_leaf, pixels, 
 from jaxconv.verify.execution.draw import exchanged, is_drawn
 from jaxconv.verify.execution.outcome import Outcome, outcome
 from jaxconv.verify.execution.program import Program
+from jaxconv.verify.execution.rearrangement import Rearrangement
 from jaxconv.verify.execution.run import executing
 from jaxconv.verify.execution.tolerance import gap, is_kind
 
@@ -208,8 +210,8 @@ class ActionTrials:
         error = np.where(_beyond(pair), gap(pair.after, pair.before), 0)
         cell = np.unravel_index(int(error.argmax()), error.shape)
         position = tuple(int(i) for i in cell) if shape else ()
-        assert acting.on_output is not None  # an element that is judged
-        source, origin, sign = acting.on_output.origin(leaf, position)
+        on_output = cast(Rearrangement, acting.on_output)  # `refuse_measured` has refused all others
+        source, origin, sign = on_output.origin(leaf, position)
         sides = (with_leaves(self.arguments, exchanged(sample, {})), with_leaves(self.arguments, moved))
         values = pair.after[cell].item(), pair.before[cell].item()
         return ActionCounterexample(

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -267,7 +267,7 @@ NAMED: dict[ActionName, tuple[int | None, Elements]] = {
 }
 
 
-def refuse_beside_action(**settings: Any) -> None:
+def refuse_beside_action(**settings: tuple[object, object]) -> None:
     """Raise ValueError for a setting of shifts, given as `name=(value, default)`, that is not at its default."""
     for name, (value, default) in settings.items():
         if value is not default and value != default:

@@ -72,8 +72,8 @@ def check(
 
     With an action, the law is `f(g x) = g f(x)` for each of its elements g, and the error is the largest difference.
     Tolerance and findings are the same, if g only moves values or changes their signs, which is verified on arrays of
-    distinct numbers. Any other g, as a rotation that interpolates, is measured: its error is reported, and its finding
-    is UNDECIDED.
+    distinct numbers. Every other g, as a rotation that interpolates, is measured: the report has its error, and its
+    finding is UNDECIDED.
 
     Args:
         fn: any JAX function of arrays.

@@ -142,7 +142,12 @@ def _leaf(trial: ActionTrial, number: int, expected: Sequence[np.ndarray]) -> Le
     before, shape = array_json.wide(trial.before[number]), tuple(leaf.shape)
     programs = [trial.program, *(acting.program for acting in trial.actings)]
     exactly = trial.integers and not trial.inexact
-    bounds = [leaf_tolerance(program, number, before, exactly=exactly) for program in programs]
+    sources = {number}.union(*(a.on_output.origins(number) for a in trial.actings if a.on_output is not None))
+    bounds = [
+        leaf_tolerance(program, source, array_json.wide(trial.before[source]), exactly=exactly)
+        for program in dict.fromkeys(programs)
+        for source in sources
+    ]
     tolerance = max(bounds, key=lambda bound: bound.absolute)
     differences = [_differences(a, after[number]) for a, after in zip(expected, trial.after, strict=True)]
     elements = tuple(

@@ -126,8 +126,8 @@ def rearrangement(move: Move, blank: Sequence[ArrayValue]) -> Rearrangement | No
 
 def predicts(found: Rearrangement, move: Move, leaves: Sequence[ArrayValue]) -> bool:
     """Whether a function moves these leaves as the rearrangement does. NaNs are equal."""
-    expected = found([np.asarray(x) if kind is not None else x for x, kind in zip(leaves, found.kinds, strict=True)])
     given = [x if kind is None else jnp.asarray(x) for x, kind in zip(leaves, found.kinds, strict=True)]
+    expected = found([x if kind is None else np.asarray(x) for x, kind in zip(given, found.kinds, strict=True)])
     pairs = zip(expected, move(given), found.kinds, strict=True)
     return all(kind is None or _same(a, np.asarray(b)) for a, b, kind in pairs)
 

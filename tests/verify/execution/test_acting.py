@@ -91,3 +91,18 @@ def test_random_keys_are_not_moved():
         acted(pair, fn, (keys, jnp.ones(3)))
     _, (element,) = acted((lambda keys, x: (keys, x[::-1]), lambda y: y[::-1]), fn, (keys, jnp.ones(3)))
     assert element.changed == (1,)
+
+
+def test_an_action_changes_the_input():
+    message = "the action is the identity of the input, but should be one that changes the input. Pass a larger input"
+    for action, axes in (((lambda x: x * 1, lambda y: -y), None), ("flip", (1,))):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            acted(action, jnp.negative, (jnp.ones((3, 1)),), axes)
+
+
+def test_an_empty_input_is_refused():
+    pair = (lambda x: {"a": x["a"][::-1]}, lambda y: y)
+    with pytest.raises(
+        ValueError, match=r"argument 0\['a'\] is of shape \(0, 2\), but should be non-empty. Pass a batch"
+    ):
+        acted(pair, lambda x: x["a"].sum(), ({"a": jnp.ones((0, 2))},))

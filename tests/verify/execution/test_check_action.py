@@ -2,12 +2,16 @@
 
 import json
 import re
+import warnings
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.compilations import compilations
+from support.geometries import examples
 from support.numeric_subjects import correlate
 from support.symmetric_subjects import (
     BROKEN,
@@ -129,6 +133,10 @@ def test_inexact_operations_on_whole_numbers_are_undecided():
     (leaf,) = check(exponential, X, action="flip", axes=(1,), integers=True).leaves
     assert leaf.finding == Finding.UNDECIDED
     assert leaf.reason.startswith("not exact: exp at test_check_action.py:")
+    summed = lambda x: exponential(x[..., 0]) + exponential(x[..., 1]) + exponential(x[..., 2])
+    (leaf,) = check(summed, X[..., :3], action=(lambda x: x[..., ::-1], lambda y: y), integers=True).leaves
+    assert leaf.errors.max() > 0  # of rounding, since the terms are added in another order
+    assert leaf.finding == Finding.UNDECIDED
 
 
 def test_shapes_are_drawn_as_whole_numbers():
@@ -231,6 +239,13 @@ def test_not_finite_values():
     (leaf,) = check(lambda x: x.at[0, 0, 0, 0].set(jnp.nan), X, action="flip", axes=(1,)).leaves
     assert (leaf.finding, leaf.nans.tolist()) == (Finding.VIOLATED, [2])
     x = X.copy()
+    x[0, 2, 1, 0] = np.nan
+    (leaf,) = check(jnp.negative, x, action="flip", axes=(1,)).leaves
+    assert (leaf.finding, leaf.nans.tolist(), leaf.errors.tolist()) == (Finding.VIOLATED, [1], [np.inf])
+    assert "NaN after 1 elements, in up to 1 cells: never equal" in str(
+        check(jnp.negative, x, action="flip", axes=(1,))
+    )
+    x = X.copy()
     x[0, 1] = np.inf
     (leaf,) = check(jnp.exp, x, action="flip", axes=(1,)).leaves
     assert (leaf.finding, leaf.infinities.tolist()) == (Finding.HELD, [8 * 4])
@@ -245,6 +260,54 @@ def test_an_input_that_the_action_does_not_change_warns():
         InsensitiveWarning, match="the output is the same after every element at this input, but not at a"
     ):
         check(lambda x: jnp.where(x < 100, 0, x) + jnp.abs(x - X).sum() * x, X, action="flip", axes=(1,))
+
+
+def quiet(fn, x, actions):
+    """The check without warnings of outputs that hardly depend on the input."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsensitiveWarning)
+        return check(fn, x, action=actions)
+
+
+def test_the_tolerance_is_that_of_the_output_that_is_moved():
+    """The law exchanges a small output and a large one, whose rounding is larger than the small one."""
+    fn = lambda x: (jnp.sum(x, 1), 1e9 * jnp.sum(x[:, ::-1], 1))
+    x = np.random.default_rng(5).normal(size=(4, 50)).astype(np.float32)
+    pair = (lambda x: x[::-1], lambda y: (y[0][::-1], y[1][::-1]))
+    assert check(fn, x, action=pair).finding == Finding.HELD
+    order = np.random.default_rng(0).permutation(50)
+    sums = lambda x: (jnp.sum(x, 1) * jnp.float32(1e-9), jnp.sum(x * 3, 1) * jnp.float32(1e9))
+    exchanged = (lambda x: x[:, order], lambda y: (y[1], y[0]))
+    small, large = quiet(sums, x, exchanged).leaves
+    assert (small.finding, large.finding) == (Finding.VIOLATED, Finding.VIOLATED)
+    assert small.tolerance.absolute == large.tolerance.absolute > 1
+
+
+@examples(20)
+@given(st.integers(0, 2**16))
+def test_any_permutations_give_the_errors_of_numpy(seed):
+    """Random permutations of all cells with signs, on both sides, of a function that mixes cells; whole numbers."""
+    rng = np.random.default_rng(seed)
+    x, table = rng.integers(-9, 10, (2, 3)).astype(np.int32), rng.integers(0, 6, 8)
+    fn = lambda x: {"a": jnp.square(x.ravel()[table]) + x.ravel()[table[::-1]], "b": x.ravel()[:2] * 3}
+    orders = {f"{i}": (rng.permutation(6), rng.choice([-1, 1], 6), rng.permutation(10)) for i in range(3)}
+
+    def pair(order, signs, out):
+        signs = signs.astype(np.int32)
+        on_input = lambda x: (x.ravel()[order] * signs).reshape(3, 2).T
+        return on_input, lambda y: split(np.concatenate([np.asarray(y["a"]), np.asarray(y["b"])])[out])
+
+    split = lambda y: {"a": jnp.asarray(y[:8]), "b": jnp.asarray(y[8:])}
+    actions = {name: pair(*order) for name, order in orders.items()}
+    report = quiet(fn, x, actions)
+    before = {name: np.asarray(y) for name, y in fn(x).items()}
+    for leaf, name in zip(report.leaves, "ab", strict=True):
+        for element, error in zip(leaf.elements, leaf.errors, strict=True):
+            on_input, on_output = actions[element.name]
+            after = np.asarray(fn(np.asarray(on_input(x)))[name])
+            expected = np.abs(after - np.asarray(on_output(before)[name])).max()
+            assert error == expected
+            assert element.finding == (Finding.VIOLATED if expected else Finding.HELD)
 
 
 def test_the_report_names_each_element():
