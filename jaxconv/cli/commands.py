@@ -17,8 +17,9 @@ from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageE
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
 from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.execution.actions import NAMED
 from jaxconv.verify.execution.check import InsensitiveWarning, check
-from jaxconv.verify.execution.falsify import Falsification, falsify
+from jaxconv.verify.execution.falsify import ActionFalsification, Falsification, falsify
 from jaxconv.verify.recheck import recheck
 
 
@@ -67,12 +68,13 @@ def certify_command(options: argparse.Namespace) -> Outcome:
 def check_command(options: argparse.Namespace) -> Outcome:
     """Measure the equivariance error on one random input."""
     kind, request = _kind(options), Request.read(options)
-    fn, axes = request.fn, request.axes
+    fn, axes, action = request.fn, request.axes, options.action
 
     def run() -> Any:
-        claims = certify(fn, *request.arguments, axes=axes, search=False)
+        claims = None if action else certify(fn, *request.arguments, axes=axes, search=False)
         inputs = random_inputs(request.arguments, request.seed)
         settings = {"model": kind, "integers": options.integers, "certificate": claims, "seed": request.seed}
+        settings |= {"action": action}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsensitiveWarning)  # the report has the same text
             report = check(fn, *inputs, axes=axes, **settings)
@@ -88,10 +90,11 @@ def check_command(options: argparse.Namespace) -> Outcome:
 
 def falsify_command(options: argparse.Namespace) -> Outcome:
     """Search for a violation. A search that finds none is not a proof."""
-    kind, examples = _kind(options), integer(options.examples, "--examples", least=1)
+    kind, examples, action = _kind(options), integer(options.examples, "--examples", least=1), options.action
     shift = None if options.shift is None else integer(options.shift, "--shift")
     request = Request.read(options)
     settings = {"kind": kind, "shift": shift, "invariant": options.invariant, "examples": examples}
+    settings |= {"action": action}
     run = lambda: falsify(request.fn, *request.arguments, axes=request.axes, seed=request.seed, **settings)
     search = request.attempt(run)
     return Outcome(VIOLATED if search.counterexample else UNDECIDED, _search(search) if options.json else str(search))
@@ -144,6 +147,15 @@ def _kind(options: argparse.Namespace) -> str:
     if options.cyclic and options.interior:
         expected = "left out: one command is about one kind of shifts"
         raise UsageError("--interior", "given beside --cyclic", expected, "Run the command once for each")
+    if options.action is not None:
+        choice = tuple(NAMED)
+        if options.action not in choice:
+            expected = f"{', '.join(choice[:-1])} or {choice[-1]}"
+            raise UsageError("--action", repr(options.action), expected, "Leave it out for shifts")
+        for name in ("cyclic", "interior", "shift", "pictures"):
+            if getattr(options, name, None):
+                expected = "left out: --action replaces shifts"
+                raise UsageError(f"--{name}", "given beside --action", expected, "Run the command once for each")
     return "interior" if options.interior else "cyclic"
 
 
@@ -151,9 +163,10 @@ def _shown(result: Any, as_json: bool) -> str:
     return json.dumps(json.loads(result.to_json()), indent=2) if as_json else str(result)
 
 
-def _search(search: Falsification) -> str:
-    """A search as JSON. `Counterexample.from_json` reads its counterexample."""
+def _search(search: Falsification | ActionFalsification) -> str:
+    """A search as JSON. `from_json` of its counterexample's class reads that."""
     counterexample = None if search.counterexample is None else json.loads(search.counterexample.to_json())
-    names = ("function", "examples", "shifts", "seconds", "responded")
+    tried = "shifts" if isinstance(search, Falsification) else "elements"
+    names = ("function", "examples", tried, "seconds", "responded")
     data = {name: getattr(search, name) for name in names} | {"laws": [str(law) for law in search.laws]}
     return json.dumps(data | {"counterexample": counterexample}, indent=2)

@@ -13,6 +13,7 @@ import jax
 from jaxconv.cli import commands
 from jaxconv.cli.usage import PROGRAM, UsageError
 from jaxconv.verify.claim_kinds import KINDS
+from jaxconv.verify.execution.actions import NAMED
 
 COMMANDS = {
     "certify": "prove it, for all inputs and parameters, without running the function once",
@@ -35,6 +36,7 @@ examples:
   python -m jaxconv certify models.unet:apply_pretrained --shape 1,512,384,1 --axes 1 --interior
   python -m jaxconv certify mine:fuse --shape 1,64,48,3 --shape 1,64,48,1 --axes 0:1,2 --axes 1:1,2
   python -m jaxconv check models.resnet:features --shape 1,64,48,3 --seed 7
+  python -m jaxconv check models.resnet:features --shape 1,64,48,3 --action rot90
   python -m jaxconv falsify models.resnet:features --shape 1,16,12,3 --examples 1000
   python -m jaxconv recheck models.resnet:features --shape 1,64,48,3
   python -m jaxconv recheck certificate.json models.resnet:features --shape 1,64,48,3  # a file from certify --json
@@ -129,6 +131,7 @@ def parser() -> Parser:
     for name in ("check", "falsify"):
         _flag(subparser[name], "--cyclic", "shifts that wrap around (the default)")
         _flag(subparser[name], "--interior", "shifts at which new content enters, instead of cyclic ones")
+        _valued(subparser[name], "--action", f"instead of shifts: {', '.join(NAMED)}, along --axes", "NAME")
     _flag(subparser["certify"], "--no-search", "do not search for counterexamples, so that nothing is executed")
     _valued(subparser["certify"], "--seconds", "time limit of all searches together (60 for each)", "SECONDS")
     _flag(subparser["check"], "--integers", "use small integers, which are compared exactly, without a tolerance")

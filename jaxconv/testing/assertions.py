@@ -1,4 +1,4 @@
-"""Assertions about shifts of any JAX function. The result is a proof, an executed counterexample, or undecided."""
+"""Assertions about shifts and actions. The result is a proof, an executed counterexample, or undecided."""
 
 from __future__ import annotations
 
@@ -6,38 +6,59 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, cast, overload
 
 from jaxconv.checks import choice
 from jaxconv.errors import public
+from jaxconv.testing.action_assertions import PASS, Undecided, UndecidedWarning, assert_under_action
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import SEARCHED, certify
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, Verdict, Witness
+from jaxconv.verify.execution.actions import Action, ActionName, refuse_beside_action
 from jaxconv.verify.execution.counterexample import pixels
-from jaxconv.verify.execution.falsify import Falsification, checked_request, falsify
+from jaxconv.verify.execution.falsify import ActionFalsification, Falsification, checked_request, falsify
 from jaxconv.verify.report import factors, where
 from jaxconv.verify.shifted_axes import Axes
 
-Undecided = Literal["fail", "pass"]
 
-
-class UndecidedWarning(UserWarning):
-    """An assertion passed that was neither proved nor refuted, because a search found no violation."""
-
-
-@public
+@overload
 def assert_equivariant(
     fn: Callable[..., Any],
     *arguments: Any,
     axes: Axes,
+    action: None = None,
+    kind: KindName = ...,
+    shift: int | None = ...,
+    undecided: Undecided = ...,
+    values: bool = ...,
+    examples: int = ...,
+    seed: int = ...,
+) -> Certificate: ...
+@overload
+def assert_equivariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes | None = None,
+    action: Action,
+    undecided: Undecided = ...,
+    values: bool = ...,
+    examples: int = ...,
+    seed: int = ...,
+) -> ActionFalsification: ...
+@public
+def assert_equivariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes | None = None,
+    action: Action | None = None,
     kind: KindName = "cyclic",
     shift: int | None = None,
     undecided: Undecided = "fail",
     values: bool = False,
     examples: int = 100,
     seed: int = 0,
-) -> Certificate:
+) -> Certificate | ActionFalsification:
     """Assert that shifting the input shifts every output, `f(roll(x, k*s)) == roll(f(x), k*t)` for some lattice s -> t.
 
     A claim that `certify` proves passes. A claim that it refutes fails, with the culprit line, the executed
@@ -46,10 +67,15 @@ def assert_equivariant(
     An output that does not move passes: invariance is equivariance with t = 0. `certify` does not report lattices with
     shifts by more than half of the input.
 
+    With an action, the law is `f(g x) == g f(x)` for each of its elements g. No proof covers it, so `falsify` searches
+    for a violation: one fails, and a search without one passes. If the output is the same for every example, nothing
+    was tested, and `undecided` decides.
+
     Args:
         fn: any JAX function of arrays.
         arguments: as for `certify`: arrays, shapes, or pytrees of them. Small shapes make counterexamples readable.
         axes: as for `certify`.
+        action: as for `falsify`; it excludes `kind` and `shift`.
         kind: "cyclic", or "interior" for shifts at which new content enters at the border.
         shift: the number of cells of the asserted shifts, 1 for every shift. None: the lattice that is proved.
         undecided: "fail" or "pass" without a proof and without a violation; "pass" warns with `UndecidedWarning`.
@@ -58,7 +84,7 @@ def assert_equivariant(
         seed: seed of the searches.
 
     Returns:
-        The certificate.
+        The certificate; with an action, the `ActionFalsification`.
 
     Raises:
         AssertionError: the function is not equivariant, or neither proved nor refuted.
@@ -74,25 +100,56 @@ def assert_equivariant(
     >>> assert_equivariant(lambda x: jc.conv(params, x, padding="same"), x, axes=(1, 2))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     AssertionError: <lambda> is not equivariant: cyclic shifts along axis 1 of argument 0 (6 cells) have no ...
+    >>> searched = assert_equivariant(lambda x: x * x[:, ::-1], x, action="flip", axes=(1, 2))
+    >>> searched.counterexample is None, searched.elements
+    (True, 3)
 
     Source: Cohen and Welling, Group equivariant convolutional networks, ICML 2016, section 2.
     """
     __tracebackhide__ = True
-    return _assert(fn, arguments, axes, kind, shift, False, undecided, values, examples, seed)
+    if action is not None:
+        refuse_beside_action(kind=(kind, "cyclic"), shift=(shift, None))
+        return assert_under_action(fn, arguments, axes, action, False, undecided, values, examples, seed)
+    return _assert(fn, arguments, cast(Axes, axes), kind, shift, False, undecided, values, examples, seed)
 
 
-@public
+@overload
 def assert_invariant(
     fn: Callable[..., Any],
     *arguments: Any,
     axes: Axes,
+    action: None = None,
+    kind: KindName = ...,
+    shift: int | None = ...,
+    undecided: Undecided = ...,
+    values: bool = ...,
+    examples: int = ...,
+    seed: int = ...,
+) -> Certificate: ...
+@overload
+def assert_invariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes | None = None,
+    action: ActionName,
+    undecided: Undecided = ...,
+    values: bool = ...,
+    examples: int = ...,
+    seed: int = ...,
+) -> ActionFalsification: ...
+@public
+def assert_invariant(
+    fn: Callable[..., Any],
+    *arguments: Any,
+    axes: Axes | None = None,
+    action: ActionName | None = None,
     kind: KindName = "cyclic",
     shift: int | None = None,
     undecided: Undecided = "fail",
     values: bool = False,
     examples: int = 100,
     seed: int = 0,
-) -> Certificate:
+) -> Certificate | ActionFalsification:
     """Assert that shifting the input changes no output, `f(roll(x, k*s)) == f(x)`.
 
     As `assert_equivariant`, but an output that moves fails.
@@ -101,6 +158,7 @@ def assert_invariant(
         fn: any JAX function of arrays.
         arguments: as for `assert_equivariant`.
         axes: as for `assert_equivariant`.
+        action: the name of an action, as for `falsify`; for a pair of functions, assert equivariance.
         kind: as for `assert_equivariant`.
         shift: as for `assert_equivariant`.
         undecided: as for `assert_equivariant`.
@@ -109,7 +167,7 @@ def assert_invariant(
         seed: as for `assert_equivariant`.
 
     Returns:
-        The certificate.
+        The certificate; with an action, the `ActionFalsification`.
 
     Raises:
         AssertionError: the function is not invariant, or neither proved nor refuted.
@@ -124,7 +182,10 @@ def assert_invariant(
     'PROVED'
     """
     __tracebackhide__ = True
-    return _assert(fn, arguments, axes, kind, shift, True, undecided, values, examples, seed)
+    if action is not None:
+        refuse_beside_action(kind=(kind, "cyclic"), shift=(shift, None))
+        return assert_under_action(fn, arguments, axes, action, True, undecided, values, examples, seed)
+    return _assert(fn, arguments, cast(Axes, axes), kind, shift, True, undecided, values, examples, seed)
 
 
 def _assert(
@@ -174,7 +235,7 @@ def _assert(
         raise AssertionError("\n\n".join(f"{name} is not {law}: {text}" for text in violated))
     texts = "\n\n".join(f"{name} is neither proved nor refuted to be {law}: {text}" for text in open_)
     if undecided == "fail":
-        raise AssertionError(f'{texts}\n\nIf a search without a violation is enough evidence, pass undecided="pass".')
+        raise AssertionError(f"{texts}\n\n{PASS}")
     warnings.warn(texts, UndecidedWarning, stacklevel=3)
     return searched
 

@@ -9,6 +9,7 @@ import pytest
 
 from jaxconv.cli import main
 from jaxconv.verify import certify as certifier
+from jaxconv.verify.execution.action_violations import ActionCounterexample
 from jaxconv.verify.execution.counterexample import Counterexample
 
 SHAPE = ("--shape", "1,6,5,2")
@@ -82,6 +83,33 @@ def test_several_arguments_are_shifted_together(project, capsys):
 def test_check_measures(project, capsys, function, options, status, word):
     assert run("check", function, *SHAPE, *options) == status
     assert word in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "status", "words"),
+    [
+        ("zero_padded", ("--action", "dihedral"), 0, ["HELD for 7 elements of dihedral"]),
+        ("zero_padded", ("--action", "rot90", "--integers"), 0, ["HELD for 3 elements of rot90", "compared exactly"]),
+        ("running_sum", ("--action", "flip", "--axes", "1"), 1, ["VIOLATED for 1 element of flip"]),
+        ("running_sum", ("--action", "permute", "--axes", "0,3"), 0, ["HELD for 1 element of permute"]),
+    ],
+)
+def test_check_measures_actions(project, capsys, function, options, status, words):
+    assert run("check", function, *SHAPE, *options) == status
+    out = capsys.readouterr().out
+    assert [word for word in words if word not in out] == []
+
+
+def test_falsify_searches_under_actions(project, capsys):
+    assert run("falsify", "running_sum", *SHAPE, "--action", "flip", "--axes", "1", "--json") == 1
+    data = json.loads(capsys.readouterr().out)
+    x = jax.ShapeDtypeStruct((1, 6, 5, 2), "float32")
+    found = ActionCounterexample.from_json(json.dumps(data["counterexample"]), x)
+    models = importlib.import_module("pkg.models")
+    assert found.replay(models.running_sum) == found.error > 0
+    assert (data["elements"], len(data["laws"])) == (1, 1)
+    assert run("falsify", "zero_padded", *SHAPE, "--action", "rot90", "--examples", "3") == 2
+    assert "no violation found" in capsys.readouterr().out
 
 
 def test_check_draws_what_it_found(project, capsys):

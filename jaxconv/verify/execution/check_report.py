@@ -19,6 +19,8 @@ from jaxconv.verify.execution.law import Law
 from jaxconv.verify.shifted_axes import Along
 from jaxconv.verify.strict_json import Json
 
+SHOWN = 12  # largest number of elements of an action that the report lists
+
 
 class Finding(StrEnum):
     """The finding of a check. HELD covers only the shifts and inputs that were tried: it is evidence, not a proof."""
@@ -28,9 +30,12 @@ class Finding(StrEnum):
     VIOLATED = "VIOLATED"
 
 
+WORST_FIRST = (Finding.VIOLATED, Finding.UNDECIDED, Finding.HELD)
+
+
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest error that rounding explains: `absolute = 2 * units * scale`, 0 where the comparison is exact.
+    """The largest error that rounding explains: `absolute = 2 * units * scale`. An exact comparison has no units.
 
     `units` is the sum of u = eps/2 over the `roundings` along the longest path to this output. `scale` is the largest
     absolute value of f(x). The factor 2 is for the two sides. See `jaxconv/verify/execution/error_bounds.py`.
@@ -42,7 +47,7 @@ class Tolerance:
     scale: float
 
     def __str__(self) -> str:
-        if self.absolute == 0:
+        if self.units == 0:
             return "none: the comparison is exact"
         return f"{self.absolute:.2g} = 2 sides * {self.roundings:.0f} roundings of the largest value, {self.scale:.3g}"
 
@@ -69,8 +74,23 @@ class AxisCheck:
 
 
 @dataclass(frozen=True, eq=False)
+class ElementCheck:
+    """The result for one element of an action, on one output leaf. An element that is `measured` is not judged."""
+
+    name: str
+    finding: Finding
+    reason: str  # why the finding is not HELD; empty if it is
+    worst: Worst
+    measured: bool
+
+
+@dataclass(frozen=True, eq=False)
 class LeafCheck:
-    """The result for one output leaf, over all shifts that were tried."""
+    """The result for one output leaf, over all shifts or all elements of an action that were tried.
+
+    After an action, `shifts` has no columns, and `errors[i]` is that of `elements[i]`. `positions` and `means` then
+    speak of the elements that keep the shape of the output.
+    """
 
     path: str
     shape: tuple[int, ...]
@@ -87,6 +107,7 @@ class LeafCheck:
     worst: Worst
     tolerance: Tolerance
     response: float  # the largest change of the output when a random input replaces the given one
+    elements: tuple[ElementCheck, ...] = ()  # of an action
 
     @functools.cached_property
     def relative(self) -> np.ndarray:
@@ -115,24 +136,31 @@ class Check:
     integers: bool
     leaves: tuple[LeafCheck, ...]
     warnings: tuple[str, ...]
+    action: str = ""  # the name of an action; `model` is then "action"
 
     @property
     def finding(self) -> Finding:
         """The worst finding of all leaves."""
-        order = [Finding.VIOLATED, Finding.UNDECIDED, Finding.HELD]
-        return min((leaf.finding for leaf in self.leaves), key=order.index)
+        return min((leaf.finding for leaf in self.leaves), key=WORST_FIRST.index)
 
     def __str__(self) -> str:
-        shifts = self.leaves[0].shifts
-        lengths = " x ".join(str(axis.along.length) for axis in self.leaves[0].axes)
         inputs = "small whole numbers, compared exactly" if self.integers else "the given input"
         lines = [
-            f"{self.function}: {self.finding} for {len(shifts)} {self.model} shifts of {lengths} cells",
+            f"{self.function}: {self.finding} for {self._tried}",
             f"  measured on {inputs}: evidence, not a proof",
         ]
         for leaf in self.leaves:
             lines += [f"  {line}" for line in _leaf(leaf, several=len(self.leaves) > 1)]
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
+
+    @property
+    def _tried(self) -> str:
+        """What was tried: shifts, or elements of an action."""
+        first = self.leaves[0]
+        if self.action:
+            return f"{len(first.elements)} element{'s' * (len(first.elements) > 1)} of {self.action}"
+        lengths = " x ".join(str(axis.along.length) for axis in first.axes)
+        return f"{len(first.shifts)} {self.model} shifts of {lengths} cells"
 
     def _repr_html_(self) -> str:
         colours = {"HELD": "#1a7f37", "VIOLATED": "#cf222e", "UNDECIDED": "#9a6700"}
@@ -150,6 +178,8 @@ class Check:
 
 def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:
     lines = [f"output{leaf.path if several else ''} {leaf.shape} {leaf.dtype}: {leaf.finding}"]
+    if leaf.elements:
+        return lines + [f"  {line}" for line in _elements(leaf)]
     if leaf.reason:
         lines.append(f"  {leaf.reason}")
     lines += [f"  {_law(axis)}" for axis in leaf.axes]
@@ -165,10 +195,37 @@ def _leaf(leaf: LeafCheck, *, several: bool) -> list[str]:
     alone = [f"{axis.along}: {axis.errors.max():.3g}" for axis in leaf.axes if len(axis.errors)]
     if len(leaf.axes) > 1 and alone:
         lines.append(f"  largest error of shifts along one axis alone: {'; '.join(alone)}")
+    return lines + [f"  {line}" for line in _not_finite(leaf, "shifts")]
+
+
+def _elements(leaf: LeafCheck) -> list[str]:
+    """One line for each element of an action, violated ones first if there are more than `SHOWN`."""
+    numbers = list(range(len(leaf.elements)))
+    if len(numbers) > SHOWN:
+        numbers.sort(key=lambda number: WORST_FIRST.index(leaf.elements[number].finding))
+    reasons = {element.reason for element in leaf.elements}
+    lines = [leaf.reason] if len(reasons) == 1 and leaf.reason else []
+    for number in numbers[:SHOWN]:
+        element, worst = leaf.elements[number], leaf.elements[number].worst
+        sizes = f"error {worst.error:.3g} (relative {leaf.relative[number]:.2g}, {leaf.ulps[number]:.3g} ULPs)"
+        lines.append(f"{element.name}: {element.finding}, {sizes}")
+        if worst.error > 0:
+            values = f"{_value(worst.found)}, expected {_value(worst.expected)}"
+            lines[-1] += f" at position {worst.position}: {values}"
+        if element.reason and len(reasons) > 1:
+            lines.append(f"  {element.reason}")
+    if len(numbers) > SHOWN:
+        lines.append(f"and {len(numbers) - SHOWN} more elements, {leaf.elements[numbers[SHOWN]].finding} at worst")
+    return [*lines, f"tolerance {leaf.tolerance}", *_not_finite(leaf, "elements")]
+
+
+def _not_finite(leaf: LeafCheck, tried: str) -> list[str]:
+    """Lines on NaNs and infinities, if there are any."""
+    lines: list[str] = []
     if leaf.nans.any():
-        lines.append(f"  NaN after {int((leaf.nans > 0).sum())} shifts, in up to {leaf.nans.max()} cells: never equal")
+        lines.append(f"NaN after {int((leaf.nans > 0).sum())} {tried}, in up to {leaf.nans.max()} cells: never equal")
     if leaf.infinities.any():
-        lines.append(f"  the same infinity on both sides in up to {leaf.infinities.max()} cells: counted as equal")
+        lines.append(f"the same infinity on both sides in up to {leaf.infinities.max()} cells: counted as equal")
     return lines
 
 

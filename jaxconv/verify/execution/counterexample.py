@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -52,7 +52,7 @@ class Counterexample:
 
     def replay(self, fn: Callable[..., object]) -> float:
         """The absolute difference of the two cells for `fn`: `error` for the same function, 0 for a corrected one."""
-        after, before = (_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
+        after, before = (output_leaf(fn, side, self.law.leaf) for side in (self.shifted, self.arguments))
         return float(gap(after[self.position], before[self.origin]))
 
     def __str__(self) -> str:
@@ -62,8 +62,8 @@ class Counterexample:
             inputs += [f"argument {number}, shifted: {pixels(self.shifted[number])}" for number in numbers]
         return "\n".join(
             [
-                f"shift by {self.shift}: f(shifted){list(self.position)} is {_number(self.found)}, "
-                f"but f(x){list(self.origin)} is {_number(self.expected)}",
+                f"shift by {self.shift}: f(shifted){list(self.position)} is {shown_number(self.found)}, "
+                f"but f(x){list(self.origin)} is {shown_number(self.expected)}",
                 *inputs,
             ]
         )
@@ -90,38 +90,48 @@ class Counterexample:
             TypeError: `text` is not a string.
             ValueError: `text` is not the output of `to_json`, or the arguments have another number of arrays.
         """
-        data = strict_json.loads(text)
-        try:
-            law, k, moves, position, origin, values, leaves = _read(data)
-        except json_codec.MalformedError as error:
-            raise ValueError(error.explained(strict_json.WRITE)) from None
-        count = len(jax.tree.leaves(arguments))
-        if len(leaves) != 2 * count:
-            expected = f"{len(leaves) // 2}, as when the counterexample was found"
-            argument, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
-            raise ValueError(explain(argument, count, expected, cure))
-        sides = leaves[:count], leaves[count:]
-        before, after = (with_leaves(arguments, side) for side in sides)
-        found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)
-        return cls(law, k, moves, before, after, position, origin, found, expected)
+        fields, values, before, after = read_sides(text, WRITTEN, arguments)
+        law, k, moves, position, origin = fields
+        return cls(law, k, moves, before, after, position, origin, *values)
 
 
 Cells: TypeAlias = tuple[int, ...]
-WRITTEN = {  # the keys of the JSON, in this order, and the types as which they are read
+WRITTEN = {  # the keys of the JSON before "values" and "leaves", and the types as which they are read
     "law": Lattice,
     "k": int,
     "moves": Moves,
     "position": Cells,
     "origin": Cells,
+}
+SIDES = {  # the keys that follow
     "values": tuple[tuple[ArrayValue, ArrayValue], tuple[ArrayValue, ArrayValue]],
     "leaves": tuple[ArrayValue, ...],
 }
 
 
-def _read(data: Json) -> Iterator[PyTree]:
-    if not isinstance(data, dict) or data.keys() != WRITTEN.keys():
-        raise json_codec.MalformedError("the JSON", json_codec.shown(data), f"an object of {', '.join(WRITTEN)}")
-    return (json_codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in WRITTEN.items())
+def read_sides(
+    text: object, written: Mapping[str, Hashable], arguments: tuple[PyTree, ...]
+) -> tuple[list[PyTree], tuple[complex, complex], tuple[PyTree, ...], tuple[PyTree, ...]]:
+    """The fields of a counterexample as JSON: those of `written`, both values, and the arguments of both sides."""
+    data = strict_json.loads(text)
+    try:
+        *fields, values, leaves = _read(data, {**written, **SIDES})
+    except json_codec.MalformedError as error:
+        raise ValueError(error.explained(strict_json.WRITE)) from None
+    count = len(jax.tree.leaves(arguments))
+    if len(leaves) != 2 * count:
+        expected = f"{len(leaves) // 2}, as when the counterexample was found"
+        argument, cure = "the number of arrays in the arguments", "Pass the arguments of that search"
+        raise ValueError(explain(argument, count, expected, cure))
+    before, after = (with_leaves(arguments, side) for side in (leaves[:count], leaves[count:]))
+    found, expected = (complex(*parts) if parts[1] else parts[0] for parts in values)
+    return fields, (found, expected), before, after
+
+
+def _read(data: Json, written: Mapping[str, Hashable]) -> Iterator[PyTree]:
+    if not isinstance(data, dict) or data.keys() != written.keys():
+        raise json_codec.MalformedError("the JSON", json_codec.shown(data), f"an object of {', '.join(written)}")
+    return (json_codec.decode(data[name], hint, f"counterexample.{name}") for name, hint in written.items())
 
 
 def pixels(x: ArrayValue) -> str:
@@ -134,16 +144,18 @@ def pixels(x: ArrayValue) -> str:
     cells = np.argwhere(x != 0)
     if len(cells) > SHOWN:
         return f"{x.shape}, {len(cells)} of {x.size} cells nonzero"
-    listed = ", ".join(f"{cell.tolist()} = {_number(x[tuple(cell)])}" for cell in cells)
+    listed = ", ".join(f"{cell.tolist()} = {shown_number(x[tuple(cell)])}" for cell in cells)
     return f"zeros {x.shape} but for {listed}" if listed else f"zeros {x.shape}"
 
 
-def _leaf(fn: Callable[..., object], arguments: Sequence[PyTree], leaf: int) -> np.ndarray:
+def output_leaf(fn: Callable[..., object], arguments: Sequence[PyTree], leaf: int) -> np.ndarray:
+    """One leaf of the output of a function that is executed."""
     given = with_leaves(tuple(arguments), [jax.numpy.asarray(x) for x in jax.tree.leaves(arguments)])
     with executing():
         return array_json.wide(array_json.as_numbers(jax.tree.leaves(fn(*given))[leaf]))
 
 
-def _number(value: ArrayValue) -> str:
+def shown_number(value: ArrayValue) -> str:
+    """A real or complex number as text."""
     value = complex(value)
     return f"{value:.6g}" if value.imag else f"{value.real:.6g}"

@@ -143,7 +143,7 @@ def _leaf(trial: Trial, measurement: Measured, number: int, inexact: str) -> Lea
     plan, row, tally, shifts = trial.plan, measurement.rows[number], measurement.tallies[number], trial.shifts
     errors = row.errors.astype(float)
     before, other, worst = (_wide(side) for side in (measurement.before[number], tally.other, tally.worst))
-    tolerance = _tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
+    tolerance = leaf_tolerance(trial.function, number, before, exactly=plan.integers and not inexact)
     at = int(errors.argmax())
     expected = _moved(plan, number, before, shifts[at])
     differences = _errors(plan, number, expected, worst, shifts[at])
@@ -178,7 +178,7 @@ def _wide(leaf: ArrayValue) -> np.ndarray:
     return leaf.astype(complex if is_kind(leaf, np.complexfloating) else float)
 
 
-def _tolerance(function: Program, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
+def leaf_tolerance(function: Program, number: int, before: np.ndarray, *, exactly: bool) -> Tolerance:
     """The tolerance of an output leaf: 0 for integers and booleans, and if every operation is exact."""
     scale = float(np.abs(before[np.isfinite(before)]).max(initial=0))
     if exactly or not is_kind(function.outputs[number][1], np.inexact):
@@ -204,7 +204,7 @@ def _finding(trial: Trial, number: int, errors: np.ndarray, tolerance: Tolerance
     beyond = np.argsort(-errors, kind="stable")[: int((errors > tolerance.absolute).sum())]
     if not len(beyond):
         return (Finding.UNDECIDED, inexact) if inexact else (Finding.HELD, "")
-    if tolerance.absolute == 0:
+    if tolerance.units == 0:
         return Finding.VIOLATED, "the two sides are not equal"
     if all(_explained(trial, number, trial.shifts[at], tolerance) for at in beyond[:DOUBTED]):
         reason = "rounding alone moves the output as far (a tie or a cancellation): try integers=True or float64"
@@ -236,17 +236,24 @@ def insensitive(trial: Trial, found: Measured, leaves: Sequence[LeafCheck]) -> l
             notes.append(f"the input is the same everywhere along {along}, so shifts do not change it")
     for number, leaf in enumerate(leaves):
         name = f"output{leaf.path}" if len(leaves) > 1 else "the output"
-        if leaf.response <= HARDLY * leaf.tolerance.absolute:
-            change = f"replacing it by a random one changes the output by {leaf.response:.2g}"
-            cause = "dead ReLUs, zero weights, a large constant or a coarse dtype cause this and hide violations"
-            change += f", tolerance {leaf.tolerance.absolute:.2g}"
-            notes.append(f"{name} hardly depends on the input: {change}; {cause}")
+        if hardly := unresponsive(name, leaf):
+            notes.append(hardly)
         elif not notes:
             moving = {axis for law in plan.laws[number] for axis, _ in law.moves if leaf.shape[axis] > 1}
             before, other = found.before[number], found.tallies[number].other
             if moving and all(_flat(before, axis) and not _flat(other, axis) for axis in moving):
                 notes.append(f"{name} is the same everywhere at this input, but not at a random one")
     return notes
+
+
+def unresponsive(name: str, leaf: LeafCheck) -> str:
+    """A note if an output hardly depends on the input; empty if it does."""
+    if leaf.response > HARDLY * leaf.tolerance.absolute:
+        return ""
+    change = f"replacing it by a random one changes the output by {leaf.response:.2g}"
+    cause = "dead ReLUs, zero weights, a large constant or a coarse dtype cause this and hide violations"
+    change += f", tolerance {leaf.tolerance.absolute:.2g}"
+    return f"{name} hardly depends on the input: {change}; {cause}"
 
 
 def _flat(array: np.ndarray, axis: int) -> bool:

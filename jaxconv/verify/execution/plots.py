@@ -42,7 +42,7 @@ def position_map(
     show borders that the largest error hides.
 
     Args:
-        check: the result of `jc.check`.
+        check: the result of `jc.check`, of shifts or of an action.
         leaf: number of the output leaf.
         axes: the output's axes to show, down and across; by default those that move, or else the longest.
         statistic: "mean" or "largest".
@@ -91,7 +91,7 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: a leaf that the check does not have, or shifts along three axes or more.
+        ValueError: a leaf that the check does not have, shifts along three axes or more, or no shifts but an action.
 
     Law: the largest value in the picture is `check.leaves[leaf].worst.error`.
 
@@ -103,6 +103,9 @@ def shift_map(check: Check, *, leaf: int = 0) -> Figure:
     'shift along axis 0 of argument 0'
     """
     result = _leaf(check, leaf)
+    if check.action:
+        cure = "Print the check, which lists the elements of an action"
+        raise ValueError(explain("the check", f"of {check.action}", "of shifts", cure))
     if result.shifts.shape[1] > 2:
         cure = "Check two axes at a time"
         raise ValueError(explain("the check", f"of {result.shifts.shape[1]} axes", "of one or two", cure))
@@ -217,7 +220,8 @@ def _figure(check: Check, result: LeafCheck, title: str, shape: Sequence[int]) -
         wide = min(9.0, max(4.5, 0.25 * across + 2.0))
         size = (wide, min(9.0, max(3.2, (wide - 2.0) * down / across + 1.4)))
     figure = _new(size)
-    finding = f"{check.function}{result.path if len(check.leaves) > 1 else ''}: {result.finding}, {check.model} shifts"
+    name = f"{check.function}{result.path if len(check.leaves) > 1 else ''}"
+    finding = f"{name}: {result.finding}, {check.action or f'{check.model} shifts'}"
     figure.suptitle(finding, color=COLOURS[str(result.finding)], fontsize="medium", fontweight="bold")
     plot = figure.add_subplot()
     plot.set_title(title, fontsize="medium")

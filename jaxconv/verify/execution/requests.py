@@ -26,7 +26,7 @@ def check_request(
     """Raise for an empty input, an invalid batch, and for shapes unless arrays are `drawn` for them."""
     if batch is not None:
         integer("batch", batch, least=1, cure="Leave it out for as many as fit")
-    check_cells(arguments, [number for number, _ in along[0].arguments])
+    check_cells(arguments, [number for direction in along[:1] for number, _ in direction.arguments])
     if not drawn and any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(arguments)):
         cure = "Pass arrays, or integers=True, which draws them" if public_name() == "check" else "Pass arrays"
         raise TypeError(

@@ -6,9 +6,9 @@ Only this module imports Hypothesis.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -19,16 +19,35 @@ from hypothesis.errors import NoSuchExample
 from jax.typing import DTypeLike
 
 from jaxconv.jaxprs.typing import Array, ArrayValue
-from jaxconv.verify.execution.counterexample import Counterexample
 from jaxconv.verify.execution.draw import random_numbers
 from jaxconv.verify.execution.tolerance import is_kind
-from jaxconv.verify.execution.violations import Trials
 
+Found_co = TypeVar("Found_co", covariant=True)
 Draw: TypeAlias = list[ArrayValue]  # the leaves of a sample
 Source: TypeAlias = Callable[[int, tuple[int, ...], DTypeLike], st.SearchStrategy[np.ndarray]]
 
 
-def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
+class Searchable(Protocol[Found_co]):
+    """What is searched: arrays to draw, in `sources` at the shapes given there, and a judge of each sample."""
+
+    leaves: list[ArrayValue]
+    free: list[int]
+
+    @property
+    def sources(self) -> Mapping[int, tuple[int, ...]]:
+        """The shape of each array of pixels to draw, by the number of the leaf."""
+        ...
+
+    def simplest(self, at: int) -> np.ndarray:
+        """The cells of a source in the order of shrinking."""
+        ...
+
+    def judge(self, sample: list[ArrayValue]) -> Found_co | None:
+        """A counterexample, or None."""
+        ...
+
+
+def search(trials: Searchable[Found_co], examples: int, seed: int) -> Found_co | None:
     """The shrunk counterexample that Hypothesis finds, among images of few pixels first, then among dense ones."""
     fewer = examples // 2
     for strategy, count in ((_few_pixels(trials), examples - fewer), (_dense(trials), fewer)):
@@ -50,7 +69,7 @@ def search(trials: Trials, examples: int, seed: int) -> Counterexample | None:
     return None
 
 
-def _few_pixels(trials: Trials) -> st.SearchStrategy[Draw]:
+def _few_pixels(trials: Searchable[Found_co]) -> st.SearchStrategy[Draw]:
     """Samples whose sources have at most four nonzero cells each."""
 
     def source(at: int, shape: tuple[int, ...], dtype: DTypeLike) -> st.SearchStrategy[np.ndarray]:
@@ -63,7 +82,7 @@ def _few_pixels(trials: Trials) -> st.SearchStrategy[Draw]:
     return _samples(trials, source)
 
 
-def _dense(trials: Trials) -> st.SearchStrategy[Draw]:
+def _dense(trials: Searchable[Found_co]) -> st.SearchStrategy[Draw]:
     """Samples of random numbers in up to 64 blocks of cells, of which each is kept or set to zero.
 
     So about half of all cells are nonzero, and shrinking removes whole blocks.
@@ -86,9 +105,9 @@ def _dense(trials: Trials) -> st.SearchStrategy[Draw]:
     return _samples(trials, source)
 
 
-def _samples(trials: Trials, source: Source) -> st.SearchStrategy[Draw]:
+def _samples(trials: Searchable[Found_co], source: Source) -> st.SearchStrategy[Draw]:
     """Lists of leaves: sources drawn by `source`, and parameters of ones, small whole numbers or reals."""
-    sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.windows.sources.items()}
+    sources = {at: source(at, shape, trials.leaves[at].dtype) for at, shape in trials.sources.items()}
     recipes = st.sampled_from(("ones", "whole", "signed", "real"))
 
     def assemble(recipe: str, seed: int, drawn: dict[int, np.ndarray]) -> Draw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import jax
@@ -49,6 +50,11 @@ class Trials:
     def rows(self) -> tuple[LeafShift, ...]:
         """The shifts that are tried, for all laws."""
         return self.windows.rows
+
+    @property
+    def sources(self) -> Mapping[int, tuple[int, ...]]:
+        """The shape of each source."""
+        return self.windows.sources
 
     def simplest(self, at: int) -> np.ndarray:
         """The cells of a source in the order of shrinking: the cells of x first, then the others, nearest first."""

@@ -139,6 +139,16 @@ def test_a_cancellation_is_told_from_a_violation():
     assert "rounding alone moves the output as far" in found.leaves[0].reason
 
 
+def test_a_tie_is_told_from_a_violation_where_the_output_is_zero():
+    """Left to right both small numbers are lost, and with them the only nonzero output; after a shift they are not."""
+    total = lambda x: x[:, 0] + x[:, 1] + x[:, 2]
+    fn = lambda x: jnp.where(total(x) > 1, total(x), jnp.zeros_like(total(x)))
+    found = check(fn, np.float32([[1, 2**-24, 2**-24]]), axes=(1,))
+    assert found.leaves[0].tolerance.absolute == 0 < found.leaves[0].errors.max()
+    assert found.finding == Finding.UNDECIDED
+    assert check(fn, np.float32([[1, 0.25, -0.5]]), axes=(1,), moves=[(1, {})]).finding == Finding.HELD
+
+
 def test_a_violation_beside_cancellations_is_one():
     """Odd shifts change the sign of the second term. Even shifts change only the mean, which rounding explains."""
     signs = np.where(np.arange(32) % 2, 1, -1).astype(np.float32)[None, :, None, None]

@@ -56,6 +56,16 @@ def test_shifts_are_drawn_as_they_are():
     assert figure.get_suptitle() == "halved: VIOLATED, cyclic shifts"
 
 
+def test_an_action_has_a_map_of_positions():
+    """One column of the output does not follow a flip of the rows; its rows show the error."""
+    found = check(lambda x: x.at[:, :, 2].multiply(jnp.arange(6.0)[None, :, None]), X, action="flip", axes=(1,))
+    figure = position_map(found, axes=(1, 2))
+    np.testing.assert_allclose(drawn(figure), found.leaves[0].means.max((0, 3)))
+    assert (drawn(figure)[:, [0, 1, *range(3, 8)]] == 0).all()
+    assert (drawn(figure)[:, 2] > 0).all()
+    assert figure.get_suptitle() == "<lambda>: VIOLATED, flip"
+
+
 def test_what_was_not_compared_is_grey():
     inner = lambda x: jnp.pad(x[:, 1:-1] - x[:, :-2], ((0, 0), (1, 1), (0, 0), (0, 0)))
     found = check(inner, X, axes=(1, 2), model="interior", region={1: (1, 5), 2: (0, 8)}, shifts=[[1, 0], [-2, 3]])
@@ -152,5 +162,7 @@ def test_errors_name_the_argument(draw, match):
 def test_scalars_and_three_axes_have_no_map():
     with pytest.raises(ValueError, match="one or two of the output's 0 axes"):
         position_map(check(lambda x: x.sum(), X, axes=(1,)))
+    with pytest.raises(ValueError, match="shift_map: the check is of flip, but should be of shifts"):
+        shift_map(check(lambda x: x, np.arange(6.0).reshape(2, 3), action="flip", axes=(0, 1)))
     with pytest.raises(ValueError, match="shift_map: the check is of 3 axes, but should be of one or two"):
         shift_map(check(bordered, X, axes=(1, 2, 3)))
