@@ -10,6 +10,7 @@ from jax import lax
 from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs import evaluate
+from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import constant_program, numpy_rows
 from jaxconv.verify.constant_program import Pending, Task
 from jaxconv.verify.domain import bits
@@ -159,8 +160,33 @@ def test_an_unknown_parameter_is_left_to_xla():
     """A row reads every parameter that is understood; one that is added would not be read."""
     equation = only_equation(lambda x: lax.mul(x, x), np.float32([1, 2]))
     assert numpy_rows.computed(equation, [np.float32([1, 2])] * 2) is not None
-    equation = equation.replace(params=equation.params | {"out_dtype": np.dtype(np.float64)})
-    assert numpy_rows.computed(equation, [np.float32([1, 2])] * 2) is None
+    for name, value in {"out_dtype": np.dtype(np.float64), "new": 0}.items():
+        other = equation.replace(params=equation.params | {name: value})
+        assert numpy_rows.computed(other, [np.float32([1, 2])] * 2) is None
+    other = equation.replace(params=equation.params | {"new": None})
+    assert numpy_rows.computed(other, [np.float32([1, 2])] * 2) is not None
+
+
+@pytest.mark.parametrize("name", sorted(numpy_rows.rows))
+def test_each_row_is_of_a_primitive(name):
+    """The table itself does not know which primitives exist."""
+    assert name in PRIMITIVES
+
+
+def test_element_wise_rows_are_the_same_at_every_position_if_bits_do_not_matter():
+    """Also for NaN, infinities, subnormal numbers, and zeros of both signs: in lanes of vectors, and in the remainder."""
+    pairs = np.float32(list(itertools.product(SPECIAL, repeat=2)))
+    with numpy_rows.other_bits(), np.errstate(all="ignore"):
+        for fn in [*BINARY, *(lambda x, y, fn=fn: fn(x) for fn in UNARY)]:
+            alone = numpy_rows.computed(only_equation(fn, *pairs[:1].T), list(pairs[:1].T))
+            if alone is None:
+                continue
+            for count in (1, 7, 33):
+                columns = [np.repeat(column, count) for column in pairs.T]
+                (found,) = map(np.float32, numpy_rows.computed(only_equation(fn, *columns), columns))
+                rows = found.reshape(len(pairs), count)
+                same = (rows == rows[:, :1]) & (np.signbit(rows) == np.signbit(rows[:, :1]))
+                assert (same | (np.isnan(rows) & np.isnan(rows[:, :1]))).all(), fn
 
 
 def tasks_of(fn, *operands):
