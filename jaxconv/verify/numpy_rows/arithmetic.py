@@ -8,7 +8,8 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify.numpy_rows.table import is_integer, require, rows, usual, without_negative_zeros
+from jaxconv.verify.numpy_rows.table import element_wise_rows as rows
+from jaxconv.verify.numpy_rows.table import is_integer, require, usual, without_negative_zeros
 
 
 def _arithmetic(fn: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from jaxconv.jaxprs.functions import Functions
+from jaxconv.jaxprs.functions import Functions, G
 from jaxconv.jaxprs.typing import Params, aval_of
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -44,17 +44,32 @@ rows: Functions[Row] = Functions()
 views: Functions[Row] = Functions()  # those whose result uses the memory of the operand, whatever its size
 
 
+element_wise: set[str] = set()  # primitives whose operands may all have one more axis, before their own
+
+
+def element_wise_rows(*names: str) -> Callable[[G], G]:
+    """Register a function for element-wise primitives."""
+    element_wise.update(names)
+    return rows(*names)
+
+
 _bitwise: ContextVar[bool] = ContextVar("_bitwise", default=True)
 
 
 def computed(equation: JaxprEqn, operands: Sequence[np.ndarray]) -> list[np.ndarray] | None:
     """Return the results of an equation, or None if NumPy is not known to compute what XLA computes."""
     evaluate = evaluation(equation)
-    return None if evaluate is None else evaluate(operands)
+    with np.errstate(all="ignore"):
+        return None if evaluate is None else evaluate(operands, ())
 
 
-def evaluation(equation: JaxprEqn) -> Callable[[Sequence[np.ndarray]], list[np.ndarray] | None] | None:
-    """Return `computed` as a function of the operands of an equation, or None if it has no row."""
+def evaluation(
+    equation: JaxprEqn,
+) -> Callable[[Sequence[np.ndarray], tuple[int, ...]], list[np.ndarray] | None] | None:
+    """Return `computed` as a function of the operands, which may warn; None if the equation has no row.
+
+    The second argument is the shape before that of the results: (), or the additional axis of `element_wise` rows.
+    """
     name, avals = equation.primitive.name, [(aval.shape, aval.dtype) for aval in map(aval_of, equation.outvars)]
     row, parameters = rows.get(name), None
     if row is not None:
@@ -62,15 +77,15 @@ def evaluation(equation: JaxprEqn) -> Callable[[Sequence[np.ndarray]], list[np.n
     if row is None or parameters is None:
         return None
 
-    def evaluate(operands: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+    def evaluate(operands: Sequence[np.ndarray], leading: tuple[int, ...]) -> list[np.ndarray] | None:
         try:
-            with np.errstate(all="ignore"):
-                found = row(*operands, **parameters)
+            found = row(*operands, **parameters)
         except Exception:  # a parameter or a dtype without a row: XLA computes it
             return None
         several = cast("Sequence[np.ndarray]", found if equation.primitive.multiple_results else [found])
         results = list(map(np.asarray, several))
-        return results if [(y.shape, y.dtype) for y in results] == avals else None
+        expected = [(leading + shape, dtype) for shape, dtype in avals]
+        return results if [(y.shape, y.dtype) for y in results] == expected else None
 
     return evaluate
 

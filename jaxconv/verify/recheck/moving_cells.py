@@ -10,13 +10,13 @@ from fractions import Fraction
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.jaxprs.typing import Array, Shaped
+from jaxconv.jaxprs.typing import Shaped
 from jaxconv.verify.domain import Factor, Motion, Moving, Value
 from jaxconv.verify.recheck.named_cells import (
+    DRAWS,
     PUSH,
     PUSHED,
     along,
-    hashed,
     is_key,
     is_real,
     is_unsigned,
@@ -25,7 +25,7 @@ from jaxconv.verify.recheck.named_cells import (
     mixed_integers,
     numbers_of_draws,
 )
-from jaxconv.verify.recheck.values import Held, Trials, motions_of
+from jaxconv.verify.recheck.values import Held, Stack, Trials, motions_of
 
 
 def edges(state: Moving, draw: int, length: int) -> list[int]:
@@ -53,14 +53,20 @@ def sees(state: Moving, motion: Motion, length: int, cells: np.ndarray) -> np.nd
     for phase, (first, last) in enumerate(motion.field):
         if not first <= last:
             continue
-        rate, first, last = Fraction(motion.rate), Fraction(first), Fraction(last)
-        unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # in this unit all numbers are integers
-        at = np.arange(phase, length, len(motion.field)) * int(rate * unit) - cells[:, None] * unit
-        low, high = at + int(first * unit), at + int(last * unit)
+        unit, rate, first, last = _in_a_unit(Fraction(motion.rate), Fraction(first), Fraction(last))
+        at = np.arange(phase, length, len(motion.field)) * rate - cells[:, None] * unit
+        low, high = at + first, at + last
         around = 0 if state.cycle is None else state.cycle * unit
         reaches = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
         mask[:, phase :: len(motion.field)] = reaches
     return mask
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_a_unit(*fractions: Fraction) -> list[int]:
+    """Return the number of units in 1 and in each fraction, for the largest unit in which all are integers."""
+    unit = math.lcm(*(fraction.denominator for fraction in fractions))
+    return [unit, *(int(fraction * unit) for fraction in fractions)]
 
 
 def unseen(held: Held[Moving], changed: Sequence[int]) -> np.ndarray:
@@ -107,32 +113,45 @@ def _cells(held: Held[Moving], shift: int, run: int) -> tuple[np.ndarray, np.nda
 _cached_cells = functools.lru_cache(maxsize=512)(_cells)
 
 
-def draw_moving(held: Held[Moving], trials: Trials, run: int) -> Sequence[Array]:
+def draw_moving(held: Held[Moving], trials: Trials, run: int) -> Stack:
     """Return the numbers of a moving value in one run of each trial, such that both runs satisfy the relation."""
-    drawn = _cached_numbers if held.is_small else _numbers
-    first = drawn(held, 0, trials.draws, 0)
-    if run == 0:
+    if run == 1 and not trials.changed and not _is_still(held, trials.shift):
+        return _numbers(held, trials.shift, trials.draws, 1)
+    first = _numbers(held, 0, trials.draws, 0)
+    if run == 0 or not trials.changed:
         return first
-    if not trials.changed:
-        same = trials.shift % held.state.shift == 0 and not motions_of(held.state) and cells(held, 0, 0)[1].all()
-        return first if same else drawn(held, trials.shift, trials.draws, 1)
     clear = cells(held, 0, 0)[1] & unseen(held, trials.changed)
     if clear.all():
         return first
-    others = (_cached_others if held.is_small else _numbers_of_others)(held, trials.draws, trials.pushes)
+    others = (_cached_others if held.is_small else _numbers_of_others)(held, trials.draws)
     if is_key(held.aval):
         return [jnp.where(*row) for row in zip(clear, first, others, strict=True)]
-    return list(np.where(clear, first, others))
+    return np.where(clear, first, _pushed(np.asarray(others), held.aval, trials))
 
 
-def _numbers(held: Held[Moving], shift: int, draws: tuple[int, ...], run: int) -> Sequence[Array]:
+def _is_still(held: Held[Moving], shift: int) -> bool:
+    """Whether a shift changes no cell of a value."""
+    return shift % held.state.shift == 0 and not motions_of(held.state) and bool(cells(held, 0, 0)[1].all())
+
+
+def _numbers(held: Held[Moving], shift: int, draws: tuple[int, ...], run: int) -> Stack:
     """Return the numbers of a moving value in a run of each draw; several equations may read it."""
+    seed = draws[0] // DRAWS
+    every = (_cached_numbers if held.is_small else _numbers_of_seed)(held, shift, seed, run)
+    places = [draw - seed * DRAWS for draw in draws]
+    if isinstance(every, np.ndarray):
+        return every if places == list(range(DRAWS)) else every[places]
+    return [every[place] for place in places]
+
+
+def _numbers_of_seed(held: Held[Moving], shift: int, seed: int, run: int) -> Stack:
+    """Return the numbers of a moving value in a run of each draw of a seed."""
     names, clear = cells(held, shift, run)
     names = names if clear.all() else np.where(clear, names, other_names(held, run))
-    return numbers_of_draws(hashed(names, draws[0]), names, held.aval, draws)
+    return numbers_of_draws(names, held.aval, tuple(range(seed * DRAWS, (seed + 1) * DRAWS)))
 
 
-_cached_numbers = functools.lru_cache(maxsize=512)(_numbers)
+_cached_numbers = functools.lru_cache(maxsize=512)(_numbers_of_seed)
 
 
 def other_names(held: Held[Value], run: int) -> np.ndarray:
@@ -140,18 +159,19 @@ def other_names(held: Held[Value], run: int) -> np.ndarray:
     return mixed(held.number, run + 1, np.arange(held.aval.size)).reshape(held.aval.shape)
 
 
-def _numbers_of_others(held: Held[Moving], draws: tuple[int, ...], pushes: tuple[int, ...]) -> Sequence[Array]:
-    """Return new numbers for the cells of a value in each trial, larger in magnitude than others if they are pushed."""
-    names = other_names(held, 1)
-    drawn = numbers_of_draws(hashed(names, draws[0]), names, held.aval, draws)
-    return [_pushed(numbers, held.aval, draw, push) for numbers, draw, push in zip(drawn, draws, pushes, strict=True)]
+def _numbers_of_others(held: Held[Moving], draws: tuple[int, ...]) -> Stack:
+    """Return new numbers for all cells of a value in each draw."""
+    return numbers_of_draws(other_names(held, 1), held.aval, draws)
 
 
 _cached_others = functools.lru_cache(maxsize=512)(_numbers_of_others)
 
 
-def _pushed(drawn: Array, aval: Shaped, draw: int, push: int) -> Array:
-    if not push or kind_of(draw) not in PUSHED or not is_real(aval):
+def _pushed(drawn: np.ndarray, aval: Shaped, trials: Trials) -> np.ndarray:
+    """Return numbers, in trials that push them with magnitudes larger than all others."""
+    pushes = [push * (kind_of(draw) in PUSHED) for draw, push in zip(trials.draws, trials.pushes, strict=True)]
+    if not any(pushes) or not is_real(aval):
         return drawn
+    sign = np.reshape(pushes, (-1, *(1 for _ in aval.shape))).astype(np.int8)
     pushed = PUSH + np.abs(drawn)
-    return (pushed if is_unsigned(aval) else push * pushed).astype(drawn.dtype)
+    return np.where(sign == 0, drawn, pushed if is_unsigned(aval) else sign * pushed).astype(drawn.dtype)

@@ -19,7 +19,7 @@ INDEX = 10  # distance in bits of the parts of a hash that choose the numbers of
 ROUNDING = 32  # allowed difference of floats in units in the last place
 # Values to compare: the run, the numbers in each trial, the names of the cells, and which cells to compare. The first
 # axis of the last is for trials, and has length 1 if it is the same for all.
-Part: TypeAlias = tuple[int, Sequence[np.ndarray], np.ndarray, np.ndarray]
+Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 # Draws numbers of one kind, from uniform numbers, signs, the number of the draw, and the dtype.
 DrawKind: TypeAlias = Callable[[np.ndarray, np.ndarray, int, np.dtype], np.ndarray]
 RUNS = ("", " of the second run")
@@ -88,24 +88,18 @@ def is_key(aval: Shaped) -> bool:
 
 def numbers(names: np.ndarray, aval: Shaped, draw: int) -> Array:
     """Return a number of the array's dtype for each name, of the kind `kind_of(draw)`."""
-    (drawn,) = numbers_of_draws(hashed(names, draw), names, aval, (draw,))
-    return drawn
+    return numbers_of_draws(names, aval, (draw,))[0]
 
 
-def numbers_of_draws(hashes: np.ndarray, names: np.ndarray, aval: Shaped, draws: tuple[int, ...]) -> Sequence[Array]:
-    """Return the numbers of some names in several draws of one seed. The hashes are `hashed(names, draws[0])`."""
+def numbers_of_draws(names: np.ndarray, aval: Shaped, draws: tuple[int, ...]) -> Sequence[Array] | np.ndarray:
+    """Return the numbers of some names in each of several draws of one seed."""
     if is_key(aval):
         return [_keys(names, aval, draw) for draw in draws]
-    one_each = (len(draws), *(1 for _ in hashes.shape))  # different bits of a hash choose in different draws
+    one_each = (len(draws), *(1 for _ in names.shape))  # different bits of a hash choose in different draws
     bits = np.array([INDEX * (draw % DRAWS) for draw in draws], np.uint64).reshape(one_each)
     starts = (np.arange(len(draws)) * TABLE).astype(np.uint64).reshape(one_each)
-    at = ((hashes >> bits) & np.uint64(TABLE - 1)) + starts
-    return list(_tables(aval.dtype, draws)[at.view(np.int64)])
-
-
-def hashed(names: np.ndarray, draw: int) -> np.ndarray:
-    """Return hashes of names, which choose their numbers in all draws of a seed."""
-    return mixed(draw // DRAWS, names).reshape(names.shape)
+    at = ((mixed(draws[0] // DRAWS, names).reshape(names.shape) >> bits) & np.uint64(TABLE - 1)) + starts
+    return _tables(aval.dtype, draws)[at.view(np.int64)]
 
 
 @functools.lru_cache(maxsize=64)
@@ -261,12 +255,10 @@ def differences_in(parts: Sequence[Part], signed: Sequence[bool], noise: float =
         signed: see `alike`, for each trial.
         noise: see `alike`.
     """
-    compared = [clear.any(axis=0) for _, _, _, clear in parts]
+    compared = [clear[0] if len(clear) == 1 else clear.any(axis=0) for _, _, _, clear in parts]
     names = np.concatenate([names[where] for (_, _, names, _), where in zip(parts, compared, strict=True)])
     models = _cached_models(names.tobytes()) if names.size <= FEW else _models(names)
-    values = np.concatenate(
-        [_cells_of(np.asarray(part[1]), where) for part, where in zip(parts, compared, strict=True)], 1
-    )
+    values = np.concatenate([_cells_of(part[1], where) for part, where in zip(parts, compared, strict=True)], 1)
     if any(len(clear) > 1 for _, _, _, clear in parts):
         masks = (_cells_of(clear, where) for (_, _, _, clear), where in zip(parts, compared, strict=True))
         clear = np.concatenate([np.broadcast_to(mask, (len(signed), mask.shape[1])) for mask in masks], 1)

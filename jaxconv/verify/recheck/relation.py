@@ -35,8 +35,9 @@ from jaxconv.verify.recheck.named_cells import (
     kind_of,
     mixed,
     numbers,
+    numbers_of_draws,
 )
-from jaxconv.verify.recheck.values import Group, Held, Pair, Trials, has_state, motions_of
+from jaxconv.verify.recheck.values import Group, Held, Pair, Stack, Trials, has_state, motions_of
 
 
 def parent_of(pieces: Pieces) -> tuple[object, ...]:
@@ -97,20 +98,20 @@ def _lengths(state: Moving) -> tuple[int, ...]:
     return tuple(math.prod(factor.length for factor in axis) for axis in state.axes)
 
 
-def _draw_broken(held: Held[Broken], trials: Trials, run: int) -> Sequence[Array]:
-    return [numbers(other_names(held, run), held.aval, draw) for draw in trials.draws]
+def _draw_broken(held: Held[Broken], trials: Trials, run: int) -> Stack:
+    return numbers_of_draws(other_names(held, run), held.aval, trials.draws)
 
 
-def _draw_spectrum(held: Held[Spectrum], trials: Trials, run: int) -> Sequence[Array]:
+def _draw_spectrum(held: Held[Spectrum], trials: Trials, run: int) -> Stack:
     zeros, angles = _phases(held, trials.shift)
     turns = np.exp(-1j * angles) if run else 1
     rows = draw_moving(held.with_state(held.state.value), trials, run)
-    return [np.where(zeros, 0, drawn * turns).astype(drawn.dtype) for drawn in rows]
+    return np.stack([np.where(zeros, 0, drawn * turns).astype(drawn.dtype) for drawn in rows])
 
 
-def _draw_pieces(held: Held[Pieces], trials: Trials, run: int) -> Sequence[Array]:
+def _draw_pieces(held: Held[Pieces], trials: Trials, run: int) -> Stack:
     sums = draw_moving(_folded(held), trials, run)
-    return [_pieces(held, drawn, draw, run) for drawn, draw in zip(sums, trials.draws, strict=True)]
+    return np.stack([_pieces(held, drawn, draw, run) for drawn, draw in zip(sums, trials.draws, strict=True)])
 
 
 def _pieces(held: Held[Pieces], sums: Array, draw: int, run: int) -> np.ndarray:
@@ -171,7 +172,7 @@ def _judge_spectrum(group: Group, trials: Trials) -> list[str]:
     held, (first, second) = cast("Held[Spectrum]", group[0][0]), group[0][1]  # the kind of value that `KINDS` names
     zeros, angles = _phases(held, trials.shift)
     turns = np.exp(1j * angles)
-    pair = (first, [(array * turns).astype(array.dtype) for array in second])
+    pair = first, (second * turns).astype(second.dtype)
     problems = _judge_cells([(held.with_state(held.state.value), pair)], trials)
     wrong = "a mode that must be zero is not"
     return [wrong if np.any(zeros & (array != 0)) else problem for array, problem in zip(first, problems, strict=True)]
@@ -204,14 +205,16 @@ def _parts_of_pieces(pieces: Sequence[tuple[Held[Pieces], Pair]], trials: Trials
         for piece, pair in pieces
         for run in (0, 1)
     ]
-    nothing = np.zeros(1, held.aval.dtype)
-    parts.append((0, [nothing] * len(trials.draws), np.zeros(1, np.uint64), np.ones((1, 1), bool)))
-    sums = [
+    nothing = np.zeros((len(trials.draws), 1), held.aval.dtype)
+    parts.append((0, nothing, np.zeros(1, np.uint64), np.ones((1, 1), bool)))
+    summed = [
         [_sums([(piece, pair[run][trial]) for piece, pair in pieces]) for trial in range(len(trials.draws))]
         for run in (0, 1)
     ]
-    complete = cast("list[list[np.ndarray]]", sums)
-    return [*parts, *_parts(_folded(held), complete, trials)] if sums[0][0] is not None else parts
+    first, second = ([array for array in row if array is not None] for row in summed)
+    if not first:
+        return parts
+    return [*parts, *_parts(_folded(held), (np.stack(first), np.stack(second)), trials)]
 
 
 def _sums(pieces: Sequence[tuple[Held[Pieces], np.ndarray]]) -> np.ndarray | None:
@@ -245,7 +248,7 @@ def _parent_cells(held: Held[Pieces], run: int) -> np.ndarray:
 
 # State -> two functions. The first draws a value in one run of each trial, such that both runs satisfy the relation;
 # the value in the first run depends on the draw only. The second returns an objection to each such pair, or "".
-KINDS: dict[type, tuple[Callable[[Held[Any], Trials, int], Sequence[Array]], Callable[[Group, Trials], list[str]]]] = {
+KINDS: dict[type, tuple[Callable[[Held[Any], Trials, int], Stack], Callable[[Group, Trials], list[str]]]] = {
     Moving: (draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),
     Pieces: (_draw_pieces, _judge_cells),

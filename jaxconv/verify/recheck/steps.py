@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +26,8 @@ from jaxconv.verify.recheck.relation import (
     malformed,
     parent_of,
 )
-from jaxconv.verify.recheck.runs import evaluation_of, executions, may_be_endless
-from jaxconv.verify.recheck.values import Held, Pair, Run, Trials, motions_of, moving_part
+from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
+from jaxconv.verify.recheck.values import Held, Pair, Run, Stack, Trials, motions_of, moving_part
 
 S = TypeVar("S", bound=Value)
 CONSTANT = 2**16  # maximum size of a closed-over array that is used as a constant
@@ -160,19 +160,17 @@ class Steps:
         same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
         kinds = Spectrum | Pieces  # sums of pieces and phase factors are arithmetic between positions
         summed, turned = (any(isinstance(held.state, kind) for held in operands) for kind in (kinds, Spectrum))
-        first: dict[int, list[np.ndarray]] = {}  # results of the first run of each draw, which all its trials share
-        for trials in self.trials([held for _, held in facts], extremes=not summed):
-            draws = tuple(sorted({*trials.draws} - {*first}))
-            if draws:
-                first |= zip(draws, _results(run, operands, Trials(draws), 0), strict=True)
-            runs = [first[draw] for draw in trials.draws], _results(run, operands, trials, 1)
+        draws, first = self.draws(extremes=not summed), list[np.ndarray]()  # the first run of each draw, for all trials
+        for trials in self.trials([held for _, held in facts], draws):
+            first = first or _results(run, operands, Trials(draws), 0)
+            places = [draws.index(draw) for draw in trials.draws]
+            second = _results(run, operands, trials, 1)
             for fact in (fact for fact in facts if not objections[fact]):
                 number, held = fact
-                pair = [[results[number] for results in turn] for turn in runs]
-                kept = [
-                    n for n, extreme in enumerate(trials.extremes()) if not (extreme and isinstance(held.state, kinds))
-                ]
-                chosen, pair = trials.only(kept), [[arrays[n] for n in kept] for arrays in pair]
+                pair, chosen = (first[number][places], second[number]), trials
+                if isinstance(held.state, kinds) and any(trials.extremes()):
+                    kept = [n for n, extreme in enumerate(trials.extremes()) if not extreme]
+                    pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
                 objections[fact] = _objection(run, operands, pair, fact, same_named[fact], chosen, turned=turned)
         return objections
 
@@ -232,15 +230,17 @@ class Steps:
         except _EndlessError:
             return f"the loop state: {problem}"
 
-    def trials(self, results: Sequence[Held[Value]], *, extremes: bool) -> Iterator[Trials]:
+    def draws(self, *, extremes: bool) -> tuple[int, ...]:
+        """Return the numbers of the draws of the seed, those of extreme numbers only if `extremes` is set."""
+        draws = range(DRAWS * self.seed, DRAWS * (self.seed + 1))
+        return tuple(draw for draw in draws if extremes or kind_of(draw) != EXTREMES)
+
+    def trials(self, results: Sequence[Held[Value]], draws: tuple[int, ...]) -> Iterator[Trials]:
         """Yield trials: the smallest shifts of the results' states and the shifts of the claims, then changed cells.
 
         The changed cells are next to the receptive fields of the results' states, if these have any.
         """
         least = {state.shift for state in _moving(results)}
-        draws = tuple(range(DRAWS * self.seed, DRAWS * (self.seed + 1)))
-        if not extremes:
-            draws = tuple(draw for draw in draws if kind_of(draw) != EXTREMES)
         for shift in sorted(least | self.shifts):
             if any(shift % smallest == 0 for smallest in least):
                 yield Trials(draws, shift)
@@ -271,19 +271,21 @@ def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[tuple[Array, ...]]:
-    """Return the operands of one run of each trial, drawn from their states; constants are not drawn."""
-    count = len(trials.draws)
+def _drawn(operands: Sequence[Held[Value]], trials: Trials, turn: int) -> tuple[list[Stack], list[bool]]:
+    """Return the operands of one run of each trial, drawn from their states; constants are not drawn.
+
+    The second list states which operands are drawn: there is an array for each trial.
+    """
+    drawn = [held.constant is None for held in operands]
     columns = [
-        [held.constant] * count if held.constant is not None else KINDS[type(held.state)][0](held, trials, turn)
-        for held in operands
+        KINDS[type(held.state)][0](held, trials, turn) if held.constant is None else held.constant for held in operands
     ]
-    return list(zip(*columns, strict=True)) if columns else [()] * count
+    return columns, drawn
 
 
-def _results(run: Run, operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[list[np.ndarray]]:
-    """Return the results of the first or second run of each trial, on operands drawn from their states."""
-    return [list(map(plain, run([*drawn]))) for drawn in _drawn(operands, trials, turn)]
+def _results(run: Run, operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[np.ndarray]:
+    """Return the results of one run of each trial, on operands drawn from their states."""
+    return executed_in_trials(run, *_drawn(operands, trials, turn), len(trials.draws))
 
 
 def _objection(
@@ -304,7 +306,7 @@ def _objection(
         # WHOLE numbers are exact, unless phases multiply them. The rounding error of EXTREMES is unbounded.
         if not extreme and (kind_of(trials.draws[trial]) != WHOLE or turned):
             noisy = replace(one, noise=max(_noise(*maker, one) for maker in makers))
-            runs = [[arrays[trial]] for arrays in pair]
+            runs = pair[0][[trial]], pair[1][[trial]]
             [(problem, makers)] = _judged(run, operands, runs, fact, same_named, noisy)
         if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
             return problem
@@ -325,8 +327,7 @@ def _judged(
     judged = [(problem, [(run, operands, fact)]) for problem in judge(group, trials)]
     if same_named and not trials.changed:
         for by, of, (n, other) in same_named:
-            runs = (_results(by, of, trials, turn) for turn in (0, 1))
-            group.append((other, [[results[n] for results in turn] for turn in runs]))
+            group.append((other, (_results(by, of, trials, 0)[n], _results(by, of, trials, 1)[n])))
         makers = [(run, operands, fact), *same_named]
         named = (
             problem and f"the result differs from the signal of the same name: {problem}"
@@ -338,7 +339,12 @@ def _judged(
 
 def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: Trials) -> float:
     """Return the rounding error of a result in one trial, the larger of both runs."""
-    return max(noise(run, [*drawn], fact[0]) for turn in (0, 1) for drawn in _drawn(operands, trial, turn))
+    largest = 0.0
+    for turn in (0, 1):
+        columns, drawn = _drawn(operands, trial, turn)
+        arrays = [column[0] if is_drawn else column for column, is_drawn in zip(columns, drawn, strict=True)]
+        largest = max(largest, noise(run, cast("list[Array]", arrays), fact[0]))
+    return largest
 
 
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:

@@ -13,6 +13,7 @@ from jaxconv.jaxprs.typing import Array, Shaped
 from jaxconv.verify.domain import Motion, Moving, Pieces, Plain, Spectrum, Value
 from jaxconv.verify.recheck.named_cells import EXTREMES, kind_of
 
+Stack: TypeAlias = Sequence[Array] | np.ndarray  # an array for each trial
 Run: TypeAlias = Callable[[list[Array]], Sequence[Array]]  # computes results from operands
 S = TypeVar("S", bound=Value)
 S_co = TypeVar("S_co", bound=Value, covariant=True)
@@ -78,7 +79,7 @@ class Held(Generic[S_co]):
         return Held(self.number, self.name, state, self.aval, self.constant, self.second)
 
 
-Pair: TypeAlias = Sequence[Sequence[np.ndarray]]  # the arrays of all trials in the first run, and in the second
+Pair: TypeAlias = tuple[np.ndarray, np.ndarray]  # the arrays of all trials in the first run, and in the second
 Group: TypeAlias = Sequence[tuple[Held[Value], Pair]]  # values of one name, the one to check first
 
 
