@@ -103,7 +103,42 @@ def gradients() -> Program:
     return jax.grad(loss), (floats(1, 16, 3),), {0: (1,)}
 
 
+def residual_signal(blocks: int, channels: int = 4) -> Program:
+    """A residual network of a signal of 256 cells, with two convolutions in each block."""
+    layer = {"kernel": floats(3, channels, channels), "bias": floats(channels)}
+    params = [[layer, layer] for _ in range(blocks)]
+
+    def apply(params: Any, x: jax.Array) -> jax.Array:
+        for first, second in params:
+            y = jax.nn.relu(jc.conv(first, x, padding="circular"))
+            x = jax.nn.relu(x + jc.conv(second, y, padding="circular"))
+        return x
+
+    return apply, (params, floats(1, 256, channels)), {1: (1,)}
+
+
+def normalised_signal(blocks: int, channels: int = 4) -> Program:
+    """A network of a signal of 256 cells that normalises the channels of each position, written with lax."""
+    layout = ("NWC", "WIO", "NWC")
+
+    def apply(kernels: Any, x: jax.Array) -> jax.Array:
+        for kernel in kernels:
+            y = jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="wrap")
+            y = jax.lax.conv_general_dilated(y, kernel, (1,), "VALID", dimension_numbers=layout)
+            y = y - y.mean(-1, keepdims=True)
+            x = x + jnp.tanh(y * jax.lax.rsqrt(jnp.square(y).mean(-1, keepdims=True) + 1e-5))
+        return x
+
+    return apply, ([floats(3, channels, channels)] * blocks, floats(1, 256, channels)), {1: (1,)}
+
+
+RECHECKED: dict[str, Callable[[], Program]] = {  # 120 to 490 equations
+    "residual network of a signal": partial(residual_signal, 6),
+    "larger one": partial(residual_signal, 24),
+    "normalised network of a signal": partial(normalised_signal, 8),
+}
 PROGRAMS: dict[str, Callable[[], Program]] = {
+    **RECHECKED,
     **{
         f"resize, {method}": partial(resized, method)
         for method in ("nearest", "linear", "cubic", "lanczos3", "lanczos5")

@@ -6,6 +6,7 @@ ratio is the time of a size over that of the smallest size.
 
 The programs of `certified_programs.py`, and the network at the smallest size, are timed beside their plain tracing. JAX
 forgets what it traced and compiled before each turn. A ratio is the time of a certificate over that of the trace.
+Certificates of signals are rechecked as well.
 
     python benchmarks/certify.py --json certify.json --plot certify.png
 """
@@ -17,12 +18,12 @@ from typing import Any
 
 import jax
 import report
-from certified_programs import PROGRAMS, Program
+from certified_programs import PROGRAMS, RECHECKED, Program
 from timing import alternate, first_calls
 
 import jaxconv as jc
 
-WIDTHS = {"trace": 10, "certify": 12}  # of columns
+WIDTHS = {"trace": 10, "certify": 12, "recheck": 12}  # of columns
 SIDES = (32, 256, 1024, 4096)
 STAGES = ((16, 3), (32, 4), (64, 6), (128, 3))  # channels, blocks of three convolutions, as in a ResNet-50
 
@@ -71,9 +72,12 @@ def beside_tracing(name: str, program: Program, options: Any) -> dict[str, Any]:
         "trace": lambda: jax.make_jaxpr(fresh())(*arguments),
         "certify": lambda: jc.certify(fresh(), *arguments, axes=axes, search=False),
     }
+    if name in RECHECKED:
+        made = runs["certify"]()
+        runs["recheck"] = lambda: jc.recheck(made, fresh(), *arguments)
     certificates, first = first_calls(runs)
     timing = alternate(runs, rounds=options.rounds, redo=options.redo, before=jax.clear_caches)
-    row = timing.row([("certify", "trace")], first)
+    row = timing.row([(run, "trace") for run in runs if run != "trace"], first)
     certificate = certificates["certify"]
     claims = {"cyclic": str(certificate.cyclic), "interior": str(certificate.interior)}
     return {"case": name, "equations": certificate.equations, **claims, **row}
@@ -109,14 +113,17 @@ def main() -> None:
     rows = [row | {"certificates": contents}]
     image = jax.ShapeDtypeStruct((1, options.sides[0], options.sides[0], 3), "float32")
     programs = {"the network": lambda: (apply, (params, image), {1: (1, 2)}), **PROGRAMS}
-    print(f"\n{'program':28}  equations  trace (ms)  certify (ms)  {'to the trace':20}  cyclic, interior")
+    heading = f"{'program':30}  equations  trace (ms)  certify (ms)  recheck (ms)  {'to the trace':20}"
+    print(f"\n{heading}  {'recheck, to the trace':20}  cyclic, interior")
     for name, make in programs.items():
         if any(text in name for text in options.only):
             rows.append(found := beside_tracing(name, make(), options))
-            times = "  ".join(f"{1e3 * found['seconds'][run]['median']:>{width}.1f}" for run, width in WIDTHS.items())
-            ratio = report.ratio_text(found["ratios"]["certify / trace"])
+            medians = {run: f"{1e3 * seconds['median']:.1f}" for run, seconds in found["seconds"].items()}
+            times = "  ".join(f"{medians.get(run, ''):>{width}}" for run, width in WIDTHS.items())
+            ratios = (found["ratios"].get(f"{run} / trace") for run in ("certify", "recheck"))
+            texts = "  ".join(f"{report.ratio_text(ratio) if ratio else '':20}" for ratio in ratios)
             claims = f"{found['cyclic']}, {found['interior']}"
-            print(f"{name:28}  {found['equations']:>9}  {times}  {ratio:20}  {claims}", flush=True)
+            print(f"{name:30}  {found['equations']:>9}  {times}  {texts}  {claims}", flush=True)
     print(report.warning(rows[1:] or rows))
     report.write(options.json, machine, rows)
     bars = [report.Bar("seconds", pair, "", ratio) for pair, ratio in row["ratios"].items()]

@@ -90,21 +90,53 @@ def _walk(
     of_scalar: Callable[[Scalar], Callable[[S], R]],
     of_arrays: Callable[[S], R],
 ) -> R | None:
-    options = _options(hint)
-    if value is None and type(None) in options:
+    field = _field(hint)
+    if value is None and field.optional:
         return None
-    classes = [option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)]
+    if field.classes:
+        return of_class(value, field.classes, at)
+    if field.entries:
+        return of_dict(value, field.entries, at)
+    if field.items:
+        return of_tuple(value, field.items, at)
+    if field.scalar is None:
+        return _converted(of_arrays, value, at, "an array or a container of arrays")
+    return _converted(of_scalar(field.scalar), value, at, field.scalar.expected)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """What an annotation states: one of the following, or else a container of arrays.
+
+    Attributes:
+        optional: whether the value may be None as well.
+        classes: the possible dataclasses.
+        entries: the arguments of a dict.
+        items: the arguments of a tuple.
+        scalar: how to write and read a value that is no container.
+    """
+
+    optional: bool
+    classes: tuple[type, ...] = ()
+    entries: tuple[Hint, ...] = ()
+    items: tuple[Hint, ...] = ()
+    scalar: Scalar | None = None
+
+
+@functools.cache
+def _field(hint: Hint) -> _Field:
+    """Return what an annotation states."""
+    options = _options(hint)
+    optional = type(None) in options
+    classes = tuple(option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option))
     if classes:
-        return of_class(value, classes, at)
+        return _Field(optional, classes=classes)
     if typing.get_origin(hint) is dict:
-        return of_dict(value, typing.get_args(hint), at)
+        return _Field(optional, entries=typing.get_args(hint))
     containers = [option for option in options if typing.get_origin(option) is tuple]
     if containers:
-        return of_tuple(value, typing.get_args(containers[0]), at)
-    if hint is PyTree:
-        return _converted(of_arrays, value, at, "an array or a container of arrays")
-    kind = _scalar(hint)
-    return _converted(of_scalar(kind), value, at, kind.expected)
+        return _Field(optional, items=typing.get_args(containers[0]))
+    return _Field(optional) if hint is PyTree else _Field(optional, scalar=_scalar(hint))
 
 
 def _converted(convert: Callable[[S], R], value: S, at: str, expected: str) -> R:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -16,12 +17,12 @@ import numpy as np
 
 from jaxconv.jaxprs import evaluate
 from jaxconv.verify import constant_program
-from jaxconv.verify.recheck import steps
+from jaxconv.verify.recheck import runs, steps
 from support.numpy_evaluation import Evaluation
 from support.numpy_evaluation.evaluation import as_numpy
 
 EVALUATION = Evaluation()
-by_jax, loop_by_jax = evaluate.executed, steps._evaluation
+by_jax, loop_by_jax = evaluate.executed, runs.evaluation_of
 
 
 @contextlib.contextmanager
@@ -30,7 +31,8 @@ def executing_by_numpy() -> Iterator[None]:
     with (
         mock.patch.object(evaluate, "executed", executed),
         mock.patch.object(constant_program, "together", constant_program.one_by_one),
-        mock.patch.object(steps, "_evaluation", of_a_loop),
+        mock.patch.object(runs, "compiled_by_xla", lambda equation: partial(evaluate.executed, equation)),
+        mock.patch.object(steps, "evaluation_of", of_a_loop),
     ):
         yield
 

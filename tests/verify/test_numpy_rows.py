@@ -10,6 +10,7 @@ from jax import lax
 from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs import evaluate
+from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import constant_program, numpy_rows
 from jaxconv.verify.constant_program import Pending, Task
 from jaxconv.verify.domain import bits
@@ -155,12 +156,56 @@ def test_examples_of_each_row_are_those_of_xla(name):
     assert any(counts), name
 
 
+@pytest.mark.parametrize("name", sorted(numpy_rows.element_wise & {*defined()} - {"round"}))
+def test_an_element_wise_row_computes_all_trials_at_once(name):
+    """With one more axis before those of the operands."""
+    counts = []
+    for equation in MET.get(name, []):
+        avals = [atom.aval for atom in equation.invars]
+        alike = len({aval.shape for aval in avals if hasattr(aval, "dtype")}) == 1
+        if alike and not any(jnp.issubdtype(aval.dtype, jax.dtypes.extended) for aval in avals):
+            stacks = [(np.arange(3 * aval.size) % 5 + 1).astype(aval.dtype).reshape(3, *aval.shape) for aval in avals]
+            found = numpy_rows.evaluation(equation)(stacks, (3,))
+            for trial, operands in enumerate(zip(*stacks, strict=True)):
+                alone = numpy_rows.computed(equation, operands)
+                assert (found is None) == (alone is None)
+                for together, result in zip(found or (), alone or (), strict=True):
+                    np.testing.assert_array_equal(together[trial], result)
+            counts.append(found is not None)
+    assert any(counts), name
+
+
 def test_an_unknown_parameter_is_left_to_xla():
     """A row reads every parameter that is understood; one that is added would not be read."""
     equation = only_equation(lambda x: lax.mul(x, x), np.float32([1, 2]))
     assert numpy_rows.computed(equation, [np.float32([1, 2])] * 2) is not None
-    equation = equation.replace(params=equation.params | {"out_dtype": np.dtype(np.float64)})
-    assert numpy_rows.computed(equation, [np.float32([1, 2])] * 2) is None
+    for name, value in {"out_dtype": np.dtype(np.float64), "new": 0}.items():
+        other = equation.replace(params=equation.params | {name: value})
+        assert numpy_rows.computed(other, [np.float32([1, 2])] * 2) is None
+    other = equation.replace(params=equation.params | {"new": None})
+    assert numpy_rows.computed(other, [np.float32([1, 2])] * 2) is not None
+
+
+@pytest.mark.parametrize("name", sorted(numpy_rows.rows))
+def test_each_row_is_of_a_primitive(name):
+    """The table itself does not know which primitives exist."""
+    assert name in PRIMITIVES
+
+
+def test_element_wise_rows_are_the_same_at_every_position_if_bits_do_not_matter():
+    """Also for NaN, infinities, subnormal numbers, and zeros of both signs: in lanes of vectors, and in the remainder."""
+    pairs = np.float32(list(itertools.product(SPECIAL, repeat=2)))
+    with numpy_rows.other_bits(), np.errstate(all="ignore"):
+        for fn in [*BINARY, *(lambda x, y, fn=fn: fn(x) for fn in UNARY)]:
+            alone = numpy_rows.computed(only_equation(fn, *pairs[:1].T), list(pairs[:1].T))
+            if alone is None:
+                continue
+            for count in (1, 7, 33):
+                columns = [np.repeat(column, count) for column in pairs.T]
+                (found,) = map(np.float32, numpy_rows.computed(only_equation(fn, *columns), columns))
+                rows = found.reshape(len(pairs), count)
+                same = (rows == rows[:, :1]) & (np.signbit(rows) == np.signbit(rows[:, :1]))
+                assert (same | (np.isnan(rows) & np.isnan(rows[:, :1]))).all(), fn
 
 
 def tasks_of(fn, *operands):

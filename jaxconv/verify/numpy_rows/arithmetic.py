@@ -8,7 +8,8 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.verify.numpy_rows.table import is_integer, require, rows, usual, without_negative_zeros
+from jaxconv.verify.numpy_rows.table import element_wise_rows as rows
+from jaxconv.verify.numpy_rows.table import is_integer, require, usual, without_negative_zeros
 
 
 def _arithmetic(fn: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -81,7 +82,7 @@ def _rem(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @rows("sign")
 def _sign(x: np.ndarray) -> np.ndarray:
     without_negative_zeros(x)
-    return np.sign(x)
+    return np.where(x == 0, x, np.sign(x))
 
 
 @rows("integer_pow")
@@ -115,13 +116,15 @@ rows("shift_right_logical")(partial(_shift, partial(_right_as, "u")))
 @rows("max")
 def _max(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     without_negative_zeros(x, y)
-    return np.maximum(x, y)
+    z = np.maximum(x, y)
+    return z if is_integer(x) else np.where((x == 0) & (y == 0), x + y, z)  # NumPy returns a zero of either sign
 
 
 @rows("min")
 def _min(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     without_negative_zeros(x, y)
-    return np.minimum(x, y)
+    z = np.minimum(x, y)
+    return z if is_integer(x) else np.where((x == 0) & (y == 0), -(-x - y), z)
 
 
 @rows("clamp")
@@ -130,7 +133,7 @@ def _clamp(low: np.ndarray, x: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 @rows("convert_element_type")
-def _convert(x: np.ndarray, *, new_dtype: np.dtype) -> np.ndarray:
+def _convert(x: np.ndarray, *, new_dtype: np.dtype, weak_type: bool = False) -> np.ndarray:
     """A cast; one of floats to integers only if all are in range."""
     dtype = np.dtype(new_dtype)
     usual(x)

@@ -14,11 +14,18 @@ def _same(x: np.ndarray) -> np.ndarray:
     return x
 
 
-rows("copy", "stop_gradient", "name")(_same)
+rows("copy", "stop_gradient")(_same)
+
+
+@rows("name")
+def _of_any_name(x: np.ndarray, *, name: object = None) -> np.ndarray:
+    return x
 
 
 @rows("device_put", "optimization_barrier")
-def _all_same(*operands: np.ndarray) -> Sequence[np.ndarray]:
+def _all_same(
+    *operands: np.ndarray, devices: object = None, srcs: object = None, copy_semantics: object = None
+) -> Sequence[np.ndarray]:
     return operands
 
 

@@ -10,7 +10,7 @@ from jaxconv.verify.claims import Claim, Culprit, ReceptiveField, Verdict
 from jaxconv.verify.domain import Broken, Motion, Moving, Value
 from jaxconv.verify.receptive_fields import Field
 from jaxconv.verify.recheck.culprits import wrong_claimed_culprit
-from jaxconv.verify.recheck.relation import motions_of
+from jaxconv.verify.recheck.values import motions_of
 
 
 def claim_objection(

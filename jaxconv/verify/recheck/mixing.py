@@ -16,7 +16,7 @@ import numpy as np
 from jaxconv.jaxprs.typing import Array
 from jaxconv.verify.domain import Value
 from jaxconv.verify.recheck.named_cells import DRAWS, FRACTIONS, mixed, numbers, plain
-from jaxconv.verify.recheck.relation import Held, Run
+from jaxconv.verify.recheck.values import Held, Run
 
 MASKS = 8  # number of random masks, each of half of the cells
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
@@ -10,11 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.jaxprs.typing import Array, Shaped, eps_of, shaped
+from jaxconv.jaxprs.typing import Array, Shaped, eps_of
 
 FEW = 2**15  # most cells whose order is cached
+TABLE = 2**13  # different numbers of a draw: two names share one with this probability
+INDEX = 10  # distance in bits of the parts of a hash that choose the numbers of consecutive draws
 ROUNDING = 32  # allowed difference of floats in units in the last place
-Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # run, numbers, names of the cells, which to compare
+# Values to compare: the run, the numbers in each trial, the names of the cells, and which cells to compare. The first
+# axis of the last is for trials, and has length 1 if it is the same for all.
+Part: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 # Draws numbers of one kind, from uniform numbers, signs, the number of the draw, and the dtype.
 DrawKind: TypeAlias = Callable[[np.ndarray, np.ndarray, int, np.dtype], np.ndarray]
 RUNS = ("", " of the second run")
@@ -32,18 +37,25 @@ def kind_of(draw: int) -> int:
     return KINDS[draw % DRAWS]
 
 
-def mixed(*parts: int | np.ndarray) -> np.ndarray:
-    """Return a hash of integers or arrays of integers, element-wise (the finaliser of SplitMix64).
-
-    Python hashes the integers before the first array, in a tenth of the time that NumPy needs for an array of one cell.
-    """
-    number, rest = 0, list(parts)
-    while rest and isinstance(rest[0], int):
-        number = (number + rest.pop(0) + GOLDEN) % 2**64
+@functools.lru_cache(maxsize=4096)
+def mixed_integers(*parts: int) -> int:
+    """Return a hash of integers (the finaliser of SplitMix64)."""
+    number = 0
+    for part in parts:
+        number = (number + part + GOLDEN) % 2**64
         number = (number ^ (number >> 30)) * FACTORS[0] % 2**64
         number = (number ^ (number >> 27)) * FACTORS[1] % 2**64
         number ^= number >> 31
-    key = np.array([number], np.uint64)
+    return number
+
+
+def mixed(*parts: int | np.ndarray) -> np.ndarray:
+    """Return a hash of integers or arrays of integers, element-wise, as `mixed_integers`.
+
+    Python hashes the integers before the first array, in a tenth of the time that NumPy needs for an array of one cell.
+    """
+    first = [part for part in itertools.takewhile(lambda part: isinstance(part, int), parts) if isinstance(part, int)]
+    key, rest = np.array([mixed_integers(*first)], np.uint64), parts[len(first) :]
     for part in rest:
         key = key + np.asarray(part).astype(np.uint64) + np.uint64(GOLDEN)
         key ^= key >> np.uint64(30)
@@ -76,24 +88,44 @@ def is_key(aval: Shaped) -> bool:
 
 def numbers(names: np.ndarray, aval: Shaped, draw: int) -> Array:
     """Return a number of the array's dtype for each name, of the kind `kind_of(draw)`."""
+    return numbers_of_draws(names, aval, (draw,))[0]
+
+
+def numbers_of_draws(names: np.ndarray, aval: Shaped, draws: tuple[int, ...]) -> Sequence[Array] | np.ndarray:
+    """Return the numbers of some names in each of several draws of one seed."""
     if is_key(aval):
-        return _keys(names, aval, draw)
-    bits = mixed(names, draw).reshape(names.shape)
-    if aval.dtype == bool:
+        return [_keys(names, aval, draw) for draw in draws]
+    one_each = (len(draws), *(1 for _ in names.shape))  # different bits of a hash choose in different draws
+    bits = np.array([INDEX * (draw % DRAWS) for draw in draws], np.uint64).reshape(one_each)
+    starts = (np.arange(len(draws)) * TABLE).astype(np.uint64).reshape(one_each)
+    at = ((mixed(draws[0] // DRAWS, names).reshape(names.shape) >> bits) & np.uint64(TABLE - 1)) + starts
+    return _tables(aval.dtype, draws)[at.view(np.int64)]
+
+
+@functools.lru_cache(maxsize=64)
+def _tables(dtype: np.dtype, draws: tuple[int, ...]) -> np.ndarray:
+    """Return the numbers of some draws, one draw after the other."""
+    return np.concatenate([_table(dtype, draw) for draw in draws])
+
+
+@functools.lru_cache(maxsize=64)
+def _table(dtype: np.dtype, draw: int) -> np.ndarray:
+    """Return the numbers of a draw."""
+    bits = mixed(draw, np.arange(TABLE))
+    if dtype.kind == "b":
         return (bits & np.uint64(1)).astype(bool)
-    if jnp.issubdtype(aval.dtype, jnp.complexfloating):
-        part = shaped(aval.shape, np.finfo(aval.dtype).dtype)
-        drawn = np.zeros(names.shape, aval.dtype)
-        drawn.real, drawn.imag = (numbers(n, part, draw) for n in (names, mixed(names, 1).reshape(names.shape)))
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        part, drawn = np.finfo(dtype).dtype, np.zeros(TABLE, dtype)
+        drawn.real, drawn.imag = _table(part, draw), _table(part, draw)[mixed(bits) % np.uint64(TABLE)]
         return drawn
     unit, sign = (bits >> np.uint64(11)) / 2.0**53, 1 - 2 * (bits & np.uint64(1)).astype(np.int64)
-    floating = jnp.issubdtype(aval.dtype, jnp.floating)
+    floating = jnp.issubdtype(dtype, jnp.floating)
     kind = kind_of(draw)
     draw_kind = (_reals if floating else _whole_numbers).get(kind)
     if draw_kind is not None:
-        return draw_kind(unit, sign, draw, aval.dtype).astype(aval.dtype)
-    least, count = (0 if is_unsigned(aval) else 4), 200 if kind == SIZES else 9
-    return ((bits % np.uint64(count)).astype(np.int64) - least).astype(aval.dtype)
+        return draw_kind(unit, sign, draw, dtype).astype(dtype)
+    least, count = (0 if jnp.issubdtype(dtype, jnp.unsignedinteger) else 4), 200 if kind == SIZES else 9
+    return ((bits % np.uint64(count)).astype(np.int64) - least).astype(dtype)
 
 
 def _exponents(dtype: np.dtype) -> tuple[int, int]:
@@ -108,7 +140,7 @@ def _large(unit: np.ndarray, sign: np.ndarray, draw: int, dtype: np.dtype) -> np
     """
     most = min(50.0, 0.4 * _exponents(dtype)[1] - 2)
     least = min(17.0, most)
-    size = least + (most - least) * float(mixed(draw)[0] % np.uint64(101)) / 100
+    size = least + (most - least) * (mixed_integers(draw) % 101) / 100
     return sign * (1 + 3 * unit) * 2.0**size
 
 
@@ -159,7 +191,7 @@ def _of_keys(dtype: np.dtype) -> tuple[int, str]:
 
 def plain(array: Array) -> np.ndarray:
     """Return an array as NumPy array; random keys are hashed."""
-    if not is_key(array):
+    if isinstance(array, np.ndarray) or not is_key(array):
         return np.asarray(array)
     data = np.asarray(jax.random.key_data(array))
     return mixed(*np.moveaxis(data, -1, 0)).reshape(data.shape[:-1])
@@ -178,7 +210,7 @@ def alike(actual: np.ndarray, expected: np.ndarray, *, signed: bool = False, noi
         noise: the change of the numbers if the numbers that they are computed from change by a unit in the last place.
     """
     equal = actual == expected
-    if not jnp.issubdtype(actual.dtype, jnp.inexact) or (equal.all() and not signed):
+    if (equal.all() and not signed) or not jnp.issubdtype(actual.dtype, jnp.inexact):
         return equal
     wide = np.complex128 if jnp.issubdtype(actual.dtype, jnp.complexfloating) else np.float64
     rounding = ROUNDING * eps_of(actual.dtype)
@@ -199,8 +231,12 @@ def _negative(x: np.ndarray) -> np.ndarray:
 
 def _models(names: np.ndarray) -> np.ndarray:
     """Return the first cell of the name of each cell."""
-    _, first, group = np.unique(names, return_index=True, return_inverse=True)
-    return first[group]
+    order = np.argsort(names)
+    ordered = names[order]
+    is_new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: names.size]
+    models = np.empty(names.size, np.intp)
+    models[order] = np.minimum.reduceat(order, np.flatnonzero(is_new))[np.cumsum(is_new) - 1] if names.size else 0
+    return models
 
 
 @functools.lru_cache(maxsize=256)
@@ -209,15 +245,57 @@ def _cached_models(names: bytes) -> np.ndarray:
     return _models(np.frombuffer(names, np.uint64))
 
 
-def difference_in(parts: Sequence[Part], *, signed: bool = False, noise: float = 0.0) -> str:
-    """Describe the first cell that differs from another cell of its name; see `alike` for `signed` and `noise`."""
-    names = np.concatenate([part_names[clear] for _, _, part_names, clear in parts])
-    values = np.concatenate([part_numbers[clear] for _, part_numbers, _, clear in parts])
+def differences_in(parts: Sequence[Part], signed: Sequence[bool], noise: float = 0.0) -> list[str]:
+    """Describe the first cell that differs from another cell of its name, for each trial; "" if none does.
+
+    A cell that is compared in some trials only must not be the first of its name.
+
+    Args:
+        parts: the values to compare.
+        signed: see `alike`, for each trial.
+        noise: see `alike`.
+    """
+    compared = [clear[0] if len(clear) == 1 else clear.any(axis=0) for _, _, _, clear in parts]
+    names = np.concatenate([names[where] for (_, _, names, _), where in zip(parts, compared, strict=True)])
     models = _cached_models(names.tobytes()) if names.size <= FEW else _models(names)
-    same = alike(values, values[models], signed=signed, noise=noise)
-    if same.all():
-        return ""
-    odd = int(np.argmin(same))
+    values = np.concatenate([_cells_of(part[1], where) for part, where in zip(parts, compared, strict=True)], 1)
+    if any(len(clear) > 1 for _, _, _, clear in parts):
+        masks = (_cells_of(clear, where) for (_, _, _, clear), where in zip(parts, compared, strict=True))
+        clear = np.concatenate([np.broadcast_to(mask, (len(signed), mask.shape[1])) for mask in masks], 1)
+        values = np.where(clear, values, values[:, models])
+    expected = values[:, models]
+    problems = [""] * len(signed)
+    for trial in np.flatnonzero(~_equal(values, expected, np.asarray(signed)).all(1)).tolist():
+        same = alike(values[trial], expected[trial], signed=signed[trial], noise=noise)
+        if not same.all():
+            problems[trial] = _described(parts, compared, values[trial], int(np.argmin(same)), models)
+    return problems
+
+
+def _cells_of(arrays: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return some cells of each array."""
+    return arrays.reshape(len(arrays), -1) if where.all() else arrays[:, where]
+
+
+def _equal(a: np.ndarray, b: np.ndarray, signed: np.ndarray) -> np.ndarray:
+    """Return which numbers are equal, or both NaN. In signed rows, -0 and 0 differ."""
+    equal = a == b
+    if equal.all() and not signed.any():
+        return equal
+    if jnp.issubdtype(a.dtype, jnp.inexact):
+        equal |= np.isnan(a) & np.isnan(b)
+        equal[signed] &= (a[signed] != 0) | (_negative(a[signed]) == _negative(b[signed]))
+    return equal
+
+
+def _described(
+    parts: Sequence[Part], compared: Sequence[np.ndarray], values: np.ndarray, odd: int, models: np.ndarray
+) -> str:
+    """Describe a cell that differs from the first one of its name."""
     model = models[odd]
-    places = [f"{place}{RUNS[run]}" for run, _, _, clear in parts for place in np.argwhere(clear).tolist()]
+    places = [
+        f"{place}{RUNS[part[0]]}"
+        for part, where in zip(parts, compared, strict=True)
+        for place in np.argwhere(where).tolist()
+    ]
     return f"cell {places[odd]} is {values[odd]}, but should be {values[model]} as cell {places[model]}"

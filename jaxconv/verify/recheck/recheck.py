@@ -32,12 +32,13 @@ from jaxconv.verify.coarsening import coarsenings
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
+from jaxconv.verify.numpy_rows import other_bits
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.recheck.claim import claim_objection
 from jaxconv.verify.recheck.culprits import culprits_of, nested, wrong_culprit, wrong_factors
 from jaxconv.verify.recheck.outline import outline_objection
-from jaxconv.verify.recheck.relation import Held
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
+from jaxconv.verify.recheck.values import Held
 from jaxconv.verify.recheck.witness import Setting, witness_objection
 from jaxconv.verify.tracing import trace
 
@@ -104,7 +105,7 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
             steps = Steps(length if WRAPS[kind] else None, length, shifts, certificate.values, seed)
             title = f"{kind} walk for shifts of {shifted}"
             setting = Setting(fn, arguments, shifted, length, certificate.values, WRAPS[kind], epsilon)
-            with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking():
+            with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking(), other_bits():
                 walk = _Walk(title, rows, steps, around)
                 objections += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
                 around = walk.ends

@@ -14,97 +14,30 @@ field excludes that cell is equal in both runs.
 
 from __future__ import annotations
 
-import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 
-from jaxconv.jaxprs.typing import Array, Shaped, shaped
-from jaxconv.verify.domain import Broken, Motion, Moving, Pieces, Plain, Spectrum, Value
+from jaxconv.jaxprs.typing import Array, shaped
+from jaxconv.verify.domain import Broken, Motion, Moving, Pieces, Spectrum, Value
+from jaxconv.verify.recheck.moving_cells import cells, draw_moving, other_names, unseen
 from jaxconv.verify.recheck.named_cells import (
     DRAWS,
-    EXTREMES,
     FRACTIONS,
-    PUSH,
-    PUSHED,
     SIZES,
     Part,
     along,
-    difference_in,
-    is_real,
-    is_unsigned,
+    differences_in,
     kind_of,
     mixed,
     numbers,
+    numbers_of_draws,
 )
-
-Run: TypeAlias = Callable[[list[Array]], Sequence[Array]]  # computes results from operands
-S = TypeVar("S", bound=Value)
-S_co = TypeVar("S_co", bound=Value, covariant=True)
-SMALL = 2**12  # maximum size of a value whose names are cached
-
-
-@dataclass(frozen=True)
-class RunPair:
-    """The difference between two runs: a shift of the input, or one changed cell.
-
-    Attributes:
-        shift: cells by which the second run shifts the input.
-        changed: the cell of the input that the second run changes, or None.
-        draw: number of the draw.
-        noise: rounding error of the result, in addition to that expected from its size; see `noise.py`.
-        push: if not 0, changed cells become larger in magnitude than all others, with this sign. A maximum does not
-            depend on a cell that becomes smaller.
-    """
-
-    shift: int
-    changed: int | None
-    draw: int
-    noise: float = 0.0
-    push: int = 0
-
-    @property
-    def kind(self) -> int:
-        """The kind of numbers in the draw."""
-        return kind_of(self.draw)
-
-
-@dataclass(frozen=True, eq=False)
-class Held(Generic[S_co]):
-    """A value of the function.
-
-    Attributes:
-        number: unique number of the value.
-        name: common to all values with the same signals, which have the same content.
-        state: the state of the value.
-        aval: shape and dtype.
-        constant: the numbers of a constant, or None.
-        second: the same value with a second state that it also has, or None.
-    """
-
-    number: int
-    name: int
-    state: S_co
-    aval: Shaped
-    constant: np.ndarray | None = None
-    second: Held[Plain | Spectrum] | None = None
-
-    def with_state(self, state: S) -> Held[S]:
-        """Return the same value with another state."""
-        return Held(self.number, self.name, state, self.aval, self.constant, self.second)
-
-
-Pair: TypeAlias = Sequence[np.ndarray]  # the array in the first run and in the second
-Group: TypeAlias = Sequence[tuple[Held[Value], Pair]]  # values of one name, the one to check first
-
-
-def has_state(held: Held[Value], kind: type[S]) -> TypeGuard[Held[S]]:
-    """Whether the state of a value is of this type."""
-    return isinstance(held.state, kind)
+from jaxconv.verify.recheck.values import Group, Held, Pair, Stack, Trials, has_state, motions_of
 
 
 def parent_of(pieces: Pieces) -> tuple[object, ...]:
@@ -115,20 +48,6 @@ def parent_of(pieces: Pieces) -> tuple[object, ...]:
     )
     axes = tuple(tuple((factor.length, factor.period, moves(factor.motion)) for factor in axis) for axis in folded.axes)
     return (pieces.axis, pieces.total, folded.shift, folded.cycle, folded.depends, axes)
-
-
-def moving_part(state: Value) -> Moving | None:
-    """Return the Moving part of a state: the sum of pieces, or a spectrum without its phase factors; None if none."""
-    if isinstance(state, Pieces):
-        return state.folded
-    return state.value if isinstance(state, Spectrum) else state if isinstance(state, Moving) else None
-
-
-def motions_of(state: Value) -> list[tuple[int, Motion]]:
-    """Return the motion of each factor that carries the shift, with its axis."""
-    moving = moving_part(state)
-    axes = () if moving is None else moving.axes
-    return [(n, factor.motion) for n, axis in enumerate(axes) for factor in axis if factor.motion is not None]
 
 
 def malformed(state: Value, shape: tuple[int, ...], cycle: int | None) -> str:
@@ -179,126 +98,37 @@ def _lengths(state: Moving) -> tuple[int, ...]:
     return tuple(math.prod(factor.length for factor in axis) for axis in state.axes)
 
 
-def edges(state: Moving, draw: int, length: int) -> list[int]:
-    """Return the input cells next to the receptive field of a position, for one random position per moving factor.
-
-    If the receptive field is empty, return the input cell at the position.
-    """
-    neighbours: list[int] = []
-    for _, motion in motions_of(state):
-        if motion.field is None or motion.lo >= motion.hi:
-            continue
-        j = motion.lo + int(mixed(draw)[0] % (motion.hi - motion.lo))
-        first, last = motion.field[j % len(motion.field)]
-        at = Fraction(motion.rate) * j
-        neighbours += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
-    inside: Callable[[int], int] = lambda cell: cell if state.cycle is None else cell % state.cycle
-    return [inside(cell) for cell in neighbours if 0 <= inside(cell) < length]
+def _draw_broken(held: Held[Broken], trials: Trials, run: int) -> Stack:
+    return numbers_of_draws(other_names(held, run), held.aval, trials.draws)
 
 
-def sees(state: Moving, motion: Motion, length: int, cell: int) -> np.ndarray:
-    """Return a mask of the positions of a moving factor that may depend on a cell of the input."""
-    if motion.field is None:
-        return np.ones(length, bool)
-    mask = np.zeros(length, bool)
-    for phase, (first, last) in enumerate(motion.field):
-        if not first <= last:
-            continue
-        rate, first, last = Fraction(motion.rate), Fraction(first), Fraction(last)
-        unit = math.lcm(rate.denominator, first.denominator, last.denominator)  # in this unit all numbers are integers
-        at = np.arange(phase, length, len(motion.field)) * int(rate * unit) - cell * unit
-        low, high = at + int(first * unit), at + int(last * unit)
-        around = 0 if state.cycle is None else state.cycle * unit
-        mask[phase :: len(motion.field)] = -(-low // around) <= high // around if around else (low <= 0) & (high >= 0)
-    return mask
+def _draw_spectrum(held: Held[Spectrum], trials: Trials, run: int) -> Stack:
+    zeros, angles = _phases(held, trials.shift)
+    turns = np.exp(-1j * angles) if run else 1
+    rows = draw_moving(held.with_state(held.state.value), trials, run)
+    return np.stack([np.where(zeros, 0, drawn * turns).astype(drawn.dtype) for drawn in rows])
 
 
-def cells(held: Held[Moving], trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the names of a moving value's cells in run 0 or 1, and a mask of the cells that its state describes.
-
-    All draws share the names, and all trials share those of the first run. So the names of small values are cached.
-    """
-    named = _cached_cells if held.aval.size <= SMALL else _cells
-    return named(held, RunPair(trial.shift, trial.changed, 0) if run else RunPair(0, None, 0), run)
+def _draw_pieces(held: Held[Pieces], trials: Trials, run: int) -> Stack:
+    sums = draw_moving(_folded(held), trials, run)
+    return np.stack([_pieces(held, drawn, draw, run) for drawn, draw in zip(sums, trials.draws, strict=True)])
 
 
-def _cells(held: Held[Moving], trial: RunPair, run: int) -> tuple[np.ndarray, np.ndarray]:
-    state = held.state
-    factors = [factor for axis in state.axes for factor in axis if factor.length != 1 or factor.motion]
-    names = np.zeros([factor.length for factor in factors], np.uint64) + mixed(held.name)[0]
-    clear = np.ones(names.shape, bool)
-    differs = np.full(names.shape, trial.shift % state.shift != 0 if trial.changed is None else state.depends)
-    for place, factor in enumerate(factors):
-        spread, at, motion = along(place, len(factors)), np.arange(factor.length), factor.motion
-        if motion is not None:
-            clear = clear & ((at >= motion.lo) & (at < motion.hi)).reshape(spread)
-            if trial.changed is not None:
-                differs = differs | sees(state, motion, factor.length, trial.changed).reshape(spread)
-            at = motion.start + at - run * int(trial.shift / motion.rate)
-            at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate) / motion.turns)
-        elif factor.period is not None:
-            at = at % factor.period
-        names = names + mixed(place, at).reshape(spread)
-    return names.reshape(held.aval.shape), (clear & ~differs if run else clear).reshape(held.aval.shape)
-
-
-def _others(number: int, run: int, count: int) -> np.ndarray:
-    """Return unique names for a value's cells, which also differ between the runs."""
-    return mixed(number, run + 1, np.arange(count))
-
-
-_cached_cells = functools.lru_cache(maxsize=512)(_cells)
-_cached_others = functools.lru_cache(maxsize=512)(_others)
-
-
-def _draw_moving(held: Held[Moving], trial: RunPair, run: int) -> Array:
-    drawn = _cached_numbers_of if held.aval.size <= SMALL else _numbers_of
-    return drawn(held, replace(trial, noise=0.0) if run else RunPair(0, None, trial.draw), run)
-
-
-def _numbers_of(held: Held[Moving], trial: RunPair, run: int) -> Array:
-    return _numbers(held, trial, run, *cells(held, trial, run))
-
-
-_cached_numbers_of = functools.lru_cache(maxsize=512)(_numbers_of)  # several equations read a value
-
-
-def _draw_broken(held: Held[Broken], trial: RunPair, run: int) -> Array:
-    return _numbers(held, trial, run, np.zeros(held.aval.shape, np.uint64), np.zeros(held.aval.shape, bool))
-
-
-def _numbers(held: Held[Value], trial: RunPair, run: int, names: np.ndarray, clear: np.ndarray) -> Array:
-    """Return numbers for cells by name; cells that the state does not describe differ between the runs."""
-    others = (_cached_others if names.size <= SMALL else _others)(held.number, run, names.size)
-    drawn = numbers(np.where(clear, names, others.reshape(names.shape)), held.aval, trial.draw)
-    if run == 0 or trial.push == 0 or not (is_real(held.aval) and trial.kind in PUSHED):
-        return drawn
-    pushed = PUSH + np.abs(drawn)
-    return np.where(clear, drawn, pushed if is_unsigned(held.aval) else trial.push * pushed).astype(drawn.dtype)
-
-
-def _draw_spectrum(held: Held[Spectrum], trial: RunPair, run: int) -> Array:
-    zeros, angles = _phases(held, trial)
-    drawn = _draw_moving(held.with_state(held.state.value), trial, run)
-    return np.where(zeros, 0, drawn * np.exp(-1j * angles) if run else drawn).astype(drawn.dtype)
-
-
-def _draw_pieces(held: Held[Pieces], trial: RunPair, run: int) -> Array:
-    """Draw parts of a parent: arbitrary cells, except that the sums of cells one period apart move.
+def _pieces(held: Held[Pieces], sums: Array, draw: int, run: int) -> np.ndarray:
+    """Draw parts of a parent: arbitrary cells, except that the sums of cells one period apart are given, as they move.
 
     If the draw has numbers of all magnitudes or large ones, cells beyond the first period are small. Otherwise their
     rounding error would exceed the sums. A sum without a cell of the parent is zero, and so are the sums that move to
     its position.
     """
-    state, folded = held.state, _folded(held)
-    period, shape = folded.aval.shape[state.axis], list(held.aval.shape)
+    state, shape = held.state, list(held.aval.shape)
+    period = sums.shape[state.axis]
     step = math.gcd(period, *(int(state.folded.shift / motion.rate) for _, motion in motions_of(state)))
     empty = np.isin(np.arange(period) % step, np.arange(state.total, period) % step)
-    sums = _draw_moving(folded, trial, run)
     total = np.where(empty.reshape(along(state.axis, sums.ndim)), np.zeros((), sums.dtype), sums)
     shape[state.axis] = state.total
     names = mixed(held.name, run, np.arange(math.prod(shape))).reshape(shape)
-    small = trial.draw if trial.kind < SIZES else trial.draw - trial.draw % DRAWS + FRACTIONS
+    small = draw if kind_of(draw) < SIZES else draw - draw % DRAWS + FRACTIONS
     parent = np.moveaxis(np.asarray(numbers(names, held.aval, small)), state.axis, 0)
     parent[:period] = np.moveaxis(total, state.axis, 0)[: state.total]
     for cell in range(period, state.total):
@@ -309,33 +139,50 @@ def _draw_pieces(held: Held[Pieces], trial: RunPair, run: int) -> Array:
     return np.moveaxis(pieces, 0, state.axis)
 
 
-def _judge_cells(group: Group, trial: RunPair) -> str:
-    """Return an objection if cells of the same name differ, in values of one name, in either run."""
-    parts = [(n, pair[n], *cells(held, trial, n)) for held, pair in group if has_state(held, Moving) for n in (0, 1)]
+def _judge_cells(group: Group, trials: Trials) -> list[str]:
+    """Return an objection for each trial in which cells of the same name differ, in values of one name, in either run.
+
+    An empty string is no objection.
+    """
+    parts = [part for held, pair in group if has_state(held, Moving) for part in _parts(held, pair, trials)]
     pieces = [(held, pair) for held, pair in group if has_state(held, Pieces)]
-    difference = difference_in(
-        [*parts, *_parts_of_pieces(pieces, trial)], signed=trial.kind == EXTREMES, noise=trial.noise
-    )
-    if trial.changed is None:
-        return difference and f"after shifting the input by {trial.shift}, {difference}"
-    changed = f"after changing cell {trial.changed} of the input, which is outside the receptive field"
-    return difference and f"{changed}, {difference}"
+    parts += _parts_of_pieces(pieces, trials)
+    differences = differences_in(parts, signed=trials.extremes(), noise=trials.noise)
+    if not trials.changed:
+        return [
+            difference and f"after shifting the input by {trials.shift}, {difference}" for difference in differences
+        ]
+    return [
+        difference and f"after changing cell {cell} of the input, which is outside the receptive field, {difference}"
+        for cell, difference in zip(trials.changed, differences, strict=True)
+    ]
 
 
-def _judge_spectrum(group: Group, trial: RunPair) -> str:
+def _parts(held: Held[Moving], pair: Pair, trials: Trials) -> list[Part]:
+    """Return what to compare of a moving value in both runs."""
+    names, clear = cells(held, 0, 0)
+    first = (0, pair[0], names, clear[None])
+    if trials.changed:
+        return [first, (1, pair[1], names, clear & unseen(held, trials.changed))]
+    names, clear = cells(held, trials.shift, 1)
+    return [first, (1, pair[1], names, clear[None])]
+
+
+def _judge_spectrum(group: Group, trials: Trials) -> list[str]:
     held, (first, second) = cast("Held[Spectrum]", group[0][0]), group[0][1]  # the kind of value that `KINDS` names
-    zeros, angles = _phases(held, trial)
-    if np.any(zeros & (first != 0)):
-        return "a mode that must be zero is not"
-    turned = (second * np.exp(1j * angles)).astype(second.dtype)
-    return _judge_cells([(held.with_state(held.state.value), (first, turned))], trial)
+    zeros, angles = _phases(held, trials.shift)
+    turns = np.exp(1j * angles)
+    pair = first, (second * turns).astype(second.dtype)
+    problems = _judge_cells([(held.with_state(held.state.value), pair)], trials)
+    wrong = "a mode that must be zero is not"
+    return [wrong if np.any(zeros & (array != 0)) else problem for array, problem in zip(first, problems, strict=True)]
 
 
-def _phases(held: Held[Spectrum], trial: RunPair) -> tuple[np.ndarray, np.ndarray]:
+def _phases(held: Held[Spectrum], shift: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a mask of the zero cells of a spectrum, and the phase by which a shift multiplies each of the others."""
     spread = along(held.state.axis, len(held.aval.shape))
     zeros = np.array([mode is None for mode in held.state.modes], bool).reshape(spread)
-    turns = [Fraction((mode or 0) * trial.shift, held.state.value.cycle) % 1 for mode in held.state.modes]
+    turns = [Fraction((mode or 0) * shift, held.state.value.cycle) % 1 for mode in held.state.modes]
     return np.broadcast_to(zeros, held.aval.shape), 2 * np.pi * np.array(turns, float).reshape(spread)
 
 
@@ -345,7 +192,7 @@ def _folded(held: Held[Pieces]) -> Held[Moving]:
     return Held(held.name, held.name, held.state.folded, shape)
 
 
-def _parts_of_pieces(pieces: Sequence[tuple[Held[Pieces], Pair]], trial: RunPair) -> list[Part]:
+def _parts_of_pieces(pieces: Sequence[tuple[Held[Pieces], Pair]], trials: Trials) -> list[Part]:
     """Return the parts to compare for pieces of one parent: cells of the parent or sums of them, and zeros elsewhere.
 
     If the pieces contain every cell of the parent, add its sums of cells a period apart, which must move.
@@ -353,24 +200,39 @@ def _parts_of_pieces(pieces: Sequence[tuple[Held[Pieces], Pair]], trial: RunPair
     if not pieces:
         return []
     held = pieces[0][0]
-    parts = [(run, pair[run], *_parent_cells(piece, run)) for piece, pair in pieces for run in (0, 1)]
-    parts.append((0, np.zeros(1, held.aval.dtype), np.zeros(1, np.uint64), np.ones(1, bool)))
-    folded, axis = _folded(held), held.state.axis
-    period = folded.aval.shape[axis]
-    for run in (0, 1):
-        known: dict[int, np.ndarray] = {}
-        for piece, pair in pieces:
-            places = [(cell, at + cell - lo) for lo, hi, at in piece.state.spans for cell in range(lo, hi)]
-            taken = [at for _, at in places]
-            known |= {cell: np.take(pair[run], at, axis) for cell, at in places if taken.count(at) == 1}
-        if len(known) == held.state.total:
-            nothing = np.zeros_like(known[0])
-            sums = [sum((known[cell] for cell in range(i, held.state.total, period)), nothing) for i in range(period)]
-            parts.append((run, np.stack(sums, axis).astype(held.aval.dtype), *cells(folded, trial, run)))
-    return parts
+    parts: list[Part] = [
+        (run, pair[run], _parent_cells(piece, run), np.ones((1, *piece.aval.shape), bool))
+        for piece, pair in pieces
+        for run in (0, 1)
+    ]
+    nothing = np.zeros((len(trials.draws), 1), held.aval.dtype)
+    parts.append((0, nothing, np.zeros(1, np.uint64), np.ones((1, 1), bool)))
+    summed = [
+        [_sums([(piece, pair[run][trial]) for piece, pair in pieces]) for trial in range(len(trials.draws))]
+        for run in (0, 1)
+    ]
+    first, second = ([array for array in row if array is not None] for row in summed)
+    if not first:
+        return parts
+    return [*parts, *_parts(_folded(held), (np.stack(first), np.stack(second)), trials)]
 
 
-def _parent_cells(held: Held[Pieces], run: int) -> tuple[np.ndarray, np.ndarray]:
+def _sums(pieces: Sequence[tuple[Held[Pieces], np.ndarray]]) -> np.ndarray | None:
+    """Return the sums of a parent's cells that are a period apart; None if the pieces do not contain every cell."""
+    held, known = pieces[0][0], dict[int, np.ndarray]()
+    axis, total = held.state.axis, held.state.total
+    for piece, array in pieces:
+        places = [(cell, at + cell - lo) for lo, hi, at in piece.state.spans for cell in range(lo, hi)]
+        taken = Counter(at for _, at in places)
+        known |= {cell: np.take(array, at, axis) for cell, at in places if taken[at] == 1}
+    if len(known) < total:
+        return None
+    period, nothing = _folded(held).aval.shape[axis], np.zeros_like(known[0])
+    sums = [sum((known[cell] for cell in range(i, total, period)), nothing) for i in range(period)]
+    return np.stack(sums, axis).astype(held.aval.dtype)
+
+
+def _parent_cells(held: Held[Pieces], run: int) -> np.ndarray:
     """Return names for the cells of pieces, by the parent's cells that each one is the sum of; 0 for none."""
     state, shape = held.state, held.aval.shape
     key = np.zeros(shape[state.axis], np.uint64)
@@ -381,14 +243,14 @@ def _parent_cells(held: Held[Pieces], run: int) -> tuple[np.ndarray, np.ndarray]
         names = np.where(
             names == 0, names, names + mixed(place, np.arange(shape[place])).reshape(along(place, len(shape)))
         )
-    return np.broadcast_to(names, shape), np.ones(shape, bool)
+    return np.broadcast_to(names, shape)
 
 
-# State -> two functions. The first draws a value in one run, such that both runs satisfy the relation; the value in the
-# first run does not depend on the difference of the second. The second function returns an objection to such a pair.
-KINDS: dict[type, tuple[Callable[[Held[Any], RunPair, int], Array], Callable[[Group, RunPair], str]]] = {
-    Moving: (_draw_moving, _judge_cells),
+# State -> two functions. The first draws a value in one run of each trial, such that both runs satisfy the relation;
+# the value in the first run depends on the draw only. The second returns an objection to each such pair, or "".
+KINDS: dict[type, tuple[Callable[[Held[Any], Trials, int], Stack], Callable[[Group, Trials], list[str]]]] = {
+    Moving: (draw_moving, _judge_cells),
     Spectrum: (_draw_spectrum, _judge_spectrum),
     Pieces: (_draw_pieces, _judge_cells),
-    Broken: (_draw_broken, lambda group, trial: ""),
+    Broken: (_draw_broken, lambda group, trials: [""] * len(trials.draws)),
 }

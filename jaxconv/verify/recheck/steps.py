@@ -11,29 +11,23 @@ from typing import TypeAlias, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import JaxprEqn, jaxpr_as_fun
+from jax.extend.core import JaxprEqn
 
-from jaxconv.jaxprs import evaluate
-from jaxconv.jaxprs.layout import branches, is_endless, is_identity
-from jaxconv.jaxprs.traverse import equations, within
-from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
+from jaxconv.jaxprs.layout import is_endless, is_identity
+from jaxconv.jaxprs.typing import Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
 from jaxconv.verify.recheck.mixing import mixes
-from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
+from jaxconv.verify.recheck.moving_cells import edges
+from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed_integers, plain
 from jaxconv.verify.recheck.noise import noise
 from jaxconv.verify.recheck.relation import (
     KINDS,
-    Held,
-    Pair,
-    Run,
-    RunPair,
-    edges,
     malformed,
-    motions_of,
-    moving_part,
     parent_of,
 )
+from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
+from jaxconv.verify.recheck.values import Held, Pair, Run, Stack, Trials, motions_of, moving_part
 
 S = TypeVar("S", bound=Value)
 CONSTANT = 2**16  # maximum size of a closed-over array that is used as a constant
@@ -161,28 +155,23 @@ class Steps:
         objections = dict.fromkeys(facts, "")
         if run is same:  # a value with the state of the operand that it is
             facts = [(number, held) for number, held in facts if held.state != operands[number].state]
+        if not facts:
+            return objections
         same_named = {fact: self.same_named(run, operands, facts, fact) if named else [] for fact in facts}
-        summed = any(isinstance(held.state, Spectrum | Pieces) for held in operands)
-        turned = any(isinstance(held.state, Spectrum) for held in operands)
-        before: dict[int, list[np.ndarray]] = {}  # results of the first run, which all trials of a draw share
-        for trial in self.trials([held for _, held in facts]) if facts else ():
-            extreme = trial.kind == EXTREMES
-            if extreme and summed:
-                continue  # sums of pieces and phase factors are arithmetic between positions
-            if trial.draw not in before:
-                before = {trial.draw: _results(run, operands, trial, 0)}
-            pairs = list(zip(before[trial.draw], _results(run, operands, trial, 1), strict=True))
+        kinds = Spectrum | Pieces  # sums of pieces and phase factors are arithmetic between positions
+        summed, turned = (any(isinstance(held.state, kind) for held in operands) for kind in (kinds, Spectrum))
+        draws, first = self.draws(extremes=not summed), list[np.ndarray]()  # the first run of each draw, for all trials
+        for trials in self.trials([held for _, held in facts], draws):
+            first = first or _results(run, operands, Trials(draws), 0)
+            places = [draws.index(draw) for draw in trials.draws]
+            second = _results(run, operands, trials, 1)
             for fact in (fact for fact in facts if not objections[fact]):
-                _, held = fact
-                if extreme and isinstance(held.state, Spectrum | Pieces):
-                    continue
-                problem, makers = _judged(run, operands, pairs, fact, same_named[fact], trial)
-                # WHOLE numbers are exact, unless phases multiply them. The rounding error of EXTREMES is unbounded.
-                if problem and not extreme and (trial.kind != WHOLE or turned):
-                    most = max(_noise(*maker, trial) for maker in makers)
-                    problem, makers = _judged(run, operands, pairs, fact, same_named[fact], replace(trial, noise=most))
-                if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
-                    objections[fact] = problem
+                number, held = fact
+                pair, chosen = (first[number][places], second[number]), trials
+                if isinstance(held.state, kinds) and any(trials.extremes()):
+                    kept = [n for n, extreme in enumerate(trials.extremes()) if not extreme]
+                    pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
+                objections[fact] = _objection(run, operands, pair, fact, same_named[fact], chosen, turned=turned)
         return objections
 
     def same_named(self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
@@ -214,7 +203,7 @@ class Steps:
         """
         first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
         of_condition, of_body, start = operands[:first], operands[first:second], operands[second:]
-        condition, body = _evaluation(params["cond_jaxpr"]), _evaluation(params["body_jaxpr"])
+        condition, body = evaluation_of(params["cond_jaxpr"]), evaluation_of(params["body_jaxpr"])
         # New names, because nothing else in the loop has the same signals, whatever the claimed names are.
         state = [replace(held, name=next(self.counter), constant=None) for held in results]
         depends = all(one.depends for one in _moving(results))
@@ -241,21 +230,29 @@ class Steps:
         except _EndlessError:
             return f"the loop state: {problem}"
 
-    def trials(self, results: Sequence[Held[Value]]) -> Iterator[RunPair]:
+    def draws(self, *, extremes: bool) -> tuple[int, ...]:
+        """Return the numbers of the draws of the seed, those of extreme numbers only if `extremes` is set."""
+        draws = range(DRAWS * self.seed, DRAWS * (self.seed + 1))
+        return tuple(draw for draw in draws if extremes or kind_of(draw) != EXTREMES)
+
+    def trials(self, results: Sequence[Held[Value]], draws: tuple[int, ...]) -> Iterator[Trials]:
         """Yield trials: the smallest shifts of the results' states and the shifts of the claims, then changed cells.
 
         The changed cells are next to the receptive fields of the results' states, if these have any.
         """
         least = {state.shift for state in _moving(results)}
-        for draw in range(DRAWS * self.seed, DRAWS * (self.seed + 1)):
-            for shift in sorted(least | self.shifts):
-                if any(shift % smallest == 0 for smallest in least):
-                    yield RunPair(shift, None, draw)
-            if kind_of(draw) < LARGE:
-                beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
-                for number in range(CHANGES):
-                    cells, push = beside[number::CHANGES] or range(self.length), 1 - 2 * ((draw + number) % 2)
-                    yield RunPair(0, cells[int(mixed(draw, number)[0] % len(cells))], draw, push=push)
+        for shift in sorted(least | self.shifts):
+            if any(shift % smallest == 0 for smallest in least):
+                yield Trials(draws, shift)
+        changes: list[tuple[int, int, int]] = []
+        for draw in (draw for draw in draws if kind_of(draw) < LARGE):
+            beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
+            for number in range(CHANGES):
+                cells, push = beside[number::CHANGES] or range(self.length), 1 - 2 * ((draw + number) % 2)
+                changes.append((draw, cells[mixed_integers(draw, number) % len(cells)], push))
+        if changes:
+            draws, changed, pushes = zip(*changes, strict=True)
+            yield Trials(draws, 0, changed, pushes)
 
 
 def _states(held: Held[Value]) -> list[Held[Value]]:
@@ -274,60 +271,80 @@ def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[Array]:
-    """Return the operands of the first or second run, drawn from their states; constants are not drawn."""
-    return [
-        held.constant if held.constant is not None else KINDS[type(held.state)][0](held, trial, turn)
-        for held in operands
+def _drawn(operands: Sequence[Held[Value]], trials: Trials, turn: int) -> tuple[list[Stack], list[bool]]:
+    """Return the operands of one run of each trial, drawn from their states; constants are not drawn.
+
+    The second list states which operands are drawn: there is an array for each trial.
+    """
+    drawn = [held.constant is None for held in operands]
+    columns = [
+        KINDS[type(held.state)][0](held, trials, turn) if held.constant is None else held.constant for held in operands
     ]
+    return columns, drawn
 
 
-def _results(run: Run, operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[np.ndarray]:
-    """Return the results of the first or second run, on operands drawn from their states."""
-    return list(map(plain, run(_drawn(operands, trial, turn))))
+def _results(run: Run, operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[np.ndarray]:
+    """Return the results of one run of each trial, on operands drawn from their states."""
+    return executed_in_trials(run, *_drawn(operands, trials, turn), len(trials.draws))
+
+
+def _objection(
+    run: Run,
+    operands: Sequence[Held[Value]],
+    pair: Pair,
+    fact: Fact,
+    same_named: Sequence[Maker],
+    trials: Trials,
+    *,
+    turned: bool,
+) -> str:
+    """Return an objection to a fact in one of the trials, or the empty string."""
+    for trial, (problem, makers) in enumerate(_judged(run, operands, pair, fact, same_named, trials)):
+        if not problem:
+            continue
+        one, extreme = trials.only([trial]), trials.extremes()[trial]
+        # WHOLE numbers are exact, unless phases multiply them. The rounding error of EXTREMES is unbounded.
+        if not extreme and (kind_of(trials.draws[trial]) != WHOLE or turned):
+            noisy = replace(one, noise=max(_noise(*maker, one) for maker in makers))
+            runs = pair[0][[trial]], pair[1][[trial]]
+            [(problem, makers)] = _judged(run, operands, runs, fact, same_named, noisy)
+        if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
+            return problem
+    return ""
 
 
 def _judged(
     run: Run,
     operands: Sequence[Held[Value]],
-    pairs: Sequence[Pair],
+    pair: Pair,
     fact: Fact,
     same_named: Sequence[Maker],
-    trial: RunPair,
-) -> tuple[str, list[Maker]]:
-    """Return an objection to a fact in one trial or the empty string, and the makers of the compared values."""
-    number, held = fact
-    judge, group = KINDS[type(held.state)][1], [(held, pairs[number])]
-    problem, makers = judge(group, trial), [(run, operands, fact)]
-    if same_named and trial.changed is None and not problem:
-        group += [(other, [_results(by, of, trial, turn)[n] for turn in (0, 1)]) for by, of, (n, other) in same_named]
-        problem, makers = judge(group, trial), [*makers, *same_named]
-        problem = problem and f"the result differs from the signal of the same name: {problem}"
-    return problem, makers
+    trials: Trials,
+) -> list[tuple[str, list[Maker]]]:
+    """Return an objection to a fact or the empty string, and the makers of the compared values, for each trial."""
+    _, held = fact
+    judge, group = KINDS[type(held.state)][1], [(held, pair)]
+    judged = [(problem, [(run, operands, fact)]) for problem in judge(group, trials)]
+    if same_named and not trials.changed:
+        for by, of, (n, other) in same_named:
+            group.append((other, (_results(by, of, trials, 0)[n], _results(by, of, trials, 1)[n])))
+        makers = [(run, operands, fact), *same_named]
+        named = (
+            problem and f"the result differs from the signal of the same name: {problem}"
+            for problem in judge(group, trials)
+        )
+        judged = [one if one[0] else (problem, makers) for one, problem in zip(judged, named, strict=True)]
+    return judged
 
 
-def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: RunPair) -> float:
-    """Return the rounding error of a result, the larger of both runs."""
-    return max(noise(run, _drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
-
-
-def executions(equation: JaxprEqn, operands: Sequence[Held[Value]]) -> list[Run]:
-    """Return the ways to execute an equation: a `cond` executes each branch in turn."""
-    if branches(equation) and operands[0].constant is None:
-        return [partial(_execute, equation, turn) for turn in range(len(branches(equation)))]
-    return [partial(_execute, equation, None)]
-
-
-def _execute(equation: JaxprEqn, turn: int | None, arrays: list[Array]) -> Sequence[Array]:
-    """Execute one equation; for a `cond`, `turn` is added to the index of the branch, modulo their number."""
-    if equation.effects:
-        raise RuntimeError("the equation has effects")
-    if _endless(equation):
-        raise RuntimeError("a loop with an unknown number of iterations")
-    if turn is not None:
-        count = len(branches(equation))
-        arrays = [np.asarray((arrays[0] + turn) % count, arrays[0].dtype), *arrays[1:]]
-    return evaluate.executed(equation, arrays)
+def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: Trials) -> float:
+    """Return the rounding error of a result in one trial, the larger of both runs."""
+    largest = 0.0
+    for turn in (0, 1):
+        columns, drawn = _drawn(operands, trial, turn)
+        arrays = [column[0] if is_drawn else column for column, is_drawn in zip(columns, drawn, strict=True)]
+        largest = max(largest, noise(run, cast("list[Array]", arrays), fact[0]))
+    return largest
 
 
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:
@@ -335,17 +352,9 @@ def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> 
     given = [held.constant for held in operands if held.constant is not None]
     avals, name = list(map(aval_of, equation.outvars)), equation.primitive.name
     unknown = len(given) < len(operands) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
-    if unknown or equation.effects or "random" in name or _endless(equation):
+    if unknown or equation.effects or "random" in name or may_be_endless(equation):
         return [None] * len(avals)
     return [plain(result) for result in run([*given])]
-
-
-def _evaluation(closed: AnyJaxpr) -> Run:
-    """Return a function that evaluates a jaxpr."""
-    if any(is_endless(equation) for equation, _ in equations(closed)):
-        raise RuntimeError("a nested loop with an unknown number of iterations")
-    run = jax.jit(jaxpr_as_fun(closed))
-    return lambda arrays: cast("Sequence[Array]", run(*arrays))
 
 
 def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: list[Array]) -> Sequence[Array]:
@@ -366,9 +375,3 @@ def _rounds(condition: Run, body: Run, first: int, second: int, arrays: list[Arr
             return state
         state = body([*arrays[first:second], *state])
     raise _EndlessError
-
-
-def _endless(equation: JaxprEqn) -> bool:
-    """Whether an equation is a loop with an unknown number of iterations, or contains one."""
-    inner = (nested for jaxpr in within(equation) for nested, _ in equations(jaxpr))
-    return is_endless(equation) or any(map(is_endless, inner))

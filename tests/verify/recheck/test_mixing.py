@@ -8,7 +8,7 @@ from jax import lax
 from support.certificates_to_recheck import conv
 
 from jaxconv.verify.recheck.mixing import mixes
-from jaxconv.verify.recheck.relation import Held
+from jaxconv.verify.recheck.values import Held
 
 X = jax.ShapeDtypeStruct((2, 6, 3), "float32")
 INDICES = jax.ShapeDtypeStruct((4, 2), "int32")

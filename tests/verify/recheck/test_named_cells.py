@@ -62,3 +62,20 @@ def test_extreme_whole_numbers_are_of_all_sizes(dtype):
     assert drawn.max() > 0.9 * limits.max
     assert drawn.min() <= 0.9 * limits.min
     assert 0.2 < (np.abs(drawn.astype(float)) < limits.max**0.5).mean() < 0.7
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_zeros_of_both_signs_differ_only_in_signed_trials(signed):
+    """Trials whose numbers are the same: the first cell of each name is 0, the second -0, or both are NaN."""
+    numbers = np.float32([[0, -0.0, np.nan, np.nan]] * 2)
+    part = (0, numbers, np.uint64([1, 1, 2, 2]), np.ones((1, 4), bool))
+    zero = "cell [1] is -0.0, but should be 0.0 as cell [0]"
+    assert named_cells.differences_in([part], [False, signed]) == ["", zero if signed else ""]
+
+
+def test_names_that_share_a_number_in_one_draw_do_not_in_the_next():
+    names, aval = np.arange(2**11, dtype=np.uint64), jax.ShapeDtypeStruct((2**11,), "float32")
+    one, other = (named_cells.numbers(names, aval, draw) for draw in (named_cells.FRACTIONS, named_cells.SIZES))
+    shared = [set(zip(*np.nonzero(np.triu(row[:, None] == row, 1)), strict=True)) for row in (one, other)]
+    assert min(map(len, shared)) > 100  # of 2**21 pairs, one in 2**13
+    assert len(shared[0] & shared[1]) < 5

@@ -14,7 +14,7 @@ import jaxconv as jc
 from jaxconv.verify.domain import Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.recheck import recheck
-from jaxconv.verify.recheck.relation import edges
+from jaxconv.verify.recheck.moving_cells import edges
 from jaxconv.verify.recheck.steps import Steps
 
 SIGNAL = jax.ShapeDtypeStruct((17,), "float32")

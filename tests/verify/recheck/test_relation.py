@@ -11,9 +11,11 @@ import pytest
 from support.certificates_to_recheck import KERNEL, X, carrying, certify, loss_gradient, network_of, number_of, with_row
 
 import jaxconv as jc
-from jaxconv.verify.domain import Factor, Moving, Pieces
+from jaxconv.verify.domain import Factor, Motion, Moving, Pieces
 from jaxconv.verify.recheck import recheck, relation
-from jaxconv.verify.recheck.named_cells import EXTREMES
+from jaxconv.verify.recheck.moving_cells import sees
+from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, kind_of
+from jaxconv.verify.recheck.values import Held, Trials
 
 STATES = [  # primitive, walk, change of the state, text of the objection
     ("jaxconv_conv", "interior", lambda s: carrying(s, lo=0), "shifting the input by 1, cell"),
@@ -63,9 +65,10 @@ def test_an_invariance_that_is_none_is_objected_to():
 
 def test_a_field_around_the_circle_is_seen():
     state = Moving(1, 12, ())
-    carry = relation.Motion(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
-    assert np.flatnonzero(relation.sees(state, carry, 24, 0)).tolist() == [0, 1, 2, 23]
-    assert np.flatnonzero(relation.sees(replace(state, cycle=None), carry, 24, 0)).tolist() == [0, 1, 2]
+    carry = Motion(Fraction(1, 2), 0, 24, ((Fraction(-1), Fraction(1, 2)),), "signal")
+    around, within = (sees(one, carry, 24, np.array([0, 6])) for one in (state, replace(state, cycle=None)))
+    assert list(map(list, map(np.flatnonzero, around))) == [[0, 1, 2, 23], [11, 12, 13, 14]]
+    assert list(map(list, map(np.flatnonzero, within))) == [[0, 1, 2], [11, 12, 13, 14]]
 
 
 def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(executes_by_numpy):
@@ -80,8 +83,9 @@ def test_sums_of_pieces_are_not_lost_in_the_rounding_of_large_cells_that_cancel(
     draw, judge = relation.KINDS[Pieces]
     for number, state in enumerate(states):
         lengths = tuple(math.prod(factor.length for factor in axis) for axis in state.value.axes)
-        held = relation.Held(number, number, state, jax.ShapeDtypeStruct(lengths, "float32"))
-        for trial in (relation.RunPair(state.folded.shift, None, number) for number in range(180)):
-            if trial.kind != EXTREMES:
-                assert judge([(held, [draw(held, trial, run) for run in (0, 1)])], trial) == ""
+        held = Held(number, number, state, jax.ShapeDtypeStruct(lengths, "float32"))
+        for seed in range(30):
+            draws = tuple(draw for draw in range(DRAWS * seed, DRAWS * (seed + 1)) if kind_of(draw) != EXTREMES)
+            trials = Trials(draws, state.folded.shift)
+            assert judge([(held, [draw(held, trials, run) for run in (0, 1)])], trials) == [""] * len(draws)
     assert recheck(certificate, fn, x) == ()
