@@ -27,6 +27,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import uniform
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.layout import row_major
 from jaxconv.verify.rules.pieces import carry_in, clipped, derived, period_of, pieces_along, pieces_of, settled, whole
 from jaxconv.verify.rules.spectral import is_zero
 
@@ -281,6 +282,7 @@ def reshape(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     Theorem: `Pieces.fold_map_iff` in proofs/coq.
     Jaxpr: see `layout.reshape`, `layout.squeeze` and `layout.broadcast_in_dim`.
     """
+    eqn = row_major(eqn, transpose)
     pieces = eqn.inputs[0]
     if not isinstance(pieces, Pieces):
         raise CannotProve("the operand is not in pieces")

@@ -81,6 +81,7 @@ MEANS = {
     "with a stride of what overlaps": (lambda x: conv(jax.nn.relu(conv(x))[..., :2], stride=(2, 1)), 2),
     "with a dilated kernel": (partial(conv, dilation=2), 1),
     "a convolution of lax": (lambda x: lax.conv_general_dilated(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap"), KERNEL, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")), 1),
+    "a reshape of the transposed": (lambda x: jnp.swapaxes(lax.reshape(conv(x), (1, 6, 8, 3, 1), (0, 2, 1, 3)), 1, 2), 1),
     "weights of channels": (lambda x: conv(x) @ jnp.arange(6.0).reshape(3, 2), 1),
 }  # fmt: skip
 

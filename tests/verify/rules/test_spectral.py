@@ -56,6 +56,7 @@ MOVES_BY_ONE = {
     "a correlation with what stays": lambda x: irfft(rfft(x) * jnp.conj(HALF)),
     "shifted to the centre and back": lambda x: ifft(jnp.fft.ifftshift(jnp.fft.fftshift(fft(x), axes=1), axes=1)).real,
     "transposed in between": lambda x: irfft(jnp.moveaxis(jnp.moveaxis(rfft(x), 1, 3) * 2, 3, 1)),
+    "a reshape of the transposed": lambda x: irfft(jnp.swapaxes(lax.reshape(rfft(x), (1, 15, 5), (0, 2, 3, 1)), 1, 2)),
     "channels and width as one axis": lambda x: irfft(rfft(x).reshape(1, 5, 15)),
     "an axis of one cell dropped": lambda x: irfft(jnp.squeeze(rfft(x)[..., :1], 3)),
     "split and joined": lambda x: irfft(jnp.concatenate(jnp.split(rfft(x), [2, 3], axis=1), axis=1)),
