@@ -248,6 +248,10 @@ def scan(eqn: Equation[State]) -> list[State]:
     all are followed. A carry that reads more of the input in each has an unbounded receptive field, so the fields are
     dropped.
 
+    If a result has no motion that is the same for all numbers of a carry or of a slice, such as a counter, but some of
+    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers.
+
+    Example: lax.fori_loop(0, 3, lambda i, y: y + jnp.roll(x, i), x) moves with x in the interior, too.
     Theorems: those of the body's equations.
     Jaxpr: the constants, the carry, the scanned operands; `jaxpr`, `length`, and the operand counts (`scan_sizes`).
     """
@@ -259,6 +263,24 @@ def scan(eqn: Equation[State]) -> list[State]:
     )
     if any(isinstance(value, Moving) and is_moving(value.axes[0]) for value in scanned):
         return _mapped(eqn, constants, state, scanned)
+    try:
+        results = _any_numbers(eqn, constants, state, scanned)
+    except CannotProve:
+        results = _each_round(eqn, constants, state, scanned)
+        if results is None:
+            raise
+        return results
+    if any(isinstance(result, Broken) for result in results):
+        once_more = _each_round(eqn, constants, state, scanned) or results
+        return [b if isinstance(a, Broken) else a for a, b in zip(results, once_more, strict=True)]
+    return results
+
+
+def _any_numbers(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State]:
+    """The results of a scan, whatever the numbers of the carry and of the slices are."""
+    num_constants, num_carry = len(constants), len(state)
     slices = [_slice_of(value) for value in scanned]
     if eqn.params["length"] > ROUNDS:
         state = list(map(with_any_field, state))
@@ -279,6 +301,32 @@ def scan(eqn: Equation[State]) -> list[State]:
     if collected is None:
         raise CannotProve("a scan of length 0")
     return with_new_names(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
+
+
+def _each_round(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State] | None:
+    """The results of a scan whose iterations are followed one by one, with the known numbers of carry and slices.
+
+    Returns None if no such number is known, if an operand is broken, or if there are too many iterations.
+    """
+    length, first = eqn.params["length"], len(constants)
+    last = first + len(state)
+    fixed, known, stacks = eqn.known[:first], list(eqn.known[first:last]), eqn.known[last:]
+    is_unknown = all(numbers is None for numbers in (*known, *stacks))
+    if is_unknown or length > ROUNDS or any(isinstance(value, Broken) for value in eqn.inputs):
+        return None
+    slices, outs = [_slice_of(value) for value in scanned], list[list[State]]()
+    for n in reversed(range(length)) if eqn.params["reverse"] else range(length):
+        if eqn.walk.is_long:
+            return None
+        numbers = [stack if stack is None else stack[n] for stack in stacks]
+        operands = [*constants, *state, *with_new_names(eqn, slices)]
+        results, found = follow(eqn, eqn.params["jaxpr"], operands, [*fixed, *known, *numbers])
+        state, known = results[: len(state)], found[: len(state)]
+        outs.append(results[len(state) :])
+    collected = [_stacked(either(eqn, values), length) for values in zip(*outs, strict=True)]
+    return with_new_names(eqn, [*state, *collected])
 
 
 def _slice_of(value: State) -> State:

@@ -77,6 +77,9 @@ FUNCTIONS = {
     "scan": lambda x: lax.scan(lambda c, k: (jnp.roll(c, 1, 1) * k, c[:, ::2]), x, jnp.arange(3.0)),
     "while": lambda x: lax.while_loop(lambda s: s[1] < 5, lambda s: (jnp.roll(s[0], 1, 1) * 2, s[1] + 1), (x, 0)),
     "while, of unknown length": lambda x: lax.while_loop(lambda u: jnp.sum(u) < 5, lambda u: u * 2, jnp.abs(x)),
+    "a loop with a counter": lambda x: lax.fori_loop(
+        0, 3, lambda i, y: lax.dynamic_slice_in_dim(x, i, 9, 1) + 2 * y, 0 * x[:, :9]
+    ),
     "cond": lambda x: lax.cond(jnp.sum(x) > 0, lambda x: x * 2, lambda x: jnp.roll(x, 1, 1), x),
     "branches": lambda x: lax.switch(jnp.int32(jnp.sum(x)), [jnp.sin, jnp.cos, lambda x: jnp.flip(x, 2)], x),
     "random": lambda x: x * jax.random.normal(jax.random.key(0), (1, 1, 2)),
