@@ -108,7 +108,12 @@ def cond(eqn: Equation[State]) -> list[State]:
     branches = eqn.params["branches"]
     if known is not None and not 0 <= int(known) < len(branches):
         raise CannotProve("the index of a cond is out of range")  # JAX clamps it before, in lax.switch
-    taken = branches if known is None else [branches[int(known)]]
+    if known is not None:
+        taken = [branches[int(known)]]
+    else:
+        platforms = eqn.params.get("branches_platforms") or [None] * len(branches)
+        # Only kernels of Pallas are compiled for mosaic, and these have no rule.
+        taken = [branch for branch, names in zip(branches, platforms, strict=True) if names != ("mosaic",)]
     results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
     return [_also_on(either(eqn, values), moving(index)) for values in zip(*results, strict=True)]
 

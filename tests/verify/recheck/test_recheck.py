@@ -62,6 +62,8 @@ FUNCTIONS = {
     "every other cell": lambda x: x[:, 1::2] - jnp.roll(x, 1, 1)[:, ::2],
     "a checkerboard": lambda x: x * jnp.asarray(np.tile([[1], [-1]], (6, 1))[None], jnp.float32),
     "attention": attention,
+    "a diagonal of scores": lambda x: jnp.diagonal(x[0] @ x[0].T, 1),
+    "the whole diagonal of scores": lambda x: jnp.trace(x[0] @ jnp.roll(x[0], 1, 0).T) + jnp.diagonal(x[0] @ x[0].T),
     "softmax over channels": lambda x: jax.nn.softmax(x, axis=-1),
     "normalised": lambda x: (x - jnp.mean(x)) / jnp.std(x),
     "sorted": lambda x: jnp.sort(x, 1),
