@@ -30,6 +30,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.accumulation import accumulated
 from jaxconv.verify.rules.spectral import agreeing
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def cond(eqn: Equation[State]) -> list[State]:
     if known is not None:
         taken = [branches[int(known)]]
     else:
-        platforms = eqn.params.get("branches_platforms") or [None] * len(branches)
+        platforms: Sequence[object] = eqn.params.get("branches_platforms") or [None] * len(branches)
         # Only kernels of Pallas are compiled for mosaic, and these have no rule.
         taken = [branch for branch, names in zip(branches, platforms, strict=True) if names != ("mosaic",)]
     results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
@@ -254,7 +255,8 @@ def scan(eqn: Equation[State]) -> list[State]:
     dropped.
 
     If a result has no motion that is the same for all numbers of a carry or of a slice, such as a counter, but some of
-    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers.
+    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers. A carry that is the
+    sum, product or extremum of a term of each iteration is a reduction: see `accumulation.accumulated`.
 
     Example: lax.fori_loop(0, 3, lambda i, y: y + jnp.roll(x, i), x) moves with x in the interior, too.
     Theorems: those of the body's equations.
@@ -267,18 +269,33 @@ def scan(eqn: Equation[State]) -> list[State]:
         eqn.inputs[num_constants + num_carry :],
     )
     if any(isinstance(value, Moving) and is_moving(value.axes[0]) for value in scanned):
-        return _mapped(eqn, constants, state, scanned)
-    try:
-        results = _any_numbers(eqn, constants, state, scanned)
-    except CannotProve:
-        results = _each_round(eqn, constants, state, scanned)
-        if results is None:
-            raise
-        return results
-    if any(isinstance(result, Broken) for result in results):
-        once_more = _each_round(eqn, constants, state, scanned) or results
-        return [b if isinstance(a, Broken) else a for a, b in zip(results, once_more, strict=True)]
+        ways = [_mapped, _accumulated]
+    else:
+        ways = [_any_numbers, _each_round, _accumulated]
+    results: list[State] = []
+    reasons: list[CannotProve] = []
+    for way in ways:
+        try:
+            found = way(eqn, constants, state, scanned) or results
+        except CannotProve as reason:
+            reasons.append(reason)
+            continue
+        results = [b if isinstance(a, Broken) else a for a, b in zip(results or found, found, strict=True)]
+        if not any(isinstance(result, Broken) for result in results):
+            break
+    if reasons and all(isinstance(result, Broken) for result in results):
+        raise reasons[0]
     return results
+
+
+def _accumulated(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State] | None:
+    """See `accumulation.accumulated`. Returns None also if an operand is broken."""
+    if any(isinstance(value, Broken) for value in eqn.inputs):
+        return None
+    results = accumulated(eqn)
+    return None if results is None else list(map(main_state, results))
 
 
 def _any_numbers(

@@ -202,10 +202,10 @@ def _rows_of(eqn: Equation[Moving], x: Moving, number: int, motion: Motion, axis
     indices, p = eqn.known[1], eqn.params
     assert indices is not None
     starts = indices[..., p["dimension_numbers"].start_index_map.index(number)].astype(int)
-    window = p["slice_sizes"][number]
+    window: int = p["slice_sizes"][number]
     starts, inside = _within(eqn, starts, length_of(x.axes[number]) - window)
     cells = starts[..., None] + np.arange(window)
-    rows, is_read = (np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1) for array in (cells, inside))
+    rows, is_read = (np.moveaxis(array, axis, 0).reshape(cells.shape[axis], -1) for array in (cells, inside))
     return rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
 
 

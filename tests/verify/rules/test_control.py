@@ -121,7 +121,7 @@ def test_loops_are_followed_with_known_numbers(loop, body):
 @pytest.mark.parametrize(("rounds", "verdict"), [(64, "PROVED"), (65, "UNDECIDED")])
 def test_iterations_are_followed_with_their_numbers_up_to_a_limit(rounds, verdict):
     x = jax.ShapeDtypeStruct((6,), "int32")
-    fn = lambda x: lax.fori_loop(0, rounds, lambda i, y: y + x * jnp.where(i < rounds, 1, jnp.arange(6)), x)
+    fn = lambda x: lax.fori_loop(0, rounds, lambda i, y: 3 * y + x * jnp.where(i < rounds, 1, jnp.arange(6)), x)
     assert jc.certify(fn, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == verdict
 
 
