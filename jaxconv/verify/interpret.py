@@ -300,12 +300,12 @@ class Walk:
 
     def follow_instead(
         self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
-    ) -> list[Value]:
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
         """Follow another jaxpr that computes the same as the equation whose rule is running. It adds no rows."""
         length, calls = self.length, self.calls
         self.calls = FollowedCalls()
         try:
-            return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))[0]
+            return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
         finally:
             del self.rows[length:]
             self.calls = calls

@@ -56,8 +56,8 @@ class WalkContext(Protocol):
 
     def follow_instead(
         self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
-    ) -> list[Value]:
-        """Follow another jaxpr that computes the same as the equation; return how its results move."""
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow another jaxpr that computes the same as the equation, as `follow` does."""
         ...
 
 

@@ -30,7 +30,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.accumulation import accumulated
+from jaxconv.verify.rules.iterations import independent
 from jaxconv.verify.rules.spectral import agreeing
 
 T = TypeVar("T")
@@ -255,8 +255,8 @@ def scan(eqn: Equation[State]) -> list[State]:
     dropped.
 
     If a result has no motion that is the same for all numbers of a carry or of a slice, such as a counter, but some of
-    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers. A carry that is the
-    sum, product or extremum of a term of each iteration is a reduction: see `accumulation.accumulated`.
+    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers. Carries that
+    collect a term of each iteration are followed at once: see `iterations.independent`.
 
     Example: lax.fori_loop(0, 3, lambda i, y: y + jnp.roll(x, i), x) moves with x in the interior, too.
     Theorems: those of the body's equations.
@@ -269,9 +269,9 @@ def scan(eqn: Equation[State]) -> list[State]:
         eqn.inputs[num_constants + num_carry :],
     )
     if any(isinstance(value, Moving) and is_moving(value.axes[0]) for value in scanned):
-        ways = [_mapped, _accumulated]
+        ways = [_mapped, _independent]
     else:
-        ways = [_any_numbers, _each_round, _accumulated]
+        ways = [_any_numbers, _independent, _each_round]
     results: list[State] = []
     reasons: list[CannotProve] = []
     for way in ways:
@@ -288,13 +288,13 @@ def scan(eqn: Equation[State]) -> list[State]:
     return results
 
 
-def _accumulated(
+def _independent(
     eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
 ) -> list[State] | None:
-    """See `accumulation.accumulated`. Returns None also if an operand is broken."""
+    """See `iterations.independent`. Returns None also if an operand is broken."""
     if any(isinstance(value, Broken) for value in eqn.inputs):
         return None
-    results = accumulated(eqn)
+    results = independent(eqn)
     return None if results is None else list(map(main_state, results))
 
 

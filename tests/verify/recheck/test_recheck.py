@@ -79,6 +79,7 @@ FUNCTIONS = {
     "scan": lambda x: lax.scan(lambda c, k: (jnp.roll(c, 1, 1) * k, c[:, ::2]), x, jnp.arange(3.0)),
     "while": lambda x: lax.while_loop(lambda s: s[1] < 5, lambda s: (jnp.roll(s[0], 1, 1) * 2, s[1] + 1), (x, 0)),
     "while, of unknown length": lambda x: lax.while_loop(lambda u: jnp.sum(u) < 5, lambda u: u * 2, jnp.abs(x)),
+    "cells written by a loop": lambda x: lax.fori_loop(0, 12, lambda i, y: y.at[:, i].set(x[:, 11 - i]), 0 * x),
     "a sum by a scan": lambda x: lax.scan(lambda c, v: (c + v, v * 2), jnp.zeros(2), x[0]),
     "a maximum by a loop": lambda x: lax.fori_loop(0, 12, lambda i, m: jnp.maximum(m, x[0, i]), jnp.zeros(2)),
     "a loop with a counter": lambda x: lax.fori_loop(

@@ -68,6 +68,37 @@ def paired(first, by):
     return line
 
 
+def put(n, y, place, cells):
+    """y with `cells` at a place along axis 1."""
+    if n is jnp:
+        return y.at[:, place].set(cells)
+    y = y.copy()
+    y[:, place] = cells
+    return y
+
+
+def written(cells, place=lambda i: i, rounds=6):
+    """An array of which a loop with a counter writes a cell in each iteration: cells(y, x, i)."""
+    body = lambda n, y, x, i: put(n, y, place(i), cells(y, x, i))
+    return counted(body, start=lambda n, x: n.zeros_like(x), rounds=rounds)
+
+
+def updated(n, x):
+    """The same by a dynamic update, from the last cell on."""
+    if n is jnp:
+        body = lambda i, y: lax.dynamic_update_slice_in_dim(y, 3 * lax.dynamic_slice_in_dim(x, i, 1, 1), 5 - i, 1)
+        return lax.fori_loop(0, 6, body, jnp.zeros_like(x))
+    return 3 * x[:, ::-1]
+
+
+def mapped(n, x):
+    """A function of each known place."""
+    at = lambda i: abs(x[:, i] - x[:, (i + 1) % 6])
+    if n is jnp:
+        return jnp.moveaxis(lax.map(at, jnp.arange(6)), 0, 1)
+    return np.stack([at(i) for i in range(6)], 1)
+
+
 def products(n, x):
     """The cells that a reversed scan with a counter collects, beside a carry that accumulates."""
     if n is jnp:
@@ -88,6 +119,11 @@ def beside(n, x):
 # Functions of x [b, 6, 2]; `n` is jnp or np.
 BOTH = {
     "cells collected beside a sum": beside,
+    "cells written": written(lambda y, x, i: 2 * x[:, i]),
+    "differences written": written(lambda y, x, i: x[:, (i + 1) % 6] - x[:, i]),
+    "cells written elsewhere": written(lambda y, x, i: 2 * x[:, i], lambda i: (i + 2) % 6),
+    "cells updated": updated,
+    "mapped over known places": mapped,
     "a count of all cells": counted(lambda n, carry, x, i: carry + 1),
 }
 CYCLIC = {
@@ -105,6 +141,11 @@ CYCLIC = {
     "twice around": counted(lambda n, carry, x, i: carry + x[:, i % 6], rounds=12),
 }
 NEITHER = {
+    "cells written on every other": written(lambda y, x, i: x[:, i], lambda i: 2 * i % 6),
+    "cells written in part": written(lambda y, x, i: x[:, i], rounds=5),
+    "cells written to the first": written(lambda y, x, i: x[:, i], lambda i: 0),
+    "cells written with weights": written(lambda y, x, i: x[:, i] * i),
+    "cells written that depend on those before": written(lambda y, x, i: x[:, i] + y[:, i - 1]),
     "a difference": over(lambda n, carry, v, i: v - carry),
     "a sum of cells so far": over(lambda n, carry, v, i: carry + v * carry),
     "a sum, then doubled": over(lambda n, carry, v, i: 2 * (carry + v)),
