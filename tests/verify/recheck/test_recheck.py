@@ -102,6 +102,7 @@ FUNCTIONS = {
     "gradient of a circular layer": loss_gradient(partial(conv, padding="CIRCULAR")),
     "gradient of two": loss_gradient(lambda x: conv(jax.nn.relu(conv(x, padding="CIRCULAR")), padding="CIRCULAR")),
     "gradient of pooling": loss_gradient(lambda x: jc.max_pool(conv(x, padding="CIRCULAR"), (2,))),
+    "folded by a write": lambda x: (full := conv(x, padding=[(2, 2)]))[:, :12].at[:, :2].add(full[:, 12:]),
     "gradient of a roll": loss_gradient(lambda x: jnp.roll(x, 3, 1) * x),
     "low frequencies": filtered,
     "low frequencies, fewer cells": lambda x: filtered(x, 3, 4),
