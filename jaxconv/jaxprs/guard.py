@@ -78,9 +78,11 @@ def is_real(dtype: np.dtype | None) -> bool:
 
 def is_linear(equation: JaxprEqn) -> bool:
     """Whether an equation is affine over the reals in the operands that its row names, with the others fixed."""
-    if not row_of(equation).linear or objection(equation):
+    linear = row_of(equation).linear
+    if not linear or objection(equation):
         return False
-    return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*equation.invars, *equation.outvars))
+    operands = [atom for number, atom in enumerate(equation.invars) if number in linear]
+    return all(is_real(getattr(atom.aval, "dtype", None)) for atom in (*operands, *equation.outvars))
 
 
 def lax_name(equation: JaxprEqn) -> str:

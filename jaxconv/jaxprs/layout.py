@@ -11,7 +11,15 @@ from typing import TypeVar
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
-from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Params, PyTree, aval_of
+from jaxconv.jaxprs.typing import (
+    AnyJaxpr,
+    ArrayValue,
+    Atom,
+    ClosedJaxpr,  # pyright: ignore[reportPrivateImportUsage]  see typing.py
+    Params,
+    PyTree,
+    aval_of,
+)
 
 T = TypeVar("T")
 # Primitives that only evaluate their jaxpr. (shard_map and pallas_call hold a jaxpr too, but mean more.)
@@ -37,6 +45,16 @@ def is_literal(atom: Atom) -> bool:
 def opened(jaxpr: AnyJaxpr) -> tuple[Jaxpr, list[ArrayValue]]:
     """Return the open jaxpr and the constants of a ClosedJaxpr (up to 0.11) or a Jaxpr, which may hold some (0.12)."""
     return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))
+
+
+def with_outputs(jaxpr: Jaxpr, outputs: Sequence[Atom]) -> ClosedJaxpr:
+    """Return a jaxpr that is closed over nothing, with other variables of it as outputs.
+
+    >>> jaxpr = jax.make_jaxpr(lambda x: 2 * (x + 1))(3).jaxpr
+    >>> jax.extend.core.jaxpr_as_fun(with_outputs(jaxpr, jaxpr.eqns[0].outvars))(3)
+    [Array(4, dtype=int32, weak_type=True)]
+    """
+    return ClosedJaxpr(jaxpr.replace(outvars=[*outputs]), ())
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:

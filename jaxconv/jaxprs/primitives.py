@@ -235,7 +235,7 @@ _rows("polynomial", "elementary")
 _rows("broadcast_in_dim", "layout", "shape broadcast_dimensions", "sharding", **MOVED)
 _rows("transpose", "layout", "permutation", **MOVED)
 _rows("squeeze rev", "layout", "dimensions", **MOVED)
-_rows("reshape", "layout", "new_sizes", "sharding", {"dimensions": is_none}, **MOVED)
+_rows("reshape", "layout", "new_sizes dimensions", "sharding", **MOVED)
 _rows("slice", "layout", "start_indices limit_indices strides", **MOVED)
 _rows("split", "layout", "sizes axis", **MOVED)
 _rows("stack unstack", "layout", "axis", **MOVED)
@@ -247,12 +247,12 @@ _rows("iota", "layout", "dtype shape dimension", "sharding", rounds=NEVER, moves
 # Reads and writes at indices. Hints about indices are promises: if one is broken, JAX leaves the result undefined.
 HINTS = "indices_are_sorted unique_indices"
 _rows("dynamic_slice", "gather", "slice_sizes", **MOVED)
-_rows("dynamic_update_slice", "scatter", **MOVED)
+_rows("dynamic_update_slice", "scatter", linear=(0, 1), rounds=NEVER, moves=True)
 _rows("gather", "gather", "dimension_numbers slice_sizes mode fill_value", HINTS, **MOVED)
 _rows("scatter", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": is_none, "update_consts": is_empty},
-      **MOVED)  # fmt: skip
+      linear=(0, 2), rounds=NEVER, moves=True)  # fmt: skip
 _rows("scatter-add", "scatter", "dimension_numbers mode", HINTS, {"update_jaxpr": adds, "update_consts": is_empty},
-      linear=ALL, rounds=SUM, poles=False, terms=_collected, in_order=True)  # fmt: skip
+      linear=(0, 2), rounds=SUM, poles=False, terms=_collected, in_order=True)  # fmt: skip
 _rows("scatter-sub scatter-mul", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, poles=False,
       terms=_collected, in_order=True)  # fmt: skip
 _rows("scatter-min scatter-max", "scatter", "dimension_numbers mode update_jaxpr update_consts", HINTS, rounds=NEVER)

@@ -298,6 +298,18 @@ class Walk:
         with self._at((*self.path, number_within(self.stack[-1], closed))):
             return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
 
+    def follow_instead(
+        self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow another jaxpr that computes the same as the equation whose rule is running. It adds no rows."""
+        length, calls = self.length, self.calls
+        self.calls = FollowedCalls()
+        try:
+            return apart(self.run(*opened(closed), list(zip(inputs, known, strict=True))))
+        finally:
+            del self.rows[length:]
+            self.calls = calls
+
     def _broken(self, equation: JaxprEqn, lost: CannotProve, inputs: Sequence[Value]) -> Broken:
         earlier = None if self.cycle is None else first_border(inputs)
         candidates = [culprit for culprit in (lost.origin, earlier) if culprit]

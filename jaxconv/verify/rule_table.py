@@ -54,6 +54,12 @@ class WalkContext(Protocol):
         """Follow the jaxpr of a loop body or of a branch: return how its results move, and their known numbers."""
         ...
 
+    def follow_instead(
+        self, closed: AnyJaxpr, inputs: Sequence[Value], known: Sequence[np.ndarray | None]
+    ) -> tuple[list[Value], list[np.ndarray | None]]:
+        """Follow another jaxpr that computes the same as the equation, as `follow` does."""
+        ...
+
 
 @dataclass(frozen=True)
 class Equation(Generic[V_co]):

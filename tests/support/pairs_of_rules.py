@@ -190,6 +190,7 @@ REDUCTION: dict[str, Function] = {
     "top k": lambda x: lax.top_k(x, N)[0],
     "largest along": lambda x: jnp.moveaxis(lax.top_k(jnp.moveaxis(x, 1, 2), N)[0], 2, 1),
     "sorted along": lambda x: jnp.sort(x, 1),
+    "sorted along by two keys": lambda x: lax.sort((jnp.round(x), -x), dimension=1, num_keys=2)[1],
     "softmax": lambda x: jax.nn.softmax(x, 1),
     "softmax of channels": lambda x: jax.nn.softmax(x, 2),
     "spectrum of channels": lambda x: jnp.fft.fft(x, axis=2).real,
@@ -197,6 +198,7 @@ REDUCTION: dict[str, Function] = {
     "sum removed": lambda x: x - lax.reduce(x, 0.0, lax.add, (1,))[:, None],
 }
 LINEAR_ALGEBRA: dict[str, Function] = {
+    "divided by the largest singular value": lambda x: x / jnp.linalg.svd(x, compute_uv=False)[:, :1, None],
     "cholesky": lambda x: lax.linalg.cholesky(squares(x)).sum((2, 3))[..., None],
     "permutations": lambda x: lax.linalg.lu_pivots_to_permutation(lax.linalg.lu(squares(x))[1], 2)[..., :1].astype(
         x.dtype
@@ -234,6 +236,7 @@ INDEXING: dict[str, Function] = {
     "channels gathered around": lambda x: jnp.take_along_axis(x, (AROUND[:, None] + AROUND)[None] % N, 1),
     "a diagonal gathered": lambda x: jnp.take_along_axis(x, AROUND[None, None], 1),
     "ordered by its neighbour": lambda x: jnp.take_along_axis(x, jnp.argsort(jnp.roll(x, 1, 1), 2), 2),
+    "a diagonal of pairs": lambda x: jnp.diagonal(outer(x), 1, 1, 2).swapaxes(1, 2),
     "cut": lambda x: lax.dynamic_slice(jnp.concatenate([x, x], 1), (0, 4, 0), X.shape),
     "first channel replaced": lambda x: x.at[:, :, 0].set(x[:, :, 1] * 2.0),
     "first channel added to": lambda x: x.at[:, :, 0].add(jnp.roll(x[:, :, 1], 1, 1)),
@@ -293,6 +296,10 @@ SPECTRAL: dict[str, Function] = {
 }
 CONTROL: dict[str, Function] = {
     "rolled in a loop": lambda x: lax.fori_loop(0, 2, lambda i, c: jnp.roll(c, 1, 1), x),
+    "written in a loop": lambda x: lax.fori_loop(0, N, lambda i, c: c.at[:, i].set(x[:, i] * 2.0), jnp.zeros_like(x)),
+    "a maximum in a loop": lambda x: (
+        x + lax.fori_loop(0, N, lambda i, c: jnp.maximum(c, x[:, i]), jnp.zeros((1, N)))[:, None]
+    ),
     "scaled in a loop": lambda x: lax.fori_loop(0, 3, lambda i, c: c * 2.0, x),
     "last of a scan": lambda x: lax.scan(lambda c, _: (c + 1.0, c), x, None, length=3)[1][2],
     "while small": lambda x: lax.while_loop(lambda c: jnp.sum(c * c) < 1e3, lambda c: c * 2.0 + 1.0, x),

@@ -46,9 +46,8 @@ def _broadcast(x: np.ndarray, *, shape: tuple[int, ...], broadcast_dimensions: t
 
 
 @rows("reshape")
-def _reshape(x: np.ndarray, *, new_sizes: tuple[int, ...], dimensions: object) -> np.ndarray:
-    require(dimensions is None)
-    return x.reshape(new_sizes)
+def _reshape(x: np.ndarray, *, new_sizes: tuple[int, ...], dimensions: Sequence[int] | None) -> np.ndarray:
+    return (x if dimensions is None else np.transpose(x, dimensions)).reshape(new_sizes)
 
 
 @rows("squeeze")

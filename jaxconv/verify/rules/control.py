@@ -30,6 +30,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.iterations import independent
 from jaxconv.verify.rules.spectral import agreeing
 
 T = TypeVar("T")
@@ -108,7 +109,12 @@ def cond(eqn: Equation[State]) -> list[State]:
     branches = eqn.params["branches"]
     if known is not None and not 0 <= int(known) < len(branches):
         raise CannotProve("the index of a cond is out of range")  # JAX clamps it before, in lax.switch
-    taken = branches if known is None else [branches[int(known)]]
+    if known is not None:
+        taken = [branches[int(known)]]
+    else:
+        platforms: Sequence[object] = eqn.params.get("branches_platforms") or [None] * len(branches)
+        # Only kernels of Pallas are compiled for mosaic, and these have no rule.
+        taken = [branch for branch, names in zip(branches, platforms, strict=True) if names != ("mosaic",)]
     results = [follow(eqn, branch, operands, eqn.known[1:])[0] for branch in taken]
     return [_also_on(either(eqn, values), moving(index)) for values in zip(*results, strict=True)]
 
@@ -248,6 +254,11 @@ def scan(eqn: Equation[State]) -> list[State]:
     all are followed. A carry that reads more of the input in each has an unbounded receptive field, so the fields are
     dropped.
 
+    If a result has no motion that is the same for all numbers of a carry or of a slice, such as a counter, but some of
+    these numbers are known, at most `ROUNDS` iterations are followed once more with their numbers. Carries that
+    collect a term of each iteration are followed at once: see `iterations.independent`.
+
+    Example: lax.fori_loop(0, 3, lambda i, y: y + jnp.roll(x, i), x) moves with x in the interior, too.
     Theorems: those of the body's equations.
     Jaxpr: the constants, the carry, the scanned operands; `jaxpr`, `length`, and the operand counts (`scan_sizes`).
     """
@@ -258,7 +269,40 @@ def scan(eqn: Equation[State]) -> list[State]:
         eqn.inputs[num_constants + num_carry :],
     )
     if any(isinstance(value, Moving) and is_moving(value.axes[0]) for value in scanned):
-        return _mapped(eqn, constants, state, scanned)
+        ways = [_mapped, _independent]
+    else:
+        ways = [_any_numbers, _independent, _each_round]
+    results: list[State] = []
+    reasons: list[CannotProve] = []
+    for way in ways:
+        try:
+            found = way(eqn, constants, state, scanned) or results
+        except CannotProve as reason:
+            reasons.append(reason)
+            continue
+        results = [b if isinstance(a, Broken) else a for a, b in zip(results or found, found, strict=True)]
+        if not any(isinstance(result, Broken) for result in results):
+            break
+    if reasons and all(isinstance(result, Broken) for result in results):
+        raise reasons[0]
+    return results
+
+
+def _independent(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State] | None:
+    """See `iterations.independent`. Returns None also if an operand is broken."""
+    if any(isinstance(value, Broken) for value in eqn.inputs):
+        return None
+    results = independent(eqn)
+    return None if results is None else list(map(main_state, results))
+
+
+def _any_numbers(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State]:
+    """The results of a scan, whatever the numbers of the carry and of the slices are."""
+    num_constants, num_carry = len(constants), len(state)
     slices = [_slice_of(value) for value in scanned]
     if eqn.params["length"] > ROUNDS:
         state = list(map(with_any_field, state))
@@ -279,6 +323,32 @@ def scan(eqn: Equation[State]) -> list[State]:
     if collected is None:
         raise CannotProve("a scan of length 0")
     return with_new_names(eqn, [*state, *(_stacked(value, eqn.params["length"]) for value in collected)])
+
+
+def _each_round(
+    eqn: Equation[State], constants: Sequence[State], state: Sequence[State], scanned: Sequence[State]
+) -> list[State] | None:
+    """The results of a scan whose iterations are followed one by one, with the known numbers of carry and slices.
+
+    Returns None if no such number is known, if an operand is broken, or if there are too many iterations.
+    """
+    length, first = eqn.params["length"], len(constants)
+    last = first + len(state)
+    fixed, known, stacks = eqn.known[:first], list(eqn.known[first:last]), eqn.known[last:]
+    is_unknown = all(numbers is None for numbers in (*known, *stacks))
+    if is_unknown or length > ROUNDS or any(isinstance(value, Broken) for value in eqn.inputs):
+        return None
+    slices, outs = [_slice_of(value) for value in scanned], list[list[State]]()
+    for n in reversed(range(length)) if eqn.params["reverse"] else range(length):
+        if eqn.walk.is_long:
+            return None
+        numbers = [stack if stack is None else stack[n] for stack in stacks]
+        operands = [*constants, *state, *with_new_names(eqn, slices)]
+        results, found = follow(eqn, eqn.params["jaxpr"], operands, [*fixed, *known, *numbers])
+        state, known = results[: len(state)], found[: len(state)]
+        outs.append(results[len(state) :])
+    collected = [_stacked(either(eqn, values), length) for values in zip(*outs, strict=True)]
+    return with_new_names(eqn, [*state, *collected])
 
 
 def _slice_of(value: State) -> State:

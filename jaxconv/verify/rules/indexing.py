@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -27,7 +27,7 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import Advance, advancing
+from jaxconv.verify.receptive_fields import Advance, Field, advancing, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import sliced
 
@@ -88,8 +88,9 @@ def gather(eqn: Equation[Moving]) -> list[Moving]:
     - Windows x[:, i : i + 3] at i = 0, 1, ... move likewise.
     - x[:, [0, 0, 1, 1, ...]] (nearest up-sampling) moves by two cells where x moves by one.
     - Indices out of bounds are content of the border, as in jnp.take(x, indices, axis=1, mode="clip").
+    - jnp.diagonal(x): where several axes of x move together, an axis of the indices may advance along all of them.
 
-    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq, for indices of one moving axis.
     Jaxpr: x, indices [*batch, index vector]; `dimension_numbers`, `slice_sizes`. The result's axes that are not in
     `offset_dims` are those of the batch, in order.
     """
@@ -112,69 +113,100 @@ def gather(eqn: Equation[Moving]) -> list[Moving]:
         from_x[batch[index_axis]] = x.axes[number]
     # A step along such an axis of the indices is also a step from one row of x to another, which may differ.
     row_axes = {index_axis for number, index_axis in pairs if not uniform(x.axes[number])}
+    in_part: dict[int, Motion] = {}
     for number, size in enumerate(sizes):
         motion = motion_of(x.axes[number]) if number not in numbers.operand_batching_dims else None
         if motion is not None and (number in numbers.collapsed_slice_dims or size < length_of(x.axes[number])):
-            out_axis, by, factor = _indexed(eqn, x, number, motion, size, row_axes)
-            # x must shift by a multiple of `by` cells, which is a whole number of steps along the indices.
-            x = scaled(x, abs(by) // math.gcd(x.step(motion), by))
-            from_x[batch[out_axis]] = (factor,)
-            # The constants along this axis are accounted for by the motion of x.
-            from_indices[batch[out_axis]] = invariant_axis(length_of((factor,)), 1)
+            in_part[number] = motion
+    for out_axis, advance, factor in _each_indexed(eqn, x, in_part, row_axes):
+        x = scaled(x, advance.numerator)  # so that x shifts by a whole number of steps along the indices
+        from_x[batch[out_axis]] = (factor,)
+        # The constants along this axis are accounted for by the motion of x.
+        from_indices[batch[out_axis]] = invariant_axis(length_of((factor,)), 1)
     operands = [replace(x, axes=tuple(from_x)), replace(indices, axes=tuple(from_indices))]
     result = join(operands, eqn.walk.new_signal())
     return [everywhere(result) if result.depends else result]
 
 
+def _each_indexed(
+    eqn: Equation[Moving], x: Moving, motions: Mapping[int, Motion], row_axes: Collection[int]
+) -> list[tuple[int, Fraction, Factor]]:
+    """How constant indices into moving axes of x move: each by itself, or else all together."""
+    try:
+        return [_indexed(eqn, x, {number: motion}, row_axes) for number, motion in motions.items()]
+    except CannotProve:
+        if len(motions) < 2 or len({motion.turns for motion in motions.values()}) > 1:
+            raise
+        return [_indexed(eqn, x, motions, row_axes)]
+
+
 def _indexed(
-    eqn: Equation[Moving], x: Moving, number: int, motion: Motion, window: int, row_axes: Collection[int]
-) -> tuple[int, int, Factor]:
-    """How constant indices into a moving axis of x move.
+    eqn: Equation[Moving], x: Moving, motions: Mapping[int, Motion], row_axes: Collection[int]
+) -> tuple[int, Fraction, Factor]:
+    """How constant indices into moving axes of x move, which advance along all of these axes together.
 
-    Returns the axis of the indices that moves, the cells of x for each step along it, and the axis's factor. Raises
-    CannotProve if the indices are unknown or have no fixed step.
+    A shift moves axis m of x by step[m] cells. If the indices advance by r * step[m] cells along every axis m, with one
+    number r, then shifts r times as large move the result. To compare the axes, the indices into each are multiplied by
+    lcm(step) / step[m]: then they advance alike, and repeat after equal periods.
 
-    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    Returns the axis of the indices that moves, r without its sign, and the axis's factor. Raises CannotProve if the
+    indices are unknown or have no fixed step.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq, for one axis.
 
     Args:
         eqn: the gather.
         x: its first operand.
-        number: the moving axis of x.
-        motion: the motion of that axis.
-        window: number of cells that are read from each index on.
+        motions: the motions of the axes, by the axis's number.
         row_axes: axes of the indices that must not move.
     """
-    indices, length = eqn.known[1], length_of(x.axes[number])
+    indices = eqn.known[1]
     if indices is None:
         raise CannotProve(
             "indexes the shifted axis with unknown indices", "Use slices, or indices that are constants of the function"
         )
     indexed = eqn.params["dimension_numbers"].start_index_map
-    if number not in indexed or not indices.size:
+    if not {*motions} <= {*indexed} or not indices.size:
         raise CannotProve("reads a part of the shifted axis that no index names", "Use slices")
-    column = indexed.index(number)
-    others = np.delete(indices, column, axis=-1)
-    starts, inside = _within(eqn, indices[..., column].astype(int), length - window)
-    indices = starts[..., None] + np.arange(window)
-    period = x.period(motion)
-    wrap = int(period) if period is not None and period == length else None
+    others = np.delete(indices, [indexed.index(number) for number in motions], axis=-1)
+    steps = [x.step(motion) for motion in motions.values()]
+    multiples = [math.lcm(*steps) // step for step in steps]
+    (first, *_), periods = motions.values(), [x.period(motion) for motion in motions.values()]
+    is_whole = all(period == length_of(x.axes[n]) for n, period in zip(motions, periods, strict=True))
+    wrap = int(periods[0]) * abs(multiples[0]) if is_whole and periods[0] is not None else None
     for axis, size in enumerate(indices.shape[:-1]):
         if axis in row_axes:
             continue
-        rows, is_read = (np.moveaxis(array, axis, 0).reshape(size, -1) for array in (indices, inside))
-        valid = np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
-        advance = _steps(rows, valid, wrap)
-        if advance is None or (others != np.take(others, [0], axis=axis)).any():
+        read = [_rows_of(eqn, x, number, motion, axis) for number, motion in motions.items()]
+        rows = np.concatenate([cells * by for (cells, _), by in zip(read, multiples, strict=True)], axis=1)
+        found = _steps(rows, np.all([valid for _, valid in read], axis=0), wrap)
+        if found is None or (others != np.take(others, [0], axis=axis)).any():
             continue
-        distance, by, lo, hi = advance
-        check_step(motion, by, period)
-        rate = motion.rate * by / distance
-        field = None if wrap is not None else advancing(motion.field, motion.rate, rows.tolist(), advance)
-        moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
-        return axis, by, Factor(size, motion=moved)
+        distance, total, lo, hi = found
+        fields: list[Field | None] = []
+        for (cells, _), motion, multiple, period in zip(read, motions.values(), multiples, periods, strict=True):
+            by = total // multiple
+            check_step(motion, by, period)
+            fields.append(advancing(motion.field, motion.rate, cells.tolist(), (distance, by, lo, hi)))
+        rate = first.rate * (total // multiples[0]) / distance
+        field = None if wrap is not None else union(fields)
+        moved = replace(first, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
+        return axis, abs(Fraction(total, math.lcm(*steps))), Factor(size, motion=moved)
     raise CannotProve(
         "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
+
+
+def _rows_of(eqn: Equation[Moving], x: Moving, number: int, motion: Motion, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cells of an axis of x that are read at each position along an axis of the indices, and which are valid."""
+    indices, p = eqn.known[1], eqn.params
+    assert indices is not None
+    starts = indices[..., p["dimension_numbers"].start_index_map.index(number)].astype(int)
+    window: int = p["slice_sizes"][number]
+    starts, inside = _within(eqn, starts, length_of(x.axes[number]) - window)
+    cells = starts[..., None] + np.arange(window)
+    rows, is_read = (np.moveaxis(array, axis, 0).reshape(cells.shape[axis], -1) for array in (cells, inside))
+    return rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
 
 
 def _within(eqn: Equation[Moving], starts: np.ndarray, last: int) -> tuple[np.ndarray, np.ndarray]:

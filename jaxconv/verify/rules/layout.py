@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from jaxconv.verify.domain import (
@@ -23,7 +23,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import cut, ends, invariant_axis, normalise, uniform
 from jaxconv.verify.receptive_fields import NOTHING, apart, strided
-from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rule_table import Equation, V, rule
 
 
 def taken(motion: Motion, start: int, count: int, stride: int) -> Motion:
@@ -109,20 +109,28 @@ def squeeze(eqn: Equation[Moving]) -> list[Moving]:
     return [renamed(replace(value, axes=tuple(kept)), ("dropped", eqn.params["dimensions"]))]
 
 
+def row_major(eqn: Equation[V], transposed: Callable[[Equation[V]], Sequence[V]]) -> Equation[V]:
+    """The reshape whose `dimensions` is None and whose operand is transposed by the rule for that."""
+    order: Sequence[int] | None = eqn.params.get("dimensions")
+    if eqn.name != "reshape" or order is None:
+        return eqn
+    shape = tuple(eqn.operand_shapes[0][n] for n in order)
+    before = replace(eqn, name="transpose", params={"permutation": tuple(order)}, shapes=[shape])
+    return replace(eqn, params={**eqn.params, "dimensions": None}, inputs=transposed(before), operand_shapes=[shape])
+
+
 @rule("reshape")
 def reshape(eqn: Equation[Moving]) -> list[Moving]:
-    """The same cells in row-major order, in axes of other lengths.
+    """The same cells in row-major order, after a transposition if there is one, in axes of other lengths.
 
     Splitting a moving axis makes its major part move at a coarser rate. Merging keeps the parts as factors of one axis,
     so that a later reshape can separate them again.
 
     Example: [n, h, w, c] to [n, h/2, 2, w, c]. A shift by two cells along h moves the new axis of h/2 cells by one.
-    Theorem: `CertifierRules.recut_sound` in proofs/coq.
-    Jaxpr: `new_sizes`; `dimensions` is None (row-major).
+    Theorems: `CertifierRules.recut_sound` and `CertifierRules.reindex_sound` in proofs/coq.
+    Jaxpr: `new_sizes`; `dimensions` is None or the operand's axes in the order in which they are read.
     """
-    (value,) = eqn.moving()[:1]
-    if eqn.params.get("dimensions") is not None:
-        raise CannotProve("a reshape whose order is not row-major")
+    (value,) = row_major(eqn, transpose).moving()[:1]
     shape = eqn.shapes[0]
     if 0 in shape:
         return [eqn.walk.constant(shape)]

@@ -12,12 +12,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jaxconv.verify.domain import CannotProve, Moving, everywhere, is_moving, renamed
+from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.reduction import without
 
 
-@rule("cholesky", "eig", "eigh", "hessenberg", "lu", "qr", "schur", "svd", "tridiagonal")
+@rule("svd")
+def singular(eqn: Equation[Moving]) -> list[Plain]:
+    """The singular values of each matrix, and its singular vectors if they are asked for.
+
+    Rows and columns in another order leave the singular values unchanged: P A Q has those of A for permutations P and
+    Q. So rows that show whole periods may move, and columns, too. The vectors do not stay: those of the rows move, and
+    each pair may change its sign.
+
+    Example: jnp.linalg.svd(x, compute_uv=False) of x [w, c] is invariant under cyclic shifts along w.
+    Theorem: `CertifierRules.map_sound` in proofs/coq for matrices that do not move. There is none for permutations.
+    Jaxpr: x [*batch, m, n]; results: the values [*batch, k], and with `compute_uv` the vectors of both sides.
+    """
+    (value,) = eqn.moving()
+    rank = len(value.axes)
+    permuted = [number for number in (rank - 2, rank - 1) if is_moving(value.axes[number])]
+    if not permuted:
+        return list(decomposition(eqn))
+    still = without(value, permuted)
+    for number in permuted:
+        still = still.with_new_axis(number, invariant_axis(length_of(value.axes[number])))
+    values = _each(replace(eqn, inputs=[still], shapes=eqn.shapes[:1]), 2)
+    vectors = eqn.walk.broken(_mixed(eqn)[0], "Use the singular values only")
+    return [*values, *[vectors] * (len(eqn.shapes) - 1)]
+
+
+@rule("cholesky", "eig", "eigh", "hessenberg", "lu", "qr", "schur", "tridiagonal")
 def decomposition(eqn: Equation[Moving]) -> list[Moving]:
     """The factors of each matrix, whose axes must not move.
 

@@ -27,7 +27,9 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import uniform
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.layout import row_major
 from jaxconv.verify.rules.pieces import carry_in, clipped, derived, period_of, pieces_along, pieces_of, settled, whole
+from jaxconv.verify.rules.scatter import inserted, known_start
 from jaxconv.verify.rules.spectral import is_zero
 
 
@@ -120,6 +122,35 @@ def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     else:
         raise CannotProve("the pieces have different parents")
     return [settled(derived(lhs, eqn.shapes[0], lhs.axis, name, lhs.total, spans), eqn.shapes[0])]
+
+
+@rule("scatter-add", "scatter", "dynamic_update_slice", of=Pieces)
+def add_at(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
+    """x with a window at a known start: x[start + j] += update[j], where the update is a piece, or several.
+
+    They are added to other pieces, or to zeros. Overwriting zeros is adding to them.
+
+    Example: y[:8].at[:2].add(y[8:]) folds y [10] to a period of 8 cells.
+    Theorem: `Pieces.fold_cat` in proofs/coq.
+    Jaxpr: see `scatter.write`.
+    """
+    found = known_start(eqn)
+    if found is None:
+        raise CannotProve("adds at an unknown place")
+    number, starts = found
+    x, update = eqn.inputs[0], pieces_of(eqn.inputs[number])
+    (shape,) = eqn.shapes
+    sizes = inserted(eqn, eqn.operand_shapes[number], 1)
+    others = [n for n in range(len(shape)) if n != update.axis]
+    if len(eqn.operand_shapes[number]) < len(shape) or any(sizes[n] != shape[n] for n in others):
+        raise CannotProve("adds to a part of another axis")
+    spans = tuple((lo, hi, at + starts[update.axis]) for lo, hi, at in update.spans)
+    placed = derived(update, shape, update.axis, carry_in(update).signal, update.total, spans)
+    if is_zero(eqn.known[0]):
+        return [settled(placed, shape)]
+    if eqn.name != "scatter-add":
+        raise CannotProve("overwrites pieces")
+    return add(eqn.with_inputs([x, placed]))
 
 
 def windowed(
@@ -281,6 +312,7 @@ def reshape(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     Theorem: `Pieces.fold_map_iff` in proofs/coq.
     Jaxpr: see `layout.reshape`, `layout.squeeze` and `layout.broadcast_in_dim`.
     """
+    eqn = row_major(eqn, transpose)
     pieces = eqn.inputs[0]
     if not isinstance(pieces, Pieces):
         raise CannotProve("the operand is not in pieces")

@@ -127,11 +127,13 @@ def cumulative(eqn: Equation[Moving]) -> list[Moving]:
 
 
 @rule("sort")
-def sort(eqn: Equation[Moving]) -> list[Moving]:
-    """The operands sorted along `dimension`, which either does not move, or shows whole periods of the only operand.
+def sort(eqn: Equation[Moving]) -> list[Plain]:
+    """The operands sorted along `dimension` by the first `num_keys` of them, the keys.
 
-    A whole period has the same cells wherever it starts, so the sorted cells do not move. Several operands are sorted
-    by the first. Where its cells are equal, the order of the others depends on where the axis starts.
+    The dimension does not move, or it shows whole periods of all keys, which move together. Whole periods have the same
+    tuples of keys wherever they start, so the sorted keys do not move. The other operands follow the keys. Where the
+    keys are equal, their order depends on where the axis starts, so nothing is known about them. Keys that compare
+    equal may differ in their bits: -0 and 0, and NaNs. These are one number here.
 
     Example: jnp.sort(x, 1) is invariant under cyclic shifts along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
@@ -139,11 +141,12 @@ def sort(eqn: Equation[Moving]) -> list[Moving]:
     """
     operands = eqn.moving()
     number: int = eqn.params["dimension"]
-    if len(operands) == 1 and is_moving(operands[0].axes[number]):
-        (value,) = operands
-        ordered = without(value, [number])
-        axes = (*ordered.axes[:number], invariant_axis(length_of(value.axes[number])), *ordered.axes[number:])
-        return [renamed(replace(ordered, axes=axes), eqn.walk.new_signal())]
+    keys = operands[: eqn.params["num_keys"]]
+    if any(is_moving(key.axes[number]) for key in keys):
+        ordered = _in_any_order(join(keys, eqn.walk.new_signal()), number, eqn.shapes[0][number])
+        reason = f"{eqn.name} along the shifted axis: where keys are equal, the others depend on where the axis starts"
+        others = [eqn.walk.broken(reason, "Use the keys only, or make everything a key")] * (len(operands) - len(keys))
+        return [*(renamed(ordered, eqn.walk.new_signal()) for _ in keys), *others]
     mixed = _mixed(operands, number, eqn)
     return [renamed(mixed, n) for n in range(len(eqn.shapes))]
 
@@ -162,14 +165,17 @@ def top_k(eqn: Equation[Moving]) -> list[Plain]:
     (value,) = eqn.moving()[:1]
     number: int = eqn.params.get("axis", -1) % len(value.axes)
     if is_moving(value.axes[number]):
-        rest = without(value, [number])
-        axes = (*rest.axes[:number], invariant_axis(eqn.shapes[0][number]), *rest.axes[number:])
-        largest = renamed(replace(rest, axes=axes), eqn.walk.new_signal())
+        largest = renamed(_in_any_order(value, number, eqn.shapes[0][number]), eqn.walk.new_signal())
         reason = "the indices of the largest cells along the shifted axis move with the cells"
         return [largest, eqn.walk.broken(reason, "Use the values, not the indices")]
     mixed = _mixed([value], number, eqn)
     mixed = mixed.with_axis(number, invariant_axis(eqn.shapes[0][number]))
     return [renamed(mixed, n) for n in range(len(eqn.shapes))]
+
+
+def _in_any_order(value: Moving, number: int, length: int) -> Moving:
+    """A function with `length` results of the cells along one axis that does not depend on their order."""
+    return without(value, [number]).with_new_axis(number, invariant_axis(length))
 
 
 def _mixed(values: Sequence[Moving], number: int, eqn: Equation[Moving]) -> Moving:

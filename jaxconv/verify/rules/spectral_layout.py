@@ -47,7 +47,7 @@ def reshape(eqn: Equation[Spectrum]) -> list[Spectrum]:
 
     Jaxpr: see `layout.reshape`.
     """
-    return [_reshaped(eqn, layout.reshape)]
+    return [_reshaped(layout.row_major(eqn, transpose), layout.reshape)]
 
 
 @rule("squeeze", of=Spectrum)

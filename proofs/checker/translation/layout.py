@@ -49,10 +49,12 @@ def squeeze(program: Program, eqn: Any, operands: Sequence[int], known: Known) -
 
 @translation("reshape")
 def reshape(program: Program, eqn: Any, operands: Sequence[int], known: Known) -> list[int] | None:
-    """The same cells in row-major order."""
-    if eqn.params.get("dimensions") is not None or 0 in shape_of(eqn):
+    """The same cells in row-major order, after a transposition if there is one."""
+    if 0 in shape_of(eqn):
         return None
-    return [program.reshape(operands[0], shape_of(eqn))]
+    order = eqn.params.get("dimensions")
+    x = operands[0] if order is None else program.transpose(operands[0], order)
+    return [program.reshape(x, shape_of(eqn))]
 
 
 @translation("rev")

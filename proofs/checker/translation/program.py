@@ -166,7 +166,7 @@ class Program:
         if mine != target:
             at = len(mine) - 1
             for cells in reversed(target):
-                while self.shapes[x][at] < cells:
+                while self.shapes[x][at] % cells:
                     x, at = self.merge(x, at - 1), at - 1
                 if self.shapes[x][at] > cells:
                     x, at = self.split(x, at, cells), at + 1

@@ -1,6 +1,7 @@
 """The jaxpr layout that the rules for reshapes, slices, pads and the like rely on, on every JAX version."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from support.equations import array, names, only, operands, parameters, results
 
@@ -25,6 +26,13 @@ def test_a_reshape_is_row_major_and_says_so_with_dimensions_none():
     equation = only("reshape", lambda x: x.reshape(3, 8), array(2, 3, 4))
     assert parameters(equation, "new_sizes", "dimensions") == ((3, 8), None)
     assert operands(equation) == [(2, 3, 4)]
+
+
+def test_a_reshape_with_an_order_reads_the_operands_axes_in_that_order():
+    equation = only("reshape", lambda x: lax.reshape(x, (8, 3), (2, 0, 1)), array(2, 3, 4))
+    assert parameters(equation, "new_sizes", "dimensions") == ((8, 3), (2, 0, 1))
+    cells = np.arange(24).reshape(2, 3, 4)
+    assert np.array_equal(lax.reshape(cells, (8, 3), (2, 0, 1)), cells.transpose(2, 0, 1).reshape(8, 3))
 
 
 def test_squeezing_names_the_axes_that_it_drops():

@@ -70,6 +70,61 @@ def test_loops_and_branches_prove_only_what_holds_after_every_round(loop, body):
         assert proved(claims) == set()
 
 
+def counted_up(n, x, body):
+    y = n.zeros_like(x)
+    if n is jnp:
+        return lax.fori_loop(0, 3, lambda i, y: body(jnp, y, i, x), y)
+    for i in range(3):
+        y = body(np, y, i, x)
+    return y
+
+
+def counted_down(n, x, body):
+    """A scan over known numbers, from the last to the first; the carries are collected."""
+    y, rows = n.zeros_like(x), []
+    if n is jnp:
+        step = lambda y, i: (body(jnp, y, i, x), y)
+        return jnp.moveaxis(lax.scan(step, y, jnp.arange(3), reverse=True)[1], 0, 3)
+    for i in (2, 1, 0):
+        rows.insert(0, y)
+        y = body(np, y, i, x)
+    return np.stack(rows, 3)
+
+
+def window(n, x, start):
+    """Four cells of x from `start` on, and two zeros."""
+    cells = lax.dynamic_slice_in_dim(x, start, 4, 1) if n is jnp else x[:, start : start + 4]
+    return n.pad(cells, ((0, 0), (0, 2), (0, 0)))
+
+
+PLACES = np.arange(1, 7, dtype=np.int32)[None, :, None]
+# Bodies that use the number of the iteration, or known numbers of the carry, and what is proved of the loop.
+NUMBERED = {
+    "rolled by the number": ({"cyclic"}, lambda n, y, i, x: 3 * y + n.roll(x, i, 1)),
+    "smoothed, from zeros": ({"cyclic", "interior"}, lambda n, y, i, x: x + 2 * n.roll(y, 1, 1)),
+    "a window from the number on": ({"interior"}, lambda n, y, i, x: 3 * y + window(n, x, i)),
+    "places in no iteration": ({"cyclic", "interior"}, lambda n, y, i, x: 3 * y + x * n.where(i > 3, PLACES, 1)),
+    "places in the middle": (set(), lambda n, y, i, x: 3 * y + x * n.where(i == 1, PLACES, 1)),
+    "one cell": (set(), lambda n, y, i, x: 3 * y + window(n, x, i)[:, :1]),
+}
+
+
+@pytest.mark.parametrize("loop", [counted_up, counted_down])
+@pytest.mark.parametrize("body", NUMBERED)
+def test_loops_are_followed_with_known_numbers(loop, body):
+    kinds, line = NUMBERED[body]
+    claims = certified(lambda x: loop(jnp, x, line), (1, 6, 2))
+    assert refutation(lambda x: loop(np, x, line), (1, 6, 2), claims, samples=3) is None
+    assert proved(claims) == kinds
+
+
+@pytest.mark.parametrize(("rounds", "verdict"), [(64, "PROVED"), (65, "UNDECIDED")])
+def test_iterations_are_followed_with_their_numbers_up_to_a_limit(rounds, verdict):
+    x = jax.ShapeDtypeStruct((6,), "int32")
+    fn = lambda x: lax.fori_loop(0, rounds, lambda i, y: 3 * y + x * jnp.where(i < rounds, 1, jnp.arange(6)), x)
+    assert jc.certify(fn, x, axes=(0,), search=False).leaves[0].axes[0].cyclic.verdict == verdict
+
+
 def test_scanning_over_the_shifted_axis_is_not_proved():
     def fn(x):
         return jnp.moveaxis(lax.scan(lambda c, v: (c + v, c), x[:, 0], jnp.moveaxis(x, 1, 0))[1], 0, 1)

@@ -75,6 +75,67 @@ def test_a_diagonal_moves_if_all_rows_are_alike():
     assert certified(lambda x: diagonal(x, np.arange(4)), (4, 4))["cyclic"].verdict == "UNDECIDED"
 
 
+COLUMNS = {  # the values along the second axis of a table of pairs, whose first axis has those of x [b, n]
+    "of itself": lambda n, x: x,
+    "of the reversed": lambda n, x: x[:, ::-1],
+    "of the enlarged": lambda n, x: n.repeat(x, 2, axis=1),
+    "of every other cell": lambda n, x: x[:, ::2],
+    "of another": lambda n, x: n.arange(x.shape[1], dtype=x.dtype)[None],
+}
+
+
+def table_of_pairs(n, x, columns):
+    return 3 * x[:, :, None] + COLUMNS[columns](n, x)[:, None, :]
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_gathers_along_two_axes_prove_nothing_that_is_false(columns):
+    """Cells (a*i + b, c*i + d) of a table of pairs: diagonals, and lines of other slopes; some leave the table."""
+    read = lambda n, p, q: lambda x: table_of_pairs(n, x, columns)[:, p, q]
+
+    def cases():
+        for n in (4, 6):
+            width = COLUMNS[columns](np, np.zeros((1, n))).shape[1]
+            slopes = itertools.product((1, 2), (0,), (-2, -1, 0, 1, 2), (0, 1, 3), (n // 2, n))
+            for a, b, c, d, size in slopes:
+                p, q = a * np.arange(size) + b, c * np.arange(size) + d
+                for rows, cells in ((p % n, q % width), (np.clip(p, 0, n - 1), np.clip(q, 0, width - 1))):
+                    yield (a, b, c, d, size), read(jnp, rows, cells), read(np, rows, cells), (1, n)
+
+    assert survey(cases()) > (0 if columns == "of another" else 20)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "cells", "shift"),
+    [
+        ("of itself", np.arange(6), np.arange(6), 1),
+        ("of itself", np.arange(6), np.arange(6) - 5, 1),
+        ("of the reversed", np.arange(6), 5 - np.arange(6), 1),
+        ("of the enlarged", np.arange(6), 2 * np.arange(6) + 1, 1),
+        ("of every other cell", np.arange(0, 6, 2), np.arange(3), 2),
+        ("of itself", np.arange(6), 5 - np.arange(6), 3),  # half a period on is half a period back
+        ("of the reversed", np.arange(6), np.arange(6), 3),
+        ("of the enlarged", np.arange(6), np.arange(6), None),
+        ("of another", np.arange(6), np.arange(6), None),
+    ],
+)
+def test_a_line_through_a_table_of_pairs_moves_if_it_advances_as_the_table_does(columns, rows, cells, shift):
+    claim = certified(lambda x: table_of_pairs(jnp, x, columns)[:, rows, cells], (1, 6))["cyclic"]
+    moved = None if shift is None else ((1, 1 if shift == 2 else shift),)
+    assert (claim.verdict, claim.shift, claim.moves or None) == ("PROVED" if shift else "UNDECIDED", shift, moved)
+
+
+def test_diagonals_of_scores_move_in_the_interior_too():
+    """The first and the last row and column are those of a zero pad, and the second diagonal has one cell less."""
+    scores = lambda x: (
+        jnp.pad(x[:, 1:-1], ((0, 0), (1, 1)))[:, :, None] * jnp.pad(x[:, 1:-1], ((0, 0), (1, 1)))[:, None]
+    )
+    for k, region in ((0, ((1, 1, 7),)), (1, ((1, 1, 6),)), (-1, ((1, 1, 6),))):
+        claim = certified(lambda x, k=k: jnp.diagonal(scores(x), k, 1, 2), (1, 8))["interior"]
+        assert (claim.shift, claim.moves, claim.region) == (1, ((1, 1),), region)
+        assert claim.receptive_field.size == 1 + abs(k)
+
+
 def test_windows_by_indices_and_nearest_enlargement_are_proved():
     table = (np.arange(6)[:, None] + np.arange(3)) % 6
     claims = certified(lambda x: x[:, table], (1, 6))

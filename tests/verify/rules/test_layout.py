@@ -4,6 +4,7 @@ Execution does not refute what is proved.
 """
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -114,6 +115,20 @@ def test_a_split_and_its_merge_are_nothing():
         claims = certified(lambda x: x.reshape(1, n // minor, minor).reshape(1, n), (1, n))
         assert claims["cyclic"].moves == ((1, minor),)
         assert claims["cyclic"].shift == minor
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_reshape_may_read_the_axes_in_any_order(order):
+    """`after` is the order with the axis of examples in front, which the twin has more of."""
+    after = (0, *(1 + n for n in order))
+
+    def cases():
+        for shape in ((1, 6, 2, 3), (1, 4, 3, 2)):
+            for sizes in factorisations(math.prod(shape), 3):
+                fn = lambda x, sizes=sizes: lax.reshape(x, (1, *sizes), after)
+                yield (shape, sizes), fn, lambda x, sizes=sizes: x.transpose(after).reshape(-1, *sizes), shape
+
+    assert survey(cases()) >= 10
 
 
 # Everything else

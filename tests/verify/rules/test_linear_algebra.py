@@ -34,6 +34,15 @@ def covariance(n, x):
     return definite(n, columns(x) @ x)
 
 
+def small(x):
+    """x in units in which rounding errors of its singular values are far below 1e-6."""
+    return real(x) / 2**20
+
+
+def singular(n, matrices):
+    return n.round(n.linalg.svd(matrices, compute_uv=False), 6)
+
+
 def over_positions(n, x):
     x = real(x)
     return definite(n, x @ columns(x))
@@ -55,9 +64,22 @@ BOTH = {
     ),
 }
 CYCLIC = {
+    "singular values of positions": lambda n, x: singular(n, small(x)),
+    "singular values of positions, transposed": lambda n, x: singular(n, columns(small(x))),
+    "singular values of scores": lambda n, x: singular(n, small(x) @ columns(small(x)) + 5),
+    "values beside the vectors": lambda n, x: n.round(n.linalg.svd(small(x), full_matrices=False)[1], 6),
+    "largest singular value": lambda n, x: n.round(n.linalg.norm(small(x), ord=2, axis=(1, 2)), 6),
+    "nuclear norm": lambda n, x: n.round(n.linalg.norm(small(x), ord="nuc", axis=(1, 2)), 6),
+    "condition number": lambda n, x: n.round(n.linalg.cond(small(x)), 6),
     "covariance, decomposed": lambda n, x: n.linalg.cholesky(covariance(n, x)),
 }
 NEITHER = {
+    "singular values of the first positions": lambda n, x: singular(n, small(x)[:, :4]),
+    "singular values of weighted positions": lambda n, x: singular(
+        n, small(x) * n.asarray(np.arange(6, dtype="float32"))[None, :, None]
+    ),
+    "singular vectors of positions": lambda n, x: n.linalg.svd(real(x), full_matrices=False)[0],
+    "singular vectors of channels": lambda n, x: n.linalg.svd(real(x), full_matrices=False)[2],
     "positions, decomposed": lambda n, x: n.linalg.cholesky(over_positions(n, x)),
     "a system over positions": lambda n, x: n.linalg.solve(n.asarray(LONG)[None], real(x)),
     "a matrix for each position": lambda n, x: n.linalg.solve(

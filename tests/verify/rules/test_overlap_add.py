@@ -81,6 +81,7 @@ MEANS = {
     "with a stride of what overlaps": (lambda x: conv(jax.nn.relu(conv(x))[..., :2], stride=(2, 1)), 2),
     "with a dilated kernel": (partial(conv, dilation=2), 1),
     "a convolution of lax": (lambda x: lax.conv_general_dilated(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap"), KERNEL, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")), 1),
+    "a reshape of the transposed": (lambda x: jnp.swapaxes(lax.reshape(conv(x), (1, 6, 8, 3, 1), (0, 2, 1, 3)), 1, 2), 1),
     "weights of channels": (lambda x: conv(x) @ jnp.arange(6.0).reshape(3, 2), 1),
 }  # fmt: skip
 
@@ -151,6 +152,12 @@ def added(x, first=7, last=0, fill=0.0, weigh=lambda piece: piece, **pads):
     return put(weigh(head), first, fill) + middle + put(tail, last, fill)
 
 
+def after(write, taps=2):
+    """A write of cells of the whole convolution of 10 cells."""
+    return lambda x: write(narrow(x, taps, taps))
+
+
+SHAPE = (1, 8, 6, 2)
 TWINS = {
     "the head in the wrong place": partial(added, first=6),
     "the tail in the wrong place": partial(added, last=1),
@@ -163,6 +170,15 @@ TWINS = {
     "one piece left out": lambda x: pieces(x)[1] + put(pieces(x)[0], 7),
     "one piece twice": lambda x: added(x) + put(pieces(x)[0], 7),
     "all pieces weighed by position": partial(added, weights=np.arange(1, 11, dtype=np.float32)[None, :, None, None]),
+    "a tail added one cell too far": after(lambda y: y[:, :8].at[:, 1:3].add(y[:, 8:])),
+    "a tail that overwrites": after(lambda y: y[:, :8].at[:, :2].set(y[:, 8:])),
+    "a tail multiplied": after(lambda y: y[:, :8].at[:, :2].multiply(y[:, 8:])),
+    "a tail that overwrites ones": after(lambda y: y[:, :8] + jnp.ones(SHAPE).at[:, :2].set(y[:, 8:])),
+    "a tail added to some rows": after(lambda y: y[:, :8].at[:, :2, :3].add(y[:, 8:, :3])),
+    "pieces added to different rows": lambda x: after(
+        lambda y: jnp.zeros(SHAPE).at[:, :, :3].add(y[:, :8]).at[:, :2, 3:].add(y[:, 8:])
+    )(x[:, :, :3]),
+    "a tail added twice": after(lambda y: y[:, :8].at[:, :2].add(y[:, 8:]).at[:, :2].add(y[:, 8:])),
     "two pieces that overlap": lambda x: (
         put(pieces(x)[0], 7) + put(pieces(x)[1][:, :5], 0) + put(pieces(x)[1][:, 3:], 3) + put(pieces(x)[2], 0)
     ),
@@ -181,6 +197,27 @@ TWINS = {
     "a kernel's gradient, valid": lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="valid") ** 2))(KERNEL),
     "a correlation with the reversed": lambda x: lax.conv_general_dilated(jnp.pad(x, ((0, 0), (7, 0), (0, 0), (0, 0)), mode="wrap"), jnp.moveaxis(x[:, ::-1], 0, 3), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")),
 }  # fmt: skip
+
+
+FOLDS = {
+    "the head to the end": after(lambda y: y[:, 2:].at[:, 6:].add(y[:, :2])),
+    "the tail to the start": after(lambda y: y[:, :8].at[:, :2].add(y[:, 8:])),
+    "the tail, by a dynamic update of zeros": after(
+        lambda y: y[:, :8] + lax.dynamic_update_slice(jnp.zeros(SHAPE), y[:, 8:], (0, 0, 0, 0))
+    ),
+    "both ends, in zeros": after(
+        lambda y: jnp.zeros(SHAPE).at[:, 7:].set(y[:, :1]) + y[:, 1:9].at[:, :1].add(y[:, 9:])
+    ),
+    "a transposed convolution": lambda x: (
+        (full := lax.conv_transpose(x, NARROW, (2, 1), "VALID"))[:, :16].at[:, :1].add(full[:, 16:])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLDS)
+def test_pieces_that_are_added_at_indices_move(name):
+    claim = cyclic(FOLDS[name])
+    assert (claim.shift, claim.moves) == (1, ((1, 2 if "transposed" in name else 1),))
 
 
 def test_the_pieces_as_they_should_be_move():

@@ -1,11 +1,13 @@
 """Sums, extrema, cumulative sums and sorts: execution does not refute what is proved."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.numpy_twins import by_kinds, certified, judge_line, proved, refutation
+from support.numpy_twins import by_kinds, certified, each_certified, judge_line, proved, refutation
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -74,6 +76,38 @@ def test_the_largest_cells_of_a_part_of_a_period_are_not_invariant():
     """The broken twin."""
     claim = jc.certify(lambda x: lax.top_k(x[:, :5], 3)[0], X, axes=(1,), search=False).leaves[0].axes[0].cyclic
     assert claim.verdict == Verdict.UNDECIDED
+
+
+def ordered(n, operands, keys):
+    """The operands in the order of the first `keys` of them, along axis 1; `n` is jnp or np."""
+    if n is jnp:
+        return lax.sort(tuple(operands), dimension=1, num_keys=keys)
+    order = np.lexsort(operands[:keys][::-1], axis=1)
+    return [np.take_along_axis(operand, order, 1) for operand in operands]
+
+
+# Operands of a sort, from x [b, 6, 2]: few numbers, so that keys are often equal.
+OPERANDS = {
+    "a residue": lambda x: x % 2,
+    "its neighbour": lambda x: x[:, np.array([1, 2, 3, 4, 5, 0])] % 3,
+    "itself": lambda x: x,
+    "the mirror image": lambda x: x[:, ::-1] % 3,
+    "positions": lambda x: np.broadcast_to(np.arange(6, dtype=np.int32)[None, :, None], x.shape),
+    "the same everywhere": lambda x: 0 * x + x.sum(1, keepdims=True) % 2,
+}
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3])
+def test_sorted_keys_are_invariant_if_all_keys_move_together_and_no_other_operand_is(keys):
+    names = list(itertools.permutations(OPERANDS, 3))
+    run = lambda n, x, chosen: ordered(n, [OPERANDS[name](x) for name in chosen], keys)
+    found = each_certified(lambda x: [run(jnp, x, chosen) for chosen in names], (1, 6, 2))
+    for place, (chosen, number) in enumerate(itertools.product(names, range(3))):
+        claims = found[place]
+        assert refutation(lambda x, c=chosen, n=number: run(np, x, c)[n], (1, 6, 2), claims) is None, (chosen, number)
+        together = {*chosen[:keys]} == {"the mirror image"} or not {*chosen[:keys]} & {"the mirror image", "positions"}
+        sure = together and number < keys
+        assert proved(claims) == ({"cyclic"} if sure else set()), (chosen, number)
 
 
 def reduced(axis, function, *operands):
