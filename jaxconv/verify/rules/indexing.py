@@ -177,7 +177,7 @@ def _indexed(
     for axis, size in enumerate(indices.shape[:-1]):
         if axis in row_axes:
             continue
-        read = [_rows_of(eqn, x, number, motion, axis) for number, motion in motions.items()]
+        read = [_rows_of(eqn, x, indices, number, motion, axis) for number, motion in motions.items()]
         rows = np.concatenate([cells * by for (cells, _), by in zip(read, multiples, strict=True)], axis=1)
         found = _steps(rows, np.all([valid for _, valid in read], axis=0), wrap)
         if found is None or (others != np.take(others, [0], axis=axis)).any():
@@ -197,10 +197,11 @@ def _indexed(
     )
 
 
-def _rows_of(eqn: Equation[Moving], x: Moving, number: int, motion: Motion, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _rows_of(
+    eqn: Equation[Moving], x: Moving, indices: np.ndarray, number: int, motion: Motion, axis: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The cells of an axis of x that are read at each position along an axis of the indices, and which are valid."""
-    indices, p = eqn.known[1], eqn.params
-    assert indices is not None
+    p = eqn.params
     starts = indices[..., p["dimension_numbers"].start_index_map.index(number)].astype(int)
     window: int = p["slice_sizes"][number]
     starts, inside = _within(eqn, starts, length_of(x.axes[number]) - window)
