@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from jaxconv.apply.plan import Part, Tile, around, common_shift, inside, last_size, missing, too_small
+from jaxconv.apply.claims import as_axes, outputs_that_do_not_roll, proved, shape_of_argument
+from jaxconv.apply.plan import Part, Tile, around, inside, last_size, missing, too_small
 from jaxconv.checks import shown
 from jaxconv.errors import explain, public
 from jaxconv.jaxprs.typing import PyTree
-from jaxconv.verify.certify import certify
-from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tiling.certify_tiling import TilingAxis, certify_tiling, checked_sizes
 from jaxconv.verify.tracing import name_of
@@ -64,13 +63,13 @@ def tiled(
     compiled = jax.jit(fn)
 
     def of_tiles(*arguments: PyTree) -> PyTree:
-        shapes = list(map(_shape, arguments))
+        shapes = list(map(shape_of_argument, arguments))
         all_along = directions(shapes, axes)
         sizes = zip(all_along, checked_sizes(tile, all_along), strict=True)
         split = [(along, _suitable(fn, shapes, along, size)) for along, size in sizes if size < along.length]
         leaves, tree = jax.tree.flatten(jax.eval_shape(fn, *shapes))
         results = _results(out, leaves, tree)
-        claims = functools.cache(functools.partial(_claims, fn, shapes, [along for along, _ in split]))
+        claims = functools.cache(functools.partial(proved, fn, shapes, [along for along, _ in split]))
         plans = _plans(fn, shapes, split, claims)
         for tiles in itertools.product(*plans):
             of_sizes = claims(*(one.size for one in tiles))
@@ -95,20 +94,13 @@ def _suitable(fn: Callable[..., object], shapes: Sequence[PyTree], along: Along,
     size = asked
     candidates = dict.fromkeys(size - (size - along.length) % stride for stride in STRIDES)
     for candidate in (candidate for candidate in candidates if candidate > 0):
-        if certify_tiling(fn, *shapes, tile=candidate, axes=_axes([along])).proved:
+        if certify_tiling(fn, *shapes, tile=candidate, axes=as_axes([along])).proved:
             return candidate
     while (size := 2 * size) < along.length:
-        certificate = certify_tiling(fn, *shapes, tile=size, axes=_axes([along]))
+        certificate = certify_tiling(fn, *shapes, tile=size, axes=as_axes([along]))
         if certificate.proved:
             raise too_small(asked, [leaf.axes[0] for leaf in certificate.leaves])
     return asked
-
-
-def _shape(argument: PyTree) -> PyTree:
-    """What an argument is traced as: the shape of anything that can be sliced and is no JAX array."""
-    if hasattr(argument, "shape") and hasattr(argument, "dtype") and not isinstance(argument, jax.Array):
-        return jax.ShapeDtypeStruct(tuple(argument.shape), argument.dtype)
-    return argument
 
 
 def _results(out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree) -> list[PyTree]:
@@ -130,29 +122,6 @@ def _results(out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree) 
             cure = "Create it with the shape of the output: jax.eval_shape(fn, ...) gives it"
             raise ValueError(explain("an array of out", f"of shape {shape}", f"of shape {leaf.shape}", cure))
     return results
-
-
-def _claims(
-    fn: Callable[..., object], shapes: Sequence[PyTree], all_along: Sequence[Along], *sizes: int
-) -> list[list[TilingAxis]]:
-    """The claims about tiles of these sizes: for each axis, one for each output.
-
-    Raises:
-        ValueError: they are not proved.
-    """
-    if not sizes:
-        return []
-    certificate = certify_tiling(fn, *shapes, tile=sizes, axes=_axes(all_along))
-    if not certificate.proved:
-        cure = "Change the line that is named, or call the function on the whole"
-        raise ValueError(explain(f"the tiling of {name_of(fn)}", f"not proved:\n{certificate}\nIt", "proved", cure))
-    return [[leaf.axes[number] for leaf in certificate.leaves] for number in range(len(sizes))]
-
-
-def _axes(all_along: Sequence[Along]) -> Axes:
-    """Directions as `axes` of a certificate."""
-    numbers = [number for number, _ in all_along[0].arguments]
-    return {number: tuple(dict(along.arguments)[number] for along in all_along) for number in numbers}
 
 
 def _plans(
@@ -197,17 +166,10 @@ def _around(
         ValueError: the function is not equivariant under cyclic shifts.
     """
     argument, axis = along.arguments[0]
-    certificate = certify(fn, *shapes, axes=_axes([along]), search=False)
-    shift = common_shift(claims)
-    for claim, leaf in zip(claims, certificate.leaves, strict=True):
-        cyclic = leaf.axes[0].cyclic
-        moves = ((claim.output_axis, claim.step * shift // claim.shift),)
-        fits = cyclic.verdict == Verdict.PROVED and shift % (cyclic.shift or 1) == 0
-        same = fits and tuple((n, t * shift // (cyclic.shift or 1)) for n, t in cyclic.moves) == moves
-        if claim.output_axis is not None and (not same or along.length % shift):
-            named = f"the first and the last cells of output{leaf.path} along axis {axis} of argument {argument}"
-            cure = "Pad with zeros, by reflection, or circularly around a length that the strides divide"
-            raise ValueError(explain(named, "in no tile", "those of a tile at the border, or of a rolled input", cure))
+    for path in outputs_that_do_not_roll(fn, shapes, along, claims):
+        named = f"the first and the last cells of output{path} along axis {axis} of argument {argument}"
+        cure = "Pad with zeros, by reflection, or circularly around a length that the strides divide"
+        raise ValueError(explain(named, "in no tile", "those of a tile at the border, or of a rolled input", cure))
     return around(claims)
 
 

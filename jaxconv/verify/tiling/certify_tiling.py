@@ -162,6 +162,8 @@ def certify_tiling(
             cure = "Use a smaller tile, or call the function on the whole"
             raise ValueError(explain(f"the tile along {along}", size, f"at most {along.length - 1}", cure))
     current = list(arguments)
+    for along in all_along:  # An array may be split over devices, which its trace would show.
+        current = resized(current, along, along.length)
     before = trace(fn, current)
     program = program_of(*before)
     reports: list[list[TilingAxis]] = [[] for _ in program.outputs]

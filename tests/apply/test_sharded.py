@@ -1,0 +1,132 @@
+"""Devices that hold a part each, and fetch halos, compute what one device computes of the whole."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.tiling_oracle import signal
+
+import jaxconv as jc
+
+ROOT = Path(__file__).parents[2]
+KEY = jax.random.key(0)
+FIRST = jax.tree.map(lambda array: jnp.round(6 * array), jc.init_conv(KEY, (3, 3), 2, 3))
+SECOND = jax.tree.map(lambda array: jnp.round(6 * array), jc.init_conv(KEY, (3, 3), 3, 3))
+
+
+def mesh(devices=2):
+    return jax.make_mesh((devices,), ("rows",), devices=jax.devices()[:devices])
+
+
+def unet(x, padding="same"):
+    wide = jax.nn.relu(jc.conv(FIRST, x, padding=padding))
+    inner = jnp.round(jc.conv(SECOND, jc.max_pool(wide, (2, 2)), padding=padding) / 16)
+    return jc.conv(SECOND, wide + jnp.repeat(jnp.repeat(inner, 2, 1), 2, 2), padding=padding)
+
+
+NETWORKS = {
+    "zero padding": unet,
+    "circular padding": lambda x: unet(x, "circular"),
+    "causal": lambda x: jc.conv(FIRST, x, padding="causal"),
+    "outputs at two scales": lambda x: {
+        "fine": jnp.repeat(x, 2, 1),
+        "coarse": jc.max_pool(x, (2, 2)),
+        "n": jnp.ones(3),
+    },
+}
+
+
+def total(fn, x):
+    """A number that depends on all outputs."""
+    return sum((leaf * (n + 1)).sum() for n, leaf in enumerate(jax.tree.leaves(fn(x))))
+
+
+def judged(devices):
+    """For each network, whether outputs and gradients are those of one device, and the collectives of the program."""
+    rows = {}
+    for name, fn in NETWORKS.items():
+        x = jnp.asarray(signal((1, 16 * devices, 12, 2)))
+        split = jc.sharded(fn, mesh(devices), axes=(1,), over="rows")
+        pairs = zip(jax.tree.leaves(jax.jit(split)(x)), jax.tree.leaves(fn(x)), strict=True)
+        equal = all(bool((own == other).all()) for own, other in pairs)
+        gradients = [jax.jit(jax.grad(partial(total, one)))(x) for one in (split, fn)]
+        placed = jax.device_put(x, jax.sharding.NamedSharding(mesh(devices), jax.sharding.PartitionSpec(None, "rows")))
+        text = jax.jit(split).lower(placed).compile().as_text()
+        collectives = {one for one in ("all-gather", "all-to-all", "all-reduce") if f" {one}" in text}
+        rows[name] = [equal, bool((gradients[0] == gradients[1]).all()), sorted(collectives)]
+    return rows
+
+
+EXPECTED = {name: [True, True, []] for name in NETWORKS}
+
+
+def test_two_devices_are_as_one():
+    assert judged(2) == EXPECTED
+
+
+@pytest.mark.slow
+def test_eight_devices_are_as_one():
+    """In a process of its own, since the number of devices is fixed when JAX starts."""
+    setup = "import json, jax; jax.config.update('jax_num_cpu_devices', 8)"
+    code = f"{setup}; from test_sharded import judged; print(json.dumps(judged(8)))"
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths}
+    )
+    assert json.loads(found.stdout) == EXPECTED
+
+
+def test_without_the_halos_there_would_be_seams():
+    """The broken twin: each device computes its own part only."""
+    x = jnp.asarray(signal((1, 32, 12, 2)))
+    spec = jax.sharding.PartitionSpec(None, "rows")
+    alone = jax.sharding.Mesh(mesh().devices, ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+    found = jax.shard_map(unet, mesh=alone, in_specs=spec, out_specs=spec, check_vma=False)(x)
+    assert (np.asarray(found) != np.asarray(unet(x))).any()
+
+
+def test_one_device_and_several_arguments():
+    fn = lambda params, a, b: jc.conv(params, a - b, padding="same")
+    a, b = jnp.asarray(signal((1, 16, 8, 2))), jnp.asarray(signal((1, 16, 8, 2), seed=1))
+    for devices in (1, 2):
+        split = jc.sharded(fn, mesh(devices), axes={1: (1,), 2: (1,)}, over="rows")
+        np.testing.assert_array_equal(split(FIRST, a, b), fn(FIRST, a, b))
+
+
+REFUSED = {
+    "a length": ((1, 31, 8, 2), unet, (1,), "is 31, but should be a multiple of 2, the number of devices"),
+    "a stride": (
+        (1, 34, 8, 2),
+        lambda x: jc.max_pool(x, (2, 2)),
+        (1,),
+        "the part of a device is 17 cells, but should be a multiple of 2",
+    ),
+    "wide halos": (
+        (1, 20, 8, 2),
+        lambda x: jc.conv(FIRST, x, padding="same", dilation=4),
+        (1,),
+        "no cell of its result|both halos",
+    ),
+    "an output": ((1, 32, 8, 2), lambda x: jc.conv(FIRST, x), (1,), "Use padding that keeps the length"),
+    "a global mean": ((1, 32, 8, 2), lambda x: x - x.mean((1, 2), keepdims=True), (1,), "because of reduce_sum"),
+    "two axes": ((1, 32, 8, 2), unet, (1, 2), "one axis of each argument that is split"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_split_is_refused(name):
+    shape, fn, axes, match = REFUSED[name]
+    with pytest.raises(ValueError, match=match):
+        jc.sharded(fn, mesh(), axes=axes, over="rows")(jnp.asarray(signal(shape)))
+
+
+def test_an_axis_that_the_mesh_does_not_have_is_refused():
+    with pytest.raises(ValueError, match=r"over is 'columns', but should be one of the mesh's axes, \('rows',\)"):
+        jc.sharded(unet, mesh(), axes=(1,), over="columns")
