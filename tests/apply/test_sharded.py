@@ -112,7 +112,7 @@ REFUSED = {
         (1, 20, 8, 2),
         lambda x: jc.conv(FIRST, x, padding="same", dilation=4),
         (1,),
-        "no cell of its result|both halos",
+        "no cell of its result is free of the border",
     ),
     "an output": ((1, 32, 8, 2), lambda x: jc.conv(FIRST, x), (1,), "Use padding that keeps the length"),
     "a global mean": ((1, 32, 8, 2), lambda x: x - x.mean((1, 2), keepdims=True), (1,), "because of reduce_sum"),
