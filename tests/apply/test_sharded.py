@@ -109,7 +109,7 @@ REFUSED = {
         "the part of a device is 17 cells, but should be a multiple of 2",
     ),
     "wide halos": (
-        (1, 20, 8, 2),
+        (1, 14, 8, 2),
         lambda x: jc.conv(FIRST, x, padding="same", dilation=4),
         (1,),
         "no cell of its result is free of the border",
