@@ -24,9 +24,8 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import advancing
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, longest
+from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, field_of_rows, longest
 from jaxconv.verify.rules.reduction import without
 
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
@@ -114,7 +113,7 @@ def _banded(
         check_step(motion, by, x.period(motion))
         rate = motion.rate * by / distance
         reads = [np.flatnonzero(column) for column in bands.any(axis=2).T]
-        field = None if cyclic else advancing(motion.field, motion.rate, reads, advance)
+        field = field_of_rows(motion, reads, advance, length_of(x.axes[number]) if cyclic else None)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         axes = [invariant_axis(length) for length in eqn.shapes[0]]
         axes[result_axis] = (Factor(size, motion=moved),)

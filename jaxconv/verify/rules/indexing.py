@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -27,7 +27,7 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import Advance, advancing
+from jaxconv.verify.receptive_fields import Advance, Field, advancing, advancing_around
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import sliced
 
@@ -169,7 +169,7 @@ def _indexed(
         distance, by, lo, hi = advance
         check_step(motion, by, period)
         rate = motion.rate * by / distance
-        field = None if wrap is not None else advancing(motion.field, motion.rate, rows.tolist(), advance)
+        field = field_of_rows(motion, rows.tolist(), advance, wrap)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         return axis, by, Factor(size, motion=moved)
     raise CannotProve(
@@ -197,6 +197,20 @@ def check_step(motion: Motion, by: int, period: Fraction | None) -> None:
         raise CannotProve(
             f"reads cells {abs(by)} apart of a signal that repeats after {period}", f"Use a multiple of {abs(by)} cells"
         )
+
+
+def field_of_rows(
+    motion: Motion, rows: Sequence[Iterable[int]], advance: Advance, whole_period: int | None
+) -> Field | None:
+    """The receptive field of an axis whose position j depends on the positions `rows[j]` of an axis with this motion.
+
+    `whole_period`: the length of the axis with this motion, if it is one whole period of a cyclic signal.
+    """
+    if whole_period is None:
+        return advancing(motion.field, motion.rate, rows, advance)
+    if motion.turns > 1:  # the axis is a part of the way around the input, and positions do not count modulo its length
+        return None
+    return advancing_around(motion.field, motion.rate, rows, advance, whole_period)
 
 
 def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:
