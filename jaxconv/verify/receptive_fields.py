@@ -128,8 +128,9 @@ def advancing_around(
     period = Fraction(length * distance, abs(by))
     for phases in (field, (envelope(field),)):
         count = distance * (len(phases) // math.gcd(len(phases), by))
-        if length % len(phases) == 0 and period % count == 0:
-            return advancing(phases, rate, [shortest_arc(row, length) for row in rows], advance)
+        if period % count == 0:
+            turned = advancing(phases, rate, [shortest_arc(row, length) for row in rows], advance)
+            return nearest(turned, abs(int(length * rate)))
     return None
 
 
