@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar, cast
@@ -19,6 +19,7 @@ from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
+from jaxconv.verify.recheck.computed import Computation, computed, drawn, is_still
 from jaxconv.verify.recheck.mixing import mixes
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed, plain
 from jaxconv.verify.recheck.noise import noise
@@ -115,7 +116,11 @@ class Steps:
         try:
             passed_on = not whole or is_identity(equation)  # each result is the operand of the same number
             constants = [held.constant for held in operands] if passed_on else _computed(equation, runs[0], operands)
-            results = [replace(held, constant=number) for held, number in zip(results, constants, strict=True)]
+            made = _computations(equation, runs, operands)
+            results = [
+                replace(held, constant=number, computation=computation)
+                for held, number, computation in zip(results, constants, made, strict=True)
+            ]
             if all(isinstance(state, Broken) for state in states):
                 pass
             elif is_endless(equation):
@@ -142,7 +147,8 @@ class Steps:
     ) -> list[tuple[str, Maker]]:
         """Return an objection or the empty string for each state of each result, on operands drawn from their states.
 
-        If an operand has two states, each state of a result must follow from one of them.
+        If an operand has two states, each state of a result must follow from one of them, or from the way in which
+        operands are computed from parameters.
         """
         if sum(held.aval.size for held in (*operands, *results)) > LARGEST:
             raise ValueError("the equation is too large; certify the function at a smaller shape")
@@ -264,9 +270,10 @@ def _states(held: Held[Value]) -> list[Held[Value]]:
 
 
 def _readings(operands: Sequence[Held[Value]]) -> list[list[Held[Value]]]:
-    """Return the operands with their second states where they have any, and with their first states."""
-    second = [held.second or held for held in operands]
-    return [second] if second == list(operands) else [second, list(operands)]
+    """Return the operands with their second states where they have any, with their first states, and as computed."""
+    second, made = [held.second or held for held in operands], list(map(computed, operands))
+    readings = [second] if second == list(operands) else [second, list(operands)]
+    return readings if made == list(operands) else [*readings, made]
 
 
 def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
@@ -274,17 +281,9 @@ def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[Array]:
-    """Return the operands of the first or second run, drawn from their states; constants are not drawn."""
-    return [
-        held.constant if held.constant is not None else KINDS[type(held.state)][0](held, trial, turn)
-        for held in operands
-    ]
-
-
 def _results(run: Run, operands: Sequence[Held[Value]], trial: RunPair, turn: int) -> list[np.ndarray]:
     """Return the results of the first or second run, on operands drawn from their states."""
-    return list(map(plain, run(_drawn(operands, trial, turn))))
+    return list(map(plain, run(drawn(operands, trial, turn))))
 
 
 def _judged(
@@ -308,7 +307,7 @@ def _judged(
 
 def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: RunPair) -> float:
     """Return the rounding error of a result, the larger of both runs."""
-    return max(noise(run, _drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
+    return max(noise(run, drawn(operands, trial, turn), fact[0]) for turn in (0, 1))
 
 
 def executions(equation: JaxprEqn, operands: Sequence[Held[Value]]) -> list[Run]:
@@ -328,6 +327,19 @@ def _execute(equation: JaxprEqn, turn: int | None, arrays: list[Array]) -> Seque
         count = len(branches(equation))
         arrays = [np.asarray((arrays[0] + turn) % count, arrays[0].dtype), *arrays[1:]]
     return evaluate.executed(equation, arrays)
+
+
+def _computations(
+    equation: JaxprEqn, runs: Sequence[Run], operands: Sequence[Held[Value]]
+) -> list[Callable[[int], np.ndarray] | None]:
+    """Return how the results are computed, if all operands are the same in both runs, else None for each."""
+    if runs == [same] or is_identity(equation):
+        pairs = enumerate(operands)
+        return [Computation(same, operands, number).draw if is_still(held) else None for number, held in pairs]
+    unknown = len(runs) > 1 or equation.effects or "random" in equation.primitive.name or _endless(equation)
+    if unknown or not all(map(is_still, operands)):
+        return [None] * len(equation.outvars)
+    return [Computation(runs[0], operands, number).draw for number in range(len(equation.outvars))]
 
 
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:

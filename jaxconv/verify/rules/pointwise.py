@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
+from jaxconv.verify import fold
 from jaxconv.verify.domain import (
     CannotProve,
     Factor,
@@ -61,10 +62,27 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
-    values = along_diagonals(eqn, [widened(value, shape) for value in eqn.moving()])
+    values = along_diagonals(eqn, with_patterns(eqn, [widened(value, shape) for value in eqn.moving()]))
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
     return [join(values, eqn.walk.new_signal())]
+
+
+def with_patterns(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
+    """The values, where unknown numbers have the periods of the names of their cells, along the axes that move.
+
+    Example: x * scale[j % 2] for an unknown `scale` of two numbers. Only shifts by two remain.
+    """
+    moving = {number for value in values for number in value.moving_axes}
+    found: list[Moving] = []
+    for operand, value in enumerate(values):
+        varies = [number for number in moving if value.axes[number] == invariant_axis(eqn.shapes[0][number])]
+        cells = eqn.cells(operand) if varies and eqn.known[operand] is None else None
+        for number in varies if cells is not None else ():
+            least = fold.period(np.broadcast_to(cells, eqn.shapes[0]), number)
+            value = value.with_axis(number, invariant_axis(eqn.shapes[0][number], least))
+        found.append(value)
+    return found
 
 
 def along_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
@@ -82,9 +100,11 @@ def along_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Mov
         return list(values)
     return [
         value
-        if numbers is None or value.moving_axes or all(uniform(value.axes[number]) for number in motions)
+        if value.moving_axes
+        or all(uniform(value.axes[number]) for number in motions)
+        or (numbers := eqn.cells(operand)) is None
         else _along_a_diagonal(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), joined, motions)
-        for value, numbers in zip(values, eqn.known, strict=True)
+        for operand, value in enumerate(values)
     ]
 
 
@@ -135,12 +155,19 @@ def on_runs(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
         motions |= {n: axis[0].motion for n, axis in enumerate(value.axes) if len(axis) == 1 and axis[0].motion}
     moves = [bool(value.moving_axes) for value in values]
     found: list[Moving] = []
-    for operand, (value, numbers) in enumerate(zip(values, eqn.known, strict=True)):
-        if numbers is not None and not moves[operand]:
+    for operand, value in enumerate(values):
+        varies = not moves[operand] and any(_is_arbitrary(value.axes[axis]) for axis in motions)
+        numbers = eqn.cells(operand) if varies else None
+        if numbers is not None:
             for axis, motion in motions.items():
                 value = _on_a_run(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), axis, motion, operand, moves)
         found.append(value)
     return found
+
+
+def _is_arbitrary(axis: FactoredAxis) -> bool:
+    """Whether an axis is a single invariant factor without a period."""
+    return [(factor.period, factor.motion) for factor in axis] == [(None, None)]
 
 
 def _on_a_run(
@@ -153,10 +180,10 @@ def _on_a_run(
     moves: Sequence[bool],
 ) -> Moving:
     """A constant as a window along an axis, on its longest run. It is returned unchanged if it has no run."""
-    if [factor.period for factor in value.axes[axis]] != [None]:
+    if not _is_arbitrary(value.axes[axis]):
         return value
     for period, lo, hi in runs(numbers, axis):
-        is_inert = inert.get(eqn.name)
+        is_inert = None if eqn.known[operand] is None else inert.get(eqn.name)
         if is_inert is None or not is_inert(numbers.take(range(lo, hi), axis), operand, moves):
             shown = Motion(motion.rate, lo, hi, NOTHING, eqn.walk.new_signal())
             moved = value.with_axis(axis, (Factor(numbers.shape[axis], motion=shown),))
