@@ -101,8 +101,8 @@ class EqualCells:
         def step(equation: JaxprEqn, inputs: list[Cells], path: evaluate.Path) -> list[Cells]:
             self.read[path] = inputs
             known, body = self.folded.get(path), entered(equation, inputs)
-            if known is not None and all(value.numbers is not None for value in inputs):
-                return [Cells(number.shape, number) for number in known]
+            if known is not None:
+                return [Cells(shape_of(v), number) for v, number in zip(equation.outvars, known, strict=True)]
             if body is not None and not guard.objection(equation):
                 return self._follow(*body, (*path, 0))
             if equation.primitive.name in family("identity") and not guard.objection(equation):

@@ -146,7 +146,7 @@ class Walk:
         constants = self.folded.get(path[self.base :])
         if constants is not None and all(number is not None for number in known):
             numbers = list(constants)
-            outputs = [self.known(array) for array in constants]
+            outputs = [self.known(array) for array in constants if array is not None]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
             outputs, numbers = apart(self._call(equation, body, path))
         else:
@@ -154,6 +154,9 @@ class Walk:
             outputs = self._apply_pieces(equation, path, inputs, known, outputs)
             if equation.primitive.name in family("identity") and not guard.objection(equation):
                 numbers = known
+            elif constants is not None:  # of some results, as of the keys that sort an operand that moves
+                numbers = list(constants)
+                outputs = [v if n is None else self.known(n) for v, n in zip(outputs, numbers, strict=True)]
         name = partial(self.culprit_at, equation)
         outputs = [with_signals(noted(value, inputs, name), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))

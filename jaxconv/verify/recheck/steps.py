@@ -343,13 +343,20 @@ def _computations(
 
 
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:
-    """Return the numbers of the results if they are small and all operands are constants, else None for each."""
-    given = [held.constant for held in operands if held.constant is not None]
+    """Return the numbers of the results if they are small and all operands are constants, else None for each.
+
+    A sort by constants puts constants in a known order, whatever the other operands are.
+    """
     avals, name = list(map(aval_of, equation.outvars)), equation.primitive.name
-    unknown = len(given) < len(operands) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
-    if unknown or equation.effects or "random" in name or _endless(equation):
+    unknown = [n for n, held in enumerate(operands) if held.constant is None]
+    determined = not unknown or (name == "sort" and unknown[0] >= equation.params["num_keys"])
+    too_large = any(is_key(aval) or aval.size > LARGEST for aval in avals)
+    if not determined or too_large or equation.effects or "random" in name or _endless(equation):
         return [None] * len(avals)
-    return [plain(result) for result in run([*given])]
+    given = [
+        np.zeros(held.aval.shape, held.aval.dtype) if held.constant is None else held.constant for held in operands
+    ]
+    return [None if unknown and n in unknown else plain(result) for n, result in enumerate(run([*given]))]
 
 
 def _evaluation(closed: AnyJaxpr) -> Run:

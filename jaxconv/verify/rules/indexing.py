@@ -156,25 +156,57 @@ def _indexed(
     others = np.delete(indices, column, axis=-1)
     starts, inside = _within(eqn, indices[..., column].astype(int), length - window)
     indices = starts[..., None] + np.arange(window)
-    period = x.period(motion)
-    wrap = int(period) if period is not None and period == length else None
     for axis, size in enumerate(indices.shape[:-1]):
-        if axis in row_axes:
+        if axis in row_axes or (others != np.take(others, [0], axis=axis)).any():
             continue
         rows, is_read = (np.moveaxis(array, axis, 0).reshape(size, -1) for array in (indices, inside))
-        valid = np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
-        advance = _steps(rows, valid, wrap)
-        if advance is None or (others != np.take(others, [0], axis=axis)).any():
-            continue
-        distance, by, lo, hi = advance
-        check_step(motion, by, period)
-        rate = motion.rate * by / distance
-        field = field_of_rows(motion, rows.tolist(), advance, wrap)
-        moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
-        return axis, by, Factor(size, motion=moved)
+        found = by_rows(eqn, x, motion, length, rows, is_read.all(axis=1))
+        if found is not None:
+            return axis, *found
     raise CannotProve(
         "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
+
+
+def by_rows(
+    eqn: Equation[Moving], x: Moving, motion: Motion, length: int, rows: np.ndarray, is_read: np.ndarray
+) -> tuple[int, Factor] | None:
+    """How an axis moves whose position j depends on the positions rows[j] of a moving axis of x; None if it does not.
+
+    Returns the cells of x for each step of the rows, and the axis's factor. Rows that are not `is_read` do not count.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    """
+    period = x.period(motion)
+    wrap = length if period == length else None
+    valid = np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read
+    advance = _steps(rows, valid, wrap)
+    if advance is None:
+        return None
+    distance, by, lo, hi = advance
+    check_step(motion, by, period)
+    rate, field = motion.rate * by / distance, field_of_rows(motion, rows.tolist(), advance, wrap)
+    moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
+    return by, Factor(len(rows), motion=moved)
+
+
+def in_order(eqn: Equation[Moving], value: Moving, number: int, order: np.ndarray) -> Moving:
+    """out[j] = value[order[j]] along one axis, for a known order of its positions.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    """
+    motion = motion_of(value.axes[number])
+    if np.array_equal(order, np.arange(len(order))):
+        return value
+    if motion is None:
+        return value.with_axis(number, invariant_axis(len(order), 1 if uniform(value.axes[number]) else None))
+    if len(value.moving_axes) > 1:
+        raise CannotProve("puts the cells of one of several shifted axes in another order")
+    found = by_rows(eqn, value, motion, len(order), order[:, None], np.ones(len(order), bool))
+    if found is None:
+        raise CannotProve("puts the cells of the shifted axis in an order without a fixed step")
+    by, factor = found
+    return scaled(value, abs(by) // math.gcd(value.step(motion), by)).with_axis(number, (factor,))
 
 
 def _within(eqn: Equation[Moving], starts: np.ndarray, last: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,26 +12,29 @@ from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.verify import fold
 from jaxconv.verify.domain import (
+    Broken,
     CannotProve,
     Factor,
     FactoredAxis,
     Motion,
     Moving,
+    Plain,
     is_moving,
     length_of,
     motion_of,
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import invariant_axis, join, uniform
+from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.indexing import longest
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-@rule(*family("pointwise"))
+@rule(*family("pointwise") - {"select_n"})
 def pointwise(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
@@ -66,6 +69,55 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
     return [join(values, eqn.walk.new_signal())]
+
+
+@rule("select_n", takes_broken=True)
+def select(eqn: Equation[Plain]) -> list[Plain]:
+    """out[i] = cases[which[i]][i]: pointwise; and cases that a known `which` never selects do not matter.
+
+    In the interior, a case of which nothing is known costs the positions that select it.
+
+    Example: jnp.where(jnp.arange(n) == 0, x[0], y) is a window of y without its first position.
+    Theorem: `CertifierRules.map_sound` in proofs/coq, where nothing is left out.
+    Jaxpr: the predicate, then the cases.
+    """
+    predicate, *cases = eqn.inputs
+    which = eqn.known[0]
+    broken = {n: case for n, case in enumerate(cases) if isinstance(case, Broken)}
+    if isinstance(predicate, Broken):
+        return [predicate]
+    if which is not None and which.size and (which == which.flat[0]).all():
+        case = cases[int(which.flat[0])]
+        return [case if isinstance(case, Broken) else renamed(also_on(case, [predicate]), eqn.walk.new_signal())]
+    if not broken:
+        return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+    lost = next(iter(broken.values()))
+    if which is None or eqn.walk.cycle is not None:
+        return [lost]
+    try:
+        return [*several_operands(eqn.with_inputs(_blanked(eqn, np.isin(which, list(broken)), lost)))]
+    except CannotProve:
+        return [lost]
+
+
+def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Moving]:
+    """The operands of a select, where each of which nothing is known is a constant at positions that never select it.
+
+    `unknown`: the cells that select one.
+    """
+    moving = [value for value in eqn.inputs if isinstance(value, Moving)]
+    carried = [(n, motion) for value in moving for n in value.moving_axes if (motion := motion_of(value.axes[n]))]
+    if len({number for number, _ in carried}) != 1:
+        raise CannotProve("the operands move along several axes, or along none")
+    number, motion = carried[0]
+    rows = np.moveaxis(np.broadcast_to(unknown, eqn.shapes[0]), number, 0).reshape(eqn.shapes[0][number], -1)
+    kept = longest(~rows.any(axis=1), 0)
+    if kept is None:
+        raise CannotProve("every position selects it")
+    shown = Motion(motion.rate, *kept, NOTHING, eqn.walk.new_signal(), edge=lost.culprit)
+    blank = Moving(1, None, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))
+    blank = blank.with_axis(number, (Factor(len(rows), motion=shown),))
+    return [value if isinstance(value, Moving) else blank for value in eqn.inputs]
 
 
 def with_patterns(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from jaxconv.jaxprs.layout import opened
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.typing import AnyJaxpr
-from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
+from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, is_moving, length_of, renamed
 from jaxconv.verify.factors import also_on, invariant_axis, join
+from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.indexing import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
 
@@ -131,14 +133,19 @@ def sort(eqn: Equation[Moving]) -> list[Moving]:
     """The operands sorted along `dimension`, which either does not move, or shows whole periods of the only operand.
 
     A whole period has the same cells wherever it starts, so the sorted cells do not move. Several operands are sorted
-    by the first. Where its cells are equal, the order of the others depends on where the axis starts.
+    by the first. Where its cells are equal, the order of the others depends on where the axis starts. If the keys are
+    known and differ, their order is known, and the operands are read in this order.
 
     Example: jnp.sort(x, 1) is invariant under cyclic shifts along axis 1.
-    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
+    Theorems: `CertifierSums.permuted`, `CertifierSums.mixed_local` and `CertifierWeigh.weigh_local` in proofs/coq.
     Jaxpr: `dimension`, `num_keys`.
     """
     operands = eqn.moving()
     number: int = eqn.params["dimension"]
+    keys = [known for known in eqn.known[: eqn.params["num_keys"]] if known is not None]
+    order = order_of(keys, number) if len(keys) == eqn.params["num_keys"] else None
+    if order is not None and (order == order[:, :1]).all():
+        return [fit(renamed(in_order(eqn, value, number, order[:, 0]), eqn.walk.new_signal())) for value in operands]
     if len(operands) == 1 and is_moving(operands[0].axes[number]):
         (value,) = operands
         ordered = without(value, [number])
