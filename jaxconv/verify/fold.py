@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered
 from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.traverse import equations, work
 from jaxconv.jaxprs.typing import ArrayValue, Atom, Shaped, aval_of
 from jaxconv.verify import constant_program, numpy_rows
@@ -142,7 +143,7 @@ class _Fold:
         if equation.primitive.name in family("identity") and not guard.objection(equation):
             return inputs
         if any(known is None for known in inputs) or not _is_foldable(equation):
-            return self._sorted(equation, inputs, path) if equation.primitive.name == "sort" else unknown
+            return self._partly(equation, inputs, path) or unknown
         if equation.primitive.name in numpy_rows.rows:
             self._compute()  # to compile as few equations as possible, since each takes long
         inputs = list(map(self._number, inputs))
@@ -157,19 +158,16 @@ class _Fold:
         self.tasks[path] = Task(equation, known, path)
         return [Pending(path, number) for number in range(len(unknown))]
 
-    def _sorted(self, equation: JaxprEqn, inputs: list[Known], path: evaluate.Path) -> Sequence[Known]:
-        """Return the results of a sort by known keys: the known operands in their order, and None for the others."""
+    def _partly(self, equation: JaxprEqn, inputs: list[Known], path: evaluate.Path) -> Sequence[Known] | None:
+        """Return the results that do not depend on the unknown operands, and None for each other."""
+        compute = partly.get(equation.primitive.name)
+        if compute is None or guard.objection(equation):
+            return None
         self._compute()
-        numbers, count = list(map(self._number, inputs)), equation.params["num_keys"]
-        keys = [known for known in numbers[:count] if isinstance(known, np.ndarray)]
-        dimension = equation.params["dimension"]
-        order = order_of(keys, dimension) if len(keys) == count and not guard.objection(equation) else None
-        if order is None:
-            return [None] * len(inputs)
-        shape = np.moveaxis(keys[0], dimension, 0).shape
-        places = np.moveaxis(order.reshape(shape), 0, dimension)
-        found = [np.take_along_axis(x, places, dimension) if isinstance(x, np.ndarray) else None for x in numbers]
-        self.found[path] = found
+        numbers = [known if isinstance(known, np.ndarray) else None for known in map(self._number, inputs)]
+        found = compute(equation, numbers)
+        if found is not None:
+            self.found[path] = found
         return found
 
     def _call(
@@ -197,6 +195,22 @@ class _Fold:
         """Compute the equations that are left to XLA."""
         self.found |= constant_program.computed(list(self.tasks.values()))
         self.tasks = {}
+
+
+# The results of an equation of which some operands are unknown, or None; a result that depends on these is None.
+partly: Registry[Callable[[JaxprEqn, Numbers], list[np.ndarray | None] | None]] = Registry()
+
+
+@partly("sort")
+def _sorted(equation: JaxprEqn, operands: Numbers) -> list[np.ndarray | None] | None:
+    """The known operands in the order of the keys."""
+    dimension, count = equation.params["dimension"], equation.params["num_keys"]
+    keys = [known for known in operands[:count] if known is not None]
+    order = order_of(keys, dimension) if len(keys) == count else None
+    if order is None:
+        return None
+    places = np.moveaxis(order.reshape(np.moveaxis(keys[0], dimension, 0).shape), 0, dimension)
+    return [None if known is None else np.take_along_axis(known, places, dimension) for known in operands]
 
 
 def order_of(keys: Sequence[np.ndarray], axis: int) -> np.ndarray | None:
