@@ -1,6 +1,7 @@
 """jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
 
 from jaxconv.account.summary import summary as summary
+from jaxconv.apply.tiled import tiled as tiled
 from jaxconv.convert.params import from_library as from_library
 from jaxconv.convert.params import to_library as to_library
 from jaxconv.convert.settings import settings_from_library as settings_from_library
@@ -52,4 +53,5 @@ from jaxconv.verify.certify import certify as certify
 from jaxconv.verify.execution.check import check as check
 from jaxconv.verify.execution.falsify import falsify as falsify
 from jaxconv.verify.recheck import recheck as recheck
+from jaxconv.verify.tiling.certify_tiling import certify_tiling as certify_tiling
 from jaxconv.window import Pad as Pad

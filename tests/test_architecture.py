@@ -23,7 +23,7 @@ LEVELS = [
     {"sizes"},
     {"jaxprs", "window"},
     {"convert", "lowering", "reference", "verify"},
-    {"account", "layers"},
+    {"account", "apply", "layers"},
     {"cli", "testing", "training"},
     {"__init__"},
     {"__main__"},
@@ -128,7 +128,7 @@ def test_the_page_draws_the_levels():
 
 @pytest.mark.parametrize(
     ("text", "other"),
-    [("account  layers\n", "account\n"), ("level 2   sizes\n", "level 2   sizes  window\n")],
+    [("apply  layers\n", "apply\n"), ("level 2   sizes\n", "level 2   sizes  window\n")],
 )
 def test_a_package_drawn_on_another_level_is_found(text, other):
     """The broken twin."""

@@ -123,6 +123,16 @@ def is_identity(equation: JaxprEqn) -> bool:
     return equation.primitive.name in IDENTITIES
 
 
+def is_conversion(equation: JaxprEqn) -> bool:
+    """Whether an equation converts its operand to a dtype."""
+    return equation.primitive.name == "convert_element_type"
+
+
+def has_own_vmap(equation: JaxprEqn) -> bool:
+    """Whether an equation is a call of a function whose author defines what `jax.vmap` makes of it."""
+    return equation.primitive.name == "call_hi_primitive"
+
+
 def is_endless(equation: JaxprEqn) -> bool:
     """Whether an equation runs a jaxpr until a condition fails, which may never happen."""
     return equation.primitive.name == "while"

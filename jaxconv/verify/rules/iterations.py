@@ -16,8 +16,9 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 from jax.lax import ScatterDimensionNumbers
 
 from jaxconv.jaxprs import guard
-from jaxconv.jaxprs.layout import opened, scan_sizes, with_outputs
+from jaxconv.jaxprs.layout import has_own_vmap, is_conversion, opened, scan_sizes, with_outputs
 from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.traverse import equations
 from jaxconv.jaxprs.typing import AnyJaxpr, Array, ArrayValue, Atom, aval_of, shape_of
 from jaxconv.verify.domain import Broken, CannotProve, Moving, Value, main_state
@@ -99,7 +100,8 @@ def _carry(jaxpr: Jaxpr, place: int, number: int, start: np.ndarray | None) -> _
     makers = {variable: equation for equation in jaxpr.eqns for variable in equation.outvars}
     writer = None if isinstance(after, Literal) else makers.get(after)
     if writer is not None and writer.invars[0] is before and not guard.objection(writer):
-        written = _one_cell(writer)
+        write = one_cell.get(writer.primitive.name)
+        written = None if write is None else write(writer)
         if written is not None:
             return written
     with_carry = _reached(jaxpr, {before})
@@ -126,29 +128,35 @@ def _carry(jaxpr: Jaxpr, place: int, number: int, start: np.ndarray | None) -> _
     return _Carry(terms=tuple(terms))
 
 
-def _one_cell(equation: JaxprEqn) -> _Carry | None:
-    """What an equation writes that writes one cell along an axis of its first operand; None for any other equation."""
-    shape, p = shape_of(equation.invars[0]), equation.params
-    if equation.primitive.name == "scatter":
-        _, index, update = equation.invars
-        numbers: ScatterDimensionNumbers = p["dimension_numbers"]
-        axes = numbers.inserted_window_dims
-        cells = [length for n, length in enumerate(shape) if n not in axes]
-        if shape_of(index) != (1,) or numbers.scatter_dims_to_operand_dims != axes or [*shape_of(update)] != cells:
-            return None
-        return _Carry(terms=(update, index), axis=axes[0])
-    if equation.primitive.name == "dynamic_update_slice":
-        _, update, *starts = equation.invars
-        axes = [n for n, pair in enumerate(zip(shape_of(update), shape, strict=True)) if pair[0] != pair[1]]
-        if len(axes) == 1 and shape_of(update)[axes[0]] == 1:
-            return _Carry(terms=(update, starts[axes[0]]), axis=axes[0])
-    return None
+# What an equation writes that writes one cell along an axis of its first operand, by primitive; None for another one.
+one_cell: Registry[Callable[[JaxprEqn], _Carry | None]] = Registry()
+
+
+@one_cell("scatter")
+def _scattered(equation: JaxprEqn) -> _Carry | None:
+    operand, index, update = equation.invars
+    numbers: ScatterDimensionNumbers = equation.params["dimension_numbers"]
+    axes = numbers.inserted_window_dims
+    cells = [length for n, length in enumerate(shape_of(operand)) if n not in axes]
+    if shape_of(index) != (1,) or numbers.scatter_dims_to_operand_dims != axes or [*shape_of(update)] != cells:
+        return None
+    return _Carry(terms=(update, index), axis=axes[0])
+
+
+@one_cell("dynamic_update_slice")
+def _updated(equation: JaxprEqn) -> _Carry | None:
+    operand, update, *starts = equation.invars
+    pairs = zip(shape_of(update), shape_of(operand), strict=True)
+    axes = [n for n, (length, whole) in enumerate(pairs) if length != whole]
+    if len(axes) != 1 or shape_of(update)[axes[0]] != 1:
+        return None
+    return _Carry(terms=(update, starts[axes[0]]), axis=axes[0])
 
 
 def _has_own_batching(eqn: Equation[Value]) -> bool:
     """Whether a body has a function whose author defines what `jax.vmap` makes of it, which may be anything."""
-    names = {equation.primitive.name for equation, _ in equations(eqn.params["jaxpr"])}
-    return not names.isdisjoint(family("followed nowhere") | {"call_hi_primitive"})
+    inside = [equation for equation, _ in equations(eqn.params["jaxpr"])]
+    return any(has_own_vmap(one) or one.primitive.name in family("followed nowhere") for one in inside)
 
 
 def _is_variable(atom: Atom) -> bool:
@@ -158,7 +166,7 @@ def _is_variable(atom: Atom) -> bool:
 def _keeps(equation: JaxprEqn) -> bool:
     """Whether an equation converts its operand to the dtype that it has."""
     dtypes = [aval_of(atom).dtype for atom in (*equation.invars, *equation.outvars)]
-    return equation.primitive.name == "convert_element_type" and dtypes[0] == dtypes[1]
+    return is_conversion(equation) and dtypes[0] == dtypes[1]
 
 
 def _reached(jaxpr: Jaxpr, variables: Collection[Atom]) -> set[Atom]:

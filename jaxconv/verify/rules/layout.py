@@ -112,7 +112,7 @@ def squeeze(eqn: Equation[Moving]) -> list[Moving]:
 def row_major(eqn: Equation[V], transposed: Callable[[Equation[V]], Sequence[V]]) -> Equation[V]:
     """The reshape whose `dimensions` is None and whose operand is transposed by the rule for that."""
     order: Sequence[int] | None = eqn.params.get("dimensions")
-    if eqn.name != "reshape" or order is None:
+    if "new_sizes" not in eqn.params or order is None:
         return eqn
     shape = tuple(eqn.operand_shapes[0][n] for n in order)
     before = replace(eqn, name="transpose", params={"permutation": tuple(order)}, shapes=[shape])

@@ -165,7 +165,7 @@ def add_at(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     placed = derived(update, shape, update.axis, carry_in(update).signal, update.total, spans)
     if is_zero(eqn.known[0]):
         return [settled(placed, shape)]
-    if eqn.name != "scatter-add":
+    if eqn.params.get("update_jaxpr") is None:
         raise CannotProve("overwrites pieces")
     return add(eqn.with_inputs([x, placed]))
 
