@@ -208,6 +208,7 @@ ROWS_AROUND = {  # the widest output's number of cells, counted by hand
     "a circulant": (lambda x: jnp.einsum("jk,nkc->njc", jnp.eye(24) + jnp.roll(jnp.eye(24), 2, 0), x), 3),
     "added around": (lambda x: jnp.zeros_like(x).at[:, (np.arange(24)[:, None] + [0, 3]) % 24].add(x[:, :, None]), 4),
     "sums of pairs": (lambda x: jnp.zeros_like(x[:, ::2]).at[:, np.arange(24) // 2].add(x), 2),
+    "a diagonal around": (lambda x: (x * jnp.swapaxes(x, 1, 2))[:, np.arange(24), (np.arange(24) + 20) % 24], 5),
 }  # fmt: skip
 
 
