@@ -16,7 +16,8 @@ from jaxconv.jaxprs import evaluate
 from jaxconv.jaxprs.typing import Array
 from jaxconv.verify.execution.run import compiler_options
 
-Folded: TypeAlias = dict[evaluate.Path, list[np.ndarray]]  # the results of equations, by their paths
+# The results of equations, by their paths. Of an equation with unknown operands, some results may be known.
+Folded: TypeAlias = dict[evaluate.Path, Sequence[np.ndarray | None]]
 Source: TypeAlias = tuple[int | None, int]  # the task that computes an operand, and its result; or None, and an input
 Compiled: TypeAlias = Callable[[list[np.ndarray]], list[list[Array]]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,6 +14,8 @@ from jax.extend.core import Jaxpr, JaxprEqn
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.layout import entered
 from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.traverse import equations, work
 from jaxconv.jaxprs.typing import ArrayValue, Atom, Shaped, aval_of
 from jaxconv.verify import constant_program, numpy_rows
 from jaxconv.verify.constant_program import Folded, Pending, Task
@@ -22,7 +24,8 @@ from jaxconv.verify.domain import bits
 MOST = 2**16  # largest number of cells of a folded constant: enough for masks and indices, not for whole images
 LONGEST_PERIOD = 64  # largest period that is searched for in a constant
 FEW = 64  # cells of an operand that is compared by its numbers; larger operands are compared by their addresses
-# Loops are followed, not executed. Random numbers may be many, and a period among them would be a coincidence.
+ITERATIONS = 64  # most iterations of a scan of constants that is executed, such as a binary search
+# Other loops are followed, not executed. Random numbers may be many, and a period among them would be a coincidence.
 LEFT_OUT = family("control", "random")
 
 Known: TypeAlias = np.ndarray | Pending | None  # the numbers of a value, which XLA may still have to compute
@@ -140,7 +143,7 @@ class _Fold:
         if equation.primitive.name in family("identity") and not guard.objection(equation):
             return inputs
         if any(known is None for known in inputs) or not _is_foldable(equation):
-            return unknown
+            return self._partly(equation, inputs, path) or unknown
         if equation.primitive.name in numpy_rows.rows:
             self._compute()  # to compile as few equations as possible, since each takes long
         inputs = list(map(self._number, inputs))
@@ -154,6 +157,18 @@ class _Fold:
             return unknown
         self.tasks[path] = Task(equation, known, path)
         return [Pending(path, number) for number in range(len(unknown))]
+
+    def _partly(self, equation: JaxprEqn, inputs: list[Known], path: evaluate.Path) -> Sequence[Known] | None:
+        """Return the results that do not depend on the unknown operands, and None for each other."""
+        compute = partly.get(equation.primitive.name)
+        if compute is None or guard.objection(equation):
+            return None
+        self._compute()
+        numbers = [known if isinstance(known, np.ndarray) else None for known in map(self._number, inputs)]
+        found = compute(equation, numbers)
+        if found is not None:
+            self.found[path] = found
+        return found
 
     def _call(
         self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Known], path: evaluate.Path
@@ -182,17 +197,59 @@ class _Fold:
         self.tasks = {}
 
 
+# The results of an equation of which some operands are unknown, or None; a result that depends on these is None.
+partly: Registry[Callable[[JaxprEqn, Numbers], list[np.ndarray | None] | None]] = Registry()
+
+
+@partly("sort")
+def _sorted(equation: JaxprEqn, operands: Numbers) -> list[np.ndarray | None] | None:
+    """The known operands in the order of the keys."""
+    dimension, count = equation.params["dimension"], equation.params["num_keys"]
+    keys = [known for known in operands[:count] if known is not None]
+    order = order_of(keys, dimension) if len(keys) == count else None
+    if order is None:
+        return None
+    places = np.moveaxis(order.reshape(np.moveaxis(keys[0], dimension, 0).shape), 0, dimension)
+    return [None if known is None else np.take_along_axis(known, places, dimension) for known in operands]
+
+
+def order_of(keys: Sequence[np.ndarray], axis: int) -> np.ndarray | None:
+    """Return the order of cells that are sorted by keys along an axis, as [position, other axes].
+
+    None if keys are equal, since their order depends on whether the sort is stable; also for NaN and complex numbers.
+
+    >>> order_of([np.array([3, 1, 2])], 0).tolist(), order_of([np.array([1, 1])], 0)
+    ([[1], [2], [0]], None)
+    """
+    rows = [np.moveaxis(key, axis, 0).reshape(key.shape[axis], -1) for key in keys]
+    if not keys or any(key.dtype.kind not in "biuf" or np.isnan(key).any() or not key.size for key in keys):
+        return None
+    order = np.lexsort(rows[::-1], axis=0)
+    ordered = [np.take_along_axis(row, order, 0) for row in rows]
+    equal = np.logical_and.reduce([row[1:] == row[:-1] for row in ordered])
+    return None if equal.any() else order
+
+
 def _is_foldable(equation: JaxprEqn) -> bool:
     """Whether an equation of constants is folded: a pure function whose operands and results are small.
 
     The result may be large if it repeats one number without copies.
     """
     name = equation.primitive.name
+    if name == "scan":
+        return _is_short(equation) and _is_small([*equation.invars, *equation.outvars])
     from_nothing = not equation.invars and name not in family("layout")  # may differ between runs
     if from_nothing or name in LEFT_OUT or guard.impurity(equation):
         return False
     repeats_one = name in numpy_rows.views and aval_of(equation.invars[0]).size == 1
     return _is_small(equation.invars) and (repeats_one or _is_small(equation.outvars))
+
+
+def _is_short(equation: JaxprEqn) -> bool:
+    """Whether a scan has few iterations, and neither other loops nor random numbers in them."""
+    inner = {nested.primitive.name for nested, _ in equations(equation.params["jaxpr"])}
+    few = equation.params["length"] <= ITERATIONS and work(equation.params["jaxpr"])[0] <= MOST
+    return few and not inner & {*LEFT_OUT} - {"cond"} and not guard.impurity(equation)
 
 
 def _is_small(atoms: Sequence[Atom]) -> bool:

@@ -40,6 +40,7 @@ from jaxconv.verify.domain import (
     without_fields,
     without_phases,
 )
+from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
@@ -70,6 +71,8 @@ class Walk:
         names: short names of signals.
         folded: results of the equations that were folded in the jaxpr that `run` follows.
         base: length of the path of that jaxpr.
+        cells: names the cells of operands in that jaxpr.
+        asked: how often names were read. They are not a part of the states, so calls in which they are not remembered.
         calls: the results of the calls that were followed.
     """
 
@@ -84,6 +87,8 @@ class Walk:
     names: Names = field(default_factory=Names)
     folded: Folded = field(default_factory=Folded)
     base: int = 0
+    cells: EqualCells | None = None
+    asked: int = 0
     calls: FollowedCalls = field(default_factory=FollowedCalls)
 
     def new_signal(self) -> Hashable:
@@ -101,13 +106,15 @@ class Walk:
 
     def run(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
         """Return how the outputs of a jaxpr move, and the numbers of those that are constants."""
-        outside = self.folded, self.base
-        self.folded = self.folder.fold(jaxpr, constants, [numbers for _, numbers in operands])
+        outside = self.folded, self.base, self.cells
+        known = [numbers for _, numbers in operands]
+        self.folded = self.folder.fold(jaxpr, constants, known)
         self.base = len(self.path)
+        self.cells = EqualCells(jaxpr, constants, known, self.folded, self.folder.numbers)
         try:
             return self._evaluate(jaxpr, constants, operands)
         finally:
-            self.folded, self.base = outside
+            self.folded, self.base, self.cells = outside
 
     def _evaluate(self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Read]) -> list[Read]:
         """Follow the equations of a jaxpr whose constants are folded."""
@@ -139,14 +146,17 @@ class Walk:
         constants = self.folded.get(path[self.base :])
         if constants is not None and all(number is not None for number in known):
             numbers = list(constants)
-            outputs = [self.known(array) for array in constants]
+            outputs = [self.known(array) for array in constants if array is not None]
         elif (body := entered(equation, operands)) is not None and not guard.objection(equation):
             outputs, numbers = apart(self._call(equation, body, path))
         else:
             outputs = self._apply(equation, path, list(map(main_state, inputs)), known, shapes)
-            outputs = self._apply_pieces(equation, inputs, known, outputs)
+            outputs = self._apply_pieces(equation, path, inputs, known, outputs)
             if equation.primitive.name in family("identity") and not guard.objection(equation):
                 numbers = known
+            elif constants is not None:  # of some results, as of the keys that sort an operand that moves
+                numbers = list(constants)
+                outputs = [v if n is None else self.known(n) for v, n in zip(outputs, numbers, strict=True)]
         name = partial(self.culprit_at, equation)
         outputs = [with_signals(noted(value, inputs, name), self.names.short) for value in outputs]
         self.rows.append(Row(len(self.rows), path, equation.primitive.name, tuple(outputs)))
@@ -161,9 +171,11 @@ class Walk:
             recalled = self.calls.recall((jaxpr, constants, operands), self.new_signal)
             if recalled is not None:
                 return recalled
+        asked = self.asked
         with self._inside(equation, (*path, 0)):
             results = self._evaluate(jaxpr, constants, operands)
-        self.calls.remember((jaxpr, constants, operands), results)
+        if self.asked == asked:
+            self.calls.remember((jaxpr, constants, operands), results)
         return results
 
     @property
@@ -200,7 +212,7 @@ class Walk:
                 objection = guard.objection(equation) if follows else guard.impurity(equation)
                 if objection:
                     raise CannotProve(objection, "Use other operations, or report it")
-                return self._checked(equation, self.rules[kind][name](self._for_rule(equation, inputs, known)))
+                return self._checked(equation, self.rules[kind][name](self._for_rule(equation, path, inputs, known)))
         except CannotProve as lost:
             reason = lost
         except Exception as error:
@@ -240,13 +252,27 @@ class Walk:
                 check_periods(value)
         return outputs
 
-    def _for_rule(self, equation: JaxprEqn, inputs: list[Value], known: list[np.ndarray | None]) -> Equation[Value]:
+    def _for_rule(
+        self, equation: JaxprEqn, path: evaluate.Path, inputs: list[Value], known: list[np.ndarray | None]
+    ) -> Equation[Value]:
         """Return the argument of a rule."""
         before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
-        return Equation(equation.primitive.name, guard.understood(equation), inputs, known, before, after, self)
+        names = partial(self._names_of, path[self.base :])
+        return Equation(equation.primitive.name, guard.understood(equation), inputs, known, before, after, self, names)
+
+    def _names_of(self, path: evaluate.Path, operand: int) -> np.ndarray | None:
+        """Return names of the cells of an operand of the equation at a path."""
+        names = None if self.cells is None else self.cells.of(path, operand)
+        self.asked += names is not None
+        return names
 
     def _apply_pieces(
-        self, equation: JaxprEqn, inputs: list[Value], known: list[np.ndarray | None], outputs: Sequence[Value]
+        self,
+        equation: JaxprEqn,
+        path: evaluate.Path,
+        inputs: list[Value],
+        known: list[np.ndarray | None],
+        outputs: Sequence[Value],
     ) -> Sequence[Value]:
         """Improve the outputs of a linear equation by the rule for `Pieces`, if there is one and it succeeds."""
         rule = self.rules[Pieces].get(equation.primitive.name)
@@ -255,7 +281,7 @@ class Walk:
         if not guard.is_linear(equation):
             return outputs
         try:
-            as_pieces = rule(self._for_rule(equation, inputs, known))
+            as_pieces = rule(self._for_rule(equation, path, inputs, known))
             return self._checked(equation, list(map(self._stronger, outputs, as_pieces)))
         except CannotProve:
             return outputs

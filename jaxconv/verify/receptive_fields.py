@@ -113,6 +113,39 @@ def advancing(field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]]
     return through(field, rate, rate * by / distance, shown, lo)
 
 
+def advancing_around(
+    field: Field | None, rate: Fraction, rows: Sequence[Iterable[int]], advance: Advance, length: int
+) -> Field | None:
+    """Return the field of `advancing` where the old axis of `length` positions is one whole period of a cyclic signal.
+
+    Positions count modulo `length` there, since `length * rate` cells are once around the input. So each row may be
+    moved by whole periods. Of all intervals that contain a row, the shortest is taken. If the phases do not fit whole
+    periods, all positions get their envelope.
+    """
+    if field is None:
+        return None
+    distance, by, _, _ = advance
+    period = Fraction(length * distance, abs(by))
+    for phases in (field, (envelope(field),)):
+        count = distance * (len(phases) // math.gcd(len(phases), by))
+        if period % count == 0:
+            turned = advancing(phases, rate, [shortest_arc(row, length) for row in rows], advance)
+            return nearest(turned, abs(int(length * rate)))
+    return None
+
+
+def shortest_arc(places: Iterable[int], length: int) -> list[int]:
+    """Return positions modulo `length` such that they lie in the shortest interval.
+
+    >>> shortest_arc([0, 1, 7], 8), shortest_arc([5, 2], 8)
+    ([7, 8, 9], [2, 5])
+    """
+    cells = sorted({place % length for place in places})
+    gaps = [(after - before) % length for before, after in zip(cells, [*cells[1:], *cells[:1]], strict=True)]
+    first = (gaps.index(max(gaps)) + 1) % len(cells) if len(cells) > 1 else 0
+    return [*cells[first:], *(cell + length for cell in cells[:first])]
+
+
 def union(fields: Iterable[Field | None]) -> Field | None:
     """Return the field of an element-wise function of several values, all of the same rate."""
     known: list[Field] = []

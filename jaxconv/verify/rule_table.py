@@ -73,6 +73,7 @@ class Equation(Generic[V_co]):
         operand_shapes: shapes of the operands.
         shapes: shapes of the results.
         walk: follows the jaxprs of calls and loops, and names new signals.
+        names: returns names of the cells of an operand, or None. Cells of one name are equal; see `equal_cells.py`.
     """
 
     name: str
@@ -82,6 +83,13 @@ class Equation(Generic[V_co]):
     operand_shapes: list[tuple[int, ...]]
     shapes: list[tuple[int, ...]]
     walk: WalkContext
+    names: Callable[[int], np.ndarray | None] = lambda operand: None
+
+    def cells(self, operand: int) -> np.ndarray | None:
+        """Return the numbers of an invariant operand, or else names of its cells: where these are equal, it is, too."""
+        known, state = self.known[operand], self.inputs[operand]
+        is_invariant = isinstance(state, Moving) and not state.moving_axes
+        return self.names(operand) if known is None and is_invariant else known
 
     def moving(self: Equation[Moving]) -> Sequence[Moving]:
         """Return the operands, all of which are `Moving`."""
@@ -89,7 +97,8 @@ class Equation(Generic[V_co]):
 
     def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
         """Return the same equation of operands with other states."""
-        return Equation(self.name, self.params, inputs, self.known, self.operand_shapes, self.shapes, self.walk)
+        states = self.operand_shapes, self.shapes
+        return Equation(self.name, self.params, inputs, self.known, *states, self.walk, self.names)
 
 
 Rule: TypeAlias = Callable[[Equation[Any]], Sequence[Value]]  # of the operands that it is registered for

@@ -186,3 +186,49 @@ def test_the_report_names_the_phases():
     assert text.endswith("output 2j + 1 sees inputs j to j + 1")
     text = str(jc.certify(NETWORKS["pooled and repeated"][0], jnp.zeros((1, LENGTH, 1)), axes=(1,), search=False))
     assert "receptive field 2: outputs 2j to 2j + 1 see inputs 2j to 2j + 1\n" in text
+
+
+@given(st.integers(1, 9), st.lists(st.integers(-20, 20), max_size=6))
+def test_the_shortest_arc_holds_the_same_positions_in_the_shortest_interval(length, places):
+    arc = receptive_fields.shortest_arc(places, length)
+    assert {place % length for place in arc} == {place % length for place in places}
+    assert arc == sorted(arc)
+    if places:
+        turned = [sorted((place - start) % length for place in places) for start in range(length)]
+        assert arc[-1] - arc[0] == min(cells[-1] - cells[0] for cells in turned)
+    assert receptive_fields.shortest_arc([], length) == []
+
+
+ROWS_AROUND = {  # the widest output's number of cells, counted by hand
+    "differences by a gather": (lambda x: x[:, (np.arange(24)[:, None] + [0, 1]) % 24].sum(2), 2),
+    "every other cell, twice": (lambda x: x[:, 2 * np.arange(24) % 24], 1),
+    "frames with a hop": (lambda x: x[:, (4 * np.arange(6)[:, None] + np.arange(-1, 6)) % 24].max(2), 7),
+    "frames of pooled cells": (lambda x: pooled(x)[:, (np.arange(12)[:, None] + np.arange(3)) % 12].max(2), 6),
+    "pairs exchanged after a pool": (lambda x: pooled(x)[:, np.arange(12) ^ 1], 2),
+    "a circulant": (lambda x: jnp.einsum("jk,nkc->njc", jnp.eye(24) + jnp.roll(jnp.eye(24), 2, 0), x), 3),
+    "added around": (lambda x: jnp.zeros_like(x).at[:, (np.arange(24)[:, None] + [0, 3]) % 24].add(x[:, :, None]), 4),
+    "sums of pairs": (lambda x: jnp.zeros_like(x[:, ::2]).at[:, np.arange(24) // 2].add(x), 2),
+    "a diagonal around": (lambda x: (x * jnp.swapaxes(x, 1, 2))[:, np.arange(24), (np.arange(24) + 20) % 24], 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS_AROUND)
+def test_rows_around_the_circle_see_the_cells_that_they_read(name):
+    fn, size = ROWS_AROUND[name]
+    x = 1 + np.random.default_rng(0).permutation(LENGTH).astype(np.float32).reshape(1, LENGTH, 1)
+    claim = jc.certify(fn, x, axes=(1,), search=False).leaves[0].axes[0].cyclic
+    assert claim.receptive_field.size == size
+    with jax.numpy_dtype_promotion("standard"):
+        read = np.asarray(jax.jacobian(lambda x: jnp.moveaxis(fn(x), 1, 0).reshape(fn(x).shape[1], -1).sum(1))(x))
+    for j in range(len(read)):
+        assert set(np.flatnonzero(read[j, 0, :, 0])) <= {cell % LENGTH for cell in claim.receptive_field.cells(j)}
+
+
+def test_a_field_whose_phases_do_not_fit_the_circle_is_widened():
+    """Four phases of cells 0, 1, 2 and 3 ahead do not repeat after 6 positions, where each row reads one position."""
+    field = tuple((Fraction(n), Fraction(n)) for n in range(4))
+    rows = [[j] for j in range(6)]
+    assert receptive_fields.advancing_around(field, Fraction(1), rows, (1, 1, 0, 6), 6) == ((0, 3),)
+    assert receptive_fields.advancing_around(field, Fraction(1), rows[:4], (1, 1, 0, 4), 4) == field
+    twice = [[j // 2] for j in range(7)]
+    assert receptive_fields.advancing_around(field, Fraction(1), twice, (2, 2, 0, 7), 7) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar, cast
@@ -17,6 +17,7 @@ from jaxconv.jaxprs.layout import is_endless, is_identity
 from jaxconv.jaxprs.typing import Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
+from jaxconv.verify.recheck.computed import Computation, computed, drawn, is_still
 from jaxconv.verify.recheck.mixing import mixes
 from jaxconv.verify.recheck.moving_cells import edges
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed_integers, plain
@@ -27,7 +28,7 @@ from jaxconv.verify.recheck.relation import (
     parent_of,
 )
 from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
-from jaxconv.verify.recheck.values import Held, Pair, Run, Stack, Trials, motions_of, moving_part
+from jaxconv.verify.recheck.values import Held, Pair, Run, Trials, motions_of, moving_part
 
 S = TypeVar("S", bound=Value)
 CONSTANT = 2**16  # maximum size of a closed-over array that is used as a constant
@@ -109,13 +110,19 @@ class Steps:
         try:
             passed_on = not whole or is_identity(equation)  # each result is the operand of the same number
             constants = [held.constant for held in operands] if passed_on else _computed(equation, runs[0], operands)
-            results = [replace(held, constant=number) for held, number in zip(results, constants, strict=True)]
+            made = _computations(equation, runs, operands)
+            results = [
+                replace(held, constant=number, computation=computation)
+                for held, number, computation in zip(results, constants, made, strict=True)
+            ]
             if all(isinstance(state, Broken) for state in states):
                 pass
             elif is_endless(equation):
                 problems.append(self.loop(equation.params, operands, results))
                 self.remember([], [(runs[0], operands, fact) for fact in enumerate(results)])
             else:
+                if len(runs) > 1:  # the branches are taken in turn, so all readings must have the same index
+                    operands = [replace(operands[0], computation=None), *operands[1:]]
                 for checked in [self.examine(run, operands, results) for run in runs]:
                     problems += [problem for problem, _ in checked]
                     self.remember(operands, [maker for _, maker in checked])
@@ -136,7 +143,8 @@ class Steps:
     ) -> list[tuple[str, Maker]]:
         """Return an objection or the empty string for each state of each result, on operands drawn from their states.
 
-        If an operand has two states, each state of a result must follow from one of them.
+        If an operand has two states, each state of a result must follow from one of them, or from the way in which
+        operands are computed from parameters.
         """
         if sum(held.aval.size for held in (*operands, *results)) > LARGEST:
             raise ValueError("the equation is too large; certify the function at a smaller shape")
@@ -261,9 +269,10 @@ def _states(held: Held[Value]) -> list[Held[Value]]:
 
 
 def _readings(operands: Sequence[Held[Value]]) -> list[list[Held[Value]]]:
-    """Return the operands with their second states where they have any, and with their first states."""
-    second = [held.second or held for held in operands]
-    return [second] if second == list(operands) else [second, list(operands)]
+    """Return the operands with their second states where they have any, with their first states, and as computed."""
+    second, made = [held.second or held for held in operands], list(map(computed, operands))
+    readings = [second] if second == list(operands) else [second, list(operands)]
+    return readings if made == list(operands) else [*readings, made]
 
 
 def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
@@ -271,21 +280,9 @@ def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
-def _drawn(operands: Sequence[Held[Value]], trials: Trials, turn: int) -> tuple[list[Stack], list[bool]]:
-    """Return the operands of one run of each trial, drawn from their states; constants are not drawn.
-
-    The second list states which operands are drawn: there is an array for each trial.
-    """
-    drawn = [held.constant is None for held in operands]
-    columns = [
-        KINDS[type(held.state)][0](held, trials, turn) if held.constant is None else held.constant for held in operands
-    ]
-    return columns, drawn
-
-
 def _results(run: Run, operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[np.ndarray]:
     """Return the results of one run of each trial, on operands drawn from their states."""
-    return executed_in_trials(run, *_drawn(operands, trials, turn), len(trials.draws))
+    return executed_in_trials(run, *drawn(operands, trials, turn), len(trials.draws))
 
 
 def _objection(
@@ -341,20 +338,40 @@ def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: Trials)
     """Return the rounding error of a result in one trial, the larger of both runs."""
     largest = 0.0
     for turn in (0, 1):
-        columns, drawn = _drawn(operands, trial, turn)
-        arrays = [column[0] if is_drawn else column for column, is_drawn in zip(columns, drawn, strict=True)]
+        columns, is_stack = drawn(operands, trial, turn)
+        arrays = [column[0] if stacked else column for column, stacked in zip(columns, is_stack, strict=True)]
         largest = max(largest, noise(run, cast("list[Array]", arrays), fact[0]))
     return largest
 
 
+def _computations(
+    equation: JaxprEqn, runs: Sequence[Run], operands: Sequence[Held[Value]]
+) -> list[Callable[[tuple[int, ...]], np.ndarray] | None]:
+    """Return how the results are computed, if all operands are the same in both runs, else None for each."""
+    if runs == [same] or is_identity(equation):
+        pairs = enumerate(operands)
+        return [Computation(same, operands, number).draw if is_still(held) else None for number, held in pairs]
+    unknown = len(runs) > 1 or equation.effects or "random" in equation.primitive.name or may_be_endless(equation)
+    if unknown or not all(map(is_still, operands)):
+        return [None] * len(equation.outvars)
+    return [Computation(runs[0], operands, number).draw for number in range(len(equation.outvars))]
+
+
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:
-    """Return the numbers of the results if they are small and all operands are constants, else None for each."""
-    given = [held.constant for held in operands if held.constant is not None]
+    """Return the numbers of the results if they are small and all operands are constants, else None for each.
+
+    A sort by constants puts constants in a known order, whatever the other operands are.
+    """
     avals, name = list(map(aval_of, equation.outvars)), equation.primitive.name
-    unknown = len(given) < len(operands) or any(is_key(aval) or aval.size > LARGEST for aval in avals)
-    if unknown or equation.effects or "random" in name or may_be_endless(equation):
+    unknown = [n for n, held in enumerate(operands) if held.constant is None]
+    determined = not unknown or (name == "sort" and unknown[0] >= equation.params["num_keys"])
+    too_large = any(is_key(aval) or aval.size > LARGEST for aval in avals)
+    if not determined or too_large or equation.effects or "random" in name or may_be_endless(equation):
         return [None] * len(avals)
-    return [plain(result) for result in run([*given])]
+    given = [
+        np.zeros(held.aval.shape, held.aval.dtype) if held.constant is None else held.constant for held in operands
+    ]
+    return [None if unknown and n in unknown else plain(result) for n, result in enumerate(run([*given]))]
 
 
 def _round_of_cells(condition: Run, body: Run, first: int, second: int, arrays: list[Array]) -> Sequence[Array]:

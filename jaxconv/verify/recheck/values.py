@@ -60,6 +60,8 @@ class Held(Generic[S_co]):
         aval: shape and dtype.
         constant: the numbers of a constant, or None.
         second: the same value with a second state that it also has, or None.
+        computation: computes it from drawn parameters, for each draw, if it depends on nothing else: see `computed.py`.
+        is_computed: whether it is drawn by that computation, and not from its state.
     """
 
     number: int
@@ -68,6 +70,8 @@ class Held(Generic[S_co]):
     aval: Shaped
     constant: np.ndarray | None = None
     second: Held[Plain | Spectrum] | None = None
+    computation: Callable[[tuple[int, ...]], np.ndarray] | None = None
+    is_computed: bool = False
 
     @functools.cached_property
     def is_small(self) -> bool:

@@ -23,10 +23,9 @@ from jaxconv.verify.domain import (
     motion_of,
     scaled,
 )
-from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import advancing
+from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, longest
+from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, field_of_rows, longest
 from jaxconv.verify.rules.reduction import without
 
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
@@ -55,11 +54,11 @@ def product(eqn: Equation[Moving]) -> list[Moving]:
     rest_y = [n for n in range(len(y.axes)) if n not in (*contract_y, *batch_y)]
     for n, m in zip(contract_x, contract_y, strict=True):
         if is_moving(x.axes[n]) and not is_moving(y.axes[m]) and not uniform(y.axes[m]):
-            return [
-                _banded(eqn, x, n, eqn.known[1], m, {a: len(batch_x) + len(rest_x) + i for i, a in enumerate(rest_y)})
-            ]
+            result_axes = {a: len(batch_x) + len(rest_x) + i for i, a in enumerate(rest_y)}
+            return [also_on(_banded(eqn, x, n, eqn.cells(1), m, result_axes), [y])]
         if is_moving(y.axes[m]) and not is_moving(x.axes[n]) and not uniform(x.axes[n]):
-            return [_banded(eqn, y, m, eqn.known[0], n, {a: len(batch_x) + i for i, a in enumerate(rest_x)})]
+            result_axes = {a: len(batch_x) + i for i, a in enumerate(rest_x)}
+            return [also_on(_banded(eqn, y, m, eqn.cells(0), n, result_axes), [x])]
     wide_x = replace(
         x,
         axes=tuple(x.axes[n] for n in (*batch_x, *contract_x, *rest_x))
@@ -79,8 +78,9 @@ def product(eqn: Equation[Moving]) -> list[Moving]:
 def _banded(
     eqn: Equation[Moving], x: Moving, number: int, matrix: np.ndarray | None, rows: int, result_axes: dict[int, int]
 ) -> Moving:
-    """The motion of out[j] = sum_k x[k] m[k, j] for a known m with m[k + by, j + distance] = m[k, j].
+    """The motion of out[j] = sum_k x[k] m[k, j] for a matrix with m[k + by, j + distance] = m[k, j].
 
+    The numbers of m are known, or at least which of them are equal: see `equal_cells.py`.
     Such a product is a convolution written as a matrix. `jax.image.resize` to twice the length has by 1, distance 2.
     If x is one whole period of a periodic signal, k is taken modulo its length: the matrix is circulant. Otherwise
     columns that read positions outside the signal do not count.
@@ -91,7 +91,7 @@ def _banded(
         eqn: the equation.
         x: the operand that moves along the contracted axis.
         number: the contracted axis of x.
-        matrix: the other operand's values, or None if they are unknown.
+        matrix: the other operand's values, or names of its cells; None if both are unknown.
         rows: the contracted axis of the matrix.
         result_axes: for each axis of the matrix that may be j, its axis in the result.
     """
@@ -114,7 +114,7 @@ def _banded(
         check_step(motion, by, x.period(motion))
         rate = motion.rate * by / distance
         reads = [np.flatnonzero(column) for column in bands.any(axis=2).T]
-        field = None if cyclic else advancing(motion.field, motion.rate, reads, advance)
+        field = field_of_rows(motion, reads, advance, length_of(x.axes[number]) if cyclic else None)
         moved = replace(motion, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
         axes = [invariant_axis(length) for length in eqn.shapes[0]]
         axes[result_axis] = (Factor(size, motion=moved),)

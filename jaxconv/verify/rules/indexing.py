@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -27,7 +27,7 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import Advance, Field, advancing, union
+from jaxconv.verify.receptive_fields import Advance, Field, advancing, advancing_around, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import sliced
 
@@ -133,31 +133,25 @@ def _each_indexed(
 ) -> list[tuple[int, Fraction, Factor]]:
     """How constant indices into moving axes of x move: each by itself, or else all together."""
     try:
-        return [_indexed(eqn, x, {number: motion}, row_axes) for number, motion in motions.items()]
+        return [_indexed(eqn, x, [number], row_axes) for number in motions]
     except CannotProve:
         if len(motions) < 2 or len({motion.turns for motion in motions.values()}) > 1:
             raise
-        return [_indexed(eqn, x, motions, row_axes)]
+        return [_indexed(eqn, x, [*motions], row_axes)]
 
 
 def _indexed(
-    eqn: Equation[Moving], x: Moving, motions: Mapping[int, Motion], row_axes: Collection[int]
+    eqn: Equation[Moving], x: Moving, numbers: Sequence[int], row_axes: Collection[int]
 ) -> tuple[int, Fraction, Factor]:
-    """How constant indices into moving axes of x move, which advance along all of these axes together.
+    """How constant indices into moving axes of x move, which advance along all of these axes together: see `by_rows`.
 
-    A shift moves axis m of x by step[m] cells. If the indices advance by r * step[m] cells along every axis m, with one
-    number r, then shifts r times as large move the result. To compare the axes, the indices into each are multiplied by
-    lcm(step) / step[m]: then they advance alike, and repeat after equal periods.
-
-    Returns the axis of the indices that moves, r without its sign, and the axis's factor. Raises CannotProve if the
-    indices are unknown or have no fixed step.
-
-    Theorem: `CertifierWeigh.weigh_local` in proofs/coq, for one axis.
+    Returns the axis of the indices that moves, and what `by_rows` returns. Raises CannotProve if the indices are
+    unknown or have no fixed step.
 
     Args:
         eqn: the gather.
         x: its first operand.
-        motions: the motions of the axes, by the axis's number.
+        numbers: the axes of x.
         row_axes: axes of the indices that must not move.
     """
     indices = eqn.known[1]
@@ -166,48 +160,93 @@ def _indexed(
             "indexes the shifted axis with unknown indices", "Use slices, or indices that are constants of the function"
         )
     indexed = eqn.params["dimension_numbers"].start_index_map
-    if not {*motions} <= {*indexed} or not indices.size:
+    if not {*numbers} <= {*indexed} or not indices.size:
         raise CannotProve("reads a part of the shifted axis that no index names", "Use slices")
-    others = np.delete(indices, [indexed.index(number) for number in motions], axis=-1)
-    steps = [x.step(motion) for motion in motions.values()]
-    multiples = [math.lcm(*steps) // step for step in steps]
-    (first, *_), periods = motions.values(), [x.period(motion) for motion in motions.values()]
-    is_whole = all(period == length_of(x.axes[n]) for n, period in zip(motions, periods, strict=True))
-    wrap = int(periods[0]) * abs(multiples[0]) if is_whole and periods[0] is not None else None
-    for axis, size in enumerate(indices.shape[:-1]):
-        if axis in row_axes:
+    columns = [indexed.index(number) for number in numbers]
+    starts, others = np.moveaxis(indices[..., columns].astype(int), -1, 0), np.delete(indices, columns, axis=-1)
+    for axis in range(indices.ndim - 1):
+        if axis in row_axes or (others != np.take(others, [0], axis=axis)).any():
             continue
-        read = [_rows_of(eqn, x, indices, number, motion, axis) for number, motion in motions.items()]
-        rows = np.concatenate([cells * by for (cells, _), by in zip(read, multiples, strict=True)], axis=1)
-        found = _steps(rows, np.all([valid for _, valid in read], axis=0), wrap)
-        if found is None or (others != np.take(others, [0], axis=axis)).any():
-            continue
-        distance, total, lo, hi = found
-        fields: list[Field | None] = []
-        for (cells, _), motion, multiple, period in zip(read, motions.values(), multiples, periods, strict=True):
-            by = total // multiple
-            check_step(motion, by, period)
-            fields.append(advancing(motion.field, motion.rate, cells.tolist(), (distance, by, lo, hi)))
-        rate = first.rate * (total // multiples[0]) / distance
-        field = None if wrap is not None else union(fields)
-        moved = replace(first, rate=rate, lo=lo, hi=hi, field=field, signal=eqn.walk.new_signal(), start=0)
-        return axis, abs(Fraction(total, math.lcm(*steps))), Factor(size, motion=moved)
+        read = [_rows_of(eqn, at, number, axis) for at, number in zip(starts, numbers, strict=True)]
+        rows = {number: cells for number, (cells, _) in zip(numbers, read, strict=True)}
+        found = by_rows(eqn, x, rows, np.all([is_read for _, is_read in read], axis=0))
+        if found is not None:
+            return axis, *found
     raise CannotProve(
         "the indices into the shifted axis have no fixed step", "Use slices, or indices with a fixed step"
     )
 
 
-def _rows_of(
-    eqn: Equation[Moving], x: Moving, indices: np.ndarray, number: int, motion: Motion, axis: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The cells of an axis of x that are read at each position along an axis of the indices, and which are valid."""
-    p = eqn.params
-    starts = indices[..., p["dimension_numbers"].start_index_map.index(number)].astype(int)
-    window: int = p["slice_sizes"][number]
-    starts, inside = _within(eqn, starts, length_of(x.axes[number]) - window)
+def _rows_of(eqn: Equation[Moving], starts: np.ndarray, number: int, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cells of an axis of x that are read at each position along an axis of the indices; and whether all are.
+
+    `starts`: the indices into this axis of x.
+    """
+    window: int = eqn.params["slice_sizes"][number]
+    starts, inside = _within(eqn, starts, eqn.operand_shapes[0][number] - window)
     cells = starts[..., None] + np.arange(window)
     rows, is_read = (np.moveaxis(array, axis, 0).reshape(cells.shape[axis], -1) for array in (cells, inside))
-    return rows, np.all((rows >= motion.lo) & (rows < motion.hi), axis=1) & is_read.all(axis=1)
+    return rows, is_read.all(axis=1)
+
+
+def by_rows(
+    eqn: Equation[Moving], x: Moving, rows: Mapping[int, np.ndarray], is_read: np.ndarray
+) -> tuple[Fraction, Factor] | None:
+    """How an axis moves whose position j depends on the positions rows[n][j] of each moving axis n of x.
+
+    A shift moves axis n of x by step[n] cells. If the rows advance by r * step[n] cells along every axis n, with one
+    number r, then shifts r times as large move the result. To compare the axes, the cells of each are multiplied by
+    lcm(step) / step[n]: then they advance alike, and repeat after equal periods.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq, for one axis.
+
+    Args:
+        eqn: the equation.
+        x: the value that is read.
+        rows: the positions that are read, by the number of the axis.
+        is_read: the positions j that count; the others have other content.
+
+    Returns:
+        r without its sign, and the axis's factor; None if the rows have no fixed step.
+    """
+    motions = {number: motion for number in rows if (motion := motion_of(x.axes[number])) is not None}
+    lengths = [length_of(x.axes[number]) for number in motions]
+    steps, periods = [x.step(m) for m in motions.values()], [x.period(m) for m in motions.values()]
+    multiples = [math.lcm(*steps) // step for step in steps]
+    is_whole = periods == lengths
+    valid = [np.all((rows[n] >= motion.lo) & (rows[n] < motion.hi), axis=1) for n, motion in motions.items()]
+    together = np.concatenate([rows[n] * by for n, by in zip(motions, multiples, strict=True)], axis=1)
+    found = _steps(together, np.all([*valid, is_read], axis=0), lengths[0] * abs(multiples[0]) if is_whole else None)
+    if found is None:
+        return None
+    distance, total, lo, hi = found
+    fields: list[Field | None] = []
+    for (n, motion), multiple, length, period in zip(motions.items(), multiples, lengths, periods, strict=True):
+        check_step(motion, total // multiple, period)
+        advance = distance, total // multiple, lo, hi
+        fields.append(field_of_rows(motion, rows[n].tolist(), advance, length if is_whole else None))
+    first = next(iter(motions.values()))
+    rate = first.rate * (total // multiples[0]) / distance
+    moved = replace(first, rate=rate, lo=lo, hi=hi, field=union(fields), signal=eqn.walk.new_signal(), start=0)
+    return abs(Fraction(total, math.lcm(*steps))), Factor(len(is_read), motion=moved)
+
+
+def in_order(eqn: Equation[Moving], value: Moving, number: int, order: np.ndarray) -> Moving:
+    """out[j] = value[order[j]] along one axis, for a known order of its positions.
+
+    Theorem: `CertifierWeigh.weigh_local` in proofs/coq.
+    """
+    if np.array_equal(order, np.arange(len(order))):
+        return value
+    if not is_moving(value.axes[number]):
+        return value.with_axis(number, invariant_axis(len(order), 1 if uniform(value.axes[number]) else None))
+    if len(value.moving_axes) > 1:
+        raise CannotProve("puts the cells of one of several shifted axes in another order")
+    found = by_rows(eqn, value, {number: order[:, None]}, np.ones(len(order), bool))
+    if found is None:
+        raise CannotProve("puts the cells of the shifted axis in an order without a fixed step")
+    advance, factor = found
+    return scaled(value, advance.numerator).with_axis(number, (factor,))
 
 
 def _within(eqn: Equation[Moving], starts: np.ndarray, last: int) -> tuple[np.ndarray, np.ndarray]:
@@ -230,6 +269,20 @@ def check_step(motion: Motion, by: int, period: Fraction | None) -> None:
         raise CannotProve(
             f"reads cells {abs(by)} apart of a signal that repeats after {period}", f"Use a multiple of {abs(by)} cells"
         )
+
+
+def field_of_rows(
+    motion: Motion, rows: Sequence[Iterable[int]], advance: Advance, whole_period: int | None
+) -> Field | None:
+    """The receptive field of an axis whose position j depends on the positions `rows[j]` of an axis with this motion.
+
+    `whole_period`: the length of the axis with this motion, if it is one whole period of a cyclic signal.
+    """
+    if whole_period is None:
+        return advancing(motion.field, motion.rate, rows, advance)
+    if motion.turns > 1:  # the axis is a part of the way around the input, and positions do not count modulo its length
+        return None
+    return advancing_around(motion.field, motion.rate, rows, advance, whole_period)
 
 
 def _steps(rows: np.ndarray, valid: np.ndarray, wrap: int | None) -> Advance | None:

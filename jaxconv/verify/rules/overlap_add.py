@@ -22,15 +22,26 @@ from jaxconv.verify.domain import (
     CannotProve,
     Moving,
     Pieces,
-    common_shift,
     motion_of,
 )
-from jaxconv.verify.factors import uniform
+from jaxconv.verify.factors import also_on, uniform
+from jaxconv.verify.receptive_fields import strided, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import row_major
-from jaxconv.verify.rules.pieces import carry_in, clipped, derived, period_of, pieces_along, pieces_of, settled, whole
+from jaxconv.verify.rules.pieces import (
+    carry_in,
+    clipped,
+    derived,
+    period_of,
+    pieces_along,
+    pieces_of,
+    settled,
+    whole,
+    with_field,
+)
 from jaxconv.verify.rules.scatter import inserted, known_start
 from jaxconv.verify.rules.spectral import is_zero
+from jaxconv.verify.rules.windowed import scattered_field
 
 
 @rule("slice", of=Pieces)
@@ -101,7 +112,8 @@ def pad(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
 def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     """lhs + rhs: the pieces of one parent put together, or two whole parents added.
 
-    Once all pieces are present within one period, the sum is a value that moves.
+    Once all pieces are present within one period, the sum is a value that moves. The sum of two whole parents is a
+    parent from the first cell of both to the last, as in the gradient of the difference of two slices.
 
     Theorem: `Pieces.fold_cat` in proofs/coq.
     Jaxpr: two operands of the result's shape.
@@ -110,18 +122,23 @@ def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
         if isinstance(value, Pieces) and not value.spans:  # zeros
             return [settled(pieces_of(other), eqn.shapes[0])]
     lhs, rhs = (pieces_of(value) for value in eqn.inputs)
-    lhs_folded, rhs_folded = common_shift([lhs.folded, rhs.folded])
-    lhs, rhs = replace(lhs, folded=lhs_folded), replace(rhs, folded=rhs_folded)
-    if (lhs.axis, lhs.total, period_of(lhs)) != (rhs.axis, rhs.total, period_of(rhs)):
+    if (lhs.axis, period_of(lhs), carry_in(lhs).rate) != (rhs.axis, period_of(rhs), carry_in(rhs).rate):
         raise CannotProve("the pieces have different parents")
-    name = carry_in(lhs).signal
-    if name == carry_in(rhs).signal:
+    lhs, rhs = (
+        replace(lhs, folded=also_on(lhs.folded, [rhs.folded])),
+        replace(rhs, folded=also_on(rhs.folded, [lhs.folded])),
+    )
+    name, total = carry_in(lhs).signal, lhs.total
+    if name == carry_in(rhs).signal and total == rhs.total:
         spans = tuple(sorted(lhs.spans + rhs.spans))  # overlapping spans never settle
-    elif whole(lhs) == whole(rhs) and carry_in(lhs).rate == carry_in(rhs).rate:
-        name, spans = eqn.walk.new_signal(), lhs.spans
+        fields = [carry_in(lhs).field, carry_in(rhs).field]
     else:
-        raise CannotProve("the pieces have different parents")
-    return [settled(derived(lhs, eqn.shapes[0], lhs.axis, name, lhs.total, spans), eqn.shapes[0])]
+        name, start = eqn.walk.new_signal(), min(whole(lhs), whole(rhs))
+        total = max(whole(part) + part.total for part in (lhs, rhs)) - start
+        spans = ((0, total, start),)
+        fields = [strided(m.field, m.rate, start - whole(part), 1) for part in (lhs, rhs) for m in [carry_in(part)]]
+    added = derived(lhs, eqn.shapes[0], lhs.axis, name, total, spans)
+    return [settled(with_field(added, union(fields)), eqn.shapes[0])]
 
 
 @rule("scatter-add", "scatter", "dynamic_update_slice", of=Pieces)
@@ -174,7 +191,9 @@ def windowed(
     if first < 0 or start + total - 1 + before > length - 1:
         raise CannotProve("drops values that the taps move beyond the ends")
     reach = total + span - 1
-    return derived(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
+    result = derived(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
+    motion = carry_in(result)
+    return with_field(result, strided(motion.field, motion.rate, 1 - span, 1, range(0, span, dilation)))
 
 
 @rule("conv_general_dilated", "jaxconv_conv", "jaxconv_conv_input_grad", of=Pieces)
@@ -190,7 +209,7 @@ def convolution(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     pieces = pieces_along(eqn.inputs[0], spatial(lhs[2:], eqn), eqn.walk.new_signal())
     if pieces.axis not in lhs[2:] or not isinstance(kernel, Moving) or kernel.moving_axes:
         raise CannotProve("the pieces are not along a spatial axis, or the kernel moves")
-    pieces = replace(pieces, folded=common_shift([pieces.folded, kernel])[0])
+    pieces = replace(pieces, folded=also_on(pieces.folded, [kernel]))
     n = lhs[2:].index(pieces.axis)
     if p["window_strides"][n] != 1:
         raise CannotProve("the stride skips positions")
@@ -251,9 +270,12 @@ def _placed(eqn: Equation[Moving | Pieces], operand: Moving | Pieces, x: Moving 
         raise CannotProve("the windows reach beyond x, or x moves along another axis")
     if any(dilation != 1 for dilation in p.get("base_dilation", ())):
         raise CannotProve("the windows slide over a dilated x")
-    whole(source)
-    source = replace(source, folded=common_shift([source.folded, x])[0])
-    return derived(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
+    span = p.get("window_dilation", (1,) * (number + 1))[number] * (p["window_dimensions"][number] - 1) + 1
+    start = whole(source)
+    source = replace(source, folded=also_on(source.folded, [x]))
+    result = derived(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
+    source_motion = replace(source_motion, field=strided(carry_in(source).field, source_motion.rate, -start, 1))
+    return with_field(result, scattered_field(x_motion, source_motion, span, stride, 0))
 
 
 @rule("neg", "convert_element_type", "copy", of=Pieces)
@@ -287,7 +309,7 @@ def _scaled_by(eqn: Equation[Moving | Pieces], pieces: Moving | Pieces, factor: 
         raise CannotProve("needs one operand in pieces and one that is not")
     if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
         raise CannotProve("the factor depends on the position")
-    pieces = replace(pieces, folded=common_shift([pieces.folded, factor])[0])
+    pieces = replace(pieces, folded=also_on(pieces.folded, [factor]))
     return derived(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
 
 

@@ -19,6 +19,7 @@ from jaxconv.verify.domain import (
     motion_of,
 )
 from jaxconv.verify.factors import invariant_axis, uniform
+from jaxconv.verify.receptive_fields import NOTHING, Field, apart, nearest, strided
 
 Spans: TypeAlias = tuple[tuple[int, int, int], ...]
 
@@ -32,7 +33,7 @@ def pieces_of(value: Moving | Pieces) -> Pieces:
         raise CannotProve("not exactly one period")
     axis, length = value.moving_axes[0], motion.hi
     name = (motion.signal, "from", motion.start % length)
-    whole = Motion(motion.rate, 0, length, None, name)
+    whole = Motion(motion.rate, 0, length, motion.field, name)
     axes = tuple(
         (Factor(length, motion=whole),) if n == axis else invariant_axis(length_of(a)) for n, a in enumerate(value.axes)
     )
@@ -47,7 +48,7 @@ def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
     length = 0 if isinstance(value, Pieces) else length_of(value.axes[axis])
     if isinstance(value, Pieces) or value.moving_axes or not value.cycle or not length or not uniform(value.axes[axis]):
         return pieces_of(value)
-    motion = Motion(Fraction(value.cycle, length), 0, length, None, name)
+    motion = Motion(Fraction(value.cycle, length), 0, length, None if value.depends else NOTHING, name)
     return pieces_of(fit(value.with_axis(axis, (Factor(length, motion=motion),))))
 
 
@@ -74,13 +75,24 @@ def whole(pieces: Pieces) -> int:
 def derived(
     parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, spacing: int = 1
 ) -> Pieces:
-    """Pieces of a new value of this shape, computed from the parent; a period has `spacing` times as many cells."""
+    """Pieces of a new value of this shape, computed from the parent; a period has `spacing` times as many cells.
+
+    Cell p of the parent becomes cell p * spacing, so each cell of the folded value keeps its receptive field.
+    """
     motion, period = carry_in(parent), period_of(parent) * spacing
-    moved = Motion(motion.rate / spacing, 0, period, None, name)
+    field = apart(motion.field, motion.rate, spacing, 0)
+    moved = Motion(motion.rate / spacing, 0, period, field, name)
     axes: list[FactoredAxis] = [invariant_axis(length) for length in shape]
     axes[axis] = (Factor(period, motion=moved),)
-    folded = fit(replace(parent.folded, axes=tuple(axes), depends=True))
+    folded = fit(replace(parent.folded, axes=tuple(axes)))
     return Pieces(folded, folded, axis, total, spans)
+
+
+def with_field(pieces: Pieces, field: Field | None) -> Pieces:
+    """The same pieces, whose folded value has another receptive field."""
+    moved = Factor(period_of(pieces), motion=replace(carry_in(pieces), field=field))
+    folded = pieces.folded.with_axis(pieces.axis, (moved,))
+    return replace(pieces, value=folded, folded=folded)
 
 
 def clipped(spans: Spans, start: int, stop: int) -> Spans:
@@ -110,5 +122,7 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
         reached = hi
     if len(offsets) != 1 or reached != pieces.total or shape[pieces.axis] != period:
         return pieces
-    motion = replace(carry_in(pieces), start=-offsets.pop())
+    motion, offset = carry_in(pieces), offsets.pop()
+    field = nearest(strided(motion.field, motion.rate, -offset, 1), pieces.folded.cycle)
+    motion = replace(motion, start=-offset, field=field)
     return pieces.folded.with_axis(pieces.axis, (Factor(period, motion=motion),))

@@ -10,27 +10,31 @@ import numpy as np
 
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
+from jaxconv.verify import fold
 from jaxconv.verify.domain import (
+    Broken,
     CannotProve,
     Factor,
     FactoredAxis,
     Motion,
     Moving,
+    Plain,
     is_moving,
     length_of,
     motion_of,
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import invariant_axis, join, uniform
+from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.indexing import longest
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-@rule(*family("pointwise"))
+@rule(*family("pointwise") - {"select_n"})
 def pointwise(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
@@ -61,10 +65,76 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
-    values = along_diagonals(eqn, [widened(value, shape) for value in eqn.moving()])
+    values = along_diagonals(eqn, with_patterns(eqn, [widened(value, shape) for value in eqn.moving()]))
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
     return [join(values, eqn.walk.new_signal())]
+
+
+@rule("select_n", takes_broken=True)
+def select(eqn: Equation[Plain]) -> list[Plain]:
+    """out[i] = cases[which[i]][i]: pointwise; and cases that a known `which` never selects do not matter.
+
+    In the interior, a case of which nothing is known costs the positions that select it.
+
+    Example: jnp.where(jnp.arange(n) == 0, x[0], y) is a window of y without its first position.
+    Theorem: `CertifierRules.map_sound` in proofs/coq, where nothing is left out.
+    Jaxpr: the predicate, then the cases.
+    """
+    predicate, *cases = eqn.inputs
+    which = eqn.known[0]
+    broken = {n: case for n, case in enumerate(cases) if isinstance(case, Broken)}
+    if isinstance(predicate, Broken):
+        return [predicate]
+    if which is not None and which.size and (which == which.flat[0]).all():
+        case = cases[int(which.flat[0])]
+        return [case if isinstance(case, Broken) else renamed(also_on(case, [predicate]), eqn.walk.new_signal())]
+    if not broken:
+        return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+    lost = next(iter(broken.values()))
+    if which is None or eqn.walk.cycle is not None:
+        return [lost]
+    try:
+        return [*several_operands(eqn.with_inputs(_blanked(eqn, np.isin(which, list(broken)), lost)))]
+    except CannotProve:
+        return [lost]
+
+
+def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Moving]:
+    """The operands of a select, where each of which nothing is known is a constant at positions that never select it.
+
+    `unknown`: the cells that select one.
+    """
+    moving = [value for value in eqn.inputs if isinstance(value, Moving)]
+    carried = [(n, motion) for value in moving for n in value.moving_axes if (motion := motion_of(value.axes[n]))]
+    if len({number for number, _ in carried}) != 1:
+        raise CannotProve("the operands move along several axes, or along none")
+    number, motion = carried[0]
+    rows = np.moveaxis(np.broadcast_to(unknown, eqn.shapes[0]), number, 0).reshape(eqn.shapes[0][number], -1)
+    kept = longest(~rows.any(axis=1), 0)
+    if kept is None:
+        raise CannotProve("every position selects it")
+    shown = Motion(motion.rate, *kept, NOTHING, eqn.walk.new_signal(), edge=lost.culprit)
+    blank = Moving(1, None, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))
+    blank = blank.with_axis(number, (Factor(len(rows), motion=shown),))
+    return [value if isinstance(value, Moving) else blank for value in eqn.inputs]
+
+
+def with_patterns(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
+    """The values, where unknown numbers have the periods of the names of their cells, along the axes that move.
+
+    Example: x * scale[j % 2] for an unknown `scale` of two numbers. Only shifts by two remain.
+    """
+    moving = {number for value in values for number in value.moving_axes}
+    found: list[Moving] = []
+    for operand, value in enumerate(values):
+        varies = [number for number in moving if value.axes[number] == invariant_axis(eqn.shapes[0][number])]
+        cells = eqn.cells(operand) if varies and eqn.known[operand] is None else None
+        for number in varies if cells is not None else ():
+            least = fold.period(np.broadcast_to(cells, eqn.shapes[0]), number)
+            value = value.with_axis(number, invariant_axis(eqn.shapes[0][number], least))
+        found.append(value)
+    return found
 
 
 def along_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
@@ -82,9 +152,11 @@ def along_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Mov
         return list(values)
     return [
         value
-        if numbers is None or value.moving_axes or all(uniform(value.axes[number]) for number in motions)
+        if value.moving_axes
+        or all(uniform(value.axes[number]) for number in motions)
+        or (numbers := eqn.cells(operand)) is None
         else _along_a_diagonal(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), joined, motions)
-        for value, numbers in zip(values, eqn.known, strict=True)
+        for operand, value in enumerate(values)
     ]
 
 
@@ -135,12 +207,19 @@ def on_runs(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
         motions |= {n: axis[0].motion for n, axis in enumerate(value.axes) if len(axis) == 1 and axis[0].motion}
     moves = [bool(value.moving_axes) for value in values]
     found: list[Moving] = []
-    for operand, (value, numbers) in enumerate(zip(values, eqn.known, strict=True)):
-        if numbers is not None and not moves[operand]:
+    for operand, value in enumerate(values):
+        varies = not moves[operand] and any(_is_arbitrary(value.axes[axis]) for axis in motions)
+        numbers = eqn.cells(operand) if varies else None
+        if numbers is not None:
             for axis, motion in motions.items():
                 value = _on_a_run(eqn, value, np.broadcast_to(numbers, eqn.shapes[0]), axis, motion, operand, moves)
         found.append(value)
     return found
+
+
+def _is_arbitrary(axis: FactoredAxis) -> bool:
+    """Whether an axis is a single invariant factor without a period."""
+    return [(factor.period, factor.motion) for factor in axis] == [(None, None)]
 
 
 def _on_a_run(
@@ -153,10 +232,10 @@ def _on_a_run(
     moves: Sequence[bool],
 ) -> Moving:
     """A constant as a window along an axis, on its longest run. It is returned unchanged if it has no run."""
-    if [factor.period for factor in value.axes[axis]] != [None]:
+    if not _is_arbitrary(value.axes[axis]):
         return value
     for period, lo, hi in runs(numbers, axis):
-        is_inert = inert.get(eqn.name)
+        is_inert = None if eqn.known[operand] is None else inert.get(eqn.name)
         if is_inert is None or not is_inert(numbers.take(range(lo, hi), axis), operand, moves):
             shown = Motion(motion.rate, lo, hi, NOTHING, eqn.walk.new_signal())
             moved = value.with_axis(axis, (Factor(numbers.shape[axis], motion=shown),))

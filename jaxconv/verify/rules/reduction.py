@@ -8,9 +8,11 @@ from dataclasses import replace
 from jaxconv.jaxprs.layout import opened
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.typing import AnyJaxpr
-from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, is_moving, length_of, renamed
+from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, is_moving, length_of, renamed
 from jaxconv.verify.factors import also_on, invariant_axis, join
+from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.indexing import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
 
@@ -133,15 +135,20 @@ def sort(eqn: Equation[Moving]) -> list[Plain]:
     The dimension does not move, or it shows whole periods of all keys, which move together. Whole periods have the same
     tuples of keys wherever they start, so the sorted keys do not move. The other operands follow the keys. Where the
     keys are equal, their order depends on where the axis starts, so nothing is known about them. Keys that compare
-    equal may differ in their bits: -0 and 0, and NaNs. These are one number here.
+    equal may differ in their bits: -0 and 0, and NaNs. These are one number here. If the keys are known and differ,
+    their order is known, and all operands are read in this order.
 
     Example: jnp.sort(x, 1) is invariant under cyclic shifts along axis 1.
-    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
+    Theorems: `CertifierSums.permuted`, `CertifierSums.mixed_local` and `CertifierWeigh.weigh_local` in proofs/coq.
     Jaxpr: `dimension`, `num_keys`.
     """
     operands = eqn.moving()
     number: int = eqn.params["dimension"]
     keys = operands[: eqn.params["num_keys"]]
+    known = [numbers for numbers in eqn.known[: len(keys)] if numbers is not None]
+    order = order_of(known, number) if len(known) == len(keys) else None
+    if order is not None and (order == order[:, :1]).all():
+        return [fit(renamed(in_order(eqn, value, number, order[:, 0]), eqn.walk.new_signal())) for value in operands]
     if any(is_moving(key.axes[number]) for key in keys):
         ordered = _in_any_order(join(keys, eqn.walk.new_signal()), number, eqn.shapes[0][number])
         reason = f"{eqn.name} along the shifted axis: where keys are equal, the others depend on where the axis starts"

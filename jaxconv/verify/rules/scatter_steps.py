@@ -18,9 +18,9 @@ import numpy as np
 
 from jaxconv.verify.domain import Factor, FactoredAxis, Motion, Moving, length_of, motion_of, scaled
 from jaxconv.verify.factors import uniform
-from jaxconv.verify.receptive_fields import NOTHING, Advance, advancing
+from jaxconv.verify.receptive_fields import NOTHING, Advance
 from jaxconv.verify.rule_table import Equation
-from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, longest
+from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, field_of_rows, longest
 
 Writers: TypeAlias = tuple[tuple[int, int], ...]  # cells of the update: (row, number within the row), in order
 
@@ -94,7 +94,7 @@ def _of_moving(rows: Rows, length: int, update: Moving, motion: Motion) -> tuple
     distance, by, lo, hi = advance
     check_step(motion, by, update.period(motion))
     listed = [[row for row, _ in cells] for cells in writers]
-    field = None if whole else advancing(motion.field, motion.rate, listed, advance)
+    field = field_of_rows(motion, listed, advance, count if whole else None)
     moved = replace(motion, rate=motion.rate * by / distance, lo=lo, hi=hi, field=field)
     return scaled(update, abs(by) // math.gcd(update.step(motion), by)), moved
 

@@ -24,7 +24,7 @@ from jaxconv.verify.domain import (
     with_motions,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
-from jaxconv.verify.receptive_fields import strided, through, union
+from jaxconv.verify.receptive_fields import Field, strided, through, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import padded, reversed_axis
 
@@ -286,12 +286,7 @@ def _scattered(
     # Position i is in the windows from ceil((i + before - span + 1) / stride) to floor((i + before) / stride).
     valid_lo = (lo - 1) * stride + span - before  # the first position in no window before lo
     valid_hi = hi * stride - before  # the first position in window hi
-    field = None
-    if x.field is not None and source.field is not None:  # the fields of source at the windows, and of their cells
-        phases = range(math.lcm(stride * len(source.field), len(x.field)))
-        windows = [range(-(-(i + before - span + 1) // stride), (i + before) // stride + 1) for i in phases]
-        cells = [{j * stride - before + u for j in window_range for u in range(span)} for window_range in windows]
-        field = union([through(source.field, source.rate, x.rate, windows), through(x.field, x.rate, x.rate, cells)])
+    field = scattered_field(x, source, span, stride, before)
     motion = replace(
         x,
         lo=max(valid_lo, 0),
@@ -302,3 +297,13 @@ def _scattered(
         lost=x.lost or source.lost,
     )
     return (Factor(length, motion=motion),)
+
+
+def scattered_field(x: Motion, source: Motion, span: int, stride: int, before: int) -> Field | None:
+    """The receptive field of x after values of source are scattered to it: that of the windows, and of their cells."""
+    if x.field is None or source.field is None:
+        return None
+    phases = range(math.lcm(stride * len(source.field), len(x.field)))
+    windows = [range(-(-(i + before - span + 1) // stride), (i + before) // stride + 1) for i in phases]
+    cells = [{j * stride - before + u for j in window_range for u in range(span)} for window_range in windows]
+    return union([through(source.field, source.rate, x.rate, windows), through(x.field, x.rate, x.rate, cells)])

@@ -108,9 +108,10 @@ class PairWalk:
     ) -> Sequence[Read]:
         """Follow one pair of equations: compare folded constants, follow a call, or apply the rule of the primitive."""
         self.count += 1
-        constants = [own.get(path) for own in folded]
-        if constants[0] is not None and constants[1] is not None:
-            return [self._folded(equation, pair) for pair in zip(constants[0], constants[1], strict=True)]
+        constants = [own.get(path, ()) for own in folded]
+        pairs = [(n, m) for n, m in zip(*constants, strict=False) if n is not None and m is not None]
+        if pairs and len(pairs) == len(equation.outvars):  # otherwise some depend on operands that are no constants
+            return [self._folded(equation, pair) for pair in pairs]
         operands = [read for read in inputs if read is not None]
         if len(operands) == len(inputs):
             called = self._called(equation, other, operands, folded, path)

@@ -55,6 +55,9 @@ GRADIENTS = {  # gradients of scalar functions that are invariant under these sh
     "of its gradient": (energy(jax.grad(lambda x: jnp.sum(jnp.sin(conv(x))))), 1),
     "every other phase": (energy(lambda x: jnp.concatenate([x[:, 5:], x[:, :5]], axis=1)[:, ::2]), 2),
     "under vmap": (jax.vmap(energy(lambda x: jc.conv({"kernel": NARROW}, x[None], padding="circular")[0])), 1),
+    "slices of a wrap pad": (energy(lambda x: wide(x)[:, 2:] * x - wide(x)[:, :-2]), 1),
+    "differences of a longer wrap pad": (energy(lambda x: jnp.diff(jnp.pad(x, ((0, 0), (0, 2), (0, 0), (0, 0)), mode="wrap"), n=2, axis=1)), 1),
+    "total variation": (jax.grad(lambda x: jnp.sum(jnp.abs(jnp.diff(jnp.pad(x, ((0, 0), (0, 1), (0, 0), (0, 0)), mode="wrap"), axis=1)))), 1),
     "with respect to the kernel": (lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="circular", stride=2) ** 3))(KERNEL), 2),
     "with respect to a bias": (lambda x: jax.grad(lambda b: jnp.sum(jc.conv({"kernel": KERNEL, "bias": b}, x, padding="circular") ** 3))(jnp.ones(3)), 1),
     "with respect to a grouped kernel": (lambda x: jax.grad(lambda k: jnp.sum(jc.conv({"kernel": k}, x, padding="circular", groups=2) ** 3))(KERNEL[:, :, :1, :2]), 1),
@@ -141,6 +144,11 @@ def two_of_unequal_length(x):
     return y[:, :8] + put(y[:, 8:10], 0)
 
 
+def wide(x):
+    """One more cell at each end, around the circle."""
+    return jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="wrap")
+
+
 def put(piece, start, value=0.0):
     """A piece among zeros."""
     after = 8 - start - piece.shape[1]
@@ -190,6 +198,10 @@ TWINS = {
     ),
     "taps that fall off the start of two periods": lambda x: narrow(x, 0, 2) + narrow(x, 0, 2, by=2.0),
     "the end of the longer of two": two_of_unequal_length,
+    "the end of the later of two": lambda x: (
+        (lax.pad(x, 0.0, [(0, 0, 0), (0, 2, 0), (0, 0, 0), (0, 0, 0)]) - narrow(x, 2, 2))[:, :8]
+    ),
+    "a gradient of slices that leave a cell out": energy(lambda x: narrow(wide(x)[:, 1:] - 3 * wide(x)[:, :-1], 0, 0)[:, 1:]),
     "cells that a pad repeats": energy(lambda x: jnp.pad(x, ((0, 0), (2, 3), (0, 0), (0, 0)), mode="wrap")),
     "one piece weighed elsewhere": lambda x: added(x, weigh=lambda piece: piece * jnp.arange(6.0)[None, None, :, None]),
     "zero padding": energy(partial(conv, padding="same")),
@@ -229,3 +241,40 @@ def test_the_pieces_as_they_should_be_move():
 @pytest.mark.parametrize("name", TWINS)
 def test_a_broken_twin_is_not_proved(name):
     assert cyclic(TWINS[name]).verdict == Verdict.UNDECIDED
+
+
+FIELDS = {  # the number of cells on which a gradient depends, counted by hand, of 12
+    "a convolution": (energy(lambda x: x + 2 * jnp.roll(x, 1, 1) + jnp.roll(x, -1, 1)), 5),
+    "a stencil by wrap padding": (energy(lambda x: jnp.diff(jnp.pad(x, ((0, 0), (0, 1)), mode="wrap"))), 3),
+    "a dilated stencil": (energy(lambda x: x - jnp.roll(x, 3, 1)), 7),
+    "a repetition": (energy(lambda x: jnp.repeat(x, 2, axis=1) * jnp.roll(jnp.repeat(x, 2, axis=1), 1, 1)), 3),
+    "average pooling": (
+        energy(lambda x: jc.avg_pool(x[..., None, None], (3, 1), stride=(2, 1), padding="circular")),
+        5,
+    ),
+    "max pooling": (
+        energy(lambda x: jc.max_pool(x[..., None, None], (3, 1), stride=(1, 1), padding="circular")),
+        5,
+    ),
+    "a gradient times a uniform weight": (lambda x: energy(lambda v: v - jnp.roll(v, 1, 1))(x) * jnp.ones((1, 12)), 3),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_gradient_depends_on_the_cells_that_its_terms_see(name):
+    fn, size = FIELDS[name]
+    x = jax.ShapeDtypeStruct((1, 12), jnp.float32)
+    assert cyclic(fn, x=x).receptive_field.size == size
+    certificate = jc.certify(fn, x, axes=(1,), search=False)
+    assert jc.recheck(certificate, fn, x) == ()
+
+
+def test_a_gradient_that_is_scaled_by_the_whole_input_depends_on_all_of_it():
+    energies = lambda v: jnp.sum((v - jnp.roll(v, 1, 1)) ** 2)
+    x = jax.ShapeDtypeStruct((1, 12), jnp.float32)
+    assert cyclic(lambda v: jax.grad(energies)(v) * jnp.max(v), x=x).receptive_field is None
+    assert cyclic(jax.grad(lambda v: energies(v) ** 2), x=x).receptive_field is None
+    differences = lambda v, scale: jnp.diff(jnp.pad(v, ((0, 0), (0, 1)), mode="wrap") * scale)
+    pulled_back = lambda x, scale: jax.vjp(lambda v: differences(v, scale), x)[1](x)[0]
+    assert cyclic(lambda x: pulled_back(x, jnp.max(x)), x=x).receptive_field is None
+    assert cyclic(lambda x: pulled_back(x, 3.0), x=x).receptive_field.size == 2

@@ -3,12 +3,15 @@
 import itertools
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from support.claim_oracle import judged
 from support.numpy_twins import all_certified, certified, judge_line, refutation, survey
 
+import jaxconv as jc
 from jaxconv.verify.domain import CannotProve, Factor, Motion, Moving
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.rules.pointwise import widened
@@ -185,3 +188,45 @@ def test_a_constant_along_diagonals_moves_with_both_axes():
     (claims,) = all_certified([product(np.tri(6, dtype=int), False, False)], (1, 6))
     assert claims["cyclic"].verdict == "UNDECIDED"  # its diagonals do not go around
     assert claims["interior"].region == ((1, 0, 6), (2, 0, 6))
+
+
+X12 = jax.ShapeDtypeStruct((1, 12, 2), jnp.float32)
+FIRST = np.arange(12)[:, None] == 0
+ENDS = {  # where a value of which nothing is known is selected: the positions that are left
+    "the first cell by the first": (lambda x: jnp.where(FIRST, x[:, :1], 2 * x), (1, 12)),
+    "the last three by a sorted copy": (lambda x: jnp.where(np.arange(12)[:, None] > 8, jnp.sort(x, axis=1), x), (0, 9)),
+    "one cell in the middle": (lambda x: jnp.where(np.arange(12)[:, None] == 4, jnp.cumsum(x, axis=1), x), (5, 12)),
+    "nowhere": (lambda x: jnp.where(np.arange(12)[:, None] > 12, jnp.sort(x, axis=1), x), (0, 12)),
+    "by a choice among three": (
+        lambda x: lax.select_n(jnp.broadcast_to(np.minimum(np.arange(12), 2)[:, None], x.shape), jnp.sort(x, 1), 2 * x, x),
+        (2, 12),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_cells_that_select_what_is_unknown_are_outside_of_the_interior(name):
+    fn, region = ENDS[name]
+    claim = judged(fn, X12).interior
+    assert (claim.shift, claim.moves, claim.region) == (1, ((1, 1),), ((1, *region),))
+    certificate = jc.certify(fn, X12, axes=(1,), search=False)
+    assert jc.recheck(certificate, fn, X12) == ()
+
+
+SELECTED = {
+    "a predicate of which nothing is known": lambda x: jnp.where(x > jnp.sort(x, axis=1), x, 0.0),
+    "an unknown predicate": lambda x: jnp.where(x > 0, jnp.sort(x, axis=1), x),
+    "everywhere": lambda x: jnp.where(np.arange(12)[:, None] < 12, jnp.sort(x, axis=1), x),
+    "in one channel": lambda x: jnp.where(np.arange(2) == 0, jnp.sort(x, axis=1), x),
+    "every other cell": lambda x: jnp.where(np.arange(12)[:, None] % 2 == 0, jnp.sort(x, axis=1), x),
+}
+
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_what_is_unknown_is_not_proved_where_it_is_selected(name):
+    assert judged(SELECTED[name], X12).interior.verdict == "UNDECIDED"
+
+
+def test_around_the_circle_no_cell_may_select_what_is_unknown():
+    assert judged(ENDS["the first cell by the first"][0], X12).cyclic.verdict == "UNDECIDED"
+    assert judged(lambda x: jnp.where(FIRST & ~FIRST, jnp.cumsum(x, axis=1), x), X12).cyclic.shift == 1

@@ -97,6 +97,7 @@ PROVED = {
     "every other cell": lambda x: x[:, 1::2],
     "a loop of convolutions": in_a_loop,
     "sorted channels": lambda x: jnp.sort(x, -1),
+    "channels sorted by constants": lambda x: lax.sort((jnp.broadcast_to(-jnp.arange(3), x.shape), x), num_keys=1)[1],
     "layer norm of channels": lambda x: jnp.round(8 * jax.nn.standardize(x, -1)),
     "the largest channel": lambda x: jnp.argmax(x, -1).astype(x.dtype),
     "a dense layer": lambda x: x @ weights(3, 7) + weights(1, 1, 1, 7),

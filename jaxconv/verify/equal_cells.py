@@ -1,0 +1,257 @@
+"""Which cells of a value are equal whatever the parameters are, as in a matrix that is gathered from an unknown kernel.
+
+Every cell gets a name, and cells of one name are equal in every run. Equations that move cells move their names. A
+pointwise equation maps cells of equal names to cells of equal names. The cells of any other result have names of their
+own. So `kernel[(i - j) % n]` is constant along diagonals, although no number is known.
+
+Names are computed when a rule asks for those of an operand, from the equations that it was computed by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+import jax
+import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
+from jax.lax import GatherScatterMode
+
+from jaxconv.jaxprs import evaluate, guard
+from jaxconv.jaxprs.layout import entered
+from jaxconv.jaxprs.primitives import family
+from jaxconv.jaxprs.registry import Registry
+from jaxconv.jaxprs.typing import ArrayValue, Shaped, aval_of, shape_of
+from jaxconv.verify import numpy_rows
+from jaxconv.verify.constant_program import Folded
+from jaxconv.verify.domain import bits
+
+MOST = 2**14  # largest number of cells that are named
+DEEPEST = 100  # longest chain of equations that is followed
+ZERO = 0  # the name of cells that are known to be +0
+
+Names: TypeAlias = np.ndarray  # of int64
+
+
+@dataclass(eq=False)
+class Cells:
+    """The cells of one value.
+
+    Attributes:
+        shape: shape of the value.
+        numbers: the numbers, if they are known.
+        origin: the equation that computes the value, its operands, and the number of the result.
+        depth: length of the longest chain of equations behind the value.
+        names: the names, if they have been computed.
+    """
+
+    shape: tuple[int, ...]
+    numbers: np.ndarray | None = None
+    origin: tuple[JaxprEqn, Sequence[Cells], int] | None = None
+    depth: int = 0
+    names: Names | None = None
+
+
+@dataclass
+class EqualCells:
+    """Names the cells of the operands of a jaxpr's equations.
+
+    Attributes:
+        jaxpr: the jaxpr.
+        constants: the arrays that it is closed over.
+        operands: the numbers of its inputs; None if they are unknown.
+        folded: the results of the equations that were folded.
+        numbers: the numbers of a closed-over array, or None if they are parameters.
+        read: the operands of each equation, by its path in the jaxpr.
+        named: the name of each number and of each function of names.
+        count: number of names so far.
+    """
+
+    jaxpr: Jaxpr
+    constants: Sequence[ArrayValue]
+    operands: Sequence[np.ndarray | None]
+    folded: Folded
+    numbers: Callable[[ArrayValue], np.ndarray | None]
+    read: dict[evaluate.Path, list[Cells]] = field(default_factory=dict[evaluate.Path, list[Cells]])
+    named: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
+    count: int = 1
+
+    def of(self, path: evaluate.Path, operand: int) -> Names | None:
+        """Return the names of the cells of an equation's operand; None if they are too many, or all different."""
+        if not self.read:
+            inputs = zip(self.jaxpr.invars, self.operands, strict=True)
+            self._follow(self.jaxpr, self.constants, [Cells(shape_of(v), known) for v, known in inputs], ())
+        operands = self.read.get(path)
+        names = None if operands is None else self.names(operands[operand])
+        return None if names is None or np.unique(names).size == names.size else names
+
+    def _follow(
+        self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Cells], path: evaluate.Path
+    ) -> list[Cells]:
+        """Note the operands of each equation, and of those in calls, and return the results."""
+
+        def constant(value: ArrayValue, aval: Shaped) -> Cells:
+            is_array = hasattr(aval, "dtype")  # otherwise a mutable reference, which no equation may read
+            return Cells(aval.shape, self.numbers(value)) if is_array else Cells(())
+
+        def literal(value: ArrayValue, aval: Shaped) -> Cells:
+            return Cells(aval.shape, np.asarray(value, aval.dtype))
+
+        def step(equation: JaxprEqn, inputs: list[Cells], path: evaluate.Path) -> list[Cells]:
+            self.read[path] = inputs
+            known, body = self.folded.get(path), entered(equation, inputs)
+            if known is not None:
+                return [Cells(shape_of(v), number) for v, number in zip(equation.outvars, known, strict=True)]
+            if body is not None and not guard.objection(equation):
+                return self._follow(*body, (*path, 0))
+            if equation.primitive.name in family("identity") and not guard.objection(equation):
+                return inputs
+            depth = max((value.depth for value in inputs), default=0) + 1
+            if depth > DEEPEST or guard.impurity(equation):
+                return [Cells(shape_of(variable)) for variable in equation.outvars]
+            return [
+                Cells(shape_of(variable), None, (equation, inputs, number), depth)
+                for number, variable in enumerate(equation.outvars)
+            ]
+
+        return evaluate.evaluate(
+            jaxpr, constants, operands, step, constant=constant, literal=literal, calls=False, path=path
+        )
+
+    def names(self, value: Cells) -> Names | None:
+        """Return the names of the cells of a value; None if they are too many."""
+        if value.names is None and np.prod(value.shape, dtype=float) <= MOST:
+            value.names = self._computed(value)
+            value.origin = None
+        return value.names
+
+    def _computed(self, value: Cells) -> Names:
+        if value.numbers is not None:
+            return self._of_numbers(value.numbers)
+        found = None if value.origin is None else self._of_result(*value.origin)
+        if found is not None and found.shape == value.shape:
+            return found
+        self.count += int(np.prod(value.shape))
+        return np.arange(self.count - int(np.prod(value.shape)), self.count).reshape(value.shape)
+
+    def _of_numbers(self, array: np.ndarray) -> Names:
+        """Return the names of known numbers: equal bits of one dtype have one name."""
+        if not array.size:
+            return np.zeros(array.shape, np.int64)
+        cells = bits(np.asarray(array)[..., None]).reshape(array.size, -1)
+        distinct, which = np.unique(cells, axis=0, return_inverse=True)
+        names = [self._name((str(array.dtype), cell.tobytes())) if cell.any() else ZERO for cell in distinct]
+        return np.array(names, np.int64)[which.ravel()].reshape(array.shape)
+
+    def _name(self, key: Hashable) -> int:
+        """Return the name of something that its key determines."""
+        name = self.named.setdefault(key, self.count)
+        self.count += name == self.count
+        return name
+
+    def _of_result(self, equation: JaxprEqn, operands: Sequence[Cells], number: int) -> Names | None:
+        """Return the names of a result of an equation that moves cells, or is pointwise; None for any other."""
+        name = equation.primitive.name
+        if name in moves:
+            try:
+                return np.asarray(moves[name](equation, operands, self.names)[number], np.int64)
+            except Exception:  # numbers that are unknown, or parameters that the function does not support
+                pass
+        named = [self.names(value) for value in operands]
+        cells = [names for names in named if names is not None]
+        if name not in family("pointwise") or len(equation.outvars) != 1 or len(cells) < len(operands):
+            return None
+        columns = np.stack([np.ravel(names) for names in np.broadcast_arrays(*cells)])
+        distinct, which = np.unique(columns, axis=1, return_inverse=True)
+        result = aval_of(equation.outvars[0])
+        function = name, str(guard.understood(equation)), str(result.dtype)
+        names = np.array([self._name((*function, *column)) for column in distinct.T.tolist()], np.int64)
+        return names[which.ravel()].reshape(result.shape) if which.size == result.size else None
+
+
+class _UnknownError(Exception):
+    """A number that determines where cells move is unknown, or an operand is too large."""
+
+
+NamesOf: TypeAlias = Callable[[Cells], Names | None]
+# Names of the results of an equation that moves cells, from the equation, its operands, and what names their cells.
+Moves: TypeAlias = Callable[[JaxprEqn, Sequence[Cells], NamesOf], Sequence[np.ndarray]]
+moves: Registry[Moves] = Registry()
+
+
+def _number(value: Cells) -> np.ndarray:
+    if value.numbers is None:
+        raise _UnknownError
+    return value.numbers
+
+
+def _moved(named: Callable[[int, int], bool]) -> Moves:
+    """Return a function that moves the names of the operands that `named` selects, as NumPy moves their numbers."""
+
+    def run(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> Sequence[np.ndarray]:
+        arrays = [names_of(v) if named(n, len(operands)) else _number(v) for n, v in enumerate(operands)]
+        if any(array is None for array in arrays):
+            raise _UnknownError
+        found = numpy_rows.rows[equation.primitive.name](*arrays, **guard.understood(equation))
+        return cast("Sequence[np.ndarray]", found if equation.primitive.multiple_results else [found])
+
+    return run
+
+
+_all = _moved(lambda n, count: True)
+moves("reshape", "transpose", "broadcast_in_dim", "squeeze", "rev", "slice", "pad", "copy", "stop_gradient", "name")(
+    _all
+)
+moves("concatenate", "split", "stack", "unstack", "tile")(_all)
+moves("dynamic_slice")(_moved(lambda n, count: n == 0))
+moves("dynamic_update_slice")(_moved(lambda n, count: n < 2))
+
+
+@moves("select_n")
+def _selected(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> Sequence[np.ndarray]:
+    """Cells that a known predicate selects keep their names. With an unknown one, the equation is pointwise."""
+    which, *cases = operands
+    names = [names_of(value) for value in cases]
+    if any(array is None for array in names):
+        raise _UnknownError
+    return [np.choose(np.asarray(_number(which)).astype(int), names)]
+
+
+@moves("gather")
+def _gathered(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> Sequence[np.ndarray]:
+    """Cells that are read at known indices, all of which are in bounds or clipped."""
+    x, indices = operands
+    names = names_of(x)
+    if names is None:
+        raise _UnknownError
+    order, which = np.unique(names, return_inverse=True)
+    clips = GatherScatterMode.from_any(equation.params["mode"]) == GatherScatterMode.CLIP
+    fills = {} if clips else {"mode": GatherScatterMode.FILL_OR_DROP, "fill_value": -1}
+    places = which.reshape(names.shape).astype(np.int32)
+    (found,) = _executed(equation.replace(params={**equation.params, **fills}), places, _number(indices))
+    if found.min(initial=0) < 0:  # out of bounds
+        raise _UnknownError
+    return [order[found]]
+
+
+@moves("conv_general_dilated", "dot_general")
+def _picked(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> Sequence[np.ndarray]:
+    """A sum of products with known zeros and ones, at most a single one of them a one: it moves the other operand."""
+    (unknown,) = [n for n, value in enumerate(operands) if value.numbers is None]
+    weights, dtype = _number(operands[1 - unknown]), aval_of(equation.invars[unknown]).dtype
+    names = names_of(operands[unknown])
+    if names is None or not guard.is_real(dtype) or not np.isin(weights, (0, 1)).all():
+        raise _UnknownError
+    order, which = np.unique(names, return_inverse=True)
+    # A stride of -1 puts the unknown operand first.
+    cells, ones = which.reshape(names.shape).astype(dtype), np.ones(names.shape, dtype)
+    (found,), (terms,) = (_executed(equation, *(weights, x)[:: 2 * unknown - 1]) for x in (cells, ones))
+    if terms.max(initial=0) > 1 or order.size > 2**8:  # numbers that every float holds exactly
+        raise _UnknownError
+    return [np.where(terms == 0, ZERO, order[found.astype(int)])]
+
+
+def _executed(equation: JaxprEqn, *arrays: np.ndarray) -> list[np.ndarray]:
+    with jax.default_device(jax.devices("cpu")[0]):
+        return list(map(np.asarray, evaluate.executed(equation, arrays)))
