@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from jaxconv.errors import explain
 from jaxconv.verify.tiling.certify_tiling import TilingAxis
 
@@ -73,13 +75,14 @@ def around(claims: Sequence[TilingAxis]) -> list[Tile]:
 
 
 def missing(tiles: Sequence[Tile], claims: Sequence[TilingAxis]) -> bool:
-    """Whether some cell of an output is in no tile."""
+    """Whether some cell of an output is in no tile. Cells are counted modulo the output's length."""
     for number, claim in enumerate(claims):
-        done = 0
-        for lo, hi, at in sorted(filter(None, (tile.parts[number] for tile in tiles)), key=lambda part: part[2]):
-            if at <= done:
-                done = max(done, at + hi - lo)
-        if claim.output_axis is not None and done < claim.output_whole:
+        if claim.output_axis is None:
+            continue
+        found = np.zeros(claim.output_whole, bool)
+        for lo, hi, at in filter(None, (tile.parts[number] for tile in tiles)):
+            found[np.arange(at, at + hi - lo) % claim.output_whole] = True
+        if not found.all():
             return True
     return False
 
@@ -101,16 +104,15 @@ def _advance(claims: Sequence[TilingAxis]) -> int:
     reaches = [_reach(claim) for claim in claims if claim.output_axis is not None]
     advance = min(reaches, default=claims[0].tile) // shift * shift
     if not advance:
-        raise too_small(claims[0].tile, claims)
+        lost = max(claim.tile - _reach(claim) for claim in claims if claim.output_axis is not None)
+        raise too_small(claims[0], lost + shift, claims[0].tile)
     return advance
 
 
-def too_small(size: int, claims: Sequence[TilingAxis]) -> ValueError:
-    """The error for tiles of a size; `claims` are about tiles that may be larger."""
-    shift = common_shift(claims)
-    lost = max(claim.tile - _reach(claim) for claim in claims if claim.output_axis is not None)
-    argument, axis = claims[0].tiled[0]
-    expected = f"{lost + shift} or more: {lost} of its cells are discarded, and tiles begin at multiples of {shift}"
+def too_small(claim: TilingAxis, smallest: int, size: int) -> ValueError:
+    """The error for tiles of a size along the axis of a claim."""
+    argument, axis = claim.tiled[0]
+    expected = f"{smallest} or more, so that some cells of each tile are free of its border"
     return ValueError(explain(f"the tile along axis {axis} of argument {argument}", size, expected, "Use larger tiles"))
 
 

@@ -12,11 +12,11 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from jaxconv.apply.claims import outputs_that_do_not_roll, proved, shape_of_argument
 from jaxconv.apply.plan import common_shift
-from jaxconv.errors import explain, public
+from jaxconv.checks import function
+from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import Array, PyTree
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tiling.certify_tiling import TilingAxis
-from jaxconv.verify.tracing import name_of
 
 AXES = "Write axes={0: (1,)} to split axis 1 of the first argument"
 
@@ -116,11 +116,14 @@ def sharded(fn: Callable[..., object], mesh: Mesh, *, axes: Axes, over: str) -> 
     if over not in mesh.shape:
         expected = f"one of the mesh's axes, {tuple(mesh.shape)}"
         raise ValueError(explain("over", repr(over), expected, "Name one of these"))
+    function("fn", fn, cure="Pass the function itself")
     devices = mesh.shape[over]
     # With axes of the type Explicit, which `jax.make_mesh` makes, the caller would have to split the inputs.
     mesh = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
 
+    @public_as("sharded")
     def of_shards(*arguments: PyTree) -> PyTree:
+        """The function of the whole, computed by several devices."""
         shapes = list(map(shape_of_argument, arguments))
         all_along = directions(shapes, axes)
         if len(all_along) != 1:
@@ -147,7 +150,6 @@ def sharded(fn: Callable[..., object], mesh: Mesh, *, axes: Axes, over: str) -> 
         )
         return computed(*arguments)
 
-    of_shards.__name__ = f"sharded {name_of(fn)}"
     return of_shards
 
 
@@ -179,9 +181,8 @@ def _split(fn: Callable[..., object], shapes: Sequence[PyTree], along: Along, de
             return split
     lengths = [claim.output_whole for claim in claims if claim.output_axis is not None]
     cure = "Use padding that keeps the length a multiple of the number of devices"
-    raise ValueError(
-        explain(f"the outputs' lengths along the split axis ({lengths})", "such", "as many cells on each device", cure)
-    )
+    expected = f"multiples of {devices} that begin with the parts of the input"
+    raise ValueError(explain("the length of an output along the split axis", f"one of {lengths}", expected, cure))
 
 
 def _margin(claim: TilingAxis, end: int, shift: int) -> int:

@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from jaxconv.apply.claims import as_axes, outputs_that_do_not_roll, proved, shape_of_argument
-from jaxconv.apply.plan import Part, Tile, around, inside, last_size, missing, too_small
-from jaxconv.checks import shown
-from jaxconv.errors import explain, public
+from jaxconv.apply.claims import outputs_that_do_not_roll, proved, shape_of_argument, suitable
+from jaxconv.apply.plan import Part, Tile, around, inside, last_size, missing
+from jaxconv.checks import function, shown
+from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import PyTree
+from jaxconv.verify.arguments import check_call
 from jaxconv.verify.shifted_axes import Along, Axes, directions
-from jaxconv.verify.tiling.certify_tiling import TilingAxis, certify_tiling, checked_sizes
+from jaxconv.verify.tiling.certify_tiling import TilingAxis, checked_sizes
 from jaxconv.verify.tracing import name_of
-
-STRIDES = (1, 2, 4, 8, 16, 32, 64, 3, 5, 6, 7, 9, 10, 12)  # products of strides that networks have
 
 
 @public
@@ -60,15 +59,19 @@ def tiled(
     >>> result.shape, bool((result == network(image)).all())
     ((1, 50, 40, 4), True)
     """
+    function("fn", fn, cure="Pass the function itself, as in tiled(model, tile=512, axes=(1, 2))")
     compiled = jax.jit(fn)
 
+    @public_as("tiled")
     def of_tiles(*arguments: PyTree) -> PyTree:
+        """The function of the whole, computed from tiles."""
         shapes = list(map(shape_of_argument, arguments))
+        check_call(fn, shapes)
         all_along = directions(shapes, axes)
         sizes = zip(all_along, checked_sizes(tile, all_along), strict=True)
-        split = [(along, _suitable(fn, shapes, along, size)) for along, size in sizes if size < along.length]
+        split = [(along, suitable(fn, shapes, along, size)) for along, size in sizes if size < along.length]
         leaves, tree = jax.tree.flatten(jax.eval_shape(fn, *shapes))
-        results = _results(out, leaves, tree)
+        results = _results(out, leaves, tree, arguments)
         claims = functools.cache(functools.partial(proved, fn, shapes, [along for along, _ in split]))
         plans = _plans(fn, shapes, split, claims)
         for tiles in itertools.product(*plans):
@@ -79,35 +82,17 @@ def tiled(
                 _write(result, np.asarray(output), dict(zip(numbers, (one.parts[leaf] for one in tiles), strict=True)))
         return jax.tree.unflatten(tree, results) if out is None else out
 
-    of_tiles.__name__ = f"tiled {name_of(fn)}"
     return of_tiles
 
 
-def _suitable(fn: Callable[..., object], shapes: Sequence[PyTree], along: Along, asked: int) -> int:
-    """The size of a tile, or a smaller one that is the whole's size modulo a stride.
-
-    "SAME" with a stride pads at the start by an amount that depends on the size modulo the stride.
-
-    Raises:
-        ValueError: only larger tiles give the whole's result.
-    """
-    size = asked
-    candidates = dict.fromkeys(size - (size - along.length) % stride for stride in STRIDES)
-    for candidate in (candidate for candidate in candidates if candidate > 0):
-        if certify_tiling(fn, *shapes, tile=candidate, axes=as_axes([along])).proved:
-            return candidate
-    while (size := 2 * size) < along.length:
-        certificate = certify_tiling(fn, *shapes, tile=size, axes=as_axes([along]))
-        if certificate.proved:
-            raise too_small(asked, [leaf.axes[0] for leaf in certificate.leaves])
-    return asked
-
-
-def _results(out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree) -> list[PyTree]:
+def _results(
+    out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree, arguments: Sequence[PyTree]
+) -> list[PyTree]:
     """The arrays that the result is written into.
 
     Raises:
-        ValueError: `out` has another structure than the outputs, or other shapes.
+        ValueError: `out` has another structure than the outputs, or other shapes or dtypes, cannot be written, or
+            shares memory with an argument.
     """
     if out is None:
         return [np.empty(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -117,10 +102,19 @@ def _results(out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree) 
         cure = "Pass one array for each output"
         raise ValueError(explain("out", shown(out), f"of the structure {tree}", cure)) from error
     for result, leaf in zip(results, leaves, strict=True):
-        shape = getattr(result, "shape", None)
-        if shape is None or tuple(shape) != leaf.shape:
-            cure = "Create it with the shape of the output: jax.eval_shape(fn, ...) gives it"
-            raise ValueError(explain("an array of out", f"of shape {shape}", f"of shape {leaf.shape}", cure))
+        shape, dtype = getattr(result, "shape", None), getattr(result, "dtype", None)
+        if shape is None or tuple(shape) != leaf.shape or dtype != leaf.dtype:
+            cure = "Create it with the shape and dtype of the output: jax.eval_shape(fn, ...) gives them"
+            expected = f"an array of shape {leaf.shape} and dtype {leaf.dtype}"
+            actual = type(result).__name__ if shape is None else f"of shape {tuple(shape)} and dtype {dtype}"
+            raise ValueError(explain("out", actual, expected, cure))
+        if isinstance(result, jax.Array) or (isinstance(result, np.ndarray) and not result.flags.writeable):
+            cure = "Pass a NumPy array, or open the file for writing"
+            raise ValueError(explain("out", "an array that cannot be written", "one that can be", cure))
+        inputs = [leaf for leaf in jax.tree.leaves(arguments) if isinstance(leaf, np.ndarray)]
+        if isinstance(result, np.ndarray) and any(np.shares_memory(result, own) for own in inputs):
+            cure = "Pass another array: later tiles read what earlier ones would overwrite"
+            raise ValueError(explain("out", "in the memory of an argument", "an array of its own", cure))
     return results
 
 
@@ -169,8 +163,13 @@ def _around(
     for path in outputs_that_do_not_roll(fn, shapes, along, claims):
         named = f"the first and the last cells of output{path} along axis {axis} of argument {argument}"
         cure = "Pad with zeros, by reflection, or circularly around a length that the strides divide"
-        raise ValueError(explain(named, "in no tile", "those of a tile at the border, or of a rolled input", cure))
-    return around(claims)
+        raise ValueError(explain(named, "cells that no tile has", "cells of some tile, or of a rolled input", cure))
+    tiles = around(claims)
+    if missing(tiles, claims):
+        expected = "as long as the tiles' outputs together"
+        named = f"an output along axis {axis} of argument {argument}"
+        raise ValueError(explain(named, "longer", expected, "Call the function on the whole"))
+    return tiles
 
 
 def _cut(arguments: Sequence[PyTree], split: Sequence[tuple[Along, int]], tiles: Sequence[Tile]) -> list[PyTree]:

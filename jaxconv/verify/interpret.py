@@ -216,7 +216,7 @@ class Walk:
         except CannotProve as lost:
             reason = lost
         except Exception as error:
-            reason = _failure(described, error)
+            reason = failure(described, error)
         # A spectrum whose modes do not rotate, such as the mean of a signal, is an invariant value.
         at_rest = [without_phases(value) if isinstance(value, Spectrum) else value for value in inputs]
         if kind is Spectrum and None not in at_rest:
@@ -286,7 +286,7 @@ class Walk:
         except CannotProve:
             return outputs
         except Exception as error:
-            _failure(f"{equation.primitive.name} of pieces", error)
+            failure(f"{equation.primitive.name} of pieces", error)
             return outputs
 
     @staticmethod
@@ -366,7 +366,7 @@ class Walk:
         )
 
 
-def _failure(rule: str, error: Exception) -> CannotProve:
+def failure(rule: str, error: Exception) -> CannotProve:
     """Return the reason for a rule that raised, as on an unknown jaxpr layout of another JAX. Tests raise it."""
     if RAISE_FAILURES:
         raise error

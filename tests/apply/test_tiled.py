@@ -160,9 +160,14 @@ def test_a_circular_network_on_a_length_that_its_stride_does_not_divide_is_refus
 @pytest.mark.parametrize(
     ("out", "match"),
     [
-        (np.zeros((1, 40, 32, 2)), "an array of out is of shape"),
-        ([np.zeros((1, 40, 32, 3))], "out is"),
-        (3, "an array of out is of shape None"),
+        (
+            np.zeros((1, 40, 32, 2), np.float32),
+            r"out is of shape \(1, 40, 32, 2\) and dtype float32, but should be an array of",
+        ),
+        (np.zeros((1, 40, 32, 3), np.uint8), "and dtype uint8, but should be an array of shape"),
+        ([np.zeros((1, 40, 32, 3), np.float32)], "out is"),
+        (3, "out is int, but should be an array"),
+        (jnp.zeros((1, 40, 32, 3)), "out is an array that cannot be written"),
     ],
 )
 def test_out_has_to_fit(out, match):
@@ -201,3 +206,45 @@ def test_every_cell_is_written_for_each_combination_of_sizes():
         out = np.full(jax.eval_shape(fn, x).shape, np.nan, np.float32)
         jc.tiled(fn, tile=16, axes=(1, 2), out=out)(x)
         assert not np.isnan(out).any()
+
+
+def test_the_input_is_not_written_over():
+    """Later tiles would read what earlier ones wrote."""
+    fn, x = lambda x: jc.conv(SECOND, x, padding="same"), signal((1, 40, 32, 3))
+    with pytest.raises(ValueError, match="tiled: out is in the memory of an argument"):
+        jc.tiled(fn, tile=16, axes=(1, 2), out=x)(x)
+
+
+def test_an_output_of_which_no_tile_has_a_part_is_refused():
+    """Cyclic shifts move it, but a tile holds the first half only."""
+    with pytest.raises(ValueError, match="an output along axis 1 of argument 0 is longer"):
+        jc.tiled(lambda x: jnp.concatenate([x, x], 1), tile=8, axes=(1,))(signal((1, 32, 4, 2)))
+
+
+@pytest.mark.parametrize(("length", "tile", "block"), [(140, 63, 4), (140, 60, 14), (75, 32, 5)])
+def test_blocks_that_do_not_divide_the_tile_make_it_smaller(length, tile, block):
+    fn, x = lambda x: x.reshape(1, -1, block, 4, 2).max(2), signal((1, length, 4, 2))
+    np.testing.assert_array_equal(jc.tiled(fn, tile=tile, axes=(1,))(x), fn(jnp.asarray(x)))
+
+
+def test_the_smallest_size_that_works_is_named_for_strides_and_reflections():
+    wide = whole_numbers(jc.init_conv(KEY, (41, 1), 2, 3))
+    for fn, length, tile in (
+        (lambda x: jc.conv(wide, x, stride=2, padding="same"), 101, 20),
+        (lambda x: jnp.pad(x, ((0, 0), (9, 9), (0, 0), (0, 0)), mode="reflect"), 70, 8),
+    ):
+        x = signal((1, length, 4, 2))
+        with pytest.raises(
+            ValueError, match=r"tiled: the tile along axis 1 of argument 0 is \d+, but should be"
+        ) as error:
+            jc.tiled(fn, tile=tile, axes=(1,))(x)
+        smallest = int(str(error.value).split("should be ")[1].split()[0])
+        assert smallest > tile
+        np.testing.assert_array_equal(jc.tiled(fn, tile=smallest, axes=(1,))(x), fn(jnp.asarray(x)))
+
+
+def test_what_is_no_function_or_no_array_is_refused():
+    with pytest.raises(TypeError, match="tiled: fn is None, but should be a function"):
+        jc.tiled(None, tile=8, axes=(1,))
+    with pytest.raises(TypeError, match=r"tiled: argument 0 is .image., but should be an array"):
+        jc.tiled(lambda x: x, tile=8, axes=(1,))("image")

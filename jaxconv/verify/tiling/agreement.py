@@ -28,6 +28,11 @@ from jaxconv.verify.domain import CannotProve, bits
 
 Interval: TypeAlias = tuple[int, int]  # [lo, hi)
 NONE: Interval = (0, 0)
+# Reasons that other sizes of tiles may not have.
+TOO_SMALL = "no cell of its result is free of the border of a tile"
+PART_OF_STRIDE = "it is padded or cropped differently at the two sizes, by part of a stride"
+OTHER_OPERATIONS = "the function does other operations on a tile than on the whole"
+CUT_DIFFERENTLY = "it merges the tiled axis with axes before it, or cuts it differently at the two sizes"
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,12 @@ def uniform_window(axis: int, whole: int, tile: int, more: int) -> Window:
     """A value whose cells along an axis are all equal, in both executions."""
     every = (0, tile)
     return Window(axis, whole, tile, more, None, 0, every, every, every)
+
+
+def fixed_window(axis: int, length: int, more: int) -> Window:
+    """A value that is the same in both executions, along an axis of a fixed length, whose cells do not move."""
+    every = (0, length)
+    return Window(axis, length, length, more, None, 0, NONE, every, every)
 
 
 def checked(window: Window) -> Window:
@@ -182,10 +193,10 @@ def of_numbers(whole: np.ndarray, tile: np.ndarray, more: int) -> Equal | Window
     if len(axes) > 1:
         return None
     (axis,) = axes
+    if not whole.size or not tile.size:
+        return None
     cells, tiles = _cells(whole, axis), _cells(tile, axis)
     count = min(len(cells), len(tiles))
-    if not count:
-        return None
     differs = (cells[:count] != tiles[:count]).any(1)
     first = (0, int(differs.argmax()) if differs.any() else count)
     differs = (cells[::-1][:count] != tiles[::-1][:count]).any(1)

@@ -34,6 +34,9 @@ class TilingAxis:
     along axis `output_axis` of the output. Where the tile begins with the whole (o = 0) this holds on `first`, and
     where it ends with the whole on `last`. If `output_axis` is None, the output is the same for every tile.
 
+    Axes are tiled one after another. The claim about a later axis is about strips: x has the size of a tile along the
+    axes before it. So it is about tiles of the whole if the claims about these axes are proved, too.
+
     Attributes:
         tiled: (argument, axis) of the inputs that are tiled; usually one pair.
         whole: number of cells of the input along the axis.
@@ -164,12 +167,12 @@ def certify_tiling(
     current = list(arguments)
     for along in all_along:  # An array may be split over devices, which its trace would show.
         current = resized(current, along, along.length)
-    before = trace(fn, current)
+    before = _traced(fn, current)
     program = program_of(*before)
     reports: list[list[TilingAxis]] = [[] for _ in program.outputs]
     for along, size in zip(all_along, sizes, strict=True):
         current = resized(current, along, size)
-        after = trace(fn, current)
+        after = _traced(fn, current)
         for report, state in zip(reports, _walked(before, after, arguments, along, size), strict=True):
             report.append(_claimed(state, along, size))
         before = after
@@ -190,7 +193,7 @@ def checked_sizes(tile: int | Sequence[int], all_along: Sequence[Along]) -> list
     if given is None:
         raise TypeError(explain("tile", shown(tile), "an integer, or a sequence of integers", TILE))
     if len(given) != len(all_along):
-        raise ValueError(explain("tile", shown(tile), f"{len(all_along)} sizes, one for each axis", TILE))
+        raise ValueError(explain("tile", shown(tile), "one size for each axis, or one for all of them", TILE))
     sizes = [integer("the size of a tile", size, cure=TILE) for size in given]
     for size, along in zip(sizes, all_along, strict=True):
         if size < 1:
@@ -205,6 +208,12 @@ def resized(arguments: Sequence[PyTree], along: Along, size: int) -> list[PyTree
         shape = (*arguments[number].shape[:axis], size, *arguments[number].shape[axis + 1 :])
         tiled[number] = jax.ShapeDtypeStruct(shape, arguments[number].dtype)
     return tiled
+
+
+def _traced(fn: Callable[..., object], arguments: Sequence[PyTree]) -> tuple[Jaxpr, list[ArrayValue], PyTree]:
+    """A trace with copies of closed-over NumPy arrays: the next trace may write to them."""
+    jaxpr, constants, shapes = trace(fn, arguments)
+    return jaxpr, [array.copy() if isinstance(array, np.ndarray) else array for array in constants], shapes
 
 
 def _walked(

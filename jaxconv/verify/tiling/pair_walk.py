@@ -20,7 +20,19 @@ from jaxconv.verify.claims import Culprit
 from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.fold import Folder
-from jaxconv.verify.tiling.agreement import EQUAL, NONE, Agreement, Different, Equal, Window, both, of_numbers
+from jaxconv.verify.interpret import failure
+from jaxconv.verify.tiling.agreement import (
+    EQUAL,
+    NONE,
+    OTHER_OPERATIONS,
+    TOO_SMALL,
+    Agreement,
+    Different,
+    Equal,
+    Window,
+    both,
+    of_numbers,
+)
 from jaxconv.verify.tiling.rules import RULES, Pair, Side, State
 
 Numbers: TypeAlias = tuple[np.ndarray, np.ndarray] | None  # of a value that is a constant in both executions
@@ -128,6 +140,9 @@ class PairWalk:
             results = self._applied(equation, other, states, known)
         except CannotProve as lost:
             return [(self._different(equation, lost), None)] * len(equation.outvars)
+        except Exception as error:
+            lost = failure(f"{equation.primitive.name} of tiles", error)
+            return [(self._different(equation, lost), None)] * len(equation.outvars)
         kept = known if equation.primitive.name in family("identity") else [None] * len(results)
         return [(self._noted(equation, states, state), own) for state, own in zip(results, kept, strict=True)]
 
@@ -155,7 +170,7 @@ class PairWalk:
         """A result that no tile inside the whole shows, with the first equation after which this is so."""
         if not isinstance(result, Window) or result.rate is None or result.inner != NONE or result.lost:
             return result
-        lost = CannotProve("no cell of its result is free of the border of a tile", "Use larger tiles")
+        lost = CannotProve(TOO_SMALL, "Use larger tiles")
         if any(isinstance(state, Window) and state.rate is None and state.inner == NONE for state in operands):
             cure = "Make the constant the same at every position"
             lost = CannotProve("it uses a constant that depends on the position", cure)
@@ -215,8 +230,7 @@ class PairWalk:
         """The function traces other operations at the two sizes."""
         pairs = zip(equations, others, strict=False)
         found = next((pair for pair in pairs if pair[0].primitive is not pair[1].primitive), None)
-        reason = "the function does other operations on a tile than on the whole"
-        cure = "Do not branch on the size of the input"
+        reason, cure = OTHER_OPERATIONS, "Do not branch on the size of the input"
         if found is None:
             return self._unknown(reason, cure)
         return self._different(found[0], CannotProve(reason, cure))

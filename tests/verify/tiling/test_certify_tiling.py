@@ -10,6 +10,8 @@ from jax import lax
 from support.tiling_oracle import judged, signal
 
 import jaxconv as jc
+from jaxconv.verify import interpret
+from jaxconv.verify.tiling.rules import RULES
 
 CHANNELS = 3
 
@@ -107,6 +109,7 @@ PROVED = {
     "padded with ones": lambda x: lax.pad(x, jnp.float32(1), [(0, 0, 0), (3, 1, 0), (0, 0, 0), (0, 0, 0)]),
     "zeros between": lambda x: lax.pad(x, jnp.float32(0), [(0, 0, 0), (1, 2, 2), (0, 0, 0), (0, 0, 0)]),
     "a transposed axis": lambda x: jnp.swapaxes(conv(x, padding="same"), 1, 2),
+    "an embedding": lambda x: weights(19, 4)[(x[..., 0] + 9).astype(int)],
     "a mask that is uniform inside": lambda x: jnp.where((jnp.arange(x.shape[1]) < 2)[None, :, None, None], 0.0, x),
 }
 SIZES = [(24, 12), (28, 12), (30, 14)]
@@ -146,6 +149,7 @@ NOT_PROVED = {
     ),
     "a dilation that grows": (lambda x: raw_conv(x, "SAME", rhs_dilation=(x.shape[1] // 12, 1)), "conv_general_dilated"),
     "padding that grows": (lambda x: jnp.pad(x, ((0, 0), (x.shape[1] // 12, 0), (0, 0), (0, 0)))[:, :1], "slice"),
+    "the first cell again and again": (lambda x: x[:, :8][:, np.zeros(x.shape[1], int)], "gather"),
     "random numbers": (lambda x: x + jax.random.normal(jax.random.key(0), x.shape), ""),
     "a tile without inner cells": (lambda x: conv(conv(x, padding="same", dilation=6), padding="same"), ""),
 }  # fmt: skip
@@ -262,7 +266,7 @@ def test_two_axes_are_proved_one_after_the_other():
     [
         (24, (1,), ValueError, "the tile along axis 1 of argument 0 is 24, but should be at most 23"),
         (0, (1,), ValueError, "is 0, but should be 1 or more"),
-        ((8, 8), (1,), ValueError, r"tile is \(8, 8\), but should be 1 sizes"),
+        ((8, 8), (1,), ValueError, r"tile is \(8, 8\), but should be one size for each axis"),
         (8.5, (1,), TypeError, "tile is 8.5, but should be an integer"),
         (True, (1,), TypeError, "but should be an integer"),
         (8, (7,), ValueError, "an axis is 7"),
@@ -271,3 +275,61 @@ def test_two_axes_are_proved_one_after_the_other():
 def test_bad_sizes_are_refused(tile, axes, error, match):
     with pytest.raises(error, match=match):
         jc.certify_tiling(lambda x: x, jax.ShapeDtypeStruct((1, 24, 10, 3), "float32"), tile=tile, axes=axes)
+
+
+FIXED = {
+    "times a table": lambda x: x[:, :8] * weights(1, 8, 1, 1),
+    "padded to a fixed size": lambda x: (
+        jnp.pad(x, ((0, 0), (0, -x.shape[1] % 24), (0, 0), (0, 0))) + weights(1, 24, 1, 1)
+    ),
+    "in a loop": lambda x: lax.fori_loop(0, 3, lambda _, y: jnp.minimum(y, weights(1, 8, 1, 1)), x[:, :8]),
+    "weights for each cell": lambda x: jnp.einsum("nhwc,hcd->nhwd", x[:, :8], weights(8, 3, 2)),
+    "beside a table": lambda x: lax.stack([x[0, :8], weights(8, OTHER, 3)]),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_table_of_a_fixed_size_does_not_move(name):
+    """The tile is nearly as long as the whole, so that some cells at the start move with it; the table's do not."""
+    fn, x = FIXED[name], signal((1, 24, OTHER, CHANNELS))
+    claim = jc.certify_tiling(fn, x, tile=22, axes=(1,)).leaves[0].axes[0]
+    assert not claim.proved
+    assert jc.certify_tiling(lambda x: x[:, :8], x, tile=22, axes=(1,)).proved
+
+
+def test_a_value_without_cells_has_no_claim():
+    x = jax.ShapeDtypeStruct((1, 21, 3), "float32")
+    claim = jc.certify_tiling(lambda x: x[:, 11:] * jnp.ones_like(x[:, 11:]), x, tile=10, axes=(1,)).leaves[0].axes[0]
+    assert not claim.proved
+
+
+def test_uniform_values_that_are_shorter_for_the_whole_lie_nowhere():
+    """The whole has fewer uniform cells than a tile, so `first` and `last` cannot be where all of them are."""
+
+    def fn(x, p):
+        n = x.shape[1]
+        uniform = jnp.pad(jnp.full((1, 267 - 2 * n, 3), p), ((0, 0), (n - 90, 3), (0, 0)))
+        return jnp.concatenate([x[:, : 180 - n] * uniform, x[:, 160 - n :]], 1)
+
+    x = signal((1, 100, 3))
+    claim = jc.certify_tiling(fn, x, jnp.float32(2), tile=95, axes={0: (1,)}).leaves[0].axes[0]
+    if claim.proved:
+        assert judged(lambda x: fn(x, jnp.float32(2)), x, 1, 95, claim)[0] == []
+
+
+def test_a_closed_over_array_that_the_function_writes_to_is_compared():
+    numbers = np.zeros(3, np.float32)
+
+    def fn(x):
+        numbers[:] = x.shape[1]
+        return x * jnp.asarray(numbers)[None, None, None]
+
+    claim = jc.certify_tiling(fn, jax.ShapeDtypeStruct((1, 24, 10, 3), "float32"), tile=12, axes=(1,)).leaves[0].axes[0]
+    assert not claim.proved
+
+
+def test_a_rule_that_fails_ends_the_proof_and_not_the_call(monkeypatch):
+    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+    monkeypatch.setitem(RULES, "sin", lambda pair: 1 // 0)
+    claim = jc.certify_tiling(jnp.sin, jax.ShapeDtypeStruct((24,), "float32"), tile=12, axes=(0,)).leaves[0].axes[0]
+    assert "the rule for sin of tiles failed" in claim.culprit.reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 from jaxconv.jaxprs.primitives import family
 from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.tiling.agreement import EQUAL, Equal, Window, both
-from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting
+from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting, with_fixed
 
 
 @RULES(*family("pointwise"))
@@ -17,6 +17,9 @@ def pointwise(pair: Pair) -> list[State]:
     pair.same()
     (whole,), (tile,) = pair.whole.results, pair.tile.results
     windows = [_of_rank(state, pair, number) for number, state in enumerate(pair.inputs) if isinstance(state, Window)]
+    for number, state in enumerate(pair.inputs):
+        if windows and isinstance(state, Equal) and pair.tile.operands[number]:
+            windows = with_fixed(pair, windows, number, windows[0].axis)
     return [fitting(both(windows) if windows else EQUAL, whole, tile)]
 
 
@@ -50,6 +53,9 @@ def dot_general(pair: Pair) -> list[State]:
             before = len(batch[0]) + (ranks[0] - len(contract[0]) - len(batch[0])) * operand
             axis = before + rest.index(state.axis)
         windows.append(replace(state, axis=axis))
+    for operand, state in enumerate(pair.inputs):
+        if windows and isinstance(state, Equal) and windows[0].axis < len(batch[operand]):
+            windows = with_fixed(pair, windows, operand, batch[operand][windows[0].axis])
     (whole,), (tile,) = pair.whole.results, pair.tile.results
     return [fitting(both(windows) if windows else EQUAL, whole, tile)]
 

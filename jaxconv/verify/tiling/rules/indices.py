@@ -27,12 +27,16 @@ def gather(pair: Pair) -> list[State]:
     numbers = pair.whole.params["dimension_numbers"]
     if isinstance(state, Equal):
         pair.same()
-        if isinstance(indices, Window):
-            raise CannotProve("it reads at indices that depend on the size of the input")
-        return [fitting(EQUAL, whole, tile)]
+        if isinstance(indices, Equal):
+            return [fitting(EQUAL, whole, tile)]
+        rows = [n for n in range(len(whole)) if n not in numbers.offset_dims]
+        if indices.axis == len(rows) or numbers.operand_batching_dims:
+            raise CannotProve("its indices move with the tile along another axis than its results", "Use jnp.take")
+        return [fitting(replace(indices, axis=rows[indices.axis]), whole, tile)]  # as an embedding of tokens
     if numbers.operand_batching_dims:
         raise CannotProve("it reads the tiled axis along with its indices", "Read at static indices")
-    if state.axis not in numbers.start_index_map and isinstance(indices, Equal):
+    whole_axis = state.axis not in (*numbers.start_index_map, *numbers.collapsed_slice_dims)
+    if whole_axis and isinstance(indices, Equal):
         sizes = [side.params["slice_sizes"][state.axis] for side in (pair.whole, pair.tile)]
         if sizes != [state.whole, state.tile]:
             raise CannotProve("it reads a part of the tiled axis", "Read the whole axis")
@@ -57,6 +61,7 @@ def _advancing(window: Window, rate: Fraction, whole: np.ndarray, tile: np.ndarr
     inside = (whole >= 0).all() and (whole < window.whole).all() and (tile < window.tile).all()
     if not (
         distance > 0
+        and by > 0
         and inside
         and window.offset == 0
         and (whole[distance:] == whole[:-distance] + by).all()

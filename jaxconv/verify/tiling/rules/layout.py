@@ -8,8 +8,18 @@ from dataclasses import replace
 from itertools import accumulate
 
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import EQUAL, NONE, Equal, Interval, Window, both, checked, uniform_window
-from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting
+from jaxconv.verify.tiling.agreement import (
+    CUT_DIFFERENTLY,
+    EQUAL,
+    NONE,
+    Equal,
+    Interval,
+    Window,
+    both,
+    checked,
+    uniform_window,
+)
+from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting, with_fixed
 from jaxconv.verify.tiling.rules.windows import spread, taken
 
 
@@ -76,8 +86,7 @@ def reshape(pair: Pair) -> list[State]:
             return [fitting(merged(state, axis, minor), whole, tile)]
         if block and (state.whole, state.tile) == (whole[axis] * block, tile[axis] * block):
             return [fitting(split(state, axis, block), whole, tile)]
-    reason = "it merges the tiled axis with axes before it, or cuts it differently at the two sizes"
-    raise CannotProve(reason, "Keep the tiled axis apart, and use sizes that the blocks divide")
+    raise CannotProve(CUT_DIFFERENTLY, "Keep the tiled axis apart, and use sizes that the blocks divide")
 
 
 def merged(window: Window, axis: int, minor: int) -> Window:
@@ -275,6 +284,9 @@ def stack(pair: Pair) -> list[State]:
     windows = [state for state in pair.inputs if isinstance(state, Window)]
     if not windows:
         return [EQUAL]
+    for number, state in enumerate(pair.inputs):
+        if isinstance(state, Equal):
+            windows = with_fixed(pair, windows, number, windows[0].axis)
     joined, axis = both(windows), pair.whole.params["axis"]
     return [replace(joined, axis=joined.axis + (joined.axis >= axis))]
 
@@ -291,7 +303,7 @@ def unstack(pair: Pair) -> list[State]:
 
 
 def prefix(grown: Sequence[int], whole: tuple[int, ...], tile: tuple[int, ...], more: int) -> Window:
-    """As many first cells of an array as the input has: those of the whole and of its first tile are the same."""
+    """First cells of an array, more of them for the whole: they are the same for the first tile, and for no other."""
     if len(grown) > 1:
         raise CannotProve("two axes of its result depend on the size of the input")
     (axis,) = grown

@@ -11,7 +11,7 @@ import numpy as np
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.typing import Params
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import Equal, Window
+from jaxconv.verify.tiling.agreement import Equal, Window, fixed_window
 
 State: TypeAlias = Equal | Window
 Shapes: TypeAlias = Sequence[tuple[int, ...]]
@@ -45,7 +45,8 @@ class Pair:
     def same(self, *names: str) -> None:
         """Raise CannotProve unless these parameters, or all, are the same at both sizes."""
         for name in names or self.whole.params.keys() | self.tile.params.keys():
-            if str(self.whole.params.get(name)) != str(self.tile.params.get(name)):
+            one, other = self.whole.params.get(name), self.tile.params.get(name)
+            if not (np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other):
                 reason = f"{name} of {self.name} depends on the size of the input"
                 raise CannotProve(reason, "Use parameters that are the same for a tile and for the whole")
 
@@ -60,6 +61,16 @@ class Pair:
             reason = f"{self.name} over the tiled axis: its result depends on cells that a tile does not have"
             raise CannotProve(reason, f"Use {self.name} along other axes, or over windows of a fixed size")
         return state
+
+
+def with_fixed(pair: Pair, windows: Sequence[Window], operand: int, axis: int) -> list[Window]:
+    """Windows along one axis of the result, and an equal operand that has the same axis, whose cells do not move.
+
+    `axis` is the operand's axis. Where it has one cell, the operand is the same at every position.
+    """
+    length = pair.tile.operands[operand][axis]
+    fixed = [fixed_window(windows[0].axis, length, pair.more)] if windows and length > 1 else []
+    return [*windows, *fixed]
 
 
 RULES: Registry[Rule] = Registry()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from jax.lax import ConvDimensionNumbers
 
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import EQUAL, NONE, Equal, Interval, Window, checked
+from jaxconv.verify.tiling.agreement import EQUAL, NONE, PART_OF_STRIDE, Equal, Interval, Window, checked
 from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting
 
 
@@ -34,7 +34,7 @@ def slid(
         offset, rest = divmod(window.offset + before[0] - before[1], stride)
         if rest:
             cure = f"Use sizes that differ by a multiple of {stride}, or padding that does not depend on the size"
-            raise CannotProve("it is padded or cropped differently at the two sizes, by part of a stride", cure)
+            raise CannotProve(PART_OF_STRIDE, cure)
         reads = replace(reads, rate=window.rate * stride, offset=offset)
 
     def narrowed(interval: Interval) -> Interval:
@@ -51,14 +51,19 @@ def slid(
         for length, padding, count in zip((window.whole, window.tile), before, counts, strict=True)
     ]
     if before[0] != before[1]:
-        first = first if window.rate is not None else inner
+        first = first if window.rate is not None else _anywhere(inner, counts)
     elif window.begins_with_whole:
         first = (0, first[1])
     if rests[0] != rests[1]:
-        last = last if window.rate is not None else inner
+        last = last if window.rate is not None else _anywhere(inner, counts)
     elif window.ends_with_whole:
         last = (last[0], counts[1])
     return checked(replace(reads, inner=_positive(inner), first=_positive(first), last=_positive(last)))
+
+
+def _anywhere(inner: Interval, counts: tuple[int, int]) -> Interval:
+    """Where uniform cells of the tile are the whole's at the same distance from either end."""
+    return inner if counts[0] >= counts[1] else NONE
 
 
 def _positive(interval: Interval) -> Interval:
@@ -86,11 +91,11 @@ def spread(
         from_end = max(after) + window.tile - window.inner[1]
         inner = (max(before) + window.inner[0], min(inner[1], counts[1] - from_end))
     if before[0] != before[1]:
-        first = first if rate is not None else inner
+        first = first if rate is not None else _anywhere(inner, counts)
     elif window.begins_with_whole:
         first = (0, first[1])
     if after[0] != after[1]:
-        last = last if rate is not None else inner
+        last = last if rate is not None else _anywhere(inner, counts)
     elif window.ends_with_whole:
         last = (last[0], counts[1])
     whole, tile = counts
