@@ -76,10 +76,10 @@ def tiled(
         plans = _plans(fn, shapes, split, claims)
         for tiles in itertools.product(*plans):
             of_sizes = claims(*(one.size for one in tiles))
-            outputs = jax.tree.leaves(compiled(*_cut(arguments, split, tiles)))
+            outputs = jax.tree.leaves(jax.device_get(compiled(*jax.device_put(_cut(arguments, split, tiles)))))
             for leaf, (result, output) in enumerate(zip(results, outputs, strict=True)):
                 numbers = [along[leaf].output_axis for along in of_sizes]
-                _write(result, np.asarray(output), dict(zip(numbers, (one.parts[leaf] for one in tiles), strict=True)))
+                _write(result, output, dict(zip(numbers, (one.parts[leaf] for one in tiles), strict=True)))
         return jax.tree.unflatten(tree, results) if out is None else out
 
     return of_tiles

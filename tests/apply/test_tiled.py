@@ -43,6 +43,7 @@ NETWORKS = {
     ),
     "a reversed output": lambda x: jc.conv(FIRST, x, padding="same")[:, ::-1],
     "outputs at three scales": lambda x: {"fine": jnp.repeat(x, 3, 1), "same": x, "coarse": jc.max_pool(x, (2, 2))},
+    "outputs with different borders and strides": lambda x: (jc.conv(FIRST, x, padding="same"), jc.max_pool(x, (4, 4))),
     "an output that does not move": lambda x: (jc.conv(FIRST, x, padding="same"), jnp.arange(3)),
 }
 
@@ -155,6 +156,14 @@ def test_a_circular_network_on_a_length_that_its_stride_does_not_divide_is_refus
     fn = lambda x: jc.conv(FIRST, x, stride=2, padding="circular")
     with pytest.raises(ValueError, match="the first and the last cells of output along axis 1 of argument 0"):
         jc.tiled(fn, tile=16, axes=(1,))(signal((1, 41, 8, 2)))
+
+
+def test_what_reads_the_other_end_but_does_not_roll_is_refused():
+    """Its border is that of a circular padding with the cells of one end in reverse order."""
+    around = lambda x: jnp.concatenate([x[:, -2:][:, ::-1], x, x[:, :2]], 1)
+    fn = lambda x: jc.conv(FIRST, around(x)[:, 1:-1])
+    with pytest.raises(ValueError, match="the first and the last cells of output along axis 1"):
+        jc.tiled(fn, tile=16, axes=(1,))(signal((1, 48, 6, 2)))
 
 
 @pytest.mark.parametrize(

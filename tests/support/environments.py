@@ -183,9 +183,16 @@ MADE = {
 # What reads or runs a function: of no operands, returns a tree of numbers.
 SMALL = {"kernel": whole(3, 1, 1)}
 network = lambda x: jc.conv(SMALL, x, padding="circular")
+two = lambda params, x: jc.conv(params, x, padding="circular")  # whose parameters may be put on the device
+one_device = lambda: jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
 SIGNAL = whole(1, 8, 1)
 TOOLS = {
     "certify": lambda: str(jc.certify(network, SIGNAL, axes=(1,))),
+    "certify_tiling": lambda: str(jc.certify_tiling(network, SIGNAL, tile=5, axes=(1,))),
+    "tiled": lambda: jc.tiled(two, tile=5, axes={1: (1,)})(jax.device_put(SMALL), SIGNAL).tolist(),
+    "sharded": lambda: jax.device_get(
+        jc.sharded(two, one_device(), axes={1: (1,)}, over="rows")(*jax.device_put((SMALL, SIGNAL)))
+    ).tolist(),
     "recheck": lambda: str(jc.recheck(jc.certify(network, SIGNAL, axes=(1,)), network, SIGNAL)),
     "falsify": lambda: str(jc.falsify(lambda x: x[:, ::2] * 1.0, SIGNAL, axes=(1,))).split("(")[0],
     "check": lambda: jc.check(network, SIGNAL, axes=(1,)).finding.value,

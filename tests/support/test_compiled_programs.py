@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from support import compiled_programs
+
 pytest_plugins = ["pytester"]
 TESTS = """
 import jax
@@ -34,10 +36,17 @@ def test_a_part_that_compiles_too_much_fails_the_run(pytester, monkeypatch, proc
 
 
 @pytest.mark.parametrize(
-    ("options", "code"), [(["--sample", "6"], 1), (["--sample", "1"], 0), ([], 0), (["--sample", "6", "-m", "slow"], 0)]
+    ("every_day", "options", "code"),
+    [
+        (1, ["--sample", "1"], 1),
+        (2, ["--sample", "1"], 0),
+        (2, [], 0),
+        (1, ["--sample", "1", "-m", "slow"], 0),
+    ],
 )
-def test_only_the_tests_of_every_day_have_a_budget(pytester, options, code):
+def test_only_the_tests_of_every_day_have_a_budget(pytester, monkeypatch, every_day, options, code):
     """A run of one file has all of its tests, so it has no budget; nor have those with a mark."""
+    monkeypatch.setattr(compiled_programs, "EVERY_DAY", every_day)
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makefile(".toml", budgets="[programs]\nothers = 0")
     pytester.makepyfile(test_three=TESTS + "\ntest_of_three_shapes = pytest.mark.slow(test_of_three_shapes)")

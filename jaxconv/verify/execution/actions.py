@@ -185,6 +185,10 @@ def _output_axes(
     if not all(natural(direction, rank, leaf.shape, cyclic=True) for direction in along):
         expected = f"of as many axes as the input, {rank}, or without the axes of {name}"
         raise ValueError(explain("an output's shape", tuple(leaf.shape), expected, PASS))
+    kept = {direction.length for direction in along} & {*leaf.shape} - {1}
+    if kept:  # It may hold a moved axis under another number, as after a sum over another axis.
+        expected = f"without an axis as long as those that {name} moves, {sorted(kept)}"
+        raise ValueError(explain("the shape of an output with fewer axes", tuple(leaf.shape), expected, PASS))
     return ()
 
 

@@ -1,0 +1,56 @@
+"""Bad requests of tiles and shards: functions, sizes, axes, meshes, and arrays for the result."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+import jaxconv as jc
+from support.bad_input import Bad
+from support.bad_input.valid import X
+from support.bad_input.verification import identity
+
+SIZES = "Write tile=(256, 256) for tiles of 256 x 256 cells, one size for each axis of `axes`"
+AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
+CALLS: dict[str, Callable[..., Any]] = {
+    "certify_tiling": lambda fn=identity, tile=3, axes=(1,): jc.certify_tiling(fn, X, tile=tile, axes=axes),
+    "tiled": lambda fn=identity, tile=3, axes=(1,), out=None: jc.tiled(fn, tile=tile, axes=axes, out=out)(X),
+    "sharded": lambda fn=identity, axes=(1,), over="rows": jc.sharded(
+        fn, jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1]), axes=axes, over=over
+    )(X),
+}
+
+
+def rows(names: str, argument: str, *faults: tuple, named: str = "") -> list[Bad]:
+    """A row for each function and fault, as in `bad_input.bad`."""
+    return [
+        Bad(name, argument, fault, lambda name=name, value=value: CALLS[name](**{argument: value}), error,
+            named or argument, found, expected, fix, name)
+        for name in names.split()
+        for fault, value, error, found, expected, fix in faults
+    ]  # fmt: skip
+
+
+ROWS = [
+    *rows("certify_tiling tiled", "tile", ("text", "3", TypeError, "'3'", "an integer, or a sequence of integers", SIZES)),
+    *rows("certify_tiling tiled", "tile",
+          ("too many", (3, 3), ValueError, "(3, 3)", "one size for each axis, or one for all of them", SIZES)),
+    *rows("certify_tiling tiled", "tile", ("a fraction", (2.5,), TypeError, "2.5", "an integer", SIZES),
+          named="the size of a tile"),
+    *rows("certify_tiling tiled", "tile", ("none", 0, ValueError, "0", "1 or more", SIZES),
+          named="the tile along axis 1 of argument 0"),
+    *rows("certify_tiling", "tile", ("the whole", 6, ValueError, "6", "at most 5", "Use a smaller tile, ..."),
+          named="the tile along axis 1 of argument 0"),
+    *rows("certify_tiling tiled sharded", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES),
+          named="an axis"),
+    *rows("tiled sharded", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
+    *rows("certify_tiling", "fn", ("no function", 3, TypeError, "3", "a function", "Pass the function itself, as in certify_tiling(...)")),
+    *rows("sharded", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument that is split",
+                              "Write axes={0: (1,)} to split axis 1 of the first argument")),
+    *rows("sharded", "over", ("no axis of the mesh", "columns", ValueError, "'columns'", "one of the mesh's axes, ('rows',)", "Name one of these")),
+    *rows("tiled", "out",
+          ("a number", 3, ValueError, "int", "an array of shape (1, 6, 6, 2) and dtype float32", "Create it ..."),
+          ("of another dtype", np.zeros(X.shape, np.uint8), ValueError, "of shape (1, 6, 6, 2) and dtype uint8", "an array of ...", "Create it ..."),
+          ("a list", [X, X], ValueError, "list", "an array of ...", "Create it ...")),
+]  # fmt: skip
