@@ -11,24 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.split_networks import FIRST, unet
 from support.tiling_oracle import signal
 
 import jaxconv as jc
 
 ROOT = Path(__file__).parents[2]
-KEY = jax.random.key(0)
-FIRST = jax.tree.map(lambda array: jnp.round(6 * array), jc.init_conv(KEY, (3, 3), 2, 3))
-SECOND = jax.tree.map(lambda array: jnp.round(6 * array), jc.init_conv(KEY, (3, 3), 3, 3))
 
 
 def mesh(devices=2):
     return jax.make_mesh((devices,), ("rows",), devices=jax.devices()[:devices])
-
-
-def unet(x, padding="same"):
-    wide = jax.nn.relu(jc.conv(FIRST, x, padding=padding))
-    inner = jnp.round(jc.conv(SECOND, jc.max_pool(wide, (2, 2)), padding=padding) / 16)
-    return jc.conv(SECOND, wide + jnp.repeat(jnp.repeat(inner, 2, 1), 2, 2), padding=padding)
 
 
 NETWORKS = {

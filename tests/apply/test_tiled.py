@@ -8,26 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.split_networks import FIRST, KEY, SECOND, unet, whole_numbers
 from support.tiling_oracle import signal
 
 import jaxconv as jc
 from jaxconv.apply import plan
 
-
-def whole_numbers(params):
-    return jax.tree.map(lambda array: jnp.round(6 * array), params)
-
-
-KEY = jax.random.key(0)
-FIRST = whole_numbers(jc.init_conv(KEY, (3, 3), 2, 3))
-SECOND = whole_numbers(jc.init_conv(KEY, (3, 3), 3, 3))
 UP = whole_numbers(jc.init_conv_transpose(KEY, (3, 2), channels_in=2, channels_out=4))
-
-
-def unet(x, padding="same"):
-    wide = jax.nn.relu(jc.conv(FIRST, x, padding=padding))
-    inner = jnp.round(jc.conv(SECOND, jc.max_pool(wide, (2, 2)), padding=padding) / 16)
-    return jc.conv(SECOND, wide + jnp.repeat(jnp.repeat(inner, 2, 1), 2, 2), padding=padding)
 
 
 NETWORKS = {

@@ -12,9 +12,9 @@ import numpy as np
 
 from jaxconv.errors import explain, public
 from jaxconv.jaxprs.typing import ArrayValue, PyTree, leaves_with_paths, with_leaves
-from jaxconv.verify import array_json, strict_json
+from jaxconv.verify import strict_json
 from jaxconv.verify.execution.acting import Acting, changed_leaves, leaf_name, rounding_bound
-from jaxconv.verify.execution.counterexample import Cells, output_leaf, pixels, read_sides, shown_number
+from jaxconv.verify.execution.counterexample import Cells, output_leaf, pixels, read_sides, shown_number, write_sides
 from jaxconv.verify.execution.draw import exchanged, is_drawn
 from jaxconv.verify.execution.outcome import Outcome, outcome
 from jaxconv.verify.execution.program import Program
@@ -87,14 +87,9 @@ class ActionCounterexample:
 
     def to_json(self) -> str:
         """The counterexample as JSON; `from_json` reads it."""
-        leaves = [
-            array_json.encode_array(leaf) for side in (self.arguments, self.moved) for leaf in jax.tree.leaves(side)
-        ]
-        numbers = [array_json.encode([complex(n).real, complex(n).imag]) for n in (self.found, self.expected)]
         plain = {"law": vars(self.law), "changed": self.changed, "position": self.position, "source": self.source}
-        return strict_json.dumps(
-            plain | {"origin": self.origin, "sign": self.sign, "values": numbers, "leaves": leaves}
-        )
+        values = write_sides((self.found, self.expected), self.arguments, self.moved)
+        return strict_json.dumps(plain | {"origin": self.origin, "sign": self.sign} | values)
 
     @classmethod
     @public

@@ -70,12 +70,9 @@ class Counterexample:
 
     def to_json(self) -> str:
         """The counterexample as JSON; `from_json` reads it."""
-        leaves = [
-            array_json.encode_array(leaf) for side in (self.arguments, self.shifted) for leaf in jax.tree.leaves(side)
-        ]
-        numbers = [array_json.encode([complex(n).real, complex(n).imag]) for n in (self.found, self.expected)]
         plain = {"law": vars(self.law), "k": self.k, "moves": self.moves, "position": self.position}
-        return strict_json.dumps(plain | {"origin": self.origin, "values": numbers, "leaves": leaves})
+        values = write_sides((self.found, self.expected), self.arguments, self.shifted)
+        return strict_json.dumps(plain | {"origin": self.origin} | values)
 
     @classmethod
     @public
@@ -107,6 +104,12 @@ SIDES = {  # the keys that follow
     "values": tuple[tuple[ArrayValue, ArrayValue], tuple[ArrayValue, ArrayValue]],
     "leaves": tuple[ArrayValue, ...],
 }
+
+
+def write_sides(values: Sequence[complex], *sides: tuple[PyTree, ...]) -> dict[str, Json]:
+    """Both values and the arguments of both sides, as `read_sides` reads them."""
+    numbers = [array_json.encode([complex(value).real, complex(value).imag]) for value in values]
+    return {"values": numbers, "leaves": [array_json.encode_array(leaf) for leaf in jax.tree.leaves(sides)]}
 
 
 def read_sides(

@@ -164,17 +164,17 @@ def _placed(window: Window, leader: Window) -> Window:
     """A uniform window, where it agrees with the whole at the places where `leader` does."""
     if leader.rate is None:
         return window
-    start, end, room = leader.at_start, leader.at_end, window.whole - window.tile
+    start, end, longer = leader.at_start, leader.at_end, window.whole - window.tile
     everywhere = window.inner == (0, window.tile)
 
     def within(*places: int | None) -> Interval:
         """`inner`, if its cells are the whole's at these places, as far from the ends."""
-        fits = all(place is not None and 0 <= place <= room for place in places)
+        fits = all(place is not None and 0 <= place <= longer for place in places)
         return window.inner if everywhere or fits else NONE
 
     farthest = start + int(leader.more // leader.shift * leader.shift / leader.rate)
     first = window.first if start == 0 else within(start)
-    last = window.last if end == room else within(end)
+    last = window.last if end == longer else within(end)
     return replace(window, inner=within(start, farthest), first=first, last=last)
 
 

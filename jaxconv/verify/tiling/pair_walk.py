@@ -108,11 +108,11 @@ class PairWalk:
             numbers = self.folders[0].numbers(whole)
             return EQUAL, None if numbers is None else (numbers, numbers)
         if not (hasattr(whole, "shape") and hasattr(tile, "shape")):
-            return self._unknown("it is closed over something that is no array"), None
+            return self._different(None, CannotProve("it is closed over something that is no array")), None
         pair = np.asarray(whole), np.asarray(tile)
         state = of_numbers(*pair, self.more)
         if state is None:
-            return self._unknown("a closed-over array depends on the size of the input"), None
+            return self._different(None, CannotProve("a closed-over array depends on the size of the input")), None
         return state, pair
 
     def _step(
@@ -227,27 +227,20 @@ class PairWalk:
         return [*carry, *map(_with_first_axis, gathered or [])]
 
     def _other_operations(self, equations: Sequence[JaxprEqn], others: Sequence[JaxprEqn]) -> Different:
-        """The function traces other operations at the two sizes."""
+        """The function traces other operations at the two sizes; the first of them is the culprit."""
         pairs = zip(equations, others, strict=False)
-        found = next((pair for pair in pairs if pair[0].primitive is not pair[1].primitive), None)
-        reason, cure = OTHER_OPERATIONS, "Do not branch on the size of the input"
-        if found is None:
-            return self._unknown(reason, cure)
-        return self._different(found[0], CannotProve(reason, cure))
+        found = next((equation for equation, other in pairs if equation.primitive is not other.primitive), None)
+        return self._different(found, CannotProve(OTHER_OPERATIONS, "Do not branch on the size of the input"))
 
     def _number_differs(self, equation: JaxprEqn | None) -> Different:
         reason = "a number in it depends on the size of the input"
-        cure = "Do not compute with x.shape"
-        return self._unknown(reason, cure) if equation is None else self._different(equation, CannotProve(reason, cure))
+        return self._different(equation, CannotProve(reason, "Do not compute with x.shape"))
 
-    def _unknown(self, reason: str, cure: str = "") -> Different:
-        """A culprit that is no equation, but the function, or the call that is being followed."""
-        if self.stack:
-            return self._different(self.stack[-1], CannotProve(reason, cure))
-        return Different(Culprit(-1, "", reason, cure, "", ()))
-
-    def _different(self, equation: JaxprEqn, lost: CannotProve) -> Different:
-        """The equation as a culprit, with the user's line."""
+    def _different(self, equation: JaxprEqn | None, lost: CannotProve) -> Different:
+        """The equation as a culprit, with the user's line; for None, the call that is followed, or the function."""
+        equation = equation or (self.stack[-1] if self.stack else None)
+        if equation is None:
+            return Different(Culprit(-1, "", str(lost), lost.cure, "", ()))
         calls = [outer for outer in self.stack if outer is not equation]
         stack = all_frames(equation, calls)
         return Different(
