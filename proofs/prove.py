@@ -2,7 +2,7 @@
 
     tools     looks for them
     sources   refuses theories that leave something unproved
-    build     compiles the theories
+    build     compiles the theories; or copies them from build/proofs where those were compiled from the same sources
     audit     asks of every theorem what it rests on, and takes nothing but "Closed under the global context"
     golden    compiles the extracted reference, draws the golden files again, and compares them with the committed ones
     checker   compiles the extracted checker of certificates, build/proofs/certificate_checker
@@ -31,6 +31,7 @@ from golden import draw
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends coq libcoq-mathcomp-algebra"
 COQC = ["coqc", "-w", "-notation-overridden,-ambiguous-paths", "-R"]
 CHECKER = "certificate_checker"
+BUILD = sources.HERE.parent / "build" / "proofs"
 MINUTES = 60
 
 
@@ -38,8 +39,8 @@ def main() -> None:
     """Run the steps in their order; stop at the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), help="run these steps")
-    parser.add_argument("--build", type=Path, default=sources.HERE.parent / "build" / "proofs", help="where to build")
-    parser.add_argument("--again", action="store_true", help="try all mutants, although nothing has changed")
+    parser.add_argument("--build", type=Path, default=BUILD, help="where to build")
+    parser.add_argument("--again", action="store_true", help="compile and try all mutants, although nothing has changed")
     parser.add_argument("--write", action="store_true", help="write the golden files instead of comparing them")
     options = parser.parse_args()
     for name, step in STEPS.items():
@@ -68,12 +69,19 @@ def unproved(build: Path, options: argparse.Namespace) -> str:
 
 
 def compile_theories(build: Path, options: argparse.Namespace) -> str:
-    """Every theory, in a fresh copy."""
+    """Every theory, in a fresh copy; those of build/proofs as they are, where neither they nor Coq have changed."""
+    compiled, state = BUILD / "coq" / "compiled", f"{sources.digest()} {tools(build, options)}"
+    if not options.again and compiled.exists() and compiled.read_text() == state:
+        if build != BUILD:
+            shutil.rmtree(build, ignore_errors=True)
+            shutil.copytree(BUILD / "coq", build / "coq")
+        return "nothing has changed since they were compiled; --again compiles them again"
     shutil.rmtree(build, ignore_errors=True)
     (build / "coq").mkdir(parents=True)
     for path in [*sources.COQ.glob("*.v"), sources.COQ / "_CoqProject", sources.COQ / "Makefile"]:
         shutil.copy(path, build / "coq")
     run(["make", "-s", f"-j{os.cpu_count()}"], build / "coq", 15 * MINUTES)
+    (build / "coq" / "compiled").write_text(state)
     return "compiled"
 
 
