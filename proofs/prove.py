@@ -40,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), help="run these steps")
     parser.add_argument("--build", type=Path, default=BUILD, help="where to build")
-    parser.add_argument("--again", action="store_true", help="compile and try all mutants, although nothing has changed")
+    parser.add_argument(
+        "--again", action="store_true", help="compile and try all mutants, although nothing has changed"
+    )
     parser.add_argument("--write", action="store_true", help="write the golden files instead of comparing them")
     options = parser.parse_args()
     for name, step in STEPS.items():
