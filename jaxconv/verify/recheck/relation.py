@@ -89,6 +89,8 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
         step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate) / motion.turns
         if step.denominator != 1 or period.denominator != 1 or motion.turns < 1:
             return f"axis {axis} moves by {step} cells and repeats after {period}, which must be integers"
+        if cycle is None and motion.turns != 1:
+            return f"axis {axis} turns around {motion.turns} times, but only a cyclic walk has turns"
         if motion.lo < 0 or motion.hi > lengths[axis]:
             return f"axis {axis} has {lengths[axis]} positions, but the region is [{motion.lo}, {motion.hi})"
     return ""

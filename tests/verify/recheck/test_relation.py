@@ -25,6 +25,7 @@ STATES = [  # primitive, walk, change of the state, text of the objection
     ("jaxconv_conv", "interior", lambda s: carrying(s, signal="argument 0"), "the result differs from the signal of the same name"),
     ("jaxconv_conv", "interior", lambda s: carrying(s, rate=-1), "shifting the input by 1, cell"),
     ("jaxconv_conv", "interior", lambda s: carrying(s, hi=13), "axis 1 has 12 positions, but the region is [1, 13)"),
+    ("jaxconv_conv", "interior", lambda s: carrying(s, turns=2), "axis 1 turns around 2 times, but only a cyclic walk has turns"),
     ("jaxconv_conv", "cyclic", lambda s: carrying(s, lo=0, hi=12), "shifting the input by 1, cell"),
     ("jaxconv_max_pool", "interior", lambda s: carrying(s, lo=0), "shifting the input by 2, cell"),
     ("jaxconv_max_pool", "interior", lambda s: replace(s, shift=1), "axis 1 moves by 1/2 cells"),
