@@ -8,6 +8,7 @@ import pytest
 import jaxconv as jc
 from jaxconv.window import BOUNDARIES, PADDINGS, Pad
 from support.geometries import CONVOLUTIONS, POOLINGS, convolutions, covering, examples, poolings
+from support.profiles import NIGHTLY
 
 
 def settings_of(case, axis):
@@ -76,13 +77,14 @@ def test_a_covering_of_three_kinds_is_no_larger_than_two_of_them_need():
 
 
 @pytest.mark.parametrize(("drawn", "pool"), [(convolutions, CONVOLUTIONS), (poolings, POOLINGS)])
-def test_values_are_drawn_and_geometries_are_the_pools(drawn, pool):
+def test_values_are_drawn_and_geometries_are_the_pools_except_at_night(drawn, pool):
     case = hypothesis.find(drawn(max_rank=2), lambda case: case.seed > 100)
-    assert any((row.lengths, row.geometry) == (case.lengths, case.geometry) for row in pool)
+    assert any((row.lengths, row.geometry) == (case.lengths, case.geometry) for row in pool) != NIGHTLY
     assert len(case.window) <= 2
 
 
 def test_the_number_of_examples_follows_the_profile():
     """So a test that draws fewer than others draws more of them in the nightly run."""
     usual = hypothesis.settings.default.max_examples
-    assert [examples(number).max_examples for number in (40, 20, 8)] == [usual, usual // 2, usual // 5]
+    expected = [usual] * 3 if NIGHTLY else [usual, usual // 2, usual // 5]
+    assert [examples(number).max_examples for number in (40, 20, 8)] == expected

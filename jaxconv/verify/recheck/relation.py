@@ -86,13 +86,20 @@ def _malformed_moving(state: Moving, shape: tuple[int, ...], cycle: int | None) 
     ):
         return "a moving factor must have no period, and at least one phase in its receptive field"
     for axis, motion in motions_of(state):
-        step, period = Fraction(state.shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate) / motion.turns
-        if step.denominator != 1 or period.denominator != 1 or motion.turns < 1:
-            return f"axis {axis} moves by {step} cells and repeats after {period}, which must be integers"
-        if cycle is None and motion.turns != 1:
-            return f"axis {axis} turns around {motion.turns} times, but only a cyclic walk has turns"
-        if motion.lo < 0 or motion.hi > lengths[axis]:
-            return f"axis {axis} has {lengths[axis]} positions, but the region is [{motion.lo}, {motion.hi})"
+        problem = _malformed_motion(motion, state.shift, cycle, lengths[axis])
+        if problem:
+            return f"axis {axis} {problem}"
+    return ""
+
+
+def _malformed_motion(motion: Motion, shift: int, cycle: int | None, length: int) -> str:
+    step, period = Fraction(shift) / motion.rate, Fraction(cycle or 0) / abs(motion.rate) / motion.turns
+    if step.denominator != 1 or period.denominator != 1 or motion.turns < 1:
+        return f"moves by {step} cells and repeats after {period}, which must be integers"
+    if cycle is None and motion.turns != 1:
+        return f"turns around {motion.turns} times, but only a cyclic walk has turns"
+    if motion.lo < 0 or motion.hi > length:
+        return f"has {length} positions, but the region is [{motion.lo}, {motion.hi})"
     return ""
 
 

@@ -103,6 +103,8 @@ class _Walk:
 
     def _equation(self, equation: Any, operands: Sequence[Read]) -> list[Read]:
         """One equation: its numbers if it is a small constant, a loop's rounds one by one, else its translation."""
+        if not equation.outvars and all(hasattr(atom.aval, "dtype") for atom in equation.invars):
+            return []  # a print: no operand is a reference that it could change
         folded = _folded(equation, [number for _, number in operands])
         if folded is not None:
             return [(self.program.constant(array, known=True), array) for array in folded]

@@ -52,6 +52,11 @@ class Program:
     filename: str
     source: str
 
+    @property
+    def is_function(self) -> bool:
+        """Whether its output depends on its arguments alone, without which no instruction of the checker says it."""
+        return "rng_uniform" not in self.source
+
     def __repr__(self) -> str:
         """The source, which says everything but the parameters' values."""
         shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in self.arguments)

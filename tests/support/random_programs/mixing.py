@@ -15,7 +15,7 @@ ANYWHERE = {
     "clip": "x = jnp.clip(x, -2.0, 3.0)",
     "two branches": "x = jnp.concatenate([x, jnp.tanh(x)], axis=-1)",
     "residual": "x = x + jax.nn.sigmoid(x)",
-    "applied": "x = x.at[:].apply(jnp.tanh)",
+    "applied": "x = x.at[0].apply(jnp.tanh)",  # not at [:], where XLA aborts if the result is flipped
     "counted up at each position": (  # to its own value, in as many rounds as that takes
         "count = lambda v: lax.while_loop(lambda c: c < v, lambda c: jnp.minimum(c + 1.0, v), -4.0)\n"
         "x = jnp.vectorize(count)(jnp.clip(x, -4.0, 4.0))"
