@@ -6,7 +6,9 @@ The independent checker imports this module, but not the table of primitives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
@@ -19,6 +21,7 @@ from jaxconv.jaxprs.typing import (
     Params,
     PyTree,
     aval_of,
+    is_jaxpr,
 )
 
 T = TypeVar("T")
@@ -27,6 +30,12 @@ CALLS = {
     "jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive",
     "custom_linear_solve",
 }  # fmt: skip
+
+# Primitives that run their jaxprs and nothing else, so that a jaxpr may be replaced by one that computes the same.
+# (call_hi_primitive has an own vmap, pallas_call and reductions restrict the primitives in theirs.)
+RUNNING = CALLS - {"call_hi_primitive"} | {"scan", "while", "cond", "shard_map"}
+# Parameters that make a jaxpr when JAX differentiates a call of a function with a custom derivative.
+RULES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk")
 
 IDENTITIES = {"device_put", "optimization_barrier"}  # primitives that return their operands
 
@@ -55,6 +64,65 @@ def with_outputs(jaxpr: Jaxpr, outputs: Sequence[Atom]) -> ClosedJaxpr:
     [Array(4, dtype=int32, weak_type=True)]
     """
     return ClosedJaxpr(jaxpr.replace(outvars=[*outputs]), ())
+
+
+def with_equations(jaxpr: AnyJaxpr, equations: Sequence[JaxprEqn]) -> AnyJaxpr:
+    """Return a jaxpr with other equations, which define its outputs; closed if it is closed."""
+    body, constants = opened(jaxpr)
+    replaced = body.replace(eqns=[*equations])
+    return replaced if body is jaxpr else ClosedJaxpr(replaced, constants)
+
+
+def with_bodies(equation: JaxprEqn, change: Callable[[AnyJaxpr], AnyJaxpr]) -> JaxprEqn:
+    """Return an equation that runs other jaxprs; the equation itself if `change` returns each as it is.
+
+    The forward rules of custom derivatives are changed when JAX traces them. Their backward functions are not traced
+    to a jaxpr, and stay.
+    """
+    if equation.primitive.name not in RUNNING:
+        return equation
+    params = {name: _changed(name, value, change) for name, value in equation.params.items()}
+    if all(params[name] is value for name, value in equation.params.items() if name not in RULES):
+        return equation
+    return equation.replace(params=params)
+
+
+def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr]) -> ArrayValue:
+    """Return a parameter with every jaxpr in it changed; the parameter itself if none is."""
+    if is_jaxpr(value):
+        return change(value)
+    if name in RULES:
+        return _ChangedRule(value, change)
+    if not isinstance(value, tuple | list):
+        return value
+    items = cast("Sequence[ArrayValue]", value)
+    changed = [change(item) if is_jaxpr(item) else item for item in items]
+    if all(new is old for new, old in zip(changed, items, strict=True)):
+        return value
+    return type(value)(*changed) if hasattr(value, "_fields") else type(value)(changed)
+
+
+@dataclass(frozen=True, eq=False)
+class _ChangedRule:
+    """The rule of a custom derivative with a changed jaxpr: `call_wrapped(*zeros)` returns the jaxpr, constants, more."""
+
+    rule: Any
+    change: Callable[[AnyJaxpr], AnyJaxpr]
+
+    @property
+    def debug_info(self) -> object:
+        """What JAX's error messages say of the rule."""
+        return self.rule.debug_info
+
+    def call_wrapped(self, *zeros: bool) -> tuple[ArrayValue, ...]:
+        """Trace the rule."""
+        jaxpr, *rest = self.rule.call_wrapped(*zeros)
+        return self.change(jaxpr), *rest
+
+
+def traced_with(equation: JaxprEqn) -> AbstractContextManager[None]:
+    """Return the context in which an equation was traced: its mesh, its compute type, its random bits."""
+    return cast("AbstractContextManager[None]", equation.ctx.manager)
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:

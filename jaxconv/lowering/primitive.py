@@ -65,7 +65,12 @@ def _abstract(compute: Computation, avals: tuple[Any, ...], params: tuple[tuple[
 
 def is_explicit(a: Any) -> bool:
     """Whether an array's type has explicit sharding, which lax propagates."""
-    return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
+    return is_explicit_type(jax.typeof(a))
+
+
+def is_explicit_type(aval: Any) -> bool:
+    """Whether a type has explicit sharding."""
+    return AxisType.Explicit in aval.sharding.mesh.axis_types
 
 
 def varying_alike(one: Array, other: Array) -> list[Array]:
