@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import jax
-from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
+from jaxconv.jaxprs.traced_call import TracedCall
 from jaxconv.jaxprs.typing import (
     AnyJaxpr,
     ArrayValue,
@@ -36,6 +37,7 @@ CALLS = {
 RUNNING = CALLS - {"call_hi_primitive"} | {"scan", "while", "cond", "shard_map"}
 # Parameters that make a jaxpr when JAX differentiates a call of a function with a custom derivative.
 RULES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk")
+BACKWARD = "bwd"  # the parameter that is the backward function of such a call
 
 IDENTITIES = {"device_put", "optimization_barrier"}  # primitives that return their operands
 
@@ -76,13 +78,12 @@ def with_equations(jaxpr: AnyJaxpr, equations: Sequence[JaxprEqn]) -> AnyJaxpr:
 def with_bodies(equation: JaxprEqn, change: Callable[[AnyJaxpr], AnyJaxpr]) -> JaxprEqn:
     """Return an equation that runs other jaxprs; the equation itself if `change` returns each as it is.
 
-    The forward rules of custom derivatives are changed when JAX traces them. Their backward functions are not traced
-    to a jaxpr, and stay.
+    If the function of a custom derivative changes, so do its rules, when JAX traces them.
     """
     if equation.primitive.name not in RUNNING:
         return equation
     params = {name: _changed(name, value, change) for name, value in equation.params.items()}
-    if all(params[name] is value for name, value in equation.params.items() if name not in RULES):
+    if all(params[name] is value for name, value in equation.params.items() if name not in (*RULES, BACKWARD)):
         return equation
     return equation.replace(params=params)
 
@@ -93,6 +94,8 @@ def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr
         return change(value)
     if name in RULES:
         return _ChangedRule(value, change)
+    if name == BACKWARD:
+        return value.wrap(_changed_backward, (change,), None)
     if not isinstance(value, tuple | list):
         return value
     items = cast("Sequence[ArrayValue]", value)
@@ -120,9 +123,26 @@ class _ChangedRule:
         return self.change(jaxpr), *rest
 
 
+def _changed_backward(
+    backward: Callable[..., PyTree], change: Callable[[AnyJaxpr], AnyJaxpr], *arguments: ArrayValue
+) -> PyTree:
+    """Call the backward function of a custom derivative with a changed jaxpr."""
+    call = TracedCall(backward, arguments)
+    return call.evaluated(change(call.jaxpr))
+
+
 def traced_with(equation: JaxprEqn) -> AbstractContextManager[None]:
     """Return the context in which an equation was traced: its mesh, its compute type, its random bits."""
     return cast("AbstractContextManager[None]", equation.ctx.manager)
+
+
+def varying_as(atom: Atom, other: Atom) -> Var:
+    """Return a new variable of the type of `atom`, but that varies over the mesh axes over which `other` does.
+
+    JAX derives these axes only while it traces the body of a `shard_map`.
+    """
+    aval: Any = atom.aval
+    return Var(aval.update(manual_axis_type=cast(Any, other.aval).manual_axis_type))
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:

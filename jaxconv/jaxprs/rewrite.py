@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import jax
-from jax.extend.core import JaxprEqn, Literal, Var, primitives
+from jax.extend.core import JaxprEqn, Var, primitives
 
-from jaxconv.jaxprs.layout import opened, traced_with, with_bodies, with_equations
+from jaxconv.jaxprs.layout import opened, traced_with, varying_as, with_bodies, with_equations
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Stack
 
@@ -107,14 +107,15 @@ def in_place_of(equation: JaxprEqn, replacement: Replacement) -> list[JaxprEqn]:
     with traced_with(equation):
         made, _ = opened(jax.make_jaxpr(replacement.compute)(*(atom.aval for atom in replacement.operands)))
     (result,) = made.outvars
-    if result.aval != target.aval:
+    if varying_as(result, target).aval != target.aval:
         raise Kept(f"the result would be {result.aval} instead of {target.aval}")
-    atoms: dict[Var, Atom] = dict(zip(made.invars, replacement.operands, strict=True))
-    read: Callable[[Atom], Atom] = lambda atom: atom if isinstance(atom, Literal) else atoms.get(atom, atom)
+    atoms: dict[Atom, Atom] = dict(zip(made.invars, replacement.operands, strict=True))
+    atoms |= {variable: varying_as(variable, target) for each in made.eqns for variable in each.outvars}
+    atoms[result] = target
     return [
         each.replace(
-            invars=[read(atom) for atom in each.invars],
-            outvars=[target if variable is result else variable for variable in each.outvars],
+            invars=[atoms.get(atom, atom) for atom in each.invars],
+            outvars=[cast(Var, atoms[variable]) for variable in each.outvars],
             source_info=equation.source_info,
             ctx=equation.ctx,
         )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from functools import update_wrapper
+from typing import Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-import jax
-import numpy as np
-from jax.extend.core import JaxprEqn, jaxpr_as_fun
+from jax.extend.core import JaxprEqn
 
 from jaxconv.checks import function
 from jaxconv.errors import public, public_as
 from jaxconv.jaxprs.rewrite import Kept, Known, Makers, Replacement, Rewriting
-from jaxconv.jaxprs.typing import ArrayValue, PyTree
+from jaxconv.jaxprs.traced_call import TracedCall
 from jaxconv.lowering.accelerate import convolutions, windows  # they register their readers
 from jaxconv.lowering.accelerate.reading import READERS
 from jaxconv.lowering.accelerate.report import Explanation, Outcome, explanation, outcome
@@ -42,9 +40,9 @@ class Accelerated(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Trace the function, replace its window operations, and evaluate the result."""
-        call = _Call(self._fn, args, kwargs)
+        call = TracedCall(self._fn, args, kwargs)
         known = _REWRITTEN.setdefault(forced(), WeakKeyDictionary())
-        return call.result(jaxpr_as_fun(Rewriting(_replace, known=known)(call.jaxpr))(*call.arrays))
+        return call.evaluated(Rewriting(_replace, known=known)(call.jaxpr))
 
     @public_as("explain")
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
@@ -54,38 +52,8 @@ class Accelerated(Generic[P, R]):
         """
         outcomes: list[Outcome] = []
         note = lambda *found: outcomes.append(outcome(*found))
-        Rewriting(_replace, note, known=None)(_Call(self._fn, args, kwargs).jaxpr)
+        Rewriting(_replace, note, known=None)(TracedCall(self._fn, args, kwargs).jaxpr)
         return explanation(outcomes)
-
-
-class _Call:
-    """One call of a function, traced: arrays are inputs of the jaxpr, and everything else is passed on as it is."""
-
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]):
-        leaves, tree = jax.tree.flatten((args, kwargs))
-        places = [place for place, leaf in enumerate(leaves) if _is_array(leaf)]
-        self.arrays = [leaves[place] for place in places]
-        self._outputs: list[Any] = []
-
-        def traced(*arrays: ArrayValue) -> list[ArrayValue]:
-            filled = {**dict(enumerate(leaves)), **dict(zip(places, arrays, strict=True))}
-            args, kwargs = jax.tree.unflatten(tree, filled.values())
-            outputs, self._tree = jax.tree.flatten(fn(*args, **kwargs))
-            self._outputs = [None if isinstance(leaf, jax.Array) else leaf for leaf in outputs]
-            self._places = [place for place, leaf in enumerate(outputs) if isinstance(leaf, jax.Array)]
-            return [outputs[place] for place in self._places]
-
-        self.jaxpr = jax.make_jaxpr(traced)(*self.arrays)
-
-    def result(self, arrays: list[ArrayValue]) -> Any:
-        """The function's result, with these arrays in it."""
-        for place, array in zip(self._places, arrays, strict=True):
-            self._outputs[place] = array
-        return jax.tree.unflatten(self._tree, self._outputs)
-
-
-def _is_array(leaf: PyTree) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct) or isinstance(leaf, jax.Ref)
 
 
 def _replace(equation: JaxprEqn, makers: Makers) -> Replacement | None:
