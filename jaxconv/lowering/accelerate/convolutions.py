@@ -90,8 +90,6 @@ def convolution(equation: JaxprEqn, makers: Makers) -> Reading:
     one = _Equation(p, lhs, rhs, out, aval_of(out).dtype, _before_reversal(rhs, p, makers))
     if one.rank == 0:
         raise Kept("it has no spatial axis")
-    if p["out_sharding"] is not None:
-        raise Kept("the sharding of its result is explicit, which is left to lax")
     dilated = any(step > 1 for step in p["lhs_dilation"])
     strided = any(step > 1 for step in p["window_strides"])
     channels_first = p["dimension_numbers"].lhs_spec[1] == 0
@@ -232,4 +230,4 @@ def _reading(
     if algorithm == "lax":
         raise Kept('use_algorithm("lax") keeps it')
     bound = partial(bind, operation, spec, dtype=one.dtype, algorithm=algorithm)
-    return Reading(operation, spec, (lhs[0], *sizes), operands, partial(compute, bound), tuple(CONV_OPERANDS))
+    return Reading(operation, spec, (lhs[0], *sizes), operands, partial(compute, bound), tuple(CONV_OPERANDS), algorithm)

@@ -32,6 +32,7 @@ class Reading:
         operands: the atoms that it is computed from.
         compute: takes their values, and returns the equation's result.
         derivatives: the operations that its derivatives of first order need.
+        forced: the algorithm that `use_algorithm` forces, or None.
     """
 
     operation: str
@@ -40,11 +41,12 @@ class Reading:
     operands: Sequence[Atom]
     compute: Callable[..., Array]
     derivatives: tuple[str, ...] = ()
+    forced: str | None = None
 
     def algorithms(self) -> dict[str, str]:
-        """Operation -> the table's algorithm on the CPU, first for the operation itself."""
-        operations = dict.fromkeys((self.operation, *self.derivatives))
-        return {operation: algorithm_for(operation, self.spec, *self.sizes) for operation in operations}
+        """Operation -> the algorithm that is forced, or else the table's on the CPU, first for the operation itself."""
+        algorithm = lambda operation: self.forced or algorithm_for(operation, self.spec, *self.sizes)
+        return {operation: algorithm(operation) for operation in (self.operation, *self.derivatives)}
 
 
 # Primitive of lax -> the function that reads an equation of it, or raises `Kept`.

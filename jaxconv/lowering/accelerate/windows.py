@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-from jax.extend.core import JaxprEqn
+from jax import lax
+from jax.extend.core import JaxprEqn, Literal
 from jaxtyping import Array
 
 from jaxconv.jaxprs.rewrite import Kept, Makers
@@ -104,15 +105,34 @@ def pooling(equation: JaxprEqn, makers: Makers) -> Reading:
     """Read a maximum, minimum or sum of windows. A sum with base_dilation is the gradient of a sum with a stride."""
     operation = POOLS[equation.primitive.name]
     check_types(equation, real=operation != "sum_pool")
-    p = equation.params
-    arrangement = _arrangement(p, aval_of(equation.invars[0]).shape)
+    p, (x,) = equation.params, equation.invars
+    if operation == "sum_pool":
+        p, x = _without_pad(p, x, makers)
+    arrangement = _arrangement(p, aval_of(x).shape)
     if any(step > 1 for step in p["base_dilation"]):
-        return _sum_gradient(equation, arrangement)
-    return _pool(operation, equation, arrangement)
+        return _sum_gradient(equation, p, x, arrangement)
+    return _pool(operation, equation, p, x, arrangement)
 
 
-def _pool(operation: str, equation: JaxprEqn, arrangement: _Arrangement) -> Reading:
-    p, (x,), axes = equation.params, equation.invars, arrangement.spatial
+def _without_pad(p: Params, x: Atom, makers: Makers) -> tuple[Params, Atom]:
+    """The parameters of a sum whose zeros, between cells and around them, the equation before adds; and its operand.
+
+    lax derives the gradient of a sum with a stride as a sum over such an array.
+    """
+    maker = None if isinstance(x, Literal) else makers.get(x)
+    if maker is None or maker.primitive is not lax.pad_p or any(step > 1 for step in p["base_dilation"]):
+        return p, x
+    cells, fill = maker.invars
+    config = [tuple(map(int, each)) for each in maker.params["padding_config"]]
+    if not isinstance(fill, Literal) or fill.val != 0 or any(min(lo, hi) < 0 for lo, hi, _ in config):
+        return p, x
+    added = [(lo + more, hi + end) for (lo, hi, _), (more, end) in zip(config, p["padding"], strict=True)]
+    base = tuple(interior + 1 for _, _, interior in config)
+    return {**p, "padding": tuple(added), "base_dilation": base}, cells
+
+
+def _pool(operation: str, equation: JaxprEqn, p: Params, x: Atom, arrangement: _Arrangement) -> Reading:
+    axes = arrangement.spatial
     lengths, paddings = _lengths(x, axes), zip(*_pick(p, "padding", axes), strict=True)
     names = ("window_dimensions", "window_strides", "window_dilation")
     settings = [lengths, *(_pick(p, name, axes) for name in names), *paddings]
@@ -120,11 +140,11 @@ def _pool(operation: str, equation: JaxprEqn, arrangement: _Arrangement) -> Read
     if operation != "sum_pool":
         _check_inside([each.axis for each in cropped])
     derivative = "sum_pool_grad" if operation == "sum_pool" else SCATTER
-    return _reading(operation, equation, arrangement, cropped, derivatives=(derivative,))
+    return _reading(operation, equation, arrangement, cropped, (x,), derivatives=(derivative,))
 
 
-def _sum_gradient(equation: JaxprEqn, arrangement: _Arrangement) -> Reading:
-    p, (y,), axes = equation.params, equation.invars, arrangement.spatial
+def _sum_gradient(equation: JaxprEqn, p: Params, y: Atom, arrangement: _Arrangement) -> Reading:
+    axes = arrangement.spatial
     if equation.primitive.name != "reduce_window_sum":
         raise Kept("it is no sum, and has base_dilation")
     if any(step > 1 for step in p["window_strides"]):
@@ -137,7 +157,7 @@ def _sum_gradient(equation: JaxprEqn, arrangement: _Arrangement) -> Reading:
     cropped = [axis_of_windows(*each) for each in zip(*settings, strict=True)]
     if any(each.axis.length != length for each, length in zip(cropped, lengths, strict=True)):
         raise Kept("its result has cells that no window reads")
-    return _reading("sum_pool_grad", equation, arrangement, cropped, derivatives=("sum_pool",))
+    return _reading("sum_pool_grad", equation, arrangement, cropped, (y,), derivatives=("sum_pool",))
 
 
 @READERS("select_and_scatter_add")
@@ -170,7 +190,7 @@ def _reading(
     equation: JaxprEqn,
     arrangement: _Arrangement,
     cropped: Sequence[Cropped],
-    operands: Sequence[Atom] | None = None,
+    operands: Sequence[Atom],
     *,
     derivatives: tuple[str, ...] = (),
     minimum: bool = False,
@@ -178,7 +198,6 @@ def _reading(
     algorithm = forced_pool_algorithm()
     if algorithm == "lax":
         raise Kept('use_algorithm("lax") keeps it')
-    operands = equation.invars if operands is None else operands
     shape = aval_of(equation.outvars[0]).shape
     axes = tuple(each.axis for each in cropped)
     bound: Callable[..., Array] = partial(bind, operation, axes=axes, algorithm=algorithm)
@@ -192,7 +211,7 @@ def _reading(
     first = aval_of(operands[0]).shape
     n = _product([first[axis] for axis in arrangement.batch])
     c = _product([first[axis] for axis in arrangement.channels])
-    return Reading(operation, ConvSpec(axes, c), (n, c, c), operands, compute, derivatives)
+    return Reading(operation, ConvSpec(axes, c), (n, c, c), operands, compute, derivatives, algorithm)
 
 
 def _keep(reason: str) -> Callable[[JaxprEqn, Makers], Reading]:
