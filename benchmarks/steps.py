@@ -2,9 +2,9 @@
 
 Networks: LeNet-5, a small ResNet and a small MobileNet (`architectures.py`). Contenders: jaxconv with the algorithms of
 its table ("ours"), jaxconv with lax only ("lax"), Flax NNX, Equinox and Haiku, each as it is and by `jc.accelerate`,
-and PyTorch, eager in both of its memory layouts and compiled. All start from the same weights. Their losses over three steps have to agree before they are
-timed. A ratio below 1 means that ours is faster; the brackets have its quartiles. Libraries that are not installed are
-left out.
+and PyTorch, eager in both of its memory layouts and compiled. All start from the same weights. Their losses over three
+steps have to agree before they are timed. A ratio below 1 means that ours is faster; the brackets have its quartiles.
+Libraries that are not installed are left out.
 
     python benchmarks/steps.py --json steps.json --plot steps.png
     python benchmarks/steps.py --torch --only LeNet

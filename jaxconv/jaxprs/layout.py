@@ -101,13 +101,14 @@ def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr
     items = cast("Sequence[ArrayValue]", value)
     changed = [change(item) if is_jaxpr(item) else item for item in items]
     if all(new is old for new, old in zip(changed, items, strict=True)):
-        return value
-    return type(value)(*changed) if hasattr(value, "_fields") else type(value)(changed)
+        return items
+    make: Any = type(items)
+    return make(*changed) if hasattr(items, "_fields") else make(changed)
 
 
 @dataclass(frozen=True, eq=False)
 class _ChangedRule:
-    """The rule of a custom derivative with a changed jaxpr: `call_wrapped(*zeros)` returns the jaxpr, constants, more."""
+    """The rule of a custom derivative, with a changed jaxpr, the first result of `call_wrapped(*zeros)`."""
 
     rule: Any
     change: Callable[[AnyJaxpr], AnyJaxpr]

@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import jax
-from jax.extend.core import JaxprEqn, Var, primitives
+from jax.extend.core import JaxprEqn, Primitive, Var, primitives
 
 from jaxconv.jaxprs.layout import opened, traced_with, varying_as, with_bodies, with_equations
 from jaxconv.jaxprs.primitives import PRIMITIVES
@@ -22,7 +22,7 @@ from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Stack
 Makers: TypeAlias = Mapping[Var, JaxprEqn]  # variable -> the equation of the same jaxpr that makes it
 
 
-class Kept(Exception):
+class KeptError(Exception):
     """An equation that is not replaced, and why."""
 
 
@@ -41,10 +41,12 @@ class Replacement:
     meaning: object = None
 
 
-# Returns what replaces an equation, and None for an equation that is none of its business; raises `Kept`.
+# Returns what replaces an equation, and None for an equation that is none of its business; raises `KeptError`.
 Replace: TypeAlias = Callable[[JaxprEqn, Makers], Replacement | None]
-Note: TypeAlias = Callable[[JaxprEqn, Stack, "Replacement | Kept"], None]
-Known: TypeAlias = MutableMapping[AnyJaxpr, "AnyJaxpr | None"]  # None for a jaxpr that stays: a value must not hold its key
+Note: TypeAlias = Callable[[JaxprEqn, Stack, "Replacement | KeptError"], None]
+Known: TypeAlias = MutableMapping[
+    AnyJaxpr, "AnyJaxpr | None"
+]  # None for a jaxpr that stays: a value must not hold its key
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Rewriting:
 
     replace: Replace
     note: Note = lambda equation, stack, outcome: None
-    known: Known | None = field(default_factory=WeakKeyDictionary)
+    known: Known | None = field(default_factory=WeakKeyDictionary[AnyJaxpr, AnyJaxpr | None])
 
     def __call__(self, jaxpr: AnyJaxpr, stack: Stack = ()) -> AnyJaxpr:
         """Return the rewritten jaxpr, closed if it is closed; the jaxpr itself if nothing is replaced."""
@@ -88,7 +90,7 @@ class Rewriting:
         try:
             found = self.replace(equation, makers)
             equations = None if found is None else in_place_of(equation, found)
-        except Kept as reason:
+        except KeptError as reason:
             self.note(equation, stack, reason)
             return [equation]
         if found is None or equations is None:
@@ -101,14 +103,14 @@ def in_place_of(equation: JaxprEqn, replacement: Replacement) -> list[JaxprEqn]:
     """Return the equations that compute a replacement, the last of which defines the variable of the equation.
 
     Raises:
-        Kept: the result would have another type.
+        KeptError: the result would have another type.
     """
     (target,) = equation.outvars
     with traced_with(equation):
         made, _ = opened(jax.make_jaxpr(replacement.compute)(*(atom.aval for atom in replacement.operands)))
     (result,) = made.outvars
     if varying_as(result, target).aval != target.aval:
-        raise Kept(f"the result would be {result.aval} instead of {target.aval}")
+        raise KeptError(f"the result would be {result.aval} instead of {target.aval}")
     atoms: dict[Atom, Atom] = dict(zip(made.invars, replacement.operands, strict=True))
     atoms |= {variable: varying_as(variable, target) for each in made.eqns for variable in each.outvars}
     atoms[result] = target
@@ -130,7 +132,7 @@ def _for_lax(changed: JaxprEqn, equation: JaxprEqn) -> JaxprEqn:
         return changed
 
     @wraps(policy)
-    def for_lax(primitive: jax.extend.core.Primitive, *avals: object, **params: object) -> object:
+    def for_lax(primitive: Primitive, *avals: object, **params: object) -> object:
         row = PRIMITIVES.get(primitive.name)
         name = row.lax if row is not None else ""
         return policy(getattr(primitives, f"{name}_p") if name else primitive, *avals, **params)

@@ -11,7 +11,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxconv.checks import function
 from jaxconv.errors import public, public_as
-from jaxconv.jaxprs.rewrite import Kept, Known, Makers, Replacement, Rewriting
+from jaxconv.jaxprs.rewrite import KeptError, Known, Makers, Replacement, Rewriting
 from jaxconv.jaxprs.traced_call import TracedCall
 from jaxconv.lowering.accelerate import convolutions, windows  # they register their readers
 from jaxconv.lowering.accelerate.reading import READERS
@@ -60,22 +60,60 @@ def _replace(equation: JaxprEqn, makers: Makers) -> Replacement | None:
     """What replaces an equation.
 
     Raises:
-        Kept: the table does not improve on lax, or does not take the equation.
+        KeptError: the table does not improve on lax, or does not take the equation.
     """
     read = READERS.get(equation.primitive.name)
     if read is None:
         return None
     reading = read(equation, makers)
     if set(reading.algorithms().values()) == {"lax"}:
-        raise Kept("lax is as fast")
+        raise KeptError("lax is as fast")
     return Replacement(reading.operands, reading.compute, reading)
 
 
 @public
 def accelerate(fn: Callable[P, R]) -> Accelerated[P, R]:
-    """Returns `fn` with the convolutions and pooling of lax computed as this library's layers are: accelerate(f)(x) = f(x).
+    """Returns a function with the values and derivatives of `fn`: `accelerate(fn)(x) == fn(x)`.
 
-    Works for a model or a training step of any library on JAX.
+    Convolutions and window reductions of lax, and their gradients, are computed as by the layers of this library, where
+    its table of algorithms improves on lax. So a model of Flax, Equinox, Haiku, Keras or lax itself is as fast as one
+    that is written with these layers. Everything else of `fn` stays: calls of jitted functions and their donated
+    arguments, loops, branches, custom derivatives, rematerialisation, `shard_map`, effects, and source lines.
+
+    Apply it to a model, before `jax.grad`, or to a whole training step. A call traces `fn`, which takes milliseconds,
+    and runs the result as `fn` would run. So put `jax.jit` around it, or apply it to a jitted function.
+
+    Law: `accelerate(fn)(*args) == fn(*args)` in real arithmetic, and bit for bit on whole numbers that the dtypes hold.
+    On others, sums are rounded in another order. Where values are not finite or cells of a maximum's window are equal,
+    results and forward-mode derivatives are those of this library's layers (see "How a layer is computed").
+
+    Args:
+        fn: a function of any arguments. Arrays among them (JAX's and NumPy's, in containers or not) are traced; Python
+            numbers, strings, modules and other objects are passed on as they are. Its results may be any objects.
+
+    Returns:
+        The function, with the name and signature of `fn`. `accelerate(fn).explain(*args)` lists which equations are
+        replaced for such arguments, by which algorithms, and why the others are not; it takes `jax.ShapeDtypeStruct`s
+        too. Used in a class, it decorates methods.
+
+    Raises:
+        TypeError: `fn` is not a function. When it is called, whatever `jax.jit(fn)` raises where values decide about
+            Python's control flow.
+
+    >>> import jax, jax.numpy as jnp
+    >>> settings = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": 8}
+    >>> @accelerate
+    ... def blocks(kernel, x):
+    ...     y = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", **settings)
+    ...     return jax.lax.reduce_window(y, 1.0, jax.lax.mul, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    >>> kernel, x = jnp.ones((3, 3, 1, 8)), jnp.ones((4, 6, 6, 8))
+    >>> print(blocks.explain(kernel, x))                                         # doctest: +ELLIPSIS
+    1 replaced
+      ...:3 (blocks): conv_general_dilated [4,6,6,8] [3,3,1,8]: conv by depthwise, ...
+    1 kept
+      ...:4 (blocks): reduce_window [4,6,6,8] []: kept, because it combines cells by a function of its own
+    >>> jax.jit(blocks)(kernel, x).shape
+    (4, 3, 3, 8)
     """
     function("fn", fn, cure="Pass the function itself, not its result: accelerate(model.apply)")
     return Accelerated(fn)

@@ -23,7 +23,7 @@ from jax import lax
 from jax.extend.core import JaxprEqn, Literal
 from jaxtyping import Array
 
-from jaxconv.jaxprs.rewrite import Kept, Makers
+from jaxconv.jaxprs.rewrite import KeptError, Makers
 from jaxconv.jaxprs.typing import Atom, Params, aval_of
 from jaxconv.lowering.accelerate.reading import (
     READERS,
@@ -69,7 +69,8 @@ class _Equation:
 
     def order(self, operand: str, last: tuple[int, int], *, first: bool) -> Order:
         """The axes of "lhs", "rhs" or "out": the two that are not spatial (by their numbers in lax's dimension numbers)
-        around the spatial ones if `first`, and else behind them."""
+        around the spatial ones if `first`, and else behind them.
+        """
         numbers = getattr(self.params["dimension_numbers"], f"{operand}_spec")
         one, other = (numbers[number] for number in last)
         return (one, *numbers[2:], other) if first else (*numbers[2:], one, other)
@@ -89,18 +90,18 @@ def convolution(equation: JaxprEqn, makers: Makers) -> Reading:
     (out,) = equation.outvars
     one = _Equation(p, lhs, rhs, out, aval_of(out).dtype, _before_reversal(rhs, p, makers))
     if one.rank == 0:
-        raise Kept("it has no spatial axis")
+        raise KeptError("it has no spatial axis")
     dilated = any(step > 1 for step in p["lhs_dilation"])
     strided = any(step > 1 for step in p["window_strides"])
     channels_first = p["dimension_numbers"].lhs_spec[1] == 0
     if not dilated and (p["batch_group_count"] > 1 or (channels_first and p["feature_group_count"] == 1)):
         return _kernel_gradient(one)
     if p["batch_group_count"] > 1:
-        raise Kept("it has groups of the batch and lhs_dilation")
+        raise KeptError("it has groups of the batch and lhs_dilation")
     if dilated and channels_first and p["feature_group_count"] == 1:
         return _kernel_gradient_of_transposed(one)
     if dilated and strided:
-        raise Kept("it has window_strides and lhs_dilation")
+        raise KeptError("it has window_strides and lhs_dilation")
     return _input_gradient(one) if dilated or (one.reversed_rhs and not strided) else _convolution(one)
 
 
@@ -146,7 +147,7 @@ def _kernel_gradient_of_transposed(one: _Equation) -> Reading:
     """The kernel is reversed: `out[u]` pairs y[j] with `x[j*lhs_dilation - u*window_stride + lo]`."""
     p = one.params
     if any(step > 1 for step in p["rhs_dilation"]):
-        raise Kept("it is a kernel gradient with lhs_dilation and rhs_dilation")
+        raise KeptError("it is a kernel gradient with lhs_dilation and rhs_dilation")
     x_order, y_order = one.order("rhs", (1, 0), first=True), one.order("lhs", (1, 0), first=True)
     k_order = one.order("out", (1, 0), first=False)
     taps, dilations = one.lengths("out"), p["window_strides"]
@@ -173,7 +174,7 @@ def _input_gradient(one: _Equation) -> Reading:
         axis_of_windows, one.lengths("out"), taps, p["lhs_dilation"], p["rhs_dilation"], firsts, one.lengths("lhs")
     )
     if any(each.axis.length != length for each, length in zip(cropped, one.lengths("out"), strict=True)):
-        raise Kept("its result has cells that no window of a convolution reads")
+        raise KeptError("its result has cells that no window of a convolution reads")
 
     def compute(bind: Callable[..., Array], y: Array, kernel: Array) -> Array:
         kernel = transposed(kernel, k_order)
@@ -223,11 +224,11 @@ def _reading(
         precision = precision[::-1]
     spec = ConvSpec(tuple(each.axis for each in cropped), groups, precision, one.params["preferred_element_type"])
     lhs, rhs = shapes or tuple(map(shape_in, operands, orders))
-    sizes = known(spec.channels(operation, lhs, rhs), "a number of channels")
+    c, o = known(spec.channels(operation, lhs, rhs), "a number of channels")
     roles = dict(zip(CONV_OPERANDS[operation], (lhs, rhs), strict=False))
     x, kernel = (roles.get(role) or spec.shape_of(role, lhs, rhs) for role in ("x", "kernel"))
     algorithm = forced_algorithm(spec, x, kernel)
     if algorithm == "lax":
-        raise Kept('use_algorithm("lax") keeps it')
+        raise KeptError('use_algorithm("lax") keeps it')
     bound = partial(bind, operation, spec, dtype=one.dtype, algorithm=algorithm)
-    return Reading(operation, spec, (lhs[0], *sizes), operands, partial(compute, bound), tuple(CONV_OPERANDS), algorithm)
+    return Reading(operation, spec, (lhs[0], c, o), operands, partial(compute, bound), tuple(CONV_OPERANDS), algorithm)

@@ -13,7 +13,7 @@ from jax.extend.core import JaxprEqn
 from jaxtyping import Array
 
 from jaxconv.jaxprs.registry import Registry
-from jaxconv.jaxprs.rewrite import Kept, Makers
+from jaxconv.jaxprs.rewrite import KeptError, Makers
 from jaxconv.jaxprs.typing import Atom, Shaped, aval_of
 from jaxconv.lowering.conv_spec import ConvSpec
 from jaxconv.lowering.primitive import is_explicit_type
@@ -49,9 +49,22 @@ class Reading:
         return {operation: algorithm(operation) for operation in (self.operation, *self.derivatives)}
 
 
-# Primitive of lax -> the function that reads an equation of it, or raises `Kept`.
+# Primitive of lax -> the function that reads an equation of it, or raises `KeptError`.
 READERS: Registry[Callable[[JaxprEqn, Makers], Reading]] = Registry()
-REAL = "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+REAL = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
 Lengths: TypeAlias = tuple[int, ...]
 
 
@@ -59,21 +72,21 @@ def check_types(equation: JaxprEqn, *, real: bool) -> None:
     """Keep equations whose operands the table does not take: of other or several dtypes, empty, or explicitly sharded.
 
     Raises:
-        Kept: with the reason.
+        KeptError: with the reason.
     """
     avals = [aval_of(atom) for atom in (*equation.invars, *equation.outvars)]
     if len({aval.dtype for aval in avals[: len(equation.invars)]}) > 1:
-        raise Kept("its operands have different dtypes")
+        raise KeptError("its operands have different dtypes")
     taken = REAL if real else [*REAL, "complex64", "complex128"]
     for aval in avals:
         if str(aval.dtype) not in taken:
-            raise Kept(f"the table takes no {aval.dtype}")
+            raise KeptError(f"the table takes no {aval.dtype}")
         if any(isinstance(length, int) and length == 0 for length in aval.shape):
-            raise Kept("an array is empty")
+            raise KeptError("an array is empty")
         if is_explicit_type(aval):
-            raise Kept("its sharding is explicit, which is left to lax")
+            raise KeptError("its sharding is explicit, which is left to lax")
     if any(jnp.issubdtype(avals[0].dtype, kind) != jnp.issubdtype(avals[-1].dtype, kind) for kind in KINDS):
-        raise Kept(f"its result is {avals[-1].dtype} and its operands are {avals[0].dtype}")
+        raise KeptError(f"its result is {avals[-1].dtype} and its operands are {avals[0].dtype}")
 
 
 KINDS = (np.integer, np.floating, np.complexfloating)
@@ -83,10 +96,10 @@ def known(lengths: Sequence[object], what: str) -> Lengths:
     """Return lengths as integers.
 
     Raises:
-        Kept: a length is symbolic.
+        KeptError: a length is symbolic.
     """
     if not all(isinstance(length, int) for length in lengths):
-        raise Kept(f"{what} is not known yet: {tuple(lengths)}")
+        raise KeptError(f"{what} is not known yet: {tuple(lengths)}")
     return cast(Lengths, tuple(lengths))
 
 
@@ -131,7 +144,7 @@ def padded_axis(length: int, taps: int, stride: int, dilation: int, lo: int, hi:
     """
     start, stop = max(-lo, 0), length - max(-hi, 0)
     if start >= stop:
-        raise Kept("its padding cuts every cell off")
+        raise KeptError("its padding cuts every cell off")
     return Cropped(Axis(stop - start, taps, stride, dilation, Pad(max(lo, 0), max(hi, 0))), start, stop)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jax.extend.core import JaxprEqn
 
-from jaxconv.jaxprs.rewrite import Kept, Replacement
+from jaxconv.jaxprs.rewrite import KeptError, Replacement
 from jaxconv.jaxprs.source import module_path, source_line
 from jaxconv.jaxprs.typing import Stack, shape_of
 from jaxconv.lowering.accelerate.reading import Reading
@@ -58,17 +58,15 @@ class Explanation:
         return "\n".join(line for head, rows in heads.items() for line in (head, *(f"  {row}" for row in rows)))
 
 
-def outcome(equation: JaxprEqn, stack: Stack, found: Replacement | Kept) -> Outcome:
+def outcome(equation: JaxprEqn, stack: Stack, found: Replacement | KeptError) -> Outcome:
     """Describe what became of an equation."""
     shapes = tuple(map(shape_of, equation.invars))
     where = equation.primitive.name, shapes, source_line(equation, stack), module_path(equation, stack)
-    if isinstance(found, Kept):
+    if isinstance(found, KeptError):
         return Outcome(*where, reason=str(found))
     return Outcome(*where, algorithms=found.meaning.algorithms() if isinstance(found.meaning, Reading) else {})
 
 
 def explanation(outcomes: Sequence[Outcome]) -> Explanation:
     """Sort outcomes into those of equations that are replaced and those of equations that are kept."""
-    return Explanation(
-        tuple(row for row in outcomes if not row.reason), tuple(row for row in outcomes if row.reason)
-    )
+    return Explanation(tuple(row for row in outcomes if not row.reason), tuple(row for row in outcomes if row.reason))

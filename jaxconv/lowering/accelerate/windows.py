@@ -12,7 +12,7 @@ from jax import lax
 from jax.extend.core import JaxprEqn, Literal
 from jaxtyping import Array
 
-from jaxconv.jaxprs.rewrite import Kept, Makers
+from jaxconv.jaxprs.rewrite import KeptError, Makers
 from jaxconv.jaxprs.typing import Atom, Params, aval_of
 from jaxconv.lowering.accelerate.reading import (
     READERS,
@@ -77,16 +77,21 @@ def _arrangement(p: Params, shape: Sequence[object]) -> _Arrangement:
     """The arrangement for a window.
 
     Raises:
-        Kept: the window is one cell.
+        KeptError: the window is one cell.
     """
     ones = [1] * len(shape)
-    of_each = (p["window_dimensions"], p["window_strides"], p.get("window_dilation", ones), p.get("base_dilation", ones))
+    of_each = (
+        p["window_dimensions"],
+        p["window_strides"],
+        p.get("window_dilation", ones),
+        p.get("base_dilation", ones),
+    )
     trivial = [
         set(settings) == {1} and padding == (0, 0) for *settings, padding in zip(*of_each, p["padding"], strict=True)
     ]
     spatial = tuple(axis for axis, is_trivial in enumerate(trivial) if not is_trivial)
     if not spatial:
-        raise Kept("its window is one cell")
+        raise KeptError("its window is one cell")
     others = [axis for axis, is_trivial in enumerate(trivial) if is_trivial]
     channels = tuple(axis for axis in others if isinstance(shape[axis], int))[-1:]
     return _Arrangement(spatial, channels, tuple(axis for axis in others if axis not in channels))
@@ -146,9 +151,9 @@ def _pool(operation: str, equation: JaxprEqn, p: Params, x: Atom, arrangement: _
 def _sum_gradient(equation: JaxprEqn, p: Params, y: Atom, arrangement: _Arrangement) -> Reading:
     axes = arrangement.spatial
     if equation.primitive.name != "reduce_window_sum":
-        raise Kept("it is no sum, and has base_dilation")
+        raise KeptError("it is no sum, and has base_dilation")
     if any(step > 1 for step in p["window_strides"]):
-        raise Kept("it has window_strides and base_dilation")
+        raise KeptError("it has window_strides and base_dilation")
     taps, dilations = _pick(p, "window_dimensions", axes), _pick(p, "window_dilation", axes)
     paddings = _pick(p, "padding", axes)
     firsts = [d * (n - 1) - lo for n, d, (lo, _) in zip(taps, dilations, paddings, strict=True)]
@@ -156,7 +161,7 @@ def _sum_gradient(equation: JaxprEqn, p: Params, y: Atom, arrangement: _Arrangem
     settings = (lengths, taps, _pick(p, "base_dilation", axes), dilations, firsts, _lengths(y, axes))
     cropped = [axis_of_windows(*each) for each in zip(*settings, strict=True)]
     if any(each.axis.length != length for each, length in zip(cropped, lengths, strict=True)):
-        raise Kept("its result has cells that no window reads")
+        raise KeptError("its result has cells that no window reads")
     return _reading("sum_pool_grad", equation, arrangement, cropped, (y,), derivatives=("sum_pool",))
 
 
@@ -167,14 +172,14 @@ def max_gradient(equation: JaxprEqn, makers: Makers) -> Reading:
     p, (y, x), names = equation.params, equation.invars, {"ge": False, "le": True}
     minimum = names.get(p["select_prim"].name)
     if minimum is None or not jnp.issubdtype(aval_of(x).dtype, jnp.floating):
-        raise Kept("it is no gradient of a maximum or minimum of floating-point numbers")
+        raise KeptError("it is no gradient of a maximum or minimum of floating-point numbers")
     arrangement = _arrangement(p, aval_of(x).shape)
     axes = arrangement.spatial
     lengths, paddings = _lengths(x, axes), zip(*_pick(p, "padding", axes), strict=True)
     taps, strides = _pick(p, "window_dimensions", axes), _pick(p, "window_strides", axes)
     cropped = [padded_axis(*each) for each in zip(lengths, taps, strides, [1] * len(axes), *paddings, strict=True)]
     if any(each.axis.length != length for each, length in zip(cropped, lengths, strict=True)):
-        raise Kept("its padding is negative")
+        raise KeptError("its padding is negative")
     _check_inside([each.axis for each in cropped])
     return _reading(SCATTER, equation, arrangement, cropped, (x, y), minimum=minimum)
 
@@ -182,7 +187,7 @@ def max_gradient(equation: JaxprEqn, makers: Makers) -> Reading:
 def _check_inside(axes: Sequence[Axis]) -> None:
     """Keep maxima of windows that lie in the padding."""
     if any(axis.inside(j) == 0 for axis in axes for j in range(axis.out)):
-        raise Kept("a window lies entirely in the padding")
+        raise KeptError("a window lies entirely in the padding")
 
 
 def _reading(
@@ -197,7 +202,7 @@ def _reading(
 ) -> Reading:
     algorithm = forced_pool_algorithm()
     if algorithm == "lax":
-        raise Kept('use_algorithm("lax") keeps it')
+        raise KeptError('use_algorithm("lax") keeps it')
     shape = aval_of(equation.outvars[0]).shape
     axes = tuple(each.axis for each in cropped)
     bound: Callable[..., Array] = partial(bind, operation, axes=axes, algorithm=algorithm)
@@ -216,7 +221,7 @@ def _reading(
 
 def _keep(reason: str) -> Callable[[JaxprEqn, Makers], Reading]:
     def keep(equation: JaxprEqn, makers: Makers) -> Reading:
-        raise Kept(reason)
+        raise KeptError(reason)
 
     return keep
 

@@ -29,6 +29,7 @@ class Drawn:
     seed: int
 
     def __call__(self, lhs, rhs):
+        """Run it."""
         return lax.conv_general_dilated(lhs, rhs, **self.settings)
 
     def operands(self, dtype=np.float32):

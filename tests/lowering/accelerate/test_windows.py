@@ -31,7 +31,14 @@ def reductions(draw):
         else:
             small = st.integers(1, 3)
             padding = draw(st.tuples(st.integers(-1, 2), st.integers(-1, 2)))
-            axes.append((draw(st.integers(1, 6)), *(draw(small) for _ in range(2)), *draw(st.sampled_from([(1, 1), (2, 1), (1, 2)])), padding))
+            axes.append(
+                (
+                    draw(st.integers(1, 6)),
+                    *(draw(small) for _ in range(2)),
+                    *draw(st.sampled_from([(1, 1), (2, 1), (1, 2)])),
+                    padding,
+                )
+            )
     shape, window, strides, window_dilation, base_dilation, padding = zip(*axes, strict=True)
     name = draw(st.sampled_from(list(REDUCTIONS)))
     dilations = {"window_dilation": window_dilation, "base_dilation": base_dilation}
@@ -142,7 +149,10 @@ def test_what_is_kept_has_a_reason(name):
     found = jc.accelerate(fn).explain(X)
     assert reason in found.kept[-1].reason
     kept = [equation.primitive.name for equation in jax.make_jaxpr(jc.accelerate(fn))(X).jaxpr.eqns]
-    assert kept == [equation.primitive.name for equation in jax.make_jaxpr(fn)(X).jaxpr.eqns] or name == "lax's forward mode"
+    assert (
+        kept == [equation.primitive.name for equation in jax.make_jaxpr(fn)(X).jaxpr.eqns]
+        or name == "lax's forward mode"
+    )
 
 
 def test_a_wrong_arrangement_would_be_seen(monkeypatch):
