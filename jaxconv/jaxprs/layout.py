@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
@@ -19,8 +19,10 @@ from jaxconv.jaxprs.typing import (
     ArrayValue,
     Atom,
     ClosedJaxpr,  # pyright: ignore[reportPrivateImportUsage]  see typing.py
+    DerivativeRule,
     Params,
     PyTree,
+    Varying,
     aval_of,
     is_jaxpr,
 )
@@ -102,7 +104,7 @@ def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr
     changed = [change(item) if is_jaxpr(item) else item for item in items]
     if all(new is old for new, old in zip(changed, items, strict=True)):
         return items
-    make: Any = type(items)
+    make = cast("Callable[..., ArrayValue]", type(items))
     return make(*changed) if hasattr(items, "_fields") else make(changed)
 
 
@@ -110,7 +112,7 @@ def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr
 class _ChangedRule:
     """The rule of a custom derivative, with a changed jaxpr, the first result of `call_wrapped(*zeros)`."""
 
-    rule: Any
+    rule: DerivativeRule
     change: Callable[[AnyJaxpr], AnyJaxpr]
 
     @property
@@ -142,8 +144,8 @@ def varying_as(atom: Atom, other: Atom) -> Var:
 
     JAX derives these axes only while it traces the body of a `shard_map`.
     """
-    aval: Any = atom.aval
-    return Var(aval.update(manual_axis_type=cast(Any, other.aval).manual_axis_type))
+    aval, target = (cast(Varying, each.aval) for each in (atom, other))
+    return Var(cast(ArrayValue, aval.update(manual_axis_type=target.manual_axis_type)))
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:
