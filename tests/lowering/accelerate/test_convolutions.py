@@ -165,6 +165,17 @@ def test_a_reversed_kernel_is_not_reversed_twice():
     assert all(variable not in gradient.invars for e in reversals for variable in e.outvars)
 
 
+@pytest.mark.parametrize("dimensions", [(0,), (0, 1), (1, 2)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
+def test_a_kernel_that_the_user_reverses(dimensions, strides):
+    """Along all of the window's axes, as a convolution of mathematics does, it reads as an input gradient."""
+    fn = lambda x, kernel: conv(x, lax.rev(kernel, dimensions), strides=strides)
+    x, kernel = (np.random.default_rng(0).integers(-3, 4, a.shape).astype(np.float32) for a in (X, KERNEL))
+    assert_equal(evaluated(jc.accelerate(fn))(x, kernel), evaluated(fn)(x, kernel))
+    expected = "conv_input_grad" if dimensions == (0, 1) and strides == (1, 1) else "conv"
+    assert first(jc.accelerate(fn).explain(x, kernel)) == [expected]
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16, np.int8, np.uint8, np.int32, np.complex64])
 def test_dtypes(dtype):
     x, kernel = X.astype(dtype), KERNEL.astype(dtype)

@@ -120,6 +120,16 @@ def test_a_sum_with_base_dilation_is_the_gradient_of_a_strided_sum():
     assert [next(iter(row.algorithms)) for row in found.replaced] == ["sum_pool", "sum_pool_grad"]
 
 
+@pytest.mark.parametrize("fill", [0.0, 1.0])
+@pytest.mark.parametrize("ends", [(1, 2, 0), (2, 0, 1), (-1, 1, 0)])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (-1, 0)])
+def test_a_sum_of_padded_cells(fill, ends, padding):
+    """Zeros before a sum are the sum's own padding; ones are not, and cells that are cut off stay so."""
+    padded = lambda x: lax.pad(x, jnp.float32(fill), ((0, 0, 0), ends, (0, 0, 0), (0, 0, 0)))
+    fn = lambda x: pool("sum", padded(x), (1, 3, 1, 1), (1, 1, 1, 1), ((0, 0), padding, (0, 0), (0, 0)))
+    assert_equal(evaluated(jc.accelerate(fn))(X), evaluated(fn)(X))
+
+
 def test_a_nan_is_the_maximum_of_its_windows_at_any_size():
     """lax's own maxima drop it from some size on, on the CPU (docs/lowering.md)."""
     x = np.zeros((1, 64, 64, 1), np.float32)
