@@ -36,7 +36,7 @@ CALLS = {
 
 # Primitives that run their jaxprs and nothing else, so that a jaxpr may be replaced by one that computes the same.
 # (call_hi_primitive has an own vmap, pallas_call and reductions restrict the primitives in theirs.)
-RUNNING = CALLS - {"call_hi_primitive"} | {"scan", "while", "cond", "shard_map"}
+RUNNING = CALLS - {"call_hi_primitive"} | {"scan", "while", "cond", "shard_map", "custom_vmap_call"}
 # Parameters that make a jaxpr when JAX differentiates a call of a function with a custom derivative.
 RULES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk")
 BACKWARD = "bwd"  # the parameter that is the backward function of such a call
@@ -80,14 +80,20 @@ def with_equations(jaxpr: AnyJaxpr, equations: Sequence[JaxprEqn]) -> AnyJaxpr:
 def with_bodies(equation: JaxprEqn, change: Callable[[AnyJaxpr], AnyJaxpr]) -> JaxprEqn:
     """Return an equation that runs other jaxprs; the equation itself if `change` returns each as it is.
 
-    If the function of a custom derivative changes, so do its rules, when JAX traces them.
+    If the function of a custom derivative changes, so do its rules, when JAX traces them. The rule of a function with
+    its own vmap stays.
     """
-    if equation.primitive.name not in RUNNING:
+    if not is_running(equation):
         return equation
     params = {name: _changed(name, value, change) for name, value in equation.params.items()}
     if all(params[name] is value for name, value in equation.params.items() if name not in (*RULES, BACKWARD)):
         return equation
     return equation.replace(params=params)
+
+
+def is_running(equation: JaxprEqn) -> bool:
+    """Whether an equation runs its jaxprs and nothing else."""
+    return equation.primitive.name in RUNNING
 
 
 def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr]) -> ArrayValue:

@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 import jax
 from jax.extend.core import JaxprEqn, Primitive, Var, primitives
 
-from jaxconv.jaxprs.layout import opened, traced_with, varying_as, with_bodies, with_equations
+from jaxconv.jaxprs.layout import is_running, opened, traced_with, varying_as, with_bodies, with_equations
 from jaxconv.jaxprs.primitives import PRIMITIVES
+from jaxconv.jaxprs.traverse import equations, within
 from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, Stack
 
 Makers: TypeAlias = Mapping[Var, JaxprEqn]  # variable -> the equation of the same jaxpr that makes it
@@ -77,26 +78,41 @@ class Rewriting:
 
     def _rewritten(self, jaxpr: AnyJaxpr, stack: Stack) -> AnyJaxpr:
         makers: dict[Var, JaxprEqn] = {}
-        equations: list[JaxprEqn] = []
+        rewritten: list[JaxprEqn] = []
         body, _ = opened(jaxpr)
         for equation in body.eqns:
-            equations += self._replaced(equation, makers, stack)
+            rewritten += self._replaced(equation, makers, stack)
             makers |= dict.fromkeys(equation.outvars, equation)
-        same = len(equations) == len(body.eqns) and all(a is b for a, b in zip(equations, body.eqns, strict=True))
-        return jaxpr if same else with_equations(jaxpr, equations)
+        same = len(rewritten) == len(body.eqns) and all(a is b for a, b in zip(rewritten, body.eqns, strict=True))
+        return jaxpr if same else with_equations(jaxpr, rewritten)
 
     def _replaced(self, equation: JaxprEqn, makers: Makers, stack: Stack) -> Sequence[JaxprEqn]:
         """Return the equations in place of one."""
         try:
             found = self.replace(equation, makers)
-            equations = None if found is None else in_place_of(equation, found)
+            others = None if found is None else in_place_of(equation, found)
         except KeptError as reason:
             self.note(equation, stack, reason)
             return [equation]
-        if found is None or equations is None:
+        if found is None or others is None:
+            self._note_others(equation, stack)
             return [_for_lax(with_bodies(equation, lambda inner: self(inner, (*stack, equation))), equation)]
         self.note(equation, stack, found)
-        return equations
+        return others
+
+    def _note_others(self, equation: JaxprEqn, stack: Stack) -> None:
+        """Note the equations that are kept because the equation around them is not known to run them."""
+        if is_running(equation):
+            return
+        for body in within(equation):
+            for inner, around in equations(body):
+                try:
+                    concerned = self.replace(inner, {}) is not None
+                except KeptError:
+                    concerned = True
+                if concerned:
+                    reason = KeptError(f"{equation.primitive.name} is not entered")
+                    self.note(inner, (*stack, equation, *around), reason)
 
 
 def in_place_of(equation: JaxprEqn, replacement: Replacement) -> list[JaxprEqn]:

@@ -156,6 +156,40 @@ def test_a_while_loop_is_entered():
     assert {row.primitive for row in found.replaced} == {"conv_general_dilated", "reduce_window_max"}
 
 
+def test_a_function_with_its_own_vmap_keeps_it():
+    """Outside of vmap it is entered; under vmap its author's function runs."""
+
+    @jax.custom_batching.custom_vmap
+    def own(x):
+        return conv(x, KERNEL)
+
+    @own.def_vmap
+    def _(size, batched, x):
+        return jax.vmap(lambda x: 2 * conv(x, KERNEL))(x), True
+
+    assert "conv_general_dilated" not in primitives(jc.accelerate(own), X)
+    assert_equal(jax.jit(jax.vmap(jc.accelerate(own)))(X[None]), jax.jit(jax.vmap(own))(X[None]))
+
+
+def test_what_is_inside_an_equation_that_is_not_entered_is_listed():
+    """A composite is lowered as its author says."""
+    composite = lax.composite(conv, name="test.conv")
+    found = jc.accelerate(composite).explain(X, KERNEL)
+    assert found.replaced == ()
+    assert [row.reason for row in found.kept] == ["composite is not entered"]
+    assert "conv_general_dilated" in primitives(jc.accelerate(composite), X, KERNEL)
+
+
+def test_a_linear_solver():
+    """Its matrix, its transpose and its solution are jaxprs of one equation."""
+    matrix = lambda kernel: lambda x: 64 * x + conv(x, kernel)
+    solve = lambda kernel, x: jax.scipy.sparse.linalg.cg(matrix(kernel), x, maxiter=2)[0]
+    assert "conv_general_dilated" not in primitives(jc.accelerate(solve), KERNEL, X)
+    step = jax.grad(lambda kernel, x: solve(kernel, x).sum())
+    # Few float32 operations on numbers of one size: 1e-5 of it is 80 roundings.
+    np.testing.assert_allclose(jax.jit(jc.accelerate(step))(KERNEL, X), jax.jit(step)(KERNEL, X), rtol=1e-5, atol=1e-5)
+
+
 def test_a_custom_rule_that_is_dropped_would_be_seen():
     """The broken twin: derivatives of the convolution itself."""
     assert_equal(evaluated(custom_vjp)(X, KERNEL), evaluated(conv)(X, KERNEL))

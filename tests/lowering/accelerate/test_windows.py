@@ -113,6 +113,7 @@ def test_every_equation_of_a_gradient_is_replaced(name, x, window):
     expected = ["sum_pool"] * 2 if name == "sum" else [f"{name}_pool", "max_pool_scatter"]
     assert [next(iter(row.algorithms)) for row in found.replaced] == expected
     assert found.kept == ()
+    assert_equal(evaluated(jc.accelerate(jax.grad(loss)))(x), evaluated(jax.grad(loss))(x))
 
 
 def test_a_sum_with_base_dilation_is_the_gradient_of_a_strided_sum():
