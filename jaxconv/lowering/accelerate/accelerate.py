@@ -76,9 +76,10 @@ def accelerate(fn: Callable[P, R]) -> Accelerated[P, R]:
     """Returns a function with the values and derivatives of `fn`: `accelerate(fn)(x) == fn(x)`.
 
     Convolutions and window reductions of lax, and their gradients, are computed as by the layers of this library, where
-    its table of algorithms improves on lax. So a model of Flax, Equinox, Haiku, Keras or lax itself is as fast as one
-    that is written with these layers. Everything else of `fn` stays: calls of jitted functions and their donated
-    arguments, loops, branches, custom derivatives, rematerialisation, `shard_map`, effects, and source lines.
+    its table of algorithms improves on lax. So a model of Flax, Haiku, Keras or lax itself consists of the operations
+    of these layers; with channels first, as in Equinox, there are transposes around them. Everything else of `fn`
+    stays: calls of jitted functions and their donated arguments, loops, branches, custom derivatives,
+    rematerialisation, `shard_map`, effects, and source lines.
 
     Apply it to a model, before `jax.grad`, or to a whole training step. A call traces `fn`, which takes milliseconds,
     and runs the result as `fn` would run. So put `jax.jit` around it, or apply it to a jitted function.

@@ -4,6 +4,7 @@ Weights and images are whole numbers, so both are equal without a tolerance up t
 """
 
 import os
+from collections import Counter
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from jax.example_libraries import stax
 from support.networks.arguments import lenient
 
 import jaxconv as jc
+from jaxconv.jaxprs.traverse import equations
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read when Keras is first imported
 GENERATOR = np.random.default_rng(0)
@@ -139,3 +141,29 @@ def test_a_model_and_its_training_step(make):
     explained = lenient(fast.explain)(params, x)
     assert {"conv_general_dilated"} <= {row.primitive for row in explained.replaced}
     assert [str(row) for row in explained.kept if row.reason != "lax is as fast"] == []
+
+
+def operations(step, *arguments):
+    """The window operations of a step, with their geometry and shapes, in any order."""
+    found = [equation for equation, _ in equations(jax.make_jaxpr(step)(*arguments))]
+    settings = lambda equation: str(equation.params.get("spec") or equation.params.get("axes"))
+    return Counter(
+        (equation.primitive.name, settings(equation), str([atom.aval for atom in equation.invars]))
+        for equation in found
+        if equation.primitive.name.startswith(("jaxconv_", "conv_general", "reduce_window", "select_and"))
+    )
+
+
+def test_a_training_step_has_the_operations_of_our_own_layers():
+    """So it is as fast: the same primitives, of the same geometry, on arrays of the same shapes."""
+    apply, params, x = of_stax()
+    ours = lambda kernel, bias, x: jc.max_pool(
+        jax.nn.relu(jc.conv({"kernel": kernel, "bias": bias}, x, padding="same")), (2, 2)
+    )
+    (kernel, bias), *_ = params
+    layers = jax.grad(lambda kernel, x: jnp.square(ours(kernel, bias.ravel(), x)).sum(), (0, 1))
+    library = jax.grad(lambda params, x: jnp.square(apply(params, x)).sum(), (0, 1))
+    expected = operations(layers, kernel, x)
+    assert operations(jc.accelerate(library), params, x) == expected
+    assert operations(library, params, x) != expected
+    assert expected.total() == 5
