@@ -1,10 +1,10 @@
 """One training step: forward, loss, gradients and plain gradient descent, in jaxconv and in other libraries.
 
 Networks: LeNet-5, a small ResNet and a small MobileNet (`architectures.py`). Contenders: jaxconv with the algorithms of
-its table ("ours"), jaxconv with lax only ("lax"), Flax NNX, Equinox, Haiku, and PyTorch, eager in both of its memory
-layouts and compiled. All start from the same weights. Their losses over three steps have to agree before they are
-timed. A ratio below 1 means that ours is faster; the brackets have its quartiles. Libraries that are not installed are
-left out.
+its table ("ours"), jaxconv with lax only ("lax"), Flax NNX, Equinox and Haiku, each as it is and by `jc.accelerate`,
+and PyTorch, eager in both of its memory layouts and compiled. All start from the same weights. Their losses over three
+steps have to agree before they are timed. A ratio below 1 means that ours is faster; the brackets have its quartiles.
+Libraries that are not installed are left out.
 
     python benchmarks/steps.py --json steps.json --plot steps.png
     python benchmarks/steps.py --torch --only LeNet
@@ -44,8 +44,11 @@ CONTENDERS = {
     "ours": Contender("with_jaxconv", "by_table"),
     "lax": Contender("with_jaxconv", "by_lax"),
     "Flax NNX": Contender("with_nnx", package="flax"),
+    "Flax NNX accelerated": Contender("with_nnx", "accelerated", "flax"),
     "Equinox": Contender("with_equinox", package="equinox"),
+    "Equinox accelerated": Contender("with_equinox", "accelerated", "equinox"),
     "Haiku": Contender("with_haiku", package="haiku"),
+    "Haiku accelerated": Contender("with_haiku", "accelerated", "haiku"),
     "torch": Contender("with_torch", package="torch"),
     "torch channels_last": Contender("with_torch", "channels_last", "torch"),
     "torch compiled": Contender("with_torch", "compiled", "torch"),

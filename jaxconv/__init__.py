@@ -50,6 +50,7 @@ from jaxconv.layers.tying import Tied as Tied
 from jaxconv.layers.tying import tie as tie
 from jaxconv.layers.tying import tie_gradient as tie_gradient
 from jaxconv.layers.tying import untie as untie
+from jaxconv.lowering.accelerate.accelerate import accelerate as accelerate
 from jaxconv.verify.certify import certify as certify
 from jaxconv.verify.execution.check import check as check
 from jaxconv.verify.execution.falsify import falsify as falsify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import equinox as eqx  # pyright: ignore[reportMissingImports]  an optional package
@@ -11,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Pool, Relu, Residual, Weights
+
+import jaxconv as jc
 
 FUNCTIONS: dict[Layer, Any] = {
     Pool("max"): eqx.nn.MaxPool2d(2, 2),
@@ -53,17 +56,20 @@ def _with(layer: Any, weights: Weights) -> Any:
     return eqx.tree_at(lambda layer: (layer.weight, layer.bias), layer, (kernel, bias))
 
 
-def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
-    """See `peers`."""
+def step(
+    case: Case, weights: Sequence[Weights], rate: float, *, wrap: Callable[[Any], Any] = lambda fn: fn
+) -> Callable[[], float]:
+    """See `peers`. `wrap` is applied to the model."""
     remaining = iter(weights)
     model = eqx.nn.Sequential([module(layer, remaining) for layer in case.network])
+    scores = wrap(lambda model, images: jax.vmap(model)(images))
     optimiser = optax.sgd(rate)
     state = optimiser.init(eqx.filter(model, eqx.is_array))
     images, labels = case.data()
     images, labels = jnp.asarray(np.moveaxis(images, -1, 1)), jnp.asarray(labels)
 
     def cross_entropy(model: Any, images: Any, labels: Any) -> Any:
-        return optax.softmax_cross_entropy_with_integer_labels(jax.vmap(model)(images), labels).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(scores(model, images), labels).mean()
 
     @eqx.filter_jit
     def train(model: Any, state: Any, images: Any, labels: Any) -> Any:
@@ -77,3 +83,6 @@ def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], fl
         return loss
 
     return run
+
+
+accelerated = partial(step, wrap=jc.accelerate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import haiku as hk  # pyright: ignore[reportMissingImports]  an optional package
@@ -10,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Network, Pool, Relu, Residual, Weights
+
+import jaxconv as jc
 
 FUNCTIONS: dict[Layer, Callable[[Any], Any]] = {
     Pool("max"): lambda x: hk.max_pool(x, (2, 2, 1), (2, 2, 1), "VALID"),
@@ -38,20 +41,23 @@ def through(network: Network, x: Any, names: Iterator[str]) -> Any:
     return x
 
 
-def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
-    """See `peers`."""
+def step(
+    case: Case, weights: Sequence[Weights], rate: float, *, wrap: Callable[[Any], Any] = lambda fn: fn
+) -> Callable[[], float]:
+    """See `peers`. `wrap` is applied to the model."""
     names = [f"layer{number}" for number in range(len(weights))]
     model = hk.without_apply_rng(hk.transform(lambda x: through(case.network, x, iter(names))))
     params: Any = {
         name: {"w": jnp.asarray(layer["kernel"]), "b": jnp.asarray(layer["bias"])}
         for name, layer in zip(names, weights, strict=True)
     }
+    scores = wrap(model.apply)
     optimiser = optax.sgd(rate)
     state = optimiser.init(params)
     images, labels = map(jnp.asarray, case.data())
 
     def cross_entropy(params: Any, images: Any, labels: Any) -> Any:
-        return optax.softmax_cross_entropy_with_integer_labels(model.apply(params, images), labels).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(scores(params, images), labels).mean()
 
     @jax.jit
     def train(params: Any, state: Any, images: Any, labels: Any) -> Any:
@@ -65,3 +71,6 @@ def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], fl
         return loss
 
     return run
+
+
+accelerated = partial(step, wrap=jc.accelerate)

@@ -12,6 +12,8 @@ import optax
 from architectures import Case, Conv, Dense, Flatten, GlobalAverage, Layer, Pool, Relu, Residual, Weights
 from flax import nnx  # pyright: ignore[reportMissingImports]  an optional package
 
+import jaxconv as jc
+
 FUNCTIONS: dict[Layer, Callable[[Any], Any]] = {
     Pool("max"): partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2)),
     Pool("average"): partial(nnx.avg_pool, window_shape=(2, 2), strides=(2, 2)),
@@ -54,15 +56,19 @@ def _with(layer: Any, weights: Weights) -> Any:
     return layer
 
 
-def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], float]:
-    """See `peers`."""
+def step(
+    case: Case, weights: Sequence[Weights], rate: float, *, wrap: Callable[[Any], Any] = lambda fn: fn
+) -> Callable[[], float]:
+    """See `peers`. `wrap` is applied to the model, as a function of its state."""
     remaining = iter(weights)
     model = nnx.Sequential(*[module(layer, remaining) for layer in case.network])
     optimiser = nnx.Optimizer(model, optax.sgd(rate), wrt=nnx.Param)
     images, labels = map(jnp.asarray, case.data())
 
     def cross_entropy(model: Any, images: Any, labels: Any) -> Any:
-        return optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()
+        graph, state = nnx.split(model)
+        scores = wrap(lambda state, images: nnx.merge(graph, state)(images))
+        return optax.softmax_cross_entropy_with_integer_labels(scores(state, images), labels).mean()
 
     @nnx.jit
     def train(model: Any, optimiser: Any, images: Any, labels: Any) -> Any:
@@ -75,3 +81,6 @@ def step(case: Case, weights: Sequence[Weights], rate: float) -> Callable[[], fl
         return jax.block_until_ready((loss, nnx.state(model)))[0]
 
     return run
+
+
+accelerated = partial(step, wrap=jc.accelerate)

@@ -6,19 +6,25 @@ The independent checker imports this module, but not the table of primitives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import jax
-from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
+from jaxconv.jaxprs.traced_call import TracedCall
 from jaxconv.jaxprs.typing import (
     AnyJaxpr,
     ArrayValue,
     Atom,
     ClosedJaxpr,  # pyright: ignore[reportPrivateImportUsage]  see typing.py
+    DerivativeRule,
     Params,
     PyTree,
+    Varying,
     aval_of,
+    is_jaxpr,
 )
 
 T = TypeVar("T")
@@ -27,6 +33,13 @@ CALLS = {
     "jit", "closed_call", "core_call", "call", "remat2", "custom_jvp_call", "custom_vjp_call", "call_hi_primitive",
     "custom_linear_solve",
 }  # fmt: skip
+
+# Primitives that run their jaxprs and nothing else, so that a jaxpr may be replaced by one that computes the same.
+# (call_hi_primitive has an own vmap, pallas_call and reductions restrict the primitives in theirs.)
+RUNNING = CALLS - {"call_hi_primitive"} | {"scan", "while", "cond", "shard_map", "custom_vmap_call"}
+# Parameters that make a jaxpr when JAX differentiates a call of a function with a custom derivative.
+RULES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk")
+BACKWARD = "bwd"  # the parameter that is the backward function of such a call
 
 IDENTITIES = {"device_put", "optimization_barrier"}  # primitives that return their operands
 
@@ -55,6 +68,90 @@ def with_outputs(jaxpr: Jaxpr, outputs: Sequence[Atom]) -> ClosedJaxpr:
     [Array(4, dtype=int32, weak_type=True)]
     """
     return ClosedJaxpr(jaxpr.replace(outvars=[*outputs]), ())
+
+
+def with_equations(jaxpr: AnyJaxpr, equations: Sequence[JaxprEqn]) -> AnyJaxpr:
+    """Return a jaxpr with other equations, which define its outputs; closed if it is closed."""
+    body, constants = opened(jaxpr)
+    replaced = body.replace(eqns=[*equations])
+    return replaced if body is jaxpr else ClosedJaxpr(replaced, constants)
+
+
+def with_bodies(equation: JaxprEqn, change: Callable[[AnyJaxpr], AnyJaxpr]) -> JaxprEqn:
+    """Return an equation that runs other jaxprs; the equation itself if `change` returns each as it is.
+
+    If the function of a custom derivative changes, so do its rules, when JAX traces them. The rule of a function with
+    its own vmap stays.
+    """
+    if not is_running(equation):
+        return equation
+    params = {name: _changed(name, value, change) for name, value in equation.params.items()}
+    if all(params[name] is value for name, value in equation.params.items() if name not in (*RULES, BACKWARD)):
+        return equation
+    return equation.replace(params=params)
+
+
+def is_running(equation: JaxprEqn) -> bool:
+    """Whether an equation runs its jaxprs and nothing else."""
+    return equation.primitive.name in RUNNING
+
+
+def _changed(name: str, value: ArrayValue, change: Callable[[AnyJaxpr], AnyJaxpr]) -> ArrayValue:
+    """Return a parameter with every jaxpr in it changed; the parameter itself if none is."""
+    if is_jaxpr(value):
+        return change(value)
+    if name in RULES:
+        return _ChangedRule(value, change)
+    if name == BACKWARD:
+        return value.wrap(_changed_backward, (change,), None)
+    if not isinstance(value, tuple | list):
+        return value
+    items = cast("Sequence[ArrayValue]", value)
+    changed = [change(item) if is_jaxpr(item) else item for item in items]
+    if all(new is old for new, old in zip(changed, items, strict=True)):
+        return items
+    make = cast("Callable[..., ArrayValue]", type(items))
+    return make(*changed) if hasattr(items, "_fields") else make(changed)
+
+
+@dataclass(frozen=True, eq=False)
+class _ChangedRule:
+    """The rule of a custom derivative, with a changed jaxpr, the first result of `call_wrapped(*zeros)`."""
+
+    rule: DerivativeRule
+    change: Callable[[AnyJaxpr], AnyJaxpr]
+
+    @property
+    def debug_info(self) -> object:
+        """What JAX's error messages say of the rule."""
+        return self.rule.debug_info
+
+    def call_wrapped(self, *zeros: bool) -> tuple[ArrayValue, ...]:
+        """Trace the rule."""
+        jaxpr, *rest = self.rule.call_wrapped(*zeros)
+        return self.change(jaxpr), *rest
+
+
+def _changed_backward(
+    backward: Callable[..., PyTree], change: Callable[[AnyJaxpr], AnyJaxpr], *arguments: ArrayValue
+) -> PyTree:
+    """Call the backward function of a custom derivative with a changed jaxpr."""
+    call = TracedCall(backward, arguments)
+    return call.evaluated(change(call.jaxpr))
+
+
+def traced_with(equation: JaxprEqn) -> AbstractContextManager[None]:
+    """Return the context in which an equation was traced: its mesh, its compute type, its random bits."""
+    return cast("AbstractContextManager[None]", equation.ctx.manager)
+
+
+def varying_as(atom: Atom, other: Atom) -> Var:
+    """Return a new variable of the type of `atom`, but that varies over the mesh axes over which `other` does.
+
+    JAX derives these axes only while it traces the body of a `shard_map`.
+    """
+    aval, target = (cast(Varying, each.aval) for each in (atom, other))
+    return Var(cast(ArrayValue, aval.update(manual_axis_type=target.manual_axis_type)))
 
 
 def called(equation: JaxprEqn) -> AnyJaxpr | None:

@@ -50,6 +50,32 @@ class Shaped(Protocol):
         ...
 
 
+class Varying(Shaped, Protocol):
+    """The attributes of avals of arrays inside `shard_map`."""
+
+    @property
+    def manual_axis_type(self) -> object:
+        """The mesh axes over which the array varies."""
+        ...
+
+    def update(self, *, manual_axis_type: object) -> Varying:
+        """Return the type of an array that varies over these axes."""
+        ...
+
+
+class DerivativeRule(Protocol):
+    """The rule of a custom derivative, which JAX traces when it differentiates."""
+
+    @property
+    def debug_info(self) -> object:
+        """What JAX's error messages say of the rule."""
+        ...
+
+    def call_wrapped(self, *zeros: bool) -> tuple[ArrayValue, ...]:
+        """Return its jaxpr, the constants of that, and more."""
+        ...
+
+
 def aval_of(atom: Atom) -> Shaped:
     """Return the aval of a variable or literal. If it is not an array, the attributes are missing."""
     aval: Any = atom.aval

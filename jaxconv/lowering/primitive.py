@@ -60,12 +60,24 @@ def _compiled(primitive: Primitive, params: tuple[tuple[str, Any], ...]) -> Call
 @lru_cache(maxsize=4096)
 def _abstract(compute: Computation, avals: tuple[Any, ...], params: tuple[tuple[str, Any], ...]) -> Any:
     settings = dict(params) | {"algorithm": None, "platform": None}
-    return jax.make_jaxpr(partial(compute, **settings))(*avals).out_avals[0]
+    result: Any = jax.make_jaxpr(partial(compute, **settings))(*avals).out_avals[0]
+    # JAX derives the mesh axes over which a result varies only inside `shard_map`. This cache does not see where it is.
+    return result.update(manual_axis_type=avals[0].manual_axis_type) if varies(avals[0]) else result
+
+
+def varies(aval: Any) -> bool:
+    """Whether a type varies over mesh axes, inside `shard_map`."""
+    return bool(aval.manual_axis_type.varying)
 
 
 def is_explicit(a: Any) -> bool:
     """Whether an array's type has explicit sharding, which lax propagates."""
-    return AxisType.Explicit in jax.typeof(a).sharding.mesh.axis_types
+    return is_explicit_type(jax.typeof(a))
+
+
+def is_explicit_type(aval: Any) -> bool:
+    """Whether a type has explicit sharding."""
+    return AxisType.Explicit in aval.sharding.mesh.axis_types
 
 
 def varying_alike(one: Array, other: Array) -> list[Array]:

@@ -321,6 +321,11 @@ def use_algorithm(algorithm: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+def forced() -> str:
+    """The algorithm that `use_algorithm` forces, or `TABLE`."""
+    return _forced.get()
+
+
 def forced_algorithm(spec: ConvSpec, x: Shape, kernel: Shape) -> str | None:
     """The algorithm forced on a convolution of these shapes, or None if the table chooses."""
     algorithm = _forced.get()

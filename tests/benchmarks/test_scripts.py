@@ -24,7 +24,9 @@ from support.profiles import NIGHTLY
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 PEERS = {"flax": "Flax NNX", "equinox": "Equinox", "haiku": "Haiku"}
-HERE = [name for package, name in PEERS.items() if find_spec(package)]
+# Each is timed as it is and accelerated.
+CONTENDERS = {f"{name}{how}": package for package, name in PEERS.items() for how in ("", " accelerated")}
+HERE = [name for name, package in CONTENDERS.items() if find_spec(package)]
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +166,7 @@ def test_steps_are_timed(tmp_path, request):
     for row in read["rows"]:
         assert list(row["seconds"]) == ["ours", "lax", *HERE]
         assert len(row["losses"]) == 3
-    assert read["missing"] == sorted(set(PEERS.values()) - set(HERE))
+    assert read["missing"] == sorted(set(CONTENDERS) - set(HERE))
     assert all(f"Without {name}: " in said for name in read["missing"])
 
 

@@ -184,6 +184,9 @@ MADE = {
 SMALL = {"kernel": whole(3, 1, 1)}
 network = lambda x: jc.conv(SMALL, x, padding="circular")
 two = lambda params, x: jc.conv(params, x, padding="circular")  # whose parameters may be put on the device
+conv_of_lax = lambda kernel, x: jax.lax.conv_general_dilated(
+    x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+)
 one_device = lambda: jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
 SIGNAL = whole(1, 8, 1)
 TOOLS = {
@@ -197,6 +200,9 @@ TOOLS = {
     "falsify": lambda: str(jc.falsify(lambda x: x[:, ::2] * 1.0, SIGNAL, axes=(1,))).split("(")[0],
     "check": lambda: jc.check(network, SIGNAL, axes=(1,)).finding.value,
     "summary": lambda: str(jc.summary(network, SIGNAL)),
+    "accelerate": lambda: jax.device_get(
+        jax.jit(jc.accelerate(conv_of_lax))(*jax.device_put((SMALL["kernel"], SIGNAL)))
+    ).tolist(),
     "assert_equivariant": lambda: assert_equivariant(network, SIGNAL, axes=(1,)).cyclic.value,
     "assert_invariant": lambda: assert_invariant(lambda x: network(x).max(1), SIGNAL, axes=(1,)).cyclic.value,
     "assert_gradient_is_summed_delta": lambda: assert_gradient_is_summed_delta(jc.conv, SMALL, SIGNAL),

@@ -1,0 +1,1 @@
+"""Anybody's function, with its window operations computed by the table."""
