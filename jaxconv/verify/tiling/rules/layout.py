@@ -191,8 +191,9 @@ def pad(pair: Pair) -> list[State]:
 
 @RULES("concatenate")
 def concatenate(pair: Pair) -> list[State]:
-    """Operands one after another along an axis."""
+    """Operands one after another along an axis. One without cells, as of padding at one end only, adds nothing."""
     pair.same("dimension")
+    pair = _of_operands_with_cells(pair)
     axis: int = pair.whole.params["dimension"]
     (whole,), (tile,) = pair.whole.results, pair.tile.results
     windows = [state for state in pair.inputs if isinstance(state, Window)]
@@ -205,6 +206,14 @@ def concatenate(pair: Pair) -> list[State]:
     if any(window.axis != axis for window in windows):
         raise CannotProve("its operands depend on the length along different axes")
     return [_joined(pair, axis, whole[axis], tile[axis])]
+
+
+def _of_operands_with_cells(pair: Pair) -> Pair:
+    sides = (pair.whole, pair.tile)
+    kept = [n for n in range(len(pair.inputs)) if any(math.prod(side.operands[n]) for side in sides)]
+    whole, tile = (replace(side, operands=[side.operands[n] for n in kept]) for side in sides)
+    known = [pair.known[n] for n in kept]
+    return replace(pair, whole=whole, tile=tile, inputs=[pair.inputs[n] for n in kept], known=known)
 
 
 def _joined(pair: Pair, axis: int, whole: int, tile: int) -> Window:
