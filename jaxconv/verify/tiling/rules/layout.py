@@ -11,6 +11,7 @@ from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.tiling.agreement import (
     CUT_DIFFERENTLY,
     EQUAL,
+    NO_PART_MOVES,
     NONE,
     Equal,
     Interval,
@@ -225,7 +226,7 @@ def _joined(pair: Pair, axis: int, whole: int, tile: int) -> Window:
         if isinstance(state, Window) and state.rate is not None and state.inner != NONE
     ]
     if not moving:
-        raise CannotProve("none of the concatenated parts moves with the tile")
+        raise CannotProve(NO_PART_MOVES)
     leader, start, place = max(moving, key=lambda one: one[0].inner[1] - one[0].inner[0])
     result = replace(
         leader, whole=whole, tile=tile, offset=leader.offset + start - place,
