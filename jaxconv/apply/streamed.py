@@ -361,7 +361,7 @@ def streamed(fn: Callable[..., object], *arguments: PyTree, axes: Axes, chunk: i
     >>> bool((outputs == network(signal)[:, :16]).all()), bool((stream.run(signal) == network(signal)).all())
     (True, True)
 
-    Source: fast generation with caches, Le Paine et al., Fast Wavenet Generation Algorithm (2016), arXiv:1611.09482.
+    Source: Fast Wavenet generation algorithm, Le Paine et al. 2016, arXiv:1611.09482: caches of causal layers.
     """
     function("fn", fn, cure="Pass the function itself, as in streamed(model, x, axes=(1,), chunk=256)")
     shapes = list(map(shape_of_argument, arguments))
