@@ -328,9 +328,9 @@ def streamed(fn: Callable[..., object], *arguments: PyTree, axes: Axes, chunk: i
 
     Args:
         fn: any JAX function of arrays.
-        arguments: its arguments. Of a streamed argument, only the shape is used: `jax.ShapeDtypeStruct` will do, and
-            the function is traced at about its length along the streamed axis, or at some more cells. The others, such as parameters, are
-            arrays, which may be traced by `jax.grad` and `jax.jit`.
+        arguments: its arguments. Of a streamed argument, only the shape is used: `jax.ShapeDtypeStruct` will do. The
+            function is traced at its length along the streamed axis or at some more cells. The others, such as
+            parameters, are arrays, which may be traced by `jax.grad` and `jax.jit`.
         axes: the streamed axis: `(axis,)`, or `{argument number: (axis,)}`.
         chunk: number of input cells of the chunks of `run`. Chunks of `step` may have any multiple of
             `stream.multiple`.
@@ -361,7 +361,7 @@ def streamed(fn: Callable[..., object], *arguments: PyTree, axes: Axes, chunk: i
     >>> bool((outputs == network(signal)[:, :16]).all()), bool((stream.run(signal) == network(signal)).all())
     (True, True)
 
-    Source: Fast Wavenet generation algorithm, Le Paine et al. 2016, arXiv:1611.09482: caches of causal layers.
+    Source: Le Paine et al., Fast Wavenet generation algorithm, 2016: caches of causal layers.
     """
     function("fn", fn, cure="Pass the function itself, as in streamed(model, x, axes=(1,), chunk=256)")
     shapes = list(map(shape_of_argument, arguments))

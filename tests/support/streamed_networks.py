@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import jaxconv as jc
 from support.split_networks import KEY, whole_numbers
@@ -38,6 +39,12 @@ def upsampled(x, stride=2, more=0, **settings):
 
 def padded(x, before, after, mode):
     return jnp.pad(x, ((0, 0), (before, after), (0, 0)), mode=mode)
+
+
+def weighted(x):
+    weights = np.ones((1, x.shape[1], 1), np.float32)
+    weights[:, 0], weights[:, -2:] = 2, 3
+    return x * weights
 
 
 def gated(x):
@@ -84,6 +91,8 @@ NETWORKS = {
     "copies before a stride": lambda x: jc.conv(FIVE, x, padding="edge", stride=2),
     "many copies": lambda x: padded(x, 7, 2, "edge"),
     "a long reflection": lambda x: padded(x, 5, 3, "reflect"),
+    "a causal reflection": lambda x: jc.conv(THREE, padded(x, 2, 0, "reflect")),
+    "causal copies of the border": lambda x: jc.conv(THREE, padded(x, 2, 0, "edge")),
     "copies that are gated": lambda x: jc.conv(THREE, gated(padded(x, 1, 1, "edge"))),
     "copies of two signals": lambda x: padded(x, 2, 0, "edge") + padded(x[:, ::1] * 2, 1, 1, "constant"),
     "a decoder": lambda x: upsampled(x, padding="same"),
@@ -97,6 +106,8 @@ NETWORKS = {
     "min pooling": lambda x: jc.min_pool(x, (4,), stride=1, padding="same"),
     "max pooling after a convolution": lambda x: jc.max_pool(jc.conv(FIVE, x, padding="same"), (3,), stride=1, padding="same"),
     "batch norm in evaluation": lambda x: jc.conv(THREE, batch_normed(x), padding="same"),
+    "weights that differ at both ends": weighted,
+    "a window over such weights": lambda x: jc.conv(THREE, weighted(x) - x, padding="causal"),
     "cropped": lambda x: x[:, 3:-2],
     "cropped and padded": lambda x: padded(jc.conv(FIVE, x, padding="same")[:, 1:-4], 0, 4, "constant"),
     "padding by a number": lambda x: jc.conv(MORE, jnp.pad(
