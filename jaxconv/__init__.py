@@ -2,6 +2,7 @@
 
 from jaxconv.account.summary import summary as summary
 from jaxconv.apply.sharded import sharded as sharded
+from jaxconv.apply.streamed import streamed as streamed
 from jaxconv.apply.tiled import tiled as tiled
 from jaxconv.convert.params import from_library as from_library
 from jaxconv.convert.params import to_library as to_library

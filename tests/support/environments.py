@@ -187,6 +187,7 @@ two = lambda params, x: jc.conv(params, x, padding="circular")  # whose paramete
 conv_of_lax = lambda kernel, x: jax.lax.conv_general_dilated(
     x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
 )
+causal = lambda params, x: jc.conv(params, x, padding="causal")
 one_device = lambda: jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
 SIGNAL = whole(1, 8, 1)
 TOOLS = {
@@ -195,6 +196,9 @@ TOOLS = {
     "tiled": lambda: jc.tiled(two, tile=5, axes={1: (1,)})(jax.device_put(SMALL), SIGNAL).tolist(),
     "sharded": lambda: jax.device_get(
         jc.sharded(two, one_device(), axes={1: (1,)}, over="rows")(*jax.device_put((SMALL, SIGNAL)))
+    ).tolist(),
+    "streamed": lambda: jax.device_get(
+        jc.streamed(causal, *jax.device_put((SMALL, SIGNAL)), axes={1: (1,)}, chunk=4).run(jax.device_put(SIGNAL))
     ).tolist(),
     "recheck": lambda: str(jc.recheck(jc.certify(network, SIGNAL, axes=(1,)), network, SIGNAL)),
     "falsify": lambda: str(jc.falsify(lambda x: x[:, ::2] * 1.0, SIGNAL, axes=(1,))).split("(")[0],

@@ -30,6 +30,7 @@ Interval: TypeAlias = tuple[int, int]  # [lo, hi)
 NONE: Interval = (0, 0)
 # Reasons that other sizes of tiles may not have.
 TOO_SMALL = "no cell of its result is free of the border of a tile"
+NO_PART_MOVES = "none of the concatenated parts moves with the tile"
 PART_OF_STRIDE = "it is padded or cropped differently at the two sizes, by part of a stride"
 OTHER_OPERATIONS = "the function does other operations on a tile than on the whole"
 CUT_DIFFERENTLY = "it merges the tiled axis with axes before it, or cuts it differently at the two sizes"

@@ -12,6 +12,7 @@ from support.bad_input.valid import X
 from support.bad_input.verification import identity
 
 SIZES = "Write tile=(256, 256) for tiles of 256 x 256 cells, one size for each axis of `axes`"
+CHUNK = "Write chunk=256 for chunks of 256 cells"
 AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
 CALLS: dict[str, Callable[..., Any]] = {
     "certify_tiling": lambda fn=identity, tile=3, axes=(1,): jc.certify_tiling(fn, X, tile=tile, axes=axes),
@@ -19,6 +20,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "sharded": lambda fn=identity, axes=(1,), over="rows": jc.sharded(
         fn, jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1]), axes=axes, over=over
     )(X),
+    "streamed": lambda fn=identity, axes=(1,), chunk=2, step=X[:, :2], state=None: jc.streamed(
+        fn, X, axes=axes, chunk=chunk
+    ).step({"caches": (), "seen": np.int32(0)} if state is None else state, step),
 }
 
 
@@ -42,12 +46,24 @@ ROWS = [
           named="the tile along axis 1 of argument 0"),
     *rows("certify_tiling", "tile", ("the whole", 6, ValueError, "6", "at most 5", "Use a smaller tile, ..."),
           named="the tile along axis 1 of argument 0"),
-    *rows("certify_tiling tiled sharded", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES),
+    *rows("certify_tiling tiled sharded streamed", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES),
           named="an axis"),
-    *rows("tiled sharded", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
+    *rows("tiled sharded streamed", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
     *rows("certify_tiling", "fn", ("no function", 3, TypeError, "3", "a function", "Pass the function itself, as in certify_tiling(...)")),
     *rows("sharded", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument that is split",
                               "Write axes={0: (1,)} to split axis 1 of the first argument")),
+    *rows("streamed", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument that is streamed",
+                               "Write axes={0: (1,)} to stream axis 1 of the first argument")),
+    *rows("streamed", "chunk",
+          ("text", "3", TypeError, "'3'", "an integer", CHUNK), ("none", 0, ValueError, "0", "1 or more", CHUNK),
+          ("too large", 2**30, ValueError, "1073741824", "at most 16777216", CHUNK)),
+    *rows("streamed", "step", ("a number", 3, TypeError, "3", "an array", "Pass the next cells of each"),
+          ("of another shape", X[:, :2, :3], ValueError, "of shape (1, 2, 3, 2)", "of shape (1, any, 6, 2)", "Pass chunks that differ in the streamed axis only, ..."),
+          ("of another rank", X[0], ValueError, "of shape (6, 6, 2)", "of shape (1, any, 6, 2)", "Pass chunks ..."),
+          ("of another dtype", np.zeros(X.shape, np.int32), TypeError, "of dtype int32", "of dtype float32", "Convert it: chunk.astype('float32')"), named="chunk"),
+    *rows("streamed", "step", ("empty", X[:, :0], ValueError, "0", "a positive multiple of 1", "Use 1 cells"), named="the number of cells of chunk"),
+    *rows("streamed", "state", ("no state", 3, ValueError, "3", "that of init: 0 caches and a counter", "Pass the state that init or step returned"),
+          ("of another function", {"caches": (X,), "seen": 0}, ValueError, "...", "that of init: ...", "Pass ...")),
     *rows("sharded", "over", ("no axis of the mesh", "columns", ValueError, "'columns'", "one of the mesh's axes, ('rows',)", "Name one of these")),
     *rows("tiled", "out",
           ("a number", 3, ValueError, "int", "an array of shape (1, 6, 6, 2) and dtype float32", "Create it ..."),

@@ -76,6 +76,7 @@ PROVED = {
     "zero padding": lambda x: conv(x, padding="same"),
     "reflection": lambda x: conv(x, padding="reflect"),
     "copies of the border": lambda x: conv(x, padding="edge"),
+    "copies of the border at one end": lambda x: jnp.pad(x, ((0, 0), (2, 0), (0, 3), (0, 0)), mode="edge"),
     "circular padding": lambda x: conv(x, padding="circular"),
     "a stride": lambda x: conv(x, padding="same", stride=2),
     "two strides": lambda x: conv(conv(x, padding="same", stride=2), padding="same", stride=2),

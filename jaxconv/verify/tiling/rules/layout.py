@@ -11,6 +11,7 @@ from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.tiling.agreement import (
     CUT_DIFFERENTLY,
     EQUAL,
+    NO_PART_MOVES,
     NONE,
     Equal,
     Interval,
@@ -191,8 +192,9 @@ def pad(pair: Pair) -> list[State]:
 
 @RULES("concatenate")
 def concatenate(pair: Pair) -> list[State]:
-    """Operands one after another along an axis."""
+    """Operands one after another along an axis. One without cells, as of padding at one end only, adds nothing."""
     pair.same("dimension")
+    pair = _of_operands_with_cells(pair)
     axis: int = pair.whole.params["dimension"]
     (whole,), (tile,) = pair.whole.results, pair.tile.results
     windows = [state for state in pair.inputs if isinstance(state, Window)]
@@ -207,6 +209,14 @@ def concatenate(pair: Pair) -> list[State]:
     return [_joined(pair, axis, whole[axis], tile[axis])]
 
 
+def _of_operands_with_cells(pair: Pair) -> Pair:
+    sides = (pair.whole, pair.tile)
+    kept = [n for n in range(len(pair.inputs)) if any(math.prod(side.operands[n]) for side in sides)]
+    whole, tile = (replace(side, operands=[side.operands[n] for n in kept]) for side in sides)
+    known = [pair.known[n] for n in kept]
+    return replace(pair, whole=whole, tile=tile, inputs=[pair.inputs[n] for n in kept], known=known)
+
+
 def _joined(pair: Pair, axis: int, whole: int, tile: int) -> Window:
     """Operands one after another along the tiled axis: the result moves as the widest of them."""
     starts = [list(accumulate((shape[axis] for shape in side.operands), initial=0)) for side in (pair.whole, pair.tile)]
@@ -216,7 +226,7 @@ def _joined(pair: Pair, axis: int, whole: int, tile: int) -> Window:
         if isinstance(state, Window) and state.rate is not None and state.inner != NONE
     ]
     if not moving:
-        raise CannotProve("none of the concatenated parts moves with the tile")
+        raise CannotProve(NO_PART_MOVES)
     leader, start, place = max(moving, key=lambda one: one[0].inner[1] - one[0].inner[0])
     result = replace(
         leader, whole=whole, tile=tile, offset=leader.offset + start - place,
