@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxconv.checks import integer, mapping, shown
 from jaxconv.errors import explain, public, public_as
+from jaxconv.training.npz_handler import NpzRestore, NpzSave
 from jaxconv.training.paths import path_of
 
 Tree = TypeVar("Tree")
@@ -36,8 +36,8 @@ class Checkpoints:
 
     A checkpoint holds every leaf of a tree of arrays: parameters, the optimiser's state, the state of `batch_norm`,
     typed keys, the number of the step. Orbax writes it in the background into a temporary folder, which it renames at
-    the end. So a run that is killed at any moment leaves complete checkpoints only. The description beside the arrays
-    has the shape, dtype and checksum of each leaf. `restore` compares all of them.
+    the end. So a run that is killed at any moment leaves complete checkpoints only. The file, `STEP/default/arrays.npz`,
+    is NumPy's. It has a checksum for each leaf, and the settings, dtypes and shapes, which `restore` compares.
 
     Several processes of one run need a folder that all of them see. Leaves must be replicated over their devices.
 
@@ -71,11 +71,11 @@ class Checkpoints:
         except TypeError:
             raise TypeError(explain("settings", shown(settings), "a dict of text and numbers", cure)) from None
         options = ocp.CheckpointManagerOptions(preservation_policy=LatestN(keep), enable_async_checkpointing=True)
+        logging.getLogger("absl").addFilter(_not_orbax)  # for good: orbax's threads outlive `close`
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
             self._manager = ocp.CheckpointManager(self.folder, options=options)
-            logging.getLogger("absl").addFilter(_not_orbax)
         except OSError as error:
             expected, cure = f"a folder to write into ({error})", "Choose another folder, or change its permissions"
             raise CheckpointError(explain("folder", f"'{folder}'", expected, cure)) from error
@@ -95,9 +95,8 @@ class Checkpoints:
             ValueError: a leaf is not replicated over the devices of several processes.
         """
         arrays = {name: _host(name, leaf) for name, leaf in _named(tree).items()}
-        about = {"format": FORMAT, "settings": self.settings, "arrays": {k: _about(v) for k, v in arrays.items()}}
-        stored = {name: array for name, array in arrays.items() if array.size}  # orbax refuses arrays without elements
-        args = ocp.args.Composite(arrays=ocp.args.StandardSave(stored), about=ocp.args.JsonSave(about))
+        kinds = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
+        args = NpzSave(arrays, {"format": FORMAT, "settings": self.settings, "arrays": kinds})
         self._writing(lambda: self._manager.save(step, args=args, force=True))
 
     @public_as("Checkpoints.wait")
@@ -121,22 +120,20 @@ class Checkpoints:
             CheckpointError: there is no such checkpoint, it is corrupt, or it has other leaves, shapes, dtypes or
                 settings. The message lists each difference.
         """
+        self.wait()
         step = self.latest if step is None else integer("step", step, least=0, cure="Leave it out for the newest")
         if step is None or not (self.folder / str(step)).is_dir():
             expected, cure = "one that holds a checkpoint", "Train without resuming first, or name the folder of the run"
             actual = f"'{self.folder}', without a checkpoint" + ("" if step is None else f" of step {step}")
             raise CheckpointError(explain("folder", actual, expected, cure))
-        about = self._read(step, "about", ocp.args.JsonRestore())
+        try:
+            arrays, about = self._manager.restore(step, args=NpzRestore())
+        except Exception as error:  # a file that is missing, truncated or changed may raise anything
+            raise self._corrupt(step, f"an unreadable file ({_brief(error)})") from error
         leaves = _named(like)
         self._compare(step, about, leaves)
-        blank = {name: np.zeros(row["shape"], row["dtype"]) for name, row in about["arrays"].items()}
-        stored = {name: array for name, array in blank.items() if array.size}
-        arrays = blank | self._read(step, "arrays", ocp.args.StandardRestore(stored))
-        wrong = [name for name, row in about["arrays"].items() if _about(np.asarray(arrays[name])) != row]
-        if wrong:
-            raise self._corrupt(step, f"other numbers than were saved in {', '.join(wrong)}")
         return jax.tree.unflatten(
-            jax.tree.structure(like), [_placed(arrays[name], leaf) for name, leaf in leaves.items()]
+            jax.tree.structure(like), [_placed(_as_saved(arrays[name], leaf), leaf) for name, leaf in leaves.items()]
         )
 
     def close(self) -> None:
@@ -145,10 +142,7 @@ class Checkpoints:
         Raises:
             CheckpointError: the last checkpoint cannot be written. Those that are complete remain.
         """
-        try:
-            self._writing(self._manager.close)
-        finally:
-            logging.getLogger("absl").removeFilter(_not_orbax)
+        self._writing(self._manager.close)
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -171,12 +165,6 @@ class Checkpoints:
             cure = f"{kept}. Free space, or choose another folder, and resume"
             raise CheckpointError(explain("folder", f"'{self.folder}'", f"writable ({_brief(error)})", cure)) from error
 
-    def _read(self, step: int, item: str, args: Any) -> Any:
-        try:
-            return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
-        except Exception as error:  # a file that is missing, truncated or changed may raise anything
-            raise self._corrupt(step, f"unreadable {item} ({_brief(error)})") from error
-
     def _corrupt(self, step: int, why: str) -> CheckpointError:
         cure = "Delete this folder, and resume from the checkpoint before it"
         return CheckpointError(explain("checkpoint", f"'{self.folder / str(step)}', with {why}", "intact", cure))
@@ -186,7 +174,7 @@ class Checkpoints:
         if not isinstance(about, dict) or about.get("format") != FORMAT or not {"settings", "arrays"} <= set(about):
             raise self._corrupt(step, "a description that is not that of a training run")
         expected = {name: _kind(leaf) for name, leaf in leaves.items()}
-        saved = {name: (row["dtype"], tuple(row["shape"])) for name, row in about["arrays"].items()}
+        saved = {name: (dtype, tuple(shape)) for name, (dtype, shape) in about["arrays"].items()}
         text = lambda kinds, name: f"{kinds[name][0]}{list(kinds[name][1])}" if name in kinds else "absent"
         differences = [
             f"setting {name} is {about['settings'].get(name)!r} there and {self.settings.get(name)!r} here"
@@ -220,16 +208,16 @@ def _host(name: str, leaf: Any) -> np.ndarray:
     return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
-def _about(array: np.ndarray) -> dict[str, Any]:
-    """The shape, dtype and checksum of an array."""
-    checksum = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    return {"shape": list(array.shape), "dtype": array.dtype.name, "checksum": checksum}
-
-
 def _kind(leaf: Any) -> tuple[str, tuple[int, ...]]:
     """The dtype and shape with which a leaf is saved."""
     shapes = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
     return np.dtype(shapes.dtype).name, tuple(shapes.shape)
+
+
+def _as_saved(array: np.ndarray, leaf: Any) -> np.ndarray:
+    """The array with the dtype of the leaf; the file has integers for those that NumPy does not know."""
+    dtype = np.dtype(_kind(leaf)[0]) if _is_key(leaf) else np.dtype(leaf.dtype)
+    return array if array.dtype == dtype else array.view(dtype)
 
 
 def _placed(array: np.ndarray, leaf: Any) -> Any:
@@ -242,11 +230,8 @@ def _placed(array: np.ndarray, leaf: Any) -> Any:
 
 
 def _brief(error: Exception) -> str:
-    """An error on one line of moderate length; of TensorStore's long errors, what the operating system says."""
-    text = " ".join(str(error).split())
-    if " [os_error_code" in text:
-        return text.split(" [os_error_code")[0].rpartition(": ")[2]
-    return f"{type(error).__name__}: {text}"[:200]
+    """An error on one line of moderate length."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _not_orbax(record: logging.LogRecord) -> bool:

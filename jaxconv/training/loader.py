@@ -12,6 +12,7 @@ import numpy as np
 from jaxconv.checks import integer, shown
 from jaxconv.errors import explain, public
 
+EPOCHS = 2**31  # without end, for anybody; but grain cannot take slices of data of unlimited length
 Loader = Callable[[int], Iterator[Any]]
 
 
@@ -71,7 +72,7 @@ def loader(examples: Any, batch: int, *, seed: int, workers: int = 2, ahead: int
         raise ValueError(explain("batch", batch, f"a multiple of {processes}, the processes", "Choose another size"))
     workers = integer("workers", workers, least=0, cure="Leave it out for 2")
     ahead = integer("ahead", ahead, least=1, cure="Leave it out for 4")
-    order = grain.MapDataset.source(source).seed(integer("seed", seed, least=0, cure="Write 0")).shuffle().repeat(None)
+    order = grain.MapDataset.source(source).seed(integer("seed", seed, least=0, cure="Write 0")).shuffle().repeat(EPOCHS)
     parts = order[process::processes].batch(batch // processes)
     reading = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=ahead if workers else 0)
 
