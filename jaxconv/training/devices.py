@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -62,10 +63,19 @@ def over_devices(fn: Callable[[Any, Any], Any], mesh: Mesh) -> Callable[[Any, An
 
 
 def replicated(tree: Any, mesh: Mesh) -> Any:
-    """The tree, with a copy of each leaf on each device."""
+    """The tree, with a copy of each leaf on each device. Each process passes the same leaves."""
     whole = NamedSharding(mesh, PartitionSpec())
-    there = lambda leaf: isinstance(leaf, jax.Array) and leaf.sharding == whole
-    return jax.tree.map(lambda leaf: leaf if there(leaf) else jax.device_put(leaf, whole), tree)
+
+    def copied(leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and leaf.sharding == whole:
+            return leaf
+        if jax.process_count() == 1:
+            return jax.device_put(leaf, whole)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):  # whose data, but not itself, can be placed on other processes
+            return jax.random.wrap_key_data(copied(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jax.make_array_from_process_local_data(whole, np.asarray(leaf))
+
+    return jax.tree.map(copied, tree)
 
 
 @public
