@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ from jax.tree_util import keystr
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxconv.checks import integer, mapping, shown
-from jaxconv.errors import explain, public, public_as
-from jaxconv.training.npz_handler import NpzRestore, NpzSave
+from jaxconv.errors import explain, public_as
+from jaxconv.training.npz_handler import NpzRestore, NpzSave, Saved
 from jaxconv.training.paths import path_of
 
 Tree = TypeVar("Tree")
@@ -36,8 +36,8 @@ class Checkpoints:
 
     A checkpoint holds every leaf of a tree of arrays: parameters, the optimiser's state, the state of `batch_norm`,
     typed keys, the number of the step. Orbax writes it in the background into a temporary folder, which it renames at
-    the end. So a run that is killed at any moment leaves complete checkpoints only. The file, `STEP/default/arrays.npz`,
-    is NumPy's. It has a checksum for each leaf, and the settings, dtypes and shapes, which `restore` compares.
+    the end. So a run that is killed at any moment leaves complete checkpoints only. `STEP/default/arrays.npz` is a file
+    of NumPy. It has a checksum for each leaf, and the settings, dtypes and shapes, which `restore` compares.
 
     Several processes of one run need a folder that all of them see. Leaves must be replicated over their devices.
 
@@ -123,11 +123,14 @@ class Checkpoints:
         self.wait()
         step = self.latest if step is None else integer("step", step, least=0, cure="Leave it out for the newest")
         if step is None or not (self.folder / str(step)).is_dir():
-            expected, cure = "one that holds a checkpoint", "Train without resuming first, or name the folder of the run"
+            expected, cure = (
+                "one that holds a checkpoint",
+                "Train without resuming first, or name the folder of the run",
+            )
             actual = f"'{self.folder}', without a checkpoint" + ("" if step is None else f" of step {step}")
             raise CheckpointError(explain("folder", actual, expected, cure))
         try:
-            arrays, about = self._manager.restore(step, args=NpzRestore())
+            arrays, about = cast(Saved, self._manager.restore(step, args=NpzRestore()))
         except Exception as error:  # a file that is missing, truncated or changed may raise anything
             raise self._corrupt(step, f"an unreadable file ({_brief(error)})") from error
         leaves = _named(like)
@@ -224,9 +227,8 @@ def _placed(array: np.ndarray, leaf: Any) -> Any:
     """A leaf of the checkpoint with the type and the devices of the leaf that it replaces."""
     if not isinstance(leaf, jax.Array):
         return array
-    if _is_key(leaf):
-        array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
-    return jax.device_put(array, leaf.sharding)
+    placed = jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
+    return jax.device_put(placed, leaf.sharding)
 
 
 def _brief(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import jax
@@ -14,6 +15,12 @@ from jaxconv.checks import integer
 from jaxconv.errors import explain, public
 
 AXIS = "data"
+
+
+def want_cpu_devices(count: int) -> None:
+    """Split the CPU into that many devices, unless JAX has started already. Other platforms do not change."""
+    with suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", count)
 
 
 @public
@@ -71,7 +78,9 @@ def replicated(tree: Any, mesh: Mesh) -> Any:
             return leaf
         if jax.process_count() == 1:
             return jax.device_put(leaf, whole)
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):  # whose data, but not itself, can be placed on other processes
+        if jnp.issubdtype(
+            leaf.dtype, jax.dtypes.prng_key
+        ):  # whose data, but not itself, can be placed on other processes
             return jax.random.wrap_key_data(copied(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         return jax.make_array_from_process_local_data(whole, np.asarray(leaf))
 

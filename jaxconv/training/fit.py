@@ -69,8 +69,9 @@ def fit(
     versions. The next step depends on `train` and on the number of the step only. It fails if `batches(k)` does not
     continue as `batches(0)` does after k batches.
 
-    Speed is the mean of the last 50 steps. The loop reads the metrics of a step while the next one is computed. On Ctrl-C or SIGTERM it completes the step,
-    saves a checkpoint and raises `Interrupted`; a second Ctrl-C raises KeyboardInterrupt at once.
+    The loop reads the metrics of a step while the next one is computed. Speed is the mean of the last 50 steps. On
+    Ctrl-C or SIGTERM the loop completes the step, saves a checkpoint and raises `Interrupted`; a second Ctrl-C raises
+    KeyboardInterrupt at once.
 
     Args:
         update: a function of a state and a batch, which returns the new state and the metrics; see `make_update`.
@@ -78,13 +79,13 @@ def fit(
         batches: returns the batches from a step on; see `loader`.
         steps: the number of steps in total, those before `train` included.
         checkpoints: where to save; None saves nothing.
-        save_every: steps between two checkpoints. The last step is saved, too.
+        save_every: steps between two checkpoints. The start and the last step are saved, too.
         watch: functions that receive a row for each step: a dict with "step", the metrics, "examples_per_second" and
             "seconds" since the start.
         explain_nonfinite: names the origin of a NaN, given the state before the step and the batch; see `diagnosis`.
 
     Raises:
-        NonFiniteError: the loss is NaN or infinite, or a NaN is among the new parameters. Nothing of that step is saved.
+        NonFiniteError: the loss is NaN or infinite, or a NaN is among the new parameters. That step is not saved.
         Interrupted: Ctrl-C or SIGTERM.
         CheckpointError: a checkpoint cannot be written.
         ValueError: `batches` ended before the last step, or `steps` is less than the steps of `train`.
@@ -99,18 +100,12 @@ def fit(
     >>> float(train.params), [row["loss"] for row in seen]
     (7.0, [64.0, 16.0, 4.0])
     """
-    function("update", update, cure="Pass the result of make_update")
-    function("batches", batches, cure="Pass the result of loader, or lambda step: ...")
-    if not isinstance(train, TrainState):
-        raise TypeError(explain("train", shown(train), "a TrainState", "Pass the result of init_training"))
-    start = int(train.step)
-    steps = integer("steps", steps, least=0, cure="It counts the steps before this state, too")
-    if steps < start:
-        cure = "Write more steps: they are counted from the start of the run"
-        raise ValueError(explain("steps", steps, f"{start} or more, the steps of this state", cure))
+    start = _checked(update, train, batches, steps)
     save_every = integer("save_every", save_every, least=1, cure="Leave it out for 100")
     begun = time.perf_counter()
-    recent: deque[tuple[float, int]] = deque([(begun, 0)], RECENT)  # times at which a step was done, examples until then
+    recent: deque[tuple[float, int]] = deque(
+        [(begun, 0)], RECENT
+    )  # times at which a step was done, examples until then
     pending: _Done | None = None
     iterator = batches(start)
 
@@ -129,6 +124,9 @@ def fit(
         for watcher in watch:
             watcher({"step": done.step, **row, "examples_per_second": rate, "seconds": now - begun})
 
+    if checkpoints is not None and checkpoints.latest is None:  # whatever happens, the run can be resumed
+        checkpoints.save(start, train)
+        checkpoints.wait()
     with _signals() as received:
         for step in range(start + 1, steps + 1):
             batch = _next(iterator, step, steps)
@@ -162,6 +160,19 @@ def diagnosis(loss: Loss, *, dtype: DTypeLike | None = None) -> Callable[[TrainS
     """
     objective = as_trained(loss, dtype)
     return lambda train, batch: first_nonfinite(objective, *operands(train, batch))
+
+
+def _checked(update: object, train: object, batches: object, steps: object) -> int:
+    """The number of the steps before, or an error of a bad argument."""
+    function("update", update, cure="Pass the result of make_update")
+    function("batches", batches, cure="Pass the result of loader, or lambda step: ...")
+    if not isinstance(train, TrainState):
+        raise TypeError(explain("train", shown(train), "a TrainState", "Pass the result of init_training"))
+    start = int(train.step)
+    if integer("steps", steps, least=0, cure="It counts the steps before this state, too") < start:
+        cure = "Write more steps: they are counted from the start of the run"
+        raise ValueError(explain("steps", steps, f"{start} or more, the steps of this state", cure))
+    return start
 
 
 def _nonfinite(

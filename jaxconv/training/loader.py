@@ -42,8 +42,8 @@ def loader(examples: Any, batch: int, *, seed: int, workers: int = 2, ahead: int
     """A function `batches(step)` that returns the batches from a step on, without end.
 
     Law: `batches(k)` continues as `batches(0)` does after k batches, for every k and any number of workers. The order
-    of each epoch depends on the seed only. A batch may span two epochs, so no example is lost. With P processes each of
-    them receives 1/P of every batch, and their parts together are the batch of a single process.
+    of each epoch depends on the seed only. A batch may span two epochs, so no example is lost. With P processes
+    each receives 1/P of every batch: their parts, one after the other, are the batch of a single process.
 
     Args:
         examples: a tuple or dict of arrays of the same length, or an object with `len(examples)` and `examples[i]`,
@@ -72,8 +72,10 @@ def loader(examples: Any, batch: int, *, seed: int, workers: int = 2, ahead: int
         raise ValueError(explain("batch", batch, f"a multiple of {processes}, the processes", "Choose another size"))
     workers = integer("workers", workers, least=0, cure="Leave it out for 2")
     ahead = integer("ahead", ahead, least=1, cure="Leave it out for 4")
-    order = grain.MapDataset.source(source).seed(integer("seed", seed, least=0, cure="Write 0")).shuffle().repeat(EPOCHS)
-    parts = order[process::processes].batch(batch // processes)
+    order = (
+        grain.MapDataset.source(source).seed(integer("seed", seed, least=0, cure="Write 0")).shuffle().repeat(EPOCHS)
+    )
+    parts = order.batch(batch // processes)[process::processes]  # so that their rows follow one another
     reading = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=ahead if workers else 0)
 
     def batches(step: int) -> Iterator[Any]:

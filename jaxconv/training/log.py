@@ -29,13 +29,13 @@ def read_log(path: str | Path) -> list[dict[str, float]]:
         ValueError: a line is not a row of a log.
     """
     path = path_of("path", path, "runs/digits/log.jsonl")
-    *lines, rest = path.read_text().split("\n")
-    rows = []
-    for number, line in enumerate([*lines, *([rest] if rest else [])], 1):
+    lines = path.read_text().splitlines(keepends=True)
+    rows: list[dict[str, float]] = []
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except ValueError:
-            if number == len(lines) + 1:
+            if not line.endswith("\n"):
                 continue
             row = None
         if not isinstance(row, dict) or not isinstance(row.get("step"), int):
@@ -106,9 +106,7 @@ class Progress:
         file: where to write; None is standard error.
     """
 
-    def __init__(
-        self, name: str, steps: int, *, done: int = 0, seconds: float = 5, file: TextIO | None = None
-    ) -> None:
+    def __init__(self, name: str, steps: int, *, done: int = 0, seconds: float = 5, file: TextIO | None = None) -> None:
         self._file = sys.stderr if file is None else file
         self._name, self._steps, self._seconds = name, steps, seconds
         self._last, self._bar = -math.inf, None
@@ -127,7 +125,9 @@ class Progress:
             self._last = time.monotonic()
             texts = [f"{name} {value}" for name, value in shown.items()]
             texts += [f"{row['examples_per_second']:,.0f} images/s", f"{row['seconds']:.0f} s"]
-            print(f"{self._name}: step {row['step']:.0f}/{self._steps}, {', '.join(texts)}", file=self._file, flush=True)
+            print(
+                f"{self._name}: step {row['step']:.0f}/{self._steps}, {', '.join(texts)}", file=self._file, flush=True
+            )
 
     def close(self) -> None:
         """End the bar's line."""
@@ -165,9 +165,9 @@ def tensorboard(folder: str | Path) -> Watcher:
     """
     folder = path_of("folder", folder, "runs/digits/tensorboard")
     try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportMissingImports]  it is optional
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         cure = "Run pip install tensorboard"
         raise ModuleNotFoundError(explain("tensorboard", "not installed", "installed", cure)) from error
@@ -202,5 +202,5 @@ def plot_curves(path: str | Path, picture: str | Path) -> None:
         axes.grid(alpha=0.3)
         if name == "loss":
             axes.set_yscale("log")
-    axes.set_xlabel("step")
+    figure.supxlabel("step")
     figure.savefig(path_of("picture", picture, "curve.png"), dpi=120)

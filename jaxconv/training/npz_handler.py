@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 import orbax.checkpoint as ocp
+from orbax.checkpoint import future
 
+Saved = tuple[dict[str, np.ndarray], Any]  # the arrays by name, and the description
 NAME, ABOUT = "arrays.npz", "about"  # the file, and the entry that describes the others
 
 
 class NpzHandler(ocp.handlers.AsyncCheckpointHandler):
     """Saves named arrays and a description, in the background."""
 
-    async def async_save(self, directory: Any, args: NpzSave) -> list[ocp.future.Future]:
+    async def async_save(self, directory: Any, args: NpzSave) -> list[future.Future]:
         """Return the futures whose results orbax awaits before it renames the folder."""
 
         async def write() -> None:
@@ -29,15 +31,15 @@ class NpzHandler(ocp.handlers.AsyncCheckpointHandler):
                 stored = {name: _native(array) for name, array in args.arrays.items()}
                 described = np.frombuffer(json.dumps(args.about).encode(), np.uint8)
                 with (Path(directory) / NAME).open("wb") as file:
-                    np.savez(file, **stored, **{ABOUT: described})
+                    np.savez(file, **(stored | {ABOUT: described}))  # pyright: ignore[reportArgumentType]  names of arrays
 
-        return [ocp.future.CommitFutureAwaitingContractedSignals(write(), name="npz")]
+        return [future.CommitFutureAwaitingContractedSignals(write(), name="npz")]
 
     def save(self, directory: Any, args: NpzSave) -> None:
         """Orbax requires it of every handler; the manager calls `async_save`."""
         raise NotImplementedError
 
-    def restore(self, directory: Any, args: NpzRestore) -> tuple[dict[str, np.ndarray], Any]:
+    def restore(self, directory: Any, args: NpzRestore) -> Saved:
         """Return the arrays with the dtypes of the file, and the description."""
         with zipfile.ZipFile(Path(directory) / NAME) as file:
             if (wrong := file.testzip()) is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from jaxconv.checks import choice, integer, several, shown
 from jaxconv.errors import explain, public
@@ -106,12 +107,10 @@ class ImageFolder:
         return len(self._examples)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-        from PIL import Image
-
         path, label = self._examples[index]
         try:
             with Image.open(path) as image:
-                resized = image.convert("RGB").resize(self.size[::-1], Image.Resampling.BILINEAR)
+                resized = image.convert("RGB").resize((self.size[1], self.size[0]), Image.Resampling.BILINEAR)
         except OSError as error:
             cure = "Delete it, or fetch it again"
             raise ValueError(explain(f"'{path}'", f"unreadable ({error})", "an image", cure)) from error

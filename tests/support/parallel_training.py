@@ -11,17 +11,17 @@ import jax
 import numpy as np
 import optax
 
+from jaxconv.training.checkpoints import Checkpoints
+from jaxconv.training.devices import data_mesh, join_processes, want_cpu_devices
+from jaxconv.training.fit import fit
+from jaxconv.training.loader import loader
+from jaxconv.training.update import make_update
+from support.training_process import begin, bits, examples, loss
+
 
 def main(file, devices, dtype="float32", port="", processes="1", process="0"):
     """Train for a few steps."""
-    jax.config.update("jax_num_cpu_devices", max(int(devices), 1))
-    from jaxconv.training.checkpoints import Checkpoints
-    from jaxconv.training.devices import data_mesh, join_processes
-    from jaxconv.training.fit import fit
-    from jaxconv.training.loader import loader
-    from jaxconv.training.update import make_update
-    from support.training_process import begin, bits, examples, loss
-
+    want_cpu_devices(max(int(devices), 1))
     if port:
         join_processes(f"127.0.0.1:{port}", int(processes), int(process))
     optimiser = optax.sgd(0.1, momentum=0.9)

@@ -4,14 +4,12 @@ python -m support.training_process FOLDER STEPS [TRAP]  prints each step, and en
 FOLDER/end.npz. A run that finds a checkpoint resumes. TRAP is what goes wrong: see TRAPS.
 """
 
-import itertools
 import resource
 import signal
 import sys
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 

@@ -25,10 +25,20 @@ def tree(seed=0):
     """Leaves of many kinds; NaN, infinities, -0.0 and no elements among them."""
     draw = np.random.default_rng(seed)
     special = np.float32([np.nan, -np.inf, -0.0, 1e-45])
-    params = {"a/b": jnp.asarray(draw.normal(size=(2, 3)), jnp.bfloat16), "a.b": jnp.asarray(special + np.float32(seed))}
+    params = {
+        "a/b": jnp.asarray(draw.normal(size=(2, 3)), jnp.bfloat16),
+        "a.b": jnp.asarray(special + np.float32(seed)),
+    }
     return Pair(
         jax.random.key(seed, impl="rbg"),
-        (params, optax.adam(0.1).init(params), jnp.int32(seed), np.arange(3) + seed, jnp.zeros((0, 3)), jnp.array(True)),
+        (
+            params,
+            optax.adam(0.1).init(params),
+            jnp.int32(seed),
+            np.arange(3) + seed,
+            jnp.zeros((0, 3)),
+            jnp.array(True),
+        ),
     )
 
 
@@ -80,7 +90,9 @@ def test_leaves_return_to_their_devices(tmp_path):
 
 
 def test_an_empty_folder_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match=r"^Checkpoints.restore: folder is '.*', without a checkpoint, but should be"):
+    with pytest.raises(
+        CheckpointError, match=r"^Checkpoints.restore: folder is '.*', without a checkpoint, but should be"
+    ):
         restored(tmp_path, tree(0))
 
 
@@ -95,13 +107,17 @@ def test_an_empty_folder_is_named(tmp_path):
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_another_tree_is_refused_with_the_difference(change, text, tmp_path):
-    with pytest.raises(CheckpointError, match=rf"'.*/4', of another run \({text}\), but should be a checkpoint of this run"):
+    with pytest.raises(
+        CheckpointError, match=rf"'.*/4', of another run \({text}\), but should be a checkpoint of this run"
+    ):
         restored(saved(tmp_path, 4), change(tree(0)))
 
 
 def test_all_differences_are_listed_settings_too(tmp_path):
     saved(tmp_path, 4, batch=64, seed=0, form="modern")
-    with pytest.raises(CheckpointError, match=r"setting batch is 64 there and 32 here; setting rate is None there and 0.1 here; \.key"):
+    with pytest.raises(
+        CheckpointError, match=r"setting batch is 64 there and 32 here; setting rate is None there and 0.1 here; \.key"
+    ):
         restored(tmp_path, jnp.ones(2), batch=32, seed=0, form="modern", rate=0.1)
     restored(tmp_path, tree(0), batch=64, seed=0, form="modern")
 
@@ -123,6 +139,14 @@ def damaged(path, how):
         path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
 
 
+def outcome(folder):
+    """The tree of a checkpoint, or the message that refuses it."""
+    try:
+        return restored(folder, tree(0), step=4), ""
+    except CheckpointError as error:
+        return None, str(error)
+
+
 @pytest.mark.parametrize("how", ["truncated", "missing", "a flipped bit"])
 def test_a_damaged_file_is_refused_by_name_or_changes_nothing(how, tmp_path):
     """Each file in turn; some hold only what orbax notes for itself. No damage may change a leaf."""
@@ -131,10 +155,9 @@ def test_a_damaged_file_is_refused_by_name_or_changes_nothing(how, tmp_path):
     for file in files(tmp_path / "sound" / "4"):
         shutil.copytree(tmp_path / "sound", tmp_path / "other")
         damaged(tmp_path / "other" / file.relative_to(tmp_path / "sound"), how)
-        try:
-            found = restored(tmp_path / "other", tree(0), step=4)
-        except CheckpointError as error:
-            assert re.search(r"checkpoint is '.*/other/4', with .*, but should be intact. Delete this folder", str(error))
+        found, message = outcome(tmp_path / "other")
+        if message:
+            assert re.search(r"checkpoint is '.*/other/4', with .*, but should be intact. Delete this folder", message)
             refused.add(file.name)
         else:
             assert [*map(plain, jax.tree.leaves(found))] == [*map(plain, jax.tree.leaves(tree(4)))], file
@@ -159,10 +182,14 @@ def test_numpy_reads_the_file(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match=r"^Checkpoints: folder is '.*/file/run', but should be a folder to write into \("):
+    with pytest.raises(
+        CheckpointError, match=r"^Checkpoints: folder is '.*/file/run', but should be a folder to write into \("
+    ):
         Checkpoints(tmp_path / "file" / "run")
     for folder in ("/proc/run", "/sys/run"):  # even root may not write there
-        with pytest.raises(CheckpointError, match=rf"^Checkpoints: folder is '{folder}', but should be a folder to write into \("):
+        with pytest.raises(
+            CheckpointError, match=rf"^Checkpoints: folder is '{folder}', but should be a folder to write into \("
+        ):
             Checkpoints(folder)
 
 

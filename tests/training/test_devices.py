@@ -116,7 +116,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32():
     seen = []
 
     def scored(params, state, batch, key):
-        seen.append((jax.tree.map(lambda leaf: leaf.dtype.name, (params, state, batch))))
+        seen.append(jax.tree.map(lambda leaf: leaf.dtype.name, (params, state, batch)))
         return loss(params, state, batch, key)
 
     update = make_update(scored, MOMENTUM, dtype=jnp.bfloat16)
@@ -134,10 +134,14 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32():
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(ValueError, match=r"^data_mesh: devices is 99, but should be at most 2, the devices that JAX finds"):
+    with pytest.raises(
+        ValueError, match=r"^data_mesh: devices is 99, but should be at most 2, the devices that JAX finds"
+    ):
         data_mesh(99)
     update = make_update(loss, MOMENTUM, mesh=data_mesh(2))
-    with pytest.raises(ValueError, match=r"batch is an array of shape \(3, 6, 5, 1\), but .* first axis is a multiple of 2"):
+    with pytest.raises(
+        ValueError, match=r"batch is an array of shape \(3, 6, 5, 1\), but .* first axis is a multiple of 2"
+    ):
         update(begin(MOMENTUM), examples(3))
     with pytest.raises(TypeError, match=r"^make_update: dtype is .*, but should be a floating-point dtype"):
         make_update(loss, MOMENTUM, dtype=jnp.int32)

@@ -117,7 +117,9 @@ def test_a_disk_without_space_is_one_line_and_the_last_checkpoint_stays(uninterr
     status, _, errors = ended(started(tmp_path, trap="full"))
     assert status == 1
     assert errors.count("\n") == 1
-    assert errors.startswith(f"error: Checkpoints.save: folder is '{tmp_path / 'checkpoints'}', but should be writable (")
+    assert errors.startswith(
+        f"error: Checkpoints.save: folder is '{tmp_path / 'checkpoints'}', but should be writable ("
+    )
     assert "File too large). " in errors
     assert errors.endswith("The checkpoint of step 4 is complete. Free space, or choose another folder, and resume.\n")
     status, text, errors = ended(started(tmp_path))

@@ -28,7 +28,7 @@ def test_batches_continue_from_any_step(batch, step, seed, workers):
 
 @given(st.integers(1, COUNT), st.integers(0, 2**31))
 def test_each_epoch_has_each_example_once(batch, seed):
-    order = sum(taken(loader(EXAMPLES, batch, seed=seed, workers=0), 0, 2 * COUNT), [])
+    order = [*itertools.chain.from_iterable(taken(loader(EXAMPLES, batch, seed=seed, workers=0), 0, 2 * COUNT))]
     epochs = [order[start : start + COUNT] for start in range(0, len(order) - COUNT + 1, COUNT)]
     assert all(sorted(epoch) == [*range(COUNT)] for epoch in epochs)
     assert len(epochs) == 1 or any(epoch != epochs[0] for epoch in epochs) or len(epochs) < 3
@@ -47,18 +47,23 @@ def test_processes_share_each_batch(processes):
     parts = []
     for process in range(processes):
         with (
-            mock.patch.object(jax, "process_count", lambda: processes),
-            mock.patch.object(jax, "process_index", lambda process=process: process),
+            mock.patch.object(jax, "process_count", return_value=processes),
+            mock.patch.object(jax, "process_index", return_value=process),
         ):
             parts.append(taken(loader(EXAMPLES, 6, seed=5), 2, 4))
-    assert [sorted(sum(each, [])) for each in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
+    assert [[*itertools.chain(*each)] for each in zip(*parts, strict=True)] == whole
     assert all(len(batch) == 6 // processes for part in parts for batch in part)
 
 
 def test_what_cannot_be_loaded_is_named():
     with pytest.raises(ValueError, match=r"loader: batch is 11, but should be at most the 10 examples"):
         loader(EXAMPLES, 11, seed=0)
-    with pytest.raises(ValueError, match=r"loader: examples is arrays of \(2,\) and \(3,\) examples, but should be arrays of the same"):
+    with pytest.raises(
+        ValueError, match=r"loader: examples is arrays of \(2,\) and \(3,\) examples, but should be arrays of the same"
+    ):
         loader((np.ones(2), np.ones(3)), 1, seed=0)
-    with mock.patch.object(jax, "process_count", lambda: 3), pytest.raises(ValueError, match=r"batch is 4, but .*multiple of 3"):
+    with (
+        mock.patch.object(jax, "process_count", return_value=3),
+        pytest.raises(ValueError, match=r"batch is 4, but .*multiple of 3"),
+    ):
         loader(EXAMPLES, 4, seed=0)

@@ -49,7 +49,9 @@ def test_a_new_run_does_not_overwrite_a_log(tmp_path):
     path = tmp_path / "log.jsonl"
     logged(path, 1, 9, steps=9)
     before = path.read_text()
-    with pytest.raises(FileExistsError, match=r"^Log: path is '.*log.jsonl', with 1 rows, but should be a new file. Resume"):
+    with pytest.raises(
+        FileExistsError, match=r"^Log: path is '.*log.jsonl', with 1 rows, but should be a new file. Resume"
+    ):
         Log(path, steps=9)
     assert path.read_text() == before
 

@@ -50,18 +50,24 @@ def test_cifar_100_is_read(labels, column, tmp_path):
 
 
 def test_files_that_are_missing_truncated_or_of_another_data_set_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"cifar100: folder is '.*' without train.bin, but should be the folder"):
+    with pytest.raises(
+        FileNotFoundError, match=r"cifar100: folder is '.*' without train.bin, but should be the folder"
+    ):
         cifar100(tmp_path)
     content, _, _ = records(2, 20, 100)
     (tmp_path / "train.bin").write_bytes(content[:-1])
-    with pytest.raises(ValueError, match=r"cifar100: train.bin is 6147 bytes long, but should be a positive multiple of 3074"):
+    with pytest.raises(
+        ValueError, match=r"cifar100: train.bin is 6147 bytes long, but should be a positive multiple of 3074"
+    ):
         cifar100(tmp_path)
     (tmp_path / "train.bin").write_bytes(b"")
     with pytest.raises(ValueError, match=r"train.bin is 0 bytes long"):
         cifar100(tmp_path)
     for name in CIFAR10:
         (tmp_path / name).write_bytes(bytes([3] + [0] * 3072) + bytes([10] + [0] * 3072))
-    with pytest.raises(ValueError, match=r"cifar10: label is 10 at index 1, but should be from 0 to 9. Unpack the archive"):
+    with pytest.raises(
+        ValueError, match=r"cifar10: label is 10 at index 1, but should be from 0 to 9. Unpack the archive"
+    ):
         cifar10(tmp_path)
 
 
