@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from jaxconv.checks import integer
+from jaxconv.checks import function, integer
 from jaxconv.errors import explain, public, public_as
 from jaxconv.training.paths import path_of
 
@@ -152,6 +152,7 @@ def with_learning_rate(watcher: Watcher, schedule: Callable[[int], Any] | float)
     >>> rows
     [{'step': 2, 'loss': 1.0, 'learning_rate': 0.05}]
     """
+    function("watcher", watcher, cure="Pass a Log")
     rate = schedule if callable(schedule) else lambda count: schedule
     return lambda row: watcher(row | {"learning_rate": float(rate(int(row["step"]) - 1))})
 

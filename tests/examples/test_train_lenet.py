@@ -88,8 +88,16 @@ def test_a_truncated_file_is_named(tmp_path):
         (["--learning-rate", "inf"], 2, "argument --learning-rate: inf is not positive and finite"),
         (["--learning-rate", "0"], 2, "argument --learning-rate: 0.0 is not positive and finite"),
         (["--learning-rate", "1e30", "--steps", "9"], 1, "but should be finite. The first NaN is the result of "),
-        (["--resume"], 1, "error: --resume is given without --run, but should name the run. Write --run FOLDER --resume."),
-        (["--devices", "99"], 1, "error: data_mesh: devices is 99, but should be at most 2, the devices that JAX finds."),
+        (
+            ["--resume"],
+            1,
+            "error: --resume is given without --run, but should name the run. Write --run FOLDER --resume.",
+        ),
+        (
+            ["--devices", "99"],
+            1,
+            "error: data_mesh: devices is 99, but should be at most 2, the devices that JAX finds.",
+        ),
         (["--join", "127.0.0.1:1", "2", "2"], 1, "error: join_processes: process is 2, but should be at most 1."),
         (["--form", "2024"], 2, "argument --form: invalid choice: '2024'"),
     ],

@@ -25,7 +25,9 @@ def started(folder, steps=STEPS, trap="", command=()):
 def ended(process):
     """Its exit status, its output and its errors."""
     text, errors = process.communicate(timeout=300)
-    lines = errors.splitlines(keepends=True)  # on JAX 0.10, grain notes that it cannot profile processes, which it has not
+    lines = errors.splitlines(
+        keepends=True
+    )  # on JAX 0.10, grain notes that it cannot profile processes, which it has not
     return process.returncode, text, "".join(line for line in lines if "absl:Grain multiprocess worker" not in line)
 
 
