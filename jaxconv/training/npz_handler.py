@@ -40,7 +40,8 @@ class NpzHandler(ocp.handlers.AsyncCheckpointHandler):
 
     def restore(self, directory: Any, args: NpzRestore) -> Saved:
         """Return the arrays with the dtypes of the file, and the description. NumPy compares the checksums."""
-        with np.load(Path(directory) / NAME, allow_pickle=False) as entries:
+        # NumPy leaves a damaged file open if it opened it itself.
+        with (Path(directory) / NAME).open("rb") as file, np.load(file, allow_pickle=False) as entries:
             arrays = dict(entries)
         about = json.loads(arrays.pop(ABOUT).tobytes())
         return arrays, about
