@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,10 @@ import optax
 from tqdm import tqdm
 
 from jaxconv.training.data import Digits, batches
+from jaxconv.training.fit import Interrupted, diagnosis, fit
+from jaxconv.training.log import Progress
 from jaxconv.training.step import Model, Params, make_step
+from jaxconv.training.update import classification, init_training, make_update
 
 
 def positive(text: str) -> int:
@@ -69,6 +73,9 @@ def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPa
         if "out" in args:
             writable(args.out)
         run(args)
+    except Interrupted as stopped:
+        print(f"\n{stopped}", file=sys.stderr)
+        raise SystemExit(stopped.status) from stopped
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
 
@@ -107,14 +114,13 @@ def train(
     name: str,
 ) -> Params:
     """The parameters after `steps` steps of training. A progress bar shows the loss."""
-    opt_state = jax.jit(optimiser.init)(params)
-    step = make_step(model, optimiser)
-    order = batches(len(digits.train_images), batch, seed=seed)
-    for _ in (bar := tqdm(range(steps), desc=name, unit="step")):
-        chosen = next(order)
-        params, opt_state, loss = step(params, opt_state, digits.train_images[chosen], digits.train_labels[chosen])
-        show_loss(bar, loss)
-    return params
+    loss, images, labels = classification(model), digits.train_images, digits.train_labels
+    chosen = batches(len(images), batch, seed=seed)
+    start = init_training(params, optimiser, jax.random.key(seed))
+    examples = lambda _: ((images[indices], labels[indices]) for indices in chosen)
+    with Progress(name, steps) as progress:
+        how = {"watch": [progress], "explain_nonfinite": diagnosis(loss)}
+        return fit(make_update(loss, optimiser), start, examples, steps=steps, **how).params
 
 
 def show_loss(bar: tqdm, loss: jax.Array) -> None:

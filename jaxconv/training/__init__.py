@@ -1,1 +1,1 @@
-"""Training: LeNet-5 as plain functions, the training step over optax, and data from files. State is explicit."""
+"""Training: LeNet-5 as plain functions, a loop over optax with checkpoints and logs, and data. State is explicit."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxconv.checks import integer, shown
+from jaxconv.checks import integer
 from jaxconv.errors import explain, public
 from jaxconv.training.lenet import SIDE
+from jaxconv.training.paths import path_of
 
 AGAIN = "Download the file again: the images and labels of one part must match"
 
@@ -60,7 +60,7 @@ def mnist(folder: str | Path) -> Digits:
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
     """
-    folder, parts = _path("folder", folder), []
+    folder, parts = path_of("folder", folder, "data/mnist"), []
     if not folder.is_dir():
         cure = "Write the folder into which MNIST's four files were downloaded"
         raise FileNotFoundError(explain("folder", repr(str(folder)), "a folder that exists", cure))
@@ -91,7 +91,7 @@ def read_idx(path: str | Path, axes: int) -> np.ndarray:
     Raises:
         ValueError: not such a file, another number of axes, or more or less data than in the header.
     """
-    path = _path("path", path)
+    path = path_of("path", path, "data/mnist")
     axes = integer("axes", axes, least=1, cure="Write 3 for images and 1 for labels")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
@@ -132,13 +132,6 @@ def batches(count: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
         order = generator.permutation(count)
         for start in range(0, count - size + 1, size):
             yield order[start : start + size]
-
-
-def _path(argument: str, value: object) -> Path:
-    """The path from text or a `Path`."""
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(explain(argument, shown(value), "a path", 'Write it as text: "data/mnist"'))
-    return Path(value)
 
 
 def _find(folder: Path, stem: str) -> Path:

@@ -55,9 +55,7 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> Step:
     True
     """
     _check_model(model)
-    if not (hasattr(optimiser, "init") and hasattr(optimiser, "update")):
-        expected, cure = "one of optax's optimisers", "Write optax.sgd(0.1)"
-        raise TypeError(explain("optimiser", shown(optimiser), expected, cure))
+    check_optimiser(optimiser)
 
     @jax.jit
     def compiled(params: Params, opt_state: optax.OptState, images: Array, labels: Array):
@@ -136,6 +134,13 @@ def accuracy_when_shifted(
         moved = np.concatenate([shifted(images, by) for by in directions])
         accuracies[d] = _accuracy(model, params, moved, np.tile(labels, len(directions)), 500)
     return accuracies
+
+
+def check_optimiser(optimiser: Any) -> None:
+    """Raise an error unless it has the functions of an optimiser of optax."""
+    if not (hasattr(optimiser, "init") and hasattr(optimiser, "update")):
+        expected, cure = "one of optax's optimisers", "Write optax.sgd(0.1)"
+        raise TypeError(explain("optimiser", shown(optimiser), expected, cure))
 
 
 def checked_examples(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
