@@ -113,8 +113,8 @@ def _joined(values: Sequence[Plain], lengths: Sequence[int], number: int, signal
         raise CannotProve("none of the concatenated parts shows the shifted signal")
     lo, hi, motion, members = max(runs, key=lambda run: run.hi - run.lo)
     others = [value.without_axis(number) for value in members]
-    if any(value.moving_axes for value in others):
-        raise CannotProve("concatenates parts of a value that moves along several axes")
+    # If another axis moves, the name along this one tells that the parts have the same cells of the other: see
+    # `layout.changed_elsewhere`. The cells of a new name are those of one run, so parts of other signals must not move.
     joined = join(others, signal)
     axis = (Factor(offset, motion=replace(motion, lo=lo, hi=hi, field=nearest(motion.field, joined.cycle))),)
     return fit(joined.with_new_axis(number, axis))
