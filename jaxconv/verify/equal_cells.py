@@ -43,6 +43,7 @@ class Cells:
         numbers: the numbers, if they are known.
         origin: the equation that computes the value, its operands, and the number of the result.
         depth: length of the longest chain of equations behind the value.
+        made: the path of the equation that computes the value, and the number of the result, if it is not a constant.
         names: the names, if they have been computed.
     """
 
@@ -50,6 +51,7 @@ class Cells:
     numbers: np.ndarray | None = None
     origin: tuple[JaxprEqn, Sequence[Cells], int] | None = None
     depth: int = 0
+    made: tuple[evaluate.Path, int] | None = None
     names: Names | None = None
 
 
@@ -79,12 +81,17 @@ class EqualCells:
 
     def of(self, path: evaluate.Path, operand: int) -> Names | None:
         """Return the names of the cells of an equation's operand; None if they are too many, or all different."""
+        cells = self.cells(path, operand)
+        names = None if cells is None else self.names(cells)
+        return None if names is None or np.unique(names).size == names.size else names
+
+    def cells(self, path: evaluate.Path, operand: int) -> Cells | None:
+        """Return the cells of an equation's operand, and which equation computes them."""
         if not self.read:
             inputs = zip(self.jaxpr.invars, self.operands, strict=True)
             self._follow(self.jaxpr, self.constants, [Cells(shape_of(v), known) for v, known in inputs], ())
         operands = self.read.get(path)
-        names = None if operands is None else self.names(operands[operand])
-        return None if names is None or np.unique(names).size == names.size else names
+        return None if operands is None else operands[operand]
 
     def _follow(
         self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Cells], path: evaluate.Path
@@ -109,9 +116,9 @@ class EqualCells:
                 return inputs
             depth = max((value.depth for value in inputs), default=0) + 1
             if depth > DEEPEST or guard.impurity(equation):
-                return [Cells(shape_of(variable)) for variable in equation.outvars]
+                return [Cells(shape_of(v), made=(path, number)) for number, v in enumerate(equation.outvars)]
             return [
-                Cells(shape_of(variable), None, (equation, inputs, number), depth)
+                Cells(shape_of(variable), None, (equation, inputs, number), depth, (path, number))
                 for number, variable in enumerate(equation.outvars)
             ]
 

@@ -21,12 +21,17 @@ from jaxconv.verify.domain import (
     length_of,
     scaled,
 )
-from jaxconv.verify.receptive_fields import copied, strided, union
+from jaxconv.verify.receptive_fields import ONE_CELL, copied, strided, union
 
 
 def invariant_axis(length: int, period: int | None = None) -> FactoredAxis:
     """Return an invariant axis: arbitrary, or with a period (1: uniform)."""
     return normalise((Factor(length, period),))
+
+
+def input_axis(length: int, name: Hashable) -> FactoredAxis:
+    """Return the shifted axis of an input, which is a window of the scene."""
+    return (Factor(length, motion=Motion(Fraction(1), 0, length, ONE_CELL, name)),)
 
 
 def uniform(axis: FactoredAxis) -> bool:

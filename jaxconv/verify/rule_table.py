@@ -74,6 +74,7 @@ class Equation(Generic[V_co]):
         shapes: shapes of the results.
         walk: follows the jaxprs of calls and loops, and names new signals.
         names: returns names of the cells of an operand, or None. Cells of one name are equal; see `equal_cells.py`.
+        makers: returns the equation that computes an operand, and the number of the result; None if it is not known.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Equation(Generic[V_co]):
     shapes: list[tuple[int, ...]]
     walk: WalkContext
     names: Callable[[int], np.ndarray | None] = lambda operand: None
+    makers: Callable[[int], tuple[Equation[Value], int] | None] = lambda operand: None
 
     def cells(self, operand: int) -> np.ndarray | None:
         """Return the numbers of an invariant operand, or else names of its cells: where these are equal, it is, too."""
@@ -98,7 +100,7 @@ class Equation(Generic[V_co]):
     def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
         """Return the same equation of operands with other states."""
         states = self.operand_shapes, self.shapes
-        return Equation(self.name, self.params, inputs, self.known, *states, self.walk, self.names)
+        return Equation(self.name, self.params, inputs, self.known, *states, self.walk, self.names, self.makers)
 
 
 Rule: TypeAlias = Callable[[Equation[Any]], Sequence[Value]]  # of the operands that it is registered for

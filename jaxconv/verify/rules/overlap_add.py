@@ -28,7 +28,6 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import also_on, uniform
 from jaxconv.verify.receptive_fields import strided, union
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.layout import row_major
 from jaxconv.verify.rules.pieces import (
     carry_in,
     clipped,
@@ -60,7 +59,7 @@ def slice_(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     starts, limits, strides = (eqn.params[name] for name in ("start_indices", "limit_indices", "strides"))
     if strides is not None and any(stride != 1 for stride in strides):
         raise CannotProve("the slice skips cells")
-    return [_cut(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
+    return [cut_pieces(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
 
 
 @rule("split", of=Pieces)
@@ -76,12 +75,14 @@ def split(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     for size, shape in zip(eqn.params["sizes"], eqn.shapes, strict=True):
         ranges = [(0, length) for length in eqn.operand_shapes[0]]
         ranges[number] = (start, start + size)
-        results.append(_cut(pieces, ranges, eqn.operand_shapes[0], shape))
+        results.append(cut_pieces(pieces, ranges, eqn.operand_shapes[0], shape))
         start += size
     return results
 
 
-def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], after: Sequence[int]) -> Moving | Pieces:
+def cut_pieces(
+    pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], after: Sequence[int]
+) -> Moving | Pieces:
     """The cells from start to stop along each axis. The parent keeps its name if the other axes are whole."""
     start, stop = ranges[pieces.axis]
     others = tuple((n, *ranges[n]) for n in range(len(ranges)) if n != pieces.axis and ranges[n] != (0, before[n]))
@@ -337,54 +338,3 @@ def _scaled_by(eqn: Equation[Moving | Pieces], pieces: Moving | Pieces, factor: 
         raise CannotProve("the factor depends on the position")
     pieces = replace(pieces, folded=also_on(pieces.folded, [factor]))
     return derived(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
-
-
-@rule("transpose", of=Pieces)
-def transpose(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """The axes in another order.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: `permutation`: the operand's axis for each of the result's.
-    """
-    pieces, order = eqn.inputs[0], eqn.params["permutation"]
-    if not isinstance(pieces, Pieces):
-        raise CannotProve("the operand is not in pieces")
-    name = (carry_in(pieces).signal, "order", order)
-    places, axis = {number: order.index(number) for number in order}, order.index(pieces.axis)
-    return [derived(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans, places=places)]
-
-
-@rule("reshape", "squeeze", "broadcast_in_dim", of=Pieces)
-def reshape(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """Axes of one cell inserted or removed.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: see `layout.reshape`, `layout.squeeze` and `layout.broadcast_in_dim`.
-    """
-    eqn = row_major(eqn, transpose)
-    pieces = eqn.inputs[0]
-    if not isinstance(pieces, Pieces):
-        raise CannotProve("the operand is not in pieces")
-    before, after = eqn.operand_shapes[0], eqn.shapes[0]
-    if [n for n in before if n != 1] != [n for n in after if n != 1] or before[pieces.axis] == 1:
-        raise CannotProve("changes axes of more than one cell")
-    long = ([n for n, length in enumerate(shape) if length != 1] for shape in (before, after))
-    places = dict(zip(*long, strict=True))
-    name = (carry_in(pieces).signal, eqn.name, after)
-    return [derived(pieces, after, places[pieces.axis], name, pieces.total, pieces.spans, places=places)]
-
-
-@rule("reduce_sum", of=Pieces)
-def sum_(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """A sum over axes other than that of the pieces.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: `axes`.
-    """
-    pieces, axes = eqn.inputs[0], eqn.params["axes"]
-    if not isinstance(pieces, Pieces) or pieces.axis in axes:
-        raise CannotProve("the operand is not in pieces, or the sum is over their axis")
-    name = (carry_in(pieces).signal, "sum", axes)
-    kept = [n for n in range(len(eqn.operand_shapes[0])) if n not in axes]
-    places = {n: place for place, n in enumerate(kept)}
-    return [derived(pieces, eqn.shapes[0], places[pieces.axis], name, pieces.total, pieces.spans, places=places)]

@@ -12,6 +12,7 @@ from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, i
 from jaxconv.verify.factors import also_on, invariant_axis, join
 from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules import rows_of_reshapes
 from jaxconv.verify.rules.indexing import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
@@ -60,12 +61,20 @@ def check_whole_periods(value: Moving, number: int) -> None:
 def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
 
+    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`.
+
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
-    return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+    try:
+        return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+    except CannotProve as lost:
+        try:
+            return [rows_of_reshapes.reduced(eqn)]
+        except CannotProve:
+            raise lost from None
 
 
 @rule("reduce")
