@@ -86,12 +86,16 @@ class EqualCells:
         return None if names is None or np.unique(names).size == names.size else names
 
     def cells(self, path: evaluate.Path, operand: int) -> Cells | None:
-        """Return the cells of an equation's operand, and which equation computes them."""
+        """Return the cells of an operand of the equation at a path."""
+        operands = self.operands_of(path)
+        return None if operands is None else operands[operand]
+
+    def operands_of(self, path: evaluate.Path) -> list[Cells] | None:
+        """Return the cells of the operands of the equation at a path, with the equations that compute them."""
         if not self.read:
             inputs = zip(self.jaxpr.invars, self.operands, strict=True)
             self._follow(self.jaxpr, self.constants, [Cells(shape_of(v), known) for v, known in inputs], ())
-        operands = self.read.get(path)
-        return None if operands is None else operands[operand]
+        return self.read.get(path)
 
     def _follow(
         self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Cells], path: evaluate.Path
@@ -130,7 +134,6 @@ class EqualCells:
         """Return the names of the cells of a value; None if they are too many."""
         if value.names is None and np.prod(value.shape, dtype=float) <= MOST:
             value.names = self._computed(value)
-            value.origin = None
         return value.names
 
     def _computed(self, value: Cells) -> Names:

@@ -123,6 +123,26 @@ def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
     return sizes
 
 
+def check_whole_periods(value: Moving, number: int) -> None:
+    """Raise CannotProve unless a moving axis shows whole periods of a periodic signal, and nothing else."""
+    for factor in value.axes[number]:
+        if factor.motion is None:
+            continue
+        period = value.period(factor.motion)
+        if period is None:
+            raise CannotProve(
+                "reduces over the whole shifted axis, so new content at the border changes the result",
+                "Only cyclic shifts leave a reduction over all positions unchanged",
+            )
+        valid = factor.motion.hi - factor.motion.lo
+        if valid != factor.length or factor.length % period:
+            raise CannotProve(
+                f"reduces over {factor.length} positions, {valid} of which show a signal with period {period}",
+                "Reduce over whole periods: pad circularly before it",
+                factor.motion.without_whole_periods,
+            )
+
+
 def also_on(value: Moving, others: Sequence[Moving]) -> Moving:
     """Return `value` for the shifts that suit the others, too; it depends on the whole input if one of them does.
 

@@ -40,8 +40,9 @@ from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
+from jaxconv.verify.own_places import read_at_places
 from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read, apart
-from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
+from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Places, Rule
 from jaxconv.verify.value_numbers import Names
 
 RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
@@ -258,21 +259,29 @@ class Walk:
         """Return the argument of a rule."""
         before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
         names, makers = partial(self._names_of, path[self.base :]), partial(self._maker_of, path)
-        params = guard.understood(equation)
-        return Equation(equation.primitive.name, params, inputs, known, before, after, self, names, makers)
+        params, places = guard.understood(equation), partial(self._places_of, path, equation)
+        return Equation(equation.primitive.name, params, inputs, known, before, after, self, names, makers, places)
+
+    def _places_of(self, path: evaluate.Path, equation: JaxprEqn) -> Places | None:
+        """Return at which places of another equation's operand an equation reads its first operand."""
+        inner = path[self.base :]
+        read = None if self.cells is None or self.is_long else read_at_places(self.cells, inner, equation)
+        if read is None or read.source.place.made is None:
+            return None
+        self.asked += 1
+        _, operands = self.followed[*path[: self.base], *read.source.place.made[0]]
+        return Places(operands[0][0], read.source.axis, read.own)
 
     def _maker_of(self, path: evaluate.Path, operand: int) -> tuple[Equation[Value], int] | None:
         """Return the equation that computes an operand of the equation at a path, and the number of the result.
 
-        None if it is unknown, has no rule, or lies in a call that may not have been followed with these operands.
+        None if it is unknown, or lies in a call that may not have been followed with these operands.
         """
         cells = None if self.cells is None or self.is_long else self.cells.cells(path[self.base :], operand)
-        if cells is None or cells.made is None:
-            return None
-        inner, number = cells.made
+        inner, number = cells.made if cells is not None and cells.made is not None else ((), 0)
         made = (*path[: self.base], *inner)
-        equation, operands = self.followed[made]
-        if guard.impurity(equation):
+        equation, operands = self.followed.get(made, (None, []))
+        if equation is None or not inner or guard.impurity(equation):
             return None
         self.asked += 1
         inputs, known = apart(operands)

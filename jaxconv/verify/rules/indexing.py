@@ -12,11 +12,13 @@ import numpy as np
 from jax.lax import GatherDimensionNumbers, GatherScatterMode
 
 from jaxconv.verify.domain import (
+    Broken,
     CannotProve,
     Factor,
     FactoredAxis,
     Motion,
     Moving,
+    Plain,
     common_shift,
     everywhere,
     fit,
@@ -26,7 +28,7 @@ from jaxconv.verify.domain import (
     renamed,
     scaled,
 )
-from jaxconv.verify.factors import invariant_axis, join, uniform
+from jaxconv.verify.factors import check_whole_periods, invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import Advance, Field, advancing, advancing_around, union
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.layout import sliced
@@ -35,17 +37,53 @@ T = TypeVar("T")
 LONGEST_STEP = 64  # the largest distance between two indices at which a fixed step is looked for
 
 
-@rule("dynamic_slice")
-def dynamic_slice(eqn: Equation[Moving]) -> list[Moving]:
+@rule("dynamic_slice", takes_broken=True)
+def dynamic_slice(eqn: Equation[Plain]) -> list[Plain]:
     """out[j] = x[start + j] along each axis, where `start` is an operand, clamped so that the slice lies within x.
 
     A slice at a known start is an ordinary slice. An unknown start must not depend on the shift. A moving axis that is
     a window of the signal everywhere remains one. Its cells are unknown, so no later equation joins them to others.
 
+    A slice at the place of the largest cell of x itself is invariant: see `at_places`.
+
     Example: lax.dynamic_slice(x, (0, i), (1, 3)) moves along axis 1, if x does at all positions.
     Theorems: those of `layout.slice_`. There is none for unknown starts.
     Jaxpr: x, then a number for each axis; `slice_sizes`.
     """
+    broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
+    return [*sliced_at(eqn.with_inputs(_none_broken(eqn)))] if broken is None else [at_places(eqn, broken)]
+
+
+def _none_broken(eqn: Equation[Plain]) -> list[Moving]:
+    return [value for value in eqn.inputs if isinstance(value, Moving)]
+
+
+def at_places(eqn: Equation[Plain], broken: Broken) -> Plain:
+    """out[c] = x[place[c]], where `place` is of the largest or sorted cells of x: these cells, which are invariant.
+
+    The cells of x must be those of the array that was sorted, not only of its shape. Where cells of another array tie,
+    their place depends on where the axis starts. Then this read is to blame.
+
+    Example: jnp.take_along_axis(x, jnp.argsort(x, 0), 0) has the cells of jnp.sort(x, 0).
+    Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
+    """
+    places = None if isinstance(eqn.inputs[0], Broken) else eqn.places()
+    if places is None or not isinstance(places.operand, Moving):
+        return broken
+    if not places.own:
+        raise CannotProve(
+            "reads an array at the places of another one's largest or sorted cells, which ties may change",
+            "Read the array that is sorted, or sort by all of its cells as keys",
+        )
+    operand = places.operand
+    if operand.moving_axes != [places.axis]:
+        return broken
+    check_whole_periods(operand, places.axis)
+    return replace(eqn.walk.constant(eqn.shapes[0]), shift=operand.shift, depends=True)
+
+
+def sliced_at(eqn: Equation[Moving]) -> list[Moving]:
+    """The slice of a dynamic slice at starts that do not move. See `dynamic_slice`."""
     value, *starts = common_shift(eqn.moving())
     depends = value.depends or any(start.depends for start in starts)
     axes: list[FactoredAxis] = []
@@ -75,8 +113,8 @@ def clamped(start: np.ndarray | None, last: int) -> int | None:
     return min(max(int(start), 0), last)
 
 
-@rule("gather")
-def gather(eqn: Equation[Moving]) -> list[Moving]:
+@rule("gather", takes_broken=True)
+def gather(eqn: Equation[Plain]) -> list[Plain]:
     """out[batch, offsets] = x[indices[batch] + offsets]: slices of x at the given indices.
 
     The axes of x that are read whole keep their motion, and so do the axes of the indices. Where an axis of x is paired
@@ -89,11 +127,18 @@ def gather(eqn: Equation[Moving]) -> list[Moving]:
     - x[:, [0, 0, 1, 1, ...]] (nearest up-sampling) moves by two cells where x moves by one.
     - Indices out of bounds are content of the border, as in jnp.take(x, indices, axis=1, mode="clip").
     - jnp.diagonal(x): where several axes of x move together, an axis of the indices may advance along all of them.
+    - x[jnp.argmax(x)] and x[jnp.argsort(x)] are invariant: see `at_places`.
 
     Theorem: `CertifierWeigh.weigh_local` in proofs/coq, for indices of one moving axis.
     Jaxpr: x, indices [*batch, index vector]; `dimension_numbers`, `slice_sizes`. The result's axes that are not in
     `offset_dims` are those of the batch, in order.
     """
+    broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
+    return [*gathered(eqn.with_inputs(_none_broken(eqn)))] if broken is None else [at_places(eqn, broken)]
+
+
+def gathered(eqn: Equation[Moving]) -> list[Moving]:
+    """The result of a gather at indices of which something is known. See `gather`."""
     x, indices = common_shift(eqn.moving())
     numbers: GatherDimensionNumbers = eqn.params["dimension_numbers"]
     sizes: Sequence[int] = eqn.params["slice_sizes"]

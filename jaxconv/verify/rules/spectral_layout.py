@@ -257,7 +257,7 @@ def dynamic_slice(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     if not isinstance(spectrum, Spectrum) or len(known_to_stay) < len(starts):
         raise CannotProve("a start is a spectrum")
     axis, size = spectrum.axis, eqn.params["slice_sizes"][spectrum.axis]
-    (value,) = staying(eqn, indexing.dynamic_slice, [spectrum.value, *known_to_stay])
+    (value,) = staying(eqn, indexing.sliced_at, [spectrum.value, *known_to_stay])
     start = clamped(eqn.known[1 + axis], len(spectrum.modes) - size) if size < len(spectrum.modes) else 0
     if start is None:
         raise CannotProve("takes modes of a spectrum at an unknown index", "Keep each mode at its index")
@@ -284,7 +284,7 @@ def gather(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     last = [eqn.operand_shapes[0][number] - sizes[number] for number in numbers.start_index_map]
     if known is None or np.any(known < 0) or np.any(known > last):
         raise CannotProve("reads a spectrum at unknown indices, or out of bounds", "Use known indices")
-    (value,) = staying(eqn, indexing.gather, [spectrum.value, indices])
+    (value,) = staying(eqn, indexing.gathered, [spectrum.value, indices])
     kept = [number for number in range(len(sizes)) if number not in numbers.collapsed_slice_dims]
     if spectrum.axis in kept and sizes[spectrum.axis] == len(spectrum.modes):
         return [replace(spectrum, value=value, axis=numbers.offset_dims[kept.index(spectrum.axis)])]
