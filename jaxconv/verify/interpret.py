@@ -280,10 +280,9 @@ class Walk:
         cells = None if self.cells is None or self.is_long else self.cells.cells(path[self.base :], operand)
         inner, number = cells.made if cells is not None and cells.made is not None else ((), 0)
         made = (*path[: self.base], *inner)
-        equation, operands = self.followed.get(made, (None, []))
-        if equation is None or not inner or guard.impurity(equation):
+        if not inner or made not in self.followed or guard.impurity(self.followed[made][0]):
             return None
-        self.asked += 1
+        self.asked, (equation, operands) = self.asked + 1, self.followed[made]
         inputs, known = apart(operands)
         return self._for_rule(equation, made, inputs, known), number
 

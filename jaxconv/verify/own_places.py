@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import jax
 import numpy as np
@@ -20,7 +21,7 @@ from jax.lax import GatherScatterMode
 from jaxconv.jaxprs import evaluate, guard
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.registry import Registry
-from jaxconv.jaxprs.typing import Array, aval_of, shape_of
+from jaxconv.jaxprs.typing import Array, ArrayValue, aval_of, shape_of
 from jaxconv.verify import numpy_rows
 from jaxconv.verify.equal_cells import Cells, EqualCells, Names
 
@@ -63,8 +64,9 @@ def _order(equation: JaxprEqn, operands: Sequence[Cells], place: Cells, number: 
     axis, payload = equation.params["dimension"], operands[number].numbers
     if equation.params["num_keys"] != 1 or number == 0 or payload is None:
         return None
-    positions = np.arange(payload.shape[axis]).reshape([-1 if n == axis else 1 for n in range(payload.ndim)])
-    return Source(place, operands[0], axis, reduced=False) if (payload == positions).all() else None
+    rows = np.moveaxis(payload, axis, -1).reshape(-1, payload.shape[axis]).tolist()
+    is_order = all(row == list(range(payload.shape[axis])) for row in rows)
+    return Source(place, operands[0], axis, reduced=False) if is_order else None
 
 
 @sources("top_k")
@@ -200,6 +202,5 @@ def _executed(equation: JaxprEqn, x: np.ndarray, indices: Sequence[np.ndarray]) 
         return evaluate.executed(reading, [x, *row])[0]
 
     with jax.default_device(jax.devices("cpu")[0]):
-        return np.asarray(jax.jit(jax.vmap(read))(list(indices))).reshape(
-            len(indices[0]), *shape_of(equation.outvars[0])
-        )
+        found = cast(ArrayValue, jax.jit(jax.vmap(read))(list(indices)))
+        return np.asarray(found).reshape(len(indices[0]), *shape_of(equation.outvars[0]))

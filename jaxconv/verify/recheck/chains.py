@@ -18,7 +18,7 @@ from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
 DEEPEST = 2  # equations behind a step that are executed with it, other than those of which nothing is known
-MOST = 32  # equations of one chain
+MOST = 64  # values of one chain
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +34,21 @@ class _Made:
 class Chain:
     """A step together with equations before it.
 
+    A value that is drawn for one equation is drawn for all, since they read the same value.
+
     Attributes:
         run: executes the step.
-        operands: the operands of the step, drawn or made.
+        least: the number of further equations that may be executed before each value, the smallest of all ways to it.
         drawn: the values that are drawn, by their number.
-        made: the values that are made, by their number and the number of further equations.
+        made: the values that are made, by their number.
+        operands: the operands of the step, drawn or made.
     """
 
     run: Run
-    operands: Sequence[Held[Value] | _Made]
+    least: dict[int, int] = field(default_factory=dict[int, int])
     drawn: dict[int, Held[Value]] = field(default_factory=dict[int, "Held[Value]"])
-    made: dict[tuple[int, int], Held[Value] | _Made] = field(
-        default_factory=dict[tuple[int, int], "Held[Value] | _Made"]
-    )
+    made: dict[int, _Made] = field(default_factory=dict[int, _Made])
+    operands: Sequence[Held[Value] | _Made] = ()
 
     def __call__(self, arrays: list[Array]) -> Sequence[Array]:
         """Return the results of the step for an array of each drawn value."""
@@ -60,6 +62,36 @@ class Chain:
             return results[id(node)][node.number]
 
         return self.run([value(operand) for operand in self.operands])
+
+    def visit(self, held: Held[Value], depth: int) -> None:
+        """Note how many equations may be executed before a value and those before it."""
+        if self.least.get(held.number, DEEPEST + 1) <= depth or len(self.least) > MOST:
+            return
+        self.least[held.number] = depth
+        for operand in _operands(held, depth):
+            self.visit(operand, _left(held, depth))
+
+    def node(self, held: Held[Value]) -> Held[Value] | _Made:
+        """The value as it is drawn or made."""
+        if held.number in self.made:
+            return self.made[held.number]
+        operands = _operands(held, self.least.get(held.number, 0))
+        if not operands or held.origin is None:
+            return self.drawn.setdefault(held.number, held)
+        made = _Made(held.origin[0], [self.node(operand) for operand in operands], held.origin[2])
+        return self.made.setdefault(held.number, made)
+
+
+def _left(held: Held[Value], depth: int) -> int:
+    """Return how many equations may be executed before a value's operands. One of which nothing is known is free."""
+    return depth if isinstance(held.state, Broken) else depth - 1
+
+
+def _operands(held: Held[Value], depth: int) -> Sequence[Held[Value]]:
+    """Return the operands of a value that is made, and none of one that is drawn."""
+    if held.origin is None or held.constant is not None or _left(held, depth) < 0:
+        return ()
+    return held.origin[1]
 
 
 def readings(run: Run, operands: Sequence[Held[Value]], largest: int) -> Iterator[tuple[Run, list[Held[Value]]]]:
@@ -80,21 +112,12 @@ def _chains(run: Run, operands: Sequence[Held[Value]]) -> Iterator[tuple[Chain, 
     """Yield a step with ever more equations before it, with the values that are drawn."""
     before = {held.number for held in operands}
     for depth in range(DEEPEST + 1):
-        chain = Chain(run, ())
-        chain.operands = [_node(chain, held, depth) for held in operands]
-        if len(chain.made) <= MOST and {*chain.drawn} != before:
+        chain = Chain(run)
+        for held in operands:
+            chain.visit(held, depth)
+        if len(chain.least) > MOST:
+            return
+        chain.operands = [chain.node(held) for held in operands]
+        if {*chain.drawn} != before:
             before = {*chain.drawn}
             yield chain, list(chain.drawn.values())
-
-
-def _node(chain: Chain, held: Held[Value], depth: int) -> Held[Value] | _Made:
-    """The value as it is drawn or made in a chain: values of which nothing is known are made, and others to a depth."""
-    key = held.number, depth
-    if key in chain.made:
-        return chain.made[key]
-    left = depth if isinstance(held.state, Broken) else depth - 1
-    if held.origin is None or held.constant is not None or left < 0 or len(chain.made) > MOST:
-        return chain.drawn.setdefault(held.number, held)
-    by, of, number = held.origin
-    chain.made[key] = _Made(by, [_node(chain, operand, left) for operand in of], number)
-    return chain.made[key]

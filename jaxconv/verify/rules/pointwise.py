@@ -30,7 +30,7 @@ from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeating_box, repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import longest
+from jaxconv.verify.rules.advancing_rows import longest
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 

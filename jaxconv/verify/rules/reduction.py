@@ -13,7 +13,7 @@ from jaxconv.verify.factors import also_on, check_whole_periods, invariant_axis,
 from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import rows_of_reshapes
-from jaxconv.verify.rules.indexing import in_order
+from jaxconv.verify.rules.advancing_rows import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
 

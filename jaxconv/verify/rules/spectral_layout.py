@@ -198,6 +198,22 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     return [_with_update(eqn, added)]
 
 
+@rule("scatter-mul", of=Spectrum)
+def multiply_at(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """x with a window of modes multiplied: x[start + j] *= update[j]. There the modes of both are added, as in `mul`.
+
+    Example: rfft(x, axis=1).at[:, -1].multiply(0.5) halves the highest mode.
+    Jaxpr: see `scatter.write`.
+    """
+
+    def multiplied(x: Spectrum, update: Spectrum) -> Spectrum:
+        value = join([x.value, update.value], eqn.walk.new_signal())
+        pairs = zip(x.modes, update.modes, strict=True)
+        return Spectrum(value, x.axis, tuple(None if a is None or b is None else a + b for a, b in pairs))
+
+    return [_with_update(eqn, multiplied)]
+
+
 def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Spectrum], Spectrum] | None) -> Spectrum:
     """x with the update written into it, or with `added(x, update)` there if that is given."""
     start = scatter.known_start(eqn)
