@@ -167,7 +167,7 @@ def _parts(eqn: Equation[Value]) -> Parts:
 
 
 def cut_from_parts(eqn: Equation[V], ranges: Sequence[tuple[int, int, int]], plain: Moving) -> Moving:
-    """The given range (start, count, stride) of each axis of a concatenation, whose state shows its longest window only.
+    """The given range (start, count, stride) of each axis of a concatenation, whose state shows one window only.
 
     The ranges of the parts are concatenated instead, if they show more of the signal than `plain`, which is derived
     from the state of the concatenation.

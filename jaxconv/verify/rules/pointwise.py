@@ -167,7 +167,10 @@ def _along_a_diagonal(
     """A constant that moves as `joined` does, for the least multiple of its shift; unchanged if there is none."""
     wraps = all(joined.period(motion) == numbers.shape[number] for number, motion in motions.items())
     for times in range(1, MOST_STEPS + 1):
-        steps = {number: times * joined.step(motion) for number, motion in motions.items()}
+        distances = {number: Fraction(times * joined.shift) / motion.rate for number, motion in motions.items()}
+        if any(distance.denominator > 1 for distance in distances.values()):
+            continue
+        steps = {number: int(distance) for number, distance in distances.items()}
         short = any(2 * abs(step) > numbers.shape[number] for number, step in steps.items())
         fits = eqn.walk.cycle is None or (wraps and eqn.walk.cycle % (times * joined.shift) == 0)
         if short or not fits:
@@ -212,11 +215,14 @@ def along_new_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list
         if numbers is None:
             continue
         numbers = np.broadcast_to(numbers, eqn.shapes[0])
-        for other, new in [chosen] if chosen else _new_motions(joined, value, number, motion):
-            moved = _along_a_diagonal(eqn, value, numbers, joined, {number: motion, other: new})
-            if moved is not value:
-                found[operand], chosen = moved, (other, new)
-                break
+        candidates = [chosen] if chosen else _new_motions(joined, value, number, motion)
+        moved = [
+            (new, _along_a_diagonal(eqn, value, numbers, joined, {number: motion, new[0]: new[1]}))
+            for new in candidates
+        ]
+        moved = [(new, after) for new, after in moved if after is not value]
+        if moved:  # of several ways to move, the one for the smallest shift
+            chosen, found[operand] = min(moved, key=lambda pair: pair[1].shift)
     return found
 
 
