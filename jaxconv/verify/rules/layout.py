@@ -301,7 +301,7 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
     """An axis with cells of a constant before, after and between its cells."""
     if (before, after, between) == (0, 0, 0):
         return axis
-    total = length_of(axis) + between * max(length_of(axis) - 1, 0) + before + after
+    total = _padded_length(length_of(axis), before, after, between)
     motion = motion_of(axis)
     if motion is None:
         return invariant_axis(total)
@@ -311,9 +311,13 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
     return (Factor(total, motion=max(windows, key=lambda part: part.hi - part.lo)),)
 
 
+def _padded_length(length: int, before: int, after: int, between: int) -> int:
+    return length + between * max(length - 1, 0) + before + after
+
+
 def windows_of_padding(motion: Motion, length: int, before: int, after: int, between: int) -> list[Motion]:
     """The windows of signals that a padded axis shows: that of its cells, and the constants before and after it."""
-    distance, total = between + 1, length + between * max(length - 1, 0) + before + after
+    distance, total = between + 1, _padded_length(length, before, after, between)
     rate = motion.rate / distance
     cells = replace(
         motion,

@@ -44,6 +44,9 @@ TWINS = {
     "five columns": lambda x: x[:, None] * jnp.eye(6, 5),
     "two diagonals that cross, marked": lambda x: x * (jnp.eye(6) + 2 * jnp.eye(6)[::-1]).at[0, 0].set(3.0),
     "against each other": lambda x: (x * jnp.eye(6)) + (x * jnp.eye(6)[::-1]).at[0, 0].set(1.0),
+    "what varies along both axes": lambda x: (
+        jnp.cumsum(jnp.broadcast_to(x, (6, 6)) * jnp.arange(6.0)[:, None], 0) * jnp.eye(6)
+    ),
     "a part of a roll": lambda x: jnp.concatenate([(x * jnp.eye(6))[:3, 3:], (x * jnp.eye(6))[3:, :3]], 1),
 }
 

@@ -85,6 +85,12 @@ def test_rolled_copies_move_as_the_array():
     assert law(lambda x: jax.vmap(lambda k: jnp.roll(x[:, 0], k))(jnp.arange(3)), X) == (1, ((1, 1),), ())
     short = lambda x: jax.vmap(lambda k: lax.dynamic_slice(x[:, 0], (k,), (6,)))(jnp.array([0, 1]))
     assert law(short, X) is None
+    padded = lambda x: jnp.concatenate([jnp.zeros(1), x[:, 0], x[:, 0]])
+    from_start = lambda first: (
+        lambda x: jax.vmap(lambda k: lax.dynamic_slice(padded(x), (k,), (7,)))(first + jnp.arange(3))
+    )
+    assert law(from_start(1), X) == (1, ((1, 1),), ())
+    assert law(from_start(0), X) is None
 
 
 def test_a_dynamic_roll_has_an_interior():
