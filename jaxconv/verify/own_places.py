@@ -92,16 +92,16 @@ def read_at_places(cells: EqualCells, path: evaluate.Path, equation: JaxprEqn) -
     if not all(map(chain.follow, operands[1:])) or len(chain.found) != 1:
         return None
     (source,) = chain.found.values()
-    length, dtype = source.operand.shape[source.axis], chain.dtype
+    length = source.operand.shape[source.axis]
     x, names = cells.names(operands[0]), cells.names(_determined(source.operand))
-    if x is None or names is None or length > min(LONGEST, np.iinfo(dtype).max):
+    if x is None or names is None or length > LONGEST:
         return Read(source, own=False)
     shape, draw = source.place.shape, np.random.default_rng(0)
     offsets = draw.integers(length, size=shape)
     trials = [(offsets + step) % length for step in range(length)]
     trials += [draw.integers(length, size=shape) for _ in range(RANDOM)]
     order, which = np.unique(x, return_inverse=True)
-    indices = [chain.run(operands[1:], places.astype(dtype)) for places in trials]
+    indices = [chain.run(operands[1:], places.astype(chain.dtype)) for places in trials]
     stacks = [np.stack(column) for column in zip(*indices, strict=True)]
     found = _executed(equation, which.reshape(x.shape).astype(np.int32), stacks)
     if found.min(initial=0) < 0:  # out of bounds
