@@ -134,3 +134,12 @@ def test_products_of_circulants_are_circulant():
     broken = lambda x, row: (row[around] * jnp.arange(6.0)) @ row[around] @ x
     assert law(broken, X, row) is None
     assert law(lambda x, row: row[around] @ (row[around] + jnp.tri(6)) @ x, X, row) is None
+
+
+def test_products_of_other_cells_are_other_products():
+    """row[i] * row[5 - j] depends on i and j, although i + 5 - j is constant along diagonals."""
+    near = np.abs(np.arange(6)[:, None] - np.arange(6)) <= 1
+    outer = lambda x, row: jnp.where(near, row[:, None] @ row[None, ::-1], 0.0) @ x
+    assert law(outer, X, np.zeros(6, np.float32), kind="interior") is None
+    toeplitz = lambda x, row: jnp.where(near, row[(np.arange(6)[:, None] - np.arange(6)) % 6], 0.0) @ x
+    assert law(toeplitz, X, np.zeros(6, np.float32), kind="interior") == (1, ((0, 1),), ((0, 1, 5),))

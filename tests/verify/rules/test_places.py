@@ -98,3 +98,17 @@ def test_a_dynamic_roll_has_an_interior():
     assert law(roll, X, kind="interior") == (1, ((0, 1),), ((0, 2, 7),))
     beside = lambda x: lax.dynamic_slice(jnp.concatenate([x[:, 0], -x[:, 0]]), (5,), (7,))
     assert law(beside, X, kind="interior") == (1, ((0, 1),), ((0, 2, 7),))
+
+
+def test_the_longest_part_of_a_concatenation_need_not_be_the_longest_of_a_slice():
+    parts = lambda x: lax.dynamic_slice(jnp.concatenate([x[:5, 0], -x[:, 0]]), (1,), (6,))
+    assert law(parts, X, kind="interior") == (1, ((0, 1),), ((0, 0, 4),))
+
+
+def test_every_place_along_the_axis_is_tried():
+    """One place of 200 is read elsewhere: a few drawn places would not show it."""
+    x = np.zeros(200, np.float32)
+    elsewhere = lambda place: jnp.where(place == 77, 78, place)
+    moved = lambda x: x[elsewhere(jnp.argmax(x))]
+    assert law(moved, x) is None
+    assert culprit(moved, x) == "dynamic_slice"
