@@ -270,10 +270,10 @@ INDEXING: dict[str, Function] = {
     "rolls in a loop": lambda x: lax.fori_loop(1, 3, lambda k, y: y * 0.5 + jnp.roll(x, k, 1), x),
 }
 DIAGONAL: dict[str, Function] = {
-    "on the diagonal": lambda x: x[:, None, :, 0] * jnp.eye(N),
-    "beside the diagonal": lambda x: x[:, :, 1:2] * jnp.roll(jnp.eye(N), 1, 0) + x.mean(1)[:, None],
-    "below the diagonal": lambda x: jnp.where(np.tri(N, dtype=bool), x[:, None, :, 2], 0.5),
-    "on the diagonal, rolled": lambda x: jnp.roll(x[:, None, :, 0] * jnp.eye(N), 1, 2),
+    "on the diagonal": lambda x: x[:, None, :, 0] * jnp.eye(N)[None],
+    "beside the diagonal": lambda x: x[:, :, 1:2] * jnp.roll(jnp.eye(N), 1, 0)[None] + x.mean(1)[:, None],
+    "below the diagonal": lambda x: jnp.where(np.tri(N, dtype=bool)[None], x[:, None, :, 2], 0.5),
+    "on the diagonal, rolled": lambda x: jnp.roll(x[:, None, :, 0] * jnp.eye(N)[None], 1, 2),
     "derivatives": lambda x: jax.jacrev(lambda v: v * jnp.roll(v, 1) ** 2)(x[0, :, 3])[None],
     "second derivatives": lambda x: jax.hessian(lambda v: (jnp.sin(v) * jnp.roll(v, 2)).sum())(x[0, :, 4])[None],
     "times two circulants": lambda x: jnp.einsum("ij,bjc->bic", circulant(WEIGHTS[0]) @ circulant(WEIGHTS[1]), x),
