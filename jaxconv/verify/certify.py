@@ -25,8 +25,9 @@ from jaxconv.verify.domain import Plain, Spectrum, main_state
 from jaxconv.verify.execution import experiment
 from jaxconv.verify.execution.program import Program, program_of
 from jaxconv.verify.execution.refute import Budget, refute
+from jaxconv.verify.factors import input_axis
 from jaxconv.verify.fold import Folder
-from jaxconv.verify.interpret import Read, Walk, input_axis
+from jaxconv.verify.interpret import Read, Walk
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tracing import name_of, trace
 from jaxconv.verify.worth_reporting import claimed

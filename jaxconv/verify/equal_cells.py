@@ -1,7 +1,8 @@
 """Which cells of a value are equal whatever the parameters are, as in a matrix that is gathered from an unknown kernel.
 
 Every cell gets a name, and cells of one name are equal in every run. Equations that move cells move their names. A
-pointwise equation maps cells of equal names to cells of equal names. The cells of any other result have names of their
+pointwise equation maps cells of equal names to cells of equal names. In exact arithmetic, sums of equal products are
+equal. The cells of any other result have names of their
 own. So `kernel[(i - j) % n]` is constant along diagonals, although no number is known.
 
 Names are computed when a rule asks for those of an operand, from the equations that it was computed by.
@@ -28,6 +29,7 @@ from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import bits
 
 MOST = 2**14  # largest number of cells that are named
+MOST_TERMS = 2**21  # largest number of terms of all sums of an equation
 DEEPEST = 100  # longest chain of equations that is followed
 ZERO = 0  # the name of cells that are known to be +0
 
@@ -43,6 +45,7 @@ class Cells:
         numbers: the numbers, if they are known.
         origin: the equation that computes the value, its operands, and the number of the result.
         depth: length of the longest chain of equations behind the value.
+        made: the path of the equation that computes the value, and the number of the result, if it is not a constant.
         names: the names, if they have been computed.
     """
 
@@ -50,6 +53,7 @@ class Cells:
     numbers: np.ndarray | None = None
     origin: tuple[JaxprEqn, Sequence[Cells], int] | None = None
     depth: int = 0
+    made: tuple[evaluate.Path, int] | None = None
     names: Names | None = None
 
 
@@ -79,12 +83,21 @@ class EqualCells:
 
     def of(self, path: evaluate.Path, operand: int) -> Names | None:
         """Return the names of the cells of an equation's operand; None if they are too many, or all different."""
+        cells = self.cells(path, operand)
+        names = None if cells is None else self.names(cells)
+        return None if names is None or np.unique(names).size == names.size else names
+
+    def cells(self, path: evaluate.Path, operand: int) -> Cells | None:
+        """Return the cells of an operand of the equation at a path."""
+        operands = self.operands_of(path)
+        return None if operands is None else operands[operand]
+
+    def operands_of(self, path: evaluate.Path) -> list[Cells] | None:
+        """Return the cells of the operands of the equation at a path, with the equations that compute them."""
         if not self.read:
             inputs = zip(self.jaxpr.invars, self.operands, strict=True)
             self._follow(self.jaxpr, self.constants, [Cells(shape_of(v), known) for v, known in inputs], ())
-        operands = self.read.get(path)
-        names = None if operands is None else self.names(operands[operand])
-        return None if names is None or np.unique(names).size == names.size else names
+        return self.read.get(path)
 
     def _follow(
         self, jaxpr: Jaxpr, constants: Sequence[ArrayValue], operands: Sequence[Cells], path: evaluate.Path
@@ -109,9 +122,9 @@ class EqualCells:
                 return inputs
             depth = max((value.depth for value in inputs), default=0) + 1
             if depth > DEEPEST or guard.impurity(equation):
-                return [Cells(shape_of(variable)) for variable in equation.outvars]
+                return [Cells(shape_of(v), made=(path, number)) for number, v in enumerate(equation.outvars)]
             return [
-                Cells(shape_of(variable), None, (equation, inputs, number), depth)
+                Cells(shape_of(variable), None, (equation, inputs, number), depth, (path, number))
                 for number, variable in enumerate(equation.outvars)
             ]
 
@@ -123,7 +136,6 @@ class EqualCells:
         """Return the names of the cells of a value; None if they are too many."""
         if value.names is None and np.prod(value.shape, dtype=float) <= MOST:
             value.names = self._computed(value)
-            value.origin = None
         return value.names
 
     def _computed(self, value: Cells) -> Names:
@@ -158,6 +170,11 @@ class EqualCells:
                 return np.asarray(moves[name](equation, operands, self.names)[number], np.int64)
             except Exception:  # numbers that are unknown, or parameters that the function does not support
                 pass
+        if name in sums:
+            try:
+                return self._of_terms(equation, sums[name](equation, operands, self.names))
+            except _UnknownError:
+                return None
         named = [self.names(value) for value in operands]
         cells = [names for names in named if names is not None]
         if name not in family("pointwise") or len(equation.outvars) != 1 or len(cells) < len(operands):
@@ -168,6 +185,14 @@ class EqualCells:
         function = name, str(guard.understood(equation)), str(result.dtype)
         names = np.array([self._name((*function, *column)) for column in distinct.T.tolist()], np.int64)
         return names[which.ravel()].reshape(result.shape) if which.size == result.size else None
+
+    def _of_terms(self, equation: JaxprEqn, terms: np.ndarray) -> Names:
+        """Return the names of sums of the terms along the last axis: sums of equal terms, in any order, are equal."""
+        *shape, count = terms.shape
+        rows, which = np.unique(np.sort(terms.reshape(-1, count), axis=1), axis=0, return_inverse=True)
+        function = equation.primitive.name, str(guard.understood(equation)), str(aval_of(equation.outvars[0]).dtype)
+        names = [self._name((*function, row.tobytes())) if row.any() else ZERO for row in rows]
+        return np.array(names, np.int64)[which.ravel()].reshape(shape)
 
 
 class _UnknownError(Exception):
@@ -235,7 +260,7 @@ def _gathered(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) 
     return [order[found]]
 
 
-@moves("conv_general_dilated", "dot_general")
+@moves("conv_general_dilated", "jaxconv_conv", "dot_general")
 def _picked(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> Sequence[np.ndarray]:
     """A sum of products with known zeros and ones, at most a single one of them a one: it moves the other operand."""
     (unknown,) = [n for n, value in enumerate(operands) if value.numbers is None]
@@ -250,6 +275,34 @@ def _picked(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) ->
     if terms.max(initial=0) > 1 or order.size > 2**8:  # numbers that every float holds exactly
         raise _UnknownError
     return [np.where(terms == 0, ZERO, order[found.astype(int)])]
+
+
+# Names of the terms of sums, by primitive: the terms of each cell of the result are along a last axis, and those that
+# are zero have the name ZERO.
+sums: Registry[Callable[[JaxprEqn, Sequence[Cells], NamesOf], np.ndarray]] = Registry()
+
+
+@sums("dot_general")
+def _products(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) -> np.ndarray:
+    """Products of cells: named by the unordered pair of the factors' names."""
+    (contracted, batches), rows = equation.params["dimension_numbers"], list[np.ndarray]()
+    for value, summed, batch in zip(operands, contracted, batches, strict=True):
+        names = names_of(value)
+        if names is None:
+            raise _UnknownError
+        others = [axis for axis in range(names.ndim) if axis not in (*summed, *batch)]
+        shape = [names.shape[axis] for axis in batch]
+        rows.append(
+            np.transpose(names, (*batch, *others, *summed)).reshape(
+                *shape, -1, int(np.prod([names.shape[a] for a in summed]))
+            )
+        )
+    x, y = rows[0][..., :, None, :], rows[1][..., None, :, :]
+    if np.broadcast_shapes(x.shape, y.shape)[-1] * np.prod(aval_of(equation.outvars[0]).shape) > MOST_TERMS:
+        raise _UnknownError
+    largest = max(x.max(initial=0), y.max(initial=0)) + 1
+    pairs = np.where((x == ZERO) | (y == ZERO), ZERO, np.minimum(x, y) * largest + np.maximum(x, y))
+    return pairs.reshape(*aval_of(equation.outvars[0]).shape, pairs.shape[-1])
 
 
 def _executed(equation: JaxprEqn, *arrays: np.ndarray) -> list[np.ndarray]:

@@ -21,12 +21,17 @@ from jaxconv.verify.domain import (
     length_of,
     scaled,
 )
-from jaxconv.verify.receptive_fields import copied, strided, union
+from jaxconv.verify.receptive_fields import ONE_CELL, copied, strided, union
 
 
 def invariant_axis(length: int, period: int | None = None) -> FactoredAxis:
     """Return an invariant axis: arbitrary, or with a period (1: uniform)."""
     return normalise((Factor(length, period),))
+
+
+def input_axis(length: int, name: Hashable) -> FactoredAxis:
+    """Return the shifted axis of an input, which is a window of the scene."""
+    return (Factor(length, motion=Motion(Fraction(1), 0, length, ONE_CELL, name)),)
 
 
 def uniform(axis: FactoredAxis) -> bool:
@@ -116,6 +121,26 @@ def ends(factors: Iterable[Factor], start: int = 1) -> list[int]:
         start *= factor.length
         sizes.append(start)
     return sizes
+
+
+def check_whole_periods(value: Moving, number: int) -> None:
+    """Raise CannotProve unless a moving axis shows whole periods of a periodic signal, and nothing else."""
+    for factor in value.axes[number]:
+        if factor.motion is None:
+            continue
+        period = value.period(factor.motion)
+        if period is None:
+            raise CannotProve(
+                "reduces over the whole shifted axis, so new content at the border changes the result",
+                "Only cyclic shifts leave a reduction over all positions unchanged",
+            )
+        valid = factor.motion.hi - factor.motion.lo
+        if valid != factor.length or factor.length % period:
+            raise CannotProve(
+                f"reduces over {factor.length} positions, {valid} of which show a signal with period {period}",
+                "Reduce over whole periods: pad circularly before it",
+                factor.motion.without_whole_periods,
+            )
 
 
 def also_on(value: Moving, others: Sequence[Moving]) -> Moving:

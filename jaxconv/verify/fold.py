@@ -317,10 +317,36 @@ def repeats(array: np.ndarray, steps: Mapping[int, int], *, wraps: bool) -> bool
     cells = bits(array[..., None])
     if wraps:
         return np.array_equal(np.roll(cells, tuple(steps.values()), tuple(steps)), cells)
-    before, after = [slice(None)] * array.ndim, [slice(None)] * array.ndim
+    return not _differences(array, steps).any()
+
+
+def _differences(array: np.ndarray, steps: Mapping[int, int]) -> np.ndarray:
+    """Whether the bits of two cells differ that are `steps[axis]` apart along all axes; for all pairs in the array."""
+    cells, before, after = bits(array[..., None]), [slice(None)] * array.ndim, [slice(None)] * array.ndim
     for axis, step in steps.items():
         before[axis], after[axis] = (
             slice(max(-step, 0), min(-step, 0) or None),
             slice(max(step, 0), min(step, 0) or None),
         )
-    return np.array_equal(cells[tuple(before)], cells[tuple(after)])
+    return (cells[tuple(before)] != cells[tuple(after)]).any(axis=-1)
+
+
+def repeating_box(array: np.ndarray, steps: Mapping[int, int]) -> dict[int, tuple[int, int]] | None:
+    """Return the [lo, hi) of an axis on which cells `steps[axis]` apart along all these axes are equal; {} for all.
+
+    The cells of other axes count, too. One axis is cut, at one end, and at least a third of it is left. None if that
+    does not suffice.
+
+    >>> repeating_box(np.eye(4), {0: 1, 1: 1}), repeating_box(np.roll(np.eye(4), 1, 1), {0: 1, 1: 1})
+    ({}, {0: (0, 3)})
+    """
+    places = np.nonzero(_differences(array, steps))
+    if not places[0].size:
+        return {}
+    boxes: list[tuple[int, int, int]] = []
+    for axis, step in steps.items():
+        # The pair at `place` is of the cells place and place + |step| of the axis.
+        boxes += [(axis, int(places[axis].max()) + 1, array.shape[axis])]
+        boxes += [(axis, 0, int(places[axis].min()) + abs(step))]
+    axis, lo, hi = max(boxes, key=lambda box: (box[2] - box[1]) / array.shape[box[0]])
+    return {axis: (lo, hi)} if 3 * (hi - lo) >= array.shape[axis] else None

@@ -7,7 +7,6 @@ import math
 from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import partial
 
 import jax.numpy as jnp
@@ -26,9 +25,6 @@ from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import (
     Broken,
     CannotProve,
-    Factor,
-    FactoredAxis,
-    Motion,
     Moving,
     Pieces,
     Spectrum,
@@ -44,9 +40,9 @@ from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
-from jaxconv.verify.receptive_fields import ONE_CELL
-from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read
-from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Rule
+from jaxconv.verify.own_places import read_at_places
+from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read, apart
+from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Places, Rule
 from jaxconv.verify.value_numbers import Names
 
 RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
@@ -74,6 +70,7 @@ class Walk:
         cells: names the cells of operands in that jaxpr.
         asked: how often names were read. They are not a part of the states, so calls in which they are not remembered.
         calls: the results of the calls that were followed.
+        followed: the equations that were followed, with their operands.
     """
 
     cycle: int | None
@@ -90,6 +87,9 @@ class Walk:
     cells: EqualCells | None = None
     asked: int = 0
     calls: FollowedCalls = field(default_factory=FollowedCalls)
+    followed: dict[evaluate.Path, tuple[JaxprEqn, list[Read]]] = field(
+        default_factory=dict[evaluate.Path, tuple[JaxprEqn, list[Read]]]
+    )
 
     def new_signal(self) -> Hashable:
         """Return a name that no signal has yet."""
@@ -140,6 +140,7 @@ class Walk:
     def _step(self, equation: JaxprEqn, operands: list[Read], path: evaluate.Path) -> list[Read]:
         """Follow one equation: read a folded constant, follow a call, or apply the rule of the primitive."""
         inputs, known = apart(operands)
+        self.followed[path] = equation, operands
         shapes = list(map(shape_of, equation.outvars))
         numbers: list[np.ndarray | None] = [None] * len(shapes)
         outputs: Sequence[Value]
@@ -257,8 +258,33 @@ class Walk:
     ) -> Equation[Value]:
         """Return the argument of a rule."""
         before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
-        names = partial(self._names_of, path[self.base :])
-        return Equation(equation.primitive.name, guard.understood(equation), inputs, known, before, after, self, names)
+        names, makers = partial(self._names_of, path[self.base :]), partial(self._maker_of, path)
+        params, places = guard.understood(equation), partial(self._places_of, path, equation)
+        return Equation(equation.primitive.name, params, inputs, known, before, after, self, names, makers, places)
+
+    def _places_of(self, path: evaluate.Path, equation: JaxprEqn) -> Places | None:
+        """Return at which places of another equation's operand an equation reads its first operand."""
+        inner = path[self.base :]
+        read = None if self.cells is None or self.is_long else read_at_places(self.cells, inner, equation)
+        if read is None or read.source.place.made is None:
+            return None
+        self.asked += 1
+        _, operands = self.followed[*path[: self.base], *read.source.place.made[0]]
+        return Places(operands[0][0], read.source.axis, read.own)
+
+    def _maker_of(self, path: evaluate.Path, operand: int) -> tuple[Equation[Value], int] | None:
+        """Return the equation that computes an operand of the equation at a path, and the number of the result.
+
+        None if it is unknown, or lies in a call that may not have been followed with these operands.
+        """
+        cells = None if self.cells is None or self.is_long else self.cells.cells(path[self.base :], operand)
+        inner, number = cells.made if cells is not None and cells.made is not None else ((), 0)
+        made = (*path[: self.base], *inner)
+        if not inner or made not in self.followed or guard.impurity(self.followed[made][0]):
+            return None
+        self.asked, (equation, operands) = self.asked + 1, self.followed[made]
+        inputs, known = apart(operands)
+        return self._for_rule(equation, made, inputs, known), number
 
     def _names_of(self, path: evaluate.Path, operand: int) -> np.ndarray | None:
         """Return names of the cells of an operand of the equation at a path."""
@@ -371,13 +397,3 @@ def failure(rule: str, error: Exception) -> CannotProve:
     if RAISE_FAILURES:
         raise error
     return CannotProve(f"the rule for {rule} failed: {error!r}", "Please report it")
-
-
-def apart(values: Sequence[Read]) -> tuple[list[Value], list[np.ndarray | None]]:
-    """Split pairs into the values and their numbers."""
-    return [value for value, _ in values], [numbers for _, numbers in values]
-
-
-def input_axis(length: int, name: Hashable) -> FactoredAxis:
-    """Return the shifted axis of an input, which is a window of the scene."""
-    return (Factor(length, motion=Motion(Fraction(1), 0, length, ONE_CELL, name)),)

@@ -25,6 +25,11 @@ Read: TypeAlias = tuple[Value, np.ndarray | None]  # how a value moves, and its 
 Body: TypeAlias = tuple[Jaxpr, Sequence[ArrayValue], Sequence[Read]]  # a jaxpr, its constants and its operands
 
 
+def apart(values: Sequence[Read]) -> tuple[list[Value], list[np.ndarray | None]]:
+    """Split pairs into the values and their numbers."""
+    return [value for value, _ in values], [numbers for _, numbers in values]
+
+
 @dataclass
 class FollowedCalls:
     """The results of calls by jaxpr, constants, and the states and numbers of the operands.

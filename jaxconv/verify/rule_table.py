@@ -74,6 +74,8 @@ class Equation(Generic[V_co]):
         shapes: shapes of the results.
         walk: follows the jaxprs of calls and loops, and names new signals.
         names: returns names of the cells of an operand, or None. Cells of one name are equal; see `equal_cells.py`.
+        makers: returns the equation that computes an operand, and the number of the result; None if it is not known.
+        places: returns at which cells of which equation's operand the first operand is read; see `own_places.py`.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Equation(Generic[V_co]):
     shapes: list[tuple[int, ...]]
     walk: WalkContext
     names: Callable[[int], np.ndarray | None] = lambda operand: None
+    makers: Callable[[int], tuple[Equation[Value], int] | None] = lambda operand: None
+    places: Callable[[], Places | None] = lambda: None
 
     def cells(self, operand: int) -> np.ndarray | None:
         """Return the numbers of an invariant operand, or else names of its cells: where these are equal, it is, too."""
@@ -98,7 +102,23 @@ class Equation(Generic[V_co]):
     def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
         """Return the same equation of operands with other states."""
         states = self.operand_shapes, self.shapes
-        return Equation(self.name, self.params, inputs, self.known, *states, self.walk, self.names)
+        asked = self.names, self.makers, self.places
+        return Equation(self.name, self.params, inputs, self.known, *states, self.walk, *asked)
+
+
+@dataclass(frozen=True)
+class Places:
+    """A read at the places of an equation's largest or sorted cells.
+
+    Attributes:
+        operand: how the operand of that equation moves.
+        axis: its axis along which the places are.
+        own: whether the cells that are read are those of this operand.
+    """
+
+    operand: Value
+    axis: int
+    own: bool
 
 
 Rule: TypeAlias = Callable[[Equation[Any]], Sequence[Value]]  # of the operands that it is registered for

@@ -32,6 +32,8 @@ def _proved(value: Moving | Spectrum, length: int) -> Claim:
     carried = [
         (number, motion) for number in value.moving_axes if (motion := motion_of(value.axes[number])) is not None
     ]
+    if carried and all(motion.field is not None and sees_nothing(motion.field) for _, motion in carried):
+        raise CannotProve(f"the signal along output axis {carried[0][0]} does not depend on the input")
     for number, motion in carried:
         _checked(value, number, motion)
     if 2 * value.shift > length and (carried or value.depends):
@@ -46,8 +48,6 @@ def _proved(value: Moving | Spectrum, length: int) -> Claim:
 def _checked(value: Moving, number: int, motion: Motion) -> None:
     """Raise CannotProve if an output axis has no whole period (cyclic), or too few pairs of positions (interior)."""
     length, period, step = length_of(value.axes[number]), value.period(motion), abs(value.step(motion))
-    if motion.field is not None and sees_nothing(motion.field):
-        raise CannotProve(f"the signal along output axis {number} does not depend on the input")
     if period is not None:
         if (motion.lo, motion.hi) != (0, length) or length % period:
             reason = f"output axis {number} has {length} positions of a signal that repeats after {period}"

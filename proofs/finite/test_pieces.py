@@ -112,7 +112,7 @@ def test_correlations_are_followed_exactly_where_they_keep_all_overlaps(geometry
             period = min(total, 2)
             one = pieces(total, period, ((0, total, at),))
             try:
-                found = overlap_add.windowed(one, 0, eqn, taps, before, apart, dilation)
+                found = overlap_add.windowed(one, 0, eqn, taps, before, apart, dilation, {})
             except CannotProve:
                 assert not all_kept, (total, at, before, after)
                 continue

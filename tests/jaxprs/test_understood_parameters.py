@@ -17,7 +17,8 @@ import jaxconv as jc
 from jaxconv.jaxprs.primitives import PRIMITIVES
 from jaxconv.verify import interpret
 from jaxconv.verify.domain import Moving, main_state
-from jaxconv.verify.interpret import Walk, input_axis
+from jaxconv.verify.factors import input_axis
+from jaxconv.verify.interpret import Walk
 from jaxconv.verify.rules import RULES
 
 CUBE = (np.arange(6 * 6 * 4).reshape(6, 6, 4) % 7 + 1).astype(np.float32)

@@ -69,9 +69,19 @@ def attended(x):
     return jnp.einsum("bij,bjc->bic", jax.nn.softmax(jnp.einsum("bic,bjc->bij", x, x), axis=2), x)
 
 
+def overlaps(x):
+    """Sums of three cells, those over the ends included: two more positions than x has."""
+    return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0)))
+
+
+def circulant(row):
+    """A matrix whose cell (i, j) is cell i - j of an unknown row."""
+    return jnp.asarray(row)[(AROUND[:, None] - AROUND) % N]
+
+
 def folded(x, change):
     """Overlaps of three cells, changed, and what lies beyond the ends added at the other ones."""
-    y = change(lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, 3, 1), (1, 1, 1), ((0, 0), (2, 2), (0, 0))))
+    y = change(overlaps(x))
     first, last = (
         jnp.pad(part, ((0, 0), pads, (0, 0))) for part, pads in ((y[:, :1], (N - 1, 0)), (y[:, -1:], (0, N - 1)))
     )
@@ -251,6 +261,26 @@ INDEXING: dict[str, Function] = {
     "read past the end": lambda x: x.at[:, AROUND + 2].get(mode="fill", fill_value=0.0),
     "read at the end": lambda x: x.at[:, AROUND + 2].get(mode="clip"),
     "first channel overwritten": lambda x: lax.dynamic_update_slice(x, x[:, :, 1:2] * 2.0, (0, 0, 0)),
+    "below its largest": lambda x: x - jnp.take_along_axis(x, jnp.argmax(x, 1)[:, None], 1),
+    "smallest added by their order": lambda x: (
+        x + jnp.take_along_axis(x, jnp.argsort(-x, 1), 1)[:, -2:].sum(1)[:, None]
+    ),
+    "largest channel read": lambda x: x[:, AROUND, jnp.argmax(x[0], 1)][..., None],
+    "two rolls side by side": lambda x: jax.vmap(lambda k: jnp.roll(x, k, 1))(np.arange(1, 3)).max(0),
+    "rolls in a loop": lambda x: lax.fori_loop(1, 3, lambda k, y: y * 0.5 + jnp.roll(x, k, 1), x),
+}
+DIAGONAL: dict[str, Function] = {
+    "on the diagonal": lambda x: x[:, None, :, 0] * jnp.eye(N)[None],
+    "beside the diagonal": lambda x: x[:, :, 1:2] * jnp.roll(jnp.eye(N), 1, 0)[None] + x.mean(1)[:, None],
+    "below the diagonal": lambda x: jnp.where(np.tri(N, dtype=bool)[None], x[:, None, :, 2], 0.5),
+    "on the diagonal, rolled": lambda x: jnp.roll(x[:, None, :, 0] * jnp.eye(N)[None], 1, 2),
+    "derivatives": lambda x: jax.jacrev(lambda v: v * jnp.roll(v, 1) ** 2)(x[0, :, 3])[None],
+    "second derivatives": lambda x: jax.hessian(lambda v: (jnp.sin(v) * jnp.roll(v, 2)).sum())(x[0, :, 4])[None],
+    "times two circulants": lambda x: jnp.einsum("ij,bjc->bic", circulant(WEIGHTS[0]) @ circulant(WEIGHTS[1]), x),
+}
+FOLDED: dict[str, Function] = {
+    "folded by a reshape": lambda x: jnp.pad(overlaps(x), ((0, 0), (0, 4), (0, 0))).reshape(1, 2, N, N).sum(1),
+    "largest of two rows": lambda x: jnp.pad(x, ((0, 0), (2, 4), (0, 0))).reshape(1, 2, N, N).max(1),
 }
 SPECTRAL: dict[str, Function] = {
     "low modes": lambda x: filtered(x, lambda modes: jnp.where(np.arange(4)[None, :, None] < 2, modes, 0)),
@@ -292,6 +322,7 @@ SPECTRAL: dict[str, Function] = {
     "modes times others, real": lambda x: filtered(
         x, lambda modes: lax.mul(modes, jnp.broadcast_to(MODES, modes.shape), out_dtype=jnp.float32).astype(modes.dtype)
     ),
+    "a mode halved": lambda x: filtered(x, lambda modes: modes.at[:, 2].multiply(0.5)),
     "real parts of modes": lambda x: jnp.fft.fft(x, axis=1).real,
 }
 CONTROL: dict[str, Function] = {
@@ -325,7 +356,19 @@ CONTROL: dict[str, Function] = {
     "numbers of the device": lambda x: x + lax.rng_uniform(jnp.float32(0), jnp.float32(1), ()),
     "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
 }
-FUNCTIONS = POINTWISE | LAYOUT | WINDOWED | REDUCTION | LINEAR_ALGEBRA | CONTRACTION | INDEXING | SPECTRAL | CONTROL
+FUNCTIONS = (
+    POINTWISE
+    | LAYOUT
+    | WINDOWED
+    | REDUCTION
+    | LINEAR_ALGEBRA
+    | CONTRACTION
+    | INDEXING
+    | DIAGONAL
+    | FOLDED
+    | SPECTRAL
+    | CONTROL
+)
 
 
 def beside(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -98,13 +98,18 @@ def _obstacles(state: Moving, shape: tuple[int, ...], length: int) -> Iterator[t
     for axis, motion in motions:
         if len(state.axes[axis]) > 1:
             yield f"only a part of output axis {axis} moves", motion.merged
+    if motions and all(motion.field is not None and _is_empty(motion.field) for _, motion in motions):
+        yield f"the signal along axis {motions[0][0]} does not depend on the input", None
     for axis, motion in motions:
-        if motion.field is not None and all(first > last for first, last in motion.field):
-            yield f"the signal along axis {axis} does not depend on the input", None
         if problem := _beyond(state, axis, motion, shape[axis]):
             yield problem, motion.edge if state.cycle is None else motion.lost or motion.longer or motion.edge
     if 2 * state.shift > length and (motions or state.depends):
         yield f"shifts by {state.shift} are more than half of the {length} cells", None
+
+
+def _is_empty(field: Field) -> bool:
+    """Whether a receptive field has no cell."""
+    return all(first > last for first, last in field)
 
 
 def _too_small(state: Value, around: Value, length: int) -> bool:

@@ -17,16 +17,13 @@ from jaxconv.jaxprs.layout import is_endless, is_identity
 from jaxconv.jaxprs.typing import Array, ArrayValue, Params, Shaped, aval_of, shaped
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
-from jaxconv.verify.recheck.computed import Computation, computed, drawn, is_still
+from jaxconv.verify.recheck.chains import readings
+from jaxconv.verify.recheck.computed import Computation, drawn, is_still
 from jaxconv.verify.recheck.mixing import mixes
 from jaxconv.verify.recheck.moving_cells import edges
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed_integers, plain
 from jaxconv.verify.recheck.noise import noise
-from jaxconv.verify.recheck.relation import (
-    KINDS,
-    malformed,
-    parent_of,
-)
+from jaxconv.verify.recheck.relation import KINDS, malformed, parent_of
 from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
 from jaxconv.verify.recheck.values import Held, Pair, Run, Trials, motions_of, moving_part
 
@@ -111,9 +108,10 @@ class Steps:
             passed_on = not whole or is_identity(equation)  # each result is the operand of the same number
             constants = [held.constant for held in operands] if passed_on else _computed(equation, runs[0], operands)
             made = _computations(equation, runs, operands)
+            origins = _origins(equation, runs, operands)
             results = [
-                replace(held, constant=number, computation=computation)
-                for held, number, computation in zip(results, constants, made, strict=True)
+                replace(held, constant=number, computation=computation, origin=origin)
+                for held, number, computation, origin in zip(results, constants, made, origins, strict=True)
             ]
             if all(isinstance(state, Broken) for state in states):
                 pass
@@ -122,7 +120,7 @@ class Steps:
                 self.remember([], [(runs[0], operands, fact) for fact in enumerate(results)])
             else:
                 if len(runs) > 1:  # the branches are taken in turn, so all readings must have the same index
-                    operands = [replace(operands[0], computation=None), *operands[1:]]
+                    operands = [replace(operands[0], computation=None, origin=None), *operands[1:]]
                 for checked in [self.examine(run, operands, results) for run in runs]:
                     problems += [problem for problem, _ in checked]
                     self.remember(operands, [maker for _, maker in checked])
@@ -144,16 +142,18 @@ class Steps:
         """Return an objection or the empty string for each state of each result, on operands drawn from their states.
 
         If an operand has two states, each state of a result must follow from one of them, or from the way in which
-        operands are computed from parameters.
+        operands are computed.
         """
         if sum(held.aval.size for held in (*operands, *results)) > LARGEST:
             raise ValueError("the equation is too large; certify the function at a smaller shape")
         outcomes: dict[Fact, tuple[str, Maker]] = {}
         facts = [(number, view) for number, held in enumerate(results) for view in _states(held)]
-        for reading in _readings(operands):
+        for by, reading in readings(run, operands, LARGEST):
             left = [fact for fact in facts if fact not in outcomes or outcomes[fact][0]]
-            problems = self.problems(run, reading, left, named=named)
-            outcomes |= {fact: (problem, (run, reading, fact)) for fact, problem in problems.items()}
+            if not left:
+                break
+            problems = self.problems(by, reading, left, named=named)
+            outcomes |= {fact: (problem, (by, reading, fact)) for fact, problem in problems.items()}
         return list(outcomes.values())
 
     def problems(
@@ -268,13 +268,6 @@ def _states(held: Held[Value]) -> list[Held[Value]]:
     return [held] if held.second is None else [held, held.second]
 
 
-def _readings(operands: Sequence[Held[Value]]) -> list[list[Held[Value]]]:
-    """Return the operands with their second states where they have any, with their first states, and as computed."""
-    second, made = [held.second or held for held in operands], list(map(computed, operands))
-    readings = [second] if second == list(operands) else [second, list(operands)]
-    return readings if made == list(operands) else [*readings, made]
-
-
 def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     """Return the Moving parts of the states of the results."""
     return [state for held in results if (state := moving_part(held.state)) is not None]
@@ -355,6 +348,16 @@ def _computations(
     if unknown or not all(map(is_still, operands)):
         return [None] * len(equation.outvars)
     return [Computation(runs[0], operands, number).draw for number in range(len(equation.outvars))]
+
+
+def _origins(
+    equation: JaxprEqn, runs: Sequence[Run], operands: Sequence[Held[Value]]
+) -> list[tuple[Run, Sequence[Held[Value]], int] | None]:
+    """Return how each result is computed from the operands; None if a draw does not determine it."""
+    if runs == [same] or is_identity(equation):
+        return [held.origin for held in operands]
+    unknown = len(runs) > 1 or equation.effects or "random" in equation.primitive.name or may_be_endless(equation)
+    return [None if unknown else (runs[0], operands, number) for number in range(len(equation.outvars))]
 
 
 def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> list[np.ndarray | None]:

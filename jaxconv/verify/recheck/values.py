@@ -62,6 +62,7 @@ class Held(Generic[S_co]):
         second: the same value with a second state that it also has, or None.
         computation: computes it from drawn parameters, for each draw, if it depends on nothing else: see `computed.py`.
         is_computed: whether it is drawn by that computation, and not from its state.
+        origin: how its equation computes it, from which operands, and the number of the result; None if unknown.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Held(Generic[S_co]):
     second: Held[Plain | Spectrum] | None = None
     computation: Callable[[tuple[int, ...]], np.ndarray] | None = None
     is_computed: bool = False
+    origin: tuple[Run, Sequence[Held[Value]], int] | None = None
 
     @functools.cached_property
     def is_small(self) -> bool:

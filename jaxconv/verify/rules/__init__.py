@@ -1,6 +1,7 @@
 """The rules, one module for each family of primitives. Importing this package registers all of them."""
 
 from jaxconv.verify.rule_table import RULES as RULES
+from jaxconv.verify.rules import axes_of_pieces as axes_of_pieces
 from jaxconv.verify.rules import concatenation as concatenation
 from jaxconv.verify.rules import contraction as contraction
 from jaxconv.verify.rules import control as control

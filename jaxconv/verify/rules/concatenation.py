@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple, overload
+from typing import NamedTuple, TypeAlias, overload
 
+from jaxconv.jaxprs.registry import Registry
 from jaxconv.verify.domain import (
     Broken,
     CannotProve,
@@ -14,14 +15,18 @@ from jaxconv.verify.domain import (
     Motion,
     Moving,
     Plain,
+    Value,
     fit,
     is_moving,
     length_of,
+    main_state,
     motion_of,
+    with_motions,
 )
 from jaxconv.verify.factors import invariant_axis, join, uniform
 from jaxconv.verify.receptive_fields import moved, nearest, strided, turns_between, union
-from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rule_table import Equation, V, rule
+from jaxconv.verify.rules.layout import cut_out
 
 
 @rule("concatenate", takes_broken=True)
@@ -113,8 +118,8 @@ def _joined(values: Sequence[Plain], lengths: Sequence[int], number: int, signal
         raise CannotProve("none of the concatenated parts shows the shifted signal")
     lo, hi, motion, members = max(runs, key=lambda run: run.hi - run.lo)
     others = [value.without_axis(number) for value in members]
-    if any(value.moving_axes for value in others):
-        raise CannotProve("concatenates parts of a value that moves along several axes")
+    # If another axis moves, the name along this one tells that the parts have the same cells of the other: see
+    # `layout.changed_elsewhere`. The cells of a new name are those of one run, so parts of other signals must not move.
     joined = join(others, signal)
     axis = (Factor(offset, motion=replace(motion, lo=lo, hi=hi, field=nearest(motion.field, joined.cycle))),)
     return fit(joined.with_new_axis(number, axis))
@@ -147,3 +152,59 @@ def stack(eqn: Equation[Moving]) -> list[Moving]:
     joined = join(eqn.moving(), eqn.walk.new_signal())
     number: int = eqn.params["axis"]
     return [joined.with_new_axis(number, invariant_axis(eqn.shapes[0][number]))]
+
+
+# The parts that an equation puts one after another, by primitive: from the equation, the axis along which it does so,
+# and how many cells each part has there.
+Parts: TypeAlias = tuple[int, Sequence[Value], Sequence[int]]
+puts: Registry[Callable[[Equation[Value]], Parts]] = Registry()
+
+
+@puts("concatenate")
+def _parts(eqn: Equation[Value]) -> Parts:
+    number: int = eqn.params["dimension"]
+    return number, eqn.inputs, [shape[number] for shape in eqn.operand_shapes]
+
+
+def cut_from_parts(eqn: Equation[V], ranges: Sequence[tuple[int, int, int]], plain: Moving) -> Moving:
+    """The given range (start, count, stride) of each axis of a concatenation, whose state shows one window only.
+
+    The ranges of the parts are concatenated instead, if they show more of the signal than `plain`, which is derived
+    from the state of the concatenation.
+
+    Example: lax.dynamic_slice(jnp.concatenate([x, x]), (n - k,), (n,)) is jnp.roll(x, k): in the interior, a window of
+    the second copy.
+    Theorems: those of `concatenate` and `layout.slice_`.
+    """
+    made = eqn.makers(0)
+    put = None if made is None else puts.get(made[0].name)
+    if made is None or put is None:
+        return plain
+    number, values, lengths = put(made[0])
+    start, count, stride = ranges[number]
+    if stride != 1 or not is_moving(plain.axes[number]) or _shown(plain, number) == count:
+        return plain
+    pieces: list[Plain] = []
+    sizes: list[int] = []
+    offset = 0
+    for value, length in zip(map(main_state, values), lengths, strict=True):
+        first, last = max(start - offset, 0), min(start + count - offset, length)
+        if first < last and isinstance(value, Moving):
+            pieces.append(cut_out(value, [*ranges[:number], (first, last - first, 1), *ranges[number + 1 :]]))
+        elif first < last:
+            return plain
+        sizes += [last - first] if first < last else []
+        offset += length
+    try:
+        found = side_by_side(pieces, sizes, number, eqn.walk.new_signal())
+    except CannotProve:
+        return plain
+    if not isinstance(found, Moving) or _shown(found, number) <= _shown(plain, number):
+        return plain
+    return with_motions(found, lambda motion: motion.without_notes)  # those of equations behind the operand
+
+
+def _shown(value: Moving, number: int) -> int:
+    """The number of positions that show the signal."""
+    motion = motion_of(value.axes[number])
+    return 0 if motion is None else motion.hi - motion.lo

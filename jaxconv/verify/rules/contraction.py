@@ -25,7 +25,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, field_of_rows, longest
+from jaxconv.verify.rules.advancing_rows import LONGEST_STEP, check_step, field_of_rows, longest
 from jaxconv.verify.rules.reduction import without
 
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]

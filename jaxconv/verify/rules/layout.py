@@ -301,11 +301,23 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
     """An axis with cells of a constant before, after and between its cells."""
     if (before, after, between) == (0, 0, 0):
         return axis
-    motion, length = motion_of(axis), length_of(axis)
-    total = length + between * max(length - 1, 0) + before + after
+    total = _padded_length(length_of(axis), before, after, between)
+    motion = motion_of(axis)
     if motion is None:
         return invariant_axis(total)
-    distance = between + 1
+    # The longest window is kept. That is the padding where a few cells are padded to a large array, as in gradients of
+    # slices.
+    windows = windows_of_padding(motion, length_of(axis), before, after, between)
+    return (Factor(total, motion=max(windows, key=lambda part: part.hi - part.lo)),)
+
+
+def _padded_length(length: int, before: int, after: int, between: int) -> int:
+    return length + between * max(length - 1, 0) + before + after
+
+
+def windows_of_padding(motion: Motion, length: int, before: int, after: int, between: int) -> list[Motion]:
+    """The windows of signals that a padded axis shows: that of its cells, and the constants before and after it."""
+    distance, total = between + 1, _padded_length(length, before, after, between)
     rate = motion.rate / distance
     cells = replace(
         motion,
@@ -316,12 +328,10 @@ def padded(axis: FactoredAxis, before: int, after: int, between: int) -> Factore
         signal=motion.signal if between == 0 else (motion.signal, "apart", distance),
         start=motion.start * distance - before,
     )
-    # The padding is a window of a constant signal, which depends on no cell. The longest window is kept. That is the
-    # padding where a few cells are padded to a large array, as in gradients of slices.
+    # The padding is a window of a constant signal, which depends on no cell.
     nothing = {"field": NOTHING, "signal": (motion.signal, "padding"), "start": 0}
     ends_at = ((0, min(before, total)), (max(total - after, 0), total))
-    frames = [replace(motion, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at]
-    return (Factor(total, motion=max([cells, *frames], key=lambda part: part.hi - part.lo)),)
+    return [cells, *(replace(motion, rate=rate, lo=lo, hi=hi, **nothing) for lo, hi in ends_at)]
 
 
 @rule("iota")

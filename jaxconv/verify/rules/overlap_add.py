@@ -13,8 +13,9 @@ Each rule here supplements the primitive's main rule, whose result is kept if th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from jax.lax import ConvDimensionNumbers
 
@@ -27,11 +28,11 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import also_on, uniform
 from jaxconv.verify.receptive_fields import strided, union
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.layout import row_major
 from jaxconv.verify.rules.pieces import (
     carry_in,
     clipped,
     derived,
+    others_of,
     period_of,
     pieces_along,
     pieces_of,
@@ -51,11 +52,14 @@ def slice_(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     Theorem: `Pieces.fold_moved` in proofs/coq.
     Jaxpr: `start_indices`, `limit_indices`, `strides`.
     """
-    pieces = pieces_of(eqn.inputs[0])
+    cut = [
+        n for n, (before, after) in enumerate(zip(eqn.operand_shapes[0], eqn.shapes[0], strict=True)) if before > after
+    ]
+    pieces = pieces_of(eqn.inputs[0], cut[0] if len(cut) == 1 else None)
     starts, limits, strides = (eqn.params[name] for name in ("start_indices", "limit_indices", "strides"))
     if strides is not None and any(stride != 1 for stride in strides):
         raise CannotProve("the slice skips cells")
-    return [_cut(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
+    return [cut_pieces(pieces, list(zip(starts, limits, strict=True)), eqn.operand_shapes[0], eqn.shapes[0])]
 
 
 @rule("split", of=Pieces)
@@ -65,18 +69,20 @@ def split(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     Theorem: `Pieces.fold_moved` in proofs/coq.
     Jaxpr: `sizes`, `axis`.
     """
-    pieces, start = pieces_of(eqn.inputs[0]), 0
     number: int = eqn.params["axis"]
+    pieces, start = pieces_of(eqn.inputs[0], number), 0
     results: list[Moving | Pieces] = []
     for size, shape in zip(eqn.params["sizes"], eqn.shapes, strict=True):
         ranges = [(0, length) for length in eqn.operand_shapes[0]]
         ranges[number] = (start, start + size)
-        results.append(_cut(pieces, ranges, eqn.operand_shapes[0], shape))
+        results.append(cut_pieces(pieces, ranges, eqn.operand_shapes[0], shape))
         start += size
     return results
 
 
-def _cut(pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], after: Sequence[int]) -> Moving | Pieces:
+def cut_pieces(
+    pieces: Pieces, ranges: list[tuple[int, int]], before: Sequence[int], after: Sequence[int]
+) -> Moving | Pieces:
     """The cells from start to stop along each axis. The parent keeps its name if the other axes are whole."""
     start, stop = ranges[pieces.axis]
     others = tuple((n, *ranges[n]) for n in range(len(ranges)) if n != pieces.axis and ranges[n] != (0, before[n]))
@@ -94,8 +100,9 @@ def pad(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     """
     if not is_zero(eqn.known[1]):
         raise CannotProve("the padding is not zero")
-    pieces = pieces_of(eqn.inputs[0])
     config = [tuple(map(int, counts)) for counts in eqn.params["padding_config"]]
+    around = [n for n, counts in enumerate(config) if counts != (0, 0, 0)]
+    pieces = pieces_of(eqn.inputs[0], around[0] if len(around) == 1 else None)
     before, _, between = config[pieces.axis]
     spacing, total, spans = between + 1, pieces.total, pieces.spans
     if between:
@@ -120,9 +127,10 @@ def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     """
     for value, other in (eqn.inputs, reversed(eqn.inputs)):
         if isinstance(value, Pieces) and not value.spans:  # zeros
-            return [settled(pieces_of(other), eqn.shapes[0])]
-    lhs, rhs = (pieces_of(value) for value in eqn.inputs)
-    if (lhs.axis, period_of(lhs), carry_in(lhs).rate) != (rhs.axis, period_of(rhs), carry_in(rhs).rate):
+            return [settled(pieces_of(other, value.axis), eqn.shapes[0])]
+    along = next((value.axis for value in eqn.inputs if isinstance(value, Pieces)), None)
+    lhs, rhs = (pieces_of(value, along) for value in eqn.inputs)
+    if (lhs.axis, period_of(lhs), _rates(lhs)) != (rhs.axis, period_of(rhs), _rates(rhs)):
         raise CannotProve("the pieces have different parents")
     lhs, rhs = (
         replace(lhs, folded=also_on(lhs.folded, [rhs.folded])),
@@ -138,7 +146,16 @@ def add(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
         spans = ((0, total, start),)
         fields = [strided(m.field, m.rate, start - whole(part), 1) for part in (lhs, rhs) for m in [carry_in(part)]]
     added = derived(lhs, eqn.shapes[0], lhs.axis, name, total, spans)
+    for number in others_of(lhs):  # fields along other axes are of the cells beside the pieces
+        beside = [motion_of(part.folded.axes[number]) for part in (lhs, rhs)]
+        added = with_field(added, union([motion and motion.field for motion in beside]), number)
     return [settled(with_field(added, union(fields)), eqn.shapes[0])]
+
+
+def _rates(pieces: Pieces) -> list[Fraction | None]:
+    """The rate of each axis of the folded value; None if it does not move."""
+    motions = map(motion_of, pieces.folded.axes)
+    return [motion and motion.rate for motion in motions]
 
 
 @rule("scatter-add", "scatter", "dynamic_update_slice", of=Pieces)
@@ -155,8 +172,9 @@ def add_at(eqn: Equation[Moving | Pieces]) -> list[Moving | Pieces]:
     if found is None:
         raise CannotProve("adds at an unknown place")
     number, starts = found
-    x, update = eqn.inputs[0], pieces_of(eqn.inputs[number])
     (shape,) = eqn.shapes
+    beside = eqn.inputs[0].axis if isinstance(eqn.inputs[0], Pieces) else None
+    x, update = eqn.inputs[0], pieces_of(eqn.inputs[number], beside)
     sizes = inserted(eqn, eqn.operand_shapes[number], 1)
     others = [n for n in range(len(shape)) if n != update.axis]
     if len(eqn.operand_shapes[number]) < len(shape) or any(sizes[n] != shape[n] for n in others):
@@ -178,8 +196,11 @@ def windowed(
     before: int,
     base_dilation: int,
     dilation: int,
+    places: Mapping[int, int],
 ) -> Pieces:
     """A sum over windows at every position: the cell at p contributes to out[p + before - u] for each tap offset u.
+
+    `places`: the number in the result of each other axis that keeps its positions.
 
     Raises CannotProve if a tap of a cell does not land in the result.
 
@@ -191,7 +212,8 @@ def windowed(
     if first < 0 or start + total - 1 + before > length - 1:
         raise CannotProve("drops values that the taps move beyond the ends")
     reach = total + span - 1
-    result = derived(pieces, eqn.shapes[0], number, eqn.walk.new_signal(), reach, ((0, reach, first),), base_dilation)
+    name = eqn.walk.new_signal()
+    result = derived(pieces, eqn.shapes[0], number, name, reach, ((0, reach, first),), base_dilation, places)
     motion = carry_in(result)
     return with_field(result, strided(motion.field, motion.rate, 1 - span, 1, range(0, span, dilation)))
 
@@ -214,7 +236,8 @@ def convolution(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     if p["window_strides"][n] != 1:
         raise CannotProve("the stride skips positions")
     taps, before = eqn.operand_shapes[1][rhs[n + 2]], int(p["padding"][n][0])
-    return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n])]
+    places = {lhs[0]: out[0]} if p["batch_group_count"] == 1 else {}
+    return [windowed(pieces, out[n + 2], eqn, taps, before, p["lhs_dilation"][n], p["rhs_dilation"][n], places)]
 
 
 def spatial(axes: Sequence[int], eqn: Equation[Moving | Pieces]) -> int:
@@ -237,8 +260,10 @@ def pooling(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
     n = pieces.axis
     if p["window_strides"][n] != 1:
         raise CannotProve("the stride skips positions")
-    before = int(p["padding"][n][0])
-    return [windowed(pieces, n, eqn, p["window_dimensions"][n], before, p["base_dilation"][n], p["window_dilation"][n])]
+    before, taps = int(p["padding"][n][0]), p["window_dimensions"]
+    rows = zip(taps, p["window_strides"], p["padding"], p["base_dilation"], strict=True)
+    places = {axis: axis for axis, row in enumerate(rows) if row == (1, 1, (0, 0), 1)}
+    return [windowed(pieces, n, eqn, taps[n], before, p["base_dilation"][n], p["window_dilation"][n], places)]
 
 
 @rule("select_and_scatter_add", of=Pieces)
@@ -273,7 +298,8 @@ def _placed(eqn: Equation[Moving | Pieces], operand: Moving | Pieces, x: Moving 
     span = p.get("window_dilation", (1,) * (number + 1))[number] * (p["window_dimensions"][number] - 1) + 1
     start = whole(source)
     source = replace(source, folded=also_on(source.folded, [x]))
-    result = derived(source, eqn.shapes[0], number, eqn.walk.new_signal(), length, ((0, length, 0),), stride)
+    name = eqn.walk.new_signal()
+    result = derived(source, eqn.shapes[0], number, name, length, ((0, length, 0),), stride, {})
     source_motion = replace(source_motion, field=strided(carry_in(source).field, source_motion.rate, -start, 1))
     return with_field(result, scattered_field(x_motion, source_motion, span, stride, 0))
 
@@ -307,56 +333,8 @@ def divide(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
 def _scaled_by(eqn: Equation[Moving | Pieces], pieces: Moving | Pieces, factor: Moving | Pieces) -> Pieces:
     if not isinstance(pieces, Pieces) or not isinstance(factor, Moving):
         raise CannotProve("needs one operand in pieces and one that is not")
-    if factor.moving_axes or (factor.axes and not uniform(factor.axes[pieces.axis])):
+    along = [pieces.axis, *others_of(pieces)]
+    if factor.moving_axes or (factor.axes and not all(uniform(factor.axes[axis]) for axis in along)):
         raise CannotProve("the factor depends on the position")
     pieces = replace(pieces, folded=also_on(pieces.folded, [factor]))
     return derived(pieces, eqn.shapes[0], pieces.axis, eqn.walk.new_signal(), pieces.total, pieces.spans)
-
-
-@rule("transpose", of=Pieces)
-def transpose(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """The axes in another order.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: `permutation`: the operand's axis for each of the result's.
-    """
-    pieces, order = eqn.inputs[0], eqn.params["permutation"]
-    if not isinstance(pieces, Pieces):
-        raise CannotProve("the operand is not in pieces")
-    name = (carry_in(pieces).signal, "order", order)
-    return [derived(pieces, eqn.shapes[0], order.index(pieces.axis), name, pieces.total, pieces.spans)]
-
-
-@rule("reshape", "squeeze", "broadcast_in_dim", of=Pieces)
-def reshape(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """Axes of one cell inserted or removed.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: see `layout.reshape`, `layout.squeeze` and `layout.broadcast_in_dim`.
-    """
-    eqn = row_major(eqn, transpose)
-    pieces = eqn.inputs[0]
-    if not isinstance(pieces, Pieces):
-        raise CannotProve("the operand is not in pieces")
-    before, after = eqn.operand_shapes[0], eqn.shapes[0]
-    if [n for n in before if n != 1] != [n for n in after if n != 1] or before[pieces.axis] == 1:
-        raise CannotProve("changes axes of more than one cell")
-    number = sum(n != 1 for n in before[: pieces.axis])
-    axis = [n for n, length in enumerate(after) if length != 1][number]
-    name = (carry_in(pieces).signal, eqn.name, after)
-    return [derived(pieces, after, axis, name, pieces.total, pieces.spans)]
-
-
-@rule("reduce_sum", of=Pieces)
-def sum_(eqn: Equation[Moving | Pieces]) -> list[Pieces]:
-    """A sum over axes other than that of the pieces.
-
-    Theorem: `Pieces.fold_map_iff` in proofs/coq.
-    Jaxpr: `axes`.
-    """
-    pieces, axes = eqn.inputs[0], eqn.params["axes"]
-    if not isinstance(pieces, Pieces) or pieces.axis in axes:
-        raise CannotProve("the operand is not in pieces, or the sum is over their axis")
-    name = (carry_in(pieces).signal, "sum", axes)
-    axis = pieces.axis - sum(n < pieces.axis for n in axes)
-    return [derived(pieces, eqn.shapes[0], axis, name, pieces.total, pieces.spans)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -24,30 +24,51 @@ from jaxconv.verify.receptive_fields import NOTHING, Field, apart, nearest, stri
 Spans: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
-def pieces_of(value: Moving | Pieces) -> Pieces:
-    """A value as pieces. A value that is exactly one period along its only moving axis is a single piece."""
+def pieces_of(value: Moving | Pieces, along: int | None = None) -> Pieces:
+    """A value as pieces. A value that is exactly one period along each moving axis is a single piece.
+
+    `along`: the axis of the pieces, if the value moves along several axes, as the tangents of a Jacobian do.
+    """
     if isinstance(value, Pieces):
         return value
-    motion = value.one_period(value.moving_axes[0]) if len(value.moving_axes) == 1 else None
-    if motion is None or motion.turns > 1:
+    motions = {number: value.one_period(number) for number in value.moving_axes}
+    axis = along if along in motions or len(motions) != 1 else value.moving_axes[0]
+    if axis is None or axis not in motions or any(motion is None or motion.turns > 1 for motion in motions.values()):
         raise CannotProve("not exactly one period")
-    axis, length = value.moving_axes[0], motion.hi
+    motion = motions[axis]
+    if motion is None:
+        raise CannotProve("not exactly one period")
+    length = motion.hi
     name = (motion.signal, "from", motion.start % length)
-    whole = Motion(motion.rate, 0, length, motion.field, name)
-    axes = tuple(
-        (Factor(length, motion=whole),) if n == axis else invariant_axis(length_of(a)) for n, a in enumerate(value.axes)
-    )
-    return Pieces(value, replace(value, axes=axes), axis, length, ((0, length, 0),))
+    axes = [invariant_axis(length_of(a)) for a in value.axes]
+    for number in motions:
+        axes[number] = value.axes[number]
+    axes[axis] = (Factor(length, motion=Motion(motion.rate, 0, length, motion.field, name)),)
+    folded = replace(value, axes=tuple(axes))
+    return Pieces(value, _with_names_beside(folded, axis, name), axis, length, ((0, length, 0),))
+
+
+def _with_names_beside(folded: Moving, axis: int, name: Hashable) -> Moving:
+    """The folded value, whose signals along other axes have names that depend on the one along the pieces' axis.
+
+    The positions of the pieces are not a part of the folded value, but change the cells that the other axes show.
+    """
+    for number in folded.moving_axes:
+        if number != axis:
+            (factor,) = folded.axes[number]
+            motion = factor.motion and replace(factor.motion, signal=(name, "beside", number), start=0).without_notes
+            folded = folded.with_axis(number, (replace(factor, motion=motion),))
+    return folded
 
 
 def pieces_along(value: Moving | Pieces, axis: int, name: Hashable) -> Pieces:
-    """A value as pieces, where a value that is uniform along `axis` counts as moving along it, under the given name.
+    """A value as pieces along `axis`. If it is uniform there, it counts as moving along it, under the given name.
 
     A uniform value moves by any step. The derivative of a mean is uniform, before a convolution with circular padding.
     """
     length = 0 if isinstance(value, Pieces) else length_of(value.axes[axis])
     if isinstance(value, Pieces) or value.moving_axes or not value.cycle or not length or not uniform(value.axes[axis]):
-        return pieces_of(value)
+        return pieces_of(value, axis)
     motion = Motion(Fraction(value.cycle, length), 0, length, None if value.depends else NOTHING, name)
     return pieces_of(fit(value.with_axis(axis, (Factor(length, motion=motion),))))
 
@@ -58,6 +79,11 @@ def carry_in(pieces: Pieces) -> Motion:
     if motion is None:
         raise CannotProve("not exactly one period")
     return motion
+
+
+def others_of(pieces: Pieces) -> list[int]:
+    """The other axes along which the folded value moves."""
+    return [number for number in pieces.folded.moving_axes if number != pieces.axis]
 
 
 def period_of(pieces: Pieces) -> int:
@@ -73,25 +99,44 @@ def whole(pieces: Pieces) -> int:
 
 
 def derived(
-    parent: Pieces, shape: Sequence[int], axis: int, name: Hashable, total: int, spans: Spans, spacing: int = 1
+    parent: Pieces,
+    shape: Sequence[int],
+    axis: int,
+    name: Hashable,
+    total: int,
+    spans: Spans,
+    spacing: int = 1,
+    places: Mapping[int, int] | None = None,
 ) -> Pieces:
     """Pieces of a new value of this shape, computed from the parent; a period has `spacing` times as many cells.
 
-    Cell p of the parent becomes cell p * spacing, so each cell of the folded value keeps its receptive field.
+    Cell p of the parent becomes cell p * spacing, so each cell of the folded value keeps its receptive field. `places`
+    has the number in the new value of each axis that keeps its positions; None: all but that of the pieces do.
+
+    Raises:
+        CannotProve: the parent moves along another axis, which does not keep its positions.
     """
     motion, period = carry_in(parent), period_of(parent) * spacing
     field = apart(motion.field, motion.rate, spacing, 0)
     moved = Motion(motion.rate / spacing, 0, period, field, name)
     axes: list[FactoredAxis] = [invariant_axis(length) for length in shape]
+    for number in others_of(parent):
+        place = number if places is None else places.get(number)
+        kept = parent.folded.axes[number]
+        if place is None or place in (axis, len(shape)) or shape[place] != length_of(kept):
+            raise CannotProve("changes another axis along which the pieces move")
+        axes[place] = kept
     axes[axis] = (Factor(period, motion=moved),)
-    folded = fit(replace(parent.folded, axes=tuple(axes)))
+    folded = fit(_with_names_beside(replace(parent.folded, axes=tuple(axes)), axis, name))
     return Pieces(folded, folded, axis, total, spans)
 
 
-def with_field(pieces: Pieces, field: Field | None) -> Pieces:
-    """The same pieces, whose folded value has another receptive field."""
-    moved = Factor(period_of(pieces), motion=replace(carry_in(pieces), field=field))
-    folded = pieces.folded.with_axis(pieces.axis, (moved,))
+def with_field(pieces: Pieces, field: Field | None, axis: int | None = None) -> Pieces:
+    """The same pieces, whose folded value has another receptive field along an axis; None: that of the pieces."""
+    number = pieces.axis if axis is None else axis
+    (factor,) = pieces.folded.axes[number]
+    moved = replace(factor, motion=factor.motion and replace(factor.motion, field=field))
+    folded = pieces.folded.with_axis(number, (moved,))
     return replace(pieces, value=folded, folded=folded)
 
 
@@ -125,4 +170,5 @@ def settled(pieces: Pieces, shape: Sequence[int]) -> Moving | Pieces:
     motion, offset = carry_in(pieces), offsets.pop()
     field = nearest(strided(motion.field, motion.rate, -offset, 1), pieces.folded.cycle)
     motion = replace(motion, start=-offset, field=field)
-    return pieces.folded.with_axis(pieces.axis, (Factor(period, motion=motion),))
+    settled_value = pieces.folded.with_axis(pieces.axis, (Factor(period, motion=motion),))
+    return _with_names_beside(settled_value, pieces.axis, (motion.signal, "at", offset))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -26,10 +27,10 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
-from jaxconv.verify.fold import repeats, runs
+from jaxconv.verify.fold import repeating_box, repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import longest
+from jaxconv.verify.rules.advancing_rows import longest
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
@@ -60,7 +61,7 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     Example: x*2 + bias moves along axis 2 if x does and the bias is uniform along it. With a checkerboard instead of
     the bias only shifts by two remain, and with different numbers at each position none do. In the interior, a known
     constant may be uniform or periodic on a run of positions only: see `on_runs`. Where two axes move, it may be
-    constant along diagonals: see `along_diagonals`.
+    constant along diagonals: see `along_diagonals` and `along_new_diagonals`.
     Theorem: `CertifierRules.map_sound` in proofs/coq.
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
@@ -68,7 +69,7 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     values = along_diagonals(eqn, with_patterns(eqn, [widened(value, shape) for value in eqn.moving()]))
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
-    return [join(values, eqn.walk.new_signal())]
+    return [join(along_new_diagonals(eqn, values), eqn.walk.new_signal())]
 
 
 @rule("select_n", takes_broken=True)
@@ -166,16 +167,83 @@ def _along_a_diagonal(
     """A constant that moves as `joined` does, for the least multiple of its shift; unchanged if there is none."""
     wraps = all(joined.period(motion) == numbers.shape[number] for number, motion in motions.items())
     for times in range(1, MOST_STEPS + 1):
-        steps = {number: times * joined.step(motion) for number, motion in motions.items()}
+        distances = {number: Fraction(times * joined.shift) / motion.rate for number, motion in motions.items()}
+        if any(distance.denominator > 1 for distance in distances.values()):
+            continue
+        steps = {number: int(distance) for number, distance in distances.items()}
         short = any(2 * abs(step) > numbers.shape[number] for number, step in steps.items())
         fits = eqn.walk.cycle is None or (wraps and eqn.walk.cycle % (times * joined.shift) == 0)
-        if fits and not short and repeats(numbers, steps, wraps=wraps):
-            for number, motion in motions.items():
-                length = numbers.shape[number]
-                shown = Motion(motion.rate, 0, length, NOTHING, eqn.walk.new_signal())
-                value = value.with_axis(number, (Factor(length, motion=shown),))
-            return scaled(replace(value, shift=joined.shift), times)
+        if short or not fits:
+            continue
+        box = repeating_box(numbers, steps) if eqn.walk.cycle is None else {}
+        if box is None or (eqn.walk.cycle is not None and not repeats(numbers, steps, wraps=wraps)):
+            continue
+        for number, motion in motions.items():
+            length = numbers.shape[number]
+            shown = Motion(motion.rate, *box.get(number, (0, length)), NOTHING, eqn.walk.new_signal())
+            value = value.with_axis(number, (Factor(length, motion=shown),))
+        return scaled(replace(value, shift=joined.shift), times)
     return value
+
+
+def along_new_diagonals(eqn: Equation[Moving], values: Sequence[Moving]) -> list[Moving]:
+    """The values, where constants that vary along the only moving axis move along it and another axis at once.
+
+    All that moves is uniform along the other axis, so it may be taken to move along it by any number of cells. In the
+    interior, the constant may repeat on a part of the two axes only: see `repeating_box`.
+
+    Example: the identity matrix times a row x[None, :], as in the Jacobian of a pointwise function. A shift of x moves
+    the result along both axes.
+    Theorems: `CertifierRules.map_sound` and `CertifierInfer.constant_right` in proofs/coq.
+    """
+    moving = [value for value in values if value.moving_axes]
+    carriers = {number for value in moving for number in value.moving_axes}
+    if len(carriers) != 1 or all(_is_single(value.axes) for value in values if not value.moving_axes):
+        return list(values)
+    (number,) = carriers
+    try:
+        joined = join(moving, eqn.walk.new_signal())
+        motion = motion_of(joined.axes[number])
+    except CannotProve:
+        return list(values)
+    found = list(values)
+    chosen: tuple[int, Motion] | None = None  # the other axis, and its motion, which all constants share
+    for operand, value in enumerate(values):
+        if motion is None or value.moving_axes or not _is_arbitrary(value.axes[number]):
+            continue
+        numbers = eqn.cells(operand)
+        if numbers is None:
+            continue
+        numbers = np.broadcast_to(numbers, eqn.shapes[0])
+        candidates = [chosen] if chosen else _new_motions(joined, value, number, motion)
+        moved = [
+            (new, _along_a_diagonal(eqn, value, numbers, joined, {number: motion, new[0]: new[1]}))
+            for new in candidates
+        ]
+        moved = [(new, after) for new, after in moved if after is not value]
+        if moved:  # of several ways to move, the one for the smallest shift
+            chosen, found[operand] = min(moved, key=lambda pair: pair[1].shift)
+    return found
+
+
+def _is_single(axes: Sequence[FactoredAxis]) -> bool:
+    """Whether at most one axis of a value varies."""
+    return sum(not uniform(axis) for axis in axes) < 2
+
+
+def _new_motions(joined: Moving, value: Moving, number: int, motion: Motion) -> list[tuple[int, Motion]]:
+    """The axes along which a constant varies and what moves does not, with the motions that they may be given.
+
+    In a cyclic walk the axis is one whole period. In the interior it moves as fast as the axis that moves.
+    """
+    found: list[tuple[int, Motion]] = []
+    for other, axis in enumerate(value.axes):
+        length = length_of(axis)
+        if other == number or not uniform(joined.axes[other]) or not _is_arbitrary(axis):
+            continue
+        rate = abs(motion.rate) if joined.cycle is None else Fraction(joined.cycle, length)
+        found += [(other, Motion(sign * rate, 0, length, NOTHING, None)) for sign in (1, -1)]
+    return found
 
 
 # Whether constants make the result independent of what moves, by primitive: from the numbers of a constant operand on a

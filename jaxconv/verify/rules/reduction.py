@@ -9,10 +9,11 @@ from jaxconv.jaxprs.layout import opened
 from jaxconv.jaxprs.primitives import named
 from jaxconv.jaxprs.typing import AnyJaxpr
 from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, is_moving, length_of, renamed
-from jaxconv.verify.factors import also_on, invariant_axis, join
+from jaxconv.verify.factors import also_on, check_whole_periods, invariant_axis, join
 from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules.indexing import in_order
+from jaxconv.verify.rules import rows_of_reshapes
+from jaxconv.verify.rules.advancing_rows import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
 
@@ -36,36 +37,24 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
     return everywhere(kept) if depends else kept
 
 
-def check_whole_periods(value: Moving, number: int) -> None:
-    """Raise CannotProve unless a moving axis shows whole periods of a periodic signal, and nothing else."""
-    for factor in value.axes[number]:
-        if factor.motion is None:
-            continue
-        period = value.period(factor.motion)
-        if period is None:
-            raise CannotProve(
-                "reduces over the whole shifted axis, so new content at the border changes the result",
-                "Only cyclic shifts leave a reduction over all positions unchanged",
-            )
-        valid = factor.motion.hi - factor.motion.lo
-        if valid != factor.length or factor.length % period:
-            raise CannotProve(
-                f"reduces over {factor.length} positions, {valid} of which show a signal with period {period}",
-                "Reduce over whole periods: pad circularly before it",
-                factor.motion.without_whole_periods,
-            )
-
-
 @rule("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor")
 def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
+
+    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`.
 
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
-    return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+    try:
+        return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+    except CannotProve as lost:
+        try:
+            return [rows_of_reshapes.reduced(eqn)]
+        except CannotProve:
+            raise lost from None
 
 
 @rule("reduce")

@@ -20,11 +20,10 @@ from jaxconv.verify.domain import (
     is_moving,
     length_of,
 )
-from jaxconv.verify.factors import invariant_axis, join, uniform
+from jaxconv.verify.factors import check_whole_periods, invariant_axis, join, uniform
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.concatenation import side_by_side
 from jaxconv.verify.rules.layout import part
-from jaxconv.verify.rules.reduction import check_whole_periods
 from jaxconv.verify.rules.scatter_steps import Rows, advanced, rows_along
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from jaxconv.verify.domain import Factor, FactoredAxis, Motion, Moving, length_o
 from jaxconv.verify.factors import uniform
 from jaxconv.verify.receptive_fields import NOTHING, Advance
 from jaxconv.verify.rule_table import Equation
-from jaxconv.verify.rules.indexing import LONGEST_STEP, check_step, field_of_rows, longest
+from jaxconv.verify.rules.advancing_rows import LONGEST_STEP, check_step, field_of_rows, longest
 
 Writers: TypeAlias = tuple[tuple[int, int], ...]  # cells of the update: (row, number within the row), in order
 

@@ -198,6 +198,22 @@ def add_to(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     return [_with_update(eqn, added)]
 
 
+@rule("scatter-mul", of=Spectrum)
+def multiply_at(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
+    """x with a window of modes multiplied: x[start + j] *= update[j]. There the modes of both are added, as in `mul`.
+
+    Example: rfft(x, axis=1).at[:, -1].multiply(0.5) halves the highest mode.
+    Jaxpr: see `scatter.write`.
+    """
+
+    def multiplied(x: Spectrum, update: Spectrum) -> Spectrum:
+        value = join([x.value, update.value], eqn.walk.new_signal())
+        pairs = zip(x.modes, update.modes, strict=True)
+        return Spectrum(value, x.axis, tuple(None if a is None or b is None else a + b for a, b in pairs))
+
+    return [_with_update(eqn, multiplied)]
+
+
 def _with_update(eqn: Equation[Moving | Spectrum], added: Callable[[Spectrum, Spectrum], Spectrum] | None) -> Spectrum:
     """x with the update written into it, or with `added(x, update)` there if that is given."""
     start = scatter.known_start(eqn)
@@ -257,7 +273,7 @@ def dynamic_slice(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     if not isinstance(spectrum, Spectrum) or len(known_to_stay) < len(starts):
         raise CannotProve("a start is a spectrum")
     axis, size = spectrum.axis, eqn.params["slice_sizes"][spectrum.axis]
-    (value,) = staying(eqn, indexing.dynamic_slice, [spectrum.value, *known_to_stay])
+    (value,) = staying(eqn, indexing.sliced_at, [spectrum.value, *known_to_stay])
     start = clamped(eqn.known[1 + axis], len(spectrum.modes) - size) if size < len(spectrum.modes) else 0
     if start is None:
         raise CannotProve("takes modes of a spectrum at an unknown index", "Keep each mode at its index")
@@ -284,7 +300,7 @@ def gather(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     last = [eqn.operand_shapes[0][number] - sizes[number] for number in numbers.start_index_map]
     if known is None or np.any(known < 0) or np.any(known > last):
         raise CannotProve("reads a spectrum at unknown indices, or out of bounds", "Use known indices")
-    (value,) = staying(eqn, indexing.gather, [spectrum.value, indices])
+    (value,) = staying(eqn, indexing.gathered, [spectrum.value, indices])
     kept = [number for number in range(len(sizes)) if number not in numbers.collapsed_slice_dims]
     if spectrum.axis in kept and sizes[spectrum.axis] == len(spectrum.modes):
         return [replace(spectrum, value=value, axis=numbers.offset_dims[kept.index(spectrum.axis)])]

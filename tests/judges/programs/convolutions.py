@@ -287,3 +287,21 @@ def periodic_positions(x, kernel):
 def gaussian_blur_by_a_numpy_kernel(x):
     taps = np.exp(-0.5 * np.arange(-2, 3) ** 2)
     return sum(float(t) * jnp.roll(x, u, axis=0) for u, t in enumerate(taps / taps.sum(), start=-2))
+
+
+@judge((12,), (5,))
+def full_convolution_folded_by_a_reshape(x, kernel):
+    full = jnp.convolve(x, kernel, mode="full")
+    return jnp.pad(full, (0, 8)).reshape(2, 12).sum(0)
+
+
+@judge((12,), (5,))
+def full_convolution_folded_to_the_wrong_period(x, kernel):
+    full = jnp.convolve(x, kernel, mode="full")
+    return jnp.pad(full, (0, 6)).reshape(2, 11).sum(0)  # culprit: cyclic
+
+
+@judge((12,), (5,))
+def full_convolution_folded_by_a_maximum(x, kernel):
+    full = jnp.convolve(x, kernel, mode="full")
+    return jnp.pad(full, (0, 8)).reshape(2, 12).max(0)  # culprit: cyclic

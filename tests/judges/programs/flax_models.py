@@ -229,3 +229,23 @@ def nnx_position_table():
             return self.conv(x + self.table(jnp.arange(12)))  # culprit
 
     return nnx_model(Net)
+
+
+@peer("flax", (1, 10, 2), axis=1)
+def linen_transposed_circular_without_stride():
+    from flax import linen
+
+    return linen_model(linen.ConvTranspose(3, (5,), padding="CIRCULAR", kernel_dilation=(2,)), (1, 10, 2))
+
+
+@peer("flax", (1, 12, 2), axis=1)
+def linen_transposed_circular_between_convolutions():
+    from flax import linen
+
+    class Net(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            down = linen.relu(linen.Conv(4, (3,), strides=2, padding="CIRCULAR")(x))
+            return x + linen.ConvTranspose(2, (4,), strides=(2,), padding="CIRCULAR")(down)
+
+    return linen_model(Net(), (1, 12, 2))

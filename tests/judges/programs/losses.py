@@ -285,3 +285,53 @@ def gradient_through_batch_norm(x, weights):
 def gradient_through_a_scan_over_time(x, weights):
     step = lambda h, _: (jnp.tanh((h + jnp.roll(h, 1, axis=0)) @ weights), None)
     return jax.grad(lambda v: (lax.scan(step, v, None, length=3)[0] ** 2).sum())(x)
+
+
+@judge((8,))
+def jacobian_of_a_pointwise_function(x):
+    return jax.jacfwd(jnp.tanh)(x)
+
+
+@judge((8,))
+def jacobian_of_a_pointwise_function_in_reverse(x):
+    return jax.jacrev(lambda v: jnp.sin(v) * v)(x)
+
+
+@judge((8,))
+def hessian_of_a_sum(x):
+    return jax.hessian(lambda v: (v**3 + jnp.cos(v)).sum())(x)
+
+
+@judge((8,))
+def jacobian_of_differences(x):
+    return jax.jacfwd(lambda v: (v - jnp.roll(v, 1)) ** 2)(x)
+
+
+@judge((8,))
+def trace_of_a_hessian(x):
+    return jnp.trace(jax.hessian(lambda v: (v**4).sum())(x))
+
+
+@judge((8,))
+def diagonal_of_a_jacobian(x):
+    return jnp.diagonal(jax.jacfwd(lambda v: jnp.exp(v) + jnp.roll(v, 2))(x))
+
+
+@judge((8,))
+def jacobian_times_positions(x):
+    return jax.jacfwd(jnp.tanh)(x) * jnp.arange(8.0)  # culprit: cyclic
+
+
+@judge((8,))
+def covariance_with_a_nugget(x):
+    return jnp.exp(-((x[:, None] - x[None, :]) ** 2)) + 0.1 * jnp.eye(8)
+
+
+@judge((8,))
+def diagonal_matrix(x):
+    return jnp.diag(jnp.sin(x))
+
+
+@judge((8,))
+def lower_triangle_of_a_row(x):
+    return jnp.tril(jnp.broadcast_to(x, (8, 8)))  # culprit: cyclic

@@ -244,3 +244,64 @@ def two_nearest_neighbours(x):
 def features_of_the_nearest_neighbour(x):
     distance = ((x[:, None] - x[None, :]) ** 2).sum(-1) + 1e6 * jnp.eye(10)
     return x - x[jnp.argmin(distance, axis=1)]  # culprit
+
+
+@judge((12,))
+def cell_at_its_own_argmin(x):
+    return x[jnp.argmin(x)]
+
+
+@judge((12, 3))
+def cells_at_their_own_argmin(x):
+    return jnp.take_along_axis(x, jnp.argmin(x, axis=0)[None], axis=0)[0]
+
+
+@judge((12, 3))
+def position_of_the_largest_in_each_channel(x):
+    return x[jnp.argmax(x, axis=0), jnp.arange(3)]
+
+
+@judge((12, 3))
+def cells_after_their_own_argmax(x):
+    return jnp.take_along_axis(x, (jnp.argmax(x, axis=0)[None] + 1) % 12, axis=0)  # culprit
+
+
+@judge((12, 3))
+def cells_at_the_argmax_of_the_next_channel(x):
+    return jnp.take_along_axis(x, jnp.roll(jnp.argmax(x, axis=0), 1)[None], axis=0)  # culprit
+
+
+@judge((12, 3))
+def sorted_along_positions_by_argsort(x):
+    return jnp.take_along_axis(x, jnp.argsort(x, axis=0), axis=0)
+
+
+@judge((12,))
+def sorted_in_descending_order_by_argsort(x):
+    return x[jnp.argsort(-x)]
+
+
+@judge((12,))
+def largest_three_by_argsort(x):
+    return x[jnp.argsort(x)[-3:]]
+
+
+@judge((12, 3))
+def cells_at_the_places_of_top_k(x):
+    values = x[:, 0]
+    return values[lax.top_k(values, 4)[1]]
+
+
+@judge((12, 3))
+def another_channel_at_the_places_of_top_k(x):
+    return x[:, 1][lax.top_k(x[:, 0], 4)[1]]  # culprit
+
+
+@judge((12, 3))
+def sorted_by_the_argsort_of_sizes(x):
+    return jnp.take_along_axis(x, jnp.argsort(jnp.abs(x), axis=0), axis=0)  # culprit
+
+
+@judge((12, 3))
+def channel_at_the_argmax_of_channels(x):
+    return jnp.take_along_axis(x, jnp.argmax(x, axis=1, keepdims=True), axis=1)[:, 0]

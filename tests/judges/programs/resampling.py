@@ -191,3 +191,42 @@ def resize_then_convolve(x, kernel):
 @judge((12, 2))
 def every_third_of_a_doubled_signal(x):
     return jnp.repeat(x, 2, axis=0)[::3]
+
+
+@judge((12, 2))
+def linear_five_times_as_long(x):
+    return resized(x, 60, "linear")  # culprit: cyclic
+
+
+@judge((12, 12, 1))
+def bilinear_image_three_times_as_large(x):
+    return jax.image.resize(x, (36, 36, 1), "bilinear")  # culprit: cyclic
+
+
+@judge((18, 2))
+def cubic_to_two_thirds(x):
+    return resized(x, 12, "cubic")  # culprit: cyclic
+
+
+@judge((18, 2))
+def linear_to_a_third(x):
+    return resized(x, 6, "linear")  # culprit: cyclic
+
+
+@judge((18, 2))
+def linear_to_a_third_without_antialias(x):
+    return resized(x, 6, "linear", antialias=False)
+
+
+@judge((12, 2))
+def cubic_three_times_as_long(x):
+    return resized(x, 36, "cubic")  # culprit: cyclic
+
+
+@judge((12, 2))
+def interpolated_at_thirds_by_hand(x):
+    weight = (jnp.arange(36) % 3) / 3.0
+    return (
+        jnp.repeat(x, 3, axis=0) * (1 - weight[:, None])
+        + jnp.repeat(jnp.roll(x, -1, axis=0), 3, axis=0) * weight[:, None]
+    )

@@ -304,3 +304,13 @@ def scattering_of_two_bands(x):
 def convolved_with_itself_in_zero_padding(x):
     modes = jnp.fft.rfft(x, n=32)  # culprit
     return jnp.fft.irfft(modes * modes, n=32)
+
+
+@judge((12,))
+def low_modes_halved(x):
+    return jnp.fft.irfft(jnp.fft.rfft(x).at[:3].multiply(0.5), n=12)
+
+
+@judge((12,), (3,))
+def low_modes_divided_by_parameters(x, gains):
+    return jnp.fft.irfft(jnp.fft.rfft(x).at[1:4].divide(1 + gains**2), n=12)

@@ -100,7 +100,7 @@ def window(n, x, start):
 PLACES = np.arange(1, 7, dtype=np.int32)[None, :, None]
 # Bodies that use the number of the iteration, or known numbers of the carry, and what is proved of the loop.
 NUMBERED = {
-    "rolled by the number": ({"cyclic"}, lambda n, y, i, x: 3 * y + n.roll(x, i, 1)),
+    "rolled by the number": ({"cyclic", "interior"}, lambda n, y, i, x: 3 * y + n.roll(x, i, 1)),
     "smoothed, from zeros": ({"cyclic", "interior"}, lambda n, y, i, x: x + 2 * n.roll(y, 1, 1)),
     "a window from the number on": ({"interior"}, lambda n, y, i, x: 3 * y + window(n, x, i)),
     "places in no iteration": ({"cyclic", "interior"}, lambda n, y, i, x: 3 * y + x * n.where(i > 3, PLACES, 1)),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 from support.claim_oracle import judged
+from support.proved_and_twins import law
 
 import jaxconv as jc
 from jaxconv.verify.claims import Verdict
@@ -193,3 +194,13 @@ def test_a_spectrum_that_is_too_long_to_list_ends_the_proof_at_once():
         )
         assert claim.verdict.value == verdict
         assert verdict == "PROVED" or "more than 4194304 modes" in claim.culprit.reason
+
+
+def test_modes_multiplied_in_place_turn_with_their_factors():
+    """Numbers leave the phase. Modes times modes turn twice as fast, so the others must not stay as they are."""
+    x = np.zeros((12,), np.float32)
+    back = lambda change: lambda x: jnp.fft.irfft(change(jnp.fft.rfft(x)), n=12)
+    assert law(back(lambda modes: modes.at[-1].multiply(0.5)), x) == (1, ((0, 1),), ())
+    assert law(back(lambda modes: modes.at[2:4].multiply(jnp.array([2.0, -1.0], "complex64"))), x) == (1, ((0, 1),), ())
+    assert law(back(lambda modes: modes.at[1:3].multiply(modes[1:3])), x) is None
+    assert law(back(lambda modes: modes.at[1:3].multiply(modes[2:4])), x) is None
