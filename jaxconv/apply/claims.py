@@ -13,7 +13,8 @@ from jaxconv.verify.certify import certify
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifted_axes import Along, Axes
 from jaxconv.verify.tiling.agreement import CUT_DIFFERENTLY, OTHER_OPERATIONS, PART_OF_STRIDE, TOO_SMALL
-from jaxconv.verify.tiling.certify_tiling import TilingAxis, TilingCertificate, certify_tiling
+from jaxconv.verify.tiling.certificate import TilingAxis, TilingCertificate
+from jaxconv.verify.tiling.certify_tiling import certify_tiling
 
 STRIDES = (*range(1, 17), 32, 64)  # products of the strides of a network, and sizes of its blocks
 

@@ -12,7 +12,7 @@ from jaxconv.errors import explain
 from jaxconv.jaxprs.liveness import peak_bytes
 from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.shifted_axes import Along
-from jaxconv.verify.tiling.certify_tiling import resized
+from jaxconv.verify.tiling.traces import resized
 
 
 def largest_size(

@@ -12,7 +12,7 @@ from jaxconv.apply.plan import Part, Tile, around, inside, last_size, missing
 from jaxconv.errors import explain
 from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.shifted_axes import Along
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 from jaxconv.verify.tracing import name_of
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 
 Part: TypeAlias = tuple[int, int, int] | None  # (lo, hi, at): see `Tile`
 NOTHING: Part = (0, 0, 0)

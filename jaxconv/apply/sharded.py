@@ -16,7 +16,7 @@ from jaxconv.checks import function
 from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import Array, PyTree
 from jaxconv.verify.shifted_axes import Along, Axes, directions
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 
 AXES = "Write axes={0: (1,)} to split axis 1 of the first argument"
 

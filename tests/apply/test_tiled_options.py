@@ -17,7 +17,7 @@ from jaxconv.apply.placement import Placed
 from jaxconv.apply.plan import Tile
 from jaxconv.apply.progress import Lines, reported
 from jaxconv.apply.run import grouped
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 
 X = signal((1, 76, 40, 2))
 EXPECTED = np.asarray(unet(jnp.asarray(X)))
