@@ -63,9 +63,13 @@ class TilingAxis:
         """Number of output cells of an inner tile that are discarded at its start, and at its end."""
         return self.inner[0], self.output_tile - self.inner[1]
 
+    @property
+    def along(self) -> str:
+        """The tiled axes, as text."""
+        return " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.tiled)
+
     def __str__(self) -> str:
-        along = " and ".join(f"axis {axis} of argument {argument}" for argument, axis in self.tiled)
-        sizes = f"{along}, tiles of {self.tile} of {self.whole} cells"
+        sizes = f"{self.along}, tiles of {self.tile} of {self.whole} cells"
         if self.culprit is not None:
             where = f" at {self.culprit.source}" if self.culprit.source else ""
             because = f", because of {self.culprit.primitive}{where}" if self.culprit.primitive else ""
