@@ -125,7 +125,7 @@ def sharded(fn: Callable[..., object], mesh: Mesh, *, axes: Axes, over: str) -> 
     def of_shards(*arguments: PyTree) -> PyTree:
         """The function of the whole, computed by several devices."""
         shapes = list(map(shape_of_argument, arguments))
-        all_along = directions(shapes, axes)
+        all_along = directions(shapes, axes, "split")
         if len(all_along) != 1:
             raise ValueError(explain("axes", axes, "one axis of each argument that is split", AXES))
         if devices == 1:

@@ -108,7 +108,7 @@ def tiled(
         """The function of the whole, computed from tiles."""
         shapes = list(map(shape_of_argument, arguments))
         check_call(fn, shapes)
-        all_along = directions(shapes, axes)
+        all_along = directions(shapes, axes, "tile")
         if isinstance(tile, str):
             size = largest_size(fn, shapes, all_along, options.memory, options.batch)
             sizes = [min(size, along.length) for along in all_along]

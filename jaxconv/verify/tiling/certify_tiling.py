@@ -63,7 +63,7 @@ def certify_tiling(
     (2, 1, (1, 1))
     """
     check_call(fn, arguments)
-    all_along = directions(arguments, axes)
+    all_along = directions(arguments, axes, "tile")
     sizes = checked_sizes(tile, all_along)
     for size, along in zip(sizes, all_along, strict=True):
         if size >= along.length:
@@ -78,7 +78,12 @@ def certify_tiling(
     derivations: list[tuple[PairRow, ...]] = []
     for along, size in zip(all_along, sizes, strict=True):
         current = resized(current, along, size)
-        after = traced(fn, current)
+        try:
+            after = traced(fn, current)
+        except Exception as error:
+            for note in _left_whole(arguments, along):
+                error.add_note(note)
+            raise
         states, rows = _walked(before, after, arguments, along, size)
         derivations.append(rows)
         for report, state in zip(reports, states, strict=True):
@@ -89,6 +94,22 @@ def certify_tiling(
         for (path, leaf), report in zip(program.outputs, reports, strict=True)
     )
     return TilingCertificate(name_of(fn), leaves, tuple(derivations))
+
+
+def _left_whole(arguments: Sequence[PyTree], along: Along) -> list[str]:
+    """Notes for an error of a function of a tile: arguments as long as the tiled ones that are not tiled."""
+    tiled = dict(along.arguments)
+    left = [
+        (number, axis)
+        for number, argument in enumerate(arguments)
+        for axis, length in enumerate(getattr(argument, "shape", ()))
+        if number not in tiled and length == along.length
+    ]
+    return [
+        f"Axis {axis} of argument {number} has {along.length} cells, too, and is not tiled. "
+        f"If it belongs together with {along}, tile both: axes={{..., {number}: ({axis},)}}"
+        for number, axis in left
+    ]
 
 
 def checked_sizes(tile: int | Sequence[int], all_along: Sequence[Along]) -> list[int]:

@@ -12,7 +12,7 @@ from support.bad_input.valid import X
 from support.bad_input.verification import identity
 
 SIZES = "Write tile=(256, 256) for tiles of 256 x 256 cells, one size for each axis of `axes`"
-AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
+AXES = "Write axes=(1, 2) to {} along h and w of [n, h, w, c]"
 CALLS: dict[str, Callable[..., Any]] = {
     "certify_tiling": lambda fn=identity, tile=3, axes=(1,): jc.certify_tiling(fn, X, tile=tile, axes=axes),
     "tiled": lambda fn=identity, tile=3, axes=(1,), **options: jc.tiled(fn, tile=tile, axes=axes, **options)(X),
@@ -51,7 +51,9 @@ ROWS = [
           named="the tile along axis 1 of argument 0"),
     *rows("certify_tiling", "tile", ("the whole", 6, ValueError, "6", "at most 5", "Use a smaller tile, ..."),
           named="the tile along axis 1 of argument 0"),
-    *rows("certify_tiling tiled sharded", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES),
+    *rows("certify_tiling tiled", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES.format("tile")),
+          named="an axis"),
+    *rows("sharded", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES.format("split")),
           named="an axis"),
     *rows("tiled sharded", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
     *rows("certify_tiling", "fn", ("no function", 3, TypeError, "3", "a function", "Pass the function itself, as in certify_tiling(...)")),

@@ -209,3 +209,26 @@ def test_a_rule_that_fails_ends_the_proof_and_not_the_call(monkeypatch):
     monkeypatch.setitem(RULES, "sin", lambda pair: 1 // 0)
     claim = jc.certify_tiling(jnp.sin, jax.ShapeDtypeStruct((24,), "float32"), tile=12, axes=(0,)).leaves[0].axes[0]
     assert "the rule for sin of tiles failed" in claim.culprit.reason
+
+
+def test_of_two_arguments_that_belong_together_both_are_to_be_tiled():
+    x = jax.ShapeDtypeStruct((1, WHOLE, OTHER, CHANNELS), "float32")
+    for call in (
+        lambda: jc.certify_tiling(lambda a, b: a + b, x, x, tile=12, axes={0: (1,)}),
+        lambda: jc.tiled(lambda a, b: a + b, tile=12, axes={0: (1,)})(np.zeros(x.shape, "float32"), x),
+    ):
+        with pytest.raises(TypeError, match="add got incompatible shapes") as error:
+            call()
+        (note,) = [text for text in error.value.__notes__ if "is not tiled" in text]
+        assert note.startswith(f"Axis 1 of argument 1 has {WHOLE} cells, too, and is not tiled.")
+        assert note.endswith("tile both: axes={..., 1: (1,)}")
+
+
+def test_messages_about_axes_speak_of_tiles():
+    x = jax.ShapeDtypeStruct((1, WHOLE, OTHER, CHANNELS), "float32")
+    with pytest.raises(ValueError, match=r"Write \{1: \(1, 2\)\} to tile axes 1 and 2 of the second argument"):
+        jc.certify_tiling(lambda a, b: a + b, x, x, tile=12, axes=(1,))
+    with pytest.raises(ValueError, match="the number of tiled axes of argument 1 is 2, but should be 1"):
+        jc.certify_tiling(lambda a, b: a + b, x, x, tile=12, axes={0: (1,), 1: (1, 2)})
+    with pytest.raises(TypeError, match=r"since it has axes to tile\. Pass the array to tile as a separate argument"):
+        jc.tiled(lambda a: a["x"], tile=12, axes=(1,))({"x": x})
