@@ -214,7 +214,8 @@ def reached(graph, modules):
 def of_meaning(modules):
     """Modules that say what a primitive does: rules, tables of primitives' traits, and what decides by them."""
     kinds = (
-        "rules", "rule_table", "primitives", "interpret", "tolerance", "perturbed", "refute", "experiment", "program", "certify"
+        "rules", "rule_table", "primitives", "interpret", "tolerance", "perturbed", "refute", "experiment", "program",
+        "certify", "certify_tiling", "pair_walk", "agreement"
     )  # fmt: skip
     return sorted(module for module in modules if set(module.split(".")) & set(kinds))
 
@@ -227,7 +228,9 @@ def test_recheck_reads_no_trait_of_a_primitives_meaning():
     assert of_meaning(reached(graph, modules)) == []
 
 
-@pytest.mark.parametrize("other", ["verify.rules.layout", "jaxprs.primitives", "verify.execution.tolerance"])
+@pytest.mark.parametrize(
+    "other", ["verify.rules.layout", "jaxprs.primitives", "verify.execution.tolerance", "verify.tiling.pair_walk"]
+)
 def test_a_trait_that_recheck_reads_would_be_seen(other):
     """The broken twin, two imports away."""
     broken = every_import() | {"verify.json_codec": every_import()["verify.json_codec"] | {other}}

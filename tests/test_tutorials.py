@@ -11,7 +11,7 @@ TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
 def test_the_tests_of_ci_say_what_the_page_says(pytester):
     page = (TUTORIALS / "ci.md").read_text()
     files = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
-    passing, failing = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    passing, failing, lost = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     assert sorted(files) == ["conftest.py", "models.py", "test_models.py"]
     for name, text in files.items():
         (pytester.path / name).write_text(f"# {name}\n{text}")  # the name is a line that reports count
@@ -35,3 +35,17 @@ def test_the_tests_of_ci_say_what_the_page_says(pytester):
     status, found = output()
     assert status == 1
     assert all(fnmatch.filter(found, line) for line in lines(failing))
+    (guard,) = re.findall(r"```python\n(def test_tiles.*?)```", page, re.DOTALL)
+    tests = pytester.path / "test_models.py"
+    tests.write_text(f"{tests.read_text()}\n\n{guard}")
+    models.write_text(f"# models.py\n{files['models.py']}")
+    status, found = output("--update-certificates")
+    assert status == 0
+    models.write_text(
+        models.read_text().replace(
+            "    x = jax.nn.relu", "    x = x - x.mean((1, 2), keepdims=True)\n    x = jax.nn.relu"
+        )
+    )
+    status, found = output("-k", "test_tiles")
+    assert status == 1
+    assert all(fnmatch.filter(found, line) for line in lines(lost))

@@ -13,9 +13,18 @@ from jaxconv.verify.certify import certify
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.shifted_axes import Along, Axes
 from jaxconv.verify.tiling.agreement import CUT_DIFFERENTLY, OTHER_OPERATIONS, PART_OF_STRIDE, TOO_SMALL
-from jaxconv.verify.tiling.certify_tiling import TilingAxis, TilingCertificate, certify_tiling
+from jaxconv.verify.tiling.certificate import TilingAxis, TilingCertificate
+from jaxconv.verify.tiling.certify_tiling import certify_tiling
 
 STRIDES = (*range(1, 17), 32, 64)  # products of the strides of a network, and sizes of its blocks
+
+
+class UnprovedError(ValueError):
+    """There is no proof that tiles give the whole's result; `certificate` names the culprit."""
+
+    def __init__(self, message: str, certificate: TilingCertificate):
+        self.certificate = certificate
+        super().__init__(message)
 
 
 def shape_of_argument(argument: PyTree) -> PyTree:
@@ -50,11 +59,12 @@ def proved(
     return [[leaf.axes[number] for leaf in certificate.leaves] for number in range(len(sizes))]
 
 
-def unproved(certificate: TilingCertificate) -> ValueError:
+def unproved(certificate: TilingCertificate) -> UnprovedError:
     """The error for a function whose tiling is not proved."""
     cure = f"Change the line that is named, or call the function on the whole:\n{certificate}\n"
     named = f"fn ({certificate.name})"
-    return ValueError(explain(named, "a function without a proof that tiles give its result", "one with a proof", cure))
+    message = explain(named, "a function without a proof that tiles give its result", "one with a proof", cure)
+    return UnprovedError(message, certificate)
 
 
 def suitable(fn: Callable[..., object], shapes: Sequence[PyTree], along: Along, asked: int) -> int:

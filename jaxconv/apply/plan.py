@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from jaxconv.errors import explain
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 
 Part: TypeAlias = tuple[int, int, int] | None  # (lo, hi, at): see `Tile`
+NOTHING: Part = (0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Tile:
     """A tile along one axis: its first input cell, its number of cells, and a part of each output.
 
-    A part is (lo, hi, at): the tile's output cells [lo, hi) are the whole's from cell `at` on. It is None for an output
-    that is the same for every tile.
+    A part is (lo, hi, at): the tile's output cells [lo, hi) are the whole's from cell `at` on. Each cell of the whole
+    is in one part only. An output that is the same for every tile is the part None of the first tile.
     """
 
     offset: int
@@ -60,7 +61,8 @@ def inside(claims: Sequence[TilingAxis], ends: Sequence[TilingAxis]) -> list[Til
         for offset in offsets
         if offset + size <= whole
     ]
-    return [*tiles, Tile(end, ends[0].tile, tuple(_part(claim, end, claim.last) for claim in ends))]
+    tiles.append(Tile(end, ends[0].tile, tuple(_part(claim, end, claim.last) for claim in ends)))
+    return _without_repeats(tiles, claims)
 
 
 def around(claims: Sequence[TilingAxis]) -> list[Tile]:
@@ -69,9 +71,29 @@ def around(claims: Sequence[TilingAxis]) -> list[Tile]:
     The parts of an output may begin before it, too: its cells are counted modulo its length.
     """
     offsets = range(0, claims[0].whole, _advance(claims))
-    return [
+    tiles = [
         Tile(offset, claims[0].tile, tuple(_part(claim, offset, claim.inner) for claim in claims)) for offset in offsets
     ]
+    return _without_repeats(tiles, claims)
+
+
+def _without_repeats(tiles: Sequence[Tile], claims: Sequence[TilingAxis]) -> list[Tile]:
+    """The tiles, without the cells that an earlier tile has: rounding may differ between two tiles."""
+    columns = [_each_once([tile.parts[leaf] for tile in tiles], claim) for leaf, claim in enumerate(claims)]
+    return [replace(tile, parts=parts) for tile, parts in zip(tiles, zip(*columns, strict=True), strict=True)]
+
+
+def _each_once(parts: Sequence[Part], claim: TilingAxis) -> list[Part]:
+    if claim.output_axis is None:
+        return [None, *[NOTHING] * (len(parts) - 1)]
+    found, kept = np.zeros(claim.output_whole, bool), list[Part]()
+    for lo, hi, at in filter(None, parts):
+        cells = np.arange(at, at + hi - lo) % claim.output_whole
+        new = np.flatnonzero(~found[cells])
+        first, last = (int(new[0]), int(new[-1])) if new.size else (0, -1)
+        kept.append((lo + first, lo + last + 1, at + first) if new.size else NOTHING)
+        found[cells] = True
+    return kept
 
 
 def missing(tiles: Sequence[Tile], claims: Sequence[TilingAxis]) -> bool:

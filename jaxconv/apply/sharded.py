@@ -16,7 +16,7 @@ from jaxconv.checks import function
 from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import Array, PyTree
 from jaxconv.verify.shifted_axes import Along, Axes, directions
-from jaxconv.verify.tiling.certify_tiling import TilingAxis
+from jaxconv.verify.tiling.certificate import TilingAxis
 
 AXES = "Write axes={0: (1,)} to split axis 1 of the first argument"
 
@@ -125,7 +125,7 @@ def sharded(fn: Callable[..., object], mesh: Mesh, *, axes: Axes, over: str) -> 
     def of_shards(*arguments: PyTree) -> PyTree:
         """The function of the whole, computed by several devices."""
         shapes = list(map(shape_of_argument, arguments))
-        all_along = directions(shapes, axes)
+        all_along = directions(shapes, axes, "split")
         if len(all_along) != 1:
             raise ValueError(explain("axes", axes, "one axis of each argument that is split", AXES))
         if devices == 1:

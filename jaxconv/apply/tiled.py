@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
 
-from jaxconv.apply.claims import outputs_that_do_not_roll, proved, shape_of_argument, suitable
-from jaxconv.apply.plan import Part, Tile, around, inside, last_size, missing
-from jaxconv.checks import function, shown
+from jaxconv.apply.cells import cut, places, results_of
+from jaxconv.apply.claims import shape_of_argument, suitable
+from jaxconv.apply.footprint import largest_size
+from jaxconv.apply.placement import Placed, placed
+from jaxconv.apply.progress import reported
+from jaxconv.apply.record import ANOTHER, Record, checksum, identity, unwritten
+from jaxconv.apply.reserve import in_files, reserved
+from jaxconv.apply.run import Cut, computed, grouped
+from jaxconv.checks import flag, function, integer, several, shown
 from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.arguments import check_call
 from jaxconv.verify.shifted_axes import Along, Axes, directions
-from jaxconv.verify.tiling.certify_tiling import TilingAxis, checked_sizes
-from jaxconv.verify.tracing import name_of
+from jaxconv.verify.tiling.certify_tiling import TILE, checked_sizes
+
+Device: TypeAlias = Any  # a jax.Device, which JAX declares as a variable
+AUTO = 'Write tile="auto", memory=2**30 for the largest tiles that need at most 1 GiB'
 
 
 @public
 def tiled(
-    fn: Callable[..., object], *, tile: int | Sequence[int], axes: Axes, out: PyTree = None
+    fn: Callable[..., object],
+    *,
+    tile: int | Sequence[int] | Literal["auto"],
+    axes: Axes,
+    out: PyTree = None,
+    memory: int | None = None,
+    batch: int = 1,
+    devices: Sequence[Device] | None = None,
+    record: str | os.PathLike[str] | None = None,
+    progress: bool = False,
 ) -> Callable[..., PyTree]:
     """Return a function that computes `fn` of a whole input from tiles, with the same result.
 
-    Only one tile of the input, and its output, are on the device at a time. When the function is called, it is
+    Only `batch` tiles of the input, and their outputs, are on a device at a time. When the function is called, it is
     certified for the sizes at hand (`jc.certify_tiling`), which gives the offsets of the tiles and the cells of each
     tile's output that are kept. Zeros, reflections and copies at the border of the image are those of `fn` itself, in
     the first and the last tiles. A function that pads circularly reads the other end of the input there.
@@ -34,18 +54,33 @@ def tiled(
     Args:
         fn: any JAX function of arrays.
         tile: number of cells of a tile along each of `axes`, or one number for all of them. If the input is not larger
-            than a tile along an axis, it is not split along this axis.
+            than a tile along an axis, it is not split along this axis. With "auto", the largest number for all axes
+            with which the program fits into `memory`.
         axes: axes along which the input is tiled: a sequence of axes, or `{argument number: axes}`.
         out: arrays with the shapes of the outputs, into which the result is written: NumPy arrays, `numpy.memmap`s, or
-            anything to which slices can be assigned. By default, new NumPy arrays.
+            anything to which slices can be assigned. By default, new NumPy arrays. Disk space for a `numpy.memmap` is
+            reserved before the first tile.
+        memory: for `tile="auto"`, the number of bytes that a program may need on a device for its arguments, outputs
+            and temporary values, as the compiler states them (`compiled.memory_analysis()`). Candidates are found by
+            counting the bytes of values that are alive at once in the jaxpr.
+        batch: number of tiles that are computed in one call, by `jax.vmap`.
+        devices: devices over which the tiles are dealt out, one call at a time on each. By default, JAX's default one.
+        record: a file that records which tiles are in `out`, so that a run that was killed continues where it ended.
+            `out` has to be in files, too. Tiles whose cells in `out` have changed since are computed again.
+        progress: whether to show on stderr how many tiles are done: a bar on a terminal, by tqdm if it is installed,
+            and otherwise a line every 30 seconds.
 
     Returns:
         A function of the same arguments. Tiled arguments may be anything with `shape` and `dtype` that can be sliced,
         such as `numpy.memmap`. It returns NumPy arrays, or `out`.
 
     Raises:
+        TypeError: an option has a wrong type.
         ValueError: when the function is called: there is no proof that tiles give the whole's result, which names the
-            culprit; or tiles are too small, which names the smallest size that works.
+            culprit; tiles are too small, which names the smallest size that works; no tile fits into `memory`; or
+            `record` is of something else, or of another input.
+        OSError: `out` or `record` cannot be written, for example because the disk is full. All tiles of the record are
+            in `out`.
 
     Law: the result is `fn` of the whole: equal (`==`) in exact arithmetic, as for whole numbers, and otherwise up to
     rounding.
@@ -60,164 +95,156 @@ def tiled(
     ((1, 50, 40, 4), True)
     """
     function("fn", fn, cure="Pass the function itself, as in tiled(model, tile=512, axes=(1, 2))")
-    compiled = jax.jit(fn)
+    options = _Options(
+        memory=_checked_memory(tile, memory),
+        batch=integer("batch", batch, least=1, cure="Leave it out for one tile at a time"),
+        devices=_checked_devices(devices),
+        record=_checked_path(record),
+        progress=flag("progress", progress),
+    )
 
     @public_as("tiled")
     def of_tiles(*arguments: PyTree) -> PyTree:
         """The function of the whole, computed from tiles."""
         shapes = list(map(shape_of_argument, arguments))
         check_call(fn, shapes)
-        all_along = directions(shapes, axes)
-        sizes = zip(all_along, checked_sizes(tile, all_along), strict=True)
-        split = [(along, suitable(fn, shapes, along, size)) for along, size in sizes if size < along.length]
+        all_along = directions(shapes, axes, "tile")
+        if isinstance(tile, str):
+            size = largest_size(fn, shapes, all_along, options.memory, options.batch)
+            sizes = [min(size, along.length) for along in all_along]
+        else:
+            sizes = checked_sizes(tile, all_along)
+        pairs = zip(all_along, sizes, strict=True)
+        split = [(along, suitable(fn, shapes, along, size)) for along, size in pairs if size < along.length]
         leaves, tree = jax.tree.flatten(jax.eval_shape(fn, *shapes))
-        results = _results(out, leaves, tree, arguments)
-        claims = functools.cache(functools.partial(proved, fn, shapes, [along for along, _ in split]))
-        plans = _plans(fn, shapes, split, claims)
-        for tiles in itertools.product(*plans):
-            of_sizes = claims(*(one.size for one in tiles))
-            outputs = jax.tree.leaves(jax.device_get(compiled(*jax.device_put(_cut(arguments, split, tiles)))))
-            for leaf, (result, output) in enumerate(zip(results, outputs, strict=True)):
-                numbers = [along[leaf].output_axis for along in of_sizes]
-                _write(result, output, dict(zip(numbers, (one.parts[leaf] for one in tiles), strict=True)))
+        results = results_of(out, leaves, tree, arguments)
+        tiles = placed(fn, shapes, split, len(leaves))
+        _Run(fn, arguments, shapes, all_along, [along for along, _ in split], results, options).run(tiles)
         return jax.tree.unflatten(tree, results) if out is None else out
 
     return of_tiles
 
 
-def _results(
-    out: PyTree, leaves: Sequence[jax.ShapeDtypeStruct], tree: PyTree, arguments: Sequence[PyTree]
-) -> list[PyTree]:
-    """The arrays that the result is written into.
+@dataclass(frozen=True)
+class _Options:
+    """How tiles are computed: see `tiled`."""
 
-    Raises:
-        ValueError: `out` has another structure than the outputs, or other shapes or dtypes, cannot be written, or
-            shares memory with an argument.
+    memory: int
+    batch: int
+    devices: Sequence[Device | None]
+    record: Path | None
+    progress: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of the function of a whole.
+
+    Attributes:
+        fn: the function.
+        arguments: its arguments.
+        shapes: the same, as shapes.
+        all_along: the axes that may be tiled.
+        split: those that are tiled.
+        results: the arrays that the result is written into.
+        options: how tiles are computed.
     """
-    if out is None:
-        return [np.empty(leaf.shape, leaf.dtype) for leaf in leaves]
-    try:
-        results = tree.flatten_up_to(out)
-    except (ValueError, TypeError) as error:
-        cure = "Pass one array for each output"
-        raise ValueError(explain("out", shown(out), f"of the structure {tree}", cure)) from error
-    for result, leaf in zip(results, leaves, strict=True):
-        shape, dtype = getattr(result, "shape", None), getattr(result, "dtype", None)
-        if shape is None or tuple(shape) != leaf.shape or dtype != leaf.dtype:
-            cure = "Create it with the shape and dtype of the output: jax.eval_shape(fn, ...) gives them"
-            expected = f"an array of shape {leaf.shape} and dtype {leaf.dtype}"
-            actual = type(result).__name__ if shape is None else f"of shape {tuple(shape)} and dtype {dtype}"
-            raise ValueError(explain("out", actual, expected, cure))
-        if isinstance(result, jax.Array) or (isinstance(result, np.ndarray) and not result.flags.writeable):
-            cure = "Pass a NumPy array, or open the file for writing"
-            raise ValueError(explain("out", "an array that cannot be written", "one that can be", cure))
-        inputs = [leaf for leaf in jax.tree.leaves(arguments) if isinstance(leaf, np.ndarray)]
-        if isinstance(result, np.ndarray) and any(np.shares_memory(result, own) for own in inputs):
-            cure = "Pass another array: later tiles read what earlier ones would overwrite"
-            raise ValueError(explain("out", "in the memory of an argument", "an array of its own", cure))
-    return results
+
+    fn: Callable[..., object]
+    arguments: Sequence[PyTree]
+    shapes: Sequence[PyTree]
+    all_along: Sequence[Along]
+    split: Sequence[Along]
+    results: Sequence[PyTree]
+    options: _Options
+
+    def run(self, tiles: Sequence[Placed]) -> None:
+        """Compute the tiles that are not in the result, and write them to it."""
+        reserved(self.results)
+        with contextlib.ExitStack() as stack:
+            record = self._record(tiles)
+            if record is not None:
+                stack.enter_context(record)
+            left = [tile for tile in tiles if record is None or not self._is_done(tile, record)]
+            bar = stack.enter_context(reported(len(tiles), len(tiles) - len(left), shown=self.options.progress))
+            groups = grouped(left, self.options.batch)
+            how = {"batch": self.options.batch, "devices": self.options.devices}
+            for tile, inputs, outputs in computed(self.fn, self.arguments, self._cut, groups, **how):
+                self._write(tile, outputs)
+                if record is not None:
+                    record.add(tile, checksum(_numbers(inputs)), checksum(self._kept(tile)))
+                bar.update(1)
+
+    def _cut(self, tile: Placed) -> Cut:
+        return cut(self.arguments, self.all_along, self.split, tile.tiles)
+
+    def _record(self, tiles: Sequence[Placed]) -> Record | None:
+        if self.options.record is None:
+            return None
+        in_files(self.results)
+        cut_ones = {number for along in self.all_along for number, _ in along.arguments}
+        return Record(self.options.record, identity(self.fn, self.arguments, self.shapes, tiles, cut_ones))
+
+    def _is_done(self, tile: Placed, record: Record) -> bool:
+        """Whether a tile is in the result.
+
+        Raises:
+            ValueError: it is, but was computed from another input.
+        """
+        if tile.number not in record.checksums:
+            return False
+        of_input, of_result = record.checksums[tile.number]
+        if checksum(_numbers(self._cut(tile))) != of_input:
+            named, expected = f"record ({record.path})", "of this one"
+            raise ValueError(explain(named, f"of another input at tile {tile.number}", expected, ANOTHER))
+        return checksum(self._kept(tile)) == of_result
+
+    def _write(self, tile: Placed, outputs: Sequence[np.ndarray]) -> None:
+        """Write the kept parts of a tile's outputs to the result, and to the disk if there is a record.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        try:
+            for result, output, parts in zip(self.results, outputs, tile.parts, strict=True):
+                for to, cells in places(output.shape, result.shape, parts):
+                    result[to] = output[cells]
+                if self.options.record is not None and hasattr(result, "flush"):
+                    result.flush()
+        except OSError as error:
+            raise unwritten("out", error) from error
+
+    def _kept(self, tile: Placed) -> Iterator[np.ndarray]:
+        """The cells of the result that belong to a tile."""
+        for result, parts in zip(self.results, tile.parts, strict=True):
+            for to, _ in places(result.shape, result.shape, parts):
+                yield np.asarray(result[to])
 
 
-def _plans(
-    fn: Callable[..., object],
-    shapes: Sequence[PyTree],
-    split: Sequence[tuple[Along, int]],
-    claims: Callable[..., list[list[TilingAxis]]],
-) -> list[list[Tile]]:
-    """The tiles along each axis.
-
-    Raises:
-        ValueError: no tiles of these sizes give the whole's result.
-    """
-    sizes = [size for _, size in split]
-    usual = claims(*sizes)
-    plans: list[list[Tile]] = []
-    for number, (along, _) in enumerate(split):
-        own = usual[number]
-        ends = claims(*sizes[:number], last_size(own), *sizes[number + 1 :])[number]
-        tiles = inside(own, ends)
-        if missing(tiles, own):
-            tiles = _around(fn, shapes, along, own)
-        plans.append(tiles)
-    for chosen in itertools.product(*({tile.size for tile in tiles} for tiles in plans)):
-        for number in range(len(plans)):
-            own = claims(*chosen)[number]
-            alone = claims(*sizes[:number], chosen[number], *sizes[number + 1 :])[number]
-            if own != alone:
-                reason = f"other claims for tiles of {chosen} cells than for others"
-                raise ValueError(explain(f"the tiling of {name_of(fn)}", reason, "the same", "Use other sizes"))
-    return plans
+def _numbers(inputs: Cut) -> Iterator[np.ndarray]:
+    return (np.asarray(inputs[number]) for number in sorted(inputs))
 
 
-def _around(
-    fn: Callable[..., object], shapes: Sequence[PyTree], along: Along, claims: Sequence[TilingAxis]
-) -> list[Tile]:
-    """The tiles of a function that pads circularly: at the border they read the other end of the input.
-
-    Rolling the input rolls the output, so that each cell of it is inside some tile of a rolled input.
-
-    Raises:
-        ValueError: the function is not equivariant under cyclic shifts.
-    """
-    argument, axis = along.arguments[0]
-    for path in outputs_that_do_not_roll(fn, shapes, along, claims):
-        named = f"the first and the last cells of output{path} along axis {axis} of argument {argument}"
-        cure = "Pad with zeros, by reflection, or circularly around a length that the strides divide"
-        raise ValueError(explain(named, "cells that no tile has", "cells of some tile, or of a rolled input", cure))
-    tiles = around(claims)
-    if missing(tiles, claims):
-        expected = "as long as the tiles' outputs together"
-        named = f"an output along axis {axis} of argument {argument}"
-        raise ValueError(explain(named, "longer", expected, "Call the function on the whole"))
-    return tiles
+def _checked_memory(tile: object, memory: object) -> int:
+    if isinstance(tile, str) and tile != "auto":
+        raise TypeError(explain("tile", shown(tile), 'an integer, a sequence of integers, or "auto"', TILE))
+    if isinstance(tile, str) == (memory is None):
+        actual = "missing" if memory is None else f"{shown(memory)}, with tile={shown(tile)}"
+        raise ValueError(explain("memory", actual, 'given with tile="auto", and only with it', AUTO))
+    return 0 if memory is None else integer("memory", memory, least=1, cure=AUTO)
 
 
-def _cut(arguments: Sequence[PyTree], split: Sequence[tuple[Along, int]], tiles: Sequence[Tile]) -> list[PyTree]:
-    """The arguments, cut to a tile. Cells beyond the end are those from the start on."""
-    cut = list(arguments)
-    ranges: dict[int, dict[int, Tile]] = {}
-    for (along, _), tile in zip(split, tiles, strict=True):
-        for number, axis in along.arguments:
-            ranges.setdefault(number, {})[axis] = tile
-    for number, own in ranges.items():
-        cut[number] = _read(arguments[number], own)
-    return cut
+def _checked_devices(devices: object) -> Sequence[Device | None]:
+    if devices is None:
+        return [None]
+    given = several(devices)
+    if not given or not all(isinstance(device, jax.Device) for device in given):
+        cure = "Write devices=jax.devices(), or leave it out for the default one"
+        raise TypeError(explain("devices", shown(devices), "a sequence of one device of JAX or more", cure))
+    return given
 
 
-def _read(array: PyTree, tiles: dict[int, Tile]) -> PyTree:
-    """Some cells of an array that can be sliced."""
-    parts: list[list[slice]] = []
-    for axis, length in enumerate(array.shape):
-        if axis not in tiles:
-            parts.append([slice(0, length)])
-            continue
-        first, last = tiles[axis].offset, tiles[axis].offset + tiles[axis].size
-        own = [slice(first, min(last, length))]
-        parts.append([*own, slice(0, last - length)] if last > length else own)
-    return _joined(array, parts, ())
-
-
-def _joined(array: PyTree, parts: Sequence[Sequence[slice]], chosen: tuple[slice, ...]) -> PyTree:
-    if len(chosen) == len(parts):
-        return array[chosen]
-    axis = len(chosen)
-    pieces = [_joined(array, parts, (*chosen, part)) for part in parts[axis]]
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis)
-
-
-def _write(result: PyTree, output: np.ndarray, parts: dict[int | None, Part]) -> None:
-    """Write the kept part of a tile's output to the result; cells beyond its end, from its start on."""
-    to: list[list[tuple[slice, slice]]] = []
-    for axis, length in enumerate(output.shape):
-        part = parts.get(axis)
-        if part is None:
-            to.append([(slice(0, length), slice(0, length))])
-            continue
-        (lo, hi, at), total = part, result.shape[axis]
-        at %= total
-        kept = min(hi - lo, total - at)
-        to.append([(slice(lo, lo + kept), slice(at, at + kept))])
-        if lo + kept < hi:
-            to[-1].append((slice(lo + kept, hi), slice(0, hi - lo - kept)))
-    for pairs in itertools.product(*to):
-        result[tuple(place for _, place in pairs)] = output[tuple(cells for cells, _ in pairs)]
+def _checked_path(path: object) -> Path | None:
+    if path is None or isinstance(path, str | os.PathLike):
+        return None if path is None else Path(path)
+    raise TypeError(explain("record", shown(path), "a path", 'Write record="result.record"'))

@@ -23,6 +23,9 @@ EXAMPLES = {
     "--seconds": "Leave it out for 60 for each search",
     "--examples": "Leave it out for 100",
     "--shift": "Leave it out for the law's own shift",
+    "--tile": "Write --tile 512",
+    "--memory": "Write --memory 1000000000 for 1 GB",
+    "--batch": "Leave it out for one tile at a time",
 }
 
 

@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxconv.account.summary import summary
 from jaxconv.cli import pictures, target
-from jaxconv.cli.arguments import integer, random_inputs, seconds, shapes, shifted
+from jaxconv.cli.arguments import integer, random_inputs, seconds
+from jaxconv.cli.request import Outcome, Request, shown
+from jaxconv.cli.tiles import is_of_tiles, tiling_status, tiling_verdict
 from jaxconv.cli.usage import HELD, PROGRAM, STATUS, UNDECIDED, VIOLATED, UsageError, worst
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.certify import certify
@@ -21,39 +22,7 @@ from jaxconv.verify.execution.actions import NAMED
 from jaxconv.verify.execution.check import InsensitiveWarning, check
 from jaxconv.verify.execution.falsify import ActionFalsification, Falsification, falsify
 from jaxconv.verify.recheck import recheck
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a command."""
-
-    status: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Request:
-    """The input of every command: a function, the shapes of its arguments, the shifted axes, and a seed."""
-
-    fn: Any
-    arguments: list[Any]
-    axes: dict[int, tuple[int, ...]]  # empty for `summary`, which then chooses them
-    seed: int
-
-    @classmethod
-    def read(cls, options: argparse.Namespace, *, axes_needed: bool = True) -> Request:
-        """Validate the options before importing the function, which may take long."""
-        arguments = shapes(options)
-        by_default = options.axes is None and len(arguments) == 1 and not axes_needed
-        axes = {} if by_default else shifted(options.axes, arguments)
-        seed = integer(getattr(options, "seed", "0"), "--seed", least=0)
-        fn = target.function(options.function)
-        target.attempt(f"{options.function} cannot be read", lambda: target.check_arguments(fn, arguments))
-        return cls(fn, arguments, axes, seed)
-
-    def attempt(self, call: Any) -> Any:
-        """The result of a call that runs or traces the function."""
-        return target.attempt(target.given(self.fn, self.arguments), call)
+from jaxconv.verify.tiling.certificate import TilingCertificate
 
 
 def certify_command(options: argparse.Namespace) -> Outcome:
@@ -62,7 +31,7 @@ def certify_command(options: argparse.Namespace) -> Outcome:
     request = Request.read(options)
     search = {"search": not options.no_search, "seed": request.seed, "seconds": limit}
     certificate = request.attempt(lambda: certify(request.fn, *request.arguments, axes=request.axes, **search))
-    return Outcome(_verdict(certificate, options), _shown(certificate, options.json))
+    return Outcome(_verdict(certificate, options), shown(certificate, options.json))
 
 
 def check_command(options: argparse.Namespace) -> Outcome:
@@ -85,7 +54,7 @@ def check_command(options: argparse.Namespace) -> Outcome:
         files, missing = drawn
         target.attempt(f"--pictures {options.pictures}", lambda: pictures.save(files, Path(options.pictures)))
         sys.stderr.writelines(f"{PROGRAM} check: {line}\n" for line in missing)
-    return Outcome(STATUS[report.finding], _shown(report, options.json))
+    return Outcome(STATUS[report.finding], shown(report, options.json))
 
 
 def falsify_command(options: argparse.Namespace) -> Outcome:
@@ -110,15 +79,19 @@ def recheck_command(options: argparse.Namespace) -> Outcome:
         return checked, recheck(checked, request.fn, *request.arguments, seed=request.seed)
 
     certificate, objections = request.attempt(run)
-    verdict = _verdict(certificate, options)
+    if isinstance(certificate, TilingCertificate):
+        function, verdict = certificate.name, tiling_status(certificate)
+        verdicts = {"tiling": tiling_verdict(certificate)}
+    else:
+        function, verdict = certificate.function, _verdict(certificate, options)
+        verdicts = {kind: certificate.verdict(kind) for kind in KINDS}
     if options.json:
-        data = {"objections": objections} | {kind: certificate.verdict(kind) for kind in KINDS}
-        text = json.dumps({"function": certificate.function} | data, indent=2)
+        text = json.dumps({"function": function, "objections": objections} | verdicts, indent=2)
     else:
         count = {0: "no objections", 1: "1 objection"}.get(len(objections), f"{len(objections)} objections")
-        verdicts = ", ".join(f"{kind.title} {certificate.verdict(name)}" for name, kind in KINDS.items())
-        head = f"{certificate.function}: {verdicts}; {count}"
-        text = "\n  ".join([head, *objections])
+        titles = {name: kind.title for name, kind in KINDS.items()}
+        head = ", ".join(f"{titles.get(name, name)} {verdict}" for name, verdict in verdicts.items())
+        text = "\n  ".join([f"{function}: {head}; {count}", *objections])
     return Outcome(VIOLATED if objections else verdict, text)
 
 
@@ -126,15 +99,19 @@ def summary_command(options: argparse.Namespace) -> Outcome:
     """Count parameters and multiply-adds."""
     request = Request.read(options, axes_needed=False)
     counted = request.attempt(lambda: summary(request.fn, *request.arguments, axes=request.axes or None))
-    return Outcome(HELD, _shown(counted, options.json))
+    return Outcome(HELD, shown(counted, options.json))
 
 
-def _certificate(options: argparse.Namespace) -> Certificate:
-    """The certificate in a file that `certify --json` has written."""
+def _certificate(options: argparse.Namespace) -> Certificate | TilingCertificate:
+    """The certificate in a file that `certify --json` or `certify-tiling --json` has written."""
     if options.axes is not None:
         expected = "left out: the certificate has the shifted axes"
         raise UsageError("--axes", "given", expected, "To recheck other axes, certify along them first")
-    read = lambda: Certificate.from_json(Path(options.certificate).read_text(encoding="utf-8"))
+
+    def read() -> Certificate | TilingCertificate:
+        text = Path(options.certificate).read_text(encoding="utf-8")
+        return TilingCertificate.from_json(text) if is_of_tiles(text) else Certificate.from_json(text)
+
     return target.attempt(f"{options.certificate} cannot be read", read)
 
 
@@ -157,10 +134,6 @@ def _kind(options: argparse.Namespace) -> str:
                 expected = "left out: --action replaces shifts"
                 raise UsageError(f"--{name}", "given beside --action", expected, "Run the command once for each")
     return "interior" if options.interior else "cyclic"
-
-
-def _shown(result: Any, as_json: bool) -> str:
-    return json.dumps(json.loads(result.to_json()), indent=2) if as_json else str(result)
 
 
 def _search(search: Falsification | ActionFalsification) -> str:

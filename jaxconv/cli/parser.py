@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from jaxconv.cli import commands
+from jaxconv.cli import commands, tiles
 from jaxconv.cli.usage import PROGRAM, UsageError
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.actions import NAMED
@@ -21,9 +21,18 @@ COMMANDS = {
     "falsify": "search inputs and shifts for a violation, and shrink it",
     "recheck": "execute each step of a proof: of a certificate in a file, or of a new one",
     "summary": "count parameters, reuse and multiply-adds, layer by layer, without running the function",
+    "certify-tiling": "prove which part of the result for a whole input the result for a tile is",
+    "tile": "compute the function of an array in a file from tiles, into another file; the same command continues it",
+}
+# The words of a command before its options.
+WORDS = {
+    "recheck": "[certificate.json] package.module:function --shape N,H,W,C",
+    "certify-tiling": "package.module:function --shape N,H,W,C --tile H,W",
+    "tile": "package.module:function in.npy out.npy --tile H,W",
 }
 DESCRIPTION = """\
-Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, and count its layers.
+Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, count its layers, and
+compute it from tiles.
 """
 
 EXAMPLES = """\
@@ -41,13 +50,24 @@ examples:
   python -m jaxconv recheck models.resnet:features --shape 1,64,48,3
   python -m jaxconv recheck certificate.json models.resnet:features --shape 1,64,48,3  # a file from certify --json
   python -m jaxconv summary models.resnet:features --shape 1,224,224,3
+  python -m jaxconv certify-tiling models.unet:features --shape 1,20000,30000,3 --tile 512
+  python -m jaxconv tile models.unet:features slide.npy result.npy --tile 512,512
 
 exit status:
-  0  proved (certify; recheck, without objections), held (check), counted (summary)
+  0  proved (certify, certify-tiling; recheck, without objections), held (check), counted (summary), written (tile)
   1  refuted by an executed counterexample (certify), violated (check, falsify), refuted or an objection (recheck)
-  2  undecided; falsify found no violation, which is no proof
+  2  undecided; falsify found no violation, which is no proof; tile computes nothing without a proof
   3  the command failed: bad usage, or the function or its module raises or exits
 """
+RUN = {
+    "certify": commands.certify_command,
+    "check": commands.check_command,
+    "falsify": commands.falsify_command,
+    "recheck": commands.recheck_command,
+    "summary": commands.summary_command,
+    "certify-tiling": tiles.certify_tiling_command,
+    "tile": tiles.tile_command,
+}
 WITHOUT = "\0"  # the value of an option without a value: a command line cannot contain this character
 
 
@@ -85,9 +105,16 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _names(options: argparse.Namespace, words: Sequence[str]) -> None:
-    """Read the words that belong to no option: the function, and for recheck an optional file before it."""
-    file = options.command == "recheck" and bool(words) and ":" not in words[0]
-    options.certificate, names = (words[0], words[1:]) if file else (None, words)
+    """Read the words that belong to no option: the function; for recheck an optional file before it, for tile two."""
+    if options.command == "tile":
+        names, options.files = words[:1], words[1:]
+        if len(options.files) != 2:
+            actual = f"{len(options.files)} words, {' '.join(options.files)}" if options.files else "missing"
+            cure = f"{PROGRAM} tile --help has examples"
+            raise UsageError("in.npy out.npy", actual, "two words after the function's name", cure)
+    else:
+        file = options.command == "recheck" and bool(words) and ":" not in words[0]
+        options.certificate, names = (words[0], words[1:]) if file else (None, words)
     if len(names) != 1:
         actual = "missing" if not names else f"{len(names)} words, {' '.join(names)}"
         cure = f"{PROGRAM} {options.command} --help has examples"
@@ -118,11 +145,10 @@ def parser() -> Parser:
     subparsers = top.add_subparsers(metavar="command", dest="command")
     subparser = {}
     for name, text in COMMANDS.items():
-        words = "[certificate.json] " if name == "recheck" else ""
-        usage = f"{PROGRAM} {name} {words}package.module:function --shape N,H,W,C [options]"
+        usage = f"{PROGRAM} {name} {WORDS.get(name, 'package.module:function --shape N,H,W,C')} [options]"
         subparser[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
-        subparser[name].set_defaults(run=getattr(commands, f"{name}_command"))
-        _shared(subparser[name])
+        subparser[name].set_defaults(run=RUN[name])
+        _shared(subparser[name], of_files=name == "tile")
     for name in ("certify", "check", "falsify", "recheck"):
         _valued(subparser[name], "--seed", "of random inputs and searches (0)", "N", default="0")
     for name in ("certify", "recheck"):
@@ -140,6 +166,12 @@ def parser() -> Parser:
     _flag(subparser["falsify"], "--invariant", "the output should not change, instead of moving as claimed")
     _valued(subparser["falsify"], "--shift", "the number of cells to shift by, instead of the claimed ones", "CELLS")
     _valued(subparser["falsify"], "--examples", "maximum number of examples (100)", "N", default="100")
+    sizes = "number of cells of a tile along each axis, or one number for all"
+    _valued(subparser["certify-tiling"], "--tile", sizes, "H,W")
+    _valued(subparser["tile"], "--tile", f"{sizes}; or auto, with --memory", "H,W")
+    _valued(subparser["tile"], "--memory", "bytes that a tile may need on the device, for --tile auto", "BYTES")
+    _valued(subparser["tile"], "--batch", "number of tiles that are computed in one call (1)", "N", default="1")
+    _flag(subparser["tile"], "--quiet", "do not show on stderr how many tiles are done")
     return top
 
 
@@ -152,11 +184,12 @@ def version() -> str:
     return f"jaxconv {installed}, jax {jax.__version__}, Python {platform.python_version()}"
 
 
-def _shared(command: argparse.ArgumentParser) -> None:
-    _valued(command, "--shape", "shape of an argument; once for each argument", "N,H,W,C", action="append")
-    dtypes = "dtype of the arguments, once for all or once for each; default: float32"
-    _valued(command, "--dtype", dtypes, "DTYPE", action="append")
-    axes = "shifted axes: 1,2, or 1:1,2 for argument 1; default: all but the first and the last"
+def _shared(command: argparse.ArgumentParser, *, of_files: bool) -> None:
+    if not of_files:
+        _valued(command, "--shape", "shape of an argument; once for each argument", "N,H,W,C", action="append")
+        dtypes = "dtype of the arguments, once for all or once for each; default: float32"
+        _valued(command, "--dtype", dtypes, "DTYPE", action="append")
+    axes = "shifted or tiled axes: 1,2, or 1:1,2 for argument 1; default: all but the first and the last"
     _valued(command, "--axes", axes, "[ARGUMENT:]AXES", action="append")
     _flag(command, "--json", "print JSON instead of a report")
 

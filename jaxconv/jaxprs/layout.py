@@ -55,6 +55,11 @@ def is_literal(atom: Atom) -> bool:
     return isinstance(atom, Literal)
 
 
+def literal_of(atom: Atom) -> ArrayValue:
+    """Return the number of a literal; None for a variable."""
+    return atom.val if isinstance(atom, Literal) else None
+
+
 def opened(jaxpr: AnyJaxpr) -> tuple[Jaxpr, list[ArrayValue]]:
     """Return the open jaxpr and the constants of a ClosedJaxpr (up to 0.11) or a Jaxpr, which may hold some (0.12)."""
     return getattr(jaxpr, "jaxpr", jaxpr), list(getattr(jaxpr, "consts", ()))

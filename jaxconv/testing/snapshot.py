@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from jaxconv.testing import tilings
+from jaxconv.testing.tilings import TILING
 from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import Claim, KindName, Verdict
 
-Entry = dict[str, dict[str, Any]]  # one function: output and axis -> length and claims
+Entry = dict[str, dict[str, Any]]  # one function: output and axis -> length and claims, about shifts or tiles
 Tests = dict[str, dict[str, Entry]]
 
 
@@ -22,13 +24,14 @@ class Change:
     """A claim that differs from the snapshot."""
 
     where: str  # the output and the axis
-    kind: KindName
+    kind: KindName | Literal["tiling"]
     before: dict[str, Any] | None
     now: dict[str, Any] | None
     lost: bool
 
     def __str__(self) -> str:
-        return f"{self.where}, {self.kind} shifts: {described(self.before)} before, {described(self.now)} now"
+        text, kind = (tilings.described, TILING) if self.kind == TILING else (described, f"{self.kind} shifts")
+        return f"{self.where}, {kind}: {text(self.before)} before, {text(self.now)} now"
 
 
 def entry(certificate: Certificate) -> Entry:
@@ -72,7 +75,8 @@ def described(claim: Mapping[str, Any] | None) -> str:
 
 def changes(before: Entry, now: Entry, kinds: Sequence[KindName] = tuple(KINDS)) -> list[Change]:
     """The claims that differ. A claim is lost unless the new claim has the same moves for all shifts of the old claim,
-    on at least the same region. (Regions are not compared if the image has another size.)
+    on at least the same region. (Regions are not compared if the image has another size.) A claim about tiles is lost
+    unless the new claim includes it: see `tilings.includes`.
 
     Args:
         before: the entry in the snapshot.
@@ -82,11 +86,13 @@ def changes(before: Entry, now: Entry, kinds: Sequence[KindName] = tuple(KINDS))
     differing = []
     for where, old in before.items():
         new = now.get(where)
-        same_size = new is not None and new["length"] == old["length"]
-        for kind in kinds:
-            old_claim, claim = old[kind], new[kind] if new else None
-            lost = old_claim is not None and not _has(claim, old_claim, same_size)
-            if lost or (claim is not None and not _has(old_claim, claim, same_size)):
+        same_size = new is not None and [new["length"], new.get("tile")] == [old["length"], old.get("tile")]
+        own: Sequence[KindName | Literal["tiling"]] = (TILING,) if TILING in old else kinds
+        for kind in own:
+            includes = tilings.includes if kind == TILING else _has
+            old_claim, claim = old[kind], new.get(kind) if new else None
+            lost = old_claim is not None and not includes(claim, old_claim, same_size)
+            if lost or (claim is not None and not includes(old_claim, claim, same_size)):
                 differing.append(Change(where, kind, old_claim, claim, lost))
     return differing
 

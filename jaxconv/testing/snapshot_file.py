@@ -2,7 +2,8 @@
 
     {"format": 1, "tests": {test: {function: {output and axis: {"length": n, "cyclic": claim, "interior": claim}}}}}
 
-A claim is null if it is not proved, otherwise `{"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}`.
+A claim is null if it is not proved, otherwise `{"shift": 2, "moves": [[1, 1]], "region": [[1, 1, 5]]}`. In entries
+about tiles, {"length": n, "tile": l, "tiling": claim} stands for an output and an axis: see `tilings.entry`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from jaxconv.errors import message
 from jaxconv.testing.files import locked, replace
 from jaxconv.testing.snapshot import KINDS, Tests
+from jaxconv.testing.tilings import MARGINS, TILING
 
 FORMAT = 1
 LEVELS = ("file", "tests", "test", "function", "output")  # the levels with one line for each key
@@ -105,23 +107,49 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _entry(path: Path, at: list[str], claims: Any) -> None:
     """Raise an error if the claims of an output are invalid."""
     _mapping(path, at, claims)
+    if TILING in claims:
+        _tiling(path, at, claims)
+        return
     _keys(path, at, claims, ("length", *KINDS))
-    if not _number(claims["length"], 1):
-        raise _wrong(path, _place([*at, "length"]), repr(claims["length"]), "a number of cells")
+    _cells(path, [*at, "length"], claims["length"])
     for kind in KINDS:
         claim, here = claims[kind], [*at, kind]
         if claim is None:
             continue
         _mapping(path, here, claim)
         _keys(path, here, claim, ("shift", "moves"), ("region",))
-        if not _number(claim["shift"], 1):
-            raise _wrong(path, _place([*here, "shift"]), repr(claim["shift"]), "a number of cells")
+        _cells(path, [*here, "shift"], claim["shift"])
         for name, length in (("moves", 2), ("region", 3)):
             rows = claim.get(name, [])
             fits = lambda row, length=length: isinstance(row, list) and len(row) == length and all(map(_number, row))
             if not isinstance(rows, list) or not all(map(fits, rows)):
                 expected = f"a list of lists of {length} integers"
                 raise _wrong(path, _place([*here, name]), json.dumps(rows), expected)
+
+
+def _tiling(path: Path, at: list[str], claims: Any) -> None:
+    """Raise an error if the claim about tiles of an output is invalid."""
+    _keys(path, at, claims, ("length", "tile", TILING))
+    for name in ("length", "tile"):
+        _cells(path, [*at, name], claims[name])
+    claim, here = claims[TILING], [*at, TILING]
+    if claim is None:
+        return
+    _mapping(path, here, claim)
+    _keys(path, here, claim, ("axis", "shift", "step", "start", *MARGINS))
+    _cells(path, [*here, "shift"], claim["shift"])
+    for name in ("axis", "step", "start"):
+        if not _number(claim[name]) and not (name == "axis" and claim[name] is None):
+            raise _wrong(path, _place([*here, name]), repr(claim[name]), "an integer")
+    for name in MARGINS:
+        pair = claim[name]
+        if not (isinstance(pair, list) and len(pair) == 2 and all(_number(cells, 0) for cells in pair)):
+            raise _wrong(path, _place([*here, name]), json.dumps(pair), "a list of two numbers of cells")
+
+
+def _cells(path: Path, at: list[str], value: Any) -> None:
+    if not _number(value, 1):
+        raise _wrong(path, _place(at), repr(value), "a number of cells")
 
 
 def _number(value: Any, least: int | None = None) -> bool:

@@ -33,10 +33,11 @@ def _cells(name: str, row: Mapping[str, Any]) -> list[list[str]]:
     """The table rows of one function. The status is in the last column of the first row."""
     lines = []
     for number, (where, claims) in enumerate(row["shown"].items()):
-        length = row["entry"][where]["length"]
+        own = row["entry"][where]
+        cells = f"tiles of {own['tile']} of {own['length']} cells" if "tile" in own else f"{own['length']} cells"
         first = [name, row["status"]] if number == 0 else ["", ""]
-        claimed = [f"{kind} {claims[kind]}" for kind in KINDS]
-        lines.append([first[0], f"{where} ({length} cells)", *claimed, first[1]])
+        claimed = [f"{kind} {text}" for kind, text in claims.items()]
+        lines.append([first[0], f"{where} ({cells})", *claimed, *[""] * (len(KINDS) - len(claimed)), first[1]])
     return lines
 
 

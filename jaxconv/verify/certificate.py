@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from jaxconv.errors import explain, public
-from jaxconv.verify import json_codec, report, strict_json
+from jaxconv.errors import public
+from jaxconv.verify import json_codec, report
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.claims import AxisReport, Claim, Culprit, KindName, LeafReport, ReceptiveField, Verdict, Witness
 from jaxconv.verify.derivation import Derivation
@@ -71,10 +71,7 @@ class Certificate:
         Raises:
             ValueError: a field holds a value that its annotation does not allow.
         """
-        try:
-            return strict_json.dumps({"format": FORMAT} | json_codec.encode_object(self, Certificate, "certificate"))
-        except json_codec.MalformedError as error:
-            raise ValueError(error.explained("Leave it as certify returned it")) from None
+        return json_codec.to_text(self, Certificate, FORMAT)
 
     @classmethod
     @public
@@ -91,18 +88,7 @@ class Certificate:
             ValueError: `text` is not JSON, has another format version, or does not encode a certificate. The message
                 names the wrong field.
         """
-        data = strict_json.loads(text)
-        if not isinstance(data, dict):
-            expected = "a certificate (a JSON object)"
-            raise ValueError(explain("the JSON", json_codec.shown(data), expected, strict_json.WRITE))
-        version = data.pop("format", None)
-        if type(version) is not int or version != FORMAT:
-            cure = "Certify the function again"
-            raise ValueError(explain("the format", json_codec.shown(version), str(FORMAT), cure))
-        try:
-            return json_codec.decode(data, cls, "certificate")
-        except json_codec.MalformedError as error:
-            raise ValueError(error.explained(strict_json.WRITE)) from None
+        return json_codec.from_text(text, cls, FORMAT)
 
 
 def _weakest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from jaxconv.errors import explain
 from jaxconv.jaxprs.typing import PyTree
-from jaxconv.verify import array_json
+from jaxconv.verify import array_json, strict_json
 from jaxconv.verify.strict_json import Json
 
 T = TypeVar("T")
@@ -67,6 +67,38 @@ def encode(value: object, hint: Hint, at: str) -> Json:
 def encode_object(value: object, cls: type, at: str) -> dict[str, Json]:
     """Convert a dataclass to a JSON object; see `encode`."""
     return _encode_class(value, [cls], at)
+
+
+def to_text(value: object, cls: type, version: int) -> str:
+    """Return the JSON of a certificate, a dataclass: that of its fields, and the version of its format.
+
+    Raises:
+        ValueError: a field holds a value that its annotation does not allow.
+    """
+    try:
+        return strict_json.dumps({"format": version} | encode_object(value, cls, "certificate"))
+    except MalformedError as error:
+        raise ValueError(error.explained("Leave it as certify returned it")) from None
+
+
+def from_text(text: str, cls: type[T], version: int) -> T:
+    """Return the certificate that `to_text` wrote.
+
+    Raises:
+        TypeError: `text` is not a string.
+        ValueError: `text` is not JSON, has another format version, or does not encode a certificate.
+    """
+    data = strict_json.loads(text)
+    if not isinstance(data, dict):
+        expected = "a certificate (a JSON object)"
+        raise ValueError(explain("the JSON", shown(data), expected, strict_json.WRITE))
+    found = data.pop("format", None)
+    if type(found) is not int or found != version:
+        raise ValueError(explain("the format", shown(found), str(version), "Certify the function again"))
+    try:
+        return decode(data, cls, "certificate")
+    except MalformedError as error:
+        raise ValueError(error.explained(strict_json.WRITE)) from None
 
 
 def decode(data: Json, hint: Hint, at: str) -> Decoded:

@@ -11,7 +11,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "jaxconv: the command is missing, but should be certify, check, falsify, recheck or summary."),
+        ([], "jaxconv: the command is missing, but should be certify, check, falsify, recheck, summary, certify-tiling or tile."),
         (["--json"], "jaxconv: the command is missing, but should be certify, check, "),
         (["summarise", "pkg.models:circular"], "jaxconv: the command is 'summarise', but should be certify, "),
         (["certify"], "the function's name is missing, but should be one word, package.module:function."),
@@ -70,6 +70,21 @@ CIRCULAR = ("certify", "pkg.models:circular")
         (["falsify", "pkg.models:circular", *SHAPE, "--examples", "0"], "--examples is '0', but should be a whole"),
         (["falsify", "pkg.models:circular", *SHAPE, "--shift", "0"], "falsify: shift is 0, but should be a non-zero number"),
         (["falsify", "pkg.models:circular", *SHAPE, "--shift", "1.5"], "--shift is '1.5', but should be a whole number."),
+        (["certify-tiling", "pkg.models:circular", *SHAPE], "--tile is missing, but should be sizes of tiles, 1 or more"),
+        (["certify-tiling", "pkg.models:circular", *SHAPE, "--tile", "a"], "--tile is 'a', but should be sizes of tiles"),
+        (["certify-tiling", "pkg.models:circular", *SHAPE, "--tile", "0"], "--tile is '0', but should be sizes of tiles"),
+        (["certify-tiling", "pkg.models:circular", *SHAPE, "--tile", "9"], "the tile along axis 1 of argument 0 is 9, but should be at"),
+        (["certify-tiling", "pkg.models:circular", "--tile", "3"], "--shape is missing, but should be given once"),
+        (["tile"], "in.npy out.npy is missing, but should be two words after the function's name"),
+        (["tile", "pkg.models:circular", "x.npy"], "in.npy out.npy is 1 words, x.npy, but should be two words after"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy"], "--tile is missing, but should be sizes of tiles"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy", "--tile", "3"], "x.npy cannot be read: FileNotFoundError"),
+        (["tile", "pkg.models:circular", "pkg/models.py", "y.npy", "--tile", "3"], "pkg/models.py cannot be read: ValueError"),
+        (["tile", "pkg.models:circular", "x.npy", "y.png", "--tile", "3"], "the second file is 'y.png', but should be the name of"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy", "--tile", "auto"], "--memory is missing, but should be given with --tile auto"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy", "--tile", "3", "--memory", "9"], "--memory is given, but should be given with"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy", "--tile", "3", "--batch", "0"], "--batch is '0', but should be a whole number, 1"),
+        (["tile", "pkg.models:circular", "x.npy", "y.npy", "--tile", "3", *SHAPE], "'--shape' is not an option, but should be an"),
         (["summary", "pkg.models:net", *SHAPE], "there is no pkg.models:net"),
         (["summary", "pkg.models:circular", "--shape", "1,6,4,3"], "circular fails with float32[1, 6, 4, 3]: "),
         (["summary", "pkg.models:masked", *SHAPE, *SHAPE], "--axes is missing, but should be given for at least one"),
@@ -94,13 +109,18 @@ def test_negative_axes_and_scalars_are_no_bad_usage(project, capsys):
     assert "axis 1 of argument 0" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["certify"], ["check"], ["falsify"], ["recheck"], ["summary"]])
+@pytest.mark.parametrize(
+    "words", [[], ["certify"], ["check"], ["falsify"], ["recheck"], ["summary"], ["certify-tiling"], ["tile"]]
+)
 def test_help_has_examples_and_statuses(capsys, words):
     assert main([*words, "--help"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith(" ".join(["usage: python -m jaxconv", *words]))
     assert "python -m jaxconv certify models.resnet:features --shape 1,224,224,3" in out
-    assert "exit status:\n  0  proved (certify; recheck, without objections), held (check), counted (summary)" in out
+    assert (
+        "exit status:\n  0  proved (certify, certify-tiling; recheck, without objections), held (check), counted (summary), written (tile)"
+        in out
+    )
     assert err == ""
 
 

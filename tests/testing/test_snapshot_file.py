@@ -63,6 +63,34 @@ def test_what_is_wrong_is_named(tmp_path, data, message):
     assert message in str(error.value)
 
 
+TILES = {"axis": 1, "shift": 8, "step": 8, "start": 0, "discard": [46, 46], "first": [0, 46], "last": [46, 0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tile": 0}, "> tile is 0, but should be a number of cells"),
+        ({"cyclic": None}, "is 'cyclic', but should be one of 'length', 'tile', 'tiling'"),
+        ({"tiling": 3}, "> tiling is 3, but should be an object of JSON"),
+        ({"tiling": TILES | {"shift": 0}}, "> tiling > shift is 0, but should be a number of cells"),
+        ({"tiling": TILES | {"step": None}}, "> tiling > step is None, but should be an integer"),
+        ({"tiling": TILES | {"discard": [46]}}, "> tiling > discard is [46], but should be a list of two numbers"),
+        ({"tiling": TILES | {"last": [46, -1]}}, "> tiling > last is [46, -1], but should be a list of two numbers"),
+        ({"tiling": TILES | {"more": 1}}, "a key in tests > test_a.py::test_a > net > "),
+    ],
+)
+def test_what_is_wrong_about_tiles_is_named(tmp_path, change, message):
+    path, entry = tmp_path / "certificates.json", {"length": 4096, "tile": 512, "tiling": TILES}
+    for good in (entry, entry | {"tiling": None}, entry | {"tiling": TILES | {"axis": None}}):
+        data = {"test": {"net": {WHERE: good}}}
+        update(path, lambda _, data=data: data)
+        assert read(path) == data
+    path.write_text(json.dumps(changed(*ENTRY, to=entry | change)))
+    with pytest.raises(ValueError, match=r"^certificates: ") as error:
+        read(path)
+    assert message in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -17,7 +17,8 @@ from jaxconv.errors import explain
 from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify.shifted_axes import Along
 from jaxconv.verify.tiling.agreement import CUT_DIFFERENTLY, NO_PART_MOVES, OTHER_OPERATIONS, PART_OF_STRIDE, TOO_SMALL
-from jaxconv.verify.tiling.certify_tiling import certify_tiling, resized
+from jaxconv.verify.tiling.certify_tiling import certify_tiling
+from jaxconv.verify.tiling.traces import resized
 from jaxconv.verify.tracing import name_of, trace
 
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 64, 128, 256, 512, 1024)

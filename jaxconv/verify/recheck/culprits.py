@@ -14,7 +14,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.source import UNKNOWN, frames, full_line, module_path, source_frame
 from jaxconv.jaxprs.traverse import equations, within
-from jaxconv.jaxprs.typing import Stack
+from jaxconv.jaxprs.typing import AnyJaxpr, Stack
 from jaxconv.verify.claims import Claim, Coarsening, Culprit, Verdict
 from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
@@ -108,6 +108,14 @@ def wrong_factors(claim: Claim, expected: Sequence[Coarsening], rows: Sequence[R
         if _plain([named.source]) != _plain([traced.source]) and not is_line:
             return f"its factor {named.factor} is at {traced.source}, but the claim names {named.source}"
     return ""
+
+
+def is_traced(culprit: Culprit, jaxpr: AnyJaxpr) -> bool:
+    """Whether a culprit is an equation of a jaxpr, traced from the named line; or the function as a whole."""
+    if not culprit.primitive:
+        return True
+    stacks = ((equation, *reversed(around)) for equation, around in equations(jaxpr))
+    return any(_name(stack) == culprit.primitive and _is_there(culprit, stack) for stack in stacks)
 
 
 def nested(equation: JaxprEqn, stack: Stack) -> Iterator[Stack]:

@@ -38,8 +38,10 @@ from jaxconv.verify.recheck.claim import claim_objection
 from jaxconv.verify.recheck.culprits import culprits_of, nested, wrong_culprit, wrong_factors
 from jaxconv.verify.recheck.outline import outline_objection
 from jaxconv.verify.recheck.steps import NOTHING, Steps, same
+from jaxconv.verify.recheck.tilings import tiling_objections
 from jaxconv.verify.recheck.values import Held
 from jaxconv.verify.recheck.witness import Setting, witness_objection
+from jaxconv.verify.tiling.certificate import TilingCertificate
 from jaxconv.verify.tracing import trace
 
 WRAPS: dict[KindName, bool] = {"cyclic": True, "interior": False}  # a new kind fails here, until it is checked
@@ -50,7 +52,9 @@ class _MismatchError(Exception):
 
 
 @public
-def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyTree, seed: int = 0) -> tuple[str, ...]:
+def recheck(
+    certificate: Certificate | TilingCertificate, fn: Callable[..., object], *arguments: PyTree, seed: int = 0
+) -> tuple[str, ...]:
     """Execute every step of a certificate's derivations separately, and check every claim against them.
 
     The result is evidence for each step, not a proof, because operands are random. For primitives that move numbers or
@@ -61,8 +65,12 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
     refute every shift that they name. Not checked: the function's name, the text of reasons and cures, folders of
     files, lines inside a function that JAX traced before, and the names of signals as such.
 
+    A certificate of `certify_tiling` is checked in the same way: each pair of equations, of the whole and of a tile, is
+    executed on random numbers that agree as the states of the operands say, for tiles at both ends of the whole
+    and at random places.
+
     Args:
-        certificate: the result of `certify` for `fn`.
+        certificate: the result of `certify` or `certify_tiling` for `fn`.
         fn: the function, which is traced again.
         arguments: the arguments that it was certified for: arrays, shapes, or pytrees of them.
         seed: seed of the random operands.
@@ -71,7 +79,7 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
         The objections, each with its row and primitive, or its output; empty if every step and every claim passes.
 
     Raises:
-        TypeError: `certificate` is not a Certificate.
+        TypeError: `certificate` is neither.
         ValueError: a field of the certificate has an invalid value, or a shape has symbolic dimensions.
         Exception: an error that tracing `fn` raises propagates, with a note of the shapes.
 
@@ -86,9 +94,12 @@ def recheck(certificate: Certificate, fn: Callable[..., object], *arguments: PyT
     >>> jc.recheck(certificate, lambda x: x[:, :-1] - x[:, 1:], x)[0]
     'cyclic walk for shifts of ((0, 1),), row 2: the function has sub here, but the derivation has add'
     """
-    _refuse_malformed(certificate)
+    if not isinstance(certificate, TilingCertificate):
+        _refuse_malformed(certificate)
     check_call(fn, arguments)
     seed = checked_seed(seed)
+    if isinstance(certificate, TilingCertificate):
+        return tiling_objections(certificate, fn, arguments, seed)
     jaxpr, constants, shapes = trace(fn, arguments)
     problem = outline_objection(certificate, shapes, arguments)
     if problem:

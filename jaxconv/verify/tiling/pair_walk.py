@@ -21,19 +21,9 @@ from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.interpret import failure
-from jaxconv.verify.tiling.agreement import (
-    EQUAL,
-    NONE,
-    OTHER_OPERATIONS,
-    TOO_SMALL,
-    Agreement,
-    Different,
-    Equal,
-    Window,
-    both,
-    of_numbers,
-)
+from jaxconv.verify.tiling.agreement import OTHER_OPERATIONS, TOO_SMALL, both, of_numbers
 from jaxconv.verify.tiling.rules import RULES, Pair, Side, State
+from jaxconv.verify.tiling.states import EQUAL, NONE, Agreement, Different, Equal, PairRow, Window
 
 Numbers: TypeAlias = tuple[np.ndarray, np.ndarray] | None  # of a value that is a constant in both executions
 Read: TypeAlias = tuple[Agreement, Numbers]
@@ -50,12 +40,16 @@ class PairWalk:
         folders: fold constants of the whole, and of the tile.
         stack: equations of the calls that contain the current equation.
         count: number of equations so far.
+        rows: the derivation. A call that is followed has the rows of its equations; a loop and a constant have one.
+        rounds: number of loops whose rounds are being followed.
     """
 
     more: int
     folders: tuple[Folder, Folder] = field(default_factory=lambda: (Folder(), Folder()))
     stack: list[JaxprEqn] = field(default_factory=list[JaxprEqn])
     count: int = 0
+    rows: list[PairRow] = field(default_factory=list[PairRow])
+    rounds: int = 0
 
     def run(self, whole: Traced, tile: Traced, operands: Sequence[Read]) -> list[Read]:
         """Return how the outputs of two jaxprs agree."""
@@ -94,6 +88,7 @@ class PairWalk:
             same = equation.primitive is other.primitive and len(equation.invars) == len(other.invars)
             if not same:
                 results = [(self._other_operations([equation], [other]), None)] * len(equation.outvars)
+                self._noted_row(equation, (*path, number), results)
             else:
                 results = self._step(equation, other, inputs, folded, (*path, number))
             for variable, tile_variable, result in zip(equation.outvars, other.outvars, results, strict=False):
@@ -122,13 +117,22 @@ class PairWalk:
         self.count += 1
         constants = [own.get(path, ()) for own in folded]
         pairs = [(n, m) for n, m in zip(*constants, strict=False) if n is not None and m is not None]
-        if pairs and len(pairs) == len(equation.outvars):  # otherwise some depend on operands that are no constants
-            return [self._folded(equation, pair) for pair in pairs]
         operands = [read for read in inputs if read is not None]
-        if len(operands) == len(inputs):
-            called = self._called(equation, other, operands, folded, path)
-            if called is not None:
-                return called
+        if pairs and len(pairs) == len(equation.outvars):  # otherwise some depend on operands that are no constants
+            results: Sequence[Read] = [self._folded(equation, pair) for pair in pairs]
+        else:
+            if len(operands) == len(inputs):
+                called = self._called(equation, other, operands, folded, path)
+                if called is not None:
+                    return called
+            results = self._of_operands(equation, other, inputs, operands)
+        self._noted_row(equation, path, results)
+        return results
+
+    def _of_operands(
+        self, equation: JaxprEqn, other: JaxprEqn, inputs: Sequence[Read | None], operands: Sequence[Read]
+    ) -> Sequence[Read]:
+        """The results of a pair of equations, from how their operands agree. `inputs` has None for other numbers."""
         different = next((state for state, _ in operands if isinstance(state, Different)), None)
         if different is None and len(operands) < len(inputs):
             different = self._number_differs(equation)
@@ -145,6 +149,11 @@ class PairWalk:
             return [(self._different(equation, lost), None)] * len(equation.outvars)
         kept = known if equation.primitive.name in family("identity") else [None] * len(results)
         return [(self._noted(equation, states, state), own) for state, own in zip(results, kept, strict=True)]
+
+    def _noted_row(self, equation: JaxprEqn, path: Path, results: Sequence[Read]) -> None:
+        """Add a row to the derivation."""
+        if not self.rounds:
+            self.rows.append(PairRow(path, equation.primitive.name, tuple(state for state, _ in results)))
 
     def _folded(self, equation: JaxprEqn, pair: tuple[np.ndarray, np.ndarray]) -> Read:
         """How a constant of the one trace agrees with that of the other."""
@@ -213,6 +222,7 @@ class PairWalk:
         carry: list[Agreement] = list(states[constants : constants + carries])
         gathered: list[Agreement] | None = None
         self.stack.append(equation)
+        self.rounds += 1
         try:
             for _ in range(params["length"]):
                 reads: list[Read] = [(state, None) for state in (*states[:constants], *carry, *rows)]
@@ -224,6 +234,7 @@ class PairWalk:
                     break
         finally:
             self.stack.pop()
+            self.rounds -= 1
         return [*carry, *map(_with_first_axis, gathered or [])]
 
     def _other_operations(self, equations: Sequence[JaxprEqn], others: Sequence[JaxprEqn]) -> Different:

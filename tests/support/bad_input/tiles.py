@@ -13,10 +13,10 @@ from support.bad_input.verification import identity
 
 SIZES = "Write tile=(256, 256) for tiles of 256 x 256 cells, one size for each axis of `axes`"
 CHUNK = "Write chunk=256 for chunks of 256 cells"
-AXES = "Write axes=(1, 2) to shift along h and w of [n, h, w, c]"
+AXES = "Write axes=(1, 2) to {} along h and w of [n, h, w, c]"
 CALLS: dict[str, Callable[..., Any]] = {
     "certify_tiling": lambda fn=identity, tile=3, axes=(1,): jc.certify_tiling(fn, X, tile=tile, axes=axes),
-    "tiled": lambda fn=identity, tile=3, axes=(1,), out=None: jc.tiled(fn, tile=tile, axes=axes, out=out)(X),
+    "tiled": lambda fn=identity, tile=3, axes=(1,), **options: jc.tiled(fn, tile=tile, axes=axes, **options)(X),
     "sharded": lambda fn=identity, axes=(1,), over="rows": jc.sharded(
         fn, jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1]), axes=axes, over=over
     )(X),
@@ -37,7 +37,16 @@ def rows(names: str, argument: str, *faults: tuple, named: str = "") -> list[Bad
 
 
 ROWS = [
-    *rows("certify_tiling tiled", "tile", ("text", "3", TypeError, "'3'", "an integer, or a sequence of integers", SIZES)),
+    *rows("certify_tiling", "tile", ("text", "3", TypeError, "'3'", "an integer, or a sequence of integers", SIZES)),
+    *rows("tiled", "tile", ("text", "3", TypeError, "'3'", 'an integer, a sequence of integers, or "auto"', SIZES)),
+    *rows("tiled", "batch", ("none", 0, ValueError, "0", "1 or more", "Leave it out for one tile at a time"),
+          ("a fraction", 1.5, TypeError, "1.5", "an integer", "Leave it out for one tile at a time")),
+    *rows("tiled", "memory", ("beside a size", 9, ValueError, "9, with tile=3", 'given with tile="auto", and only with it', "Write ...")),
+    *rows("tiled", "devices", ("a number", 2, TypeError, "2", "a sequence of one device of JAX or more", "Write devices=jax.devices(), ..."),
+          ("none", (), TypeError, "()", "a sequence of one device of JAX or more", "Write devices=jax.devices(), ...")),
+    *rows("tiled", "record", ("a number", 2, TypeError, "2", "a path", "Write ...")),
+    *rows("tiled", "record", ("of an array in memory", "record", ValueError, "an array in memory", "in files, ...", "Open a file: ..."), named="out"),
+    *rows("tiled", "progress", ("a number", 1, TypeError, "1", "True or False", "Write progress=True or progress=False")),
     *rows("certify_tiling tiled", "tile",
           ("too many", (3, 3), ValueError, "(3, 3)", "one size for each axis, or one for all of them", SIZES)),
     *rows("certify_tiling tiled", "tile", ("a fraction", (2.5,), TypeError, "2.5", "an integer", SIZES),
@@ -46,7 +55,9 @@ ROWS = [
           named="the tile along axis 1 of argument 0"),
     *rows("certify_tiling", "tile", ("the whole", 6, ValueError, "6", "at most 5", "Use a smaller tile, ..."),
           named="the tile along axis 1 of argument 0"),
-    *rows("certify_tiling tiled sharded streamed", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES),
+    *rows("certify_tiling tiled streamed", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES.format("tile")),
+          named="an axis"),
+    *rows("sharded", "axes", ("beyond the rank", (4,), ValueError, "4", "from -4 to 3: ...", AXES.format("split")),
           named="an axis"),
     *rows("tiled sharded streamed", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
     *rows("certify_tiling", "fn", ("no function", 3, TypeError, "3", "a function", "Pass the function itself, as in certify_tiling(...)")),

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from jaxconv.jaxprs.primitives import family
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import EQUAL, Equal, Window, both
+from jaxconv.verify.tiling.agreement import both
 from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting, with_fixed
+from jaxconv.verify.tiling.states import EQUAL, Equal, Window
 
 
 @RULES(*family("pointwise"))

@@ -9,10 +9,11 @@ from fractions import Fraction
 import numpy as np
 
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import EQUAL, NONE, Equal, Interval, Window, checked
+from jaxconv.verify.tiling.agreement import checked
 from jaxconv.verify.tiling.rules.layout import prefix, uniform_along
 from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting
 from jaxconv.verify.tiling.rules.windows import taken
+from jaxconv.verify.tiling.states import EQUAL, NONE, Equal, Interval, Window
 
 
 @RULES("gather")

@@ -8,20 +8,10 @@ from dataclasses import replace
 from itertools import accumulate
 
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import (
-    CUT_DIFFERENTLY,
-    EQUAL,
-    NO_PART_MOVES,
-    NONE,
-    Equal,
-    Interval,
-    Window,
-    both,
-    checked,
-    uniform_window,
-)
+from jaxconv.verify.tiling.agreement import CUT_DIFFERENTLY, NO_PART_MOVES, both, checked, uniform_window
 from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting, with_fixed
 from jaxconv.verify.tiling.rules.windows import spread, taken
+from jaxconv.verify.tiling.states import EQUAL, NONE, Equal, Interval, Window
 
 
 @RULES("broadcast_in_dim")

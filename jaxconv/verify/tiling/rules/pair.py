@@ -11,7 +11,8 @@ import numpy as np
 from jaxconv.jaxprs.registry import Registry
 from jaxconv.jaxprs.typing import Params
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import Equal, Window, fixed_window
+from jaxconv.verify.tiling.agreement import fixed_window
+from jaxconv.verify.tiling.states import Equal, Window
 
 State: TypeAlias = Equal | Window
 Shapes: TypeAlias = Sequence[tuple[int, ...]]

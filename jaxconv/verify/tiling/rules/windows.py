@@ -8,8 +8,9 @@ from dataclasses import replace
 from jax.lax import ConvDimensionNumbers
 
 from jaxconv.verify.domain import CannotProve
-from jaxconv.verify.tiling.agreement import EQUAL, NONE, PART_OF_STRIDE, Equal, Interval, Window, checked
+from jaxconv.verify.tiling.agreement import PART_OF_STRIDE, checked
 from jaxconv.verify.tiling.rules.pair import RULES, Pair, State, fitting
+from jaxconv.verify.tiling.states import EQUAL, NONE, Equal, Interval, Window
 
 
 def taken(window: Window, starts: tuple[int, int], stride: int, counts: tuple[int, int]) -> Window:
