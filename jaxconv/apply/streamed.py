@@ -366,7 +366,7 @@ def streamed(fn: Callable[..., object], *arguments: PyTree, axes: Axes, chunk: i
     function("fn", fn, cure="Pass the function itself, as in streamed(model, x, axes=(1,), chunk=256)")
     shapes = list(map(shape_of_argument, arguments))
     check_call(fn, shapes)
-    all_along: Sequence[Along] = directions(shapes, axes)
+    all_along: Sequence[Along] = directions(shapes, axes, "stream")
     if len(all_along) != 1:
         raise ValueError(explain("axes", shown(axes), "one axis of each argument that is streamed", AXES))
     size = integer("chunk", chunk, least=1, most=MOST, cure="Write chunk=256 for chunks of 256 cells")

@@ -17,8 +17,8 @@ from jaxconv.verify.tracing import refuse_symbolic
 Axes: TypeAlias = Sequence[int] | Mapping[int, Sequence[int]]
 Moves: TypeAlias = tuple[tuple[int, int], ...]  # pairs (output axis, t); empty for invariance
 
-Verb: TypeAlias = Literal["shift", "tile", "split"]  # what a public function does to an input along its axes
-PAST: dict[Verb, str] = {"shift": "shifted", "tile": "tiled", "split": "split"}
+Verb: TypeAlias = Literal["shift", "tile", "split", "stream"]  # what a public function does to an input along its axes
+PAST: dict[Verb, str] = {"shift": "shifted", "tile": "tiled", "split": "split", "stream": "streamed"}
 
 
 def _cure(verb: Verb) -> str:

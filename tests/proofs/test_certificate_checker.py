@@ -119,7 +119,7 @@ def claims_to_forge(shape, length):
 def judged(checker, file, seeds):
     """How many forged claims about random programs are accepted, and those of them that an execution refutes."""
     accepted, false = 0, []
-    for program in (program for program in map(random_program, seeds) if program.is_function):
+    for program in (program for program in map(random_program, seeds) if program.is_translated):
         certificate = jc.certify(program.fn, *program.arguments, axes={0: program.axes}, search=False)
         document = json.loads(certificate.to_json())
         for row in itertools.chain(*(rows for walks in document["derivations"] for rows in walks.values())):

@@ -54,7 +54,7 @@ def test_translations_compute_what_functions_do():
     """Every function of every family of rules, and two hundred programs."""
     rows = (jnp.asarray(*draw([ROWS.shape])),)
     assert [name for name, fn in FUNCTIONS.items() if not agrees(fn, rows, translate(fn, ROWS))] == []
-    programs = [program for program in map(random_program, range(100, 300)) if program.is_function]
+    programs = [program for program in map(random_program, range(100, 300)) if program.is_translated]
     assert [p for p in programs if not agrees(p.fn, p.arguments, translate(p.fn, *p.arguments))] == []
 
 

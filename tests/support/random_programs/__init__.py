@@ -53,9 +53,9 @@ class Program:
     source: str
 
     @property
-    def is_function(self) -> bool:
-        """Whether its output depends on its arguments alone, without which no instruction of the checker says it."""
-        return "rng_uniform" not in self.source
+    def is_translated(self) -> bool:
+        """Whether the checker has instructions for it: for numbers of the device and updates by a function it has none."""
+        return "rng_uniform" not in self.source and ".apply(" not in self.source
 
     def __repr__(self) -> str:
         """The source, which says everything but the parameters' values."""
