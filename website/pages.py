@@ -1,8 +1,9 @@
 """The site's pages that lie outside of docs/, and links: one text serves the repository and the site.
 
-A hook of MkDocs. Links are written as the repository has them, from file to file. In the site, one to a file that is a
-page leads there; one to any other file, such as a source, is left as its text, since the site does not hold it. One to
-nothing at all is a warning, which `mkdocs build --strict` makes an error.
+A hook of MkDocs. Links and pictures are written as the repository has them, from file to file. In the site, a link to a
+file that is a page leads there, and so does a picture below docs/. A link to any other file, such as a source, is left
+as its text, since the site does not hold it. A link to nothing, and a picture that the site does not hold, are warnings,
+which `mkdocs build --strict` makes errors.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PAGES = {
     "proofs/README.md": "proofs.md",
     "proofs/checker/README.md": "checker.md",
 }  # file of the repository -> page of the site
-LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(!?)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"`[^`\n]*`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LOG = logging.getLogger("mkdocs.hooks.pages")  # whose warnings --strict counts
@@ -39,7 +40,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Links from file to file become links from page to page, and sessions are coloured as sessions.
+    """Links and pictures of files become those of pages, and sessions are coloured as sessions.
 
     A bar within code, escaped for GitHub's tables, needs no escape here, and would show it.
     """
@@ -53,12 +54,14 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 
 def _led(link: re.Match[str], source: str, here: str) -> str:
-    """A link of a file of the repository, as a link of its page."""
-    text, target, anchor = link[1], link[2], link[3] or ""
+    """A link or picture of a file of the repository, as one of its page."""
+    picture, text, target, anchor = link[1], link[2], link[3], link[4] or ""
     path = os.path.normpath(PurePosixPath(source).parent / target)
     if not (ROOT / path).exists():
         LOG.warning("%s links to %s, which does not exist", source, target)
     page = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
     if page is None:
+        if picture:
+            LOG.warning("%s shows %s, which is not below docs/", source, target)
         return text
-    return f"[{text}]({os.path.relpath(page, PurePosixPath(here).parent)}{anchor})"
+    return f"{picture}[{text}]({os.path.relpath(page, PurePosixPath(here).parent)}{anchor})"

@@ -1,6 +1,7 @@
 """Links of the repository as links of the site. They need what `pip install -e '.[docs]'` brings."""
 
 import logging
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -30,7 +31,10 @@ def written(markdown, here):
             "[here](#what-it-costs), [there](https://jax.dev)",
         ),
         ("lowering.md", "[root](/etc/hosts)", "[root](/etc/hosts)"),
-        ("lowering.md", "![a picture](picture.png)", "![a picture](picture.png)"),
+        ("index.md", "![a map](docs/pictures/gradient.png)", "![a map](pictures/gradient.png)"),
+        ("gallery.md", "![a map](pictures/gradient.png)", "![a map](pictures/gradient.png)"),
+        ("tutorials/train.md", "![a map](../pictures/gradient.png)", "![a map](../pictures/gradient.png)"),
+        ("lowering.md", "![a map](https://jax.dev/a.png)", "![a map](https://jax.dev/a.png)"),
         ("testing.md", r"| `a\|b` | c \| d |", r"| `a|b` | c \| d |"),
         ("lowering.md", "```python\n>>> a[0](b)\n```", "```pycon\n>>> a[0](b)\n```"),
     ],
@@ -46,3 +50,24 @@ def test_a_link_to_nothing_is_a_warning(caplog):
         written("[it](nothing.md)", "lowering.md")
     assert "docs/lowering.md links to nothing.md, which does not exist" in caplog.text
     assert pages.LOG.name.startswith("mkdocs.")
+
+
+@pytest.mark.parametrize(
+    ("here", "picture", "message"),
+    [
+        ("index.md", "docs/pictures/nothing.png", "README.md links to docs/pictures/nothing.png, which does not exist"),
+        ("checker.md", "../../LICENSE", "proofs/checker/README.md shows ../../LICENSE, which is not below docs/"),
+    ],
+)
+def test_a_picture_that_the_site_does_not_hold_is_a_warning(here, picture, message, caplog):
+    with caplog.at_level(logging.WARNING, "mkdocs"):
+        written(f"![a map]({picture})", here)
+    assert message in caplog.text
+
+
+def test_every_picture_of_the_readme_is_on_the_home_page():
+    """As a file that MkDocs finds, below docs/."""
+    page = written((pages.ROOT / "README.md").read_text(), "index.md")
+    shown = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
+    assert shown
+    assert all((pages.ROOT / "docs" / picture).is_file() for picture in shown)
