@@ -194,7 +194,7 @@ def _file(text: str) -> Path:
 
 def _plot(text: str) -> Path:
     if not here("matplotlib"):
-        raise argparse.ArgumentTypeError("drawing needs matplotlib: pip install 'jaxconv[pictures]'")
+        raise argparse.ArgumentTypeError("drawing needs matplotlib: pip install matplotlib")
     path = _file(text)
     if path.suffix not in {".png", ".svg", ".pdf"}:
         raise argparse.ArgumentTypeError(f"{path.name} should end in .png, .svg or .pdf")

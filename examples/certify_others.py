@@ -5,7 +5,7 @@ proved. With zero padding the interior law is proved, and the output names the l
 law. Libraries that are not installed are named and skipped.
 
     python examples/certify_others.py        a table, and pictures/others.png
-    pip install 'jaxconv[peers]'             the libraries
+    pip install -e '.[peers]'                the libraries
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> None:
     networks: list[Found] = []
     for library in (flax, equinox, haiku):
         if importlib.util.find_spec(library.__name__) is None:
-            print(f"{library.__name__} is not installed: skipped (pip install 'jaxconv[peers]')")
+            print(f"{library.__name__} is not installed: skipped (pip install -e '.[peers]')")
         else:
             networks += [certified(library, padding) for padding in ("CIRCULAR", "SAME")]
     if not networks:

@@ -22,7 +22,7 @@ from jaxconv.window import BOUNDARIES, PADDINGS, Pad, slide
 try:
     from hypothesis import strategies as st
 except ModuleNotFoundError as error:
-    cure = "Install it: pip install 'jaxconv[test]'"
+    cure = "Install it: pip install hypothesis"
     raise ModuleNotFoundError(
         message("jaxconv.testing.strategies", "hypothesis", "not installed", "installed", cure)
     ) from error

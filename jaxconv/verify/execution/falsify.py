@@ -263,7 +263,7 @@ def _drawn(trials: Searchable[Found], examples: int, seed: int) -> Found | None:
     try:
         from jaxconv.verify.execution.strategies import search
     except ModuleNotFoundError as error:
-        cure = "Install it: pip install 'jaxconv[test]'"
+        cure = "Install it: pip install hypothesis"
         raise ModuleNotFoundError(explain("hypothesis", "not installed", "installed", cure)) from error
     return search(trials, examples, seed)
 

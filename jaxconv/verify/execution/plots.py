@@ -176,7 +176,7 @@ def _new(size: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        message = 'pictures need matplotlib, which is not installed. Install it: pip install "jaxconv[pictures]".'
+        message = "pictures need matplotlib, which is not installed. Install it: pip install matplotlib."
         raise ImportError(message) from error
     return Figure(figsize=size, layout="constrained")
 

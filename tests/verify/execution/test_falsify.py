@@ -359,12 +359,10 @@ def test_bad_requests_are_refused_by_name(options, error, message):
         falsify(lambda x: x, X, **{"axes": (1,), **options})
 
 
-def test_without_hypothesis_the_message_names_the_extra(monkeypatch):
+def test_without_hypothesis_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     monkeypatch.delitem(sys.modules, "jaxconv.verify.execution.strategies", raising=False)
-    with pytest.raises(
-        ModuleNotFoundError, match=r"falsify: hypothesis is not installed.*pip install 'jaxconv\[test\]'"
-    ):
+    with pytest.raises(ModuleNotFoundError, match=r"falsify: hypothesis is not installed.*pip install hypothesis"):
         falsify(lambda x: x, X, axes=(1,))
 
 
