@@ -1,4 +1,4 @@
-"""The README's table beside other libraries: every cell is what running them, or looking through them, says."""
+"""The table of docs/comparison.md: every cell is what running the libraries, or looking through them, says."""
 
 import importlib
 import importlib.metadata
@@ -196,27 +196,26 @@ def has_theorems(library: Library) -> bool:
 
 
 CHECKS: dict[str, Callable[[Library], bool]] = {
-    "proves by which shifts any function is equivariant, and where, or names the line that breaks it": named(
-        r"certif|equivarian"
-    ),
-    "theorems behind it, checked by machine": has_theorems,
+    "proofs of shift equivariance for any function, or the line that breaks it": named(r"certif|equivarian"),
+    "machine-checked theorems behind these proofs": has_theorems,
     "a pytest plugin that guards what was proved": has_pytest_plugin,
-    "kernels that take turns (tiled), and one for each region": named(r"tiled_?conv|regional"),
-    "a kernel for each position (locally connected)": named(r"conv_?local|local\w*_?conv|locally"),
+    "results from tiles that are proved to equal those of the whole": named(r"^tiled$|_tiling|sliding_?window"),
+    "layers with a few kernels that alternate, or one for each region": named(r"tiled_?conv|regional"),
+    "a separate kind of padding for each axis": pads_each_axis,
+    "transposed convolutions that pad by wrap, reflection and edge": pads_transposed,
+    "down-sampling that moves with every shift (polyphase)": named("polyphase"),
+    "locally connected layers": named(r"conv_?local|local\w*_?conv|locally"),
     "convolutions that pad by wrap, reflection and edge": pads_conv,
-    "a padding of its own for each axis": pads_each_axis,
-    "their adjoints, transposed convolutions, with each of these": pads_transposed,
     "gradients of dilated max pooling": dilates_maxima,
     "down-sampling after a blur": named(r"blur_?pool|antialiased"),
-    "down-sampling that every shift moves (polyphase)": named("polyphase"),
-    "filters that turn: equivariance to rotations by construction": named(r"^gspace|steerable|r2conv"),
+    "filters that rotate: equivariance to rotations by construction": named(r"^gspace|steerable|r2conv"),
     "attention": named(r"attention"),
 }
 
 
 def table() -> tuple[list[str], dict[str, list[str]]]:
-    """The README's columns, and the cells of each row."""
-    lines = (ROOT / "README.md").read_text().splitlines()
+    """The page's columns, and the cells of each row."""
+    lines = (ROOT / "docs" / "comparison.md").read_text().splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("| | jaxconv |"))
     cells = lambda line: [cell.strip() for cell in line.strip("|").split("|")]
     rows = {}
@@ -238,6 +237,13 @@ def test_every_row_has_its_check_and_every_column_its_library():
 def test_there_are_rows_in_which_others_win():
     _, rows = table()
     assert [name for name, cells in rows.items() if not cells[0]] == list(CHECKS)[-2:]
+
+
+def test_the_readme_lists_the_rows_in_which_no_other_library_says_yes():
+    _, rows = table()
+    readme = (ROOT / "README.md").read_text().split("## Beside other libraries")[1].split("\n## ")[0]
+    only_here = [name for name, cells in rows.items() if cells == ["yes", *[""] * (len(LIBRARIES))]]
+    assert re.findall(r"^- (.+)$", readme, re.MULTILINE) == only_here
 
 
 @pytest.mark.parametrize("name", CHECKS)

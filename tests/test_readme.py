@@ -11,10 +11,12 @@ from jaxconv.training.lenet import sharing
 from jaxconv.window import slide
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-REFERENCE = [*(ROOT / "docs" / "api").glob("*.md"), ROOT / "docs" / "citations.md"]  # pages without snippets
-GALLERY = ROOT / "docs" / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
-PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {*REFERENCE, GALLERY})]
+DOCS = ROOT / "docs"
+NO_SNIPPETS = ("citations.md", "comparison.md", "installation.md", "lenet.md")
+REFERENCE = [*(DOCS / "api").glob("*.md"), *(DOCS / name for name in NO_SNIPPETS)]
+GALLERY = DOCS / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
+QUICKSTART = DOCS / "quickstart.md"  # of files and commands: tests/test_quickstart.py runs them
+PAGES = [ROOT / "README.md", *sorted({*DOCS.rglob("*.md")} - {*REFERENCE, GALLERY, QUICKSTART})]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -24,24 +26,19 @@ def test_snippets_run(page):
     assert results.failed == 0
 
 
-def test_the_ten_lines_of_pytest_are_those_that_the_tutorial_runs():
-    files = lambda page: dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
-    tutorial = files((ROOT / "docs" / "tutorials" / "ci.md").read_text())  # which tests/test_tutorials.py runs
-    assert files(README) == {name: tutorial[name] for name in ("conftest.py", "test_models.py")}
-
-
 def test_lenets_table_is_the_one_that_is_printed():
-    assert f"\n```\n{table(sharing())}\n```\n" in README
+    assert f"\n```\n{table(sharing())}\n```\n" in (DOCS / "lenet.md").read_text()
 
 
 def test_the_weights_table_is_computed():
+    page = (DOCS / "summary.md").read_text()
     for text, lengths, window, channels in (
         ("2x2 kernel over a 3x3 input", (3, 3), (2, 2), 1),
         ("eight 3x3 filters on a 32x32 image", (32, 32), (3, 3), 8),
         ("one 3x3 filter on a 224x224 image", (224, 224), (3, 3), 1),
     ):
         counts = window_weights(slide(lengths, window), 1, channels)
-        assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in README
+        assert f"| {text} | {counts.shared:,} | {counts.unshared:,} | {counts.dense:,} |" in page
 
 
 def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
@@ -49,5 +46,5 @@ def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
     scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"figures", "shared", "train_lenet"}
     assert set(re.findall(r"python examples/(\w+)\.py", page)) == scripts
     pictures = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
-    assert {f"pictures/{path.name}" for path in (ROOT / "docs" / "pictures").iterdir()} == set(pictures)
-    assert all((ROOT / "docs" / picture).stat().st_size < 150_000 for picture in pictures)
+    assert {f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir()} == set(pictures)
+    assert all((DOCS / picture).stat().st_size < 150_000 for picture in pictures)
