@@ -103,6 +103,29 @@ def test_files_tests_and_theorems_that_a_page_names_exist(page):
             assert re.search(rf"^Theorem {theorem}\b", (COQ / f"{theory}.v").read_text(), re.MULTILINE), theorem
 
 
+def typed(page):
+    """The lines of a page's blocks that a reader types or copies: all but what programs print."""
+    for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        lines = block.splitlines()
+        if any(line.startswith(">>> ") for line in lines):
+            yield from (line for line in lines if line.startswith((">>> ", "... ")))
+        elif kind != "text":
+            yield from lines
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_code_fits_the_width_of_the_site(page):
+    """A longer line is cut off beside the menus, on a window of 1400 pixels."""
+    assert [line for line in typed(page.read_text()) if len(line) > 88] == []
+
+
+def test_code_that_does_not_fit_would_be_seen():
+    block = lambda kind, line: list(typed(f"```{kind}\n{line}\n```\n"))
+    assert block("python", f">>> {'x' * 85}\n{'y' * 89}") == [f">>> {'x' * 85}"]
+    assert block("bash", "x" * 89) == ["x" * 89]
+    assert block("text", "x" * 89) == []
+
+
 def test_a_source_without_a_reference_would_be_seen():
     assert not referenced("Somebody, A method of nobody's, 2031")
     assert not referenced(f"Somebody, {TITLES[0]}, 2031, and Nobody, Another method, 2032")

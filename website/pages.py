@@ -2,8 +2,8 @@
 
 A hook of MkDocs. Links and pictures are written as the repository has them, from file to file. In the site, a link to a
 file that is a page leads there, and so does a picture below docs/. A link to any other file, such as a source, is left
-as its text, since the site does not hold it. A link to nothing, and a picture that the site does not hold, are warnings,
-which `mkdocs build --strict` makes errors.
+as its text, since the site does not hold it. A link to nothing, and a picture that the site does not hold, are
+warnings, which `mkdocs build --strict` makes errors.
 """
 
 from __future__ import annotations
