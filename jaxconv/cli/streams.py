@@ -34,5 +34,7 @@ def _descriptor_to_stderr() -> Iterator[None]:
 
 def leave_stdout() -> None:
     """Redirect the descriptor of stdout to stderr permanently, including handlers at the end of the process."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stdout, or nobody reads it
+        sys.stdout.flush()  # the help, which argparse leaves in a buffer
     with contextlib.suppress(OSError):  # the process has no stderr
         os.dup2(STDERR, STDOUT)

@@ -1,5 +1,9 @@
 """Bad usage: a one-line error in the library's format, status 3, and help."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from jaxconv.cli import main
@@ -127,3 +131,13 @@ def test_help_has_examples_and_statuses(capsys, words):
 def test_the_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("jaxconv ")
+
+
+def test_help_is_on_stdout_when_that_is_a_pipe():
+    """As in `python -m jaxconv --help | less`: argparse leaves the text in a buffer, which ended on stderr."""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    words = [sys.executable, "-m", "jaxconv", "--help"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env=buffered)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python -m jaxconv")
+    assert done.stderr == ""
