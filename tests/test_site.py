@@ -6,6 +6,7 @@ Whether it builds, and where its links lead, `mkdocs build --strict` says.
 import ast
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,25 @@ def test_files_tests_and_theorems_that_a_page_names_exist(page):
     for theory, theorem in re.findall(r"`([A-Z]\w+)\.([a-z]\w+)`", text):
         if (COQ / f"{theory}.v").exists():
             assert re.search(rf"^Theorem {theorem}\b", (COQ / f"{theory}.v").read_text(), re.MULTILINE), theorem
+
+
+def test_the_citation_has_the_version_and_title_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cff = (ROOT / "CITATION.cff").read_text()
+    (bibtex,) = re.findall(r"```bibtex\n(.*?)```", (DOCS / "citations.md").read_text(), re.DOTALL)
+    assert f"\nversion: {project['version']}\n" in cff
+    assert f"version = {{{project['version']}}}," in bibtex
+    (title,) = re.findall(r'^title: "(.+)"$', cff, re.MULTILINE)
+    assert title in " ".join(bibtex.replace("{JAX}", "JAX").split())
+    (author,) = re.findall(r"^  - name: (.+)$", cff, re.MULTILINE)
+    assert f"author  = {{{{{author}}}}}," in bibtex
+
+
+def test_every_extra_is_on_the_page_on_installation_and_no_other():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    page = (DOCS / "installation.md").read_text()
+    named = re.findall(r"(?:jaxconv|\.)\[(\w+)\]", page)
+    assert set(named) == set(extras)
 
 
 def typed(page):
