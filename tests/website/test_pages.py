@@ -20,8 +20,8 @@ def written(markdown, here):
     [
         ("index.md", "[norms](docs/normalisation.md)", "[norms](normalisation.md)"),
         ("index.md", "[it](docs/tutorials/train.md#the-step)", "[it](tutorials/train.md#the-step)"),
-        ("proofs.md", "[it](../README.md#proofs)", "[it](index.md#proofs)"),
-        ("tutorials/train.md", "[LeNet-5](../../README.md#lenet-5)", "[LeNet-5](../index.md#lenet-5)"),
+        ("proofs.md", "[it](../README.md#limits)", "[it](index.md#limits)"),
+        ("tutorials/train.md", "[speed](../../README.md#speed)", "[speed](../index.md#speed)"),
         ("tutorials/train.md", "[norms](../normalisation.md)", "[norms](../normalisation.md)"),
         ("why-shared.md", "[proofs](../proofs/README.md)", "[proofs](proofs.md)"),
         ("lowering.md", "[a table](../jaxconv/lowering/table.py)", "a table"),
