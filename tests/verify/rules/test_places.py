@@ -112,3 +112,23 @@ def test_every_place_along_the_axis_is_tried():
     moved = lambda x: x[elsewhere(jnp.argmax(x))]
     assert law(moved, x) is None
     assert culprit(moved, x) == "dynamic_slice"
+
+
+def test_reads_that_depend_on_two_places_are_not_proved():
+    """Each place of 200 may be tried, but not each pair of them."""
+    columns, x = np.zeros((200, 2), np.float32), np.zeros(200, np.float32)
+
+    def first_if_equal(x):
+        place = jnp.argmax(x, 0)
+        return x[jnp.where(place[0] == place[1], 0, place[0]), 0]
+
+    def second_if_beside(x):
+        order = jnp.argsort(x)
+        return x[jnp.where(order[0] + 1 == order[1], order[1], order[0])]
+
+    def at_both(x):
+        place = jnp.argmax(x[:, :2], 0)
+        return x[place[0], jnp.minimum(place[1], 1)]
+
+    for fn, array in ((first_if_equal, columns), (second_if_beside, x), (at_both, columns)):
+        assert law(fn, array) is None
