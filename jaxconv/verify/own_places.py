@@ -85,7 +85,10 @@ class Read:
 
 
 def read_at_places(cells: EqualCells, path: evaluate.Path, equation: JaxprEqn) -> Read | None:
-    """Return the source of the places that an equation (x, *indices) reads; None if there is none, or several."""
+    """Return the source of the places that an equation (x, *indices) reads.
+
+    None if there is none, or several, or if there are too many places or cells to try.
+    """
     operands = cells.operands_of(path)
     if operands is None or guard.objection(equation):
         return None
@@ -95,8 +98,8 @@ def read_at_places(cells: EqualCells, path: evaluate.Path, equation: JaxprEqn) -
     (source,) = chain.found.values()
     length = source.operand.shape[source.axis]
     x, names = cells.names(operands[0]), cells.names(_determined(source.operand))
-    if x is None or names is None or length > LONGEST:
-        return Read(source, own=False)
+    if x is None or names is None or length > LONGEST:  # whose cells these are is unknown, so the read is not to blame
+        return None
     shape, draw = source.place.shape, np.random.default_rng(0)
     offsets = draw.integers(length, size=shape)
     trials = [(offsets + step) % length for step in range(length)]

@@ -132,3 +132,11 @@ def test_reads_that_depend_on_two_places_are_not_proved():
 
     for fn, array in ((first_if_equal, columns), (second_if_beside, x), (at_both, columns)):
         assert law(fn, array) is None
+
+
+def test_a_read_that_is_too_large_to_try_is_not_blamed():
+    """Whether these are the array's own cells is not known."""
+    largest = lambda x: x[jnp.argmax(x[:, 0]), 0]
+    assert culprit(largest, np.zeros((1025, 1), np.float32)) == "argmax"  # places
+    assert culprit(largest, np.zeros((1000, 20), np.float32)) == "argmax"  # cells
+    assert law(largest, np.zeros((1024, 1), np.float32)) == INVARIANT
