@@ -140,3 +140,10 @@ def test_a_read_that_is_too_large_to_try_is_not_blamed():
     assert culprit(largest, np.zeros((1025, 1), np.float32)) == "argmax"  # places
     assert culprit(largest, np.zeros((1000, 20), np.float32)) == "argmax"  # cells
     assert law(largest, np.zeros((1024, 1), np.float32)) == INVARIANT
+
+
+def test_recheck_follows_the_place_of_negative_integers_to_the_array():
+    """A slice, a squeeze and a sign lie between; small whole numbers tie, so the place alone does not tell the cell."""
+    x = X.astype(np.int32)
+    assert law(lambda x: x[jnp.argsort(-x[:, 0]), 0], x) == INVARIANT
+    assert law(lambda x: x[jnp.argsort(-x[:, 0]), 1], x) is None
