@@ -177,7 +177,9 @@ class Streamed:
     def _whole_output(arrays: Sequence[ArrayValue], output: Value) -> ArrayValue:
         if not isinstance(output, Signal):
             return arrays[-1]
-        whole = lax.concatenate(arrays, output.axis)
+        # XLA fails to compile an empty slice of a concatenation with an empty array (JAX 0.12).
+        filled = [array for array in arrays if array.shape[output.axis]] or arrays[:1]
+        whole = lax.concatenate(filled, output.axis)
         return lax.slice_in_dim(whole, -output.offset, None, axis=output.axis)
 
     @public_as("streamed")

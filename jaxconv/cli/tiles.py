@@ -71,6 +71,8 @@ def tile_command(options: argparse.Namespace) -> Outcome:
             "the second file", repr(str(result)), "the name of a new file that ends in .npy", "Write result.npy"
         )
     x = target.attempt(f"{source} cannot be read", lambda: _opened(source))
+    if result.exists() and result.samefile(source):
+        raise UsageError("the second file", repr(str(result)), "another file than the first", "Write result.npy")
     axes = shifted(options.axes, [x])
     fn = target.function(options.function)
     target.attempt(f"{options.function} cannot be read", lambda: target.check_arguments(fn, [x]))

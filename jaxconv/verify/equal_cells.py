@@ -30,6 +30,7 @@ from jaxconv.verify.domain import bits
 
 MOST = 2**14  # largest number of cells that are named
 MOST_TERMS = 2**21  # largest number of terms of all sums of an equation
+MOST_NAMES = 2**31  # names below it are paired in one int64
 DEEPEST = 100  # longest chain of equations that is followed
 ZERO = 0  # the name of cells that are known to be +0
 
@@ -300,8 +301,10 @@ def _products(equation: JaxprEqn, operands: Sequence[Cells], names_of: NamesOf) 
     x, y = rows[0][..., :, None, :], rows[1][..., None, :, :]
     if np.broadcast_shapes(x.shape, y.shape)[-1] * np.prod(aval_of(equation.outvars[0]).shape) > MOST_TERMS:
         raise _UnknownError
-    largest = max(x.max(initial=0), y.max(initial=0)) + 1
-    pairs = np.where((x == ZERO) | (y == ZERO), ZERO, np.minimum(x, y) * largest + np.maximum(x, y))
+    if max(x.max(initial=0), y.max(initial=0)) >= MOST_NAMES:
+        raise _UnknownError
+    # One number for each pair in all equations, as `EqualCells.named` compares the terms of several.
+    pairs = np.where((x == ZERO) | (y == ZERO), ZERO, np.minimum(x, y) * MOST_NAMES + np.maximum(x, y))
     return pairs.reshape(*aval_of(equation.outvars[0]).shape, pairs.shape[-1])
 
 

@@ -26,6 +26,7 @@ from jaxconv.verify import numpy_rows
 from jaxconv.verify.equal_cells import Cells, EqualCells, Names
 
 LONGEST = 2**10  # most cells of the axis, each of which is tried as a place
+NONE = -1  # the number of a cell of the places, for what depends on none
 RANDOM = 16  # further trials, in which each place is drawn
 
 
@@ -84,18 +85,21 @@ class Read:
 
 
 def read_at_places(cells: EqualCells, path: evaluate.Path, equation: JaxprEqn) -> Read | None:
-    """Return the source of the places that an equation (x, *indices) reads; None if there is none, or several."""
+    """Return the source of the places that an equation (x, *indices) reads.
+
+    None if there is none, or several, or if there are too many places or cells to try.
+    """
     operands = cells.operands_of(path)
     if operands is None or guard.objection(equation):
         return None
     chain = _Chain()
-    if not all(map(chain.follow, operands[1:])) or len(chain.found) != 1:
+    if not all(map(chain.follow, operands[1:])) or len(chain.found) != 1 or not chain.reads_one_place(operands[1:]):
         return None
     (source,) = chain.found.values()
     length = source.operand.shape[source.axis]
     x, names = cells.names(operands[0]), cells.names(_determined(source.operand))
-    if x is None or names is None or length > LONGEST:
-        return Read(source, own=False)
+    if x is None or names is None or length > LONGEST:  # whose cells these are is unknown, so the read is not to blame
+        return None
     shape, draw = source.place.shape, np.random.default_rng(0)
     offsets = draw.integers(length, size=shape)
     trials = [(offsets + step) % length for step in range(length)]
@@ -110,6 +114,18 @@ def read_at_places(cells: EqualCells, path: evaluate.Path, equation: JaxprEqn) -
     columns = {column.tobytes() for column in np.ascontiguousarray(wanted.T)}
     read = np.ascontiguousarray(order[found].reshape(len(trials), -1).T.astype(wanted.dtype))
     return Read(source, own=all(column.tobytes() in columns for column in read))
+
+
+class _SeveralError(Exception):
+    """A number depends on several cells of the places."""
+
+
+def _only_one(cells: np.ndarray) -> np.ndarray:
+    """The only number but NONE in each column. Raises _SeveralError if a column has several."""
+    found = cells.max(axis=0, initial=NONE)
+    if ((cells != NONE) & (cells != found)).any():
+        raise _SeveralError
+    return found
 
 
 @dataclass
@@ -139,6 +155,36 @@ class _Chain:
             return True
         moves = name in family("pointwise") or name in family("layout")
         return moves and len(equation.outvars) == 1 and all(map(self.follow, operands))
+
+    def reads_one_place(self, indices: Sequence[Cells]) -> bool:
+        """Whether each index vector depends on one cell of the places at most, so that trying each place suffices.
+
+        Of `where(places[0] == places[1], ...)` only pairs of places would show all results.
+
+        `indices`: those of a gather, whose last axis lists the components of a vector, or the numbers of a slice.
+        """
+        try:
+            found = [self._on_which(value, {}) for value in indices]
+            _only_one(np.concatenate([np.moveaxis(np.atleast_1d(which), -1, 0) for which in found]))
+        except _SeveralError:
+            return False
+        return True
+
+    def _on_which(self, value: Cells, seen: dict[int, np.ndarray]) -> np.ndarray:
+        """The number of the cell of the places on which each cell of a value depends; NONE if it is known."""
+        if value.numbers is not None:
+            return np.full(value.shape, NONE)
+        if value.made in self.found or value.origin is None:
+            return np.arange(int(np.prod(value.shape))).reshape(value.shape)
+        if id(value) not in seen:
+            equation, operands, _ = value.origin
+            cells = [self._on_which(operand, seen) for operand in operands]
+            if equation.primitive.name in family("layout"):
+                parameters = guard.understood(equation)
+                seen[id(value)] = np.asarray(numpy_rows.rows[equation.primitive.name](*cells, **parameters))
+            else:
+                seen[id(value)] = np.broadcast_to(_only_one(np.stack(np.broadcast_arrays(*cells))), value.shape)
+        return seen[id(value)]
 
     def run(self, values: Sequence[Cells], places: np.ndarray) -> list[np.ndarray]:
         """Return values for given places."""

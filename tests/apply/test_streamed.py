@@ -284,3 +284,13 @@ def test_a_cache_that_is_one_cell_too_short_would_be_wrong():
     np.testing.assert_array_equal(first, expected[:, :12])
     np.testing.assert_array_equal(stream.step(state, jnp.asarray(x[:, 12:]))[1], expected[:, 12:])
     assert (stream.step(short, jnp.asarray(x[:, 12:]))[1] != expected[:, 12:]).any()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_signal_as_short_as_a_window_may_have_no_output(length):
+    """x[1:] - x[:-1] of one cell has none."""
+    differences = lambda x: x[:, 1:] - x[:, :-1]
+    stream = jc.streamed(differences, jnp.zeros((1, 36, 2)), axes=(1,), chunk=12)
+    x = jnp.arange(2.0 * length).reshape(1, length, 2) ** 2
+    np.testing.assert_array_equal(stream.run(x), differences(x))
+    np.testing.assert_array_equal(jnp.concatenate([*stream.iterate([x])], 1), differences(x))

@@ -154,3 +154,13 @@ def test_a_command_that_is_killed_continues(image):
     assert not Path("y.npy").exists()
     assert main(["tile", "pkg.models:zero_padded", "x.npy", "y.npy", "--tile", "8,14"]) == 0
     np.testing.assert_array_equal(np.load("y.npy"), EXPECTED)
+
+
+def test_the_input_is_not_overwritten(image, capsys):
+    """Under any of its names."""
+    os.link("x.npy", "linked.npy")
+    for out in ("x.npy", "./x.npy", "linked.npy"):
+        assert tile(out=out) == 3
+        assert "should be another file than the first" in capsys.readouterr().err
+    np.testing.assert_array_equal(np.load("x.npy"), X)
+    assert sorted(path.name for path in Path().glob("*.npy*")) == ["linked.npy", "x.npy"]

@@ -143,3 +143,11 @@ def test_products_of_other_cells_are_other_products():
     assert law(outer, X, np.zeros(6, np.float32), kind="interior") is None
     toeplitz = lambda x, row: jnp.where(near, row[(np.arange(6)[:, None] - np.arange(6)) % 6], 0.0) @ x
     assert law(toeplitz, X, np.zeros(6, np.float32), kind="interior") == (1, ((0, 1),), ((0, 1, 5),))
+
+
+def test_products_of_two_equations_are_equal_only_if_their_factors_are():
+    """The factors have the names 1, 5 and 2, 3: 1 * 6 + 5 = 2 * 4 + 3."""
+    two = lambda x, row: x * jnp.stack([row[0:1] @ row[4:5], row[1:2] @ row[2:3]])
+    assert law(two, X[:2], np.zeros(6, np.float32)) is None
+    same = lambda x, row: x * jnp.stack([row[0:1] @ row[4:5], row[4:5] @ row[0:1]])
+    assert law(same, X[:2], np.zeros(6, np.float32)) == (1, ((0, 1),), ())

@@ -112,3 +112,38 @@ def test_every_place_along_the_axis_is_tried():
     moved = lambda x: x[elsewhere(jnp.argmax(x))]
     assert law(moved, x) is None
     assert culprit(moved, x) == "dynamic_slice"
+
+
+def test_reads_that_depend_on_two_places_are_not_proved():
+    """Each place of 200 may be tried, but not each pair of them."""
+    columns, x = np.zeros((200, 2), np.float32), np.zeros(200, np.float32)
+
+    def first_if_equal(x):
+        place = jnp.argmax(x, 0)
+        return x[jnp.where(place[0] == place[1], 0, place[0]), 0]
+
+    def second_if_beside(x):
+        order = jnp.argsort(x)
+        return x[jnp.where(order[0] + 1 == order[1], order[1], order[0])]
+
+    def at_both(x):
+        place = jnp.argmax(x[:, :2], 0)
+        return x[place[0], jnp.minimum(place[1], 1)]
+
+    for fn, array in ((first_if_equal, columns), (second_if_beside, x), (at_both, columns)):
+        assert law(fn, array) is None
+
+
+def test_a_read_that_is_too_large_to_try_is_not_blamed():
+    """Whether these are the array's own cells is not known."""
+    largest = lambda x: x[jnp.argmax(x[:, 0]), 0]
+    assert culprit(largest, np.zeros((1025, 1), np.float32)) == "argmax"  # places
+    assert culprit(largest, np.zeros((1000, 20), np.float32)) == "argmax"  # cells
+    assert law(largest, np.zeros((1024, 1), np.float32)) == INVARIANT
+
+
+def test_recheck_follows_the_place_of_negative_integers_to_the_array():
+    """A slice, a squeeze and a sign lie between; small whole numbers tie, so the place alone does not tell the cell."""
+    x = X.astype(np.int32)
+    assert law(lambda x: x[jnp.argsort(-x[:, 0]), 0], x) == INVARIANT
+    assert law(lambda x: x[jnp.argsort(-x[:, 0]), 1], x) is None
