@@ -125,8 +125,11 @@ def run(args: argparse.Namespace) -> None:
     if args.devices is not None:
         want_cpu_devices(args.devices)
     if args.join is not None:
-        address, processes, process = args.join
-        join_processes(address, int(processes), int(process))
+        address, *numbers = args.join
+        if not all(number.isdecimal() for number in numbers):
+            cure = "Write --join 127.0.0.1:1234 2 0 for process 0 of 2."
+            raise ValueError(f"--join is {' '.join(args.join)}, but should be HOST:PORT and two whole numbers. {cure}")
+        join_processes(address, *map(int, numbers))
     digits = bundled_digits() if args.mnist is None else mnist(args.mnist)
     started = time.perf_counter()
     params = jax.device_get(trained(args, digits))

@@ -99,6 +99,11 @@ def test_a_truncated_file_is_named(tmp_path):
             "error: data_mesh: devices is 99, but should be at most 2, the devices that JAX finds.",
         ),
         (["--join", "127.0.0.1:1", "2", "2"], 1, "error: join_processes: process is 2, but should be at most 1."),
+        (
+            ["--join", "a:1", "two", "0"],
+            1,
+            "error: --join is a:1 two 0, but should be HOST:PORT and two whole numbers.",
+        ),
         (["--form", "2024"], 2, "argument --form: invalid choice: '2024'"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 from jax.extend.core import JaxprEqn
 
 from jaxconv.checks import function
-from jaxconv.errors import public, public_as
+from jaxconv.errors import message, public, public_as
 from jaxconv.jaxprs.rewrite import KeptError, Known, Makers, Replacement, Rewriting
 from jaxconv.jaxprs.traced_call import TracedCall
 from jaxconv.lowering.accelerate import convolutions, windows  # they register their readers
+from jaxconv.lowering.accelerate.mutation import Changes, mutated, paths_of_arrays, with_changes
 from jaxconv.lowering.accelerate.reading import READERS
 from jaxconv.lowering.accelerate.report import Explanation, Outcome, explanation, outcome
 from jaxconv.lowering.table import forced
@@ -40,9 +41,11 @@ class Accelerated(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Trace the function, replace its window operations, and evaluate the result."""
-        call = TracedCall(self._fn, args, kwargs)
+        changes: Changes = {}
+        call = TracedCall(with_changes(self._fn, changes), args, kwargs)
+        _check_unchanged(mutated(call.jaxpr, changes, paths_of_arrays(args, kwargs)))
         known = _REWRITTEN.setdefault(forced(), WeakKeyDictionary())
-        return call.evaluated(Rewriting(_replace, known=known)(call.jaxpr))
+        return call.evaluated(Rewriting(_replace, known=known)(call.jaxpr))[0]
 
     @public_as("explain")
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
@@ -54,6 +57,18 @@ class Accelerated(Generic[P, R]):
         note = lambda *found: outcomes.append(outcome(*found))
         Rewriting(_replace, note, known=None)(TracedCall(self._fn, args, kwargs).jaxpr)
         return explanation(outcomes)
+
+
+def _check_unchanged(changed: Sequence[str]) -> None:
+    """Raise an error if a function changes its arguments: it changes the copies that are traced."""
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        cure = (
+            "Return the new values. With Flax NNX, accelerate a function of the state of nnx.split that merges it, and "
+            "returns nnx.state(model) as well"
+        )
+        actual = f"a function that changes its arguments in place ({changed[0]}{more})"
+        raise ValueError(message("accelerate", "fn", actual, "a function that leaves them as they are", cure))
 
 
 def _replace(equation: JaxprEqn, makers: Makers) -> Replacement | None:
@@ -98,7 +113,9 @@ def accelerate(fn: Callable[P, R]) -> Accelerated[P, R]:
         too. Used in a class, it decorates methods.
 
     Raises:
-        TypeError: `fn` is not a function. When it is called, whatever `jax.jit(fn)` raises where values decide about
+        TypeError: `fn` is not a function.
+        ValueError: when it is called, `fn` changes its arguments in place, as a Flax NNX model with batch statistics.
+        Exception: when it is called, whatever `jax.jit(fn)` raises where values decide about
             Python's control flow.
 
     >>> import jax, jax.numpy as jnp

@@ -313,6 +313,58 @@ def test_a_method():
     assert len(Model().scores.explain(X).replaced) == 1
 
 
+def test_a_function_that_changes_its_arguments_is_refused():
+    """It is traced with copies of their containers, so the changes would be lost."""
+
+    def counted(state, x):
+        state["steps"] = state["steps"] + 1
+        return conv(x, KERNEL)
+
+    def noted(state, x, *, log):
+        log.append(x)
+        return conv(x, state["kernel"])
+
+    with pytest.raises(
+        ValueError, match=r"accelerate: fn is a function that changes .*\(\[0\]\['steps'\]\), but should"
+    ):
+        jc.accelerate(counted)({"steps": jnp.zeros(())}, X)
+    with pytest.raises(ValueError, match=r"\(\[0\]\['steps'\]\)"):
+        jc.accelerate(counted)({"steps": 0}, X)
+    with pytest.raises(ValueError, match=r"\(\['log'\]\[0\]\)"):
+        jc.accelerate(noted)({"kernel": KERNEL}, X, log=[])
+    assert len(jc.accelerate(counted).explain({"steps": 0}, X).replaced) == 1
+
+
+def test_a_change_that_is_returned_is_not_lost():
+    """As of a state that `nnx.merge` shares with the model, which is returned."""
+
+    def moved(state, x):
+        state["mean"] = conv(x, KERNEL).sum()
+        return dict(state)
+
+    found = jc.accelerate(moved)({"mean": 0.0, "kernel": KERNEL}, X)
+    assert_equal(found, {"mean": np.asarray(conv(X, KERNEL)).sum(), "kernel": KERNEL})
+
+
+def test_a_call_that_returns_its_operand_changes_nothing():
+    """As `nnx.jit`, which replaces all leaves of a model by the results of one call."""
+
+    def replaced(state, x):
+        state["kernel"], state["scale"], y = jax.jit(lambda kernel, scale, x: (kernel, scale, conv(x, kernel)))(
+            state["kernel"], state["scale"], x
+        )
+        return y
+
+    def exchanged(state, x):
+        state["a"], state["b"] = jax.jit(lambda a, b: (b, a))(state["a"], state["b"])
+        return x
+
+    state = {"kernel": KERNEL, "scale": np.float32(2)}
+    assert_equal(evaluated(lambda x: jc.accelerate(replaced)(dict(state), x))(X), evaluated(conv)(X, KERNEL))
+    with pytest.raises(ValueError, match=r"\(\[0\]\['a'\] and 1 more\)"):
+        jc.accelerate(exchanged)({"a": X, "b": X + 1}, X)
+
+
 def test_a_function_without_arrays():
     assert_equal(evaluated(jc.accelerate(lambda: conv(X, KERNEL)))(), evaluated(conv)(X, KERNEL))
 

@@ -167,3 +167,41 @@ def test_a_training_step_has_the_operations_of_our_own_layers():
     assert operations(jc.accelerate(library), params, x) == expected
     assert operations(library, params, x) != expected
     assert expected.total() == 5
+
+
+@pytest.mark.peers
+def test_the_statistics_of_nnx_are_returned_or_refused():
+    """A model of NNX changes itself, and a traced one is a copy."""
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.conv = nnx.Conv(3, 4, (3, 2), rngs=rngs)
+            self.norm = nnx.BatchNorm(4, momentum=0.5, rngs=rngs)
+
+        def __call__(self, x):
+            return self.norm(self.conv(x))
+
+    def scores(state, x):
+        model = nnx.merge(graph, state)
+        return model(x), nnx.state(model)
+
+    make = lenient(lambda: Net(nnx.Rngs(0)))
+    net = make()
+    graph, state = nnx.split(make())
+    expected, (found, statistics) = lenient(net)(IMAGES), lenient(jc.accelerate(scores))(state, IMAGES)
+    # Two sums of 96 numbers, and a quotient.
+    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
+    for name in ("mean", "var"):
+        np.testing.assert_allclose(
+            statistics["norm"][name][...], getattr(net.norm, name)[...], rtol=2e-4, atol=2e-4, err_msg=name
+        )
+    step = nnx.jit(lambda model, x: model(x).sum())
+    for call in (
+        lambda: jc.accelerate(lambda model, x: model(x))(make(), IMAGES),
+        lambda: jc.accelerate(step)(make(), IMAGES),
+    ):
+        with pytest.raises(ValueError, match=r"changes its arguments in place \(\[0\]\.norm\.mean.* and 1 more"):
+            lenient(call)()
+    pure = nnx.jit(lambda model, x: model.conv(x).sum())
+    np.testing.assert_allclose(lenient(jc.accelerate(pure))(net, IMAGES), lenient(pure)(net, IMAGES), rtol=1e-4)
