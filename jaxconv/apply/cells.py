@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -42,10 +43,17 @@ def results_of(
             cure = "Pass a NumPy array, or open the file for writing"
             raise ValueError(explain("out", "an array that cannot be written", "one that can be", cure))
         inputs = [leaf for leaf in jax.tree.leaves(arguments) if isinstance(leaf, np.ndarray)]
-        if isinstance(result, np.ndarray) and any(np.shares_memory(result, own) for own in inputs):
+        if isinstance(result, np.ndarray) and any(_shared(result, own) for own in inputs):
             cure = "Pass another array: later tiles read what earlier ones would overwrite"
             raise ValueError(explain("out", "in the memory of an argument", "an array of its own", cure))
     return results
+
+
+def _shared(result: np.ndarray, own: np.ndarray) -> bool:
+    """Whether two arrays share memory, or are in one file, which two memory maps show at other addresses."""
+    names = [getattr(array, "filename", None) for array in (result, own)]
+    same_file = None not in names and Path(str(names[0])).samefile(str(names[1]))
+    return same_file or np.shares_memory(result, own)
 
 
 def cut(

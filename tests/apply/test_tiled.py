@@ -211,6 +211,16 @@ def test_the_input_is_not_written_over():
         jc.tiled(fn, tile=16, axes=(1, 2), out=x)(x)
 
 
+def test_the_file_of_the_input_is_not_written_over(tmp_path):
+    """Two memory maps of one file have addresses of their own."""
+    fn, x = lambda x: jc.conv(SECOND, x, padding="same"), signal((1, 40, 32, 3))
+    np.save(tmp_path / "x.npy", x)
+    out = np.lib.format.open_memmap(tmp_path / "x.npy", "r+")
+    with pytest.raises(ValueError, match="tiled: out is in the memory of an argument"):
+        jc.tiled(fn, tile=16, axes=(1, 2), out=out)(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), x)
+
+
 def test_an_output_of_which_no_tile_has_a_part_is_refused():
     """Cyclic shifts move it, but a tile holds the first half only."""
     with pytest.raises(ValueError, match="an output along axis 1 of argument 0 is longer"):
