@@ -181,7 +181,8 @@ class _Chain:
             cells = [self._on_which(operand, seen) for operand in operands]
             if equation.primitive.name in family("layout"):
                 parameters = guard.understood(equation)
-                seen[id(value)] = np.asarray(numpy_rows.rows[equation.primitive.name](*cells, **parameters))
+                moved = numpy_rows.rows[equation.primitive.name](*cells, **parameters)
+                seen[id(value)] = moved[0] if isinstance(moved, list) else np.asarray(moved)
             else:
                 seen[id(value)] = np.broadcast_to(_only_one(np.stack(np.broadcast_arrays(*cells))), value.shape)
         return seen[id(value)]

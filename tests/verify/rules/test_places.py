@@ -35,6 +35,7 @@ OTHERS = {
     "a place twice as far": lambda x: x[(2 * jnp.argmax(x[:, 0])) % 7, 0],
     "a place divided by two": lambda x: x[jnp.argmax(x[:, 0]) // 2, 0],
     "clipped before the last place": lambda x: x[jnp.minimum(jnp.argmax(x[:, 0]), 5), 0],
+    "rolled to the largest": lambda x: jnp.roll(x[:, 0], -jnp.argmax(x[:, 0])),
     "rounded, then read": lambda x: x[jnp.argmax(jnp.round(x[:, 0])), 0],
 }
 
