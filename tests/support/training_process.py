@@ -1,7 +1,7 @@
 """A training run in a process of its own, which tests kill: batch normalisation, Adam, random shifts, many checkpoints.
 
 python -m support.training_process FOLDER STEPS [TRAP]  prints each step, and ends by writing all of its state to
-FOLDER/end.npz. A run that finds a checkpoint resumes. TRAP is what goes wrong: see TRAPS.
+FOLDER/end.npz. A run that finds a checkpoint resumes. TRAP is what goes wrong: "nan", "full" or "wait".
 """
 
 import resource
@@ -83,7 +83,7 @@ def main(folder, steps, trap=""):
                 checkpoints.wait()
                 small_files()
             if trap == "wait":
-                signal.pause()
+                sys.stdin.readline()  # not signal.pause, which misses a signal that came before it
 
         how = {"steps": steps, "checkpoints": checkpoints, "save_every": SAVE_EVERY, "watch": [watch]}
         train = fit(make_update(loss, optimiser), train, batches, explain_nonfinite=diagnosis(loss), **how)

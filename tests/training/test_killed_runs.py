@@ -17,9 +17,8 @@ def started(folder, steps=STEPS, trap="", command=()):
     """A run in a process of its own."""
     arguments = [sys.executable, "-m", "support.training_process", str(folder), str(steps), *([trap] if trap else [])]
     environment = {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "PATH": "/usr/bin:/bin", "JAX_PLATFORMS": "cpu"}
-    return subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([*command, *arguments], **pipes, text=True, env=environment)
 
 
 def ended(process):
@@ -38,8 +37,8 @@ def killed_when(process, step):
             break
     process.kill()
     process.wait()
-    process.stdout.close()
-    process.stderr.close()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
 
 
 def end(folder):
@@ -105,10 +104,12 @@ def test_a_signal_saves_and_ends_in_one_line(number, uninterrupted, tmp_path):
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
-    """The run waits in a watcher for ever: the first signal is only noted."""
+    """The run waits in a watcher for a line: the first signal is only noted."""
     process = started(tmp_path, trap="wait")
     assert process.stdout.readline() == "step 1\n"
     process.send_signal(signal.SIGINT)
+    process.stdin.write("\n")
+    process.stdin.flush()
     assert process.stdout.readline() == "step 2\n"
     process.send_signal(signal.SIGINT)
     status, _, errors = ended(process)
