@@ -139,8 +139,10 @@ def test_no_fault_is_found_by_the_tests_of_the_planting():
     assert str(OWN) not in files
 
 
-# The recorder is built on it. CI runs this test on its newest Python.
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12")
+@pytest.mark.skipif(
+    sys.version_info < (3, 12),
+    reason="the recorder needs sys.monitoring of Python 3.12: CI runs this test on its newest Python",
+)
 def test_executed_lines_are_recorded_by_test(folder, tmp_path):
     """In a tree whose package is called jaxconv, as the recorder looks for no other."""
     (tmp_path / "jaxconv").mkdir()

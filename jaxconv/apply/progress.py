@@ -22,6 +22,11 @@ class Bar(Protocol):
         ...
 
 
+def _now() -> float:
+    """Seconds, as `time` counts them when it is asked: tests replace its clock."""
+    return time.monotonic()
+
+
 @dataclass
 class Lines:
     """Progress as text. On a terminal each line replaces the last one.
@@ -37,13 +42,13 @@ class Lines:
     done: int
     before: int = 0
     terminal: bool = False
-    began: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108  tests replace the clock
-    shown: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108  tests replace the clock
+    began: float = field(default_factory=_now)
+    shown: float = field(default_factory=_now)
 
     def update(self, n: int, /) -> None:
         """Report that n more tiles are done."""
         self.done += n
-        now = time.monotonic()
+        now = _now()
         if now - self.shown >= PAUSE[self.terminal] or self.done == self.total:
             self.shown = now
             ends = "\n" if not self.terminal or self.done == self.total else ""

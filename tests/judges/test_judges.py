@@ -20,14 +20,10 @@ OF_PEERS = sorted({(one.group, one.needs) for one in all_judges().values() if on
 
 
 def installed(group, needs):
-    """The group as a parameter, skipped if its library is not installed.
-
-    The README's command installs none of these libraries; a part of CI of its own installs them.
-    """
+    """The group as a parameter, skipped if its library is not installed."""
     missing = not any(one.installed for one in all_judges().values() if one.needs == needs)
-    return pytest.param(
-        group, marks=[pytest.mark.peers, pytest.mark.skipif(missing, reason=f"{needs} is not installed")]
-    )
+    reason = f"{needs} is not installed: the extra peers has it, which CI installs for these tests"
+    return pytest.param(group, marks=[pytest.mark.peers, pytest.mark.skipif(missing, reason=reason)])
 
 
 each_group = pytest.mark.parametrize("group", [*OF_JAX, *(installed(*row) for row in OF_PEERS)])

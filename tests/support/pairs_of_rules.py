@@ -1,14 +1,12 @@
-"""Functions of every family of rules, and ways of joining two of them so that a signal named wrongly is a false claim.
+"""Functions of every family of rules, which `joins_of_rules.py` joins two by two.
 
-`FUNCTIONS` are one-liners on x [1, 6, 6], of which axis 1 is shifted; each returns [1, m, 6] or [1, m, 1]. Certified
-alone, a function shows how its result moves, but not what the walk calls it. A join asks for the name: pieces of two
-results laid end to end are one signal only if they bear one name, and move as one only if they have one rate.
+`FUNCTIONS` are one-liners on x [1, 6, 6], of which axis 1 is shifted; each returns [1, m, 6] or [1, m, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,6 @@ from jaxconv.lowering import use_algorithm
 
 N = 6
 X = jax.ShapeDtypeStruct((1, N, N), jnp.float32)
-CUT = 2  # cells of the second one in a join, or of the first
 
 Function = Callable[[jax.Array], jax.Array]
 
@@ -369,51 +366,3 @@ FUNCTIONS = (
     | SPECTRAL
     | CONTROL
 )
-
-
-def beside(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The end of the one in its place behind the beginning of the other: whole only if both are one signal."""
-    return jnp.concatenate([a[:, :CUT], b[:, CUT:]], 1)
-
-
-def around(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The beginning of the one behind the end of the other: a roll only if both are one signal that repeats."""
-    return jnp.concatenate([a[:, CUT:], b[:, :CUT]], 1)
-
-
-def apart(a: jax.Array, b: jax.Array) -> jax.Array:
-    """[1, i, j, c]: every position of the one against every position of the other."""
-    return a[:, :, None] - b[:, None]
-
-
-JOINS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "beside": beside,
-    "around": around,
-    "sum": lambda a, b: a + b,
-    "apart": apart,
-}
-
-
-@cache
-def shape_of(name: str) -> tuple[int, ...]:
-    """Of a function's result."""
-    return jax.eval_shape(FUNCTIONS[name], X).shape
-
-
-def joins_of(one: str, other: str) -> list[str]:
-    """The joins that two results have shapes for: a sum needs as many positions, where neither has one for all."""
-    lengths = {shape_of(one)[1], shape_of(other)[1]}
-    return [name for name in JOINS if name != "sum" or len(lengths) == 1 or 1 in lengths]
-
-
-def joined(one: str, other: str) -> Function:
-    """Two functions of the table, joined in every way that their results have shapes for; one leaf for each."""
-    first, second, joins = FUNCTIONS[one], FUNCTIONS[other], joins_of(one, other)
-
-    def fn(x):
-        a, b = first(x), second(x)
-        channels = max(a.shape[2], b.shape[2])
-        a, b = (jnp.broadcast_to(value, (*value.shape[:2], channels)) for value in (a, b))
-        return [JOINS[name](a, b) for name in joins]
-
-    return fn

@@ -19,8 +19,10 @@ from jaxconv.verify.claims import Verdict
 
 pytestmark = [
     pytest.mark.exponax,
-    # The README's command does not install exponax; a part of CI of its own does.
-    pytest.mark.skipif(importlib.util.find_spec("exponax") is None, reason="exponax is not installed"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("exponax") is None,
+        reason="exponax is not installed: the extra of that name has it, which CI installs for these tests",
+    ),
     pytest.mark.filterwarnings("ignore"),  # exponax's own
 ]
 

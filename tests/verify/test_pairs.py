@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import pytest
 from support.bare_proofs import bare
 from support.claim_oracle import violation
-from support.pairs_of_rules import FUNCTIONS, JOINS, X, joined, joins_of
+from support.joins_of_rules import JOINS, joined, joins_of
+from support.pairs_of_rules import FUNCTIONS, X
 
 import jaxconv as jc
 from jaxconv.verify.certificate import Verdict

@@ -44,8 +44,10 @@ def test_the_corpus_is_large_and_its_misses_are_few():
     assert len(MISSES) <= 0.04 * len(PLANTED)
 
 
-# The README's command installs no Flax; a part of CI of its own installs it, and selects the tests that are marked peers.
-@pytest.mark.skipif(find_spec("flax") is None, reason="flax is not installed")
+@pytest.mark.skipif(
+    find_spec("flax") is None,
+    reason="flax is not installed: the extra peers has it, which CI installs for these tests",
+)
 @pytest.mark.peers
 def test_the_calls_through_a_library_and_its_module_are_shown():
     row = PLANTED["zero padding in a Flax block"]

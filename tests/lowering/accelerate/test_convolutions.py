@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, target
 from hypothesis import strategies as st
 from jax import lax
+from support.accelerated_functions import assert_equal
 from support.geometries import compiled_examples, examples
 from support.numpy_evaluation import evaluated
 
@@ -83,12 +84,6 @@ def step_of(fn):
         return y, *pull(cotangent)
 
     return step
-
-
-def assert_equal(found, expected):
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
 
 
 @given(convolutions_of_lax())

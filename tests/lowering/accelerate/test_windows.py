@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from jax import lax
+from support.accelerated_functions import assert_equal
 from support.geometries import compiled_examples, examples
 from support.numpy_evaluation import evaluated
 
@@ -65,12 +66,6 @@ def operands_of(fn, shape, seed):
     generator = np.random.default_rng(seed)
     out = jax.eval_shape(fn, jax.ShapeDtypeStruct(shape, np.float32)).shape
     return [generator.integers(-2, 3, each).astype(np.float32) for each in (shape, out)]
-
-
-def assert_equal(found, expected):
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
 
 
 @given(reductions())

@@ -93,8 +93,8 @@ def each_network(*names: str, large: bool = False, without: Collection[str] = ()
 
 
 def _marks(library: str) -> list[pytest.MarkDecorator]:
-    # The README's command installs none of these libraries; a part of CI of its own installs them.
-    missing = pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
+    reason = f"{library} is not installed: the extra peers has it, which CI installs for these tests"
+    missing = pytest.mark.skipif(find_spec(library) is None, reason=reason)
     return [] if library == "jax" else [pytest.mark.peers, missing]
 
 
