@@ -7,11 +7,14 @@ checker is built, once, and gives its verdicts.
 import itertools
 import json
 import subprocess
+from collections import Counter
 
 import pytest
 from support.checker_scripts import CHECKER, corpus
 from support.claim_oracle import violation
 from support.networks import each_network, network
+from support.pairs_of_rules import FUNCTIONS
+from support.pairs_of_rules import X as ROWS
 from support.random_programs import random_program
 from translation import translate
 
@@ -20,6 +23,7 @@ from jaxconv.verify import rules, strict_json
 from jaxconv.verify.claims import Claim, Verdict
 
 FILES = sorted(path.stem for path in corpus.CORPUS.glob("*.json"))
+UNTRANSLATED = {"applied", "modes applied", "numbers of the device"}  # updates by a function, and random numbers
 SPECTRA = {"fno", "fno_1d"}  # whose certificates are about spectra, of which there are no theorems
 
 
@@ -101,6 +105,22 @@ def test_every_proof_about_a_real_network_is_accepted(certified, name):
     found = certified(net.fn, net.arguments, {len(net.arguments) - 1: net.axes})
     assert found
     assert {said.split(",")[0] for said in found.values()} <= {"accepted", "no proof claimed"}
+
+
+def test_the_page_counts_the_proofs_that_are_accepted(certified):
+    """Of the functions that use each rule: how many proofs the checker accepts, rejects, or has no instructions for."""
+    said = Counter()
+    for name, fn in FUNCTIONS.items():
+        if name not in UNTRANSLATED:
+            said.update(one.split(": ")[0].split(",")[0] for one in certified(fn, (ROWS,), (1,)).values())
+    said.pop("no proof claimed", None)
+    unknown = sum(count for words, count in said.items() if words.startswith("unknown instruction"))
+    spectral = sum(count for words, count in said.items() if words.startswith("unknown instruction fft"))
+    page = " ".join((CHECKER / "README.md").read_text().split())
+    assert f"has {len(FUNCTIONS)} functions" in page
+    assert f"All but {len(UNTRANSLATED)} of them can be translated, and {said.total()} claims about these are" in page
+    assert f"accepts {said['accepted']} of them. It rejects {said['rejected']}," in page
+    assert f"The other {unknown} rest on primitives without instructions, {spectral} of them on" in page
 
 
 def claims_to_forge(shape, length):
