@@ -24,6 +24,7 @@ from jaxconv.verify.tracing import name_of, trace
 FACTORS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 64, 128, 256, 512, 1024)
 SHORTEST = 2**8  # a short signal may be all padding
 LONGEST = 2**20  # the longest signal at which a function is traced
+STREAM = "one whose outputs each depend on a window of the signal"
 MAY_SUIT_ANOTHER_CHUNK = {PART_OF_STRIDE, OTHER_OPERATIONS, CUT_DIFFERENTLY}
 
 
@@ -151,7 +152,7 @@ def _begun(traces: Traces, shapes: Sequence[PyTree], name: str) -> tuple[Segment
         arrays = jax.eval_shape(begin, others)
     except RefusedError as refused:
         cure = refused.cure or "Call the function on the whole"
-        error = ValueError(explain(f"fn ({name})", _because(refused), "a function that can be", cure))
+        error = ValueError(explain(f"fn ({name})", _because(refused), STREAM, cure))
         raise (_UnsuitableError(error) if refused.reason in BY_LENGTH else error) from None
     segment, outputs = found[0]
     segment.kept = arrays[: len(segment.kept)]
