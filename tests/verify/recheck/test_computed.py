@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+import jaxconv as jc
+from jaxconv.verify.certificate import Verdict
 from jaxconv.verify.domain import Factor, Moving
 from jaxconv.verify.recheck.computed import Computation, computed, drawn, is_still
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES
@@ -43,3 +46,16 @@ def test_a_value_is_still_if_it_does_not_depend_on_the_input():
     assert not is_still(held(0, replace(STILL, depends=True)))
     assert not is_still(held(0, replace(STILL, shift=2)))
     assert is_still(held(0, replace(STILL, depends=True), constant=np.zeros(4, np.float32)))
+
+
+def test_a_matrix_that_is_constant_along_diagonals_is_computed_through_functions_of_its_cells():
+    """No state tells that sin of a parameter read at (i - j) % 6 is constant along diagonals."""
+    difference = (np.arange(6)[:, None] - np.arange(6)) % 6
+
+    def circulant(parameter, x):
+        return jnp.sin(jnp.sin(parameter[difference]) + 1) @ x
+
+    arguments = jax.ShapeDtypeStruct((6,), "float32"), jax.ShapeDtypeStruct((6, 3), "float32")
+    certificate = jc.certify(circulant, *arguments, axes={1: (0,)})
+    assert certificate.leaves[0].axes[0].cyclic.verdict is Verdict.PROVED
+    assert jc.recheck(certificate, circulant, *arguments) == ()

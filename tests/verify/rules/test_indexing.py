@@ -252,3 +252,14 @@ def test_windows_out_of_bounds_are_moved_in():
     assert claims["interior"].region == ((1, 0, 4),)
     dropped = certified(lambda x: lax.gather(x, starts, numbers, slice_sizes=(1, 3), mode="fill", fill_value=0), (1, 6))
     assert dropped["interior"].region == ((1, 0, 4),)
+
+
+@pytest.mark.parametrize("places", [[0, 1, 2, 3, 4, 9], [-3, 1, 2, 3, 4, 5]], ids=["last", "first"])
+@pytest.mark.parametrize(("mode", "stays"), [("clip", True), ("fill", False)])
+def test_only_what_clips_reads_a_cell_out_of_bounds(mode, stays, places):
+    """Clipped, these are the cells of x in their order: the identity. Filled, one cell is 3."""
+    clipped = np.clip(places, 0, 5)
+    claims = certified(lambda x: x.at[:, places].get(mode=mode, fill_value=3, wrap_negative_indices=False), (1, 6))
+    assert ("cyclic" in proved(claims)) == stays
+    within = lambda x: np.where(clipped == places, x[:, clipped], 3)
+    assert refutation((lambda x: x[:, clipped]) if stays else within, (1, 6), claims) is None
