@@ -343,15 +343,18 @@ def test_without_a_line_of_the_users_that_of_the_function_is_named():
 
 
 def of_invariants(matrix_step, vector_step):
-    """Return a function that solves triangular equations, for which there is no rule, made from sums of every nth cell."""
+    """Return a function that solves triangular equations made from sums of every nth cell."""
     sums = lambda x, n: x[:, ::n].sum(1)
     solve = partial(lax.linalg.triangular_solve, left_side=True, lower=True)
     return lambda x: solve(jnp.diag(sums(x, matrix_step)[0]), sums(x, vector_step).T)
 
 
 @pytest.mark.parametrize(("every", "other", "shift"), [(1, 1, 1), (6, 4, 12), (4, 6, 12), (3, 12, 12), (24, 1, None)])
-def test_any_function_of_what_stays_stays_under_the_shifts_of_all(every, other, shift):
+@pytest.mark.parametrize("ruled", [True, False], ids=["by its rule", "without a rule"])
+def test_any_function_of_what_stays_stays_under_the_shifts_of_all(every, other, shift, ruled, monkeypatch):
     """A result that is unchanged only by a shift by the whole length depends on the input, which is no law."""
+    if not ruled:
+        monkeypatch.delitem(RULES[Moving], "triangular_solve")
     x = jax.ShapeDtypeStruct((1, 24, 2), "float32")
     claim = jc.certify(of_invariants(every, other), x, axes=(1,), search=False).leaves[0].axes[0].cyclic
     assert (claim.shift, claim.moves) == (shift, ())

@@ -11,7 +11,7 @@ from support.claim_oracle import judged
 from support.numpy_twins import survey
 
 import jaxconv as jc
-from jaxconv.verify.fold import order_of
+from jaxconv.verify.fold import order_of, period
 
 X = jax.ShapeDtypeStruct((1, 12), jnp.float32)
 GRID = np.arange(12)
@@ -97,10 +97,25 @@ def test_zeros_of_both_signs_and_nan_have_no_order():
     assert order_of([np.array([[3, 1], [2, 5]])], 1).tolist() == [[1, 0], [0, 1]]
 
 
-def test_random_numbers_in_a_loop_are_no_constants():
-    """A period among random numbers would be a coincidence."""
-    drawn = lambda x: lax.scan(
-        lambda key, _: (key, jax.random.bits(key, (), "uint8")), jax.random.key(0), None, length=12
-    )[1]
-    claim = judged(lambda x: x * drawn(x)[None].astype(x.dtype), X).cyclic
+def test_zeros_of_both_signs_differ():
+    """Their quotients are infinities of both signs, though they are equal as numbers."""
+    zeros = lambda: jnp.where(jnp.arange(12) % 2 == 0, 0.0, -0.0)
+    assert period(np.float32([0, -0.0] * 6), 0) == 2
+    assert period(np.float32([-0.0] * 12), 0) == 1
+    claim = judged(lambda x: lax.atan2(x, zeros()[None]), X).cyclic
+    assert (claim.verdict, claim.shift) == ("PROVED", 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "draw"),
+    [
+        (lambda: jax.random.key(0), lambda key: jax.random.bits(key, (), "uint8")),
+        (lambda: jnp.zeros(4, "uint32"), lambda key: lax.rng_bit_generator(key, (), "uint8")[1]),
+    ],
+    ids=["of a key", "of its words"],
+)
+def test_random_numbers_in_a_loop_are_no_constants(key, draw):
+    """A period among random numbers would be a coincidence: these are the same number twelve times."""
+    drawn = lambda: lax.scan(lambda key, _: (key, draw(key)), key(), None, length=12)[1]
+    claim = judged(lambda x: x * drawn()[None].astype(x.dtype), X).cyclic
     assert claim.verdict == "UNDECIDED"

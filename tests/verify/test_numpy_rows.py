@@ -120,6 +120,15 @@ def test_special_numbers_are_those_of_xla_or_left_to_it(dtype):
                     assert_alike(only_equation(lambda x, to=to: lax.convert_element_type(x, to), x), [x])
 
 
+@pytest.mark.parametrize("fn", [lax.max, lax.min])
+def test_the_larger_of_two_zeros_is_left_to_xla(fn):
+    """IEEE 754 does not say which it is. NumPy and XLA may agree on this machine, and not on the next."""
+    zeros = [np.float32([0.0]), np.float32([-0.0])]
+    assert numpy_rows.computed(only_equation(fn, *zeros), zeros) is None
+    with numpy_rows.other_bits():
+        assert numpy_rows.computed(only_equation(fn, *zeros), zeros) is not None
+
+
 @pytest.mark.parametrize(("dtype", "to"), list(itertools.permutations([*FLOATS, *INTEGERS], 2)))
 def test_casts_are_those_of_xla(dtype, to):
     x = drawn(dtype)
@@ -237,6 +246,14 @@ def test_programs_of_equal_structure_are_compiled_once():
     constant_program.together(tasks_of(lambda x: lax.sin(lax.exp(x)), np.float32([1, 2])))
     constant_program.together(tasks_of(lambda x: lax.exp(lax.sin(x)), np.float32([1, 2, 3])))
     assert constant_program._compiled.cache_info().currsize == 3
+
+
+def test_programs_of_equal_equations_and_other_operands_are_others():
+    x = np.float32([1, 2])
+    for fn in (lax.atan2, lambda s, c: lax.atan2(c, s)):
+        tasks = tasks_of(lambda x, fn=fn: fn(lax.sin(x), lax.cos(x)), x)
+        (found,) = constant_program.together(tasks)[tasks[-1].path]
+        np.testing.assert_allclose(found, fn(np.sin(x), np.cos(x)), rtol=1e-5)
 
 
 def test_parameters_that_python_takes_for_equal_are_not():
