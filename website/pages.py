@@ -4,6 +4,9 @@ A hook of MkDocs. Links and pictures are written as the repository has them, fro
 file that is a page leads there, and so does a picture below docs/. A link to any other file, such as a source, is left
 as its text, since the site does not hold it. A link to nothing, and a picture that the site does not hold, are
 warnings, which `mkdocs build --strict` makes errors.
+
+Formulas are written as on GitHub, `$...$` in a line and `$$...$$` as paragraphs of their own. They become MathML, which
+browsers typeset without a script. Markdown does not see them: their place is held by a name while it is at work.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -29,6 +33,8 @@ PAGES = {
 LINK = re.compile(r"(!?)\[([^\]\[]*)\]\((?!https?:|#|/)([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"`[^`\n]*`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+FORMULA = re.compile(r"\$\$(?P<block>[^$]+)\$\$|(?<![\w$])\$(?P<line>[^\s$](?:[^$\n]*[^\s$])?)\$(?![\w$])")
+HELD = re.compile(r"<p>formula-block-(\d+)</p>|formula-line-(\d+)")
 LOG = logging.getLogger("mkdocs.hooks.pages")  # whose warnings --strict counts
 
 
@@ -49,8 +55,29 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     prose, fences = FENCE.split(markdown), FENCE.findall(markdown)
     barred = [CODE.sub(lambda code: code[0].replace(r"\|", "|"), text) for text in prose]
     linked = [LINK.sub(lambda link: _led(link, source, here), text) for text in barred]
+    page.meta["formulas"] = formulas = list[str]()
+    linked = [_without_formulas(text, formulas) for text in linked]
     sessions = [re.sub(r"\A```python\n(?=>>> )", "```pycon\n", fence) for fence in fences]
     return "".join(text + fence for text, fence in zip(linked, [*sessions, ""], strict=True))
+
+
+def on_page_content(html: str, *, page: Page, **_: Any) -> str:
+    """Formulas return, as MathML."""
+    formulas = page.meta.get("formulas", [])
+    return HELD.sub(lambda held: formulas[int(held[1] or held[2])], html)
+
+
+def _without_formulas(text: str, formulas: list[str]) -> str:
+    """The text with a name in place of each formula outside of code; the formulas are added to the list."""
+
+    def name(found: re.Match[str]) -> str:
+        kind, latex = ("block", found["block"]) if found["block"] else ("line", found["line"])
+        math = convert(latex.strip(), display="block" if kind == "block" else "inline")
+        formulas.append(f'<div class="formula">{math}</div>' if kind == "block" else math)
+        return f"formula-{kind}-{len(formulas) - 1}"
+
+    parts, codes = CODE.split(text), CODE.findall(text)
+    return "".join(FORMULA.sub(name, part) + code for part, code in zip(parts, [*codes, ""], strict=True))
 
 
 def _led(link: re.Match[str], source: str, here: str) -> str:

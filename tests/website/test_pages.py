@@ -8,11 +8,16 @@ import pytest
 
 pytest.importorskip("mkdocs")
 pages = pytest.importorskip("pages")
+Markdown = pytest.importorskip("markdown").Markdown
 
 
 def written(markdown, here):
     """What the hook makes of a page of the site."""
-    return pages.on_page_markdown(markdown, page=SimpleNamespace(file=SimpleNamespace(src_uri=here)))
+    return pages.on_page_markdown(markdown, page=page_of(here))
+
+
+def page_of(here):
+    return SimpleNamespace(file=SimpleNamespace(src_uri=here), meta={})
 
 
 @pytest.mark.parametrize(
@@ -71,3 +76,29 @@ def test_every_picture_of_the_readme_is_on_the_home_page():
     shown = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
     assert shown
     assert all((pages.ROOT / "docs" / picture).is_file() for picture in shown)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        (
+            "the sum $a_i * b$ of *all*",
+            '<p>the sum <math.*display="inline".*<msub><mi>a</mi><mi>i</mi></msub>.*</math> of <em>all</em></p>',
+        ),
+        (
+            "so\n\n$$x = \\frac{1}{2}$$\n\nholds",
+            '<p>so</p>\n<div class="formula"><math.*display="block".*<mfrac>.*</math></div>\n<p>holds</p>',
+        ),
+        ("$a$, $b$", "<p><math.*<mi>a</mi>.*</math>, <math.*<mi>b</mi>.*</math></p>"),
+        ("`$PATH` and `$HOME`", r"<p><code>\$PATH</code> and <code>\$HOME</code></p>"),
+        ("5$ and 6$, or $ 7 $", r"<p>5\$ and 6\$, or \$ 7 \$</p>"),
+        ("```\n$a$\n```", r"<pre><code>\$a\$\n</code></pre>"),
+    ],
+)
+def test_formulas_are_typeset_and_code_is_not(markdown, expected):
+    """MathML in place of each formula; a star within one is no emphasis."""
+    page = page_of("lowering.md")
+    html = Markdown(extensions=["pymdownx.superfences"]).convert(pages.on_page_markdown(markdown, page=page))
+    found = pages.on_page_content(html, page=page)
+    found = re.sub(r'<div class="highlight">|<span></span>|(?<=</pre>)</div>', "", found)
+    assert re.fullmatch(expected, found, re.DOTALL), found
