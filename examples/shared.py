@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -66,8 +67,19 @@ def writable(folder: Path) -> None:
         raise ValueError(f"--out is {folder}, but should be a folder to write into ({error})") from error
 
 
-def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Run a script with the arguments of the command line. A bad argument ends it with one line, before the work."""
+def start(
+    run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, quick: dict[str, Any] | None = None
+) -> None:
+    """Run a script with the arguments of the command line. A bad argument ends it with one line, before the work.
+
+    `quick` has the defaults of its options under `--quick`, for a first look in seconds. Ctrl-C keeps the figures that
+    are finished, and ends the script with one line.
+    """
+    if quick:
+        few = " ".join(f"--{name} {str(value).strip('[]')}" for name, value in quick.items())
+        parser.add_argument("--quick", action="store_true", help=f"a first look, in seconds: {few}")
+    if quick and "--quick" in sys.argv:
+        parser.set_defaults(**quick)
     args = parser.parse_args()
     try:
         if "out" in args:
@@ -76,6 +88,10 @@ def start(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPa
     except Interrupted as stopped:
         print(f"\n{stopped}", file=sys.stderr)
         raise SystemExit(stopped.status) from stopped
+    except KeyboardInterrupt as stopped:
+        kept = f"; figures that are finished are in {args.out}" if "out" in args else ""
+        print(f"\ninterrupted{kept}", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from stopped
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
 

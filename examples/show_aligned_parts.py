@@ -170,4 +170,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=positive, default=400, help="training steps of each network")
     parser.add_argument("--seeds", type=positive, default=5, help="number of seeds, starting from --seed")
     parser.add_argument("--seed", type=natural, default=0, help="first seed")
-    start(run, parser)
+    start(run, parser, quick={"filters": [3], "steps": 2, "seeds": 1})

@@ -19,6 +19,7 @@ import figures
 import jax
 import numpy as np
 import optax
+from matplotlib.colors import LogNorm, Normalize
 from shared import natural, picture_options, positive, start, table, train
 
 import jaxconv as jc
@@ -34,6 +35,7 @@ DOWN: dict[str, Callable[[jax.Array], jax.Array]] = {
     "polyphase": lambda x: jc.polyphase_down(x, (2, 2))[0],
 }
 NETWORKS = [("SAME", "max pooling"), ("REFLECT", "max pooling"), *(("CIRCULAR", down) for down in DOWN)]
+ROUNDING = 1e-8  # relative; float32 rounds to 6e-8
 
 
 def init(key: jax.Array) -> Params:
@@ -78,12 +80,19 @@ def stride_errors(params: Params, image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def draw(errors: dict[str, np.ndarray], finding: str, down: str, across: str, unit: str) -> figures.Figure:
-    """Draw a map of errors for each name, with one colour scale."""
+    """Draw a map of errors for each name, with one colour scale.
+
+    If the largest errors of the maps differ by more than a factor 1000, the scale is logarithmic: rounding is visible
+    beside pooling. It begins at `ROUNDING`; smaller errors have its colour.
+    """
     figure = figures.new(3.1 * len(errors) + 0.9, 3.6, finding)
     plots = figure.subplots(1, len(errors))
-    top = max(float(error.max()) for error in errors.values())
+    largest = [float(error.max()) for error in errors.values()]
+    top = max(largest)
+    wide = 0 < 1000 * min(largest) < top
+    scale = LogNorm(ROUNDING, top, clip=True) if wide else Normalize(0, top)
     for plot, (name, error) in zip(plots, errors.items(), strict=True):
-        plot.imshow(error, cmap="viridis", vmin=0, vmax=top)
+        plot.imshow(np.maximum(error, ROUNDING) if wide else error, cmap="viridis", norm=scale)
         plot.set_title(f"{name}: up to {error.max():.2g}", fontsize=10)
         plot.set_xlabel(across)
     plots[0].set_ylabel(down)
@@ -131,4 +140,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--seed", type=natural, default=0, help="seed of the parameters, the batches and the sampled shifts"
     )
-    start(run, parser)
+    start(run, parser, quick={"steps": 5})

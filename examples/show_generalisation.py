@@ -160,4 +160,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=positive, default=300, help="training steps of each network")
     parser.add_argument("--seeds", type=positive, default=5, help="number of seeds, starting from --seed")
     parser.add_argument("--seed", type=natural, default=0, help="first seed")
-    start(run, parser)
+    start(run, parser, quick={"steps": 5, "seeds": 1})

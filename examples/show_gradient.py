@@ -54,7 +54,7 @@ def draw(image: np.ndarray, per_overlay: np.ndarray, gradient: np.ndarray) -> fi
     """Draw the digit with two overlays, a small picture of each overlay's delta, their sum, and jax.grad's result."""
     total = per_overlay.sum((0, 1))
     count, largest, reach = per_overlay[..., 0, 0].size, np.abs(per_overlay).max(), np.abs(total).max()
-    figure = figures.new(12, 4.5, f"What each of {count} overlays asks of one filter adds up to its gradient")
+    figure = figures.new(12, 4.5, f"The deltas of {count} overlays add up to the gradient of one filter")
     digit, each, sums, grads = figure.subplot_mosaic([["x", "each", "sum"], ["x", "each", "grad"]],
                                                      width_ratios=[4, 4, 2]).values()  # fmt: skip
     figures.cells(digit, image[0, :, :, 0], "the digit, and two of the filter's places", vmax=1.5)
@@ -104,4 +104,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=positive, default=100, help="training steps")
     parser.add_argument("--image", type=within(0, 359), default=0, metavar="0..359", help="a held-out digit")
     parser.add_argument("--seed", type=natural, default=0, help="seed of the parameters and the batches")
-    start(run, parser)
+    start(run, parser, quick={"steps": 5})

@@ -170,4 +170,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--side", type=within(8, 512), default=SIDE, help="side of the images, in pixels: 8 to 512")
     parser.add_argument("--seed", type=natural, default=0, help="seed of the networks' parameters")
-    start(run, parser)
+    start(run, parser, quick={"networks": 2, "depth": 4})

@@ -14,12 +14,10 @@ import argparse
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import figures
 import jax.numpy as jnp
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
@@ -30,6 +28,7 @@ from tqdm import tqdm
 import jaxconv as jc
 
 COLOURS = (figures.BLUE, figures.VERMILION, figures.GREEN)  # one for each input channel
+WEIGHTS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.VERMILION, figures.PURPLE, figures.SKY)
 EDGES = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]  # responds to vertical strokes
 KERNEL = np.stack([EDGES, np.transpose(EDGES), [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]], axis=-1)[..., None]
 HALO = withStroke(linewidth=2.5, foreground="white")
@@ -79,10 +78,15 @@ def animate(x: np.ndarray, y: np.ndarray, frames: int, folder: Path) -> None:
     print(f"figure: {folder / 'sliding.gif'}")
 
 
-def wires(plot: Axes, colour_of: Callable[..., Any], title: str, channels: int = 1) -> None:
-    """Draw a line from each of six input cells to each output cell that reads it, in the colour of its weight."""
+def wires(plot: Axes, weight: Callable[[int, int, int], int], title: str, channels: int = 1) -> None:
+    """Draw a line from each of six input cells to each output cell that reads it, in the colour of its weight.
+
+    `weight` is the weight's number, of a channel, an output cell and a tap. The second six weights are dotted.
+    """
     for channel, out, tap in product(range(channels), range(4), range(3)):
-        plot.plot([out + tap, out + 1], [4 * channel, 2], color=colour_of(channel, out, tap), linewidth=2.5, zorder=1)
+        dotted, colour = divmod(weight(channel, out, tap), len(WEIGHTS))
+        style = {"color": WEIGHTS[colour], "linestyle": (0, (1, 1)) if dotted else "-", "linewidth": 2.5}
+        plot.plot([out + tap, out + 1], [4 * channel, 2], zorder=1, **style)
     for channel in range(channels):
         plot.scatter(range(6), [4 * channel] * 6, 130, "white", edgecolors="black", zorder=2)
         plot.text(-0.5, 4 * channel, f"channel {channel}" if channels > 1 else "input", ha="right", va="center")
@@ -95,13 +99,11 @@ def wires(plot: Axes, colour_of: Callable[..., Any], title: str, channels: int =
 
 def lines() -> figures.Figure:
     """Draw one filter of three taps on a signal of six cells: shared, not shared, and on two channels."""
-    shared = [figures.BLUE, figures.ORANGE, figures.GREEN, figures.VERMILION, figures.PURPLE, figures.SKY]
-    unshared = [colormaps["viridis"](5 * number % 12 / 11) for number in range(12)]
     figure = figures.new(11, 4, "Same colour, same weight: shared across positions, never across channels")
     plots = figure.subplots(1, 3)
-    wires(plots[0], lambda channel, out, tap: shared[tap], "shared: 3 weights, each used 4 times")
-    wires(plots[1], lambda channel, out, tap: unshared[3 * out + tap], "not shared: 12 weights, each used once")
-    wires(plots[2], lambda channel, out, tap: shared[3 * channel + tap], "two channels: 3 shared weights for each", 2)
+    wires(plots[0], lambda channel, out, tap: tap, "shared: 3 weights, each used 4 times")
+    wires(plots[1], lambda channel, out, tap: 3 * out + tap, "not shared: 12 weights, each used once")
+    wires(plots[2], lambda channel, out, tap: 3 * channel + tap, "two channels: 3 shared weights for each", 2)
     return figure
 
 
@@ -131,4 +133,4 @@ if __name__ == "__main__":
     parser = picture_options(__doc__)
     parser.add_argument("--seed", type=natural, default=0, help="seed of the choice of digits")
     parser.add_argument("--frames", type=positive, default=36, help="number of frames of the animation")
-    start(run, parser)
+    start(run, parser, quick={"frames": 6})

@@ -1,6 +1,8 @@
 """What all scripts have in common: they explain themselves, and say what is wrong with their arguments in one line."""
 
 import doctest
+from argparse import Namespace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,7 +13,12 @@ from support.example_scripts import EXAMPLES, module, run
 import jaxconv as jc
 from jaxconv.training.data import Digits
 
-OTHERS = {"figures", "shared", "train_lenet"}  # what scripts share, and one without pictures
+OTHERS = {
+    "contact_sheet",
+    "figures",
+    "shared",
+    "train_lenet",
+}  # all figures together, what scripts share, and one without pictures
 SCRIPTS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - OTHERS)
 
 
@@ -70,3 +77,46 @@ def test_training_many_is_training_each():
         )
         np.testing.assert_allclose(params["kernel"], alone["kernel"], atol=1e-6)
         np.testing.assert_allclose(params["bias"], alone["bias"], atol=1e-6)
+
+
+@pytest.mark.parametrize(("arguments", "steps"), [((), 300), (("--quick",), 5), (("--quick", "--steps", "7"), 7)])
+def test_a_first_look_takes_fewer_steps_unless_they_are_given(arguments, steps, monkeypatch):
+    shared, seen = module("shared"), []
+    parser = shared.options("a script")
+    parser.add_argument("--steps", type=int, default=300)
+    monkeypatch.setattr("sys.argv", ["script.py", *arguments])
+    shared.start(seen.append, parser, quick={"steps": 5})
+    assert seen[0].steps == steps
+
+
+def test_an_interrupted_script_says_so_in_one_line_and_keeps_its_figures(tmp_path, monkeypatch, capsys):
+    shared, figures = module("shared"), module("figures")
+    monkeypatch.setattr("sys.argv", ["script.py", "--out", str(tmp_path)])
+
+    def run(args):
+        figures.save(figures.new(2, 2, "one"), args.out, "one.png")
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match=r"^130$"):
+        shared.start(run, shared.picture_options("a script"))
+    assert (tmp_path / "one.png").exists()
+    assert capsys.readouterr().err == f"\ninterrupted; figures that are finished are in {tmp_path}\n"
+
+
+def test_the_contact_sheet_shows_every_figure(tmp_path, monkeypatch):
+    """Drawn by the scripts, which are not run here, and not itself."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    sheet, figures = module("contact_sheet"), module("figures")
+    commands = []
+
+    def called(command, **_):
+        commands.append(command)
+        figures.save(figures.new(2, 2, "one"), tmp_path, f"{Path(command[1]).stem}.png")
+
+    monkeypatch.setattr(sheet.subprocess, "run", called)
+    for _ in range(2):
+        sheet.run(Namespace(out=tmp_path, quick=True))
+    titles = [plot.get_title() for plot in sheet.draw(sorted(tmp_path.glob("*.png"))).axes]
+    assert {path.stem for path in EXAMPLES.glob("show_*.py")} <= {*titles}
+    assert len(sheet.SCRIPTS) == len(commands) / 2
+    assert sum("--quick" in command for command in commands) / 2 == 6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.example_scripts import defaults, module, pictured, rows, run
 
-FEW = ("--filters", 3, "--steps", 2, "--seeds", 1)
+FEW = ("--quick",)
 
 
 @pytest.fixture(scope="module")

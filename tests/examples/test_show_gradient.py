@@ -8,7 +8,7 @@ from support.example_scripts import pictured, rows, run
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return run("show_gradient", tmp_path_factory.mktemp("pictures"), "--steps", 5)
+    return run("show_gradient", tmp_path_factory.mktemp("pictures"), "--quick")
 
 
 def largest(ran):
@@ -47,8 +47,8 @@ def test_it_is_drawn(ran):
 
 
 def test_the_same_seed_gives_the_same_numbers_and_figure(ran, tmp_path):
-    again = run("show_gradient", tmp_path, "--steps", 5)
-    other = run("show_gradient", tmp_path / "other", "--steps", 5, "--seed", 1)
+    again = run("show_gradient", tmp_path, "--quick")
+    other = run("show_gradient", tmp_path / "other", "--quick", "--seed", 1)
     assert largest(again) == largest(ran) != largest(other)
     assert (tmp_path / "gradient.png").read_bytes() == (ran.folder / "gradient.png").read_bytes()
 

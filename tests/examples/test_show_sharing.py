@@ -12,7 +12,7 @@ from jaxconv import reference
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return run("show_sharing", tmp_path_factory.mktemp("pictures"), "--frames", 6, "--seed", 3)
+    return run("show_sharing", tmp_path_factory.mktemp("pictures"), "--quick", "--seed", 3)
 
 
 def test_the_feature_map_is_the_references(ran):
