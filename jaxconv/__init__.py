@@ -1,60 +1,9 @@
-"""jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions."""
+"""jaxconv: convolutional layers as pure JAX functions whose shared-kernel gradients are sums over positions.
 
-from jaxconv.account.summary import summary as summary
-from jaxconv.apply.sharded import sharded as sharded
-from jaxconv.apply.streamed import streamed as streamed
-from jaxconv.apply.tiled import tiled as tiled
-from jaxconv.convert.params import from_library as from_library
-from jaxconv.convert.params import to_library as to_library
-from jaxconv.convert.settings import settings_from_library as settings_from_library
-from jaxconv.layers.adaptive import adaptive_avg_pool as adaptive_avg_pool
-from jaxconv.layers.adaptive import adaptive_max_pool as adaptive_max_pool
-from jaxconv.layers.batch_norm import BatchNormState as BatchNormState
-from jaxconv.layers.batch_norm import batch_norm as batch_norm
-from jaxconv.layers.batch_norm import init_batch_norm as init_batch_norm
-from jaxconv.layers.blur import blur_pool as blur_pool
-from jaxconv.layers.conv import conv as conv
-from jaxconv.layers.conv import init_conv as init_conv
-from jaxconv.layers.dense import dense as dense
-from jaxconv.layers.dense import init_dense as init_dense
-from jaxconv.layers.dropout import channel_dropout as channel_dropout
-from jaxconv.layers.dropout import dropout as dropout
-from jaxconv.layers.global_pool import global_avg_pool as global_avg_pool
-from jaxconv.layers.global_pool import global_lp_pool as global_lp_pool
-from jaxconv.layers.global_pool import global_max_pool as global_max_pool
-from jaxconv.layers.global_pool import global_min_pool as global_min_pool
-from jaxconv.layers.local import init_locally_connected as init_locally_connected
-from jaxconv.layers.local import locally_connected as locally_connected
-from jaxconv.layers.lp_pool import lp_pool as lp_pool
-from jaxconv.layers.norm import group_norm as group_norm
-from jaxconv.layers.norm import init_norm as init_norm
-from jaxconv.layers.norm import instance_norm as instance_norm
-from jaxconv.layers.norm import layer_norm as layer_norm
-from jaxconv.layers.norm import rms_norm as rms_norm
-from jaxconv.layers.norm_common import NormParams as NormParams
-from jaxconv.layers.params import LayerParams as LayerParams
-from jaxconv.layers.polyphase import polyphase_down as polyphase_down
-from jaxconv.layers.polyphase import polyphase_up as polyphase_up
-from jaxconv.layers.pool import avg_pool as avg_pool
-from jaxconv.layers.pool import max_pool as max_pool
-from jaxconv.layers.pool import min_pool as min_pool
-from jaxconv.layers.regional import init_regional_conv as init_regional_conv
-from jaxconv.layers.regional import regional_conv as regional_conv
-from jaxconv.layers.separable import SeparableParams as SeparableParams
-from jaxconv.layers.separable import init_separable_conv as init_separable_conv
-from jaxconv.layers.separable import separable_conv as separable_conv
-from jaxconv.layers.tiled import init_tiled_conv as init_tiled_conv
-from jaxconv.layers.tiled import tiled_conv as tiled_conv
-from jaxconv.layers.transpose import conv_transpose as conv_transpose
-from jaxconv.layers.transpose import init_conv_transpose as init_conv_transpose
-from jaxconv.layers.tying import Tied as Tied
-from jaxconv.layers.tying import tie as tie
-from jaxconv.layers.tying import tie_gradient as tie_gradient
-from jaxconv.layers.tying import untie as untie
-from jaxconv.lowering.accelerate.accelerate import accelerate as accelerate
-from jaxconv.verify.certify import certify as certify
-from jaxconv.verify.execution.check import check as check
-from jaxconv.verify.execution.falsify import falsify as falsify
-from jaxconv.verify.recheck import recheck as recheck
-from jaxconv.verify.tiling.certify_tiling import certify_tiling as certify_tiling
-from jaxconv.window import Pad as Pad
+`__init__.pyi` has every public name. Its module is imported when the name is first used, so that `import jaxconv` takes
+hardly longer than `import jax`. `EAGER_IMPORT=1` in the environment imports all of them at once.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

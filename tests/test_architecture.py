@@ -30,7 +30,8 @@ LEVELS = [
 ]
 ARCHITECTURE = (PACKAGE.parent / "docs" / "architecture.md").read_text()
 LEVEL = {package: number for number, packages in enumerate(LEVELS) for package in packages}
-PUBLIC = {name: value for name, value in vars(jc).items() if not name.startswith("_") and not inspect.ismodule(value)}
+STUB = PACKAGE / "__init__.pyi"
+PUBLIC = {name: getattr(jc, name) for name in jc.__all__}
 
 
 def module_of(path):
@@ -41,8 +42,8 @@ def module_of(path):
 
 @cache
 def sources():
-    """The text of each module of the package."""
-    return {module_of(path): path.read_text() for path in PACKAGE.rglob("*.py")}
+    """The text of each module of the package; of the package itself its stub, which names what is imported when used."""
+    return {module_of(path): path.read_text() for path in PACKAGE.rglob("*.py")} | {"__init__": STUB.read_text()}
 
 
 @cache
@@ -72,6 +73,8 @@ def imports_of(nodes):
                 name if (PACKAGE / name.replace(".", "/")).with_suffix(".py").exists() else ".".join(below)
                 for name in names
             }
+        elif isinstance(node, ast.ImportFrom) and node.level == 1:
+            found.add(node.module)
         elif isinstance(node, ast.Import):
             found |= {".".join(a.name.split(".")[1:]) for a in node.names if a.name.split(".")[0] == "jaxconv"}
     return found
@@ -191,15 +194,59 @@ def test_what_is_not_imported_when_a_module_is_loaded_makes_no_circle(text):
 
 
 def test_these_packages_know_no_jax():
-    """In a fresh interpreter, since this one has loaded JAX already; jaxconv's own __init__ is kept from loading it."""
-    program = f"""
-import importlib, sys, types
-parent = types.ModuleType("jaxconv"); parent.__path__ = [{str(PACKAGE)!r}]; sys.modules["jaxconv"] = parent
+    """In a fresh interpreter, since this one has loaded JAX already."""
+    program = """
+import importlib, sys
 for package in ("errors", "checks", "window", "reference"):
     importlib.import_module("jaxconv." + package)
     assert "jax" not in sys.modules, package
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("name", ["conv", "certify", "tiled", pytest.param("__all__", marks=pytest.mark.slow)])
+def test_a_public_name_loads_its_module_when_it_is_used_first(name):
+    """Each alone, in a process that has loaded JAX only: none relies on what another has loaded."""
+    program = f"""
+import os, sys
+import jax.numpy
+import jaxconv as jc
+assert not any(module.startswith("jaxconv.") for module in sys.modules)
+names = jc.__all__ if {name!r} == "__all__" else [{name!r}]
+assert dir(jc) == jc.__all__
+for name in names:
+    if (child := os.fork()) == 0:
+        try:
+            getattr(jc, name)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0, name
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="No jaxconv attribute convolve"):
+        jc.convolve  # noqa: B018  (the access is what is tested)
+
+
+def test_modules_can_be_loaded_while_a_function_is_traced():
+    """An array that a module made when it is loaded would be a tracer of that function, and leak."""
+    program = """
+import jax, jax.numpy as jnp
+import jaxconv as jc
+def network(x):
+    for name in jc.__all__:
+        getattr(jc, name)
+    return jc.max_pool(jc.conv({"kernel": jnp.ones((3, 3, 2, 4))}, x, padding="same"), (2, 2))
+x = jnp.ones((1, 6, 8, 2))
+with jax.checking_leaks():
+    jax.jit(network)(x)
+assert jax.jit(network)(x).sum() == network(x).sum()
+print(jc.certify(network, x, axes=(1, 2)))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
 def reached(graph, modules):
@@ -243,6 +290,8 @@ def optimised():
     heavy = {"sklearn", "scipy.stats", "matplotlib", "hypothesis", "pytest", "tqdm", "orbax"}
     program = f"""
 import sys, jaxconv as jc
+for name in jc.__all__:
+    getattr(jc, name)
 print("loaded:", *({heavy} & set(sys.modules)))
 import jax.numpy as jnp
 assert False, "this line does nothing under -O"

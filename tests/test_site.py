@@ -39,8 +39,10 @@ TITLES = [
 
 
 def public(module):
-    """What a module offers: its `__all__`-less face, imported names only."""
-    return [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)]
+    """What a module offers: the names that it lists, or all that it imports or defines."""
+    return getattr(module, "__all__", None) or [
+        name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)
+    ]
 
 
 def sources():

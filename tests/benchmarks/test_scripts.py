@@ -77,6 +77,14 @@ def found(tmp_path, script, *settings, run=run):
     return read, said
 
 
+def test_imports_are_timed(tmp_path):
+    numbers = tmp_path / "imports.json"
+    assert "import jaxconv; jaxconv.certify" in run("imports.py", "--rounds", "1", "--json", str(numbers))
+    alone, *ours = json.loads(numbers.read_text())["rows"]
+    assert alone["ratio"] == 1
+    assert all(row["seconds"] > 0 for row in ours)
+
+
 def test_layers_are_timed(tmp_path, monkeypatch):
     wanted = "max pool 2x2 s2 c16 28px"
     monkeypatch.setattr(layer_rows, "ROWS", {wanted: layer_rows.ROWS[wanted]})

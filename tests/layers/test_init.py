@@ -30,7 +30,7 @@ ALL = DRAWN | CONSTANT
 
 
 def test_none_is_missing():
-    assert ALL.keys() == {name for name in dir(jc) if name.startswith("init_")}
+    assert ALL.keys() == {name for name in jc.__all__ if name.startswith("init_")}
 
 
 @pytest.mark.parametrize("name", ALL)

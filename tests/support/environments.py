@@ -275,7 +275,7 @@ REASONS = {
 
 def public_names() -> set[str]:
     """All public names of `jaxconv`, of its assertions and of its measures; not the modules."""
-    named = {**vars(jc), **vars(testing), **vars(measures)}
+    named = {**{name: getattr(jc, name) for name in jc.__all__}, **vars(testing), **vars(measures)}
     return {name for name, value in named.items() if not name.startswith("_") and not inspect.ismodule(value)}
 
 

@@ -19,7 +19,7 @@ POOL = {"x": X, "window": (2, 2)}
 NORM = {"params": {"scale": ones(2), "bias": ones(2)}, "x": X}
 INIT = {"key": KEY, "window": (3, 3), "channels_in": 2, "channels_out": 4}
 
-FUNCTIONS = {name: getattr(jc, name) for name in dir(jc) if not name.startswith("_")}
+FUNCTIONS = {name: getattr(jc, name) for name in jc.__all__}
 VALID = {
     "conv": {"params": KERNEL, "x": X},
     "conv_transpose": {"params": {"kernel": ones(3, 3, 2, 4), "bias": ones(2)}, "y": ones(1, 4, 4, 4)},
