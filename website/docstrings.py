@@ -30,7 +30,9 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Where a function is named like its module, as `check` is, the face of the package means the function."""
         for name, member in pkg.members.items():
-            if isinstance(member, griffe.Alias) and member.is_module and name in member.members:
+            if not isinstance(member, griffe.Alias) or not member.target_path.startswith(pkg.path):
+                continue
+            if member.is_module and name in member.members:
                 pkg.members[name] = griffe.Alias(name, f"{member.target_path}.{name}", parent=pkg)
 
 
