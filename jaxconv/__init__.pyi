@@ -4,6 +4,10 @@ from .account.summary import summary as summary
 from .apply.sharded import sharded as sharded
 from .apply.streamed import streamed as streamed
 from .apply.tiled import tiled as tiled
+from .convert.checkpoints import from_state_dict as from_state_dict
+from .convert.checkpoints import to_state_dict as to_state_dict
+from .convert.files import load_state_dict as load_state_dict
+from .convert.modules import settings_from_modules as settings_from_modules
 from .convert.params import from_library as from_library
 from .convert.params import to_library as to_library
 from .convert.settings import settings_from_library as settings_from_library

@@ -10,6 +10,9 @@ from jaxconv.convert.library import Layer, Library
 from jaxconv.errors import explain
 
 LibraryName = Literal["flax", "equinox", "haiku", "keras", "torch"]  # of a library, and of its file
+TreeLibrary = Literal["jaxconv", "flax", "equinox"]  # whose pytrees are filled and read
+FlatLibrary = Literal["torch", "flax", "equinox"]  # whose arrays have the names of a state dict
+ModuleLibrary = Literal["torch", "equinox"]  # whose modules have their settings as attributes
 LIBRARIES: dict[str, Library] = {
     name: import_module(f"jaxconv.convert.{name}").LIBRARY for name in get_args(LibraryName)
 }

@@ -28,12 +28,14 @@ def transposed(axis: Transposed) -> tuple[int, int]:
 LIBRARY = Library(
     words={"eps": "epsilon"},
     transposed=transposed,
+    named_after_class="module",
     layers={
         "conv": Layer(
             arrays={"kernel": Stored("weight", "(g o) i *w"), "bias": Stored("bias", "(g o) *1")},
             settings={"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "ZEROS"},
             paddings=PADDINGS,
             modes=PADDING_MODES,
+            classes=("Conv",),
         ),
         "conv_transpose": Layer(
             arrays={"kernel": Stored("weight", "(g c) o *w", flip=True), "bias": Stored("bias", "(g c) *1")},
@@ -47,17 +49,19 @@ LIBRARY = Library(
             },
             paddings=PADDINGS,
             modes={"ZEROS": "ZERO", "CIRCULAR": "CIRCULAR"},
+            classes=("ConvTranspose",),
         ),
         "dense": Layer(arrays={"kernel": Stored("weight", "o i"), "bias": Stored("bias", "o")}),
         "max_pool": Layer(settings={"stride": 1, "padding": 0}),
         "avg_pool": Layer(settings={"stride": 1, "padding": 0}, fixed={"count_include_pad": True}),
         "norm": Layer(arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")}),
-        "layer_norm": Layer(settings={"eps": 1e-5}),
-        "rms_norm": Layer(settings={"eps": 1e-5}),
-        "group_norm": Layer(settings={"groups": GIVEN, "eps": 1e-5}),
+        "layer_norm": Layer(settings={"eps": 1e-5}, classes=("LayerNorm",)),
+        "rms_norm": Layer(settings={"eps": 1e-5}, classes=("RMSNorm",)),
+        "group_norm": Layer(settings={"groups": GIVEN, "eps": 1e-5}, classes=("GroupNorm",)),
         "batch_norm": Layer(
             arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")},
             settings={"momentum": 0.99, "eps": 1e-5},
+            classes=("BatchNorm",),
         ),
         "batch_norm_state": Layer(arrays={"mean": Stored("mean", "c"), "var": Stored("var", "c")}),
     },

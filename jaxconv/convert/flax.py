@@ -21,6 +21,7 @@ LIBRARY = Library(
     words={"strides": "stride", "kernel_dilation": "dilation", "feature_group_count": "groups", "num_groups": "groups"},
     axes=("axis", "reduction_axes", "feature_axes"),
     transposed=transposed,
+    named_after_class="key",
     layers={
         "conv": Layer(
             arrays={"kernel": Stored("kernel", "*w i (g o)"), "bias": Stored("bias", "(g o)")},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Options = dict[str, Any]  # settings under our names
 
@@ -58,6 +58,8 @@ class Layer:
         paddings: names of paddings that it accepts, in upper case. They mean what they mean for our layers.
         numbers: whether it accepts numbers as padding.
         modes: their names of boundaries (`padding_mode`), in upper case -> ours.
+        classes: names of the library's classes for this layer, without "1d", "2d" and "3d"; those whose attributes have
+            the names of the settings.
         adapt: `adapt(options)` converts the settings whose values mean something else than ours, and refuses
             those without a counterpart. Names are ours by then; those of a layer with a window are checked, too.
     """
@@ -68,6 +70,7 @@ class Layer:
     paddings: frozenset[str] = frozenset()
     numbers: bool = True
     modes: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
     adapt: Callable[[Options], Options] = unchanged
 
 
@@ -141,6 +144,9 @@ class Library:
         words: their names of settings -> ours, where they differ. Settings without an equal of ours have the names
             `ceil_mode`, `count_include_pad`, `divisor_override`, `output_padding`, `padding_mode` (of PyTorch) and
             `transpose_kernel` (of Flax).
+        named_after_class: how the library names a layer after its class: "module" by the class of the node of a
+            pytree, "key" by the last key of its path. Empty if it does not.
+        counters: names of entries of a state dict that no layer of ours has.
         axes: names of settings that choose axes of a normalisation. Only the last axis, the channels, is converted.
         transposed: the rule of transposed convolutions.
     """
@@ -149,3 +155,5 @@ class Library:
     words: Mapping[str, str]
     transposed: Rule
     axes: tuple[str, ...] = ()
+    named_after_class: Literal["module", "key", ""] = ""
+    counters: frozenset[str] = frozenset()

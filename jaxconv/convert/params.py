@@ -143,10 +143,10 @@ def _given(layer: str, params: Mapping[str, Any], names: Sequence[str], needed: 
     if missing:
         cure = "Pass all arrays of the layer in one call"
         raise ValueError(explain(f"{layer}'s {missing[0]}", "left out", f"given, with {sorted(params)}", cure))
-    return {name: _array(name, array) for name, array in given.items()}
+    return {name: as_array(name, array) for name, array in given.items()}
 
 
-def _array(name: str, value: Any) -> Any:
+def as_array(name: str, value: Any) -> Any:
     """A numerical array of NumPy or JAX."""
     if isinstance(value, jax.Array):
         return value
@@ -155,6 +155,8 @@ def _array(name: str, value: Any) -> Any:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(explain(name, shown(value), "an array", cure)) from error
+    except (TypeError, RuntimeError) as error:  # of PyTorch: bfloat16, and tensors that require a gradient
+        raise TypeError(explain(name, shown(value), f"an array of numbers that NumPy reads: {error}", cure)) from error
     if array.dtype.kind in "OUSMm":
         raise TypeError(explain(name, shown(value), "an array of numbers", cure))
     return array

@@ -59,20 +59,25 @@ def _momentum(options: Options) -> Options:
 LIBRARY = Library(
     words={"eps": "epsilon", "num_groups": "groups"},
     transposed=cropped_output,
+    counters=frozenset({"num_batches_tracked"}),
     layers={
         "conv": Layer(
             arrays={"kernel": Stored("weight", "(g o) i *w"), "bias": Stored("bias", "(g o)")},
             settings={"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"},
             paddings=SAME_OR_VALID,
             modes=PADDING_MODES,
+            classes=("Conv",),
             adapt=_same,
         ),
         "conv_transpose": Layer(
             arrays={"kernel": Stored("weight", "(g o) c *w"), "bias": Stored("bias", "(g c)")},
             settings={"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
+            classes=("ConvTranspose",),
         ),
         "dense": Layer(arrays={"kernel": Stored("weight", "o i"), "bias": Stored("bias", "o")}),
-        "max_pool": Layer(settings={"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}),
+        "max_pool": Layer(
+            settings={"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}, classes=("MaxPool",)
+        ),
         "avg_pool": Layer(
             settings={
                 "stride": None,
@@ -80,17 +85,23 @@ LIBRARY = Library(
                 "ceil_mode": False,
                 "count_include_pad": True,
                 "divisor_override": None,
-            }
+            },
+            classes=("AvgPool",),
         ),
         "norm": Layer(arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")}),
-        "layer_norm": Layer(settings={"eps": 1e-5}),
-        "rms_norm": Layer(settings={"eps": None, "dtype": "float32"}, adapt=_epsilon),
-        "group_norm": Layer(settings={"num_groups": GIVEN, "eps": 1e-5}),
-        "instance_norm": Layer(settings={"eps": 1e-5, "track_running_stats": False}, adapt=_statistics_of_x),
+        "layer_norm": Layer(settings={"eps": 1e-5}, classes=("LayerNorm",)),
+        "rms_norm": Layer(settings={"eps": None, "dtype": "float32"}, classes=("RMSNorm",), adapt=_epsilon),
+        "group_norm": Layer(settings={"num_groups": GIVEN, "eps": 1e-5}, classes=("GroupNorm",)),
+        "instance_norm": Layer(
+            settings={"eps": 1e-5, "track_running_stats": False},
+            classes=("InstanceNorm",),
+            adapt=_statistics_of_x,
+        ),
         "batch_norm": Layer(
             arrays={"scale": Stored("weight", "c"), "bias": Stored("bias", "c")},
             settings={"momentum": 0.1, "eps": 1e-5},
             fixed={"running_variance": "unbiased"},
+            classes=("BatchNorm",),
             adapt=_momentum,
         ),
         "batch_norm_state": Layer(arrays={"mean": Stored("running_mean", "c"), "var": Stored("running_var", "c")}),

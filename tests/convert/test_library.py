@@ -14,7 +14,10 @@ from jaxconv.convert.axes import axes_of
 from jaxconv.convert.library import GIVEN, OURS, SAME_OR_VALID, Layer, Library, Stored, padded_input
 
 FOLDER = Path(convert.__file__).parent
-SHARED = {"__init__", "axes", "library", "params", "settings"}
+SHARED = {
+    "__init__", "axes", "checkpoints", "equinox_state", "files", "layers_of", "library", "matching", "modules", "order",
+    "params", "settings",
+}  # fmt: skip
 SETTINGS = [
     (library, layer, setting)
     for library, its in LIBRARIES.items()

@@ -5,6 +5,7 @@ compares by `difference`, which `python -O` keeps.
 """
 
 import inspect
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -167,6 +168,7 @@ def more() -> dict[str, Layer]:
 
 
 # What draws or makes parameters: no operands.
+STATE_DICT = {"fc.weight": whole(3, 2)}
 MADE = {
     "init_conv": lambda: jc.init_conv(key(), (3, 2), 2, 4),
     "init_conv_transpose": lambda: jc.init_conv_transpose(key(), (3, 2), 2, 4),
@@ -178,6 +180,8 @@ MADE = {
     "init_norm": lambda: jc.init_norm(2),
     "init_batch_norm": lambda: jc.init_batch_norm(2),
     "from_library": lambda: jc.from_library("torch", "conv", {"weight": whole(4, 2, 3, 2), "bias": BIAS}),
+    "from_state_dict": lambda: jc.from_state_dict(STATE_DICT, {"head": {"kernel": whole(2, 3)}}, library="torch"),
+    "to_state_dict": lambda: jc.to_state_dict({"head": {"kernel": whole(2, 3)}}, STATE_DICT, library="torch"),
     "to_library": lambda: jc.to_library("torch", "conv", {"kernel": whole(3, 2, 2, 4), "bias": BIAS}),
 }
 # What reads or runs a function: of no operands, returns a tree of numbers.
@@ -190,6 +194,21 @@ conv_of_lax = lambda kernel, x: jax.lax.conv_general_dilated(
 causal = lambda params, x: jc.conv(params, x, padding="causal")
 one_device = lambda: jax.make_mesh((1,), ("rows",), devices=jax.devices()[:1])
 SIGNAL = whole(1, 8, 1)
+
+
+class BatchNorm2d:
+    """Has the attributes of PyTorch's class."""
+
+    eps, momentum = 1e-5, 0.25
+
+
+def read_state_dict():
+    """An npz file written and read."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/net.npz", **jax.device_get(STATE_DICT))
+        return {name: array.tolist() for name, array in jc.load_state_dict(f"{folder}/net.npz").items()}
+
+
 TOOLS = {
     "certify": lambda: str(jc.certify(network, SIGNAL, axes=(1,))),
     "certify_tiling": lambda: str(jc.certify_tiling(network, SIGNAL, tile=5, axes=(1,))),
@@ -215,6 +234,8 @@ TOOLS = {
     "equivariance_error": lambda: measures.equivariance_error(network, SIGNAL, axes=(1,)).worst < 1e-5,
     "lie_derivative_error": lambda: float(measures.lie_derivative_error(network, SIGNAL, axes=(1,))[0]) < 1e-3,
     "layerwise": lambda: [layer.primitive for layer in measures.layerwise(network, SIGNAL, axes=(1,))],
+    "settings_from_modules": lambda: str(jc.settings_from_modules("torch", {"norm": BatchNorm2d()})),
+    "load_state_dict": read_state_dict,
     "settings_from_library": lambda: str(jc.settings_from_library("torch", "conv", (8,), (3,), padding=1)),
 }
 
