@@ -54,8 +54,8 @@ def test_the_names_of_a_state_dict_restrict_the_orders():
     assert orders(ours, [("m",), ("side", 0), ("side", 1)], fits)[0] == [(0, 1, 2)]
     assert orders(ours, [("side", 0), ("side", 1), ("m",)], fits)[0] == [(2, 1, 0)]
     # names that no order respects restrict nothing
-    wrong = [("s", "a"), ("t", 0), ("t", 1), ("s", "b")]
-    assert orders([(0,), (1,), (2,), (3,)], wrong, lambda layer, entry: True)[0] == [(0, 1, 2, 3)]
+    ours, crossing = [("x", 0), ("x", 1), ("y", 0), ("y", 1)], [("m",), ("s", 0), ("s", 1), ("n",)]
+    assert orders(ours, crossing, lambda layer, entry: layer == entry)[0] == [(0, 1, 2, 3)]
 
 
 def test_a_search_without_end_is_given_up():
