@@ -20,7 +20,8 @@ from jaxconv.training.data import Digits, batches
 from jaxconv.training.fit import Interrupted, diagnosis, fit
 from jaxconv.training.log import Progress
 from jaxconv.training.step import Model, Params, make_step
-from jaxconv.training.update import classification, init_training, make_update
+from jaxconv.training.update import Loss, State, TrainState, classification, init_training, make_update
+from jaxconv.verify.certificate import Claim, Verdict
 
 
 def positive(text: str) -> int:
@@ -129,14 +130,54 @@ def train(
     seed: int,
     name: str,
 ) -> Params:
-    """The parameters after `steps` steps of training. A progress bar shows the loss."""
-    loss, images, labels = classification(model), digits.train_images, digits.train_labels
-    chosen = batches(len(images), batch, seed=seed)
-    start = init_training(params, optimiser, jax.random.key(seed))
-    examples = lambda _: ((images[indices], labels[indices]) for indices in chosen)
+    """The parameters of a classifier after `steps` steps of training. A progress bar shows the loss."""
+    examples = digits.train_images, digits.train_labels
+    how = {"steps": steps, "batch": batch, "seed": seed, "name": name}
+    return trained(classification(model), params, {}, examples, optimiser, **how).params
+
+
+def trained(
+    loss: Loss,
+    params: Params,
+    state: State,
+    examples: tuple[np.ndarray, ...],
+    optimiser: optax.GradientTransformation,
+    *,
+    steps: int,
+    batch: int,
+    seed: int,
+    name: str,
+) -> TrainState:
+    """The state of a training run after `steps` steps with any loss. A progress bar shows the loss."""
+    chosen = batches(len(examples[0]), batch, seed=seed)
+    start = init_training(params, optimiser, jax.random.key(seed), state=state)
+    rows = lambda _: (tuple(array[indices] for array in examples) for indices in chosen)
     with Progress(name, steps) as progress:
         how = {"watch": [progress], "explain_nonfinite": diagnosis(loss)}
-        return fit(make_update(loss, optimiser), start, examples, steps=steps, **how).params
+        return fit(make_update(loss, optimiser), start, rows, steps=steps, **how)
+
+
+def training_options(description: str | None, *, steps: int) -> argparse.ArgumentParser:
+    """A parser for a script that trains: `--steps`, `--seed` and `--quick`."""
+    parser = options(description)
+    parser.add_argument("--steps", type=positive, default=steps, help=f"training steps: {steps}")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="seed of the parameters, the batches and generated data"
+    )
+    parser.add_argument("--quick", action="store_true", help="3 steps on few and small examples, in seconds")
+    return parser
+
+
+def law(claim: Claim) -> str:
+    """The proved law of a claim, such as "8 -> 1" for shifts of the input and the output, or its verdict.
+
+    >>> from jaxconv.verify.certificate import Claim, Verdict
+    >>> law(Claim(Verdict.PROVED, 8, ((1, 1),))), law(Claim(Verdict.UNDECIDED))
+    ('8 -> 1', 'UNDECIDED')
+    """
+    if claim.verdict is not Verdict.PROVED:
+        return claim.verdict.value
+    return f"{claim.shift} -> {', '.join(str(move) for _, move in claim.moves) or 'no change'}"
 
 
 def show_loss(bar: tqdm, loss: jax.Array) -> None:

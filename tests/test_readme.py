@@ -12,7 +12,7 @@ from jaxconv.window import slide
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-NO_SNIPPETS = ("citations.md", "comparison.md", "installation.md", "lenet.md")
+NO_SNIPPETS = ("citations.md", "comparison.md", "installation.md", "lenet.md", "networks.md")
 REFERENCE = [*(DOCS / "api").glob("*.md"), *(DOCS / name for name in NO_SNIPPETS)]
 GALLERY = DOCS / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
 QUICKSTART = DOCS / "quickstart.md"  # of files and commands: tests/test_quickstart.py runs them
@@ -44,6 +44,9 @@ def test_the_weights_table_is_computed():
 def test_the_gallery_has_every_script_and_only_pictures_that_are_there():
     page = GALLERY.read_text()
     scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"figures", "shared", "train_lenet"}
+    trained = set(re.findall(r"python examples/(\w+)\.py", (DOCS / "networks.md").read_text()))
+    assert trained == {name for name in scripts if name.startswith("train_")}
+    scripts -= trained
     assert set(re.findall(r"python examples/(\w+)\.py", page)) == scripts
     pictures = re.findall(r"!\[[^]]+\]\((.+?)\)", page)
     assert {f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir()} == set(pictures)
