@@ -24,6 +24,7 @@ WINDOWED = {
     "regional_conv": lambda **settings: jc.regional_conv(EACH, X, regions=((26,), (26,)), **settings),
     "max_pool": lambda **settings: jc.max_pool(X, (3, 3), **settings),
     "min_pool": lambda **settings: jc.min_pool(X, (3, 3), **settings),
+    "max_pool_with_indices": lambda **settings: jc.max_pool_with_indices(X, (3, 3), **settings),
     "avg_pool": lambda **settings: jc.avg_pool(X, (3, 3), divisor="window", **settings),
     "lp_pool": lambda **settings: jc.lp_pool(X, (3, 3), norm=2, **settings),
     "blur_pool": lambda **settings: jc.blur_pool(X, (3, 3), **settings),
@@ -68,6 +69,10 @@ REST = {  # id -> (call, message)
         rf"adaptive_max_pool: output_shape is \(1000000, 1000000\), but should be of at most {WIDENED.cells} cells",
     ),
     "adaptive_avg_pool": (lambda: jc.adaptive_avg_pool(X, (HUGE, 1)), f"adaptive_avg_pool: output_shape is {number}"),
+    "max_unpool": (
+        lambda: jc.max_unpool(X, X.astype(np.int32), (10**5, 10**5)),
+        rf"max_unpool: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",
+    ),
     "polyphase_down": (lambda: jc.polyphase_down(X, (HUGE, 1)), f"polyphase_down: stride is {number}"),
     "polyphase_up": (
         lambda: jc.polyphase_up(X, np.zeros((1, 2), np.int32), (2**11, 1)),

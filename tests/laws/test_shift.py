@@ -86,6 +86,7 @@ def pools_commute(compute, case, axis, amount):
     @compute
     def pools(x):
         actual = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
+        actual += [jc.max_pool_with_indices(x, window, **settings)[0]]
         norm, blur = (
             jc.lp_pool(x, window, norm=1, **settings),
             jc.blur_pool(x, window, stride=stride, padding="circular"),
@@ -142,6 +143,27 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     pool = evaluated(lambda x: jc.max_pool(x, (2,), padding="circular"))
     assert commutes(pool, x, 0, 2, 1)
     assert not any(np.array_equal(pool(np.roll(x, 1, axis=1)), np.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+@examples(16)
+@given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_unpooled_maxima_move_with_x_by_whole_strides(case, amount, axis):
+    """Cells with different values: of equal cells, the first in a window depends on where the window crosses the border."""
+    axis %= len(case.lengths)
+    x = np.random.default_rng(case.seed).permutation(case.x().size).reshape(case.x().shape).astype(np.float32)
+    settings = {name: case.geometry[name] for name in ("stride", "padding", "dilation")}
+    up = evaluated(lambda x: jc.max_unpool(*jc.max_pool_with_indices(x, case.window, **settings), case.lengths))
+    stride = settings["stride"][axis]
+    assert commutes(up, x, axis, stride, amount, stride)
+
+
+def test_but_indices_do_not():
+    """They name positions: moved by one stride, the same maxima have indices that are larger by it."""
+    x = np.float32([4, 1, 2, 3, 0, 0]).reshape(1, 6, 1)
+    indices = evaluated(lambda x: jc.max_pool_with_indices(x, (2,))[1])
+    assert indices(x).ravel().tolist() == [0, 3, 4]
+    assert indices(np.roll(x, 2, axis=1)).ravel().tolist() == [0, 2, 5]
+    assert not commutes(indices, x, 0, 2, 1)
 
 
 def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():

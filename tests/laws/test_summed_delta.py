@@ -202,6 +202,21 @@ def blur(case):
     return Law(lambda _, x: jc.blur_pool(x, case.window, **geometry), {}, x, dy, y, {}, dx)
 
 
+def with_indices(case):
+    """The values of the pool that also returns indices."""
+    by_hand = reference.max_pool, reference.max_pool_deltas
+    return of_pools(lambda x, *window, **geometry: jc.max_pool_with_indices(x, *window, **geometry)[0], *by_hand, case)
+
+
+def unpooled(case):
+    """Unpooling at the indices of a pool; overlapping windows name some cells more than once."""
+    x, y = case.x(), case.dy()
+    indices = reference.max_pool_indices(x, case.window, **case.geometry)
+    by_hand = reference.max_unpool(y, indices, case.lengths)
+    dy = reference.max_unpool_deltas(indices, x)
+    return Law(lambda _, y: jc.max_unpool(y, indices, case.lengths), {}, y, x, by_hand, {}, dy)
+
+
 max_pool, min_pool = partial(extreme, "max"), partial(extreme, "min")
 POOLS = {
     "max": st.just(max_pool),
@@ -209,6 +224,8 @@ POOLS = {
     "average": st.builds(partial, st.just(average), st.sampled_from(("inside", "window", 4))),
     "norm": st.builds(partial, st.just(norm), st.sampled_from((1, 2.5))),
     "blur": st.just(blur),
+    "max with indices": st.just(with_indices),
+    "unpooling": st.just(unpooled),
 }
 
 
@@ -223,7 +240,7 @@ def test_pools(laws, data, case):
 @given(case=poolings())
 def test_compiled_pools(case):
     """One pool of each kind, all in one program."""
-    laws = max_pool, min_pool, partial(average, "inside"), partial(norm, 2.5), blur
+    laws = max_pool, min_pool, partial(average, "inside"), partial(norm, 2.5), blur, with_indices, unpooled
     hold(jax.jit, *(law(case) for law in laws))
 
 
@@ -321,6 +338,14 @@ def without_signs(x, dy):
     return np.abs(reference.lp_pool_deltas(x, np.abs(dy), (3,), 2, stride=2)) * np.sign(dy).sum()
 
 
+def to_every_value(y, dx):
+    """Unpooling whose derivative goes to all values with the same index, as in PyTorch, not to the one that is kept."""
+    return np.take_along_axis(dx, NAMED, axis=1)
+
+
+NAMED = np.int32([1, 4, 1]).reshape(1, 3, 1)
+
+
 def even_shares(x, dy):
     """An adaptive average that divides every window by n/m."""
     dx = np.zeros(x.shape)
@@ -346,3 +371,11 @@ def test_broken_twins_of_pools_are_caught(layer, rule, twin):
     _, _, dx = evaluated(partial(outputs_and_gradients, lambda _, x: layer(x)))({}, SIGNAL, BACK)
     np.testing.assert_allclose(dx, rule(SIGNAL, BACK), rtol=1e-6)
     assert not np.allclose(dx, twin(SIGNAL, BACK), rtol=0.1)
+
+
+def test_a_broken_twin_of_unpooling_is_caught():
+    """A cell that two indices name."""
+    layer = lambda _, y: jc.max_unpool(y, NAMED, (7,))
+    _, _, dy = evaluated(partial(outputs_and_gradients, layer))({}, BACK, SIGNAL)
+    np.testing.assert_array_equal(dy, reference.max_unpool_deltas(NAMED, SIGNAL))
+    assert not np.array_equal(dy, to_every_value(BACK, SIGNAL))

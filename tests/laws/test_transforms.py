@@ -98,6 +98,10 @@ LAYERS = {
     "max_pool_dilated": (lambda params, x: jc.max_pool(x, (2, 3), stride=2, dilation=(3, 2), padding="reflect"), {}),
     "min_pool": (lambda params, x: jc.min_pool(x, (3, 2), stride=2, ceil_mode=True), {}),
     "min_pool_by_lax": (by_lax(lambda params, x: jc.min_pool(x, (3, 2), stride=2, padding="same")), {}),
+    "unpooled": (
+        lambda params, x: jc.max_unpool(*jc.max_pool_with_indices(x, (3, 2), stride=2, padding="circular"), (6, 7)),
+        {},
+    ),
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
     "lp_pool": (lambda params, x: jc.lp_pool(x, (3, 2), norm=3, stride=2, padding="same"), {}),
     "blur_pool": (lambda params, x: jc.blur_pool(x, (3, 4), padding=("circular", "reflect")), {}),

@@ -57,6 +57,12 @@ def phase() -> jax.Array:
         return jnp.asarray(np.int32([1, 2]))
 
 
+def places(examples: int) -> jax.Array:
+    """Different cells of a larger image for the cells of each example and channel of X."""
+    cells = jax.lax.iota(jnp.int32, 16 * 6).reshape(1, 16, 6, 1)
+    return jax.lax.broadcast_in_dim(cells * np.int32(5) // np.int32(2), (examples, *SHAPE[1:]), (0, 1, 2, 3))
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """`apply(params, x)` gives floats, and has a derivative by both."""
@@ -95,6 +101,8 @@ LAYERS = {
     "avg_pool": Layer(lambda _, x: jc.avg_pool(x, (3, 4), stride=(2, 3), padding="same", divisor="inside")),
     "lp_pool": Layer(lambda _, x: jc.lp_pool(x, (2, 2), norm=3)),
     "blur_pool": Layer(lambda _, x: jc.blur_pool(x, (3, 4), padding=("same", "reflect"))),
+    "max_pool_with_indices": Layer(lambda _, x: jc.max_pool_with_indices(x, (3, 2), stride=2, padding="same")[0]),
+    "max_unpool": Layer(lambda _, x: jc.max_unpool(x, places(len(x)), (12, 20))),
     "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),
     "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, jax.lax.broadcast(phase(), (len(x),)), (2, 3))),
     "adaptive_max_pool": Layer(lambda _, x: jc.adaptive_max_pool(x, (4, 4))),

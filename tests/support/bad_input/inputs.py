@@ -12,7 +12,7 @@ ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"
 WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down"
 GLOBAL = "global_max_pool global_min_pool global_avg_pool global_lp_pool"
 NORMS = "layer_norm rms_norm group_norm instance_norm batch_norm"
-LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout"
+LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout max_unpool"
 ARRAY = "Pass a NumPy or JAX array"
 RAGGED = [[[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0]]]]
 LAYOUTS = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
@@ -60,7 +60,11 @@ def read_as(name):
 
 def take(names):
     """The functions whose input is named x."""
-    return [name for name in names.split() if name not in ("conv_transpose", "polyphase_up", "channel_dropout")]
+    return [
+        name
+        for name in names.split()
+        if name not in ("conv_transpose", "polyphase_up", "channel_dropout", "max_unpool")
+    ]
 
 
 ROWS = [
@@ -68,7 +72,8 @@ ROWS = [
     *[row for name in take(LAYERS) for row in shapes(name, read_as(name))],
     *no_arrays("conv_transpose", "y", "an array [n, *spatial, c]"),
     *shapes("conv_transpose", "an array [n, *spatial, c]", "y"),
-    *no_arrays("polyphase_up", "y", "an array [n, h, w, c]"),
+    *no_arrays("polyphase_up max_unpool", "y", "an array [n, h, w, c]"),
+    *no_arrays("max_unpool", "indices", "an array of integers"),
     *no_arrays("dense", "x", "an array [..., i]"),
     *no_arrays("dropout channel_dropout", "x", "an array"),
     *bad(
@@ -152,7 +157,7 @@ ROWS = [
         ("booleans", X > 0, TypeError, "bool", "numbers", "Cast it first: x.astype(jnp.float32)"),
     ),
     *bad(
-        "max_pool min_pool global_max_pool global_min_pool adaptive_max_pool", "x",
+        "max_pool min_pool max_pool_with_indices global_max_pool global_min_pool adaptive_max_pool", "x",
         ("complex numbers", X * 1j, TypeError, "complex64", "real, because complex numbers have no order",
          "Pool abs(x), or its real and imaginary parts"),
     ),
@@ -194,6 +199,17 @@ ROWS = [
         ("out of range", np.array([[0, 2]]), ValueError, "2", "0 to 1", "Take the phase that polyphase_down returns ..."),
         ("negative", np.array([[0, -1]]), ValueError, "-1", "0 to 1", "Take the phase that polyphase_down returns ..."),
         named="phase along axis w",
+    ),
+    *bad(
+        "max_unpool", "indices",
+        ("fractions", ones(1, 3, 3, 2), TypeError, "float32", "integers, as max_pool_with_indices returns them",
+         "Take the indices that max_pool_with_indices returns, and the shape of its input"),
+        ("of another shape", np.zeros((1, 3, 2, 2), int), ValueError, "(1, 3, 2, 2)", "(1, 3, 3, 2), as y is",
+         "Take the indices that max_pool_with_indices returns, ..."),
+        ("beyond x", np.full((1, 3, 3, 2), 36), ValueError, "an array with 36", "from 0 to 35",
+         "Take the indices that max_pool_with_indices returns, ..."),
+        ("negative", np.full((1, 3, 3, 2), -1), ValueError, "an array with -1", "from 0 to 35",
+         "Take the indices that max_pool_with_indices returns, ..."),
     ),
     *bad("polyphase_up", "phase", ("None", None, TypeError, "None", "an array of integers", ARRAY)),
 ]  # fmt: skip

@@ -33,6 +33,8 @@ VALID = {
     },
     "dense": {"params": {"kernel": ones(2, 4), "bias": ones(4)}, "x": X},
     "max_pool": POOL, "min_pool": POOL, "avg_pool": POOL, "lp_pool": POOL | {"norm": 2}, "blur_pool": POOL,
+    "max_pool_with_indices": POOL,
+    "max_unpool": {"y": ones(1, 3, 3, 2), "indices": np.zeros((1, 3, 3, 2), np.int32), "output_shape": (6, 6)},
     "adaptive_max_pool": {"x": X, "output_shape": (3, 3)}, "adaptive_avg_pool": {"x": X, "output_shape": (3, 3)},
     "global_max_pool": {"x": X}, "global_min_pool": {"x": X}, "global_avg_pool": {"x": X},
     "global_lp_pool": {"x": X, "norm": 2},

@@ -3,7 +3,7 @@
 from support.bad_input import bad
 
 CONVOLUTIONS = "conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
-POOLS = "max_pool min_pool avg_pool lp_pool"
+POOLS = "max_pool min_pool avg_pool lp_pool max_pool_with_indices"
 INITS = "init_conv init_conv_transpose init_separable_conv init_tiled_conv init_regional_conv init_locally_connected"
 GROUPED = "conv conv_transpose locally_connected tiled_conv regional_conv"
 OVER_AXES = "an integer, or 2 of them"
@@ -64,7 +64,7 @@ ROWS = [
         ("a set", {2, 3}, TypeError, "{2, 3}", "one integer per spatial axis", LENGTH),
     ),
     *bad(
-        "adaptive_max_pool adaptive_avg_pool", "output_shape",
+        "adaptive_max_pool adaptive_avg_pool max_unpool", "output_shape",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
         ("None", None, TypeError, "None", "one integer per spatial axis", LENGTH),
