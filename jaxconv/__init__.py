@@ -51,6 +51,8 @@ from jaxconv.layers.tying import Tied as Tied
 from jaxconv.layers.tying import tie as tie
 from jaxconv.layers.tying import tie_gradient as tie_gradient
 from jaxconv.layers.tying import untie as untie
+from jaxconv.layers.unfold import fold as fold
+from jaxconv.layers.unfold import unfold as unfold
 from jaxconv.layers.unpool import max_pool_with_indices as max_pool_with_indices
 from jaxconv.layers.unpool import max_unpool as max_unpool
 from jaxconv.lowering.accelerate.accelerate import accelerate as accelerate

@@ -25,6 +25,8 @@ WINDOWED = {
     "max_pool": lambda **settings: jc.max_pool(X, (3, 3), **settings),
     "min_pool": lambda **settings: jc.min_pool(X, (3, 3), **settings),
     "max_pool_with_indices": lambda **settings: jc.max_pool_with_indices(X, (3, 3), **settings),
+    "unfold": lambda **settings: jc.unfold(X, (3, 3), **settings),
+    "fold": lambda **settings: jc.fold(X, (3, 3), (30, 30), **settings),
     "avg_pool": lambda **settings: jc.avg_pool(X, (3, 3), divisor="window", **settings),
     "lp_pool": lambda **settings: jc.lp_pool(X, (3, 3), norm=2, **settings),
     "blur_pool": lambda **settings: jc.blur_pool(X, (3, 3), **settings),
@@ -69,6 +71,15 @@ REST = {  # id -> (call, message)
         rf"adaptive_max_pool: output_shape is \(1000000, 1000000\), but should be of at most {WIDENED.cells} cells",
     ),
     "adaptive_avg_pool": (lambda: jc.adaptive_avg_pool(X, (HUGE, 1)), f"adaptive_avg_pool: output_shape is {number}"),
+    "unfold, window": (
+        lambda: jc.unfold(np.ones((1, 5000, 1), np.float32), (4097,)),
+        r"unfold: window is \(4097,\), but should be at most 4096 taps along each axis",
+    ),
+    "unfold, result": (
+        lambda: jc.unfold(np.ones((1, 100, 100, 1), np.float32), (99, 99), padding="same"),
+        r"unfold: x unfolded is \(9900, 9900\), but should be of at most 16777216 cells. Use a larger stride",
+    ),
+    "fold, output_shape": (lambda: jc.fold(X, (3, 3), (HUGE, 30)), f"fold: output_shape is {number}"),
     "max_unpool": (
         lambda: jc.max_unpool(X, X.astype(np.int32), (10**5, 10**5)),
         rf"max_unpool: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",

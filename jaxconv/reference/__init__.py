@@ -45,6 +45,8 @@ from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
 from jaxconv.reference.pool import min_pool as min_pool
 from jaxconv.reference.pool import min_pool_deltas as min_pool_deltas
+from jaxconv.reference.unfold import fold as fold
+from jaxconv.reference.unfold import unfold as unfold
 from jaxconv.reference.unpool import max_pool_indices as max_pool_indices
 from jaxconv.reference.unpool import max_unpool as max_unpool
 from jaxconv.reference.unpool import max_unpool_deltas as max_unpool_deltas

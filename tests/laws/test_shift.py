@@ -91,7 +91,7 @@ def pools_commute(compute, case, axis, amount):
             jc.lp_pool(x, window, norm=1, **settings),
             jc.blur_pool(x, window, stride=stride, padding="circular"),
         )
-        return [*actual, norm, blur]
+        return [*actual, norm, blur, jc.unfold(x, window, **settings)]
 
     return commutes(pools, case.x(), axis, stride[axis], amount)
 
@@ -155,6 +155,17 @@ def test_unpooled_maxima_move_with_x_by_whole_strides(case, amount, axis):
     up = evaluated(lambda x: jc.max_unpool(*jc.max_pool_with_indices(x, case.window, **settings), case.lengths))
     stride = settings["stride"][axis]
     assert commutes(up, x, axis, stride, amount, stride)
+
+
+@examples(16)
+@given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_a_circular_fold_moves_by_a_stride_where_its_input_moves_by_one(case, amount, axis):
+    axis %= len(case.lengths)
+    settings = {name: case.geometry[name] for name in ("stride", "padding", "dilation")}
+    out = [n // step for n, step in zip(case.lengths, settings["stride"], strict=True)]
+    y = small_integers((1, *out, int(np.prod(case.window)) * 2), case.seed)
+    fold = evaluated(lambda y: jc.fold(y, case.window, case.lengths, **settings))
+    assert commutes(fold, y, axis, 1, amount, settings["stride"][axis])
 
 
 def test_but_indices_do_not():

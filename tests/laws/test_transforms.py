@@ -98,6 +98,8 @@ LAYERS = {
     "max_pool_dilated": (lambda params, x: jc.max_pool(x, (2, 3), stride=2, dilation=(3, 2), padding="reflect"), {}),
     "min_pool": (lambda params, x: jc.min_pool(x, (3, 2), stride=2, ceil_mode=True), {}),
     "min_pool_by_lax": (by_lax(lambda params, x: jc.min_pool(x, (3, 2), stride=2, padding="same")), {}),
+    "unfold": (lambda params, x: jc.unfold(x, (3, 2), **GEOMETRY), {}),
+    "fold": (lambda params, x: jc.fold(x, (2, 1), (7, 6), padding=("valid", (1, 0)), dilation=(1, 2)), {}),
     "unpooled": (
         lambda params, x: jc.max_unpool(*jc.max_pool_with_indices(x, (3, 2), stride=2, padding="circular"), (6, 7)),
         {},

@@ -101,6 +101,8 @@ LAYERS = {
     "avg_pool": Layer(lambda _, x: jc.avg_pool(x, (3, 4), stride=(2, 3), padding="same", divisor="inside")),
     "lp_pool": Layer(lambda _, x: jc.lp_pool(x, (2, 2), norm=3)),
     "blur_pool": Layer(lambda _, x: jc.blur_pool(x, (3, 4), padding=("same", "reflect"))),
+    "unfold": Layer(lambda _, x: jc.unfold(x, (3, 2), **GEOMETRY)),
+    "fold": Layer(lambda _, x: jc.fold(x, (2, 1), (32, 6), stride=(2, 1), padding=("same", "circular"))),
     "max_pool_with_indices": Layer(lambda _, x: jc.max_pool_with_indices(x, (3, 2), stride=2, padding="same")[0]),
     "max_unpool": Layer(lambda _, x: jc.max_unpool(x, places(len(x)), (12, 20))),
     "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),

@@ -9,10 +9,10 @@ from support.bad_input.windows import CONVOLUTIONS, POOLS
 
 UP = "conv separable_conv locally_connected tiled_conv regional_conv"
 ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"
-WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down"
+WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down unfold"
 GLOBAL = "global_max_pool global_min_pool global_avg_pool global_lp_pool"
 NORMS = "layer_norm rms_norm group_norm instance_norm batch_norm"
-LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout max_unpool"
+LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout max_unpool unfold fold"
 ARRAY = "Pass a NumPy or JAX array"
 RAGGED = [[[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0]]]]
 LAYOUTS = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
@@ -63,7 +63,7 @@ def take(names):
     return [
         name
         for name in names.split()
-        if name not in ("conv_transpose", "polyphase_up", "channel_dropout", "max_unpool")
+        if name not in ("conv_transpose", "polyphase_up", "channel_dropout", "max_unpool", "fold")
     ]
 
 
@@ -72,7 +72,7 @@ ROWS = [
     *[row for name in take(LAYERS) for row in shapes(name, read_as(name))],
     *no_arrays("conv_transpose", "y", "an array [n, *spatial, c]"),
     *shapes("conv_transpose", "an array [n, *spatial, c]", "y"),
-    *no_arrays("polyphase_up max_unpool", "y", "an array [n, h, w, c]"),
+    *no_arrays("polyphase_up max_unpool fold", "y", "an array [n, h, w, c]"),
     *no_arrays("max_unpool", "indices", "an array of integers"),
     *no_arrays("dense", "x", "an array [..., i]"),
     *no_arrays("dropout channel_dropout", "x", "an array"),
@@ -97,7 +97,7 @@ ROWS = [
          "Reshape it to these axes, as a window or kernel of 2 spatial axes requires"),
     ),
     *bad(
-        f"{POOLS} blur_pool {ADAPTIVE} polyphase_down", "x",
+        f"{POOLS} blur_pool {ADAPTIVE} polyphase_down unfold", "x",
         ("a batch without batched", X, ValueError, "(1, 6, 6, 2), 4 axes", "[h, w, c], 3 axes of which 2 spatial",
          "For a batch, leave out batched=False"),
         batched=False,
@@ -199,6 +199,22 @@ ROWS = [
         ("out of range", np.array([[0, 2]]), ValueError, "2", "0 to 1", "Take the phase that polyphase_down returns ..."),
         ("negative", np.array([[0, -1]]), ValueError, "-1", "0 to 1", "Take the phase that polyphase_down returns ..."),
         named="phase along axis w",
+    ),
+    *bad(
+        "fold", "y",
+        ("booleans", ones(1, 5, 5, 8) > 0, TypeError, "bool", "numbers", "Cast it first: y.astype(jnp.float32)"),
+    ),
+    *bad(
+        "fold", "y",
+        ("other positions", ones(1, 5, 4, 8), ValueError, "(5, 4)", "(5, 5), the positions of the window over (6, 6) cells",
+         "Pass the settings and the lengths with which x was unfolded"),
+        named="y's spatial shape",
+    ),
+    *bad(
+        "fold", "y",
+        ("other features", ones(1, 5, 5, 6), ValueError, "6", "a multiple of 4 taps",
+         "Pass the window with which x was unfolded, or check the layout of y"),
+        named="y's number of features",
     ),
     *bad(
         "max_unpool", "indices",

@@ -33,6 +33,7 @@ VALID = {
     },
     "dense": {"params": {"kernel": ones(2, 4), "bias": ones(4)}, "x": X},
     "max_pool": POOL, "min_pool": POOL, "avg_pool": POOL, "lp_pool": POOL | {"norm": 2}, "blur_pool": POOL,
+    "unfold": POOL, "fold": {"y": ones(1, 5, 5, 8), "window": (2, 2), "output_shape": (6, 6)},
     "max_pool_with_indices": POOL,
     "max_unpool": {"y": ones(1, 3, 3, 2), "indices": np.zeros((1, 3, 3, 2), np.int32), "output_shape": (6, 6)},
     "adaptive_max_pool": {"x": X, "output_shape": (3, 3)}, "adaptive_avg_pool": {"x": X, "output_shape": (3, 3)},

@@ -4,6 +4,7 @@ from support.bad_input import bad
 
 CONVOLUTIONS = "conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
 POOLS = "max_pool min_pool avg_pool lp_pool max_pool_with_indices"
+UNFOLDING = "unfold fold"
 INITS = "init_conv init_conv_transpose init_separable_conv init_tiled_conv init_regional_conv init_locally_connected"
 GROUPED = "conv conv_transpose locally_connected tiled_conv regional_conv"
 OVER_AXES = "an integer, or 2 of them"
@@ -32,15 +33,15 @@ def sizes(functions, argument):
 
 
 ROWS = [
-    *sizes(f"{CONVOLUTIONS} {POOLS} blur_pool init_locally_connected", "stride"),
+    *sizes(f"{CONVOLUTIONS} {POOLS} {UNFOLDING} blur_pool init_locally_connected", "stride"),
     *bad(
-        f"{CONVOLUTIONS} blur_pool init_locally_connected", "stride",
+        f"{CONVOLUTIONS} {UNFOLDING} blur_pool init_locally_connected", "stride",
         ("None", None, TypeError, "None", OVER_AXES, EACH),
     ),
-    *sizes(f"{CONVOLUTIONS} {POOLS} init_locally_connected", "dilation"),
+    *sizes(f"{CONVOLUTIONS} {POOLS} {UNFOLDING} init_locally_connected", "dilation"),
     *sizes("init_tiled_conv tie tie_gradient", "period"),
     *bad(
-        f"{CONVOLUTIONS} {POOLS} blur_pool init_locally_connected", "padding",
+        f"{CONVOLUTIONS} {POOLS} {UNFOLDING} blur_pool init_locally_connected", "padding",
         ("an unknown name", "full", ValueError, "'full'", PADDINGS, PAIRS),
         ("a misspelt name", "circlar", ValueError, "'circlar'", PADDINGS, 'Perhaps you mean "CIRCULAR"'),
         ("another library's name", "wrap", ValueError, "'wrap'", PADDINGS, 'Perhaps you mean "CIRCULAR"'),
@@ -54,7 +55,7 @@ ROWS = [
          "Write (0, 0) for no padding along that axis"),
     ),
     *bad(
-        f"{POOLS} blur_pool {INITS}", "window",
+        f"{POOLS} {UNFOLDING} blur_pool {INITS}", "window",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("none at all", (), ValueError, "()", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
@@ -64,11 +65,16 @@ ROWS = [
         ("a set", {2, 3}, TypeError, "{2, 3}", "one integer per spatial axis", LENGTH),
     ),
     *bad(
-        "adaptive_max_pool adaptive_avg_pool max_unpool", "output_shape",
+        "adaptive_max_pool adaptive_avg_pool max_unpool fold", "output_shape",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
         ("None", None, TypeError, "None", "one integer per spatial axis", LENGTH),
         ("a fraction", (2, 1.5), TypeError, "(2, 1.5)", "one integer per spatial axis", LENGTH),
+    ),
+    *bad(
+        "fold", "output_shape",
+        ("of one axis", (6,), ValueError, "(6,)", "2 integers, one for each axis of window",
+         "Write the length of each spatial axis"),
     ),
     *bad(
         "polyphase_down polyphase_up", "stride",
@@ -114,7 +120,7 @@ ROWS = [
         stride=1,
     ),
     *bad(
-        f"{POOLS} blur_pool", "window",
+        f"{POOLS} blur_pool unfold", "window",
         ("wider than x", (7, 2), ValueError, "7 cells wide (7 taps, dilation 1)",
          "at most as wide as the padded input, which has 6 cells (0 + 6 + 0)", "Use a larger input, ..."),
         named="window along axis h", stride=1,
