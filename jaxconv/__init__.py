@@ -33,6 +33,7 @@ from jaxconv.layers.norm import layer_norm as layer_norm
 from jaxconv.layers.norm import rms_norm as rms_norm
 from jaxconv.layers.norm_common import NormParams as NormParams
 from jaxconv.layers.params import LayerParams as LayerParams
+from jaxconv.layers.partial import partial_conv as partial_conv
 from jaxconv.layers.polyphase import polyphase_down as polyphase_down
 from jaxconv.layers.polyphase import polyphase_up as polyphase_up
 from jaxconv.layers.pool import avg_pool as avg_pool

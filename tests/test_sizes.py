@@ -17,6 +17,7 @@ EACH = {"kernel": np.ones((1, 1, 3, 3, 1, 1), np.float32)}  # of one position, p
 PAIR = {"depthwise": K, "pointwise": {"kernel": np.ones((1, 1, 1, 1), np.float32)}}
 WINDOWED = {
     "conv": lambda **settings: jc.conv(K, X, **settings),
+    "partial_conv": lambda **settings: jc.partial_conv(K, X, X, **settings),
     "conv_transpose": lambda **settings: jc.conv_transpose(K, X, **settings),
     "separable_conv": lambda **settings: jc.separable_conv(PAIR, X, **settings),
     "locally_connected": lambda **settings: jc.locally_connected(EACH, X, **settings),

@@ -31,6 +31,8 @@ from jaxconv.reference.norm import group_cells as group_cells
 from jaxconv.reference.norm import layer_cells as layer_cells
 from jaxconv.reference.norm import norm as norm
 from jaxconv.reference.norm import norm_deltas as norm_deltas
+from jaxconv.reference.partial import partial_conv as partial_conv
+from jaxconv.reference.partial import partial_conv_deltas as partial_conv_deltas
 from jaxconv.reference.partly import regional_conv as regional_conv
 from jaxconv.reference.partly import regional_conv_deltas as regional_conv_deltas
 from jaxconv.reference.partly import tiled_conv as tiled_conv

@@ -45,6 +45,22 @@ def made_circular(case):
     return replace(case, lengths=lengths, geometry=case.geometry | {"padding": "circular"})
 
 
+@examples(16)
+@given(drawn=circular_configurations(), amount=amounts)
+def test_a_circular_partial_conv_commutes_with_shifts_of_x_and_mask(drawn, amount):
+    case, axis = drawn
+    params, x = case.params(), case.x()
+    layer = evaluated(lambda both: jc.partial_conv(params, both[..., :-1], both[..., -1:], **case.geometry))
+    both = np.concatenate([x, small_integers((*x.shape[:-1], 1), case.seed, most=1)], axis=-1)
+    assert commutes(layer, both, axis, case.geometry["stride"][axis], amount)
+
+
+def test_but_not_with_shifts_of_x_alone():
+    x, mask = np.arange(1, 5, dtype=np.float32).reshape(1, 4, 1), np.bool_([1, 0, 1, 1]).reshape(1, 4, 1)
+    params = {"kernel": np.ones((2, 1, 1), np.float32)}
+    assert not commutes(evaluated(lambda x: jc.partial_conv(params, x, mask, padding="circular")), x, 0, 1, 1)
+
+
 @compiled_examples(4)
 @given(case=convolutions(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
 def test_compiled_circular_conv_commutes_with_shifts(case, amount, axis):

@@ -96,7 +96,56 @@ def regional_conv(case, cuts):
     return of_kernels(jc.regional_conv, *by_hand, case.local_params(tuple(map(len, regions))), case, regions=regions)
 
 
+def partial_conv(case, seed):
+    """Only valid cells contribute, rescaled by quotients that float32 rounds."""
+    params, x, dy = case.params(), case.x(), case.dy()
+    mask = np.random.default_rng(seed).integers(0, 2, x.shape).astype(np.float32)
+    y, _ = reference.partial_conv(**params, x=x, mask=mask, **case.geometry)
+    deltas = reference.partial_conv_deltas(params["kernel"], x, mask, dy, **case.geometry)
+    layer = lambda params, x: jc.partial_conv(params, x, mask, **case.geometry)[0]
+    gradients = {"kernel": deltas.kernel, "bias": deltas.bias}
+    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-4)
+    return Law(layer, params, x, dy, y, gradients, deltas.x, close)
+
+
 sizes = st.tuples(*[st.integers(1, 3)] * 2)
+
+
+@examples(12)
+@given(case=conv_configurations(max_rank=2), seed=st.integers(0, 2**16))
+def test_holes_contribute_no_deltas(case, seed):
+    hold(evaluated, partial_conv(case, seed))
+
+
+@compiled_examples(2)
+@given(case=convolutions(max_rank=2))
+def test_compiled_partial_convolutions(case):
+    hold(jax.jit, partial_conv(case, 1))
+
+
+def without_the_scale(case):
+    """Incorrect: the deltas of the kernel without the quotient of the two counts."""
+    law, mask = partial_conv(case, 0), np.random.default_rng(0).integers(0, 2, case.x().shape).astype(np.float32)
+    deltas = reference.conv_deltas(law.params["kernel"], law.x * mask, law.dy, **case.geometry)
+    return law._replace(gradients=law.gradients | {"kernel": deltas.kernel})
+
+
+def with_the_bias_of_holes(case):
+    """Incorrect: the deltas of the bias summed over all positions."""
+    law = partial_conv(case, 0)
+    return law._replace(gradients=law.gradients | {"bias": law.dy.sum(axis=tuple(range(law.dy.ndim - 1)))})
+
+
+@pytest.mark.parametrize("twin", [without_the_scale, with_the_bias_of_holes])
+def test_broken_twins_of_partial_convolutions_are_caught(twin):
+    def is_detected(case):
+        try:
+            hold(evaluated, twin(case))
+        except AssertionError:
+            return True
+        return False
+
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 @pytest.mark.parametrize("law", [conv, locally_connected])

@@ -69,6 +69,10 @@ LAYERS = {
         partial(jc.conv, layout="channels_first"),
         {"kernel": integers(2, 2, 6, 3), "bias": integers(3)},
     ),
+    "partial_conv": (
+        lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > 0.51, **GEOMETRY)[0],
+        {"kernel": KERNEL, "bias": BIAS},
+    ),
     "locally_connected": (
         partial(jc.locally_connected, **GEOMETRY),
         {"kernel": integers(3, 7, 3, 2, 2, 4), "bias": integers(3, 7, 4)},

@@ -87,6 +87,10 @@ LAYERS = {
         {"kernel": whole(3, 2, 3, 2), "bias": whole(3)},
     ),
     "separable_conv": Layer(partial(jc.separable_conv, **GEOMETRY), SEPARABLE),
+    "partial_conv": Layer(
+        lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > np.float32(0.5), **GEOMETRY)[0],
+        {"kernel": whole(3, 2, 2, 4), "bias": BIAS},
+    ),
     "locally_connected": Layer(partial(jc.locally_connected, **GEOMETRY), LOCAL),
     "tiled_conv": Layer(
         partial(jc.tiled_conv, **GEOMETRY), {"kernel": whole(2, 1, 3, 2, 2, 4), "bias": whole(2, 1, 4)}

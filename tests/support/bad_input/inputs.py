@@ -7,7 +7,7 @@ from support.bad_input import bad
 from support.bad_input.valid import KEY, X, ones
 from support.bad_input.windows import CONVOLUTIONS, POOLS
 
-UP = "conv separable_conv locally_connected tiled_conv regional_conv"
+UP = "conv partial_conv separable_conv locally_connected tiled_conv regional_conv"
 ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"
 WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down unfold"
 GLOBAL = "global_max_pool global_min_pool global_avg_pool global_lp_pool"
@@ -113,7 +113,7 @@ ROWS = [
          "1 or more cells along every spatial axis", "Remove the layer, or pass inputs with cells"),
     ),
     *bad(
-        "conv", "x",
+        "conv partial_conv", "x",
         ("other channels", ones(1, 6, 6, 3), ValueError, "3", "2: kernel (3, 3, 2, 4) [..., c/groups, o] takes 2",
          "Draw a kernel for that many channels, or check the layout of x"),
         ("twice the channels", ones(1, 6, 6, 4), ValueError, "4", "2: kernel (3, 3, 2, 4) ... takes 2",
@@ -199,6 +199,20 @@ ROWS = [
         ("out of range", np.array([[0, 2]]), ValueError, "2", "0 to 1", "Take the phase that polyphase_down returns ..."),
         ("negative", np.array([[0, -1]]), ValueError, "-1", "0 to 1", "Take the phase that polyphase_down returns ..."),
         named="phase along axis w",
+    ),
+    *no_arrays("partial_conv", "mask", "an array [n, h, w, c]"),
+    *bad(
+        "partial_conv", "mask",
+        ("of one example", np.ones((6, 6, 1), bool), ValueError, "(6, 6, 1), 3 axes", "[n, h, w, c], 4 axes of which 2 spatial",
+         "For one example without a batch axis, pass batched=False"),
+        ("of other examples", np.ones((2, 6, 6, 1), bool), ValueError, "(2, 6, 6, 1) in that layout",
+         "(1, 6, 6, 1) for all channels or (1, 6, 6, 2) for each, as x in the layout [n, *spatial, c]",
+         "Broadcast it to the examples of x; it has one channel, or those of x"),
+    ),
+    *bad(
+        "partial_conv", "x",
+        ("integers", X.astype(int), TypeError, "int32", "floats", "Cast it first: x.astype(jnp.float32)"),
+        params={"kernel": np.ones((3, 3, 2, 4), int)},
     ),
     *bad(
         "fold", "y",

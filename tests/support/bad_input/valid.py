@@ -31,6 +31,7 @@ VALID = {
     "regional_conv": {
         "params": {"kernel": ones(2, 1, 3, 3, 2, 4), "bias": ones(2, 1, 4)}, "x": X, "regions": ((1, 3), (4,)),
     },
+    "partial_conv": {"params": KERNEL, "x": X, "mask": X > 0},
     "dense": {"params": {"kernel": ones(2, 4), "bias": ones(4)}, "x": X},
     "max_pool": POOL, "min_pool": POOL, "avg_pool": POOL, "lp_pool": POOL | {"norm": 2}, "blur_pool": POOL,
     "unfold": POOL, "fold": {"y": ones(1, 5, 5, 8), "window": (2, 2), "output_shape": (6, 6)},

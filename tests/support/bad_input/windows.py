@@ -2,11 +2,11 @@
 
 from support.bad_input import bad
 
-CONVOLUTIONS = "conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
+CONVOLUTIONS = "conv partial_conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
 POOLS = "max_pool min_pool avg_pool lp_pool max_pool_with_indices"
 UNFOLDING = "unfold fold"
 INITS = "init_conv init_conv_transpose init_separable_conv init_tiled_conv init_regional_conv init_locally_connected"
-GROUPED = "conv conv_transpose locally_connected tiled_conv regional_conv"
+GROUPED = "conv partial_conv conv_transpose locally_connected tiled_conv regional_conv"
 OVER_AXES = "an integer, or 2 of them"
 EACH = "Write 1 for every axis, or (1, 1) for each"
 LENGTH = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
@@ -92,7 +92,7 @@ ROWS = [
     ),
     *bad("init_conv", "groups", ("no divisor", 3, ValueError, "3", "a divisor of both channels_in = 2 and channels_out = 4", UNGROUPED)),
     *bad(
-        "conv locally_connected tiled_conv regional_conv", "groups",
+        "conv partial_conv locally_connected tiled_conv regional_conv", "groups",
         ("no divisor", 3, ValueError, "3", "a divisor of the kernel's 4 output channels",
          "Draw the kernel with the same groups"),
     ),
@@ -126,7 +126,7 @@ ROWS = [
         named="window along axis h", stride=1,
     ),
     *bad(
-        "conv separable_conv tiled_conv regional_conv", "dilation",
+        "conv partial_conv separable_conv tiled_conv regional_conv", "dilation",
         ("wider than x", 3, ValueError, "7 cells wide (3 taps, dilation 3)",
          "at most as wide as the padded input, which has 6 cells (0 + 6 + 0)", "Use a larger input, ..."),
         named="window along axis h",
