@@ -41,6 +41,12 @@ from jaxconv.layers.pool import max_pool as max_pool
 from jaxconv.layers.pool import min_pool as min_pool
 from jaxconv.layers.regional import init_regional_conv as init_regional_conv
 from jaxconv.layers.regional import regional_conv as regional_conv
+from jaxconv.layers.reparametrised import SpectralNormState as SpectralNormState
+from jaxconv.layers.reparametrised import WeightNormParams as WeightNormParams
+from jaxconv.layers.reparametrised import init_spectral_norm as init_spectral_norm
+from jaxconv.layers.reparametrised import init_weight_norm as init_weight_norm
+from jaxconv.layers.reparametrised import spectral_norm as spectral_norm
+from jaxconv.layers.reparametrised import weight_norm as weight_norm
 from jaxconv.layers.separable import SeparableParams as SeparableParams
 from jaxconv.layers.separable import init_separable_conv as init_separable_conv
 from jaxconv.layers.separable import separable_conv as separable_conv

@@ -47,6 +47,11 @@ from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
 from jaxconv.reference.pool import min_pool as min_pool
 from jaxconv.reference.pool import min_pool_deltas as min_pool_deltas
+from jaxconv.reference.reparametrised import power_iteration as power_iteration
+from jaxconv.reference.reparametrised import spectral_norm as spectral_norm
+from jaxconv.reference.reparametrised import spectral_norm_deltas as spectral_norm_deltas
+from jaxconv.reference.reparametrised import weight_norm as weight_norm
+from jaxconv.reference.reparametrised import weight_norm_deltas as weight_norm_deltas
 from jaxconv.reference.unfold import fold as fold
 from jaxconv.reference.unfold import unfold as unfold
 from jaxconv.reference.unpool import max_pool_indices as max_pool_indices

@@ -55,6 +55,7 @@ def trained(params, x):
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
 KERNEL, BIAS, KEY = integers(3, 2, 2, 4), integers(4), jax.random.key(1)
 STATE = {"mean": integers(2), "var": jnp.array([0.5, 2.0])}
+VECTORS = {"u": jnp.array([0.5, -0.5, 0.5, 0.5]), "v": jnp.linspace(-1.0, 1.0, 12) / 2}
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
@@ -72,6 +73,16 @@ LAYERS = {
     "partial_conv": (
         lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > 0.51, **GEOMETRY)[0],
         {"kernel": KERNEL, "bias": BIAS},
+    ),
+    "spectral_norm": (  # in evaluation: in training, its derivative treats vectors as constants that are not
+        lambda params, x: jc.conv(
+            jc.spectral_norm(params, jax.tree.map(lambda leaf: leaf.astype(x.dtype), VECTORS), training=False)[0], x
+        ),
+        {"kernel": KERNEL, "bias": BIAS},
+    ),
+    "weight_norm": (
+        lambda params, x: jc.conv(jc.weight_norm(params), x, **GEOMETRY),
+        {"kernel": KERNEL, "scale": integers(4), "bias": BIAS},
     ),
     "locally_connected": (
         partial(jc.locally_connected, **GEOMETRY),

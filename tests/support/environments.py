@@ -91,6 +91,14 @@ LAYERS = {
         lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > np.float32(0.5), **GEOMETRY)[0],
         {"kernel": whole(3, 2, 2, 4), "bias": BIAS},
     ),
+    "spectral_norm": Layer(
+        lambda params, x: jc.conv(jc.spectral_norm(params["layer"], params["state"], training=True)[0], x),
+        {"layer": {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, "state": {"u": whole(4) / 8, "v": whole(12) / 8}},
+    ),
+    "weight_norm": Layer(
+        lambda params, x: jc.conv(jc.weight_norm(params), x),
+        {"kernel": whole(3, 2, 2, 4), "scale": whole(4, seed=3), "bias": BIAS},
+    ),
     "locally_connected": Layer(partial(jc.locally_connected, **GEOMETRY), LOCAL),
     "tiled_conv": Layer(
         partial(jc.tiled_conv, **GEOMETRY), {"kernel": whole(2, 1, 3, 2, 2, 4), "bias": whole(2, 1, 4)}
@@ -191,6 +199,8 @@ MADE = {
     "init_dense": lambda: jc.init_dense(key(), 2, 3),
     "init_norm": lambda: jc.init_norm(2),
     "init_batch_norm": lambda: jc.init_batch_norm(2),
+    "init_spectral_norm": lambda: jc.init_spectral_norm(key(), {"kernel": whole(3, 2, 2, 4)}),
+    "init_weight_norm": lambda: jc.init_weight_norm({"kernel": whole(3, 2, 2, 4)}),
     "from_library": lambda: jc.from_library("torch", "conv", {"weight": whole(4, 2, 3, 2), "bias": BIAS}),
     "to_library": lambda: jc.to_library("torch", "conv", {"kernel": whole(3, 2, 2, 4), "bias": BIAS}),
 }
@@ -275,6 +285,8 @@ REASONS = {
     "LayerParams": TYPES,
     "NormParams": TYPES,
     "SeparableParams": TYPES,
+    "SpectralNormState": TYPES,
+    "WeightNormParams": TYPES,
     "Tied": "what tie returns, whose row shows it",
     "Pad": "two integers and a name, in plain Python",
     "position_map": "a picture of NumPy arrays that check has returned",

@@ -35,6 +35,19 @@ def test_a_partial_conv_moves_with_its_mask(channels, padding, first):
     assert jc.recheck(certificate, fn, X, mask) == ()
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_normalised_parameters_change_no_proof(training):
+    """Exactly as for `conv`: kernel and state are proved for all values, and the new state is invariant."""
+    state = {"u": np.ones(4, np.float32), "v": np.ones(12, np.float32)}
+    scaled = PARAMS | {"scale": np.ones(4, np.float32)}
+    for fn in (
+        lambda x: jc.conv(jc.spectral_norm(PARAMS, state, training=training)[0], x, padding="circular"),
+        lambda x: jc.conv(jc.weight_norm(scaled), x, padding="circular"),
+    ):
+        report = jc.certify(fn, X, axes=(1,), search=False).leaves[0].axes[0]
+        assert (report.cyclic.shift, report.cyclic.moves, report.interior.region) == (1, ((1, 1),), ((1, 1, 11),))
+
+
 def test_a_partial_conv_is_not_proved_under_a_mask_that_stays():
     mask = np.random.default_rng(0).integers(0, 2, X.shape).astype(bool)
     fn = lambda x: jc.partial_conv(PARAMS, x, mask, padding="circular")[0]

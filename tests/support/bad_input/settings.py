@@ -9,6 +9,8 @@ from support.bad_input.inputs import NORMS
 from support.bad_input.valid import KEY, ones
 from support.bad_input.windows import CONVOLUTIONS, INITS
 
+OUTPUT_CHANNELS = "Write -1 for the kernels of conv and dense, -2 for those of conv_transpose"
+ONE_STEP = "Write 1 for one step of power iteration; to use the state alone, training=False"
 WEIGHTED = f"{CONVOLUTIONS} dense"
 PREFERRED = WEIGHTED.replace("conv_transpose ", "")
 DRAWN = f"{INITS} init_dense"
@@ -127,7 +129,25 @@ ROWS = [
         ("a long integer", 10**39, ValueError, "1000...", "from 1.18e-38 to 8.51e+37", P_NORM),
         ("no float", 10**400, ValueError, "an integer of 1329 bits", "a number that a float holds", P_NORM),
     ]),
-    *switches("batch_norm dropout channel_dropout", "training"),
+    *switches("batch_norm dropout channel_dropout spectral_norm", "training"),
+    *bad(
+        "spectral_norm init_spectral_norm weight_norm init_weight_norm", "axis",
+        ("too large", 4, ValueError, "4", "at most 3", OUTPUT_CHANNELS),
+        ("too small", -5, ValueError, "-5", "-4 or more", OUTPUT_CHANNELS),
+        ("None", None, TypeError, "None", "an integer", OUTPUT_CHANNELS),
+        ("several", (0, 1), TypeError, "(0, 1)", "an integer", OUTPUT_CHANNELS),
+    ),
+    *bad(
+        "spectral_norm", "steps",
+        ("none", 0, ValueError, "0", "1 or more", ONE_STEP),
+        ("a fraction", 1.0, TypeError, "1.0", "an integer", ONE_STEP),
+        ("None", None, TypeError, "None", "an integer", ONE_STEP),
+    ),
+    *bad(
+        "spectral_norm", "epsilon",
+        ("zero", 0, ValueError, "0", "positive and finite", "Leave it out for 1e-12"),
+        ("text", "small", TypeError, "'small'", "a number", "Leave it out for 1e-12"),
+    ),
     *switches(DRAWN, "bias"),
     *switches("init_norm init_batch_norm", "scale"),
     *switches("init_norm init_batch_norm", "bias"),
@@ -143,7 +163,7 @@ ROWS = [
     *bad("group_norm", "groups", ("no divisor", 3, ValueError, "3", "a divisor of x's 2 channels",
                                   "Write 1 for one group of all channels")),
     *bad(
-        f"{DRAWN} dropout channel_dropout", "key",
+        f"{DRAWN} init_spectral_norm dropout channel_dropout", "key",
         ("a number", 0, TypeError, "0", "one jax.random key", "Pass jax.random.key(0)"),
         ("text", "seed", TypeError, "'seed'", "one jax.random key", "Pass jax.random.key(0)"),
         ("an array of floats", ones(2), TypeError, "an array of shape (2,) and dtype float32", "one jax.random key",
@@ -153,7 +173,7 @@ ROWS = [
         ("NumPy's generator", np.random.default_rng(0), TypeError, "Generator(PCG64)...", "one jax.random key",
          "Pass jax.random.key(0)"),
     ),
-    *bad(DRAWN, "key", ("None", None, TypeError, "None", "one jax.random key", "Pass jax.random.key(0)")),
+    *bad(f"{DRAWN} init_spectral_norm", "key", ("None", None, TypeError, "None", "one jax.random key", "Pass jax.random.key(0)")),
     *bad("dropout channel_dropout", "key", ("none in training", None, ValueError, "None", "a jax.random key in training",
                                             "Pass jax.random.key(0)")),
     *bad(
