@@ -47,6 +47,7 @@ from jaxconv.layers.reparametrised import init_spectral_norm as init_spectral_no
 from jaxconv.layers.reparametrised import init_weight_norm as init_weight_norm
 from jaxconv.layers.reparametrised import spectral_norm as spectral_norm
 from jaxconv.layers.reparametrised import weight_norm as weight_norm
+from jaxconv.layers.resize import resize as resize
 from jaxconv.layers.separable import SeparableParams as SeparableParams
 from jaxconv.layers.separable import init_separable_conv as init_separable_conv
 from jaxconv.layers.separable import separable_conv as separable_conv

@@ -81,6 +81,10 @@ REST = {  # id -> (call, message)
         r"unfold: x unfolded is \(9900, 9900\), but should be of at most 16777216 cells. Use a larger stride",
     ),
     "fold, output_shape": (lambda: jc.fold(X, (3, 3), (HUGE, 30)), f"fold: output_shape is {number}"),
+    "resize": (
+        lambda: jc.resize(X, (10**5, 10**5)),
+        rf"resize: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",
+    ),
     "max_unpool": (
         lambda: jc.max_unpool(X, X.astype(np.int32), (10**5, 10**5)),
         rf"max_unpool: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",

@@ -52,6 +52,8 @@ from jaxconv.reference.reparametrised import spectral_norm as spectral_norm
 from jaxconv.reference.reparametrised import spectral_norm_deltas as spectral_norm_deltas
 from jaxconv.reference.reparametrised import weight_norm as weight_norm
 from jaxconv.reference.reparametrised import weight_norm_deltas as weight_norm_deltas
+from jaxconv.reference.resize import resize as resize
+from jaxconv.reference.resize import resize_deltas as resize_deltas
 from jaxconv.reference.unfold import fold as fold
 from jaxconv.reference.unfold import unfold as unfold
 from jaxconv.reference.unpool import max_pool_indices as max_pool_indices

@@ -123,6 +123,8 @@ LAYERS = {
     "lp_pool": (lambda params, x: jc.lp_pool(x, (3, 2), norm=3, stride=2, padding="same"), {}),
     "blur_pool": (lambda params, x: jc.blur_pool(x, (3, 4), padding=("circular", "reflect")), {}),
     "polyphase": (lambda params, x: jc.polyphase_up(*jc.polyphase_down(x, (3, 7)), (3, 7)), {}),
+    "resize": (lambda params, x: jc.resize(x, (9, 4), method="cubic", antialias=True), {}),
+    "resize_nearest": (lambda params, x: jc.resize(x, (9, 4), method="nearest"), {}),
     "adaptive_max_pool": (lambda params, x: jc.adaptive_max_pool(x, (4, 3)), {}),
     "adaptive_avg_pool": (lambda params, x: jc.adaptive_avg_pool(x, (9, 3)), {}),
     "layer_norm": (jc.layer_norm, {"scale": integers(2), "bias": integers(2)}),

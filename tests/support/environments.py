@@ -119,6 +119,7 @@ LAYERS = {
     "max_unpool": Layer(lambda _, x: jc.max_unpool(x, places(len(x)), (12, 20))),
     "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),
     "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, jax.lax.broadcast(phase(), (len(x),)), (2, 3))),
+    "resize": Layer(lambda _, x: jc.resize(x, (8, 9), method="cubic", antialias=True)),
     "adaptive_max_pool": Layer(lambda _, x: jc.adaptive_max_pool(x, (4, 4))),
     "adaptive_avg_pool": Layer(lambda _, x: jc.adaptive_avg_pool(x, (8, 4))),
     "global_max_pool": Layer(lambda _, x: jc.global_max_pool(x)),
@@ -199,8 +200,8 @@ MADE = {
     "init_dense": lambda: jc.init_dense(key(), 2, 3),
     "init_norm": lambda: jc.init_norm(2),
     "init_batch_norm": lambda: jc.init_batch_norm(2),
-    "init_spectral_norm": lambda: jc.init_spectral_norm(key(), {"kernel": whole(3, 2, 2, 4)}),
-    "init_weight_norm": lambda: jc.init_weight_norm({"kernel": whole(3, 2, 2, 4)}),
+    "init_spectral_norm": lambda: jc.init_spectral_norm(key(), jax.device_put({"kernel": whole(3, 2, 2, 4)})),
+    "init_weight_norm": lambda: jc.init_weight_norm(jax.device_put({"kernel": whole(3, 2, 2, 4)})),
     "from_library": lambda: jc.from_library("torch", "conv", {"weight": whole(4, 2, 3, 2), "bias": BIAS}),
     "to_library": lambda: jc.to_library("torch", "conv", {"kernel": whole(3, 2, 2, 4), "bias": BIAS}),
 }

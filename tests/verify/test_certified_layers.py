@@ -35,6 +35,36 @@ def test_a_partial_conv_moves_with_its_mask(channels, padding, first):
     assert jc.recheck(certificate, fn, X, mask) == ()
 
 
+RESIZED = {  # 12 cells: settings, length, shift, move, region
+    "nearest": ({"method": "nearest"}, 24, 1, 2, (0, 24)),
+    "linear": ({}, 24, 1, 2, (1, 23)),
+    "linear, down": ({"antialias": False}, 8, 3, 2, (0, 8)),
+    "linear, antialiased": ({"antialias": True}, 6, 2, 1, (1, 5)),
+    "cubic": ({"method": "cubic"}, 18, 2, 3, (2, 16)),
+    "cubic of PyTorch": ({"method": "cubic", "coefficient": -0.75, "border": "edge"}, 18, 2, 3, (2, 16)),
+    "area": ({"method": "area"}, 8, 3, 2, (0, 8)),
+    "asymmetric": ({"corners": "asymmetric"}, 24, 1, 2, (0, 23)),
+    "aligned": ({"corners": "align"}, 23, 1, 2, (0, 23)),
+}
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_resizing_moves_by_q_where_x_moves_by_p_away_from_the_border(name):
+    """For n/m = p/q; the region has the outputs that read no cell beyond the border."""
+    settings, length, shift, move, region = RESIZED[name]
+    fn = lambda x: jc.resize(x, (length, 8), **settings)
+    certificate = jc.certify(fn, X, axes=(1,), search=False)
+    claim = certificate.leaves[0].axes[0].interior
+    assert (claim.shift, claim.moves, claim.region) == (shift, ((1, move),), ((1, *region),))
+    assert jc.recheck(certificate, fn, X) == ()
+
+
+def test_aligned_corners_rarely_have_a_law():
+    """From 12 to 24 cells, 11/23 is in lowest terms."""
+    report = jc.certify(lambda x: jc.resize(x, (24, 8), corners="align"), X, axes=(1,)).leaves[0].axes[0]
+    assert Verdict.PROVED not in (report.cyclic.verdict, report.interior.verdict)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_normalised_parameters_change_no_proof(training):
     """Exactly as for `conv`: kernel and state are proved for all values, and the new state is invariant."""

@@ -8,7 +8,7 @@ from support.bad_input.valid import KEY, X, ones
 from support.bad_input.windows import CONVOLUTIONS, POOLS
 
 UP = "conv partial_conv separable_conv locally_connected tiled_conv regional_conv"
-ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"
+ADAPTIVE = "adaptive_max_pool adaptive_avg_pool resize"
 WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down unfold"
 GLOBAL = "global_max_pool global_min_pool global_avg_pool global_lp_pool"
 NORMS = "layer_norm rms_norm group_norm instance_norm batch_norm"
@@ -213,6 +213,11 @@ ROWS = [
         "partial_conv", "x",
         ("integers", X.astype(int), TypeError, "int32", "floats", "Cast it first: x.astype(jnp.float32)"),
         params={"kernel": np.ones((3, 3, 2, 4), int)},
+    ),
+    *bad(
+        "resize", "x",
+        ("integers", X.astype(int), TypeError, "int32", "floats",
+         'Cast it first: x.astype(jnp.float32), or pass method="nearest"'),
     ),
     *bad(
         "fold", "y",

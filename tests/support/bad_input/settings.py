@@ -10,6 +10,7 @@ from support.bad_input.valid import KEY, ones
 from support.bad_input.windows import CONVOLUTIONS, INITS
 
 OUTPUT_CHANNELS = "Write -1 for the kernels of conv and dense, -2 for those of conv_transpose"
+SLOPES = "Write -0.5 for TensorFlow's and jax.image's cubic, -0.75 for PyTorch's"
 ONE_STEP = "Write 1 for one step of power iteration; to use the state alone, training=False"
 WEIGHTED = f"{CONVOLUTIONS} dense"
 PREFERRED = WEIGHTED.replace("conv_transpose ", "")
@@ -136,6 +137,36 @@ ROWS = [
         ("too small", -5, ValueError, "-5", "-4 or more", OUTPUT_CHANNELS),
         ("None", None, TypeError, "None", "an integer", OUTPUT_CHANNELS),
         ("several", (0, 1), TypeError, "(0, 1)", "an integer", OUTPUT_CHANNELS),
+    ),
+    *bad(
+        "resize", "method",
+        ("another library's name", "bicubic", ValueError, "'bicubic'", '"nearest", ... or "area"', 'Perhaps you mean "cubic"'),
+        ("None", None, TypeError, "None", '"nearest", ... or "area"', 'Write method="nearest"'),
+    ),
+    *bad(
+        "resize", "corners",
+        ("a boolean", True, TypeError, "True", '"half_pixel", "align" or "asymmetric"', 'Write corners="half_pixel"'),
+        ("for area", "align", ValueError, '"align"', '"half_pixel" for method="area"', "Leave it out"),
+        method="area",
+    ),
+    *bad("resize", "border", ("a padding", "circular", ValueError, "'circular'", '"inside" or "edge"', 'Write border="inside"')),
+    *bad(
+        "resize", "antialias",
+        ("missing", None, ValueError, "None", "given where an axis shrinks",
+         "Pass antialias=True to average all cells, or False to read the nearest ones"),
+        ("a number", 1, TypeError, "1", "True or False", "Write antialias=True or antialias=False"),
+        output_shape=(9, 3),
+    ),
+    *bad(
+        "resize", "antialias",
+        ("for area", True, ValueError, "True", "False for method='area' and corners='half_pixel'",
+         'Leave it out, or use one of linear, cubic, lanczos3, lanczos5 with corners="half_pixel"'),
+        method="area",
+    ),
+    *bad(
+        "resize", "coefficient",
+        ("positive", 0.5, ValueError, "0.5", "from -1 to 0", SLOPES),
+        ("text", "keys", TypeError, "'keys'", "a number", SLOPES),
     ),
     *bad(
         "spectral_norm", "steps",

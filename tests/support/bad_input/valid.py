@@ -38,6 +38,7 @@ VALID = {
     "max_pool_with_indices": POOL,
     "max_unpool": {"y": ones(1, 3, 3, 2), "indices": np.zeros((1, 3, 3, 2), np.int32), "output_shape": (6, 6)},
     "adaptive_max_pool": {"x": X, "output_shape": (3, 3)}, "adaptive_avg_pool": {"x": X, "output_shape": (3, 3)},
+    "resize": {"x": X, "output_shape": (9, 8)},
     "global_max_pool": {"x": X}, "global_min_pool": {"x": X}, "global_avg_pool": {"x": X},
     "global_lp_pool": {"x": X, "norm": 2},
     "polyphase_down": {"x": X, "stride": (2, 2)},

@@ -65,7 +65,7 @@ ROWS = [
         ("a set", {2, 3}, TypeError, "{2, 3}", "one integer per spatial axis", LENGTH),
     ),
     *bad(
-        "adaptive_max_pool adaptive_avg_pool max_unpool fold", "output_shape",
+        "adaptive_max_pool adaptive_avg_pool max_unpool fold resize", "output_shape",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
         ("None", None, TypeError, "None", "one integer per spatial axis", LENGTH),
