@@ -22,7 +22,10 @@ FIRST_STEPS = 15  # of power iteration for a new state, as in PyTorch
 
 
 class SpectralNormState(TypedDict):
-    """Estimates of the first singular vectors of a kernel's matrix [o, k]: u is [o] and v is [k], both of length 1."""
+    """Estimates of the first singular vectors of a kernel's matrix, both of length 1.
+
+    u is [o]. v has the kernel's shape without the axis of its output channels: [*window, c/groups] for `conv`.
+    """
 
     u: Array
     v: Array
@@ -50,7 +53,7 @@ def spectral_norm(
 
         y["kernel"] = W / sigma,   sigma = u^T M v,
 
-    where M [o, k] is the kernel with one row for each output channel. In training, each of `steps` steps of power
+    where M is the kernel as a matrix with one row for each output channel. In training, each of `steps` steps of power
     iteration first improves the vectors of the state, without a derivative:
 
         u = M v / max(|M v|, epsilon),   v = M^T u / max(|M^T u|, epsilon).
@@ -66,8 +69,8 @@ def spectral_norm(
 
     Args:
         params: `{"kernel": ..., "bias": [o]}` of any layer, real floats; the bias is optional.
-        state: `{"u": [o], "v": [k]}`, from `init_spectral_norm` or the call before, float32 if the kernel is half
-            precision.
+        state: `{"u": [o], "v": ...}`, from `init_spectral_norm` or the call before, v with the kernel's shape without
+            the axis of its output channels; float32 if the kernel is half precision.
         training: True to improve the state; False to use it as it is.
         steps: number of steps of power iteration in training.
         axis: axis of the output channels: -1 for the kernels of `conv` and `dense`, -2 for those of `conv_transpose`.
@@ -95,12 +98,14 @@ def spectral_norm(
     kernel, _ = unpack(params)
     matrix, axis = _as_matrix(kernel, axis)
     entries = named("state", state, required=("u", "v"))
-    u, v = (_vector(name, entries[name], length, matrix) for name, length in zip("uv", matrix.shape, strict=True))
+    rest = tuple(kernel.shape[number] for number in _others(kernel, axis))
+    u = _vector("u", entries["u"], matrix.shape[:1], matrix)
+    v = _vector("v", entries["v"], rest, matrix).reshape(matrix.shape[1])
     if training:
         u, v = _iterated(lax.stop_gradient(matrix), u, v, steps, float(epsilon))
     u, v = lax.stop_gradient((u, v))
     divided = _divided_by_sigma(kernel, matrix, u, v)
-    return cast(LayerParams, {**params, "kernel": divided}), {"u": u, "v": v}
+    return cast(LayerParams, {**params, "kernel": divided}), {"u": u, "v": v.reshape(rest)}
 
 
 @public
@@ -113,7 +118,7 @@ def init_spectral_norm(key: Array, params: LayerParams, *, axis: int = -1) -> Sp
         axis: as for `spectral_norm`.
 
     Returns:
-        `{"u": [o], "v": [k]}`, k being the product of the kernel's other axes; float32 if the kernel is half precision.
+        `{"u": [o], "v": ...}`, v with the kernel's shape without this axis; float32 if the kernel is half precision.
 
     Raises:
         ValueError: the kernel does not have this axis.
@@ -121,15 +126,15 @@ def init_spectral_norm(key: Array, params: LayerParams, *, axis: int = -1) -> Sp
 
     >>> params = {"kernel": jnp.ones((3, 2, 4, 6))}
     >>> jax.tree.map(jnp.shape, init_spectral_norm(jax.random.key(0), params))
-    {'u': (6,), 'v': (24,)}
+    {'u': (6,), 'v': (3, 2, 4)}
     """
     kernel, _ = unpack(params)
-    matrix, _ = _as_matrix(kernel, axis)
+    matrix, axis = _as_matrix(kernel, axis)
     key_u, key_v = jax.random.split(random_key(key))
     u = jax.random.normal(key_u, matrix.shape[:1], matrix.dtype)
     v = jax.random.normal(key_v, matrix.shape[1:], matrix.dtype)
     u, v = _iterated(matrix, u, v, FIRST_STEPS, 1e-12)
-    return {"u": u, "v": v}
+    return {"u": u, "v": v.reshape([kernel.shape[number] for number in _others(kernel, axis)])}
 
 
 @public
@@ -213,13 +218,13 @@ def _as_matrix(kernel: Array, axis: int) -> tuple[Array, int]:
     return matrix.astype(at_least_float32(kernel.dtype)), axis
 
 
-def _vector(name: str, value: object, length: int, matrix: Array) -> Array:
+def _vector(name: str, value: object, shape: tuple[int, ...], matrix: Array) -> Array:
     """Checks one vector of the state."""
     argument, cure = f'state["{name}"]', "Create it with init_spectral_norm for this kernel"
-    vector = array(argument, value, "an array [o]" if name == "u" else "an array [k]")
-    if vector.shape != (length,):
-        expected = f"({length},), for the kernel's matrix {matrix.shape} [o, k]"
-        raise ValueError(explain(argument, vector.shape, expected, cure))
+    vector = array(argument, value)
+    if vector.shape != shape:
+        part = "the kernel's output channels" if name == "u" else "the kernel's other axes"
+        raise ValueError(explain(argument, vector.shape, f"{shape}, {part}", cure))
     if vector.dtype != matrix.dtype:
         raise TypeError(
             explain(argument, vector.dtype, f"{matrix.dtype}, the dtype of the state for this kernel", cure)

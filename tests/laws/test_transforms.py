@@ -55,7 +55,7 @@ def trained(params, x):
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
 KERNEL, BIAS, KEY = integers(3, 2, 2, 4), integers(4), jax.random.key(1)
 STATE = {"mean": integers(2), "var": jnp.array([0.5, 2.0])}
-VECTORS = {"u": jnp.array([0.5, -0.5, 0.5, 0.5]), "v": jnp.linspace(-1.0, 1.0, 12) / 2}
+VECTORS = {"u": jnp.array([0.5, -0.5, 0.5, 0.5]), "v": jnp.linspace(-1.0, 1.0, 12).reshape(3, 2, 2) / 2}
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),

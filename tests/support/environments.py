@@ -93,7 +93,7 @@ LAYERS = {
     ),
     "spectral_norm": Layer(
         lambda params, x: jc.conv(jc.spectral_norm(params["layer"], params["state"], training=True)[0], x),
-        {"layer": {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, "state": {"u": whole(4) / 8, "v": whole(12) / 8}},
+        {"layer": {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, "state": {"u": whole(4) / 8, "v": whole(3, 2, 2) / 8}},
     ),
     "weight_norm": Layer(
         lambda params, x: jc.conv(jc.weight_norm(params), x),

@@ -68,7 +68,7 @@ def test_aligned_corners_rarely_have_a_law():
 @pytest.mark.parametrize("training", [False, True])
 def test_normalised_parameters_change_no_proof(training):
     """Exactly as for `conv`: kernel and state are proved for all values, and the new state is invariant."""
-    state = {"u": np.ones(4, np.float32), "v": np.ones(12, np.float32)}
+    state = {"u": np.ones(4, np.float32), "v": np.ones((3, 2, 2), np.float32)}
     scaled = PARAMS | {"scale": np.ones(4, np.float32)}
     for fn in (
         lambda x: jc.conv(jc.spectral_norm(PARAMS, state, training=training)[0], x, padding="circular"),

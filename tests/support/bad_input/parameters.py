@@ -229,9 +229,9 @@ ROWS = [
     ),
     *bad(
         "spectral_norm", "state",
-        ("u of another kernel", {"u": ones(3), "v": ones(18)}, ValueError, "(3,)",
-         "(4,), for the kernel's matrix (4, 18) [o, k]", "Create it with init_spectral_norm for this kernel"),
-        ("u of another dtype", {"u": ones(4).astype(np.float16), "v": ones(18)}, TypeError, "float16",
+        ("u of another kernel", {"u": ones(3), "v": ones(3, 3, 2)}, ValueError, "(3,)",
+         "(4,), the kernel's output channels", "Create it with init_spectral_norm for this kernel"),
+        ("u of another dtype", {"u": ones(4).astype(np.float16), "v": ones(3, 3, 2)}, TypeError, "float16",
          "float32, the dtype of the state for this kernel", "Create it with init_spectral_norm for this kernel"),
         named='state["u"]',
     ),

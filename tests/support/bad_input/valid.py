@@ -45,7 +45,7 @@ VALID = {
     "polyphase_up": {"y": X, "phase": np.zeros((1, 2), np.int32), "stride": (2, 2)},
     "layer_norm": NORM, "rms_norm": NORM, "instance_norm": NORM, "group_norm": NORM | {"groups": 2},
     "batch_norm": NORM | {"state": {"mean": ones(2), "var": ones(2)}, "training": True},
-    "spectral_norm": {"params": KERNEL, "state": {"u": ones(4), "v": ones(18)}, "training": True},
+    "spectral_norm": {"params": KERNEL, "state": {"u": ones(4), "v": ones(3, 3, 2)}, "training": True},
     "init_spectral_norm": {"key": KEY, "params": KERNEL},
     "weight_norm": {"params": KERNEL | {"scale": ones(4)}}, "init_weight_norm": {"params": KERNEL},
     "dropout": {"key": KEY, "x": X, "rate": 0.5, "training": True},
