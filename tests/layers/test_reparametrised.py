@@ -118,7 +118,7 @@ def test_zeros_stay_zero_and_do_not_destroy_the_state():
 
 @pytest.mark.parametrize("axis", AXES)
 def test_weight_norm_and_its_deltas(axis):
-    params = jc.init_weight_norm(PARAMS, axis=axis)
+    params = by_numpy.init_weight_norm(PARAMS, axis=axis)
     close(by_numpy.weight_norm(params, axis=axis)["kernel"], KERNEL)
     np.testing.assert_array_equal(by_numpy.weight_norm(params, axis=axis)["bias"], PARAMS["bias"])
     scale = GENERATOR.normal(size=KERNEL.shape[axis]).astype(np.float32)
@@ -177,7 +177,7 @@ def test_half_precision_is_normalised_in_single(dtype):
 )
 def test_errors_of_spectral_norm(params, state, settings, error, message):
     with pytest.raises(error, match=f"spectral_norm: {message}"):
-        jc.spectral_norm(params, state, **{"training": True, **settings})
+        by_numpy.spectral_norm(params, state, **{"training": True, **settings})
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_errors_of_spectral_norm(params, state, settings, error, message):
 )
 def test_errors_of_weight_norm(params, error, message):
     with pytest.raises(error, match=f"weight_norm: {message}"):
-        jc.weight_norm(params)
+        by_numpy.weight_norm(params)
