@@ -37,6 +37,7 @@ from .layers.norm import layer_norm as layer_norm
 from .layers.norm import rms_norm as rms_norm
 from .layers.norm_common import NormParams as NormParams
 from .layers.params import LayerParams as LayerParams
+from .layers.partial import partial_conv as partial_conv
 from .layers.polyphase import polyphase_down as polyphase_down
 from .layers.polyphase import polyphase_up as polyphase_up
 from .layers.pool import avg_pool as avg_pool
@@ -44,6 +45,13 @@ from .layers.pool import max_pool as max_pool
 from .layers.pool import min_pool as min_pool
 from .layers.regional import init_regional_conv as init_regional_conv
 from .layers.regional import regional_conv as regional_conv
+from .layers.reparametrised import SpectralNormState as SpectralNormState
+from .layers.reparametrised import WeightNormParams as WeightNormParams
+from .layers.reparametrised import init_spectral_norm as init_spectral_norm
+from .layers.reparametrised import init_weight_norm as init_weight_norm
+from .layers.reparametrised import spectral_norm as spectral_norm
+from .layers.reparametrised import weight_norm as weight_norm
+from .layers.resize import resize as resize
 from .layers.separable import SeparableParams as SeparableParams
 from .layers.separable import init_separable_conv as init_separable_conv
 from .layers.separable import separable_conv as separable_conv
@@ -55,6 +63,10 @@ from .layers.tying import Tied as Tied
 from .layers.tying import tie as tie
 from .layers.tying import tie_gradient as tie_gradient
 from .layers.tying import untie as untie
+from .layers.unfold import fold as fold
+from .layers.unfold import unfold as unfold
+from .layers.unpool import max_pool_with_indices as max_pool_with_indices
+from .layers.unpool import max_unpool as max_unpool
 from .lowering.accelerate.accelerate import accelerate as accelerate
 from .verify.certify import certify as certify
 from .verify.execution.check import check as check

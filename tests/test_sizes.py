@@ -17,6 +17,7 @@ EACH = {"kernel": np.ones((1, 1, 3, 3, 1, 1), np.float32)}  # of one position, p
 PAIR = {"depthwise": K, "pointwise": {"kernel": np.ones((1, 1, 1, 1), np.float32)}}
 WINDOWED = {
     "conv": lambda **settings: jc.conv(K, X, **settings),
+    "partial_conv": lambda **settings: jc.partial_conv(K, X, X, **settings),
     "conv_transpose": lambda **settings: jc.conv_transpose(K, X, **settings),
     "separable_conv": lambda **settings: jc.separable_conv(PAIR, X, **settings),
     "locally_connected": lambda **settings: jc.locally_connected(EACH, X, **settings),
@@ -24,6 +25,9 @@ WINDOWED = {
     "regional_conv": lambda **settings: jc.regional_conv(EACH, X, regions=((26,), (26,)), **settings),
     "max_pool": lambda **settings: jc.max_pool(X, (3, 3), **settings),
     "min_pool": lambda **settings: jc.min_pool(X, (3, 3), **settings),
+    "max_pool_with_indices": lambda **settings: jc.max_pool_with_indices(X, (3, 3), **settings),
+    "unfold": lambda **settings: jc.unfold(X, (3, 3), **settings),
+    "fold": lambda **settings: jc.fold(X, (3, 3), (30, 30), **settings),
     "avg_pool": lambda **settings: jc.avg_pool(X, (3, 3), divisor="window", **settings),
     "lp_pool": lambda **settings: jc.lp_pool(X, (3, 3), norm=2, **settings),
     "blur_pool": lambda **settings: jc.blur_pool(X, (3, 3), **settings),
@@ -68,6 +72,23 @@ REST = {  # id -> (call, message)
         rf"adaptive_max_pool: output_shape is \(1000000, 1000000\), but should be of at most {WIDENED.cells} cells",
     ),
     "adaptive_avg_pool": (lambda: jc.adaptive_avg_pool(X, (HUGE, 1)), f"adaptive_avg_pool: output_shape is {number}"),
+    "unfold, window": (
+        lambda: jc.unfold(np.ones((1, 5000, 1), np.float32), (4097,)),
+        r"unfold: window is \(4097,\), but should be at most 4096 taps along each axis",
+    ),
+    "unfold, result": (
+        lambda: jc.unfold(np.ones((1, 100, 100, 1), np.float32), (99, 99), padding="same"),
+        r"unfold: x unfolded is \(9900, 9900\), but should be of at most 16777216 cells. Use a larger stride",
+    ),
+    "fold, output_shape": (lambda: jc.fold(X, (3, 3), (HUGE, 30)), f"fold: output_shape is {number}"),
+    "resize": (
+        lambda: jc.resize(X, (10**5, 10**5)),
+        rf"resize: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",
+    ),
+    "max_unpool": (
+        lambda: jc.max_unpool(X, X.astype(np.int32), (10**5, 10**5)),
+        rf"max_unpool: output_shape is \(100000, 100000\), but should be of at most {UPSAMPLED.cells} cells",
+    ),
     "polyphase_down": (lambda: jc.polyphase_down(X, (HUGE, 1)), f"polyphase_down: stride is {number}"),
     "polyphase_up": (
         lambda: jc.polyphase_up(X, np.zeros((1, 2), np.int32), (2**11, 1)),

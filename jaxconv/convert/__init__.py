@@ -35,7 +35,7 @@ def _check_name(argument: str, value: object, names: Collection[str], expected: 
     """Refuse a value that is not one of the names."""
     if isinstance(value, str) and value in names:
         return
-    near = get_close_matches(value, names, 1, cutoff=0.5) if isinstance(value, str) else []
+    near = get_close_matches(value, names, 1, cutoff=0.6) if isinstance(value, str) else []
     cure = f'Perhaps you mean "{near[0]}"' if near else "The tables in docs/conversion.md list all names"
     error = ValueError if isinstance(value, str) else TypeError
     raise error(explain(argument, shown(value), expected, cure))

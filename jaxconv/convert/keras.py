@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxconv.checks import choice, flag
 from jaxconv.convert.library import SAME_OR_VALID, Layer, Library, Options, Stored, Transposed, padded_input
 from jaxconv.errors import explain
 
@@ -22,6 +23,20 @@ def _groups(options: Options) -> Options:
     if options["groups"] == -1:
         raise ValueError(explain("groups", -1, "a number of groups", "Use instance_norm with the same epsilon"))
     return options
+
+
+def _resizing(options: Options) -> Options:
+    """Keras resizes by `jax.image` on its JAX backend."""
+    methods = {
+        "nearest": "nearest",
+        "bilinear": "linear",
+        "bicubic": "cubic",
+        "lanczos3": "lanczos3",
+        "lanczos5": "lanczos5",
+    }
+    method = methods[choice("interpolation", options["interpolation"], tuple(methods))]
+    antialias = flag("antialias", options["antialias"])
+    return {"method": method, "antialias": antialias and method != "nearest"}
 
 
 LIBRARY = Library(
@@ -55,6 +70,7 @@ LIBRARY = Library(
             paddings=SAME_OR_VALID,
             numbers=False,
         ),
+        "resize": Layer(settings={"interpolation": "bilinear", "antialias": False}, adapt=_resizing),
         "norm": Layer(arrays={"scale": Stored("gamma", "c"), "bias": Stored("beta", "c")}),
         "layer_norm": Layer(settings={"axis": -1, "epsilon": 1e-3}),
         "rms_norm": Layer(settings={"axis": -1, "epsilon": 1e-6}),

@@ -24,6 +24,8 @@ OURS: dict[str, dict[str, str]] = {
     "norm": {"scale": "c", "bias": "c"},
     "batch_norm": {"scale": "c", "bias": "c"},
     "batch_norm_state": {"mean": "c", "var": "c"},
+    "weight_norm": {"kernel": "*w i (g o)", "scale": "(g o)", "bias": "(g o)"},
+    "spectral_norm_state": {"u": "(g o)", "v": "*w i"},
 }
 GIVEN = object()  # in place of a default: the library has none
 SAME_OR_VALID = frozenset({"SAME", "VALID"})

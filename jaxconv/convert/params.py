@@ -18,7 +18,7 @@ from jaxconv.errors import explain, public
 from jaxconv.window import window_sizes
 
 MOST_AXES = 62  # spatial axes: NumPy's limit is 64 axes
-NEEDED = frozenset({"kernel", "mean", "var"})  # the other arrays of a layer are useless without these
+NEEDED = frozenset({"kernel", "mean", "var", "u", "v"})  # the other arrays of a layer are useless without these
 
 
 @public
@@ -40,11 +40,13 @@ def from_library(
     Args:
         library: "flax" (linen and nnx), "equinox", "haiku", "keras" (3) or "torch".
         layer: "conv", "depthwise_conv", "conv_transpose", "locally_connected" (Flax), "dense", "norm", "batch_norm",
-            or "batch_norm_state" (the running averages). Flax's `ConvTranspose(transpose_kernel=True)` is
+            or "batch_norm_state" (the running averages); for PyTorch also "weight_norm" and "spectral_norm_state", of
+            convolutions. Flax's `ConvTranspose(transpose_kernel=True)` is
             "conv_transpose, transpose_kernel".
         params: their arrays under their names, `{"weight": ..., "bias": ...}`. None means that an array is left out.
         groups: as for our `conv`. For a depthwise convolution, the number of channels.
-        window: taps along each spatial axis. Only Flax's `ConvLocal` needs it: the shape of its kernel is ambiguous.
+        window: taps along each spatial axis. Only Flax's `ConvLocal` and PyTorch's vectors of a spectral norm need it:
+            the shapes of these arrays are ambiguous.
 
     Returns:
         `{"kernel": ..., "bias": ...}`, or `{"scale": ..., "bias": ...}`, or `{"mean": ..., "var": ...}`. JAX arrays

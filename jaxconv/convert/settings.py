@@ -29,9 +29,11 @@ def settings_from_library(
         library: "flax" (linen and nnx), "equinox", "haiku", "keras" (3) or "torch".
         layer: "conv", "conv_transpose", "max_pool", "avg_pool"; for Haiku and Keras also "depthwise_conv" (our `conv`
             with the number of channels as `groups`); for Flax also "locally_connected". And "layer_norm", "rms_norm",
-            "group_norm", "batch_norm", and for Flax, Haiku and PyTorch "instance_norm".
-        lengths: lengths of the spatial axes of the layer's input; SAME with a stride depends on them. Not for norms.
-        window: taps along each spatial axis. Not for norms.
+            "group_norm", "batch_norm", and for Flax, Haiku and PyTorch "instance_norm". For PyTorch also "unfold" (and
+            "fold", with the lengths of the result) and, for PyTorch and Keras, "resize".
+        lengths: lengths of the spatial axes of the layer's input; SAME with a stride depends on them. Not for norms
+            and "resize".
+        window: taps along each spatial axis. Not for norms and "resize".
         settings: their settings under their names, such as `kernel_dilation=2, padding="SAME"`. The others have the
             library's defaults, such as stride 1 for the pools of Flax and Equinox. The default of PyTorch's `RMSNorm`
             depends on the dtype of x: pass `dtype` if it is float64.
@@ -39,7 +41,8 @@ def settings_from_library(
     Returns:
         For `conv`: stride, padding, dilation and, if the layer has them, groups. For `conv_transpose`: these and
         output_shape. For pools: stride, padding, dilation and, for averages, divisor. For norms: epsilon; for
-        `group_norm` also groups; for `batch_norm` also momentum and, for PyTorch, running_variance.
+        `group_norm` also groups; for `batch_norm` also momentum and, for PyTorch, running_variance. For `resize`:
+        method and those of its other settings that differ from our defaults.
 
     Raises:
         ValueError: a setting that the layer does not have, or one that our layers cannot reproduce: a transposed
@@ -61,7 +64,8 @@ def settings_from_library(
             cure = f'Write settings_from_library("{library}", "{layer}", ...)'
             expected = f"left out, since {layer} has no window"
             raise ValueError(explain("lengths, window", (lengths, window), expected, cure))
-        return _norm(library, row, _in_our_words(library, layer, row, settings))
+        options = _in_our_words(library, layer, row, settings)
+        return row.adapt(options) if layer == "resize" else _norm(library, row, options)
     options = _in_our_words(library, layer, row, settings)
     window = window_sizes(window)
     lengths = positive("lengths", lengths, len(window))

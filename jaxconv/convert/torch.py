@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxconv.checks import fraction
+from jaxconv.checks import choice, flag, fraction
 from jaxconv.convert.library import GIVEN, PADDING_MODES, SAME_OR_VALID, Layer, Library, Options, Stored, cropped_output
 from jaxconv.errors import explain
 
@@ -54,6 +54,35 @@ def _momentum(options: Options) -> Options:
         raise ValueError(explain("momentum", None, "a number", cure))
     share = fraction("momentum", options["momentum"], cure="Write it as the share of the new batch")
     return options | {"momentum": 1 - share}
+
+
+# Modes of `interpolate` without antialiasing -> ours. Its cubic reads copies of the border, with another slope.
+MODES: dict[str, Options] = {
+    "nearest": {"method": "nearest", "corners": "asymmetric"},
+    "nearest-exact": {"method": "nearest"},
+    "linear": {"method": "linear"},
+    "bilinear": {"method": "linear"},
+    "trilinear": {"method": "linear"},
+    "bicubic": {"method": "cubic", "coefficient": -0.75, "border": "edge"},
+}
+
+
+def _interpolation(options: Options) -> Options:
+    """The settings of `interpolate`. Antialiased, its cubic is that of other libraries."""
+    cure = 'Use adaptive_avg_pool for mode="area"'
+    mode = choice("mode", options["mode"], tuple(MODES), cure=cure)
+    aligned = options["align_corners"]
+    aligned = False if aligned is None else flag("align_corners", aligned)
+    antialias = flag("antialias", options["antialias"])
+    if mode.startswith("nearest") and (aligned or antialias):
+        name = "align_corners" if aligned else "antialias"
+        raise ValueError(explain(name, True, f"False for mode={mode!r}, as for PyTorch", "Leave it out"))
+    if antialias and (aligned or mode not in ("bilinear", "bicubic")):
+        expected = 'False unless mode is "bilinear" or "bicubic" and align_corners is False'
+        raise ValueError(explain("antialias", True, expected, "Leave it out"))
+    if antialias:
+        return {"method": MODES[mode]["method"], "antialias": True}
+    return MODES[mode] | ({"corners": "align"} if aligned else {}) | {"antialias": False}
 
 
 LIBRARY = Library(
@@ -105,5 +134,15 @@ LIBRARY = Library(
             adapt=_momentum,
         ),
         "batch_norm_state": Layer(arrays={"mean": Stored("running_mean", "c"), "var": Stored("running_var", "c")}),
+        "weight_norm": Layer(
+            arrays={
+                "kernel": Stored("weight_v", "(g o) i *w"),
+                "scale": Stored("weight_g", "(g o) 1 *1"),
+                "bias": Stored("bias", "(g o)"),
+            }
+        ),
+        "spectral_norm_state": Layer(arrays={"u": Stored("_u", "(g o)"), "v": Stored("_v", "(i *w)")}),
+        "unfold": Layer(settings={"stride": 1, "padding": 0, "dilation": 1}),
+        "resize": Layer(settings={"mode": "nearest", "align_corners": None, "antialias": False}, adapt=_interpolation),
     },
 )

@@ -23,7 +23,7 @@ def check_ordered(x: Array) -> None:
         raise TypeError(explain("x", x.dtype, expected, "Pool abs(x), or its real and imaginary parts"))
 
 
-def accumulator(x: Array) -> DTypeLike:
+def accumulator(x: Array, argument: str = "x") -> DTypeLike:
     """The dtype for sums: at least 32 bits, so that short floats keep their digits and short integers do not overflow.
 
     Raises:
@@ -34,7 +34,7 @@ def accumulator(x: Array) -> DTypeLike:
     if jnp.issubdtype(x.dtype, jnp.integer):
         short = jnp.int32 if jnp.issubdtype(x.dtype, jnp.signedinteger) else jnp.uint32
         return short if jnp.iinfo(x.dtype).bits < 32 else x.dtype
-    raise TypeError(explain("x", x.dtype, "numbers", "Cast it first: x.astype(jnp.float32)"))
+    raise TypeError(explain(argument, x.dtype, "numbers", f"Cast it first: {argument}.astype(jnp.float32)"))
 
 
 def divide(total: Array, counts: int | Sequence[Sequence[int]]) -> Array:

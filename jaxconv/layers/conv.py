@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 from jax import lax
@@ -88,6 +90,51 @@ def conv(
 
     Source: LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998), II.A.
     """
+    kernel, bias, x, from_nhwc, spec = enter_conv(
+        params,
+        x,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        batched=batched,
+        layout=layout,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    x, back = gathered(x, keeps_zero_padding(x, spec.axes))
+    return from_nhwc(back(add_bias(convolved(kernel, x, spec), bias)))
+
+
+class EnteredConv(NamedTuple):
+    """The checked operands of a convolution: x as [n, *spatial, c], and `from_nhwc`, which restores the layout."""
+
+    kernel: Array
+    bias: Array | None
+    x: Array
+    from_nhwc: Callable[[Array], Array]
+    spec: ConvSpec
+
+
+def enter_conv(
+    params: LayerParams,
+    x: ArrayLike,
+    *,
+    stride: int | Sequence[int],
+    padding: Padding,
+    dilation: int | Sequence[int],
+    groups: int,
+    batched: bool,
+    layout: Layout,
+    precision: lax.PrecisionLike,
+    preferred_element_type: DTypeLike | None,
+) -> EnteredConv:
+    """Checks the operands and settings of `conv`.
+
+    Raises:
+        ValueError: as for `conv`.
+        TypeError: as for `conv`.
+    """
     kernel, bias = unpack(params)
     x, batched = read(x, batched)
     rank = spatial_axes(kernel, x, "x", batched=batched)
@@ -98,10 +145,13 @@ def conv(
     check_bias(bias, kernel.shape[-1:], "[o]")
     axes = slide(x.shape[1:-1], kernel.shape[:-2], stride, padding, dilation)
     precision, wider = checked_precision(precision), result_dtype(preferred_element_type, x.dtype)
-    x, back = gathered(x, keeps_zero_padding(x, axes))
-    x, axes = copy_boundary(x, axes)
-    y = convolve(x, kernel, ConvSpec(axes, groups, lax_precision(precision), wider))
-    return from_nhwc(back(add_bias(y, bias)))
+    return EnteredConv(kernel, bias, x, from_nhwc, ConvSpec(axes, groups, lax_precision(precision), wider))
+
+
+def convolved(kernel: Array, x: Array, spec: ConvSpec) -> Array:
+    """The convolution of x [n, *spatial, c], with the boundary of each axis, without bias."""
+    x, axes = copy_boundary(x, spec.axes)
+    return convolve(x, kernel, replace(spec, axes=axes))
 
 
 def checked_groups(groups: object) -> int:

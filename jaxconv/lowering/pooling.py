@@ -51,6 +51,11 @@ def min_pool(x: Array, axes: tuple[Axis, ...]) -> Array:
     return _pool("min_pool", x, axes)
 
 
+def gather_at_argmax(x: Array, t: Array, axes: tuple[Axis, ...]) -> Array:
+    """t at the argmax of every window of x, both [n, *spatial, c]: [n, *out, c], with the dtype of t."""
+    return bind("max_pool_gather", x, t, axes=axes, algorithm=forced_pool_algorithm())
+
+
 def _pool(operation: str, x: Array, axes: tuple[Axis, ...]) -> Array:
     algorithm = forced_pool_algorithm()
     # Under "lax" the jaxpr has lax's own equation, but for dilated maxima and minima, which lax cannot differentiate.

@@ -31,6 +31,8 @@ from jaxconv.reference.norm import group_cells as group_cells
 from jaxconv.reference.norm import layer_cells as layer_cells
 from jaxconv.reference.norm import norm as norm
 from jaxconv.reference.norm import norm_deltas as norm_deltas
+from jaxconv.reference.partial import partial_conv as partial_conv
+from jaxconv.reference.partial import partial_conv_deltas as partial_conv_deltas
 from jaxconv.reference.partly import regional_conv as regional_conv
 from jaxconv.reference.partly import regional_conv_deltas as regional_conv_deltas
 from jaxconv.reference.partly import tiled_conv as tiled_conv
@@ -45,3 +47,15 @@ from jaxconv.reference.pool import max_pool as max_pool
 from jaxconv.reference.pool import max_pool_deltas as max_pool_deltas
 from jaxconv.reference.pool import min_pool as min_pool
 from jaxconv.reference.pool import min_pool_deltas as min_pool_deltas
+from jaxconv.reference.reparametrised import power_iteration as power_iteration
+from jaxconv.reference.reparametrised import spectral_norm as spectral_norm
+from jaxconv.reference.reparametrised import spectral_norm_deltas as spectral_norm_deltas
+from jaxconv.reference.reparametrised import weight_norm as weight_norm
+from jaxconv.reference.reparametrised import weight_norm_deltas as weight_norm_deltas
+from jaxconv.reference.resize import resize as resize
+from jaxconv.reference.resize import resize_deltas as resize_deltas
+from jaxconv.reference.unfold import fold as fold
+from jaxconv.reference.unfold import unfold as unfold
+from jaxconv.reference.unpool import max_pool_indices as max_pool_indices
+from jaxconv.reference.unpool import max_unpool as max_unpool
+from jaxconv.reference.unpool import max_unpool_deltas as max_unpool_deltas

@@ -217,6 +217,32 @@ def test_what_all_examples_share_counts_whole():
     assert found.examples == 6
 
 
+def test_layers_with_masks_and_normalised_parameters_count_as_their_convolution():
+    """The kernel and the bias of 4 channels over 3 by 2 taps; a state that is closed over is of constants."""
+    params, x = {"kernel": shape(3, 2, 2, 4), "bias": shape(4)}, shape(5, 12, 8, 2)
+    plain = jc.summary(jc.conv, params, x)
+    partly = jc.summary(lambda params, x: jc.partial_conv(params, x, x != 0)[0], params, x)
+    scaled = jc.summary(lambda params, x: jc.conv(jc.weight_norm(params), x), params | {"scale": shape(4)}, x)
+    state = {"u": jnp.ones(4), "v": jnp.ones((3, 2, 2))}
+    normed = lambda params, x: jc.conv(jc.spectral_norm(params, state, training=False)[0], x)
+    counted = jc.summary(normed, params, x)
+    assert plain.parameters == partly.parameters == 52
+    assert scaled.parameters == 56
+    assert (counted.parameters, counted.constants) == (52, 16)
+    assert plain.multiply_adds == partly.multiply_adds == scaled.multiply_adds == counted.multiply_adds
+
+
+def test_layers_that_move_or_weigh_cells_have_no_parameters():
+    """The weights of `resize` are constants of the program, and indices are no parameters."""
+    x = shape(5, 12, 8, 2)
+    for fn in (
+        lambda x: jc.resize(x, (24, 6), method="cubic", antialias=True),
+        lambda x: jc.unfold(x, (3, 2)),
+        lambda x: jc.max_unpool(*jc.max_pool_with_indices(x, (2, 2)), (12, 8)),
+    ):
+        assert jc.summary(fn, x).parameters == 0
+
+
 def test_lookups_scans_and_several_inputs():
     tokens = shape(3, 7, dtype="int32")
     fn = lambda p, tokens, mask: (p["table"][tokens] @ p["kernel"]) * mask[..., None]

@@ -192,3 +192,12 @@ def test_settings_of_norms():
         ("batch_norm", layers.BatchNormalization),
     ):
         assert_defaults("keras", layer, make.__init__)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])
+def test_resize(interpolation, antialias):
+    x, settings = integers(2, 7, 6, 3), {"interpolation": interpolation, "antialias": antialias}
+    theirs = keras.ops.image.resize(x, (3, 9), **settings, data_format="channels_last")
+    found = jc.resize(x, (3, 9), **jc.settings_from_library("keras", "resize", **settings))
+    np.testing.assert_allclose(found, theirs, rtol=0, atol=2e-5)

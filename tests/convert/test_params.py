@@ -40,7 +40,9 @@ def test_there_and_back_is_nowhere(library, layer, rank, groups, dtype, seed, bi
     rows = ARRAYS[library][layer]
     groups = groups if any("g " in one.layout for one in rows.values()) else 1
     settings = {"groups": groups}
-    window = tuple(SIZES[f"w{n}"] for n in range(rank)) if layer == "locally_connected" else None
+    window = (
+        tuple(SIZES[f"w{n}"] for n in range(rank)) if layer in ("locally_connected", "spectral_norm_state") else None
+    )
     kept = {name: one for name, one in rows.items() if bias or name != "bias"}
     theirs = {one.name: array_of(one.layout, rank, groups, dtype, seed) for one in kept.values()}
     ours = {name: array_of(OURS[layer.split(",")[0]][name], rank, groups, dtype, seed) for name in kept}

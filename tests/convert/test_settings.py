@@ -18,12 +18,12 @@ def pads(*arguments, **settings):
 
 
 def test_every_layer_with_a_window_has_settings():
-    """A layer with a kernel has settings, except dense layers; and except that a flag of Flax has a row of arrays."""
-    without = {"dense", "conv_transpose, transpose_kernel"}
+    """A layer with a kernel has settings, except dense layers; a flag of Flax and weight norm have a row of arrays only."""
+    without = {"dense", "conv_transpose, transpose_kernel", "weight_norm"}
     for library in LIBRARIES.values():
         kernels = {name for name, layer in library.layers.items() if "kernel" in layer.arrays}
         windows = {name for name, layer in library.layers.items() if "padding" in layer.settings}
-        assert kernels - without == windows - {"max_pool", "avg_pool"}
+        assert kernels - without == windows - {"max_pool", "avg_pool", "unfold"}
 
 
 def test_the_same_word_means_four_things():
@@ -119,6 +119,7 @@ def norm_settings(library, layer, **settings):
 def test_every_norm_has_settings():
     assert {
         name: {layer for layer, row in library.layers.items() if row.settings and "padding" not in row.settings}
+        - {"resize"}
         for name, library in LIBRARIES.items()
     } == {library: set(layers) for library, layers in EPSILONS.items()}
 
@@ -241,3 +242,32 @@ def test_same_is_not_a_number():
 def test_errors_name_the_argument_and_the_cure(arguments, settings, message):
     with pytest.raises(ValueError, match=f"settings_from_library: {message}"):
         settings_of(*arguments, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mode": "area"}, "mode is 'area', .* Use adaptive_avg_pool"),
+        ({"mode": "nearest", "align_corners": True}, "align_corners is True, but should be False for mode='nearest'"),
+        (
+            {"mode": "nearest-exact", "antialias": True},
+            "antialias is True, but should be False for mode='nearest-exact'",
+        ),
+        (
+            {"mode": "bicubic", "align_corners": True, "antialias": True},
+            "antialias is True, but should be False unless",
+        ),
+    ],
+)
+def test_resizing_that_pytorch_refuses_or_that_is_another_layer(settings, message):
+    with pytest.raises(ValueError, match=f"settings_from_library: {message}"):
+        settings_of("torch", "resize", **settings)
+
+
+def test_resizing_of_pytorch_and_keras():
+    """Antialiased, PyTorch's cubic is that of other libraries."""
+    cubic = settings_of("torch", "resize", mode="bicubic", antialias=True)
+    assert cubic == settings_of("keras", "resize", interpolation="bicubic", antialias=True)
+    assert settings_of("torch", "resize", mode="bicubic")["coefficient"] == -0.75
+    assert settings_of("torch", "resize") == {"method": "nearest", "corners": "asymmetric", "antialias": False}
+    assert settings_of("keras", "resize") == {"method": "linear", "antialias": False}

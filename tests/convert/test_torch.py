@@ -253,3 +253,67 @@ def test_a_large_mean_costs_no_more_digits_than_there():
     ours = jc.batch_norm(params, state, x, training=True)[0]
     theirs = applied(torch.nn.BatchNorm2d(4), x)
     assert np.abs(ours - exact).max() <= np.abs(theirs - exact).max()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_weight_norm(groups):
+    """The layer with separate lengths; the vectors of PyTorch's older function, which have these names."""
+    x, conv = integers(2, 7, 6, 4), filled(torch.nn.Conv2d(4, 8, (3, 2), groups=groups))
+    module = torch.nn.utils.parametrizations.weight_norm(conv)
+    names = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    params = {names.get(name, name): array for name, array in arrays(module).items()}
+    ours = jc.from_library("torch", "weight_norm", params, groups=groups)
+    found = jc.conv(jc.weight_norm(ours), jnp.asarray(x), groups=groups)
+    np.testing.assert_allclose(found, applied(module, x), rtol=1e-5, atol=1e-4)
+    assert_same(jc.to_library("torch", "weight_norm", ours, groups=groups), params)
+
+
+def test_spectral_norm():
+    """Two steps of training from PyTorch's vectors, and evaluation."""
+    x, conv = integers(2, 7, 6, 4), filled(torch.nn.Conv2d(4, 8, (3, 2)))
+    module = torch.nn.utils.parametrizations.spectral_norm(conv)
+    before = {name: array.copy() for name, array in arrays(module).items()}
+    vectors = lambda held: {name: held[f"parametrizations.weight.0.{name}"] for name in ("_u", "_v")}
+    state = jc.from_library("torch", "spectral_norm_state", vectors(before), window=(3, 2))
+    assert_same(jc.to_library("torch", "spectral_norm_state", state), vectors(before))
+    weight = {"weight": before["parametrizations.weight.original"], "bias": before["bias"]}
+    params = jc.from_library("torch", "conv", weight)
+    for training in (True, True, False):
+        expected = applied(module.train(training), x)
+        normalised, state = jc.spectral_norm(params, state, training=training)
+        np.testing.assert_allclose(jc.conv(normalised, jnp.asarray(x)), expected, rtol=1e-4, atol=1e-4)
+    following = jc.to_library("torch", "spectral_norm_state", state)
+    for name, array in vectors(arrays(module)).items():
+        np.testing.assert_allclose(following[name], array, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"stride": (2, 1), "padding": 1}, {"dilation": (2, 3), "padding": (0, 2)}])
+def test_unfold_and_fold(settings):
+    x, ours = integers(2, 7, 6, 3), jc.settings_from_library("torch", "unfold", (7, 6), (3, 2), **settings)
+    y = np.asarray(jc.unfold(x, (3, 2), **ours))
+    by_channel = y.reshape(2, -1, 6, 3).swapaxes(2, 3).reshape(2, -1, 18).swapaxes(1, 2).copy()
+    unfolded = torch.nn.Unfold((3, 2), **settings)(torch.from_numpy(np.moveaxis(x, -1, 1).copy()))
+    np.testing.assert_array_equal(unfolded.numpy(), by_channel)
+    folded = torch.nn.Fold((7, 6), (3, 2), **settings)(unfolded).numpy()
+    np.testing.assert_array_equal(jc.fold(y, (3, 2), (7, 6), **ours), np.moveaxis(folded, 1, -1))
+
+
+RESIZED = [
+    {"mode": mode, **more}
+    for mode, several in {
+        "nearest": [{}],
+        "nearest-exact": [{}],
+        "bilinear": [{}, {"align_corners": True}, {"antialias": True}],
+        "bicubic": [{}, {"align_corners": True}, {"antialias": True}],
+    }.items()
+    for more in several
+]
+
+
+@pytest.mark.parametrize("settings", RESIZED, ids=str)
+@pytest.mark.parametrize("shape", [(9, 4), (3, 13), (1, 1)])
+def test_resize(settings, shape):
+    x, ours = integers(2, 7, 6, 3), jc.settings_from_library("torch", "resize", **settings)
+    theirs = torch.nn.functional.interpolate(torch.from_numpy(np.moveaxis(x, -1, 1).copy()), shape, **settings)
+    found = jc.resize(x, shape, **ours)
+    np.testing.assert_allclose(found, np.moveaxis(theirs.numpy(), 1, -1), rtol=0, atol=2e-5)

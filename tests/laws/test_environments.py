@@ -166,7 +166,8 @@ def test_what_reads_a_function_says_the_same_under_a_flag(plain_tools, name, env
 
 
 KEY = environments.key()
-DRAWN = [name for name in environments.MADE if name.startswith("init")]
+OF_A_KERNEL = ["init_spectral_norm", "init_weight_norm"]  # with the dtype of the kernel that they are given
+DRAWN = [name for name in environments.MADE if name.startswith("init") and name not in OF_A_KERNEL]
 # The other initialisers draw with the same function as `init_dense`, which takes seconds without jit.
 OWN_DRAWS = ["init_dense", "init_norm"]
 MADE = [name for name in environments.MADE if NIGHTLY or name not in DRAWN or name in OWN_DRAWS]
@@ -245,6 +246,8 @@ def test_threads_and_processes_find_the_same(here, kind, monkeypatch):
 CELL = np.float32([3, -2]).reshape(1, 1, 1, 2)
 WIDE, ONE = environments.whole(3, 3, 2, 4), environments.whole(1, 1, 2, 3)
 SPREAD = environments.whole(3, 3, 1, 2)
+TWOS = np.full((1, 1, 2, 3), 2, np.float32)
+FIRST = {"u": np.float32([1, 0, 0]), "v": np.float32([1, 0]).reshape(1, 1, 2)}
 STANDARD = (CELL - 0.5) / np.sqrt(6.25 + 1e-5)  # the two channels have mean 1/2 and variance 25/4
 PLACED = np.zeros((1, 2, 2, 2), np.float32)
 PLACED[:, 1, 0] = CELL[:, 0, 0]
@@ -256,11 +259,26 @@ CELLS = {  # layer and expected result, computed by hand, for an image of one ce
         lambda x: jc.separable_conv({"depthwise": {"kernel": WIDE[..., :1, :2]}, "pointwise": {"kernel": ONE}}, x, padding="same"),
         (CELL * WIDE[1, 1, 0, :2]) @ ONE[0, 0],
     ),
+    "partial_conv": (
+        lambda x: jc.partial_conv({"kernel": WIDE}, x, np.ones((1, 1, 1, 1), bool), padding="same")[0], 9 * CELL @ WIDE[1, 1],
+    ),
+    "spectral_norm": (  # the kernel of twos has the entry 2 at the vectors
+        lambda x: jc.conv(jc.spectral_norm({"kernel": TWOS}, FIRST, training=False)[0], x), CELL @ np.ones((2, 3), np.float32),
+    ),
+    "weight_norm": (
+        lambda x: jc.conv(jc.weight_norm({"kernel": TWOS, "scale": np.float32([1, 2, 3])}), x),
+        np.float32([[[[1, 2, 3]]]]) / np.sqrt(2),
+    ),
+    "unfold": (lambda x: jc.unfold(x, (2, 2), padding="circular"), np.tile(CELL, 4)),
+    "fold": (lambda x: jc.fold(x, (1, 2), (1, 2)), CELL.reshape(1, 1, 2, 1)),
     "locally_connected": (lambda x: jc.locally_connected({"kernel": ONE[None, None]}, x), CELL @ ONE[0, 0]),
     "tiled_conv": (lambda x: jc.tiled_conv({"kernel": np.stack([[ONE, 2 * ONE]] * 2)}, x), CELL @ ONE[0, 0]),
     "regional_conv": (lambda x: jc.regional_conv({"kernel": ONE[None, None]}, x, regions=((1,), (1,))), CELL @ ONE[0, 0]),
     "dense": (lambda x: jc.dense({"kernel": ONE[0, 0]}, x), CELL @ ONE[0, 0]),
     "max_pool": (lambda x: jc.max_pool(x, (3, 3), padding="same"), CELL),
+    "max_pool_with_indices": (lambda x: jc.max_pool_with_indices(x, (3, 3), padding="same")[0], CELL),
+    "max_unpool": (lambda x: jc.max_unpool(x, np.full((1, 1, 1, 2), 2), (2, 2)), PLACED),
+    "resize": (lambda x: jc.resize(x, (2, 3), method="cubic"), np.broadcast_to(CELL, (1, 2, 3, 2))),
     "min_pool": (lambda x: jc.min_pool(x, (3, 3), padding="circular"), CELL),
     "avg_pool": (lambda x: jc.avg_pool(x, (3, 3), padding="same", divisor="inside"), CELL),
     "lp_pool": (lambda x: jc.lp_pool(x, (3, 3), norm=2, padding="same"), abs(CELL)),

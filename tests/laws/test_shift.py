@@ -45,6 +45,22 @@ def made_circular(case):
     return replace(case, lengths=lengths, geometry=case.geometry | {"padding": "circular"})
 
 
+@examples(16)
+@given(drawn=circular_configurations(), amount=amounts)
+def test_a_circular_partial_conv_commutes_with_shifts_of_x_and_mask(drawn, amount):
+    case, axis = drawn
+    params, x = case.params(), case.x()
+    layer = evaluated(lambda both: jc.partial_conv(params, both[..., :-1], both[..., -1:], **case.geometry))
+    both = np.concatenate([x, small_integers((*x.shape[:-1], 1), case.seed, most=1)], axis=-1)
+    assert commutes(layer, both, axis, case.geometry["stride"][axis], amount)
+
+
+def test_but_not_with_shifts_of_x_alone():
+    x, mask = np.arange(1, 5, dtype=np.float32).reshape(1, 4, 1), np.bool_([1, 0, 1, 1]).reshape(1, 4, 1)
+    params = {"kernel": np.ones((2, 1, 1), np.float32)}
+    assert not commutes(evaluated(lambda x: jc.partial_conv(params, x, mask, padding="circular")), x, 0, 1, 1)
+
+
 @compiled_examples(4)
 @given(case=convolutions(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
 def test_compiled_circular_conv_commutes_with_shifts(case, amount, axis):
@@ -86,11 +102,12 @@ def pools_commute(compute, case, axis, amount):
     @compute
     def pools(x):
         actual = [pool(x, window, **settings) for pool in (jc.max_pool, jc.min_pool, jc.avg_pool)]
+        actual += [jc.max_pool_with_indices(x, window, **settings)[0]]
         norm, blur = (
             jc.lp_pool(x, window, norm=1, **settings),
             jc.blur_pool(x, window, stride=stride, padding="circular"),
         )
-        return [*actual, norm, blur]
+        return [*actual, norm, blur, jc.unfold(x, window, **settings)]
 
     return commutes(pools, case.x(), axis, stride[axis], amount)
 
@@ -142,6 +159,38 @@ def test_pools_do_not_commute_with_shifts_by_part_of_a_stride():
     pool = evaluated(lambda x: jc.max_pool(x, (2,), padding="circular"))
     assert commutes(pool, x, 0, 2, 1)
     assert not any(np.array_equal(pool(np.roll(x, 1, axis=1)), np.roll(pool(x), t, axis=1)) for t in range(4))
+
+
+@examples(16)
+@given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_unpooled_maxima_move_with_x_by_whole_strides(case, amount, axis):
+    """Cells with different values: of equal cells, the first in a window depends on where the window crosses the border."""
+    axis %= len(case.lengths)
+    x = np.random.default_rng(case.seed).permutation(case.x().size).reshape(case.x().shape).astype(np.float32)
+    settings = {name: case.geometry[name] for name in ("stride", "padding", "dilation")}
+    up = evaluated(lambda x: jc.max_unpool(*jc.max_pool_with_indices(x, case.window, **settings), case.lengths))
+    stride = settings["stride"][axis]
+    assert commutes(up, x, axis, stride, amount, stride)
+
+
+@examples(16)
+@given(case=pool_configurations(max_rank=2).map(made_circular), amount=amounts, axis=st.integers(0, 1))
+def test_a_circular_fold_moves_by_a_stride_where_its_input_moves_by_one(case, amount, axis):
+    axis %= len(case.lengths)
+    settings = {name: case.geometry[name] for name in ("stride", "padding", "dilation")}
+    out = [n // step for n, step in zip(case.lengths, settings["stride"], strict=True)]
+    y = small_integers((1, *out, int(np.prod(case.window)) * 2), case.seed)
+    fold = evaluated(lambda y: jc.fold(y, case.window, case.lengths, **settings))
+    assert commutes(fold, y, axis, 1, amount, settings["stride"][axis])
+
+
+def test_but_indices_do_not():
+    """They name positions: moved by one stride, the same maxima have indices that are larger by it."""
+    x = np.float32([4, 1, 2, 3, 0, 0]).reshape(1, 6, 1)
+    indices = evaluated(lambda x: jc.max_pool_with_indices(x, (2,))[1])
+    assert indices(x).ravel().tolist() == [0, 3, 4]
+    assert indices(np.roll(x, 2, axis=1)).ravel().tolist() == [0, 2, 5]
+    assert not commutes(indices, x, 0, 2, 1)
 
 
 def test_nor_does_blur_pooling_but_it_comes_closer_the_more_it_blurs():
@@ -213,6 +262,26 @@ def test_away_from_the_border_every_conv_is_equivariant(case, k):
     positions = [j for j in clear if j + k in clear]
     before, after = np.asarray(layer(x)), np.asarray(layer(y))
     np.testing.assert_array_equal(after[:, [j + k for j in positions]], before[:, positions])
+
+
+RESIZED = [("linear", False), ("cubic", False), ("lanczos3", False), ("area", None), ("nearest", None), ("cubic", True)]
+
+
+@pytest.mark.parametrize(("method", "antialias"), RESIZED)
+@pytest.mark.parametrize(
+    ("n", "m", "corners", "shift", "move"),
+    [(40, 60, "half_pixel", 2, 3), (40, 60, "asymmetric", 2, 3), (40, 20, "half_pixel", 2, 1), (41, 61, "align", 2, 3)],
+)
+def test_away_from_the_border_resizing_moves_by_q_where_x_moves_by_p(method, antialias, n, m, corners, shift, move):
+    """Bit for bit: outputs a period apart have the same weights."""
+    if corners != "half_pixel" and (method == "area" or antialias):
+        return
+    x = np.random.default_rng(n).normal(size=(1, n + 8, 1)).astype(np.float32)
+    layer = evaluated(lambda x: jc.resize(x, (m,), method=method, antialias=antialias, corners=corners))
+    before, after = (np.asarray(layer(part)).ravel() for part in (x[:, shift : n + shift], x[:, :n]))
+    clear = slice(m // 3, 2 * m // 3)
+    np.testing.assert_array_equal(after[clear.start + move : clear.stop + move], before[clear])
+    assert not np.array_equal(after[clear.start + move + 1 : clear.stop + move + 1], before[clear])
 
 
 def test_beside_the_border_a_zero_padded_conv_is_not():

@@ -1,11 +1,8 @@
 """The summed-delta rule: `jax.grad` of every layer equals the reference's summed deltas, exactly on small integers."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +11,7 @@ from support.broken_twins import caught
 from support.geometries import compiled_examples, convolutions, examples, poolings
 from support.numpy_evaluation import evaluated
 from support.profiles import NIGHTLY
+from support.summed_deltas import Law, hold, outputs_and_gradients
 
 import jaxconv as jc
 from jaxconv import reference
@@ -22,49 +20,6 @@ from jaxconv.reference.adaptive import windows
 from jaxconv.testing.strategies import conv_configurations, pool_configurations
 
 equal = np.testing.assert_array_equal
-
-
-class Law(NamedTuple):
-    """A layer with operands, and its output and gradients by the reference."""
-
-    layer: Callable[[Any, Any], Any]
-    params: dict[str, np.ndarray]
-    x: np.ndarray
-    dy: np.ndarray
-    y: np.ndarray
-    gradients: dict[str, np.ndarray]
-    dx: np.ndarray
-    same: Callable[[Any, Any], None] = equal
-
-
-def outputs_and_gradients(layer, params, x, dy):
-    """The output of `layer(params, x)`, and the gradient of its product with dy by params and x."""
-
-    def loss(params, x):
-        y = layer(params, x)
-        return jnp.sum(y * dy), y
-
-    gradients, y = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
-    return y, *gradients
-
-
-def check(actual, law):
-    """Compares shapes and numbers, exactly unless the law defines a tolerance."""
-    y, gradients, dx = actual
-    law.same(y, law.y)
-    assert gradients.keys() == law.gradients.keys()
-    jax.tree.map(law.same, gradients, law.gradients)
-    law.same(dx, law.dx)
-
-
-def hold(compute, *laws):
-    """Checks all laws on the results of one program: `evaluated` with NumPy, or compiled by `jax.jit`."""
-    program = lambda *operands: [
-        outputs_and_gradients(law.layer, *arguments) for law, arguments in zip(laws, operands, strict=True)
-    ]
-    actual = compute(program)(*((law.params, law.x, law.dy) for law in laws))
-    for result, law in zip(actual, laws, strict=True):
-        check(result, law)
 
 
 def of_kernels(layer, forward, backward, params, case, **settings):
@@ -96,7 +51,56 @@ def regional_conv(case, cuts):
     return of_kernels(jc.regional_conv, *by_hand, case.local_params(tuple(map(len, regions))), case, regions=regions)
 
 
+def partial_conv(case, seed):
+    """Only valid cells contribute, rescaled by quotients that float32 rounds."""
+    params, x, dy = case.params(), case.x(), case.dy()
+    mask = np.random.default_rng(seed).integers(0, 2, x.shape).astype(np.float32)
+    y, _ = reference.partial_conv(**params, x=x, mask=mask, **case.geometry)
+    deltas = reference.partial_conv_deltas(params["kernel"], x, mask, dy, **case.geometry)
+    layer = lambda params, x: jc.partial_conv(params, x, mask, **case.geometry)[0]
+    gradients = {"kernel": deltas.kernel, "bias": deltas.bias}
+    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-4)
+    return Law(layer, params, x, dy, y, gradients, deltas.x, close)
+
+
 sizes = st.tuples(*[st.integers(1, 3)] * 2)
+
+
+@examples(12)
+@given(case=conv_configurations(max_rank=2), seed=st.integers(0, 2**16))
+def test_holes_contribute_no_deltas(case, seed):
+    hold(evaluated, partial_conv(case, seed))
+
+
+@compiled_examples(2)
+@given(case=convolutions(max_rank=2))
+def test_compiled_partial_convolutions(case):
+    hold(jax.jit, partial_conv(case, 1))
+
+
+def without_the_scale(case):
+    """Incorrect: the deltas of the kernel without the quotient of the two counts."""
+    law, mask = partial_conv(case, 0), np.random.default_rng(0).integers(0, 2, case.x().shape).astype(np.float32)
+    deltas = reference.conv_deltas(law.params["kernel"], law.x * mask, law.dy, **case.geometry)
+    return law._replace(gradients=law.gradients | {"kernel": deltas.kernel})
+
+
+def with_the_bias_of_holes(case):
+    """Incorrect: the deltas of the bias summed over all positions."""
+    law = partial_conv(case, 0)
+    return law._replace(gradients=law.gradients | {"bias": law.dy.sum(axis=tuple(range(law.dy.ndim - 1)))})
+
+
+@pytest.mark.parametrize("twin", [without_the_scale, with_the_bias_of_holes])
+def test_broken_twins_of_partial_convolutions_are_caught(twin):
+    def is_detected(case):
+        try:
+            hold(evaluated, twin(case))
+        except AssertionError:
+            return True
+        return False
+
+    assert caught(conv_configurations(max_rank=1), is_detected)
 
 
 @pytest.mark.parametrize("law", [conv, locally_connected])
@@ -202,6 +206,21 @@ def blur(case):
     return Law(lambda _, x: jc.blur_pool(x, case.window, **geometry), {}, x, dy, y, {}, dx)
 
 
+def with_indices(case):
+    """The values of the pool that also returns indices."""
+    by_hand = reference.max_pool, reference.max_pool_deltas
+    return of_pools(lambda x, *window, **geometry: jc.max_pool_with_indices(x, *window, **geometry)[0], *by_hand, case)
+
+
+def unpooled(case):
+    """Unpooling at the indices of a pool; overlapping windows name some cells more than once."""
+    x, y = case.x(), case.dy()
+    indices = reference.max_pool_indices(x, case.window, **case.geometry)
+    by_hand = reference.max_unpool(y, indices, case.lengths)
+    dy = reference.max_unpool_deltas(indices, x)
+    return Law(lambda _, y: jc.max_unpool(y, indices, case.lengths), {}, y, x, by_hand, {}, dy)
+
+
 max_pool, min_pool = partial(extreme, "max"), partial(extreme, "min")
 POOLS = {
     "max": st.just(max_pool),
@@ -209,6 +228,8 @@ POOLS = {
     "average": st.builds(partial, st.just(average), st.sampled_from(("inside", "window", 4))),
     "norm": st.builds(partial, st.just(norm), st.sampled_from((1, 2.5))),
     "blur": st.just(blur),
+    "max with indices": st.just(with_indices),
+    "unpooling": st.just(unpooled),
 }
 
 
@@ -223,7 +244,7 @@ def test_pools(laws, data, case):
 @given(case=poolings())
 def test_compiled_pools(case):
     """One pool of each kind, all in one program."""
-    laws = max_pool, min_pool, partial(average, "inside"), partial(norm, 2.5), blur
+    laws = max_pool, min_pool, partial(average, "inside"), partial(norm, 2.5), blur, with_indices, unpooled
     hold(jax.jit, *(law(case) for law in laws))
 
 
@@ -321,6 +342,14 @@ def without_signs(x, dy):
     return np.abs(reference.lp_pool_deltas(x, np.abs(dy), (3,), 2, stride=2)) * np.sign(dy).sum()
 
 
+def to_every_value(y, dx):
+    """Unpooling whose derivative goes to all values with the same index, as in PyTorch, not to the one that is kept."""
+    return np.take_along_axis(dx, NAMED, axis=1)
+
+
+NAMED = np.int32([1, 4, 1]).reshape(1, 3, 1)
+
+
 def even_shares(x, dy):
     """An adaptive average that divides every window by n/m."""
     dx = np.zeros(x.shape)
@@ -346,3 +375,11 @@ def test_broken_twins_of_pools_are_caught(layer, rule, twin):
     _, _, dx = evaluated(partial(outputs_and_gradients, lambda _, x: layer(x)))({}, SIGNAL, BACK)
     np.testing.assert_allclose(dx, rule(SIGNAL, BACK), rtol=1e-6)
     assert not np.allclose(dx, twin(SIGNAL, BACK), rtol=0.1)
+
+
+def test_a_broken_twin_of_unpooling_is_caught():
+    """A cell that two indices name."""
+    layer = lambda _, y: jc.max_unpool(y, NAMED, (7,))
+    _, _, dy = evaluated(partial(outputs_and_gradients, layer))({}, BACK, SIGNAL)
+    np.testing.assert_array_equal(dy, reference.max_unpool_deltas(NAMED, SIGNAL))
+    assert not np.array_equal(dy, to_every_value(BACK, SIGNAL))

@@ -55,6 +55,7 @@ def trained(params, x):
 X = jnp.asarray(GENERATOR.permutation(np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)) / 64 - 2
 KERNEL, BIAS, KEY = integers(3, 2, 2, 4), integers(4), jax.random.key(1)
 STATE = {"mean": integers(2), "var": jnp.array([0.5, 2.0])}
+VECTORS = {"u": jnp.array([0.5, -0.5, 0.5, 0.5]), "v": jnp.linspace(-1.0, 1.0, 12).reshape(3, 2, 2) / 2}
 LAYERS = {
     "conv": (partial(jc.conv, **GEOMETRY), {"kernel": KERNEL, "bias": BIAS}),
     "conv_grouped": (partial(jc.conv, groups=2, padding="reflect"), {"kernel": integers(3, 3, 1, 4)}),
@@ -68,6 +69,20 @@ LAYERS = {
     "conv_channels_first": (
         partial(jc.conv, layout="channels_first"),
         {"kernel": integers(2, 2, 6, 3), "bias": integers(3)},
+    ),
+    "partial_conv": (
+        lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > 0.51, **GEOMETRY)[0],
+        {"kernel": KERNEL, "bias": BIAS},
+    ),
+    "spectral_norm": (  # in evaluation: in training, its derivative treats vectors as constants that are not
+        lambda params, x: jc.conv(
+            jc.spectral_norm(params, jax.tree.map(lambda leaf: leaf.astype(x.dtype), VECTORS), training=False)[0], x
+        ),
+        {"kernel": KERNEL, "bias": BIAS},
+    ),
+    "weight_norm": (
+        lambda params, x: jc.conv(jc.weight_norm(params), x, **GEOMETRY),
+        {"kernel": KERNEL, "scale": integers(4), "bias": BIAS},
     ),
     "locally_connected": (
         partial(jc.locally_connected, **GEOMETRY),
@@ -98,10 +113,18 @@ LAYERS = {
     "max_pool_dilated": (lambda params, x: jc.max_pool(x, (2, 3), stride=2, dilation=(3, 2), padding="reflect"), {}),
     "min_pool": (lambda params, x: jc.min_pool(x, (3, 2), stride=2, ceil_mode=True), {}),
     "min_pool_by_lax": (by_lax(lambda params, x: jc.min_pool(x, (3, 2), stride=2, padding="same")), {}),
+    "unfold": (lambda params, x: jc.unfold(x, (3, 2), **GEOMETRY), {}),
+    "fold": (lambda params, x: jc.fold(x, (2, 1), (7, 6), padding=("valid", (1, 0)), dilation=(1, 2)), {}),
+    "unpooled": (
+        lambda params, x: jc.max_unpool(*jc.max_pool_with_indices(x, (3, 2), stride=2, padding="circular"), (6, 7)),
+        {},
+    ),
     "avg_pool": (lambda params, x: jc.avg_pool(x, (2, 4), stride=(2, 3), padding="edge"), {}),
     "lp_pool": (lambda params, x: jc.lp_pool(x, (3, 2), norm=3, stride=2, padding="same"), {}),
     "blur_pool": (lambda params, x: jc.blur_pool(x, (3, 4), padding=("circular", "reflect")), {}),
     "polyphase": (lambda params, x: jc.polyphase_up(*jc.polyphase_down(x, (3, 7)), (3, 7)), {}),
+    "resize": (lambda params, x: jc.resize(x, (9, 4), method="cubic", antialias=True), {}),
+    "resize_nearest": (lambda params, x: jc.resize(x, (9, 4), method="nearest"), {}),
     "adaptive_max_pool": (lambda params, x: jc.adaptive_max_pool(x, (4, 3)), {}),
     "adaptive_avg_pool": (lambda params, x: jc.adaptive_avg_pool(x, (9, 3)), {}),
     "layer_norm": (jc.layer_norm, {"scale": integers(2), "bias": integers(2)}),

@@ -89,3 +89,31 @@ def test_lp_pool():
     ours = lambda norm: jc.lp_pool(signal.numpy().reshape(1, 3, 1), (2,), norm=norm, ceil_mode=True).ravel()
     np.testing.assert_allclose(ours(2), [5, 2], rtol=1e-6)
     np.testing.assert_allclose(ours(3), [91 ** (1 / 3), 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("window", "stride", "pad", "dilation", "ceil_mode"), WINDOWS)
+def test_indices_and_unpooling(window, stride, pad, dilation, ceil_mode):
+    """Ties have the same index, and unpooling keeps the same of several values."""
+    theirs = {"stride": stride, "padding": pad, "dilation": dilation, "ceil_mode": ceil_mode, "return_indices": True}
+    their_y, their_indices = functional.max_pool2d(torch.from_numpy(np.moveaxis(X, -1, 1).copy()), window, **theirs)
+    ours = {"stride": stride, "padding": ((pad, pad),) * 2, "dilation": dilation, "ceil_mode": ceil_mode}
+    y, indices = jc.max_pool_with_indices(X, window, **ours)
+    np.testing.assert_array_equal(np.moveaxis(their_y.numpy(), 1, -1), y)
+    np.testing.assert_array_equal(np.moveaxis(their_indices.numpy(), 1, -1), indices)
+    values = torch.arange(their_y.numel()).reshape(their_y.shape).float()
+    up = torch.ops.aten.max_unpool2d(values, their_indices, X.shape[1:3])
+    actual = jc.max_unpool(np.moveaxis(values.numpy(), 1, -1), indices, X.shape[1:3])
+    np.testing.assert_array_equal(np.moveaxis(up.numpy(), 1, -1), actual)
+
+
+@pytest.mark.parametrize(("window", "stride", "pad", "dilation"), [(w, s, p, d) for w, s, p, d, c in WINDOWS if c])
+def test_unfolding_and_folding(window, stride, pad, dilation):
+    """PyTorch orders features by channel, and has one axis for all positions."""
+    settings = {"stride": stride, "dilation": dilation}
+    by_channel = lambda y: np.asarray(y).reshape(2, -1, np.prod(window), 3).swapaxes(-1, -2).reshape(2, -1, y.shape[-1])
+    y = jc.unfold(X, window, padding=((pad, pad),) * 2, **settings)
+    theirs = functional.unfold(torch.from_numpy(np.moveaxis(X, -1, 1).copy()), window, padding=pad, **settings)
+    np.testing.assert_array_equal(by_channel(y), theirs.numpy().swapaxes(1, 2))
+    x = jc.fold(y, window, X.shape[1:3], padding=((pad, pad),) * 2, **settings)
+    back = functional.fold(theirs, X.shape[1:3], window, padding=pad, **settings)
+    np.testing.assert_array_equal(np.asarray(x), np.moveaxis(back.numpy(), 1, -1))

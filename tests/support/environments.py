@@ -58,6 +58,12 @@ def phase() -> jax.Array:
         return jnp.asarray(np.int32([1, 2]))
 
 
+def places(examples: int) -> jax.Array:
+    """Different cells of a larger image for the cells of each example and channel of X."""
+    cells = jax.lax.iota(jnp.int32, 16 * 6).reshape(1, 16, 6, 1)
+    return jax.lax.broadcast_in_dim(cells * np.int32(5) // np.int32(2), (examples, *SHAPE[1:]), (0, 1, 2, 3))
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """`apply(params, x)` gives floats, and has a derivative by both."""
@@ -82,6 +88,18 @@ LAYERS = {
         {"kernel": whole(3, 2, 3, 2), "bias": whole(3)},
     ),
     "separable_conv": Layer(partial(jc.separable_conv, **GEOMETRY), SEPARABLE),
+    "partial_conv": Layer(
+        lambda params, x: jc.partial_conv(params, x, jnp.abs(x) > np.float32(0.5), **GEOMETRY)[0],
+        {"kernel": whole(3, 2, 2, 4), "bias": BIAS},
+    ),
+    "spectral_norm": Layer(
+        lambda params, x: jc.conv(jc.spectral_norm(params["layer"], params["state"], training=True)[0], x),
+        {"layer": {"kernel": whole(3, 2, 2, 4), "bias": BIAS}, "state": {"u": whole(4) / 8, "v": whole(3, 2, 2) / 8}},
+    ),
+    "weight_norm": Layer(
+        lambda params, x: jc.conv(jc.weight_norm(params), x),
+        {"kernel": whole(3, 2, 2, 4), "scale": whole(4, seed=3), "bias": BIAS},
+    ),
     "locally_connected": Layer(partial(jc.locally_connected, **GEOMETRY), LOCAL),
     "tiled_conv": Layer(
         partial(jc.tiled_conv, **GEOMETRY), {"kernel": whole(2, 1, 3, 2, 2, 4), "bias": whole(2, 1, 4)}
@@ -96,8 +114,13 @@ LAYERS = {
     "avg_pool": Layer(lambda _, x: jc.avg_pool(x, (3, 4), stride=(2, 3), padding="same", divisor="inside")),
     "lp_pool": Layer(lambda _, x: jc.lp_pool(x, (2, 2), norm=3)),
     "blur_pool": Layer(lambda _, x: jc.blur_pool(x, (3, 4), padding=("same", "reflect"))),
+    "unfold": Layer(lambda _, x: jc.unfold(x, (3, 2), **GEOMETRY)),
+    "fold": Layer(lambda _, x: jc.fold(x, (2, 1), (32, 6), stride=(2, 1), padding=("same", "circular"))),
+    "max_pool_with_indices": Layer(lambda _, x: jc.max_pool_with_indices(x, (3, 2), stride=2, padding="same")[0]),
+    "max_unpool": Layer(lambda _, x: jc.max_unpool(x, places(len(x)), (12, 20))),
     "polyphase_down": Layer(lambda _, x: jc.polyphase_down(x, (2, 3))[0]),
     "polyphase_up": Layer(lambda _, x: jc.polyphase_up(x, jax.lax.broadcast(phase(), (len(x),)), (2, 3))),
+    "resize": Layer(lambda _, x: jc.resize(x, (8, 9), method="cubic", antialias=True)),
     "adaptive_max_pool": Layer(lambda _, x: jc.adaptive_max_pool(x, (4, 4))),
     "adaptive_avg_pool": Layer(lambda _, x: jc.adaptive_avg_pool(x, (8, 4))),
     "global_max_pool": Layer(lambda _, x: jc.global_max_pool(x)),
@@ -179,6 +202,8 @@ MADE = {
     "init_dense": lambda: jc.init_dense(key(), 2, 3),
     "init_norm": lambda: jc.init_norm(2),
     "init_batch_norm": lambda: jc.init_batch_norm(2),
+    "init_spectral_norm": lambda: jc.init_spectral_norm(key(), jax.device_put({"kernel": whole(3, 2, 2, 4)})),
+    "init_weight_norm": lambda: jc.init_weight_norm(jax.device_put({"kernel": whole(3, 2, 2, 4)})),
     "from_library": lambda: jc.from_library("torch", "conv", {"weight": whole(4, 2, 3, 2), "bias": BIAS}),
     "from_state_dict": lambda: jc.from_state_dict(STATE_DICT, {"head": {"kernel": whole(2, 3)}}, library="torch"),
     "to_state_dict": lambda: jc.to_state_dict({"head": {"kernel": whole(2, 3)}}, STATE_DICT, library="torch"),
@@ -282,6 +307,8 @@ REASONS = {
     "LayerParams": TYPES,
     "NormParams": TYPES,
     "SeparableParams": TYPES,
+    "SpectralNormState": TYPES,
+    "WeightNormParams": TYPES,
     "Tied": "what tie returns, whose row shows it",
     "Pad": "two integers and a name, in plain Python",
     "position_map": "a picture of NumPy arrays that check has returned",

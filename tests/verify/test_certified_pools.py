@@ -27,6 +27,13 @@ POOLS = {
         window(3, 2, 1, 2),  # six windows span 15 cells: one zero before x, two after
         False,
     ),
+    "max, of the indices": (
+        lambda x: jc.max_pool_with_indices(x, (3, 2), stride=2, padding="circular")[0],
+        window(3, 2, 1),
+        True,
+    ),
+    "unfolded": (lambda x: jc.unfold(x, (3, 2), stride=2, padding="circular"), window(3, 2, 1), True),
+    "unfolded over zeros": (lambda x: jc.unfold(x, (3, 2), padding="same", dilation=2), window(3, 1, 2, 2), False),
     "min": (lambda x: jc.min_pool(x, (3, 2), stride=2, padding="circular"), window(3, 2, 1), True),
     "min, overhanging": (lambda x: jc.min_pool(x, (5, 2), stride=3, ceil_mode=True), window(5, 3), False),
     "norm": (lambda x: jc.lp_pool(x, (3, 2), norm=2.5, stride=2, padding="circular"), window(3, 2, 1), True),
@@ -117,3 +124,31 @@ def test_of_polyphase_sampling_shifts_by_whole_strides_are_proved(fn, moves):
     # Cells that enter at the border affect the choice of the phase.
     assert report.interior.verdict is not Verdict.PROVED
     assert jc.recheck(certificate, fn, X) == ()
+
+
+def test_indices_are_refuted_because_they_name_positions():
+    """Their values change with every shift."""
+    fn = lambda x: jc.max_pool_with_indices(x, (3, 2), stride=3)[1]
+    report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+    assert (report.cyclic.verdict, report.interior.verdict) == (Verdict.REFUTED,) * 2
+    assert report.cyclic.culprit.primitive == "jaxconv_max_pool_gather"
+
+
+def test_unpooling_is_not_claimed_for_shifts_that_are_no_stride():
+    """Shifts by 3 hold, and no rule proves them; all others are refuted."""
+    fn = lambda x: jc.max_unpool(*jc.max_pool_with_indices(x, (3, 2)), (12, 8))
+    report = jc.certify(fn, X, axes=(1,)).leaves[0].axes[0]
+    assert report.cyclic.verdict is not Verdict.REFUTED
+    assert report.cyclic.verdict is not Verdict.PROVED or (report.cyclic.shift, report.cyclic.moves) == (3, ((1, 3),))
+
+
+def test_folding_moves_by_a_stride():
+    """Output 2j + 1 of three taps reads positions j and j + 1 of y."""
+    fn = lambda y: jc.fold(y, (3, 2), (24, 8), stride=(2, 1), padding="circular")
+    y = jax.ShapeDtypeStruct((2, 12, 8, 18), "float32")
+    certificate = certify(fn, y, axes=(1,))
+    report = certificate.leaves[0].axes[0]
+    for claim in (report.cyclic, report.interior):
+        assert (claim.shift, claim.moves) == (1, ((1, 2),))
+    assert report.interior.region == ((1, 1, 23),)
+    assert jc.recheck(certificate, fn, y) == ()

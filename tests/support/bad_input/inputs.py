@@ -7,12 +7,12 @@ from support.bad_input import bad
 from support.bad_input.valid import KEY, X, ones
 from support.bad_input.windows import CONVOLUTIONS, POOLS
 
-UP = "conv separable_conv locally_connected tiled_conv regional_conv"
-ADAPTIVE = "adaptive_max_pool adaptive_avg_pool"
-WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down"
+UP = "conv partial_conv separable_conv locally_connected tiled_conv regional_conv"
+ADAPTIVE = "adaptive_max_pool adaptive_avg_pool resize"
+WINDOWED = f"{UP} {POOLS} blur_pool {ADAPTIVE} polyphase_down unfold"
 GLOBAL = "global_max_pool global_min_pool global_avg_pool global_lp_pool"
 NORMS = "layer_norm rms_norm group_norm instance_norm batch_norm"
-LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout"
+LAYERS = f"{CONVOLUTIONS} {POOLS} blur_pool {ADAPTIVE} {GLOBAL} {NORMS} polyphase_down polyphase_up channel_dropout max_unpool unfold fold"
 ARRAY = "Pass a NumPy or JAX array"
 RAGGED = [[[[1.0, 1.0], [1.0, 1.0]], [[1.0, 1.0]]]]
 LAYOUTS = 'It is "channels_last" for [n, *spatial, c] and "channels_first" for [n, c, *spatial]'
@@ -60,7 +60,11 @@ def read_as(name):
 
 def take(names):
     """The functions whose input is named x."""
-    return [name for name in names.split() if name not in ("conv_transpose", "polyphase_up", "channel_dropout")]
+    return [
+        name
+        for name in names.split()
+        if name not in ("conv_transpose", "polyphase_up", "channel_dropout", "max_unpool", "fold")
+    ]
 
 
 ROWS = [
@@ -68,7 +72,8 @@ ROWS = [
     *[row for name in take(LAYERS) for row in shapes(name, read_as(name))],
     *no_arrays("conv_transpose", "y", "an array [n, *spatial, c]"),
     *shapes("conv_transpose", "an array [n, *spatial, c]", "y"),
-    *no_arrays("polyphase_up", "y", "an array [n, h, w, c]"),
+    *no_arrays("polyphase_up max_unpool fold", "y", "an array [n, h, w, c]"),
+    *no_arrays("max_unpool", "indices", "an array of integers"),
     *no_arrays("dense", "x", "an array [..., i]"),
     *no_arrays("dropout channel_dropout", "x", "an array"),
     *bad(
@@ -92,7 +97,7 @@ ROWS = [
          "Reshape it to these axes, as a window or kernel of 2 spatial axes requires"),
     ),
     *bad(
-        f"{POOLS} blur_pool {ADAPTIVE} polyphase_down", "x",
+        f"{POOLS} blur_pool {ADAPTIVE} polyphase_down unfold", "x",
         ("a batch without batched", X, ValueError, "(1, 6, 6, 2), 4 axes", "[h, w, c], 3 axes of which 2 spatial",
          "For a batch, leave out batched=False"),
         batched=False,
@@ -108,7 +113,7 @@ ROWS = [
          "1 or more cells along every spatial axis", "Remove the layer, or pass inputs with cells"),
     ),
     *bad(
-        "conv", "x",
+        "conv partial_conv", "x",
         ("other channels", ones(1, 6, 6, 3), ValueError, "3", "2: kernel (3, 3, 2, 4) [..., c/groups, o] takes 2",
          "Draw a kernel for that many channels, or check the layout of x"),
         ("twice the channels", ones(1, 6, 6, 4), ValueError, "4", "2: kernel (3, 3, 2, 4) ... takes 2",
@@ -152,7 +157,7 @@ ROWS = [
         ("booleans", X > 0, TypeError, "bool", "numbers", "Cast it first: x.astype(jnp.float32)"),
     ),
     *bad(
-        "max_pool min_pool global_max_pool global_min_pool adaptive_max_pool", "x",
+        "max_pool min_pool max_pool_with_indices global_max_pool global_min_pool adaptive_max_pool", "x",
         ("complex numbers", X * 1j, TypeError, "complex64", "real, because complex numbers have no order",
          "Pool abs(x), or its real and imaginary parts"),
     ),
@@ -194,6 +199,52 @@ ROWS = [
         ("out of range", np.array([[0, 2]]), ValueError, "2", "0 to 1", "Take the phase that polyphase_down returns ..."),
         ("negative", np.array([[0, -1]]), ValueError, "-1", "0 to 1", "Take the phase that polyphase_down returns ..."),
         named="phase along axis w",
+    ),
+    *no_arrays("partial_conv", "mask", "an array [n, h, w, c]"),
+    *bad(
+        "partial_conv", "mask",
+        ("of one example", np.ones((6, 6, 1), bool), ValueError, "(6, 6, 1), 3 axes", "[n, h, w, c], 4 axes of which 2 spatial",
+         "For one example without a batch axis, pass batched=False"),
+        ("of other examples", np.ones((2, 6, 6, 1), bool), ValueError, "(2, 6, 6, 1) in that layout",
+         "(1, 6, 6, 1) for all channels or (1, 6, 6, 2) for each, as x in the layout [n, *spatial, c]",
+         "Broadcast it to the examples of x; it has one channel, or those of x"),
+    ),
+    *bad(
+        "partial_conv", "x",
+        ("integers", X.astype(int), TypeError, "int32", "floats", "Cast it first: x.astype(jnp.float32)"),
+        params={"kernel": np.ones((3, 3, 2, 4), int)},
+    ),
+    *bad(
+        "resize", "x",
+        ("integers", X.astype(int), TypeError, "int32", "floats",
+         'Cast it first: x.astype(jnp.float32), or pass method="nearest"'),
+    ),
+    *bad(
+        "fold", "y",
+        ("booleans", ones(1, 5, 5, 8) > 0, TypeError, "bool", "numbers", "Cast it first: y.astype(jnp.float32)"),
+    ),
+    *bad(
+        "fold", "y",
+        ("other positions", ones(1, 5, 4, 8), ValueError, "(5, 4)", "(5, 5), the positions of the window over (6, 6) cells",
+         "Pass the settings and the lengths with which x was unfolded"),
+        named="y's spatial shape",
+    ),
+    *bad(
+        "fold", "y",
+        ("other features", ones(1, 5, 5, 6), ValueError, "6", "a multiple of 4 taps",
+         "Pass the window with which x was unfolded, or check the layout of y"),
+        named="y's number of features",
+    ),
+    *bad(
+        "max_unpool", "indices",
+        ("fractions", ones(1, 3, 3, 2), TypeError, "float32", "integers, as max_pool_with_indices returns them",
+         "Take the indices that max_pool_with_indices returns, and the shape of its input"),
+        ("of another shape", np.zeros((1, 3, 2, 2), int), ValueError, "(1, 3, 2, 2)", "(1, 3, 3, 2), as y is",
+         "Take the indices that max_pool_with_indices returns, ..."),
+        ("beyond x", np.full((1, 3, 3, 2), 36), ValueError, "an array with 36", "from 0 to 35",
+         "Take the indices that max_pool_with_indices returns, ..."),
+        ("negative", np.full((1, 3, 3, 2), -1), ValueError, "an array with -1", "from 0 to 35",
+         "Take the indices that max_pool_with_indices returns, ..."),
     ),
     *bad("polyphase_up", "phase", ("None", None, TypeError, "None", "an array of integers", ARRAY)),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ SEVERAL = "locally_connected tiled_conv regional_conv"
 LAYER = 'a dict of "kernel" and, if wanted, "bias"'
 INIT = "Pass what the init function returns"
 STATE = {"mean": ones(2), "var": ones(2)}
+WEIGHT_NORM = 'a dict of "kernel" and "scale" and, if wanted, "bias"'
 POSITIONS = "locally_connected, tiled_conv or regional_conv"
 
 
@@ -195,5 +196,43 @@ ROWS = [
         ("of another dtype", STATE | {"mean": ones(2).astype(np.float16)}, TypeError, "float16",
          "float32, the dtype of the state for this x", "Create it with init_batch_norm for x's dtype"),
         named='state["mean"]',
+    ),
+    *[row for name in ("spectral_norm", "init_spectral_norm", "init_weight_norm")
+      for row in kernels(name, "params", VALID[name]["params"])],
+    *bad(
+        "spectral_norm init_spectral_norm init_weight_norm", "params",
+        ("integers", {"kernel": np.ones((3, 3, 2, 4), int)}, TypeError, "int32", "real floats",
+         "Cast it: kernel.astype(jnp.float32)"),
+        ("complex numbers", {"kernel": 1j * KERNEL["kernel"]}, TypeError, "complex64", "real floats", "Cast it: ..."),
+        ("a vector", {"kernel": ones(4)}, ValueError, "(4,)", "an array of 2 axes or more",
+         "A vector has one singular value, its length: divide it by that"),
+        named="kernel",
+    ),
+    *bad(
+        "weight_norm", "params",
+        ("without scale", KERNEL, ValueError, "a dict of ['bias', 'kernel']", WEIGHT_NORM, INIT),
+        ("an array", ones(3, 4), TypeError, "an array of shape ... and dtype float32", WEIGHT_NORM, INIT),
+        ("another name", KERNEL | {"scale": ones(4), "gain": 1}, ValueError, "a dict of [...'gain'...]", WEIGHT_NORM, INIT),
+    ),
+    *bad(
+        "weight_norm", "params",
+        ("a scale of other channels", KERNEL | {"scale": ones(2)}, ValueError, "(2,)",
+         "(4,), the length of the kernel's axis 3", "Create it with init_weight_norm"),
+        ("a scale of another dtype", KERNEL | {"scale": ones(4).astype(np.float16)}, TypeError, "float16",
+         "float32, as the kernel is", "Cast one of them, scale.astype(kernel.dtype) for example"),
+        named="scale",
+    ),
+    *bad(
+        "spectral_norm", "state",
+        ("None", None, TypeError, "None", 'a dict of "u" and "v"', INIT),
+        ("without v", {"u": ones(4)}, ValueError, "a dict of ['u']", 'a dict of "u" and "v"', INIT),
+    ),
+    *bad(
+        "spectral_norm", "state",
+        ("u of another kernel", {"u": ones(3), "v": ones(3, 3, 2)}, ValueError, "(3,)",
+         "(4,), the kernel's output channels", "Create it with init_spectral_norm for this kernel"),
+        ("u of another dtype", {"u": ones(4).astype(np.float16), "v": ones(3, 3, 2)}, TypeError, "float16",
+         "float32, the dtype of the state for this kernel", "Create it with init_spectral_norm for this kernel"),
+        named='state["u"]',
     ),
 ]  # fmt: skip

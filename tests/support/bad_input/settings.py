@@ -9,6 +9,9 @@ from support.bad_input.inputs import NORMS
 from support.bad_input.valid import KEY, ones
 from support.bad_input.windows import CONVOLUTIONS, INITS
 
+OUTPUT_CHANNELS = "Write -1 for the kernels of conv and dense, -2 for those of conv_transpose"
+SLOPES = "Write -0.5 for TensorFlow's and jax.image's cubic, -0.75 for PyTorch's"
+ONE_STEP = "Write 1 for one step of power iteration; to use the state alone, training=False"
 WEIGHTED = f"{CONVOLUTIONS} dense"
 PREFERRED = WEIGHTED.replace("conv_transpose ", "")
 DRAWN = f"{INITS} init_dense"
@@ -127,7 +130,55 @@ ROWS = [
         ("a long integer", 10**39, ValueError, "1000...", "from 1.18e-38 to 8.51e+37", P_NORM),
         ("no float", 10**400, ValueError, "an integer of 1329 bits", "a number that a float holds", P_NORM),
     ]),
-    *switches("batch_norm dropout channel_dropout", "training"),
+    *switches("batch_norm dropout channel_dropout spectral_norm", "training"),
+    *bad(
+        "spectral_norm init_spectral_norm weight_norm init_weight_norm", "axis",
+        ("too large", 4, ValueError, "4", "at most 3", OUTPUT_CHANNELS),
+        ("too small", -5, ValueError, "-5", "-4 or more", OUTPUT_CHANNELS),
+        ("None", None, TypeError, "None", "an integer", OUTPUT_CHANNELS),
+        ("several", (0, 1), TypeError, "(0, 1)", "an integer", OUTPUT_CHANNELS),
+    ),
+    *bad(
+        "resize", "method",
+        ("another library's name", "bicubic", ValueError, "'bicubic'", '"nearest", ... or "area"', 'Perhaps you mean "cubic"'),
+        ("None", None, TypeError, "None", '"nearest", ... or "area"', 'Write method="nearest"'),
+    ),
+    *bad(
+        "resize", "corners",
+        ("a boolean", True, TypeError, "True", '"half_pixel", "align" or "asymmetric"', 'Write corners="half_pixel"'),
+        ("for area", "align", ValueError, '"align"', '"half_pixel" for method="area"', "Leave it out"),
+        method="area",
+    ),
+    *bad("resize", "border", ("a padding", "circular", ValueError, "'circular'", '"inside" or "edge"', 'Write border="inside"')),
+    *bad(
+        "resize", "antialias",
+        ("missing", None, ValueError, "None", "given where an axis shrinks",
+         "Pass antialias=True to average all cells, or False to read the nearest ones"),
+        ("a number", 1, TypeError, "1", "True or False", "Write antialias=True or antialias=False"),
+        output_shape=(9, 3),
+    ),
+    *bad(
+        "resize", "antialias",
+        ("for area", True, ValueError, "True", "False for method='area' and corners='half_pixel'",
+         'Leave it out, or use one of linear, cubic, lanczos3, lanczos5 with corners="half_pixel"'),
+        method="area",
+    ),
+    *bad(
+        "resize", "coefficient",
+        ("positive", 0.5, ValueError, "0.5", "from -1 to 0", SLOPES),
+        ("text", "keys", TypeError, "'keys'", "a number", SLOPES),
+    ),
+    *bad(
+        "spectral_norm", "steps",
+        ("none", 0, ValueError, "0", "1 or more", ONE_STEP),
+        ("a fraction", 1.0, TypeError, "1.0", "an integer", ONE_STEP),
+        ("None", None, TypeError, "None", "an integer", ONE_STEP),
+    ),
+    *bad(
+        "spectral_norm", "epsilon",
+        ("zero", 0, ValueError, "0", "positive and finite", "Leave it out for 1e-12"),
+        ("text", "small", TypeError, "'small'", "a number", "Leave it out for 1e-12"),
+    ),
     *switches(DRAWN, "bias"),
     *switches("init_norm init_batch_norm", "scale"),
     *switches("init_norm init_batch_norm", "bias"),
@@ -143,7 +194,7 @@ ROWS = [
     *bad("group_norm", "groups", ("no divisor", 3, ValueError, "3", "a divisor of x's 2 channels",
                                   "Write 1 for one group of all channels")),
     *bad(
-        f"{DRAWN} dropout channel_dropout", "key",
+        f"{DRAWN} init_spectral_norm dropout channel_dropout", "key",
         ("a number", 0, TypeError, "0", "one jax.random key", "Pass jax.random.key(0)"),
         ("text", "seed", TypeError, "'seed'", "one jax.random key", "Pass jax.random.key(0)"),
         ("an array of floats", ones(2), TypeError, "an array of shape (2,) and dtype float32", "one jax.random key",
@@ -153,7 +204,7 @@ ROWS = [
         ("NumPy's generator", np.random.default_rng(0), TypeError, "Generator(PCG64)...", "one jax.random key",
          "Pass jax.random.key(0)"),
     ),
-    *bad(DRAWN, "key", ("None", None, TypeError, "None", "one jax.random key", "Pass jax.random.key(0)")),
+    *bad(f"{DRAWN} init_spectral_norm", "key", ("None", None, TypeError, "None", "one jax.random key", "Pass jax.random.key(0)")),
     *bad("dropout channel_dropout", "key", ("none in training", None, ValueError, "None", "a jax.random key in training",
                                             "Pass jax.random.key(0)")),
     *bad(

@@ -2,10 +2,11 @@
 
 from support.bad_input import bad
 
-CONVOLUTIONS = "conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
-POOLS = "max_pool min_pool avg_pool lp_pool"
+CONVOLUTIONS = "conv partial_conv conv_transpose separable_conv locally_connected tiled_conv regional_conv"
+POOLS = "max_pool min_pool avg_pool lp_pool max_pool_with_indices"
+UNFOLDING = "unfold fold"
 INITS = "init_conv init_conv_transpose init_separable_conv init_tiled_conv init_regional_conv init_locally_connected"
-GROUPED = "conv conv_transpose locally_connected tiled_conv regional_conv"
+GROUPED = "conv partial_conv conv_transpose locally_connected tiled_conv regional_conv"
 OVER_AXES = "an integer, or 2 of them"
 EACH = "Write 1 for every axis, or (1, 1) for each"
 LENGTH = "Its length is the number of spatial axes: (2,) for signals, (2, 2) for images, (2, 2, 2) for volumes"
@@ -32,15 +33,15 @@ def sizes(functions, argument):
 
 
 ROWS = [
-    *sizes(f"{CONVOLUTIONS} {POOLS} blur_pool init_locally_connected", "stride"),
+    *sizes(f"{CONVOLUTIONS} {POOLS} {UNFOLDING} blur_pool init_locally_connected", "stride"),
     *bad(
-        f"{CONVOLUTIONS} blur_pool init_locally_connected", "stride",
+        f"{CONVOLUTIONS} {UNFOLDING} blur_pool init_locally_connected", "stride",
         ("None", None, TypeError, "None", OVER_AXES, EACH),
     ),
-    *sizes(f"{CONVOLUTIONS} {POOLS} init_locally_connected", "dilation"),
+    *sizes(f"{CONVOLUTIONS} {POOLS} {UNFOLDING} init_locally_connected", "dilation"),
     *sizes("init_tiled_conv tie tie_gradient", "period"),
     *bad(
-        f"{CONVOLUTIONS} {POOLS} blur_pool init_locally_connected", "padding",
+        f"{CONVOLUTIONS} {POOLS} {UNFOLDING} blur_pool init_locally_connected", "padding",
         ("an unknown name", "full", ValueError, "'full'", PADDINGS, PAIRS),
         ("a misspelt name", "circlar", ValueError, "'circlar'", PADDINGS, 'Perhaps you mean "CIRCULAR"'),
         ("another library's name", "wrap", ValueError, "'wrap'", PADDINGS, 'Perhaps you mean "CIRCULAR"'),
@@ -54,7 +55,7 @@ ROWS = [
          "Write (0, 0) for no padding along that axis"),
     ),
     *bad(
-        f"{POOLS} blur_pool {INITS}", "window",
+        f"{POOLS} {UNFOLDING} blur_pool {INITS}", "window",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("none at all", (), ValueError, "()", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
@@ -64,11 +65,16 @@ ROWS = [
         ("a set", {2, 3}, TypeError, "{2, 3}", "one integer per spatial axis", LENGTH),
     ),
     *bad(
-        "adaptive_max_pool adaptive_avg_pool", "output_shape",
+        "adaptive_max_pool adaptive_avg_pool max_unpool fold resize", "output_shape",
         ("one number", 2, ValueError, "2", "one integer per spatial axis", LENGTH),
         ("zero", (2, 0), ValueError, "0", "1 or more", LENGTH),
         ("None", None, TypeError, "None", "one integer per spatial axis", LENGTH),
         ("a fraction", (2, 1.5), TypeError, "(2, 1.5)", "one integer per spatial axis", LENGTH),
+    ),
+    *bad(
+        "fold", "output_shape",
+        ("of one axis", (6,), ValueError, "(6,)", "2 integers, one for each axis of window",
+         "Write the length of each spatial axis"),
     ),
     *bad(
         "polyphase_down polyphase_up", "stride",
@@ -86,7 +92,7 @@ ROWS = [
     ),
     *bad("init_conv", "groups", ("no divisor", 3, ValueError, "3", "a divisor of both channels_in = 2 and channels_out = 4", UNGROUPED)),
     *bad(
-        "conv locally_connected tiled_conv regional_conv", "groups",
+        "conv partial_conv locally_connected tiled_conv regional_conv", "groups",
         ("no divisor", 3, ValueError, "3", "a divisor of the kernel's 4 output channels",
          "Draw the kernel with the same groups"),
     ),
@@ -114,13 +120,13 @@ ROWS = [
         stride=1,
     ),
     *bad(
-        f"{POOLS} blur_pool", "window",
+        f"{POOLS} blur_pool unfold", "window",
         ("wider than x", (7, 2), ValueError, "7 cells wide (7 taps, dilation 1)",
          "at most as wide as the padded input, which has 6 cells (0 + 6 + 0)", "Use a larger input, ..."),
         named="window along axis h", stride=1,
     ),
     *bad(
-        "conv separable_conv tiled_conv regional_conv", "dilation",
+        "conv partial_conv separable_conv tiled_conv regional_conv", "dilation",
         ("wider than x", 3, ValueError, "7 cells wide (3 taps, dilation 3)",
          "at most as wide as the padded input, which has 6 cells (0 + 6 + 0)", "Use a larger input, ..."),
         named="window along axis h",
