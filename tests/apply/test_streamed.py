@@ -140,6 +140,7 @@ def test_an_image_by_rows():
     x = signal((2, 24, 10, 2))
     stream = jc.streamed(fn, x, axes={0: (1,)}, chunk=4)
     assert_streams(stream, fn, x, [4, 2, 10, 8])
+    np.testing.assert_array_equal(stream.run(x), fn(x))
 
 
 def test_gradients_through_the_scan_are_those_of_the_whole():

@@ -1,5 +1,6 @@
 """Options of `tiled` change how tiles are computed, and not the result: batches, devices, memory, progress."""
 
+import inspect
 import io
 import itertools
 import re
@@ -35,6 +36,11 @@ def test_a_batch_of_arguments_of_which_one_is_not_tiled():
     a, b = jnp.asarray(signal((1, 50, 20, 2))), signal((1, 50, 20, 2), seed=1)
     found = jc.tiled(fn, tile=(12, 20), axes={1: (1, 2), 2: (1, 2)}, batch=2)(FIRST, a, b)
     np.testing.assert_array_equal(found, fn(FIRST, a, jnp.asarray(b)))
+
+
+def test_one_tile_is_on_a_device_at_a_time_unless_more_are_asked_for():
+    """A call that does not name a batch needs the memory of one tile."""
+    assert inspect.signature(jc.tiled).parameters["batch"].default == 1
 
 
 def test_a_batch_has_one_program_for_each_size():

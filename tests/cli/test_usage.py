@@ -62,6 +62,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
         ([*CIRCULAR, *SHAPE, "--json=3"], "argument --json: ignored explicit argument '3'. python -m jaxconv --help"),
         ([*CIRCULAR, *SHAPE, *SHAPE, "--axes", "0:1"], "number of --shape is 2, but should be 1, one for each argument"),
         (["certify", "jaxconv:conv", *SHAPE], "conv without a default: params, x. Bind parameters and settings"),
+        (["certify", "pkg.models:scaled", *SHAPE], "number of --shape is 1, but should be 2, one for each argument of scaled without a default: x, scale. Bind"),
         (["certify", "pkg.models:masked", *SHAPE, *SHAPE], "--axes is missing, but should be given for at least one"),
         (["certify", "pkg.models:masked", *SHAPE, *SHAPE, "--axes", "1"], "--axes is '1', but should be given with"),
         (["certify", "pkg.models:branches", *SHAPE], "float32[1, 6, 5, 2]: TracerBoolConversionError: Attempted"),

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from jax import lax
 from support.primitive_examples import MET, defined
 
 from jaxconv.jaxprs import guard
@@ -116,6 +117,22 @@ def test_a_primitive_is_affine_in_the_operands_of_its_row(name):
             points = [[*operands[:place], operands[place] + n * step, *operands[place + 1 :]] for n in range(3)]
             for low, middle, high in zip(*(executed(equation, point) for point in points), strict=True):
                 np.testing.assert_allclose(high - middle, middle - low, rtol=0, atol=1e-4 if name == "fft" else 0)
+
+
+@pytest.mark.parametrize(
+    ("fn", "dtype", "linear"),
+    [
+        (lambda x: 2 * x, "float32", True),
+        (lambda x: 2 * x, "int32", False),  # it may wrap around
+        (lambda x: lax.convert_element_type(x, "float32"), "float16", True),
+        (lambda x: lax.convert_element_type(x, "float32"), "int32", False),
+        (lambda x: lax.convert_element_type(x, "int32"), "float32", False),
+    ],
+    ids=["floats", "integers", "to finer floats", "from integers", "to integers"],
+)
+def test_only_floats_are_linear(fn, dtype, linear):
+    (equation,) = jax.make_jaxpr(fn)(np.ones(3, dtype)).eqns
+    assert guard.is_linear(equation) == linear
 
 
 SUMMED = {name: examples for name, examples in MET.items() if PRIMITIVES[name].rounds in (SUM, PRODUCTS)}

@@ -73,6 +73,7 @@ def batch_normed(x):
 
 
 NETWORKS = {
+    "products of channels": lambda x: jnp.einsum("ntc,ntd->ntcd", x, jnp.flip(x, 2)),
     "WaveNet": wavenet,
     "dilated and causal": lambda x: jc.conv(THREE, x, padding="causal", dilation=3),
     "two that look ahead": lambda x: jc.conv(MORE, relu(jc.conv(FIVE, x, padding="same")), padding="same"),
