@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from jaxconv.jaxprs.layout import opened
@@ -12,7 +13,7 @@ from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, i
 from jaxconv.verify.factors import also_on, check_whole_periods, invariant_axis, join
 from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import rows_of_reshapes
+from jaxconv.verify.rules import bands, rows_of_reshapes
 from jaxconv.verify.rules.advancing_rows import in_order
 
 COMMUTATIVE = named(lambda row: row.commutative)
@@ -41,7 +42,8 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
 def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
 
-    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`.
+    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`. In the
+    interior, it may be over the cells of a band: see `bands.py`.
 
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
@@ -50,11 +52,16 @@ def reduction(eqn: Equation[Moving]) -> list[Moving]:
     (value,) = eqn.moving()[:1]
     try:
         return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
-    except CannotProve as lost:
-        try:
-            return [rows_of_reshapes.reduced(eqn)]
-        except CannotProve:
-            raise lost from None
+    except CannotProve:
+        for other in (rows_of_reshapes.reduced, _over_a_band):
+            with suppress(CannotProve):
+                return [other(eqn)]
+        raise
+
+
+def _over_a_band(eqn: Equation[Moving]) -> Moving:
+    """A reduction of an operand that is one known number outside a band. See `bands.py`."""
+    return bands.reduced(eqn, eqn.moving()[0], eqn.params["axes"], bands.background(eqn.settled(0)))
 
 
 @rule("reduce")
