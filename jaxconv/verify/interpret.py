@@ -261,7 +261,7 @@ class Walk:
         before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
         names, makers = partial(self._names_of, path[self.base :]), partial(self._maker_of, path)
         params, places = guard.understood(equation), partial(self._places_of, path, equation)
-        behind = names, makers, places, partial(self._settled_in, path[self.base :])
+        behind = names, makers, places, partial(self._settled_in, path[self.base :]), path
         return Equation(equation.primitive.name, params, inputs, known, before, after, self, *behind)
 
     def _places_of(self, path: evaluate.Path, equation: JaxprEqn) -> Places | None:

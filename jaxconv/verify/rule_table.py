@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from jaxconv.jaxprs.evaluate import Path
 from jaxconv.jaxprs.typing import AnyJaxpr, Params
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
@@ -78,6 +79,7 @@ class Equation(Generic[V_co]):
         places: returns at which cells of which equation's operand the first operand is read; see `own_places.py`.
         settled: returns the numbers that cells of an operand have for all inputs, NaN elsewhere, or None if no cell is
             known to have one; see `settled_numbers.py`.
+        path: path of the equation.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Equation(Generic[V_co]):
     makers: Callable[[int], tuple[Equation[Value], int] | None] = lambda operand: None
     places: Callable[[], Places | None] = lambda: None
     settled: Callable[[int], np.ndarray | None] = lambda operand: None
+    path: Path = ()
 
     def cells(self, operand: int) -> np.ndarray | None:
         """Return the numbers of an invariant operand, or else names of its cells: where these are equal, it is, too."""
@@ -111,7 +114,7 @@ class Equation(Generic[V_co]):
     def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
         """Return the same equation of operands with other states."""
         states = self.operand_shapes, self.shapes
-        asked = self.names, self.makers, self.places, self.settled
+        asked = self.names, self.makers, self.places, self.settled, self.path
         return Equation(self.name, self.params, inputs, self.known, *states, self.walk, *asked)
 
 

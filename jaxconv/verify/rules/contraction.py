@@ -30,6 +30,8 @@ from jaxconv.verify.rules import bands
 from jaxconv.verify.rules.advancing_rows import LONGEST_STEP, check_step, field_of_rows, longest
 from jaxconv.verify.rules.reduction import without
 
+MOST_ADVANCES = 3  # advances that are tried: columns that read the border may start at one row, and seem not to advance
+
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
 
@@ -173,7 +175,7 @@ def _band(bands: np.ndarray, motion: Motion, *, cyclic: bool) -> tuple[int, int,
         else:
             both_valid = valid[distance:] & valid[:-distance]
             advances: list[int] = (first_row[distance:] - first_row[:-distance])[both_valid].tolist()
-            moves = [by for by, _ in Counter(advances).most_common(1)]
+            moves = [by for by, _ in Counter(advances).most_common(MOST_ADVANCES)]
         for by in moves:
             if by == 0:
                 continue

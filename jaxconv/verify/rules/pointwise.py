@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -31,11 +32,12 @@ from jaxconv.verify.fold import repeating_box, repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.advancing_rows import longest
+from jaxconv.verify.rules.running_sums import windowed
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-@rule(*family("pointwise") - {"select_n"})
+@rule(*family("pointwise") - {"select_n", "sub"})
 def pointwise(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
@@ -70,6 +72,17 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)
     return [join(along_new_diagonals(eqn, values), eqn.walk.new_signal())]
+
+
+@rule("sub", takes_broken=True)
+def difference(eqn: Equation[Plain]) -> list[Plain]:
+    """out[i] = a[i] - b[i]: pointwise. Of two running sums, of which nothing is known, see `running_sums.py`."""
+    broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
+    if broken is None:
+        return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+    with suppress(CannotProve):
+        return [windowed(eqn)]
+    return [broken]
 
 
 @rule("select_n", takes_broken=True)
