@@ -29,15 +29,19 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeating_box, repeats, runs
-from jaxconv.verify.receptive_fields import NOTHING
+from jaxconv.verify.receptive_fields import NOTHING, ONE_CELL, sees_nothing
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.advancing_rows import longest
+from jaxconv.verify.rules.bands import background
 from jaxconv.verify.rules.running_sums import windowed
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-@rule(*family("pointwise") - {"select_n", "sub"})
+ARITHMETIC = {"add", "add_any", "sub", "mul", "max", "min"}
+
+
+@rule(*family("pointwise") - {"select_n", *ARITHMETIC})
 def pointwise(eqn: Equation[Moving]) -> list[Moving]:
     """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
     return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
@@ -74,15 +78,56 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     return [join(along_new_diagonals(eqn, values), eqn.walk.new_signal())]
 
 
-@rule("sub", takes_broken=True)
-def difference(eqn: Equation[Plain]) -> list[Plain]:
-    """out[i] = a[i] - b[i]: pointwise. Of two running sums, of which nothing is known, see `running_sums.py`."""
-    broken = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
-    if broken is None:
-        return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+@rule(*ARITHMETIC, takes_broken=True)
+def arithmetic(eqn: Equation[Plain]) -> list[Plain]:
+    """out[i] = f(a[i], b[i]): pointwise; and operands of which nothing is known may be known numbers in the interior.
+
+    There they are a constant: see `settled_numbers.py`. A difference may be one of running sums: see `running_sums.py`.
+
+    Example: y.at[0].add(border), as in the gradient of an edge pad, is y without its first position.
+    Theorem: `CertifierRules.map_sound` in proofs/coq, for what is known.
+    """
+    broken = {n: value for n, value in enumerate(eqn.inputs) if isinstance(value, Broken)}
+    hidden = broken or _of_the_border(eqn)
+    lost = next(iter(broken.values()), None)
     with suppress(CannotProve):
-        return [windowed(eqn)]
-    return [broken]
+        if lost is not None:
+            return [windowed(eqn)]
+    with suppress(CannotProve):
+        if hidden:
+            unknown = _varies(eqn, [*hidden])
+            kept = [hidden.get(n, value) for n, value in enumerate(eqn.inputs)]
+            blanked = _blanked(eqn.with_inputs(kept), unknown, next(iter(hidden.values())))
+            return [*several_operands(eqn.with_inputs(blanked))]
+    if lost is not None:
+        return [lost]
+    return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+
+
+def _of_the_border(eqn: Equation[Plain]) -> dict[int, Broken]:
+    """The operands of an interior walk that show the input at less than half of the positions, as if nothing was known.
+
+    Example: the cells that a gradient adds to the border.
+    """
+    found: dict[int, Broken] = {}
+    for operand, value in enumerate(eqn.inputs if eqn.walk.cycle is None else ()):
+        axes = value.moving_axes if isinstance(value, Moving) else []
+        motions = [factor.motion for axis in axes for factor in value.axes[axis] if factor.motion]
+        if len(axes) != 1:
+            continue
+        shown = 0 if sees_nothing(motions[0].field or ONE_CELL) else motions[0].hi - motions[0].lo
+        if 2 * shown < eqn.operand_shapes[operand][axes[0]]:
+            here = eqn.walk.culprit("shows the shifted signal at too few positions", "Use a larger input")
+            found[operand] = Broken(motions[0].edge or here)
+    return found if len(found) < len(eqn.inputs) else {}
+
+
+def _varies(eqn: Equation[Plain], operands: Sequence[int]) -> np.ndarray:
+    """The cells at which one of these operands is not known to be the number that most of its cells are known to be."""
+    if eqn.walk.cycle is not None or len(operands) == len(eqn.inputs):
+        raise CannotProve("nothing is known of the operands")
+    cells = [background(eqn.settled(operand)) for operand in operands]
+    return np.any([np.broadcast_to(one, eqn.shapes[0]) for one in cells], axis=0)
 
 
 @rule("select_n", takes_broken=True)
@@ -115,9 +160,9 @@ def select(eqn: Equation[Plain]) -> list[Plain]:
 
 
 def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Moving]:
-    """The operands of a select, where each of which nothing is known is a constant at positions that never select it.
+    """The operands, where those of which nothing is known are constants at positions where they are, or have no effect.
 
-    `unknown`: the cells that select one.
+    `unknown`: the cells at which they are neither.
     """
     moving = [value for value in eqn.inputs if isinstance(value, Moving)]
     carried = [(n, motion) for value in moving for n in value.moving_axes if (motion := motion_of(value.axes[n]))]
@@ -127,7 +172,7 @@ def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Mo
     rows = np.moveaxis(np.broadcast_to(unknown, eqn.shapes[0]), number, 0).reshape(eqn.shapes[0][number], -1)
     kept = longest(~rows.any(axis=1), 0)
     if kept is None:
-        raise CannotProve("every position selects it")
+        raise CannotProve("it matters at every position")
     shown = Motion(motion.rate, *kept, NOTHING, eqn.walk.new_signal(), edge=lost.culprit)
     blank = Moving(1, None, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))
     blank = blank.with_axis(number, (Factor(len(rows), motion=shown),))

@@ -49,11 +49,15 @@ def reduction(eqn: Equation[Moving]) -> list[Moving]:
     Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`. In the
     interior, it may be over the cells of a band: see `bands.py`.
 
+    Over an axis of no cells, it is a constant.
+
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
+    if any(length_of(value.axes[number]) == 0 for number in eqn.params["axes"]):
+        return [Moving(1, value.cycle, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))]
     try:
         return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
     except CannotProve:
