@@ -30,7 +30,7 @@ from jaxconv.verify.domain import (
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeating_box, repeats, runs
 from jaxconv.verify.receptive_fields import NOTHING, ONE_CELL, sees_nothing
-from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, rule
 from jaxconv.verify.rules.advancing_rows import longest
 from jaxconv.verify.rules.bands import background
 from jaxconv.verify.rules.running_sums import windowed
@@ -38,13 +38,9 @@ from jaxconv.verify.rules.running_sums import windowed
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-ARITHMETIC = {"add", "add_any", "sub", "mul", "max", "min"}
-
-
-@rule(*family("pointwise") - {"select_n", *ARITHMETIC})
-def pointwise(eqn: Equation[Moving]) -> list[Moving]:
-    """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
-    return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
+# What is known of results whose operands have no state, by primitive: from the equation.
+behind: Registry[Callable[[Equation[Plain]], Moving]] = Registry()
+behind("sub")(windowed)
 
 
 def one_operand(eqn: Equation[Moving]) -> list[Moving]:
@@ -78,7 +74,7 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     return [join(along_new_diagonals(eqn, values), eqn.walk.new_signal())]
 
 
-@rule(*ARITHMETIC, takes_broken=True)
+@rule("add", "add_any", "sub", "mul", "max", "min", takes_broken=True)
 def arithmetic(eqn: Equation[Plain]) -> list[Plain]:
     """out[i] = f(a[i], b[i]): pointwise; and operands of which nothing is known may be known numbers in the interior.
 
@@ -91,8 +87,8 @@ def arithmetic(eqn: Equation[Plain]) -> list[Plain]:
     hidden = broken or _of_the_border(eqn)
     lost = next(iter(broken.values()), None)
     with suppress(CannotProve):
-        if lost is not None:
-            return [windowed(eqn)]
+        if lost is not None and eqn.name in behind:
+            return [behind[eqn.name](eqn)]
     with suppress(CannotProve):
         if hidden:
             unknown = _varies(eqn, [*hidden])
@@ -389,3 +385,9 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
 def each_by_itself(eqn: Equation[Moving]) -> Sequence[Moving]:
     """out_i = x_i: each result is the operand of the same number. Theorem: `CertifierRules.map_sound` in proofs/coq."""
     return eqn.moving()
+
+
+@rule(*family("pointwise") - TAKES_BROKEN)
+def pointwise(eqn: Equation[Moving]) -> list[Moving]:
+    """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
+    return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)

@@ -64,6 +64,8 @@ TWINS = {
     "an inverse of another length": (lambda x, k: irfft(rfft(x, n=20) * rfft(k, n=20), n=18), KERNEL),
     "modes that are moved": (
         lambda x, k: irfft(jnp.pad(rfft(x, n=20) * rfft(k, n=20), (1, 0))[:11], n=20), KERNEL),
+    "modes that a pad moves": (
+        lambda x, k: irfft(lax.pad(rfft(x, n=20) * rfft(k, n=20), np.complex64(0), [(1, -1, 0)]), n=20), KERNEL),
     "modes beside zeros": (
         lambda x, k: irfft(jnp.pad(rfft(x, n=18) * rfft(k, n=18), (0, 1)), n=20), KERNEL),
     "unknown modes": (lambda x, k: irfft(rfft(x) * lax.complex(k[:1], k[1:2]), n=N), KERNEL),
@@ -80,6 +82,11 @@ def test_other_products_of_transforms_have_no_interior(name):
     fn, kernel = TWINS[name]
     assert law(fn, X, kernel, kind="interior") is None
     assert culprit(fn, X, kernel, kind="interior") == "fft"
+
+
+def test_an_inverse_along_fewer_axes_has_no_interior():
+    fn = lambda x, k: irfft(jnp.fft.rfft2(x) * jnp.fft.rfft2(jnp.pad(k, ((0, 11), (0, 6)))), n=9)
+    assert law(fn, IMAGE, SQUARE, kind="interior", axis=1) is None
 
 
 def test_a_kernel_without_zeros_has_no_interior():

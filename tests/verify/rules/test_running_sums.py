@@ -32,6 +32,14 @@ def added(t):
     return t[4:] + t[:-4]
 
 
+def multiplied(t):
+    return t[4:] * t[:-4]
+
+
+def larger(t):
+    return jnp.maximum(t[4:], t[:-4])
+
+
 def scaled(t):
     return 2 * t[4:] - t[:-4]
 
@@ -91,6 +99,8 @@ TWINS = {
     "products": lambda x: apart(4, jnp.cumprod(x, 0)),
     "maxima": lambda x: apart(4, lax.cummax(x, 0)),
     "a sum instead": lambda x: added(total(x)),
+    "a product of one": lambda x: multiplied(total(x)),
+    "the larger one": lambda x: larger(total(x)),
     "scaled sums": lambda x: scaled(total(x)),
     "sums along both axes": lambda x: apart(4, jnp.cumsum(total(x), 1)),
 }
