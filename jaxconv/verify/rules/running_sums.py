@@ -16,15 +16,18 @@ from jaxconv.verify.rule_table import Equation
 from jaxconv.verify.rules.advancing_rows import by_rows
 
 LARGEST = 2**20  # most cells that all sums read together
-NOTHING = -1  # the last cell of a sum of no cells
 
 
 class Sums(NamedTuple):
-    """A value whose position j along `axis` is the sum of y[0] to y[last[j]], for the operand y of `running`."""
+    """A value whose position j along `axis` is the sum of y[0] to y[last[j]], for the operand y of `running`.
+
+    Sums to the end are the sum of all cells minus such a sum. A position that is zero has `nothing` for its last cell.
+    """
 
     running: Equation[Value]
     axis: int
     last: np.ndarray
+    nothing: int
 
 
 # What running sums become in equations that move them, by primitive: from the equation.
@@ -42,9 +45,10 @@ def _sums_of(eqn: Equation[Value], operand: int) -> Sums:
 @sums("cumsum")
 def _running(eqn: Equation[Value]) -> Sums:
     axis: int = eqn.params["axis"]
+    length = eqn.shapes[0][axis]
     if eqn.params["reverse"]:
-        raise CannotProve("it sums from the end")
-    return Sums(eqn, axis, np.arange(eqn.shapes[0][axis]))
+        return Sums(eqn, axis, np.arange(length) - 1, length - 1)
+    return Sums(eqn, axis, np.arange(length), -1)
 
 
 @sums("slice")
@@ -66,7 +70,7 @@ def _padded(eqn: Equation[Value]) -> Sums:
     others = [widths for axis, widths in enumerate(padding) if axis != found.axis]
     if eqn.known[1] is None or eqn.known[1] != 0 or any(map(any, others)) or min(lo, hi) < 0 or inside:
         raise CannotProve("it pads with something else than sums of no cells")
-    return found._replace(last=np.pad(found.last, (lo, hi), constant_values=NOTHING))
+    return found._replace(last=np.pad(found.last, (lo, hi), constant_values=found.nothing))
 
 
 @sums("concatenate")
@@ -78,7 +82,7 @@ def _joined(eqn: Equation[Value]) -> Sums:
     found = [part for part in parts if part is not None]
     if len(found) != 1 or found[0].axis != axis:
         raise CannotProve("it joins other values")
-    nothing = [np.full(shape[axis], NOTHING) for shape in eqn.operand_shapes]
+    nothing = [np.full(shape[axis], found[0].nothing) for shape in eqn.operand_shapes]
     return found[0]._replace(
         last=np.concatenate([a if p is None else p.last for p, a in zip(parts, nothing, strict=True)])
     )

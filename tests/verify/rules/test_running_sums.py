@@ -52,6 +52,9 @@ PROVED = {  # function, and (shift, moves, region) of the interior
         lambda x: apart(3, jnp.concatenate([jnp.zeros((1, 2)), jnp.cumsum(x, 0)])),
         (1, ((0, 1),), ((0, 0, 14),))),
     "the smaller first": (lambda x: turned(4, total(x)), (1, ((0, 1),), ((0, 0, 13),))),
+    "to the end": (lambda x: apart(4, lax.cumsum(x, 0, reverse=True)), (1, ((0, 1),), ((0, 0, 12),))),
+    "to the end, and zeros": (
+        lambda x: apart(4, jnp.pad(lax.cumsum(x, 0, reverse=True), ((0, 1), (0, 0)))), (1, ((0, 1),), ((0, 0, 13),))),
     "with a stride": (lambda x: apart(4, total(x), 2), (2, ((0, 1),), ((0, 0, 7),))),
     "bins": (lambda x: apart(2, total(x), 2), (2, ((0, 1),), ((0, 0, 8),))),
     "the cells themselves": (lambda x: apart(1, total(x)), (1, ((0, 1),), ((0, 0, N),))),
@@ -72,6 +75,11 @@ def test_a_difference_of_running_sums_is_a_sum_of_a_window(name):
 
 def test_the_receptive_field_is_the_window():
     field = certificate_of(PROVED["a moving sum"][0], X).leaves[0].axes[0].claims["interior"].receptive_field
+    assert (field.first, field.last) == (0, 3)
+
+
+def test_the_receptive_field_of_sums_to_the_end_begins_with_their_first_cell():
+    field = certificate_of(PROVED["to the end"][0], X).leaves[0].axes[0].claims["interior"].receptive_field
     assert (field.first, field.last) == (0, 3)
 
 
