@@ -107,14 +107,14 @@ def _of_the_border(eqn: Equation[Plain]) -> dict[int, Broken]:
     """
     found: dict[int, Broken] = {}
     for operand, value in enumerate(eqn.inputs if eqn.walk.cycle is None else ()):
-        axes = value.moving_axes if isinstance(value, Moving) else []
-        motions = [factor.motion for axis in axes for factor in value.axes[axis] if factor.motion]
-        if len(axes) != 1:
+        if not isinstance(value, Moving) or len(value.moving_axes) != 1:
             continue
-        shown = 0 if sees_nothing(motions[0].field or ONE_CELL) else motions[0].hi - motions[0].lo
-        if 2 * shown < eqn.operand_shapes[operand][axes[0]]:
+        (axis,) = value.moving_axes
+        motion = next(factor.motion for factor in value.axes[axis] if factor.motion is not None)
+        shown = 0 if sees_nothing(motion.field or ONE_CELL) else motion.hi - motion.lo
+        if 2 * shown < eqn.operand_shapes[operand][axis]:
             here = eqn.walk.culprit("shows the shifted signal at too few positions", "Use a larger input")
-            found[operand] = Broken(motions[0].edge or here)
+            found[operand] = Broken(motion.edge or here)
     return found if len(found) < len(eqn.inputs) else {}
 
 

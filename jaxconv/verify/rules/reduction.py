@@ -56,10 +56,11 @@ def reduction(eqn: Equation[Moving]) -> list[Moving]:
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
-    if any(length_of(value.axes[number]) == 0 for number in eqn.params["axes"]):
+    dropped: Sequence[int] = eqn.params["axes"]
+    if any(length_of(value.axes[number]) == 0 for number in dropped):
         return [Moving(1, value.cycle, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))]
     try:
-        return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
+        return [renamed(without(value, dropped), (eqn.name, dropped))]
     except CannotProve:
         for other in (rows_of_reshapes.reduced, _over_a_band):
             with suppress(CannotProve):
