@@ -192,6 +192,15 @@ def main_state(value: Value) -> Plain | Spectrum:
     return value.value if isinstance(value, Pieces) else value
 
 
+def stronger(plain: Value, other: Value) -> Value:
+    """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
+    moves = isinstance(plain, Moving) and plain.moving_axes and all(map(plain.one_period, plain.moving_axes))
+    if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
+        is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
+        return plain if moves and is_whole else replace(other, value=plain)
+    return plain if moves else other
+
+
 def without_phases(spectrum: Spectrum) -> Moving | None:
     """Return a spectrum as an invariant value, if a shift multiplies each of its modes by 1. Otherwise return None."""
     value, modes = spectrum.value, spectrum.modes

@@ -2,14 +2,15 @@
 
 Every cell gets a name, and cells of one name are equal in every run. Equations that move cells move their names. A
 pointwise equation maps cells of equal names to cells of equal names. In exact arithmetic, sums of equal products are
-equal. The cells of any other result have names of their
-own. So `kernel[(i - j) % n]` is constant along diagonals, although no number is known.
+equal. The cells of any other result have names of their own. So `kernel[(i - j) % n]` is constant along diagonals,
+although no number is known.
 
 Names are computed when a rule asks for those of an operand, from the equations that it was computed by.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
@@ -27,6 +28,7 @@ from jaxconv.jaxprs.typing import ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify import numpy_rows
 from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import bits
+from jaxconv.verify.settled_numbers import settled
 
 MOST = 2**14  # largest number of cells that are named
 MOST_TERMS = 2**21  # largest number of terms of all sums of an equation
@@ -70,6 +72,7 @@ class EqualCells:
         numbers: the numbers of a closed-over array, or None if they are parameters.
         read: the operands of each equation, by its path in the jaxpr.
         named: the name of each number and of each function of names.
+        settled: the number of each name whose cells have it for all inputs; see `settled_numbers.py`.
         count: number of names so far.
     """
 
@@ -80,6 +83,7 @@ class EqualCells:
     numbers: Callable[[ArrayValue], np.ndarray | None]
     read: dict[evaluate.Path, list[Cells]] = field(default_factory=dict[evaluate.Path, list[Cells]])
     named: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
+    settled: dict[int, float] = field(default_factory=lambda: {ZERO: 0.0})
     count: int = 1
 
     def of(self, path: evaluate.Path, operand: int) -> Names | None:
@@ -87,6 +91,16 @@ class EqualCells:
         cells = self.cells(path, operand)
         names = None if cells is None else self.names(cells)
         return None if names is None or np.unique(names).size == names.size else names
+
+    def settled_in(self, path: evaluate.Path, operand: int) -> np.ndarray | None:
+        """Return the numbers that cells of an operand have for all inputs, or NaN; None if none has one."""
+        cells = self.cells(path, operand)
+        names = None if cells is None else self.names(cells)
+        if names is None:
+            return None
+        distinct, which = np.unique(names, return_inverse=True)
+        numbers = np.array([self.settled.get(name, np.nan) for name in distinct.tolist()])
+        return None if np.isnan(numbers).all() else numbers[which].reshape(names.shape)
 
     def cells(self, path: evaluate.Path, operand: int) -> Cells | None:
         """Return the cells of an operand of the equation at a path."""
@@ -155,6 +169,9 @@ class EqualCells:
         cells = bits(np.asarray(array)[..., None]).reshape(array.size, -1)
         distinct, which = np.unique(cells, axis=0, return_inverse=True)
         names = [self._name((str(array.dtype), cell.tobytes())) if cell.any() else ZERO for cell in distinct]
+        if array.dtype.kind in "bif":
+            found = distinct.view(array.dtype).ravel().astype(float).tolist()
+            self.settled |= {name: number for name, number in zip(names, found, strict=True) if not math.isnan(number)}
         return np.array(names, np.int64)[which.ravel()].reshape(array.shape)
 
     def _name(self, key: Hashable) -> int:
@@ -173,7 +190,7 @@ class EqualCells:
                 pass
         if name in sums:
             try:
-                return self._of_terms(equation, sums[name](equation, operands, self.names))
+                return self._of_terms(equation, sums[name](equation, operands, self._of_factors))
             except _UnknownError:
                 return None
         named = [self.names(value) for value in operands]
@@ -184,8 +201,24 @@ class EqualCells:
         distinct, which = np.unique(columns, axis=1, return_inverse=True)
         result = aval_of(equation.outvars[0])
         function = name, str(guard.understood(equation)), str(result.dtype)
-        names = np.array([self._name((*function, *column)) for column in distinct.T.tolist()], np.int64)
+        found = [self._of_function(function, equation, column) for column in distinct.T.tolist()]
+        names = np.array(found, np.int64)
         return names[which.ravel()].reshape(result.shape) if which.size == result.size else None
+
+    def _of_function(self, function: tuple[str, ...], equation: JaxprEqn, column: Sequence[int]) -> int:
+        """Return the name of a function of cells with these names, and note its number if they settle it."""
+        name = self._name((*function, *column))
+        if name not in self.settled:
+            numbers = [self.settled.get(one) for one in column]
+            number = settled(equation, numbers)
+            self.settled |= {} if number is None else {name: number}
+        return name
+
+    def _of_factors(self, value: Cells) -> Names | None:
+        """Return the names of the cells of a factor of products, where cells that are zero for all inputs are ZERO."""
+        names = self.names(value)
+        zeros = [name for name, number in self.settled.items() if number == 0]
+        return None if names is None else np.where(np.isin(names, zeros), ZERO, names)
 
     def _of_terms(self, equation: JaxprEqn, terms: np.ndarray) -> Names:
         """Return the names of sums of the terms along the last axis: sums of equal terms, in any order, are equal."""

@@ -32,6 +32,7 @@ from jaxconv.verify.domain import (
     check_periods,
     fits,
     main_state,
+    stronger,
     with_signals,
     without_fields,
     without_phases,
@@ -260,7 +261,8 @@ class Walk:
         before, after = list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars))
         names, makers = partial(self._names_of, path[self.base :]), partial(self._maker_of, path)
         params, places = guard.understood(equation), partial(self._places_of, path, equation)
-        return Equation(equation.primitive.name, params, inputs, known, before, after, self, names, makers, places)
+        behind = names, makers, places, partial(self._settled_in, path[self.base :]), path
+        return Equation(equation.primitive.name, params, inputs, known, before, after, self, *behind)
 
     def _places_of(self, path: evaluate.Path, equation: JaxprEqn) -> Places | None:
         """Return at which places of another equation's operand an equation reads its first operand."""
@@ -292,6 +294,12 @@ class Walk:
         self.asked += names is not None
         return names
 
+    def _settled_in(self, path: evaluate.Path, operand: int) -> np.ndarray | None:
+        """Return the numbers that cells of an operand of the equation at a path have for all inputs, NaN elsewhere."""
+        numbers = None if self.cells is None or self.is_long else self.cells.settled_in(path, operand)
+        self.asked += numbers is not None
+        return numbers
+
     def _apply_pieces(
         self,
         equation: JaxprEqn,
@@ -308,21 +316,12 @@ class Walk:
             return outputs
         try:
             as_pieces = rule(self._for_rule(equation, path, inputs, known))
-            return self._checked(equation, list(map(self._stronger, outputs, as_pieces)))
+            return self._checked(equation, list(map(stronger, outputs, as_pieces)))
         except CannotProve:
             return outputs
         except Exception as error:
             failure(f"{equation.primitive.name} of pieces", error)
             return outputs
-
-    @staticmethod
-    def _stronger(plain: Value, other: Value) -> Value:
-        """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
-        moves = isinstance(plain, Moving) and plain.moving_axes and all(map(plain.one_period, plain.moving_axes))
-        if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
-            is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
-            return plain if moves and is_whole else replace(other, value=plain)
-        return plain if moves else other
 
     @contextmanager
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from jaxconv.jaxprs.evaluate import Path
 from jaxconv.jaxprs.typing import AnyJaxpr, Params
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Moving, Pieces, Spectrum, Value
@@ -76,6 +77,9 @@ class Equation(Generic[V_co]):
         names: returns names of the cells of an operand, or None. Cells of one name are equal; see `equal_cells.py`.
         makers: returns the equation that computes an operand, and the number of the result; None if it is not known.
         places: returns at which cells of which equation's operand the first operand is read; see `own_places.py`.
+        settled: returns the numbers that cells of an operand have for all inputs, NaN elsewhere, or None if no cell is
+            known to have one; see `settled_numbers.py`.
+        path: path of the equation.
     """
 
     name: str
@@ -88,12 +92,20 @@ class Equation(Generic[V_co]):
     names: Callable[[int], np.ndarray | None] = lambda operand: None
     makers: Callable[[int], tuple[Equation[Value], int] | None] = lambda operand: None
     places: Callable[[], Places | None] = lambda: None
+    settled: Callable[[int], np.ndarray | None] = lambda operand: None
+    path: Path = ()
 
     def cells(self, operand: int) -> np.ndarray | None:
         """Return the numbers of an invariant operand, or else names of its cells: where these are equal, it is, too."""
         known, state = self.known[operand], self.inputs[operand]
         is_invariant = isinstance(state, Moving) and not state.moving_axes
         return self.names(operand) if known is None and is_invariant else known
+
+    def weights(self, operand: int) -> np.ndarray | None:
+        """Return the `cells` of an operand, in which those that are zero for all inputs are +0."""
+        cells = self.cells(operand)
+        zeros = None if cells is None else self.settled(operand)
+        return cells if cells is None or zeros is None else np.where(zeros == 0, np.zeros((), cells.dtype), cells)
 
     def moving(self: Equation[Moving]) -> Sequence[Moving]:
         """Return the operands, all of which are `Moving`."""
@@ -102,7 +114,7 @@ class Equation(Generic[V_co]):
     def with_inputs(self, inputs: Sequence[V]) -> Equation[V]:
         """Return the same equation of operands with other states."""
         states = self.operand_shapes, self.shapes
-        asked = self.names, self.makers, self.places
+        asked = self.names, self.makers, self.places, self.settled, self.path
         return Equation(self.name, self.params, inputs, self.known, *states, self.walk, *asked)
 
 

@@ -141,6 +141,11 @@ LAWS = {  # function, parameters, (shift, moves) of the cyclic claim, (shift, re
     "a band of unknown taps": (
         lambda x, k: jnp.where(abs(ROW - COLUMN) < 2, k[jnp.clip(ROW - COLUMN + 1, 0, 2)], 0.0) @ x,
         [(3,)], None, (1, ((0, 1, 11),))),
+    "one plus a step": (
+        lambda x, r: (jnp.eye(N) + r * (jnp.eye(N, k=1) - jnp.eye(N))) @ x, [()], None, (1, ((0, 0, 11),))),
+    "two steps": (
+        lambda x, r: jnp.linalg.matrix_power(jnp.eye(N) + r * (jnp.eye(N, k=1) - jnp.eye(N)), 2) @ x,
+        [()], None, (1, ((0, 0, 10),))),
     "a strided band": (
         lambda x, k: jnp.where((COLUMN - 2 * ROW[:6]) // 2 == 0, k[(COLUMN - 2 * ROW[:6]) % 2], 0.0) @ x,
         [(2,)], (2, ((0, 1),)), (2, ((0, 0, 6),))),
@@ -203,8 +208,9 @@ def test_a_matrix_that_moves_is_no_matrix_of_parameters():
 
 
 def test_a_circulant_depends_on_the_whole_input_if_its_kernel_does():
-    narrow = lambda x, k: (k[(ROW - COLUMN) % N] * jnp.where((ROW - COLUMN) % N < 2, 1.0, 0.0)) @ x
-    assert report(narrow, (N, 3), (N,)).cyclic.receptive_field.size == N
+    times = lambda other: lambda x, k: (k[(ROW - COLUMN) % N] * jnp.where((ROW - COLUMN) % N < 2, 1.0, other)) @ x
+    assert report(times(0.5), (N, 3), (N,)).cyclic.receptive_field.size == N
+    assert report(times(0.0), (N, 3), (N,)).cyclic.receptive_field.size == 2
     assert report(LAWS["a circulant scaled by the input"][0], (N, 3), (N,)).cyclic.receptive_field is None
     band = lambda x, k: jnp.where((ROW - COLUMN) % N < 2, k[(ROW - COLUMN) % 2], 0.0) @ x
     assert report(band, (N, 3), (2,)).cyclic.receptive_field.size == 2

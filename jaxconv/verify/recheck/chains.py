@@ -17,7 +17,7 @@ from jaxconv.verify.domain import Broken, Value
 from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
-DEEPEST = 3  # equations behind a step that are executed with it, other than those of which nothing is known
+DEEPEST = 6  # equations behind a step that are executed with it, other than those of which nothing is known
 MOST = 64  # values of one chain
 
 
@@ -38,6 +38,7 @@ class Chain:
 
     Attributes:
         run: executes the step.
+        through: whether values of which nothing is known are made, however far back. If not, they may be drawn.
         least: the number of further equations that may be executed before each value, the smallest of all ways to it.
         drawn: the values that are drawn, by their number.
         made: the values that are made, by their number.
@@ -45,6 +46,7 @@ class Chain:
     """
 
     run: Run
+    through: bool = True
     least: dict[int, int] = field(default_factory=dict[int, int])
     drawn: dict[int, Held[Value]] = field(default_factory=dict[int, "Held[Value]"])
     made: dict[int, _Made] = field(default_factory=dict[int, _Made])
@@ -68,30 +70,28 @@ class Chain:
         if self.least.get(held.number, DEEPEST + 1) <= depth or len(self.least) > MOST:
             return
         self.least[held.number] = depth
-        for operand in _operands(held, depth):
-            self.visit(operand, _left(held, depth))
+        for operand in self._operands(held, depth):
+            self.visit(operand, self._left(held, depth))
 
     def node(self, held: Held[Value]) -> Held[Value] | _Made:
         """The value as it is drawn or made."""
         if held.number in self.made:
             return self.made[held.number]
-        operands = _operands(held, self.least.get(held.number, 0))
+        operands = self._operands(held, self.least.get(held.number, 0))
         if not operands or held.origin is None:
             return self.drawn.setdefault(held.number, held)
         made = _Made(held.origin[0], [self.node(operand) for operand in operands], held.origin[2])
         return self.made.setdefault(held.number, made)
 
+    def _left(self, held: Held[Value], depth: int) -> int:
+        """Return how many equations may be executed before a value's operands."""
+        return depth if self.through and isinstance(held.state, Broken) else depth - 1
 
-def _left(held: Held[Value], depth: int) -> int:
-    """Return how many equations may be executed before a value's operands. One of which nothing is known is free."""
-    return depth if isinstance(held.state, Broken) else depth - 1
-
-
-def _operands(held: Held[Value], depth: int) -> Sequence[Held[Value]]:
-    """Return the operands of a value that is made, and none of one that is drawn."""
-    if held.origin is None or held.constant is not None or _left(held, depth) < 0:
-        return ()
-    return held.origin[1]
+    def _operands(self, held: Held[Value], depth: int) -> Sequence[Held[Value]]:
+        """Return the operands of a value that is made, and none of one that is drawn."""
+        if held.origin is None or held.constant is not None or self._left(held, depth) < 0:
+            return ()
+        return held.origin[1]
 
 
 def readings(run: Run, operands: Sequence[Held[Value]], largest: int) -> Iterator[tuple[Run, list[Held[Value]]]]:
@@ -111,12 +111,12 @@ def readings(run: Run, operands: Sequence[Held[Value]], largest: int) -> Iterato
 def _chains(run: Run, operands: Sequence[Held[Value]]) -> Iterator[tuple[Chain, list[Held[Value]]]]:
     """Yield a step with ever more equations before it, with the values that are drawn."""
     before = {held.number for held in operands}
-    for depth in range(DEEPEST + 1):
-        chain = Chain(run)
+    for through, depth in itertools.product((True, False), range(DEEPEST + 1)):
+        chain = Chain(run, through)
         for held in operands:
             chain.visit(held, depth)
         if len(chain.least) > MOST:
-            return
+            continue
         chain.operands = [chain.node(held) for held in operands]
         if {*chain.drawn} != before:
             before = {*chain.drawn}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -25,8 +26,11 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules import bands
 from jaxconv.verify.rules.advancing_rows import LONGEST_STEP, check_step, field_of_rows, longest
 from jaxconv.verify.rules.reduction import without
+
+MOST_ADVANCES = 3  # advances that are tried: columns that read the border may start at one row, and seem not to advance
 
 DimensionNumbers: TypeAlias = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 
@@ -42,6 +46,7 @@ def product(eqn: Equation[Moving]) -> list[Moving]:
     - Unshared weights break it, because they vary along k, which moves.
     - Attention scores move along two axes at once.
     - A product with a known matrix is a convolution if each column is the previous one, shifted, as in resampling.
+    - In the interior, weights that are zero outside a band keep the shift, as in local attention: see `bands.py`.
 
     Theorems: `CertifierRules.reindex_sound`, `CertifierRules.map_sound` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `dimension_numbers` is ((contracted of x, of y), (batch of x, of y)). The result's axes are those of the
@@ -55,10 +60,10 @@ def product(eqn: Equation[Moving]) -> list[Moving]:
     for n, m in zip(contract_x, contract_y, strict=True):
         if is_moving(x.axes[n]) and not is_moving(y.axes[m]) and not uniform(y.axes[m]):
             result_axes = {a: len(batch_x) + len(rest_x) + i for i, a in enumerate(rest_y)}
-            return [also_on(_banded(eqn, x, n, eqn.cells(1), m, result_axes), [y])]
+            return [also_on(_banded(eqn, x, n, eqn.weights(1), m, result_axes), [y])]
         if is_moving(y.axes[m]) and not is_moving(x.axes[n]) and not uniform(x.axes[n]):
             result_axes = {a: len(batch_x) + i for i, a in enumerate(rest_x)}
-            return [also_on(_banded(eqn, y, m, eqn.cells(0), n, result_axes), [x])]
+            return [also_on(_banded(eqn, y, m, eqn.weights(0), n, result_axes), [x])]
     wide_x = replace(
         x,
         axes=tuple(x.axes[n] for n in (*batch_x, *contract_x, *rest_x))
@@ -72,7 +77,33 @@ def product(eqn: Equation[Moving]) -> list[Moving]:
     )
     joined = join([wide_x, wide_y], eqn.walk.new_signal())
     summed = range(len(batch_x), len(batch_x) + len(contract_x))
-    return [without(joined, summed)]
+    try:
+        return [without(joined, summed)]
+    except CannotProve:
+        with suppress(CannotProve):
+            first, last = len(batch_x) + len(contract_x), len(joined.axes)
+            of_x = _not_zero(eqn, 0, [*batch_x, *contract_x, *rest_x], range(first + len(rest_x), last), joined)
+            of_y = _not_zero(eqn, 1, [*batch_y, *contract_y, *rest_y], range(first, first + len(rest_x)), joined)
+            return [bands.reduced(eqn, joined, summed, of_x & of_y)]
+        raise
+
+
+def _not_zero(
+    eqn: Equation[Moving], operand: int, order: Sequence[int], absent: Iterable[int], product: Moving
+) -> np.ndarray:
+    """The positions along the moving axes of a product at which a factor is not zero for all inputs.
+
+    Args:
+        eqn: the equation.
+        operand: the number of the factor.
+        order: its axes, in the order of those of the product that it has.
+        absent: the axes of the product that it does not have.
+        product: how the product moves. Axes along which it does not move have one cell in the result.
+    """
+    numbers = eqn.settled(operand)
+    varies = np.ones(eqn.operand_shapes[operand], bool) if numbers is None else numbers != 0
+    wide = np.expand_dims(np.transpose(varies, order), tuple(absent))
+    return wide.any(axis=tuple(n for n in range(wide.ndim) if n not in product.moving_axes), keepdims=True)
 
 
 def _banded(
@@ -144,7 +175,7 @@ def _band(bands: np.ndarray, motion: Motion, *, cyclic: bool) -> tuple[int, int,
         else:
             both_valid = valid[distance:] & valid[:-distance]
             advances: list[int] = (first_row[distance:] - first_row[:-distance])[both_valid].tolist()
-            moves = [by for by, _ in Counter(advances).most_common(1)]
+            moves = [by for by, _ in Counter(advances).most_common(MOST_ADVANCES)]
         for by in moves:
             if by == 0:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -28,17 +29,18 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import also_on, invariant_axis, join, uniform
 from jaxconv.verify.fold import repeating_box, repeats, runs
-from jaxconv.verify.receptive_fields import NOTHING
-from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.receptive_fields import NOTHING, ONE_CELL, sees_nothing
+from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, rule
 from jaxconv.verify.rules.advancing_rows import longest
+from jaxconv.verify.rules.bands import background
+from jaxconv.verify.rules.running_sums import windowed
 
 MOST_STEPS = 16  # largest multiple of a shift by which a constant is compared with itself along diagonals
 
 
-@rule(*family("pointwise") - {"select_n"})
-def pointwise(eqn: Equation[Moving]) -> list[Moving]:
-    """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
-    return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)
+# What is known of results whose operands have no state, by primitive: from the equation.
+behind: Registry[Callable[[Equation[Plain]], Moving]] = Registry()
+behind("sub")(windowed)
 
 
 def one_operand(eqn: Equation[Moving]) -> list[Moving]:
@@ -72,6 +74,58 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     return [join(along_new_diagonals(eqn, values), eqn.walk.new_signal())]
 
 
+@rule("add", "add_any", "sub", "mul", "max", "min", takes_broken=True)
+def arithmetic(eqn: Equation[Plain]) -> list[Plain]:
+    """out[i] = f(a[i], b[i]): pointwise; and operands of which nothing is known may be known numbers in the interior.
+
+    There they are a constant: see `settled_numbers.py`. A difference may be one of running sums: see `running_sums.py`.
+
+    Example: y.at[0].add(border), as in the gradient of an edge pad, is y without its first position.
+    Theorem: `CertifierRules.map_sound` in proofs/coq, for what is known.
+    """
+    broken = {n: value for n, value in enumerate(eqn.inputs) if isinstance(value, Broken)}
+    hidden = broken or _of_the_border(eqn)
+    lost = next(iter(broken.values()), None)
+    with suppress(CannotProve):
+        if lost is not None and eqn.name in behind:
+            return [behind[eqn.name](eqn)]
+    with suppress(CannotProve):
+        if hidden:
+            unknown = _varies(eqn, [*hidden])
+            kept = [hidden.get(n, value) for n, value in enumerate(eqn.inputs)]
+            blanked = _blanked(eqn.with_inputs(kept), unknown, next(iter(hidden.values())))
+            return [*several_operands(eqn.with_inputs(blanked))]
+    if lost is not None:
+        return [lost]
+    return [*several_operands(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]))]
+
+
+def _of_the_border(eqn: Equation[Plain]) -> dict[int, Broken]:
+    """The operands of an interior walk that show the input at less than half of the positions, as if nothing was known.
+
+    Example: the cells that a gradient adds to the border.
+    """
+    found: dict[int, Broken] = {}
+    for operand, value in enumerate(eqn.inputs if eqn.walk.cycle is None else ()):
+        if not isinstance(value, Moving) or len(value.moving_axes) != 1:
+            continue
+        (axis,) = value.moving_axes
+        motion = next(factor.motion for factor in value.axes[axis] if factor.motion is not None)
+        shown = 0 if sees_nothing(motion.field or ONE_CELL) else motion.hi - motion.lo
+        if 2 * shown < eqn.operand_shapes[operand][axis]:
+            here = eqn.walk.culprit("shows the shifted signal at too few positions", "Use a larger input")
+            found[operand] = Broken(motion.edge or here)
+    return found if len(found) < len(eqn.inputs) else {}
+
+
+def _varies(eqn: Equation[Plain], operands: Sequence[int]) -> np.ndarray:
+    """The cells at which one of these operands is not known to be the number that most of its cells are known to be."""
+    if eqn.walk.cycle is not None or len(operands) == len(eqn.inputs):
+        raise CannotProve("nothing is known of the operands")
+    cells = [background(eqn.settled(operand)) for operand in operands]
+    return np.any([np.broadcast_to(one, eqn.shapes[0]) for one in cells], axis=0)
+
+
 @rule("select_n", takes_broken=True)
 def select(eqn: Equation[Plain]) -> list[Plain]:
     """out[i] = cases[which[i]][i]: pointwise; and cases that a known `which` never selects do not matter.
@@ -102,9 +156,9 @@ def select(eqn: Equation[Plain]) -> list[Plain]:
 
 
 def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Moving]:
-    """The operands of a select, where each of which nothing is known is a constant at positions that never select it.
+    """The operands, where those of which nothing is known are constants at positions where they are, or have no effect.
 
-    `unknown`: the cells that select one.
+    `unknown`: the cells at which they are neither.
     """
     moving = [value for value in eqn.inputs if isinstance(value, Moving)]
     carried = [(n, motion) for value in moving for n in value.moving_axes if (motion := motion_of(value.axes[n]))]
@@ -114,7 +168,7 @@ def _blanked(eqn: Equation[Plain], unknown: np.ndarray, lost: Broken) -> list[Mo
     rows = np.moveaxis(np.broadcast_to(unknown, eqn.shapes[0]), number, 0).reshape(eqn.shapes[0][number], -1)
     kept = longest(~rows.any(axis=1), 0)
     if kept is None:
-        raise CannotProve("every position selects it")
+        raise CannotProve("it matters at every position")
     shown = Motion(motion.rate, *kept, NOTHING, eqn.walk.new_signal(), edge=lost.culprit)
     blank = Moving(1, None, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))
     blank = blank.with_axis(number, (Factor(len(rows), motion=shown),))
@@ -331,3 +385,9 @@ def widened(value: Moving, shape: tuple[int, ...]) -> Moving:
 def each_by_itself(eqn: Equation[Moving]) -> Sequence[Moving]:
     """out_i = x_i: each result is the operand of the same number. Theorem: `CertifierRules.map_sound` in proofs/coq."""
     return eqn.moving()
+
+
+@rule(*family("pointwise") - TAKES_BROKEN)
+def pointwise(eqn: Equation[Moving]) -> list[Moving]:
+    """out[i] = f(x[i]), or f(a[i], b[i], ...). See `one_operand` and `several_operands`."""
+    return one_operand(eqn) if len(eqn.inputs) == len(eqn.shapes) else several_operands(eqn)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from jaxconv.jaxprs.layout import opened
+import jax
+import jax.numpy as jnp
+
+from jaxconv.jaxprs.layout import opened, trace
 from jaxconv.jaxprs.primitives import named
-from jaxconv.jaxprs.typing import AnyJaxpr
+from jaxconv.jaxprs.typing import AnyJaxpr, aval_of, shape_of
 from jaxconv.verify.domain import CannotProve, Moving, Plain, everywhere, fit, is_moving, length_of, renamed
 from jaxconv.verify.factors import also_on, check_whole_periods, invariant_axis, join
 from jaxconv.verify.fold import order_of
 from jaxconv.verify.rule_table import Equation, rule
-from jaxconv.verify.rules import rows_of_reshapes
+from jaxconv.verify.rules import bands, rows_of_reshapes
 from jaxconv.verify.rules.advancing_rows import in_order
 
+LOG_SUMS = (jnp.logaddexp, jnp.logaddexp2)
 COMMUTATIVE = named(lambda row: row.commutative)
 
 
@@ -41,20 +46,31 @@ def without(value: Moving, axes: Iterable[int]) -> Moving:
 def reduction(eqn: Equation[Moving]) -> list[Moving]:
     """out = the sum (or max, ...) of x over `axes`. If one of them moves, it must show whole periods.
 
-    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`.
+    Over rows of a reshape, it is a function of parts of the axis before the reshape: see `rows_of_reshapes.py`. In the
+    interior, it may be over the cells of a band: see `bands.py`.
+
+    Over an axis of no cells, it is a constant.
 
     Example: x.sum(1) is invariant under cyclic shifts along axis 1, and x.sum(2) keeps the motion along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
     Jaxpr: `axes`.
     """
     (value,) = eqn.moving()[:1]
+    dropped: Sequence[int] = eqn.params["axes"]
+    if any(length_of(value.axes[number]) == 0 for number in dropped):
+        return [Moving(1, value.cycle, tuple(invariant_axis(length, 1) for length in eqn.shapes[0]))]
     try:
-        return [renamed(without(value, eqn.params["axes"]), (eqn.name, eqn.params["axes"]))]
-    except CannotProve as lost:
-        try:
-            return [rows_of_reshapes.reduced(eqn)]
-        except CannotProve:
-            raise lost from None
+        return [renamed(without(value, dropped), (eqn.name, dropped))]
+    except CannotProve:
+        for other in (rows_of_reshapes.reduced, _over_a_band):
+            with suppress(CannotProve):
+                return [other(eqn)]
+        raise
+
+
+def _over_a_band(eqn: Equation[Moving]) -> Moving:
+    """A reduction of an operand that is one known number outside a band. See `bands.py`."""
+    return bands.reduced(eqn, eqn.moving()[0], eqn.params["axes"], bands.background(eqn.settled(0)))
 
 
 @rule("reduce")
@@ -62,7 +78,8 @@ def reduce(eqn: Equation[Moving]) -> list[Moving]:
     """out_i = the operands reduced over `dimensions` by a function of the user, from an initial value.
 
     Along axes that do not move, the function may be any. Over whole periods of an axis that moves, each result must be
-    its own operand's sum, product, maximum, minimum, or bitwise reduction, which do not depend on the order.
+    its own operand's sum, product, maximum, minimum, or bitwise reduction, which do not depend on the order. So does
+    the logarithm of a sum of exponentials, by `jnp.logaddexp`.
 
     Example: lax.reduce(x, 0.0, lax.add, (1,)) is invariant under cyclic shifts along axis 1.
     Theorems: `CertifierSums.permuted` and `CertifierSums.mixed_local` in proofs/coq.
@@ -74,7 +91,8 @@ def reduce(eqn: Equation[Moving]) -> list[Moving]:
     if not any(is_moving(operand.axes[number]) for operand in operands for number in axes):
         joined = join(operands, eqn.walk.new_signal())
         return [renamed(also_on(without(joined, axes), starts), n) for n in range(count)]
-    if not all(_is_commutative(eqn.params["jaxpr"], number) for number in range(count)):
+    adds_exponentials = count == 1 and _is_log_sum(eqn.params["jaxpr"])
+    if not adds_exponentials and not all(_is_commutative(eqn.params["jaxpr"], number) for number in range(count)):
         reason = "reduces over the shifted axis by a function that may depend on the order of the cells"
         raise CannotProve(reason, "Reduce by lax.add, lax.mul, lax.max or lax.min, one operand at a time")
     reduced = [also_on(without(value, axes), [start]) for value, start in zip(operands, starts, strict=True)]
@@ -84,9 +102,18 @@ def reduce(eqn: Equation[Moving]) -> list[Moving]:
 def _is_commutative(closed: AnyJaxpr, number: int) -> bool:
     """Whether a jaxpr of (a_1, ..., a_n, b_1, ..., b_n) returns a_i * b_i for a commutative, associative operation."""
     jaxpr, _ = opened(closed)
-    pair = {jaxpr.invars[number], jaxpr.invars[number + len(jaxpr.outvars)]}
+    a, b = jaxpr.invars[number], jaxpr.invars[number + len(jaxpr.outvars)]
     makers = [equation for equation in jaxpr.eqns if jaxpr.outvars[number] in equation.outvars]
-    return len(makers) == 1 and makers[0].primitive.name in COMMUTATIVE and {*makers[0].invars} == pair
+    return len(makers) == 1 and makers[0].primitive.name in COMMUTATIVE and makers[0].invars in ([a, b], [b, a])
+
+
+def _is_log_sum(closed: AnyJaxpr) -> bool:
+    """Whether a jaxpr of (a, b) is that of log(exp(a) + exp(b)), which is commutative and associative."""
+    jaxpr, constants = opened(closed)
+    if constants or len(jaxpr.invars) != 2:
+        return False
+    pair = [jax.ShapeDtypeStruct(shape_of(variable), aval_of(variable).dtype) for variable in jaxpr.invars]
+    return any(str(jaxpr) == str(trace(function, pair)[0]) for function in LOG_SUMS)
 
 
 @rule("argmax", "argmin")

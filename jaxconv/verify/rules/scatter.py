@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from jax.lax import ScatterDimensionNumbers
 
+from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import (
+    Broken,
     CannotProve,
+    Factor,
     FactoredAxis,
     Moving,
+    Plain,
     Value,
     common_shift,
     everywhere,
     is_moving,
     length_of,
+    motion_of,
 )
 from jaxconv.verify.factors import check_whole_periods, invariant_axis, join, uniform
 from jaxconv.verify.rule_table import Equation, rule
@@ -29,23 +35,24 @@ from jaxconv.verify.rules.scatter_steps import Rows, advanced, rows_along
 T = TypeVar("T")
 
 
-@rule("dynamic_update_slice", "scatter")
-def write(eqn: Equation[Moving]) -> list[Moving]:
+@rule("dynamic_update_slice", "scatter", takes_broken=True)
+def write(eqn: Equation[Plain]) -> list[Plain]:
     """x with windows overwritten: x[start + j] = update[j].
 
     One window at a known start: the result moves as slices of x and the update do, concatenated. See `at_known_start`.
     Otherwise it moves as x and the update do along the axes that the window covers. See `at_any_start`.
+    In the interior, a window at a known start may hold anything: see `beside_the_window`.
 
     Example: x.at[:, 2:5].set(update); x.at[:, :, i].set(update) moves along axis 1.
     Theorems: those of `layout.slice_` and `concatenation.concatenate`. There is none for unknown starts.
     Jaxpr: dynamic_update_slice has x, the update, then a number for each axis. scatter has x, the indices, the update,
     and `dimension_numbers`. Indices of rank 1 name one window, others one for each of their rows.
     """
-    return [_updated(eqn, None)]
+    return [_written(eqn, None)]
 
 
-@rule("scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
-def combine_with(eqn: Equation[Moving]) -> list[Moving]:
+@rule("scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max", takes_broken=True)
+def combine_with(eqn: Equation[Plain]) -> list[Plain]:
     """x with windows combined: x[start + j] += update[j], as in x.at[:, 0].add(update). See `write`.
 
     A sum over whole periods of updates, each at an index that moves with it, does not depend on where the period
@@ -53,7 +60,47 @@ def combine_with(eqn: Equation[Moving]) -> list[Moving]:
 
     Theorems: those of `write`. There is none for indices that move.
     """
-    return [_updated(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
+    return [_written(eqn, lambda x, y: join([x, y], eqn.walk.new_signal()))]
+
+
+def _written(eqn: Equation[Plain], added: Callable[[Moving, Moving], Moving] | None) -> Plain:
+    """What `_updated` returns if it succeeds; in the interior, or else x beside the window."""
+    lost = next((value for value in eqn.inputs if isinstance(value, Broken)), None)
+    try:
+        if lost is None:
+            return _updated(eqn.with_inputs([value for value in eqn.inputs if isinstance(value, Moving)]), added)
+    except CannotProve as failed:
+        with suppress(CannotProve):
+            return beside_the_window(eqn, failed.origin or eqn.walk.culprit(failed.reason, failed.cure))
+        raise
+    with suppress(CannotProve):
+        return beside_the_window(eqn, lost.culprit)
+    return lost
+
+
+def beside_the_window(eqn: Equation[Plain], lost: Culprit) -> Moving:
+    """x on the longer side of one window that is written at a known start. `lost`: why nothing is known of the window.
+
+    Example: u.at[0].set(u[1]), as at an insulated end, is u without its first position.
+    There is no theorem for windows of which nothing is known.
+    """
+    start, x = known_start(eqn), eqn.inputs[0]
+    if eqn.walk.cycle is not None or start is None or not isinstance(x, Moving) or len(x.moving_axes) != 1:
+        raise CannotProve("it is not known where the window is")
+    (number,) = x.moving_axes
+    motion, length = motion_of(x.axes[number]), length_of(x.axes[number])
+    at, size = start[1][number], inserted(eqn, eqn.operand_shapes[start[0]], 1)[number]
+    if motion is None:
+        raise CannotProve("only a part of the axis moves")
+    sides = [(motion.lo, min(motion.hi, at)), (max(motion.lo, at + size), motion.hi)]
+    lo, hi = max(sides, key=lambda side: side[1] - side[0])
+    if lo >= hi:
+        raise CannotProve("the window covers the signal")
+    axes = [invariant_axis(length_of(axis)) for axis in x.axes]
+    axes[number] = (
+        Factor(length, motion=replace(motion, lo=lo, hi=hi, signal=eqn.walk.new_signal(), start=0, edge=lost)),
+    )
+    return replace(x, axes=tuple(axes))
 
 
 def _updated(eqn: Equation[Moving], added: Callable[[Moving, Moving], Moving] | None) -> Moving:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -24,6 +25,7 @@ from jaxconv.verify.domain import (
     Factor,
     Motion,
     Moving,
+    Plain,
     Spectrum,
     Value,
     bits,
@@ -36,6 +38,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.factors import invariant_axis, join
 from jaxconv.verify.rule_table import Equation, rule
+from jaxconv.verify.rules.padded_transforms import convolved
 from jaxconv.verify.rules.pointwise import widened
 
 Modes: TypeAlias = tuple[int | None, ...]
@@ -46,7 +49,21 @@ NOT_LINEAR = "depends on the phase, which a shift changes"
 TRANSFORM_BACK = "Apply the inverse transform first, or take absolute values"
 
 
-@rule("fft")
+@rule("fft", takes_broken=True)
+def transform(eqn: Equation[Plain]) -> list[Plain | Spectrum]:
+    """A transform of a value that moves or is invariant: see `fourier`.
+
+    In the interior, that of a product of transforms is a convolution, although nothing is known of the product: see
+    `padded_transforms.py`.
+    """
+    (operand,) = eqn.inputs
+    if isinstance(operand, Moving):
+        return [*fourier(eqn.with_inputs([operand]))]
+    with suppress(CannotProve):
+        return [convolved(eqn)]
+    return [operand]
+
+
 def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     """y[k] = sum_j x[j] exp(-2 pi i jk/n) along the last axes; along a moving axis y is a spectrum, mode k at k.
 

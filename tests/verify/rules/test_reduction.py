@@ -138,6 +138,13 @@ BOTH = {
 CYCLIC = {
     "positions, by a sum": (lambda x: reduced(1, lax.add, (x % 8)), lambda x: (x % 8).sum(1)),
     "positions, by a maximum": (lambda x: reduced(1, lambda a, b: lax.max(b, a), x), lambda x: x.max(1, initial=0)),
+    "positions, by log-sum-exp": (
+        lambda x: reduced(1, jnp.logaddexp, x % 8), lambda x: np.logaddexp.reduce(np.sort(x % 8, 1), 1, initial=0),
+    ),
+    "positions, by log-sum-exp to base two": (
+        lambda x: reduced(1, lambda a, b: jnp.logaddexp2(a, b), x % 8),  # noqa: PLW0108
+        lambda x: np.logaddexp2.reduce(np.sort(x % 8, 1), 1, initial=0),
+    ),
     "positions, one operand each": (
         lambda x: reduced(1, lambda a, b: (lax.max(a[0], b[0]), lax.add(a[1], b[1])), x, x % 8)[1],
         lambda x: (x % 8).sum(1),
@@ -152,6 +159,12 @@ CYCLIC = {
 }  # fmt: skip
 NEITHER = {
     "positions, by a difference": (lambda x: reduced(1, lax.sub, x), lambda x: -x.sum(1)),
+    "positions, by log-sum-exp of twice a cell": (
+        lambda x: reduced(1, lambda a, b: jnp.logaddexp(a, 2 * b), x), lambda x: -x.sum(1),
+    ),
+    "positions, by log-sum-exp plus one": (
+        lambda x: reduced(1, lambda a, b: jnp.logaddexp(a, b) + 1, x), lambda x: -x.sum(1),
+    ),
     "positions, with payload": (
         lambda x: reduced(1, larger_with_payload, x % 2, x)[1], lambda x: x[:, 0],
     ),
