@@ -101,6 +101,8 @@ class Walk:
 
     def known(self, array: np.ndarray) -> Moving:
         """Return a value whose numbers are known, with their period along each axis."""
+        if not array.ndim:
+            return Moving(1, self.cycle, ())
         periods = self.folder.periods_of(array)
         return Moving(1, self.cycle, tuple(invariant_axis(n, p) for n, p in zip(array.shape, periods, strict=True)))
 
@@ -175,7 +177,7 @@ class Walk:
         asked = self.asked
         with self._inside(equation, (*path, 0)):
             results = self._evaluate(jaxpr, constants, operands)
-        if self.asked == asked:
+        if self.asked == asked and 2 * self.length >= LONG:  # earlier calls are not worth the memory
             self.calls.remember((jaxpr, constants, operands), results)
         return results
 
@@ -306,6 +308,8 @@ class Walk:
             return outputs
         if not guard.is_linear(equation):
             return outputs
+        if all(map(self._is_whole, outputs)) and not any(isinstance(value, Pieces) for value in inputs):
+            return outputs  # no part of a parent is stronger
         try:
             as_pieces = rule(self._for_rule(equation, path, inputs, known))
             return self._checked(equation, list(map(self._stronger, outputs, as_pieces)))
@@ -316,9 +320,14 @@ class Walk:
             return outputs
 
     @staticmethod
+    def _is_whole(value: Value) -> bool:
+        """Whether a value moves, and holds exactly one period along each axis that does."""
+        return isinstance(value, Moving) and bool(value.moving_axes) and all(map(value.one_period, value.moving_axes))
+
+    @staticmethod
     def _stronger(plain: Value, other: Value) -> Value:
         """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
-        moves = isinstance(plain, Moving) and plain.moving_axes and all(map(plain.one_period, plain.moving_axes))
+        moves = Walk._is_whole(plain)
         if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
             is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
             return plain if moves and is_whole else replace(other, value=plain)
@@ -328,10 +337,11 @@ class Walk:
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
         """Follow what an equation contains: culprits name the lines around it, and rows of its jaxprs have its path."""
         self.stack.append(equation)
+        before, self.path = self.path, path
         try:
-            with self._at(path):
-                yield
+            yield
         finally:
+            self.path = before
             self.stack.pop()
 
     @contextmanager
