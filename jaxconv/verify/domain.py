@@ -28,6 +28,7 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxconv.verify.claims import Culprit
+from jaxconv.verify.modes import Modes
 from jaxconv.verify.receptive_fields import Field
 
 
@@ -171,7 +172,11 @@ class Spectrum:
 
     value: Moving
     axis: int
-    modes: tuple[int | None, ...]
+    modes: Modes
+
+    def __post_init__(self) -> None:
+        """Take any sequence of modes."""
+        object.__setattr__(self, "modes", Modes.of(self.modes))
 
 
 @dataclass(frozen=True)
@@ -207,10 +212,25 @@ def main_state(value: Value) -> Plain | Spectrum:
     return value.value if isinstance(value, Pieces) else value
 
 
+def is_whole(value: Value) -> bool:
+    """Whether a value moves, and holds exactly one period along each axis that does."""
+    return isinstance(value, Moving) and bool(value.moving_axes) and all(map(value.one_period, value.moving_axes))
+
+
+def stronger(plain: Value, other: Value) -> Value:
+    """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
+    moves = is_whole(plain)
+    if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
+        whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
+        return plain if moves and whole else replace(other, value=plain)
+    return plain if moves else other
+
+
 def without_phases(spectrum: Spectrum) -> Moving | None:
     """Return a spectrum as an invariant value, if a shift multiplies each of its modes by 1. Otherwise return None."""
     value, modes = spectrum.value, spectrum.modes
-    whole_turns = value.cycle is not None and not any((mode or 0) * value.shift % value.cycle for mode in modes)
+    cycle = value.cycle
+    whole_turns = cycle is not None and not any(mode * value.shift % cycle for mode in modes.generators())
     return value if whole_turns else None
 
 

@@ -31,7 +31,9 @@ from jaxconv.verify.domain import (
     Value,
     check_periods,
     fits,
+    is_whole,
     main_state,
+    stronger,
     with_signals,
     without_fields,
     without_phases,
@@ -40,6 +42,7 @@ from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
+from jaxconv.verify.modes import TooManyModesError
 from jaxconv.verify.own_places import read_at_places
 from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read, apart
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Places, Rule
@@ -218,6 +221,8 @@ class Walk:
                 return self._checked(equation, self.rules[kind][name](self._for_rule(equation, path, inputs, known)))
         except CannotProve as lost:
             reason = lost
+        except TooManyModesError as error:
+            reason = CannotProve(str(error), "Certify it at a smaller size")
         except Exception as error:
             reason = failure(described, error)
         # A spectrum whose modes do not rotate, such as the mean of a signal, is an invariant value.
@@ -308,30 +313,16 @@ class Walk:
             return outputs
         if not guard.is_linear(equation):
             return outputs
-        if all(map(self._is_whole, outputs)) and not any(isinstance(value, Pieces) for value in inputs):
+        if all(map(is_whole, outputs)) and not any(isinstance(value, Pieces) for value in inputs):
             return outputs  # no part of a parent is stronger
         try:
             as_pieces = rule(self._for_rule(equation, path, inputs, known))
-            return self._checked(equation, list(map(self._stronger, outputs, as_pieces)))
+            return self._checked(equation, list(map(stronger, outputs, as_pieces)))
         except CannotProve:
             return outputs
         except Exception as error:
             failure(f"{equation.primitive.name} of pieces", error)
             return outputs
-
-    @staticmethod
-    def _is_whole(value: Value) -> bool:
-        """Whether a value moves, and holds exactly one period along each axis that does."""
-        return isinstance(value, Moving) and bool(value.moving_axes) and all(map(value.one_period, value.moving_axes))
-
-    @staticmethod
-    def _stronger(plain: Value, other: Value) -> Value:
-        """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
-        moves = Walk._is_whole(plain)
-        if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
-            is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
-            return plain if moves and is_whole else replace(other, value=plain)
-        return plain if moves else other
 
     @contextmanager
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
