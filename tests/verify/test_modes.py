@@ -1,7 +1,7 @@
 """Modes as runs: every operation is that of the list of modes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jaxconv.verify import modes as module
@@ -35,6 +35,8 @@ def test_equal_modes_have_equal_runs_however_they_are_put_together(pieces):
     assert hash(joined) == hash(whole)
 
 
+@example(modes=[0, 1, 2, 3, 4, 7], start=1, stop=None, step=2)
+@example(modes=[None, 0, 2, 4, 6, 6], start=None, stop=1, step=-2)
 @given(modes=lists, start=places, stop=places, step=st.integers(-3, 3).filter(bool))
 def test_a_slice_is_that_of_the_list(modes, start, stop, step):
     assert Modes.of(modes)[start:stop:step] == Modes.of(modes[start:stop:step])

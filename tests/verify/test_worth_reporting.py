@@ -10,6 +10,7 @@ import pytest
 import jaxconv as jc
 from jaxconv.verify import smallest_size
 from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.interpret import Walk
 
 certify = partial(jc.certify, search=False)  # proofs only
 
@@ -164,9 +165,10 @@ def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(p
             assert at(smaller).interior.verdict == Verdict.UNDECIDED
 
 
-def test_outputs_that_are_too_small_share_the_traces_at_other_sizes():
-    """The receptive field tells the size, so one trace at that size suffices, for both outputs and both kernels."""
-    lengths = []
+def test_outputs_that_are_too_small_share_the_traces_at_other_sizes(monkeypatch):
+    """The receptive field tells the size, so one trace and one walk at that size suffice, for both outputs."""
+    lengths, walks, run = [], [], Walk.run
+    monkeypatch.setattr(Walk, "run", lambda walk, *function: walks.append(walk) or run(walk, *function))
 
     def both(x):
         lengths.append(x.shape[1])
@@ -175,6 +177,7 @@ def test_outputs_that_are_too_small_share_the_traces_at_other_sizes():
 
     certificate = certify(both, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,), search=False)
     assert lengths == [16, 21]
+    assert len(walks) == 3
     assert all("at least 21 cells" in leaf.axes[0].interior.culprit.cure for leaf in certificate.leaves)
 
 
