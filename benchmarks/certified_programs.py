@@ -103,8 +103,8 @@ def gradients() -> Program:
     return jax.grad(loss), (floats(1, 16, 3),), {0: (1,)}
 
 
-def residual_signal(blocks: int, channels: int = 4) -> Program:
-    """A residual network of a signal of 256 cells, with two convolutions in each block."""
+def residual_signal(blocks: int, channels: int = 4, cells: int = 256) -> Program:
+    """A residual network of a signal, with two convolutions in each block."""
     layer = {"kernel": floats(3, channels, channels), "bias": floats(channels)}
     params = [[layer, layer] for _ in range(blocks)]
 
@@ -114,7 +114,7 @@ def residual_signal(blocks: int, channels: int = 4) -> Program:
             x = jax.nn.relu(x + jc.conv(second, y, padding="circular"))
         return x
 
-    return apply, (params, floats(1, 256, channels)), {1: (1,)}
+    return apply, (params, floats(1, cells, channels)), {1: (1,)}
 
 
 def normalised_signal(blocks: int, channels: int = 4) -> Program:
@@ -152,4 +152,6 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "calls nested 17 deep": partial(nested_calls, 17),
     "spectrum of 10^8 cells": huge_spectrum,
     "gradient of a network": gradients,
+    "4,750 equations": partial(residual_signal, 250, cells=2048),
+    "4,750 equations, few cells": partial(residual_signal, 250),
 }

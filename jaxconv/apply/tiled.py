@@ -16,7 +16,6 @@ from jaxconv.apply.cells import cut, places, results_of
 from jaxconv.apply.claims import shape_of_argument, suitable
 from jaxconv.apply.footprint import largest_size
 from jaxconv.apply.placement import Placed, placed
-from jaxconv.apply.progress import reported
 from jaxconv.apply.record import ANOTHER, Record, checksum, identity, unwritten
 from jaxconv.apply.reserve import in_files, reserved
 from jaxconv.apply.run import Cut, computed, grouped
@@ -24,6 +23,7 @@ from jaxconv.checks import flag, function, integer, several, shown
 from jaxconv.errors import explain, public, public_as
 from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify.arguments import check_call
+from jaxconv.verify.progress import reported
 from jaxconv.verify.shifted_axes import Along, Axes, directions
 from jaxconv.verify.tiling.certify_tiling import TILE, checked_sizes
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+import functools
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +17,38 @@ from jaxconv.jaxprs.primitives import PRIMITIVES, SEVERAL, Primitive
 from jaxconv.jaxprs.traverse import within
 from jaxconv.jaxprs.typing import AnyJaxpr, Params
 
+T = TypeVar("T")
+# The answers so far, by the query and the address of the equation, which is kept so that no other gets its address.
+_answers: ContextVar[dict[tuple[object, int], tuple[JaxprEqn, object]] | None] = ContextVar("answers", default=None)
 
+
+@contextmanager
+def remembered() -> Generator[None]:
+    """Answer each query about an equation once until the block ends; several walks ask the same of each equation."""
+    token = _answers.set({})
+    try:
+        yield
+    finally:
+        _answers.reset(token)
+
+
+def _query(ask: Callable[[JaxprEqn], T]) -> Callable[[JaxprEqn], T]:
+    """Make a function of an equation a query, which `remembered` may answer from memory."""
+
+    @functools.wraps(ask)
+    def answer(equation: JaxprEqn) -> T:
+        answers = _answers.get()
+        if answers is None:
+            return ask(equation)
+        key = answer, id(equation)
+        if key not in answers:
+            answers[key] = equation, ask(equation)
+        return cast(T, answers[key][1])
+
+    return answer
+
+
+@_query
 def objection(equation: JaxprEqn) -> str:
     """Return why an equation is not understood, or the empty string if it is."""
     name = equation.primitive.name
@@ -29,12 +64,14 @@ def objection(equation: JaxprEqn) -> str:
     return ""
 
 
+@_query
 def understood(equation: JaxprEqn) -> Params:
     """Return the parameters that a rule may read: all those that can change the meaning of the equation."""
     row = PRIMITIVES[equation.primitive.name]
     return {key: value for key, value in equation.params.items() if key in row.understood or key in row.only}
 
 
+@_query
 def impurity(equation: JaxprEqn) -> str:
     """Return why an equation's results are not a function of its operands, or the empty string if they are.
 
@@ -76,6 +113,7 @@ def is_real(dtype: np.dtype | None) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.inexact) and cast(int, jnp.finfo(dtype).bits) >= 16
 
 
+@_query
 def is_linear(equation: JaxprEqn) -> bool:
     """Whether an equation is affine over the reals in the operands that its row names, with the others fixed."""
     linear = row_of(equation).linear

@@ -43,7 +43,7 @@ WRAPPERS = (
     *("/equinox/_module", "/equinox/_jit.py", "/equinox/_vmap_pmap.py", "/equinox/_eval_shape.py", "/equinox/_ad.py"),
     *("/haiku/_src/module.py", "/haiku/_src/transform.py", "/haiku/_src/stateful.py", "/haiku/_src/base.py"),
     *("/keras/src/utils/traceback_utils.py", "/keras/src/layers/layer.py", "/keras/src/ops/operation.py"),
-    *("/keras/src/ops/function.py", "/keras/src/backend/"),
+    *("/keras/src/ops/function.py", "/keras/src/backend/", "/keras/src/models/functional.py"),
 )
 TRACING = ("api", "core", "custom_", "interpreters", "linear_util", "pjit", "source_info_util", "traceback_util")
 UNKNOWN = "a line that JAX does not record"

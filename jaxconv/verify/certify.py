@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from jax.extend.core import Jaxpr
 
 from jaxconv.checks import flag
 from jaxconv.errors import public
+from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.typing import ArrayValue, PyTree
 from jaxconv.verify import rules
 from jaxconv.verify.arguments import check_call, checked_seconds, checked_seed
@@ -94,24 +96,26 @@ def certify(
     reports: list[list[AxisReport]] = [[] for _ in program.outputs]
     derivations: list[Derivation] = []
     folder = Folder(values)
-    for along in all_along:
-        states: dict[KindName, list[Plain | Spectrum]] = {}
-        rows: Derivation = {}
-        for name, kind in KINDS.items():
-            states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, folder)
-        derivations.append(rows)
-        factors = {name: coarsenings(jaxpr, constants, rows[name]) for name in KINDS}
-        for leaf, report in enumerate(reports):
-            of_leaf: dict[KindName, Plain | Spectrum] = {name: outputs[leaf] for name, outputs in states.items()}
-            claims: dict[KindName, Claim] = {}
+    with guard.remembered():
+        for along in all_along:
+            states: dict[KindName, list[Plain | Spectrum]] = {}
+            rows: Derivation = {}
             for name, kind in KINDS.items():
-                proved_at = partial(_proved_at, fn, arguments, along, values, leaf, kind)
-                claim = with_factors(claimed(of_leaf[name], along.length), factors[name][leaf])
-                claims[name] = kind.explained(claim, of_leaf, along.length, proved_at)
-            if search:
-                searching = partial(refute, seed=seed, free_parameters=not values)
-                claims = _search(program, arguments, along, leaf, claims, searching, budget)
-            report.append(AxisReport(along.arguments, along.length, claims))
+                states[name], rows[name] = walk_along(jaxpr, constants, arguments, along, kind, folder)
+            derivations.append(rows)
+            factors = {name: coarsenings(jaxpr, constants, rows[name]) for name in KINDS}
+            outputs_at = functools.cache(partial(_outputs_at, fn, arguments, along, values))
+            for leaf, report in enumerate(reports):
+                of_leaf: dict[KindName, Plain | Spectrum] = {name: outputs[leaf] for name, outputs in states.items()}
+                claims: dict[KindName, Claim] = {}
+                for name, kind in KINDS.items():
+                    claim_at = partial(_claim_at, outputs_at, leaf, kind)
+                    claim = with_factors(claimed(of_leaf[name], along.length), factors[name][leaf])
+                    claims[name] = kind.explained(claim, of_leaf, along, claim_at)
+                if search:
+                    searching = partial(refute, seed=seed, free_parameters=not values)
+                    claims = _search(program, arguments, along, leaf, claims, searching, budget)
+                report.append(AxisReport(along.arguments, along.length, claims))
     leaves = tuple(
         LeafReport(path, tuple(leaf.shape), tuple(report))
         for (path, leaf), report in zip(program.outputs, reports, strict=True)
@@ -146,23 +150,28 @@ def walk_along(
     return [main_state(value) for value, _ in outputs], tuple(walk.rows)
 
 
-def _proved_at(
+def _outputs_at(
     fn: Callable[..., object],
     arguments: Sequence[PyTree],
     along: Along,
     values: bool,
-    leaf: int,
     kind: ClaimKind,
     length: int,
-) -> bool:
-    """Whether the claim about an output leaf is proved for inputs of another length."""
+) -> Sequence[Plain | Spectrum]:
+    """The abstract outputs for inputs of another length."""
     resized = list(arguments)
     for number, axis in along.arguments:
         shape = arguments[number].shape
         resized[number] = jax.ShapeDtypeStruct((*shape[:axis], length, *shape[axis + 1 :]), arguments[number].dtype)
     jaxpr, constants, _ = trace(fn, resized)
-    outputs, _ = walk_along(jaxpr, constants, resized, replace(along, length=length), kind, Folder(values))
-    return claimed(outputs[leaf], length).verdict == Verdict.PROVED
+    return walk_along(jaxpr, constants, resized, replace(along, length=length), kind, Folder(values))[0]
+
+
+def _claim_at(
+    outputs_at: Callable[[ClaimKind, int], Sequence[Plain | Spectrum]], leaf: int, kind: ClaimKind, length: int
+) -> Claim:
+    """The claim about an output leaf for inputs of another length."""
+    return claimed(outputs_at(kind, length)[leaf], length)
 
 
 def _search(

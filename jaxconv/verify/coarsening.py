@@ -64,6 +64,8 @@ def combined(operands: Sequence[Factors]) -> Factors:
     {1: 2, 3: 3, 4: 2}
     """
     result: Factors = {}
+    if all(factors == operands[0] for factors in operands):
+        return operands[0] if operands else result
     for factors in sorted(operands, key=_product, reverse=True):
         missing = math.lcm(_product(result), _product(factors)) // _product(result)
         for row, factor in factors.items():
@@ -141,6 +143,8 @@ class _Walk:
 def _reached(factors: Factors, shift: int, rows: Sequence[Row]) -> Factors:
     """Return factors whose product is `shift`: the given ones, then those of each row in order."""
     for row in rows:
+        if _product(factors) == shift:
+            return factors
         coarser = math.gcd(shift, math.lcm(_product(factors), *map(shift_of, row.outputs)))
         factors = explained(factors, coarser, row.number)
     return factors

@@ -18,8 +18,9 @@ axis of 6*4 cells may carry the shift, and the second factor may hold channels.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -27,6 +28,7 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxconv.verify.claims import Culprit
+from jaxconv.verify.modes import Modes
 from jaxconv.verify.receptive_fields import Field
 
 
@@ -104,22 +106,26 @@ class Moving:
     axes: tuple[FactoredAxis, ...]
     depends: bool = False  # on the whole input, as a global mean does, not only through windows
 
-    @property
+    @functools.cached_property
     def moving_axes(self) -> list[int]:
         """Numbers of the axes that carry the shift."""
         return [n for n, axis in enumerate(self.axes) if is_moving(axis)]
 
+    def with_axes(self, axes: Iterable[FactoredAxis]) -> Moving:
+        """Return the same value with other axes. (`replace` takes four times as long.)"""
+        return Moving(self.shift, self.cycle, tuple(axes), self.depends)
+
     def with_axis(self, number: int, axis: FactoredAxis) -> Moving:
         """Return the same value with one axis replaced."""
-        return replace(self, axes=(*self.axes[:number], axis, *self.axes[number + 1 :]))
+        return self.with_axes((*self.axes[:number], axis, *self.axes[number + 1 :]))
 
     def without_axis(self, number: int) -> Moving:
         """Return the same value without one axis."""
-        return replace(self, axes=(*self.axes[:number], *self.axes[number + 1 :]))
+        return self.with_axes((*self.axes[:number], *self.axes[number + 1 :]))
 
     def with_new_axis(self, number: int, axis: FactoredAxis) -> Moving:
         """Return the same value with one more axis, before the axis of this number."""
-        return replace(self, axes=(*self.axes[:number], axis, *self.axes[number:]))
+        return self.with_axes((*self.axes[:number], axis, *self.axes[number:]))
 
     def step(self, motion: Motion) -> int:
         """Number of cells by which a factor moves."""
@@ -127,22 +133,32 @@ class Moving:
 
     def period(self, motion: Motion) -> Fraction | None:
         """Number of cells of a factor after which its signal repeats; None in interior walks."""
-        rate = motion.rate  # in integers, since fractions are slow
-        around = abs(rate.numerator) * motion.turns
-        return None if self.cycle is None else Fraction(self.cycle * rate.denominator, around)
+        return None if self.cycle is None else Fraction(*self._period(self.cycle, motion))
+
+    @staticmethod
+    def _period(cycle: int, motion: Motion) -> tuple[int, int]:
+        """The period as numerator and denominator, since fractions are slow."""
+        return cycle * motion.rate.denominator, abs(motion.rate.numerator) * motion.turns
+
+    def periods_in(self, motion: Motion, cells: int) -> tuple[int, int] | None:
+        """Number of whole periods in a number of cells, and a remainder, 0 if there is none; None in interior walks."""
+        if self.cycle is None:
+            return None
+        above, below = self._period(self.cycle, motion)
+        return divmod(cells * below, above)
 
     def one_period(self, number: int) -> Motion | None:
         """Return the motion of an axis that holds exactly one period of a repeating signal; otherwise None."""
         axis = self.axes[number]
         motion = axis[0].motion if len(axis) == 1 else None
-        if motion is None or (motion.lo, motion.hi) != (0, axis[0].length) or axis[0].length != self.period(motion):
+        if motion is None or (motion.lo, motion.hi) != (0, axis[0].length):
             return None
-        return motion
+        return motion if self.periods_in(motion, axis[0].length) == (1, 0) else None
 
     def complete(self, motion: Motion) -> bool:
         """Whether the window holds every cell of the repeating signal."""
-        period = self.period(motion)
-        return period is not None and motion.hi - motion.lo >= period
+        periods = self.periods_in(motion, motion.hi - motion.lo)
+        return periods is not None and periods[0] >= 1
 
 
 @dataclass(frozen=True)
@@ -156,7 +172,11 @@ class Spectrum:
 
     value: Moving
     axis: int
-    modes: tuple[int | None, ...]
+    modes: Modes
+
+    def __post_init__(self) -> None:
+        """Take any sequence of modes."""
+        object.__setattr__(self, "modes", Modes.of(self.modes))
 
 
 @dataclass(frozen=True)
@@ -192,19 +212,25 @@ def main_state(value: Value) -> Plain | Spectrum:
     return value.value if isinstance(value, Pieces) else value
 
 
+def is_whole(value: Value) -> bool:
+    """Whether a value moves, and holds exactly one period along each axis that does."""
+    return isinstance(value, Moving) and bool(value.moving_axes) and all(map(value.one_period, value.moving_axes))
+
+
 def stronger(plain: Value, other: Value) -> Value:
     """Return the stronger of two descriptions. `Pieces` keep both, unless they are a whole that moves."""
-    moves = isinstance(plain, Moving) and plain.moving_axes and all(map(plain.one_period, plain.moving_axes))
+    moves = is_whole(plain)
     if isinstance(other, Pieces) and isinstance(plain, Moving | Broken):
-        is_whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
-        return plain if moves and is_whole else replace(other, value=plain)
+        whole = len(other.spans) == 1 and other.spans[0][:2] == (0, other.total)
+        return plain if moves and whole else replace(other, value=plain)
     return plain if moves else other
 
 
 def without_phases(spectrum: Spectrum) -> Moving | None:
     """Return a spectrum as an invariant value, if a shift multiplies each of its modes by 1. Otherwise return None."""
     value, modes = spectrum.value, spectrum.modes
-    whole_turns = value.cycle is not None and not any((mode or 0) * value.shift % value.cycle for mode in modes)
+    cycle = value.cycle
+    whole_turns = cycle is not None and not any(mode * value.shift % cycle for mode in modes.generators())
     return value if whole_turns else None
 
 
@@ -220,10 +246,16 @@ def length_of(axis: FactoredAxis) -> int:
 
 def is_moving(axis: FactoredAxis) -> bool:
     """Whether an axis carries the shift."""
-    for factor in axis:  # noqa: SIM110  `any` takes twice as long, and a walk calls this more often than anything else
+    for factor in axis:  # noqa: SIM110  `any` takes twice as long
         if factor.motion is not None:
             return True
     return False
+
+
+def motions_in(value: Moving) -> list[Motion]:
+    """Return the motions of all factors that carry the shift."""
+    axes = (value.axes[number] for number in value.moving_axes)
+    return [factor.motion for axis in axes for factor in axis if factor.motion is not None]
 
 
 def motion_of(axis: FactoredAxis) -> Motion | None:
@@ -253,8 +285,8 @@ def fits(value: Value, shape: tuple[int, ...]) -> bool:
         period = length_of(value.folded.axes[value.axis])
         folded = (*shape[: value.axis], period, *shape[value.axis + 1 :])
         return fits(value.value, shape) and fits(value.folded, folded) and max(ends, default=0) <= shape[value.axis]
-    factors = [factor for axis in value.axes for factor in axis]
-    inside = all(f.motion is None or (f.motion.lo >= 0 and f.motion.hi <= f.length) for f in factors)
+    moving = [factor for number in value.moving_axes for factor in value.axes[number]]
+    inside = all(f.motion is None or (f.motion.lo >= 0 and f.motion.hi <= f.length) for f in moving)
     return inside and tuple(map(length_of, value.axes)) == shape
 
 
@@ -264,19 +296,20 @@ def check_periods(value: Moving) -> None:
     Example: a signal that repeats after 9 cells, and turns around twice while the scene does once. Every other cell of
     it moves by whole cells, but repeats after 9 cells, too, and not after 9/2.
     """
-    motions = [factor.motion for axis in value.axes for factor in axis if factor.motion is not None]
-    for period in filter(None, map(value.period, motions)):
-        if period.denominator > 1:
-            raise CannotProve(f"its signal would repeat after {period} cells", "Use a length that the stride divides")
+    if value.cycle is None:
+        return
+    for motion in motions_in(value):
+        rate = motion.rate
+        if value.cycle * rate.denominator % (rate.numerator * motion.turns):
+            reason = f"its signal would repeat after {value.period(motion)} cells"
+            raise CannotProve(reason, "Use a length that the stride divides")
 
 
 def fit(value: Moving) -> Moving:
     """Return the same value for the least multiple of its shift that moves every factor by whole cells."""
     by = 1
-    for axis in value.axes:
-        for factor in axis:
-            if factor.motion is not None:
-                by = math.lcm(by, (value.shift / factor.motion.rate).denominator)
+    for rate in (motion.rate for motion in motions_in(value)):  # in integers, since fractions are slow
+        by = math.lcm(by, rate.numerator // math.gcd(value.shift * rate.denominator, rate.numerator))
     return scaled(value, by)
 
 
@@ -299,16 +332,18 @@ def scaled(value: Moving, by: int) -> Moving:
 
 def with_motions(value: Moving, change: Callable[[Motion], Motion]) -> Moving:
     """Return the same value with each motion replaced by `change` of it."""
-
-    def changed(factor: Factor) -> Factor:
-        motion = factor.motion and change(factor.motion)
-        return factor if motion is factor.motion else replace(factor, motion=motion)
-
-    axes = [tuple(map(changed, axis)) if is_moving(axis) else axis for axis in value.axes]
-    same = all(
-        new is old for axis, before in zip(axes, value.axes, strict=True) for new, old in zip(axis, before, strict=True)
-    )
-    return value if same else replace(value, axes=tuple(axes))
+    if not value.moving_axes:
+        return value
+    axes = list(value.axes)
+    same = True
+    for number in value.moving_axes:
+        factors = list(axes[number])
+        for place, factor in enumerate(factors):
+            motion = factor.motion and change(factor.motion)
+            if motion is not factor.motion:
+                factors[place], same = Factor(factor.length, factor.period, motion), False
+        axes[number] = tuple(factors)
+    return value if same else value.with_axes(axes)
 
 
 def renamed(value: Moving, key: Hashable) -> Moving:

@@ -19,6 +19,7 @@ from jaxconv.verify.domain import (
     fit,
     is_moving,
     length_of,
+    motions_in,
     scaled,
 )
 from jaxconv.verify.receptive_fields import ONE_CELL, copied, strided, union
@@ -169,10 +170,11 @@ def join(values: Sequence[Moving], signal: Hashable) -> Moving:
         axis, period = _join_axis([value.axes[number] for value in values], signal, depends)
         axes.append(axis)
         needed = math.lcm(needed, period)
-    joined = replace(values[0], axes=tuple(axes), depends=depends)
-    for motion in (factor.motion for axis in axes for factor in axis if factor.motion):
-        step = abs(Fraction(joined.shift) / motion.rate)
-        joined = scaled(joined, (needed / step).numerator)
+    joined = Moving(values[0].shift, values[0].cycle, tuple(axes), depends)
+    for rate in (motion.rate for motion in motions_in(joined)):
+        # The numerator of needed / step, where the step is shift / rate, in integers, since fractions are slow.
+        least, step = needed * abs(rate.numerator), joined.shift * rate.denominator
+        joined = scaled(joined, least // math.gcd(least, step))
     return fit(joined)
 
 
@@ -183,6 +185,10 @@ def _join_axis(axes: Sequence[FactoredAxis], signal: Hashable, depends: bool) ->
     whole = length_of(axes[0])
     if whole == 0:
         return invariant_axis(0, 1), 1
+    if all((len(axis) == 1 and axis[0].length == whole) or uniform(axis) for axis in axes):
+        aligned = [Factor(whole, 1) if uniform(axis) else axis[0] for axis in axes]
+        factor, needed = _join_factor(aligned, signal, depends)
+        return normalise([factor]), needed if factor.motion else 1
     axes = [invariant_axis(whole, 1) if uniform(axis) else axis for axis in axes]  # however it was split
     sizes = sorted({size for axis in axes for size in ends(axis)} - {whole})
     if any(above % below for below, above in pairwise([*sizes, whole])):

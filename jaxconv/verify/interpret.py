@@ -31,6 +31,7 @@ from jaxconv.verify.domain import (
     Value,
     check_periods,
     fits,
+    is_whole,
     main_state,
     stronger,
     with_signals,
@@ -41,6 +42,7 @@ from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
+from jaxconv.verify.modes import TooManyModesError
 from jaxconv.verify.own_places import read_at_places
 from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read, apart
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Places, Rule
@@ -102,6 +104,8 @@ class Walk:
 
     def known(self, array: np.ndarray) -> Moving:
         """Return a value whose numbers are known, with their period along each axis."""
+        if not array.ndim:
+            return Moving(1, self.cycle, ())
         periods = self.folder.periods_of(array)
         return Moving(1, self.cycle, tuple(invariant_axis(n, p) for n, p in zip(array.shape, periods, strict=True)))
 
@@ -176,7 +180,7 @@ class Walk:
         asked = self.asked
         with self._inside(equation, (*path, 0)):
             results = self._evaluate(jaxpr, constants, operands)
-        if self.asked == asked:
+        if self.asked == asked and 2 * self.length >= LONG:  # earlier calls are not worth the memory
             self.calls.remember((jaxpr, constants, operands), results)
         return results
 
@@ -217,6 +221,8 @@ class Walk:
                 return self._checked(equation, self.rules[kind][name](self._for_rule(equation, path, inputs, known)))
         except CannotProve as lost:
             reason = lost
+        except TooManyModesError as error:
+            reason = CannotProve(str(error), "Certify it at a smaller size")
         except Exception as error:
             reason = failure(described, error)
         # A spectrum whose modes do not rotate, such as the mean of a signal, is an invariant value.
@@ -314,6 +320,8 @@ class Walk:
             return outputs
         if not guard.is_linear(equation):
             return outputs
+        if all(map(is_whole, outputs)) and not any(isinstance(value, Pieces) for value in inputs):
+            return outputs  # no part of a parent is stronger
         try:
             as_pieces = rule(self._for_rule(equation, path, inputs, known))
             return self._checked(equation, list(map(stronger, outputs, as_pieces)))
@@ -327,10 +335,11 @@ class Walk:
     def _inside(self, equation: JaxprEqn, path: evaluate.Path) -> Generator[None]:
         """Follow what an equation contains: culprits name the lines around it, and rows of its jaxprs have its path."""
         self.stack.append(equation)
+        before, self.path = self.path, path
         try:
-            with self._at(path):
-                yield
+            yield
         finally:
+            self.path = before
             self.stack.pop()
 
     @contextmanager

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from jaxconv.errors import explain
 from jaxconv.jaxprs.typing import PyTree
 from jaxconv.verify import array_json, strict_json
+from jaxconv.verify.modes import LISTED, Modes
 from jaxconv.verify.strict_json import Json
 
 T = TypeVar("T")
@@ -160,7 +161,11 @@ def _field(hint: Hint) -> _Field:
     """Return what an annotation states."""
     options = _options(hint)
     optional = type(None) in options
-    classes = tuple(option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option))
+    classes = tuple(
+        option
+        for option in options
+        if isinstance(option, type) and dataclasses.is_dataclass(option) and frozenset({option}) not in SCALARS
+    )
     if classes:
         return _Field(optional, classes=classes)
     if typing.get_origin(hint) is dict:
@@ -176,7 +181,7 @@ def _converted(convert: Callable[[S], R], value: S, at: str, expected: str) -> R
         return convert(value)
     except MalformedError:
         raise
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, KeyError, RecursionError):
         raise MalformedError(at, shown(value), expected) from None
 
 
@@ -293,6 +298,8 @@ def _exactly(kind: type[T] | tuple[type[T], ...], value: object) -> T:
 
 def _whole(value: object) -> int:
     """Convert an integer of Python or NumPy, or a fraction that is an integer, to an int."""
+    if type(value) is int:  # most are, and abstract types are slow
+        return value
     whole = value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
     return operator.index(_exactly(numbers.Integral, whole))
 
@@ -305,6 +312,8 @@ def _fraction(data: Json) -> Fraction:
 
 
 def _bound(value: object) -> str:
+    if type(value) is Fraction:
+        return str(value)
     return (
         str(value)
         if isinstance(value, float) and math.isinf(value)
@@ -327,6 +336,26 @@ def _bound_of(data: Json) -> Fraction | float:
     return INFINITE[data] if isinstance(data, str) and data in INFINITE else _fraction(data)
 
 
+def _modes(value: object) -> Json:
+    """Write a list of modes; if they are too many to be listed, their runs."""
+    modes = _exactly(Modes, value)
+    return list(modes) if len(modes) <= LISTED else {"runs": [list(run) for run in modes.runs]}
+
+
+def _modes_of(data: Json) -> Modes:
+    if isinstance(data, list):
+        return Modes.of(map(_mode, data))
+    runs = cast("dict[str, Json]", _exactly(dict, data))["runs"]
+    triples = [cast("list[Json]", _exactly(list, run)) for run in cast("list[Json]", _exactly(list, runs))]
+    if any(_exactly(int, count) < 1 for _, _, count in triples):
+        raise ValueError
+    return Modes.joined((_mode(first), _exactly(int, step), _exactly(int, count)) for first, step, count in triples)
+
+
+def _mode(data: Json) -> int | None:
+    return None if data is None else _exactly(int, data)
+
+
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
 is_flag = functools.partial(_exactly, bool)
 is_text = functools.partial(_exactly, str)
@@ -342,6 +371,7 @@ SCALARS: dict[frozenset[Hint], Scalar] = {
     frozenset({Fraction, float}): Scalar(
         "a fraction, inf or -inf", _bound, _bound_of
     ),
+    frozenset({Modes}): Scalar("a list of integers and nulls", _modes, _modes_of),
     frozenset({Hashable}): Scalar("a string or an integer", is_name, is_name),
 }  # fmt: skip
 

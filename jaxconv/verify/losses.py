@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from jaxconv.verify.claims import Culprit
-from jaxconv.verify.domain import Factor, Motion, Moving, Pieces, Value, main_state
+from jaxconv.verify.domain import Factor, Motion, Moving, Pieces, Value, main_state, motions_in
 
 Name: TypeAlias = Callable[[str, str], Culprit]  # the current equation as a culprit, with a reason and a cure
 Before: TypeAlias = Sequence[tuple[Moving, Motion]]  # the motions of the operands, each with its operand
@@ -24,8 +24,10 @@ def noted(value: Value, operands: Sequence[Value], name: Name) -> Value:
         return value if plain is value.value else replace(value, value=plain)
     if not isinstance(value, Moving) or not value.moving_axes:
         return value
+    if all(_is_whole(value, factor) for number in value.moving_axes for factor in value.axes[number]):
+        return value
     moving = [state for state in map(main_state, operands) if isinstance(state, Moving)]
-    before = [(state, motion) for state in moving for motion in _motions(state)]
+    before = [(state, motion) for state in moving for motion in motions_in(state)]
     for number in value.moving_axes:
         axis = tuple(_noted(value, factor, before, name) for factor in value.axes[number])
         if any(new is not old for new, old in zip(axis, value.axes[number], strict=True)):
@@ -36,7 +38,18 @@ def noted(value: Value, operands: Sequence[Value], name: Name) -> Value:
 def first_border(operands: Sequence[Value]) -> Culprit | None:
     """Return the equation that put other content into an operand, after which no cyclic claim could be proved."""
     moving = [state for state in map(main_state, operands) if isinstance(state, Moving)]
-    return next((motion.edge for state in moving for motion in _motions(state) if motion.edge), None)
+    return next((motion.edge for state in moving for motion in motions_in(state) if motion.edge), None)
+
+
+def _is_whole(value: Moving, factor: Factor) -> bool:
+    """Whether a factor has no notes and gets none: it shows the signal everywhere, in whole periods if it is cyclic."""
+    motion = factor.motion
+    if motion is None:
+        return True
+    if motion.edge or motion.lost or motion.longer or motion.merged or (motion.lo, motion.hi) != (0, factor.length):
+        return False
+    periods = value.periods_in(motion, factor.length)
+    return periods is None or (periods[0] >= 1 and periods[1] == 0)
 
 
 def _noted(value: Moving, factor: Factor, before: Before, name: Name) -> Factor:
@@ -53,10 +66,6 @@ def _noted(value: Moving, factor: Factor, before: Before, name: Name) -> Factor:
     return replace(factor, motion=replace(motion, edge=edge, lost=lost, longer=longer, merged=merged))
 
 
-def _motions(value: Moving) -> list[Motion]:
-    return [factor.motion for axis in value.axes for factor in axis if factor.motion is not None]
-
-
 def _earlier(before: Before) -> Culprit | None:
     """Return the equation that made an operand longer than its whole periods, if there is one."""
     return next((motion.longer for _, motion in before if motion.longer), None)
@@ -64,12 +73,12 @@ def _earlier(before: Before) -> Culprit | None:
 
 def _longer(value: Moving, factor: Factor, motion: Motion, before: Before, name: Name) -> Culprit | None:
     """Return the equation that made more positions than whole periods, unless there are whole periods again."""
-    period = value.period(motion)
-    if period is None or factor.length % period == 0:
+    periods = value.periods_in(motion, factor.length)
+    if periods is None or periods[1] == 0:
         return None
-    if factor.length < period:
+    if periods[0] == 0:
         return _earlier(before)
-    reason = f"makes {factor.length} positions of a signal that repeats after {period}, "
+    reason = f"makes {factor.length} positions of a signal that repeats after {value.period(motion)}, "
     reason += "and the windows behind it do not leave whole periods"
     return _earlier(before) or name(reason, "Wrap by one cell less than the window has, in total")
 

@@ -47,7 +47,14 @@ def least(field: Sequence[Interval]) -> Field:
 
 def moved(field: Field | None, by: Fraction) -> Field | None:
     """Return the field with all intervals moved by `by` cells."""
-    return None if field is None else tuple((first + by, last + by) for first, last in field)
+    return None if field is None else moved_ends(field, by, by)
+
+
+def moved_ends(field: Field, before: Fraction, after: Fraction) -> Field:
+    """Return the field with the first cell of each interval moved by `before`, and the last by `after`, cells."""
+    if not before and not after:
+        return field
+    return tuple((first + before, last + after) if first <= last else NOTHING[0] for first, last in field)
 
 
 def through(
@@ -74,6 +81,9 @@ def strided(field: Field | None, rate: Fraction, start: int, stride: int, reach:
     if field is None:
         return None
     reach = sorted(reach)
+    if len(field) == 1 and reach:  # which is the usual case, and fractions are slow
+        ends = rate * (start + reach[0]), rate * (start + reach[-1])
+        return moved_ends(field, min(ends), max(ends))
     count = len(field)  # the extremes of each phase are among the first and the last `count` cells
     reach = reach if len(reach) <= 2 * count else [*reach[:count], *reach[-count:]]
     phases = range(count // math.gcd(count, stride))
@@ -153,6 +163,8 @@ def union(fields: Iterable[Field | None]) -> Field | None:
         if field is None:
             return None
         known.append(field)
+    if all(field is known[0] for field in known):
+        return known[0]
     phases = math.lcm(*map(len, known))
     if phases > MOST_PHASES:
         return (envelope([envelope(field) for field in known]),)

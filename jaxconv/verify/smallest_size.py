@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.claims import Claim, ReceptiveField, Verdict
 from jaxconv.verify.domain import Motion, Moving, Plain, Spectrum, motion_of
+from jaxconv.verify.shifted_axes import Along
 from jaxconv.verify.worth_reporting import at_the_end, field_of
 
 
 def explained(
-    claim: Claim, within: Plain | Spectrum, around: Plain | Spectrum, length: int, proved_at: Callable[[int], bool]
+    claim: Claim, within: Plain | Spectrum, around: Plain | Spectrum, along: Along, claim_at: Callable[[int], Claim]
 ) -> Claim:
     """Return an interior claim. If the input is too small for a proof, the reason of its culprit says so.
 
@@ -20,8 +21,8 @@ def explained(
         claim: the claim.
         within: result of the interior walk.
         around: result of the cyclic walk. It has a receptive field even if the border leaves the interior walk none.
-        length: length of the input.
-        proved_at: whether the claim is proved for an input of another length. An exception counts as no.
+        along: the shifted axis.
+        claim_at: the claim for an input of another length. An exception counts as no proof.
     """
     single = next((pair for pair in map(_single_motion, (within, around)) if pair is not None), None)
     if claim.verdict == Verdict.PROVED or single is None:
@@ -31,20 +32,21 @@ def explained(
     if field is None:
         return claim
     step = abs(value.step(motion))
-    enough = field.size + value.shift + math.ceil(abs(motion.rate) * max(step, 2))  # the pairs are `rate` cells apart
+    enough = field.size + value.shift + math.ceil(abs(motion.rate) * _pairs(step))  # they are `rate` cells apart
     enough = -(-max(enough, 2 * value.shift) // value.shift) * value.shift
-    if enough <= length:
+    if enough <= along.length:
         return claim
     try:
-        smallest = _smallest(length, enough, value.shift, proved_at)
+        first = max(_estimated(field, step), 2 * value.shift, along.length + 1)
+        smallest = _smallest(along.length, enough, value.shift, first, claim_at)
     except Exception:  # the function may require inputs of one size
-        cure = f"{enough} cells would be enough"
+        cure = f"{enough} cells along {along} would be enough"
     else:
         if smallest is None:
             return claim
-        cure = f"Use {smallest} cells, the smallest size that works"
-    reason = f"its receptive field, {field.size} cells, leaves too few outputs of {length} cells clear of the border"
-    return replace(claim, culprit=at_the_end(reason, cure))
+        cure = f"Use at least {smallest} cells along {along}, the smallest size that works"
+    reason = f"its receptive field, {field.size} cells, leaves too few outputs of {along.length} cells clear of the "
+    return replace(claim, culprit=at_the_end(f"{reason}border", cure))
 
 
 def _single_motion(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
@@ -55,12 +57,49 @@ def _single_motion(value: Plain | Spectrum) -> tuple[Moving, Motion] | None:
     return None if motion is None else (value, motion)
 
 
-def _smallest(length: int, enough: int, shift: int, proved_at: Callable[[int], bool]) -> int | None:
-    """Return the smallest multiple of the shift in (length, enough] with a proof; None if `enough` has none."""
-    low, high = length // shift, enough // shift
-    if not proved_at(enough):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if proved_at(middle * shift) else (middle, high)
-    return high * shift
+def _pairs(step: int) -> int:
+    """Return the number of pairs of positions that a law needs if it moves the output by `step`."""
+    return max(step, 2)
+
+
+def _estimated(field: ReceptiveField, step: int) -> int:
+    """Return the number of cells that leave enough outputs clear if the receptive field alone decides which are clear.
+
+    Of n cells, these are the outputs j with 0 <= rate*j + first and rate*j + last <= n - 1.
+    """
+    rate = abs(field.rate)
+    before = max(math.ceil(-field.first / rate), 0)  # outputs whose receptive field begins before cell 0
+    return math.ceil(rate * (before + step + _pairs(step)) + max(field.last + 1 - rate, 0))
+
+
+def _smallest(length: int, enough: int, shift: int, first: int, claim_at: Callable[[int], Claim]) -> int | None:
+    """Return the smallest multiple of the shift in (length, enough] with a proof; None if `enough` has none.
+
+    The size `first` is tried first. The region of a proof tells how many positions may be left out, and so which
+    size to try next. So a good first size needs one trace, and a binary search would need one for each bit.
+    """
+    low, high, most = length // shift, None, enough // shift  # low has no proof, and high has one
+    trial = min(-(-first // shift), most)
+    while True:
+        claim = claim_at(trial * shift)
+        if claim.verdict == Verdict.PROVED:
+            high, guess = trial, trial - _spare(claim)
+            if guess == high or high - low <= 1:
+                return high * shift
+            trial = max(guess, low + 1)
+        elif trial == most:
+            return None
+        elif high is None:
+            low, trial = trial, most
+        elif high - trial <= 1:
+            return high * shift
+        else:
+            low, trial = trial, (trial + high) // 2
+
+
+def _spare(claim: Claim) -> int:
+    """Return by how many shifts the input may be shortened, if each takes one step from the region of the claim."""
+    spare: list[int] = []
+    for (_, t), (_, lo, hi) in zip(claim.moves, claim.region, strict=True):
+        spare.append((hi - lo - abs(t) - _pairs(abs(t))) // abs(t))
+    return min(spare, default=0)

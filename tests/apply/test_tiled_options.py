@@ -16,8 +16,8 @@ import jaxconv as jc
 from jaxconv.apply import plan, run
 from jaxconv.apply.placement import Placed
 from jaxconv.apply.plan import Tile
-from jaxconv.apply.progress import Lines, reported
 from jaxconv.apply.run import grouped
+from jaxconv.verify.progress import Lines, reported
 from jaxconv.verify.tiling.certificate import TilingAxis
 
 X = signal((1, 76, 40, 2))

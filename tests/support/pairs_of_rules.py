@@ -44,6 +44,11 @@ def outer(x):
     return x[:, :, None] - 2.0 * x[:, None]
 
 
+def around_max(x):
+    """The largest of three cells around each."""
+    return jc.max_pool(x, (3,), stride=1, padding="circular")
+
+
 def pooled(x, operation, initial, stride=1):
     """Windows of two cells, the last one over the border."""
     padding = ((0, 0), (0, 1 if stride == 1 else 0), (0, 0))
@@ -196,6 +201,11 @@ WINDOWED: dict[str, Function] = {
     "change of max pooling": lambda x: jax.jvp(lambda x: jc.max_pool(x, (2,)), (x,), (x * x,))[1],
     "gradient of max pooling": jax.grad(sum_of_squares(lambda x: jc.max_pool(x, (2,)))),
     "gradient of max pooling by lax": jax.grad(sum_of_squares(by_lax(lambda x: jc.max_pool(x, (2,))))),
+    "gradient of max pooling around": jax.grad(sum_of_squares(around_max)),
+    "gradient of max pooling around by lax": jax.grad(sum_of_squares(by_lax(around_max))),
+    "gradient of a negated wrap pad": jax.grad(
+        sum_of_squares(lambda x: pooled(-jnp.pad(x, ((0, 0), (1, 1), (0, 0)), mode="wrap"), lax.add, 0.0))
+    ),
     "gradient of average pooling": jax.grad(sum_of_squares(lambda x: jc.avg_pool(x, (2,), stride=1))),
     "gradient of a strided conv": jax.grad(sum_of_squares(lambda x: jc.conv(PAIR_OF_TAPS, x, stride=2))),
     "gradient of a conv by lax": jax.grad(sum_of_squares(by_lax(lambda x: jc.conv(KERNEL, x, padding="circular")))),

@@ -165,14 +165,18 @@ def test_examples_of_each_row_are_those_of_xla(name):
     assert any(counts), name
 
 
-@pytest.mark.parametrize("name", sorted(numpy_rows.element_wise & {*defined()} - {"round"}))
-def test_an_element_wise_row_computes_all_trials_at_once(name):
+@pytest.mark.parametrize(
+    "name", sorted((numpy_rows.element_wise | {*numpy_rows.of_stack}) & {*defined()} - {"round", "cumsum"})
+)
+def test_a_row_computes_all_trials_at_once(name):
     """With one more axis before those of the operands."""
     counts = []
     for equation in MET.get(name, []):
         avals = [atom.aval for atom in equation.invars]
         alike = len({aval.shape for aval in avals if hasattr(aval, "dtype")}) == 1
-        if alike and not any(jnp.issubdtype(aval.dtype, jax.dtypes.extended) for aval in avals):
+        if (alike or name in numpy_rows.of_stack) and not any(
+            jnp.issubdtype(aval.dtype, jax.dtypes.extended) for aval in avals
+        ):
             stacks = [(np.arange(3 * aval.size) % 5 + 1).astype(aval.dtype).reshape(3, *aval.shape) for aval in avals]
             found = numpy_rows.evaluation(equation)(stacks, (3,))
             for trial, operands in enumerate(zip(*stacks, strict=True)):

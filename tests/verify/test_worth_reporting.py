@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import jaxconv as jc
-from jaxconv.verify.claims import Verdict
+from jaxconv.verify import smallest_size
+from jaxconv.verify.claims import Claim, Verdict
+from jaxconv.verify.interpret import Walk
 
 certify = partial(jc.certify, search=False)  # proofs only
 
@@ -155,12 +157,45 @@ def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(p
     claim = at(length).interior
     assert (claim.verdict, claim.culprit.primitive) == (Verdict.UNDECIDED, "output")
     assert "receptive field" in claim.culprit.reason
-    assert claim.culprit.cure == f"Use {works} cells, the smallest size that works"
+    assert claim.culprit.cure == f"Use at least {works} cells along axis 1 of argument 0, the smallest size that works"
     assert at(works).interior.verdict == Verdict.PROVED
     assert (at(length).cyclic.verdict == Verdict.PROVED) == (pad == "circular")
     for smaller in range(length, works):
         if smaller % 4 == 0 or net is chain:
             assert at(smaller).interior.verdict == Verdict.UNDECIDED
+
+
+def test_outputs_that_are_too_small_share_the_traces_at_other_sizes(monkeypatch):
+    """The receptive field tells the size, so one trace and one walk at that size suffice, for both outputs."""
+    lengths, walks, run = [], [], Walk.run
+    monkeypatch.setattr(Walk, "run", lambda walk, *function: walks.append(walk) or run(walk, *function))
+
+    def both(x):
+        lengths.append(x.shape[1])
+        y = chain("circular", x)
+        return y, 2 * y
+
+    certificate = certify(both, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,), search=False)
+    assert lengths == [16, 21]
+    assert len(walks) == 3
+    assert all("at least 21 cells" in leaf.axes[0].interior.culprit.cure for leaf in certificate.leaves)
+
+
+@pytest.mark.parametrize(
+    ("spare", "first", "tried"), [(True, 21, [21]), (True, 24, [24, 21]), (True, 18, [18, 26, 21]), (False, 24, [24])]
+)
+def test_the_size_is_found_in_few_trials(spare, first, tried):
+    """The region of a larger proof tells how much too large it is. If it does not, that size is taken."""
+    sizes = []
+
+    def claim_at(size):
+        sizes.append(size)
+        if size < 21:
+            return Claim(Verdict.UNDECIDED)
+        return Claim(Verdict.PROVED, 1, ((1, 1),), ((1, 9, 12 + (size - 21) * spare),))
+
+    assert smallest_size._smallest(16, 26, 1, first, claim_at) == (21 if spare else first)
+    assert sizes == tried
 
 
 def test_a_function_of_one_size_is_told_a_size_that_is_enough():
@@ -170,7 +205,7 @@ def test_a_function_of_one_size_is_told_a_size_that_is_enough():
         return chain("circular", x)
 
     claim = certify(fixed, jax.ShapeDtypeStruct((1, 16, 1), "float32"), axes=(1,)).leaves[0].axes[0].interior
-    assert claim.culprit.cure == "22 cells would be enough"
+    assert claim.culprit.cure == "22 cells along axis 1 of argument 0 would be enough"
 
 
 def test_what_fails_for_another_reason_is_not_told_to_grow():

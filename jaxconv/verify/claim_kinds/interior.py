@@ -8,6 +8,7 @@ from typing import ClassVar
 from jaxconv.verify.claim_kinds.kind import ClaimKind
 from jaxconv.verify.claims import Claim, KindName
 from jaxconv.verify.domain import Plain, Spectrum
+from jaxconv.verify.shifted_axes import Along
 from jaxconv.verify.smallest_size import explained
 
 
@@ -30,8 +31,8 @@ class Interior(ClaimKind):
         self,
         claim: Claim,
         states: Mapping[KindName, Plain | Spectrum],
-        length: int,
-        proved_at: Callable[[int], bool],
+        along: Along,
+        claim_at: Callable[[int], Claim],
     ) -> Claim:
         """If the input is too small for a proof, the reason says so, and which size is enough."""
-        return explained(claim, states["interior"], states["cyclic"], length, proved_at)
+        return explained(claim, states["interior"], states["cyclic"], along, claim_at)

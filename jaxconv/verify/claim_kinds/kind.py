@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from jaxconv.verify.claims import Claim, KindName
 from jaxconv.verify.domain import Plain, Spectrum
+from jaxconv.verify.shifted_axes import Along
 
 
 class ClaimKind(ABC):
@@ -44,16 +45,16 @@ class ClaimKind(ABC):
         self,
         claim: Claim,
         states: Mapping[KindName, Plain | Spectrum],
-        length: int,
-        proved_at: Callable[[int], bool],
+        along: Along,
+        claim_at: Callable[[int], Claim],
     ) -> Claim:
         """A claim from the walk, with a better reason if there is one.
 
         Args:
             claim: the claim.
             states: the output's state in the walk of each kind.
-            length: length of the shifted axis.
-            proved_at: whether the claim is proved for an input of another length.
+            along: the shifted axis.
+            claim_at: the claim for an input of another length.
         """
-        del states, length, proved_at
+        del states, along, claim_at
         return claim

@@ -30,6 +30,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxconv.jaxprs.functions import Functions, G
 from jaxconv.jaxprs.typing import Params, aval_of
+from jaxconv.verify.numpy_rows.stacks import of_stack
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 # Of the operands, and the parameters as keywords. The result is a sequence if the primitive has several.
@@ -68,7 +69,8 @@ def evaluation(
 ) -> Callable[[Sequence[np.ndarray], tuple[int, ...]], list[np.ndarray] | None] | None:
     """Return `computed` as a function of the operands, which may warn; None if the equation has no row.
 
-    The second argument is the shape before that of the results: (), or the additional axis of `element_wise` rows.
+    The second argument is the shape before that of the results: (), or the additional axis of a stack. In a row that is
+    not element-wise, all operands are stacks: see `of_stack`.
     """
     name, avals = equation.primitive.name, [(aval.shape, aval.dtype) for aval in map(aval_of, equation.outvars)]
     row, parameters = rows.get(name), None
@@ -79,7 +81,8 @@ def evaluation(
 
     def evaluate(operands: Sequence[np.ndarray], leading: tuple[int, ...]) -> list[np.ndarray] | None:
         try:
-            found = row(*operands, **parameters)
+            more = of_stack[name](parameters, *leading) if leading and name not in element_wise else parameters
+            found = row(*operands, **more)
         except Exception:  # a parameter or a dtype without a row: XLA computes it
             return None
         several = cast("Sequence[np.ndarray]", found if equation.primitive.multiple_results else [found])

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,8 +40,11 @@ def edges(state: Moving, draw: int, length: int) -> list[int]:
             continue
         j = motion.lo + mixed_integers(draw) % (motion.hi - motion.lo)
         first, last = motion.field[j % len(motion.field)]
-        at = Fraction(motion.rate) * j
-        neighbours += [math.ceil(at + first) - 1, math.floor(at + last) + 1] if first <= last else [math.floor(at)] * 2
+        if math.isinf(first) or first > last:
+            neighbours += [math.floor(motion.rate * j)] * 2
+            continue
+        unit, rate, first, last = _in_a_unit(Fraction(motion.rate), Fraction(first), Fraction(last))
+        neighbours += [-(-(rate * j + first) // unit) - 1, (rate * j + last) // unit + 1]
     inside: Callable[[int], int] = lambda cell: cell if state.cycle is None else cell % state.cycle
     return [inside(cell) for cell in neighbours if 0 <= inside(cell) < length]
 
@@ -95,21 +99,42 @@ def cells(held: Held[Moving], shift: int, run: int) -> tuple[np.ndarray, np.ndar
 
 
 def _cells(held: Held[Moving], shift: int, run: int) -> tuple[np.ndarray, np.ndarray]:
-    state, factors = held.state, _factors(held.state)
-    names = np.full([factor.length for factor in factors], mixed_integers(held.name), np.uint64)
-    clear = np.full(names.shape, shift % state.shift == 0)
-    for place, factor in enumerate(factors):
-        spread, at, motion = along(place, len(factors)), np.arange(factor.length), factor.motion
+    state = held.state
+    rows: list[_Row] = []
+    for factor in _factors(state):
+        motion, window, start, period = factor.motion, (0, factor.length), 0, factor.period
         if motion is not None:
-            clear = clear & ((at >= motion.lo) & (at < motion.hi)).reshape(spread)
-            at = motion.start + at - run * int(shift / motion.rate)
-            at = at if state.cycle is None else at % int(state.cycle / abs(motion.rate) / motion.turns)
-        elif factor.period is not None:
-            at = at % factor.period
+            start = motion.start - run * int(shift / motion.rate)
+            window, period = (motion.lo, motion.hi), None
+            if state.cycle is not None:
+                period = state.cycle * motion.rate.denominator // (abs(motion.rate.numerator) * motion.turns)
+        rows.append((factor.length, *window, start, period))
+    of_rows = _cached_cells_of_rows if held.is_small else _cells_of_rows
+    names, clear = of_rows(tuple(rows), held.aval.shape, shift % state.shift == 0)
+    return names + np.uint64(mixed_integers(held.name)), clear
+
+
+_Row: TypeAlias = tuple[
+    int, int, int, int, int | None
+]  # length, the positions lo and hi, start, and period of a factor
+
+
+def _cells_of_rows(rows: tuple[_Row, ...], shape: tuple[int, ...], clear: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return names of the cells, to which that of the value is added, and a mask of those that have a motion's window.
+
+    Most values of a network have the same factors, and hashing takes long.
+    """
+    names = np.zeros([length for length, *_ in rows], np.uint64)
+    mask = np.full(names.shape, clear)
+    for place, (length, lo, hi, start, period) in enumerate(rows):
+        spread, at = along(place, len(rows)), np.arange(length)
+        mask = mask & ((at >= lo) & (at < hi)).reshape(spread)
+        at = start + at if period is None else (start + at) % period
         names = names + mixed(place, at).reshape(spread)
-    return names.reshape(held.aval.shape), clear.reshape(held.aval.shape)
+    return names.reshape(shape), mask.reshape(shape)
 
 
+_cached_cells_of_rows = functools.lru_cache(maxsize=512)(_cells_of_rows)
 _cached_cells = functools.lru_cache(maxsize=512)(_cells)
 
 

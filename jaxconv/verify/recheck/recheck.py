@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
 
-from jaxconv.checks import shown
+from jaxconv.checks import flag, shown
 from jaxconv.errors import explain, public
 from jaxconv.jaxprs.evaluate import Path, evaluate
 from jaxconv.jaxprs.layout import called, entered
@@ -33,6 +33,7 @@ from jaxconv.verify.derivation import Row
 from jaxconv.verify.domain import Factor, Motion, Value
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.numpy_rows import other_bits
+from jaxconv.verify.progress import Bar, reported
 from jaxconv.verify.receptive_fields import ONE_CELL
 from jaxconv.verify.recheck.claim import claim_objection
 from jaxconv.verify.recheck.culprits import culprits_of, nested, wrong_culprit, wrong_factors
@@ -53,7 +54,11 @@ class _MismatchError(Exception):
 
 @public
 def recheck(
-    certificate: Certificate | TilingCertificate, fn: Callable[..., object], *arguments: PyTree, seed: int = 0
+    certificate: Certificate | TilingCertificate,
+    fn: Callable[..., object],
+    *arguments: PyTree,
+    seed: int = 0,
+    progress: bool = False,
 ) -> tuple[str, ...]:
     """Execute every step of a certificate's derivations separately, and check every claim against them.
 
@@ -74,12 +79,13 @@ def recheck(
         fn: the function, which is traced again.
         arguments: the arguments that it was certified for: arrays, shapes, or pytrees of them.
         seed: seed of the random operands.
+        progress: whether to show on stderr how many rows are checked, as `tiled` shows tiles.
 
     Returns:
         The objections, each with its row and primitive, or its output; empty if every step and every claim passes.
 
     Raises:
-        TypeError: `certificate` is neither.
+        TypeError: `certificate` is neither, or `progress` is no bool.
         ValueError: a field of the certificate has an invalid value, or a shape has symbolic dimensions.
         Exception: an error that tracing `fn` raises propagates, with a note of the shapes.
 
@@ -97,9 +103,18 @@ def recheck(
     if not isinstance(certificate, TilingCertificate):
         _refuse_malformed(certificate)
     check_call(fn, arguments)
-    seed = checked_seed(seed)
+    seed, progress = checked_seed(seed), flag("progress", progress)
     if isinstance(certificate, TilingCertificate):
-        return tiling_objections(certificate, fn, arguments, seed)
+        return tiling_objections(certificate, fn, arguments, seed, progress=progress)
+    rows = sum(len(rows) for walks in certificate.derivations for rows in walks.values())
+    with reported(rows, 0, shown=progress, title="recheck", unit="row") as bar:
+        return _objections(certificate, fn, arguments, seed, bar)
+
+
+def _objections(
+    certificate: Certificate, fn: Callable[..., object], arguments: tuple[PyTree, ...], seed: int, bar: Bar
+) -> tuple[str, ...]:
+    """Return the objections to a certificate; `bar` counts the rows."""
     jaxpr, constants, shapes = trace(fn, arguments)
     problem = outline_objection(certificate, shapes, arguments)
     if problem:
@@ -117,7 +132,7 @@ def recheck(
             title = f"{kind} walk for shifts of {shifted}"
             setting = Setting(fn, arguments, shifted, length, certificate.values, WRAPS[kind], epsilon)
             with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking(), other_bits():
-                walk = _Walk(title, rows, steps, around)
+                walk = _Walk(title, rows, steps, around, bar)
                 objections += walk.objections(jaxpr, constants, arguments, dict(shifted), claims)
                 around = walk.ends
                 for leaf, claim in enumerate(claims):
@@ -146,6 +161,7 @@ class _Walk:
         rows: the rows.
         steps: checks the equations.
         around: the states of the outputs in the cyclic walk, for the interior walk; empty for the cyclic walk.
+        bar: counts the rows.
         at: number of rows checked so far.
         problems: the objections so far.
         ends: the states of the outputs.
@@ -155,6 +171,7 @@ class _Walk:
     rows: Sequence[Row]
     steps: Steps
     around: Sequence[Value]
+    bar: Bar
     at: int = 0
     problems: list[str] = field(default_factory=list[str])
     ends: list[Value] = field(default_factory=list[Value])
@@ -278,4 +295,5 @@ class _Walk:
         if (row.number, row.path, len(row.outputs)) != (self.at, path, len(equation.outvars)):
             raise _MismatchError(f"row {self.at} ({name}): its number, path or number of results does not match {name}")
         self.at += 1
+        self.bar.update(self.at - first)
         return row, self.rows[first : self.at - 1]

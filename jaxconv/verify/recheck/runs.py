@@ -49,14 +49,19 @@ class Execution:
         return self.program(arrays) if found is None else found
 
     def of_stacks(self, columns: Sequence[Stack | np.ndarray], is_stack: Sequence[bool]) -> list[np.ndarray] | None:
-        """Return the stacks of all results of an element-wise equation, or None if they must be executed one by one.
+        """Return the stacks of all results, or None if the trials must be executed one by one.
 
         `is_stack`: which operands are stacks; the others are constants.
         """
-        if self.by_row is None or self.equation.primitive.name not in numpy_rows.element_wise:
+        name = self.equation.primitive.name
+        stacks = [column for column, stacked in zip(columns, is_stack, strict=True) if stacked]
+        if self.by_row is None or not all(isinstance(stack, np.ndarray) for stack in stacks):
             return None
-        stacks = [cast(np.ndarray, column) for column, stacked in zip(columns, is_stack, strict=True) if stacked]
-        alike = len({stack.shape for stack in stacks}) == 1
+        stacks = cast("Sequence[np.ndarray]", stacks)
+        if name in numpy_rows.element_wise:
+            alike = len({stack.shape for stack in stacks}) == 1
+        else:
+            alike = name in numpy_rows.of_stack and all(is_stack)
         return self.by_row(cast("Sequence[np.ndarray]", columns), stacks[0].shape[:1]) if alike else None
 
 

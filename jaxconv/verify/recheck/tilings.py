@@ -29,6 +29,7 @@ from jaxconv.verify import json_codec, numpy_rows
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.execution.run import rechecking
 from jaxconv.verify.numpy_rows import other_bits
+from jaxconv.verify.progress import Bar, reported
 from jaxconv.verify.recheck.culprits import is_traced
 from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, FRACTIONS, LARGE, SIZES, WHOLE, is_key, mixed_integers
 from jaxconv.verify.recheck.noise import noise
@@ -48,7 +49,12 @@ CURE = "Pass the result of certify_tiling or of TilingCertificate.from_json"
 
 
 def tiling_objections(
-    certificate: TilingCertificate, fn: Callable[..., object], arguments: Sequence[PyTree], seed: int
+    certificate: TilingCertificate,
+    fn: Callable[..., object],
+    arguments: Sequence[PyTree],
+    seed: int,
+    *,
+    progress: bool = False,
 ) -> tuple[str, ...]:
     """Return the objections to a certificate of tiles; empty if every step and every claim passes: see `recheck`."""
     try:
@@ -58,6 +64,15 @@ def tiling_objections(
     problem = _outline(certificate, arguments)
     if problem:
         return (problem,)
+    rows = sum(map(len, certificate.derivations))
+    with reported(rows, 0, shown=progress, title="recheck", unit="row") as bar:
+        return _objections(certificate, fn, arguments, seed, bar)
+
+
+def _objections(
+    certificate: TilingCertificate, fn: Callable[..., object], arguments: Sequence[PyTree], seed: int, bar: Bar
+) -> tuple[str, ...]:
+    """Return the objections to a certificate whose outline is right; `bar` counts the rows."""
     objections: list[str] = []
     current = list(arguments)
     for along in _all_along(certificate):
@@ -70,7 +85,7 @@ def tiling_objections(
         claims = [leaf.axes[number] for leaf in certificate.leaves]
         current = resized(current, along, claims[0].tile)
         after = traced(fn, current)
-        walk = _Walk(along, claims[0].tile, {row.path: row for row in rows}, mixed_integers(seed, number))
+        walk = _Walk(along, claims[0].tile, {row.path: row for row in rows}, mixed_integers(seed, number), bar)
         with jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"), rechecking(), other_bits():
             objections += walk.objections(before[:2], after[:2], arguments, claims)
         objections += [f"{walk.title}, a row is repeated"] * (len(walk.rows) < len(rows))
@@ -131,6 +146,7 @@ class _Walk:
         tile: number of cells of a tile.
         rows: the rows, by their path.
         seed: seed of the random numbers.
+        bar: counts the rows.
         problems: the objections so far.
         used: the paths of the rows that were checked.
     """
@@ -139,6 +155,7 @@ class _Walk:
     tile: int
     rows: Mapping[Path, PairRow]
     seed: int
+    bar: Bar
     problems: list[str] = field(default_factory=list[str])
     used: set[Path] = field(default_factory=set[Path])
     jaxpr: Jaxpr | None = None
@@ -223,6 +240,7 @@ class _Walk:
             self.used.add(path)
             return [_Pair(None, pair) for pair in avals]
         self.used.add(path)
+        self.bar.update(1)
         try:
             problem = self.checked(equation, twin, operands, row.outputs)
             constants = _computed(equation, twin, operands)

@@ -68,6 +68,10 @@ def several_operands(eqn: Equation[Moving]) -> list[Moving]:
     Jaxpr: operands have the result's shape, or one cell along some of its axes, or rank 0 (predicates, bounds).
     """
     (shape,) = eqn.shapes
+    arrays = [value for value in eqn.moving() if value.axes]
+    if len(arrays) == 1 and all(value.axes or (value.shift == 1 and not value.depends) for value in eqn.moving()):
+        # The others are numbers, which are uniform along every axis. They have no axes that could matter below.
+        return [join([arrays[0]], eqn.walk.new_signal())]
     values = along_diagonals(eqn, with_patterns(eqn, [widened(value, shape) for value in eqn.moving()]))
     if eqn.walk.cycle is None:
         values = on_runs(eqn, values)

@@ -37,14 +37,13 @@ from jaxconv.verify.domain import (
     scaled,
 )
 from jaxconv.verify.factors import invariant_axis, join
+from jaxconv.verify.modes import Modes, Run, aligned
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules.padded_transforms import convolved
 from jaxconv.verify.rules.pointwise import widened
 
-Modes: TypeAlias = tuple[int | None, ...]
 InvariantRule: TypeAlias = Callable[[Equation[Moving]], Sequence[Moving]]
 
-MODES = 2**22  # most modes of a spectrum: as many cells as `recheck` executes
 NOT_LINEAR = "depends on the phase, which a shift changes"
 TRANSFORM_BACK = "Apply the inverse transform first, or take absolute values"
 
@@ -85,15 +84,13 @@ def fourier(eqn: Equation[Moving]) -> list[Moving | Spectrum]:
     if len(value.moving_axes) > 1:
         raise CannotProve("FFT of a value that moves along several axes")
     (number,) = moving
-    if eqn.shapes[0][number] > MODES:
-        raise CannotProve(f"a spectrum of more than {MODES} modes, which are listed", "Certify it at a smaller size")
     motion = value.one_period(number)
     if motion is None or kind == FftType.IRFFT:
         reason = "FFT of a signal that is not one whole period here (the interior model has no wrap-around)"
         cyclic_motion = motion_of(value.axes[number]) if value.cycle is not None else None
         raise CannotProve(reason, "Transform exactly one period", cyclic_motion and cyclic_motion.without_whole_periods)
     turn = motion.turns * (1 if motion.rate > 0 else -1) * (-1 if kind == FftType.IFFT else 1)
-    modes = tuple(turn * k for k in range(eqn.shapes[0][number]))
+    modes = Modes.joined([(0, turn, eqn.shapes[0][number])])
     return [Spectrum(replace(value, axes=mixed, depends=True), number, modes)]
 
 
@@ -122,7 +119,7 @@ def inverse(eqn: Equation[Spectrum]) -> list[Moving | Spectrum]:
     cells = eqn.shapes[0][spectrum.axis]
     forward = -1 if kind == FftType.FFT else 1
     multiples = {
-        turns: whole_turns(value, [turns * cells, *_out_of_order(spectrum.modes, turns)])
+        turns: whole_turns(value, [turns * cells, *spectrum.modes.generators(turns)])
         for turns in (forward, -forward, *_turns_of(spectrum.modes, value.cycle or 1))
     }
     turns = min(multiples, key=lambda turns: multiples[turns])
@@ -142,17 +139,15 @@ def whole_turns(value: Moving, modes: Iterable[int]) -> int:
 
 def _turns_of(modes: Modes, cycle: int) -> list[int]:
     """The number of turns that the first mode after index 0 shows, if it is whole and not 0; in [-cycle/2, cycle/2)."""
-    first = next(((k, mode) for k, mode in enumerate(modes) if k and mode is not None), None)
-    if first is None:
+    k = 1
+    for mode, _, count in modes[1:].runs:
+        if mode is not None:
+            break
+        k += count
+    else:
         return []
-    k, mode = first
     turns = (mode // k + cycle // 2) % cycle - cycle // 2  # c and c + cycle are the same number of turns
     return [turns] if turns and mode % k == 0 else []
-
-
-def _out_of_order(modes: Modes, turns: int) -> list[int]:
-    """The difference between each mode that is not zero and `turns` times its index."""
-    return [mode - turns * k for k, mode in enumerate(modes) if mode is not None]
 
 
 def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
@@ -173,8 +168,7 @@ def spectra(eqn: Equation[Moving | Spectrum]) -> tuple[list[Spectrum], int]:
         if moving.moving_axes:
             raise CannotProve("combines a spectrum with a value that moves", TRANSFORM_BACK)
         length = length_of(moving.axes[axis]) if moving.axes else 1
-        zeros = zeros_along(known, axis, length)
-        result.append(Spectrum(moving, axis, tuple(None if zero else 0 for zero in zeros)))
+        result.append(Spectrum(moving, axis, still_modes(known, axis, length)))
     return result, axis
 
 
@@ -185,20 +179,22 @@ def is_zero(known: np.ndarray | None) -> bool:
     return not np.any(bits(known[tuple(slice(0, 1 if step == 0 else None) for step in known.strides)]))
 
 
-def zeros_along(known: np.ndarray | None, axis: int, length: int) -> list[bool]:
-    """Whether an array is known to be zero, of either sign, at each of `length` positions along an axis.
+def still_modes(known: np.ndarray | None, axis: int, length: int) -> Modes:
+    """The modes of an invariant array along an axis: None where it is known to be zero, of either sign; 0 elsewhere.
 
     The sign may be ignored, because a sum does not depend on it in exact arithmetic, and products with phases do not
     keep it.
     """
-    return [False] * length if known is None else [not row.any() for row in rows_along(known, axis, length)]
+    if known is None:
+        return Modes.of([0]) * length
+    rows = distinct_rows(known, axis)
+    return Modes.of(0 if row.any() else None for row in rows) * (length // max(len(rows), 1))
 
 
-def rows_along(known: np.ndarray, axis: int, length: int) -> list[np.ndarray]:
-    """The cells at each of `length` positions along an axis; one cell of each axis that is broadcast (stride 0)."""
+def distinct_rows(known: np.ndarray, axis: int) -> list[np.ndarray]:
+    """The cells at each position along an axis, at one position if it is broadcast."""
     cells = known[tuple(slice(0, 1 if step == 0 else None) for step in known.strides)]
-    rows = list(np.moveaxis(cells, axis, 0)) if cells.ndim else [cells]
-    return rows * (length // max(len(rows), 1))
+    return list(np.moveaxis(cells, axis, 0)) if cells.ndim else [cells]
 
 
 def agreeing(value: Moving, axis: int, spectra: Sequence[Modes]) -> Spectrum:
@@ -209,21 +205,23 @@ def agreeing(value: Moving, axis: int, spectra: Sequence[Modes]) -> Spectrum:
 
     Example: a constant at mode 4 of 16, as in a flow that is forced periodically, leaves shifts by 4.
     """
-    modes: list[int | None] = []
+    modes: list[Run] = []
     differences: list[int] = []
-    for together in zip(*spectra, strict=True):
-        first, *others = [mode for mode in together if mode is not None] or [None]
-        modes.append(first)
-        differences += [mode - (first or 0) for mode in others if mode is not None]
+    for piece, count in aligned(spectra):
+        present = [(first, step) for first, step in piece if first is not None]
+        first, step = present[0] if present else (None, 0)
+        modes.append((first, step, count))
+        for other, other_step in present[1:]:
+            differences += [other - (first or 0), *[other_step - step] * (count > 1)]
     multiple = whole_turns(value, differences)
     if 1 < multiple * value.shift == value.cycle:
         raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
-    return Spectrum(scaled(value, multiple), axis, tuple(modes))
+    return Spectrum(scaled(value, multiple), axis, Modes.joined(modes))
 
 
 def repeated(spectra: Sequence[Spectrum], length: int) -> list[Modes]:
     """The modes of operands that broadcast to a common length along the spectral axis."""
-    if any(len(spectrum.modes) != length and any(spectrum.modes) for spectrum in spectra):
+    if any(len(spectrum.modes) != length and spectrum.modes.rotate for spectrum in spectra):
         raise CannotProve("broadcasts one mode along the spectrum", "Keep each mode at its index")
     return [spectrum.modes * (length // max(len(spectrum.modes), 1)) for spectrum in spectra]
 
@@ -260,12 +258,17 @@ def select(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     length, known = eqn.shapes[0][axis], eqn.known[0]
     candidates = repeated(operands[1:], length)
     if known is not None and known.dtype == bool:
-        rows = rows_along(known, axis, length)
-        candidates = [
-            tuple(mode if np.any(row == bool(case)) else None for mode, row in zip(modes, rows, strict=True))
-            for case, modes in enumerate(candidates)
-        ]
+        rows = distinct_rows(known, axis)
+        candidates = [_where(modes, [bool(np.any(row == bool(case))) for row in rows])
+                      for case, modes in enumerate(candidates)]  # fmt: skip
     return [agreeing(joined(eqn, operands), axis, candidates)]
+
+
+def _where(modes: Modes, taken: Sequence[bool]) -> Modes:
+    """The modes at the positions that are taken, and zeros elsewhere. One entry stands for all positions."""
+    if len(taken) == 1:
+        return modes if taken[0] else Modes.of([None]) * len(modes)
+    return Modes.of(mode if kept else None for mode, kept in zip(modes, taken, strict=True))
 
 
 @rule("neg", "copy", "name", "stop_gradient", "sign", of=Spectrum)
@@ -287,7 +290,7 @@ def convert(eqn: Equation[Spectrum]) -> list[Spectrum]:
 def conjugate(eqn: Equation[Spectrum]) -> list[Spectrum]:
     """out[k] = conj(x[k]): the modes change their sign."""
     (spectrum,) = eqn.inputs
-    return [replace(spectrum, modes=tuple(None if mode is None else -mode for mode in spectrum.modes))]
+    return [replace(spectrum, modes=spectrum.modes.times(-1))]
 
 
 @rule("abs", of=Spectrum)

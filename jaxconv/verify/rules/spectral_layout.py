@@ -14,6 +14,7 @@ from jax.lax import GatherDimensionNumbers
 
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum
 from jaxconv.verify.factors import invariant_axis, join
+from jaxconv.verify.modes import Modes, Run, summed
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import concatenation, indexing, layout, scatter
 from jaxconv.verify.rules.indexing import clamped
@@ -102,15 +103,17 @@ def pad(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     (value,) = staying(eqn, layout.pad, [spectrum.value, filling])
     filling_mode = None if is_zero(eqn.known[1]) else 0
     before, after, between = eqn.params["padding_config"][spectrum.axis]
-    padded: list[int | None] = [filling_mode] * max(before, 0)
-    for mode in spectrum.modes:
-        padded += [mode, *[filling_mode] * between]
-    padded = padded[: len(padded) - between] + [filling_mode] * max(after, 0)
+    spread: list[Run] = [(filling_mode, 0, max(before, 0))]
+    if between:
+        spread += [run for mode in spectrum.modes for run in ((mode, 0, 1), (filling_mode, 0, between))][:-1]
+    else:
+        spread += spectrum.modes.runs
+    padded = Modes.joined([*spread, (filling_mode, 0, max(after, 0))])
     cropped = padded[max(-before, 0) : len(padded) - max(-after, 0)]
     for axis, (lo, hi, inside) in enumerate(eqn.params["padding_config"]):
         if axis != spectrum.axis and (max(lo, hi) > 0 or inside) and filling_mode is not None:
             raise CannotProve("combines modes that rotate with values that do not", "Pad with zeros")
-    return [replace(spectrum, value=value, modes=tuple(cropped))]
+    return [replace(spectrum, value=value, modes=cropped)]
 
 
 @rule("concatenate", of=Spectrum)
@@ -131,7 +134,7 @@ def side_by_side(
     value = concatenation.side_by_side([operand.value for operand in operands], lengths, number, eqn.walk.new_signal())
     axis = operands[0].axis
     if number == axis:
-        return Spectrum(value, axis, tuple(mode for operand in operands for mode in operand.modes))
+        return Spectrum(value, axis, Modes.joined(run for operand in operands for run in operand.modes.runs))
     return agreeing(value, axis, [operand.modes for operand, cells in zip(operands, lengths, strict=True) if cells])
 
 
@@ -208,8 +211,7 @@ def multiply_at(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
 
     def multiplied(x: Spectrum, update: Spectrum) -> Spectrum:
         value = join([x.value, update.value], eqn.walk.new_signal())
-        pairs = zip(x.modes, update.modes, strict=True)
-        return Spectrum(value, x.axis, tuple(None if a is None or b is None else a + b for a, b in pairs))
+        return Spectrum(value, x.axis, summed([x.modes, update.modes]))
 
     return [_with_update(eqn, multiplied)]
 
@@ -307,5 +309,5 @@ def gather(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     batch = [number for number in range(len(eqn.shapes[0])) if number not in numbers.offset_dims]
     if numbers.start_index_map != (spectrum.axis,) or spectrum.axis in kept or len(batch) != 1:
         raise CannotProve("reads modes of a spectrum together with other axes", "Read them with jnp.take")
-    modes = tuple(spectrum.modes[int(index)] for index in known.ravel())
+    modes = Modes.of(spectrum.modes[int(index)] for index in known.ravel())
     return [replace(spectrum, value=value, axis=batch[0], modes=modes)]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jaxconv.verify.domain import CannotProve, Moving, Spectrum, scaled, without_phases
+from jaxconv.verify.modes import Modes, Run, aligned, summed
 from jaxconv.verify.rule_table import Equation, rule
 from jaxconv.verify.rules import contraction
 from jaxconv.verify.rules.spectral import TRANSFORM_BACK, joined, repeated, spectra, staying, whole_turns
@@ -26,15 +27,10 @@ def product(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
     """
     operands, axis = spectra(eqn)
     modes = repeated(operands, eqn.shapes[0][axis])
-    spectrum = Spectrum(joined(eqn, operands), axis, tuple(_sum(pair) for pair in zip(*modes, strict=True)))
+    spectrum = Spectrum(joined(eqn, operands), axis, summed(modes))
     if None in spectrum.modes or all(map(without_phases, operands)):
         return [spectrum]
     return [without_phases(spectrum) or spectrum]
-
-
-def _sum(modes: Sequence[int | None]) -> int | None:
-    """The mode of a product. A product with zero is zero."""
-    return None if None in modes else sum(mode for mode in modes if mode is not None)
 
 
 @rule("div", of=Spectrum)
@@ -48,13 +44,15 @@ def quotient(eqn: Equation[Moving | Spectrum]) -> list[Spectrum]:
     """
     (lhs, rhs), axis = spectra(eqn)
     lhs_modes, rhs_modes = repeated([lhs, rhs], eqn.shapes[0][axis])
-    for m, n in zip(lhs_modes, rhs_modes, strict=True):
-        if n is None and m is not None and m % (lhs.value.cycle or 1):
+    runs: list[Run] = []
+    for ((m, step), (n, other)), count in aligned([lhs_modes, rhs_modes]):
+        if n is None and m is not None and any(x % (lhs.value.cycle or 1) for x in (m, step * (count > 1))):
             raise CannotProve("divides by a mode that is zero")
-    modes = tuple(
-        0 if m is None and n is None else _sum((m, -(n or 0))) for m, n in zip(lhs_modes, rhs_modes, strict=True)
-    )
-    return [Spectrum(joined(eqn, [lhs, rhs]), axis, modes)]
+        if m is None:
+            runs.append((0 if n is None else None, 0, count))
+        else:
+            runs.append((m - (n or 0), step - other, count))
+    return [Spectrum(joined(eqn, [lhs, rhs]), axis, Modes.joined(runs))]
 
 
 @rule("square", of=Spectrum)
@@ -75,8 +73,7 @@ def power(eqn: Equation[Spectrum]) -> list[Spectrum]:
 def _power(eqn: Equation[Spectrum], exponent: int) -> Spectrum:
     """A spectrum to an integer power. Zero to a power that is not positive is a constant."""
     (spectrum,) = eqn.inputs
-    zero = None if exponent > 0 else 0
-    modes = tuple(zero if mode is None else mode * exponent for mode in spectrum.modes)
+    modes = spectrum.modes.times(exponent, zero=None if exponent > 0 else 0)
     return replace(spectrum, value=joined(eqn, [spectrum]), modes=modes)
 
 
@@ -111,10 +108,10 @@ def weighted(eqn: Equation[Moving | Spectrum]) -> list[Moving | Spectrum]:
         raise CannotProve("combines a spectrum with a value that moves", TRANSFORM_BACK)
     (value,) = staying(eqn, contraction.product, values)
     rotating = [operand.modes for operand in eqn.inputs if isinstance(operand, Spectrum)]
-    modes = tuple(_sum(pair) for pair in zip(*rotating, strict=True))
+    modes = summed(rotating)
     if place >= 0:
         return [Spectrum(value, place, modes)]
-    multiple = whole_turns(value, [mode for mode in modes if mode is not None])
+    multiple = whole_turns(value, modes.generators())
     if 1 < multiple * value.shift == value.cycle:
         raise CannotProve("adds modes that rotate at different rates", "Keep each mode at its index")
     return [scaled(value, multiple)]

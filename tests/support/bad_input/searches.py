@@ -153,6 +153,8 @@ ROWS = [
              "0 or more", "Leave it out for 0"),
             ("seed", "text", lambda: jc.recheck(CERTIFICATE, identity, X, seed="0"), TypeError, "seed", "'0'",
              "an integer", "Leave it out for 0"),
+            ("progress", "a number", lambda: jc.recheck(CERTIFICATE, identity, X, progress=1), TypeError, "progress", "1",
+             "True or False", "Write progress=True or progress=False"),
         ]
     ],
 ]  # fmt: skip

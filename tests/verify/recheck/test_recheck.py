@@ -4,6 +4,8 @@ Here, forged rows do not follow the function, and forged claims state more than 
 forged states.
 """
 
+import io
+import re
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial
@@ -301,3 +303,32 @@ def test_a_certificate_of_another_function_is_objected_to():
     assert objections[0] == astray[0]
     (objection,) = recheck(replace(certificate, derivations=()), network_of, X)
     assert "and 0 derivations" in objection
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal or not."""
+
+    def __init__(self, terminal):
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("tiles", [True, False])
+def test_progress_is_shown_on_stderr_only_where_it_is_asked_for(terminal, tiles, monkeypatch, capfd):
+    """Every row is counted: also the rows of loop bodies and of calls."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    fn = lambda x: jax.lax.fori_loop(0, 3, lambda _, x: jax.nn.relu(x) + 1, x)
+    x = jax.ShapeDtypeStruct((12,), "float32")
+    if tiles:
+        certificate = jc.certify_tiling(jax.nn.relu, x, tile=6, axes=(0,))
+        fn = jax.nn.relu
+    else:
+        certificate = jc.certify(fn, x, axes=(0,), search=False)
+    stream = Terminal(terminal)
+    monkeypatch.setattr("sys.stderr", stream)
+    assert jc.recheck(certificate, fn, x) == ()
+    assert stream.getvalue() == ""
+    assert jc.recheck(certificate, fn, x, progress=True) == ()
+    assert re.search(r"recheck: .*?(\d+) of \1 rows\n$", stream.getvalue())
+    assert capfd.readouterr().out == ""

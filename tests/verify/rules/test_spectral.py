@@ -11,6 +11,7 @@ from support.claim_oracle import judged
 from support.proved_and_twins import law
 
 import jaxconv as jc
+from jaxconv.verify.certificate import Certificate
 from jaxconv.verify.claims import Verdict
 
 certify = partial(jc.certify, search=False)
@@ -182,18 +183,50 @@ def test_a_conjugate_turns_the_other_way():
     assert (claim.shift, claim.moves) == (1, ((1, -1),))
 
 
-def test_a_spectrum_that_is_too_long_to_list_ends_the_proof_at_once():
-    """Its modes would take gigabytes. One that is shorter is proved."""
-    filtered = lambda x: jnp.fft.irfft(jnp.fft.rfft(x), len(x))
-    for length, verdict in ((10**8, "UNDECIDED"), (2**10, "PROVED")):
-        claim = (
-            jc.certify(filtered, jax.ShapeDtypeStruct((length,), "float32"), axes=(0,), search=False)
-            .leaves[0]
-            .axes[0]
-            .cyclic
-        )
-        assert claim.verdict.value == verdict
-        assert verdict == "PROVED" or "more than 4194304 modes" in claim.culprit.reason
+LONG = 10**8  # modes that would take gigabytes if they were listed
+
+
+@pytest.mark.parametrize(
+    ("name", "filtered"),
+    {
+        "as it is": lambda modes: modes,
+        "times a number": lambda modes: 2j * modes,
+        "times weights": lambda modes: modes * jnp.cos(jnp.arange(modes.size)).astype(modes.dtype),
+        "low modes": lambda modes: modes[: modes.size // 3],
+        "low modes kept": lambda modes: modes.at[modes.size // 3 :].set(0),
+        "every mode turned back": lambda modes: jnp.flip(jnp.flip(modes)),
+        "conjugate": lambda modes: modes.conj(),
+        "a power": lambda modes: modes**2,
+        "a quotient": lambda modes: modes**3 / (1 + modes * modes.conj()),
+        "a sum": lambda modes: modes + 3 * modes,
+        "mode 0 replaced": lambda modes: jnp.concatenate([jnp.ones(1, modes.dtype), modes[1:]]),
+        "padded": lambda modes: jnp.pad(modes, (0, 5)),
+    }.items(),
+)
+def test_a_spectrum_of_any_length_is_proved_as_a_short_one_is(name, filtered):
+    """No rule lists the modes, so that the longest takes no time."""
+    fn = lambda x: jnp.fft.irfft(filtered(jnp.fft.rfft(x)), x.size)
+    long, short = (
+        jc.certify(fn, jax.ShapeDtypeStruct((length,), "float32"), axes=(0,), search=False) for length in (LONG, 40)
+    )
+    assert long.cyclic.value == short.cyclic.value == "PROVED", name
+    assert [leaf.axes[0].cyclic.shift for leaf in long.leaves] == [leaf.axes[0].cyclic.shift for leaf in short.leaves]
+    assert len(long.to_json()) < 2**17
+    assert Certificate.from_json(long.to_json()) == long
+
+
+def test_a_spectrum_that_a_rule_has_to_list_ends_the_proof_at_once():
+    """A rule that changes the modes one by one refuses them by name; a short spectrum has another verdict."""
+    fn = lambda x: jnp.fft.ifft(jax.lax.pad(jnp.fft.fft(x), np.complex64(0), [(0, 0, 1)]))
+    reasons = {
+        length: jc.certify(fn, jax.ShapeDtypeStruct((length,), "float32"), axes=(0,), search=False)
+        .leaves[0]
+        .axes[0]
+        .cyclic.culprit.reason
+        for length in (LONG, 16)
+    }
+    assert "more than 4194304 modes" in reasons[LONG]
+    assert "more than" not in reasons[16]
 
 
 def test_modes_multiplied_in_place_turn_with_their_factors():

@@ -1,11 +1,11 @@
-"""How many tiles are done: a bar on a terminal, and otherwise a line now and then. Both go to stderr."""
+"""How much of a long computation is done: a bar on a terminal, and otherwise a line now and then. Both go to stderr."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,7 +18,7 @@ class Bar(Protocol):
     """A report of progress."""
 
     def update(self, n: int, /) -> object:
-        """Report that n more tiles are done."""
+        """Report that n more units are done."""
         ...
 
 
@@ -32,21 +32,25 @@ class Lines:
     """Progress as text. On a terminal each line replaces the last one.
 
     Attributes:
-        total: number of tiles.
-        done: number of tiles that are done.
+        total: number of units of work, such as tiles.
+        done: number of units that are done.
         before: number of them that an earlier run had computed.
         terminal: whether stderr is a terminal.
+        title: what is running.
+        unit: a unit of work.
     """
 
     total: int
     done: int
     before: int = 0
     terminal: bool = False
+    title: str = "tiled"
+    unit: str = "tile"
     began: float = field(default_factory=_now)
     shown: float = field(default_factory=_now)
 
     def update(self, n: int, /) -> None:
-        """Report that n more tiles are done."""
+        """Report that n more units are done."""
         self.done += n
         now = _now()
         if now - self.shown >= PAUSE[self.terminal] or self.done == self.total:
@@ -66,7 +70,7 @@ class Lines:
         now = self.done - self.before
         left = f", {seconds / now * (self.total - self.done):.0f} s left" if now and self.done < self.total else ""
         bar = f"{'█' * (WIDTH * self.done // self.total):{WIDTH}} " if self.terminal else ""
-        return f"tiled: {bar}{self.done} of {self.total} tiles{left}"
+        return f"{self.title}: {bar}{self.done} of {self.total} {self.unit}s{left}"
 
 
 class Silence:
@@ -77,15 +81,15 @@ class Silence:
 
 
 @contextmanager
-def reported(total: int, done: int, *, shown: bool) -> Iterator[Bar]:
-    """Report the progress of `total` tiles, of which some are done; by tqdm on a terminal, if it is installed."""
+def reported(total: int, done: int, *, shown: bool, title: str = "tiled", unit: str = "tile") -> Generator[Bar]:
+    """Report the progress of `total` units, of which some are done; by tqdm on a terminal, if it is installed."""
     terminal = sys.stderr.isatty()
     if not shown or not total:
         yield Silence()
     elif terminal and importlib.util.find_spec("tqdm"):
         from tqdm import tqdm
 
-        with tqdm(total=total, initial=done, desc="tiled", unit="tile") as bar:
+        with tqdm(total=total, initial=done, desc=title, unit=unit) as bar:
             yield bar
     else:
-        yield Lines(total, done, done, terminal)
+        yield Lines(total, done, done, terminal, title, unit)
