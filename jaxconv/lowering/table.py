@@ -6,6 +6,7 @@ Only the CPU has rows: on other platforms every operation is lax's own. `benchma
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jaxconv.errors import explain, message, public
 from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.algorithms.chunked import FEWEST
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
+from jaxconv.lowering.machine import machine
 from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_slices import is_global, overlap
 
@@ -85,10 +87,28 @@ def _few_channels(spec: ConvSpec, n: int) -> bool:
     return len(spec.axes) == 2 and _unit_stride(spec) and n >= FEWEST
 
 
-def _exceeds(numbers: int, spec: ConvSpec, n: int, c: int, o: int) -> bool:
-    """Whether x and y together have that many numbers, and neither is small beside the other."""
-    x, y = n * spec.input_size * c, n * spec.output_size * o
-    return x + y >= numbers and min(x, y) > numbers // 4
+def _bytes(spec: ConvSpec, n: int, c: int, o: int) -> tuple[int, int]:
+    """Bytes of x and of y in float32."""
+    return 4 * n * spec.input_size * c, 4 * n * spec.output_size * o
+
+
+def _exceeds_l3(fraction: float, spec: ConvSpec, n: int, c: int, o: int) -> bool:
+    """Whether x and y together fill that part of the last-level cache, and neither is small beside the other."""
+    x, y = _bytes(spec, n, c, o)
+    limit = fraction * machine().l3_bytes
+    return x + y >= limit and min(x, y) > limit / 4
+
+
+def _exceeds_l2(spec: ConvSpec, n: int, c: int, o: int) -> bool:
+    """Whether lax's copies of x and y leave the second-level caches of the usable cores."""
+    return sum(_bytes(spec, n, c, o)) >= machine().cores * machine().l2_bytes
+
+
+def _wide_rows(spec: ConvSpec, c: int, o: int) -> bool:
+    """Whether the product of rows of x and y has two sides that are long enough to fill the registers."""
+    first, *others = spec.axes
+    sides = c * math.prod(axis.taps for axis in others), o * math.ceil(first.taps / first.stride)
+    return len(others) >= 1 and min(sides) >= 32
 
 
 # Gains are lax's time over ours, for batches of 32 on two cores, by `benchmarks/layers.py` on JAX 0.10.2 and 0.12.0.1.
@@ -157,9 +177,25 @@ ROWS = [
         "2.5-8",
     ),
     Choice(
+        "row_products",
+        ("conv_kernel_grad",),
+        lambda spec, n, c, o: _wide_rows(spec, c, o) and _exceeds_l2(spec, n, c, o),
+        "XLA copies x and y with the batch innermost, which is slow where they exceed the second-level caches",
+        "1.2-5; more where arrays are larger",
+        jax=">=0.12",
+    ),
+    Choice(
+        "row_products",
+        ("conv_kernel_grad",),
+        lambda spec, n, c, o: spec.taps <= 9 and _wide_rows(spec, c, o) and _exceeds_l2(spec, n, c, o),
+        "as above",
+        "1.0-6",
+        jax="<0.12",
+    ),
+    Choice(
         "chunked",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: (2 <= c <= 3 and o >= 16 and _few_channels(spec, n)) or _exceeds(2**23, spec, n, c, o),
+        lambda spec, n, c, o: (2 <= c <= 3 and o >= 16 and _few_channels(spec, n)) or _exceeds_l3(1, spec, n, c, o),
         "XLA copies x, y and every window into other layouts, which is slow where they exceed the processor's caches",
         "1.4-5; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
         jax=">=0.12",
@@ -167,7 +203,7 @@ ROWS = [
     Choice(
         "chunked",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: (2 <= c <= 8 and o >= 6 and _few_channels(spec, n)) or _exceeds(2**21, spec, n, c, o),
+        lambda spec, n, c, o: (2 <= c <= 8 and o >= 6 and _few_channels(spec, n)) or _exceeds_l3(1 / 4, spec, n, c, o),
         "as above",
         "2-9; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
         jax="<0.12",
