@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from jaxconv.errors import explain, message, public
+from jaxconv.lowering import saved_table
 from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.algorithms.chunked import FEWEST
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
@@ -302,6 +304,8 @@ _forced: ContextVar[str] = ContextVar("jaxconv algorithm", default=TABLE)
 def algorithm_for(operation: str, spec: ConvSpec, n: Any, c: int, o: int) -> str:
     """The algorithm that the table has on the CPU for an operation, or "lax".
 
+    The user's own table (`saved_table.py`) comes before the rows.
+
     Args:
         operation: an operation of a convolution or of pooling.
         spec: its geometry.
@@ -310,6 +314,9 @@ def algorithm_for(operation: str, spec: ConvSpec, n: Any, c: int, o: int) -> str
         o: output channels.
     """
     n = n if isinstance(n, int) else MANY
+    path = os.environ.get(saved_table.VARIABLE)
+    if path and (found := saved_table.saved(path, operation, spec, n, c, o)) is not None:
+        return found
     rows = (row for row in ROWS if operation in row.operations and jax_in(row.jax))
     fitting = (row for row in rows if ALGORITHMS[row.algorithm].fits(spec, c, o))
     return next((row.algorithm for row in fitting if row.when(spec, n, c, o)), "lax")
