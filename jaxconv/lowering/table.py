@@ -106,6 +106,11 @@ def _exceeds_l2(spec: ConvSpec, n: int, c: int, o: int) -> bool:
     return sum(_bytes(spec, n, c, o)) >= machine().cores * machine().l2_bytes
 
 
+def _batch_too_short(n: int, o: int) -> bool:
+    """Whether lax, with the batch innermost, copies windows number by number, for too few output channels."""
+    return n * o <= 64 and o < 32
+
+
 def _wide_rows(spec: ConvSpec, c: int, o: int) -> bool:
     """Whether the product of rows of x and y has two sides that are long enough to fill the registers."""
     first, *others = spec.axes
@@ -181,15 +186,17 @@ ROWS = [
     Choice(
         "row_products",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: _wide_rows(spec, c, o) and _exceeds_l2(spec, n, c, o),
-        "XLA copies x and y with the batch innermost, which is slow where they exceed the second-level caches",
-        "1.2-5; more where arrays are larger",
+        lambda spec, n, c, o: _wide_rows(spec, c, o) and (_exceeds_l2(spec, n, c, o) or _batch_too_short(n, o)),
+        "XLA copies x and y with the batch innermost: slow beyond the second-level caches, and for few examples",
+        "1.2-5",
         jax=">=0.12",
     ),
     Choice(
         "row_products",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: spec.taps <= 9 and _wide_rows(spec, c, o) and _exceeds_l2(spec, n, c, o),
+        lambda spec, n, c, o: (
+            spec.taps <= 9 and _wide_rows(spec, c, o) and (_exceeds_l2(spec, n, c, o) or _batch_too_short(n, o))
+        ),
         "as above",
         "1.0-6",
         jax="<0.12",

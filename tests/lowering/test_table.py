@@ -123,6 +123,16 @@ def test_the_kernels_delta_beyond_the_second_level_caches(facts, changed, expect
 
 
 @pytest.mark.parametrize(
+    ("n", "o", "expected"),
+    [(1, 16, "row_products"), (4, 16, "row_products"), (5, 16, "nhwc"), (2, 31, "row_products"), (1, 32, "nhwc")],
+)
+def test_the_kernels_delta_of_few_examples(n, o, expected):
+    """lax has the batch innermost, and copies each window number by number."""
+    spec = ConvSpec(slide((8, 8), (3, 3), padding="same"), 1)
+    assert algorithm_for("conv_kernel_grad", spec, n, 16, o) == expected
+
+
+@pytest.mark.parametrize(
     ("window", "stride", "channels", "wide"),
     [
         ((3, 3), 1, (11, 11), True),
