@@ -19,9 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import report
-from layer_programs import program
+from layer_programs import agree, program
 from layer_rows import ROWS, Layer
-from layers import agree
 from timing import Timing, alternate, first_calls
 
 from jaxconv.lowering import saved_table
