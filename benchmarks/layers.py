@@ -18,13 +18,9 @@ from typing import Any
 import jax
 import numpy as np
 import report
-from layer_programs import CONTENDERS, PROGRAMS, calls
+from layer_programs import AGREE, CONTENDERS, PROGRAMS, agree, calls
 from layer_rows import ROWS, Layer
 from timing import alternate, first_calls
-
-# dtype -> the largest difference of results, as a fraction of the largest number. In float32, contenders sum up to
-# 400,000 products in different orders. In 16 bits, ours rounds once, and others round several times.
-AGREE = {"float32": 1e-4, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 def _torch_calls(
@@ -35,22 +31,6 @@ def _torch_calls(
 
     runs = layer_torch.contenders(layer, given, name)
     return {name: (run, lambda run=run: layer_torch.arrays(layer, run())) for name, run in runs.items()}
-
-
-def agree(layer: str, results: dict[str, list[np.ndarray]], dtype: str = "float32") -> None:
-    """Check that all contenders compute the same results.
-
-    Raises:
-        ValueError: a contender's results differ from lax's.
-    """
-    for contender, arrays in results.items():
-        for result, expected in zip(arrays, results["lax"], strict=True):
-            if result.shape != expected.shape:
-                raise ValueError(f"{layer}: {contender} has the shape {result.shape}, but lax {expected.shape}")
-            result, expected = np.asarray(result, np.float32), np.asarray(expected, np.float32)
-            worst, scale = np.abs(result - expected).max(), np.abs(expected).max()
-            if not worst <= AGREE[dtype] * scale:
-                raise ValueError(f"{layer}: {contender} differs from lax by {worst:.2g}, of numbers up to {scale:.2g}")
 
 
 def measured(layer: Layer, name: str, batch: int, label: str, options: Any) -> dict[str, Any]:

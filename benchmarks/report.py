@@ -23,7 +23,7 @@ def parser(description: str | None, *, rounds: int = 11) -> argparse.ArgumentPar
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=positive, default=rounds, help="least number of rounds (%(default)s)")
     options.add_argument("--redo", type=int, default=10, help="most repetitions of disturbed rounds (%(default)s)")
-    options.add_argument("--json", type=_file, metavar="FILE", help="write all numbers to this file")
+    options.add_argument("--json", type=file, metavar="FILE", help="write all numbers to this file")
     options.add_argument(
         "--plot", type=_plot, metavar="FILE", help="draw them in this file: PNG, SVG or PDF; needs matplotlib"
     )
@@ -184,7 +184,7 @@ def positive(text: str) -> int:
     return number
 
 
-def _file(text: str) -> Path:
+def file(text: str) -> Path:
     """A path whose folder exists, checked before anything is measured."""
     path = Path(text)
     if not path.parent.is_dir():
@@ -195,7 +195,7 @@ def _file(text: str) -> Path:
 def _plot(text: str) -> Path:
     if not here("matplotlib"):
         raise argparse.ArgumentTypeError("drawing needs matplotlib: pip install matplotlib")
-    path = _file(text)
+    path = file(text)
     if path.suffix not in {".png", ".svg", ".pdf"}:
         raise argparse.ArgumentTypeError(f"{path.name} should end in .png, .svg or .pdf")
     return path

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from jaxconv.cli import commands, tiles
+from jaxconv.cli import commands, facts, tiles
 from jaxconv.cli.usage import PROGRAM, UsageError
 from jaxconv.verify.claim_kinds import KINDS
 from jaxconv.verify.execution.actions import NAMED
@@ -23,12 +23,14 @@ COMMANDS = {
     "summary": "count parameters, reuse and multiply-adds, layer by layer, without running the function",
     "certify-tiling": "prove which part of the result for a whole input the result for a tile is",
     "tile": "compute the function of an array in a file from tiles, into another file; the same command continues it",
+    "machine": "print what the table of algorithms knows about the processor",
 }
 # The words of a command before its options.
 WORDS = {
     "recheck": "[certificate.json] package.module:function --shape N,H,W,C",
     "certify-tiling": "package.module:function --shape N,H,W,C --tile H,W",
     "tile": "package.module:function in.npy out.npy --tile H,W",
+    "machine": "",
 }
 DESCRIPTION = """\
 Prove, measure or refute the shift equivariance of a JAX function, find the line that breaks it, count its layers, and
@@ -52,9 +54,11 @@ examples:
   python -m jaxconv summary models.resnet:features --shape 1,224,224,3
   python -m jaxconv certify-tiling models.unet:features --shape 1,20000,30000,3 --tile 512
   python -m jaxconv tile models.unet:features slide.npy result.npy --tile 512,512
+  python -m jaxconv machine
 
 exit status:
-  0  proved (certify, certify-tiling; recheck, without objections), held (check), counted (summary), written (tile)
+  0  proved (certify, certify-tiling; recheck, without objections), held (check), counted (summary), written (tile),
+     printed (machine)
   1  refuted by an executed counterexample (certify), violated (check, falsify), refuted or an objection (recheck)
   2  undecided; falsify found no violation, which is no proof; tile computes nothing without a proof
   3  the command failed: bad usage, or the function or its module raises or exits
@@ -67,6 +71,7 @@ RUN = {
     "summary": commands.summary_command,
     "certify-tiling": tiles.certify_tiling_command,
     "tile": tiles.tile_command,
+    "machine": facts.machine_command,
 }
 WITHOUT = "\0"  # the value of an option without a value: a command line cannot contain this character
 
@@ -106,6 +111,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _names(options: argparse.Namespace, words: Sequence[str]) -> None:
     """Read the words that belong to no option: the function; for recheck an optional file before it, for tile two."""
+    if options.command == "machine":
+        if words:
+            cure = f"{PROGRAM} machine --help has examples"
+            raise UsageError("a word after machine", repr(words[0]), "left out", cure)
+        return
     if options.command == "tile":
         names, options.files = words[:1], words[1:]
         if len(options.files) != 2:
@@ -145,10 +155,13 @@ def parser() -> Parser:
     subparsers = top.add_subparsers(metavar="command", dest="command")
     subparser = {}
     for name, text in COMMANDS.items():
-        usage = f"{PROGRAM} {name} {WORDS.get(name, 'package.module:function --shape N,H,W,C')} [options]"
+        words = WORDS.get(name, "package.module:function --shape N,H,W,C")
+        usage = " ".join([PROGRAM, name, *filter(None, [words]), "[options]"])
         subparser[name] = subparsers.add_parser(name, usage=usage, help=text, description=text, epilog=EXAMPLES, **raw)
         subparser[name].set_defaults(run=RUN[name])
-        _shared(subparser[name], of_files=name == "tile")
+        _flag(subparser[name], "--json", "print JSON instead of a report")
+        if name != "machine":
+            _shared(subparser[name], of_files=name == "tile")
     for name in ("certify", "check", "falsify", "recheck"):
         _valued(subparser[name], "--seed", "of random inputs and searches (0)", "N", default="0")
     for name in ("certify", "recheck"):
@@ -191,7 +204,6 @@ def _shared(command: argparse.ArgumentParser, *, of_files: bool) -> None:
         _valued(command, "--dtype", dtypes, "DTYPE", action="append")
     axes = "shifted or tiled axes: 1,2, or 1:1,2 for argument 1; default: all but the first and the last"
     _valued(command, "--axes", axes, "[ARGUMENT:]AXES", action="append")
-    _flag(command, "--json", "print JSON instead of a report")
 
 
 def _flag(command: argparse.ArgumentParser, name: str, text: str) -> None:

@@ -6,15 +6,19 @@ Only the CPU has rows: on other platforms every operation is lax's own. `benchma
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from jaxconv.errors import explain, message, public
+from jaxconv.lowering import saved_table
 from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.algorithms.chunked import FEWEST
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec
+from jaxconv.lowering.machine import machine
 from jaxconv.lowering.version import jax_in
 from jaxconv.lowering.window_slices import is_global, overlap
 
@@ -85,10 +89,36 @@ def _few_channels(spec: ConvSpec, n: int) -> bool:
     return len(spec.axes) == 2 and _unit_stride(spec) and n >= FEWEST
 
 
-def _exceeds(numbers: int, spec: ConvSpec, n: int, c: int, o: int) -> bool:
-    """Whether x and y together have that many numbers, and neither is small beside the other."""
-    x, y = n * spec.input_size * c, n * spec.output_size * o
-    return x + y >= numbers and min(x, y) > numbers // 4
+def _bytes(spec: ConvSpec, n: int, c: int, o: int) -> tuple[int, int]:
+    """Bytes of x and of y in float32."""
+    return 4 * n * spec.input_size * c, 4 * n * spec.output_size * o
+
+
+def _exceeds_l3(fraction: float, spec: ConvSpec, n: int, c: int, o: int) -> bool:
+    """Whether x and y together fill that part of the last-level cache, and neither is small beside the other."""
+    x, y = _bytes(spec, n, c, o)
+    limit = fraction * machine().l3_bytes
+    return x + y >= limit and min(x, y) > limit / 4
+
+
+def _exceeds_l2(spec: ConvSpec, n: int, c: int, o: int) -> bool:
+    """Whether x and y exceed the second-level caches of the usable cores twice, so that lax's copies leave them.
+
+    Below that a step of a ResNet on images of 32x32 takes as long by lax, and compiles in 1 s less.
+    """
+    return sum(_bytes(spec, n, c, o)) > 2 * machine().cores * machine().l2_bytes
+
+
+def _batch_too_short(n: int, o: int) -> bool:
+    """Whether lax, with the batch innermost, copies windows number by number, for too few output channels."""
+    return n * o <= 64 and o < 32
+
+
+def _wide_rows(spec: ConvSpec, c: int, o: int) -> bool:
+    """Whether the product of rows of x and y has two sides that are long enough to fill the registers."""
+    first, *others = spec.axes
+    sides = c * math.prod(axis.taps for axis in others), o * math.ceil(first.taps / first.stride)
+    return len(others) >= 1 and min(sides) >= 32
 
 
 # Gains are lax's time over ours, for batches of 32 on two cores, by `benchmarks/layers.py` on JAX 0.10.2 and 0.12.0.1.
@@ -157,9 +187,18 @@ ROWS = [
         "2.5-8",
     ),
     Choice(
+        "row_products",
+        ("conv_kernel_grad",),
+        lambda spec, n, c, o: (
+            spec.taps <= 9 and _wide_rows(spec, c, o) and (_exceeds_l2(spec, n, c, o) or _batch_too_short(n, o))
+        ),
+        "XLA copies x and y with the batch innermost: slow beyond the second-level caches, and for few examples",
+        "1.5-5",
+    ),
+    Choice(
         "chunked",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: (2 <= c <= 3 and o >= 16 and _few_channels(spec, n)) or _exceeds(2**23, spec, n, c, o),
+        lambda spec, n, c, o: (2 <= c <= 3 and o >= 16 and _few_channels(spec, n)) or _exceeds_l3(1, spec, n, c, o),
         "XLA copies x, y and every window into other layouts, which is slow where they exceed the processor's caches",
         "1.4-5; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
         jax=">=0.12",
@@ -167,7 +206,7 @@ ROWS = [
     Choice(
         "chunked",
         ("conv_kernel_grad",),
-        lambda spec, n, c, o: (2 <= c <= 8 and o >= 6 and _few_channels(spec, n)) or _exceeds(2**21, spec, n, c, o),
+        lambda spec, n, c, o: (2 <= c <= 8 and o >= 6 and _few_channels(spec, n)) or _exceeds_l3(1 / 4, spec, n, c, o),
         "as above",
         "2-9; with y and the input gradient 1.0-1.4, with few channels 1.8-2.5",
         jax="<0.12",
@@ -266,6 +305,8 @@ _forced: ContextVar[str] = ContextVar("jaxconv algorithm", default=TABLE)
 def algorithm_for(operation: str, spec: ConvSpec, n: Any, c: int, o: int) -> str:
     """The algorithm that the table has on the CPU for an operation, or "lax".
 
+    The user's own table (`saved_table.py`) comes before the rows.
+
     Args:
         operation: an operation of a convolution or of pooling.
         spec: its geometry.
@@ -274,6 +315,9 @@ def algorithm_for(operation: str, spec: ConvSpec, n: Any, c: int, o: int) -> str
         o: output channels.
     """
     n = n if isinstance(n, int) else MANY
+    path = os.environ.get(saved_table.VARIABLE)
+    if path and (found := saved_table.saved(path, operation, spec, n, c, o)) is not None:
+        return found
     rows = (row for row in ROWS if operation in row.operations and jax_in(row.jax))
     fitting = (row for row in rows if ALGORITHMS[row.algorithm].fits(spec, c, o))
     return next((row.algorithm for row in fitting if row.when(spec, n, c, o)), "lax")

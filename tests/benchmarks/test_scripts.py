@@ -98,6 +98,19 @@ def test_layers_are_timed(tmp_path, monkeypatch):
     assert "geometric mean of ours / lax, forward: " in said
 
 
+def test_the_tables_choices_are_timed(tmp_path, monkeypatch):
+    wanted = "max pool 2x2 s2 c16 28px"
+    monkeypatch.setattr(layer_rows, "ROWS", {wanted: layer_rows.ROWS[wanted]})
+    read, said = found(tmp_path, "table.py", "--batch", "2", "--save", str(tmp_path / "mine.json"))
+    assert [(row["layer"], row["operation"]) for row in read["rows"]] == [
+        (wanted, "max_pool"),
+        (wanted, "max_pool_scatter"),
+    ]
+    assert {"cores", "l2_bytes"} <= set(read["machine"])
+    assert "times slower than the fastest algorithm in" in said
+    assert set(json.loads((tmp_path / "mine.json").read_text())) == {"about", "choices"}
+
+
 def test_the_layers_batches_and_programs_that_are_asked_for_are_timed(monkeypatch, capsys):
     """Without measuring; no layer in a batch for which lax would take minutes."""
     asked = []
@@ -154,6 +167,7 @@ def test_layers_are_timed_beside_pytorchs(tmp_path):
     [
         ("layers.py", ["--only", "no such"]),
         ("steps.py", ["--only", "no such"]),
+        ("table.py", ["--only", "no such"]),
         ("scaling.py", ["--batches", "--sides"]),
     ],
 )

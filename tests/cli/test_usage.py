@@ -15,7 +15,7 @@ CIRCULAR = ("certify", "pkg.models:circular")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "jaxconv: the command is missing, but should be certify, check, falsify, recheck, summary, certify-tiling or tile."),
+        ([], "jaxconv: the command is missing, but should be certify, check, falsify, recheck, summary, certify-tiling, tile or machine."),
         (["--json"], "jaxconv: the command is missing, but should be certify, check, "),
         (["summarise", "pkg.models:circular"], "jaxconv: the command is 'summarise', but should be certify, "),
         (["certify"], "the function's name is missing, but should be one word, package.module:function."),
@@ -115,7 +115,8 @@ def test_negative_axes_and_scalars_are_no_bad_usage(project, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["certify"], ["check"], ["falsify"], ["recheck"], ["summary"], ["certify-tiling"], ["tile"]]
+    "words",
+    [[], ["certify"], ["check"], ["falsify"], ["recheck"], ["summary"], ["certify-tiling"], ["tile"], ["machine"]],
 )
 def test_help_has_examples_and_statuses(capsys, words):
     assert main([*words, "--help"]) == 0

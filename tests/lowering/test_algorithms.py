@@ -69,6 +69,7 @@ FITTING = {
     "toeplitz": dense,
     "conv3d_as_2d": volume,
     "chunked": dense,
+    "row_products": dense,
     "nhwc": dense,
 }
 CONV_ALGORITHMS = sorted(name for name, algorithm in ALGORITHMS.items() if "conv" in algorithm.operations)

@@ -21,6 +21,7 @@ LARGE = {
     "grouped": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 4}, (64, 64), 4, 0),
     "toeplitz": Configuration((28, 28), (5, 5), {"stride": 1, "padding": "SAME", "groups": 1}, (3, 16), 4, 0),
     "chunked": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (128, 192), 8, 0),
+    "row_products": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (32, 48), 8, 0),
     "nhwc": Configuration((28, 28), (3, 3), {"stride": 1, "padding": "SAME", "groups": 1}, (16, 24), 4, 0),
     "conv3d_as_2d": Configuration(
         (9, 14, 14), (3, 3, 3), {"stride": 1, "padding": 3 * ((1, 1),), "groups": 1}, (8, 16), 4, 0

@@ -3,7 +3,9 @@
 import jax
 import pytest
 
+from jaxconv.lowering import table
 from jaxconv.lowering.conv_spec import CONV_OPERANDS, ConvSpec, lax_conv
+from jaxconv.lowering.machine import Machine
 from jaxconv.lowering.table import ROWS, algorithm_for, forced_algorithm, forced_pool_algorithm, use_algorithm
 from jaxconv.lowering.version import jax_in
 from jaxconv.window import slide
@@ -13,6 +15,14 @@ OLD = jax_in("<0.12")
 MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
     3 * [algorithm] for algorithm in ("matmul", "depthwise", "grouped", "conv3d_as_2d")
 )
+
+
+@pytest.fixture(autouse=True)
+def facts(monkeypatch):
+    """The facts of one machine, on whatever machine the tests run."""
+    change = lambda **facts: monkeypatch.setattr(table, "machine", lambda: Machine(**facts))
+    change(cores=2, l2_bytes=2**20, l3_bytes=2**25, vector_bytes=64)
+    return change
 
 
 @pytest.mark.parametrize(
@@ -36,8 +46,8 @@ MATMUL, DEPTHWISE, GROUPED, CONV3D_AS_2D = (
         ((5, 5), (3, 64), {}, ["lax", "nhwc", "chunked"]),
         ((5, 5), (3, 8), {"stride": 2}, ["lax", "nhwc", "nhwc"]),
         ((7,), (1, 8), {}, ["toeplitz", "toeplitz", "toeplitz"]),
-        ((3, 3), (512, 512), {}, ["lax", "nhwc", "chunked"]),
-        ((3, 3), (512, 128), {}, ["lax", "nhwc", "chunked" if OLD else "nhwc"]),
+        ((3, 3), (512, 512), {}, ["lax", "nhwc", "row_products"]),
+        ((3, 3), (512, 128), {}, ["lax", "nhwc", "row_products"]),
         ((3, 3, 3), (8, 8), {}, CONV3D_AS_2D),
     ],
 )
@@ -81,8 +91,8 @@ def test_a_large_product_is_laxs_where_lax_has_become_as_fast():
             28,
             3,
             (16, 24),
-            ["nhwc", "nhwc", "chunked", "chunked", "chunked"],
-            ["nhwc", "nhwc", "nhwc", "chunked", "chunked"],
+            ["nhwc", "nhwc", "row_products", "row_products", "row_products"],
+            ["nhwc", "nhwc", "row_products", "row_products", "row_products"],
         ),
         (28, 3, (3, 16), *[["toeplitz", "chunked", "chunked", "chunked", "chunked"]] * 2),
         (28, 3, (1, 8), *[["toeplitz", "toeplitz", "toeplitz", "toeplitz", "chunked"]] * 2),
@@ -93,6 +103,55 @@ def test_the_kernels_delta_of_large_batches(length, window, channels, before, si
     spec = ConvSpec(slide((length, length), (window, window)), 1)
     actual = [algorithm_for("conv_kernel_grad", spec, n, *channels) for n in (4, 32, 128, 512, 8192)]
     assert actual == (before if OLD else since)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, ["nhwc", "nhwc", "row_products"]),
+        ({"l2_bytes": 2**19}, ["nhwc", "nhwc", "row_products"]),  # 2 MiB do not exceed 2 MiB
+        ({"l2_bytes": 2**18}, ["nhwc", "row_products", "row_products"]),
+        ({"cores": 4}, ["nhwc", "nhwc", "chunked" if OLD else "nhwc"]),
+        ({"l3_bytes": 2**30}, ["nhwc", "nhwc", "row_products"]),
+    ],
+)
+def test_the_kernels_delta_beyond_the_second_level_caches(facts, changed, expected):
+    """32 examples of 8x8, 16x16 and 32x32 with 32 channels, of x and of y: 0.5, 2 and 8 MiB."""
+    facts(**{"cores": 2, "l2_bytes": 2**20, "l3_bytes": 2**25} | changed)
+    specs = [ConvSpec(slide((side, side), (3, 3), padding="same"), 1) for side in (8, 16, 32)]
+    actual = [algorithm_for("conv_kernel_grad", spec, 32, 32, 32) for spec in specs]
+    assert actual == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "o", "expected"),
+    [(1, 16, "row_products"), (4, 16, "row_products"), (5, 16, "nhwc"), (2, 31, "row_products"), (1, 32, "nhwc")],
+)
+def test_the_kernels_delta_of_few_examples(n, o, expected):
+    """lax has the batch innermost, and copies each window number by number."""
+    spec = ConvSpec(slide((8, 8), (3, 3), padding="same"), 1)
+    assert algorithm_for("conv_kernel_grad", spec, n, 16, o) == expected
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "channels", "wide"),
+    [
+        ((3, 3), 1, (11, 11), True),
+        ((3, 3), 1, (10, 11), False),
+        ((3, 3), 1, (11, 10), False),
+        ((2, 4), 1, (8, 16), True),  # x has a copy for each tap of the second axis, and y of the first
+        ((4, 2), 1, (8, 16), False),
+        ((2, 5), 1, (64, 64), False),  # more taps than nine
+        ((3, 3), 2, (16, 16), True),  # one product with two taps of the first axis, and one with the other
+        ((3, 3), 2, (16, 15), False),
+        ((3,), 1, (64, 64), False),
+    ],
+)
+def test_the_sides_of_a_product_of_rows(window, stride, channels, wide):
+    spec = ConvSpec(slide((64,) * len(window), window, stride, padding="same"), 1)
+    large = 2**14 if len(window) == 1 else 2**9
+    algorithm = algorithm_for("conv_kernel_grad", spec, large, *channels)
+    assert (algorithm == "row_products") == wide
 
 
 def test_an_algorithm_is_forced_inside_only():

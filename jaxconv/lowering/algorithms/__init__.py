@@ -15,6 +15,7 @@ from jaxconv.lowering.algorithms.depthwise import DEPTHWISE
 from jaxconv.lowering.algorithms.grouped import GROUPED
 from jaxconv.lowering.algorithms.matmul import MATMUL
 from jaxconv.lowering.algorithms.nhwc import NHWC
+from jaxconv.lowering.algorithms.row_products import ROW_PRODUCTS
 from jaxconv.lowering.algorithms.toeplitz import TOEPLITZ
 from jaxconv.lowering.algorithms.window_slices import WINDOW_SLICES
 
@@ -25,6 +26,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "toeplitz": TOEPLITZ,
     "conv3d_as_2d": CONV3D_AS_2D,
     "chunked": CHUNKED,
+    "row_products": ROW_PRODUCTS,
     "nhwc": NHWC,
     "window_slices": WINDOW_SLICES,
     "argmax_at_once": ARGMAX_AT_ONCE,

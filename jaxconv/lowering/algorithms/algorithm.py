@@ -87,12 +87,12 @@ def by_rewrite(
         # The kernel gradient at the added zeros is dropped, so they do no harm there.
         if not adds_zeros or operation == "conv_kernel_grad" or not jnp.issubdtype(lhs.dtype, jnp.inexact):
             return compute()
-        return lax.cond(_finite(lhs) & _finite(rhs), compute, lambda: fallback(operation, spec, lhs, rhs))
+        return lax.cond(finite(lhs) & finite(rhs), compute, lambda: fallback(operation, spec, lhs, rhs))
 
     return Algorithm(tuple(CONV_OPERANDS), fits, run)
 
 
-def _finite(a: Array) -> Array:
+def finite(a: Array) -> Array:
     """Whether the sum of an array is finite, which implies that every element is. (A sum may overflow: then False.)
 
     A sum is one loop to compile and `isfinite(a).all()` three. The barrier keeps XLA from summing the slices that `a`
