@@ -158,6 +158,7 @@ FIXED = {
         jnp.pad(x, ((0, 0), (0, -x.shape[1] % 24), (0, 0), (0, 0))) + weights(1, 24, 1, 1)
     ),
     "in a loop": lambda x: lax.fori_loop(0, 3, lambda _, y: jnp.minimum(y, weights(1, 8, 1, 1)), x[:, :8]),
+    "transformed": lambda x: jnp.fft.fft(x[:, :8], axis=1),
     "weights for each cell": lambda x: jnp.einsum("nhwc,hcd->nhwd", x[:, :8], weights(8, 3, 2)),
     "the first cells and the last": lambda x: x[:, :8] + x[:, -8:],
     "beside a table": lambda x: lax.stack([x[0, :8], weights(8, OTHER, 3)]),
