@@ -17,6 +17,7 @@ import architectures
 import jax
 import layer_rows
 import layers
+import numpy as np
 import pytest
 import tiling
 import timing
@@ -282,3 +283,10 @@ def test_tiles_that_do_not_fit_are_refused(capsys):
 def test_the_examples_of_the_tiling_benchmark_run():
     tested = doctest.testmod(tiling)
     assert (tested.attempted, tested.failed) == (2, 0)
+
+
+def test_the_outputs_that_are_compared_are_not_all_the_same():
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    with defaults():
+        found = np.asarray(jax.jit(tiling.labels)(tiling.parameters(), image))
+    assert len(np.unique(found)) > 20
