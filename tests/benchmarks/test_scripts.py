@@ -4,6 +4,7 @@ They run in this process, which has loaded JAX already, and every night one of t
 """
 
 import contextlib
+import doctest
 import io
 import json
 import runpy
@@ -16,7 +17,9 @@ import architectures
 import jax
 import layer_rows
 import layers
+import numpy as np
 import pytest
+import tiling
 import timing
 from architectures import Case, Conv, Dense, GlobalAverage, Pool, Relu, Residual
 from support.example_scripts import defaults
@@ -276,3 +279,36 @@ def test_loops_are_timed(tmp_path):
         "ours, call by call / lax, call by call",
     }
     assert "lax, in a loop" in said
+
+
+def test_tiles_are_timed(tmp_path):
+    """Each contender in a process of its own; they have the same labels, up to rounding."""
+    sizes = ("--side", "192", "--tile", "96", "--shards", "128", "--only", "by hand", "tiled")
+    read, said = found(tmp_path, "tiling.py", *sizes)
+    processes, devices = read["rows"]
+    assert set(processes["ratios"]) == {"tiled / by hand"}
+    assert set(processes["different_labels"]) == {"by hand", "tiled"}
+    assert max(processes["different_labels"].values()) < 192 * 192 / 1000
+    assert all(2**5 < peak["median"] < 2**11 for peak in processes["mebibytes"].values())
+    assert set(devices["ratios"]) == {"sharded / partitioner", "sharded / one device"}
+    assert devices["received"]["sharded"] == {"collective-permute": 4, "cells": 2 * 24 * 128 * 3}
+    assert max(devices["difference"].values()) < 1e-4
+    assert "other labels" in said
+
+
+def test_tiles_that_do_not_fit_are_refused(capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run("tiling.py", "--tile", "90")
+    assert "--tile is 96 or more, and 4 divides it and --side" in capsys.readouterr().err
+
+
+def test_the_examples_of_the_tiling_benchmark_run():
+    tested = doctest.testmod(tiling)
+    assert (tested.attempted, tested.failed) == (2, 0)
+
+
+def test_the_outputs_that_are_compared_are_not_all_the_same():
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    with defaults():
+        found = np.asarray(jax.jit(tiling.labels)(tiling.parameters(), image))
+    assert len(np.unique(found)) > 20

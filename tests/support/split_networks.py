@@ -20,3 +20,12 @@ def unet(x, padding="same"):
     wide = jax.nn.relu(jc.conv(FIRST, x, padding=padding))
     inner = jnp.round(jc.conv(SECOND, jc.max_pool(wide, (2, 2)), padding=padding) / 16)
     return jc.conv(SECOND, wide + jnp.repeat(jnp.repeat(inner, 2, 1), 2, 2), padding=padding)
+
+
+def resnet(x, padding="same"):
+    """A strided stem, and two residual blocks."""
+    x = jax.nn.relu(jc.conv(FIRST, x, stride=2, padding=padding))
+    for _ in range(2):
+        y = jax.nn.relu(jnp.round(jc.conv(SECOND, x, padding=padding) / 16))
+        x = jax.nn.relu(x + jnp.round(jc.conv(SECOND, y, padding=padding) / 16))
+    return x

@@ -48,6 +48,19 @@ def counted(x):
     return pool(x) * jnp.round(12 / pool(ones))
 
 
+def conv_same(x):
+    return conv(x, padding="same")
+
+
+def branched(x):
+    """The second branch runs; the first one reads less."""
+    return lax.cond(weights(1).max() > 9, lambda x: 2 * x, conv_same, x)
+
+
+def until_the_sum_is_large(x):
+    return lax.while_loop(lambda y: y.sum() < 99, lambda y: y + 1, x)
+
+
 def blocks(x):
     n, h, w, c = x.shape
     return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
@@ -96,6 +109,10 @@ PROVED = {
     "sorted channels": lambda x: jnp.sort(x, -1),
     "channels sorted by constants": lambda x: lax.sort((jnp.broadcast_to(-jnp.arange(3), x.shape), x), num_keys=1)[1],
     "layer norm of channels": lambda x: jnp.round(8 * jax.nn.standardize(x, -1)),
+    "the largest channels": lambda x: lax.top_k(x, 2)[0],
+    "a Fourier transform of four channels": lambda x: jnp.fft.fft(jnp.concatenate([x, x[..., :1]], -1)).imag,
+    "a branch": branched,
+    "repeated along the other axis": lambda x: jnp.tile(x, (1, 1, 2, 1)),
     "the largest channel": lambda x: jnp.argmax(x, -1).astype(x.dtype),
     "a dense layer": lambda x: x @ weights(3, 7) + weights(1, 1, 1, 7),
     "the other axis averaged": lambda x: x - jnp.round(x.sum(2, keepdims=True)),
@@ -120,6 +137,13 @@ NOT_PROVED = {
     "a cell of the whole": (lambda x: x - x[:, :1], "sub"),
     "sorted": (lambda x: jnp.sort(x, 1), "sort"),
     "a Fourier transform": (lambda x: jnp.fft.fft(x, axis=1), "fft"),
+    "the largest cells": (lambda x: lax.top_k(x.swapaxes(1, 3), 2)[0], "top_k"),
+    "a loop until a sum is large": (until_the_sum_is_large, "while"),
+    "repeated along the tiled axis": (lambda x: jnp.tile(x, (1, 2, 1, 1)), ""),
+    "branches of which one depends on the whole": (
+        lambda x: lax.cond(weights(1).max() > 9, lambda x: x - x.sum(1, keepdims=True), conv_same, x), "reduce_sum"
+    ),
+    "a branch by a sum": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), "reduce_sum"),
     "a branch on the size": (lambda x: x + 1 if x.shape[1] > 16 else jnp.sin(x), ""),
     "a kernel as long as the input": (
         lambda x: raw_conv(x, "SAME") * lax.slice_in_dim(x, 0, 1, axis=1).sum(), "reduce_sum"

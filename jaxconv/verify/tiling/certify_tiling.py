@@ -47,9 +47,9 @@ def certify_tiling(
 
     Raises:
         ValueError: an argument does not have the given axes, `tile` does not have one size for each, or a tile is not
-            smaller than the input.
+            smaller than the input; or `fn` raises an error for a tile, which names its size.
         TypeError: an argument with axes is not an array, or a size is no integer.
-        Exception: `fn` raises an exception while it is traced.
+        Exception: `fn` raises an exception while it is traced for the whole.
 
     Law: for the proved cells, the tiles' outputs equal the whole's, except for rounding. It speaks of these two sizes:
     a function may branch on the shape of its input.
@@ -81,9 +81,7 @@ def certify_tiling(
         try:
             after = traced(fn, current)
         except Exception as error:
-            for note in _left_whole(arguments, along):
-                error.add_note(note)
-            raise
+            raise _of_a_tile(fn, error, arguments, along, size) from error
         states, rows = _walked(before, after, arguments, along, size)
         derivations.append(rows)
         for report, state in zip(reports, states, strict=True):
@@ -94,6 +92,25 @@ def certify_tiling(
         for (path, leaf), report in zip(program.outputs, reports, strict=True)
     )
     return TilingCertificate(name_of(fn), leaves, tuple(derivations))
+
+
+class TileError(ValueError):
+    """The function raises an error for a tile, and not for the whole."""
+
+
+def _of_a_tile(
+    fn: Callable[..., object], error: Exception, arguments: Sequence[PyTree], along: Along, size: int
+) -> TileError:
+    """The error for a function that raises one for tiles of this size."""
+    named = f"fn ({name_of(fn)})"
+    text = str(error).split("\n--------------------\n")[0].strip().rstrip(".")
+    actual = f"a function that raises {type(error).__name__} for tiles of {size} of {along.length} cells along {along}"
+    expected = "one that accepts tiles, as it accepts the whole"
+    cure = f"Use another size, or change what the error names: {text}"
+    found = TileError(explain(named, actual, expected, cure))
+    for note in _left_whole(arguments, along):
+        found.add_note(note)
+    return found
 
 
 def _left_whole(arguments: Sequence[PyTree], along: Along) -> list[str]:

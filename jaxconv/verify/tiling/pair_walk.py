@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -11,24 +12,24 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from jaxconv.jaxprs import guard
 from jaxconv.jaxprs.evaluate import Path
-from jaxconv.jaxprs.layout import entered, opened, repeated, scan_sizes
+from jaxconv.jaxprs.layout import entered, opened
 from jaxconv.jaxprs.primitives import family
 from jaxconv.jaxprs.source import all_frames, full_line, module_path, reported
 from jaxconv.jaxprs.traverse import within
-from jaxconv.jaxprs.typing import ArrayValue, Atom, aval_of, shape_of
+from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, aval_of, shape_of
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import CannotProve
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.interpret import failure
-from jaxconv.verify.tiling.agreement import OTHER_OPERATIONS, TOO_SMALL, both, of_numbers
+from jaxconv.verify.tiling.agreement import OTHER_OPERATIONS, TOO_SMALL, of_numbers
+from jaxconv.verify.tiling.control import follower
 from jaxconv.verify.tiling.rules import RULES, Pair, Side, State
 from jaxconv.verify.tiling.states import EQUAL, NONE, Agreement, Different, Equal, PairRow, Window
 
 Numbers: TypeAlias = tuple[np.ndarray, np.ndarray] | None  # of a value that is a constant in both executions
 Read: TypeAlias = tuple[Agreement, Numbers]
 Traced: TypeAlias = tuple[Jaxpr, Sequence[ArrayValue]]  # a jaxpr and its constants
-MOST_ROUNDS = 2**10  # of a loop that is followed round by round
 
 
 @dataclass
@@ -41,7 +42,7 @@ class PairWalk:
         stack: equations of the calls that contain the current equation.
         count: number of equations so far.
         rows: the derivation. A call that is followed has the rows of its equations; a loop and a constant have one.
-        rounds: number of loops whose rounds are being followed.
+        rounds: number of loops and branches whose jaxprs are being followed.
     """
 
     more: int
@@ -189,8 +190,9 @@ class PairWalk:
         self, equation: JaxprEqn, other: JaxprEqn, states: Sequence[State], known: Sequence[Numbers]
     ) -> Sequence[Agreement]:
         """Apply the rule of the primitive. A function of values that are equal is equal, if its parameters are."""
-        if repeated(equation):
-            return self._scan(equation, other, states)
+        follow = follower(equation)
+        if follow is not None:
+            return follow(equation, other, states, partial(self._followed, equation))
         impurity = guard.impurity(equation) or guard.impurity(other)
         if impurity:
             raise CannotProve(impurity, "Pass it as an argument")
@@ -206,36 +208,18 @@ class PairWalk:
             raise CannotProve("the shape of its result depends on the size of the input")
         return [EQUAL] * len(equation.outvars)
 
-    def _scan(self, equation: JaxprEqn, other: JaxprEqn, states: Sequence[State]) -> Sequence[Agreement]:
-        """Follow a loop round by round, until its carry agrees as it did a round before."""
-        params = equation.params
-        alike = all(params[name] == other.params[name] for name in ("length", "reverse"))
-        if not alike or scan_sizes(params) != scan_sizes(other.params):
-            raise CannotProve("a loop depends on the size of the input", "Loop a fixed number of times")
-        if not 0 < params["length"] <= MOST_ROUNDS:
-            raise CannotProve(f"a loop of {params['length']} rounds", f"Loop 1 to {MOST_ROUNDS} times")
-        if guard.objection(equation) or guard.objection(other):
-            raise CannotProve(guard.objection(equation) or guard.objection(other))
-        constants, carries = scan_sizes(params)
-        bodies = opened(params["jaxpr"]), opened(other.params["jaxpr"])
-        rows = [_without_first_axis(state) for state in states[constants + carries :]]
-        carry: list[Agreement] = list(states[constants : constants + carries])
-        gathered: list[Agreement] | None = None
+    def _followed(
+        self, equation: JaxprEqn, bodies: tuple[AnyJaxpr, AnyJaxpr], operands: Sequence[Agreement]
+    ) -> list[Agreement]:
+        """How the results of the two jaxprs of a loop or branch agree. They add no rows to the derivation."""
         self.stack.append(equation)
         self.rounds += 1
         try:
-            for _ in range(params["length"]):
-                reads: list[Read] = [(state, None) for state in (*states[:constants], *carry, *rows)]
-                results = [state for state, _ in self.run(*bodies, reads)]
-                before, carry = carry, results[:carries]
-                outputs = results[carries:]
-                gathered = list(map(_worse, gathered or outputs, outputs))
-                if before == carry:
-                    break
+            reads: list[Read] = [(state, None) for state in operands]
+            return [state for state, _ in self.run(opened(bodies[0]), opened(bodies[1]), reads)]
         finally:
             self.stack.pop()
             self.rounds -= 1
-        return [*carry, *map(_with_first_axis, gathered or [])]
 
     def _other_operations(self, equations: Sequence[JaxprEqn], others: Sequence[JaxprEqn]) -> Different:
         """The function traces other operations at the two sizes; the first of them is the culprit."""
@@ -270,25 +254,3 @@ class PairWalk:
 def _side(equation: JaxprEqn) -> Side:
     """What a rule may read of an equation."""
     return Side(guard.understood(equation), list(map(shape_of, equation.invars)), list(map(shape_of, equation.outvars)))
-
-
-def _without_first_axis(state: State) -> State:
-    if isinstance(state, Equal):
-        return state
-    if state.axis == 0:
-        raise CannotProve("a loop over the tiled axis", "Loop over another axis, or use a convolution")
-    return replace(state, axis=state.axis - 1)
-
-
-def _with_first_axis(state: Agreement) -> Agreement:
-    return replace(state, axis=state.axis + 1) if isinstance(state, Window) else state
-
-
-def _worse(one: Agreement, other: Agreement) -> Agreement:
-    """What holds for two rounds of a loop."""
-    if isinstance(one, Different) or isinstance(other, Different):
-        return one if isinstance(one, Different) else other
-    windows = [state for state in (one, other) if isinstance(state, Window)]
-    if len(windows) == 1:
-        raise CannotProve("the results of a loop agree in some rounds only")
-    return both(windows) if windows else one

@@ -14,6 +14,7 @@ from support.bad_input.verification import identity
 SIZES = "Write tile=(256, 256) for tiles of 256 x 256 cells, one size for each axis of `axes`"
 CHUNK = "Write chunk=256 for chunks of 256 cells"
 AXES = "Write axes=(1, 2) to {} along h and w of [n, h, w, c]"
+OVER = 'Write axes={0: (1, 2)}, over=("rows", "columns") to split axes 1 and 2 of the first argument'
 CALLS: dict[str, Callable[..., Any]] = {
     "certify_tiling": lambda fn=identity, tile=3, axes=(1,): jc.certify_tiling(fn, X, tile=tile, axes=axes),
     "tiled": lambda fn=identity, tile=3, axes=(1,), **options: jc.tiled(fn, tile=tile, axes=axes, **options)(X),
@@ -63,8 +64,7 @@ ROWS = [
           named="an axis"),
     *rows("tiled sharded streamed", "fn", ("no function", None, TypeError, "None", "a function", "Pass the function itself...")),
     *rows("certify_tiling", "fn", ("no function", 3, TypeError, "3", "a function", "Pass the function itself, as in certify_tiling(...)")),
-    *rows("sharded", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument that is split",
-                              "Write axes={0: (1,)} to split axis 1 of the first argument")),
+    *rows("sharded", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument for each name of `over`, 'rows'", OVER)),
     *rows("streamed", "axes", ("two", (1, 2), ValueError, "(1, 2)", "one axis of each argument that is streamed",
                                "Write axes={0: (1,)} to stream axis 1 of the first argument")),
     *rows("streamed", "chunk",
@@ -77,7 +77,9 @@ ROWS = [
     *rows("streamed", "step", ("empty", X[:, :0], ValueError, "0", "a positive multiple of 1", "Use 1 cells"), named="the number of cells of chunk"),
     *rows("streamed", "state", ("no state", 3, ValueError, "3", "that of init: 0 caches and a counter", "Pass the state that init or step returned"),
           ("of another function", {"caches": (X,), "seen": 0}, ValueError, "...", "that of init: ...", "Pass ...")),
-    *rows("sharded", "over", ("no axis of the mesh", "columns", ValueError, "'columns'", "one of the mesh's axes, ('rows',)", "Name one of these")),
+    *rows("sharded", "over", ("no axis of the mesh", "columns", ValueError, "'columns'", "one of the mesh's axes, ('rows',)", "Name one of these"),
+          ("a number", 3, TypeError, "3", "the name of an axis of the mesh, or a sequence of names", OVER),
+          ("one twice", ("rows", "rows"), ValueError, "('rows', 'rows')", "each axis of the mesh once", OVER)),
     *rows("tiled", "out",
           ("a number", 3, ValueError, "int", "an array of shape (1, 6, 6, 2) and dtype float32", "Create it ..."),
           ("of another dtype", np.zeros(X.shape, np.uint8), ValueError, "of shape (1, 6, 6, 2) and dtype uint8", "an array of ...", "Create it ..."),

@@ -89,6 +89,11 @@ def _scatter(
     return x
 
 
+def _top_k(x: np.ndarray, *, k: int, axis: int = -1, **_: Any) -> list[np.ndarray]:
+    places = np.argsort(-x, axis=axis, stable=True).take(range(k), axis)
+    return [np.take_along_axis(x, places, axis), places.astype(np.int32)]
+
+
 def _sort(*operands: np.ndarray, dimension: int, num_keys: int, **_: Any) -> list[np.ndarray]:
     order = np.lexsort(operands[:num_keys][::-1], axis=dimension)  # stable; NaNs come last, as lax has them
     return [np.take_along_axis(operand, order, dimension) for operand in operands]
@@ -102,4 +107,5 @@ ROWS: dict[str, Callable[..., Any]] = {
     "scatter-min": partial(_scatter, np.minimum),
     "scatter-mul": partial(_scatter, np.multiply),
     "sort": _sort,
+    "top_k": _top_k,
 }

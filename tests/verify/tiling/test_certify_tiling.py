@@ -158,6 +158,7 @@ FIXED = {
         jnp.pad(x, ((0, 0), (0, -x.shape[1] % 24), (0, 0), (0, 0))) + weights(1, 24, 1, 1)
     ),
     "in a loop": lambda x: lax.fori_loop(0, 3, lambda _, y: jnp.minimum(y, weights(1, 8, 1, 1)), x[:, :8]),
+    "transformed": lambda x: jnp.fft.fft(x[:, :8], axis=1),
     "weights for each cell": lambda x: jnp.einsum("nhwc,hcd->nhwd", x[:, :8], weights(8, 3, 2)),
     "the first cells and the last": lambda x: x[:, :8] + x[:, -8:],
     "beside a table": lambda x: lax.stack([x[0, :8], weights(8, OTHER, 3)]),
@@ -217,7 +218,10 @@ def test_of_two_arguments_that_belong_together_both_are_to_be_tiled():
         lambda: jc.certify_tiling(lambda a, b: a + b, x, x, tile=12, axes={0: (1,)}),
         lambda: jc.tiled(lambda a, b: a + b, tile=12, axes={0: (1,)})(np.zeros(x.shape, "float32"), x),
     ):
-        with pytest.raises(TypeError, match="add got incompatible shapes") as error:
+        match = (
+            r"a function that raises TypeError for tiles of 12 of 24 cells along axis 1 of argument 0, .*add got incomp"
+        )
+        with pytest.raises(ValueError, match=match) as error:
             call()
         (note,) = [text for text in error.value.__notes__ if "is not tiled" in text]
         assert note.startswith(f"Axis 1 of argument 1 has {WHOLE} cells, too, and is not tiled.")
@@ -232,3 +236,19 @@ def test_messages_about_axes_speak_of_tiles():
         jc.certify_tiling(lambda a, b: a + b, x, x, tile=12, axes={0: (1,), 1: (1, 2)})
     with pytest.raises(TypeError, match=r"since it has axes to tile\. Pass the array to tile as a separate argument"):
         jc.tiled(lambda a: a["x"], tile=12, axes=(1,))({"x": x})
+
+
+def test_a_function_that_refuses_a_tile_names_the_size():
+    """As one whose positions are parameters: the whole is accepted, and only the tile is not."""
+    x = jax.ShapeDtypeStruct((1, WHOLE, OTHER, CHANNELS), "float32")
+    positions = lambda x: x + weights(1, WHOLE, 1, 1)
+    match = (
+        r"certify_tiling: fn \(<lambda>\) is a function that raises TypeError for tiles of 8 of 24 cells along axis 1 of "
+        r"argument 0, but should be one that accepts tiles, as it accepts the whole\. Use another size, or change what the "
+        r"error names: add got incompatible shapes for broadcasting: .*[^.]\.$"
+    )
+    with pytest.raises(ValueError, match=match) as error:
+        jc.certify_tiling(positions, x, tile=8, axes=(1,))
+    assert isinstance(error.value.__cause__, TypeError)
+    with pytest.raises(TypeError, match=r"^add got incompatible shapes"):  # of the whole: the function's own error
+        jc.certify_tiling(positions, jax.ShapeDtypeStruct((1, 23, OTHER, CHANNELS), "float32"), tile=8, axes=(1,))

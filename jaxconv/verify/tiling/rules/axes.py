@@ -81,6 +81,22 @@ def cumulative(pair: Pair) -> list[State]:
     return [pair.other_axes(pair.whole.params["axis"])]
 
 
+@RULES("top_k")
+def top_k(pair: Pair) -> list[State]:
+    """The largest values along an axis that is not tiled, and their places."""
+    pair.same()
+    axis: int = pair.whole.params.get("axis", len(pair.whole.operands[0]) - 1)
+    return [pair.other_axes(axis)] * len(pair.whole.results)
+
+
+@RULES("fft")
+def fft(pair: Pair) -> list[State]:
+    """A Fourier transform along the last axes, none of which is tiled."""
+    pair.same()
+    rank = len(pair.whole.operands[0])
+    return [pair.other_axes(*range(rank - len(pair.whole.params["fft_lengths"]), rank))]
+
+
 @RULES("sort")
 def sort(pair: Pair) -> list[State]:
     """Operands sorted along an axis that is not tiled."""

@@ -37,6 +37,16 @@ def uniform_along(grown: Sequence[int], whole: tuple[int, ...], tile: tuple[int,
     return uniform_window(axis, whole[axis], tile[axis], more)
 
 
+@RULES("tile")
+def repeated(pair: Pair) -> list[State]:
+    """Copies one after another along axes that are not tiled."""
+    pair.same("reps")
+    reps: Sequence[int] = pair.whole.params["reps"]
+    state = pair.other_axes(*(axis for axis, count in enumerate(reps) if count != 1))
+    (whole,), (tile,) = pair.whole.results, pair.tile.results
+    return [fitting(state, whole, tile)]
+
+
 @RULES("transpose")
 def transpose(pair: Pair) -> list[State]:
     """Axes in another order."""
