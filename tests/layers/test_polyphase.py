@@ -35,6 +35,16 @@ def test_the_norm_decides():
     assert by_numpy.polyphase_down(x, (2,), norm=3)[1].item() == 0
 
 
+def test_the_norm_is_euclidean_unless_another_is_given():
+    """25 + 0 against 16 + 16 + 1: by the cubes, the first phase would be the larger one."""
+    x = np.float32([5.0, 4.0, 0.0, 4.0, 0.0, 1.0]).reshape(1, 6, 1)
+    assert by_numpy.polyphase_down(x, (2,))[1].item() == 1
+    assert by_numpy.polyphase_down(x[:, :4], (2,), norm=3)[1].item() == 1
+    x[0, 0] = 5.5
+    assert by_numpy.polyphase_down(x, (2,))[1].item() == 1
+    assert by_numpy.polyphase_down(x, (2,), norm=3)[1].item() == 0
+
+
 def test_the_first_of_equal_phases_is_kept_in_row_major_order():
     x = np.zeros((1, 4, 4, 1), np.float32)
     x[0, 0, 1], x[0, 1, 0] = 2, -2
