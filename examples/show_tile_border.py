@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     ]
     print(table([("tiles", "other cells", "largest difference"), *rows]))
     print()
-    figures.save(draw(x, whole, differences), args.out, "tile_border.png")
+    figures.save(draw(x, whole, differences), args.out, "tile_border.png", colours=256)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def load_state_dict(path: str | PathLike[str]) -> dict[str, Any]:
     ...     {name: array.shape for name, array in load_state_dict(f"{folder}/net.npz").items()}
     {'fc.weight': (3, 2), 'fc.bias': (3,)}
 
-    Source: https://huggingface.co/docs/safetensors, the format.
+    Source: Hugging Face, "Safetensors", https://huggingface.co/docs/safetensors, the format.
     """
     if not isinstance(path, str | PathLike):
         raise TypeError(explain("path", shown(path), "the path of a file", 'Write load_state_dict("net.safetensors")'))
@@ -54,9 +54,9 @@ def load_state_dict(path: str | PathLike[str]) -> dict[str, Any]:
     if file.suffix not in readers:
         cure = "Convert it: safetensors.torch.save_file(model.state_dict(), path)"
         kind = "a .safetensors or .npz file" + (", which hold no code" if file.suffix in PICKLES else "")
-        raise ValueError(explain("path", shown(str(file)), kind, cure))
+        raise ValueError(explain("path", repr(str(file)), kind, cure))
     if not file.is_file():
-        raise FileNotFoundError(explain("path", shown(str(file)), "a file that exists", "Check its name"))
+        raise FileNotFoundError(explain("path", repr(str(file)), "a file that exists", "Check its name"))
     return readers[file.suffix](file)
 
 
@@ -71,7 +71,7 @@ def _npz(file: Path) -> dict[str, Any]:
 def _safetensors(file: Path) -> dict[str, Any]:
     if importlib.util.find_spec("safetensors") is None:
         cure = "Run pip install 'jaxconv[safetensors]'"
-        raise ModuleNotFoundError(explain("path", shown(str(file)), "read by safetensors, which is missing", cure))
+        raise ModuleNotFoundError(explain("path", repr(str(file)), "read by safetensors, which is missing", cure))
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415  an extra
 
     try:
@@ -79,7 +79,7 @@ def _safetensors(file: Path) -> dict[str, Any]:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  not a dict
     except AttributeError as error:  # safetensors looks the dtype up in NumPy
         cure = "Convert them to float32 or bfloat16, and save the file again"
-        raise ValueError(explain("path", f"{shown(str(file))}: {error}", "arrays of NumPy's dtypes", cure)) from error
+        raise ValueError(explain("path", f"{str(file)!r}: {error}", "arrays of NumPy's dtypes", cure)) from error
     except (SafetensorError, OSError) as error:
         raise ValueError(_damaged(file, error, "safetensors.torch.save_file")) from error
     return {name: arrays[name] for name in sorted(arrays, key=lambda name: natural(tuple(name.split("."))))}
@@ -87,4 +87,4 @@ def _safetensors(file: Path) -> dict[str, Any]:
 
 def _damaged(file: Path, error: Exception, writer: str) -> str:
     """The message about a file that cannot be read."""
-    return explain("path", f"{shown(str(file))}: {error}", f"a file that {writer} wrote", "Save it again")
+    return explain("path", f"{str(file)!r}: {error}", f"a file that {writer} wrote", "Save it again")

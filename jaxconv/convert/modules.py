@@ -27,8 +27,8 @@ def settings_from_modules(
     `settings_from_library`.
 
     Law: with the parameters of `from_library`, each of our layers computes the same as the module. It fails for
-    modules without a row in the table of settings, such as activations, adaptive pools, dropout and containers: these
-    are left out.
+    modules without a row in the table of settings, such as activations, adaptive pools, dropout, `Unfold`, `Upsample`
+    and containers: these are left out.
 
     Args:
         library: "torch" or "equinox".

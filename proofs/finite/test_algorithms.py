@@ -57,6 +57,7 @@ FITTING = {
     "conv3d_as_2d": [(VOLUMES, {})],
     "toeplitz": [(IMAGES, {}), (WIDE[:1], MIXED)],
     "chunked": [(IMAGES, {"batch": 2}), (WIDE[:1], MIXED)],
+    "row_products": [(IMAGES, {"batch": 2}), (WIDE[:1], MIXED)],
     "nhwc": [(IMAGES, {}), (WIDE[:1], MIXED)],
 }
 CASES = [(algorithm, axes, settings) for algorithm, rows in FITTING.items() for axes, settings in rows]

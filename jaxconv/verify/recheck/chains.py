@@ -17,7 +17,7 @@ from jaxconv.verify.domain import Broken, Value
 from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
-DEEPEST = 6  # equations behind a step that are executed with it, other than those of which nothing is known
+DEEPEST = 12  # equations behind a step that are executed with it: those of a gradient of padding with two axes
 MOST = 64  # values of one chain
 
 
