@@ -120,6 +120,14 @@ def test_special_numbers_are_those_of_xla_or_left_to_it(dtype):
                     assert_alike(only_equation(lambda x, to=to: lax.convert_element_type(x, to), x), [x])
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8"])
+@pytest.mark.parametrize("fn", [lax.div, lax.rem])
+def test_division_by_zero_is_left_to_xla(fn, dtype):
+    """Its result depends on the device."""
+    operands = [np.array([7, 6, 5], dtype), np.array([2, 0, 3], dtype)]
+    assert numpy_rows.computed(only_equation(fn, *operands), operands) is None
+
+
 @pytest.mark.parametrize("fn", [lax.max, lax.min])
 def test_the_larger_of_two_zeros_is_left_to_xla(fn):
     """IEEE 754 does not say which it is. NumPy and XLA may agree on this machine, and not on the next."""

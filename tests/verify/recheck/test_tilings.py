@@ -69,7 +69,8 @@ def forgeries(window):
         if window.shift > 1:
             yield "shift", replace(window, shift=1)
     yield "equal", EQUAL
-    yield "axis", replace(window, axis=window.axis + 1)
+    for axis in {window.axis + 1, 3, 4} - {window.axis}:
+        yield f"axis {axis}", replace(window, axis=axis)
 
 
 @pytest.mark.parametrize(
