@@ -17,7 +17,9 @@ from jaxconv.verify.domain import Broken, Value
 from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
-DEEPEST = 6  # equations behind a step that are executed with it, other than those of which nothing is known
+# Equations behind a step that are executed with it, other than those of which nothing is known: from the product of
+# attention back to its mask there are eight, if the weights are scaled, cast and transposed.
+DEEPEST = 10
 MOST = 64  # values of one chain
 
 
