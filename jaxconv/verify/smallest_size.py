@@ -45,6 +45,8 @@ def explained(
         if smallest is None:
             return claim
         cure = f"Use at least {smallest} cells along {along}, the smallest size that works"
+        if value.shift > 1:  # only multiples of the shift are tried, and of larger sizes some others may not work
+            cure = f"Use {smallest} cells along {along}, the smallest multiple of {value.shift} that works"
     reason = f"its receptive field, {field.size} cells, leaves too few outputs of {along.length} cells clear of the "
     return replace(claim, culprit=at_the_end(f"{reason}border", cure))
 

@@ -157,12 +157,27 @@ def test_an_image_smaller_than_the_receptive_field_is_told_the_size_that_works(p
     claim = at(length).interior
     assert (claim.verdict, claim.culprit.primitive) == (Verdict.UNDECIDED, "output")
     assert "receptive field" in claim.culprit.reason
-    assert claim.culprit.cure == f"Use at least {works} cells along axis 1 of argument 0, the smallest size that works"
+    along = f"{works} cells along axis 1 of argument 0"
+    assert (
+        claim.culprit.cure
+        == {
+            chain: f"Use at least {along}, the smallest size that works",
+            unet: f"Use {along}, the smallest multiple of 4 that works",
+        }[net]
+    )
     assert at(works).interior.verdict == Verdict.PROVED
     assert (at(length).cyclic.verdict == Verdict.PROVED) == (pad == "circular")
     for smaller in range(length, works):
         if smaller % 4 == 0 or net is chain:
             assert at(smaller).interior.verdict == Verdict.UNDECIDED
+
+
+def test_a_size_between_the_multiples_of_the_shift_is_not_excluded():
+    """Eight cells work as well as nine, so nine are not called the smallest size."""
+    pooled = lambda x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (2,), (3,), "VALID")
+    at = lambda n: certify(pooled, jax.ShapeDtypeStruct((n,), "float32"), axes=(0,)).leaves[0].axes[0].interior
+    assert at(8).verdict == Verdict.PROVED
+    assert at(5).culprit.cure == "Use 9 cells along axis 0 of argument 0, the smallest multiple of 3 that works"
 
 
 def test_outputs_that_are_too_small_share_the_traces_at_other_sizes(monkeypatch):

@@ -17,7 +17,10 @@ from jaxconv.verify.domain import Broken, Value
 from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
-DEEPEST = 12  # equations behind a step that are executed with it: those of a gradient of padding with two axes
+# Equations behind a step that are executed with it, other than those of which nothing is known. From the product of
+# attention back to its mask there are eight, if the weights are scaled, cast and transposed; the gradient of a padding of
+# two axes has nine.
+DEEPEST = 12
 MOST = 64  # values of one chain
 
 

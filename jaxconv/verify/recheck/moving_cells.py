@@ -26,7 +26,7 @@ from jaxconv.verify.recheck.named_cells import (
     mixed_integers,
     numbers_of_draws,
 )
-from jaxconv.verify.recheck.values import Held, Stack, Trials, motions_of
+from jaxconv.verify.recheck.values import Held, Stack, Trials, has_state, motions_of
 
 
 def edges(state: Moving, draw: int, length: int) -> list[int]:
@@ -140,6 +140,8 @@ _cached_cells = functools.lru_cache(maxsize=512)(_cells)
 
 def draw_moving(held: Held[Moving], trials: Trials, run: int) -> Stack:
     """Return the numbers of a moving value in one run of each trial, such that both runs satisfy the relation."""
+    if trials.pushed:
+        return _with_pushed_border(held, trials, run)
     if run == 1 and not trials.changed and not _is_still(held, trials.shift):
         return _numbers(held, trials.shift, trials.draws, 1)
     first = _numbers(held, 0, trials.draws, 0)
@@ -190,6 +192,52 @@ def _numbers_of_others(held: Held[Moving], draws: tuple[int, ...]) -> Stack:
 
 
 _cached_others = functools.lru_cache(maxsize=512)(_numbers_of_others)
+
+
+def shown_cells(operands: Sequence[Held[Value]], shift: int) -> dict[tuple[int, int], Sequence[tuple[int, int]]]:
+    """Return the positions [lo, hi) of each signal in both runs, by the name of the value and the place of the factor.
+
+    Values of one name show parts of one signal, which are taken together.
+    """
+    found: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for held in operands:
+        if not has_state(held, Moving) or held.state.cycle is not None:
+            continue
+        for place, factor in enumerate(_factors(held.state)):
+            if factor.motion is not None:
+                start, key = factor.motion.start, (held.name, place)
+                lo, hi, _ = found.get(key, (start, start, 0))
+                found[key] = min(lo, start), max(hi, start + factor.length), int(shift / factor.motion.rate)
+    return {key: ((lo, hi), (lo - step, hi - step)) for key, (lo, hi, step) in found.items()}
+
+
+def _with_pushed_border(held: Held[Moving], trials: Trials, run: int) -> Stack:
+    """Return the numbers of a moving value in one run of each trial, where cells that the other run lacks are pushed.
+
+    All other cells have the other sign. So a maximum, or whether any cell is positive, shows what is pushed.
+    """
+    drawn = _numbers(held, trials.shift * run, trials.draws, run)
+    if is_key(held.aval) or not motions_of(held.state):
+        return drawn
+    drawn, sign = np.asarray(drawn), np.reshape(trials.pushes, (-1, *(1 for _ in held.aval.shape))).astype(np.int8)
+    border = np.stack([_lacked(held, trials, run, pushed) for pushed in (0, 1)])[list(trials.pushed)]
+    if held.aval.dtype == bool:
+        return border == (sign > 0)
+    inside = -sign * np.abs(drawn) if is_real(held.aval) and not is_unsigned(held.aval) else drawn
+    return np.where(border, _pushed(drawn, held.aval, trials), inside).astype(drawn.dtype)
+
+
+def _lacked(held: Held[Moving], trials: Trials, run: int, pushed: int) -> np.ndarray:
+    """Return a mask of the cells of a run that its run `pushed` may have, and the other run has not."""
+    factors = _factors(held.state)
+    mask = np.zeros([factor.length for factor in factors], bool)
+    for place, factor in enumerate(factors):
+        if factor.motion is not None:
+            at = factor.motion.start + np.arange(factor.length) - run * int(trials.shift / factor.motion.rate)
+            lo, hi = trials.shown[held.name, place][1 - pushed]
+            mask = mask | ((at < lo) | (at >= hi)).reshape(along(place, len(factors)))
+    mask = mask.reshape(held.aval.shape)
+    return mask | ~cells(held, run * trials.shift, run)[1] if run == pushed else mask
 
 
 def _pushed(drawn: np.ndarray, aval: Shaped, trials: Trials) -> np.ndarray:

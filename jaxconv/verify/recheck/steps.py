@@ -20,8 +20,18 @@ from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Valu
 from jaxconv.verify.recheck.chains import readings
 from jaxconv.verify.recheck.computed import Computation, drawn, is_still
 from jaxconv.verify.recheck.mixing import mixes
-from jaxconv.verify.recheck.moving_cells import edges
-from jaxconv.verify.recheck.named_cells import DRAWS, EXTREMES, LARGE, WHOLE, is_key, kind_of, mixed_integers, plain
+from jaxconv.verify.recheck.moving_cells import edges, shown_cells
+from jaxconv.verify.recheck.named_cells import (
+    DRAWS,
+    EXTREMES,
+    FRACTIONS,
+    LARGE,
+    WHOLE,
+    is_key,
+    kind_of,
+    mixed_integers,
+    plain,
+)
 from jaxconv.verify.recheck.noise import noise
 from jaxconv.verify.recheck.relation import KINDS, malformed, parent_of
 from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
@@ -170,12 +180,21 @@ class Steps:
         summed, turned = (any(isinstance(held.state, kind) for held in operands) for kind in (kinds, Spectrum))
         draws, first = self.draws(extremes=not summed), list[np.ndarray]()  # the first run of each draw, for all trials
         for trials in self.trials([held for _, held in facts], draws):
-            first = first or _results(run, operands, Trials(draws), 0)
-            places = [draws.index(draw) for draw in trials.draws]
+            if trials.pushed:
+                trials = replace(trials, shown=shown_cells(operands, trials.shift))
+                before, places = _results(run, operands, trials, 0), list(range(len(trials.draws)))
+            else:
+                before = first = first or _results(run, operands, Trials(draws), 0)
+                places = [draws.index(draw) for draw in trials.draws]
             second = _results(run, operands, trials, 1)
             for fact in (fact for fact in facts if not objections[fact]):
                 number, held = fact
-                pair, chosen = (first[number][places], second[number]), trials
+                pair, chosen = (before[number][places], second[number]), trials
+                if trials.pushed:
+                    kept = [n for n in places if not any(_has_nan(one[n]) for one in pair)]
+                    pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
+                    if not kept:
+                        continue
                 if isinstance(held.state, kinds) and any(trials.extremes()):
                     kept = [n for n, extreme in enumerate(trials.extremes()) if not extreme]
                     pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
@@ -246,12 +265,16 @@ class Steps:
     def trials(self, results: Sequence[Held[Value]], draws: tuple[int, ...]) -> Iterator[Trials]:
         """Yield trials: the smallest shifts of the results' states and the shifts of the claims, then changed cells.
 
+        In the interior, further trials push what enters and leaves: a maximum shows no other cell.
         The changed cells are next to the receptive fields of the results' states, if these have any.
         """
         least = {state.shift for state in _moving(results)}
         for shift in sorted(least | self.shifts):
             if any(shift % smallest == 0 for smallest in least):
                 yield Trials(draws, shift)
+                if self.cycle is None and shift in self.shifts:
+                    calm = next(draw for draw in draws if kind_of(draw) == FRACTIONS)
+                    yield Trials((calm,) * 4, shift, pushes=(1, -1, 1, -1), pushed=(0, 0, 1, 1))
         changes: list[tuple[int, int, int]] = []
         for draw in (draw for draw in draws if kind_of(draw) < LARGE):
             beside = [cell for state in _moving(results) for cell in edges(state, draw, self.length)]
@@ -315,7 +338,7 @@ def _judged(
     _, held = fact
     judge, group = KINDS[type(held.state)][1], [(held, pair)]
     judged = [(problem, [(run, operands, fact)]) for problem in judge(group, trials)]
-    if same_named and not trials.changed:
+    if same_named and not trials.changed and not trials.pushed:
         for by, of, (n, other) in same_named:
             group.append((other, (_results(by, of, trials, 0)[n], _results(by, of, trials, 1)[n])))
         makers = [(run, operands, fact), *same_named]
@@ -325,6 +348,11 @@ def _judged(
         )
         judged = [one if one[0] else (problem, makers) for one, problem in zip(judged, named, strict=True)]
     return judged
+
+
+def _has_nan(array: np.ndarray) -> bool:
+    """Whether a number is NaN. Pushed numbers may overflow, and zero times infinity is NaN."""
+    return jnp.issubdtype(array.dtype, jnp.inexact) and bool(np.isnan(array).any())
 
 
 def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: Trials) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
@@ -29,7 +29,12 @@ class Trials:
         shift: cells by which the second runs shift the input.
         changed: for each trial, the cell of the input that the second run changes; empty for shifts.
         pushes: for each trial that changes a cell: if not 0, changed cells become larger in magnitude than all others,
-            with this sign. A maximum does not depend on a cell that becomes smaller.
+            with this sign. A maximum does not depend on a cell that becomes smaller. In trials of shifts, these are the
+            cells that only one of both runs has.
+        pushed: for each trial of shifts that pushes cells, which run has these cells: 0 has those that leave, and 1
+            those that enter.
+        shown: in such trials, the positions [lo, hi) of a signal in each run, by the name of the value and the place of
+            the factor.
         noise: rounding error of the result, in addition to that expected from its size; see `noise.py`.
     """
 
@@ -37,6 +42,10 @@ class Trials:
     shift: int = 0
     changed: tuple[int, ...] = ()
     pushes: tuple[int, ...] = ()
+    pushed: tuple[int, ...] = ()
+    shown: Mapping[tuple[int, int], Sequence[tuple[int, int]]] = field(
+        default_factory=dict[tuple[int, int], Sequence[tuple[int, int]]]
+    )
     noise: float = 0.0
 
     def extremes(self) -> list[bool]:
@@ -46,7 +55,13 @@ class Trials:
     def only(self, trials: Sequence[int]) -> Trials:
         """Return some of the trials."""
         of: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda row: tuple(row[n] for n in trials) if row else ()
-        return replace(self, draws=of(self.draws), changed=of(self.changed), pushes=of(self.pushes))
+        return replace(
+            self,
+            draws=of(self.draws),
+            changed=of(self.changed),
+            pushes=of(self.pushes),
+            pushed=of(self.pushed),
+        )
 
 
 @dataclass(frozen=True, eq=False)

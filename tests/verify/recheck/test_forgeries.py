@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from support.certificates_to_recheck import X, certify, conv, with_claim, with_row
+from support.certificates_to_recheck import X, carrying, certify, conv, with_claim, with_row
 from support.profiles import NIGHTLY
 
 import jaxconv as jc
@@ -116,3 +116,29 @@ def test_extremes_refute_nothing_that_is_arithmetic_between_positions(fn):
         certificate = certify(fn, X, values=values)
         for seed in range(3) if NIGHTLY else [values]:  # more operands in the nightly profile
             assert recheck(certificate, fn, X, seed=int(seed)) == ()
+
+
+N = 12
+NEAR = abs(np.arange(N)[:, None] - np.arange(N)) <= 2
+WIDE = {  # functions in which most cells of a window have no influence
+    "maximum in a window": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (7,), (1,), "SAME"),
+    "minimum in a window": lambda x: lax.reduce_window(x, jnp.inf, lax.min, (7,), (1,), "SAME"),
+    "maximum in a band": lambda x: jnp.where(NEAR, x[None], -jnp.inf).max(1),
+    "any cell in a band": lambda x: (NEAR & (x > 0)[None]).any(1),
+    "all cells in a band": lambda x: jnp.where(NEAR, (x > 0)[None], True).all(1),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("side", ["lo", "hi"])
+def test_a_region_that_is_one_cell_too_wide_is_objected_to(name, side):
+    """Only content that enters or leaves, and is larger than all other cells of a window, shows the fault."""
+    fn, x = WIDE[name], jax.ShapeDtypeStruct((N,), "float32")
+    certificate = jc.certify(fn, x, axes=(0,), search=False)
+    last = len(certificate.derivations[0]["interior"]) - 1
+    wider = (lambda motion: motion.lo - 1) if side == "lo" else (lambda motion: motion.hi + 1)
+    forged = with_row(certificate, "interior", last, lambda state: carrying(state, **{side: wider}))
+    for seed in range(3):
+        assert recheck(certificate, fn, x, seed=seed) == ()
+        objections = recheck(forged, fn, x, seed=seed)
+        assert any(f"row {last} (" in objection and "after shifting" in objection for objection in objections)

@@ -46,6 +46,10 @@ PROVED = {  # function of x, and the region
     "attention to three cells before": (lambda x: attention(x, (ROW >= COLUMN) & (ROW - COLUMN < 3)), (2, N)),
     "attention to cells ahead": (lambda x: attention(x, (COLUMN > ROW) & (COLUMN - ROW < 4)), (0, N - 3)),
     "attention to others only": (lambda x: attention(x, NEAR & (ROW != COLUMN)), (2, N - 2)),
+    "attention whose weights are scaled and transposed": (
+        lambda x: (0.5 * jax.nn.softmax(jnp.where(NEAR, scores(x), -INFINITY), axis=0)).T @ x,
+        (2, N - 2),
+    ),
     "weights times a mask": (lambda x: normalised(x, NEAR), (2, N - 2)),
     "columns": (lambda x: jnp.where(NEAR, scores(x), -INFINITY).max(0), (2, N - 2)),
     "the largest neighbour": (lambda x: jnp.where(NEAR[..., None], x, -INFINITY).max(1), (2, N - 2)),
@@ -71,7 +75,15 @@ def test_a_reduction_over_a_band_moves(name):
     assert (claim.moves, claim.region) == (((0, 1),), ((0, *region),))
 
 
-@pytest.mark.parametrize("name", ["attention in a window", "weights times a mask", "softmax with a mask"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attention in a window",
+        "attention whose weights are scaled and transposed",
+        "weights times a mask",
+        "softmax with a mask",
+    ],
+)
 def test_the_checker_accepts_it(name):
     fn, _ = PROVED[name]
     assert jc.recheck(jc.certify(fn, X, axes=(0,), search=False), fn, X) == ()
