@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from zoo.architecture import ARAUJO, LONG, Architecture, Published, photo
 from zoo.layers import Layer, avg_pool, conv, identity, joined, max_pool, serial
@@ -94,7 +95,7 @@ def inception_v3() -> Layer:
     middle = inception(branch(columns, rows), branch(rows, columns, rows, columns), pool=mean)
     split = joined(conv((1, 3), WIDTH), conv((3, 1), WIDTH))
     last = inception(serial(branch(1), split), serial(branch(3), split), pool=mean)
-    cut = {"stride": 2, "padding": 0}
+    cut: dict[str, Any] = {"stride": 2, "padding": 0}
     return serial(
         conv(3, WIDTH, **cut),
         conv(3, WIDTH, padding=0),
