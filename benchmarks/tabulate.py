@@ -1,6 +1,6 @@
-"""The tables of architectures on the pages: what of each can be tiled, sharded or streamed, and the culprit if not.
+"""The tables of architectures on the pages: what is proved of each, and the culprit if it is not.
 
-Nothing is computed: the networks of `zoo/` are traced and certified.
+Nothing is computed: the networks of `zoo/` are traced and certified. Seconds are those of the processor.
 
     python benchmarks/tabulate.py            print the tables
     python benchmarks/tabulate.py --write    write them into docs/
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import linecache
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from zoo import ARCHITECTURES, Architecture
 
 import jaxconv as jc
 from jaxconv.apply.claims import UnprovedError
-from jaxconv.verify.claims import Culprit
+from jaxconv.verify.claims import AxisReport, Culprit
 from jaxconv.verify.tiling.certificate import TilingAxis
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,10 +36,17 @@ class Row:
     architecture: Architecture
 
     @cached_property
+    def timed(self) -> tuple[AxisReport, float]:
+        """What is proved of shifts of the rows, and the seconds of the processor that it took."""
+        own, start = self.architecture, time.process_time()
+        certificate = jc.certify(own.apply, own.params, own.image, axes=AXES, search=False)
+        return certificate.leaves[0].axes[0], time.process_time() - start
+
+    @cached_property
     def claim(self) -> TilingAxis:
         """The claim about tiles."""
         own = self.architecture
-        return jc.certify_tiling(own.apply, own.params, own.image, tile=own.tile, axes=AXES).leaves[0].axes[0]
+        return jc.certify_tiling(own.apply, own.params, own.whole, tile=own.tile, axes=AXES).leaves[0].axes[0]
 
     @property
     def margins(self) -> tuple[int, int]:
@@ -51,14 +59,14 @@ class Row:
         """Whether the rows can be split over devices."""
         own, mesh = self.architecture, jax.make_mesh((DEVICES,), ("rows",), devices=jax.devices()[:DEVICES])
         return _proved(
-            lambda: jax.eval_shape(jc.sharded(own.apply, mesh, axes=AXES, over="rows"), own.params, own.image)
+            lambda: jax.eval_shape(jc.sharded(own.apply, mesh, axes=AXES, over="rows"), own.params, own.whole)
         )
 
     @cached_property
     def latency(self) -> int | None:
         """Rows by which a stream's outputs are late; None if the rows cannot be streamed."""
         own, found = self.architecture, list[int]()
-        make = lambda: found.append(jc.streamed(own.apply, own.params, own.image, axes=AXES, chunk=own.chunk).latency)
+        make = lambda: found.append(jc.streamed(own.apply, own.params, own.whole, axes=AXES, chunk=own.chunk).latency)
         return found[0] if _proved(make) else None
 
 
@@ -82,12 +90,28 @@ def blamed(culprit: Culprit) -> str:
     return f"`{culprit.primitive}` in `{code}`" if code else f"`{culprit.primitive}`"
 
 
+TILED = (  # the architectures of the page on tiles
+    "U-Net, two steps",
+    "U-Net, two steps, with group norm",
+    "Dilated context module",
+    "ResNet-18",
+    "MobileNetV1",
+    "ConvNeXt-T",
+    "ViT-B/16",
+    "ESPCN",
+    "FNO",
+    "WaveNet, one block",
+)
+
+
 def tiling(rows: Iterable[Row]) -> list[Sequence[str]]:
     """The table of the page on tiles."""
     table: list[Sequence[str]] = [
         ("architecture", "tiles begin at", "rows discarded", "sharded", "streamed", "culprit")
     ]
     for row in rows:
+        if row.architecture.name not in TILED:
+            continue
         claim, name = row.claim, f"{row.architecture.name} ({row.architecture.source})"
         late = "no" if row.latency is None else f"{row.latency} rows late"
         sharded = "yes" if row.sharded else "no"
@@ -97,6 +121,38 @@ def tiling(rows: Iterable[Row]) -> list[Sequence[str]]:
         begin = "any row" if claim.shift == 1 else f"multiples of {claim.shift}"
         table.append((name, begin, "{} and {}".format(*row.margins), sharded, late, ""))
     return table
+
+
+SECONDS = "seconds"  # the only column that differs from run to run
+ZOO = ("architecture", "rows", "lattice", "interior", "field", "published", "tiles discard", SECONDS, "culprit")
+
+
+def zoo(rows: Iterable[Row]) -> list[Sequence[str]]:
+    """The table of all architectures."""
+    return [ZOO, *map(zoo_cells, rows)]
+
+
+def zoo_cells(row: Row) -> Sequence[str]:
+    """A row of the table of all architectures."""
+    own, (report, seconds), tiles = row.architecture, row.timed, row.claim
+    interior, published = report.interior, own.published
+    tile = "{} and {}".format(*row.margins) if tiles.culprit is None else f"no: {tiles.culprit.reason}"
+    proved = ["", "not proved", "none"]
+    if interior.culprit is None:
+        ((_, step),), ((axis, lo, hi),), field = interior.moves, interior.region, interior.receptive_field
+        rows = jax.eval_shape(own.apply, own.params, own.image).shape[axis]
+        proved = [f"{interior.shift} → {step}", f"{lo} to {hi} of {rows}", str(field.size) if field else "none"]
+    elif report.cyclic.culprit is None:
+        proved[0] = f"circular: {report.cyclic.shift} → {report.cyclic.moves[0][1]}"
+    return (
+        f"{own.name} ({own.source})",
+        str(own.shape[1]),
+        *proved,
+        f"{published.cells} ({published.source})" if published else "",
+        tile,
+        f"{seconds:.2f}",
+        blamed(interior.culprit) if interior.culprit else "",
+    )
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
@@ -111,7 +167,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], f"| {' | '.join(['---'] * len(table[0]))} |", *lines[1:]])
 
 
-TABLES = {"tutorials/tiling.md": tiling}  # page -> what makes its table from all rows
+TABLES = {"tutorials/tiling.md": tiling, "zoo.md": zoo}  # page -> what makes its table from all rows
 BEGIN, END = "<!-- python benchmarks/tabulate.py --write -->\n\n", "\n\n<!-- end of the table -->"
 
 
@@ -137,7 +193,7 @@ def main() -> None:
             path.write_text(written(path.read_text(), table))
             print(f"table: {path}")
         else:
-            print(f"{name}:\n\n{table}\n")
+            print(f"{name}:\n\n{table}\n", flush=True)
 
 
 if __name__ == "__main__":

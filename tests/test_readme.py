@@ -12,7 +12,7 @@ from jaxconv.window import slide
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-NO_SNIPPETS = ("citations.md", "comparison.md", "installation.md", "lenet.md", "networks.md")
+NO_SNIPPETS = ("citations.md", "comparison.md", "installation.md", "lenet.md", "networks.md", "zoo.md")
 REFERENCE = [*(DOCS / "api").glob("*.md"), *(DOCS / name for name in NO_SNIPPETS)]
 GALLERY = DOCS / "gallery.md"  # of scripts instead of snippets: tests/examples runs them
 QUICKSTART = DOCS / "quickstart.md"  # of files and commands: tests/test_quickstart.py runs them

@@ -1,17 +1,29 @@
-"""A published architecture as data: how its parameters are made, what it computes, and sizes at which it is studied."""
+"""A published architecture as data: its network, the size of its input, and its published receptive field."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import TypeAlias
 
 import jax
 
-import jaxconv as jc
+from zoo.layers import Layer, Params, floats
 
-Params: TypeAlias = Any
 Network: TypeAlias = Callable[[Params, jax.Array], jax.Array]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A receptive field as it was published, and where."""
+
+    cells: int
+    source: str
+
+
+ARAUJO = "Araujo et al., 2019"  # https://distill.pub/2019/computing-receptive-fields, its table of models
+LONG = "Long et al., 2015, table 1"  # Fully Convolutional Networks for Semantic Segmentation
 
 
 @dataclass(frozen=True)
@@ -21,37 +33,51 @@ class Architecture:
     Attributes:
         name: as it was published.
         source: authors and year.
-        init: returns parameters from a random key.
-        apply: the network, `apply(params, x)`.
-        shape: of the input, [n, h, w, c], or [n, t, c] for a signal. Tiles and shards are cut, and chunks arrive,
-            along its second axis.
-        tile: number of rows of a tile.
-        chunk: number of rows of a chunk.
+        network: a layer, or a function of parameters and an input.
+        shape: of the input, [n, h, w, c], [n, d, h, w, c] for a volume, or [n, t, c] for a signal. Everything is
+            studied along the second axis: rows.
+        init: returns the parameters of a function, as shapes.
+        published: its receptive field, if it was published.
+        chunk: number of rows of a chunk of a stream.
     """
 
     name: str
     source: str
-    init: Callable[[jax.Array], Params]
-    apply: Network
+    network: Layer | Network
     shape: tuple[int, ...]
-    tile: int
+    init: Callable[[], Params] | None = None
+    published: Published | None = None
     chunk: int = 32
 
     @property
+    def apply(self) -> Network:
+        """The network, `apply(params, x)`."""
+        return self.network.apply if isinstance(self.network, Layer) else self.network
+
+    @cached_property
     def params(self) -> Params:
         """The parameters, as shapes."""
-        return jax.eval_shape(self.init, jax.random.key(0))
+        if isinstance(self.network, Layer):
+            return self.network.init(self.shape[-1])[0]
+        return self.init() if self.init else None
 
     @property
     def image(self) -> jax.ShapeDtypeStruct:
         """The input, as a shape."""
-        return jax.ShapeDtypeStruct(self.shape, "float32")
+        return floats(*self.shape)
+
+    @property
+    def tile(self) -> int:
+        """Number of rows of a tile: those of the image."""
+        return self.shape[1]
+
+    @property
+    def whole(self) -> jax.ShapeDtypeStruct:
+        """An input with twice as many rows, from which tiles are cut, as a shape."""
+        n, rows, *others = self.shape
+        return floats(n, 2 * rows, *others)
 
 
-def convolutions(key: jax.Array, *sizes: tuple[int, int, int], rank: int = 2, groups: int = 1) -> list[Params]:
-    """Parameters of convolutions of (taps along each axis, channels in, channels out)."""
-    keys = jax.random.split(key, len(sizes))
-    return [
-        jc.init_conv(own, (taps,) * rank, channels_in, channels_out, groups=groups)
-        for own, (taps, channels_in, channels_out) in zip(keys, sizes, strict=True)
-    ]
+def photo(rows: int, columns: int = 32) -> tuple[int, ...]:
+    """The shape of a colour image."""
+    return (1, rows, columns, 3)

@@ -6,31 +6,38 @@ import jax
 import jax.numpy as jnp
 
 import jaxconv as jc
-from zoo.architecture import Architecture, Params, convolutions
+from zoo.architecture import Architecture, Published
+from zoo.layers import Layer, Params, conv, floats, residual, serial
 
 WIDTH = 4
-DILATIONS = (1, 2, 4, 8, 16)
+DILATIONS = tuple(2**power for power in range(10))  # of one block: 1 to 512
 
 
-def init_wavenet(key: jax.Array) -> Params:
-    """A causal stem, and a gate for each dilation."""
-    stem, gates = jax.random.split(key)
-    sizes = [(2, WIDTH, 2 * WIDTH)] * len(DILATIONS)
-    return {
-        "stem": convolutions(stem, (2, 1, WIDTH), rank=1)[0],
-        "gates": convolutions(gates, *sizes, rank=1),
-    }
+def wavenet_params() -> Params:
+    """A convolution for each dilation. The first one reads the signal."""
+    channels = [1, *[WIDTH] * (len(DILATIONS) - 1)]
+    return [{"kernel": floats(2, c, 2 * WIDTH), "bias": floats(2 * WIDTH)} for c in channels]
 
 
 def wavenet(params: Params, x: jax.Array) -> jax.Array:
-    """Causal gated convolutions of growing dilation, with residual and skip connections."""
-    x = jc.conv(params["stem"], x, padding="causal")
-    skips = jnp.zeros_like(x)
-    for layer, dilation in zip(params["gates"], DILATIONS, strict=True):
+    """One block: causal gated convolutions of growing dilation, with residual and skip connections."""
+    skips: list[jax.Array] = []
+    for layer, dilation in zip(params, DILATIONS, strict=True):
         filtered, gate = jnp.split(jc.conv(layer, x, padding="causal", dilation=dilation), 2, -1)
-        gated = jnp.tanh(filtered) * jax.nn.sigmoid(gate)
-        x, skips = x + gated, skips + gated
-    return jax.nn.relu(skips)
+        skips.append(jnp.tanh(filtered) * jax.nn.sigmoid(gate))
+        x = jnp.broadcast_to(x, skips[-1].shape) + skips[-1]
+    return jax.nn.relu(sum(skips[1:], skips[0]))
 
 
-ARCHITECTURES = (Architecture("WaveNet", "van den Oord et al., 2016", init_wavenet, wavenet, (1, 256, 1), 128),)
+def tcn(levels: int = 6) -> Layer:
+    """Residual blocks of two causal convolutions of three taps, whose dilation doubles."""
+    layer = lambda level: conv((3,), WIDTH, dilation=2**level, padding="causal")
+    project = conv((1,), WIDTH)
+    return serial(project, *(residual(layer(level), layer(level)) for level in range(levels)))
+
+
+OORD = "van den Oord et al., 2016"
+ARCHITECTURES = (
+    Architecture("WaveNet, one block", OORD, wavenet, (1, 2048, 1), wavenet_params, Published(1024, OORD)),
+    Architecture("TCN", "Bai et al., 2018", tcn(), (1, 512, 1)),
+)
