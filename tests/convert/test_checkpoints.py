@@ -141,6 +141,12 @@ def test_a_layer_below_another_of_a_sorted_state_dict_is_refused():
         jc.from_state_dict(linear("a", "a.b"), [dense(), dense()], library="torch")
 
 
+def test_two_names_of_the_same_keys_are_refused():
+    """Keys are split at dots and at slashes: one array would take the place of the other."""
+    with pytest.raises(ValueError, match="the state dict is a dict with 'a/weight' and another name of the same keys"):
+        jc.from_state_dict({**linear("a"), "a/weight": np.ones((3, 3))}, dense(), library="torch")
+
+
 def test_equal_names_come_first():
     """Whatever their order, and below what all names begin with, such as DataParallel's `module`."""
     flat = linear("module.b", "module.a")
