@@ -227,8 +227,33 @@ for name in names:
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="No jaxconv attribute convolve"):
+    with pytest.raises(AttributeError, match="module 'jaxconv' has no attribute 'convolve'") as found:
         jc.convolve  # noqa: B018  (the access is what is tested)
+    assert (found.value.name, found.value.obj) == ("convolve", jc)  # Python proposes similar names by these
+
+
+def test_threads_can_use_different_names_first():
+    """The modules of JAX import each other: threads that import them in different orders refuse each other's locks."""
+    program = """
+import random, threading
+import jaxconv as jc
+def use_all(seed, errors):
+    names = random.Random(seed).sample(jc.__all__, len(jc.__all__))
+    start.wait()
+    for name in names:
+        try:
+            getattr(jc, name)
+        except ImportError as error:
+            errors.append(error)
+start, errors = threading.Barrier(16), []
+threads = [threading.Thread(target=use_all, args=(seed, errors)) for seed in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not errors, errors[:3]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 def test_modules_can_be_loaded_while_a_function_is_traced():

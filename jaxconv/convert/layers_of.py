@@ -14,6 +14,7 @@ import numpy as np
 from jaxconv.convert import LIBRARIES
 from jaxconv.convert.library import OURS
 from jaxconv.convert.params import from_library, to_library
+from jaxconv.errors import explain
 
 Path = tuple[str | int, ...]
 Shapes = dict[str, tuple[int, ...]]
@@ -153,7 +154,13 @@ def layers_of_state_dict(flat: Mapping[str, Any], library: str) -> list[Found]:
     for key, array in flat.items():
         *path, name = re.split(r"[./]", key)
         if name not in LIBRARIES[library].counters:
-            groups.setdefault(tuple(path), {})[name] = array
+            arrays = groups.setdefault(tuple(path), {})
+            if name in arrays:
+                found = f"a dict with {key!r} and another name of the same keys"
+                raise ValueError(
+                    explain("the state dict", found, "a dict of one array for each", "Use dots or slashes")
+                )
+            arrays[name] = array
     return [
         Found(path, row_of(library, part), part) for path, group in groups.items() for part in _parts(library, group)
     ]

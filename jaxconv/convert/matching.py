@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from jaxconv.convert.layers_of import ROWS, Found, Path, Shapes, dotted, names_of, our_shapes
-from jaxconv.convert.order import natural, orders, without_numbers
+from jaxconv.convert.order import natural, numbers_in, orders, without_numbers
 from jaxconv.errors import explain
 
 COLLECTIONS = frozenset({"params", "batch_stats", "state", 0, 1})  # first keys of parameters and of running averages
@@ -66,7 +66,7 @@ class Matching:
             self.problems.append(self._ambiguity(layers, entries, *found[:2]))
         else:
             pairs = {layers[layer]: entry for layer, entry in zip(found[0], entries, strict=True)}
-            self.problems += self._only_sorted(pairs)
+            self.problems += self._only_sorted(pairs) + self._against_numbers(pairs)
             self.pairs |= pairs
 
     def _only_sorted(self, pairs: Pairs) -> list[str]:
@@ -83,11 +83,33 @@ class Matching:
             before, last[str(role)] = last.get(str(role)), layer
             if before is not None:
                 one, other = (self.entries[pairs[number]] for number in (before, layer))
-                a, b = next((a, b) for a, b in zip(one.path, other.path, strict=False) if a != b)
+                different = ((a, b) for a, b in zip(one.path, other.path, strict=False) if a != b)
+                a, b = next(different, ("", 0))  # one may be below the other
                 if without_numbers(a) != without_numbers(b):
                     ours = f"{self.layers[before].name()} and {self.layers[layer].name()} of {self.sides[0]}"
                     theirs = f"{one.name()} and {other.name()} of {self.sides[1]}"
                     problems.append(f"{ours} could be {theirs} in either order: {self.sides[1]} is sorted by name")
+        return problems
+
+    def _against_numbers(self, pairs: Pairs) -> list[str]:
+        """Pairs that give layers of equal shapes entries whose numbers are in the other order.
+
+        Either the numbers of one side do not count, or the state dict is not in the order of its modules: names sorted
+        as text have `10` before `2`.
+        """
+        problems, last = [], dict[str, tuple[tuple[int, ...], int]]()
+        for layer in sorted(pairs, key=lambda layer: natural(self.layers[layer].path)):
+            role = [without_numbers(key) for key in self.layers[layer].path], self._shapes_in_order(layer)
+            path = self.entries[pairs[layer]].path
+            for place, key in enumerate(path):
+                known = str((role, path[:place], without_numbers(key)))
+                most, before = last.get(known, ((), layer))
+                if numbers_in(key) < most:
+                    ours = f"{self.layers[before].name()} and {self.layers[layer].name()} of {self.sides[0]}"
+                    theirs = f"{self.entries[pairs[before]].name()} and {dotted(path)} of {self.sides[1]}"
+                    problems.append(f"{ours} would be {theirs}, whose numbers are in the other order")
+                    break
+                last[known] = numbers_in(key), layer
         return problems
 
     def _shapes_in_order(self, layer: int) -> object:

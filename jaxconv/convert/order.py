@@ -62,7 +62,7 @@ def _node(layers: Sequence[tuple[Path, int]]) -> Node:
     for key in below:
         chains.setdefault(without_numbers(key), []).append(key)
     return Node(
-        None, tuple(tuple(_node(below[key]) for key in sorted(chain, key=_numbers)) for chain in chains.values())
+        None, tuple(tuple(_node(below[key]) for key in sorted(chain, key=numbers_in)) for chain in chains.values())
     )
 
 
@@ -77,10 +77,10 @@ def natural(path: Path) -> list[tuple[object, Order]]:
     >>> sorted([("layer10",), ("layer2",), ("bn", 1)], key=natural)
     [('bn', 1), ('layer2',), ('layer10',)]
     """
-    return [(str(without_numbers(key)), _numbers(key)) for key in path]
+    return [(str(without_numbers(key)), numbers_in(key)) for key in path]
 
 
-def _numbers(key: str | int | None) -> tuple[int, ...]:
+def numbers_in(key: str | int | None) -> tuple[int, ...]:
     """The numbers in a key, by which a chain is sorted."""
     return tuple(map(int, re.findall(r"\d+", str(key))))
 

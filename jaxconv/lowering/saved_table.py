@@ -16,6 +16,7 @@ from jaxconv.lowering.algorithms import ALGORITHMS
 from jaxconv.lowering.conv_spec import ConvSpec
 
 VARIABLE = "JAXCONV_TABLE"
+OPERATIONS = sorted({operation for one in ALGORITHMS.values() for operation in one.operations})
 Key: TypeAlias = tuple[Any, ...]
 AXIS = ("length", "taps", "stride", "dilation")
 CURE = "Write the file again by benchmarks/table.py, or leave the variable out"
@@ -41,7 +42,7 @@ def saved(path: str, operation: str, spec: ConvSpec, n: int, c: int, o: int) -> 
     Raises:
         ValueError: the file cannot be read, or has an algorithm that does not compute the operation.
     """
-    algorithm = _read(path).get(_key(choice(operation, spec, n, c, o, "")))
+    algorithm = read(path).get(_key(choice(operation, spec, n, c, o, "")))
     if algorithm not in (None, "lax") and not ALGORITHMS[algorithm].fits(spec, c, o):
         found = f"{path}, where {algorithm} does not fit {operation} with c={c} and o={o}"
         raise ValueError(explain(VARIABLE, found, "a table of algorithms that fit", CURE))
@@ -53,15 +54,35 @@ def _key(one: dict[str, Any]) -> Key:
     return (one["operation"], one["n"], one["c"], one["o"], one["groups"], *axes)
 
 
+def _checked(key: Key) -> Key:
+    """The key, whose sizes are integers: others would be equal to those of no operation."""
+    _, *sizes = key
+    for size in sizes:
+        for number in size if isinstance(size, tuple) else (size,):
+            if type(number) is not int:
+                raise TypeError(f"the size {number!r} is no integer")
+    return key
+
+
 @cache
-def _read(path: str) -> dict[Key, str]:
+def read(path: str) -> dict[Key, str]:
+    """The choices in a file, read once: operation and sizes -> algorithm.
+
+    Raises:
+        ValueError: as for `saved`, for any choice.
+    """
     try:
         choices = json.loads(Path(path).read_text())["choices"]
-        found = {_key(one): one["algorithm"] for one in choices}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(choices, list):  # an empty dict would be a table without choices
+            raise TypeError("its choices are no list")
+        found = {_checked(_key(one)): one["algorithm"] for one in choices}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{path!r}, which cannot be read: {type(error).__name__}: {error}"
         raise ValueError(explain(VARIABLE, reason, "the path of a table", CURE)) from error
     for (operation, *_), algorithm in found.items():
+        if operation not in OPERATIONS:
+            reason = f"{path}, which has the operation {operation!r}"
+            raise ValueError(explain(VARIABLE, reason, f"one of {', '.join(OPERATIONS)}", CURE))
         computing = ["lax", *(name for name, one in ALGORITHMS.items() if operation in one.operations)]
         if algorithm not in computing:
             reason, expected = f"{path}, which has {algorithm!r} for {operation}", f"one of {', '.join(computing)}"

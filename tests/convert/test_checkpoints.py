@@ -122,6 +122,31 @@ def test_numbers_and_lists_have_an_order():
     assert place(linear("fc1", "fc2"), [dense(), dense()]) == {"0": "fc1", "1": "fc2"}
 
 
+def test_numbers_in_the_other_order_are_refused():
+    """A pyramid that is built from the top; names sorted as text, as by `jax.tree` and `safetensors.numpy.load_file`."""
+    like = {f"p{level}": dense() for level in (3, 4, 5)}
+    message = "p3 and p4 of like would be lateral5 and lateral4 of flat, whose numbers are in the other order"
+    with pytest.raises(ValueError, match=message):
+        jc.from_state_dict(linear("lateral5", "lateral4", "lateral3"), like, library="torch")
+    as_text = sorted(f"net.{number}" for number in range(12))
+    with pytest.raises(ValueError, match=r"convs\.3 and convs\.4 of like would be net\.11 and net\.2 of flat"):
+        jc.from_state_dict(linear("head", *as_text), {"head": dense(), "convs": [dense()] * 12}, library="torch")
+    # the shapes of all of them show that the numbers do not count
+    flat = filled({"up2.weight": (3, 3), "up1.weight": (5, 3)})
+    assert place(flat, [dense(), dense(3, 5)]) == {"0": "up2", "1": "up1"}
+
+
+def test_a_layer_below_another_of_a_sorted_state_dict_is_refused():
+    with pytest.raises(ValueError, match=r"0 and 1 of like could be a and a\.b of flat in either order"):
+        jc.from_state_dict(linear("a", "a.b"), [dense(), dense()], library="torch")
+
+
+def test_two_names_of_the_same_keys_are_refused():
+    """Keys are split at dots and at slashes: one array would take the place of the other."""
+    with pytest.raises(ValueError, match="the state dict is a dict with 'a/weight' and another name of the same keys"):
+        jc.from_state_dict({**linear("a"), "a/weight": np.ones((3, 3))}, dense(), library="torch")
+
+
 def test_equal_names_come_first():
     """Whatever their order, and below what all names begin with, such as DataParallel's `module`."""
     flat = linear("module.b", "module.a")

@@ -16,7 +16,7 @@ SPEC = ConvSpec(slide((8, 9), (3, 2), (1, 2), padding=((1, 0), (0, 2)), dilation
 @pytest.fixture
 def use(tmp_path, monkeypatch):
     """A function that writes a text to a file, and names this file in the variable."""
-    monkeypatch.setattr(saved_table, "_read", saved_table._read.__wrapped__)
+    monkeypatch.setattr(saved_table, "read", saved_table.read.__wrapped__)
 
     def write(text):
         (tmp_path / "table.json").write_text(text)
@@ -69,6 +69,12 @@ def test_a_choice_is_for_one_geometry(use, spec, sizes):
         ("[]", r"which cannot be read: TypeError"),
         ("{}", r"which cannot be read: KeyError"),
         (json.dumps({"choices": [{"operation": "conv"}]}), r"which cannot be read: KeyError"),
+        (json.dumps({"choices": {}}), r"which cannot be read: TypeError"),
+        (
+            json.dumps({"choices": [saved_table.choice("conv", SPEC, 4, 5, 6, "lax") | {"n": "4"}]}),
+            r"which cannot be read: TypeError: the size '4' is no integer",
+        ),
+        ("[" * 100_000, r"which cannot be read: RecursionError"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(use, text, message):
@@ -87,6 +93,13 @@ def test_a_missing_file_is_refused(use, monkeypatch):
 def test_an_algorithm_of_other_operations_is_refused(use, algorithm):
     use(saved_table.text([saved_table.choice("conv", SPEC, 4, 5, 6, algorithm)]))
     with pytest.raises(ValueError, match=f"has '{algorithm}' for conv, but should be one of lax, matmul, "):
+        algorithm_for("conv", SPEC, 4, 5, 6)
+
+
+def test_an_unknown_operation_is_refused(use):
+    """It would be the choice of nothing, without a word."""
+    use(saved_table.text([saved_table.choice("convolution", SPEC, 4, 5, 6, "lax")]))
+    with pytest.raises(ValueError, match="has the operation 'convolution', but should be one of conv, conv_input_grad"):
         algorithm_for("conv", SPEC, 4, 5, 6)
 
 
