@@ -18,8 +18,8 @@ from jaxconv.verify.recheck.computed import computed
 from jaxconv.verify.recheck.values import Held, Run
 
 # Equations behind a step that are executed with it, other than those of which nothing is known. From the product of
-# attention back to its mask there are eight, if the weights are scaled, cast and transposed; the gradient of a padding of
-# two axes has nine.
+# attention back to its mask there are eight, if the weights are scaled, cast and transposed. The gradient of a padding
+# of two axes has nine.
 DEEPEST = 12
 MOST = 64  # values of one chain
 

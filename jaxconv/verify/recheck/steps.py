@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,22 @@ from jaxconv.jaxprs.typing import Array, ArrayValue, Params, Shaped, aval_of, sh
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.domain import Broken, Factor, Moving, Pieces, Spectrum, Value
 from jaxconv.verify.recheck.chains import readings
-from jaxconv.verify.recheck.computed import Computation, drawn, is_still
-from jaxconv.verify.recheck.mixing import mixes
+from jaxconv.verify.recheck.computed import Computation, is_still
+from jaxconv.verify.recheck.judging import Fact, Maker, has_nan, objection, results_of
 from jaxconv.verify.recheck.moving_cells import edges, shown_cells
 from jaxconv.verify.recheck.named_cells import (
     DRAWS,
     EXTREMES,
     FRACTIONS,
     LARGE,
-    WHOLE,
     is_key,
     kind_of,
     mixed_integers,
     plain,
 )
-from jaxconv.verify.recheck.noise import noise
-from jaxconv.verify.recheck.relation import KINDS, malformed, parent_of
-from jaxconv.verify.recheck.runs import evaluation_of, executed_in_trials, executions, may_be_endless
-from jaxconv.verify.recheck.values import Held, Pair, Run, Trials, motions_of, moving_part
+from jaxconv.verify.recheck.relation import malformed, parent_of
+from jaxconv.verify.recheck.runs import evaluation_of, executions, may_be_endless
+from jaxconv.verify.recheck.values import Held, Run, Trials, motions_of, moving_part
 
 S = TypeVar("S", bound=Value)
 CONSTANT = 2**16  # maximum size of a closed-over array that is used as a constant
@@ -43,9 +41,6 @@ LARGEST = 2**22  # maximum total size of operands and results of an executed equ
 SHORT = 100  # number of iterations after which a while loop is given up
 CHANGES = 2  # number of input cells that are changed, one at a time, for each draw of numbers that are not large
 NOTHING = Broken(Culprit(-1, "checker", "its state is invalid", "", "", ()))
-
-Fact: TypeAlias = tuple[int, Held[Value]]  # the number of a result, and the result with one of its states
-Maker: TypeAlias = tuple[Run, Sequence[Held[Value]], Fact]  # how to compute a value, from which operands
 
 
 class _EndlessError(Exception):
@@ -182,23 +177,23 @@ class Steps:
         for trials in self.trials([held for _, held in facts], draws):
             if trials.pushed:
                 trials = replace(trials, shown=shown_cells(operands, trials.shift))
-                before, places = _results(run, operands, trials, 0), list(range(len(trials.draws)))
+                before, places = results_of(run, operands, trials, 0), list(range(len(trials.draws)))
             else:
-                before = first = first or _results(run, operands, Trials(draws), 0)
+                before = first = first or results_of(run, operands, Trials(draws), 0)
                 places = [draws.index(draw) for draw in trials.draws]
-            second = _results(run, operands, trials, 1)
+            second = results_of(run, operands, trials, 1)
             for fact in (fact for fact in facts if not objections[fact]):
                 number, held = fact
                 pair, chosen = (before[number][places], second[number]), trials
                 if trials.pushed:
-                    kept = [n for n in places if not any(_has_nan(one[n]) for one in pair)]
+                    kept = [n for n in places if not any(has_nan(one[n]) for one in pair)]
                     pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
                     if not kept:
                         continue
                 if isinstance(held.state, kinds) and any(trials.extremes()):
                     kept = [n for n, extreme in enumerate(trials.extremes()) if not extreme]
                     pair, chosen = (pair[0][kept], pair[1][kept]), trials.only(kept)
-                objections[fact] = _objection(run, operands, pair, fact, same_named[fact], chosen, turned=turned)
+                objections[fact] = objection(run, operands, pair, fact, same_named[fact], chosen, turned=turned)
         return objections
 
     def same_named(self, run: Run, operands: Sequence[Held[Value]], facts: Sequence[Fact], fact: Fact) -> list[Maker]:
@@ -294,75 +289,6 @@ def _states(held: Held[Value]) -> list[Held[Value]]:
 def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     """Return the Moving parts of the states of the results."""
     return [state for held in results if (state := moving_part(held.state)) is not None]
-
-
-def _results(run: Run, operands: Sequence[Held[Value]], trials: Trials, turn: int) -> list[np.ndarray]:
-    """Return the results of one run of each trial, on operands drawn from their states."""
-    return executed_in_trials(run, *drawn(operands, trials, turn), len(trials.draws))
-
-
-def _objection(
-    run: Run,
-    operands: Sequence[Held[Value]],
-    pair: Pair,
-    fact: Fact,
-    same_named: Sequence[Maker],
-    trials: Trials,
-    *,
-    turned: bool,
-) -> str:
-    """Return an objection to a fact in one of the trials, or the empty string."""
-    for trial, (problem, makers) in enumerate(_judged(run, operands, pair, fact, same_named, trials)):
-        if not problem:
-            continue
-        one, extreme = trials.only([trial]), trials.extremes()[trial]
-        # WHOLE numbers are exact, unless phases multiply them. The rounding error of EXTREMES is unbounded.
-        if not extreme and (kind_of(trials.draws[trial]) != WHOLE or turned):
-            noisy = replace(one, noise=max(_noise(*maker, one) for maker in makers))
-            runs = pair[0][[trial]], pair[1][[trial]]
-            [(problem, makers)] = _judged(run, operands, runs, fact, same_named, noisy)
-        if problem and not (extreme and any(mixes(by, of) for by, of, _ in makers)):
-            return problem
-    return ""
-
-
-def _judged(
-    run: Run,
-    operands: Sequence[Held[Value]],
-    pair: Pair,
-    fact: Fact,
-    same_named: Sequence[Maker],
-    trials: Trials,
-) -> list[tuple[str, list[Maker]]]:
-    """Return an objection to a fact or the empty string, and the makers of the compared values, for each trial."""
-    _, held = fact
-    judge, group = KINDS[type(held.state)][1], [(held, pair)]
-    judged = [(problem, [(run, operands, fact)]) for problem in judge(group, trials)]
-    if same_named and not trials.changed and not trials.pushed:
-        for by, of, (n, other) in same_named:
-            group.append((other, (_results(by, of, trials, 0)[n], _results(by, of, trials, 1)[n])))
-        makers = [(run, operands, fact), *same_named]
-        named = (
-            problem and f"the result differs from the signal of the same name: {problem}"
-            for problem in judge(group, trials)
-        )
-        judged = [one if one[0] else (problem, makers) for one, problem in zip(judged, named, strict=True)]
-    return judged
-
-
-def _has_nan(array: np.ndarray) -> bool:
-    """Whether a number is NaN. Pushed numbers may overflow, and zero times infinity is NaN."""
-    return jnp.issubdtype(array.dtype, jnp.inexact) and bool(np.isnan(array).any())
-
-
-def _noise(run: Run, operands: Sequence[Held[Value]], fact: Fact, trial: Trials) -> float:
-    """Return the rounding error of a result in one trial, the larger of both runs."""
-    largest = 0.0
-    for turn in (0, 1):
-        columns, is_stack = drawn(operands, trial, turn)
-        arrays = [column[0] if stacked else column for column, stacked in zip(columns, is_stack, strict=True)]
-        largest = max(largest, noise(run, cast("list[Array]", arrays), fact[0]))
-    return largest
 
 
 def _computations(
