@@ -34,6 +34,9 @@ SLOW = [
     "FCN-GoogLeNet, scores",
 ]
 EACH = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in PROVED]
+# Where XLA fuses a ReLU into a product and a sum of windows, it drops NaN on the CPU: relu, 1x1, average. So this one
+# runs equation by equation. A NaN that is dropped fails the test; it cannot hide a fault.
+EAGER = ["DenseNet-121"]
 ROUNDING = 1e-9  # of float64, relative to the largest output; after a wrong shift nothing agrees so well
 
 
@@ -80,7 +83,7 @@ def test_each_claim_is_what_execution_shows(name):
     batch = np.concatenate([x, cut(start - shift), *(cut(start - part) for part in parts), outside, before, after])
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: drawn(draw, leaf.shape), own.params)
-        apply = jax.jit(own.apply)
+        apply = own.apply if name in EAGER else jax.jit(own.apply)
         y, shifted, *wrongly, only, without_first, without_last = np.asarray(apply(params, batch))
     kept, moved = slice(lo, hi - step), slice(lo + step, hi)
     assert agree(y[kept], shifted[moved]).all()
