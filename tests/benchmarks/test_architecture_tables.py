@@ -5,10 +5,10 @@
 
 import doctest
 
+import architecture_tables
 import jax.numpy as jnp
 import pytest
-import tabulate
-from tabulate import Row
+from architecture_tables import Row
 from zoo import ARCHITECTURES
 
 PROVED = ["U-Net, two steps", "Dilated context module", "ResNet-18", "MobileNetV1", "ConvNeXt-T", "ESPCN"]
@@ -26,8 +26,8 @@ MARGINS = {
 
 
 def test_every_architecture_is_listed():
-    assert sorted(tabulate.TILED) == sorted([*PROVED, *CULPRITS])
-    assert set(tabulate.TILED) < set(ARCHITECTURES)
+    assert sorted(architecture_tables.TILED) == sorted([*PROVED, *CULPRITS])
+    assert set(architecture_tables.TILED) < set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("name", MARGINS)
@@ -52,36 +52,36 @@ def test_what_is_not_names_its_line(name):
 
 
 def test_the_page_on_tiles_has_the_table():
-    page = (tabulate.DOCS / "tutorials" / "tiling.md").read_text()
-    table = tabulate.markdown(tabulate.tiling(map(Row, ARCHITECTURES.values())))
-    assert tabulate.written(page, table) == page
+    page = (architecture_tables.DOCS / "tutorials" / "tiling.md").read_text()
+    table = architecture_tables.markdown(architecture_tables.tiling(map(Row, ARCHITECTURES.values())))
+    assert architecture_tables.written(page, table) == page
 
 
 def test_the_tables_are_written(tmp_path, monkeypatch, capsys):
     """The old table is replaced, and the text around it stays."""
-    monkeypatch.setattr(tabulate, "DOCS", tmp_path)
-    monkeypatch.setattr(tabulate, "ARCHITECTURES", {"ESPCN": ARCHITECTURES["ESPCN"]})
-    pages = [tmp_path / name for name in tabulate.TABLES]
+    monkeypatch.setattr(architecture_tables, "DOCS", tmp_path)
+    monkeypatch.setattr(architecture_tables, "ARCHITECTURES", {"ESPCN": ARCHITECTURES["ESPCN"]})
+    pages = [tmp_path / name for name in architecture_tables.TABLES]
     for page in pages:
         page.parent.mkdir(exist_ok=True)
-        page.write_text(f"before\n{tabulate.BEGIN}old{tabulate.END}\nafter")
-    monkeypatch.setattr("sys.argv", ["tabulate.py", "--write"])
-    tabulate.main()
+        page.write_text(f"before\n{architecture_tables.BEGIN}old{architecture_tables.END}\nafter")
+    monkeypatch.setattr("sys.argv", ["architecture_tables.py", "--write"])
+    architecture_tables.main()
     assert capsys.readouterr().out == "".join(f"table: {page}\n" for page in pages)
     tiles, zoo = (page.read_text() for page in pages)
-    assert tiles.startswith(f"before\n{tabulate.BEGIN}| architecture |")
+    assert tiles.startswith(f"before\n{architecture_tables.BEGIN}| architecture |")
     row = "| ESPCN (Shi et al., 2016) | any row | 4 and 4 | yes | 4 rows late |  |"
-    assert tiles.endswith(f"\n{row}{tabulate.END}\nafter")
+    assert tiles.endswith(f"\n{row}{architecture_tables.END}\nafter")
     # 1 + 4 + 2 + 2 = 9 cells; of 3 * 128 output rows, 3 * 4 at each end depend on the border.
     assert "\n| ESPCN (Shi et al., 2016) | 128 | 1 → 3 | 12 to 372 of 384 | 9 |  | 4 and 4 |" in zoo
 
 
 def test_the_examples_of_docstrings_run():
-    found = doctest.testmod(tabulate)
+    found = doctest.testmod(architecture_tables)
     assert found.attempted == 3
     assert found.failed == 0
 
 
 def test_other_errors_than_a_missing_proof_come_through():
     with pytest.raises(ZeroDivisionError):
-        tabulate._proved(lambda: jnp.ones(1 // 0))
+        architecture_tables._proved(lambda: jnp.ones(1 // 0))

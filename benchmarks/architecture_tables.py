@@ -2,8 +2,8 @@
 
 Nothing is computed: the networks of `zoo/` are traced and certified. Seconds are those of the processor.
 
-    python benchmarks/tabulate.py            print the tables
-    python benchmarks/tabulate.py --write    write them into docs/
+    python benchmarks/architecture_tables.py            print the tables
+    python benchmarks/architecture_tables.py --write    write them into docs/
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 TABLES = {"tutorials/tiling.md": tiling, "zoo.md": zoo}  # page -> what makes its table from all rows
-BEGIN, END = "<!-- python benchmarks/tabulate.py --write -->\n\n", "\n\n<!-- end of the table -->"
+BEGIN, END = "<!-- python benchmarks/architecture_tables.py --write -->\n\n", "\n\n<!-- end of the table -->"
 
 
 def written(page: str, table: str) -> str:
