@@ -32,6 +32,7 @@ from jaxconv.verify.settled_numbers import settled
 
 MOST = 2**14  # largest number of cells that are named
 MOST_TERMS = 2**21  # largest number of terms of all sums of an equation
+MOST_SETTLED = 2**14  # largest number of cells that are named to find numbers that cells have for all inputs
 MOST_NAMES = 2**31  # names below it are paired in one int64
 DEEPEST = 100  # longest chain of equations that is followed
 ZERO = 0  # the name of cells that are known to be +0
@@ -58,6 +59,18 @@ class Cells:
     depth: int = 0
     made: tuple[evaluate.Path, int] | None = None
     names: Names | None = None
+
+
+def _unnamed(value: Cells) -> int:
+    """Return the number of cells that have no names yet, of a value and of those that it is computed from."""
+    left, seen, count = [value], set[int](), 0
+    while left:
+        one = left.pop()
+        if one.names is None and id(one) not in seen:
+            seen.add(id(one))
+            count += math.prod(one.shape)
+            left += [] if one.origin is None or one.numbers is not None else one.origin[1]
+    return count
 
 
 @dataclass
@@ -93,9 +106,12 @@ class EqualCells:
         return None if names is None or np.unique(names).size == names.size else names
 
     def settled_in(self, path: evaluate.Path, operand: int) -> np.ndarray | None:
-        """Return the numbers that cells of an operand have for all inputs, or NaN; None if none has one."""
+        """Return the numbers that cells of an operand have for all inputs, or NaN; None if none has one.
+
+        Each equation of a network that shows nothing asks, so the cells that are named for an answer are limited.
+        """
         cells = self.cells(path, operand)
-        names = None if cells is None else self.names(cells)
+        names = None if cells is None or _unnamed(cells) > MOST_SETTLED else self.names(cells)
         if names is None:
             return None
         distinct, which = np.unique(names, return_inverse=True)
