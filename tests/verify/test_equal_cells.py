@@ -11,7 +11,7 @@ from support.claim_oracle import violation
 
 import jaxconv as jc
 from jaxconv.jaxprs.layout import opened
-from jaxconv.verify import interpret
+from jaxconv.verify import equal_cells, interpret
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.equal_cells import MOST, ZERO, EqualCells
 from jaxconv.verify.fold import Folder
@@ -239,3 +239,18 @@ def test_a_call_is_followed_again_for_a_matrix_with_other_equal_cells(monkeypatc
     first, second = jc.certify(both, *arguments, axes={0: (0,)}, search=False).leaves
     assert first.axes[0].cyclic.verdict == Verdict.PROVED
     assert second.axes[0].cyclic.verdict == Verdict.UNDECIDED
+
+
+def test_few_cells_are_named_where_nothing_is_settled(monkeypatch):
+    """Each sum of a deep network with an unproved interior asks for numbers of its lost operand."""
+    calls, of_function = [], equal_cells.EqualCells._of_function
+    monkeypatch.setattr(equal_cells.EqualCells, "_of_function", lambda *args: calls.append(1) or of_function(*args))
+
+    def net(x):
+        y = jnp.cumsum(x, 1)
+        for _ in range(20):
+            y = jnp.tanh(y) + x
+        return y
+
+    jc.certify(net, jax.ShapeDtypeStruct((1, 64, 64, 3), "float32"), axes=(1,), search=False)
+    assert len(calls) <= 2 * equal_cells.MOST_SETTLED
