@@ -40,6 +40,7 @@ from jaxconv.verify.domain import (
 )
 from jaxconv.verify.equal_cells import EqualCells
 from jaxconv.verify.factors import invariant_axis
+from jaxconv.verify.failures import failure
 from jaxconv.verify.fold import Folder
 from jaxconv.verify.losses import first_border, noted
 from jaxconv.verify.modes import TooManyModesError
@@ -48,7 +49,6 @@ from jaxconv.verify.repeated_calls import Body, FollowedCalls, Read, apart
 from jaxconv.verify.rule_table import TAKES_BROKEN, Equation, Places, Rule
 from jaxconv.verify.value_numbers import Names
 
-RAISE_FAILURES = False  # tests set it, so that an exception in a rule fails the test and is not reported as a culprit
 # Rows of a derivation from which on calls with the same states are not followed again, receptive fields are dropped at
 # calls that are repeated often, and counted loops are not followed round by round.
 LONG = 2**13
@@ -398,10 +398,3 @@ class Walk:
             tuple(map(full_line, stack)),
             module_path(equation, calls),
         )
-
-
-def failure(rule: str, error: Exception) -> CannotProve:
-    """Return the reason for a rule that raised, as on an unknown jaxpr layout of another JAX. Tests raise it."""
-    if RAISE_FAILURES:
-        raise error
-    return CannotProve(f"the rule for {rule} failed: {error!r}", "Please report it")

@@ -4,11 +4,12 @@ import jax
 import numpy as np
 import pytest
 from support import converted_networks as ours
+from support import torch_networks
 from support.state_dicts import resnet18
 
 import jaxconv as jc
 
-torch = pytest.importorskip("torch")
+torch = torch_networks.torch
 pytestmark = pytest.mark.torch
 
 NETWORKS = {
@@ -34,8 +35,6 @@ def drawn(module):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_computes_the_same(name, tmp_path):
     """In float64, whose rounding is far below the difference that a wrong array or setting makes; from both kinds of files."""
-    from support import torch_networks  # noqa: PLC0415  it imports torch
-
     arguments, shapes, network, size = NETWORKS[name]
     module = drawn(getattr(torch_networks, name)(*arguments))
     params = shapes(*arguments)
@@ -60,8 +59,6 @@ def test_a_network_computes_the_same(name, tmp_path):
 
 
 def test_the_state_dict_that_needs_no_pytorch_is_pytorchs():
-    from support import torch_networks  # noqa: PLC0415
-
     module = torch_networks.ResNet18(8, 10)
     assert {name: tuple(array.shape) for name, array in module.state_dict().items()} == resnet18(8, 10)
     assert list(module.state_dict()) == list(resnet18(8, 10))

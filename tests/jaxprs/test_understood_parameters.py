@@ -15,7 +15,7 @@ from support.primitive_examples import KERNEL, MET
 
 import jaxconv as jc
 from jaxconv.jaxprs.primitives import PRIMITIVES
-from jaxconv.verify import interpret
+from jaxconv.verify import failures
 from jaxconv.verify.domain import Moving, main_state
 from jaxconv.verify.factors import input_axis
 from jaxconv.verify.interpret import Walk
@@ -238,7 +238,7 @@ understood = sorted(
 @pytest.fixture
 def failing_rules_break(monkeypatch):
     """A rule may raise on parameters that do not fit the equation; its result is then Broken."""
-    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+    monkeypatch.setattr(failures, "RAISE_FAILURES", False)
 
 
 @pytest.mark.usefixtures("failing_rules_break")

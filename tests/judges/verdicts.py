@@ -11,7 +11,7 @@ import jax
 from support.bare_proofs import bare
 
 import jaxconv as jc
-from jaxconv.verify import interpret
+from jaxconv.verify import failures
 from jaxconv.verify.certificate import Certificate, Claim, Verdict
 from judges.judge import Judge, lenient
 from judges.laws import Law
@@ -73,10 +73,10 @@ def certified(judge: Judge) -> tuple[Certificate, str]:
     settings = {"axes": {0: (judge.axis,)}, "values": judge.values, "search": False}
     run = lambda: jc.certify(lenient(fn), x, *parameters, **settings)
     try:
-        with bare(), mock.patch.object(interpret, "RAISE_FAILURES", True):
+        with bare(), mock.patch.object(failures, "RAISE_FAILURES", True):
             return run(), ""
     except Exception as error:  # whatever a rule raises
-        with bare(), mock.patch.object(interpret, "RAISE_FAILURES", False):
+        with bare(), mock.patch.object(failures, "RAISE_FAILURES", False):
             return run(), repr(error)
 
 

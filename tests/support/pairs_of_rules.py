@@ -15,6 +15,7 @@ from jax import lax
 
 import jaxconv as jc
 from jaxconv.lowering import use_algorithm
+from support.functions_of_lost_operands import BEHIND
 
 N = 6
 X = jax.ShapeDtypeStruct((1, N, N), jnp.float32)
@@ -69,24 +70,6 @@ def squares(x):
 def attended(x):
     """Each position's mixture of all, as it resembles them."""
     return jnp.einsum("bij,bjc->bic", jax.nn.softmax(jnp.einsum("bic,bjc->bij", x, x), axis=2), x)
-
-
-def attended_nearby(x):
-    """Each position's mixture of its neighbours and itself, as it resembles them."""
-    scores = jnp.where(jnp.abs(AROUND[:, None] - AROUND) < 2, jnp.einsum("bic,bjc->bij", x, x), -jnp.inf)
-    return jnp.einsum("bij,bjc->bic", jax.nn.softmax(scores, axis=2), x)
-
-
-def by_padded_transforms(x):
-    """A convolution with two taps along the shifted axis. The transforms are along the last axis."""
-    taps = jnp.fft.rfft(jnp.asarray(WEIGHTS)[:, :2], n=N + 1)
-    return jnp.fft.irfft(jnp.fft.rfft(x.swapaxes(1, 2), n=N + 1) * taps[None], n=N + 1).swapaxes(1, 2)
-
-
-def moving_sum(x):
-    """Sums of two neighbours, as differences of running sums."""
-    total = jnp.cumsum(jnp.pad(x, ((0, 0), (1, 0), (0, 0))), axis=1)
-    return total[:, 2:] - total[:, :-2]
 
 
 def overlaps(x):
@@ -380,13 +363,6 @@ CONTROL: dict[str, Function] = {
     "printed and itself": jax.jit(lambda v: (jax.debug.callback(lambda _: None, v), v)[1]),
     "numbers of the device": lambda x: x + lax.rng_uniform(jnp.float32(0), jnp.float32(1), ()),
     "behind a barrier": lambda x: lax.optimization_barrier((jnp.roll(x, 1, 1), x))[0],
-}
-BEHIND: dict[str, Function] = {  # rules that look behind an operand of which nothing is known
-    "attended nearby": attended_nearby,
-    "a moving sum": moving_sum,
-    "filtered by padded transforms": by_padded_transforms,
-    "an insulated end": lambda x: x.at[:, 0].set(x[:, 1]),
-    "a total at an end": lambda x: x + jnp.pad(jnp.cumsum(x, 1)[:, -1:], ((0, 0), (N - 1, 0), (0, 0))),
 }
 FUNCTIONS = (
     POINTWISE

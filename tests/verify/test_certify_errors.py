@@ -9,7 +9,7 @@ import pytest
 from jax.experimental import sparse as jsparse
 
 import jaxconv as jc
-from jaxconv.verify import interpret
+from jaxconv.verify import failures
 from jaxconv.verify.claims import Verdict
 from jaxconv.verify.domain import Moving, Pieces
 from jaxconv.verify.rule_table import RULES
@@ -96,7 +96,7 @@ def test_a_rule_that_fails_ends_the_proof_and_not_certify(monkeypatch, name, of,
         raise error("not expected")
 
     monkeypatch.setitem(RULES[of], name, fails)
-    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+    monkeypatch.setattr(failures, "RAISE_FAILURES", False)
     claim = certify(lambda x: jnp.roll(jnp.sin(x), 1, 1), X, axes=(1,)).leaves[0].axes[0].cyclic
     assert called
     if name == "sin":

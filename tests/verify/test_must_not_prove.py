@@ -10,7 +10,7 @@ from jax import lax
 from support.claim_oracle import violation
 
 import jaxconv as jc
-from jaxconv.verify import interpret
+from jaxconv.verify import failures, interpret
 from jaxconv.verify.certificate import Verdict
 from jaxconv.verify.domain import Moving
 from jaxconv.verify.factors import invariant_axis
@@ -204,7 +204,7 @@ def test_a_rule_that_says_something_of_another_shape_proves_nothing(wrong, monke
         return [replace(value, axes=(*value.axes, invariant_axis(2)))]
 
     monkeypatch.setitem(RULES[Moving], "sin", misfit)
-    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+    monkeypatch.setattr(failures, "RAISE_FAILURES", False)
     (leaf,) = jc.certify(jnp.sin, np.zeros((1, 6, 3), np.float32), axes=(1,), search=False).leaves
     for claim in (leaf.axes[0].cyclic, leaf.axes[0].interior):
         assert claim.verdict == Verdict.UNDECIDED

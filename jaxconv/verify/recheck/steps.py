@@ -291,6 +291,11 @@ def _moving(results: Sequence[Held[Value]]) -> list[Moving]:
     return [state for held in results if (state := moving_part(held.state)) is not None]
 
 
+def _is_undetermined(equation: JaxprEqn) -> bool:
+    """Whether the operands may not determine the results, or only after any number of iterations."""
+    return bool(equation.effects) or "random" in equation.primitive.name or may_be_endless(equation)
+
+
 def _computations(
     equation: JaxprEqn, runs: Sequence[Run], operands: Sequence[Held[Value]]
 ) -> list[Callable[[tuple[int, ...]], np.ndarray] | None]:
@@ -298,7 +303,7 @@ def _computations(
     if runs == [same] or is_identity(equation):
         pairs = enumerate(operands)
         return [Computation(same, operands, number).draw if is_still(held) else None for number, held in pairs]
-    unknown = len(runs) > 1 or equation.effects or "random" in equation.primitive.name or may_be_endless(equation)
+    unknown = len(runs) > 1 or _is_undetermined(equation)
     if unknown or not all(map(is_still, operands)):
         return [None] * len(equation.outvars)
     return [Computation(runs[0], operands, number).draw for number in range(len(equation.outvars))]
@@ -310,7 +315,7 @@ def _origins(
     """Return how each result is computed from the operands; None if a draw does not determine it."""
     if runs == [same] or is_identity(equation):
         return [held.origin for held in operands]
-    unknown = len(runs) > 1 or equation.effects or "random" in equation.primitive.name or may_be_endless(equation)
+    unknown = len(runs) > 1 or _is_undetermined(equation)
     return [None if unknown else (runs[0], operands, number) for number in range(len(equation.outvars))]
 
 
@@ -323,7 +328,7 @@ def _computed(equation: JaxprEqn, run: Run, operands: Sequence[Held[Value]]) -> 
     unknown = [n for n, held in enumerate(operands) if held.constant is None]
     determined = not unknown or (name == "sort" and unknown[0] >= equation.params["num_keys"])
     too_large = any(is_key(aval) or aval.size > LARGEST for aval in avals)
-    if not determined or too_large or equation.effects or "random" in name or may_be_endless(equation):
+    if not determined or too_large or _is_undetermined(equation):
         return [None] * len(avals)
     given = [
         np.zeros(held.aval.shape, held.aval.dtype) if held.constant is None else held.constant for held in operands

@@ -20,8 +20,8 @@ from jaxconv.jaxprs.typing import AnyJaxpr, ArrayValue, Atom, aval_of, shape_of
 from jaxconv.verify.claims import Culprit
 from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import CannotProve
+from jaxconv.verify.failures import failure
 from jaxconv.verify.fold import Folder
-from jaxconv.verify.interpret import failure
 from jaxconv.verify.tiling.agreement import OTHER_OPERATIONS, TOO_SMALL, of_numbers
 from jaxconv.verify.tiling.control import follower
 from jaxconv.verify.tiling.rules import RULES, Pair, Side, State

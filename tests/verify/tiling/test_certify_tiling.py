@@ -11,7 +11,7 @@ from support.tiled_functions import CHANNELS, NOT_PROVED, PROVED, conv, weights
 from support.tiling_oracle import judged, signal
 
 import jaxconv as jc
-from jaxconv.verify import interpret
+from jaxconv.verify import failures
 from jaxconv.verify.tiling.rules import RULES
 
 SIZES = [(24, 12), (28, 12), (30, 14)]
@@ -206,7 +206,7 @@ def test_a_closed_over_array_that_the_function_writes_to_is_compared():
 
 
 def test_a_rule_that_fails_ends_the_proof_and_not_the_call(monkeypatch):
-    monkeypatch.setattr(interpret, "RAISE_FAILURES", False)
+    monkeypatch.setattr(failures, "RAISE_FAILURES", False)
     monkeypatch.setitem(RULES, "sin", lambda pair: 1 // 0)
     claim = jc.certify_tiling(jnp.sin, jax.ShapeDtypeStruct((24,), "float32"), tile=12, axes=(0,)).leaves[0].axes[0]
     assert "the rule for sin of tiles failed" in claim.culprit.reason
