@@ -28,11 +28,11 @@ from jaxconv.jaxprs.typing import ArrayValue, Shaped, aval_of, shape_of
 from jaxconv.verify import numpy_rows
 from jaxconv.verify.constant_program import Folded
 from jaxconv.verify.domain import bits
-from jaxconv.verify.settled_numbers import settled
+from jaxconv.verify.settled_numbers import settled, settling
 
 MOST = 2**14  # largest number of cells that are named
 MOST_TERMS = 2**21  # largest number of terms of all sums of an equation
-MOST_SETTLED = 2**14  # largest number of cells that are named to find numbers that cells have for all inputs
+MOST_SETTLED = 2**18  # cells that are named at most to find numbers that cells have for all inputs
 MOST_NAMES = 2**31  # names below it are paired in one int64
 DEEPEST = 100  # longest chain of equations that is followed
 ZERO = 0  # the name of cells that are known to be +0
@@ -51,6 +51,7 @@ class Cells:
         depth: length of the longest chain of equations behind the value.
         made: the path of the equation that computes the value, and the number of the result, if it is not a constant.
         names: the names, if they have been computed.
+        may_settle: whether some cells may have a number for all inputs, if that has been asked.
     """
 
     shape: tuple[int, ...]
@@ -59,6 +60,30 @@ class Cells:
     depth: int = 0
     made: tuple[evaluate.Path, int] | None = None
     names: Names | None = None
+    may_settle: bool | None = None
+
+
+def _may_settle(value: Cells) -> bool:
+    """Return whether some cells of a value may have a number for all inputs.
+
+    Only known numbers, such as a mask or the zeros of a padding, settle others: in a network without them no cell needs
+    a name to see that none is settled.
+    """
+    if value.may_settle is None:
+        value.may_settle = value.numbers is not None or (value.origin is not None and _may_settle_result(*value.origin))
+    return value.may_settle
+
+
+def _may_settle_result(equation: JaxprEqn, operands: Sequence[Cells], number: int) -> bool:
+    name = equation.primitive.name
+    if name in moves or name in sums or any(value.numbers is None and _may_settle(value) for value in operands):
+        return any(map(_may_settle, operands))
+    if name not in settling:
+        return False
+    if any(value.numbers is not None and value.numbers.size != 1 for value in operands):
+        return True
+    numbers = [None if value.numbers is None else float(np.real(value.numbers.item())) for value in operands]
+    return settled(equation, numbers) is not None
 
 
 def _unnamed(value: Cells) -> int:
@@ -87,6 +112,7 @@ class EqualCells:
         named: the name of each number and of each function of names.
         settled: the number of each name whose cells have it for all inputs; see `settled_numbers.py`.
         count: number of names so far.
+        spent: number of cells that were named to find settled numbers.
     """
 
     jaxpr: Jaxpr
@@ -98,6 +124,7 @@ class EqualCells:
     named: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
     settled: dict[int, float] = field(default_factory=lambda: {ZERO: 0.0})
     count: int = 1
+    spent: int = 0
 
     def of(self, path: evaluate.Path, operand: int) -> Names | None:
         """Return the names of the cells of an equation's operand; None if they are too many, or all different."""
@@ -111,7 +138,13 @@ class EqualCells:
         Each equation of a network that shows nothing asks, so the cells that are named for an answer are limited.
         """
         cells = self.cells(path, operand)
-        names = None if cells is None or _unnamed(cells) > MOST_SETTLED else self.names(cells)
+        if cells is None or not _may_settle(cells):
+            return None
+        unnamed = _unnamed(cells)
+        if self.spent + unnamed > MOST_SETTLED:
+            return None
+        self.spent += unnamed
+        names = self.names(cells)
         if names is None:
             return None
         distinct, which = np.unique(names, return_inverse=True)

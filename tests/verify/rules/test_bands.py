@@ -94,6 +94,15 @@ def test_the_receptive_field_is_the_band():
     assert (field.first, field.last) == (-2, 0)
 
 
+def test_a_window_of_a_longer_sequence():
+    """All 128 x 128 scores are named."""
+    place = np.arange(128)
+    near = abs(place[:, None] - place) <= 2
+    x = jax.ShapeDtypeStruct((128, 3), jnp.float32)
+    claim = jc.certify(lambda x: attention(x, near), x, axes=(0,), search=False).leaves[0].axes[0].interior
+    assert (claim.verdict, claim.region) == ("PROVED", ((0, 2, 126),))
+
+
 def test_heads_in_a_batch():
     def fn(x):
         q = x.reshape(N, 2, 2)
